@@ -1,0 +1,75 @@
+"""Records of the metric topics: one window of one scope, or how far one part of the stream has come."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["FigureValue", "MetricRecord", "NowFigures", "ProgressFigures", "ScopeKind", "WindowFigures"]
+
+ScopeKind = Literal["queue", "department", "business", "site", "team", "total"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class FigureValue(_Model):
+    """One KPI with its parts; times in seconds, ratios 0 to 1, null where nothing can be said."""
+
+    value: float | None
+    numerator: float | None = None
+    denominator: float | None = None
+    coverage: float | None = Field(default=None, description="measured ÷ all, 0 to 1; null where it does not apply")
+
+
+class _Scoped(_Model):
+    scope_kind: ScopeKind
+    scope: str = Field(description="name of the queue, department, business, site or team; 'all' for the total")
+    channel: str | None = Field(description="null for figures about people")
+    as_of: str = Field(description="RFC 3339: the newest instant the figures take in")
+    complete_through: str | None = Field(description="RFC 3339: nothing earlier is still to come; null while a part of the stream has said nothing")
+    revision: int = Field(ge=1, description="grows with every record of the same key; ignore lower ones")
+
+
+class WindowFigures(_Scoped):
+    """The KPIs of one window."""
+
+    kind: Literal["window"] = "window"
+    window: str = Field(description="trailing_5m, trailing_15m, trailing_30m, trailing_60m, interval_15m, interval_30m, day")
+    window_start: str
+    window_end: str
+    final: bool = Field(description="no event can change the window any more but as a late one")
+    late_events: int = Field(ge=0)
+    definitions: dict[str, str] = Field(description="KPI id → definition@version")
+    kpis: dict[str, FigureValue]
+    counts: dict[str, int] = Field(description="the sums the KPIs come from; times in milliseconds; they add up over windows of one scope")
+
+
+class NowFigures(_Scoped):
+    """What is going on at ``as_of``."""
+
+    kind: Literal["now"] = "now"
+    waiting: int | None = Field(default=None, ge=0)
+    waiting_since: str | None = Field(default=None, description="RFC 3339: entry of the one waiting longest; longest wait = as-of − this")
+    longest_wait_seconds: float | None = Field(default=None, ge=0, description="at as_of; null if nobody waits")
+    in_progress: int | None = Field(default=None, ge=0)
+    waiting_past_threshold: int | None = Field(default=None, ge=0, description="waiting longer than the service level threshold, at as_of")
+    agents_by_state: dict[str, int] | None = None
+
+
+class ProgressFigures(_Model):
+    """How far one partition of queue-panes has been rolled up; written once a second while sources are alive."""
+
+    kind: Literal["progress"] = "progress"
+    pane_partition: int
+    as_of: str | None
+    complete_through: str | None
+    stale_sources: list[str]
+    sources: dict[str, str] = Field(description="source → RFC 3339 of its last sign of life (received_at)")
+    revision: int = Field(ge=1)
+
+
+#: Key of a record in queue-metrics-latest: ``window|now|progress`` | channel or - | scope_kind:scope (JSON-free, readable).
+MetricRecord = Annotated[WindowFigures | NowFigures | ProgressFigures, Field(discriminator="kind")]

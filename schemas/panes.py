@@ -1,0 +1,53 @@
+"""Records of queue-panes: the absolute state of a slice of time, of now, or of the progress of one source partition."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["NowRecord", "PaneRecord", "ProgressRecord", "SliceRecord"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    source_topic: str
+    source_partition: int = Field(ge=0)
+
+
+class SliceRecord(_Model):
+    """What one source partition knows of one scope and channel in one slice of event time; replaces the record before it."""
+
+    kind: Literal["pane", "cell", "cohort"] = Field(description="pane: 10 s by outcome; cell: 15 min by outcome; cohort: 15 min by offer")
+    scope: str = Field(description="queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all")
+    channel: str | None
+    start_ms: int
+    counts: dict[str, int] = Field(description="non-zero sums; times in milliseconds")
+    answered_waits: dict[str, int] = Field(default_factory=dict, description="upper edge in ms (le) or inf → answered contacts; not cumulative")
+    abandoned_waits: dict[str, int] = Field(default_factory=dict)
+
+
+class NowRecord(_Model):
+    """What is going on in one scope and channel, as one source partition sees it."""
+
+    kind: Literal["now"] = "now"
+    scope: str
+    channel: str | None
+    waiting_since_ms: list[int] = Field(default_factory=list, description="entry of every waiting contact, ascending")
+    in_progress: int = 0
+    agents_by_state: dict[str, int] = Field(default_factory=dict)
+
+
+class ProgressRecord(_Model):
+    """How far one source partition is complete."""
+
+    kind: Literal["progress"] = "progress"
+    progress_ms: int | None
+    received_through_ms: int | None
+    sources: dict[str, int] = Field(description="source → its last received_at, ms")
+    stale_sources: list[str]
+    configuration_hash: str
+
+
+#: Keys: ``kind|channel or -|source topic|source partition|start_ms or -|scope or -``.
+PaneRecord = Annotated[SliceRecord | NowRecord | ProgressRecord, Field(discriminator="kind")]

@@ -1,0 +1,67 @@
+"""What the engine runs on one source partition: the contract between Kafka and the pure middle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Flush", "Output", "Record", "Row", "Stage"]
+
+
+class Record(Protocol):
+    """One record of a source topic, as aiokafka's ``ConsumerRecord`` has it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+#: A row of the stage's state: key and value; the value None removes the row.
+Row = tuple[bytes, bytes | None]
+
+
+@dataclass(slots=True, frozen=True)
+class Output:
+    """A record that a flush publishes."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(slots=True)
+class Flush:
+    """What one transaction holds beside the source offset: rows of the changelog, then outputs."""
+
+    rows: list[Row] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.outputs)
+
+
+class Stage(Protocol):
+    """The state of one source partition and what is computed from it.
+
+    The engine calls ``restore`` once, with every live row of the restored topics, before the first
+    ``process``; then ``process`` for each chunk in offset order; and ``collect`` at each flush. All calls
+    come from one task. An exception ends the process: a bad record is an output, never an exception.
+    """
+
+    def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the live rows of one restored topic partition (tombstones already applied)."""
+
+    def process(self, records: Sequence[Record]) -> None:
+        """Take a chunk of source records, in offset order."""
+
+    def collect(self) -> Flush:
+        """Return what changed since the last call. The engine has it durable before it calls again."""
