@@ -1,0 +1,56 @@
+# Contact Streams: the same few verbs for people and for CI. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Neither the index in use nor a path of this machine may reach the locks.
+COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-faults check format docs bench lock setup
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_SECONDS=60 ends it by itself)
+	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+test: $(READY) ## run the tests; what needs a missing service is skipped, in CI it fails (ARGS="-k name" to pick)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(READY) ## run only the tests that kill and pause real processes
+	$(BIN)/python -m pytest -m faults $(ARGS)
+
+check: $(READY) ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## mend what the linter can mend, then format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## regenerate schemas and the pages made from code
+	$(BIN)/python -m schemas.generate
+
+bench: $(READY) ## measure the pipeline on this machine
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+lock: $(READY) ## choose the dependencies anew, with hashes
+	$(COMPILE) --upgrade --extra demo --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --extra demo --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+setup: $(READY) ## make .venv ready; every other verb does so by itself
+
+# Everything comes from the lock, setuptools too: without build isolation nothing unpinned is fetched.
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "contact-streams needs Python 3.11 or later; $(PYTHON) is older or missing. Try: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

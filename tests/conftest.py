@@ -1,0 +1,64 @@
+"""What all tests share: the account, at the end, of which tests ran and on which broker."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _pytest.terminal import TerminalReporter
+
+#: Where a test ran, by marker; a test with none of them is pure. The first match counts.
+SURROUNDINGS = ("kafka", "browser", "embedded")
+
+#: Node id of a collected test → where it runs, and whether it injects faults.
+WHERE: pytest.StashKey[dict[str, tuple[str, bool]]] = pytest.StashKey()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember where each collected test runs: a report knows no markers."""
+    session.config.stash[WHERE] = {
+        item.nodeid: (
+            next((name for name in SURROUNDINGS if item.get_closest_marker(name)), "pure"),
+            item.get_closest_marker("faults") is not None,
+        )
+        for item in session.items
+    }
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """Say how many tests passed on what, so that a green run that skipped the brokers does not look like one that used them."""
+    where = config.stash.get(WHERE, {})
+    passed = [where.get(report.nodeid, ("pure", False)) for report in terminalreporter.stats.get("passed", [])]
+    terminalreporter.write_line(ran_on(passed))
+    if skipped := terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line(f"not run: {len(skipped)} tests, for the reasons above; in CI they would fail")
+
+
+def ran_on(passed: Iterable[tuple[str, bool]]) -> str:
+    """Return the line that counts the passed tests by what they ran on; ``passed`` holds (surroundings, injects faults)."""
+    outcomes = list(passed)
+    counts = Counter(place for place, _ in outcomes)
+    parts = [
+        f"pure {counts['pure']} tests",
+        f"embedded broker {counts['embedded']} tests",
+        f"Apache Kafka {kafka_version()} {counts['kafka']} tests",
+    ]
+    if counts["browser"]:
+        parts.append(f"browser {counts['browser']} tests")
+    faults = sum(injects for _, injects in outcomes)
+    return f"ran on: {', '.join(parts)}" + (f"; {faults} of them injected faults" if faults else "")
+
+
+def kafka_version() -> str:
+    """Return the version of Apache Kafka that the fixture runs, "4.x" where the fixture cannot be imported."""
+    try:
+        return str(importlib.import_module("tests.support.kafka").VERSION)
+    except (ImportError, AttributeError):
+        return "4.x"
