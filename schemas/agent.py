@@ -1,0 +1,68 @@
+"""What agents do: one model a kind, published keyed by `person_id`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import MAX_LIST, Channel, Count, Event, Id, Label, Name, Time
+
+__all__ = ["AgentHeartbeat", "AgentModel", "AgentSkillsChanged", "AgentStateChanged", "SchedulePlanned"]
+
+
+class AgentModel(Event):
+    """What every agent event carries beside the common fields."""
+
+    person_id: Id
+    """One human: the configured join of that person's identities in several platforms."""
+
+
+class AgentStateChanged(AgentModel):
+    """A person entered another state on one axis."""
+
+    type: Literal["agent.state_changed"] = "agent.state_changed"
+    axis: Literal["presence", "routing", "activity"]
+    """What the state is about: being there, being open for work, working."""
+    state: Label
+    """The state the person is in now."""
+    reason: Label | None = None
+    """Why, in the platform's own word."""
+    channel: Channel | None = None
+    """The channel the state holds for; absent means all."""
+    capacity: Count | None = None
+    """How many contacts of the channel the person can take at a time."""
+    in_use: Count | None = None
+    """How many the person has."""
+    team: Name | None = None
+    """The team the person belongs to."""
+
+
+class AgentSkillsChanged(AgentModel):
+    """What a person could take changed; each list is complete and replaces the last."""
+
+    type: Literal["agent.skills_changed"] = "agent.skills_changed"
+    queues: Annotated[tuple[Name, ...], Field(max_length=MAX_LIST)] | None = None
+    """The queues the person serves."""
+    skills: Annotated[tuple[Label, ...], Field(max_length=MAX_LIST)] | None = None
+    """The skills the person has."""
+    team: Name | None = None
+    """The team the person belongs to."""
+
+
+class AgentHeartbeat(AgentModel):
+    """The platform still reports this person; nothing changed."""
+
+    type: Literal["agent.heartbeat"] = "agent.heartbeat"
+
+
+class SchedulePlanned(AgentModel):
+    """A person is planned to do something from `start` to `end`."""
+
+    type: Literal["schedule.planned"] = "schedule.planned"
+    activity: Label
+    """What is planned: work, break, training, leave."""
+    start: Time
+    """When it begins."""
+    end: Time
+    """When it is over."""

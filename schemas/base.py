@@ -1,0 +1,136 @@
+"""What every event has in common: the base model and the field types with their limits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from schemas.times import TIME_PATTERN, TimeFormatError, format_ms, parse_time, to_ms
+
+__all__ = [
+    "MAX_LIST",
+    "MAX_SECONDS",
+    "TEXT_PATTERN",
+    "Channel",
+    "Count",
+    "Event",
+    "Id",
+    "Label",
+    "Language",
+    "Name",
+    "Number",
+    "Seconds",
+    "Time",
+]
+
+#: Ten years: a longer duration is a fault of the sender.
+MAX_SECONDS = 315_576_000.0
+
+#: The most entries a list of skills or queues may have.
+MAX_LIST = 500
+
+#: No control character, and at least one character that is not white space; the same meaning in Rust, Python and ECMA regular expressions.
+TEXT_PATTERN = (
+    r"^[^\x00-\x1f\x7f-\x9f]*"
+    r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+    r"[^\x00-\x1f\x7f-\x9f]*$"
+)
+
+
+def _read_time(value: object) -> datetime:
+    """Return a UTC datetime of whole milliseconds from RFC 3339 text (the wire) or an aware datetime (Python callers)."""
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            kind, message = "time_format", "a time needs an offset from UTC"
+            raise PydanticCustomError(kind, message)
+        utc = value.astimezone(UTC)
+        return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+    if not isinstance(value, str):
+        kind, message = "time_type", "a time is an RFC 3339 text"
+        raise PydanticCustomError(kind, message)
+    try:
+        return parse_time(value)
+    except TimeFormatError as error:
+        kind, message = "time_format", "a time is YYYY-MM-DDTHH:MM:SS, an optional fraction, and Z or an offset"
+        raise PydanticCustomError(kind, message) from error
+
+
+def _write_time(value: datetime) -> str:
+    return format_ms(to_ms(value))
+
+
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=TEXT_PATTERN)]
+"""An identifier as the platform writes it, 1 to 200 characters."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=TEXT_PATTERN)]
+"""A name people gave: a queue, a team, a category, 1 to 200 characters."""
+
+Label = Annotated[str, Field(min_length=1, max_length=100, pattern=TEXT_PATTERN)]
+"""A short word of a platform's own vocabulary, 1 to 100 characters."""
+
+Language = Annotated[str, Field(min_length=2, max_length=35, pattern=TEXT_PATTERN)]
+"""A BCP 47 language tag."""
+
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+"""A duration: finite, from 0 to ten years."""
+
+Number = Annotated[float, Field(ge=0, le=1e15)]
+"""A finite amount, 0 or more."""
+
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+"""A whole number, 0 or more."""
+
+Time = Annotated[
+    datetime,
+    PlainValidator(_read_time),
+    PlainSerializer(_write_time, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME_PATTERN}),
+]
+"""A moment in UTC, rounded down to the millisecond; RFC 3339 text with an offset on the wire."""
+
+Channel = Literal[
+    "voice",
+    "mail",
+    "web_form",
+    "chat",
+    "social",
+    "video",
+    "ticket",
+    "sms",
+    "callback",
+    "survey",
+    "faq",
+    "bot",
+]
+"""How the customer and the business talk."""
+
+
+class Event(BaseModel):
+    """What every event carries; unknown further fields are ignored, so that a newer sender may add some."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+    type: str
+    """The kind of event; first, so that a reader finds it at once."""
+    event_id: Id
+    """Names the event; the same when the sender repeats it."""
+    occurred_at: Time
+    """When it happened, by the platform's clock."""
+    received_at: Time
+    """When the connector received it."""
+    source: Label
+    """The connector instance that published it."""
+    site: Label | None = None
+    """The site it belongs to."""
+    schema_version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """The version of this contract the sender wrote."""

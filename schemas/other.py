@@ -1,0 +1,117 @@
+"""Orders, customers, forecasts and what a source says about itself: one model a kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import Channel, Event, Id, Name, Number, Seconds, Time
+
+__all__ = [
+    "MAX_OPEN_IDS",
+    "CustomerActivated",
+    "CustomerChurned",
+    "CustomerLinked",
+    "CustomerModel",
+    "ForecastSet",
+    "OrderCancelled",
+    "OrderPlaced",
+    "SourceHeartbeat",
+    "SourceSnapshot",
+]
+
+#: The most ids one snapshot may list; the size of a record usually ends it sooner.
+MAX_OPEN_IDS = 50_000
+
+Currency = Annotated[str, Field(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
+"""An ISO 4217 code."""
+
+
+class CustomerModel(Event):
+    """What every customer event carries beside the common fields."""
+
+    customer_key: Id
+    """Keyed and versioned hash of the customer's identity."""
+
+
+class OrderPlaced(CustomerModel):
+    """A customer ordered something."""
+
+    type: Literal["order.placed"] = "order.placed"
+    order_id: Id | None = None
+    """The order, so that a cancellation can name it."""
+    value: Number | None = None
+    """What it is worth, in the currency's main unit."""
+    currency: Currency | None = None
+    """The currency of the value."""
+
+
+class OrderCancelled(CustomerModel):
+    """A customer took an order back."""
+
+    type: Literal["order.cancelled"] = "order.cancelled"
+    order_id: Id | None = None
+    """The order taken back."""
+    value: Number | None = None
+    """What it was worth, in the currency's main unit."""
+    currency: Currency | None = None
+    """The currency of the value."""
+
+
+class CustomerActivated(CustomerModel):
+    """Somebody became a customer."""
+
+    type: Literal["customer.activated"] = "customer.activated"
+
+
+class CustomerChurned(CustomerModel):
+    """Somebody stopped being a customer."""
+
+    type: Literal["customer.churned"] = "customer.churned"
+
+
+class CustomerLinked(CustomerModel):
+    """Two keys turned out to be one customer."""
+
+    type: Literal["customer.linked"] = "customer.linked"
+    linked_key: Id
+    """The other key of the same customer."""
+
+
+class ForecastSet(Event):
+    """What is expected of a queue in one interval; published keyed by `queue`."""
+
+    type: Literal["forecast.set"] = "forecast.set"
+    queue: Name
+    """The queue."""
+    channel: Channel | None = None
+    """The channel; absent means all of the queue."""
+    interval_start: Time
+    """When the interval begins."""
+    interval_seconds: Seconds
+    """How long it is."""
+    volume: Number | None = None
+    """How many contacts are expected."""
+    handle_seconds: Seconds | None = None
+    """How long one is expected to take."""
+    staff: Number | None = None
+    """How many people are needed."""
+
+
+class SourceHeartbeat(Event):
+    """A source is alive and has reported everything up to a time; published to every partition of both topics."""
+
+    type: Literal["source.heartbeat"] = "source.heartbeat"
+    complete_through: Time
+    """Nothing that occurred before this is still to come."""
+
+
+class SourceSnapshot(Event):
+    """What is open at a source now: what is open here and not in it is closed as lost; published to every partition of both topics."""
+
+    type: Literal["source.snapshot"] = "source.snapshot"
+    kind: Literal["contacts", "agents"]
+    """What the ids are of."""
+    open_ids: Annotated[tuple[Id, ...], Field(max_length=MAX_OPEN_IDS)]
+    """The ids that are open: contact ids (where a contact has none, its conversation id) or person ids."""
