@@ -1,0 +1,49 @@
+"""Runs one program and ends it when whoever started the guard is gone: its own small process, standard library only.
+
+A pipe tells it: the owner holds the other end of standard input and the system closes that end however the owner dies, kill -9 included.
+(Linux's parent-death signal would do less: it follows the starting *thread*, and macOS has none.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+__all__ = ["main"]
+
+#: Stands in the arguments for the temporary directory that the program gets, and that is removed after it.
+DIRECTORY = "{directory}"
+
+#: How long the program may take to end by itself.
+GRACE_SECONDS = 3.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program until it ends or standard input does; return its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)  # the owner decides; unlike SIG_IGN this is not inherited by the program
+    with tempfile.TemporaryDirectory(prefix="contact-streams-", ignore_cleanup_errors=True) as directory:
+        command = [argument.replace(DIRECTORY, directory) for argument in arguments]
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        threading.Thread(target=_end_with_owner, args=(program,), daemon=True).start()
+        return program.wait()
+
+
+def _end_with_owner(program: subprocess.Popen[bytes]) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        program.terminate()
+    try:
+        program.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        program.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

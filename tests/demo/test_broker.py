@@ -1,0 +1,167 @@
+"""The embedded broker: that it serves real clients, and that nothing of it outlives its owner."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from streams.demo import broker as broker_module
+from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
+from tests.support.require import require
+
+ROOT = Path(__file__).parents[2]
+
+OWNER = """
+import sys, time
+from streams.demo.broker import EmbeddedBroker
+with EmbeddedBroker() as broker:
+    print(broker.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def binary() -> Path:
+    """The broker's program, or the reason why this platform has none."""
+    try:
+        return broker_binary()
+    except BrokerError as missing:
+        require(condition=False, reason=str(missing))
+        raise
+
+
+def group_is_gone(group: int, within_seconds: float = 10.0) -> bool:
+    """Say whether the process group has no running member left, waiting for it."""
+    deadline = time.monotonic() + within_seconds
+    while time.monotonic() < deadline:
+        if group not in running_groups():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def running_groups() -> set[int]:
+    """Return the process groups with a member that is more than a zombie: who reaps an orphan, and when, is the system's affair."""
+    if not Path("/proc/self/stat").exists():
+        listed = subprocess.run(["ps", "-A", "-o", "stat=,pgid="], capture_output=True, text=True, check=True).stdout
+        rows = [line.split() for line in listed.splitlines()]
+        return {int(group) for state, group in rows if not state.startswith("Z")}
+    groups = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            state, _, group, *_ = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if state not in "ZX":
+                groups.add(int(group))
+    return groups
+
+
+async def produce_and_consume(bootstrap_servers: str, values: list[bytes]) -> list[bytes]:
+    """Send the values to a new topic and read them back from its start."""
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
+        for value in values:
+            await producer.send_and_wait("probe", value)
+    async with AIOKafkaConsumer("probe", bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest") as consumer:
+        return [(await asyncio.wait_for(consumer.getone(), 10)).value or b"" for _ in values]
+
+
+@pytest.mark.embedded
+@pytest.mark.usefixtures("binary")
+def test_what_is_produced_is_consumed() -> None:
+    """A real client reads back what it wrote, in order, and leaving the context ends the whole process group."""
+    values = [b"one", b"two", b"three"]
+
+    async def run() -> tuple[list[bytes], int]:
+        async with EmbeddedBroker() as broker:
+            assert broker.pid is not None
+            return await produce_and_consume(broker.bootstrap_servers, values), broker.pid
+
+    received, group = asyncio.run(run())
+    assert received == values
+    assert group_is_gone(group, within_seconds=1)
+
+
+@pytest.mark.embedded
+@pytest.mark.usefixtures("binary")
+def test_two_brokers_do_not_meet() -> None:
+    """Each broker has its own port and stops alone; its address is gone with it."""
+    with EmbeddedBroker() as first:
+        with EmbeddedBroker() as second:
+            assert first.port != second.port
+        with pytest.raises(BrokerError, match="not running"):
+            _ = second.port
+        assert first.bootstrap_servers == f"127.0.0.1:{first.port}"
+        with pytest.raises(BrokerError, match="already runs"):
+            first.start()
+
+
+@pytest.mark.embedded
+@pytest.mark.usefixtures("binary")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_nothing_outlives_an_owner_that_is_killed(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, kill and kill -9 of the owner each end the broker and remove its data."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+    )
+    with owner:
+        assert owner.stdout is not None
+        group = int(owner.stdout.readline())
+        assert list(tmp_path.glob("contact-streams-*"))
+        owner.send_signal(number)
+        owner.wait(10)
+    assert group_is_gone(group)
+    assert not list(tmp_path.glob("contact-streams-*"))
+
+
+@pytest.mark.embedded
+def test_a_port_taken_meanwhile_is_left_for_another(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that someone takes between the search and the start costs one more try, not an error."""
+    free_port = broker_module._free_port
+    with EmbeddedBroker() as first:
+        offered = iter([first.port])
+        monkeypatch.setattr(broker_module, "_free_port", lambda: next(offered, None) or free_port())
+        with EmbeddedBroker() as second:
+            assert second.port != first.port
+
+
+def test_a_missing_package_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package the error names it, the environment it is missing from and two ways on."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BrokerError, match=r"noida-db.*is not installed in .*make setup.*Kafka of your own"):
+        EmbeddedBroker().start()
+
+
+def test_a_program_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the program said before it ended stands in the error, and nothing is left running."""
+    program = tmp_path / "noida-db"
+    program.write_text("#!/bin/sh\necho no such luck >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(broker_module, "broker_binary", lambda: program)
+    broker = EmbeddedBroker()
+    with pytest.raises(BrokerError, match="no such luck"):
+        broker.start()
+    assert broker.pid is None
+
+
+def test_a_program_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A program that runs but answers nobody is given up after the time given, and ended."""
+    program = tmp_path / "noida-db"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(broker_module, "broker_binary", lambda: program)
+    broker = EmbeddedBroker(start_timeout_seconds=0.2)
+    with pytest.raises(BrokerError, match=r"no answer within 0\.2 s"):
+        broker.start()
+    assert broker.pid is None
