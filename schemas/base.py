@@ -132,5 +132,7 @@ class Event(BaseModel):
     """The connector instance that published it."""
     site: Label | None = None
     """The site it belongs to."""
+    sequence: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    """The platform's own order among its events of one instant; absent means 0."""
     schema_version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """The version of this contract the sender wrote."""

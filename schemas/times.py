@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["TIME_PATTERN", "TimeFormatError", "format_ms", "from_ms", "parse_time", "parse_time_ms", "to_ms"]
+__all__ = ["TIME_PATTERN", "TimeFormatError", "format_ms", "from_ms", "parse_time", "parse_time_ms", "seconds_to_ms", "to_ms"]
 
 #: The one accepted form of a time: RFC 3339 with capital ``T``, optional fraction of 1 to 9 digits, and ``Z`` or an offset.
 TIME_PATTERN = (
@@ -35,6 +35,11 @@ def to_ms(moment: datetime) -> int:
 def from_ms(ms: int) -> datetime:
     """Return the UTC datetime of `ms` milliseconds since the epoch; raise OverflowError outside years 1 to 9999."""
     return _EPOCH + ms * _MS
+
+
+def seconds_to_ms(seconds: float) -> int:
+    """Return a duration in seconds as milliseconds, rounded to the nearest, halves to the even one."""
+    return round(seconds * 1000)
 
 
 def format_ms(ms: int) -> str:

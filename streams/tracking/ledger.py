@@ -1,0 +1,92 @@
+"""Where contributions are booked: sums by target and slice, by outcome and by offer."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from streams.windows.slices import CELL_MS, PANE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["STANDARD_EDGES_MS", "Counts", "Ledger", "Waits"]
+
+#: Sums by field name; times in milliseconds.
+Counts = dict[str, int]
+
+#: Upper edges of the wait histograms beside the configured thresholds, in milliseconds.
+STANDARD_EDGES_MS = tuple(1000 * s for s in (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600, 14400, 86400))
+
+
+class Waits:
+    """Names of the histogram fields of a wait: ``answered_wait_le_20000``, the last one ``…_le_inf``."""
+
+    def __init__(self, thresholds_ms: Iterable[int] = ()) -> None:
+        self.edges_ms = sorted({*STANDARD_EDGES_MS, *thresholds_ms})
+        labels = [*map(str, self.edges_ms), "inf"]
+        self._answered = [f"answered_wait_le_{label}" for label in labels]
+        self._abandoned = [f"abandoned_wait_le_{label}" for label in labels]
+
+    def answered(self, wait_ms: int) -> str:
+        """Return the field of an answered contact's wait."""
+        return self._answered[bisect_left(self.edges_ms, wait_ms)]
+
+    def abandoned(self, wait_ms: int) -> str:
+        """Return the field of an abandoned contact's wait."""
+        return self._abandoned[bisect_left(self.edges_ms, wait_ms)]
+
+
+class Ledger:
+    """Contributions since it was last emptied: differences, not absolute values."""
+
+    __slots__ = ("by_offer", "by_outcome")
+
+    def __init__(self) -> None:
+        #: (target, start of the pane) → sums
+        self.by_outcome: dict[tuple[int, int], Counts] = {}
+        #: (target, start of the cell of the entry) → sums
+        self.by_offer: dict[tuple[int, int], Counts] = {}
+
+    def book(self, target: int, at_ms: int, offered_ms: int, amounts: tuple[tuple[str, int], ...]) -> None:
+        """Add amounts to the pane of ``at_ms`` and to the cell of ``offered_ms``."""
+        key = (target, at_ms - at_ms % PANE_MS)
+        outcome = self.by_outcome.get(key)
+        if outcome is None:
+            outcome = self.by_outcome[key] = {}
+        key = (target, offered_ms - offered_ms % CELL_MS)
+        offer = self.by_offer.get(key)
+        if offer is None:
+            offer = self.by_offer[key] = {}
+        for field, amount in amounts:
+            outcome[field] = outcome.get(field, 0) + amount
+            offer[field] = offer.get(field, 0) + amount
+
+    def book_time(self, target: int, start_ms: int, end_ms: int, field: str, sign: int) -> None:
+        """Spread the time from start to end over the panes it falls in, by outcome."""
+        while start_ms < end_ms:
+            pane = start_ms - start_ms % PANE_MS
+            until = min(end_ms, pane + PANE_MS)
+            counts = self.by_outcome.setdefault((target, pane), {})
+            counts[field] = counts.get(field, 0) + sign * (until - start_ms)
+            start_ms = until
+
+    def add(self, other: Ledger, sign: int = 1) -> None:
+        """Add (or, with sign −1, take out) everything booked in another ledger."""
+        for mine, theirs in ((self.by_outcome, other.by_outcome), (self.by_offer, other.by_offer)):
+            for key, counts in theirs.items():
+                into = mine.setdefault(key, {})
+                for field, amount in counts.items():
+                    into[field] = into.get(field, 0) + sign * amount
+
+    def earliest_change(self) -> int | None:
+        """Return the start of the earliest pane with an amount other than zero."""
+        return min((pane for (_, pane), counts in self.by_outcome.items() if any(counts.values())), default=None)
+
+    def clear(self) -> None:
+        """Forget everything booked."""
+        self.by_outcome = {}
+        self.by_offer = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.by_outcome or self.by_offer)

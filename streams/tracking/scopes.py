@@ -1,0 +1,106 @@
+"""Targets of a contribution: the scope and channel it counts in, or all those of a queue or a team at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+
+__all__ = ["QueueTargets", "Scope", "Targets"]
+
+TOTAL = "total:all"
+
+
+class Scope(NamedTuple):
+    """A scope and, for figures about contacts, a channel."""
+
+    scope: str
+    channel: str | None
+
+
+class QueueTargets(NamedTuple):
+    """The numbers under which a queue and channel is booked."""
+
+    everything: int
+    """the queue and its larger scopes together"""
+    queue: int
+    larger: tuple[int, ...]
+
+
+class Targets:
+    """Numbers for scopes and for groups of scopes, given out as they are first needed.
+
+    A contribution that is the same for a queue and all its larger scopes is booked once, under the group's
+    number, and spread over its scopes when the slices are written.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._numbers: dict[Scope, int] = {}
+        self._queues: dict[tuple[str, str], QueueTargets] = {}
+        self._people: dict[tuple[str | None, str | None], int] = {}
+        #: number → the scopes booked under it
+        self.scopes: list[tuple[Scope, ...]] = []
+        #: scope → the numbers that feed it
+        self.feeding: dict[Scope, list[int]] = {}
+
+    def of_queue(self, queue: str, channel: str) -> QueueTargets:
+        """Return the targets of a queue on a channel."""
+        found = self._queues.get((queue, channel))
+        if found is None:
+            entry = self._configuration.queues.get(queue)
+            names = [f"queue:{queue}"]
+            if entry is not None:
+                names += [
+                    f"{kind}:{name}"
+                    for kind, name in (("department", entry.department), ("business", entry.business), ("site", entry.site))
+                    if name is not None
+                ]
+            names.append(TOTAL)
+            scopes = [Scope(name, channel) for name in names]
+            numbers = [self._number(scope) for scope in scopes]
+            found = QueueTargets(self._group(scopes), numbers[0], tuple(numbers[1:]))
+            self._queues[queue, channel] = found
+        return found
+
+    def of_person(self, team: str | None, site: str | None) -> int:
+        """Return the group of a person in a team at a site."""
+        found = self._people.get((team, site))
+        if found is None:
+            entry = self._configuration.teams.get(team) if team is not None else None
+            business = entry.business if entry else None
+            pairs = (("team", team), ("site", site), ("business", business), ("total", "all"))
+            found = self._group([Scope(f"{kind}:{name}", None) for kind, name in pairs if name is not None])
+            self._people[team, site] = found
+        return found
+
+    def place_of(self, person: str, team: str | None, site: str | None) -> tuple[str | None, str | None]:
+        """Return a person's team and site: as the events say, else as configured; the site else the team's."""
+        if team is None or site is None:
+            entry = self._configuration.people.get(person)
+            if entry is not None:
+                team = team if team is not None else entry.team
+                site = site if site is not None else entry.site
+        if site is None and team is not None:
+            of_team = self._configuration.teams.get(team)
+            site = of_team.site if of_team else None
+        return team, site
+
+    def channel_of(self, queue: str) -> str | None:
+        """Return the configured channel of a queue."""
+        entry = self._configuration.queues.get(queue)
+        return entry.channel if entry else None
+
+    def _number(self, scope: Scope) -> int:
+        found = self._numbers.get(scope)
+        if found is None:
+            found = self._numbers[scope] = self._group([scope])
+        return found
+
+    def _group(self, scopes: list[Scope]) -> int:
+        number = len(self.scopes)
+        self.scopes.append(tuple(scopes))
+        for scope in scopes:
+            self.feeding.setdefault(scope, []).append(number)
+        return number
