@@ -1,23 +1,38 @@
-"""What all tests share: the account, at the end, of which tests ran and on which broker."""
+"""What all tests share: the fixtures, the markers that follow from them, and the account of which tests ran on which broker."""
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.kafka import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from _pytest.terminal import TerminalReporter
 
+pytest_plugins = ["tests.support.fixtures"]
+
 #: Where a test ran, by marker; a test with none of them is pure. The first match counts.
 SURROUNDINGS = ("kafka", "browser", "embedded")
 
+#: A test that takes one of these fixtures has the marker, whether its author thought of it or not.
+MARKER_OF_FIXTURE = {"kafka": "kafka", "kafka3": "kafka"}
+
 #: Node id of a collected test → where it runs, and whether it injects faults.
 WHERE: pytest.StashKey[dict[str, tuple[str, bool]]] = pytest.StashKey()
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests by the fixtures that they take."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARKER_OF_FIXTURE:
+                item.add_marker(MARKER_OF_FIXTURE[fixture])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -49,17 +64,9 @@ def ran_on(passed: Iterable[tuple[str, bool]]) -> str:
     parts = [
         f"pure {counts['pure']} tests",
         f"embedded broker {counts['embedded']} tests",
-        f"Apache Kafka {kafka_version()} {counts['kafka']} tests",
+        f"Apache Kafka {VERSION} {counts['kafka']} tests",
     ]
     if counts["browser"]:
         parts.append(f"browser {counts['browser']} tests")
     faults = sum(injects for _, injects in outcomes)
     return f"ran on: {', '.join(parts)}" + (f"; {faults} of them injected faults" if faults else "")
-
-
-def kafka_version() -> str:
-    """Return the version of Apache Kafka that the fixture runs, "4.x" where the fixture cannot be imported."""
-    try:
-        return str(importlib.import_module("tests.support.kafka").VERSION)
-    except (ImportError, AttributeError):
-        return "4.x"
