@@ -1,0 +1,128 @@
+"""The Faust app of a worker: one agent and one table a flow, and the process that runs them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import faust
+
+from streams.engine.health import Health
+from streams.engine.ownership import Owner, Ownership
+from streams.engine.table import EngineTable, EngineTableManager
+from streams.engine.transport import ChunkSchema, Transport
+
+if TYPE_CHECKING:
+    from streams.engine.settings import EngineSettings, Flow
+
+__all__ = ["Background", "EngineApp", "build_app", "run_worker"]
+
+#: Runs in the worker's loop from its start to its end, a metrics server for instance.
+Background = Callable[[Health], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+
+class EngineApp(faust.App):  # type: ignore[misc]
+    """Faust's app on the transport of this package."""
+
+    health: Health
+    background: Sequence[Background] = ()
+
+    def attach(self, settings: EngineSettings, flows: Sequence[Flow], health: Health) -> None:
+        """Declare the table and the agent of every flow."""
+        self.health = health
+        self._engine_settings = settings
+        self._flows = flows
+        self._ownership: Ownership | None = None
+        for flow in flows:
+            self.Table(flow.name, changelog_topic=self.topic(flow.changelog or flow.source))
+            self._declare(flow)
+
+    def _declare(self, flow: Flow) -> None:
+        async def process(chunks: faust.Stream[Any]) -> None:
+            async for chunk in chunks:
+                self.ownership.process(chunk)
+
+        self.agent(self.topic(flow.source, schema=ChunkSchema()), name=f"{flow.name}-agent")(process)
+
+    @property
+    def ownership(self) -> Ownership:
+        """The owned partitions; made in the running loop on first use."""
+        if self._ownership is None:
+            self._ownership = Ownership(self._engine_settings, self._flows, self.health, self._show, self._hide)
+        return self._ownership
+
+    def _show(self, owner: Owner) -> None:
+        self._rows(owner).add(owner.source.partition, owner.rows)
+
+    def _hide(self, owner: Owner) -> None:
+        self._rows(owner).drop(owner.source.partition)
+
+    def _rows(self, owner: Owner) -> Any:
+        return self.tables[owner.flow.name].data.data
+
+    async def on_first_start(self) -> None:
+        """Replaces app/base.py, App.on_first_start, which makes data folders: all state is in Kafka."""
+        for background in self.background:
+            self.add_future(background(self.health))
+
+    def _new_transport(self) -> Transport:
+        """Replaces app/base.py, App._new_transport, which finds transports by URL."""
+        return Transport(self.conf.broker_consumer, self)
+
+
+def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | None = None) -> EngineApp:
+    """Return the Faust app that runs ``flows``; ``health`` is kept up to date while it runs."""
+    flows = tuple(flows)
+    for what, names in (("name", [flow.name for flow in flows]), ("source", [flow.source for flow in flows])):
+        if len(set(names)) < len(names):
+            raise ValueError(f"Two flows have the same {what}: {sorted(names)}.")
+    app = EngineApp(
+        settings.app_id,
+        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
+        broker_client_id=settings.client_id,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / 5,
+        broker_rebalance_timeout=settings.rebalance_timeout_seconds,
+        broker_request_timeout=max(40.0, settings.session_timeout_seconds + 5),
+        broker_max_poll_records=settings.max_poll_records,
+        consumer_group_instance_id=settings.group_instance_id,
+        producer_request_timeout=40.0,
+        # Chunks, not events: what waits here is in memory.
+        stream_buffer_maxsize=16,
+        # A rebalance waits for the chunk under way anyway, it cannot be interrupted; the others are cleared.
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        TableManager=EngineTableManager,
+        Table=EngineTable,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        # Faust compares this address with the one in the stored assignment of a static member and would crash
+        # on a new host name; nothing listens on it.
+        canonical_url="http://worker",
+        web_enabled=False,
+    )
+    app.attach(settings, flows, health or Health())
+    return app
+
+
+def run_worker(
+    settings: EngineSettings,
+    flows: Iterable[Flow],
+    *,
+    health: Health | None = None,
+    background: Sequence[Background] = (),
+) -> NoReturn:
+    """Run ``flows`` in this process until SIGTERM or SIGINT, then flush and exit with 0.
+
+    The caller sets logging up. Topics have to be there (``ensure_topics``). Any failure ends the process with
+    one of ``exits.ExitCode``; whoever runs it starts it again.
+    """
+    app = build_app(settings, flows, health)
+    app.background = background
+    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker.spinner = None
+    worker.execute_from_commandline()

@@ -1,0 +1,348 @@
+"""Which source partitions this process owns: taken by fencing and restoring, flushed on a timer, dropped or kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
+
+from streams.engine.exits import CrashPoint, ExitCode, leave
+from streams.engine.flush import TransactionWriter
+from streams.engine.health import Health, PartitionHealth
+
+if TYPE_CHECKING:
+    from streams.engine.settings import EngineSettings, Flow
+    from streams.engine.stage import Record, Stage
+    from streams.engine.transport import Chunk
+
+__all__ = ["Owner", "Ownership", "read_from_start"]
+
+logger = logging.getLogger(__name__)
+
+#: What aiokafka raises at a producer whose transactional id has been taken over, or whose transaction timed out.
+_FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
+
+#: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
+_GRACE_SECONDS = 5.0
+
+#: How long an unneeded producer may take to close.
+_CLOSE_SECONDS = 2.0
+
+Place = tuple[str, int]
+
+
+async def read_from_start(consumer: AIOKafkaConsumer, source: TopicPartition) -> tuple[dict[bytes, bytes], int]:
+    """Return the live rows of ``source`` up to its last stable offset, and that offset.
+
+    ``consumer`` reads committed records only and has ``source`` assigned.
+    """
+    rows: dict[bytes, bytes] = {}
+    end = (await consumer.end_offsets([source]))[source]
+    await consumer.seek_to_beginning(source)
+    # Control records and aborted batches take offsets: the position passes them, the last record need not reach the end.
+    while await consumer.position(source) < end:
+        for records in (await consumer.getmany(source, timeout_ms=200)).values():
+            for record in records:
+                if record.offset >= end:
+                    break
+                if record.value is None:
+                    rows.pop(record.key, None)
+                else:
+                    rows[record.key] = record.value
+    return rows, end
+
+
+class Owner:
+    """One owned source partition: its stage, its producer, and how far it has come."""
+
+    def __init__(self, settings: EngineSettings, flow: Flow, partition: int, health: Health) -> None:
+        """Prepare to take ``partition`` of the source of ``flow``."""
+        self.flow = flow
+        self.source = TopicPartition(flow.source, partition)
+        #: The next source offset to process; known after ``take``.
+        self.next_offset = -1
+        self.committed_offset = -1
+        self.stage: Stage = flow.stage_factory(partition)
+        #: Live rows as the table shows them: the stage's own, if it has them, or what was flushed.
+        self._kept: dict[bytes, bytes] = {}
+        own: Mapping[object, object] | None = getattr(self.stage, "rows", None)
+        self._keep = own is None and flow.changelog is not None
+        self.rows = self._kept if own is None else own
+        self._changelog = None if flow.changelog is None else TopicPartition(flow.changelog, partition)
+        self._settings = settings
+        self._health = health
+        self._lock = asyncio.Lock()
+        self._during_restore = CrashPoint("during_restore")
+        self._producer: AIOKafkaProducer | None = None
+        self._writer: TransactionWriter | None = None
+
+    async def take(self) -> None:
+        """Fence the former owner, restore the rows, and find where to go on. In that order: see docs/engine.md."""
+        settings, partition = self._settings, self.source.partition
+        began = time.monotonic()
+        self._producer = producer = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap,
+            client_id=f"{settings.client_id}-{self.flow.source}-{partition}",
+            transactional_id=f"{settings.app_id}-{self.flow.source}-{partition}",
+            transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
+            max_batch_size=settings.max_batch_bytes,
+            # Also the wait before a transaction step is tried again while the step before it settles.
+            retry_backoff_ms=20,
+        )
+        await producer.start()
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.bootstrap,
+            client_id=f"{settings.client_id}-restore",
+            group_id=settings.app_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        await consumer.start()
+        try:
+            restored = await self._restore(consumer)
+            self.next_offset = await self._begin(consumer, restored.get(self.flow.source))
+        finally:
+            await consumer.stop()
+        self.committed_offset = self.next_offset
+        self._writer = TransactionWriter(producer, settings.app_id)
+        taken = PartitionHealth(self.next_offset, self._restored_rows, time.monotonic() - began)
+        self._health.partitions[self.source] = taken
+        logger.info(
+            "%s partition %d is owned: %d rows restored in %.2f s, next offset %d.",
+            *(self.flow.source, partition, taken.restored_rows, taken.restore_seconds, self.next_offset),
+        )
+
+    async def _restore(self, consumer: AIOKafkaConsumer) -> dict[str, int]:
+        ends: dict[str, int] = {}
+        self._restored_rows = 0
+        for topic in self.flow.restored:
+            place = TopicPartition(topic, self.source.partition)
+            consumer.assign([place])
+            rows, ends[topic] = await read_from_start(consumer, place)
+            self._during_restore.reach()
+            self._restored_rows += len(rows)
+            self.stage.restore(topic, rows.items())
+            if self._keep and topic == self.flow.changelog:
+                self._kept.update(rows)
+        return ends
+
+    async def _begin(self, consumer: AIOKafkaConsumer, read_up_to: int | None) -> int:
+        if read_up_to is not None:
+            return read_up_to
+        consumer.assign([self.source])
+        first: int = (await consumer.beginning_offsets([self.source]))[self.source]
+        committed = await consumer.committed(self.source)
+        if committed is None:
+            return first
+        if committed < first:
+            logger.error(
+                "%s partition %d was committed up to %d but begins at %d: retention removed records not yet processed.",
+                *(self.source.topic, self.source.partition, committed, first),
+            )
+        return max(committed, first)
+
+    def process(self, chunk: Chunk) -> int:
+        """Give the stage what is new of ``chunk`` and return the number of records."""
+        if chunk.begin > self.next_offset:
+            leave(
+                ExitCode.CHUNK_LOST,
+                "%s partition %d came from %d on, %d was awaited.",
+                *(chunk.topic, chunk.partition, chunk.begin, self.next_offset),
+            )
+        records: Sequence[Record] = chunk.records
+        if records[-1].offset < self.next_offset:
+            return 0
+        if records[0].offset < self.next_offset:
+            # Fetched for an earlier assignment, or again after a seek.
+            records = [record for record in records if record.offset >= self.next_offset]
+        self.stage.process(records)
+        self.next_offset = records[-1].offset + 1
+        return len(records)
+
+    async def flush(self) -> None:
+        """Make everything processed so far durable and visible; return at once when there is nothing."""
+        async with self._lock:
+            if self._writer is None:
+                return
+            next_offset = self.next_offset
+            flush = self.stage.collect()
+            if not flush and next_offset == self.committed_offset:
+                return
+            began = time.monotonic()
+            transaction = self._writer.prepare(self._changelog, flush.rows, flush.outputs, self.source, next_offset)
+            await asyncio.wait_for(
+                self._writer.write(transaction), self._settings.transaction_timeout_seconds + _GRACE_SECONDS
+            )
+            self.committed_offset = next_offset
+            if self._keep:
+                for key, value in flush.rows:
+                    if value is None:
+                        self._kept.pop(key, None)
+                    else:
+                        self._kept[key] = value
+            health = self._health
+            health.flushes += 1
+            health.rows += len(flush.rows)
+            health.outputs += len(flush.outputs)
+            health.last_flush_seconds = time.monotonic() - began
+            health.partitions[self.source].committed_offset = next_offset
+
+    async def close(self) -> None:
+        """Let the partition go without another flush."""
+        async with self._lock:
+            self._writer = None
+            self._health.partitions.pop(self.source, None)
+            if self._producer is not None:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(self._producer.stop(), _CLOSE_SECONDS)
+
+
+class Ownership:
+    """All owned partitions of this process, through its rebalances."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        flows: Iterable[Flow],
+        health: Health,
+        on_owned: Callable[[Owner], None],
+        on_dropped: Callable[[Owner], None],
+    ) -> None:
+        """Own nothing yet; ``on_owned`` and ``on_dropped`` follow what is owned."""
+        self._settings = settings
+        self._flows = {flow.source: flow for flow in flows}
+        self._health = health
+        self._on_owned, self._on_dropped = on_owned, on_dropped
+        self._owners: dict[Place, Owner] = {}
+        self._taking: dict[Place, asyncio.Task[None]] = {}
+        self._ready: set[Place] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._flusher: asyncio.Task[None] | None = None
+        self._restores = asyncio.Semaphore(settings.parallel_restores)
+        self._paused = True
+        self._stopped = False
+        self._generation = -1
+
+    def on_assigned(self, assigned: set[Place], generation: int) -> None:
+        """Keep, drop and begin to take partitions. Returns at once: no heartbeat is sent until it has."""
+        # Who missed a generation cannot know whether another process has owned its partitions meanwhile.
+        missed = generation != self._generation + 1
+        self._generation = generation
+        for place in list(self._owners):
+            if missed or place not in assigned:
+                self._drop(place)
+        for place in assigned:
+            if place not in self._owners and place[0] in self._flows:
+                owner = Owner(self._settings, self._flows[place[0]], place[1], self._health)
+                self._owners[place] = owner
+                self._taking[place] = asyncio.ensure_future(self._take(place, owner))
+        self._health.recovering = bool(self._taking)
+        if self._flusher is None:
+            self._flusher = asyncio.ensure_future(self._flush_regularly())
+
+    async def on_revoked(self) -> None:
+        """Make a last flush of everything, and none before the next assignment."""
+        self._paused = True
+        await self._flush_all()
+
+    async def restored(self) -> None:
+        """Wait until every assigned partition is taken, then let the flushes run."""
+        while self._taking:
+            await asyncio.wait(list(self._taking.values()))
+        self._health.recovering = False
+        self._paused = False
+
+    def positions(self) -> dict[Place, int]:
+        """Return the next offset of each partition that is taken."""
+        return {place: self._owners[place].next_offset for place in self._ready}
+
+    def process(self, chunk: Chunk) -> None:
+        """Process a chunk if its partition is owned; one of an earlier assignment may not be."""
+        place = (chunk.topic, chunk.partition)
+        if self._stopped or place not in self._ready:
+            return
+        try:
+            self._health.records += self._owners[place].process(chunk)
+        except Exception as error:  # noqa: BLE001 - whatever it was, Faust would go on with the next chunk
+            leave(
+                ExitCode.STAGE_FAILED,
+                "the stage of %s partition %d raised between offsets %d and %d.",
+                *(chunk.topic, chunk.partition, chunk.begin, chunk.records[-1].offset),
+                error=error,
+            )
+
+    async def stop(self) -> None:
+        """Flush a last time and let everything go."""
+        self._stopped = True
+        if self._flusher is not None:
+            self._flusher.cancel()
+        for task in self._taking.values():
+            task.cancel()
+        await self._flush_all()
+        for place in list(self._owners):
+            self._drop(place)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _take(self, place: Place, owner: Owner) -> None:
+        try:
+            async with self._restores:
+                await owner.take()
+            self._ready.add(place)
+            self._on_owned(owner)
+        except Exception as error:  # noqa: BLE001 - a partition that cannot be taken must not be processed
+            leave(ExitCode.RESTORE_FAILED, "%s partition %d could not be restored.", *place, error=error)
+        finally:
+            if self._owners.get(place) is owner:
+                del self._taking[place]
+
+    def _drop(self, place: Place) -> None:
+        owner = self._owners.pop(place)
+        taking = self._taking.pop(place, None)
+        if taking is not None:
+            taking.cancel()
+        if place in self._ready:
+            self._ready.discard(place)
+            self._on_dropped(owner)
+        logger.info("%s partition %d is dropped.", *place)
+        closing = asyncio.ensure_future(owner.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def _flush_regularly(self) -> None:
+        interval = self._settings.flush_interval_seconds
+        while True:
+            began = time.monotonic()
+            if not self._paused:
+                await self._flush_all()
+                self._health.last_progress = time.monotonic()
+            await asyncio.sleep(max(0.0, began + interval - time.monotonic()))
+
+    async def _flush_all(self) -> None:
+        await asyncio.gather(*(self._flush(self._owners[place]) for place in self._ready))
+
+    async def _flush(self, owner: Owner) -> None:
+        try:
+            await owner.flush()
+        except Exception as error:  # noqa: BLE001 - after any failure the state here is ahead of what is durable
+            source = owner.source
+            if isinstance(error, _FENCED) or isinstance(error.__cause__, _FENCED):
+                leave(
+                    ExitCode.FENCED,
+                    "another worker owns %s partition %d, or its transaction timed out: %r.",
+                    *(source.topic, source.partition, error),
+                )
+            leave(
+                ExitCode.FLUSH_FAILED,
+                "%s partition %d could not be flushed: %r.",
+                *(source.topic, source.partition, error),
+                error=error,
+            )

@@ -1,0 +1,60 @@
+"""What the engine is told: how to reach Kafka and how often to flush, and which flows a worker runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streams.engine.stage import Stage
+
+__all__ = ["EngineSettings", "Flow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Settings of one worker. Every worker of an application has the same ``app_id``."""
+
+    #: Names the consumer group and begins every transactional id: never change it while state is to be kept.
+    app_id: str
+    #: ``host:port``, several separated by commas.
+    bootstrap: str
+    #: Time between two flushes; what is published lags by half of it on average.
+    flush_interval_seconds: float = 0.25
+    #: How long a worker that stops in the middle of a flush holds back the readers of what it wrote to.
+    transaction_timeout_seconds: float = 8.0
+    #: How long a silent worker keeps its partitions. With ``group_instance_id``, longer than a restart takes.
+    session_timeout_seconds: float = 10.0
+    #: How long a rebalance waits for a worker: for the chunk and the flush under way, not for restoring.
+    rebalance_timeout_seconds: float = 30.0
+    #: Static membership: a name that outlives the process, so that a restart moves no partition.
+    group_instance_id: str | None = None
+    #: The most records one fetch hands over; bounds how long a chunk keeps the loop from flushing.
+    max_poll_records: int = 4000
+    #: Shown in the brokers' logs and quotas.
+    client_id: str = "contact-streams"
+    #: The most bytes of one produced batch; below the topics' ``max.message.bytes``.
+    max_batch_bytes: int = 256 * 1024
+    #: How many partitions are restored at a time.
+    parallel_restores: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One source topic, and what runs on each of its partitions."""
+
+    #: Names the flow's table and its lines in logs and metrics.
+    name: str
+    source: str
+    #: Makes the stage of a source partition, before its rows are restored.
+    stage_factory: Callable[[int], Stage]
+    #: Compacted, with as many partitions as the source: where the stage's rows are kept. Restored first.
+    changelog: str | None = None
+    #: Further topics read from the start, same partition number, before the first chunk. When the source
+    #: is among them, the chunks begin where this reading ended, whatever the group has committed.
+    restore: tuple[str, ...] = ()
+
+    @property
+    def restored(self) -> tuple[str, ...]:
+        """All topics to read from the start, the changelog first."""
+        first = () if self.changelog is None else (self.changelog,)
+        return first + tuple(topic for topic in self.restore if topic != self.changelog)

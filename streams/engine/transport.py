@@ -1,0 +1,186 @@
+"""Faust's Kafka transport with whole chunks for events, committed records only, and offsets left to the flush.
+
+Replaces internals of faust-streaming 0.15.3, named at each override.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiokafka
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.transport.utils import DefaultSchedulingStrategy
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from faust.types import TP, AppT, Message
+
+    from streams.engine.ownership import Ownership
+    from streams.engine.stage import Record
+
+__all__ = ["Chunk", "ChunkSchema", "Transport"]
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What one fetch brought of one partition."""
+
+    topic: str
+    partition: int
+    #: Where the chunk before ended. Above the offset awaited, a chunk in between was lost.
+    begin: int
+    records: Sequence[Record]
+
+
+class _Envelope:
+    """A chunk in the shape of a record, as drivers/aiokafka.py, Consumer._to_message, takes it."""
+
+    __slots__ = ("offset", "partition", "timestamp", "topic", "value")
+
+    timestamp_type = 0
+    headers = ()
+    key = None
+    checksum = None
+    serialized_key_size = 0
+    serialized_value_size = 0
+
+    def __init__(self, chunk: Chunk) -> None:
+        last = chunk.records[-1]
+        self.topic = chunk.topic
+        self.partition = chunk.partition
+        self.offset = last.offset
+        self.timestamp = last.timestamp
+        self.value = chunk
+
+
+class ChunkSchema(faust.Schema):  # type: ignore[misc]
+    """Hands a chunk through undecoded."""
+
+    def loads_key(self, app: AppT, message: Message, **options: Any) -> None:
+        """Return no key: a chunk has many."""
+
+    def loads_value(self, app: AppT, message: Message, **options: Any) -> Chunk:
+        """Return the chunk."""
+        chunk: Chunk = message.value
+        return chunk
+
+
+class _ChunkScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
+    """One event a fetched partition. Replaces transport/utils.py, DefaultSchedulingStrategy.iterate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delivered: dict[tuple[str, int], int] = {}
+
+    def iterate(self, records: Mapping[TP, Sequence[Record]]) -> Iterator[tuple[TP, _Envelope]]:
+        """Yield the chunks of one fetch.
+
+        All of them count as delivered at once, so that one which Faust drops afterwards is missed.
+        """
+        chunks = []
+        for tp, fetched in records.items():
+            begin = self.delivered.get(tp, fetched[0].offset)
+            self.delivered[tp] = fetched[-1].offset + 1
+            chunks.append((tp, _Envelope(Chunk(tp.topic, tp.partition, begin, fetched))))
+        return iter(chunks)
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
+        """Replaces drivers/aiokafka.py, AIOKafkaConsumerThread._create_worker_consumer.
+
+        That one reads uncommitted records unless Faust owns the transactions, and takes a round-robin
+        assignor when no changelog is registered; Faust's own is sticky, and what stays is not restored again.
+        """
+        conf = self.app.conf
+        self._assignor = self.app.assignor
+        return aiokafka.AIOKafkaConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            group_instance_id=conf.consumer_group_instance_id,
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[self._assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_poll_records=conf.broker_max_poll_records,
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            # A topic's leaders move when a broker ends; the default of five minutes is for errors unseen.
+            metadata_max_age_ms=60_000,
+        )
+
+
+class _Consumer(driver.Consumer):  # type: ignore[misc]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.scheduler = _ChunkScheduler()
+
+    @property
+    def _ownership(self) -> Ownership:
+        ownership: Ownership = self.app.ownership
+        return ownership
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        """Replaces drivers/aiokafka.py, Consumer._new_consumer_thread."""
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Extend transport/consumer.py, Consumer.on_partitions_revoked: streams stop, then the last flush is made."""
+        await super().on_partitions_revoked(revoked)
+        await self._ownership.on_revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Extend transport/consumer.py, Consumer.on_partitions_assigned: begin to restore what is new."""
+        self._ownership.on_assigned({(tp.topic, tp.partition) for tp in assigned}, generation_id)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Replaces transport/consumer.py, Consumer.perform_seek, which seeks to what the group has committed.
+
+        The next offset of an owner is the same or further, and does not depend on when it was asked.
+        """
+        positions = self._ownership.positions()
+        for tp in self.assignment():
+            if tp in positions:
+                offset = positions[tp]
+                self.scheduler.delivered[tp] = offset
+                await self.seek_wait({tp: offset})
+
+    def ack(self, message: Message) -> bool:
+        """Replaces transport/consumer.py, Consumer.ack: nothing is committed, so nothing is counted."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Replaces transport/consumer.py, Consumer._add_gap: compaction and control records make gaps."""
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002
+        """Replaces transport/consumer.py, Consumer.commit: offsets move with the flush's transaction only."""
+        return False
+
+    async def verify_all_partitions_active(self) -> None:
+        """Replaces transport/consumer.py: it would report every partition, for Faust never commits; see health.py."""
+
+    async def on_stop(self) -> None:
+        """Extend transport/consumer.py, Consumer.on_stop: flush what is left before the group is left."""
+        await self._ownership.stop()
+        await super().on_stop()
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with the consumer of this module."""
+
+    Consumer = _Consumer
+
+    if TYPE_CHECKING:
+        loop: asyncio.AbstractEventLoop
