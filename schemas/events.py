@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 
 from schemas.agent import AgentHeartbeat, AgentSkillsChanged, AgentStateChanged, SchedulePlanned
-from schemas.base import Event
 from schemas.contact import (
     ContactAgentOffered,
     ContactAnswered,
@@ -52,6 +51,9 @@ from schemas.other import (
     SourceHeartbeat,
     SourceSnapshot,
 )
+
+if TYPE_CHECKING:
+    from schemas.base import Event
 
 __all__ = [
     "AGENT_KINDS",

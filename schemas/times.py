@@ -5,18 +5,35 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["TIME_PATTERN", "TimeFormatError", "format_ms", "from_ms", "parse_time", "parse_time_ms", "seconds_to_ms", "to_ms"]
+__all__ = [
+    "REST_MS",
+    "SECOND_MS",
+    "TIME_PATTERN",
+    "TimeFormatError",
+    "format_ms",
+    "from_ms",
+    "parse_time",
+    "parse_time_ms",
+    "seconds_to_ms",
+    "to_ms",
+]
 
-#: The one accepted form of a time: RFC 3339 with capital ``T``, optional fraction of 1 to 9 digits, and ``Z`` or an offset.
-TIME_PATTERN = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-)
+_SECOND_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_REST_PATTERN = r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 
-_MATCH = re.compile(TIME_PATTERN.removesuffix("$")).fullmatch
+#: The one accepted form of a time: RFC 3339 with a capital ``T``, an optional fraction of 1 to 9 digits, and ``Z`` or an offset.
+TIME_PATTERN = f"^{_SECOND_PATTERN}{_REST_PATTERN}$"
+
+_IS_TIME = re.compile(_SECOND_PATTERN + _REST_PATTERN).fullmatch
+_IS_SECOND = re.compile(_SECOND_PATTERN).fullmatch
+_REST = re.compile(r"(?:\.([0-9]{1,9}))?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))").fullmatch
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _MS_A_DAY = 86_400_000
+
+#: How many texts each cache of `parse_time_ms` keeps before it starts again: about a day of seconds.
+_CACHED = 100_000
 
 
 class TimeFormatError(ValueError):
@@ -26,14 +43,13 @@ class TimeFormatError(ValueError):
 def to_ms(moment: datetime) -> int:
     """Return whole milliseconds since the epoch, rounded down; raise ValueError for a naive datetime."""
     if moment.utcoffset() is None:
-        message = "a time needs an offset from UTC"
-        raise ValueError(message)
+        raise ValueError("a time needs an offset from UTC")
     since = moment - _EPOCH
     return since.days * _MS_A_DAY + since.seconds * 1000 + since.microseconds // 1000
 
 
 def from_ms(ms: int) -> datetime:
-    """Return the UTC datetime of `ms` milliseconds since the epoch; raise OverflowError outside years 1 to 9999."""
+    """Return the UTC datetime of `ms` milliseconds since the epoch; raise OverflowError outside the years 1 to 9999."""
     return _EPOCH + ms * _MS
 
 
@@ -50,17 +66,55 @@ def format_ms(ms: int) -> str:
 
 def parse_time(text: str) -> datetime:
     """Return the UTC datetime of an RFC 3339 text, rounded down to the millisecond; raise TimeFormatError otherwise."""
-    if _MATCH(text) is None:
-        message = "not an RFC 3339 time with an offset"
-        raise TimeFormatError(message)
+    if _IS_TIME(text) is None:
+        raise TimeFormatError("not an RFC 3339 time with an offset")
     try:
         moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        message = "not a moment of the calendar"
-        raise TimeFormatError(message) from error
+        raise TimeFormatError("not a moment of the calendar") from error
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+class _SecondMs(dict[str, int]):
+    """The milliseconds of ``YYYY-MM-DDTHH:MM:SS`` read as UTC, remembered: events of one second come together."""
+
+    def __missing__(self, text: str) -> int:
+        # The first and the last years are left to `parse_time`: with an offset they can fall out of the calendar.
+        if _IS_SECOND(text) is None or not "1000" <= text[:4] <= "9998":
+            raise TimeFormatError("not an RFC 3339 time with an offset")
+        try:
+            ms = to_ms(datetime.fromisoformat(text).replace(tzinfo=UTC))
+        except ValueError as error:
+            raise TimeFormatError("not a moment of the calendar") from error
+        if len(self) >= _CACHED:
+            self.clear()
+        self[text] = ms
+        return ms
+
+
+class _RestMs(dict[str, int]):
+    """The milliseconds to add for what follows the seconds, such as ``.789Z`` or ``.5+09:00``, remembered."""
+
+    def __missing__(self, text: str) -> int:
+        parts = _REST(text)
+        if parts is None:
+            raise TimeFormatError("not an RFC 3339 time with an offset")
+        fraction, sign, hours, minutes = parts.groups()
+        ms = int(fraction[:3].ljust(3, "0")) if fraction else 0
+        if sign:
+            offset = (int(hours) * 60 + int(minutes)) * 60_000
+            ms += offset if sign == "-" else -offset
+        if len(self) >= _CACHED:
+            self.clear()
+        self[text] = ms
+        return ms
+
+
+#: The two halves of `parse_time_ms`, for loops that cannot afford its call: ``SECOND_MS[text[:19]] + REST_MS[text[19:]]``.
+SECOND_MS = _SecondMs()
+REST_MS = _RestMs()
+
+
 def parse_time_ms(text: str) -> int:
-    """Return the milliseconds since the epoch of an RFC 3339 text, rounded down; raise TimeFormatError otherwise."""
-    return to_ms(parse_time(text))
+    """Return what ``to_ms(parse_time(text))`` returns, several times as fast; raise TimeFormatError also outside the years 1000 to 9998."""
+    return SECOND_MS[text[:19]] + REST_MS[text[19:]]
