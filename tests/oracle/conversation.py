@@ -1,0 +1,459 @@
+"""One conversation, from its facts to dated contributions: sections 2 to 5 of ``docs/counting.md``, read without the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from schemas.contact import (
+    ContactAnswered,
+    ContactArrived,
+    ContactEnded,
+    ContactExcluded,
+    ContactHeld,
+    ContactLeftQueue,
+    ContactMessage,
+    ContactModel,
+    ContactOfferEnded,
+    ContactQueued,
+    ContactResumed,
+    ContactStatusChanged,
+    ContactTransferred,
+    ContactWorkEnded,
+    ContactWorkStarted,
+    ContactWrappedUp,
+    ContactWrapUpStarted,
+)
+from schemas.times import seconds_to_ms, to_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.configuration.models import Configuration
+
+__all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "judge"]
+
+PANE_MS = 10_000
+
+#: Here an agent answers by writing, and talk is the touch time.
+REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
+
+#: The order of what happened in one instant.
+RANKS = {
+    f"contact.{name}": rank
+    for rank, name in enumerate(
+        (
+            "arrived",
+            "left_queue",
+            "transferred",
+            "queued",
+            "agent_offered",
+            "offer_ended",
+            "answered",
+            "work_started",
+            "held",
+            "resumed",
+            "message",
+            "work_ended",
+            "status_changed",
+            "ended",
+            "wrap_up_started",
+            "wrapped_up",
+            "excluded",
+        )
+    )
+}
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One figure's growth: in which scope and channel, of what, how much, and when by outcome and by offer."""
+
+    scope: str
+    channel: str
+    what: str
+    amount: int
+    outcome_ms: int
+    offer_ms: int
+    wait_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A conversation that waits (since when) or is in progress (no time) in a scope now."""
+
+    scope: str
+    channel: str
+    since_ms: int | None
+
+
+@dataclass
+class Verdict:
+    """All that one conversation comes to."""
+
+    contributions: list[Contribution] = field(default_factory=list)
+    standing: list[Standing] = field(default_factory=list)
+    late: list[ContactModel] = field(default_factory=list)
+
+
+@dataclass
+class _Visit:
+    queue: str
+    channel: str
+    entered: int
+
+
+@dataclass
+class _Leg:
+    agent: str | None
+    queue: str | None
+    channel: str
+    started: int
+    visit: _Visit | None
+    hold_known: bool = False
+    held_since: int | None = None
+    hold: int = 0
+    talk: int | None = None
+    ended: int | None = None
+    wrap_started: int | None = None
+    wrapped: bool = False
+
+
+@dataclass
+class _Episode:
+    first_entry: int
+    state: Literal["waiting", "answered", "abandoned", "flowed_out"] = "waiting"
+    flowed_out_at: int = 0
+    flow_out: Contribution | None = None
+
+
+def is_late(occurred_ms: int, received_ms: int, grace_ms: int) -> bool:
+    """Say whether an event came when the pane of its instant was already frozen."""
+    pane_end = (occurred_ms // PANE_MS + 1) * PANE_MS
+    return received_ms > pane_end + grace_ms
+
+
+def judge(deliveries: Iterable[ContactModel], configuration: Configuration) -> Verdict:
+    """Return what the deliveries of one conversation contribute, in whatever order they are given."""
+    grace_ms = configuration.counting.grace_seconds * 1000
+    verdict = Verdict()
+    facts: dict[str, ContactModel] = {}
+    exclusions: list[ContactExcluded] = []
+    for event in sorted(deliveries, key=lambda event: (event.received_at, event.event_id)):
+        if event.event_id in facts:
+            continue
+        if is_late(to_ms(event.occurred_at), to_ms(event.received_at), grace_ms):
+            if event.event_id not in {each.event_id for each in exclusions}:
+                verdict.late.append(event)
+        elif isinstance(event, ContactExcluded):
+            exclusions.append(event)
+        else:
+            facts[event.event_id] = event
+
+    ordered = sorted(facts.values(), key=lambda e: (e.occurred_at, e.sequence or 0, RANKS.get(e.type, len(RANKS)), e.event_id))
+    arrivals = [event for event in ordered if isinstance(event, ContactArrived)]
+    if arrivals and arrivals[0].direction in {"outbound", "internal"}:
+        return verdict
+
+    told = _Telling(configuration)
+    for event in ordered:
+        told.tell(event)
+    excluded = False
+    for exclusion in exclusions:  # by received_at: once one holds, a further one changes nothing
+        touched = [] if excluded else told.contributions
+        if any(is_late(each.outcome_ms, to_ms(exclusion.received_at), grace_ms) for each in touched):
+            verdict.late.append(exclusion)
+        else:
+            excluded = True
+    if not excluded:
+        verdict.contributions = told.contributions
+        verdict.standing = told.standing()
+    return verdict
+
+
+class _Telling:
+    """The story of one conversation, told from its first fact to its last; methods are named as the rules are."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.contributions: list[Contribution] = []
+        self.arrived_channel: str | None = None
+        self.visit: _Visit | None = None
+        self.leg: _Leg | None = None
+        self.visits: list[_Visit] = []
+        self.legs: list[_Leg] = []
+        self.places: list[tuple[str, str]] = []  # queue and channel of every visit and leg, in order
+        self.episodes: dict[str, _Episode] = {}
+        self.counted: set[tuple[str, str]] = set()
+        self.work_since: dict[str, int] = {}
+        self.touches: list[int] = []  # closed work intervals that no leg has booked yet
+
+    def tell(self, event: ContactModel) -> None:
+        at = to_ms(event.occurred_at)
+        match event:
+            case ContactArrived():
+                self.arrived_channel = event.channel
+            case ContactQueued():
+                self.enter(event.queue, self.channel_of_visit(event.queue, event.channel), entered=at, booked=at)
+            case ContactAnswered():
+                self.enter_afterwards(event.queue, event.wait_seconds, at)
+                self.answer(event.agent, event.queue, at)
+                if self.leg is not None and "hold" in (event.reports or ()):
+                    self.leg.hold_known = True
+            case ContactMessage():
+                by_agent = event.author_kind == "agent" and event.public is not False and event.automatic is not True
+                if by_agent and self.visit is not None and self.visit.channel in REPLY_CHANNELS:
+                    self.answer(None, None, at)
+            case ContactLeftQueue():
+                self.enter_afterwards(event.queue, event.wait_seconds, at)
+                self.leave(event.reason, at)
+            case ContactTransferred():
+                self.transfer(at)
+            case ContactOfferEnded(outcome="no_answer"):
+                self.no_response(event.queue, at)
+            case ContactHeld():
+                self.hold(at)
+            case ContactResumed():
+                self.resume(at)
+            case ContactWorkStarted():
+                self.work_since.setdefault(event.agent, at)
+            case ContactWorkEnded():
+                if event.agent in self.work_since:
+                    self.touches.append(at - self.work_since.pop(event.agent))
+            case ContactStatusChanged(status="resolved" | "closed"):
+                self.end(by_customer=False, at=at)
+            case ContactEnded():
+                self.end(by_customer=event.by == "customer", at=at)
+            case ContactWrapUpStarted():
+                self.start_wrap_up(event.agent, at)
+            case ContactWrappedUp():
+                self.wrap_up(event.agent, event.wrap_up_seconds, at)
+            case _:
+                pass
+
+    # ---- where things belong
+
+    def larger_scopes(self, queue: str) -> list[str]:
+        place = self.configuration.queues.get(queue)
+        scopes = []
+        if place is not None:
+            named = (("department", place.department), ("business", place.business), ("site", place.site))
+            scopes = [f"{kind}:{name}" for kind, name in named if name is not None]
+        return [*scopes, "total:all"]
+
+    def channel_of_visit(self, queue: str, said: str | None = None) -> str:
+        place = self.configuration.queues.get(queue)
+        return said or self.arrived_channel or (place.channel if place else None) or "voice"
+
+    def channel_without_visit(self, queue: str) -> str:
+        """Return the channel the conversation last had in the queue, else what a visit there would have."""
+        known = [channel for place, channel in self.places if place == queue]
+        return known[-1] if known else self.channel_of_visit(queue)
+
+    def offer_ms(self, scope: str, queue: str, visit: _Visit | None, at: int) -> int:
+        """Return the instant by which a thing is booked by offer that is not itself an entry or the end of a visit."""
+        if not scope.startswith("queue:"):
+            return self.episodes[scope].first_entry if scope in self.episodes else at
+        known = [visit] if visit is not None else [each for each in self.visits if each.queue == queue]
+        return known[-1].entered if known else at
+
+    def book(self, scope: str, channel: str, what: str, *, at: int, offer: int, amount: int = 1, wait: int | None = None) -> Contribution:
+        contribution = Contribution(scope, channel, what, amount, at, offer, wait)
+        self.contributions.append(contribution)
+        return contribution
+
+    # ---- the queue
+
+    def enter(self, queue: str, channel: str, *, entered: int, booked: int) -> None:
+        if self.visit is not None and self.visit.queue == queue:
+            return
+        if self.visit is not None:
+            self.leave("overflow", entered)
+        self.end_leg(entered)
+        self.visit = _Visit(queue, channel, entered)
+        self.visits.append(self.visit)
+        self.places.append((queue, channel))
+        self.book(f"queue:{queue}", channel, "offered", at=booked, offer=entered)
+        if self.legs:
+            self.book(f"queue:{queue}", channel, "transfers_in", at=booked, offer=entered)
+        rejoin_ms = self.configuration.counting.rejoin_seconds * 1000
+        for scope in self.larger_scopes(queue):
+            episode = self.episodes.get(scope)
+            if episode is not None and episode.state == "answered":
+                self.book(scope, channel, "transfers_in", at=booked, offer=episode.first_entry)
+            elif episode is not None and episode.state == "flowed_out" and entered - episode.flowed_out_at <= rejoin_ms:
+                self.contributions = [each for each in self.contributions if each is not episode.flow_out]
+                episode.state = "waiting"
+            elif episode is None or episode.state != "waiting":
+                self.episodes[scope] = _Episode(entered)
+                self.book(scope, channel, "offered", at=booked, offer=entered)
+
+    def enter_afterwards(self, queue: str | None, wait_seconds: float | None, at: int) -> None:
+        """Enter a queue that only an answer or a leaving with its wait tells of."""
+        if self.visit is None and queue is not None and wait_seconds is not None:
+            self.end_leg(at)
+            self.enter(queue, self.channel_of_visit(queue), entered=at - seconds_to_ms(wait_seconds), booked=at)
+
+    def answer(self, agent: str | None, queue: str | None, at: int) -> None:
+        visit = self.visit
+        if visit is not None:
+            self.book(f"queue:{visit.queue}", visit.channel, "answered", at=at, offer=visit.entered, wait=at - visit.entered)
+            for scope in self.larger_scopes(visit.queue):
+                episode = self.episodes[scope]
+                if episode.state == "waiting":
+                    episode.state = "answered"
+                    self.book(scope, visit.channel, "answered", at=at, offer=episode.first_entry, wait=at - episode.first_entry)
+            self.visit = None
+            queue, channel = visit.queue, visit.channel
+        else:
+            self.end_leg(at)
+            if queue is None and self.places:
+                queue = self.places[-1][0]
+            channel = "voice" if queue is None else self.channel_without_visit(queue)
+        self.leg = _Leg(agent, queue, channel, at, visit)
+        self.legs.append(self.leg)
+        if queue is not None:
+            self.places.append((queue, channel))
+
+    def leave(self, reason: str, at: int) -> None:
+        visit = self.visit
+        if visit is None:
+            return
+        self.visit = None
+        what, wait = ("abandoned", at - visit.entered) if reason == "abandoned" else (f"flow_out:{reason}", None)
+        self.book(f"queue:{visit.queue}", visit.channel, what, at=at, offer=visit.entered, wait=wait)
+        for scope in self.larger_scopes(visit.queue):
+            episode = self.episodes[scope]
+            since = episode.first_entry
+            if episode.state == "waiting" and reason == "abandoned":
+                episode.state = "abandoned"
+                self.book(scope, visit.channel, "abandoned", at=at, offer=since, wait=at - since)
+            elif episode.state == "waiting":
+                episode.state, episode.flowed_out_at = "flowed_out", at
+                episode.flow_out = self.book(scope, visit.channel, what, at=at, offer=since)
+            elif reason == "abandoned":
+                self.book(scope, visit.channel, "abandoned_after_answer", at=at, offer=since)
+
+    def transfer(self, at: int) -> None:
+        leg = self.leg
+        if leg is None:
+            self.leave("transfer", at)
+            return
+        self.end_leg(at)
+        if leg.queue is not None:
+            for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)):
+                self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.queue, leg.visit, at))
+
+    def no_response(self, queue: str | None, at: int) -> None:
+        visit = self.visit
+        if queue is None and visit is not None:
+            queue = visit.queue
+        if queue is not None:
+            channel = self.channel_without_visit(queue)
+            for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
+                self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, queue, None, at))
+
+    def end(self, *, by_customer: bool, at: int) -> None:
+        self.leave("abandoned" if by_customer else "other", at)
+        self.end_leg(at)
+
+    # ---- the agent
+
+    def hold(self, at: int) -> None:
+        if self.leg is not None:
+            self.leg.hold_known = True
+            if self.leg.held_since is None:
+                self.leg.held_since = at
+
+    def resume(self, at: int) -> None:
+        if self.leg is not None:
+            self.leg.hold_known = True
+            if self.leg.held_since is not None:
+                self.leg.hold += at - self.leg.held_since
+                self.leg.held_since = None
+
+    def end_leg(self, at: int) -> None:
+        if self.leg is None:
+            return
+        self.resume_at_end(at)
+        leg, self.leg = self.leg, None
+        leg.ended = at
+        if leg.queue is None:
+            return
+        sums: dict[str, int] = {}
+        counts = ["handled"]
+        if leg.channel in REPLY_CHANNELS:
+            leg.hold, leg.hold_known = 0, False
+            leg.talk = sum(self.touches) if self.touches else None
+            self.touches = []
+        else:
+            leg.talk = at - leg.started - leg.hold
+        if leg.talk is not None:
+            sums["talk_ms"] = leg.talk
+            counts.append("talk_count")
+        if leg.hold_known:
+            sums["hold_ms"] = leg.hold
+            counts.append("hold_count")
+            if leg.hold > 0:
+                counts.append("held_count")
+        self.book_leg(leg, leg.queue, at, sums, counts)
+
+    def resume_at_end(self, at: int) -> None:
+        if self.leg is not None and self.leg.held_since is not None:
+            self.resume(at)
+
+    def latest_unwrapped(self, agent: str | None) -> _Leg | None:
+        legs = [leg for leg in self.legs if not leg.wrapped and agent in {None, leg.agent}]
+        return legs[-1] if legs else None
+
+    def start_wrap_up(self, agent: str | None, at: int) -> None:
+        leg = self.latest_unwrapped(agent)
+        if leg is None:
+            return
+        if leg is self.leg:
+            self.end_leg(at)
+        if leg.wrap_started is None:
+            leg.wrap_started = at
+
+    def wrap_up(self, agent: str | None, said_seconds: float | None, at: int) -> None:
+        leg = self.latest_unwrapped(agent)
+        if leg is None:
+            return
+        if leg is self.leg:
+            self.end_leg(at)
+        leg.wrapped = True
+        if leg.queue is None:
+            return
+        began = leg.wrap_started if leg.wrap_started is not None else leg.ended
+        timed = max(0, at - (at if began is None else began))
+        wrap = timed if said_seconds is None else seconds_to_ms(said_seconds)
+        sums, counts = {"wrap_ms": wrap}, ["wrap_count"]
+        if leg.talk is not None:
+            sums["handle_ms"] = leg.talk + leg.hold + wrap
+            counts.append("handle_count")
+        self.book_leg(leg, leg.queue, at, sums, counts)
+
+    def book_leg(self, leg: _Leg, queue: str, at: int, sums: dict[str, int], counts: list[str]) -> None:
+        """Book sums everywhere, and counts once per conversation in the larger scopes."""
+        for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
+            offer = self.offer_ms(scope, queue, leg.visit, at)
+            for what, amount in sums.items():
+                self.book(scope, leg.channel, what, at=at, offer=offer, amount=amount)
+            for what in counts:
+                if scope.startswith("queue:") or (scope, what) not in self.counted:
+                    self.counted.add((scope, what))
+                    self.book(scope, leg.channel, what, at=at, offer=offer)
+
+    # ---- now
+
+    def standing(self) -> list[Standing]:
+        found = []
+        visit, leg = self.visit, self.leg
+        if visit is not None:
+            found.append(Standing(f"queue:{visit.queue}", visit.channel, visit.entered))
+            for scope in self.larger_scopes(visit.queue):
+                episode = self.episodes[scope]
+                found.append(Standing(scope, visit.channel, episode.first_entry if episode.state == "waiting" else visit.entered))
+        if leg is not None and leg.queue is not None:
+            found.extend(Standing(scope, leg.channel, None) for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)))
+        return found

@@ -1,0 +1,135 @@
+"""One person, from the facts to stretches of time in one category and place: sections 2 and 6 of ``docs/counting.md``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from schemas.agent import AgentModel, AgentSkillsChanged, AgentStateChanged
+from schemas.times import to_ms
+from tests.oracle.conversation import is_late
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.configuration.models import Configuration
+
+__all__ = ["BOOKED", "PersonVerdict", "Stretch", "follow"]
+
+#: The categories whose time is booked.
+BOOKED = ("handling", "wrap_up", "idle", "unavailable", "available")
+
+DEFAULT_STATES = {
+    "presence": {
+        "available": "ready",
+        "online": "ready",
+        "ready": "ready",
+        "on_queue": "ready",
+        "offline": "offline",
+        "logged_out": "offline",
+        "signed_out": "offline",
+    },
+    "routing": {
+        "idle": "idle",
+        "ready": "idle",
+        "interacting": "handling",
+        "communicating": "handling",
+        "off_queue": "unavailable",
+        "not_responding": "unavailable",
+    },
+    "activity": {
+        "idle": "idle",
+        "ready": "idle",
+        "ringing": "idle",
+        "wrap_up": "wrap_up",
+        "after_contact_work": "wrap_up",
+    },
+}
+OTHERWISE = {"presence": "unavailable", "routing": "unavailable", "activity": "handling"}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Time a person spent in one category; ``end_ms`` is None for the last one, which still runs."""
+
+    scopes: tuple[str, ...]
+    category: str | None
+    start_ms: int
+    end_ms: int | None
+
+    def within(self, low_ms: int, high_ms: int) -> int:
+        """Return the milliseconds of the stretch in [low, high)."""
+        end = high_ms if self.end_ms is None else min(self.end_ms, high_ms)
+        return max(0, end - max(self.start_ms, low_ms))
+
+
+@dataclass
+class PersonVerdict:
+    """All that one person comes to; the last stretch is what holds now."""
+
+    stretches: list[Stretch] = field(default_factory=list)
+    late: list[AgentModel] = field(default_factory=list)
+
+
+def _plain(state: str) -> str:
+    return state.lower().replace(" ", "_").replace("-", "_")
+
+
+def _category_of_state(axis: str, state: str, configuration: Configuration) -> str:
+    categories = dict(DEFAULT_STATES[axis])
+    for of_axis, states in configuration.agent_state_map.items():
+        if of_axis == axis:
+            categories.update({_plain(name): category for name, category in states.items()})
+    return categories.get(_plain(state), OTHERWISE[axis])
+
+
+def _category(axes: dict[str, str]) -> str | None:
+    presence, routing, activity = (axes.get(axis) for axis in ("presence", "routing", "activity"))
+    rules = (
+        (presence == "offline", "offline"),
+        (activity == "handling", "handling"),
+        (activity == "wrap_up", "wrap_up"),
+        (routing == "handling", "handling"),
+        (presence == "unavailable", "unavailable"),
+        (routing == "unavailable", "unavailable"),
+        ("idle" in {activity, routing}, "idle"),
+        (presence == "ready", "available"),
+    )
+    return next((category for holds, category in rules if holds), None)
+
+
+def _scopes(person: str, team: str | None, site: str | None, configuration: Configuration) -> tuple[str, ...]:
+    known = configuration.people.get(person)
+    team = team or (known.team if known else None)
+    of_team = configuration.teams.get(team) if team is not None else None
+    site = site or (known.site if known else None) or (of_team.site if of_team else None)
+    business = of_team.business if of_team else None
+    named = (("team", team), ("site", site), ("business", business))
+    return (*(f"{kind}:{name}" for kind, name in named if name is not None), "total:all")
+
+
+def follow(deliveries: Iterable[AgentModel], configuration: Configuration) -> PersonVerdict:
+    """Return how one person spent the time, whatever the order of the deliveries."""
+    verdict = PersonVerdict()
+    facts: dict[str, AgentModel] = {}
+    for event in sorted(deliveries, key=lambda event: (event.received_at, event.event_id)):
+        if event.event_id in facts:
+            continue
+        if is_late(to_ms(event.occurred_at), to_ms(event.received_at), configuration.counting.grace_seconds * 1000):
+            verdict.late.append(event)
+        else:
+            facts[event.event_id] = event
+    ordered = sorted(facts.values(), key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))
+    axes: dict[str, str] = {}
+    team: str | None = None
+    site: str | None = None
+    for event, following in zip(ordered, [*ordered[1:], None], strict=True):
+        if isinstance(event, AgentStateChanged):
+            axes[event.axis] = _category_of_state(event.axis, event.state, configuration)
+        if isinstance(event, AgentStateChanged | AgentSkillsChanged):
+            team = event.team or team
+        site = event.site or site
+        end = None if following is None else to_ms(following.occurred_at)
+        scopes = _scopes(event.person_id, team, site, configuration)
+        verdict.stretches.append(Stretch(scopes, _category(axes), to_ms(event.occurred_at), end))
+    return verdict

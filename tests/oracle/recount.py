@@ -1,0 +1,267 @@
+"""The independent recount from events to KPIs, slow and obvious; it shares only ``schemas`` and the configuration with the pipeline."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from schemas.agent import AgentModel
+from schemas.contact import ContactModel
+from schemas.other import SourceHeartbeat
+from schemas.times import from_ms, to_ms
+from streams.configuration.models import Configuration
+from tests.oracle.conversation import PANE_MS, Contribution, Standing, judge
+from tests.oracle.figures import Figure, contact_kpis, occupancy, sums, threshold_ms
+from tests.oracle.people import BOOKED, Stretch, follow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from zoneinfo import ZoneInfo
+
+    from schemas.base import Event
+    from streams.configuration.models import ServiceLevelDefinition
+
+__all__ = ["Progress", "Recount", "progress_of", "recount"]
+
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one partition with these events has come: section 7."""
+
+    received_through_ms: int | None
+    progress_ms: int | None
+    stale: frozenset[str]
+
+
+def progress_of(events: Iterable[Event], configuration: Configuration) -> Progress:
+    """Return the progress of one partition that holds the events, repeats and late ones too."""
+    last_received: dict[str, int] = {}
+    heartbeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for event in events:
+        received = to_ms(event.received_at)
+        last_received[event.source] = max(received, last_received.get(event.source, received))
+        if isinstance(event, SourceHeartbeat):
+            heartbeats[event.source].append((received, to_ms(event.complete_through)))
+    if not last_received:
+        return Progress(None, None, frozenset())
+    timeout_ms = configuration.counting.source_timeout_seconds * 1000
+    disorder_ms = configuration.counting.disorder_seconds * 1000
+    through = max(last_received.values())  # the source that has it is never stale: the others' are not later
+    stale = frozenset(source for source, received in last_received.items() if through - received > timeout_ms)
+    complete = [
+        max(heartbeats[source])[1] if heartbeats[source] else received - disorder_ms
+        for source, received in last_received.items()
+        if source not in stale
+    ]
+    return Progress(through, min(complete), stale)
+
+
+def recount(
+    events: Iterable[Event],
+    configuration: Configuration,
+    as_of_ms: int | None = None,
+    complete_through_ms: int | None = None,
+) -> Recount:
+    """Count everything anew from the events, in whatever order they are given.
+
+    Without `as_of_ms` or `complete_through_ms` these are taken as if all events were in one partition.
+    People's time is booked through `complete_through_ms` rounded down to a pane.
+    """
+    published = list(events)
+    progress = progress_of(published, configuration)
+    contacts: dict[str, list[ContactModel]] = defaultdict(list)
+    agents: dict[str, list[AgentModel]] = defaultdict(list)
+    for event in published:
+        if isinstance(event, ContactModel):
+            contacts[event.conversation_id].append(event)
+        elif isinstance(event, AgentModel):
+            agents[event.person_id].append(event)
+    told = Recount(
+        configuration,
+        as_of_ms if as_of_ms is not None else progress.received_through_ms,
+        complete_through_ms if complete_through_ms is not None else progress.progress_ms,
+    )
+    for deliveries in contacts.values():
+        verdict = judge(deliveries, configuration)
+        told.contributions += verdict.contributions
+        told.standing += verdict.standing
+        told.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)
+    for of_person in agents.values():
+        person = follow(of_person, configuration)
+        told.stretches += person.stretches
+        told.late_people += len(person.late)
+        told.people_now += person.stretches[-1:]
+    return told
+
+
+@dataclass
+class Recount:
+    """What the events come to; every method adds up from the start."""
+
+    configuration: Configuration
+    as_of_ms: int | None
+    complete_through_ms: int | None
+    contributions: list[Contribution] = field(default_factory=list)
+    standing: list[Standing] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
+    people_now: list[Stretch] = field(default_factory=list)
+    late_contacts: Counter[str | None] = field(default_factory=Counter)
+    """Late contact events by the queue that they name."""
+    late_people: int = 0
+
+    # ---- figures
+
+    def scopes(self) -> list[tuple[str, str | None]]:
+        """Return all pairs of scope and channel of which anything is known; the channel is None for people."""
+        found: set[tuple[str, str | None]] = {(each.scope, each.channel) for each in self.contributions}
+        found |= {(each.scope, each.channel) for each in self.standing}
+        found |= {(scope, None) for each in self.stretches if each.category is not None for scope in each.scopes}
+        return sorted(found, key=lambda pair: (pair[0], pair[1] or ""))
+
+    def window(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, Figure]:
+        """Return the KPIs of ``trailing_5m``, ``interval_30m`` (from `start_ms`, else of as-of), ``day`` or ``all``: the input."""
+        low, high = self.bounds(scope, channel, name, start_ms)
+        by_offer = not name.startswith("trailing_")
+        if channel is None:
+            return occupancy(self._people_time(scope, low, high))
+        waiting = [] if by_offer else self._waits_ms(scope, channel)
+        threshold = threshold_ms(self._definition(scope))
+        return contact_kpis(
+            self._chosen(scope, channel, low, high, by_offer=by_offer),
+            self._definition(scope),
+            channel,
+            by_offer=by_offer,
+            waiting_over_threshold=sum(wait > threshold for wait in waiting),
+        )
+
+    def counts(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, int]:
+        """Return the sums that the KPIs of a window come from, those that are not zero: for people, milliseconds by category."""
+        low, high = self.bounds(scope, channel, name, start_ms)
+        if channel is None:
+            total = self._people_time(scope, low, high)
+        else:
+            total = sums(self._chosen(scope, channel, low, high, by_offer=not name.startswith("trailing_")))
+        return {what: amount for what, amount in sorted(total.items()) if amount}
+
+    def intervals(self, scope: str, channel: str | None, minutes: int) -> dict[int, dict[str, Figure]]:
+        """Return the KPIs of every interval in which anything was booked, by its start."""
+        starts: set[int] = set()
+        if channel is not None:
+            everything = self._chosen(scope, channel, *self.bounds(scope, channel, "all"), by_offer=True)
+            starts = {self.interval_start(scope, each.offer_ms, minutes) for each in everything}
+        else:
+            for each in self.stretches:
+                end = min(self._people_through() if each.end_ms is None else each.end_ms, self._people_through())
+                if scope in each.scopes and each.category in BOOKED:
+                    starts |= {self.interval_start(scope, at, minutes) for at in range(each.start_ms, end, MINUTE_MS)}
+                    starts |= {self.interval_start(scope, end - 1, minutes)} if end > each.start_ms else set()
+        return {start: self.window(scope, channel, f"interval_{minutes}m", start) for start in sorted(starts)}
+
+    def totals(self) -> dict[str, Figure]:
+        """Return the KPIs of ``total:all`` over its channels for the whole input; handling times are null where channels would be mixed."""
+        chosen = [each for each in self.contributions if each.scope == "total:all"]
+        kpis = contact_kpis(chosen, self.configuration.service_level, None, by_offer=True)
+        if len({each.channel for each in chosen if each.what == "handled"}) > 1:
+            for name in ("aht", "att", "acw", "average_hold"):
+                kpis[name] = {**kpis[name], "value": None, "coverage": None}
+        return kpis
+
+    def queues(self) -> dict[str, dict[str, dict[str, Figure]]]:
+        """Return the KPIs of the whole input by queue and channel."""
+        found: dict[str, dict[str, dict[str, Figure]]] = defaultdict(dict)
+        for scope, channel in self.scopes():
+            if scope.startswith("queue:") and channel is not None:
+                found[scope.removeprefix("queue:")][channel] = self.window(scope, channel, "all")
+        return dict(found)
+
+    def now(self, scope: str, channel: str | None) -> dict[str, Any]:
+        """Return what goes on at as-of: for people the count by category, else who waits and what is in progress."""
+        if channel is None:
+            counted = Counter(each.category for each in self.people_now if scope in each.scopes and each.category in BOOKED)
+            return {"agents_by_state": dict(counted)}
+        standing = [each for each in self.standing if (each.scope, each.channel) == (scope, channel)]
+        since = sorted(each.since_ms for each in standing if each.since_ms is not None)
+        waits = self._waits_ms(scope, channel)
+        threshold = threshold_ms(self._definition(scope))
+        return {
+            "waiting": len(since),
+            "waiting_since_ms": since,
+            "longest_wait_seconds": max(waits) / 1000 if waits else None,
+            "waiting_past_threshold": sum(wait > threshold for wait in waits),
+            "in_progress": len(standing) - len(since),
+        }
+
+    # ---- when
+
+    def bounds(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> tuple[int, int]:
+        """Return the first and the first no longer included millisecond of a window."""
+        if name == "all":
+            return -(10**18), 10**18
+        as_of = self.as_of_ms or 0
+        if name.startswith("trailing_"):
+            high = as_of // PANE_MS * PANE_MS + PANE_MS if channel is not None else self._people_through()
+            return high - _minutes(name) * MINUTE_MS, high
+        if name.startswith("interval_"):
+            start = self.interval_start(scope, as_of, _minutes(name)) if start_ms is None else start_ms
+            return start, start + _minutes(name) * MINUTE_MS
+        return self._day(scope, as_of)
+
+    def interval_start(self, scope: str, at_ms: int, minutes: int) -> int:
+        """Return the start of the interval that holds an instant, on the wall clock of the scope's zone."""
+        zone, _ = self._clock(scope)
+        local = from_ms(at_ms).astimezone(zone)
+        since_midnight = timedelta(hours=local.hour, minutes=local.minute) / timedelta(minutes=1)
+        into = timedelta(minutes=since_midnight % minutes, seconds=local.second, microseconds=local.microsecond)
+        return at_ms - into // timedelta(milliseconds=1)
+
+    def _day(self, scope: str, at_ms: int) -> tuple[int, int]:
+        zone, opens = self._clock(scope)
+        today = from_ms(at_ms).astimezone(zone).date()
+        starts = [to_ms(datetime.combine(today + timedelta(days=days), opens, tzinfo=zone)) for days in (-1, 0, 1, 2)]
+        return next((start, end) for start, end in pairwise(starts) if start <= at_ms < end)
+
+    def _clock(self, scope: str) -> tuple[ZoneInfo, time]:
+        kind, name = scope.split(":", 1)
+        site: str | None = None
+        if kind == "site":
+            site = name
+        elif kind == "queue":
+            site = self.configuration.queues[name].site if name in self.configuration.queues else None
+        elif kind == "team":
+            site = self.configuration.teams[name].site if name in self.configuration.teams else None
+        place = self.configuration.sites.get(site) if site is not None else None
+        return self.configuration.zone_of_site(site), time.fromisoformat(place.day_start if place else "00:00")
+
+    def _people_through(self) -> int:
+        return (self.complete_through_ms or 0) // PANE_MS * PANE_MS
+
+    # ---- what
+
+    def _definition(self, scope: str) -> ServiceLevelDefinition:
+        kind, name = scope.split(":", 1)
+        return self.configuration.definition_of_queue(name) if kind == "queue" else self.configuration.service_level
+
+    def _chosen(self, scope: str, channel: str, low: int, high: int, *, by_offer: bool) -> list[Contribution]:
+        # A pane or cell belongs to a window as a whole, and windows begin and end at their edges: the instants themselves will do.
+        instant: Callable[[Contribution], int] = (lambda each: each.offer_ms) if by_offer else (lambda each: each.outcome_ms)
+        return [each for each in self.contributions if (each.scope, each.channel) == (scope, channel) and low <= instant(each) < high]
+
+    def _people_time(self, scope: str, low: int, high: int) -> Counter[str]:
+        time_ms: Counter[str] = Counter()
+        for each in self.stretches:
+            if scope in each.scopes and each.category in BOOKED:
+                time_ms[each.category] += each.within(low, min(high, self._people_through()))
+        return time_ms
+
+    def _waits_ms(self, scope: str, channel: str) -> list[int]:
+        as_of = self.as_of_ms or 0
+        return [max(0, as_of - s.since_ms) for s in self.standing if (s.scope, s.channel) == (scope, channel) and s.since_ms is not None]
+
+
+def _minutes(name: str) -> int:
+    return int(name.rpartition("_")[2].removesuffix("m"))
