@@ -24,7 +24,7 @@ Background = Callable[[Health], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 
-class EngineApp(faust.App):  # type: ignore[misc]
+class EngineApp(faust.App):
     """Faust's app on the transport of this package."""
 
     health: Health
@@ -126,3 +126,4 @@ def run_worker(
     worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
     worker.spinner = None
     worker.execute_from_commandline()
+    raise SystemExit(0)

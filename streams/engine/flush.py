@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from aiokafka import TopicPartition
 from streams.engine.exits import CrashPoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiokafka import AIOKafkaProducer
 
     from streams.engine.stage import Output, Row
@@ -67,9 +68,7 @@ class TransactionWriter:
         grouped: dict[TopicPartition, list[_Entry]] = {}
         for output in outputs:
             target = TopicPartition(output.topic, output.partition)
-            grouped.setdefault(target, []).append(
-                (output.key, output.value, list(output.headers) if output.headers else _NO_HEADERS)
-            )
+            grouped.setdefault(target, []).append((output.key, output.value, list(output.headers) if output.headers else _NO_HEADERS))
         for target, entries in grouped.items():
             self._fill(prepared.outputs, target, entries, now)
         return prepared
@@ -109,10 +108,7 @@ class TransactionWriter:
             await producer.commit_transaction()
 
     async def _send(self, batches: _Batches, crash: CrashPoint) -> list[asyncio.Future[Any]]:
-        pending = [
-            await self._producer.send_batch(batch, target.topic, partition=target.partition)
-            for target, batch in batches
-        ]
+        pending = [await self._producer.send_batch(batch, target.topic, partition=target.partition) for target, batch in batches]
         if crash.armed:
             for delivered in pending:
                 await delivered

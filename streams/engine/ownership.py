@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,6 +16,8 @@ from streams.engine.flush import TransactionWriter
 from streams.engine.health import Health, PartitionHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from streams.engine.settings import EngineSettings, Flow
     from streams.engine.stage import Record, Stage
     from streams.engine.transport import Chunk
@@ -139,7 +140,7 @@ class Owner:
             return read_up_to
         consumer.assign([self.source])
         first: int = (await consumer.beginning_offsets([self.source]))[self.source]
-        committed = await consumer.committed(self.source)
+        committed: int | None = await consumer.committed(self.source)
         if committed is None:
             return first
         if committed < first:
@@ -178,9 +179,7 @@ class Owner:
                 return
             began = time.monotonic()
             transaction = self._writer.prepare(self._changelog, flush.rows, flush.outputs, self.source, next_offset)
-            await asyncio.wait_for(
-                self._writer.write(transaction), self._settings.transaction_timeout_seconds + _GRACE_SECONDS
-            )
+            await asyncio.wait_for(self._writer.write(transaction), self._settings.transaction_timeout_seconds + _GRACE_SECONDS)
             self.committed_offset = next_offset
             if self._keep:
                 for key, value in flush.rows:

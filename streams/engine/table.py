@@ -60,7 +60,7 @@ class PartitionedRows(Mapping[Any, Any]):
         return sum(map(len, self._partitions.values()))
 
 
-class _Store(memory.Store):  # type: ignore[misc]
+class _Store(memory.Store):
     """Faust's view of the rows. Replaces stores/memory.py, whose keys outlive their partitions."""
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class _Store(memory.Store):  # type: ignore[misc]
         """Do nothing: the engine adds and drops whole partitions."""
 
 
-class EngineTable(Table):  # type: ignore[misc]
+class EngineTable(Table):
     """A table that agents, views and tests read; its stage is the only writer."""
 
     rows: PartitionedRows
@@ -85,11 +85,11 @@ class EngineTable(Table):  # type: ignore[misc]
         """Replaces tables/base.py, Collection.on_start, which would also declare the changelog topic."""
         await self.add_runtime_dependency(self.data)
 
-    def on_key_set(self, key: Any, value: Any) -> NoReturn:
+    def on_key_set(self, key: Any, value: Any) -> NoReturn:  # noqa: ARG002 - Faust's signature
         """Replaces tables/table.py, Table.on_key_set, which publishes outside of the flush's transaction."""
         self._refuse()
 
-    def on_key_del(self, key: Any) -> NoReturn:
+    def on_key_del(self, key: Any) -> NoReturn:  # noqa: ARG002 - Faust's signature
         """Replaces tables/table.py, Table.on_key_del, for the same reason."""
         self._refuse()
 
@@ -101,7 +101,7 @@ class EngineTable(Table):  # type: ignore[misc]
         raise TypeError(f"Rows of {self.name} are written by its stage and become durable with its flush.")
 
 
-class _RecoveryAfterOwnership(Recovery):  # type: ignore[misc]
+class _RecoveryAfterOwnership(Recovery):
     """Faust's recovery, which has nothing to read: it waits for the engine's own and resumes the streams."""
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
@@ -114,7 +114,7 @@ class _RecoveryAfterOwnership(Recovery):  # type: ignore[misc]
         await super().on_recovery_completed(generation_id)
 
 
-class EngineTableManager(TableManager):  # type: ignore[misc]
+class EngineTableManager(TableManager):
     """Knows the tables but none of their changelogs, so Faust subscribes to, recovers from and writes to none."""
 
     def add(self, table: EngineTable) -> EngineTable:
@@ -127,6 +127,8 @@ class EngineTableManager(TableManager):  # type: ignore[misc]
             raise ValueError(f"There is a table named {table.name} already.")
         self[table.name] = table
         return table
+
+    _recovery: Recovery | None
 
     async def _update_channels(self) -> None:
         """Replaces tables/manager.py, TableManager._update_channels, which subscribes to the changelogs."""

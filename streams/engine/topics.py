@@ -65,9 +65,7 @@ def _verify(wanted: Mapping[str, TopicSpec], found: Mapping[str, int]) -> None:
         if name in found and found[name] != spec.partitions
     ]
     if wrong:
-        raise PartitionMismatchError(
-            f"{'; '.join(wrong)}. Partition counts are permanent: declare what is there, or use new topics."
-        )
+        raise PartitionMismatchError(f"{'; '.join(wrong)}. Partition counts are permanent: declare what is there, or use new topics.")
 
 
 async def _partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:

@@ -14,13 +14,14 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 
+from streams.engine.stage import Record
+
 if TYPE_CHECKING:
     import asyncio
 
     from faust.types import TP, AppT, Message
 
     from streams.engine.ownership import Ownership
-    from streams.engine.stage import Record
 
 __all__ = ["Chunk", "ChunkSchema", "Transport"]
 
@@ -57,19 +58,19 @@ class _Envelope:
         self.value = chunk
 
 
-class ChunkSchema(faust.Schema):  # type: ignore[misc]
+class ChunkSchema(faust.Schema):
     """Hands a chunk through undecoded."""
 
     def loads_key(self, app: AppT, message: Message, **options: Any) -> None:
         """Return no key: a chunk has many."""
 
-    def loads_value(self, app: AppT, message: Message, **options: Any) -> Chunk:
+    def loads_value(self, app: AppT, message: Message, **options: Any) -> Chunk:  # noqa: ARG002 - Faust's signature
         """Return the chunk."""
         chunk: Chunk = message.value
         return chunk
 
 
-class _ChunkScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
+class _ChunkScheduler(DefaultSchedulingStrategy):
     """One event a fetched partition. Replaces transport/utils.py, DefaultSchedulingStrategy.iterate."""
 
     def __init__(self) -> None:
@@ -89,7 +90,7 @@ class _ChunkScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
         return iter(chunks)
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         """Replaces drivers/aiokafka.py, AIOKafkaConsumerThread._create_worker_consumer.
 
@@ -119,7 +120,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         )
 
 
-class _Consumer(driver.Consumer):  # type: ignore[misc]
+class _Consumer(driver.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.scheduler = _ChunkScheduler()
@@ -164,7 +165,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Replaces transport/consumer.py, Consumer._add_gap: compaction and control records make gaps."""
 
-    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
         """Replaces transport/consumer.py, Consumer.commit: offsets move with the flush's transaction only."""
         return False
 
@@ -177,7 +178,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         await super().on_stop()
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class Transport(driver.Transport):
     """Faust's aiokafka transport with the consumer of this module."""
 
     Consumer = _Consumer

@@ -15,7 +15,7 @@ __all__ = ["kafka", "kafka3"]
 
 
 def _required() -> None:
-    from tests.support.require import require  # noqa: PLC0415 - only tests that need Kafka need it
+    from tests.support.require import require
 
     reason = apache.missing()
     require(reason is None, reason or "")

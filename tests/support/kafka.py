@@ -61,7 +61,7 @@ def jars() -> Path:
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / ".complete").exists():
-            print(f"Fetching Apache Kafka {VERSION} with Maven into {folder}.", file=sys.stderr, flush=True)
+            print(f"Fetching Apache Kafka {VERSION} with Maven into {folder}.", file=sys.stderr, flush=True)  # noqa: T201
             subprocess.run(
                 [
                     "mvn",
@@ -76,7 +76,7 @@ def jars() -> Path:
                 timeout=900,
             )
             (folder / ".complete").touch()
-            print(f"Apache Kafka {VERSION} is there.", file=sys.stderr, flush=True)
+            print(f"Apache Kafka {VERSION} is there.", file=sys.stderr, flush=True)  # noqa: T201
     return folder
 
 
@@ -253,7 +253,7 @@ class Cluster:
             return probe.connect_ex(("127.0.0.1", self._ports[node][0])) == 0
 
     async def _answered(self) -> None:
-        from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - the jars can be fetched without it
+        from aiokafka.admin import AIOKafkaAdminClient
 
         deadline = time.monotonic() + _READY_SECONDS
         reason: object = "no answer"

@@ -33,9 +33,7 @@ class Load:
 
     async def run(self, rate: int, stop: asyncio.Event) -> None:
         """Send ``rate`` records a second until ``stop``."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, enable_idempotence=True, max_batch_size=1024 * 1024
-        )
+        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, enable_idempotence=True, max_batch_size=1024 * 1024)
         await producer.start()
         began = time.monotonic()
         try:
@@ -100,9 +98,7 @@ async def until_processed(bootstrap: str, group: str, topic: str, partitions: in
 
 async def last_values(bootstrap: str, topic: str, partitions: Iterable[int]) -> dict[tuple[int, bytes], Any]:
     """Return the last committed value of each key, by partition and key."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest")
     await consumer.start()
     try:
         places = [TopicPartition(topic, number) for number in partitions]
