@@ -7,15 +7,16 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import tempfile
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.lines import MAX_LINE_BYTES, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["Follower", "Position", "StateFileError", "load_state", "read_lines", "save_state"]
 
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 #: How much of a file's beginning tells it from others: an inode is used again as soon as its file is gone.
 HEAD_BYTES: Final = 1024
+
+#: Beside a log, but no rotated log that can be read.
+_NOT_A_LOG: Final = frozenset({".bz2", ".gz", ".state", ".tmp", ".xz", ".zst"})
 
 #: Bytes read at a time.
 _READ_BYTES: Final = 256 * 1024
@@ -98,35 +102,46 @@ def read_lines(path: Path) -> Iterator[Line]:
 class _Open:
     """One file being read, known by its inode and its beginning, whatever its name becomes."""
 
-    def __init__(self, path: Path, position: Position | None, name: str) -> None:
+    def __init__(self, path: Path, position: Position | None) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.inode = os.fstat(self._descriptor).st_ino
-        self.splitter = _Splitter(name, position.offset if position else 0, position.line if position else 1)
-        self._read_to = self.splitter.offset
-        self._head = (position.head_length, position.head) if position else (0, _digest(b""))
+        self._splitter = _Splitter(path.name, position.offset if position else 0, position.line if position else 1)
+        self._read_to = self._splitter.offset
+        # Kept from what was read: the file may be emptied at any moment.
+        self._head = os.pread(self._descriptor, min(HEAD_BYTES, self._read_to), 0)
 
     def close(self) -> None:
         os.close(self._descriptor)
 
-    def read(self) -> Iterator[Line]:
+    def read(self) -> Iterator[tuple[Line, Position]]:
         """Yield the lines that came to stand in the file since the last call."""
         while data := os.pread(self._descriptor, _READ_BYTES, self._read_to):
             self._read_to += len(data)
-            yield from self.splitter.feed(data)
+            if len(self._head) < HEAD_BYTES:
+                self._head += data[: HEAD_BYTES - len(self._head)]
+            for line in self._splitter.feed(data):
+                yield line, self._position()
 
-    def position_after(self, line: Line) -> Position:
-        length = self._head[0]
-        if length < HEAD_BYTES and line.end > length:
-            length = min(HEAD_BYTES, line.end)
-            self._head = (length, _digest(os.pread(self._descriptor, length, 0)))
-        return Position(self.inode, line.end, line.number + 1, *self._head)
+    def finish(self) -> Iterator[tuple[Line, Position]]:
+        """Yield the last line if it has no line end."""
+        for line in self._splitter.unfinished():
+            yield line, self._position()
+
+    def _position(self) -> Position:
+        """Return the place after the last line."""
+        offset = self._splitter.offset
+        head = self._head[:offset]
+        return Position(self.inode, offset, self._splitter.line, len(head), _digest(head))
+
+    def where(self) -> Position | None:
+        """Return the place after the last line, None if there was none."""
+        return self._position() if self._splitter.offset else None
 
     def was_replaced(self) -> bool:
         """Say whether the file was emptied, and perhaps filled again, under the same inode."""
         if os.fstat(self._descriptor).st_size < self._read_to:
             return True
-        length, head = self._head
-        return _digest(os.pread(self._descriptor, length, 0)) != head
+        return os.pread(self._descriptor, len(self._head), 0) != self._head
 
 
 class Follower:
@@ -156,115 +171,90 @@ class Follower:
     def poll(self) -> Iterator[tuple[Line, Position]]:
         """Yield each line there is, with the position to remember once it is dealt with; raise OSError."""
         if self._file is None:
-            yield from self._resume()
-        while self._file is not None:
-            file = self._file
+            self._file = self._resume()
+        while (file := self._file) is not None:
             if file.was_replaced():
-                yield from self._after_truncation(file)
+                self._start = file.where()
+                self.close()
+                self._file = self._resume()
                 continue
-            # Asked before reading: what is written to the old file after that no longer comes.
-            moved_on = self._moved_on(file.inode)
-            yield from self._drain(file)
-            if not moved_on:
+            # Asked before reading: what is written to a file before another one takes its place is then read.
+            successor = self._successor(file)
+            yield from file.read()
+            if successor is None:
                 return
-            yield from self._finish(file)
-            file.close()
-            self._file = self._opened(None)
+            yield from file.finish()
+            self.close()
+            self._file = _opened(successor, None)
 
-    def _drain(self, file: _Open) -> Iterator[tuple[Line, Position]]:
-        for line in file.read():
-            yield line, file.position_after(line)
-
-    def _finish(self, file: _Open) -> Iterator[tuple[Line, Position]]:
-        for line in file.splitter.unfinished():
-            yield line, file.position_after(line)
-
-    def _opened(self, position: Position | None) -> _Open | None:
-        try:
-            return _Open(self.path, position, self.path.name)
-        except FileNotFoundError:
-            return None
-
-    def _moved_on(self, inode: int) -> bool:
-        """Say whether another file has taken the place and been written to.
-
-        Asterisk goes on writing into the renamed file until it is told to reopen its logs; the first line in the
-        new one says that it did.
-        """
-        try:
-            now = self.path.stat()
-        except FileNotFoundError:
-            return False
-        return now.st_ino != inode and now.st_size > 0
-
-    def _resume(self) -> Iterator[tuple[Line, Position]]:
-        """Open the file where the last run ended, reading first what was rotated away since."""
-        start, self._start = self._start, None
+    def _resume(self) -> _Open | None:
+        """Open the file that the position is in, whatever it is called now; None if there is no file yet."""
+        start = self._start
         if start is None:
-            self._file = self._opened(None)
-            return
-        file = self._opened(start)
-        if file is None and not self._neighbors():
-            self._start = start
-            return
-        if file is not None and file.inode == start.inode and not file.was_replaced():
-            self._file = file
-            return
+            return _opened(self.path, None)
+        for path in (self.path, *self._neighbors()):
+            if _holds(path, start):
+                self._start = None
+                return _opened(path, start)
+        file = _opened(self.path, None)
         if file is not None:
-            file.close()
-        yield from self._rotated(start)
-        self._file = self._opened(None)
-
-    def _after_truncation(self, file: _Open) -> Iterator[tuple[Line, Position]]:
-        """Read what the copy has beyond the last line, then begin the emptied file anew."""
-        splitter = file.splitter
-        length, head = file._head  # noqa: SLF001 - one class in two parts
-        file.close()
-        self._file = None
-        if splitter.offset:
-            yield from self._rotated(Position(file.inode, splitter.offset, splitter.line, length, head))
-        self._file = self._opened(None)
-
-    def _rotated(self, start: Position) -> Iterator[tuple[Line, Position]]:
-        """Yield the rest of the file that the position is in, and all of those made after it."""
-        neighbors = self._neighbors()
-        found = next((i for i, neighbor in enumerate(neighbors) if _is_file_of(neighbor, start)), None)
-        if found is None:
+            self._start = None
             self.gaps += 1
             logger.error(
                 "The rest of the rotated log was not found beside the new one: lines may be missing. file=%s offset=%d",
                 self.path,
                 start.offset,
             )
-            return
-        for position, path in zip([start, *[None] * len(neighbors)], neighbors[found:], strict=False):
-            file = _Open(path, position, path.name)
-            try:
-                yield from self._drain(file)
-                yield from self._finish(file)
-            finally:
-                file.close()
+        return file
+
+    def _successor(self, file: _Open) -> Path | None:
+        """Return the file to read after this one, None while this one may still grow.
+
+        Asterisk goes on writing into the renamed file until it is told to reopen its logs; the first line in the
+        new one says that it did.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            now = self.path.stat()
+            if now.st_ino == file.inode:
+                return None
+            # Several rotations may have passed while nobody read.
+            neighbors, position = self._neighbors(), file.where()
+            for index, path in enumerate(neighbors[:-1]):
+                if _inode(path) == file.inode or (position is not None and _holds(path, position)):
+                    return neighbors[index + 1]
+            return self.path if now.st_size else None
+        return None
 
     def _neighbors(self) -> list[Path]:
         """Return the rotated files, the oldest first."""
-        names = (entry for entry in self.path.parent.iterdir() if entry.name.startswith((f"{self.path.name}.", f"{self.path.name}-")))
-        stats = []
-        for path in names:
-            with contextlib.suppress(OSError):
-                if path.is_file() and path.suffix not in {".gz", ".bz2", ".xz", ".zst", ".state", ".tmp"}:
-                    stats.append((path.stat().st_mtime_ns, path))
-        return [path for _, path in sorted(stats)]
+        found = []
+        for path in self.path.parent.iterdir():
+            if path.name.startswith((f"{self.path.name}.", f"{self.path.name}-")) and path.suffix not in _NOT_A_LOG:
+                with contextlib.suppress(OSError):
+                    status = path.stat()
+                    if stat.S_ISREG(status.st_mode):
+                        found.append((status.st_mtime_ns, path))
+        return [path for _, path in sorted(found)]
 
 
-def _is_file_of(path: Path, position: Position) -> bool:
+def _opened(path: Path, position: Position | None) -> _Open | None:
+    try:
+        return _Open(path, position)
+    except FileNotFoundError:
+        return None
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _holds(path: Path, position: Position) -> bool:
     """Say whether a file is, or is a copy of, the one that a position was taken in."""
     with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
-        if status.st_size < position.offset:
-            return False
-        if not position.head_length:
-            return status.st_ino == position.inode
-        return _digest(file.read(position.head_length)) == position.head
+        return os.fstat(file.fileno()).st_size >= position.offset and _digest(file.read(position.head_length)) == position.head
     return False
 
 
@@ -287,7 +277,7 @@ def load_state(path: Path) -> tuple[Position, dict[str, Any]] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{path}: is no state file of this program ({type(error).__name__}). Remove it to read the log from its beginning; nothing counts twice."
+        message = f"{path}: is no state file of this program ({type(error).__name__}). Remove it to read the log from its beginning."
         raise StateFileError(message) from error
 
 

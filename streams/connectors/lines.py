@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from schemas.base import Event
 
@@ -45,6 +46,8 @@ class Rejected:
     raw: bytes
     #: Byte offset in the file, where there is one.
     offset: int | None = None
+    #: What it would have been about, as far as one can tell: decides its dead-letter topic.
+    about: Literal["contacts", "agents"] = "contacts"
 
 
 #: What one line gives: its events in order (none for a line that only informs), or a rejection.

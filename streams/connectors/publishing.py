@@ -1,0 +1,314 @@
+"""Events on their way to Kafka: acknowledged by every replica before they count as published; with a twin in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+
+from schemas.agent import AgentModel
+from schemas.contact import ContactModel
+from schemas.dead_letters import APP_VERSION, DETAIL, FAILED_AT, MAX_DETAIL_BYTES, REASON, STAGE
+from schemas.events import encode
+from schemas.other import CustomerModel, ForecastSet, SourceHeartbeat
+from schemas.times import format_ms, to_ms
+from schemas.topics import DEFAULT_PREFIX, dead_letters_of, topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from schemas.base import Event
+    from streams.connectors.lines import Rejected
+
+__all__ = [
+    "EventTopics",
+    "KafkaPublisher",
+    "Kept",
+    "MemoryPublisher",
+    "NotPublishedError",
+    "Publisher",
+    "heartbeat",
+]
+
+logger = logging.getLogger(__name__)
+
+#: Headers of a connector's dead letter beside those of every dead letter: ``file:line``, byte offset, connector instance.
+ORIGIN: Final = "dead-letter-origin"
+OFFSET: Final = "dead-letter-origin-offset"
+SOURCE: Final = "dead-letter-source"
+
+#: A request of the gateway that is no JSON at all becomes one dead letter; the dead-letter topics take 2 MiB.
+_MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
+
+#: How long stopping waits for what is under way, in seconds.
+_STOP_SECONDS: Final = 5.0
+
+
+class NotPublishedError(Exception):
+    """Not everything was acknowledged. What was may be published again: its ids are the same, so it counts once."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTopics:
+    """The full names of the topics connectors write to."""
+
+    contacts: str
+    agents: str
+    customers: str
+    contact_dead_letters: str
+    agent_dead_letters: str
+
+    @classmethod
+    def with_prefix(cls, prefix: str = DEFAULT_PREFIX) -> EventTopics:
+        """Return the topics whose names begin with the prefix."""
+        dead_letters = (dead_letters_of("contact-events.v1"), dead_letters_of("agent-events.v1"))
+        names = (topic("contact-events.v1"), topic("agent-events.v1"), topic("customer-events.v1"), *dead_letters)
+        return cls(*(name.full_name(prefix) for name in names if name is not None))
+
+
+class Publisher(Protocol):
+    """Where connectors put what they have."""
+
+    async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
+        """Publish events by their keys, in order, and rejections as dead letters of ``source``.
+
+        Heartbeats and snapshots of a source go to every partition of the contact and agent topics.
+        Returns once all of it is acknowledged.
+
+        Raises:
+            NotPublishedError: some of it was not acknowledged in time.
+        """
+
+    async def ready(self) -> bool:
+        """Say whether Kafka answers."""
+
+    async def stop(self) -> None:
+        """Let go, after a bounded wait for what is under way."""
+
+
+def heartbeat(source: str, complete_through: datetime, now: datetime) -> SourceHeartbeat:
+    """Return the sign of life of a source: it has reported all that occurred before ``complete_through``."""
+    return SourceHeartbeat(
+        event_id=f"{source[:80]}-heartbeat-{to_ms(now)}",
+        occurred_at=now,
+        received_at=now,
+        source=source,
+        complete_through=complete_through,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    #: Goes to every partition, and not to that of its key.
+    everywhere: bool = False
+
+
+def _key(event: Event) -> str | None:
+    """Return what places an event in its topic, None for what goes to every partition."""
+    if isinstance(event, ContactModel):
+        return event.conversation_id
+    if isinstance(event, AgentModel):
+        return event.person_id
+    if isinstance(event, CustomerModel):
+        return event.customer_key
+    return event.queue if isinstance(event, ForecastSet) else None
+
+
+def _records(topics: EventTopics, event: Event) -> list[_Record]:
+    """Return the record of an event; what goes to every partition has one without a key in each of both topics."""
+    key, value = _key(event), encode(event)
+    if key is None:
+        return [_Record(name, None, value, [], everywhere=True) for name in (topics.contacts, topics.agents)]
+    name = topics.contacts if isinstance(event, ContactModel) else topics.agents if isinstance(event, AgentModel) else topics.customers
+    return [_Record(name, key.encode(), value, [])]
+
+
+def _dead_letter(topics: EventTopics, rejected: Rejected, source: str, now_ms: int) -> _Record:
+    """Return the record of a dead letter: the bytes as they came, everything else in headers.
+
+    It names no original topic, for it never was in one: nothing can put it back there by mistake.
+    """
+    about = {
+        ORIGIN: rejected.origin,
+        OFFSET: "" if rejected.offset is None else str(rejected.offset),
+        SOURCE: source,
+        REASON: rejected.reason,
+        DETAIL: rejected.detail[:MAX_DETAIL_BYTES],
+        STAGE: "connect",
+        APP_VERSION: version("contact-streams"),
+        FAILED_AT: format_ms(now_ms),
+    }
+    name = topics.agent_dead_letters if rejected.about == "agents" else topics.contact_dead_letters
+    return _Record(name, source.encode(), rejected.raw, [(header, value.encode()) for header, value in about.items() if value])
+
+
+class KafkaPublisher:
+    """Publishes with an idempotent producer; connects when first needed, and anew after what a producer does not survive.
+
+    Args:
+        bootstrap: ``host:port``, several separated by commas.
+        topics: where to.
+        timeout_seconds: how long ``publish`` waits for Kafka altogether.
+        now: stamped on dead letters.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: EventTopics,
+        *,
+        now: Callable[[], datetime],
+        timeout_seconds: float = 5.0,
+        client_id: str = "contact-streams-connector",
+    ) -> None:
+        self.topics = topics
+        self._bootstrap = bootstrap
+        self._now = now
+        self._timeout_seconds = timeout_seconds
+        self._client_id = client_id
+        self._producer: Any = None
+        self._connecting = asyncio.Lock()
+
+    async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
+        """See Publisher."""
+        now_ms = to_ms(self._now())
+        records = [record for event in events for record in _records(self.topics, event)]
+        records += [_dead_letter(self.topics, each, source, now_ms) for each in rejected]
+        if not records:
+            return
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                producer = await self._connected()
+                await self._send(producer, records)
+        except TimeoutError as error:
+            message = f"Kafka at {self._bootstrap} did not acknowledge within {self._timeout_seconds:g} s"
+            raise NotPublishedError(message) from error
+        except (KafkaError, OSError) as error:
+            # A producer that met an error it cannot retry refuses everything from then on.
+            await self._drop()
+            message = f"Kafka at {self._bootstrap} refused: {error!r}"
+            raise NotPublishedError(message) from error
+
+    async def ready(self) -> bool:
+        """See Publisher."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                producer = await self._connected()
+                return bool(await producer.client.force_metadata_update())
+        except (TimeoutError, KafkaError, OSError):
+            return False
+
+    async def stop(self) -> None:
+        """See Publisher."""
+        await self._drop()
+
+    async def _send(self, producer: Any, records: Iterable[_Record]) -> None:
+        pending: list[asyncio.Future[Any]] = []
+        try:
+            for record in records:
+                partitions = sorted(await producer.partitions_for(record.topic)) if record.everywhere else [None]
+                for partition in partitions:
+                    sent = producer.send(record.topic, record.value, key=record.key, partition=partition, headers=record.headers)
+                    pending.append(await sent)
+            await asyncio.wait(pending)
+        finally:
+            # Retrieved also where nobody waits any more, or asyncio complains of them.
+            for future in pending:
+                future.add_done_callback(_retrieved)
+        for future in pending:
+            future.result()
+
+    async def _connected(self) -> Any:
+        async with self._connecting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    client_id=self._client_id,
+                    acks="all",
+                    enable_idempotence=True,
+                    max_request_size=_MAX_REQUEST_BYTES,
+                    # A few milliseconds let the events of many small requests share one round trip.
+                    linger_ms=5,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _stopped(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _drop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stopped(producer)
+
+
+def _retrieved(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+async def _stopped(producer: Any) -> None:
+    """Stop a producer; with Kafka gone that would take forever."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await producer.stop()
+    except (TimeoutError, KafkaError, OSError):
+        logger.warning("The producer was let go without a farewell to Kafka.")
+
+
+@dataclass(slots=True)
+class Kept:
+    """One record in memory."""
+
+    partition: int
+    key: bytes | None
+    value: bytes
+    headers: dict[str, bytes]
+
+
+class MemoryPublisher:
+    """A Kafka of lists, for tests: places records as the real one does, and fails when told to."""
+
+    def __init__(self, topics: EventTopics | None = None, *, now: Callable[[], datetime], partitions: int = 4) -> None:
+        self.topics = topics or EventTopics.with_prefix()
+        self.partitions = partitions
+        #: Topic → records in the order they came.
+        self.records: dict[str, list[Kept]] = {}
+        #: Set to have nothing acknowledged.
+        self.down = False
+        self._now = now
+
+    async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
+        """See Publisher."""
+        await asyncio.sleep(0)
+        if self.down:
+            message = "the publisher in memory was told to be down"
+            raise NotPublishedError(message)
+        now_ms = to_ms(self._now())
+        records = [record for event in events for record in _records(self.topics, event)]
+        records += [_dead_letter(self.topics, each, source, now_ms) for each in rejected]
+        for record in records:
+            everywhere = list(range(self.partitions))
+            places = everywhere if record.everywhere else [DefaultPartitioner()(record.key, everywhere, everywhere)]
+            kept = [Kept(place, record.key, record.value, dict(record.headers)) for place in places]
+            self.records.setdefault(record.topic, []).extend(kept)
+
+    async def ready(self) -> bool:
+        """See Publisher."""
+        return not self.down
+
+    async def stop(self) -> None:
+        """See Publisher."""
