@@ -1,0 +1,150 @@
+"""What an owner does with chunks, batches and crash points, without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from streams.engine import ownership
+from streams.engine.app import build_app
+from streams.engine.exits import CRASH_VARIABLE, CrashPoint, ExitCode
+from streams.engine.flush import TransactionWriter
+from streams.engine.health import Health
+from streams.engine.ownership import Owner
+from streams.engine.settings import EngineSettings, Flow
+from streams.engine.stage import Output
+from streams.engine.transport import Chunk, _ChunkScheduler
+from tests.support.counting import CountingStage, counting_flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SETTINGS = EngineSettings(app_id="test", bootstrap="127.0.0.1:1")
+FLOW = counting_flow("source", "changelog", "panes", 1)
+
+
+class LeftError(Exception):
+    """Raised in place of the end of the process."""
+
+
+def records(offsets: Iterable[int]) -> list[Any]:
+    """Return source records of one key."""
+    return [
+        SimpleNamespace(topic="source", partition=0, offset=offset, timestamp=0, key=b"a", value=b"x", headers=()) for offset in offsets
+    ]
+
+
+def owner_at(offset: int) -> Owner:
+    """Return an owner that waits for ``offset``."""
+    owner = Owner(SETTINGS, FLOW, 0, Health())
+    owner.next_offset = offset
+    return owner
+
+
+def test_offsets_already_processed_are_skipped() -> None:
+    """A chunk of an earlier assignment counts only what is new of it."""
+    owner = owner_at(12)
+
+    assert owner.process(Chunk("source", 0, 10, records(range(10, 15)))) == 3
+    assert owner.process(Chunk("source", 0, 10, records(range(10, 15)))) == 0
+    assert owner.next_offset == 15
+    assert isinstance(owner.stage, CountingStage)
+    assert owner.stage.rows == {b"a": 3}
+
+
+def test_gaps_between_offsets_are_no_loss() -> None:
+    """Compaction and control records take offsets, within a chunk and before it."""
+    owner = owner_at(10)
+
+    assert owner.process(Chunk("source", 0, 10, records([14, 17]))) == 2
+    assert owner.next_offset == 18
+
+
+def test_a_chunk_lost_on_the_way_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When Faust drops a chunk and does not seek back, the next one shows it."""
+    codes = []
+
+    def leave(code: ExitCode, *_: object) -> None:
+        codes.append(code)
+        raise LeftError
+
+    monkeypatch.setattr(ownership, "leave", leave)
+    scheduler = _ChunkScheduler()
+    place = TopicPartition("source", 0)
+    scheduler.delivered[place] = 10
+    owner = owner_at(10)
+    [(_, first)] = scheduler.iterate({place: records([10, 11])})
+    assert owner.process(first.value) == 2
+    # Fetched, but never yielded to the stream.
+    scheduler.iterate({place: records([12, 13])})
+    [(_, third)] = scheduler.iterate({place: records([14])})
+
+    with pytest.raises(LeftError):
+        owner.process(third.value)
+    assert codes == [ExitCode.CHUNK_LOST]
+
+
+def test_large_flushes_are_split_into_batches_of_the_largest_size() -> None:
+    """No batch is above the limit, every entry is in one, and headers go along."""
+
+    async def run() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", transactional_id="test", max_batch_size=4096)
+        writer = TransactionWriter(producer, "test")
+        source = TopicPartition("source", 0)
+        outputs = [Output("panes", number % 2, b"%d" % number, b"y" * 100, (("kind", b"pane"),)) for number in range(99)]
+        transaction = writer.prepare(
+            TopicPartition("changelog", 0), [(b"%d" % number, b"x" * 100) for number in range(200)], outputs, source, 7
+        )
+
+        assert len(transaction.rows) > 4
+        assert sum(batch.record_count() for _, batch in transaction.rows) == 200
+        assert {place for place, _ in transaction.outputs} == {TopicPartition("panes", 0), TopicPartition("panes", 1)}
+        assert sum(batch.record_count() for _, batch in transaction.outputs) == 99
+        assert all(batch.size() <= 4096 for _, batch in transaction.rows + transaction.outputs)
+        await producer.stop()
+
+    asyncio.run(run())
+
+
+def test_a_row_without_a_changelog_is_refused() -> None:
+    """State that nothing would restore is a mistake of the flow, not something to drop quietly."""
+
+    async def run() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", transactional_id="test")
+        with pytest.raises(ValueError, match="no changelog"):
+            TransactionWriter(producer, "test").prepare(None, [(b"a", b"b")], [], TopicPartition("source", 0), 1)
+        await producer.stop()
+
+    asyncio.run(run())
+
+
+def test_crash_points_are_inert_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the variable, or with another name in it, a point does nothing however often it is passed."""
+    monkeypatch.delenv(CRASH_VARIABLE, raising=False)
+    CrashPoint("after_rows").reach()
+    monkeypatch.setenv(CRASH_VARIABLE, "after_rows:3")
+    other = CrashPoint("after_outputs")
+    for _ in range(5):
+        other.reach()
+
+    assert not other.armed
+    assert CrashPoint("after_rows").armed
+
+
+def test_two_flows_of_one_source_are_refused() -> None:
+    """The offset of a source partition can belong to one transaction only."""
+    second = Flow(name="other", source="source", stage_factory=FLOW.stage_factory)
+
+    with pytest.raises(ValueError, match="same source"):
+        build_app(SETTINGS, [FLOW, second])
+
+
+def test_a_changelog_is_restored_first_and_once() -> None:
+    """Naming the changelog among the restored topics changes nothing."""
+    flow = Flow(name="x", source="in", changelog="log", restore=("in", "log", "out"), stage_factory=FLOW.stage_factory)
+
+    assert flow.restored == ("log", "in", "out")
