@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
-__all__ = ["QueueTargets", "Scope", "Targets"]
+__all__ = ["TOTAL", "QueueTargets", "Scope", "Targets"]
 
 TOTAL = "total:all"
 
@@ -59,7 +59,7 @@ class Targets:
                 ]
             names.append(TOTAL)
             scopes = [Scope(name, channel) for name in names]
-            numbers = [self._number(scope) for scope in scopes]
+            numbers = [self.number(scope) for scope in scopes]
             found = QueueTargets(self._group(scopes), numbers[0], tuple(numbers[1:]))
             self._queues[queue, channel] = found
         return found
@@ -92,7 +92,8 @@ class Targets:
         entry = self._configuration.queues.get(queue)
         return entry.channel if entry else None
 
-    def _number(self, scope: Scope) -> int:
+    def number(self, scope: Scope) -> int:
+        """Return the number under which a single scope is booked."""
         found = self._numbers.get(scope)
         if found is None:
             found = self._numbers[scope] = self._group([scope])

@@ -1,0 +1,205 @@
+"""Count a finished stream in this process: the stages of the worker, fed from memory."""
+
+from __future__ import annotations
+
+import base64
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from schemas.times import format_ms
+from streams.stages.rollup import RollUpStage, RollUpTopics
+from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from streams.windows.kpis import contact_kpis
+from streams.windows.sums import Counts, add_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.configuration import Configuration
+    from streams.engine.stage import Flush
+    from streams.windows.rollup import ScopeState
+
+__all__ = ["Replay"]
+
+_CONTACTS, _AGENTS, _PANES = "contact-events", "agent-events", "queue-panes"
+_FAR_FUTURE_MS = 253_402_300_799_000
+#: Figures that mean nothing when channels are mixed.
+_PER_CHANNEL = ("att", "average_hold", "acw", "aht")
+_CHUNK = 1000
+
+
+class Replay:
+    """Takes canonical events as JSON and returns the figures of all of them.
+
+    Events are taken in the order they are added. ``published_ms`` is the time of publishing that a live stream would
+    have stamped; it decides only which times cannot be true.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+        def topics(source: str) -> TrackTopics:
+            return TrackTopics(source, _PANES, 1, f"{source}-dead-letters", "replay", lambda: 0)
+
+        self._contacts = ContactStage(0, configuration, topics(_CONTACTS), keep_everything=True)
+        self._agents = AgentStage(0, configuration, topics(_AGENTS), keep_everything=True)
+        self._rollup = RollUpStage(
+            0,
+            configuration,
+            RollUpTopics(_PANES, 1, "queue-metrics", "queue-metrics-latest", _CONTACTS, 1, _AGENTS, 1),
+            keep_everything=True,
+        )
+        self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: []}
+        self._offset = 0
+        self._dead: list[dict[str, Any]] = []
+        #: key → last published record, as the latest topic has it
+        self.latest: dict[str, dict[str, Any]] = {}
+
+    def add(
+        self, value: bytes | None, kind: Literal["contact", "agent"], *, published_ms: int | None = None, origin: str | None = None
+    ) -> None:
+        """Take one event; what cannot be used becomes a dead letter named by ``origin``."""
+        topic = _CONTACTS if kind == "contact" else _AGENTS
+        self._offset += 1
+        at = _FAR_FUTURE_MS if published_ms is None else published_ms
+        headers = (("origin", origin.encode()),) if origin is not None else ()
+        record = SimpleNamespace(topic=topic, partition=0, offset=self._offset, timestamp=at, key=None, value=value, headers=headers)
+        pending = self._pending[topic]
+        pending.append(record)
+        if len(pending) >= _CHUNK:
+            self._work_off()
+
+    def heartbeat(self, source: str, at_ms: int) -> None:
+        """Say for a source that nothing at or before an instant is still to come."""
+        at = format_ms(at_ms)
+        beat = (
+            f'{{"event_id":"heartbeat-{source}-{at_ms}","type":"source.heartbeat","occurred_at":"{at}","received_at":"{at}",'
+            f'"source":"{source}","complete_through":"{at}"}}'
+        ).encode()
+        self.add(beat, "contact")
+        self.add(beat, "agent")
+
+    def _work_off(self) -> None:
+        for topic, stage in ((_CONTACTS, self._contacts), (_AGENTS, self._agents)):
+            records, self._pending[topic] = self._pending[topic], []
+            stage.process(records)
+            self._pass_on(stage.collect())
+        for output in self._rollup.collect().outputs:
+            self._take_latest(output.topic, output.key, output.value)
+
+    def _pass_on(self, flush: Flush) -> None:
+        self._rollup.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == _PANES])
+        self._dead.extend(_dead_letter(o.value, o.headers) for o in flush.outputs if o.topic != _PANES)
+
+    def _take_latest(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        if topic == "queue-metrics-latest" and key is not None:
+            if value is None:
+                self.latest.pop(key.decode(), None)
+            else:
+                self.latest[key.decode()] = orjson.loads(value)
+
+    def finish(self, until_ms: int | None = None, sources: Iterable[str] = ("replay",)) -> dict[str, Any]:
+        """Return the figures as of an instant, by default of the last event, having taken note that no event is missing before it."""
+        self._work_off()
+        received = [t.progress.received_through for t in (self._contacts.tracker, self._agents.tracker) if t.progress.received_through]
+        as_of = until_ms if until_ms is not None else max(received, default=None)
+        if as_of is not None:
+            for source in {*sources, *self._contacts.tracker.progress.sources, *self._agents.tracker.progress.sources}:
+                self.heartbeat(source, as_of)
+            self._work_off()
+        rollup = self._rollup.rollup
+        states = sorted(rollup.scopes.values(), key=lambda state: (state.scope, state.channel or ""))
+        result: dict[str, Any] = {
+            "as_of": None if as_of is None else format_ms(as_of),
+            "definitions": {"service_level": self._configuration.service_level.model_dump(mode="json")},
+            "totals": self._totals(states),
+            "queues": self._by_queue(states),
+            "teams": self._by_team(states),
+            "intervals": self._intervals(states),
+            "now": [self._now(state) for state in states if not state.scope.startswith("team:") or state.now],
+            "late_events": self._contacts.tracker.late + self._agents.tracker.late,
+            "dead_letters": self._dead,
+        }
+        return result
+
+    def _whole(self, state: ScopeState) -> Counts:
+        total: Counts = {}
+        for counts in state.cells.values():
+            add_counts(total, counts)
+        return total
+
+    def _totals(self, states: Sequence[ScopeState]) -> dict[str, Any]:
+        rollup = self._rollup.rollup
+        contacts = [state for state in states if state.scope == "total:all" and not state.about_people]
+        total: Counts = {}
+        abandonable: Counts = {}
+        handled_channels = 0
+        for state in contacts:
+            sums = self._whole(state)
+            handled_channels += bool(sums.get("handled"))
+            add_counts(total, sums)
+            if state.channel not in {"mail", "ticket"}:
+                add_counts(abandonable, sums)
+        figures: dict[str, Any] = {}
+        if contacts:
+            first = contacts[0]
+            figures = dict(contact_kpis(total, first.definition, "any", by_offer=True))
+            figures["abandon_rate"] = contact_kpis(abandonable, first.definition, "any", by_offer=True)["abandon_rate"]
+            if handled_channels > 1:
+                for name in _PER_CHANNEL:
+                    figures[name] = dict.fromkeys(("value", "numerator", "denominator", "coverage"))
+        people = next((state for state in states if state.scope == "total:all" and state.about_people), None)
+        figures.update(rollup.kpis(people, self._whole(people), trailing=False) if people is not None else {"occupancy": _NOTHING})
+        return figures
+
+    def _by_queue(self, states: Sequence[ScopeState]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for state in states:
+            kind, name = state.scope.split(":", 1)
+            if kind == "queue" and state.channel is not None:
+                found.setdefault(name, {})[state.channel] = self._rollup.rollup.kpis(state, self._whole(state), trailing=False)
+        return found
+
+    def _by_team(self, states: Sequence[ScopeState]) -> dict[str, Any]:
+        kpis = self._rollup.rollup.kpis
+        return {s.scope.split(":", 1)[1]: kpis(s, self._whole(s), trailing=False) for s in states if s.scope.startswith("team:")}
+
+    def _intervals(self, states: Sequence[ScopeState]) -> list[dict[str, Any]]:
+        rollup = self._rollup.rollup
+        found: list[dict[str, Any]] = []
+        for state in states:
+            if not state.scope.startswith("queue:"):
+                continue
+            for name, span in sorted({window for cell in state.cells for window in rollup.cell_windows(state, cell)}):
+                if name != "day":
+                    kpis = rollup.kpis(state, rollup.sum_cells(state, span), trailing=False)
+                    found.append(
+                        {
+                            "queue": state.scope.split(":", 1)[1],
+                            "channel": state.channel,
+                            "interval": name,
+                            "start": format_ms(span.start_ms),
+                            "end": format_ms(span.end_ms),
+                            "kpis": kpis,
+                        }
+                    )
+        return found
+
+    def _now(self, state: ScopeState) -> dict[str, Any]:
+        kind, name = state.scope.split(":", 1)
+        return {"scope_kind": kind, "scope": name, "channel": state.channel, **self._rollup.rollup.now_figures(state)}
+
+
+_NOTHING: dict[str, Any] = {"value": None, "numerator": 0, "denominator": 0, "coverage": None}
+
+
+def _dead_letter(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> dict[str, Any]:
+    found = {name: content.decode(errors="replace") for name, content in headers}
+    return {
+        "origin": found.get("origin", f"{found.get('dead-letter-original-topic')}@{found.get('dead-letter-original-offset')}"),
+        "reason": found.get("dead-letter-reason"),
+        "detail": found.get("dead-letter-detail"),
+        "bytes": base64.b64encode(value or b"").decode(),
+    }

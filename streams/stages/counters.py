@@ -1,0 +1,21 @@
+"""What a worker's stages have done since the process began; plain numbers that an exporter may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["StageCounters"]
+
+
+@dataclass(slots=True)
+class StageCounters:
+    """Counters of one flow; they only go up."""
+
+    events: int = 0
+    late: int = 0
+    repeated: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def reject(self, reason: str) -> None:
+        """Count one dead letter."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + 1

@@ -1,0 +1,39 @@
+"""From a record that cannot be used to a dead letter: bytes, headers and origin unchanged, and the reason."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from schemas.dead_letters import Origin, TimestampType, dead_letter_headers
+from streams.engine.stage import Output
+
+if TYPE_CHECKING:
+    from streams.engine.stage import Record
+
+__all__ = ["APP_VERSION", "dead_letter"]
+
+
+def _version() -> str:
+    try:
+        return version("contact-streams")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+APP_VERSION = _version()
+
+
+def dead_letter(topic: str, record: Record, reason: str, detail: str, *, consumer_group: str, failed_at_ms: int) -> Output:
+    """Return the dead letter of a record that the track stage refused."""
+    timestamp_type: TimestampType = "log_append_time" if getattr(record, "timestamp_type", 0) == 1 else "create_time"
+    headers = dead_letter_headers(
+        Origin(record.topic, record.partition, record.offset, record.timestamp, timestamp_type, consumer_group),
+        reason=reason,
+        detail=detail,
+        stage="track",
+        app_version=APP_VERSION,
+        failed_at_ms=failed_at_ms,
+        original=record.headers,
+    )
+    return Output(topic, 0, record.key, record.value, tuple((name, value or b"") for name, value in headers))

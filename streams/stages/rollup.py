@@ -1,0 +1,104 @@
+"""The roll-up stage: records of queue-panes become records of the metric topics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
+
+import orjson
+
+from streams.engine.stage import Flush, Output
+from streams.stages.counters import StageCounters
+from streams.windows.rollup import RollUp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from streams.configuration import Configuration
+    from streams.engine.stage import Record
+
+__all__ = ["RollUpStage", "RollUpTopics", "configured_scopes"]
+
+
+class RollUpTopics(NamedTuple):
+    """Where roll-up reads and writes: full topic names and partition counts."""
+
+    panes: str
+    pane_partitions: int
+    metrics: str
+    latest: str
+    contact_events: str
+    contact_partitions: int
+    agent_events: str
+    agent_partitions: int
+
+
+def configured_scopes(configuration: Configuration) -> set[tuple[str, str | None]]:
+    """Return the scopes and channels that the configuration names."""
+    found: set[tuple[str, str | None]] = set()
+    for name, queue in configuration.queues.items():
+        if queue.channel is None:
+            continue
+        larger = (("department", queue.department), ("business", queue.business), ("site", queue.site))
+        found |= {(f"queue:{name}", queue.channel), ("total:all", queue.channel)}
+        found |= {(f"{kind}:{value}", queue.channel) for kind, value in larger if value is not None}
+    for name in configuration.teams:
+        found.add((f"team:{name}", None))
+    return found
+
+
+class RollUpStage:
+    """Rolls up one partition of queue-panes; its state is what it has read, so it has no rows of its own."""
+
+    def __init__(
+        self,
+        partition: int,
+        configuration: Configuration,
+        topics: RollUpTopics,
+        counters: StageCounters | None = None,
+        *,
+        keep_everything: bool = False,
+    ) -> None:
+        self._topics = topics
+        self._partition = partition
+        self.counters = counters if counters is not None else StageCounters()
+        self.rollup = RollUp(
+            configuration,
+            partition,
+            [(topics.contact_events, number) for number in range(topics.contact_partitions)],
+            [(topics.agent_events, number) for number in range(topics.agent_partitions)],
+            keep_everything=keep_everything,
+        )
+        for scope, channel in sorted(configured_scopes(configuration), key=str):
+            if crc32(scope.encode()) % topics.pane_partitions == partition:
+                self.rollup.expect(scope, channel)
+
+    def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Read the panes there are, or what was published last."""
+        if topic == self._topics.latest:
+            for key, value in rows:
+                self.rollup.restore_published(key.decode(), orjson.loads(value))
+        else:
+            for key, value in rows:
+                self.rollup.apply(key.decode(), orjson.loads(value))
+
+    def process(self, records: Sequence[Record]) -> None:
+        """Take changed panes; they were written by track, so none is bad."""
+        apply, loads = self.rollup.apply, orjson.loads
+        for record in records:
+            apply((record.key or b"").decode(), None if record.value is None else loads(record.value))
+        self.counters.events += len(records)
+
+    def collect(self) -> Flush:
+        """Return the windows that changed, for the history and for the latest."""
+        outputs: list[Output] = []
+        topics, partition = self._topics, self._partition
+        for key, record in self.rollup.collect():
+            name = key.encode()
+            if record is None:
+                outputs.append(Output(topics.latest, partition, name, None))
+                continue
+            value = orjson.dumps(record)
+            outputs.append(Output(topics.metrics, partition, name, value))
+            outputs.append(Output(topics.latest, partition, name, value))
+        return Flush([], outputs)

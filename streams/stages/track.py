@@ -1,0 +1,250 @@
+"""The track stages: contact events and agent events become rows of state and absolute panes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import orjson
+
+from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
+from schemas.limits import check_times
+from streams.engine.stage import Flush, Output, Row
+from streams.stages.counters import StageCounters
+from streams.stages.dead_letters import dead_letter
+from streams.stages.panes import PaneWriter
+from streams.tracking.contacts import ContactTracker
+from streams.tracking.people import PeopleTracker
+from streams.tracking.scopes import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from streams.configuration import Configuration
+    from streams.engine.stage import Record
+    from streams.tracking.progress import Progress
+    from streams.tracking.slices import Slices
+
+__all__ = ["AgentStage", "ContactStage", "TrackTopics", "configuration_hash"]
+
+_META = b"m"
+
+
+class TrackTopics(NamedTuple):
+    """Where a track stage reads and writes: full topic names, the consumer group, and a clock for dead letters' headers."""
+
+    source: str
+    panes: str
+    pane_partitions: int
+    dead_letters: str
+    consumer_group: str
+    now_ms: Callable[[], int]
+
+
+def configuration_hash(configuration: Configuration) -> str:
+    """Return a short name for exactly this configuration."""
+    return sha256(configuration.model_dump_json().encode()).hexdigest()[:12]
+
+
+class _Tracker(Protocol):
+    slices: Slices
+    progress: Progress
+    late: int
+    repeated: int
+
+    def apply(self, event: Any) -> None: ...
+    def settle(self) -> None: ...
+
+
+class _TrackStage:
+    """What both track stages do: decode, refuse, apply; at a flush write what changed."""
+
+    def __init__(
+        self,
+        partition: int,
+        configuration: Configuration,
+        topics: TrackTopics,
+        tracker: _Tracker,
+        decode: Callable[[bytes | None], Any],
+        counters: StageCounters | None,
+    ) -> None:
+        self._topics = topics
+        self._tracker = tracker
+        self._decode = decode
+        self._writer = PaneWriter(topics.source, partition, topics.pane_partitions)
+        self._hash = configuration_hash(configuration)
+        self._dead: list[Output] = []
+        self._meta_changed = False
+        self._progress_written: tuple[Any, ...] | None = None
+        self.counters = counters if counters is not None else StageCounters()
+
+    def process(self, records: Sequence[Record]) -> None:
+        """Apply every record; a bad one becomes a dead letter."""
+        decode, tracker, counters = self._decode, self._tracker, self.counters
+        apply, progress = tracker.apply, tracker.progress
+        late, repeated = tracker.late, tracker.repeated
+        for record in records:
+            try:
+                event = decode(record.value)
+            except Rejected as rejected:
+                self._reject(record, rejected.reason, rejected.detail)
+                continue
+            wrong = check_times(event, record.timestamp)
+            if wrong is not None:
+                self._reject(record, wrong, "occurred_at or received_at is outside what can be true; see schemas.limits")
+            elif event.type == "source.heartbeat":
+                progress.heartbeat(event.source, event.received_ms, event.complete_through_ms)
+            elif event.type == "source.snapshot":
+                progress.received(event.source, event.received_ms)
+            else:
+                apply(event)
+        self._meta_changed = True
+        counters.events += len(records)
+        counters.late += tracker.late - late
+        counters.repeated += tracker.repeated - repeated
+
+    def _reject(self, record: Record, reason: str, detail: str) -> None:
+        self.counters.reject(reason)
+        topics = self._topics
+        self._dead.append(
+            dead_letter(topics.dead_letters, record, reason, detail, consumer_group=topics.consumer_group, failed_at_ms=topics.now_ms())
+        )
+
+    def collect(self) -> Flush:
+        """Return rows, panes, progress and dead letters that changed."""
+        tracker, writer, panes = self._tracker, self._writer, self._topics.panes
+        tracker.settle()
+        rows: list[Row] = list(self._changed_rows())
+        outputs: list[Output] = []
+        for (kind, scope, start), counts in tracker.slices.changes():
+            key = writer.key(kind, scope, start)
+            value = None if counts is None else writer.slice(kind, scope, start, counts)
+            rows.append((key, value))
+            outputs.append(Output(panes, writer.partition(scope), key, value))
+        outputs += (Output(panes, writer.partition(scope), writer.key("now", scope, None), value) for scope, value in self._changed_now())
+        outputs += self._changed_progress()
+        if self._meta_changed:
+            self._meta_changed = False
+            rows.append((_META, orjson.dumps({"progress": tracker.progress.state(), **self._meta()})))
+        outputs += self._dead
+        self._dead = []
+        return Flush(rows, outputs)
+
+    def _changed_progress(self) -> Iterator[Output]:
+        progress = self._tracker.progress
+        stale = progress.stale()
+        figures = (progress.through, progress.received_through, stale)
+        if figures == self._progress_written or progress.received_through is None:
+            return
+        self._progress_written = figures
+        key = self._writer.key("progress", None, None)
+        value = self._writer.progress(
+            {
+                "progress_ms": progress.through,
+                "received_through_ms": progress.received_through,
+                "sources": progress.sources,
+                "stale_sources": stale,
+                "configuration_hash": self._hash,
+            }
+        )
+        for partition in range(self._writer.pane_partitions):
+            yield Output(self._topics.panes, partition, key, value)
+
+    def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002
+        """Take the state back in from its rows."""
+        slices = self._tracker.slices
+        for key, value in rows:
+            kept = orjson.loads(value)
+            if key == _META:
+                self._tracker.progress.restore(kept["progress"])
+                self._restore_meta(kept)
+            elif key.startswith(b"s|"):
+                self._restore_subject(key[2:].decode(), kept)
+            else:
+                slices.put(kept["kind"], Scope(kept["scope"], kept["channel"]), kept["start_ms"], kept["counts"])
+        if self._tracker.progress.through is not None:
+            slices.evict(self._tracker.progress.through)
+        self._restored()
+
+    def _meta(self) -> dict[str, Any]:
+        return {}
+
+    def _restore_meta(self, kept: dict[str, Any]) -> None:
+        """Take back what ``_meta`` returned."""
+
+    def _restored(self) -> None:
+        """Say that everything kept has been taken back in."""
+
+    def _changed_rows(self) -> Iterator[Row]:
+        raise NotImplementedError
+
+    def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
+        raise NotImplementedError
+
+    def _restore_subject(self, name: str, kept: Any) -> None:
+        raise NotImplementedError
+
+
+class ContactStage(_TrackStage):
+    """Tracks the conversations of one partition of contact-events."""
+
+    def __init__(
+        self,
+        partition: int,
+        configuration: Configuration,
+        topics: TrackTopics,
+        counters: StageCounters | None = None,
+        *,
+        keep_everything: bool = False,
+    ) -> None:
+        self.tracker = ContactTracker(configuration, keep_everything=keep_everything)
+        super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
+
+    def _changed_rows(self) -> Iterator[Row]:
+        dumps = orjson.dumps
+        for name, facts in self.tracker.changed_conversations():
+            yield b"s|" + name.encode(), None if facts is None else dumps(facts)
+
+    def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
+        for scope, since, in_progress in self.tracker.changed_now():
+            yield scope, self._writer.now(scope, {"waiting_since_ms": since, "in_progress": in_progress})
+
+    def _restore_subject(self, name: str, kept: Any) -> None:
+        self.tracker.restore_conversation(name, [tuple(fact) for fact in kept])
+
+    def _restored(self) -> None:
+        self.tracker.restored()
+
+
+class AgentStage(_TrackStage):
+    """Tracks the people of one partition of agent-events."""
+
+    def __init__(
+        self,
+        partition: int,
+        configuration: Configuration,
+        topics: TrackTopics,
+        counters: StageCounters | None = None,
+        *,
+        keep_everything: bool = False,
+    ) -> None:
+        self.tracker = PeopleTracker(configuration, keep_everything=keep_everything)
+        super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
+
+    def _meta(self) -> dict[str, Any]:
+        return {"booked_to": self.tracker.booked_to}
+
+    def _restore_meta(self, kept: dict[str, Any]) -> None:
+        self.tracker.booked_to = kept["booked_to"]
+
+    def _changed_rows(self) -> Iterator[Row]:
+        for name, person in self.tracker.changed_people():
+            yield b"s|" + name.encode(), orjson.dumps(person)
+
+    def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
+        for scope, agents in self.tracker.changed_now():
+            yield scope, self._writer.now(scope, {"agents_by_state": agents})
+
+    def _restore_subject(self, name: str, kept: Any) -> None:
+        self.tracker.restore_person(name, kept)

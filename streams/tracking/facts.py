@@ -1,0 +1,76 @@
+"""What counting keeps of a contact event: one fact, or nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from schemas.times import seconds_to_ms
+from streams.tracking.conversation import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.tracking.conversation import Fact
+
+__all__ = ["fact_of"]
+
+_DONE = frozenset({"resolved", "closed"})
+
+
+def fact_of(event: Any) -> Fact | None:
+    """Return the fact of a decoded contact event, None if the kind or its details count nothing."""
+    make = _DETAILS.get(event.type)
+    if make is None:
+        return None
+    kind, details = make
+    found = details(event)
+    if found is None:
+        return None
+    return (event.occurred_ms, event.sequence or 0, kind, event.event_id, *found)
+
+
+_Details = tuple[Any, Any, Any, Any]
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else seconds_to_ms(seconds)
+
+
+def _agent(event: Any) -> _Details:
+    return (event.agent, None, None, None)
+
+
+def _none(_event: Any) -> _Details:
+    return (None, None, None, None)
+
+
+def _message(event: Any) -> _Details | None:
+    """Keep only what may be an answer: an agent's own public words."""
+    if event.author_kind != "agent" or event.public is False or event.automatic:
+        return None
+    return (getattr(event, "agent", None), None, None, None)
+
+
+def _answered(event: Any) -> _Details:
+    reports = event.reports
+    return (event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports)
+
+
+_DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
+    "contact.arrived": (int(Kind.ARRIVED), lambda e: (e.channel, e.direction, None, None)),
+    "contact.left_queue": (int(Kind.LEFT_QUEUE), lambda e: (e.reason, e.queue, _ms(e.wait_seconds), None)),
+    "contact.transferred": (int(Kind.TRANSFERRED), _none),
+    "contact.queued": (int(Kind.QUEUED), lambda e: (e.queue, e.channel, None, None)),
+    "contact.offer_ended": (int(Kind.OFFER_ENDED), lambda e: (e.outcome, e.queue, None, None) if e.outcome == "no_answer" else None),
+    "contact.answered": (int(Kind.ANSWERED), _answered),
+    "contact.work_started": (int(Kind.WORK_STARTED), _agent),
+    "contact.held": (int(Kind.HELD), _none),
+    "contact.resumed": (int(Kind.RESUMED), _none),
+    "contact.message": (int(Kind.MESSAGE), _message),
+    "contact.work_ended": (int(Kind.WORK_ENDED), _agent),
+    "contact.status_changed": (int(Kind.STATUS_CHANGED), lambda e: (None, None, None, None) if e.status in _DONE else None),
+    "contact.ended": (int(Kind.ENDED), lambda e: (e.by, None, None, None)),
+    "contact.wrap_up_started": (int(Kind.WRAP_UP_STARTED), _agent),
+    "contact.wrapped_up": (int(Kind.WRAPPED_UP), lambda e: (e.agent, _ms(e.wrap_up_seconds), None, None)),
+    "contact.excluded": (int(Kind.EXCLUDED), _none),
+}

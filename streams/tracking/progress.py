@@ -1,0 +1,63 @@
+"""How far one source partition's event time is complete (``docs/counting.md`` section 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Signs of life of the sources seen on one partition; all instants in ms."""
+
+    def __init__(self, source_timeout_ms: int, disorder_ms: int) -> None:
+        self._timeout_ms = source_timeout_ms
+        self._disorder_ms = disorder_ms
+        #: source → last received_at
+        self.sources: dict[str, int] = {}
+        self._complete: dict[str, int] = {}
+        self.received_through: int | None = None
+        #: nothing earlier is still to come; never goes back
+        self.through: int | None = None
+
+    def received(self, source: str, received_ms: int) -> None:
+        """Take note that an event of a source came in."""
+        last = self.sources.get(source)
+        if last is None or received_ms > last:
+            self.sources[source] = received_ms
+            if self.received_through is None or received_ms > self.received_through:
+                self.received_through = received_ms
+
+    def heartbeat(self, source: str, received_ms: int, complete_ms: int) -> None:
+        """Take a source's word that nothing earlier than ``complete_ms`` is still to come."""
+        self.received(source, received_ms)
+        self._complete[source] = max(complete_ms, self._complete.get(source, complete_ms))
+
+    def stale(self) -> list[str]:
+        """Return the sources that have been silent for longer than the timeout, by the others' time."""
+        newest = self.received_through
+        if newest is None:
+            return []
+        return sorted(source for source, last in self.sources.items() if newest - last > self._timeout_ms)
+
+    def advance(self) -> bool:
+        """Bring ``through`` up to date; say whether it moved."""
+        newest = self.received_through
+        if newest is None:
+            return False
+        limit = newest - self._timeout_ms
+        complete = self._complete
+        through = min(complete.get(source, last - self._disorder_ms) for source, last in self.sources.items() if last >= limit)
+        if self.through is not None and through <= self.through:
+            return False
+        self.through = through
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """Return what ``restore`` takes."""
+        return {"sources": self.sources, "complete": self._complete, "through": self.through, "received_through": self.received_through}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a kept state."""
+        self.sources, self._complete = dict(state["sources"]), dict(state["complete"])
+        self.through, self.received_through = state["through"], state["received_through"]

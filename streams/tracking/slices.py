@@ -1,0 +1,89 @@
+"""The absolute slices of one source partition, and what of them changed since the last flush."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.windows.slices import CELL_MS, PANE_MS, cell_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.tracking.ledger import Counts, Ledger
+    from streams.tracking.scopes import Scope, Targets
+
+__all__ = ["PANE", "CELL", "COHORT", "SliceKey", "Slices"]
+
+PANE, CELL, COHORT = "pane", "cell", "cohort"
+
+#: (kind, scope, start in ms)
+SliceKey = tuple[str, "Scope", int]
+
+_LENGTH_MS = {PANE: PANE_MS, CELL: CELL_MS, COHORT: CELL_MS}
+
+
+class Slices:
+    """Sums by kind of slice, scope and start.
+
+    Panes are kept ``pane_keep_ms`` behind the progress, cells and cohorts ``cell_keep_ms`` (None: for ever);
+    what would be booked into a slice already given up is dropped.
+    """
+
+    def __init__(self, targets: Targets, pane_keep_ms: int | None, cell_keep_ms: int | None) -> None:
+        self._targets = targets
+        self._keep_ms = {PANE: pane_keep_ms, CELL: cell_keep_ms, COHORT: cell_keep_ms}
+        self._floor: dict[str, int | None] = {PANE: None, CELL: None, COHORT: None}
+        self._by_start: dict[str, dict[int, dict[Scope, Counts]]] = {PANE: {}, CELL: {}, COHORT: {}}
+        self._changed: dict[SliceKey, Counts | None] = {}
+
+    def book(self, ledger: Ledger) -> None:
+        """Add everything booked in the ledger, spread over the scopes of its targets."""
+        scopes_of = self._targets.scopes
+        for (target, pane), counts in ledger.by_outcome.items():
+            for scope in scopes_of[target]:
+                self._add(PANE, scope, pane, counts)
+                self._add(CELL, scope, cell_of(pane), counts)
+        for (target, cell), counts in ledger.by_offer.items():
+            for scope in scopes_of[target]:
+                self._add(COHORT, scope, cell, counts)
+
+    def put(self, kind: str, scope: Scope, start_ms: int, counts: Counts) -> None:
+        """Take a kept slice back in, without counting it as changed."""
+        self._by_start[kind].setdefault(start_ms, {})[scope] = counts
+
+    def _add(self, kind: str, scope: Scope, start: int, counts: Counts) -> None:
+        floor = self._floor[kind]
+        if floor is not None and start < floor:
+            return
+        mine = self._by_start[kind].setdefault(start, {}).setdefault(scope, {})
+        for field, amount in counts.items():
+            total = mine.get(field, 0) + amount
+            if total:
+                mine[field] = total
+            else:
+                mine.pop(field, None)
+        self._changed[kind, scope, start] = mine
+
+    def evict(self, through_ms: int) -> None:
+        """Give up the slices that are further behind than they are kept."""
+        for kind, keep_ms in self._keep_ms.items():
+            if keep_ms is None:
+                continue
+            floor = through_ms - keep_ms
+            floor -= floor % _LENGTH_MS[kind]
+            before = self._floor[kind]
+            if before is not None and floor <= before:
+                continue
+            self._floor[kind] = floor
+            by_start = self._by_start[kind]
+            for start in [start for start in by_start if start < floor]:
+                for scope in by_start.pop(start):
+                    self._changed[kind, scope, start] = None
+
+    def changes(self) -> Iterator[tuple[SliceKey, Counts | None]]:
+        """Yield the slices changed since the last call, None for those given up."""
+        changed, self._changed = self._changed, {}
+        yield from changed.items()
+
+    def __len__(self) -> int:
+        return sum(len(scopes) for by_start in self._by_start.values() for scopes in by_start.values())

@@ -1,0 +1,115 @@
+"""From sums to figures: every KPI of a window with its parts (``docs/counting.md`` section 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.configuration.models import ServiceLevelDefinition
+
+__all__ = ["Figure", "contact_kpis", "people_kpis", "service_level_parts"]
+
+_NEVER_ABANDONED = frozenset({"mail", "ticket"})
+_FLOW_OUT = "flow_out_"
+_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response")
+
+
+class Figure(TypedDict):
+    """One KPI: times in seconds, ratios 0 to 1, None where nothing can be said."""
+
+    value: float | None
+    numerator: float | None
+    denominator: float | None
+    coverage: float | None
+
+
+def _count(number: int) -> Figure:
+    return {"value": number, "numerator": number, "denominator": None, "coverage": None}
+
+
+def _ratio(numerator: float, denominator: float, coverage: float | None) -> Figure:
+    return {"value": numerator / denominator if denominator else None, "numerator": numerator, "denominator": denominator, "coverage": coverage}
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _mean(sums: Mapping[str, int], total: str, count: str, whole: str | None = None) -> Figure:
+    """Return Σ milliseconds ÷ count in seconds, with count ÷ whole as coverage."""
+    number = sums.get(count, 0)
+    coverage = (1.0 if number else None) if whole is None else _share(number, sums.get(whole, 0))
+    return _ratio(sums.get(total, 0) / 1000, number, coverage)
+
+
+def _within(sums: Mapping[str, int], prefix: str, limit_ms: float) -> int:
+    """Return how many waits fall into buckets whose upper edge is at most the limit."""
+    found = 0
+    for field, number in sums.items():
+        if field.startswith(prefix):
+            edge = field[len(prefix) :]
+            if edge != "inf" and int(edge) <= limit_ms:
+                found += number
+    return found
+
+
+def service_level_parts(sums: Mapping[str, int], definition: ServiceLevelDefinition) -> tuple[int, int]:
+    """Return contacts that met the service level and contacts that count."""
+    threshold = round(definition.threshold_s * 1000) - (definition.boundary == "lt")
+    met = _within(sums, "answered_wait_le_", threshold)
+    short = 0 if definition.short_abandon_s is None else _within(sums, "abandoned_wait_le_", round(definition.short_abandon_s * 1000) - 1)
+    within = max(0, _within(sums, "abandoned_wait_le_", threshold) - short)
+    abandoned = sums.get("abandoned", 0) - short
+    if definition.abandon == "handled_only":
+        abandoned = 0
+    elif definition.abandon == "ignore_in_threshold":
+        abandoned -= within
+    elif definition.abandon == "positive":
+        met += within
+    negative = sum(sums.get(_FLOW_OUT + reason, 0) for reason in definition.flow_out_negative)
+    return met, sums.get("answered", 0) + abandoned + negative
+
+
+def contact_kpis(
+    sums: Mapping[str, int], definition: ServiceLevelDefinition, channel: str, *, by_offer: bool, past_threshold: int | None = None
+) -> dict[str, Figure]:
+    """Return the figures about contacts of one window.
+
+    Args:
+
+        by_offer: intervals and days, from contacts offered in them; else trailing windows, from contacts decided in them.
+
+        past_threshold: contacts waiting longer than the threshold at as-of; with it, ``service_level_live`` is among the figures.
+    """
+    offered = sums.get("offered", 0)
+    answered, abandoned = sums.get("answered", 0), sums.get("abandoned", 0)
+    decided = answered + abandoned + sum(number for field, number in sums.items() if field.startswith(_FLOW_OUT))
+    whole = offered if by_offer else decided
+    coverage = _share(decided, offered) if by_offer else (1.0 if decided else None)
+    met, counted = service_level_parts(sums, definition)
+    kpis: dict[str, Figure] = {name: _count(sums.get(name, 0)) for name in _COUNTS}
+    kpis["answer_rate"] = _ratio(answered, whole, coverage)
+    kpis["abandon_rate"] = (
+        {"value": None, "numerator": None, "denominator": None, "coverage": None}
+        if channel in _NEVER_ABANDONED
+        else _ratio(abandoned, whole, coverage)
+    )
+    kpis["service_level"] = _ratio(met, counted, coverage)
+    if past_threshold is not None:
+        kpis["service_level_live"] = _ratio(met, counted + past_threshold, coverage)
+    kpis["asa"] = _mean(sums, "answered_wait_ms", "answered")
+    kpis["time_to_abandon"] = _mean(sums, "abandoned_wait_ms", "abandoned")
+    kpis["att"] = _mean(sums, "talk_ms", "talk_count", "handled")
+    kpis["average_hold"] = _mean(sums, "hold_ms", "hold_count", "handled")
+    kpis["acw"] = _mean(sums, "wrap_ms", "wrap_count", "handled")
+    kpis["aht"] = _mean(sums, "handle_ms", "handle_count", "handled")
+    return kpis
+
+
+def people_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
+    """Return the figures about people of one window."""
+    busy = sums.get("handling_ms", 0) + sums.get("wrap_up_ms", 0)
+    known = busy + sums.get("idle_ms", 0)
+    return {"occupancy": _ratio(busy / 1000, known / 1000, _share(known, known + sums.get("available_ms", 0)))}

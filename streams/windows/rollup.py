@@ -1,0 +1,364 @@
+"""Roll up: slices of all source partitions become windows with KPIs, published when they change."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from schemas.times import format_ms
+from streams.windows.calendar import Calendar, Span
+from streams.windows.kpis import contact_kpis, people_kpis
+from streams.windows.slices import CELL_MS, PANE_MS, pane_of
+from streams.windows.sums import Counts, TrailingSums, add_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.configuration import Configuration
+    from streams.configuration.models import ServiceLevelDefinition
+
+__all__ = ["RollUp", "ScopeState"]
+
+_DAY_KEEP_MS = 26 * 3_600_000
+_CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds"})
+
+
+class ScopeState:
+    """What is known of one scope and channel."""
+
+    def __init__(self, scope: str, channel: str | None, calendar: Calendar, definition: ServiceLevelDefinition, lengths_ms: tuple[int, ...]) -> None:
+        self.scope = scope
+        self.channel = channel
+        self.calendar = calendar
+        self.definition = definition
+        self.trailing = TrailingSums(lengths_ms)
+        #: start of the cell → sums, by offer for contacts, by outcome for people
+        self.cells: dict[int, Counts] = {}
+        self.late: dict[int, int] = {}
+        self.now: dict[tuple[str, int], dict[str, Any]] = {}
+        self.changed_cells: set[int] = set()
+        self.trailing_changed = True
+        self.now_changed = True
+
+    @property
+    def about_people(self) -> bool:
+        """Whether the figures are about people and not contacts."""
+        return self.channel is None
+
+    def waiting(self) -> Iterator[list[int]]:
+        """Yield the entries of the waiting, per source partition, ascending."""
+        for figures in self.now.values():
+            yield figures.get("waiting_since_ms", [])
+
+    def past(self, before_ms: int) -> int:
+        """Return how many of the waiting came in before an instant."""
+        return sum(bisect_left(since, before_ms) for since in self.waiting())
+
+
+class RollUp:
+    """Windows of the scopes that one partition of queue-panes holds.
+
+    Instants are those of the data; there is no clock. ``expected`` names the source partitions whose progress
+    decides what is complete.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        partition: int,
+        contact_sources: Iterable[tuple[str, int]],
+        agent_sources: Iterable[tuple[str, int]],
+        *,
+        keep_everything: bool = False,
+    ) -> None:
+        counting = configuration.counting
+        self._configuration = configuration
+        self._partition = partition
+        self._contact_sources = tuple(contact_sources)
+        self._agent_sources = tuple(agent_sources)
+        self._lengths = {minutes * 60_000: f"trailing_{minutes}m" for minutes in counting.trailing_minutes}
+        self._settle_ms = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
+        self._keep_ms = None if keep_everything else _DAY_KEEP_MS + self._settle_ms
+        self._slices: dict[str, Counts] = {}
+        self._progress: dict[tuple[str, int], dict[str, Any]] = {}
+        self._progress_changed = False
+        self.scopes: dict[tuple[str, str | None], ScopeState] = {}
+        self._calendars: dict[tuple[str, str], Calendar] = {}
+        #: key → what was published last, with its revision
+        self._published: dict[str, dict[str, Any]] = {}
+        #: windows that may still change: key → (scope, kind, span)
+        self._open: dict[str, tuple[ScopeState, str, Span]] = {}
+        self.as_of: int | None = None
+        self.complete_through: int | None = None
+        self._people_hi: int | None = None
+        self._completed_to: int | None = None
+
+    # --- taking in
+
+    def expect(self, scope: str, channel: str | None) -> None:
+        """Serve a configured scope from the beginning, with zeros."""
+        self._state(scope, channel)
+
+    def apply(self, key: str, value: dict[str, Any] | None) -> None:
+        """Take a record of queue-panes: the absolute state of a slice, of now, or of a progress."""
+        kind, channel_name, topic, partition, start, scope = key.split("|", 5)
+        origin = (topic, int(partition))
+        channel = None if channel_name == "-" else channel_name
+        if kind == "progress":
+            if value is not None:
+                self._progress[origin] = value
+                self._progress_changed = True
+        elif kind == "now":
+            state = self._state(scope, channel)
+            state.now[origin] = value or {}
+            state.now_changed = True
+        else:
+            self._apply_slice(kind, self._state(scope, channel), key, int(start), value)
+
+    def _apply_slice(self, kind: str, state: ScopeState, key: str, start: int, value: dict[str, Any] | None) -> None:
+        before = self._slices.pop(key, None)
+        if value is None:
+            return  # The source gave it up: it is older than any window that is still served.
+        counts: Counts = value["counts"]
+        self._slices[key] = counts
+        difference = dict(counts)
+        if before:
+            add_counts(difference, before, -1)
+        if kind == "pane":
+            state.trailing_changed |= state.trailing.change(start, difference)
+        elif kind == ("cell" if state.about_people else "cohort") and not self._given_up(start):
+            add_counts(state.cells.setdefault(start, {}), difference)
+            state.changed_cells.add(start)
+
+    def _given_up(self, start_ms: int) -> bool:
+        return self._keep_ms is not None and self.complete_through is not None and start_ms < self.complete_through - self._keep_ms
+
+    def _state(self, scope: str, channel: str | None) -> ScopeState:
+        state = self.scopes.get((scope, channel))
+        if state is None:
+            calendar, definition = self._rules_of(scope)
+            state = self.scopes[scope, channel] = ScopeState(scope, channel, calendar, definition, tuple(self._lengths))
+        return state
+
+    def _rules_of(self, scope: str) -> tuple[Calendar, ServiceLevelDefinition]:
+        configuration = self._configuration
+        kind, name = scope.split(":", 1)
+        site = name if kind == "site" else None
+        definition = configuration.service_level
+        if kind == "queue":
+            definition = configuration.definition_of_queue(name)
+            queue = configuration.queues.get(name)
+            site = queue.site if queue else None
+        elif kind == "team":
+            team = configuration.teams.get(name)
+            site = team.site if team else None
+        of_site = configuration.sites.get(site) if site is not None else None
+        zone, day_start = configuration.zone_of_site(site), of_site.day_start if of_site else "00:00"
+        calendar = self._calendars.setdefault((zone.key, day_start), Calendar(zone, day_start))
+        return calendar, definition
+
+    def restore_published(self, key: str, record: dict[str, Any]) -> None:
+        """Take back what was published last under a key, so that it is not published again."""
+        self._published[key] = record
+
+    # --- publishing
+
+    def collect(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """Yield key and record of everything that changed since the last call; None gives a key up."""
+        before = self.as_of
+        self._take_progress()
+        if self.as_of is None:
+            return
+        hi = pane_of(self.as_of) + PANE_MS
+        moved = before != self.as_of
+        for state in self.scopes.values():
+            end = self._people_hi if state.about_people else hi
+            if end is not None and state.trailing.advance(end):
+                state.trailing_changed = True
+            if state.now_changed or (moved and any(state.waiting())):
+                yield from self._publish(self._now_record(state))
+                # The live service level depends on who waits.
+                state.trailing_changed |= not state.about_people
+                state.now_changed = False
+            if state.trailing_changed and end is not None:
+                for length, name in self._lengths.items():
+                    yield from self._publish(self._window_record(state, name, Span(end - length, end), state.trailing.sums[length]))
+                state.trailing_changed = False
+            if state.changed_cells:
+                yield from self._publish_changed_cells(state)
+        yield from self._complete()
+        if self._progress_changed:
+            self._progress_changed = False
+            yield from self._publish(self._progress_record())
+
+    def _take_progress(self) -> None:
+        received = [p["received_through_ms"] for p in self._progress.values() if p["received_through_ms"] is not None]
+        if received:
+            self.as_of = max(received)
+        contacts, people = self._through(self._contact_sources), self._through(self._agent_sources)
+        self.complete_through = None if contacts is None or people is None else min(contacts, people)
+        self._people_hi = None if people is None else pane_of(people)
+
+    def _through(self, sources: tuple[tuple[str, int], ...]) -> int | None:
+        through: list[int] = []
+        for origin in sources:
+            progress = self._progress.get(origin)
+            if progress is None or progress["progress_ms"] is None:
+                return None
+            through.append(progress["progress_ms"])
+        return min(through, default=None)
+
+    def _publish(self, keyed: tuple[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        key, record = keyed
+        last = self._published.get(key)
+        if last is not None and _content(last) == _content(record):
+            return
+        record["revision"] = 1 if last is None else last["revision"] + 1
+        self._published[key] = record
+        yield key, record
+
+    def _stamp(self, state: ScopeState) -> dict[str, Any]:
+        kind, name = state.scope.split(":", 1)
+        return {"scope_kind": kind, "scope": name, "channel": state.channel, **self._as_of()}
+
+    def _as_of(self) -> dict[str, Any]:
+        return {
+            "as_of": None if self.as_of is None else format_ms(self.as_of),
+            "complete_through": None if self.complete_through is None else format_ms(self.complete_through),
+        }
+
+    def now_figures(self, state: ScopeState) -> dict[str, Any]:
+        """Return what is going on in a scope at as-of."""
+        if state.about_people:
+            agents: Counts = {}
+            for figures in state.now.values():
+                add_counts(agents, figures.get("agents_by_state", {}))
+            return {"agents_by_state": dict(sorted(agents.items()))}
+        as_of = self.as_of or 0
+        earliest = min((since[0] for since in state.waiting() if since), default=None)
+        return {
+            "waiting": sum(map(len, state.waiting())),
+            "waiting_since": None if earliest is None else format_ms(earliest),
+            "longest_wait_seconds": None if earliest is None else max(0, as_of - earliest) / 1000,
+            "in_progress": sum(figures.get("in_progress", 0) for figures in state.now.values()),
+            "waiting_past_threshold": self.past_threshold(state),
+        }
+
+    def past_threshold(self, state: ScopeState) -> int:
+        """Return how many of the waiting have waited longer than the threshold at as-of."""
+        threshold = round(state.definition.threshold_s * 1000)
+        return state.past((self.as_of or 0) - threshold + (state.definition.boundary == "lt"))
+
+    def _now_record(self, state: ScopeState) -> tuple[str, dict[str, Any]]:
+        record = {"kind": "now", **self._stamp(state), **self.now_figures(state)}
+        return f"now|{state.channel or '-'}|{state.scope}", record
+
+    def kpis(self, state: ScopeState, sums: Counts, *, trailing: bool) -> dict[str, Any]:
+        """Return the KPIs of a scope from the sums of a window."""
+        if state.about_people:
+            return dict(people_kpis(sums))
+        past = self.past_threshold(state) if trailing else None
+        return dict(contact_kpis(sums, state.definition, state.channel or "", by_offer=not trailing, past_threshold=past))
+
+    def _window_record(self, state: ScopeState, name: str, span: Span, sums: Counts) -> tuple[str, dict[str, Any]]:
+        trailing = name.startswith("trailing")
+        record = {
+            "kind": "window",
+            **self._stamp(state),
+            "window": name,
+            "window_start": format_ms(span.start_ms),
+            "window_end": format_ms(span.end_ms),
+            "final": not trailing and self._is_final(state, span, sums),
+            "late_events": sums.get("late_events", 0),
+            "definitions": {} if state.about_people else {"service_level": f"service_level@{state.definition.version}"},
+            "kpis": self.kpis(state, sums, trailing=trailing),
+            "counts": dict(sorted(sums.items())),
+        }
+        key = f"window|{name}|{state.channel or '-'}|{state.scope}"
+        return (key if trailing else f"{key}|{span.start_ms}"), record
+
+    def _is_final(self, state: ScopeState, span: Span, sums: Counts) -> bool:
+        """Say whether only a late event could still change the window."""
+        if self.complete_through is None or self.complete_through < span.end_ms + self._settle_ms:
+            return False
+        if state.about_people:
+            return True
+        decided = sum(number for field, number in sums.items() if field in {"answered", "abandoned"} or field.startswith("flow_out_"))
+        return decided >= sums.get("offered", 0) and sums.get("handled", 0) >= sums.get("answered", 0)
+
+    def cell_windows(self, state: ScopeState, cell_ms: int) -> Iterator[tuple[str, Span]]:
+        """Yield the intervals and the day that hold a cell."""
+        for minutes in self._configuration.counting.interval_minutes:
+            yield f"interval_{minutes}m", state.calendar.interval(cell_ms, minutes)
+        yield "day", state.calendar.day(cell_ms)
+
+    @staticmethod
+    def sum_cells(state: ScopeState, span: Span) -> Counts:
+        """Return the sums of the cells in a span."""
+        total: Counts = {}
+        for start in range(span.start_ms, span.end_ms, CELL_MS):
+            add_counts(total, state.cells.get(start, {}))
+        return total
+
+    def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        windows = {window for cell in state.changed_cells for window in self.cell_windows(state, cell)}
+        state.changed_cells = set()
+        for name, span in sorted(windows):
+            if not self._given_up(span.start_ms):
+                yield from self._publish_span(state, name, span)
+
+    def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        key, record = self._window_record(state, name, span, self.sum_cells(state, span))
+        if record["final"]:
+            self._open.pop(key, None)
+        else:
+            self._open[key] = (state, name, span)
+        yield from self._publish((key, record))
+
+    def _complete(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """Once a minute of event time, publish windows that became final and give up those too old."""
+        through = self.complete_through
+        if through is None or (self._completed_to is not None and through < self._completed_to + 60_000):
+            return
+        self._completed_to = through
+        for state, name, span in list(self._open.values()):
+            if span.end_ms + self._settle_ms <= through:
+                if self._given_up(span.start_ms):
+                    self._open.pop(f"window|{name}|{state.channel or '-'}|{state.scope}|{span.start_ms}", None)
+                else:
+                    yield from self._publish_span(state, name, span)
+        if self._keep_ms is None:
+            return
+        for key in [key for key in self._published if self._is_outdated(key)]:
+            del self._published[key]
+            yield key, None
+        for state in self.scopes.values():
+            for cell in [cell for cell in state.cells if self._given_up(cell)]:
+                del state.cells[cell]
+
+    def _is_outdated(self, key: str) -> bool:
+        """Say whether a published interval or day is a day older than what is still computed."""
+        parts = key.rsplit("|", 1)
+        return key.startswith(("window|interval", "window|day")) and self._given_up(int(parts[1]) + 24 * 3_600_000)
+
+    def _progress_record(self) -> tuple[str, dict[str, Any]]:
+        sources: dict[str, int] = {}
+        fresh: set[str] = set()
+        for progress in self._progress.values():
+            for source, received in progress["sources"].items():
+                sources[source] = max(received, sources.get(source, received))
+            fresh.update(set(progress["sources"]) - set(progress["stale_sources"]))
+        record = {
+            "kind": "progress",
+            "pane_partition": self._partition,
+            **self._as_of(),
+            "stale_sources": sorted(set(sources) - fresh),
+            "sources": {source: format_ms(received) for source, received in sorted(sources.items())},
+        }
+        return f"progress|{self._partition}", record
+
+
+def _content(record: dict[str, Any]) -> dict[str, Any]:
+    if record["kind"] == "progress":
+        return {name: value for name, value in record.items() if name != "revision"}
+    return {name: value for name, value in record.items() if name not in _CONTENT_APART}
