@@ -180,7 +180,6 @@ class _Telling:
         self.arrived_channel: str | None = None
         self.visit: _Visit | None = None
         self.leg: _Leg | None = None
-        self.visits: list[_Visit] = []
         self.legs: list[_Leg] = []
         self.places: list[tuple[str, str]] = []  # queue and channel of every visit and leg, in order
         self.episodes: dict[str, _Episode] = {}
@@ -250,12 +249,11 @@ class _Telling:
         known = [channel for place, channel in self.places if place == queue]
         return known[-1] if known else self.channel_of_visit(queue)
 
-    def offer_ms(self, scope: str, queue: str, visit: _Visit | None, at: int) -> int:
-        """Return the instant by which a thing is booked by offer that is not itself an entry or the end of a visit."""
-        if not scope.startswith("queue:"):
-            return self.episodes[scope].first_entry if scope in self.episodes else at
-        known = [visit] if visit is not None else [each for each in self.visits if each.queue == queue]
-        return known[-1].entered if known else at
+    def offer_ms(self, scope: str, visit: _Visit | None, at: int) -> int:
+        """Return the instant by which a thing is booked by offer that is not itself the entry to a visit or its end."""
+        if scope.startswith("queue:"):
+            return at if visit is None else visit.entered
+        return self.episodes[scope].first_entry if scope in self.episodes else at
 
     def book(self, scope: str, channel: str, what: str, *, at: int, offer: int, amount: int = 1, wait: int | None = None) -> Contribution:
         contribution = Contribution(scope, channel, what, amount, at, offer, wait)
@@ -271,7 +269,6 @@ class _Telling:
             self.leave("overflow", entered)
         self.end_leg(entered)
         self.visit = _Visit(queue, channel, entered)
-        self.visits.append(self.visit)
         self.places.append((queue, channel))
         self.book(f"queue:{queue}", channel, "offered", at=booked, offer=entered)
         if self.legs:
@@ -342,16 +339,17 @@ class _Telling:
         self.end_leg(at)
         if leg.queue is not None:
             for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)):
-                self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.queue, leg.visit, at))
+                self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.visit, at))
 
     def no_response(self, queue: str | None, at: int) -> None:
         visit = self.visit
         if queue is None and visit is not None:
             queue = visit.queue
         if queue is not None:
+            own = visit if visit is not None and visit.queue == queue else None
             channel = self.channel_without_visit(queue)
             for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-                self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, queue, None, at))
+                self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, own, at))
 
     def end(self, *, by_customer: bool, at: int) -> None:
         self.leave("abandoned" if by_customer else "other", at)
@@ -403,7 +401,7 @@ class _Telling:
             self.resume(at)
 
     def latest_unwrapped(self, agent: str | None) -> _Leg | None:
-        legs = [leg for leg in self.legs if not leg.wrapped and agent in {None, leg.agent}]
+        legs = [leg for leg in self.legs if not leg.wrapped and (agent is None or leg.agent in {None, agent})]
         return legs[-1] if legs else None
 
     def start_wrap_up(self, agent: str | None, at: int) -> None:
@@ -436,7 +434,7 @@ class _Telling:
     def book_leg(self, leg: _Leg, queue: str, at: int, sums: dict[str, int], counts: list[str]) -> None:
         """Book sums everywhere, and counts once per conversation in the larger scopes."""
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-            offer = self.offer_ms(scope, queue, leg.visit, at)
+            offer = self.offer_ms(scope, leg.visit, at)
             for what, amount in sums.items():
                 self.book(scope, leg.channel, what, at=at, offer=offer, amount=amount)
             for what in counts:

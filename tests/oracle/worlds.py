@@ -1,0 +1,536 @@
+"""Small random worlds of events for property tests: nasty, valid, the same for the same seed; not a model of a contact center."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from hypothesis import strategies as st
+
+from schemas.agent import AgentHeartbeat, AgentModel, AgentSkillsChanged, AgentStateChanged, SchedulePlanned
+from schemas.base import Event
+from schemas.contact import (
+    ContactAgentOffered,
+    ContactAnswered,
+    ContactArrived,
+    ContactAssigned,
+    ContactCategorized,
+    ContactConsultStarted,
+    ContactEnded,
+    ContactEscalated,
+    ContactExcluded,
+    ContactHeld,
+    ContactLeftQueue,
+    ContactMessage,
+    ContactModel,
+    ContactNotOffered,
+    ContactOfferEnded,
+    ContactQueued,
+    ContactResumed,
+    ContactStatusChanged,
+    ContactTransferred,
+    ContactWorkEnded,
+    ContactWorkStarted,
+    ContactWrappedUp,
+    ContactWrapUpStarted,
+    SurveyAnswered,
+)
+from schemas.other import SourceHeartbeat
+from schemas.times import from_ms, parse_time_ms, to_ms
+from streams.configuration.models import Configuration
+from tests.oracle.conversation import PANE_MS, is_late
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["World", "configuration_of", "random_world", "repeated", "shuffled_within_grace", "worlds"]
+
+T = TypeVar("T")
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+
+#: A summer morning, midnight in Tokyo, and both nights on which Berlin's clock changes.
+STARTS = tuple(
+    parse_time_ms(text)
+    for text in ("2026-06-15T08:50:00Z", "2026-05-11T14:25:00Z", "2026-03-29T00:25:00Z", "2026-10-25T00:25:00Z", "2026-10-24T21:25:00Z")
+)
+
+QUEUES = ("sales", "support", "care", "mailbox", "chats", "tickets", "unlisted")
+VOICE = ("sales", "support", "care", "unlisted")
+WRITTEN = ("mailbox", "tickets", "care")
+AGENTS = ("ann", "bo", "cy")
+
+#: The first two send heartbeats, the third never does, so that it is taken as complete a few seconds ago.
+SOURCES = ("switch", "desk", "log")
+SILENT = "log"
+
+#: Nothing, one millisecond, exact edges of panes, thresholds and rejoin, and in between.
+GAPS_MS = (0, 0, 1, 250, 999, 1_000, 4_321, 10_000, 19_999, 20_000, 20_001, 29_500, 30_000, 45_678, 59_999, 60_000, 60_001, 95_000, 180_000)
+DELAYS_MS = (0, 0, 3, 40, 250, 900, 2_500)
+LONG_DELAYS_MS = (0, 700, 4_999, 5_001, 12_000, 31_000, 55_000)
+WAITS_S = (0.0, 0.001, 3.25, 12.345, 20.0, 20.001, 60.0, 140.5)
+WRAPS_S = (0.0, 1.001, 15.5, 42.0)
+
+
+class Pick(Protocol):
+    """Choose one of some options: a random generator's choice, or hypothesis's, which shrinks."""
+
+    def __call__(self, options: Sequence[T], /) -> T:
+        """Return one of the options."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Events in the order in which they were received, and the configuration that they are counted by."""
+
+    configuration: Configuration
+    events: list[Event]
+    start_ms: int
+    end_ms: int
+    """After the last instant at which anything happened."""
+
+
+# ---- one conversation
+
+
+class _Story:
+    """Says events of one conversation while its own clock goes on."""
+
+    def __init__(self, pick: Pick, conversation: str, at_ms: int, source: str) -> None:
+        self.pick = pick
+        self.conversation = conversation
+        self.at_ms = at_ms
+        self.source = source
+        self.events: list[ContactModel] = []
+
+    def say(self, kind: type[ContactModel], /, after_ms: int | None = None, **fields: Any) -> None:
+        """Say that something happened, a while after the last."""
+        self.at_ms += self.pick(GAPS_MS) if after_ms is None else after_ms
+        # The first letter decides the order of ids, so that it is none of the orders of time.
+        event_id = f"{self.pick('bca')}{len(self.events)}.{self.conversation}"
+        delay = self.pick(LONG_DELAYS_MS if self.source == SILENT else DELAYS_MS)
+        self.events.append(
+            kind(
+                event_id=event_id,
+                occurred_at=from_ms(self.at_ms),
+                received_at=from_ms(self.at_ms + delay),
+                source=self.source,
+                sequence=self.pick((None, None, None, 0, 1, 7)),
+                conversation_id=self.conversation,
+                **fields,
+            ),
+        )
+
+    def maybe(self, kind: type[ContactModel], /, **fields: Any) -> None:
+        """Say it, or leave it out."""
+        if self.pick((True, True, False)):
+            self.say(kind, **fields)
+
+
+def _arrive(story: _Story, channels: Sequence[str], direction: str | None = None) -> None:
+    if direction is not None or story.pick((True, False)):
+        story.say(ContactArrived, 0, channel=story.pick(channels), direction=direction or story.pick((None, "inbound")))
+
+
+def _talk(story: _Story, agent: str | None, **fields: Any) -> None:
+    story.say(ContactAnswered, agent=agent, reports=story.pick((None, (), ("hold",), ("hold", "wrap_up"), ("ring",))), **fields)
+    for _ in range(story.pick((0, 0, 1, 2))):
+        story.say(ContactHeld, agent=agent)
+        story.maybe(ContactResumed, agent=agent)
+
+
+def _finish(story: _Story, agent: str | None) -> None:
+    """End a leg with its wrap-up in one of the orders that platforms have."""
+    ended: tuple[type[ContactModel], dict[str, Any]] = (ContactEnded, {"by": story.pick(("customer", "agent", "system", None))})
+    started: tuple[type[ContactModel], dict[str, Any]] = (ContactWrapUpStarted, {"agent": story.pick((agent, None))})
+    wrapped: tuple[type[ContactModel], dict[str, Any]] = (
+        ContactWrappedUp,
+        {"agent": story.pick((agent, None)), "wrap_up_seconds": story.pick((None, None, *WRAPS_S))},
+    )
+    order = story.pick(
+        (
+            [ended],
+            [ended, wrapped],
+            [ended, started, wrapped],
+            [started, ended, wrapped],
+            [started, wrapped, ended],
+            [wrapped, ended],
+            [started, started, wrapped, wrapped, ended],
+            [],
+        ),
+    )
+    for kind, fields in order:
+        story.say(kind, **fields)
+
+
+def _call(story: _Story) -> None:
+    _arrive(story, ("voice", "video", "chat"))
+    story.say(ContactQueued, queue=story.pick(VOICE), channel=story.pick((None, None, "voice", "chat")))
+    agent = story.pick(AGENTS)
+    for _ in range(story.pick((0, 0, 1, 2))):
+        ringing = story.pick(AGENTS)
+        story.maybe(ContactAgentOffered, agent=ringing)
+        story.say(
+            ContactOfferEnded, agent=ringing, outcome=story.pick(("no_answer", "declined", "accepted")), queue=story.pick((None, *VOICE))
+        )
+    _talk(story, agent)
+    _finish(story, agent)
+
+
+def _given_up(story: _Story) -> None:
+    _arrive(story, ("voice", "chat"))
+    story.say(ContactQueued, queue=story.pick(QUEUES))
+    if story.pick((True, False)):
+        story.say(ContactLeftQueue, reason="abandoned")
+    story.say(ContactEnded, by="customer")
+    if story.pick((True, False)):  # and comes back
+        story.say(ContactQueued, queue=story.pick(QUEUES))
+        story.maybe(ContactAnswered, agent="bo")
+
+
+def _told_afterwards(story: _Story) -> None:
+    _arrive(story, ("voice",))
+    story.at_ms += max(round(wait * 1000) for wait in WAITS_S)
+    if story.pick((True, True, False)):
+        _talk(story, "ann", queue=story.pick(VOICE), wait_seconds=story.pick(WAITS_S))
+        if story.pick((True, False)):
+            story.say(ContactAnswered, agent="bo", queue=story.pick((None, *VOICE)), wait_seconds=story.pick((None, *WAITS_S)))
+        _finish(story, story.pick(("ann", "bo")))
+    else:
+        story.say(ContactLeftQueue, reason=story.pick(("abandoned", "timeout")), queue=story.pick(VOICE), wait_seconds=story.pick(WAITS_S))
+
+
+def _wandering(story: _Story) -> None:
+    """Overflow and queue again, within the time to rejoin, at its edge and beyond."""
+    _arrive(story, ("voice",))
+    story.say(ContactQueued, queue=story.pick(VOICE))
+    for _ in range(story.pick((1, 1, 2, 3))):
+        if story.pick((True, True, False)):
+            story.say(
+                ContactLeftQueue,
+                reason=story.pick(("overflow", "timeout", "empty", "voicemail", "keypress", "callback", "withdrawn", "transfer")),
+            )
+        story.say(
+            ContactQueued,
+            story.pick((0, 1, 29_999, 30_000, 30_001, 60_000, 60_001, 95_000)),
+            queue=story.pick(QUEUES),
+            channel=story.pick((None, None, None, "chat")),
+        )
+    if story.pick((True, False)):
+        _talk(story, "cy")
+        _finish(story, "cy")
+    else:
+        story.maybe(ContactEnded, by=story.pick(("customer", "system")))
+
+
+def _passed_on(story: _Story) -> None:
+    _arrive(story, ("voice", "chat"))
+    story.say(ContactQueued, queue=story.pick(VOICE))
+    agent = story.pick((*AGENTS, None))
+    _talk(story, agent)
+    for _ in range(story.pick((1, 1, 2))):
+        story.maybe(ContactTransferred, kind=story.pick(("blind", "attended", "queue", None)))
+        story.maybe(ContactWrappedUp, agent=agent)
+        if story.pick((True, True, False)):
+            story.say(ContactQueued, queue=story.pick(QUEUES))
+        if story.pick((True, True, False)):
+            agent = story.pick(AGENTS)
+            _talk(story, agent)
+        else:
+            story.say(ContactEnded, by="customer")
+    _finish(story, agent)
+
+
+def _writing(story: _Story) -> None:
+    """Mail, tickets and their like: answered by a message, worked on by several, reopened."""
+    _arrive(story, ("mail", "ticket", "web_form", "social", "sms"))
+    for _ in range(story.pick((1, 1, 2))):
+        story.say(ContactQueued, queue=story.pick(WRITTEN))
+        for _ in range(story.pick((1, 2, 4))):
+            agent = story.pick(AGENTS)
+            story.maybe(ContactWorkStarted, agent=agent)
+            story.say(
+                ContactMessage,
+                author_kind=story.pick(("agent", "agent", "customer", "bot", "system")),
+                public=story.pick((True, True, None, False)),
+                automatic=story.pick((None, False, False, True)),
+            )
+            story.maybe(ContactWorkEnded, agent=story.pick((agent, agent, "bo")))
+        if story.pick((False, False, True)):
+            story.say(ContactWrappedUp, agent=story.pick((None, "ann")), wrap_up_seconds=story.pick((None, *WRAPS_S)))
+        story.maybe(ContactStatusChanged, status=story.pick(("resolved", "closed", "waiting_on_customer", "reopened")))
+
+
+def _reaching_out(story: _Story) -> None:
+    _arrive(story, ("voice",), story.pick(("outbound", "internal")))
+    story.say(ContactQueued, queue="sales")
+    _talk(story, "ann")
+    _finish(story, "ann")
+
+
+def _anything(story: _Story) -> None:
+    """Say whatever the models allow, in whatever order."""
+    agents = (*AGENTS, None)
+    queues = (*QUEUES[:4], None)
+    reasons = ("abandoned", "overflow", "timeout", "transfer", "empty")
+    story.at_ms += max(round(wait * 1000) for wait in WAITS_S)
+    kinds: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
+        (ContactArrived, {"channel": ("voice", "mail", "chat"), "direction": (None, "inbound")}),
+        (ContactQueued, {"queue": QUEUES, "channel": (None, None, "voice", "mail")}),
+        (ContactQueued, {"queue": QUEUES}),
+        (ContactAnswered, {"agent": agents, "queue": queues, "wait_seconds": (None, *WAITS_S), "reports": (None, ("hold",))}),
+        (ContactAnswered, {"agent": agents}),
+        (ContactLeftQueue, {"reason": reasons}),
+        (ContactLeftQueue, {"reason": reasons, "queue": queues, "wait_seconds": (None, *WAITS_S)}),
+        (ContactTransferred, {"kind": (None, "blind")}),
+        (ContactAgentOffered, {"agent": AGENTS, "queue": queues}),
+        (ContactOfferEnded, {"agent": AGENTS, "queue": queues, "outcome": ("no_answer", "declined")}),
+        (ContactHeld, {"agent": agents}),
+        (ContactResumed, {"agent": agents}),
+        (ContactMessage, {"author_kind": ("agent", "customer"), "public": (True, None, False), "automatic": (None, False, True)}),
+        (ContactWorkStarted, {"agent": AGENTS}),
+        (ContactWorkEnded, {"agent": AGENTS}),
+        (ContactWrapUpStarted, {"agent": agents}),
+        (ContactWrappedUp, {"agent": agents, "wrap_up_seconds": (None, *WRAPS_S)}),
+        (ContactStatusChanged, {"status": ("new", "on_hold", "resolved", "closed", "reopened")}),
+        (ContactEnded, {"by": ("customer", "agent", "system", None)}),
+        (ContactAssigned, {"agent": agents}),
+        (ContactCategorized, {"category": ("returns", None)}),
+        (ContactConsultStarted, {"agent": agents}),
+        (ContactEscalated, {}),
+        (ContactNotOffered, {"reason": ("full", None)}),
+        (SurveyAnswered, {"kind": ("csat",), "score": (4.0,)}),
+    )
+    for _ in range(story.pick(range(1, 15))):
+        kind, choices = story.pick(kinds)
+        story.say(kind, **{name: story.pick(options) for name, options in choices.items()})
+
+
+PLOTS: tuple[Callable[[_Story], None], ...] = (
+    _call,
+    _call,
+    _given_up,
+    _told_afterwards,
+    _wandering,
+    _wandering,
+    _passed_on,
+    _passed_on,
+    _writing,
+    _writing,
+    _reaching_out,
+    _anything,
+    _anything,
+)
+
+
+def _conversation(pick: Pick, name: str, at_ms: int) -> list[ContactModel]:
+    story = _Story(pick, name, at_ms, pick(SOURCES))
+    pick(PLOTS)(story)
+    if pick((True, *(False,) * 9)):
+        story.say(ContactExcluded, pick((0, 1_000, 40_000, 400_000)), reason=pick(("spam", "test", "merged")))
+    if pick((True, False, False)):  # one event got lost on the way
+        kept = pick(range(len(story.events)))
+        story.events = story.events[:kept] + story.events[kept + 1 :]
+    return story.events
+
+
+# ---- one person
+
+STATES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "two axes": (
+        ("presence", ("Available", "On Queue", "Break", "offline", "Lunch", "training")),
+        ("routing", ("IDLE", "INTERACTING", "COMMUNICATING", "OFF_QUEUE", "Not-Responding")),
+    ),
+    "presence only": (("presence", ("available", "online", "away", "logged-out")),),
+    "activity": (("activity", ("idle", "ringing", "on call", "After-Contact Work", "wrap_up", "hold")), ("presence", ("ready", "offline"))),
+    "all": (
+        ("presence", ("ready", "break", "signed out")),
+        ("routing", ("ready", "interacting", "off queue")),
+        ("activity", ("idle", "talking", "wrap up", "paperwork")),
+    ),
+}
+
+
+def _person(pick: Pick, name: str, start_ms: int, end_ms: int) -> list[AgentModel]:
+    axes = STATES[pick(tuple(STATES))]
+    source = pick(SOURCES)
+    at_ms = start_ms + pick((0, 10_000, 123_456))
+    events: list[AgentModel] = []
+    while at_ms < end_ms and len(events) < 60:
+        delay = pick(LONG_DELAYS_MS if source == SILENT else DELAYS_MS)
+        common: dict[str, Any] = {
+            "event_id": f"{pick('bca')}{len(events)}.{name}",
+            "occurred_at": from_ms(at_ms),
+            "received_at": from_ms(at_ms + delay),
+            "source": source,
+            "site": pick((*(None,) * 8, "berlin", "tokyo")),
+            "sequence": pick((None, None, 0, 3)),
+            "person_id": name,
+        }
+        kind = pick(("state",) * 12 + ("skills", "alive", "plan"))
+        if kind == "state":
+            axis, states = pick(axes)
+            team = pick((*(None,) * 6, "red", "blue", "nobody knows"))
+            events.append(AgentStateChanged(**common, axis=axis, state=pick(states), team=team))  # type: ignore[arg-type]
+        elif kind == "skills":
+            events.append(AgentSkillsChanged(**common, queues=("sales",), team=pick((None, "blue"))))
+        elif kind == "alive":
+            events.append(AgentHeartbeat(**common))
+        else:
+            events.append(SchedulePlanned(**common, activity="work", start=from_ms(at_ms), end=from_ms(at_ms + MINUTE_MS)))
+        at_ms += pick((0, 1, 2_500, 10_000, 10_001, 45_000, 60_000, 333_333))
+    return events
+
+
+# ---- the world
+
+
+def configuration_of(pick: Pick) -> Configuration:
+    """Return a configuration for the queues and people of these worlds, with settings that differ from world to world."""
+    strict = {"threshold_s": 60, "boundary": "lt"}
+    return Configuration.model_validate(
+        {
+            "default_zone": pick(("UTC", "Asia/Tokyo", "Asia/Kathmandu", "America/New_York")),
+            "service_level": {
+                "threshold_s": pick((20, 10.5, 60)),
+                "abandon": pick(("negative", "positive", "handled_only", "ignore_in_threshold")),
+                "short_abandon_s": pick((None, 5, 10)),
+                "boundary": pick(("le", "lt")),
+            },
+            "sites": {"berlin": {"zone": "Europe/Berlin"}, "tokyo": {"zone": "Asia/Tokyo", "day_start": pick(("00:00", "06:30"))}},
+            "queues": {
+                "sales": {"channel": "voice", "department": "front", "business": "acme", "site": "berlin"},
+                "support": {
+                    "department": "back",
+                    "business": "acme",
+                    "site": "berlin",
+                    "service_level": strict,
+                },
+                "care": {"department": "back", "business": "acme", "site": "tokyo"},
+                "mailbox": {"channel": "mail", "department": "back", "site": "tokyo", "service_level": {"threshold_s": 3600, "version": 4}},
+                "chats": {"channel": "chat", "business": "best"},
+                "tickets": {"channel": "ticket"},
+            },
+            "teams": {"red": {"site": "berlin", "business": "acme"}, "blue": {"site": "tokyo"}, "green": {"business": "best"}},
+            "people": {"p0": {"team": "red"}, "p1": {"team": "green", "site": "tokyo"}, "p2": {"site": "berlin"}},
+            "agent_state_map": {"presence": {"Training": "ready"}, "activity": {"paperwork": "wrap_up"}},
+            "counting": {"rejoin_seconds": pick((60, 60, 30, 0))},
+        },
+    )
+
+
+def _with_heartbeats(pick: Pick, events: list[Event], grace_ms: int, end_ms: int) -> list[Event]:
+    """Return the events in received order with honest heartbeats of those sources that send them: only late events come after all."""
+    timely = [each for each in events if not is_late(to_ms(each.occurred_at), to_ms(each.received_at), grace_ms)]
+    beats: list[Event] = []
+    # When nothing can come any more but late events; then the silent source holds progress back, or is stale already.
+    over_ms = end_ms + grace_ms + pick((2 * PANE_MS, 10 * PANE_MS))
+    for source in (each for each in SOURCES if each != SILENT):
+        own = [each for each in timely if each.source == source]
+        at_ms = min((to_ms(each.received_at) for each in own), default=end_ms)
+        while at_ms < end_ms:
+            beats.append(_heartbeat(source, len(beats), at_ms, own))
+            at_ms += pick((5_000, 10_000, 10_000, 25_000, 150_000))  # the last is silence that makes the source stale
+        beats.append(_heartbeat(source, len(beats), over_ms, own))
+    return sorted([*events, *beats], key=lambda each: each.received_at)
+
+
+def _heartbeat(source: str, number: int, at_ms: int, own: Iterable[Event]) -> SourceHeartbeat:
+    to_come = [to_ms(each.occurred_at) for each in own if to_ms(each.received_at) > at_ms]
+    return SourceHeartbeat(
+        event_id=f"beat-{number}-{source}",
+        occurred_at=from_ms(at_ms),
+        received_at=from_ms(at_ms),
+        source=source,
+        complete_through=from_ms(min([at_ms, *to_come])),
+    )
+
+
+def _received(event: Event, at_ms: int) -> Event:
+    return event.model_copy(update={"received_at": from_ms(at_ms)})
+
+
+def _frozen_ms(event: Event, grace_ms: int) -> int:
+    """Return the last millisecond at which the event is not late."""
+    return to_ms(event.occurred_at) // PANE_MS * PANE_MS + PANE_MS + grace_ms
+
+
+def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
+    configuration = configuration_of(pick)
+    grace_ms = configuration.counting.grace_seconds * SECOND_MS
+    start_ms = pick(STARTS)
+    events: list[Event] = []
+    at_ms = start_ms
+    for number in range(conversations):
+        events += _conversation(pick, f"c{number}", at_ms)
+        at_ms += pick((0, 1_000, 12_345, 60_000, 200_000))
+    end_ms = max([start_ms + 10 * MINUTE_MS, *(to_ms(each.occurred_at) + 1 for each in events)])
+    for number in range(people):
+        events += _person(pick, f"p{number}", start_ms, end_ms)
+    if late:
+        slow = [pick((True, *(False,) * 11)) for _ in events]
+        events = [
+            _received(each, _frozen_ms(each, grace_ms) + pick((0, 1, 1, 40_000))) if at_last else each
+            for each, at_last in zip(events, slow, strict=True)
+        ]
+    end_ms = max([end_ms, *(to_ms(each.received_at) + 1 for each in events)])
+    return World(configuration, _with_heartbeats(pick, events, grace_ms, end_ms), start_ms, end_ms)
+
+
+def random_world(seed: int, conversations: int = 50, people: int = 6, *, late: bool = False) -> World:
+    """Return the world of a seed; with `late` about one event of twelve comes at the last moment or later than that."""
+    return _world(Random(seed).choice, conversations, people, late=late)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, max_conversations: int = 6, max_people: int = 3, *, late: bool = False) -> World:
+    """Generate worlds that hypothesis can shrink."""
+
+    def pick(options: Sequence[T]) -> T:
+        return options[draw(st.integers(0, len(options) - 1))]
+
+    conversations = draw(st.integers(0, max_conversations))
+    return _world(pick, conversations, draw(st.integers(0, max_people)), late=late)
+
+
+# ---- the same world, received otherwise
+
+
+def shuffled_within_grace(events: Sequence[Event], rng: Random, grace_seconds: int = 120) -> list[Event]:
+    """Return the events as received at other times and in another order, none of them late that was not.
+
+    Late events and exclusions keep their time, since their effect depends on it; heartbeats keep theirs and stay honest.
+    """
+    grace_ms = grace_seconds * SECOND_MS
+    moved: list[Event] = []
+    for each in events:
+        last_ms = _frozen_ms(each, grace_ms)
+        fixed = isinstance(each, SourceHeartbeat | ContactExcluded) or to_ms(each.received_at) > last_ms
+        moved.append(each if fixed else _received(each, rng.randint(to_ms(each.occurred_at), last_ms)))
+    rng.shuffle(moved)  # those received in one millisecond too
+    timely = [each for each in moved if not isinstance(each, SourceHeartbeat) and to_ms(each.received_at) <= _frozen_ms(each, grace_ms)]
+    honest: list[Event] = []
+    for each in moved:
+        if isinstance(each, SourceHeartbeat):
+            own = (other for other in timely if other.source == each.source and other.received_at > each.received_at)
+            through = min([each.complete_through, *(other.occurred_at for other in own)])
+            honest.append(each.model_copy(update={"complete_through": through}))
+        else:
+            honest.append(each)
+    return sorted(honest, key=lambda each: each.received_at)
+
+
+def repeated(events: Sequence[Event], rng: Random, grace_seconds: int = 120) -> list[Event]:
+    """Return the events, each one to three times, as a broker repeats them (the same) or a sender (received later, but not late)."""
+    grace_ms = grace_seconds * SECOND_MS
+    copies: list[Event] = []
+    for each in events:
+        copies.append(each)
+        last_ms = _frozen_ms(each, grace_ms)
+        received_ms = to_ms(each.received_at)
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            resent = rng.random() < 1 / 2 and received_ms < last_ms and not isinstance(each, SourceHeartbeat)
+            copies.append(_received(each, rng.randint(received_ms, last_ms)) if resent else each)
+    return sorted(copies, key=lambda each: each.received_at)
