@@ -1,0 +1,107 @@
+"""A worker's own metrics and health over HTTP: how much it has processed, not what the figures are."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from prometheus_client import Metric
+
+__all__ = ["PipelineCollector", "pipeline_app"]
+
+#: A worker whose last durable flush tick is older than this, in seconds, does not live.
+STUCK_AFTER_SECONDS = 60.0
+
+
+class _Counters(Protocol):
+    events: int
+    late: int
+    repeated: int
+    rejected: dict[str, int]
+
+
+class _Health(Protocol):
+    flushes: int
+    rows: int
+    outputs: int
+    last_flush_seconds: float
+    last_progress: float
+    recovering: bool
+
+    @property
+    def partitions(self) -> Mapping[tuple[str, int], _Partition]: ...
+
+
+class _Partition(Protocol):
+    committed_offset: int
+    restored_rows: int
+    restore_seconds: float
+
+
+class PipelineCollector:
+    """Reads a worker's counters at each scrape."""
+
+    def __init__(self, health: _Health, counters: Mapping[str, _Counters]) -> None:
+        self._health = health
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the worker's metric families."""
+        processed = CounterMetricFamily("contact_center_events_processed", "Records taken in, by flow.", labels=["flow"])
+        late = CounterMetricFamily("contact_center_events_late", "Events received after their pane's grace; they change no figure.", labels=["flow"])
+        repeated = CounterMetricFamily("contact_center_events_repeated", "Events that were already known.", labels=["flow"])
+        dead = CounterMetricFamily("contact_center_events_dead_lettered", "Records set aside in the dead letters, by reason.", labels=["flow", "reason"])
+        for flow, counters in self._counters.items():
+            processed.add_metric([flow], counters.events)
+            if flow == "roll-up":
+                continue
+            late.add_metric([flow], counters.late)
+            repeated.add_metric([flow], counters.repeated)
+            for reason, number in sorted(counters.rejected.items()):
+                dead.add_metric([flow, reason], number)
+        yield from (processed, late, repeated, dead)
+        health = self._health
+        yield CounterMetricFamily("contact_center_flushes", "Committed transactions.", value=health.flushes)
+        yield CounterMetricFamily("contact_center_flushed_rows", "Rows of state written.", value=health.rows)
+        yield CounterMetricFamily("contact_center_flushed_records", "Records published: panes, metrics, dead letters.", value=health.outputs)
+        yield GaugeMetricFamily("contact_center_last_flush_duration_seconds", "How long the last flush took.", value=health.last_flush_seconds)
+        yield GaugeMetricFamily("contact_center_recovering", "1 until every owned partition is restored.", value=int(health.recovering))
+        committed = GaugeMetricFamily(
+            "contact_center_committed_offset", "Next source offset after the last flush.", labels=["topic", "partition"]
+        )
+        restored = GaugeMetricFamily(
+            "contact_center_restore_duration_seconds", "How long the partition's restore took.", labels=["topic", "partition"]
+        )
+        for (topic, partition), found in sorted(health.partitions.items()):
+            committed.add_metric([topic, str(partition)], found.committed_offset)
+            restored.add_metric([topic, str(partition)], found.restore_seconds)
+        yield from (committed, restored)
+
+
+def pipeline_app(health: _Health, counters: Mapping[str, _Counters]) -> web.Application:
+    """Return the app with ``/metrics``, ``/healthz`` (progress) and ``/readyz`` (restored)."""
+    registry = CollectorRegistry()
+    registry.register(PipelineCollector(health, counters))
+
+    async def metrics(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+
+    async def alive(_request: web.Request) -> web.Response:
+        age = monotonic() - health.last_progress if health.last_progress else 0.0
+        return web.json_response({"seconds_since_progress": round(age, 3)}, status=503 if age > STUCK_AFTER_SECONDS else 200)
+
+    async def ready(_request: web.Request) -> web.Response:
+        return web.json_response({"recovering": health.recovering}, status=503 if health.recovering else 200)
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", metrics), web.get("/healthz", alive), web.get("/readyz", ready)])
+    return app

@@ -1,0 +1,143 @@
+"""The worker: track and roll up, put together from the topic list and the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic, topic
+from streams.engine.app import run_worker
+from streams.engine.health import Health
+from streams.engine.settings import EngineSettings, Flow
+from streams.engine.topics import TopicSpec, ensure_topics
+from streams.serving.pipeline import pipeline_app
+from streams.stages.counters import StageCounters
+from streams.stages.rollup import RollUpStage, RollUpTopics
+from streams.stages.track import AgentStage, ContactStage, TrackTopics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+    from streams.configuration import Configuration
+
+__all__ = ["WorkerSettings", "create_topics", "flows", "run", "topic_specs"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What a worker is told beside the configuration."""
+
+    bootstrap: str
+    prefix: str = DEFAULT_PREFIX
+    replication: int = 1
+    instance_id: str | None = None
+    host: str = "127.0.0.1"
+    #: Port of /metrics and the health pages; 0 takes a free one, None serves none.
+    port: int | None = None
+    flush_interval_seconds: float = 0.25
+
+
+def topic_specs(prefix: str, replication: int) -> list[TopicSpec]:
+    """Return every topic of the product as it is to be created."""
+    return [
+        TopicSpec(
+            entry.full_name(prefix),
+            entry.partitions,
+            replication,
+            entry.config() | ({"min.insync.replicas": "2"} if replication >= 3 else {}),  # noqa: PLR2004
+        )
+        for entry in TOPICS
+    ]
+
+
+async def create_topics(bootstrap: str, prefix: str = DEFAULT_PREFIX, replication: int = 1) -> None:
+    """Create the topics that are missing; refuse those with another number of partitions."""
+    await ensure_topics(bootstrap, topic_specs(prefix, replication))
+
+
+def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapping[str, StageCounters]) -> list[Flow]:
+    """Return what a worker runs: a flow a source topic."""
+    panes, latest = topic("queue-panes.v1"), topic("queue-metrics-latest.v1")
+    contacts, agents = topic("contact-events.v1"), topic("agent-events.v1")
+
+    def track_topics(source: Topic) -> TrackTopics:
+        return TrackTopics(
+            source=source.full_name(prefix),
+            panes=panes.full_name(prefix),
+            pane_partitions=panes.partitions,
+            dead_letters=topic(source.dead_letters or "").full_name(prefix),
+            consumer_group=app_id,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+        )
+
+    roll_up = RollUpTopics(
+        panes=panes.full_name(prefix),
+        pane_partitions=panes.partitions,
+        metrics=topic("queue-metrics.v1").full_name(prefix),
+        latest=latest.full_name(prefix),
+        contact_events=contacts.full_name(prefix),
+        contact_partitions=contacts.partitions,
+        agent_events=agents.full_name(prefix),
+        agent_partitions=agents.partitions,
+    )
+    return [
+        Flow(
+            name="track-contacts",
+            source=contacts.full_name(prefix),
+            changelog=topic("track-contacts-state.v1").full_name(prefix),
+            stage_factory=lambda p: ContactStage(p, configuration, track_topics(contacts), counters["track-contacts"]),
+        ),
+        Flow(
+            name="track-agents",
+            source=agents.full_name(prefix),
+            changelog=topic("track-agents-state.v1").full_name(prefix),
+            stage_factory=lambda p: AgentStage(p, configuration, track_topics(agents), counters["track-agents"]),
+        ),
+        Flow(
+            name="roll-up",
+            source=panes.full_name(prefix),
+            restore=(latest.full_name(prefix), panes.full_name(prefix)),
+            stage_factory=lambda p: RollUpStage(p, configuration, roll_up, counters["roll-up"]),
+        ),
+    ]
+
+
+def run(settings: WorkerSettings, configuration: Configuration) -> NoReturn:
+    """Create missing topics, then track and roll up until SIGTERM or SIGINT."""
+    asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication))
+    app_id = f"{settings.prefix}.worker"
+    engine = EngineSettings(
+        app_id=app_id,
+        bootstrap=settings.bootstrap,
+        flush_interval_seconds=settings.flush_interval_seconds,
+        group_instance_id=settings.instance_id,
+    )
+    counters = {name: StageCounters() for name in ("track-contacts", "track-agents", "roll-up")}
+    health = Health()
+
+    async def serve_metrics(_health: Health) -> None:
+        runner = web.AppRunner(pipeline_app(health, counters), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        port = runner.addresses[0][1]
+        print(f"worker metrics http://{settings.host}:{port}/metrics", flush=True)  # noqa: T201
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    run_worker(
+        engine,
+        flows(configuration, settings.prefix, app_id, counters),
+        health=health,
+        background=[] if settings.port is None else [serve_metrics],
+    )
