@@ -1,0 +1,87 @@
+"""The life of a chat: queue, a person who may have two others open, messages to and fro, wrap-up."""
+
+from __future__ import annotations
+
+from math import log
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from streams.demo.simulator.floor import Contact, Floor, Person
+
+__all__ = ["Chat"]
+
+_THANKS: Final = 0.35
+
+
+class Chat:
+    """Chats from the customer's first message to the end of the wrap-up."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._agenda = floor.agenda
+        self._random = floor.random
+
+    def arrive(self, contact: Contact) -> None:
+        """Let the customer's first message bring the chat into its queue."""
+        self._say(contact, "customer", False)
+        self._floor.enter(contact, contact.queue)
+        patience = contact.queue.patience_seconds
+        if patience is not None:
+            self._agenda.after(self._random.weibullvariate(patience * 1.1, 1.4), self._give_up, contact)
+
+    def offer(self, contact: Contact, person: Person) -> None:
+        """Let the chat pop up at a person, who opens it some seconds later."""
+        contact.state = "ringing"
+        contact.person = person
+        contact.step += 1
+        self._floor.tell(contact, "contact.agent_offered", {"agent": person.person_id, "queue": contact.queue.name})
+        self._floor.occupy(person, contact, "ringing")
+        self._agenda.after(self._random.uniform(1.0, 6.0), self._answer, contact, person, contact.step)
+
+    def _say(self, contact: Contact, author: str, thanks: bool) -> None:
+        fields: dict[str, object] = {"author_kind": author, "public": True, "automatic": False}
+        if thanks:
+            fields["thanks"] = True
+        self._floor.tell(contact, "contact.message", fields)
+
+    def _give_up(self, contact: Contact) -> None:
+        if contact.state != "waiting":
+            return
+        self._floor.leave(contact)
+        contact.state = "gone"
+        self._floor.tell(contact, "contact.left_queue", {"queue": contact.queue.name, "reason": "abandoned"})
+        self._floor.tell(contact, "contact.ended", {"by": "customer"})
+
+    def _answer(self, contact: Contact, person: Person, step: int) -> None:
+        if contact.step != step:
+            return
+        random = self._random
+        self._floor.tell(contact, "contact.offer_ended", {"agent": person.person_id, "queue": contact.queue.name, "outcome": "accepted"})
+        self._floor.tell(
+            contact, "contact.answered", {"agent": person.person_id, "queue": contact.queue.name, "reports": ["wrap_up"]}
+        )
+        contact.state = "with_agent"
+        contact.step += 1
+        contact.legs += 1
+        self._floor.occupy(person, contact, "handling")
+        length = min(random.lognormvariate(log(contact.queue.handling_seconds), contact.queue.handling_spread), 1_800)
+        exchanges = random.randint(1, 4)
+        for number in range(exchanges):
+            begin, pause = length * number / exchanges, length / exchanges
+            self._agenda.after(begin + pause * random.uniform(0.1, 0.4), self._say, contact, "agent", False)
+            thanks = number == exchanges - 1 and random.random() < _THANKS
+            self._agenda.after(begin + pause * random.uniform(0.5, 0.9), self._say, contact, "customer", thanks)
+        self._agenda.after(length, self._end, contact, person)
+
+    def _end(self, contact: Contact, person: Person) -> None:
+        contact.state = "gone"
+        contact.person = None
+        self._floor.tell(contact, "contact.ended", {"by": "customer" if self._random.random() < 0.5 else "agent"})
+        self._floor.tell(contact, "contact.wrap_up_started", {"agent": person.person_id})
+        self._floor.occupy(person, contact, "wrap_up")
+        wrap_up = min(self._random.lognormvariate(log(contact.queue.wrap_up_seconds), 0.4), 90)
+        self._agenda.after(wrap_up, self._wrapped_up, contact, person)
+
+    def _wrapped_up(self, contact: Contact, person: Person) -> None:
+        self._floor.tell(contact, "contact.wrapped_up", {"agent": person.person_id})
+        self._floor.release(person, contact)

@@ -1,0 +1,264 @@
+"""The floor: who is there and free, who waits in which queue, and how the two are brought together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from streams.demo.simulator.center import QUEUES, TEAMS, MediaChannel, QueuePlan, TeamPlan
+from streams.demo.simulator.shifts import DAY_MS, SHIFTS, Pause, Shift
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from streams.demo.simulator.agenda import Agenda
+    from streams.demo.simulator.emission import Outbox
+
+__all__ = ["Contact", "Flow", "Floor", "Person", "Slot"]
+
+#: What a person does for one contact.
+Slot = Literal["ringing", "handling", "wrap_up"]
+
+_CHAT_CAPACITY = 3
+_BUSY_STATE: dict[MediaChannel, str] = {"voice": "talking", "chat": "chatting", "mail": "writing"}
+_SOURCE: dict[MediaChannel, str] = {"voice": "sim-telephony", "chat": "sim-chat", "mail": "sim-mail"}
+#: A contact of a person's preferred queue goes before one of the next queue that has waited this much longer.
+_PREFERENCE_MS = 25_000
+
+
+class Contact:
+    """One conversation on its way."""
+
+    __slots__ = ("channel", "conversation_id", "legs", "person", "queue", "queued_ms", "sequence", "state", "step")
+
+    def __init__(self, conversation_id: str, queue: QueuePlan) -> None:
+        self.conversation_id = conversation_id
+        self.channel: MediaChannel = queue.channel
+        self.queue = queue
+        #: Who is being offered the contact or talks with the customer.
+        self.person: Person | None = None
+        self.queued_ms = 0
+        self.state: Literal["arriving", "waiting", "ringing", "with_agent", "gone"] = "arriving"
+        #: Grows with everything that makes planned steps pointless.
+        self.step = 0
+        self.legs = 0
+        self.sequence = 0
+
+
+class Person:
+    """One agent."""
+
+    __slots__ = ("activity", "idle_ms", "kind", "number", "open", "pending", "person_id", "presence", "queues", "shift", "team", "turn")
+
+    def __init__(self, number: int, team: TeamPlan, shift: Shift, queues: tuple[str, ...]) -> None:
+        self.number = number
+        self.person_id = f"agent-{team.prefix + number}"
+        self.team = team
+        self.shift = shift
+        self.queues = queues
+        self.presence = "offline"
+        #: Grows with each change of presence: a planned return counts only if nothing came between.
+        self.turn = 0
+        #: Presence to take once the work at hand is done, with the milliseconds until the return (None: none).
+        self.pending: tuple[str, int | None] | None = None
+        self.open: dict[Contact, Slot] = {}
+        self.kind: MediaChannel | None = None
+        self.activity: tuple[str, int] = ("", 0)
+        self.idle_ms = 0
+
+    def can_take(self, channel: MediaChannel) -> bool:
+        """Say whether a contact of the channel may be offered now: one call, one mail, or up to three chats at a time."""
+        if self.presence != "available" or self.pending is not None:
+            return False
+        return not self.open or (channel == "chat" == self.kind and len(self.open) < _CHAT_CAPACITY)
+
+
+class Flow(Protocol):
+    """How contacts of one channel go on once a person has been found."""
+
+    def offer(self, contact: Contact, person: Person) -> None:
+        """Bring the contact to the person, who can take it."""
+
+
+class Floor:
+    """People and queues, and the events that tell of them."""
+
+    def __init__(self, agenda: Agenda, outbox: Outbox, random: Random, opened_ms: int) -> None:
+        self.agenda = agenda
+        self.outbox = outbox
+        self.random = random
+        self.flows: dict[MediaChannel, Flow] = {}
+        self._waiting: dict[str, dict[Contact, None]] = {name: {} for name in QUEUES}
+        people = [
+            Person(number, team, shift, team.skills[number % len(team.skills)])
+            for team in TEAMS
+            for number, shift in enumerate(SHIFTS, start=1)
+        ]
+        self._serving = {name: [(person.queues.index(name), person) for person in people if name in person.queues] for name in QUEUES}
+        for person in people:
+            for day in (-1, 0):
+                self._plan_shift(person, opened_ms + day * DAY_MS)
+
+    # ---- Telling -----------------------------------------------------------------------------------------------------------------
+
+    def tell(self, contact: Contact, kind: str, fields: dict[str, Any] | None = None) -> None:
+        """Publish a contact event that happens now."""
+        contact.sequence += 1
+        event = {"type": kind, "conversation_id": contact.conversation_id, "site": contact.queue.site, "sequence": contact.sequence}
+        if fields:
+            event.update(fields)
+        self.outbox.put(_SOURCE[contact.channel], "contact-events", contact.conversation_id, self.agenda.now_ms, event)
+
+    def _tell_state(self, person: Person, axis: str, state: str, in_use: int | None = None) -> None:
+        event = {
+            "type": "agent.state_changed",
+            "person_id": person.person_id,
+            "site": person.team.site,
+            "team": person.team.name,
+            "axis": axis,
+            "state": state,
+        }
+        if in_use is not None:
+            event |= {"channel": "chat", "capacity": _CHAT_CAPACITY, "in_use": in_use}
+        self.outbox.put("sim-workforce", "agent-events", person.person_id, self.agenda.now_ms, event)
+
+    # ---- Queues ------------------------------------------------------------------------------------------------------------------
+
+    def enter(self, contact: Contact, queue: QueuePlan) -> None:
+        """Let a contact wait in a queue, or bring it to somebody who is free."""
+        contact.queue = queue
+        contact.state = "waiting"
+        contact.queued_ms = self.agenda.now_ms
+        contact.step += 1
+        self.tell(contact, "contact.queued", {"queue": queue.name, "channel": contact.channel})
+        free = [(rank, person) for rank, person in self._serving[queue.name] if person.can_take(queue.channel)]
+        if free:
+            # By skill, then by load, then whoever has been idle longest; the first of the list where all is equal.
+            _, person = min(free, key=lambda entry: (entry[0], len(entry[1].open), entry[1].idle_ms))
+            self.flows[contact.channel].offer(contact, person)
+        else:
+            self._waiting[queue.name][contact] = None
+
+    def return_to_queue(self, contact: Contact) -> None:
+        """Let a contact that nobody picked up wait on, before all others."""
+        contact.state = "waiting"
+        contact.step += 1
+        queue = self._waiting[contact.queue.name]
+        self._waiting[contact.queue.name] = {contact: None, **queue}
+        for _, person in self._serving[contact.queue.name]:
+            if person.can_take(contact.channel):
+                self.seek(person)
+                return
+
+    def leave(self, contact: Contact) -> None:
+        """Take a waiting contact out of its queue."""
+        self._waiting[contact.queue.name].pop(contact, None)
+        contact.step += 1
+
+    def seek(self, person: Person) -> None:
+        """Give a person the next contacts, as many as there is room for."""
+        while True:
+            best: Contact | None = None
+            best_ms = 0
+            for rank, name in enumerate(person.queues):
+                waiting = self._waiting[name]
+                if waiting and person.can_take(QUEUES[name].channel):
+                    first = next(iter(waiting))
+                    # Mail has waited long by nature: it must not push calls and chats back.
+                    since_ms = first.queued_ms + rank * _PREFERENCE_MS + (DAY_MS if rank and first.channel == "mail" else 0)
+                    if best is None or since_ms < best_ms:
+                        best, best_ms = first, since_ms
+            if best is None:
+                return
+            del self._waiting[best.queue.name][best]
+            self.flows[best.channel].offer(best, person)
+
+    # ---- People ------------------------------------------------------------------------------------------------------------------
+
+    def occupy(self, person: Person, contact: Contact, slot: Slot) -> None:
+        """Note what a person does for a contact from now on."""
+        person.kind = contact.channel
+        person.open[contact] = slot
+        self._show(person)
+
+    def release(self, person: Person, contact: Contact) -> None:
+        """Let a person be done with a contact."""
+        del person.open[contact]
+        if not person.open:
+            person.kind = None
+            person.idle_ms = self.agenda.now_ms
+        self._show(person)
+        if not person.open and person.pending is not None:
+            state, length_ms = person.pending
+            person.pending = None
+            self._take(person, state, length_ms)
+        else:
+            self.seek(person)
+
+    def absent_for(self, person: Person, state: str, length_ms: int) -> None:
+        """Let a person be away for a while, from when the work at hand is done."""
+        if person.presence != "available":
+            return
+        if person.open:
+            person.pending = person.pending or (state, length_ms)
+        else:
+            self._take(person, state, length_ms)
+
+    def _take(self, person: Person, state: str, length_ms: int | None) -> None:
+        person.presence = state
+        person.turn += 1
+        self._tell_state(person, "presence", state)
+        if length_ms is not None:
+            self.agenda.at(self.agenda.now_ms + length_ms, self._come_back, person, person.turn)
+
+    def _come_back(self, person: Person, turn: int) -> None:
+        if person.turn != turn:
+            return
+        person.idle_ms = self.agenda.now_ms
+        self._take(person, "available", None)
+        self.seek(person)
+
+    def _plan_shift(self, person: Person, day_ms: int) -> None:
+        now = self.agenda.now_ms
+        if day_ms + person.shift.end_ms <= now:
+            return
+        self.agenda.at(day_ms + person.shift.start_ms, self._log_in, person, day_ms)
+
+    def _log_in(self, person: Person, day_ms: int) -> None:
+        person.idle_ms = self.agenda.now_ms
+        self._take(person, "available", None)
+        person.activity = ("", 0)
+        self._show(person)
+        for pause in person.shift.pauses:
+            if day_ms + pause.start_ms > self.agenda.now_ms:
+                jitter_ms = int(self.random.uniform(-180, 180) * 1000)
+                self.agenda.at(day_ms + pause.start_ms + jitter_ms, self._pause, person, pause)
+        self.agenda.at(day_ms + person.shift.end_ms, self._log_out, person, day_ms)
+        self.seek(person)
+
+    def _pause(self, person: Person, pause: Pause) -> None:
+        self.absent_for(person, pause.state, pause.length_ms)
+
+    def _log_out(self, person: Person, day_ms: int) -> None:
+        if person.open:
+            person.pending = ("offline", None)
+        else:
+            self._take(person, "offline", None)
+        self._plan_shift(person, day_ms + DAY_MS)
+
+    def _show(self, person: Person) -> None:
+        """Publish a person's activity where it changed."""
+        slots = person.open.values()
+        in_use = 0
+        if "handling" in slots and person.kind is not None:
+            state = _BUSY_STATE[person.kind]
+            if person.kind == "chat":
+                in_use = sum(slot == "handling" for slot in slots)
+        elif "wrap_up" in slots:
+            state = "wrap_up"
+        elif "ringing" in slots:
+            state = "ringing"
+        else:
+            state = "idle"
+        if (state, in_use) != person.activity:
+            person.activity = (state, in_use)
+            self._tell_state(person, "activity", state, in_use or None)

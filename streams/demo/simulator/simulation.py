@@ -1,0 +1,129 @@
+"""The simulation put together: arrivals, the floor, the flows of the channels and the heartbeats, as one endless stream of events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from streams.demo.simulator.agenda import Agenda
+from streams.demo.simulator.arrivals import LONGEST_GAP_SECONDS, next_arrival_ms
+from streams.demo.simulator.center import QUEUES, QueuePlan
+from streams.demo.simulator.chat import Chat
+from streams.demo.simulator.emission import SOURCES, Emission, Outbox, heartbeat
+from streams.demo.simulator.floor import Contact, Floor
+from streams.demo.simulator.mail import Mail
+from streams.demo.simulator.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.demo.simulator.center import MediaChannel
+
+__all__ = ["HeartbeatPlan", "Simulation", "final_heartbeats"]
+
+#: This share of contacts comes from somebody who was in contact before; one in ten withholds the identity.
+_REPEAT_CONTACT = 0.12
+_WITHHELD = 0.1
+_REMEMBERED = 400
+#: A prime, so that heartbeats fall on ever different places of the panes.
+_STAGGER_MS = 211
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatPlan:
+    """How often every source says that it is alive: sparsely in what is caught up, every second where somebody watches."""
+
+    past_interval_ms: int = 15_000
+    live_interval_ms: int = 1_000
+    #: From this instant on the interval is the live one; None: never.
+    live_from_ms: int | None = None
+
+    def interval_ms(self, now_ms: int) -> int:
+        """Return the time until the next heartbeat."""
+        live = self.live_from_ms is not None and now_ms + self.past_interval_ms > self.live_from_ms
+        return self.live_interval_ms if live else self.past_interval_ms
+
+
+class _Arrives(Protocol):
+    def arrive(self, contact: Contact) -> None:
+        """Begin the life of a contact."""
+
+
+class Simulation:
+    """A contact center from ``start_ms`` (its opening) on; equal seed, start and heartbeats give equal events."""
+
+    def __init__(self, *, seed: int, start_ms: int, heartbeats: HeartbeatPlan | None = None) -> None:
+        self._start_ms = start_ms
+        self._seed = seed
+        self._prefix = f"{seed}-{start_ms // 1000:x}"
+        self._random = Random(seed)
+        self._heartbeats = heartbeats or HeartbeatPlan()
+        self._agenda = Agenda(start_ms)
+        # Delays have dice of their own: what happens does not depend on how it travels.
+        self._outbox = Outbox(self._prefix, Random(~seed))
+        self._floor = Floor(self._agenda, self._outbox, self._random, start_ms)
+        self._customers: list[str] = []
+        self._numbers = dict.fromkeys(("voice", "chat", "mail"), 0)
+        voice, chat, mail = Voice(self._floor), Chat(self._floor), Mail(self._floor)
+        self._floor.flows = {"voice": voice, "chat": chat, "mail": mail}
+        self._arrivals: dict[MediaChannel, _Arrives] = {"voice": voice, "chat": chat, "mail": mail}
+        for queue in QUEUES.values():
+            self._plan_arrival(queue)
+        for number, source in enumerate(SOURCES):
+            self._agenda.at(start_ms + number * _STAGGER_MS, self._beat, source)
+
+    def emissions(self) -> Iterator[Emission]:
+        """Yield the events in the order of publishing, without end."""
+        agenda, outbox = self._agenda, self._outbox
+        while (following := agenda.next_ms) is not None:
+            yield from outbox.before(following)
+            agenda.advance()
+
+    def _beat(self, source: str) -> None:
+        now = self._agenda.now_ms
+        self._outbox.put_heartbeat(source, now)
+        self._agenda.at(now + self._heartbeats.interval_ms(now), self._beat, source)
+
+    def _plan_arrival(self, queue: QueuePlan) -> None:
+        gap = LONGEST_GAP_SECONDS if queue.channel == "voice" else None
+        now = self._agenda.now_ms
+        self._agenda.at(next_arrival_ms(now, self._start_ms, queue.peak_per_hour, self._random, gap), self._arrive, queue)
+
+    def _arrive(self, queue: QueuePlan) -> None:
+        self._plan_arrival(queue)
+        self._numbers[queue.channel] += 1
+        contact = Contact(f"{queue.channel}-{self._prefix}-{self._numbers[queue.channel]}", queue)
+        fields: dict[str, object] = {
+            "channel": queue.channel,
+            "direction": "inbound",
+            "entry_point": queue.entry_point,
+            "language": queue.language,
+            "initiated_by": "customer",
+        }
+        customer = self._customer()
+        if customer is not None:
+            fields["customer_key"] = customer
+        self._floor.tell(contact, "contact.arrived", fields)
+        self._arrivals[queue.channel].arrive(contact)
+
+    def _customer(self) -> str | None:
+        draw = self._random.random()
+        if draw < _WITHHELD:
+            return None
+        known = self._customers
+        if known and draw < _WITHHELD + _REPEAT_CONTACT:
+            return known[self._random.randrange(len(known))]
+        number = sum(self._numbers.values())
+        key = "v1:" + blake2b(f"{self._prefix}/{number}".encode(), digest_size=12).hexdigest()
+        if len(known) < _REMEMBERED:
+            known.append(key)
+        else:
+            known[number % _REMEMBERED] = key
+        return key
+
+
+def final_heartbeats(at_ms: int, run: str) -> list[Emission]:
+    """Return the last sign of life of every source: it is ``at_ms``, and nothing is still to come. ``run`` makes the ids unique."""
+    return [heartbeat(source, f"final-{run}-{source}", at_ms, at_ms) for source in SOURCES]
