@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -134,6 +134,13 @@ def _records(topics: EventTopics, event: Event) -> list[_Record]:
     return [_Record(name, key.encode(), value, [])]
 
 
+def _app_version() -> str:
+    try:
+        return version("contact-streams")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
 def _dead_letter(topics: EventTopics, rejected: Rejected, source: str, now_ms: int) -> _Record:
     """Return the record of a dead letter: the bytes as they came, everything else in headers.
 
@@ -146,7 +153,7 @@ def _dead_letter(topics: EventTopics, rejected: Rejected, source: str, now_ms: i
         REASON: rejected.reason,
         DETAIL: rejected.detail[:MAX_DETAIL_BYTES],
         STAGE: "connect",
-        APP_VERSION: version("contact-streams"),
+        APP_VERSION: _app_version(),
         FAILED_AT: format_ms(now_ms),
     }
     name = topics.agent_dead_letters if rejected.about == "agents" else topics.contact_dead_letters

@@ -1,0 +1,161 @@
+"""What the gateway makes of a request's bytes: single events, each taken with its stamp or refused with a reason; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import orjson
+from pydantic import ValidationError
+
+from schemas.decoding import Rejected as NotAnEventError
+from schemas.decoding import decode_agent_event, decode_contact_event
+from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode, parse_agent_event, parse_contact_event, parse_customer_event
+from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS
+from schemas.times import format_ms, to_ms
+from streams.connectors.lines import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.base import Event
+
+__all__ = ["MAX_EVENTS", "Admission", "judge", "split"]
+
+#: A request of more events is refused as too large.
+MAX_EVENTS: Final = 10_000
+
+_JSON_LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
+
+
+def _types(kinds: tuple[type[Event], ...]) -> frozenset[str]:
+    return frozenset(str(kind.model_fields["type"].default) for kind in kinds)
+
+
+_AGENT_TYPES = _types(AGENT_KINDS)
+_CONTACT_TYPES = _types(CONTACT_KINDS)
+_CUSTOMER_TYPES = _types(CUSTOMER_KINDS)
+
+_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who sends, and what that permits."""
+
+    sender: str
+    #: With a token a sender speaks for the source of its own name and no other.
+    any_source: bool
+    received_at: datetime
+
+    @property
+    def origin(self) -> str:
+        """What dead letters name as their origin."""
+        return f"gateway/{self.sender}"
+
+
+def split(body: bytes, content_type: str) -> list[bytes]:
+    """Return the bytes of each event in a request: one JSON object, an array of them, or JSON Lines.
+
+    What is none of them comes back whole, for ``judge`` to refuse.
+    """
+    whole = body.strip()
+    if not whole:
+        return []
+    if content_type not in _JSON_LINES:
+        if whole.startswith(b"["):
+            try:
+                return [bytes(item) for item in _array(whole)]
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return [whole]
+        if b"\n" not in whole or _is_json(whole):
+            return [whole]
+    return [line for line in map(bytes.strip, whole.split(b"\n")) if line]
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def judge(value: bytes, admission: Admission) -> Event | Rejected:
+    """Return an event as it will be published, or why not.
+
+    The gateway stamps ``received_at``, and ``source`` where it is absent. Fields the contract does not know are
+    left out: nobody has looked at what is in them.
+    """
+    about = "contacts"
+
+    def refused(reason: str, detail: str) -> Rejected:
+        return Rejected(admission.origin, reason, detail, value, about="agents" if about == "agents" else "contacts")
+
+    if len(value) > MAX_RECORD_BYTES:
+        return refused("too_large", f"{len(value)} bytes; at most {MAX_RECORD_BYTES}")
+    try:
+        value.decode()
+        data = orjson.loads(value)
+    except UnicodeDecodeError as error:
+        return refused("invalid_utf8", f"byte {error.start}")
+    except orjson.JSONDecodeError as error:
+        return refused("invalid_json", f"{error.msg} at character {error.pos}")
+    if not isinstance(data, dict):
+        return refused("wrong_type", "record: an object")
+    kind = data.get("type")
+    if not isinstance(kind, str):
+        return refused("missing_field", "type: required, as a text")
+    data["received_at"] = format_ms(to_ms(admission.received_at))
+    source = data.setdefault("source", admission.sender)
+    if not admission.any_source and source != admission.sender:
+        return refused("source_not_permitted", f"source: this sender speaks for {admission.sender} only; leave source out")
+    parse = _parser(kind)
+    if parse is None:
+        return refused("unknown_type", "type: none of the contact, agent and customer events of the contract")
+    about = "agents" if kind in _AGENT_TYPES and kind not in _CONTACT_TYPES else "contacts"
+    try:
+        event = parse(orjson.dumps(data))
+    except NotAnEventError as error:
+        return refused(error.reason, error.detail)
+    except (ValidationError, ValueError, TypeError, RecursionError) as error:
+        return refused("invalid_value", _worded(error))
+    occurred_ms = to_ms(event.occurred_at)
+    if occurred_ms < MIN_TIME_MS:
+        return refused("time_too_old", "occurred_at: 2000 or later")
+    if occurred_ms - to_ms(admission.received_at) > MAX_AHEAD_MS:
+        return refused("time_in_future", f"occurred_at: at most {MAX_AHEAD_MS // 60_000} minutes after it is received")
+    size = len(encode(event))
+    if size > MAX_RECORD_BYTES:
+        return refused("too_large", f"{size} bytes as it is published; at most {MAX_RECORD_BYTES}")
+    return event
+
+
+def _parser(kind: str) -> Callable[[bytes], Event] | None:
+    """Return what reads a type of event, None for an unknown one."""
+    if kind in _CONTACT_TYPES:
+        return _contact
+    if kind in _AGENT_TYPES:
+        return _agent
+    return parse_customer_event if kind in _CUSTOMER_TYPES else None
+
+
+def _contact(value: bytes) -> Event:
+    # First the decoder that the workers use: it words a refusal, and what it refuses would become a dead letter there.
+    decode_contact_event(value)
+    return parse_contact_event(value)
+
+
+def _agent(value: bytes) -> Event:
+    decode_agent_event(value)
+    return parse_agent_event(value)
+
+
+def _worded(error: Exception) -> str:
+    """Return what is wrong, without what was sent."""
+    if isinstance(error, ValidationError):
+        first: Any = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"
+    return "cannot be read as this type of event"

@@ -1,0 +1,385 @@
+"""The gateway: an HTTP server that takes canonical events, answers for each, and says yes only once Kafka has all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import math
+import time
+from collections import Counter as Tally
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from schemas.other import SourceHeartbeat
+from streams.connectors.admission import MAX_EVENTS, Admission, judge, split
+from streams.connectors.lines import Rejected
+from streams.connectors.publishing import NotPublishedError, heartbeat
+from streams.connectors.senders import TOKENS_VARIABLE, Bucket, Senders
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from schemas.base import Event
+    from streams.connectors.publishing import Publisher
+
+__all__ = ["MAX_REQUEST_BYTES", "Gateway", "GatewaySettings", "NotPermittedHereError"]
+
+logger = logging.getLogger(__name__)
+
+#: The largest request body, in bytes.
+MAX_REQUEST_BYTES: Final = 1024 * 1024
+
+#: Who sends when no token is configured.
+LOCAL_SENDER: Final = "gateway"
+
+#: Without tokens anybody on this machine may name sources; beyond this many they get no heartbeats.
+_MAX_SOURCES: Final = 100
+
+#: Longer than the longest request; stopping waits for the requests under way.
+_STOP_SECONDS: Final = 15.0
+
+
+class NotPermittedHereError(Exception):
+    """The gateway may not listen where it was told to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Settings of a gateway."""
+
+    host: str = "127.0.0.1"
+    #: 0 takes a free one.
+    port: int = 8088
+    #: Events a second a sender may send for long, and how many at once.
+    events_per_second: float = 2_000
+    burst_events: float = 10_000
+    #: Requests being read or published at a time; more are told to come back.
+    max_in_flight: int = 64
+    #: How long a sender may take to send a body.
+    body_seconds: float = 10.0
+    #: How far behind now the gateway's sources are said to be complete.
+    complete_after_seconds: float = 2.0
+    heartbeat_seconds: float = 1.0
+
+
+@dataclass(slots=True)
+class _Metrics:
+    """What ``/metrics`` shows; label values are names from the configuration and words from this program, never input."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        prefix, registry = "contact_center_gateway", self.registry
+        self.accepted = Counter(f"{prefix}_events_accepted", "Events that Kafka acknowledged.", ["sender"], registry=registry)
+        self.rejected = Counter(f"{prefix}_events_rejected", "Events refused.", ["sender", "reason"], registry=registry)
+        self.requests = Counter(
+            f"{prefix}_requests", "Requests for /v1/events by the status they were answered with.", ["status"], registry=registry
+        )
+        self.publish = Histogram(
+            f"{prefix}_publish_seconds",
+            "From the first event handed to Kafka until all of a request's were acknowledged.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=registry,
+        )
+        self.in_flight = Gauge(f"{prefix}_requests_in_flight", "Requests being read or published.", registry=registry)
+
+    accepted: Counter = field(init=False)
+    rejected: Counter = field(init=False)
+    requests: Counter = field(init=False)
+    publish: Histogram = field(init=False)
+    in_flight: Gauge = field(init=False)
+
+
+class Gateway:
+    """Takes events over HTTP and publishes them.
+
+    Args:
+        publisher: where the events go; the gateway does not stop it.
+        senders: who may send; if nobody has a token, anybody who reaches the loopback address may.
+        settings: limits and where to listen.
+        now: the wall clock, stamped as ``received_at``.
+        monotonic: seconds, for rates.
+
+    Raises:
+        NotPermittedHereError: nobody has a token and the host is not the loopback address.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        senders: Senders,
+        settings: GatewaySettings | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings or GatewaySettings()
+        if not senders and not _is_loopback(self.settings.host):
+            message = (
+                f"No sender has a token, so the gateway listens on the loopback address only, not on {self.settings.host}. "
+                f"Set {TOKENS_VARIABLE} to name=token pairs, or use --host 127.0.0.1."
+            )
+            raise NotPermittedHereError(message)
+        self._publisher = publisher
+        self._senders = senders
+        self._now = now
+        self._monotonic = monotonic
+        self._buckets: dict[str, Bucket] = {}
+        self._metrics = _Metrics()
+        self._stopping = False
+        #: Arrivals of the requests under way: nothing is complete beyond the oldest.
+        self._arrivals: dict[int, datetime] = {}
+        #: Sources the gateway speaks for. One that sends its own heartbeats is let to speak for itself.
+        self._sources = set(senders.names)
+        self._speak_for_themselves: set[str] = set()
+        self._runner: web.AppRunner | None = None
+        self._heartbeats: asyncio.Task[None] | None = None
+
+    # ---- Running -------------------------------------------------------------------------------------------------------------------
+
+    def app(self) -> web.Application:
+        """Return the server's routes."""
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_post("/v1/events", self._events, expect_handler=self._expect)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._expose)
+        return app
+
+    async def start(self) -> str:
+        """Listen, begin the heartbeats and return the address, ``http://host:port``; raise OSError."""
+        # No access log: it would write down the sender's address with every request. Bodies are not inflated.
+        self._runner = web.AppRunner(self.app(), access_log=None, auto_decompress=False, shutdown_timeout=_STOP_SECONDS)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=128).start()
+        self._heartbeats = asyncio.create_task(self._beat(), name="gateway-heartbeats")
+        host, port = self._runner.addresses[0][:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        who = ", ".join(self._senders.names)
+        if who:
+            logger.info("The gateway listens. address=%s senders=%s", address, who)
+        else:
+            logger.warning("The gateway listens without tokens: whoever reaches the loopback address may send. address=%s", address)
+        return address
+
+    async def stop(self) -> None:
+        """Take no more requests, finish those under way, and stop."""
+        self._stopping = True
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._heartbeats is not None:
+            self._heartbeats.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._heartbeats
+            self._heartbeats = None
+
+    async def _beat(self) -> None:
+        lost = False
+        while True:
+            try:
+                await self.beat()
+            except NotPublishedError as error:
+                if not lost:
+                    logger.warning("Heartbeats cannot be published; sources will be seen as silent. reason=%s", error)
+                lost = True
+            except Exception:
+                logger.exception("A heartbeat failed.")
+            else:
+                lost = False
+            await asyncio.sleep(self.settings.heartbeat_seconds)
+
+    async def beat(self) -> None:
+        """Publish one heartbeat for each source the gateway speaks for; raise NotPublishedError."""
+        now = self._now()
+        complete_through = min([now, *self._arrivals.values()]) - timedelta(seconds=self.settings.complete_after_seconds)
+        for source in sorted(self._sources - self._speak_for_themselves):
+            await self._publisher.publish([heartbeat(source, complete_through, now)], source=source)
+
+    # ---- POST /v1/events -----------------------------------------------------------------------------------------------------------
+
+    async def _expect(self, request: web.Request) -> web.StreamResponse | None:
+        """Look at the sender before asking for the body."""
+        refusal = self._refusal(request)[1]
+        if refusal is None and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return refusal
+
+    def _refusal(self, request: web.Request) -> tuple[str, web.Response | None]:
+        """Return the sender, and what turns the request away before its body is read, if anything does."""
+        if self._stopping:
+            return "", _problem(503, "stopping", "the gateway is stopping", retry_after=5)
+        if self._senders:
+            sender = self._senders.named_by(request.headers.get("Authorization"))
+            if sender is None:
+                return "", _problem(401, "no_token", "send Authorization: Bearer with a token of this gateway", authenticate=True)
+        else:
+            sender = LOCAL_SENDER
+            if "Origin" in request.headers:
+                # A page in this machine's browser reaches the loopback address too.
+                return "", _problem(403, "from_a_browser", "without tokens, requests from browsers are refused")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return sender, _problem(415, "encoded", "send the body without Content-Encoding")
+        if request.content_length is not None and request.content_length > MAX_REQUEST_BYTES:
+            return sender, _too_large()
+        wait = self._bucket(sender).wait_seconds()
+        if wait > 0:
+            return sender, _problem(429, "too_many", "more events than this sender may send", retry_after=math.ceil(wait))
+        if len(self._arrivals) >= self.settings.max_in_flight:
+            return sender, _problem(503, "busy", "too many requests at a time", retry_after=1)
+        return sender, None
+
+    def _bucket(self, sender: str) -> Bucket:
+        bucket = self._buckets.get(sender)
+        if bucket is None:
+            bucket = self._buckets[sender] = Bucket(self.settings.events_per_second, self.settings.burst_events, self._monotonic)
+        return bucket
+
+    async def _events(self, request: web.Request) -> web.Response:
+        sender, refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        ticket = id(request)
+        self._arrivals[ticket] = self._now()
+        self._metrics.in_flight.set(len(self._arrivals))
+        try:
+            return await self._take(request, sender)
+        finally:
+            del self._arrivals[ticket]
+            self._metrics.in_flight.set(len(self._arrivals))
+
+    async def _take(self, request: web.Request, sender: str) -> web.Response:
+        try:
+            async with asyncio.timeout(self.settings.body_seconds):
+                body = await _body(request)
+        except TimeoutError:
+            return _problem(408, "slow", f"the body took more than {self.settings.body_seconds:g} s")
+        except (ClientPayloadError, HttpProcessingError, web.RequestPayloadError):
+            return _problem(400, "broken_body", "the body is not sent as HTTP wants it, or ended early")
+        if body is None:
+            return _too_large()
+        items = split(body, request.content_type)
+        self._bucket(sender).pay(max(1, len(items)))
+        if not items:
+            return _problem(400, "empty", "the body holds no event: send one JSON object, an array of them, or JSON Lines")
+        if len(items) > MAX_EVENTS:
+            return _problem(413, "too_many_events", f"{len(items)} events; at most {MAX_EVENTS} in a request")
+        admission = Admission(sender, any_source=not self._senders, received_at=self._now())
+        outcomes = []
+        for number, item in enumerate(items, start=1):
+            outcomes.append(judge(item, admission))
+            if number % _JUDGED_AT_A_TIME == 0:
+                # A request of thousands of events must not keep the others waiting.
+                await asyncio.sleep(0)
+        accepted = [outcome for outcome in outcomes if not isinstance(outcome, Rejected)]
+        rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
+        began = self._monotonic()
+        try:
+            await self._publisher.publish(accepted, rejected, source=sender)
+        except NotPublishedError as error:
+            logger.warning("A request could not be published and was told to come again. sender=%s reason=%s", sender, error)
+            return _problem(503, "kafka_unreachable", "Kafka did not acknowledge the events; send the whole request again", retry_after=2)
+        self._metrics.publish.observe(self._monotonic() - began)
+        self._count(sender, accepted, rejected)
+        status = 200 if not rejected else 202 if accepted else 400
+        return _json(
+            {"accepted": len(accepted), "rejected": len(rejected), "events": [_answer(i, each) for i, each in enumerate(outcomes)]}, status
+        )
+
+    def _count(self, sender: str, accepted: list[Event], rejected: list[Rejected]) -> None:
+        self._metrics.accepted.labels(sender).inc(len(accepted))
+        for reason, count in Tally(each.reason for each in rejected).items():
+            self._metrics.rejected.labels(sender, reason).inc(count)
+        for event in accepted:
+            if isinstance(event, SourceHeartbeat):
+                self._speak_for_themselves.add(event.source)
+            if not self._senders and len(self._sources) < _MAX_SOURCES:
+                self._sources.add(event.source)
+
+    # ---- The rest ------------------------------------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        """Count the answers, and let no exception show its insides."""
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = _problem(error.status, "not_found" if error.status == _NOT_FOUND else "refused", error.reason)
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        except ConnectionError:
+            raise
+        except Exception:
+            logger.exception("A request failed.")
+            response = _problem(500, "failed", "the gateway failed; its log says why")
+        if request.path == "/v1/events":
+            self._metrics.requests.labels(str(response.status)).inc()
+        return response
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if self._stopping:
+            return web.Response(status=503, text="stopping\n")
+        if not await self._publisher.ready():
+            return web.Response(status=503, text="Kafka does not answer\n")
+        return web.Response(text="ready\n")
+
+    async def _expose(self, _: web.Request) -> web.Response:
+        text = generate_latest(self._metrics.registry)
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+_NOT_FOUND: Final = 404
+_JUDGED_AT_A_TIME: Final = 500
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """Return the body, None if it is larger than a request may be."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_REQUEST_BYTES:
+            return None
+    return bytes(body)
+
+
+def _answer(index: int, outcome: Event | Rejected) -> dict[str, Any]:
+    if isinstance(outcome, Rejected):
+        return {"index": index, "status": "rejected", "reason": outcome.reason, "detail": outcome.detail}
+    return {"index": index, "status": "accepted", "event_id": outcome.event_id}
+
+
+def _json(data: object, status: int) -> web.Response:
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+
+
+def _problem(status: int, reason: str, detail: str, *, retry_after: int | None = None, authenticate: bool = False) -> web.Response:
+    response = _json({"accepted": 0, "reason": reason, "detail": detail}, status)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if authenticate:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _too_large() -> web.Response:
+    return _problem(413, "too_large", f"a request has at most {MAX_REQUEST_BYTES} bytes")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
