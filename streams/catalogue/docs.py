@@ -1,0 +1,121 @@
+"""Writes ``docs/metrics.md`` from the catalogue, or says whether the page is current."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.catalogue.kpis import KPIS, Kpi
+from streams.catalogue.prometheus import SERVING_METRICS, labels_of, metrics_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["PAGE", "main", "page"]
+
+#: The page in a checkout.
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+_DIRECTIONS = {"up": "higher is better", "down": "lower is better", "none": "–"}
+
+_INTRODUCTION = """<!-- Written by `python -m streams.catalogue.docs` from `streams/catalogue/`: change that. -->
+
+# Figures and metrics
+
+Every figure that Contact Streams serves, under the names used everywhere: metric topics, API, pages and Prometheus.
+How each is counted, event by event, is in [counting.md](counting.md), which is normative.
+
+## Reading them
+
+- **Unknown is not zero.** A figure about which nothing can be said is null in records and in the API,
+  "–" on pages, and has no sample in Prometheus.
+- **No ratio without its parts.** Ratios and means travel with numerator and denominator; an empty denominator makes the figure null.
+- **Coverage** is the measured share of what a figure is about. Below 1, some sources do not report what it needs.
+- **Trailing windows** count by outcome, **intervals and days** by when the contact was offered.
+- **As of**: figures hold for `as_of`. After `complete_through` more may still come.
+"""
+
+_PROMETHEUS = """
+## Prometheus
+
+`GET /metrics` of `contact-streams serve`, as text or OpenMetrics. Figures of windows are gauges with the label `window`,
+for the windows that serve is told to export (`--windows`; default 5, 15, 30 and 60 minutes trailing).
+
+- Windows overlap: **never sum or average over `window`**, nor over `scope_kind`. Select one of each.
+- To put queues together, divide the sum of the numerators by the sum of the denominators (below).
+  A conversation that passed two queues is in both; `scope_kind="total"` has it once.
+- Several serving processes export the same series: use `max without (instance) (...)`.
+- A series without a sample means that nothing can be said.
+- Guard alerts with the age of the figures: `time() - contact_center_as_of_timestamp_seconds > 10`.
+- Until it has read the metric topic to its end, a process exports only what is about itself: no figure is better than half of them.
+
+```promql
+  sum(contact_center_service_level_numerator{scope_kind="queue", window="15m"})
+/
+  sum(contact_center_service_level_denominator{scope_kind="queue", window="15m"})
+```
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join([_row(*header), _row(*("---" for _ in header)), *(_row(*row) for row in rows)]) + "\n"
+
+
+def _kpi_row(kpi: Kpi) -> tuple[str, ...]:
+    return (f"`{kpi.id}`", kpi.en, kpi.ja, kpi.formula, kpi.unit, _DIRECTIONS[kpi.direction], ", ".join(kpi.windows), kpi.subject)
+
+
+def _code(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "–"
+
+
+def page() -> str:
+    """Return the whole page."""
+    meanings = [(f"`{kpi.id}`", kpi.meaning_en, kpi.meaning_ja, kpi.source) for kpi in KPIS]
+    gauges = [
+        (f"`{metric.name}`", f"`{kpi.id}` {metric.part}", _code(labels_of(kpi)), metric.help) for kpi in KPIS for metric in metrics_of(kpi)
+    ]
+    about = [(f"`{metric.name}`", metric.type, _code(metric.labels), metric.help) for metric in SERVING_METRICS]
+    parts = [
+        _INTRODUCTION,
+        "\n## Catalogue\n\n",
+        _table(("id", "English", "日本語", "formula", "unit", "direction", "windows", "about"), [_kpi_row(kpi) for kpi in KPIS]),
+        "\n### What they mean\n\n",
+        _table(("id", "meaning", "意味", "source"), meanings),
+        _PROMETHEUS,
+        "\n### Figures\n\n",
+        _table(("metric", "figure", "labels", "help"), gauges),
+        "\n### Freshness, sources and the serving process\n\n",
+        _table(("metric", "type", "labels", "help"), about),
+    ]
+    return "".join(parts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the page, or with ``--check`` return 1 when it differs from the catalogue."""
+    parser = argparse.ArgumentParser(prog="python -m streams.catalogue.docs", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not current")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page, if it is not docs/metrics.md of this checkout")
+    options = parser.parse_args(arguments)
+    wanted = page()
+    if not options.check:
+        options.page.write_text(wanted, encoding="utf-8")
+        return 0
+    if options.page.is_file() and options.page.read_text(encoding="utf-8") == wanted:
+        return 0
+    sys.stderr.write(f"{options.page} differs from streams/catalogue/: run python -m streams.catalogue.docs\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Names, labels and help texts of everything the serving process exports, derived from the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from streams.catalogue.kpis import KPIS, Kpi, Unit
+
+__all__ = ["SERVING_METRICS", "Metric", "Part", "ServingMetric", "labels_of", "metrics_of"]
+
+Part = Literal["value", "numerator", "denominator", "coverage"]
+
+_NOT_SUMMABLE = "Per window and scope: never sum or average it over either."
+_PARTS_HELP = "To put queues together, divide the sum of numerators by the sum of denominators; never sum over windows or kinds of scope."
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One gauge that carries one part of one KPI."""
+
+    name: str
+    part: Part
+    unit: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServingMetric:
+    """One metric about the figures as a whole or about the serving process."""
+
+    name: str
+    type: Literal["gauge", "counter", "info"]
+    labels: tuple[str, ...]
+    unit: str
+    help: str
+
+
+def labels_of(kpi: Kpi) -> tuple[str, ...]:
+    """Return the label names of a KPI's gauges."""
+    labels = ["scope_kind", "scope"]
+    if kpi.subject == "contacts":
+        labels.append("channel")
+    labels.append("state" if kpi.id == "agents_by_state" else "window")
+    return tuple(label for label in labels if label != "window" or "now" not in kpi.windows)
+
+
+def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
+    """Return a KPI's gauges: its value, then the parts that a ratio or mean never travels without."""
+    unit = kpi.unit if kpi.unit in {"seconds", "ratio"} else ""
+    advice = "" if "now" in kpi.windows else f" {_NOT_SUMMABLE}"
+    metrics = [Metric(kpi.metric, "value", unit, f"{_capitalized(kpi.en)}: {kpi.formula}.{advice}")]
+    if kpi.numerator_unit is None or kpi.denominator_unit is None:
+        return tuple(metrics)
+    stem = kpi.metric.removesuffix(f"_{kpi.unit}")
+    units: tuple[tuple[Part, Unit], ...] = (("numerator", kpi.numerator_unit), ("denominator", kpi.denominator_unit))
+    for part, part_unit in units:
+        suffix = "seconds" if part_unit == "seconds" else ""
+        name = "_".join(filter(None, (stem, part, suffix)))
+        metrics.append(Metric(name, part, suffix, f"{_capitalized(part)} of {kpi.metric} ({part_unit}). {_PARTS_HELP}"))
+    if kpi.measured:
+        text = f"Measured share of what {kpi.metric} is about, 0 to 1; below 1 some sources do not report it. {_NOT_SUMMABLE}"
+        metrics.append(Metric(f"{stem}_coverage_ratio", "coverage", "ratio", text))
+    return tuple(metrics)
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+SERVING_METRICS: tuple[ServingMetric, ...] = (
+    ServingMetric(
+        "contact_center_as_of_timestamp_seconds",
+        "gauge",
+        (),
+        "seconds",
+        "Newest instant the figures take in; alert on time() minus this.",
+    ),
+    ServingMetric(
+        "contact_center_complete_through_timestamp_seconds",
+        "gauge",
+        (),
+        "seconds",
+        "Nothing earlier than this is still to come; absent while a part of the stream has said nothing.",
+    ),
+    ServingMetric(
+        "contact_center_source_last_seen_timestamp_seconds",
+        "gauge",
+        ("source",),
+        "seconds",
+        "Last sign of life of a source.",
+    ),
+    ServingMetric(
+        "contact_center_source_stale",
+        "gauge",
+        ("source",),
+        "",
+        "1 if a source has been silent for longer than the source timeout, else 0.",
+    ),
+    ServingMetric(
+        "contact_center_reader_connected",
+        "gauge",
+        (),
+        "",
+        "1 if the serving process has read the metric topic to its end and still reaches it, else 0.",
+    ),
+    ServingMetric(
+        "contact_center_metric_records_rejected_total",
+        "counter",
+        (),
+        "",
+        "Records of the metric topic that could not be read and were left out.",
+    ),
+    ServingMetric(
+        "contact_center_event_stream_clients",
+        "gauge",
+        (),
+        "",
+        "Open streams of server-sent events.",
+    ),
+    ServingMetric(
+        "contact_center_build_info",
+        "info",
+        ("version",),
+        "",
+        "Version of the serving process.",
+    ),
+)
+
+
+def _unique() -> None:
+    names = [metric.name for kpi in KPIS for metric in metrics_of(kpi)] + [metric.name for metric in SERVING_METRICS]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"the catalogue names a metric twice: {', '.join(repeated)}")
+
+
+_unique()

@@ -1,0 +1,65 @@
+"""Words of pages that are no KPI: scopes, channels, states and short phrases, in English and Japanese."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["LANGUAGES", "WORDS", "Language"]
+
+Language = Literal["en", "ja"]
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
+
+_BOTH: dict[str, tuple[str, str]] = {
+    "wallboard": ("Wallboard", "ウォールボード"),
+    "scope.queue": ("Queue", "キュー"),
+    "scope.department": ("Department", "部門"),
+    "scope.business": ("Business", "事業"),
+    "scope.site": ("Site", "拠点"),
+    "scope.team": ("Team", "チーム"),
+    "scope.total": ("Total", "全体"),
+    "channel": ("Channel", "チャネル"),
+    "channel.voice": ("Voice", "電話"),
+    "channel.video": ("Video", "ビデオ"),
+    "channel.chat": ("Chat", "チャット"),
+    "channel.sms": ("SMS", "SMS"),
+    "channel.mail": ("Mail", "メール"),
+    "channel.web_form": ("Web form", "Webフォーム"),
+    "channel.ticket": ("Ticket", "チケット"),
+    "channel.social": ("Social", "SNS"),
+    "channel.callback": ("Callback", "折り返し"),
+    "channel.survey": ("Survey", "アンケート"),
+    "channel.faq": ("FAQ", "FAQ"),
+    "channel.bot": ("Bot", "ボット"),
+    "state.handling": ("Handling", "対応中"),
+    "state.wrap_up": ("Wrap-up", "後処理"),
+    "state.idle": ("Idle", "待機"),
+    "state.available": ("Available", "在席"),
+    "state.unavailable": ("Unavailable", "離席"),
+    "window": ("Window", "集計期間"),
+    "window.trailing": ("last {n} min", "直近{n}分"),
+    "queues": ("Queues", "キュー別"),
+    "teams": ("Teams", "チーム別"),
+    "target": ("target {value}", "目標 {value}"),
+    "below_target": ("below target", "目標未達"),
+    "measured": ("{value} measured", "計測率 {value}"),
+    "as_of": ("as of {time}", "{time} 現在"),
+    "no_as_of": ("no figures yet", "データ未着"),
+    "live": ("live", "ライブ"),
+    "stale": ("{age} old", "{age}前のデータ"),
+    "disconnected": ("connection lost – trying again", "接続が切れました – 再接続中"),
+    "loading": ("reading figures", "読み込み中"),
+    "silent_sources": ("silent: {sources}", "応答なし: {sources}"),
+    "no_queues": ("No queue has reported yet.", "まだデータがありません。"),
+    "no_teams": ("No team has reported yet.", "まだデータがありません。"),
+    "other_language": ("日本語", "English"),
+    "seconds": ("{n} s", "{n}秒"),
+    "minutes": ("{n} min", "{n}分"),
+    "hours": ("{n} h", "{n}時間"),
+    "days": ("{n} d", "{n}日"),
+}
+
+#: Language → word id → text; braces mark what the page fills in.
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {name: english for name, (english, _) in _BOTH.items()},
+    "ja": {name: japanese for name, (_, japanese) in _BOTH.items()},
+}

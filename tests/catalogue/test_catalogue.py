@@ -1,0 +1,123 @@
+"""The catalogue holds exactly the KPIs that docs/counting.md defines, complete in both languages, with lawful metric names."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from schemas.base import Channel
+from schemas.metrics import NowFigures, ScopeKind
+from streams.catalogue import KPIS, SERVING_METRICS, WORDS, Kpi, kind_of_window, labels_of, metrics_of, window_label
+
+COUNTING = Path(__file__).parents[2] / "docs" / "counting.md"
+
+
+def defined() -> list[tuple[list[str], str, str]]:
+    """Return the rows of the table in section 8: ids, the text about windows beside them, denominator."""
+    section = COUNTING.read_text(encoding="utf-8").split("\n## 8.")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")]
+    return [(re.sub(r"\(.*\)", "", row[0]).replace(" ", "").split(","), " ".join(row[:2]), row[2]) for row in rows[2:]]
+
+
+def test_catalogue_has_the_kpis_of_the_normative_page() -> None:
+    """Section 8 of docs/counting.md and the catalogue name the same ids, each once."""
+    assert sorted(kpi for ids, _, _ in defined() for kpi in ids) == sorted(kpi.id for kpi in KPIS)
+
+
+def test_windows_and_parts_are_those_of_the_normative_page() -> None:
+    """What the page calls trailing only or now only, and what it gives a denominator, the catalogue does too."""
+    by_id = {kpi.id: kpi for kpi in KPIS}
+    for ids, about, denominator in defined():
+        for kpi in (by_id[name] for name in ids):
+            expected = ("now",) if "now only" in about else ("trailing",) if "W only" in about else ("trailing", "interval", "day")
+            assert (kpi.id, kpi.windows) == (kpi.id, expected)
+            assert (kpi.id, kpi.has_parts) == (kpi.id, denominator != "–")
+
+
+@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
+def test_everything_is_said_in_both_languages(kpi: Kpi) -> None:
+    """Names and meanings are there, Japanese ones in Japanese script, and a meaning is one sentence."""
+    assert kpi.en
+    assert kpi.formula
+    assert re.search(r"[ぁ-んァ-ヶ一-龠]", kpi.ja)
+    assert re.search(r"[ぁ-んァ-ヶ一-龠]", kpi.meaning_ja)
+    assert kpi.meaning_ja.endswith("。")
+    assert kpi.meaning_en.endswith(".")
+
+
+@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
+def test_metric_names_follow_the_conventions(kpi: Kpi) -> None:
+    """Names are snake_case with the prefix and end in their base unit; none looks like a counter or a percentage."""
+    for metric in metrics_of(kpi):
+        assert re.fullmatch(r"contact_center_[a-z]+(_[a-z]+)*", metric.name)
+        assert not metric.unit or metric.name.endswith(f"_{metric.unit}")
+        assert not metric.name.endswith("_total")
+        assert "percent" not in metric.name
+    assert {"scope_kind", "scope"} < set(labels_of(kpi))
+    assert ("channel" in labels_of(kpi)) == (kpi.subject == "contacts")
+    assert ("window" in labels_of(kpi)) == (kpi.windows != ("now",))
+
+
+def test_no_metric_name_is_used_twice() -> None:
+    """Each metric belongs to one part of one KPI or to the serving process."""
+    names = [metric.name for kpi in KPIS for metric in metrics_of(kpi)] + [metric.name for metric in SERVING_METRICS]
+
+    assert len(names) == len(set(names))
+
+
+def test_ratios_and_means_ship_both_parts() -> None:
+    """A KPI with a denominator exports its numerator and denominator, and its coverage where it can be below 1."""
+    for kpi in KPIS:
+        parts = [metric.part for metric in metrics_of(kpi)]
+        assert parts == ["value"] + (["numerator", "denominator"] if kpi.has_parts else []) + (["coverage"] if kpi.measured else [])
+
+
+def test_now_kpis_are_fields_of_the_record() -> None:
+    """A KPI that is served now names the field of the now record that carries it."""
+    for kpi in KPIS:
+        if kpi.windows == ("now",):
+            assert kpi.source.split(": ")[1].split()[0] in NowFigures.model_fields
+
+
+def test_words_have_the_same_blanks_in_both_languages() -> None:
+    """A page fills in the same values whatever its language."""
+
+    def blanks(text: str) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    assert WORDS["en"].keys() == WORDS["ja"].keys()
+    for name, english in WORDS["en"].items():
+        assert (name, blanks(english)) == (name, blanks(WORDS["ja"][name]))
+
+
+def test_every_channel_and_scope_has_a_word() -> None:
+    """No page falls back to an identifier for a channel or a kind of scope."""
+    wanted = {f"channel.{channel}" for channel in get_args(Channel)} | {f"scope.{kind}" for kind in get_args(ScopeKind)}
+
+    assert wanted <= WORDS["en"].keys()
+
+
+@pytest.mark.parametrize(
+    ("window", "kind", "label"),
+    [
+        ("trailing_5m", "trailing", "5m"),
+        ("trailing_60m", "trailing", "60m"),
+        ("interval_30m", "interval", "interval_30m"),
+        ("day", "day", "day"),
+    ],
+    ids=range(4),
+)
+def test_windows_are_told_apart(window: str, kind: str, label: str) -> None:
+    """A window's name tells its kind, and trailing windows get the short label."""
+    assert (kind_of_window(window), window_label(window)) == (kind, label)
+
+
+@pytest.mark.parametrize("window", ["", "15m", "trailing", "trailing_15", "trailing_m", "sliding_15m", "days"])
+def test_other_windows_are_refused(window: str) -> None:
+    """A misspelled window is an error that shows how to spell it, not an empty page."""
+    with pytest.raises(ValueError, match="trailing_15m"):
+        kind_of_window(window)
