@@ -81,31 +81,27 @@ class ContactTracker:
             return
         name = event.conversation_id
         conversation = self.conversations.get(name)
-        if late:
-            if conversation is not None and conversation.knows(fact[3]):
-                self.repeated += 1
-            else:
-                self._count_late(event, received)
-            return
-        if conversation is None:
-            conversation = self.conversations[name] = Conversation()
-        elif conversation.knows(fact[3]):
+        if conversation is not None and conversation.knows(fact[3]):
             self.repeated += 1
             return
-        before_waiting, before_active = tuple(conversation.waiting(self._rules)), conversation.in_progress()
+        if late:
+            self._count_late(event, received)
+            return
+        new = conversation is None
+        if conversation is None:
+            conversation = self.conversations[name] = Conversation()
         if conversation.takes_in_order(fact):
             conversation.append(fact, self._rules, self._ledger)
         elif not self._count_anew(conversation, fact, received):
             self._count_late(event, received)
             return
         self._changed.add(name)
-        self._note_now(name, conversation, before_waiting, before_active)
-        if conversation.closed:
-            self._closed.append((conversation.last_ms, name))
+        if new or conversation.moved():
+            self._note_now(name, conversation)
 
     def _count_anew(self, conversation: Conversation, fact: Fact, received: int) -> bool:
         """Count all facts again with one more among them; refuse what would change a frozen pane after an exclusion."""
-        facts = sorted([*conversation.facts, fact], key=_order)
+        facts = sorted([*conversation.facts, fact])
         before, after = Ledger(), Ledger()
         Conversation().refold(conversation.facts, self._rules, before)
         counted = Conversation()
@@ -132,8 +128,10 @@ class ContactTracker:
                 group = self._targets.number(Scope(TOTAL, channel or "voice"))
         self._ledger.book(group, received, received, (("late_events", 1),))
 
-    def _note_now(self, name: str, conversation: Conversation, waiting: tuple[tuple[int, int], ...], active: int | None) -> None:
-        now_waiting, now_active = tuple(conversation.waiting(self._rules)), conversation.in_progress()
+    def _note_now(self, name: str, conversation: Conversation) -> None:
+        """Keep up who waits where and since when, and what is in progress."""
+        waiting, active = conversation.noted_waiting, conversation.noted_active
+        now_waiting, now_active = conversation.note(self._rules)
         if now_waiting != waiting:
             for target, _ in waiting:
                 del self._waiting[target][name]
@@ -146,6 +144,8 @@ class ContactTracker:
                 if group is not None:
                     self._active[group] = self._active.get(group, 0) + change
                     self._touched_now.add(group)
+        if conversation.closed:
+            self._closed.append((conversation.last_ms, name))
 
     # --- at a flush
 
@@ -161,9 +161,13 @@ class ContactTracker:
         while self._closed and self._closed[0][0] < before_ms:
             _, name = self._closed.popleft()
             conversation = self.conversations.get(name)
-            if conversation is not None and conversation.closed and conversation.last_ms < before_ms:
+            if conversation is None or not conversation.closed:
+                continue
+            if conversation.last_ms < before_ms:
                 del self.conversations[name]
                 self._changed.add(name)
+            else:
+                self._closed.append((conversation.last_ms, name))
 
     def changed_conversations(self) -> Iterator[tuple[str, list[Fact] | None]]:
         """Yield the facts of conversations changed since the last call, None for those given up."""
@@ -186,14 +190,9 @@ class ContactTracker:
         """Take a kept conversation back in."""
         conversation = self.conversations[name] = Conversation()
         conversation.refold(facts, self._rules, Ledger())
-        self._note_now(name, conversation, (), None)
-        if conversation.closed:
-            self._closed.append((conversation.last_ms, name))
+        self._note_now(name, conversation)
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in."""
         self._closed = deque(sorted(self._closed))
 
-
-def _order(fact: Fact) -> tuple[int, int, int, str]:
-    return fact[:4]

@@ -39,6 +39,8 @@ class Kind(IntEnum):
     EXCLUDED = 16
 
 
+_ARRIVED, _EXCLUDED = int(Kind.ARRIVED), int(Kind.EXCLUDED)
+
 #: (occurred_ms, sequence, kind, event_id, then up to four details of the kind); facts sort by the first four.
 Fact = tuple[int, int, int, str, Any, Any, Any, Any]
 
@@ -100,11 +102,16 @@ class Conversation:
 
     __slots__ = (
         "_apart", "_channel", "_counted", "_episodes", "_had_leg", "_last", "_leg", "_legs", "_single", "_single_targets", "_touch_ms", "_touch_seen", "_visit",
-        "_visit_channel", "_visit_queue", "_void", "_working", "facts", "last_ms",
+        "_visit_channel", "_visit_queue", "_void", "_working", "facts", "last_ms", "noted_active", "noted_leg", "noted_visit",
+        "noted_waiting",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
+        self.noted_visit: int | None = None
+        self.noted_leg: _Leg | None = None
+        self.noted_waiting: tuple[tuple[int, int], ...] = ()
+        self.noted_active: int | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -131,12 +138,16 @@ class Conversation:
 
     def knows(self, event_id: str) -> bool:
         """Say whether an event is among the facts."""
-        return any(fact[3] == event_id for fact in self.facts)
+        for fact in self.facts:  # noqa: SIM110 - a generator costs three times as much, for every event
+            if fact[3] == event_id:
+                return True
+        return False
 
     def takes_in_order(self, fact: Fact) -> bool:
         """Say whether a fact can be counted on top of the others, without counting them anew."""
         facts = self.facts
-        return not facts or (fact[:4] > facts[-1][:4] and fact[2] != Kind.EXCLUDED and (fact[2] != Kind.ARRIVED))
+        # Event ids differ, so the comparison never goes beyond the first four parts.
+        return not facts or (fact > facts[-1] and fact[2] != _EXCLUDED and fact[2] != _ARRIVED)
 
     def append(self, fact: Fact, rules: Rules, ledger: Ledger) -> None:
         """Count a fact that comes after all others."""
@@ -154,32 +165,33 @@ class Conversation:
 
     def become(self, other: Conversation) -> None:
         """Take over another one's facts and state."""
+        noted = self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active
         for name in Conversation.__slots__:
             setattr(self, name, getattr(other, name))
+        self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active = noted
 
     # --- what goes on now
 
-    @property
-    def waiting_since(self) -> int | None:
-        """Entry of the open visit."""
-        return self._visit
+    def moved(self) -> bool:
+        """Say whether it waits or is worked on otherwise than when this was last noted."""
+        return self._visit != self.noted_visit or self._leg is not self.noted_leg or self._episodes is not None
 
-    def waiting(self, rules: Rules) -> Iterable[tuple[int, int]]:
-        """Yield the targets it waits in, and since when."""
-        if self._visit is None:
-            return
+    def note(self, rules: Rules) -> tuple[tuple[tuple[int, int], ...], int | None]:
+        """Note and return the targets it waits in, each with since when, and the group in whose scopes an agent works on it."""
+        self.noted_visit, self.noted_leg = self._visit, self._leg
+        self.noted_waiting = () if self._visit is None else tuple(self._waiting(self._visit, rules))
+        self.noted_active = None if self._leg is None else self._leg.targets.everything
+        return self.noted_waiting, self.noted_active
+
+    def _waiting(self, entered: int, rules: Rules) -> Iterable[tuple[int, int]]:
         targets = rules.targets.of_queue(self._visit_queue, self._visit_channel)
         if self._episodes is None:
-            yield targets.everything, self._visit
+            yield targets.everything, entered
             return
-        yield targets.queue, self._visit
+        yield targets.queue, entered
         for scope in targets.larger:
             episode = self._episodes[scope]
-            yield scope, (episode.entered if episode.state == "waiting" else self._visit)
-
-    def in_progress(self) -> int | None:
-        """Return the group in whose scopes an agent works on it."""
-        return self._leg.targets.everything if self._leg else None
+            yield scope, (episode.entered if episode.state == "waiting" else entered)
 
     def current_group(self, rules: Rules) -> int | None:
         """Return the group of the queue it is or was last in."""
