@@ -57,8 +57,8 @@ class FollowSettings:
     retry_seconds: float = 10.0
 
 
-async def publish_history(path: Path, parser: QueueLogParser, publisher: Publisher) -> Summary:
-    """Publish a whole file; every line counts as received when it occurred.
+async def publish_history(path: Path, parser: QueueLogParser, publisher: Publisher, *, stop: asyncio.Event | None = None) -> Summary:
+    """Publish a whole file, or until ``stop`` is set; every line counts as received when it occurred.
 
     Raises:
         NotPublishedError: Kafka did not take it, after several tries. Published again, nothing counts twice.
@@ -66,6 +66,8 @@ async def publish_history(path: Path, parser: QueueLogParser, publisher: Publish
     """
     summary = Summary()
     for batch in _batches(read_lines(path)):
+        if stop is not None and stop.is_set():
+            break
         events, rejected = _parsed(batch, parser, None, summary)
         for attempt in range(1, _TRIES + 1):
             try:
@@ -97,7 +99,7 @@ async def follow(
         StateFileError: the state file cannot be used.
         OSError: a file cannot be read or written.
     """
-    run = _Following(path, state, parser, publisher, now, stop, settings or FollowSettings())
+    run = _Following(path, state, parser, publisher, now=now, stop=stop, settings=settings or FollowSettings())
     return await run.run()
 
 
@@ -110,6 +112,7 @@ class _Following:
         state: Path,
         parser: QueueLogParser,
         publisher: Publisher,
+        *,
         now: Callable[[], datetime],
         stop: asyncio.Event,
         settings: FollowSettings,

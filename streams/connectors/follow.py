@@ -54,8 +54,9 @@ class Position:
 class _Splitter:
     """Cuts what is read into lines; holds at most one line, of bounded size."""
 
-    def __init__(self, file: str, offset: int, line: int) -> None:
+    def __init__(self, file: str, offset: int, line: int, max_bytes: int = MAX_LINE_BYTES) -> None:
         self.file = file
+        self._max_bytes = max_bytes
         self.offset = offset
         self.line = line
         self._rest = bytearray()
@@ -76,7 +77,7 @@ class _Splitter:
             yield self._cut(line_end=0)
 
     def _keep(self, part: bytes) -> None:
-        room = MAX_LINE_BYTES - len(self._rest)
+        room = self._max_bytes - len(self._rest)
         self._rest += part[:room]
         self._dropped += max(0, len(part) - room)
 
@@ -90,9 +91,12 @@ class _Splitter:
         return line
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Yield every line of a file, also the last one when it has no line end; raise OSError."""
-    splitter = _Splitter(path.name, 0, 1)
+def read_lines(path: Path, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
+    """Yield every line of a file, also the last one when it has no line end; raise OSError.
+
+    Of a line longer than ``max_bytes`` only so many are kept.
+    """
+    splitter = _Splitter(path.name, 0, 1, max_bytes)
     with path.open("rb", buffering=0) as file:
         while data := file.read(_READ_BYTES):
             yield from splitter.feed(data)

@@ -18,7 +18,7 @@ MAX_LINE_BYTES = 64 * 1024
 class Line:
     """One line as it stood in a file, without its line end."""
 
-    #: At most MAX_LINE_BYTES; ``length`` says how long it really is.
+    #: Cut where its reader was told to, by default at MAX_LINE_BYTES; ``length`` says how long it really is.
     raw: bytes
     file: str
     number: int

@@ -1,0 +1,73 @@
+"""What several subcommands share: options, logging, and how an error reaches the person who typed the command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from zoneinfo import ZoneInfo, available_timezones
+
+from schemas.topics import DEFAULT_PREFIX
+
+__all__ = ["add_kafka_options", "add_log_option", "fail", "interruptible", "label", "start_logging", "zone"]
+
+#: Libraries that write payloads into their debug messages.
+_NO_DEBUG = ("aiokafka", "kafka", "aiohttp", "asyncio")
+
+
+def add_kafka_options(parser: argparse.ArgumentParser) -> None:
+    """Declare where Kafka is and what its topics are called."""
+    default = os.environ.get("CONTACT_STREAMS_BOOTSTRAP", "127.0.0.1:9092")
+    parser.add_argument(
+        "--bootstrap",
+        default=default,
+        metavar="HOST:PORT",
+        help="Kafka, several separated by commas (default: CONTACT_STREAMS_BOOTSTRAP or %(default)s)",
+    )
+    parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="topic prefix (default: %(default)s)")
+
+
+def add_log_option(parser: argparse.ArgumentParser) -> None:
+    """Declare how much is logged."""
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+
+def start_logging(level: str) -> None:
+    """Log to stderr."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for name in _NO_DEBUG:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+def fail(what: object, *, code: int = 2) -> int:
+    """Say on stderr what is wrong, where, and what to do; return the exit code."""
+    sys.stderr.write(f"contact-streams: {what}\n")
+    return code
+
+
+def interruptible() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set, in place of ending the process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for which in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(which, stop.set)
+    return stop
+
+
+def label(text: str) -> str:
+    """Check a name that events will carry, such as a source."""
+    if not 1 <= len(text) <= 100 or not text.isprintable() or not text.strip():  # noqa: PLR2004 - schemas.base.Label
+        message = "1 to 100 printable characters"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def zone(text: str) -> ZoneInfo:
+    """Read the name of a time zone."""
+    if text not in available_timezones():
+        message = f"unknown time zone {text!r}: use an IANA name such as Europe/Berlin or Asia/Tokyo"
+        raise argparse.ArgumentTypeError(message)
+    return ZoneInfo(text)

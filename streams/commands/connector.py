@@ -1,0 +1,83 @@
+"""``contact-streams connector``: bring what a platform writes to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.commands import queue_log_options
+from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, start_logging
+from streams.connectors.feed import Summary, follow, publish_history
+from streams.connectors.follow import StateFileError
+from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublishedError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from streams.connectors.queue_log import QueueLogParser
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser("connector", help="publish what a platform writes", description=__doc__)
+    platforms = parser.add_subparsers(title="platforms", metavar="PLATFORM", required=True)
+    queue_log = platforms.add_parser(
+        "asterisk-queue-log", help="Asterisk's queue_log", description="Publishes the events of an Asterisk queue_log."
+    )
+    queue_log.add_argument("file", type=Path, metavar="FILE", help="the log, usually /var/log/asterisk/queue_log")
+    how = queue_log.add_mutually_exclusive_group()
+    how.add_argument("--follow", action="store_true", help="go on as the file grows, through its rotations (default)")
+    how.add_argument(
+        "--once", action="store_true", help="publish the whole file as history, then end; may be repeated, nothing counts twice"
+    )
+    queue_log.add_argument("--state", type=Path, help="where --follow keeps its place (default: FILE.state)")
+    queue_log_options.add_options(queue_log)
+    add_kafka_options(queue_log)
+    add_log_option(queue_log)
+    queue_log.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish until the end of the file, or until SIGTERM or SIGINT."""
+    start_logging(args.log_level)
+    try:
+        parser = queue_log_options.make_parser(args)
+    except ValueError as error:
+        return fail(error)
+    if args.once and not os.access(args.file, os.R_OK):
+        return fail(f"{args.file}: is not there or cannot be read")
+    if not args.file.parent.is_dir():
+        return fail(f"{args.file.parent}: is no folder; a log that is followed may come later, its folder may not")
+    try:
+        summary = asyncio.run(_publish(args, parser))
+    except (StateFileError, NotPublishedError) as error:
+        return fail(error, code=1)
+    except OSError as error:
+        return fail(f"{error.filename or args.file}: {error.strerror or error}", code=1)
+    ignored = ", ".join(f"{kind} {count}" for kind, count in sorted(parser.ignored.items())) or "none"
+    sys.stdout.write(f"{summary.lines} lines: {summary.events} events, {summary.rejected} dead letters; only informing: {ignored}\n")
+    return 0
+
+
+async def _publish(args: argparse.Namespace, parser: QueueLogParser) -> Summary:
+    stop = interruptible()
+    publisher = KafkaPublisher(
+        args.bootstrap,
+        EventTopics.with_prefix(args.prefix),
+        now=lambda: datetime.now(UTC),
+        timeout_seconds=10,
+        client_id=f"contact-streams-{parser.source}",
+    )
+    try:
+        if args.once:
+            return await publish_history(args.file, parser, publisher, stop=stop)
+        state = args.state or args.file.with_name(f"{args.file.name}.state")
+        return await follow(args.file, state, parser, publisher, now=lambda: datetime.now(UTC), stop=stop)
+    finally:
+        await publisher.stop()

@@ -1,0 +1,87 @@
+"""``contact-streams gateway``: take canonical events over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, start_logging
+from streams.connectors.gateway import Gateway, GatewaySettings, NotPermittedHereError
+from streams.connectors.publishing import EventTopics, KafkaPublisher
+from streams.connectors.senders import TOKENS_VARIABLE, Senders, TokensError
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    defaults = GatewaySettings()
+    parser = subparsers.add_parser(
+        "gateway",
+        help="take canonical events over HTTP and publish them",
+        description=f"Takes canonical events at POST /v1/events. Senders are named in {TOKENS_VARIABLE}, as name=token pairs.",
+    )
+    add_kafka_options(parser)
+    parser.add_argument("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=defaults.events_per_second, help="events a second a sender may send for long (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--burst", type=float, default=defaults.burst_events, help="events a sender may send at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--complete-after",
+        type=float,
+        default=defaults.complete_after_seconds,
+        metavar="SECONDS",
+        help="how far behind now the senders are taken to be complete (default: %(default)s)",
+    )
+    add_log_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    start_logging(args.log_level)
+    if args.rate <= 0 or args.burst <= 0 or args.complete_after < 0:
+        return fail("gateway: --rate and --burst are above 0, --complete-after is 0 or more")
+    try:
+        senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""))
+    except TokensError as error:
+        return fail(f"{TOKENS_VARIABLE}: {error}")
+    settings = GatewaySettings(
+        host=args.host,
+        port=args.port,
+        events_per_second=args.rate,
+        burst_events=args.burst,
+        complete_after_seconds=args.complete_after,
+    )
+    return asyncio.run(_serve(args, senders, settings))
+
+
+async def _serve(args: argparse.Namespace, senders: Senders, settings: GatewaySettings) -> int:
+    stop = interruptible()
+    publisher = KafkaPublisher(
+        args.bootstrap, EventTopics.with_prefix(args.prefix), now=lambda: datetime.now(UTC), client_id="contact-streams-gateway"
+    )
+    try:
+        gateway = Gateway(publisher, senders, settings)
+        address = await gateway.start()
+    except NotPermittedHereError as error:
+        return fail(error)
+    except (OSError, OverflowError) as error:
+        return fail(f"gateway: cannot listen on {args.host} port {args.port}: {error}. Choose another --host or --port.")
+    tokens = "" if senders else f" (no tokens: from this machine only; set {TOKENS_VARIABLE} to take events from others)"
+    sys.stdout.write(f"gateway {address}/v1/events{tokens}\n")
+    sys.stdout.flush()
+    await stop.wait()
+    await gateway.stop()
+    await publisher.stop()
+    return 0

@@ -1,0 +1,50 @@
+"""The options of everything that reads an Asterisk queue_log, and the parser they make."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from streams.commands.common import label, zone
+from streams.connectors.queue_log import QueueLogParser, hashed_customer
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["CUSTOMER_KEY_VARIABLE", "add_options", "make_parser"]
+
+#: The secret that callers' numbers are hashed with; without it nothing of a caller passes.
+CUSTOMER_KEY_VARIABLE: Final = "CONTACT_STREAMS_CUSTOMER_KEY"
+
+_MIN_KEY_LENGTH: Final = 16
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how lines are read."""
+    parser.add_argument("--source", type=label, default="asterisk", help="names this Asterisk in every event (default: %(default)s)")
+    parser.add_argument("--site", type=label, help="the site its events belong to")
+    parser.add_argument("--zone", type=zone, default=UTC, help="time zone of times written as dates; epoch times need none (default: UTC)")
+    parser.add_argument(
+        "--ignore-kind",
+        action="append",
+        default=[],
+        metavar="KIND",
+        help="an event kind of your own dialplan that is to be passed over; may be repeated",
+    )
+
+
+def make_parser(args: argparse.Namespace) -> QueueLogParser:
+    """Return the parser for the options; raise ValueError with a sentence for the operator."""
+    secret = os.environ.get(CUSTOMER_KEY_VARIABLE, "")
+    if secret and len(secret) < _MIN_KEY_LENGTH:
+        message = f"{CUSTOMER_KEY_VARIABLE}: a key has at least {_MIN_KEY_LENGTH} characters; unset it to leave customers out"
+        raise ValueError(message)
+    return QueueLogParser(
+        args.source,
+        now=lambda: datetime.now(UTC),
+        zone=args.zone,
+        site=args.site,
+        customer_key=hashed_customer(secret.encode()) if secret else None,
+        ignored_kinds=frozenset(args.ignore_kind),
+    )
