@@ -7,7 +7,7 @@ in one go it leaves to them: they alone word a refusal, and they settle the few 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from schemas import structs
 from schemas.base import TEXT_PATTERN
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, encode, parse_agent_event, parse_contact_event
 from schemas.limits import MAX_RECORD_BYTES
+from schemas.rejection import REJECT_REASONS, Rejected, RejectReason
 from schemas.times import REST_MS, SECOND_MS, parse_time_ms, to_ms
 
 if TYPE_CHECKING:
@@ -26,33 +27,6 @@ if TYPE_CHECKING:
     from schemas.base import Event
 
 __all__ = ["REJECT_REASONS", "RejectReason", "Rejected", "decode_agent_event", "decode_contact_event"]
-
-RejectReason = Literal[
-    "empty",
-    "too_large",
-    "invalid_utf8",
-    "invalid_json",
-    "unknown_type",
-    "missing_field",
-    "wrong_type",
-    "invalid_value",
-]
-"""Why a record was refused; the label of a counter, so the list only grows."""
-
-REJECT_REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
-
-
-class Rejected(ValueError):  # noqa: N818  # it is an outcome, named as the counter is
-    """A record value is not an event of its topic.
-
-    `reason` is one of `REJECT_REASONS`. `detail` names the field and what it may hold; it never quotes what was sent.
-    """
-
-    def __init__(self, reason: RejectReason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason: RejectReason = reason
-        self.detail = detail
-
 
 E_co = TypeVar("E_co", bound=structs.Event, covariant=True)
 
@@ -172,21 +146,12 @@ def _decode_by_models(value: bytes | None, read: Callable[[bytes], Any], parse: 
         # The parser's message says what it expected and where, and quotes nothing.
         raise Rejected("invalid_json", str(error)) from None
     event = read(encode(model))
+    wire_names = dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
     for name in ("occurred_ms", "received_ms", *event.further_times):
-        moment = getattr(model, _MODEL_NAMES[name])
+        moment = getattr(model, wire_names[name])
         setattr(event, name, None if moment is None else to_ms(moment))
     return event
 
-
-#: Names of times in the models, by their names in the structs.
-_MODEL_NAMES = {
-    "occurred_ms": "occurred_at",
-    "received_ms": "received_at",
-    "due_ms": "due",
-    "start_ms": "start",
-    "end_ms": "end",
-    "complete_through_ms": "complete_through",
-}
 
 #: What pydantic's error types mean here; every other one is an invalid value.
 _REASONS: dict[str, RejectReason] = {
@@ -214,8 +179,8 @@ _PERMITTED = {
     "tuple_type": "a list",
     "time_type": "a time as text, such as 2026-08-06T12:34:56.789Z",
     "time_format": "a time such as 2026-08-06T12:34:56.789Z, with Z or an offset",
-    "string_too_short": "at least {min_length} characters",
-    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "a length of at least {min_length}",
+    "string_too_long": "a length of at most {max_length}",
     "too_long": "at most {max_length} entries",
     "literal_error": "one of {expected}",
     "greater_than_equal": "at least {ge}",
@@ -239,8 +204,13 @@ def _rejected(error: ErrorDetails, types: tuple[str, ...]) -> Rejected:
         pattern = error["ctx"]["pattern"]
         permitted = "a text without control characters that is not blank" if pattern == TEXT_PATTERN else f"a text like {pattern}"
         return Rejected(reason, f"{path}: {permitted}")
-    permitted = _PERMITTED.get(kind, "an object" if not path else "another value").format(**error.get("ctx", {}))
+    permitted = _PERMITTED.get(kind, "an object" if not path else "another value").format(**_whole(error.get("ctx", {})))
     return Rejected(reason, f"{path or 'record'}: {permitted}")
+
+
+def _whole(context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context with whole numbers written without a fraction."""
+    return {name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in context.items()}
 
 
 # ---- The topics --------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,122 @@
+"""Writes `docs/events.md`: every kind of event with its fields, in tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from schemas.agent import AgentModel
+from schemas.base import MAX_SECONDS, Event
+from schemas.contact import ContactModel
+from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
+from schemas.generators.json_schema import kind_of
+from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES
+from schemas.other import CustomerModel, SourceHeartbeat, SourceSnapshot
+from schemas.rejection import REJECT_REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["event_page"]
+
+_SOURCE_KINDS: tuple[type[Event], ...] = (SourceHeartbeat, SourceSnapshot)
+
+_INTRODUCTION = f"""<!-- Written by `python -m schemas.generate` from the models in `schemas/`: change those. -->
+
+# Events
+
+What connectors publish and the engine counts. A record's value is one JSON object in UTF-8; its `type` says which of the kinds below it is.
+JSON Schema of every kind stands in `schemas/json/events/`, of every topic in `schemas/json/topics/`.
+
+## Rules
+
+- **Unknown stays unknown.** A field that a platform does not report is absent (or null, which means the same); it is never guessed.
+- **Only additions.** Fields that a reader does not know are ignored. Within `v1` a new field is optional; anything else makes a new topic.
+- **Times** are RFC 3339 text with a capital `T` and with `Z` or an offset: `2026-08-06T12:34:56.789Z`.
+  A fraction has 1 to 9 digits; what is finer than a millisecond is cut off. Numbers are no times.
+- **Durations** are seconds, from 0 to ten years, and may have a fraction.
+- **Texts** hold no control characters and are not blank. Lengths are in characters.
+- **Types are strict**: a number is no text and `"1"` is no number.
+- **A record has at most {MAX_RECORD_BYTES // 1024} KiB.** `occurred_at` is not before the year 2000 (`time_too_old`)
+  and at most {MAX_AHEAD_MS // 60_000} minutes after `received_at`, which is at most {MAX_AHEAD_MS // 60_000} minutes
+  after the record's publishing (`time_in_future`).
+- **A record that breaks a rule becomes a dead letter** with one of the reasons {", ".join(f"`{reason}`" for reason in REJECT_REASONS)}.
+
+A *conversation* is one customer's matter; a *contact* is what the platform gives an id; a *visit* is one stay in one queue.
+Contact ids stay the platform's own; of customers only keyed hashes are published.
+"""
+
+_SOURCES = """## Sources
+
+A connector sends these to every partition of `contact-events.v1` and of `agent-events.v1`: they tell a quiet night from a dead feed.
+"""
+
+
+def _words(schema: dict[str, Any]) -> str:
+    """Return what a field may hold, from its JSON Schema."""
+    if "anyOf" in schema:
+        return " or ".join(_words(part) for part in schema["anyOf"] if part.get("type") != "null")
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    match schema.get("type"):
+        case "string" if schema.get("format") == "date-time":
+            return "time"
+        case "string":
+            low, high = schema["minLength"], schema["maxLength"]
+            return f"text of {high}" if low == high else f"text, {low}–{high}"
+        case "number" if schema.get("maximum") == MAX_SECONDS:
+            return "seconds"
+        case "number":
+            return f"number from {schema['minimum']:g} to {schema['maximum']:g}"
+        case "integer":
+            return f"whole number from {schema['minimum']} to {schema['maximum']}"
+        case "boolean":
+            return "true or false"
+        case "array":
+            return f"list of at most {schema['maxItems']}: {_words(schema['items'])}"
+    raise TypeError(f"no words for {schema!r}")
+
+
+def _table(model: type[BaseModel], skipped: Iterable[str]) -> str:
+    """Return the table of the fields of a model but those `skipped`."""
+    schema = TypeAdapter(model).json_schema(by_alias=True)
+    required = schema.get("required", [])
+    rows = [
+        f"| `{name}` | {_words(entry)} | {'yes' if name in required else ''} | {entry.get('description', '')} |"
+        for name, entry in schema["properties"].items()
+        if name not in {*skipped, "type"}
+    ]
+    if not rows:
+        return "No fields of its own."
+    return "\n".join(["| field | holds | required | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def _kind(model: type[Event], base: type[Event]) -> str:
+    return f"### {kind_of(model)}\n\n{(model.__doc__ or '').strip()}\n\n{_table(model, base.model_fields)}\n"
+
+
+def _section(title: str, text: str, base: type[Event], models: Iterable[type[Event]]) -> str:
+    """Return one topic's section: its text, the fields its kinds share, and the kinds."""
+    parts = [f"## {title}\n\n{text}\n"]
+    if base is not Event:
+        parts.append(f"Each carries, beside the common fields:\n\n{_table(base, Event.model_fields)}\n")
+    parts += [_kind(model, base) for model in models if model not in _SOURCE_KINDS]
+    return "\n".join(parts)
+
+
+def event_page() -> str:
+    """Return the text of `docs/events.md`."""
+    customer_kinds = [model for model in CUSTOMER_KINDS if issubclass(model, CustomerModel)]
+    forecast_kinds = [model for model in CUSTOMER_KINDS if not issubclass(model, CustomerModel)]
+    sections = [
+        _INTRODUCTION,
+        f"## Common fields\n\n{_table(Event, ())}\n",
+        _section("Contact events", "Topic `contact-events.v1`, keyed by `conversation_id`.", ContactModel, CONTACT_KINDS),
+        _section("Agent events", "Topic `agent-events.v1`, keyed by `person_id`.", AgentModel, AGENT_KINDS),
+        _section("Customer events", "Topic `customer-events.v1`, keyed by `customer_key`.", CustomerModel, customer_kinds),
+        _section("Forecasts", "Topic `customer-events.v1`, keyed by `queue`.", Event, forecast_kinds),
+        _SOURCES,
+        *(_kind(model, Event) for model in _SOURCE_KINDS),
+    ]
+    return "\n".join(sections)

@@ -1,0 +1,204 @@
+"""The one list of topics: names, keys, values, partitions and configuration, with the reason for each setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from schemas.events import AgentEvent, ContactEvent, CustomerEvent
+from schemas.metrics import MetricRecord
+from schemas.panes import PaneRecord
+
+__all__ = ["DEFAULT_PREFIX", "TOPICS", "Topic", "dead_letters_of", "state_of", "topic"]
+
+#: What the full names of all topics begin with, unless the configuration says otherwise.
+DEFAULT_PREFIX: Final = "contactcenter"
+
+_SECOND_MS: Final = 1000
+_HOUR_MS: Final = 60 * 60 * _SECOND_MS
+_DAY_MS: Final = 24 * _HOUR_MS
+_MIB: Final = 1024 * 1024
+
+#: Settings of every topic.
+_COMMON: Final = {
+    # The broker stamps records when they are appended: retention and compaction then go by its clock, whatever time a producer
+    # claims (replaying 2021 must not be deleted at once, nor 2090 be refused). When something happened stands in the payload.
+    "message.timestamp.type": "LogAppendTime",
+    # A flush packs many small records into one batch; larger than this only delays its neighbors.
+    "max.message.bytes": str(_MIB),
+}
+
+#: Settings of topics that keep the latest record of each key.
+_COMPACTED: Final = {
+    # Only closed segments are compacted: without this a quiet partition would keep a week of old versions to read at a restore.
+    "segment.ms": str(_HOUR_MS),
+    # A busy partition closes its segment sooner, by size: what is read at a restore stays near to what is alive.
+    "segment.bytes": str(64 * _MIB),
+    # Compact when a tenth is outdated, not half of it: reading from the start is how state is restored and readers begin.
+    "min.cleanable.dirty.ratio": "0.1",
+    # And at the latest after this, so that what was deleted is gone.
+    "max.compaction.lag.ms": str(6 * _HOUR_MS),
+    # A reader that began before a deletion has this long to reach it; afterwards it would keep the deleted key forever.
+    "delete.retention.ms": str(_DAY_MS),
+}
+
+#: A dead letter is the original value with headers added: a record of the largest size must still fit.
+_ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(2 * _MIB)}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic, as it is to be created.
+
+    `model` is the pydantic model or union of its record values; None where the value is private to the engine or not ours to shape.
+    `retention_ms` is None where records are kept until their key is written again or deleted.
+    """
+
+    name: str
+    summary: str
+    key: str
+    model: Any
+    partitions: int
+    cleanup_policy: Literal["delete", "compact"]
+    retention_ms: int | None = None
+    partitions_of: str | None = None
+    """The topic whose number of partitions it must share."""
+    dead_letters: str | None = None
+    """Where records go that cannot be processed."""
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """What differs from the settings of its kind."""
+
+    def full_name(self, prefix: str = DEFAULT_PREFIX) -> str:
+        """Return the name in Kafka: ``prefix.name``, or the bare name when the prefix is empty."""
+        return f"{prefix}.{self.name}" if prefix else self.name
+
+    def config(self) -> dict[str, str]:
+        """Return the topic configuration, complete but for what a cluster decides (replicas, in-sync replicas)."""
+        config = {"cleanup.policy": self.cleanup_policy, **_COMMON}
+        if self.cleanup_policy == "compact":
+            config |= _COMPACTED
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        return {**config, **self.settings}
+
+
+#: Partition counts of sources and panes are permanent: state and keys are bound to them, and a mismatch is refused at start.
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(
+        name="contact-events.v1",
+        summary="What happens to contacts, as the connectors publish it.",
+        key="conversation_id",
+        model=ContactEvent,
+        partitions=8,
+        cleanup_policy="delete",
+        # A week: long enough to rebuild everything after a weekend's fault.
+        retention_ms=7 * _DAY_MS,
+        dead_letters="contact-events-dead-letters.v1",
+    ),
+    Topic(
+        name="agent-events.v1",
+        summary="What agents do, as the connectors publish it.",
+        key="person_id",
+        model=AgentEvent,
+        partitions=8,
+        cleanup_policy="delete",
+        retention_ms=7 * _DAY_MS,
+        dead_letters="agent-events-dead-letters.v1",
+    ),
+    Topic(
+        name="customer-events.v1",
+        summary="Orders, customers and forecasts, as the connectors publish them.",
+        key="customer_key; queue for forecast.set",
+        model=CustomerEvent,
+        partitions=8,
+        cleanup_policy="delete",
+        retention_ms=7 * _DAY_MS,
+    ),
+    Topic(
+        name="track-contacts-state.v1",
+        summary="Conversations in flight: the engine's own, read at a restore.",
+        key="conversation_id, and the engine's own keys",
+        model=None,
+        partitions=8,
+        partitions_of="contact-events.v1",
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="track-agents-state.v1",
+        summary="People's current states: the engine's own, read at a restore.",
+        key="person_id, and the engine's own keys",
+        model=None,
+        partitions=8,
+        partitions_of="agent-events.v1",
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="queue-panes.v1",
+        summary="What each source partition knows of a scope in a slice of time; absolute, so that reading a record twice changes nothing.",
+        key="kind|channel or -|source topic|source partition|start_ms or -|scope or -",
+        model=PaneRecord,
+        partitions=4,
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="queue-metrics.v1",
+        summary="Every revision of every window: the history of the figures.",
+        key="kind|channel or -|scope_kind:scope",
+        model=MetricRecord,
+        partitions=4,
+        cleanup_policy="delete",
+        # A month of figures for subscribers that fell behind; longer histories belong into a database.
+        retention_ms=30 * _DAY_MS,
+    ),
+    Topic(
+        name="queue-metrics-latest.v1",
+        summary="The latest figures of every scope and window: what a reader starts from.",
+        key="kind|channel or -|scope_kind:scope",
+        model=MetricRecord,
+        partitions=4,
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="contact-events-dead-letters.v1",
+        summary="Records of contact-events that could not be processed: key, value and headers as received, the reason in further headers.",
+        key="as received",
+        model=None,
+        # Rare records for people to look at: one partition keeps them in one order.
+        partitions=1,
+        cleanup_policy="delete",
+        # Two weeks: somebody on holiday can still replay them.
+        retention_ms=14 * _DAY_MS,
+        settings=_ROOM_FOR_HEADERS,
+    ),
+    Topic(
+        name="agent-events-dead-letters.v1",
+        summary="Records of agent-events that could not be processed: key, value and headers as received, the reason in further headers.",
+        key="as received",
+        model=None,
+        partitions=1,
+        cleanup_policy="delete",
+        retention_ms=14 * _DAY_MS,
+        settings=_ROOM_FOR_HEADERS,
+    ),
+)
+
+_BY_NAME: Final = {entry.name: entry for entry in TOPICS}
+
+
+def topic(name: str) -> Topic:
+    """Return the topic of a name without prefix; raise KeyError for an unknown one."""
+    return _BY_NAME[name]
+
+
+def dead_letters_of(name: str) -> Topic | None:
+    """Return where records of a topic go that cannot be processed, if anywhere; raise KeyError for an unknown topic."""
+    target = topic(name).dead_letters
+    return None if target is None else topic(target)
+
+
+def state_of(name: str) -> Topic | None:
+    """Return the state topic that shares the partitions of a source topic, if there is one; raise KeyError for an unknown topic."""
+    source = topic(name).name
+    return next((entry for entry in TOPICS if entry.partitions_of == source), None)
