@@ -47,17 +47,21 @@ class Bench:
 
     @property
     def source(self) -> str:
+        """Where the records are."""
         return f"{self.name}-source"
 
     @property
     def changelog(self) -> str:
+        """Where the rows are."""
         return f"{self.name}-changelog"
 
     @property
     def panes(self) -> str:
+        """Where the outputs are."""
         return f"{self.name}-panes"
 
     async def make(self, **panes_config: str) -> None:
+        """Create the topics."""
         compact = {"cleanup.policy": "compact"}
         await ensure_topics(
             self.bootstrap,
@@ -69,6 +73,7 @@ class Bench:
         )
 
     def start(self, flow: dict[str, Any] | None = None, **settings: Any) -> None:
+        """Start the worker."""
         self.workers.start(
             "worker",
             {
@@ -84,6 +89,7 @@ class Bench:
         )
 
     async def send(self, *records: tuple[int, bytes, bytes], transactional: bool = False, commit: bool = True) -> None:
+        """Send records of partition, key and value, in one transaction or each by itself."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, transactional_id=f"{self.name}-source-writer" if transactional else None
         )
@@ -99,6 +105,7 @@ class Bench:
             await producer.stop()
 
     async def logged(self, pattern: str, times: int = 1) -> None:
+        """Wait until the worker has logged ``pattern`` so many times."""
         until = time.monotonic() + START_SECONDS
         while len(re.findall(pattern, self.workers.log("worker"))) < times:
             if time.monotonic() > until:
@@ -106,13 +113,16 @@ class Bench:
             await asyncio.sleep(0.1)
 
     async def processed(self, count: int) -> None:
+        """Wait until a process of the worker has processed ``count`` records."""
         await self.logged(rf"processed {count} records")
 
     async def counts(self) -> dict[tuple[int, bytes], int]:
+        """Return the rows."""
         values = await last_values(self.bootstrap, self.changelog, range(self.partitions))
         return {place: int(value) for place, value in values.items()}
 
     async def committed(self) -> list[int | None]:
+        """Return the committed offset of each source partition."""
         return list((await committed(self.bootstrap, self.name, self.source, self.partitions)).values())
 
 
