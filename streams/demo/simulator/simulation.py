@@ -35,7 +35,7 @@ _STAGGER_MS = 211
 class HeartbeatPlan:
     """How often every source says that it is alive: sparsely in what is caught up, every second where somebody watches."""
 
-    past_interval_ms: int = 15_000
+    past_interval_ms: int = 30_000
     live_interval_ms: int = 1_000
     #: From this instant on the interval is the live one; None: never.
     live_from_ms: int | None = None

@@ -1,0 +1,45 @@
+"""The demo's day: when the simulated center opened, and the configuration whose days begin then."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from schemas.times import from_ms
+
+__all__ = ["CONFIGURATION", "OPEN_HOURS", "configuration_text", "opening_ms"]
+
+#: The configuration as it stands in the checkout.
+CONFIGURATION: Final = Path(__file__).with_name("configuration.yaml")
+
+#: So long the center has been open when the demo starts: late enough for a day worth looking at, with the busy afternoon still to come.
+OPEN_HOURS: Final = 5.0
+
+_QUARTER_MS: Final = 15 * 60_000
+_WEST_MOST: Final = 12
+
+
+def opening_ms(now_ms: int, open_hours: float = OPEN_HOURS) -> int:
+    """Return when the center opened, on a quarter of an hour, if the demo starts at ``now_ms``."""
+    return (now_ms - int(open_hours * 3_600_000)) // _QUARTER_MS * _QUARTER_MS
+
+
+def configuration_text(opened_ms: int) -> str:
+    """Return the demo's configuration (YAML) with all days beginning at the opening, or up to an hour before it where there is no site.
+
+    The center works the same day for everybody who starts it, at three in the morning too. Were the days left to begin at midnight,
+    the figures of the day would cover a few minutes for some and would be cut in two for others.
+    """
+    configuration: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    opened = from_ms(opened_ms).replace(tzinfo=UTC)
+    for site in configuration["sites"].values():
+        site["day_start"] = opened.astimezone(ZoneInfo(site["zone"])).strftime("%H:%M")
+    # A zone in which it was between midnight and one o'clock; the signs of Etc/GMT are the other way round.
+    hour = opened.hour
+    configuration["default_zone"] = f"Etc/GMT+{hour}" if hour <= _WEST_MOST else f"Etc/GMT-{24 - hour}"
+    text: str = yaml.safe_dump(configuration, allow_unicode=True, sort_keys=False)
+    return text

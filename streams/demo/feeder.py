@@ -1,0 +1,296 @@
+"""The demo's sources as one process: publishes the simulated day so far as fast as the broker takes it, then goes on in real time.
+
+Chats go through the gateway once the day has caught up with the clock; everything else goes to Kafka directly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+
+import aiohttp
+import orjson
+
+from schemas.events import parse_agent_event, parse_contact_event
+from schemas.topics import DEFAULT_PREFIX
+from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublishedError
+from streams.demo.day import opening_ms
+from streams.demo.simulator import Emission, HeartbeatPlan, Simulation, final_heartbeats
+from streams.demo.simulator.load import multiplied
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from schemas.base import Event
+    from streams.connectors.publishing import Publisher
+
+__all__ = ["GATEWAY_SOURCE", "Feeder", "FeederSettings", "Gate", "HttpGate", "Summary", "main"]
+
+#: What goes through the gateway when it is live.
+GATEWAY_SOURCE: Final = "sim-chat"
+
+_BATCH: Final = 1_000
+_TICK_SECONDS: Final = 0.1
+#: How long an unreachable Kafka or gateway is borne before the feeder gives up.
+_PATIENCE_SECONDS: Final = 20.0
+_REPORT_SECONDS: Final = 1.0
+
+
+class UndeliveredError(RuntimeError):
+    """Events could not be delivered within the patience."""
+
+
+class Gate(Protocol):
+    """The way through the gateway."""
+
+    async def post(self, events: Sequence[dict[str, Any]]) -> None:
+        """Deliver the events in order; raise UndeliveredError or ConnectionError if they were not taken."""
+
+
+class HttpGate:
+    """Posts JSON Lines to ``/v1/events``."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url.rstrip('/')}/v1/events"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, events: Sequence[dict[str, Any]]) -> None:
+        """See Gate."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        body = b"\n".join(map(orjson.dumps, events))
+        try:
+            async with self._session.post(self._url, data=body, headers={"Content-Type": "application/x-ndjson"}) as response:
+                answer = await response.text()
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ConnectionError(str(error)) from error
+        if status in {429, 503}:
+            raise ConnectionError(answer)
+        if status != 200:  # noqa: PLR2004 - OK; anything refused is a fault of ours, and coming again will not mend it
+            raise UndeliveredError(f"{self._url} answered {status}: {answer[:1000]}")
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._session is not None:
+            await self._session.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeederSettings:
+    """What the feeder is told."""
+
+    start_ms: int
+    seed: int = 1
+    #: How many centers run side by side.
+    rate: int = 1
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the feeder did; ``final_ms`` is the instant through which everything has been published, 0 until it stopped."""
+
+    final_ms: int = 0
+    backlog: int = 0
+    direct: int = 0
+    gateway: int = 0
+    #: Of each kind of event.
+    kinds: dict[str, int] = field(default_factory=dict)
+
+
+class Feeder:
+    """Publishes a simulated center up to the clock, and with it until told to stop."""
+
+    def __init__(
+        self,
+        settings: FeederSettings,
+        publisher: Publisher,
+        gate: Gate | None,
+        *,
+        now_ms: Callable[[], int],
+        record: IO[bytes] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.summary = Summary()
+        self._settings = settings
+        self._publisher = publisher
+        self._gate = gate
+        self._now_ms = now_ms
+        self._record = record
+        self._say = say
+        self._live_from_ms = now_ms()
+        simulation = Simulation(seed=settings.seed, start_ms=settings.start_ms, heartbeats=HeartbeatPlan(live_from_ms=self._live_from_ms))
+        self._emissions = multiplied(simulation.emissions(), settings.rate)
+        self._next = next(self._emissions)
+
+    async def run(self, stop: asyncio.Event) -> Summary:
+        """Publish until ``stop``, then the last heartbeats.
+
+        Raises:
+            UndeliveredError: Kafka or the gateway did not take the events within the patience, or refused them.
+        """
+        await self._catch_up(stop)
+        direct: asyncio.Queue[list[Emission] | None] = asyncio.Queue()
+        gateway: asyncio.Queue[list[Emission] | None] = asyncio.Queue()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send_each(direct, self._publish))
+            group.create_task(self._send_each(gateway, self._post))
+            while not stop.is_set():
+                due = list(self._due())
+                chats = [each for each in due if self._gate is not None and each.event["source"] == GATEWAY_SOURCE]
+                others = [each for each in due if self._gate is None or each.event["source"] != GATEWAY_SOURCE]
+                if chats:
+                    gateway.put_nowait(chats)
+                if others:
+                    direct.put_nowait(others)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
+            direct.put_nowait(None)
+            gateway.put_nowait(None)
+        # Both ways are drained: nothing is later than this.
+        self.summary.final_ms = self._now_ms()
+        await self._publish(final_heartbeats(self.summary.final_ms, f"{self._settings.seed}-{self._settings.start_ms}"))
+        return self.summary
+
+    def _due(self) -> Iterator[Emission]:
+        """Yield what should have been published by now."""
+        now_ms = self._now_ms()
+        while self._next.published_ms <= now_ms:
+            # First on, then out: whoever takes only a part must not meet the last one again.
+            due, self._next = self._next, next(self._emissions)
+            yield due
+
+    async def _catch_up(self, stop: asyncio.Event) -> None:
+        start_ms = self._settings.start_ms
+        reported = time.monotonic()
+        batch: list[Emission] = []
+        while not stop.is_set():
+            batch.clear()
+            for emission in self._due():
+                batch.append(emission)
+                if len(batch) == _BATCH:
+                    break
+            else:
+                if not batch:
+                    break
+            await self._publish(batch)
+            self.summary.backlog += len(batch)
+            if time.monotonic() - reported >= _REPORT_SECONDS:
+                reported = time.monotonic()
+                done = (batch[-1].published_ms - start_ms) / max(1, self._now_ms() - start_ms)
+                self._say(f"The day so far: {self.summary.backlog:,} events published, {done:.0%}.")
+        self._say(f"The day so far is published: {self.summary.backlog:,} events since the opening. From here on in real time.")
+
+    async def _send_each(self, queue: asyncio.Queue[list[Emission] | None], send: Callable[[list[Emission]], Awaitable[None]]) -> None:
+        while (emissions := await queue.get()) is not None:
+            for first in range(0, len(emissions), _BATCH):
+                await send(emissions[first : first + _BATCH])
+
+    async def _publish(self, emissions: list[Emission]) -> None:
+        events = [_model(emission) for emission in emissions]
+        await self._patiently(lambda: self._publisher.publish(events, source="demo"))
+        self.summary.direct += len(emissions)
+        self._note(emissions)
+
+    async def _post(self, emissions: list[Emission]) -> None:
+        gate = self._gate
+        if gate is None:
+            raise UndeliveredError("There is no gateway to post to.")
+        await self._patiently(lambda: gate.post([emission.event for emission in emissions]))
+        self.summary.gateway += len(emissions)
+        self._note(emissions)
+
+    async def _patiently(self, deliver: Callable[[], Awaitable[None]]) -> None:
+        """Try again until the patience ends: what was taken twice has the same ids and counts once."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                await deliver()
+            except (NotPublishedError, ConnectionError) as error:
+                if time.monotonic() > deadline:
+                    raise UndeliveredError(f"Not taken within {_PATIENCE_SECONDS:g} s: {error}") from error
+                await asyncio.sleep(0.25)
+            else:
+                return
+
+    def _note(self, emissions: list[Emission]) -> None:
+        for emission in emissions:
+            kind = emission.event["type"]
+            self.summary.kinds[kind] = self.summary.kinds.get(kind, 0) + 1
+            if self._record is not None:
+                self._record.write(orjson.dumps(emission.event, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _model(emission: Emission) -> Event:
+    parse = parse_agent_event if emission.destination == "agent-events" else parse_contact_event
+    return parse(orjson.dumps(emission.event))
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _main(args: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if args.seconds is not None:
+        asyncio.get_running_loop().call_later(args.seconds, stop.set)
+    publisher = KafkaPublisher(
+        args.bootstrap,
+        EventTopics.with_prefix(args.prefix),
+        now=lambda: datetime.now(UTC),
+        timeout_seconds=_PATIENCE_SECONDS,
+        client_id="contact-streams-demo",
+    )
+    gate = HttpGate(args.gateway) if args.gateway else None
+    start_ms = args.start_ms if args.start_ms is not None else opening_ms(_clock_ms())
+    with contextlib.ExitStack() as stack:
+        record = stack.enter_context(args.record.open("wb")) if args.record else None
+        settings = FeederSettings(start_ms=start_ms, seed=args.seed, rate=args.rate)
+        feeder = Feeder(settings, publisher, gate, now_ms=_clock_ms, record=record, say=lambda line: print(line, flush=True))
+        try:
+            summary = await feeder.run(stop)
+        finally:
+            await publisher.stop()
+            if gate is not None:
+                await gate.close()
+    if args.summary:
+        done = {"final_ms": summary.final_ms, "direct": summary.direct, "gateway": summary.gateway, "kinds": summary.kinds}
+        args.summary.write_bytes(orjson.dumps(done))
+    print(f"Stopped at {summary.final_ms}: {summary.direct:,} events published directly, {summary.gateway:,} through the gateway.", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Feed until SIGTERM, SIGINT or the given seconds; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m streams.demo.feeder", description=__doc__)
+    parser.add_argument("--bootstrap", required=True, help="Kafka, host:port[,host:port]")
+    parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="topic prefix (default: %(default)s)")
+    parser.add_argument("--gateway", help="address of the gateway, http://host:port; without it everything goes to Kafka directly")
+    parser.add_argument("--start-ms", type=int, help="when the center opened, ms since the epoch (default: five hours ago)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=int, default=1, help="how many centers to simulate side by side (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, help="stop after this long (default: when told to)")
+    parser.add_argument("--record", type=Path, help="write all published events there, as JSON Lines")
+    parser.add_argument("--summary", type=Path, help="write the last instant and the counts there at the end, as JSON")
+    args = parser.parse_args(arguments)
+    code = 0
+    try:
+        asyncio.run(_main(args))
+    except* (UndeliveredError, OSError) as errors:
+        for error in errors.exceptions:
+            print(f"The feeder gave up: {error}", file=sys.stderr)
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
