@@ -1,0 +1,399 @@
+"""Lines of a queue_log become canonical events; the fixtures are ours, in the shape Asterisk writes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.decoding import decode_agent_event, decode_contact_event
+from schemas.events import encode
+from streams.connectors.follow import read_lines
+from streams.connectors.lines import MAX_LINE_BYTES, Line, Rejected
+from streams.connectors.queue_log import EVENT_KINDS, INFORMATIONAL, QueueLogParser, hashed_customer
+from tests.support.require import require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+#: 2026-03-02T09:00:00Z
+T = 1_772_442_000
+OFFER_ENDED = {"type": "contact.offer_ended", "agent": "SIP/7", "queue": "sales"}
+SAMPLES = Path(__file__).parents[3] / "shared" / "payloads"
+
+
+def parser(**settings: Any) -> QueueLogParser:
+    """Return a parser of the source pbx, at noon of the day of the lines."""
+    return QueueLogParser("pbx", now=lambda: NOW, **settings)
+
+
+def line(text: str | bytes, number: int = 1) -> Line:
+    """Return a line as the reader of files gives it."""
+    raw = text.encode() if isinstance(text, str) else text
+    return Line(raw[:MAX_LINE_BYTES], "queue_log", number, 0, len(raw) + 1, len(raw))
+
+
+def events(*lines: str, using: QueueLogParser | None = None) -> list[dict[str, Any]]:
+    """Parse lines that must all be good; return their events as JSON has them."""
+    used = using or parser()
+    found: list[dict[str, Any]] = []
+    for number, text in enumerate(lines, start=1):
+        outcome = used.parse(line(text, number))
+        assert not isinstance(outcome, Rejected), outcome
+        found += [json.loads(encode(event)) for event in outcome]
+    return found
+
+
+def rejected(text: str | bytes) -> Rejected:
+    """Parse a line that must be bad."""
+    outcome = parser().parse(line(text, 7))
+    assert isinstance(outcome, Rejected), outcome
+    return outcome
+
+
+def only(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the one event there is."""
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("tail", "expected"),
+    [
+        ("NONE|ENTERQUEUE||0312345678|1", {"type": "contact.queued", "queue": "sales", "channel": "voice"}),
+        ("SIP/7|CONNECT|12|1772441990.8|4", {"type": "contact.answered", "agent": "SIP/7", "queue": "sales", "wait_seconds": 12.0}),
+        ("SIP/7|CONNECT|12", {"type": "contact.answered", "agent": "SIP/7", "queue": "sales", "wait_seconds": 12.0}),
+        ("SIP/7|COMPLETEAGENT|12|95|1", {"type": "contact.ended", "by": "agent"}),
+        ("SIP/7|COMPLETECALLER|12|95|1", {"type": "contact.ended", "by": "customer"}),
+        ("NONE|ABANDON|2|3|41", {"type": "contact.left_queue", "reason": "abandoned", "queue": "sales", "wait_seconds": 41.0}),
+        ("NONE|EXITWITHTIMEOUT|2|3|60", {"type": "contact.left_queue", "reason": "timeout", "queue": "sales", "wait_seconds": 60.0}),
+        ("NONE|EXITWITHTIMEOUT|2", {"type": "contact.left_queue", "reason": "timeout", "queue": "sales"}),
+        ("NONE|EXITWITHKEY|9|2|3|17", {"type": "contact.left_queue", "reason": "keypress", "queue": "sales", "wait_seconds": 17.0}),
+        ("NONE|EXITWITHKEY|9|2", {"type": "contact.left_queue", "reason": "keypress", "queue": "sales"}),
+        ("NONE|EXITEMPTY|2|3|5", {"type": "contact.left_queue", "reason": "empty", "queue": "sales", "wait_seconds": 5.0}),
+        ("NONE|WITHDRAW|2|3|8|overflowing", {"type": "contact.left_queue", "reason": "withdrawn", "queue": "sales", "wait_seconds": 8.0}),
+        ("SIP/7|BLINDTRANSFER|0398765432|internal|12|30|1", {"type": "contact.transferred", "kind": "blind", "from_queue": "sales"}),
+        ("SIP/7|ATTENDEDTRANSFER|BRIDGE|4f1d|12|30|1", {"type": "contact.transferred", "kind": "attended", "from_queue": "sales"}),
+        ("SIP/7|ATTENDEDTRANSFER|LINK|SIP/7-1|SIP/9-2|12|30|1", {"type": "contact.transferred", "kind": "attended", "from_queue": "sales"}),
+        ("SIP/7|TRANSFER|200|internal", {"type": "contact.transferred", "from_queue": "sales"}),
+        ("SIP/7|TRANSFER|200|internal|12|30|1", {"type": "contact.transferred", "from_queue": "sales"}),
+        ("SIP/7|RINGNOANSWER|15500", {**OFFER_ENDED, "outcome": "no_answer", "ring_seconds": 15.5}),
+        ("SIP/7|RINGCANCELED|2500", {**OFFER_ENDED, "outcome": "withdrawn", "ring_seconds": 2.5}),
+        ("SIP/7|AGENTDUMP|", {**OFFER_ENDED, "outcome": "declined"}),
+        ("SIP/7|SYSCOMPAT|", {"type": "contact.ended", "by": "system"}),
+    ],
+)  # fmt: skip
+def test_each_kind_of_call_line_becomes_its_event(tail: str, expected: dict[str, Any]) -> None:
+    """The fields of a line go where the canonical event has them, hold in seconds, ring in milliseconds, and nothing else goes along."""
+    event = only(events(f"{T}|{T}.7|sales|{tail}"))
+
+    event_id = event.pop("event_id")
+    assert event == {
+        "occurred_at": "2026-03-02T09:00:00.000Z",
+        "received_at": "2026-03-02T09:00:00.000Z",
+        "source": "pbx",
+        "sequence": 0,
+        "schema_version": 1,
+        "conversation_id": f"pbx:{T}.7",
+        "contact_id": f"pbx:{T}.7",
+        **expected,
+    }
+    assert event_id
+
+
+def states(*lines: str) -> list[str]:
+    """Return the presence after each line."""
+    return [event["state"] for event in events(*lines)]
+
+
+def test_member_lines_become_presence_and_never_activity() -> None:
+    """A queue_log tells who is there, not who is idle: occupancy stays unknown."""
+    found = events(
+        f"{T}|MANAGER|sales|SIP/7|ADDMEMBER|",
+        f"{T + 1}|NONE|sales|SIP/7|PAUSE|Lunch Break",
+        f"{T + 2}|NONE|sales|SIP/7|UNPAUSE|",
+        f"{T + 3}|REALTIME|sales|SIP/7|REMOVEMEMBER|",
+    )
+
+    assert {(event["type"], event["axis"], event["person_id"]) for event in found} == {("agent.state_changed", "presence", "SIP/7")}
+    assert [event["state"] for event in found] == ["available", "lunch_break", "available", "offline"]
+    assert [event.get("reason") for event in found] == [None, "Lunch Break", None, None]
+
+
+def test_a_pause_without_a_reason_is_a_pause() -> None:
+    """A member added paused, or paused without saying why, is paused."""
+    assert states(f"{T}|CLI|sales|SIP/7|ADDMEMBER|PAUSED", f"{T}|NONE|sales|SIP/8|PAUSE|") == ["paused", "paused"]
+
+
+def test_a_person_is_offline_only_when_removed_from_every_queue() -> None:
+    """Leaving one of two queues leaves the person available; leaving the other ends it."""
+    added = (f"{T}|CLI|sales|SIP/7|ADDMEMBER|", f"{T}|CLI|support|SIP/7|ADDMEMBER|")
+    removed = (f"{T + 9}|CLI|sales|SIP/7|REMOVEMEMBER|", f"{T + 9}|CLI|support|SIP/7|REMOVEMEMBER|")
+
+    assert states(*added, *removed) == ["available", "available", "available", "offline"]
+
+
+def test_a_person_who_may_still_ring_in_one_queue_is_available() -> None:
+    """A pause in one of two known queues does not take the person away; a pause in both does, and PAUSEALL at once."""
+    added = (f"{T}|CLI|sales|SIP/7|ADDMEMBER|", f"{T}|CLI|support|SIP/7|ADDMEMBER|")
+
+    assert states(*added, f"{T}|NONE|sales|SIP/7|PAUSE|lunch", f"{T}|NONE|support|SIP/7|PAUSE|lunch")[2:] == ["available", "lunch"]
+    assert states(*added, f"{T}|NONE|NONE|SIP/7|PAUSEALL|lunch", f"{T}|NONE|sales|SIP/7|UNPAUSE|")[2:] == ["lunch", "available"]
+    assert states(*added, f"{T}|NONE|NONE|SIP/7|PAUSEALL|", f"{T}|NONE|NONE|SIP/7|UNPAUSEALL|")[2:] == ["paused", "available"]
+
+
+def test_agents_who_log_in_are_available_and_logged_off_offline() -> None:
+    """Both generations of agent channels are understood."""
+    found = states(
+        f"{T}|{T}.1|NONE|Agent/20|AGENTLOGIN|SIP/7-1",
+        f"{T}|{T}.1|NONE|Agent/20|AGENTLOGOFF|SIP/7-1|3600",
+        f"{T}|NONE|NONE|Agent/21|AGENTCALLBACKLOGIN|7@internal",
+        f"{T}|NONE|NONE|Agent/21|AGENTCALLBACKLOGOFF|7@internal|3600|Autologoff",
+    )
+
+    assert found == ["available", "offline", "available", "offline"]
+
+
+def test_lines_that_only_inform_are_counted_and_not_rejected() -> None:
+    """What says nothing about contacts or presence is passed over, and so is an empty line and a kind the operator named."""
+    used = parser(ignored_kinds=frozenset({"MENU"}))
+
+    assert events(*(f"{T}|NONE|NONE|NONE|{kind}|" for kind in sorted(INFORMATIONAL)), "", f"{T}|NONE|NONE|NONE|MENU|3", using=used) == []
+    assert used.ignored == {**dict.fromkeys(INFORMATIONAL, 1), "blank": 1, "MENU": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (f"{T}|{T}.7|sales", "truncated"),
+        (f"{T}|{T}.7|sales|SIP/7|CONNECT", "truncated"),
+        (f"{T}|{T}.7|sales|SIP/7|CONNECT|", "truncated"),
+        (f"{T}|{T}.7|sales|NONE|ABANDON|1|1", "truncated"),
+        (f"{T}|{T}.7|sales|SIP/7|BLINDTRANSFER|200", "truncated"),
+        ("[Mar  2 09:00:00] NOTICE[1]: app_queue.c: something", "foreign"),
+        ("just some words", "foreign"),
+        (f" {T}|{T}.7|sales|SIP/7|CONNECT|5", "foreign"),
+        ("2026-02-30 09:00:00|1.1|sales|NONE|ABANDON|1|1|3", "foreign"),
+        (f"{T}|{T}.7|sales|SIP/7|CONNEC|5", "unknown_kind"),
+        (f"{T}|{T}.7|sales|SIP/7|connect|5", "unknown_kind"),
+        (b"1772442000|1.1|\xff\xfe|NONE|ABANDON|1|1|3", "not_utf8"),
+        ("600|NONE|NONE|NONE|QUEUESTART", "time_too_old"),
+        ("946684799|1.1|sales|NONE|ABANDON|1|1|3", "time_too_old"),
+        (f"{int(NOW.timestamp()) + 301}|1.1|sales|NONE|ABANDON|1|1|3", "time_in_future"),
+        ("999999999999|1.1|sales|NONE|ABANDON|1|1|3", "time_in_future"),
+        (f"{T}|{T}.7|sales|NONE|ABANDON|1|1|-3", "negative_duration"),
+        (f"{T}|{T}.7|sales|SIP/7|RINGNOANSWER|-1", "negative_duration"),
+        (f"{T}|{T}.7|sales|SIP/7|COMPLETEAGENT|3|-60|1", "negative_duration"),
+        (f"{T}|{T}.7|sales|SIP/7|BLINDTRANSFER|200|internal|3|-60|1", "negative_duration"),
+        (f"{T}|{T}.7|sales|SIP/7|ATTENDEDTRANSFER|LINK|a|b|-3|60|1", "negative_duration"),
+        (f"{T}|{T}.7|sales|NONE|ABANDON|1|1|nan", "not_a_number"),
+        (f"{T}|{T}.7|sales|NONE|ABANDON|1|1|1e3", "not_a_number"),
+        (f"{T}|{T}.7|sales|NONE|ABANDON|1|1|1_0", "not_a_number"),
+        (f"{T}|{T}.7|sales|NONE|ABANDON|1|1|999999999999", "not_permitted"),
+        (f"{T}|{T}.7|{'q' * 201}|NONE|ENTERQUEUE||1|1", "not_permitted"),
+        (f"{T}|{T}.7|sa\x07les|NONE|ENTERQUEUE||1|1", "not_permitted"),
+        (f"{T}|NONE|sales|NONE|ENTERQUEUE||1|1", "no_call"),
+        (f"{T}|{T}.7|NONE|NONE|ENTERQUEUE||1|1", "no_queue"),
+        (f"{T}|{T}.7|sales|NONE|RINGNOANSWER|1000", "no_member"),
+        (f"{T}|NONE|sales||PAUSE|lunch", "no_member"),
+        (f"{T}|NONE|NONE|SIP/7|ADDMEMBER|", "no_queue"),
+        (f"{T}|{T}.7|sales|NONE|ENTERQUEUE||{'1' * MAX_LINE_BYTES}|1", "too_long"),
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_rejected_with_its_bytes_and_the_rest_goes_on(text: str | bytes, reason: str) -> None:
+    """Every way a line can be wrong has its reason, keeps the bytes, and names the place."""
+    found = rejected(text)
+
+    raw = text.encode() if isinstance(text, str) else text
+    assert (found.reason, found.origin, found.raw) == (reason, "queue_log:7", raw[:MAX_LINE_BYTES])
+    assert found.detail
+
+
+def test_a_rejection_does_not_quote_the_line() -> None:
+    """A caller's number in a bad line stays in the bytes and out of the words that are logged."""
+    for text in (f"{T}|{T}.7|{'0312345678' * 30}|NONE|ENTERQUEUE||0312345678|1", f"{T}|1|0312345678|0312345678|0312345678|0312345678"):
+        assert "0312345678" not in rejected(text).detail
+
+
+def test_a_rejected_member_line_changes_no_membership() -> None:
+    """A pause with an impossible reason is a dead letter and leaves the person available."""
+    used = parser()
+    events(f"{T}|CLI|sales|SIP/7|ADDMEMBER|", using=used)
+
+    assert isinstance(used.parse(line(f"{T}|NONE|sales|SIP/7|PAUSE|{'x' * 101}")), Rejected)
+    assert only(events(f"{T}|CLI|other|SIP/7|REMOVEMEMBER|", using=used))["state"] == "available"
+
+
+def test_waits_that_contradict_the_clock_are_passed_on_as_reported() -> None:
+    """The hold that Asterisk reports is its own; which of both to believe is not the connector's to decide."""
+    entered, connected = events(f"{T}|{T}.7|sales|NONE|ENTERQUEUE||1|1", f"{T + 3}|{T}.7|sales|SIP/7|CONNECT|600|x|1")
+
+    assert (entered["occurred_at"], connected["occurred_at"]) == ("2026-03-02T09:00:00.000Z", "2026-03-02T09:00:03.000Z")
+    assert connected["wait_seconds"] == 600.0
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "expected"),
+    [
+        (f"{T}", "UTC", "2026-03-02T09:00:00.000Z"),
+        (f"{T}.123456", "UTC", "2026-03-02T09:00:00.123Z"),
+        (f"{T}.9", "UTC", "2026-03-02T09:00:00.900Z"),
+        ("2026-03-02 10:00:00", "Europe/Berlin", "2026-03-02T09:00:00.000Z"),
+        ("2026-03-02 18:00:00.654321", "Asia/Tokyo", "2026-03-02T09:00:00.654Z"),
+    ],
+)
+def test_times_are_read_as_seconds_or_as_calendar_text(text: str, zone: str, expected: str) -> None:
+    """Whole and fractional seconds since the epoch need no zone; calendar text is taken in the zone of the PBX."""
+    event = only(events(f"{text}|1.7|sales|NONE|ABANDON|1|1|3", using=parser(zone=ZoneInfo(zone))))
+
+    assert event["occurred_at"] == expected
+
+
+def test_nothing_of_the_caller_passes_without_a_key() -> None:
+    """Number and name of the caller are in no event."""
+    found = events(f"{T}|{T}.7|sales|NONE|ENTERQUEUE|https://crm/0312345678|0312345678|1|Jane_Doe")
+
+    assert "0312345678" not in json.dumps(found)
+    assert "Jane" not in json.dumps(found)
+    assert "customer_key" not in json.dumps(found)
+
+
+def test_with_a_key_the_caller_is_a_hash_that_only_the_key_gives() -> None:
+    """The same number gives the same key, another secret another one, and a withheld number none; queued keeps its id."""
+    text = f"{T}|{T}.7|sales|NONE|ENTERQUEUE||03-1234 5678|1"
+    with_key = events(text, using=parser(customer_key=hashed_customer(b"secret one")))
+    again = events(text.replace("03-1234 5678", "0312345678"), using=parser(customer_key=hashed_customer(b"secret one")))
+    other = events(text, using=parser(customer_key=hashed_customer(b"secret two")))
+    withheld = events(text.replace("03-1234 5678", "Anonymous"), using=parser(customer_key=hashed_customer(b"secret one")))
+
+    assert [event["type"] for event in with_key] == ["contact.arrived", "contact.queued"]
+    assert [event["sequence"] for event in with_key] == [0, 1]
+    assert with_key[0]["customer_key"].startswith("v1:")
+    assert with_key[0]["customer_key"] == again[0]["customer_key"] != other[0]["customer_key"]
+    assert [event["type"] for event in withheld] == ["contact.queued"]
+    assert with_key[1]["event_id"] == only(events(text))["event_id"]
+    assert "1234" not in json.dumps(with_key)
+
+
+def test_ids_are_the_same_whenever_and_wherever_a_line_is_read() -> None:
+    """A line read again, from another offset or file, has its id; the same line twice in one second are two events."""
+    twice = [f"{T}|{T}.7|sales|SIP/7|RINGNOANSWER|1000"] * 2
+    before = f"{T - 5}|{T}.7|sales|NONE|ENTERQUEUE||1|1"
+
+    first = [event["event_id"] for event in events(*twice)]
+    moved = [event["event_id"] for event in events(before, *twice)][1:]
+
+    assert first == moved
+    assert len(set(first)) == 2
+
+
+def test_another_source_has_other_ids() -> None:
+    """Two PBXs that write the same line are two PBXs."""
+    text = f"{T}|{T}.7|sales|NONE|ABANDON|1|1|3"
+    other = QueueLogParser("pbx-2", now=lambda: NOW).parse(line(text))
+
+    assert not isinstance(other, Rejected)
+    assert only(events(text))["event_id"] != other[0].event_id
+
+
+def test_lines_of_one_instant_are_in_order() -> None:
+    """The order of the file is the platform's order; an instant that comes back goes on counting."""
+    found = events(
+        f"{T}|{T}.7|sales|NONE|ENTERQUEUE||1|1",
+        f"{T}|{T}.7|sales|SIP/7|CONNECT|0|x|0",
+        f"{T + 1}|{T}.7|sales|SIP/7|COMPLETEAGENT|0|1|1",
+        f"{T}|{T}.8|sales|NONE|ABANDON|1|1|0",
+    )
+
+    assert [event["sequence"] for event in found] == [0, 1, 0, 2]
+
+
+def test_a_parser_that_takes_over_goes_on_where_the_other_stopped() -> None:
+    """Memberships, ids and order survive a restart through the state, which is JSON."""
+    lines = [
+        f"{T}|CLI|sales|SIP/7|ADDMEMBER|",
+        f"{T}|CLI|support|SIP/7|ADDMEMBER|",
+        f"{T}|{T}.7|sales|SIP/7|RINGNOANSWER|1000",
+        f"{T}|{T}.7|sales|SIP/7|RINGNOANSWER|1000",
+        f"{T}|CLI|sales|SIP/7|REMOVEMEMBER|",
+    ]
+    whole = events(*lines)
+    for cut in range(len(lines)):
+        before, after = parser(), parser()
+        first = events(*lines[:cut], using=before)
+        after.restore(json.loads(json.dumps(before.state())))
+        assert first + events(*lines[cut:], using=after) == whole
+
+
+def test_history_is_received_when_it_occurred_and_what_is_followed_when_it_came() -> None:
+    """The reader says which of both a line is."""
+    text = f"{T}|{T}.7|sales|NONE|ABANDON|1|1|3"
+    came = datetime(2026, 3, 2, 9, 0, 1, tzinfo=UTC)
+    followed = parser().parse(line(text), came)
+
+    assert only(events(text))["received_at"] == "2026-03-02T09:00:00.000Z"
+    assert not isinstance(followed, Rejected)
+    assert followed[0].received_at == came
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([str(T), f"{T}.5", "2026-03-02 09:00:00", "0", "x"]),
+            st.sampled_from([f"{T}.7", "NONE", ""]),
+            st.sampled_from(["sales", "NONE", "窓口", ""]),
+            st.sampled_from(["SIP/7", "NONE", "a\x00b"]),
+            st.sampled_from(sorted(EVENT_KINDS | INFORMATIONAL)),
+            st.lists(st.one_of(st.integers(-5, 10**9).map(str), st.text(max_size=5)), max_size=6),
+        ).map(lambda parts: "|".join([*parts[:5], *parts[5]]).encode(errors="replace")),
+        max_size=20,
+    )
+)
+def test_whatever_a_line_holds_it_is_events_the_workers_can_read_or_a_rejection(lines: list[bytes]) -> None:
+    """No line raises, and no event leaves that the decoders of the topics would refuse."""
+    used = parser(customer_key=hashed_customer(b"secret"))
+    for number, raw in enumerate(lines, start=1):
+        outcome = used.parse(line(raw, number))
+        for event in () if isinstance(outcome, Rejected) else outcome:
+            (decode_agent_event if event.type.startswith("agent.") else decode_contact_event)(encode(event))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_at_all_raise_nothing(raw: bytes) -> None:
+    """A log full of noise gives rejections, each with its bytes."""
+    outcome = parser().parse(line(raw))
+    if isinstance(outcome, Rejected):
+        assert outcome.raw == raw
+
+
+def test_the_shared_samples_are_understood() -> None:
+    """Every line of the collected samples gives events or informs, but for the two of 1970."""
+    files = sorted(SAMPLES.glob("*queue_log*.txt"))
+    require(files, f"the shared samples are not there: {SAMPLES}")
+    seen: set[str] = set()
+    reasons: list[str] = []
+    for file in files:
+        used = QueueLogParser("pbx", now=lambda: NOW + timedelta(days=365))
+        for each in read_lines(file):
+            outcome = used.parse(each)
+            if isinstance(outcome, Rejected):
+                reasons.append(outcome.reason)
+            else:
+                seen |= {event.type for event in outcome}
+
+    assert reasons == ["time_too_old", "time_too_old"]
+    assert seen >= {
+        "contact.queued",
+        "contact.answered",
+        "contact.left_queue",
+        "contact.ended",
+        "contact.transferred",
+        "agent.state_changed",
+    }
