@@ -120,20 +120,20 @@ async def _ignore(stream: faust.Stream[object]) -> None:
         pass
 
 
-async def engine(bootstrap: str, source: str, changelog: str, records: int, **settings: int) -> tuple[Health, float, float]:
+async def engine(bootstrap: str, source: str, changelog: str, records: int) -> tuple[Health, float, float]:
     """Return the health of an app once it has processed ``records``, and its seconds, wall and processor, for them."""
     health = Health()
     app = build_app(
-        EngineSettings(app_id=f"engine-{source}", bootstrap=bootstrap, **settings),
+        EngineSettings(app_id=f"engine-{source}", bootstrap=bootstrap),
         [Flow(name="bench", source=source, changelog=changelog, stage_factory=lambda _: Trivial())],
         health,
     )
     await app.start()
-    while health.recovering:
+    while health.recovering:  # noqa: ASYNC110 - health is polled, as its readers do
         await asyncio.sleep(0.001)
     partitions = dict(health.partitions)
     began, processor = time.monotonic(), time.process_time()
-    while health.records < records:
+    while health.records < records:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.01)
     wall, processor = time.monotonic() - began, time.process_time() - processor
     await app.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
@@ -46,6 +46,11 @@ class EngineApp(faust.App):
                 self.ownership.process(chunk)
 
         self.agent(self.topic(flow.source, schema=ChunkSchema()), name=f"{flow.name}-agent")(process)
+
+    @property
+    def client_options(self) -> Mapping[str, Any]:
+        """What every Kafka client is given beside its own settings."""
+        return self._engine_settings.client_options
 
     @property
     def ownership(self) -> Ownership:

@@ -95,6 +95,7 @@ class Owner:
             max_batch_size=settings.max_batch_bytes,
             # Also the wait before a transaction step is tried again while the step before it settles.
             retry_backoff_ms=20,
+            **settings.client_options,
         )
         await producer.start()
         consumer = AIOKafkaConsumer(
@@ -105,48 +106,62 @@ class Owner:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            **settings.client_options,
         )
         await consumer.start()
         try:
-            restored = await self._restore(consumer)
-            self.next_offset = await self._begin(consumer, restored.get(self.flow.source))
+            ends, own_rows, all_rows = await self._restore(consumer)
+            self.next_offset = await self._begin(consumer, ends, own_rows)
         finally:
             await consumer.stop()
         self.committed_offset = self.next_offset
         self._writer = TransactionWriter(producer, settings.app_id)
-        taken = PartitionHealth(self.next_offset, self._restored_rows, time.monotonic() - began)
+        taken = PartitionHealth(self.next_offset, all_rows, time.monotonic() - began)
         self._health.partitions[self.source] = taken
         logger.info(
             "%s partition %d is owned: %d rows restored in %.2f s, next offset %d.",
             *(self.flow.source, partition, taken.restored_rows, taken.restore_seconds, self.next_offset),
         )
 
-    async def _restore(self, consumer: AIOKafkaConsumer) -> dict[str, int]:
+    async def _restore(self, consumer: AIOKafkaConsumer) -> tuple[dict[str, int], int, int]:
+        """Give the stage its rows; return where each topic ended, the rows of the changelog, and all rows."""
         ends: dict[str, int] = {}
-        self._restored_rows = 0
+        own_rows = all_rows = 0
         for topic in self.flow.restored:
             place = TopicPartition(topic, self.source.partition)
             consumer.assign([place])
             rows, ends[topic] = await read_from_start(consumer, place)
             self._during_restore.reach()
-            self._restored_rows += len(rows)
+            all_rows += len(rows)
             self.stage.restore(topic, rows.items())
-            if self._keep and topic == self.flow.changelog:
-                self._kept.update(rows)
-        return ends
+            if topic == self.flow.changelog:
+                own_rows = len(rows)
+                if self._keep:
+                    self._kept.update(rows)
+        return ends, own_rows, all_rows
 
-    async def _begin(self, consumer: AIOKafkaConsumer, read_up_to: int | None) -> int:
-        if read_up_to is not None:
-            return read_up_to
+    async def _begin(self, consumer: AIOKafkaConsumer, ends: Mapping[str, int], own_rows: int) -> int:
+        """Return the offset to go on from; raise when it cannot belong to the rows restored."""
+        topic, partition = self.source
+        if topic in ends:
+            return ends[topic]
         consumer.assign([self.source])
         first: int = (await consumer.beginning_offsets([self.source]))[self.source]
+        end: int = (await consumer.end_offsets([self.source]))[self.source]
         committed: int | None = await consumer.committed(self.source)
         if committed is None:
+            if own_rows:
+                raise RuntimeError(
+                    f"{self.flow.changelog} has rows but group {self._settings.app_id} has no offset for {topic} partition "
+                    f"{partition}: it expired or was deleted, and counting again from the start would count twice."
+                )
             return first
+        if committed > end:
+            raise RuntimeError(f"{topic} partition {partition} ends at {end}, before the committed {committed}: was it made anew?")
         if committed < first:
             logger.error(
                 "%s partition %d was committed up to %d but begins at %d: retention removed records not yet processed.",
-                *(self.source.topic, self.source.partition, committed, first),
+                *(topic, partition, committed, first),
             )
         return max(committed, first)
 
@@ -169,30 +184,53 @@ class Owner:
         return len(records)
 
     async def flush(self) -> None:
-        """Make everything processed so far durable and visible; return at once when there is nothing."""
+        """Make everything processed so far durable and visible; return at once when there is nothing.
+
+        A caller that is canceled does not cancel the flush: the stage has handed its changes over already.
+        """
+        await asyncio.shield(asyncio.ensure_future(self._flush_or_leave()))
+
+    async def _flush_or_leave(self) -> None:
         async with self._lock:
-            if self._writer is None:
-                return
-            next_offset = self.next_offset
-            flush = self.stage.collect()
-            if not flush and next_offset == self.committed_offset:
-                return
-            began = time.monotonic()
-            transaction = self._writer.prepare(self._changelog, flush.rows, flush.outputs, self.source, next_offset)
-            await asyncio.wait_for(self._writer.write(transaction), self._settings.transaction_timeout_seconds + _GRACE_SECONDS)
-            self.committed_offset = next_offset
-            if self._keep:
-                for key, value in flush.rows:
-                    if value is None:
-                        self._kept.pop(key, None)
-                    else:
-                        self._kept[key] = value
-            health = self._health
-            health.flushes += 1
-            health.rows += len(flush.rows)
-            health.outputs += len(flush.outputs)
-            health.last_flush_seconds = time.monotonic() - began
-            health.partitions[self.source].committed_offset = next_offset
+            try:
+                await self._flush()
+            except Exception as error:  # noqa: BLE001 - after any failure the state here is ahead of what is durable
+                if isinstance(error, _FENCED) or isinstance(error.__cause__, _FENCED):
+                    leave(
+                        ExitCode.FENCED,
+                        "another worker owns %s partition %d, or its transaction timed out: %r.",
+                        *(*self.source, error),
+                    )
+                leave(
+                    ExitCode.FLUSH_FAILED,
+                    "%s partition %d could not be flushed: %r.",
+                    *(*self.source, error),
+                    error=error,
+                )
+
+    async def _flush(self) -> None:
+        if self._writer is None:
+            return
+        next_offset = self.next_offset
+        flush = self.stage.collect()
+        if not flush and next_offset == self.committed_offset:
+            return
+        began = time.monotonic()
+        transaction = self._writer.prepare(self._changelog, flush.rows, flush.outputs, self.source, next_offset)
+        await asyncio.wait_for(self._writer.write(transaction), self._settings.transaction_timeout_seconds + _GRACE_SECONDS)
+        self.committed_offset = next_offset
+        if self._keep:
+            for key, value in flush.rows:
+                if value is None:
+                    self._kept.pop(key, None)
+                else:
+                    self._kept[key] = value
+        health = self._health
+        health.flushes += 1
+        health.rows += len(flush.rows)
+        health.outputs += len(flush.outputs)
+        health.last_flush_seconds = time.monotonic() - began
+        health.partitions[self.source].committed_offset = next_offset
 
     async def close(self) -> None:
         """Let the partition go without another flush."""
@@ -227,8 +265,9 @@ class Ownership:
         self._flusher: asyncio.Task[None] | None = None
         self._restores = asyncio.Semaphore(settings.parallel_restores)
         self._paused = True
-        self._stopped = False
+        self._stopping = asyncio.Event()
         self._generation = -1
+        self._rebalances = 0
 
     def on_assigned(self, assigned: set[Place], generation: int) -> None:
         """Keep, drop and begin to take partitions. Returns at once: no heartbeat is sent until it has."""
@@ -249,15 +288,18 @@ class Ownership:
 
     async def on_revoked(self) -> None:
         """Make a last flush of everything, and none before the next assignment."""
+        self._rebalances += 1
         self._paused = True
         await self._flush_all()
 
     async def restored(self) -> None:
         """Wait until every assigned partition is taken, then let the flushes run."""
+        rebalances = self._rebalances
         while self._taking:
             await asyncio.wait(list(self._taking.values()))
-        self._health.recovering = False
-        self._paused = False
+        if rebalances == self._rebalances:
+            self._health.recovering = False
+            self._paused = False
 
     def positions(self) -> dict[Place, int]:
         """Return the next offset of each partition that is taken."""
@@ -266,7 +308,7 @@ class Ownership:
     def process(self, chunk: Chunk) -> None:
         """Process a chunk if its partition is owned; one of an earlier assignment may not be."""
         place = (chunk.topic, chunk.partition)
-        if self._stopped or place not in self._ready:
+        if self._stopping.is_set() or place not in self._ready:
             return
         try:
             self._health.records += self._owners[place].process(chunk)
@@ -280,9 +322,7 @@ class Ownership:
 
     async def stop(self) -> None:
         """Flush a last time and let everything go."""
-        self._stopped = True
-        if self._flusher is not None:
-            self._flusher.cancel()
+        self._stopping.set()
         for task in self._taking.values():
             task.cancel()
         await self._flush_all()
@@ -318,30 +358,13 @@ class Ownership:
 
     async def _flush_regularly(self) -> None:
         interval = self._settings.flush_interval_seconds
-        while True:
+        while not self._stopping.is_set():
             began = time.monotonic()
             if not self._paused:
                 await self._flush_all()
                 self._health.last_progress = time.monotonic()
-            await asyncio.sleep(max(0.0, began + interval - time.monotonic()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), max(0.0, began + interval - time.monotonic()))
 
     async def _flush_all(self) -> None:
-        await asyncio.gather(*(self._flush(self._owners[place]) for place in self._ready))
-
-    async def _flush(self, owner: Owner) -> None:
-        try:
-            await owner.flush()
-        except Exception as error:  # noqa: BLE001 - after any failure the state here is ahead of what is durable
-            source = owner.source
-            if isinstance(error, _FENCED) or isinstance(error.__cause__, _FENCED):
-                leave(
-                    ExitCode.FENCED,
-                    "another worker owns %s partition %d, or its transaction timed out: %r.",
-                    *(source.topic, source.partition, error),
-                )
-            leave(
-                ExitCode.FLUSH_FAILED,
-                "%s partition %d could not be flushed: %r.",
-                *(source.topic, source.partition, error),
-                error=error,
-            )
+        await asyncio.gather(*(self._owners[place].flush() for place in self._ready))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from streams.engine.stage import Stage
 
@@ -36,6 +37,8 @@ class EngineSettings:
     max_batch_bytes: int = 256 * 1024
     #: How many partitions are restored at a time.
     parallel_restores: int = 4
+    #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
+    client_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
@@ -30,15 +31,16 @@ class PartitionMismatchError(RuntimeError):
     """A topic exists with another number of partitions than declared."""
 
 
-async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec]) -> None:
+async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_options: Any) -> None:
     """Create the topics of ``specs`` that are missing and verify the partition counts of all.
 
-    Settings and replication of topics that exist are the operator's and stay as they are.
+    ``client_options`` are those of ``EngineSettings``. Settings and replication of topics that exist are the
+    operator's and stay as they are.
 
     Raises PartitionMismatchError, naming every topic that differs, before anything is created.
     """
     wanted = {spec.name: spec for spec in specs}
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options)
     await admin.start()
     try:
         found = await _partitions(admin, wanted)

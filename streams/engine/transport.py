@@ -117,6 +117,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             # A topic's leaders move when a broker ends; the default of five minutes is for errors unseen.
             metadata_max_age_ms=60_000,
+            **self.app.client_options,
         )
 
 
@@ -178,10 +179,20 @@ class _Consumer(driver.Consumer):
         await super().on_stop()
 
 
+class _Producer(driver.Producer):
+    """Faust's producer: nothing is sent through it, but Faust starts it."""
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        """Replaces drivers/aiokafka.py, Producer._settings_auth, which knows Faust's credential objects only."""
+        options: Mapping[str, Any] = self.app.client_options
+        return options
+
+
 class Transport(driver.Transport):
-    """Faust's aiokafka transport with the consumer of this module."""
+    """Faust's aiokafka transport with the clients of this module."""
 
     Consumer = _Consumer
+    Producer = _Producer
 
     if TYPE_CHECKING:
         loop: asyncio.AbstractEventLoop

@@ -235,6 +235,23 @@ def test_an_output_that_kafka_refuses_ends_the_process_uncommitted(bench: Bench)
     asyncio.run(run())
 
 
+def test_rows_without_an_offset_are_refused(bench: Bench) -> None:
+    """When the group's offset has expired but rows are there, starting at the beginning would count twice."""
+
+    async def run() -> None:
+        await bench.make()
+        await bench.send((0, b"a", b"x"))
+        bench.start()
+        await until_processed(bench.bootstrap, bench.name, bench.source, 2, START_SECONDS)
+        assert bench.workers.terminate("worker") == 0
+
+        bench.start(app_id=f"{bench.name}-other")
+        assert await asyncio.to_thread(bench.workers.wait, "worker") == ExitCode.RESTORE_FAILED
+        assert "has no offset" in bench.workers.log("worker")
+
+    asyncio.run(run())
+
+
 def test_a_restored_source_goes_on_where_it_was_read_up_to(bench: Bench) -> None:
     """A flow that rebuilds its state from its own input takes what was there as rows, and only what follows as records."""
 

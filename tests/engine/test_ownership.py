@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from streams.engine import ownership
 from streams.engine.app import build_app
 from streams.engine.exits import CRASH_VARIABLE, CrashPoint, ExitCode
 from streams.engine.flush import TransactionWriter
-from streams.engine.health import Health
+from streams.engine.health import Health, PartitionHealth
 from streams.engine.ownership import Owner
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.stage import Output
@@ -148,3 +149,46 @@ def test_a_changelog_is_restored_first_and_once() -> None:
     flow = Flow(name="x", source="in", changelog="log", restore=("in", "log", "out"), stage_factory=FLOW.stage_factory)
 
     assert flow.restored == ("log", "in", "out")
+
+
+class SlowWriter:
+    """A writer whose transactions take until they are released."""
+
+    def __init__(self) -> None:
+        """Hold everything back."""
+        self.release = asyncio.Event()
+        self.written: list[Any] = []
+
+    def prepare(self, changelog: object, rows: list[Any], outputs: object, source: object, next_offset: int) -> Any:
+        """Remember what is to be written."""
+        return rows, next_offset
+
+    async def write(self, transaction: Any) -> None:
+        """Write when released."""
+        await self.release.wait()
+        self.written.append(transaction)
+
+
+def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> None:
+    """SIGTERM or a rebalance may cancel who waits for a flush; the changes that the stage gave away still become durable."""
+
+    async def run() -> None:
+        owner = owner_at(0)
+        writer = SlowWriter()
+        owner._writer = writer  # type: ignore[assignment]
+        owner._health.partitions[owner.source] = PartitionHealth(0, 0, 0.0)
+        owner.process(Chunk("source", 0, 0, records(range(3))))
+        waiting = asyncio.ensure_future(owner.flush())
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        owner.process(Chunk("source", 0, 3, records([3])))
+        last = asyncio.ensure_future(owner.flush())
+        await asyncio.sleep(0.01)
+        writer.release.set()
+        await last
+
+        assert writer.written == [([(b"a", b"3")], 3), ([(b"a", b"4")], 4)]
+
+    asyncio.run(run())
