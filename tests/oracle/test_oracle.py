@@ -484,6 +484,47 @@ class TestHandling:
 
         assert parts(recount(events, CONFIGURATION).totals()["att"]) == (None, 0, 0, 0)
 
+    def test_mail_passed_on(self) -> None:
+        """Each leg has the touch time closed since the last; whose agent is unknown, as after a message, wraps up for any."""
+        events = [
+            say(ContactQueued, 0, queue="A", channel="mail"),
+            say(ContactWorkStarted, 10, agent="ann"),
+            say(ContactWorkEnded, 40, agent="ann"),
+            say(ContactMessage, 40, author_kind="agent"),
+            say(ContactTransferred, 50),
+            say(ContactWrappedUp, 55, agent="ann"),
+            say(ContactQueued, 60, queue="B", channel="mail"),
+            say(ContactWorkStarted, 70, agent="bo"),
+            say(ContactWorkStarted, 75, agent="bo"),
+            say(ContactMessage, 80, author_kind="agent"),
+            say(ContactWorkEnded, 90, agent="bo"),
+            say(ContactEnded, 95, by="agent"),
+        ]
+
+        told = recount(events, CONFIGURATION)
+
+        first = told.window("queue:A", "mail", "day")
+        assert parts(first["att"]) == (30, 30, 1, 1)  # 10 s to 40 s
+        assert parts(first["aht"]) == (35, 35, 1, 1)  # and 5 s of wrap-up
+        assert told.window("queue:B", "mail", "day")["att"]["value"] == 20  # 70 s to 90 s
+
+    def test_leg_without_visit(self) -> None:
+        """A leg that answered no visit is booked at its end in the queue, and with the latest episode in larger scopes."""
+        events = [
+            *call("c1", 5),
+            say(ContactTransferred, 20),
+            say(ContactAnswered, 890, agent="bo"),
+            say(ContactEnded, 910),
+        ]
+
+        told = recount(events, CONFIGURATION)
+
+        in_queue = told.intervals("queue:A", "voice", 15)
+        assert {start: kpis["handled"]["value"] for start, kpis in in_queue.items()} == {ms(0): 1, ms(900): 1}
+        in_department = told.intervals("department:help", "voice", 15)
+        assert parts(in_department[ms(0)]["att"]) == (15 + 20, 35, 1, 1)
+        assert list(in_department) == [ms(0)]
+
     def test_chat(self) -> None:
         """A short message answers where people reply by writing; a chat is answered when an agent takes it."""
         answered = {}
@@ -552,7 +593,7 @@ class TestReceiving:
             again = recount(events, world.configuration, told.as_of_ms, told.complete_through_ms)
             assert everything(again) == everything(told)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(world=worlds(late=True))
     def test_sums(self, world: World) -> None:
         """In any world intervals add up to the input, what is decided is offered, and channels of the total are its scopes'."""
@@ -685,6 +726,26 @@ class TestPeople:
 
         assert recount(events, CONFIGURATION).counts("team:red", None, "day") == {"idle": 17_000}  # 3 s to 20 s
         assert recount([*events, beat(30)], CONFIGURATION).counts("team:red", None, "day") == {"idle": 27_000}
+
+    def test_break_of_presence(self) -> None:
+        """A break said on the axis of presence goes before idle on another, but not before handling."""
+        events = [state(0, "presence", "Lunch"), state(0, "routing", "idle"), state(20, "activity", "on call"), beat(60)]
+
+        assert recount(events, CONFIGURATION).counts("team:red", None, "day") == {"unavailable": 20_000, "handling": 40_000}
+
+    def test_trailing_window(self) -> None:
+        """The trailing window of people ends with progress, that of contacts with as-of."""
+        events = [
+            state(0, "activity", "idle"),
+            say(ContactQueued, 15, queue="A"),
+            beat(400, complete_through=parse_time("2026-06-15T07:05:05Z")),
+        ]
+
+        told = recount(events, CONFIGURATION)
+
+        assert told.counts("team:red", None, "trailing_5m") == {"idle": 300_000}
+        assert told.bounds("team:red", None, "trailing_5m") == (ms(0), ms(300))
+        assert told.bounds("queue:A", "voice", "trailing_5m") == (ms(110), ms(410))
 
     def test_agent_of_two_queues(self) -> None:
         """Who serves two queues is one person in the total, and no person's time belongs to a queue."""
