@@ -37,7 +37,7 @@ __all__ = ["GATEWAY_SOURCE", "Feeder", "FeederSettings", "Gate", "HttpGate", "Su
 #: What goes through the gateway when it is live.
 GATEWAY_SOURCE: Final = "sim-chat"
 
-_BATCH: Final = 1_000
+_BATCH: Final = 3_000
 _TICK_SECONDS: Final = 0.1
 #: How long an unreachable Kafka or gateway is borne before the feeder gives up.
 _PATIENCE_SECONDS: Final = 20.0
@@ -266,7 +266,9 @@ async def _main(args: argparse.Namespace) -> None:
     if args.summary:
         done = {"final_ms": summary.final_ms, "direct": summary.direct, "gateway": summary.gateway, "kinds": summary.kinds}
         args.summary.write_bytes(orjson.dumps(done))
-    print(f"Stopped at {summary.final_ms}: {summary.direct:,} events published directly, {summary.gateway:,} through the gateway.", flush=True)
+    print(
+        f"Stopped at {summary.final_ms}: {summary.direct:,} events published directly, {summary.gateway:,} through the gateway.", flush=True
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

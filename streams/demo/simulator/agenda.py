@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Agenda"]
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 
 
 class Agenda:
@@ -20,18 +20,18 @@ class Agenda:
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
         self._place = count()
-        self._heap: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
+        self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
 
     @property
     def next_ms(self) -> int | None:
         """When the next step happens; None when nothing is planned."""
         return self._heap[0][0] if self._heap else None
 
-    def at(self, ms: int, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Plan a step; one in the past happens next. Takes no keyword arguments (``P`` needs them in the signature)."""
+    def at(self, ms: int, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Plan a step; one in the past happens next."""
         heappush(self._heap, (max(ms, self.now_ms), next(self._place), step, args))
 
-    def after(self, seconds: float, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    def after(self, seconds: float, step: Callable[[*Ts], None], *args: *Ts) -> None:
         """Plan a step ``seconds`` from now."""
         heappush(self._heap, (self.now_ms + int(seconds * 1000), next(self._place), step, args))
 

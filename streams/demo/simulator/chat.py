@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["Chat"]
 
 _THANKS: Final = 0.35
+_ENDED_BY_CUSTOMER: Final = 0.5
 
 
 class Chat:
@@ -23,7 +24,7 @@ class Chat:
 
     def arrive(self, contact: Contact) -> None:
         """Let the customer's first message bring the chat into its queue."""
-        self._say(contact, "customer", False)
+        self._say(contact, "customer")
         self._floor.enter(contact, contact.queue)
         patience = contact.queue.patience_seconds
         if patience is not None:
@@ -38,11 +39,11 @@ class Chat:
         self._floor.occupy(person, contact, "ringing")
         self._agenda.after(self._random.uniform(1.0, 6.0), self._answer, contact, person, contact.step)
 
-    def _say(self, contact: Contact, author: str, thanks: bool) -> None:
-        fields: dict[str, object] = {"author_kind": author, "public": True, "automatic": False}
-        if thanks:
-            fields["thanks"] = True
-        self._floor.tell(contact, "contact.message", fields)
+    def _say(self, contact: Contact, author: str) -> None:
+        self._floor.tell(contact, "contact.message", {"author_kind": author, "public": True, "automatic": False})
+
+    def _thank(self, contact: Contact, author: str) -> None:
+        self._floor.tell(contact, "contact.message", {"author_kind": author, "public": True, "automatic": False, "thanks": True})
 
     def _give_up(self, contact: Contact) -> None:
         if contact.state != "waiting":
@@ -57,9 +58,7 @@ class Chat:
             return
         random = self._random
         self._floor.tell(contact, "contact.offer_ended", {"agent": person.person_id, "queue": contact.queue.name, "outcome": "accepted"})
-        self._floor.tell(
-            contact, "contact.answered", {"agent": person.person_id, "queue": contact.queue.name, "reports": ["wrap_up"]}
-        )
+        self._floor.tell(contact, "contact.answered", {"agent": person.person_id, "queue": contact.queue.name, "reports": ["wrap_up"]})
         contact.state = "with_agent"
         contact.step += 1
         contact.legs += 1
@@ -68,15 +67,15 @@ class Chat:
         exchanges = random.randint(1, 4)
         for number in range(exchanges):
             begin, pause = length * number / exchanges, length / exchanges
-            self._agenda.after(begin + pause * random.uniform(0.1, 0.4), self._say, contact, "agent", False)
+            self._agenda.after(begin + pause * random.uniform(0.1, 0.4), self._say, contact, "agent")
             thanks = number == exchanges - 1 and random.random() < _THANKS
-            self._agenda.after(begin + pause * random.uniform(0.5, 0.9), self._say, contact, "customer", thanks)
+            self._agenda.after(begin + pause * random.uniform(0.5, 0.9), self._thank if thanks else self._say, contact, "customer")
         self._agenda.after(length, self._end, contact, person)
 
     def _end(self, contact: Contact, person: Person) -> None:
         contact.state = "gone"
         contact.person = None
-        self._floor.tell(contact, "contact.ended", {"by": "customer" if self._random.random() < 0.5 else "agent"})
+        self._floor.tell(contact, "contact.ended", {"by": "customer" if self._random.random() < _ENDED_BY_CUSTOMER else "agent"})
         self._floor.tell(contact, "contact.wrap_up_started", {"agent": person.person_id})
         self._floor.occupy(person, contact, "wrap_up")
         wrap_up = min(self._random.lognormvariate(log(contact.queue.wrap_up_seconds), 0.4), 90)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streams.demo.simulator.agenda import Agenda
     from streams.demo.simulator.emission import Outbox
 
-__all__ = ["Contact", "Flow", "Floor", "Person", "Slot"]
+__all__ = ["Contact", "Floor", "Flow", "Person", "Slot"]
 
 #: What a person does for one contact.
 Slot = Literal["ringing", "handling", "wrap_up"]
@@ -103,13 +103,18 @@ class Floor:
     def tell(self, contact: Contact, kind: str, fields: dict[str, Any] | None = None) -> None:
         """Publish a contact event that happens now."""
         contact.sequence += 1
-        event = {"type": kind, "conversation_id": contact.conversation_id, "site": contact.queue.site, "sequence": contact.sequence}
+        event: dict[str, Any] = {
+            "type": kind,
+            "conversation_id": contact.conversation_id,
+            "site": contact.queue.site,
+            "sequence": contact.sequence,
+        }
         if fields:
             event.update(fields)
         self.outbox.put(_SOURCE[contact.channel], "contact-events", contact.conversation_id, self.agenda.now_ms, event)
 
     def _tell_state(self, person: Person, axis: str, state: str, in_use: int | None = None) -> None:
-        event = {
+        event: dict[str, Any] = {
             "type": "agent.state_changed",
             "person_id": person.person_id,
             "site": person.team.site,

@@ -33,7 +33,9 @@ def multiplied(emissions: Iterable[Emission], rate: int) -> Iterator[Emission]:
             yield Emission(published_ms, destination, twin, again)
 
 
-def load_events(n: int, seed: int, *, rate: int = 20, start_ms: int = LOAD_START_MS, heartbeats: HeartbeatPlan | None = None) -> Iterator[Emission]:
+def load_events(
+    n: int, seed: int, *, rate: int = 20, start_ms: int = LOAD_START_MS, heartbeats: HeartbeatPlan | None = None
+) -> Iterator[Emission]:
     """Yield ``n`` events, heartbeats among them, in the order of publishing; equal arguments give equal events.
 
     ``rate`` is how many centers run side by side: at 20 an hour of simulated time holds about 200,000 events.

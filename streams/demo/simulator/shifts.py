@@ -31,7 +31,7 @@ class Shift:
 
 
 def _crew(starts: tuple[float, ...], hours: float, pauses: tuple[tuple[float, int, str], ...], stagger: float) -> list[Shift]:
-    """Return one shift a start; ``pauses`` are (hours after the crew's first start, minutes, state), each person ``stagger`` hours later."""
+    """Return one shift a start; ``pauses``: hours after the crew's first start, minutes, state; each person ``stagger`` hours later."""
     return [
         Shift(
             int(start * _HOUR_MS),

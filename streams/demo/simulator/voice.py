@@ -19,6 +19,7 @@ _NOT_RESPONDING_MS: Final = 30_000
 _SHORT: Final = 0.02
 _HELD: Final = 0.2
 _TRANSFERRED: Final = 0.05
+_ENDED_BY_CUSTOMER: Final = 0.7
 _MOST_LEGS: Final = 3
 
 
@@ -117,7 +118,7 @@ class Voice:
         contact.legs += 1
         self._floor.occupy(person, contact, "handling")
         if random.random() < _SHORT:
-            self._agenda.after(random.uniform(2, 8), self._end, contact, person, False)
+            self._agenda.after(random.uniform(2, 8), self._end, contact, person)
             return
         talk = min(random.lognormvariate(log(queue.handling_seconds), queue.handling_spread), 1_500)
         if random.random() < _HELD:
@@ -126,17 +127,24 @@ class Voice:
             self._agenda.after(begin + hold, self._floor.tell, contact, "contact.resumed", {"agent": person.person_id})
             talk += hold
         transferred = queue.transfer_to is not None and contact.legs < _MOST_LEGS and random.random() < _TRANSFERRED
-        self._agenda.after(talk, self._end, contact, person, transferred)
+        self._agenda.after(talk, self._transfer if transferred else self._end, contact, person)
 
-    def _end(self, contact: Contact, person: Person, transferred: bool) -> None:
+    def _transfer(self, contact: Contact, person: Person) -> None:
         queue = contact.queue
         contact.person = None
-        if transferred and queue.transfer_to is not None:
-            self._floor.tell(contact, "contact.transferred", {"kind": "queue", "from_queue": queue.name, "to_queue": queue.transfer_to})
-            self._enter(contact, QUEUES[queue.transfer_to])
-        else:
-            contact.state = "gone"
-            self._floor.tell(contact, "contact.ended", {"by": "customer" if self._random.random() < 0.7 else "agent"})
+        self._floor.tell(contact, "contact.transferred", {"kind": "queue", "from_queue": queue.name, "to_queue": queue.transfer_to})
+        # The person wraps up while the customer already waits elsewhere.
+        self._enter(contact, QUEUES[queue.transfer_to or queue.name])
+        self._wrap_up(contact, person, queue)
+
+    def _end(self, contact: Contact, person: Person) -> None:
+        contact.person = None
+        contact.state = "gone"
+        by = "customer" if self._random.random() < _ENDED_BY_CUSTOMER else "agent"
+        self._floor.tell(contact, "contact.ended", {"by": by})
+        self._wrap_up(contact, person, contact.queue)
+
+    def _wrap_up(self, contact: Contact, person: Person, queue: QueuePlan) -> None:
         self._floor.tell(contact, "contact.wrap_up_started", {"agent": person.person_id})
         self._floor.occupy(person, contact, "wrap_up")
         wrap_up = min(self._random.lognormvariate(log(queue.wrap_up_seconds), 0.5), 180)

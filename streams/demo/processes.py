@@ -1,0 +1,104 @@
+"""The demo's processes: each in its own group behind the guard, so that none outlives the demo, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import streams
+from streams.demo import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["Child", "free_port", "stop_all", "tail"]
+
+#: Where the packages are: the checkout, or site-packages.
+_HOME = Path(streams.__file__).parents[1] if streams.__file__ else Path.cwd()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def tail(log: Path, lines: int = 25) -> str:
+    """Return the end of a log, indented."""
+    try:
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    except OSError:
+        last = []
+    return "\n".join(f"    {line}" for line in last) or "    (empty)"
+
+
+class Child:
+    """One process and its log."""
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Start ``python`` with the arguments."""
+        self.name = name
+        self.log = log
+        self._read = 0
+        self._partial = b""
+        path = os.pathsep.join(filter(None, (str(_HOME), os.environ.get("PYTHONPATH"))))
+        self._log: IO[bytes] = log.open("wb")
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, sys.executable, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path, **(environment or {})},
+        )
+
+    @property
+    def group(self) -> int:
+        """The process group that holds the process and its guard."""
+        return self._guard.pid
+
+    @property
+    def code(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._guard.poll()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM to the process; its guard waits for it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.group, signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End the process and everything in its group; harmless when it has ended."""
+        if self._guard.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._guard.stdin.close()  # the guard asks the process to end, and ends it when it does not
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._guard.wait(guard.GRACE_SECONDS + 2)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.group, signal.SIGKILL)
+        self._guard.wait()
+        self._log.close()
+
+    def new_lines(self) -> Iterator[str]:
+        """Yield what the process has written since the last call, by whole lines."""
+        with self.log.open("rb") as log:
+            log.seek(self._read)
+            chunk = log.read()
+        self._read += len(chunk)
+        *whole, self._partial = (self._partial + chunk).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
+
+
+def stop_all(children: Sequence[Child]) -> None:
+    """End all processes, at the same time."""
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.stop()

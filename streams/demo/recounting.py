@@ -1,0 +1,211 @@
+"""The demo's proof: every event is read back from the topics and counted anew by the slow recount, and the served figures must equal it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import math
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+import streams
+from schemas.events import parse_agent_event, parse_contact_event
+from schemas.topics import TOPICS, topic
+from streams.catalogue.kpis import KPI_BY_ID, window_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from schemas.base import Event
+    from streams.configuration import Configuration
+    from streams.demo.scrape import Scrape, Served
+
+__all__ = ["Comparison", "Oracle", "Recount", "compare", "load_oracle", "read_events", "record_counts", "recount_events"]
+
+_CONTACTS: Final = topic("contact-events.v1")
+_AGENTS: Final = topic("agent-events.v1")
+
+#: A partition that brings nothing for so long is read to its end, whatever its end offset says: markers of transactions take offsets too.
+_QUIET_SECONDS: Final = 3.0
+#: Figures are the same numbers computed in another order.
+_TOLERANCE: Final = 1e-9
+
+
+class Recount(Protocol):
+    """What ``tests.oracle.recount.recount`` returns."""
+
+    as_of_ms: int | None
+    complete_through_ms: int | None
+
+    def scopes(self) -> list[tuple[str, str | None]]:
+        """Return the scopes with their channels."""
+
+    def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
+        """Return the KPIs of a window."""
+
+    def now(self, scope: str, channel: str | None) -> dict[str, Any]:
+        """Return what goes on at as-of."""
+
+
+class Oracle(Protocol):
+    """The module ``tests.oracle.recount``."""
+
+    def recount(
+        self, events: Iterable[Event], configuration: Configuration, as_of_ms: int | None = None, complete_through_ms: int | None = None
+    ) -> Recount:
+        """Count everything anew."""
+
+    def progress_of(self, events: Iterable[Event], configuration: Configuration) -> Any:
+        """Return how far one partition has come."""
+
+
+def load_oracle() -> Oracle | None:
+    """Return the recount of the checkout that the demo runs from; None where there is none, as in an installed package."""
+    root = Path(streams.__file__ or "").resolve().parents[1]
+    if not (root / "tests" / "oracle" / "recount.py").is_file():
+        return None
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    oracle: Any = importlib.import_module("tests.oracle.recount")
+    return oracle  # type: ignore[no-any-return]
+
+
+async def read_events(bootstrap: str, prefix: str) -> dict[tuple[str, int], list[Event]]:
+    """Return all committed events of the contact and agent topics, by topic and partition."""
+    found: dict[tuple[str, int], list[Event]] = {}
+    for source, parse in ((_CONTACTS, parse_contact_event), (_AGENTS, parse_agent_event)):
+        name = source.full_name(prefix)
+        for partition, values in (await _read(bootstrap, name)).items():
+            found[name, partition] = [parse(value) for value in values]
+    return found
+
+
+async def record_counts(bootstrap: str, prefix: str) -> dict[str, int]:
+    """Return how many records every topic has been given, by its name without prefix."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        places = {entry.name: [TopicPartition(entry.full_name(prefix), number) for number in range(entry.partitions)] for entry in TOPICS}
+        ends = await consumer.end_offsets([place for each in places.values() for place in each])
+        return {name: sum(ends[place] for place in each) for name, each in places.items()}
+    finally:
+        await consumer.stop()
+
+
+async def _read(bootstrap: str, name: str) -> dict[int, list[bytes]]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(name, number) for number in sorted(await _partitions(consumer, name))]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        values: dict[int, list[bytes]] = {place.partition: [] for place in places}
+        loop = asyncio.get_running_loop()
+        quiet_since = loop.time()
+        while loop.time() - quiet_since < _QUIET_SECONDS:
+            positions = [await consumer.position(place) for place in places]
+            if all(position >= ends[place] for position, place in zip(positions, places, strict=True)):
+                break
+            for place, records in (await consumer.getmany(timeout_ms=200, max_records=5000)).items():
+                values[place.partition] += [record.value for record in records]
+                quiet_since = loop.time()
+        return values
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: Any, name: str) -> set[int]:
+    await consumer.topics()
+    partitions: set[int] = consumer.partitions_for_topic(name) or set()
+    return partitions
+
+
+def recount_events(oracle: Oracle, events: Mapping[tuple[str, int], Sequence[Event]], configuration: Configuration) -> Recount:
+    """Recount the events as of the progress of their partitions."""
+    progress = [oracle.progress_of(each, configuration) for each in events.values()]
+    received = [each.received_through_ms for each in progress if each.received_through_ms is not None]
+    complete = [each.progress_ms for each in progress]
+    everything = [event for each in events.values() for event in each]
+    return oracle.recount(everything, configuration, max(received), None if None in complete else min(complete))
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of comparing the served figures with the recount."""
+
+    equal: int = 0
+    #: One sentence for each difference.
+    differences: list[str] = field(default_factory=list)
+
+
+class _Expected:
+    """Looks figures up in the recount, each window once."""
+
+    def __init__(self, recount: Recount) -> None:
+        self._recount = recount
+        self._windows: dict[tuple[str, str | None, str], dict[str, dict[str, float | None]]] = {}
+        self._now: dict[tuple[str, str | None], dict[str, Any]] = {}
+
+    def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
+        key = (scope, channel, name)
+        if key not in self._windows:
+            self._windows[key] = self._recount.window(*key)
+        return self._windows[key]
+
+    def now(self, scope: str, channel: str | None) -> dict[str, Any]:
+        key = (scope, channel)
+        if key not in self._now:
+            self._now[key] = self._recount.now(*key)
+        return self._now[key]
+
+
+def compare(scrape: Scrape, recount: Recount, configuration: Configuration) -> Comparison:
+    """Compare every served figure with the recount, and look for figures that should be served in the windows that are."""
+    expected = _Expected(recount)
+    result = Comparison()
+    name_of = {window_label(name): name for name in _window_names(configuration)}
+    seen: set[tuple[str, str, str | None, str | None]] = set()
+    for served in scrape.figures():
+        should = _should(expected, served, name_of)
+        seen.add((served.kpi, served.scope, served.channel, served.window))
+        if _same(served.value, should):
+            result.equal += 1
+        else:
+            what = " ".join(filter(None, (served.kpi, served.part, "of", served.scope, served.channel, served.window, served.state)))
+            result.differences.append(f"{what}: served {served.value!r}, recounted {should!r}")
+    for label in sorted({window for *_, window in seen if window is not None}):
+        for scope, channel in recount.scopes():
+            for kpi, figure in expected.window(scope, channel, name_of.get(label, label)).items():
+                # A count of nothing need not be served; all else that has a value must be.
+                if figure["value"] is not None and any(figure.values()) and (kpi, scope, channel, label) not in seen and kpi in KPI_BY_ID:
+                    result.differences.append(f"{kpi} of {scope} {channel or ''} {label}: not served, recounted {figure['value']!r}")
+    return result
+
+
+def _window_names(configuration: Configuration) -> list[str]:
+    counting = configuration.counting
+    trailing = [f"trailing_{minutes}m" for minutes in counting.trailing_minutes]
+    return [*trailing, *(f"interval_{minutes}m" for minutes in counting.interval_minutes), "day"]
+
+
+def _should(expected: _Expected, served: Served, name_of: Mapping[str, str]) -> float | None:
+    if served.window is not None:
+        figures = expected.window(served.scope, served.channel, name_of.get(served.window, served.window))
+        figure = figures.get(served.kpi)
+        return None if figure is None else figure[served.part]
+    now = expected.now(served.scope, served.channel)
+    if served.state is not None:
+        return float(now["agents_by_state"].get(served.state, 0))
+    value = now.get("longest_wait_seconds" if served.kpi == "longest_wait" else served.kpi)
+    return None if value is None else float(value)
+
+
+def _same(served: float, should: float | None) -> bool:
+    if should is None:
+        return math.isnan(served)
+    return math.isclose(served, should, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)

@@ -1,0 +1,343 @@
+"""The demo: the whole product on one machine with a simulated contact center, as separate processes over an embedded broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import orjson
+
+from schemas.times import format_ms
+from schemas.topics import DEFAULT_PREFIX, TOPICS
+from streams.configuration import load_configuration
+from streams.connectors.senders import TOKENS_VARIABLE
+from streams.demo.broker import BrokerError, EmbeddedBroker
+from streams.demo.day import OPEN_HOURS, configuration_text, opening_ms
+from streams.demo.processes import Child, free_port, stop_all, tail
+from streams.demo.recounting import Comparison, compare, load_oracle, read_events, record_counts, recount_events
+from streams.demo.report import missing_figures, table
+from streams.demo.scrape import Scrape
+from streams.engine.topics import TopicSpec, ensure_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+__all__ = ["DemoSettings", "run_demo"]
+
+_PREFIX: Final = DEFAULT_PREFIX
+_READY_SECONDS: Final = 30.0
+#: How long the feeder may take to say its last word, and the figures to reach it.
+_LAST_WORD_SECONDS: Final = 30.0
+_SETTLE_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.25
+_REPORT_SECONDS: Final = 2.0
+_CAUGHT_UP_SECONDS: Final = 10.0
+_SHOWN_DIFFERENCES: Final = 12
+
+#: Topics that stay empty when all is well, or that the demo has no source for.
+_MAY_BE_EMPTY: Final = frozenset({"customer-events.v1", *(entry.dead_letters for entry in TOPICS if entry.dead_letters)})
+
+_INTERRUPTED: Final = 130
+
+
+class DemoError(RuntimeError):
+    """The demo failed; the message says what and where to look."""
+
+    def __init__(self, message: str, children: Sequence[Child] = ()) -> None:
+        super().__init__(message)
+        self.children = children
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """What the demo is told; a port of 0 takes a free one."""
+
+    #: End by itself after this long, with the recount; None: run until interrupted.
+    seconds: float | None = None
+    page_port: int = 0
+    gateway_port: int = 0
+    worker_port: int = 0
+    seed: int = 1
+    rate: int = 1
+    open_hours: float = OPEN_HOURS
+
+
+def run_demo(settings: DemoSettings) -> int:
+    """Run the demo; return the exit code: 0 all was well, 1 something failed, 130 interrupted before it was up."""
+    folder = Path(tempfile.mkdtemp(prefix="contact-streams-demo-"))
+    try:
+        code = asyncio.run(_run(settings, folder))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if code == 1:
+        print(f"The logs of all processes are in {folder}.", flush=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+async def _run(settings: DemoSettings, folder: Path) -> int:
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, task.cancel)
+    demo = _Demo(settings, folder)
+    try:
+        async with EmbeddedBroker() as broker, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            try:
+                return await demo.run(broker.bootstrap_servers, session)
+            finally:
+                # Before the broker goes: its clients would fill their logs with complaints.
+                demo.stop()
+    except asyncio.CancelledError:
+        print("\nStopped." if demo.is_up else "\nStopped before everything was up.", flush=True)
+        return 0 if demo.is_up else _INTERRUPTED
+    except BrokerError as error:
+        print(f"FAILED: {error}", flush=True)
+    except DemoError as error:
+        print(f"\nFAILED: {error}", flush=True)
+        for child in error.children:
+            print(f"  The end of {child.log.name}:\n{tail(child.log)}", flush=True)
+    return 1
+
+
+class _Demo:
+    def __init__(self, settings: DemoSettings, folder: Path) -> None:
+        self.is_up = False
+        self._settings = settings
+        self._folder = folder
+        self._began = time.monotonic()
+        self._children: list[Child] = []
+        self._page = f"http://127.0.0.1:{settings.page_port or free_port()}"
+        self._gateway = f"http://127.0.0.1:{settings.gateway_port or free_port()}"
+        self._worker = f"http://127.0.0.1:{settings.worker_port or free_port()}"
+
+    def stop(self) -> None:
+        """End all processes."""
+        stop_all(self._children)
+
+    async def run(self, bootstrap: str, session: aiohttp.ClientSession) -> int:
+        """Run to the end; raise DemoError."""
+        opened_ms = opening_ms(time.time_ns() // 1_000_000, self._settings.open_hours)
+        configuration_file = self._folder / "configuration.yaml"
+        configuration_file.write_text(configuration_text(opened_ms), encoding="utf-8")
+        specs = [TopicSpec(entry.full_name(_PREFIX), entry.partitions, 1, entry.config()) for entry in TOPICS]
+        await ensure_topics(bootstrap, specs)
+        self._start_all(bootstrap, configuration_file, opened_ms)
+        print(
+            f"A simulated contact center, open since {format_ms(opened_ms)[:16]}Z: starting the gateway, a worker and the server ...",
+            flush=True,
+        )
+        await self._wait_until_up(session)
+        print(f"  page     {self._page}/\n  metrics  {self._page}/metrics\n  gateway  {self._gateway}/v1/events", flush=True)
+        print(f"Up after {time.monotonic() - self._began:.1f} s; Ctrl-C ends it.", flush=True)
+        self.is_up = True
+        await self._watch(session)
+        final_ms = await self._last_word()
+        return await self._prove(bootstrap, session, configuration_file, final_ms)
+
+    # ---- Starting ----------------------------------------------------------------------------------------------------------------
+
+    def _start_all(self, bootstrap: str, configuration_file: Path, opened_ms: int) -> None:
+        config = ["--config", str(configuration_file)]
+        kafka = ["--bootstrap", bootstrap]
+
+        def port(url: str) -> list[str]:
+            return ["--port", url.rpartition(":")[2]]
+
+        self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway)])
+        # Static membership: the embedded broker expires nobody.
+        self._start("worker", ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo"])
+        self._start("serve", ["-m", "streams", "serve", *kafka, *config, *port(self._page)])
+        feeder = ["-m", "streams.demo.feeder", *kafka, "--gateway", self._gateway, "--start-ms", str(opened_ms)]
+        feeder += ["--seed", str(self._settings.seed), "--rate", str(self._settings.rate)]
+        feeder += ["--record", str(self._folder / "events.jsonl"), "--summary", str(self._folder / "summary.json")]
+        self._start("feeder", feeder)
+
+    def _start(self, name: str, arguments: list[str]) -> None:
+        # Tokens of the person's own environment would lock the feeder out of the demo's gateway.
+        self._children.append(Child(name, arguments, self._folder / f"{name}.log", {TOKENS_VARIABLE: ""}))
+
+    def _child(self, name: str) -> Child:
+        return next(child for child in self._children if child.name == name)
+
+    def _look_after(self, *, stopping: str | None = None) -> None:
+        """Pass on what the feeder says; raise DemoError if a process has ended that should not have."""
+        for line in self._child("feeder").new_lines():
+            print(f"  {line}", flush=True)
+        gone = [child for child in self._children if child.code is not None and child.name != stopping]
+        if gone:
+            raise DemoError("; ".join(f"the {child.name} ended with exit code {child.code}" for child in gone) + ".", gone)
+
+    async def _until(self, seconds: float, done: Callable[[], Awaitable[bool]], *, stopping: str | None = None) -> bool:
+        """Say whether ``done`` came true in time."""
+        deadline = time.monotonic() + seconds
+        while not await done():
+            self._look_after(stopping=stopping)
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_LOOK_SECONDS)
+        return True
+
+    async def _wait_until_up(self, session: aiohttp.ClientSession) -> None:
+        async def up() -> bool:
+            return await _answers(session, f"{self._page}/") and await _answers(session, f"{self._gateway}/readyz")
+
+        if not await self._until(_READY_SECONDS, up):
+            raise DemoError(f"page and gateway did not answer within {_READY_SECONDS:g} s.", self._children)
+
+    # ---- Running -----------------------------------------------------------------------------------------------------------------
+
+    async def _watch(self, session: aiohttp.ClientSession) -> None:
+        """Look after the processes until the time is over."""
+        seconds = self._settings.seconds
+        caught_up = False
+        reported = 0.0
+        while seconds is None or time.monotonic() - self._began < seconds:
+            self._look_after()
+            if not caught_up and time.monotonic() - reported >= _REPORT_SECONDS:
+                reported = time.monotonic()
+                as_of = await self._as_of(session)
+                if as_of is not None:
+                    caught_up = time.time() - as_of < _CAUGHT_UP_SECONDS
+                    print(f"  Figures as of {format_ms(int(as_of * 1000))[11:19]} UTC{': caught up.' if caught_up else ' ...'}", flush=True)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _scrape(self, session: aiohttp.ClientSession, url: str) -> Scrape | None:
+        try:
+            async with session.get(f"{url}/metrics", headers={"Accept": "text/plain"}) as response:
+                return Scrape(await response.text()) if response.ok else None
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+    async def _as_of(self, session: aiohttp.ClientSession) -> float | None:
+        scrape = await self._scrape(session, self._page)
+        return None if scrape is None else scrape.value("contact_center_as_of_timestamp_seconds")
+
+    # ---- Ending ------------------------------------------------------------------------------------------------------------------
+
+    async def _last_word(self) -> int:
+        """Stop the feeder; return the instant through which it published everything."""
+        print("Time is over: stopping the sources ...", flush=True)
+        feeder = self._child("feeder")
+        feeder.ask_to_stop()
+
+        async def ended() -> bool:
+            return feeder.code is not None
+
+        if not await self._until(_LAST_WORD_SECONDS, ended, stopping="feeder"):
+            raise DemoError(f"the feeder did not end within {_LAST_WORD_SECONDS:g} s.", [feeder])
+        self._look_after(stopping="feeder")
+        if feeder.code != 0:
+            raise DemoError(f"the feeder ended with exit code {feeder.code}.", [feeder])
+        summary = orjson.loads((self._folder / "summary.json").read_bytes())
+        final_ms: int = summary["final_ms"]
+        return final_ms
+
+    async def _prove(self, bootstrap: str, session: aiohttp.ClientSession, configuration_file: Path, final_ms: int) -> int:
+        scrape: Scrape | None = None
+
+        async def settled() -> bool:
+            nonlocal scrape
+            scrape = await self._scrape(session, self._page)
+            names = ("contact_center_as_of_timestamp_seconds", "contact_center_complete_through_timestamp_seconds")
+            return scrape is not None and all(round((scrape.value(name) or 0) * 1000) == final_ms for name in names)
+
+        if not await self._until(_SETTLE_SECONDS, settled, stopping="feeder"):
+            said = "nothing" if scrape is None else f"{scrape.value('contact_center_as_of_timestamp_seconds')}"
+            message = f"the served figures did not reach {format_ms(final_ms)} within {_SETTLE_SECONDS:g} s; the page said: {said}."
+            raise DemoError(message, [self._child("worker"), self._child("serve")])
+
+        problems: list[str] = []
+        oracle = load_oracle()
+        comparison: Comparison | None = None
+        if oracle is None:
+            problems.append("NOT RECOUNTED: tests/oracle is not importable here; run the demo from a checkout of the repository.")
+        else:
+            print("Reading all events back from the topics and counting them anew ...", flush=True)
+            configuration = load_configuration(configuration_file)
+            events = await read_events(bootstrap, _PREFIX)
+            recount = await asyncio.to_thread(recount_events, oracle, events, configuration)
+            if recount.as_of_ms != final_ms or recount.complete_through_ms != final_ms:
+                problems.append(
+                    f"the topics end at {recount.as_of_ms} and are complete through {recount.complete_through_ms}, not at {final_ms}."
+                )
+
+            async def equal() -> bool:
+                nonlocal scrape, comparison
+                scrape = await self._scrape(session, self._page)
+                if scrape is not None:
+                    comparison = await asyncio.to_thread(compare, scrape, recount, configuration)
+                return comparison is not None and not comparison.differences
+
+            # The last windows may still be on their way when as-of is there.
+            await self._until(_SETTLE_SECONDS / 3, equal, stopping="feeder")
+            if comparison is not None:
+                problems += _differences(comparison)
+        if scrape is None:
+            raise DemoError("the server answers no more.", [self._child("serve")])
+        print(f"\n{table(scrape)}\n", flush=True)
+        if comparison is not None:
+            number = sum(map(len, events.values()))
+            print(
+                f"Recounted {number:,} records: {comparison.equal:,} served figures equal, {len(comparison.differences):,} not.", flush=True
+            )
+        problems += missing_figures(scrape)
+        problems += await self._idle_stages(bootstrap, session, scrape)
+        if problems:
+            raise DemoError("\n  ".join(problems), [self._child("worker")])
+        print("All is well: every stage passed events on, and every served figure equals the recount.", flush=True)
+        return 0
+
+    async def _idle_stages(self, bootstrap: str, session: aiohttp.ClientSession, scrape: Scrape) -> list[str]:
+        """Return a sentence for each stage that passed nothing on or refused something."""
+        problems = []
+        gateway = await self._scrape(session, self._gateway)
+        worker = await self._scrape(session, self._worker)
+        accepted = 0 if gateway is None else gateway.total("contact_center_gateway_events_accepted_total")
+        refused = 0 if gateway is None else gateway.total("contact_center_gateway_events_rejected_total")
+        if accepted <= 0:
+            problems.append("the gateway accepted no event.")
+        if refused:
+            problems.append(f"the gateway refused {refused:.0f} events.")
+        counts = await record_counts(bootstrap, _PREFIX)
+        problems += [f"topic {name} has no record." for name, number in counts.items() if number == 0 and name not in _MAY_BE_EMPTY]
+        problems += [f"topic {name} holds {number} dead letters." for name, number in counts.items() if number and "dead-letters" in name]
+        processed = {
+            flow: 0 if worker is None else worker.total("contact_center_events_processed_total", {"flow": flow})
+            for flow in ("track-contacts", "track-agents", "roll-up")
+        }
+        problems += [f"the worker's flow {flow} processed nothing." for flow, number in processed.items() if number <= 0]
+        figures = len(scrape.figures())
+        if not figures:
+            problems.append("the server serves no figure.")
+        print(
+            f"Stages: gateway accepted {accepted:,.0f} events; worker processed "
+            + ", ".join(f"{number:,.0f} ({flow})" for flow, number in processed.items())
+            + f" records; {counts['queue-metrics.v1']:,} metric records; {figures:,} figures served.",
+            flush=True,
+        )
+        return problems
+
+
+def _differences(comparison: Comparison) -> list[str]:
+    shown = comparison.differences[:_SHOWN_DIFFERENCES]
+    more = len(comparison.differences) - len(shown)
+    return shown + ([f"... and {more:,} more differences."] if more else [])
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with session.get(url) as response:
+            return response.ok
+    return False
