@@ -116,8 +116,11 @@ class Cluster:
         """The addresses a client starts with."""
         return ",".join(f"127.0.0.1:{port}" for port, _ in self._ports.values())
 
-    def start(self, *nodes: int) -> None:
-        """Start ``nodes`` (all without arguments) and wait until the cluster answers with each of them."""
+    def start(self, *nodes: int, wait: bool = True) -> None:
+        """Start ``nodes`` (all without arguments), and ``wait_ready`` unless told otherwise.
+
+        Call it from the main thread: nodes die with the thread that started them.
+        """
         for node in nodes or self.nodes:
             with (self._home(node) / "output.log").open("ab") as output:
                 self._running[node] = subprocess.Popen(
@@ -128,7 +131,8 @@ class Cluster:
                     start_new_session=True,
                     preexec_fn=die_with_parent,  # noqa: PLW1509 - the child calls one system call and execs
                 )
-        self._wait()
+        if wait:
+            self.wait_ready()
 
     def kill(self, node: int) -> None:
         """End ``node`` as a power cut would."""
@@ -227,7 +231,8 @@ class Cluster:
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
-    def _wait(self) -> None:
+    def wait_ready(self) -> None:
+        """Wait until the cluster answers with every node that was started."""
         failure: list[BaseException] = []
 
         def ask() -> None:
