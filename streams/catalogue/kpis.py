@@ -137,7 +137,10 @@ KPIS: tuple[Kpi, ...] = (
         ja="放棄呼率",
         meaning_en="Share of contacts that the customer gave up; nothing for mail and tickets.",
         meaning_ja="顧客が応答前に離脱した割合。メールとチケットでは算出しません。",
-        formula="abandoned ÷ (answered + abandoned + flow-outs) in trailing windows; abandoned ÷ offered in intervals and days; null for mail and tickets",
+        formula=(
+            "abandoned ÷ (answered + abandoned + flow-outs) in trailing windows; abandoned ÷ offered in intervals and days; "
+            "null for mail and tickets"
+        ),
         unit="ratio",
         direction="down",
         windows=_WINDOWS,

@@ -1,1 +1,1 @@
-
+"""A reader of the metric topics that serves what it reads: exporter, API and page."""

@@ -56,9 +56,13 @@ class PipelineCollector:
     def collect(self) -> Iterator[Metric]:
         """Yield the worker's metric families."""
         processed = CounterMetricFamily("contact_center_events_processed", "Records taken in, by flow.", labels=["flow"])
-        late = CounterMetricFamily("contact_center_events_late", "Events received after their pane's grace; they change no figure.", labels=["flow"])
+        late = CounterMetricFamily(
+            "contact_center_events_late", "Events received after their pane's grace; they change no figure.", labels=["flow"]
+        )
         repeated = CounterMetricFamily("contact_center_events_repeated", "Events that were already known.", labels=["flow"])
-        dead = CounterMetricFamily("contact_center_events_dead_lettered", "Records set aside in the dead letters, by reason.", labels=["flow", "reason"])
+        dead = CounterMetricFamily(
+            "contact_center_events_dead_lettered", "Records set aside in the dead letters, by reason.", labels=["flow", "reason"]
+        )
         for flow, counters in self._counters.items():
             processed.add_metric([flow], counters.events)
             if flow == "roll-up":
@@ -71,8 +75,12 @@ class PipelineCollector:
         health = self._health
         yield CounterMetricFamily("contact_center_flushes", "Committed transactions.", value=health.flushes)
         yield CounterMetricFamily("contact_center_flushed_rows", "Rows of state written.", value=health.rows)
-        yield CounterMetricFamily("contact_center_flushed_records", "Records published: panes, metrics, dead letters.", value=health.outputs)
-        yield GaugeMetricFamily("contact_center_last_flush_duration_seconds", "How long the last flush took.", value=health.last_flush_seconds)
+        yield CounterMetricFamily(
+            "contact_center_flushed_records", "Records published: panes, metrics, dead letters.", value=health.outputs
+        )
+        yield GaugeMetricFamily(
+            "contact_center_last_flush_duration_seconds", "How long the last flush took.", value=health.last_flush_seconds
+        )
         yield GaugeMetricFamily("contact_center_recovering", "1 until every owned partition is restored.", value=int(health.recovering))
         committed = GaugeMetricFamily(
             "contact_center_committed_offset", "Next source offset after the last flush.", labels=["topic", "partition"]

@@ -1,0 +1,63 @@
+"""``contact-streams serve``: serve what the metric topics say, as Prometheus metrics, JSON, an event stream and a page."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.catalogue import kind_of_window
+from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
+from streams.configuration import ConfigurationError, load_configuration
+from streams.serving.service import ServeSettings, run_serve
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    defaults = ServeSettings()
+    parser = subparsers.add_parser("serve", help="serve figures: metrics, API and page", description=__doc__)
+    add_kafka_options(parser)
+    parser.add_argument("--config", type=Path, help="configuration file (YAML), for the service level targets of queues")
+    parser.add_argument("--host", default=defaults.host, help="address to listen on; there is no login (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
+    parser.add_argument(
+        "--windows",
+        default=",".join(defaults.windows),
+        metavar="NAME,...",
+        help="windows that /metrics exports, such as trailing_5m, interval_30m or day (default: %(default)s)",
+    )
+    add_log_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    start_logging(args.log_level)
+    try:
+        configuration = load_configuration(args.config)
+    except ConfigurationError as error:
+        return fail(error)
+    windows = tuple(name.strip() for name in args.windows.split(",") if name.strip())
+    try:
+        for window in windows:
+            kind_of_window(window)
+    except ValueError as error:
+        return fail(f"serve: --windows: {error}")
+    settings = ServeSettings(
+        bootstrap=args.bootstrap,
+        topic_prefix=args.prefix,
+        host=args.host,
+        port=args.port,
+        windows=windows,
+        targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},
+    )
+    try:
+        asyncio.run(run_serve(settings))
+    except (OSError, OverflowError) as error:
+        return fail(f"serve: cannot listen on {args.host} port {args.port}: {error}. Choose another --host or --port.", code=1)
+    return 0

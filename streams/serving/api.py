@@ -1,0 +1,233 @@
+"""The HTTP side of serving: metrics, figures as JSON, the event stream, health and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from streams.catalogue import KPIS, WORDS, kind_of_window, metrics_of
+from streams.serving.events import Feed
+from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
+from streams.serving.figures import STALE_AFTER_SECONDS, Figures
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+__all__ = ["Serving", "create_app"]
+
+#: Nothing may be loaded from elsewhere, nothing inline, nobody may frame the page.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+#: The files of the page and their types.
+_PAGE = {
+    "index.html": "text/html",
+    "wallboard.js": "text/javascript",
+    "wallboard.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+#: Smaller answers gain nothing from compression.
+_COMPRESS_FROM_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the application serves, and its limits."""
+
+    figures: Figures
+    #: The windows that ``/metrics`` exports, named as in metric records.
+    windows: tuple[str, ...] = DEFAULT_WINDOWS
+    max_clients: int = 500
+    #: A client that takes nothing for this long is dropped.
+    write_timeout_seconds: float = 10.0
+    #: A comment on the event stream after this long without news: proxies close what is silent.
+    heartbeat_seconds: float = 5.0
+    #: Open event streams.
+    clients: set[web.Request] = field(default_factory=set)
+
+    @property
+    def collector(self) -> FigureCollector:
+        """The metrics at this moment, safe to read in another thread."""
+        figures = self.figures
+        return FigureCollector(figures.store.copy(), figures.standing, windows=self.windows, version=_version(), clients=len(self.clients))
+
+
+_SERVING = web.AppKey("serving", Serving)
+_FEED = web.AppKey("feed", Feed)
+
+
+def create_app(serving: Serving) -> web.Application:
+    """Return the application; it feeds event streams from its start to its cleanup, and reads no topic by itself."""
+    app = web.Application(middlewares=[_secured])
+    app[_SERVING] = serving
+    app.cleanup_ctx.append(_feeding)
+    app.on_shutdown.append(_end_streams)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/api/v1/figures", _figures)
+    app.router.add_get("/api/v1/queues/{queue:.+}", _queue)
+    app.router.add_get("/api/v1/catalogue", _catalogue)
+    app.router.add_get("/api/v1/events", _events, allow_head=False)
+    app.router.add_get("/healthz", _alive)
+    app.router.add_get("/readyz", _ready)
+    app.router.add_get("/", _page)
+    app.router.add_get("/{file:wallboard\\.js|wallboard\\.css|icon\\.svg}", _page)
+    return app
+
+
+@web.middleware
+async def _secured(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        response = _json({"error": error.reason}, status=error.status)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+    if not response.prepared:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+    return response
+
+
+async def _feeding(app: web.Application) -> AsyncIterator[None]:
+    feed = app[_FEED] = Feed(app[_SERVING].figures)
+    task = asyncio.create_task(feed.run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[_FEED].close()
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    collector = request.app[_SERVING].collector
+    # A thousand queues are some hundred thousand samples: too long for the loop.
+    body, content_type = await asyncio.to_thread(exposition, collector, request.headers.get("Accept", ""))
+    return await _compressed(request, web.Response(body=body, headers={"Content-Type": content_type}))
+
+
+async def _figures(request: web.Request) -> web.Response:
+    return await _compressed(request, _json(request.app[_SERVING].figures.everything(_asked_windows(request))))
+
+
+async def _queue(request: web.Request) -> web.Response:
+    found = request.app[_SERVING].figures.queue(request.match_info["queue"])
+    if found is None:
+        return _json({"error": "no record names this queue"}, status=404)
+    return _json(found)
+
+
+async def _catalogue(request: web.Request) -> web.Response:
+    return await _compressed(request, _json(_catalogue_document()))
+
+
+async def _alive(_: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+async def _ready(request: web.Request) -> web.Response:
+    figures = request.app[_SERVING].figures
+    ready = figures.standing.ready
+    state = {"status": "ready" if ready else "reading", "connected": figures.standing.connected, "stale": figures.stale}
+    return _json(state, status=200 if ready else 503)
+
+
+async def _page(request: web.Request) -> web.Response:
+    name = request.match_info.get("file", "index.html")
+    body = files("streams.serving").joinpath("page", name).read_bytes()
+    return web.Response(body=body, content_type=_PAGE[name], charset="utf-8", headers={"Cache-Control": "no-cache"})
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    serving, feed = request.app[_SERVING], request.app[_FEED]
+    windows = _asked_windows(request)
+    if len(serving.clients) >= serving.max_clients:
+        response = _json({"error": "too many event streams"}, status=503)
+        response.headers["Retry-After"] = "5"
+        return response
+    stream = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    serving.clients.add(request)
+    try:
+        await stream.prepare(request)
+        await _tell(stream, feed, windows, serving)
+    except TimeoutError:
+        # What the client did not take is thrown away with the connection: closing in order would wait for it.
+        if request.transport is not None:
+            request.transport.abort()
+    except ConnectionError:
+        pass
+    finally:
+        serving.clients.discard(request)
+    return stream
+
+
+async def _tell(stream: web.StreamResponse, feed: Feed, windows: frozenset[str] | None, serving: Serving) -> None:
+    """Write events until the feed or the client ends; raise TimeoutError when the client takes nothing any more."""
+
+    async def write(data: bytes) -> None:
+        await asyncio.wait_for(stream.write(data), serving.write_timeout_seconds)
+
+    # Whatever Last-Event-ID a returning client names, it gets everything anew: ids are of this process.
+    await write(b"retry: 2000\n\n")
+    since: int | None = None
+    tick = -1
+    while not feed.closed:
+        if await feed.next_tick(tick, serving.heartbeat_seconds):
+            tick = feed.tick
+            since, event = feed.message(since, windows)
+            await write(event)
+        else:
+            await write(b": still here\n\n")
+
+
+def _asked_windows(request: web.Request) -> frozenset[str] | None:
+    """Return the windows named by the query, None for all of them."""
+    names = request.query.getall("window", [])
+    try:
+        for name in names:
+            kind_of_window(name)
+    except ValueError as error:
+        raise web.HTTPBadRequest(reason=str(error)) from error
+    return frozenset(names) or None
+
+
+def _catalogue_document() -> dict[str, Any]:
+    kpis = [{**asdict(kpi), "metrics": [asdict(metric) for metric in metrics_of(kpi)]} for kpi in KPIS]
+    return {"kpis": kpis, "words": WORDS, "stale_after_seconds": STALE_AFTER_SECONDS}
+
+
+def _json(document: object, *, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json", status=status)
+
+
+async def _compressed(request: web.Request, response: web.Response) -> web.Response:
+    body = response.body
+    accepted = "gzip" in request.headers.get("Accept-Encoding", "").lower()
+    if accepted and isinstance(body, bytes) and len(body) >= _COMPRESS_FROM_BYTES:
+        response.body = await asyncio.to_thread(gzip.compress, body, 1)
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept, Accept-Encoding"
+    return response
+
+
+def _version() -> str:
+    try:
+        return version("contact-streams")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

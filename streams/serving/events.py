@@ -1,0 +1,105 @@
+"""Server-sent events: everything once, then what changed, at most four times a second, to any number of clients at their own speed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from streams.serving.figures import Figures
+
+__all__ = ["Feed"]
+
+#: Between two messages to the same client.
+INTERVAL_SECONDS = 0.25
+#: How often age and connection are looked at when no record comes.
+_LOOK_SECONDS = 1.0
+#: Clients at the same speed get the same bytes; those at an odd one their own, not kept.
+_MAX_CACHED = 64
+
+
+class Feed:
+    """What clients of the event stream are told, and when.
+
+    No client has a queue. A client says which version it has seen and is told what changed since, so that a slow one skips
+    what was overtaken meanwhile and costs no memory. Use it within one event loop.
+    """
+
+    def __init__(self, figures: Figures, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._figures = figures
+        self._interval_seconds = interval_seconds
+        #: Grows whenever there is something to tell.
+        self.tick = 0
+        self.closed = False
+        self._ticked = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._cache: dict[tuple[int | None, frozenset[str] | None], tuple[float, int, bytes]] = {}
+
+    async def run(self) -> None:
+        """Tell clients of changes until cancelled."""
+        unsubscribe = self._figures.store.subscribe(self._changed.set)
+        told = self._state()
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), _LOOK_SECONDS)
+                self._changed.clear()
+                state = self._state()
+                if state != told:
+                    told = state
+                    self._wake()
+                    await asyncio.sleep(self._interval_seconds)
+        finally:
+            unsubscribe()
+
+    def close(self) -> None:
+        """End all streams."""
+        self.closed = True
+        self._wake()
+
+    async def next_tick(self, seen: int, timeout_seconds: float) -> bool:
+        """Wait until there is something to tell to a client that saw tick ``seen``; False when nothing came in time."""
+        if self.tick != seen:
+            return True
+        try:
+            await asyncio.wait_for(self._ticked.wait(), timeout_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def message(self, since: int | None, windows: frozenset[str] | None) -> tuple[int, bytes]:
+        """Return the version told and the event that brings a client there from version ``since``, or from nothing."""
+        store = self._figures.store
+        now = asyncio.get_running_loop().time()
+        made, version, event = self._cache.get((since, windows), (-1.0, -1, b""))
+        if version == store.version and now - made < self._interval_seconds:  # it says how old the figures are
+            return version, event
+        changes = None if since is None else store.changes_since(since)
+        if changes is None:
+            kind, body = "snapshot", self._figures.everything(windows)
+        else:
+            kind = "change"
+            body = {**self._figures.header(), "records": self._figures.records(changes.changed, windows), "removed": changes.removed}
+        event = _event(kind, store.version, body)
+        if len(self._cache) < _MAX_CACHED:
+            self._cache[since, windows] = (now, store.version, event)
+        return store.version, event
+
+    def _wake(self) -> None:
+        self.tick += 1
+        self._cache.clear()
+        self._ticked.set()
+        self._ticked = asyncio.Event()
+
+    def _state(self) -> tuple[int, bool, bool, bool]:
+        figures = self._figures
+        return (figures.store.version, figures.stale, figures.standing.ready, figures.standing.connected)
+
+
+def _event(kind: str, version: int, body: dict[str, Any]) -> bytes:
+    # orjson writes no line breaks, so one data line is enough; records from the topic are whole lines of JSON but may be pretty-printed.
+    data = orjson.dumps({"version": version, **body}).replace(b"\r", b" ").replace(b"\n", b" ")
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (version, kind.encode(), data)

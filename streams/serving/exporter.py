@@ -1,0 +1,168 @@
+"""The Prometheus exporter: gauges built from the store at each scrape, with the names of the catalogue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from schemas.metrics import NowFigures, WindowFigures
+from streams.catalogue import KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from prometheus_client.core import Metric as Family
+
+    from schemas.metrics import FigureValue
+    from streams.serving.store import Entry, Store
+
+__all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Standing", "exposition"]
+
+#: The windows exported unless others are asked for.
+DEFAULT_WINDOWS = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m")
+
+_WINDOW_KPIS = tuple(kpi for kpi in KPIS if "now" not in kpi.windows)
+_NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows)
+_HELP = {metric.name: metric.help for metric in SERVING_METRICS}
+
+
+class Standing(Protocol):
+    """How the store stands to the topic that feeds it."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the topic was read to its end once."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the store follows the topic at this moment."""
+
+
+class FigureCollector(Collector):
+    """All metrics of the serving process. What nothing can be said about has no sample; nothing is remembered between scrapes."""
+
+    def __init__(self, store: Store, standing: Standing, *, windows: Collection[str], version: str, clients: int = 0) -> None:
+        self._store = store
+        self._standing = standing
+        self._windows = frozenset(windows)
+        self._version = version
+        self._clients = clients
+
+    def describe(self) -> list[Family]:
+        """Name no family ahead: registering must not read the store."""
+        return []
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the families, those of the figures only once the topic was read to its end."""
+        if self._standing.ready:
+            yield from self._figures()
+            yield from self._freshness()
+        yield _gauge("contact_center_reader_connected", float(self._standing.ready and self._standing.connected))
+        rejected = "contact_center_metric_records_rejected_total"
+        yield CounterMetricFamily(rejected, _HELP[rejected], value=self._store.rejected)
+        yield _gauge("contact_center_event_stream_clients", self._clients)
+        build = "contact_center_build_info"
+        yield InfoMetricFamily(build.removesuffix("_info"), _HELP[build], value={"version": self._version})
+
+    def _figures(self) -> Iterator[Family]:
+        entries = self._store.entries()
+        windows = _newest_windows(entries, self._windows)
+        for kpi in _WINDOW_KPIS:
+            yield from _window_families(kpi, windows)
+        nows = [entry for entry in entries if isinstance(entry.record, NowFigures)]
+        for kpi in _NOW_KPIS:
+            yield self._now_family(kpi, nows)
+
+    def _now_family(self, kpi: Kpi, nows: list[Entry]) -> Family:
+        family = _family(kpi)
+        for entry in nows:
+            record = entry.record
+            assert isinstance(record, NowFigures)  # noqa: S101 - chosen by the caller, said for the type checker
+            scope = [record.scope_kind, record.scope]
+            if kpi.id == "agents_by_state":
+                for state, agents in sorted((record.agents_by_state or {}).items()):
+                    family.add_metric([*scope, state], agents)
+                continue
+            value = self._store.longest_wait_seconds(entry) if kpi.id == "longest_wait" else getattr(record, kpi.id)
+            if value is not None and record.channel is not None:
+                family.add_metric([*scope, record.channel], value)
+        return family
+
+    def _freshness(self) -> Iterator[Family]:
+        store = self._store
+        yield _gauge("contact_center_as_of_timestamp_seconds", _seconds(store.as_of_ms))
+        yield _gauge("contact_center_complete_through_timestamp_seconds", _seconds(store.complete_through_ms))
+        seen = _labelled("contact_center_source_last_seen_timestamp_seconds")
+        stale = _labelled("contact_center_source_stale")
+        for name, source in store.sources.items():
+            if source.last_seen_ms is not None:
+                seen.add_metric([name], source.last_seen_ms / 1000)
+            stale.add_metric([name], float(source.stale))
+        yield seen
+        yield stale
+
+
+def exposition(collector: Collector, accept: str) -> tuple[bytes, str]:
+    """Return the metrics and their content type, as OpenMetrics or text, whichever the ``Accept`` header asks for."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+def _newest_windows(entries: list[Entry], windows: frozenset[str]) -> list[WindowFigures]:
+    """Return the records of the wanted windows, of each series the newest: two samples of one series would void the scrape."""
+    newest: dict[tuple[str, str, str, str], tuple[int, WindowFigures]] = {}
+    for entry in entries:
+        record = entry.record
+        if isinstance(record, WindowFigures) and record.window in windows:
+            series = (record.scope_kind, record.scope, record.channel or "", record.window)
+            end = entry.window_end_ms or 0
+            if series not in newest or end > newest[series][0]:
+                newest[series] = (end, record)
+    return [newest[series][1] for series in sorted(newest)]
+
+
+def _window_families(kpi: Kpi, windows: list[WindowFigures]) -> Iterator[Family]:
+    labels = labels_of(kpi)
+    for metric in metrics_of(kpi):
+        family = GaugeMetricFamily(metric.name, metric.help, labels=labels, unit=metric.unit)
+        for record in windows:
+            figure = record.kpis.get(kpi.id)
+            if figure is None or ("channel" in labels) != (record.channel is not None):
+                continue
+            value = _part(figure, metric.part)
+            if value is not None:
+                channel = [] if record.channel is None else [record.channel]
+                family.add_metric([record.scope_kind, record.scope, *channel, window_label(record.window)], value)
+        yield family
+
+
+def _part(figure: FigureValue, part: str) -> float | None:
+    value: float | None = getattr(figure, part)
+    return value
+
+
+def _family(kpi: Kpi) -> GaugeMetricFamily:
+    metric = metrics_of(kpi)[0]
+    return GaugeMetricFamily(metric.name, metric.help, labels=labels_of(kpi), unit=metric.unit)
+
+
+def _labelled(name: str) -> GaugeMetricFamily:
+    metric = next(metric for metric in SERVING_METRICS if metric.name == name)
+    return GaugeMetricFamily(name, metric.help, labels=metric.labels, unit=metric.unit)
+
+
+def _gauge(name: str, value: float | None) -> GaugeMetricFamily:
+    family = _labelled(name)
+    if value is not None:
+        family.add_metric([], value)
+    return family
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000

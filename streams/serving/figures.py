@@ -1,0 +1,101 @@
+"""The JSON of the API: what the store holds, as of when, and whether that is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from schemas.metrics import NowFigures, ProgressFigures, WindowFigures
+from schemas.times import format_ms
+from streams.serving.exporter import Standing
+from streams.serving.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from streams.serving.store import Entry
+
+__all__ = ["STALE_AFTER_SECONDS", "Figures"]
+
+#: Older than this by the wall clock, figures are shown as stale.
+STALE_AFTER_SECONDS = 10.0
+
+
+@dataclass(slots=True, frozen=True)
+class Figures:
+    """The store seen at a moment of the wall clock. ``clock`` returns seconds since the epoch; ``targets`` are service levels by queue."""
+
+    store: Store
+    standing: Standing
+    clock: Callable[[], float]
+    targets: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def age_seconds(self) -> float | None:
+        """How far the wall clock is ahead of the figures; None before there are any."""
+        as_of = self.store.as_of_ms
+        return None if as_of is None else round(self.clock() - as_of / 1000, 3)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the figures are too old to be taken for the present, or nothing would make them newer."""
+        age = self.age_seconds
+        return not self.standing.ready or not self.standing.connected or age is None or age > STALE_AFTER_SECONDS
+
+    def header(self) -> dict[str, Any]:
+        """Return what holds for all figures: as of when, how old, how complete, from which sources."""
+        store = self.store
+        return {
+            "as_of": _time(store.as_of_ms),
+            "complete_through": _time(store.complete_through_ms),
+            "server_time": format_ms(int(self.clock() * 1000)),
+            "age_seconds": self.age_seconds,
+            "stale": self.stale,
+            "ready": self.standing.ready,
+            "connected": self.standing.connected,
+            "sources": {name: {"last_seen": _time(source.last_seen_ms), "stale": source.stale} for name, source in store.sources.items()},
+        }
+
+    def everything(self, windows: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the header, the targets and all records by key; with ``windows`` only theirs and those of now."""
+        return {**self.header(), "targets": dict(self.targets), "records": self.records(self.store.entries(), windows)}
+
+    def records(self, entries: Iterable[Entry], windows: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the records of ``entries`` by key."""
+        return {entry.key: self._record(entry) for entry in entries if windows is None or _wanted(entry, windows)}
+
+    def queue(self, name: str) -> dict[str, Any] | None:
+        """Return what is known of one queue, by channel; None if no record names it."""
+        channels: dict[str, dict[str, Any]] = {}
+        ends: dict[tuple[str, str], int] = {}
+        for entry in self.store.entries():
+            record = entry.record
+            if isinstance(record, ProgressFigures) or (record.scope_kind, record.scope) != ("queue", name):
+                continue
+            channel_name = record.channel or "-"
+            channel = channels.setdefault(channel_name, {"now": None, "windows": {}})
+            if isinstance(record, NowFigures):
+                channel["now"] = self._record(entry)
+            elif (end := entry.window_end_ms or 0) >= ends.get((channel_name, record.window), 0):
+                ends[channel_name, record.window] = end
+                channel["windows"][record.window] = self._record(entry)
+        if not channels:
+            return None
+        return {**self.header(), "queue": name, "target": self.targets.get(name), "channels": channels}
+
+    def _record(self, entry: Entry) -> Any:
+        if isinstance(entry.record, NowFigures):
+            return {**orjson.loads(entry.raw), "longest_wait_seconds": self.store.longest_wait_seconds(entry)}
+        return orjson.Fragment(entry.raw)
+
+
+def _wanted(entry: Entry, windows: Collection[str]) -> bool:
+    record = entry.record
+    return isinstance(record, NowFigures) or (isinstance(record, WindowFigures) and record.window in windows)
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else format_ms(ms)

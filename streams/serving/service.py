@@ -1,0 +1,104 @@
+"""Runs the reader and the HTTP server together until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from schemas.topics import DEFAULT_PREFIX
+from streams.catalogue import kind_of_window
+from streams.serving.api import Serving, create_app
+from streams.serving.exporter import DEFAULT_WINDOWS
+from streams.serving.figures import Figures
+from streams.serving.reader import Reader, latest_topic
+from streams.serving.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ServeSettings", "run_serve"]
+
+log = logging.getLogger(__name__)
+
+#: How long requests under way may take to end; event streams end at once.
+_SHUTDOWN_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """What ``contact-streams serve`` is told. Without authentication of its own, it binds to this machine unless told otherwise."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    topic_prefix: str = DEFAULT_PREFIX
+    host: str = "127.0.0.1"
+    #: 0 takes a free port.
+    port: int = 8080
+    #: The windows that ``/metrics`` exports, named as in metric records.
+    windows: tuple[str, ...] = DEFAULT_WINDOWS
+    #: Service level targets by queue, shown beside the figure; 0 to 1.
+    targets: Mapping[str, float] = field(default_factory=dict)
+    #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
+    client_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for window in self.windows:
+            kind_of_window(window)
+
+
+def _print_line(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+async def run_serve(
+    settings: ServeSettings,
+    *,
+    announce: Callable[[str], None] = _print_line,
+    clock: Callable[[], float] = time.time,
+    handle_signals: bool = True,
+) -> None:
+    """Serve until SIGTERM or SIGINT, or until cancelled; ``announce`` gets the line with the address.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT) if handle_signals else ()
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    store = Store()
+    topic_name = latest_topic(settings.topic_prefix)
+    reader = Reader(store, bootstrap=settings.bootstrap, topic_name=topic_name, client_options=settings.client_options)
+    figures = Figures(store, reader, clock, settings.targets)
+    runner = web.AppRunner(create_app(Serving(figures, settings.windows)), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    tasks: list[asyncio.Task[object]] = []
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        announce(f"serving {_url(settings.host, runner)}")
+        tasks = [asyncio.create_task(reader.run()), asyncio.create_task(stop.wait())]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # the reader ends only by an error nobody foresaw: that must end the process, not leave it serving the past
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await runner.cleanup()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _url(host: str, runner: web.AppRunner) -> str:
+    port = runner.addresses[0][1]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
