@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["missing_figures", "table"]
 
 _WINDOW: Final = "15m"
-_SHOWN: Final = ("15m", "60m")
+_SHOWN: Final = ("15m", "day")
 #: What every voice queue must be able to show.
 _NEEDED: Final = ("service_level", "asa", "aht")
 _COLUMNS: Final = (
@@ -60,7 +60,7 @@ def missing_figures(scrape: Scrape) -> list[str]:
 
 
 def table(scrape: Scrape) -> str:
-    """Return the figures of the last 15 and 60 minutes: voice queues, then teams."""
+    """Return the figures of the last 15 minutes and of the day: voice queues, then teams."""
     values = _Values(scrape)
     rows = [["Voice queue", *(f"{label} {window}" for window in _SHOWN for _, label in _COLUMNS)]]
     for queue in QUEUES.values():

@@ -45,6 +45,9 @@ _SHOWN_DIFFERENCES: Final = 12
 #: Topics that stay empty when all is well, or that the demo has no source for.
 _MAY_BE_EMPTY: Final = frozenset({"customer-events.v1", *(entry.dead_letters for entry in TOPICS if entry.dead_letters)})
 
+#: What /metrics serves: the windows of everybody, and the day for the table at the end.
+_WINDOWS: Final = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "day")
+
 _INTERRUPTED: Final = 130
 
 
@@ -158,7 +161,7 @@ class _Demo:
         self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway)])
         # Static membership: the embedded broker expires nobody.
         self._start("worker", ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo"])
-        self._start("serve", ["-m", "streams", "serve", *kafka, *config, *port(self._page)])
+        self._start("serve", ["-m", "streams", "serve", *kafka, *config, *port(self._page), "--windows", ",".join(_WINDOWS)])
         feeder = ["-m", "streams.demo.feeder", *kafka, "--gateway", self._gateway, "--start-ms", str(opened_ms)]
         feeder += ["--seed", str(self._settings.seed), "--rate", str(self._settings.rate)]
         feeder += ["--record", str(self._folder / "events.jsonl"), "--summary", str(self._folder / "summary.json")]

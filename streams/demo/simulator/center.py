@@ -64,7 +64,7 @@ _ORDERS = QueuePlan(
     wrap_up_seconds=13,
     patience_seconds=150,
     overflow_to="Returns 返品交換",
-    overflow_seconds=40,
+    overflow_seconds=60,
     timeout_seconds=240,
     transfer_to="Returns 返品交換",
 )
@@ -94,7 +94,7 @@ _TARIFFS = QueuePlan(
     wrap_up_seconds=14,
     patience_seconds=140,
     overflow_to="Outages 停電故障",
-    overflow_seconds=45,
+    overflow_seconds=80,
     timeout_seconds=240,
     transfer_to="Outages 停電故障",
 )

@@ -23,6 +23,8 @@ _BUSY_STATE: dict[MediaChannel, str] = {"voice": "talking", "chat": "chatting", 
 _SOURCE: dict[MediaChannel, str] = {"voice": "sim-telephony", "chat": "sim-chat", "mail": "sim-mail"}
 #: A contact of a person's preferred queue goes before one of the next queue that has waited this much longer.
 _PREFERENCE_MS = 25_000
+#: A queue that nobody has served for so long goes first: at night two people are all there is, and every queue is to have figures.
+_NEGLECTED_MS = 240_000
 
 
 class Contact:
@@ -87,6 +89,7 @@ class Floor:
         self.outbox = outbox
         self.random = random
         self.flows: dict[MediaChannel, Flow] = {}
+        self._served_ms = dict.fromkeys(QUEUES, opened_ms)
         self._waiting: dict[str, dict[Contact, None]] = {name: {} for name in QUEUES}
         people = [
             Person(number, team, shift, team.skills[number % len(team.skills)])
@@ -139,7 +142,7 @@ class Floor:
         if free:
             # By skill, then by load, then whoever has been idle longest; the first of the list where all is equal.
             _, person = min(free, key=lambda entry: (entry[0], len(entry[1].open), entry[1].idle_ms))
-            self.flows[contact.channel].offer(contact, person)
+            self._offer(contact, person)
         else:
             self._waiting[queue.name][contact] = None
 
@@ -159,6 +162,10 @@ class Floor:
         self._waiting[contact.queue.name].pop(contact, None)
         contact.step += 1
 
+    def waiting(self, queue: str) -> int:
+        """Return how many contacts wait in a queue."""
+        return len(self._waiting[queue])
+
     def seek(self, person: Person) -> None:
         """Give a person the next contacts, as many as there is room for."""
         while True:
@@ -170,12 +177,22 @@ class Floor:
                     first = next(iter(waiting))
                     # Mail has waited long by nature: it must not push calls and chats back.
                     since_ms = first.queued_ms + rank * _PREFERENCE_MS + (DAY_MS if rank and first.channel == "mail" else 0)
+                    if first.channel == "voice" and self.neglected(name):
+                        since_ms -= DAY_MS
                     if best is None or since_ms < best_ms:
                         best, best_ms = first, since_ms
             if best is None:
                 return
             del self._waiting[best.queue.name][best]
-            self.flows[best.channel].offer(best, person)
+            self._offer(best, person)
+
+    def neglected(self, queue: str) -> bool:
+        """Say whether nobody has taken anything from a queue for long."""
+        return self.agenda.now_ms - self._served_ms[queue] > _NEGLECTED_MS
+
+    def _offer(self, contact: Contact, person: Person) -> None:
+        self._served_ms[contact.queue.name] = self.agenda.now_ms
+        self.flows[contact.channel].offer(contact, person)
 
     # ---- People ------------------------------------------------------------------------------------------------------------------
 

@@ -49,5 +49,5 @@ def _crew(starts: tuple[float, ...], hours: float, pauses: tuple[tuple[float, in
 SHIFTS: tuple[Shift, ...] = (
     *_crew((-0.1, 0.0, 0.25, 0.5, 1.0), 9.0, ((1.4, 12, "break"), (3.2, 40, "lunch"), (6.4, 12, "break")), 0.55),
     *_crew((3.0, 4.0), 10.0, ((1.75, 12, "break"), (3.0, 30, "meeting"), (5.0, 30, "meal"), (8.0, 12, "break")), 1.0),
-    *_crew((12.0, 12.75), 12.0, ((2.0, 12, "break"), (4.0, 40, "meal"), (7.0, 12, "break"), (9.0, 20, "break")), 1.0),
+    *_crew((12.0, 12.75), 12.0, ((2.0, 12, "break"), (4.0, 30, "meal"), (7.0, 12, "break"), (9.0, 15, "break")), 1.0),
 )

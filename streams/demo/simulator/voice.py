@@ -16,6 +16,7 @@ _MENU_ENDED: Final = 0.02
 _NOT_ANSWERED: Final = 0.015
 _RING_LIMIT_SECONDS: Final = 15.0
 _NOT_RESPONDING_MS: Final = 30_000
+_OVERFLOW_AGAIN_SECONDS: Final = 20.0
 _SHORT: Final = 0.02
 _HELD: Final = 0.2
 _TRANSFERRED: Final = 0.05
@@ -81,6 +82,10 @@ class Voice:
 
     def _overflow(self, contact: Contact, queue: QueuePlan, legs: int) -> None:
         if contact.legs != legs or contact.state != "waiting" or contact.queue is not queue or queue.overflow_to is None:
+            return
+        if self._floor.waiting(queue.overflow_to) > self._floor.waiting(queue.name) or self._floor.neglected(queue.name):
+            # There it would take even longer, or here it comes next.
+            self._agenda.after(_OVERFLOW_AGAIN_SECONDS, self._overflow, contact, queue, legs)
             return
         self._floor.leave(contact)
         self._floor.tell(contact, "contact.left_queue", {"queue": queue.name, "reason": "overflow"})
