@@ -87,16 +87,19 @@ class ContactTracker:
         if late:
             self._count_late(event, received)
             return
-        new = conversation is None
+        may_have_moved = conversation is None
         if conversation is None:
             conversation = self.conversations[name] = Conversation()
         if conversation.takes_in_order(fact):
             conversation.append(fact, self._rules, self._ledger)
-        elif not self._count_anew(conversation, fact, received):
+        elif self._count_anew(conversation, fact, received):
+            # It may wait since the same instant, but in another queue or channel than was thought.
+            may_have_moved = True
+        else:
             self._count_late(event, received)
             return
         self._changed.add(name)
-        if new or conversation.moved():
+        if may_have_moved or conversation.moved():
             self._note_now(name, conversation)
 
     def _count_anew(self, conversation: Conversation, fact: Fact, received: int) -> bool:

@@ -286,7 +286,8 @@ class Conversation:
         if leg is not None:
             if leg is self._leg:
                 self._end_leg(fact[0], ledger)
-            leg.wrap_at = fact[0]
+            if leg.wrap_at is None:
+                leg.wrap_at = fact[0]
 
     def _on_wrapped_up(self, fact: Fact, _rules: Rules, ledger: Ledger) -> None:
         at, agent, wrap_ms = fact[0], fact[4], fact[5]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.tracking.ledger import Counts, Ledger
     from streams.tracking.scopes import Scope, Targets
 
-__all__ = ["PANE", "CELL", "COHORT", "SliceKey", "Slices"]
+__all__ = ["CELL", "COHORT", "PANE", "SliceKey", "Slices"]
 
 PANE, CELL, COHORT = "pane", "cell", "cohort"
 

@@ -29,8 +29,8 @@ def _count(number: int) -> Figure:
     return {"value": number, "numerator": number, "denominator": None, "coverage": None}
 
 
-def _ratio(numerator: float, denominator: float, coverage: float | None) -> Figure:
-    return {"value": numerator / denominator if denominator else None, "numerator": numerator, "denominator": denominator, "coverage": coverage}
+def _ratio(numerator: int, denominator: int, coverage: float | None) -> Figure:
+    return {"value": _share(numerator, denominator), "numerator": numerator, "denominator": denominator, "coverage": coverage}
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -38,10 +38,13 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _mean(sums: Mapping[str, int], total: str, count: str, whole: str | None = None) -> Figure:
-    """Return Σ milliseconds ÷ count in seconds, with count ÷ whole as coverage."""
-    number = sums.get(count, 0)
+    """Return Σ milliseconds ÷ count in seconds, with count ÷ whole as coverage.
+
+    Integers are divided once: the result is the float nearest to the true quotient, and equal to any other exact recount's.
+    """
+    number, total_ms = sums.get(count, 0), sums.get(total, 0)
     coverage = (1.0 if number else None) if whole is None else _share(number, sums.get(whole, 0))
-    return _ratio(sums.get(total, 0) / 1000, number, coverage)
+    return {"value": _share(total_ms, 1000 * number), "numerator": total_ms / 1000, "denominator": number, "coverage": coverage}
 
 
 def _within(sums: Mapping[str, int], prefix: str, limit_ms: float) -> int:
@@ -78,7 +81,6 @@ def contact_kpis(
     """Return the figures about contacts of one window.
 
     Args:
-
         by_offer: intervals and days, from contacts offered in them; else trailing windows, from contacts decided in them.
 
         past_threshold: contacts waiting longer than the threshold at as-of; with it, ``service_level_live`` is among the figures.
@@ -87,18 +89,21 @@ def contact_kpis(
     answered, abandoned = sums.get("answered", 0), sums.get("abandoned", 0)
     decided = answered + abandoned + sum(number for field, number in sums.items() if field.startswith(_FLOW_OUT))
     whole = offered if by_offer else decided
-    coverage = _share(decided, offered) if by_offer else (1.0 if decided else None)
+
+    def rate(numerator: int, denominator: int) -> Figure:
+        return _ratio(numerator, denominator, _share(decided, offered) if by_offer else _share(denominator, denominator))
+
     met, counted = service_level_parts(sums, definition)
     kpis: dict[str, Figure] = {name: _count(sums.get(name, 0)) for name in _COUNTS}
-    kpis["answer_rate"] = _ratio(answered, whole, coverage)
+    kpis["answer_rate"] = rate(answered, whole)
     kpis["abandon_rate"] = (
         {"value": None, "numerator": None, "denominator": None, "coverage": None}
         if channel in _NEVER_ABANDONED
-        else _ratio(abandoned, whole, coverage)
+        else rate(abandoned, whole)
     )
-    kpis["service_level"] = _ratio(met, counted, coverage)
+    kpis["service_level"] = rate(met, counted)
     if past_threshold is not None:
-        kpis["service_level_live"] = _ratio(met, counted + past_threshold, coverage)
+        kpis["service_level_live"] = rate(met, counted + past_threshold)
     kpis["asa"] = _mean(sums, "answered_wait_ms", "answered")
     kpis["time_to_abandon"] = _mean(sums, "abandoned_wait_ms", "abandoned")
     kpis["att"] = _mean(sums, "talk_ms", "talk_count", "handled")
@@ -112,4 +117,5 @@ def people_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     """Return the figures about people of one window."""
     busy = sums.get("handling_ms", 0) + sums.get("wrap_up_ms", 0)
     known = busy + sums.get("idle_ms", 0)
-    return {"occupancy": _ratio(busy / 1000, known / 1000, _share(known, known + sums.get("available_ms", 0)))}
+    coverage = _share(known, known + sums.get("available_ms", 0))
+    return {"occupancy": {"value": _share(busy, known), "numerator": busy / 1000, "denominator": known / 1000, "coverage": coverage}}

@@ -152,7 +152,7 @@ def judge(deliveries: Iterable[ContactModel], configuration: Configuration) -> V
 
     ordered = sorted(facts.values(), key=lambda e: (e.occurred_at, e.sequence or 0, RANKS.get(e.type, len(RANKS)), e.event_id))
     arrivals = [event for event in ordered if isinstance(event, ContactArrived)]
-    if arrivals and arrivals[0].direction in {"outbound", "internal"}:
+    if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
         return verdict
 
     told = _Telling(configuration)
@@ -182,8 +182,8 @@ class _Telling:
         self.leg: _Leg | None = None
         self.legs: list[_Leg] = []
         self.places: list[tuple[str, str]] = []  # queue and channel of every visit and leg, in order
-        self.episodes: dict[str, _Episode] = {}
-        self.counted: set[tuple[str, str]] = set()
+        self.episodes: dict[tuple[str, str], _Episode] = {}
+        self.counted: set[tuple[str, str, str]] = set()
         self.work_since: dict[str, int] = {}
         self.touches: list[int] = []  # closed work intervals that no leg has booked yet
 
@@ -245,15 +245,15 @@ class _Telling:
         return said or self.arrived_channel or (place.channel if place else None) or "voice"
 
     def channel_without_visit(self, queue: str) -> str:
-        """Return the channel the conversation last had in the queue, else what a visit there would have."""
-        known = [channel for place, channel in self.places if place == queue]
-        return known[-1] if known else self.channel_of_visit(queue)
+        """Return the channel of its last visit or leg if that was in the queue, else what a visit there would have."""
+        last_queue, last_channel = self.places[-1] if self.places else (None, "")
+        return last_channel if last_queue == queue else self.channel_of_visit(queue)
 
-    def offer_ms(self, scope: str, visit: _Visit | None, at: int) -> int:
+    def offer_ms(self, scope: str, channel: str, visit: _Visit | None, at: int) -> int:
         """Return the instant by which a thing is booked by offer that is not itself the entry to a visit or its end."""
         if scope.startswith("queue:"):
             return at if visit is None else visit.entered
-        return self.episodes[scope].first_entry if scope in self.episodes else at
+        return self.episodes[scope, channel].first_entry if (scope, channel) in self.episodes else at
 
     def book(self, scope: str, channel: str, what: str, *, at: int, offer: int, amount: int = 1, wait: int | None = None) -> Contribution:
         contribution = Contribution(scope, channel, what, amount, at, offer, wait)
@@ -275,14 +275,14 @@ class _Telling:
             self.book(f"queue:{queue}", channel, "transfers_in", at=booked, offer=entered)
         rejoin_ms = self.configuration.counting.rejoin_seconds * 1000
         for scope in self.larger_scopes(queue):
-            episode = self.episodes.get(scope)
+            episode = self.episodes.get((scope, channel))
             if episode is not None and episode.state == "answered":
                 self.book(scope, channel, "transfers_in", at=booked, offer=episode.first_entry)
             elif episode is not None and episode.state == "flowed_out" and entered - episode.flowed_out_at <= rejoin_ms:
                 self.contributions = [each for each in self.contributions if each is not episode.flow_out]
                 episode.state = "waiting"
             elif episode is None or episode.state != "waiting":
-                self.episodes[scope] = _Episode(entered)
+                self.episodes[scope, channel] = _Episode(entered)
                 self.book(scope, channel, "offered", at=booked, offer=entered)
 
     def enter_afterwards(self, queue: str | None, wait_seconds: float | None, at: int) -> None:
@@ -296,7 +296,7 @@ class _Telling:
         if visit is not None:
             self.book(f"queue:{visit.queue}", visit.channel, "answered", at=at, offer=visit.entered, wait=at - visit.entered)
             for scope in self.larger_scopes(visit.queue):
-                episode = self.episodes[scope]
+                episode = self.episodes[scope, visit.channel]
                 if episode.state == "waiting":
                     episode.state = "answered"
                     self.book(scope, visit.channel, "answered", at=at, offer=episode.first_entry, wait=at - episode.first_entry)
@@ -320,7 +320,7 @@ class _Telling:
         what, wait = ("abandoned", at - visit.entered) if reason == "abandoned" else (f"flow_out:{reason}", None)
         self.book(f"queue:{visit.queue}", visit.channel, what, at=at, offer=visit.entered, wait=wait)
         for scope in self.larger_scopes(visit.queue):
-            episode = self.episodes[scope]
+            episode = self.episodes[scope, visit.channel]
             since = episode.first_entry
             if episode.state == "waiting" and reason == "abandoned":
                 episode.state = "abandoned"
@@ -339,7 +339,7 @@ class _Telling:
         self.end_leg(at)
         if leg.queue is not None:
             for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)):
-                self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.visit, at))
+                self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.channel, leg.visit, at))
 
     def no_response(self, queue: str | None, at: int) -> None:
         visit = self.visit
@@ -349,7 +349,7 @@ class _Telling:
             own = visit if visit is not None and visit.queue == queue else None
             channel = self.channel_without_visit(queue)
             for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-                self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, own, at))
+                self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, channel, own, at))
 
     def end(self, *, by_customer: bool, at: int) -> None:
         self.leave("abandoned" if by_customer else "other", at)
@@ -434,12 +434,12 @@ class _Telling:
     def book_leg(self, leg: _Leg, queue: str, at: int, sums: dict[str, int], counts: list[str]) -> None:
         """Book sums everywhere, and counts once per conversation in the larger scopes."""
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-            offer = self.offer_ms(scope, leg.visit, at)
+            offer = self.offer_ms(scope, leg.channel, leg.visit, at)
             for what, amount in sums.items():
                 self.book(scope, leg.channel, what, at=at, offer=offer, amount=amount)
             for what in counts:
-                if scope.startswith("queue:") or (scope, what) not in self.counted:
-                    self.counted.add((scope, what))
+                if scope.startswith("queue:") or (scope, leg.channel, what) not in self.counted:
+                    self.counted.add((scope, leg.channel, what))
                     self.book(scope, leg.channel, what, at=at, offer=offer)
 
     # ---- now
@@ -450,7 +450,7 @@ class _Telling:
         if visit is not None:
             found.append(Standing(f"queue:{visit.queue}", visit.channel, visit.entered))
             for scope in self.larger_scopes(visit.queue):
-                episode = self.episodes[scope]
+                episode = self.episodes[scope, visit.channel]
                 found.append(Standing(scope, visit.channel, episode.first_entry if episode.state == "waiting" else visit.entered))
         if leg is not None and leg.queue is not None:
             found.extend(Standing(scope, leg.channel, None) for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)))

@@ -128,7 +128,7 @@ def follow(deliveries: Iterable[AgentModel], configuration: Configuration) -> Pe
             axes[event.axis] = _category_of_state(event.axis, event.state, configuration)
         if isinstance(event, AgentStateChanged | AgentSkillsChanged):
             team = event.team or team
-        site = event.site or site
+            site = event.site or site
         end = None if following is None else to_ms(following.occurred_at)
         scopes = _scopes(event.person_id, team, site, configuration)
         verdict.stretches.append(Stretch(scopes, _category(axes), to_ms(event.occurred_at), end))

@@ -130,13 +130,12 @@ class Recount:
         if channel is None:
             return occupancy(self._people_time(scope, low, high))
         waiting = [] if by_offer else self._waits_ms(scope, channel)
-        threshold = threshold_ms(self._definition(scope))
         return contact_kpis(
             self._chosen(scope, channel, low, high, by_offer=by_offer),
             self._definition(scope),
             channel,
             by_offer=by_offer,
-            waiting_over_threshold=sum(wait > threshold for wait in waiting),
+            waiting_over_threshold=sum(self._is_over(scope, wait) for wait in waiting),
         )
 
     def counts(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, int]:
@@ -187,12 +186,11 @@ class Recount:
         standing = [each for each in self.standing if (each.scope, each.channel) == (scope, channel)]
         since = sorted(each.since_ms for each in standing if each.since_ms is not None)
         waits = self._waits_ms(scope, channel)
-        threshold = threshold_ms(self._definition(scope))
         return {
             "waiting": len(since),
             "waiting_since_ms": since,
             "longest_wait_seconds": max(waits) / 1000 if waits else None,
-            "waiting_past_threshold": sum(wait > threshold for wait in waits),
+            "waiting_past_threshold": sum(self._is_over(scope, wait) for wait in waits),
             "in_progress": len(standing) - len(since),
         }
 
@@ -245,6 +243,12 @@ class Recount:
     def _definition(self, scope: str) -> ServiceLevelDefinition:
         kind, name = scope.split(":", 1)
         return self.configuration.definition_of_queue(name) if kind == "queue" else self.configuration.service_level
+
+    def _is_over(self, scope: str, wait_ms: int) -> bool:
+        """Say whether a wait that goes on has missed the threshold."""
+        definition = self._definition(scope)
+        threshold = threshold_ms(definition)
+        return wait_ms > threshold if definition.boundary == "le" else wait_ms >= threshold
 
     def _chosen(self, scope: str, channel: str, low: int, high: int, *, by_offer: bool) -> list[Contribution]:
         # A pane or cell belongs to a window as a whole, and windows begin and end at their edges: the instants themselves will do.

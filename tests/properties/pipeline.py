@@ -1,0 +1,144 @@
+"""The worker's stages wired in memory: several source partitions, any chunk sizes, flushes and restarts, no broker."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import orjson
+
+from schemas.agent import AgentModel
+from schemas.contact import ContactModel
+from streams.stages.rollup import RollUpStage, RollUpTopics
+from streams.stages.track import AgentStage, ContactStage, TrackTopics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+    from schemas.base import Event
+    from streams.configuration import Configuration
+
+__all__ = ["MemoryPipeline"]
+
+_FAR_MS = 253_402_300_799_000
+
+
+class MemoryPipeline:
+    """Contact and agent partitions, pane partitions, and the compacted topics between them as dictionaries."""
+
+    def __init__(self, configuration: Configuration, random: Random, contacts: int = 2, agents: int = 2, panes: int = 2) -> None:
+        self._configuration = configuration
+        self._random = random
+        self._sizes = {"contacts": contacts, "agents": agents, "panes": panes}
+        self._rows: dict[tuple[str, int], dict[bytes, bytes]] = {}
+        self._panes: list[dict[bytes, bytes]] = [{} for _ in range(panes)]
+        self.latest: dict[str, dict[str, Any]] = {}
+        self.history: list[dict[str, Any]] = []
+        self.dead: list[Any] = []
+        self._source = {
+            **{("contacts", p): self._track("contacts", p) for p in range(contacts)},
+            **{("agents", p): self._track("agents", p) for p in range(agents)},
+        }
+        self._rollups = [self._roll_up(p) for p in range(panes)]
+        self._pending: list[tuple[int, bytes, bytes | None]] = []
+
+    def _track(self, topic: str, partition: int) -> ContactStage | AgentStage:
+        topics = TrackTopics(topic, "panes", self._sizes["panes"], f"{topic}-dead", "test", lambda: 0)
+        return (ContactStage if topic == "contacts" else AgentStage)(partition, self._configuration, topics)
+
+    def _roll_up(self, partition: int) -> RollUpStage:
+        sizes = self._sizes
+        topics = RollUpTopics("panes", sizes["panes"], "metrics", "latest", "contacts", sizes["contacts"], "agents", sizes["agents"])
+        return RollUpStage(partition, self._configuration, topics)
+
+    def run(self, events: Iterable[Event], *, restarts: bool = False) -> None:
+        """Take the events in this order, in chunks and with flushes as the random generator has it."""
+        waiting: dict[tuple[str, int], list[Any]] = {place: [] for place in self._source}
+        for event in events:
+            value = event.model_dump_json(exclude_none=True).encode()
+            for place in self._places(event):
+                waiting[place].append(SimpleNamespace(topic=place[0], partition=place[1], offset=0, timestamp=_FAR_MS, key=None, value=value, headers=()))
+            if self._random.random() < 1 / 8:
+                self._move(waiting)
+                if restarts and self._random.random() < 1 / 4:
+                    self._restart()
+        for _ in range(3):
+            for place, records in waiting.items():
+                self._source[place].process(records)
+                records.clear()
+                self._flush(place)
+            for number in range(self._sizes["panes"]):
+                self._flush_roll_up(number)
+
+    def late(self) -> int:
+        """Return how many events were late since the last restart."""
+        return sum(stage.tracker.late for stage in self._source.values())
+
+    def _places(self, event: Event) -> list[tuple[str, int]]:
+        if isinstance(event, ContactModel):
+            return [("contacts", crc32(event.conversation_id.encode()) % self._sizes["contacts"])]
+        if isinstance(event, AgentModel):
+            return [("agents", crc32(event.person_id.encode()) % self._sizes["agents"])]
+        return list(self._source)
+
+    def _move(self, waiting: dict[tuple[str, int], list[Any]]) -> None:
+        for place, records in waiting.items():
+            taken = self._random.randint(0, len(records))
+            self._source[place].process(records[:taken])
+            del records[:taken]
+            if self._random.random() < 1 / 2:
+                self._flush(place)
+        for number in range(self._sizes["panes"]):
+            if self._random.random() < 1 / 2:
+                self._flush_roll_up(number)
+
+    def _flush(self, place: tuple[str, int]) -> None:
+        flush = self._source[place].collect()
+        _compact(self._rows.setdefault(place, {}), flush.rows)
+        for output in flush.outputs:
+            if output.topic == "panes" and output.key is not None:
+                _compact(self._panes[output.partition], [(output.key, output.value)])
+                self._rollups[output.partition].process([SimpleNamespace(key=output.key, value=output.value)])  # type: ignore[list-item]
+            else:
+                self.dead.append(output)
+
+    def _flush_roll_up(self, number: int) -> None:
+        for output in self._rollups[number].collect().outputs:
+            assert output.key is not None
+            key = output.key.decode()
+            if output.topic == "metrics":
+                assert output.value is not None
+                self.history.append({"key": key, **orjson.loads(output.value)})
+            elif output.value is None:
+                self.latest.pop(key, None)
+            else:
+                self.latest[key] = orjson.loads(output.value)
+
+    def _restart(self) -> None:
+        """Lose all memory: flush, then build every stage anew from what was written."""
+        for place in self._source:
+            self._flush(place)
+            self._source[place] = self._track(*place)
+            self._source[place].restore("state", list(self._rows[place].items()))
+        for number in range(self._sizes["panes"]):
+            self._flush_roll_up(number)
+            stage = self._rollups[number] = self._roll_up(number)
+            own = {key: value for key, value in self.latest.items() if self._partition_of(key) == number}
+            stage.restore("latest", [(key.encode(), orjson.dumps(value)) for key, value in own.items()])
+            stage.restore("panes", list(self._panes[number].items()))
+
+    def _partition_of(self, key: str) -> int:
+        if key.startswith("progress|"):
+            return int(key.split("|")[1])
+        parts = key.split("|")
+        return crc32((parts[3] if parts[0] == "window" else parts[2]).encode()) % self._sizes["panes"]
+
+
+def _compact(topic: dict[bytes, bytes], rows: Iterable[tuple[bytes, bytes | None]]) -> None:
+    for key, value in rows:
+        if value is None:
+            topic.pop(key, None)
+        else:
+            topic[key] = value

@@ -1,0 +1,58 @@
+"""Whatever the order, the repeats, the chunks and the restarts: the figures are the recount's."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from tests.oracle.recount import recount
+from tests.oracle.worlds import random_world, repeated, shuffled_within_grace
+from tests.properties.compare import differences
+from tests.properties.pipeline import MemoryPipeline
+
+SEEDS = range(12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_figures_equal_the_recount(seed: int) -> None:
+    """A world's events in the order received give exactly the oracle's figures."""
+    world = random_world(seed)
+    pipeline = MemoryPipeline(world.configuration, Random(seed))
+    pipeline.run(world.events)
+
+    assert differences(pipeline.latest, recount(world.events, world.configuration)) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_order_within_the_grace(seed: int) -> None:
+    """Shuffled within the grace and repeated one to three times, with restarts in between, the figures are those of the facts."""
+    random = Random(seed)
+    world = random_world(seed)
+    events = repeated(shuffled_within_grace(world.events, random), random)
+    pipeline = MemoryPipeline(world.configuration, random, contacts=3, agents=1, panes=2)
+    pipeline.run(events, restarts=True)
+
+    assert differences(pipeline.latest, recount(events, world.configuration)) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_late_events_change_nothing_but_their_count(seed: int) -> None:
+    """Events beyond the grace are counted as late, exactly as the oracle says, and change no other figure."""
+    world = random_world(seed, late=True)
+    pipeline = MemoryPipeline(world.configuration, Random(seed))
+    pipeline.run(world.events, restarts=True)
+    told = recount(world.events, world.configuration)
+
+    assert differences(pipeline.latest, told) == []
+
+
+def test_late_events_are_counted() -> None:
+    """Every event beyond the grace is counted as late, none is dropped without a trace."""
+    world = random_world(5, late=True)
+    pipeline = MemoryPipeline(world.configuration, Random(5))
+    pipeline.run(world.events)
+    told = recount(world.events, world.configuration)
+
+    assert told.late_contacts.total() + told.late_people > 0
+    assert pipeline.late() == told.late_contacts.total() + told.late_people
