@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from streams.connectors.follow import Follower, load_state, read_lines, save_state
+from streams.connectors.follow import Follower, State, load_state, read_lines, save_state
 from streams.connectors.lines import Rejected
 from streams.connectors.publishing import NotPublishedError, heartbeat
 
@@ -126,14 +126,17 @@ class _Following:
         self._summary = Summary()
         loaded = load_state(state)
         if loaded is not None:
-            parser.restore(loaded[1])
-        self._history = loaded is None
-        self._follower = Follower(path, loaded[0] if loaded else None)
+            parser.restore(loaded.parser)
+        self._history = loaded is None or loaded.history
+        self._follower = Follower(path, loaded.position if loaded else None)
         self._beaten_at: datetime | None = None
         self._kafka_away = False
 
     async def run(self) -> Summary:
         try:
+            if self._history and (start := self._follower.where()) is not None:
+                # Before the first line: the file may be rotated, and this process killed, before there is more to remember.
+                save_state(self._state, State(start, self._parser.state(), history=True))
             while not self._stop.is_set():
                 for batch in _batches(self._follower.poll()):
                     if self._stop.is_set():
@@ -156,7 +159,7 @@ class _Following:
             if self._stop.is_set():
                 return
             pause = min(pause * 2, self._settings.retry_seconds)
-        save_state(self._state, batch[-1][1], self._parser.state())
+        save_state(self._state, State(batch[-1][1], self._parser.state(), self._history))
         if events and not self._history:
             # More may stand in the file: complete only as far as was read.
             await self._beat(events[-1].occurred_at)

@@ -7,9 +7,8 @@ import hashlib
 import json
 import logging
 import os
-import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.lines import MAX_LINE_BYTES, Line
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Follower", "Position", "StateFileError", "load_state", "read_lines", "save_state"]
+__all__ = ["Follower", "Position", "State", "StateFileError", "load_state", "read_lines", "save_state"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +48,17 @@ class Position:
     #: Hash of the first ``head_length`` bytes of the file, all of them before ``offset``.
     head_length: int
     head: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a follower has to remember."""
+
+    position: Position
+    #: Of the parser, as JSON.
+    parser: dict[str, Any]
+    #: The end of what stood in the log at the very beginning was not reached yet.
+    history: bool
 
 
 class _Splitter:
@@ -106,13 +116,31 @@ def read_lines(path: Path, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
 class _Open:
     """One file being read, known by its inode and its beginning, whatever its name becomes."""
 
-    def __init__(self, path: Path, position: Position | None) -> None:
+    def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.inode = os.fstat(self._descriptor).st_ino
-        self._splitter = _Splitter(path.name, position.offset if position else 0, position.line if position else 1)
-        self._read_to = self._splitter.offset
+        self._splitter = _Splitter(path.name, 0, 1)
+        self._read_to = 0
         # Kept from what was read: the file may be emptied at any moment.
-        self._head = os.pread(self._descriptor, min(HEAD_BYTES, self._read_to), 0)
+        self._head = b""
+
+    def size(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+    def modified_ns(self) -> int:
+        return os.fstat(self._descriptor).st_mtime_ns
+
+    def holds(self, position: Position) -> bool:
+        """Say whether a position was taken in this file, or in one that it is a copy of."""
+        if not position.head_length:
+            return self.inode == position.inode
+        return self.size() >= position.offset and _digest(os.pread(self._descriptor, position.head_length, 0)) == position.head
+
+    def seek(self, position: Position) -> None:
+        """Go on reading from a position."""
+        self._splitter = _Splitter(self._splitter.file, position.offset, position.line)
+        self._read_to = position.offset
+        self._head = os.pread(self._descriptor, min(HEAD_BYTES, position.offset), 0)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -124,26 +152,23 @@ class _Open:
             if len(self._head) < HEAD_BYTES:
                 self._head += data[: HEAD_BYTES - len(self._head)]
             for line in self._splitter.feed(data):
-                yield line, self._position()
+                yield line, self.where()
 
     def finish(self) -> Iterator[tuple[Line, Position]]:
         """Yield the last line if it has no line end."""
         for line in self._splitter.unfinished():
-            yield line, self._position()
+            yield line, self.where()
 
-    def _position(self) -> Position:
+    def where(self) -> Position:
         """Return the place after the last line."""
         offset = self._splitter.offset
+        # Of whole lines only: the first digits of a time stand in many files.
         head = self._head[:offset]
         return Position(self.inode, offset, self._splitter.line, len(head), _digest(head))
 
-    def where(self) -> Position | None:
-        """Return the place after the last line, None if there was none."""
-        return self._position() if self._splitter.offset else None
-
     def was_replaced(self) -> bool:
         """Say whether the file was emptied, and perhaps filled again, under the same inode."""
-        if os.fstat(self._descriptor).st_size < self._read_to:
+        if self.size() < self._read_to:
             return True
         return os.pread(self._descriptor, len(self._head), 0) != self._head
 
@@ -163,14 +188,23 @@ class Follower:
         self.path = path
         self._start = position
         self._file: _Open | None = None
+        # What is read after the file, open already: its name may be another's by then.
+        self._next: _Open | None = None
         #: How often lines may have been missed: the rest of a rotated file was not found.
         self.gaps = 0
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        for file in (self._file, self._next):
+            if file is not None:
+                file.close()
+        self._file = self._next = None
+
+    def where(self) -> Position | None:
+        """Return the place that ``poll`` goes on from, None if there is no file yet; raise OSError."""
+        if self._file is None:
+            self._file = self._resume()
+        return None if self._file is None else self._file.where()
 
     def poll(self) -> Iterator[tuple[Line, Position]]:
         """Yield each line there is, with the position to remember once it is dealt with; raise OSError."""
@@ -183,91 +217,99 @@ class Follower:
                 self._file = self._resume()
                 continue
             # Asked before reading: what is written to a file before another one takes its place is then read.
-            successor = self._successor(file)
+            if self._next is None:
+                self._next = self._successor(file)
             yield from file.read()
-            if successor is None:
+            if self._next is None:
                 return
             yield from file.finish()
-            self.close()
-            self._file = _opened(successor, None)
+            file.close()
+            self._file, self._next = self._next, None
 
     def _resume(self) -> _Open | None:
         """Open the file that the position is in, whatever it is called now; None if there is no file yet."""
         start = self._start
         if start is None:
-            return _opened(self.path, None)
-        for path in (self.path, *self._neighbors()):
-            if _holds(path, start):
-                self._start = None
-                return _opened(path, start)
-        file = _opened(self.path, None)
-        if file is not None:
-            self._start = None
+            return _opened(self.path)
+        files = self._files()
+        found = _place(files, start)
+        if found is not None:
+            found.seek(start)
+        _close(files, keep=found)
+        if found is None and (found := _opened(self.path)) is not None:
             self.gaps += 1
             logger.error(
                 "The rest of the rotated log was not found beside the new one: lines may be missing. file=%s offset=%d",
                 self.path,
                 start.offset,
             )
-        return file
+        if found is not None:
+            self._start = None
+        return found
 
-    def _successor(self, file: _Open) -> Path | None:
-        """Return the file to read after this one, None while this one may still grow.
+    def _successor(self, file: _Open) -> _Open | None:
+        """Open the file to read after this one; None while this one may still grow.
 
         Asterisk goes on writing into the renamed file until it is told to reopen its logs; the first line in the
         new one says that it did.
         """
-        with contextlib.suppress(FileNotFoundError):
-            now = self.path.stat()
-            if now.st_ino == file.inode:
+        try:
+            if self.path.stat().st_ino == file.inode:
                 return None
-            # Several rotations may have passed while nobody read.
-            neighbors, position = self._neighbors(), file.where()
-            for index, path in enumerate(neighbors[:-1]):
-                if _inode(path) == file.inode or (position is not None and _holds(path, position)):
-                    return neighbors[index + 1]
-            return self.path if now.st_size else None
-        return None
+            newest_is_there = True
+        except FileNotFoundError:
+            newest_is_there = False
+        files = self._files()
+        place = _place(files, file.where())
+        if place is not None:
+            later = files[files.index(place) + 1 :]
+        else:
+            # Compressed or removed: its rest comes through the open descriptor, and the log is next.
+            later = files[-1:] if newest_is_there else []
+        successor = next((each for each in later if each.size()), None)
+        _close(files, keep=successor)
+        return successor
 
-    def _neighbors(self) -> list[Path]:
-        """Return the rotated files, the oldest first."""
-        found = []
+    def _files(self) -> list[_Open]:
+        """Open the log and what was rotated away, the oldest first, whatever is renamed meanwhile."""
+        # The log first: renamed a moment later, it is met again among the others and not missed.
+        newest = _opened(self.path)
+        found: dict[int, _Open] = {}
         for path in self.path.parent.iterdir():
-            if path.name.startswith((f"{self.path.name}.", f"{self.path.name}-")) and path.suffix not in _NOT_A_LOG:
-                with contextlib.suppress(OSError):
-                    status = path.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        found.append((status.st_mtime_ns, path))
-        return [path for _, path in sorted(found)]
+            if path.name.startswith((f"{self.path.name}.", f"{self.path.name}-")) and path.suffix not in _NOT_A_LOG and path.is_file():
+                file = _opened(path)
+                if file is not None and file.inode not in found and (newest is None or file.inode != newest.inode):
+                    found[file.inode] = file
+                elif file is not None:
+                    file.close()
+        return sorted(found.values(), key=_Open.modified_ns) + ([newest] if newest is not None else [])
 
 
-def _opened(path: Path, position: Position | None) -> _Open | None:
+def _close(files: list[_Open], keep: _Open | None) -> None:
+    for file in files:
+        if file is not keep:
+            file.close()
+
+
+def _place(files: list[_Open], position: Position) -> _Open | None:
+    """Return the file that a position was taken in, else a copy of it."""
+    holding = [file for file in files if file.holds(position)]
+    return next((file for file in holding if file.inode == position.inode), holding[0] if holding else None)
+
+
+def _opened(path: Path) -> _Open | None:
     try:
-        return _Open(path, position)
+        return _Open(path)
     except FileNotFoundError:
         return None
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
-
-
-def _holds(path: Path, position: Position) -> bool:
-    """Say whether a file is, or is a copy of, the one that a position was taken in."""
-    with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
-        return os.fstat(file.fileno()).st_size >= position.offset and _digest(file.read(position.head_length)) == position.head
-    return False
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def load_state(path: Path) -> tuple[Position, dict[str, Any]] | None:
-    """Return the position and the parser's state from a state file, None if there is no file.
+def load_state(path: Path) -> State | None:
+    """Return what a state file holds, None if there is no file.
 
     Raises:
         StateFileError: it cannot be read or is not ours.
@@ -277,7 +319,7 @@ def load_state(path: Path) -> tuple[Position, dict[str, Any]] | None:
         if data["version"] != _STATE_VERSION:
             message = f"{path}: has version {data['version']}, this program knows {_STATE_VERSION}"
             raise StateFileError(message)
-        return Position(**data["position"]), data["parser"]
+        return State(Position(**data["position"]), data["parser"], data["history"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -285,10 +327,9 @@ def load_state(path: Path) -> tuple[Position, dict[str, Any]] | None:
         raise StateFileError(message) from error
 
 
-def save_state(path: Path, position: Position, parser: dict[str, Any]) -> None:
+def save_state(path: Path, state: State) -> None:
     """Replace the state file in one step, durable when this returns; raise OSError."""
-    fields = {name: getattr(position, name) for name in Position.__slots__}
-    data = json.dumps({"version": _STATE_VERSION, "position": fields, "parser": parser})
+    data = json.dumps({"version": _STATE_VERSION, **asdict(state)})
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

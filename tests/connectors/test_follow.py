@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.connectors.follow import Follower, Position, StateFileError, load_state, read_lines, save_state
+from streams.connectors.follow import Follower, Position, State, StateFileError, load_state, read_lines, save_state
 from streams.connectors.lines import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -208,6 +208,19 @@ def test_a_rotated_file_that_is_gone_is_a_gap_that_is_counted(log: Log, caplog: 
     assert "lines may be missing" in caplog.text
 
 
+def test_a_log_that_is_removed_does_not_bring_an_older_one_back(log: Log) -> None:
+    """With the file gone and no new one there, nothing is read again; the next file is read from its beginning."""
+    log.write("one")
+    log.poll()
+    log.rename()
+    log.write("two")
+    assert log.poll() == [b"two"]
+    log.path.unlink()
+    assert log.poll() == []
+    log.write("three")
+    assert log.poll() == [b"three"]
+
+
 def test_a_reused_inode_is_not_taken_for_the_old_file(log: Log) -> None:
     """A new file under the old inode, longer than the offset, is read from its beginning."""
     log.write("one")
@@ -252,9 +265,9 @@ def test_any_course_of_writing_rotating_and_restarting_gives_every_line_once_and
     chance = random.Random(seed)
     log = Log(tmp_path)
     # What was rotated away before the first look is nobody's to follow.
-    log.write("begin")
-    log.poll()
-    written = [b"begin"]
+    log.path.touch()
+    log.position = log.follower.where()
+    written: list[bytes] = []
     rotations = 0
     for step in range(120):
         match chance.choices(["write", "part", "poll", "rename", "copy", "restart"], [40, 10, 30, 6, 6, 8])[0]:
@@ -273,9 +286,11 @@ def test_any_course_of_writing_rotating_and_restarting_gives_every_line_once_and
             case "rename" if log.path.exists():
                 rotations += 1
                 log.rename(f".{rotations:03}")
-            # A copy that was never looked at before it is emptied cannot be told from a file that never was.
+            # A file that was emptied before anybody read a byte of it cannot be told from one that was always empty.
             case "copy" if log.path.exists() and log.path.stat().st_size:
                 log.poll()
+                log.write(f"{seed}-{step}-copied")
+                written.append(f"{seed}-{step}-copied".encode())
                 rotations += 1
                 log.copy_and_truncate(f".{rotations:03}")
             case "restart":
@@ -293,27 +308,27 @@ def test_the_state_file_is_replaced_in_one_step(tmp_path: Path) -> None:
     assert load_state(path) is None
 
     for offset in (10, 20):
-        save_state(path, Position(1, offset, 2, 3, "abc"), {"members": {"SIP/7": {"sales": None}}})
+        save_state(path, State(Position(1, offset, 2, 3, "abc"), {"members": {"SIP/7": {"sales": None}}}, history=True))
 
-    assert load_state(path) == (Position(1, 20, 2, 3, "abc"), {"members": {"SIP/7": {"sales": None}}})
+    assert load_state(path) == State(Position(1, 20, 2, 3, "abc"), {"members": {"SIP/7": {"sales": None}}}, history=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["queue_log.state"]
 
 
 def test_a_failed_save_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the disk full, the state before is still whole."""
     path = tmp_path / "queue_log.state"
-    save_state(path, Position(1, 10, 2, 3, "abc"), {})
+    save_state(path, State(Position(1, 10, 2, 3, "abc"), {}, history=False))
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        save_state(path, Position(1, 20, 2, 3, "abc"), {})
+        save_state(path, State(Position(1, 20, 2, 3, "abc"), {}, history=False))
 
     loaded = load_state(path)
     assert loaded is not None
-    assert loaded[0].offset == 10
+    assert loaded.position.offset == 10
     assert [entry.name for entry in tmp_path.iterdir()] == ["queue_log.state"]
 
 
