@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,16 +90,23 @@ class TransactionWriter:
             batch.close()
 
     async def write(self, transaction: Transaction) -> None:
-        """Write ``transaction`` and return when it is committed. After any exception nothing more may be written."""
+        """Write ``transaction`` and return when it is committed. After any exception nothing more may be written.
+
+        One step at a time, and the partitions are announced together: while the coordinator takes one step, the
+        brokers refuse the batches of another (as NOT_ENOUGH_REPLICAS, aiokafka's protocol version being old), and
+        each refusal costs a wait.
+        """
         producer = self._producer
         await producer.begin_transaction()
-        pending = await self._send(transaction.rows, self._after_rows)
-        pending += await self._send(transaction.outputs, self._after_outputs)
+        if self._after_rows.armed or self._after_outputs.armed:
+            await self._deliver(transaction.rows)
+            self._after_rows.reach()
+            await self._deliver(transaction.outputs)
+            self._after_outputs.reach()
+        else:
+            await self._deliver(transaction.rows + transaction.outputs)
         await producer.send_offsets_to_transaction({transaction.source: transaction.next_offset}, self._group)
         self._after_offsets.reach()
-        # aiokafka commits even if a batch was refused for good (message_accumulator.py, flush_for_commit), so ask each.
-        for delivered in pending:
-            await delivered
         if self._after_commit_sent.armed:
             commit = asyncio.ensure_future(producer.commit_transaction())
             await asyncio.sleep(0.003)
@@ -107,10 +115,21 @@ class TransactionWriter:
         else:
             await producer.commit_transaction()
 
-    async def _send(self, batches: _Batches, crash: CrashPoint) -> list[asyncio.Future[Any]]:
-        pending = [await self._producer.send_batch(batch, target.topic, partition=target.partition) for target, batch in batches]
-        if crash.armed:
-            for delivered in pending:
-                await delivered
-            crash.reach()
-        return pending
+    async def _deliver(self, batches: _Batches) -> None:
+        """Send ``batches`` and wait until each is acknowledged.
+
+        aiokafka would commit even if one had been refused for good (message_accumulator.py, flush_for_commit).
+        """
+        number: Counter[TopicPartition] = Counter()
+        rounds: dict[int, _Batches] = {}
+        for target, batch in batches:
+            rounds.setdefault(number[target], []).append((target, batch))
+            number[target] += 1
+        # A second batch of a partition waits for the first: the first of all partitions go out together.
+        pending = [
+            await self._producer.send_batch(batch, target.topic, partition=target.partition)
+            for same_round in rounds.values()
+            for target, batch in same_round
+        ]
+        for delivered in pending:
+            await delivered

@@ -66,6 +66,8 @@ class Owner:
         """Prepare to take ``partition`` of the source of ``flow``."""
         self.flow = flow
         self.source = TopicPartition(flow.source, partition)
+        #: Chunks of an earlier epoch are read again in this one.
+        self.epoch = -1
         #: The next source offset to process; known after ``take``.
         self.next_offset = -1
         self.committed_offset = -1
@@ -167,6 +169,8 @@ class Owner:
 
     def process(self, chunk: Chunk) -> int:
         """Give the stage what is new of ``chunk`` and return the number of records."""
+        if chunk.epoch != self.epoch:
+            return 0
         if chunk.begin > self.next_offset:
             leave(
                 ExitCode.CHUNK_LOST,
@@ -177,7 +181,7 @@ class Owner:
         if records[-1].offset < self.next_offset:
             return 0
         if records[0].offset < self.next_offset:
-            # Fetched for an earlier assignment, or again after a seek.
+            # A broker returns whole batches, and one may begin before the offset asked for.
             records = [record for record in records if record.offset >= self.next_offset]
         self.stage.process(records)
         self.next_offset = records[-1].offset + 1
@@ -268,6 +272,7 @@ class Ownership:
         self._stopping = asyncio.Event()
         self._generation = -1
         self._rebalances = 0
+        self._epoch = 0
 
     def on_assigned(self, assigned: set[Place], generation: int) -> None:
         """Keep, drop and begin to take partitions. Returns at once: no heartbeat is sent until it has."""
@@ -301,12 +306,19 @@ class Ownership:
             self._health.recovering = False
             self._paused = False
 
-    def positions(self) -> dict[Place, int]:
-        """Return the next offset of each partition that is taken."""
-        return {place: self._owners[place].next_offset for place in self._ready}
+    def read_again(self, places: Iterable[Place]) -> tuple[int, dict[Place, int]]:
+        """Return a new epoch and the offset that each owned one of ``places`` has to be read from in it.
+
+        From now on only chunks of that epoch count.
+        """
+        self._epoch += 1
+        owners = {place: self._owners[place] for place in places if place in self._ready}
+        for owner in owners.values():
+            owner.epoch = self._epoch
+        return self._epoch, {place: owner.next_offset for place, owner in owners.items()}
 
     def process(self, chunk: Chunk) -> None:
-        """Process a chunk if its partition is owned; one of an earlier assignment may not be."""
+        """Process a chunk if its partition is owned and it was read after the last seek."""
         place = (chunk.topic, chunk.partition)
         if self._stopping.is_set() or place not in self._ready:
             return

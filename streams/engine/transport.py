@@ -32,7 +32,9 @@ class Chunk:
 
     topic: str
     partition: int
-    #: Where the chunk before ended. Above the offset awaited, a chunk in between was lost.
+    #: Which seek it was read after; chunks of an earlier one may still be on their way.
+    epoch: int
+    #: Where the chunk before ended, or the seek. Above the offset awaited, a chunk in between was lost.
     begin: int
     records: Sequence[Record]
 
@@ -73,24 +75,57 @@ class ChunkSchema(faust.Schema):
 class _ChunkScheduler(DefaultSchedulingStrategy):
     """One event a fetched partition. Replaces transport/utils.py, DefaultSchedulingStrategy.iterate."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.delivered: dict[tuple[str, int], int] = {}
+    def iterate(self, records: Mapping[TP, Chunk]) -> Iterator[tuple[TP, _Envelope]]:
+        """Yield the chunks of one fetch."""
+        for tp, chunk in records.items():
+            yield tp, _Envelope(chunk)
 
-    def iterate(self, records: Mapping[TP, Sequence[Record]]) -> Iterator[tuple[TP, _Envelope]]:
-        """Yield the chunks of one fetch.
 
-        All of them count as delivered at once, so that one which Faust drops afterwards is missed.
-        """
-        chunks = []
-        for tp, fetched in records.items():
-            begin = self.delivered.get(tp, fetched[0].offset)
-            self.delivered[tp] = fetched[-1].offset + 1
-            chunks.append((tp, _Envelope(Chunk(tp.topic, tp.partition, begin, fetched))))
-        return iter(chunks)
+class _ReadOffsets(dict[Any, None]):
+    """Replaces transport/consumer.py, Consumer._read_offset: remembers nothing.
+
+    Faust drops what is below the last offset it has seen. A chunk that was on its way while the partition was
+    sought back would so have everything in between dropped.
+    """
+
+    def __getitem__(self, tp: object) -> None:
+        return None
+
+    def __setitem__(self, tp: object, offset: object) -> None:
+        pass
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's thread around the consumer. Reading and seeking take turns here, so here it is known what follows on what."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        #: By partition: the epoch of its last seek, and where the last chunk ended.
+        self._read: dict[tuple[str, int], tuple[int, int]] = {}
+
+    async def _fetch_records(self, *args: Any, **options: Any) -> dict[TP, Chunk]:
+        """Extend drivers/aiokafka.py, AIOKafkaConsumerThread._fetch_records: make chunks that know what they follow on."""
+        chunks = {}
+        for tp, records in (await super()._fetch_records(*args, **options)).items():
+            # Not sought yet means not restored yet: it will be read again.
+            if tp in self._read:
+                epoch, begin = self._read[tp]
+                self._read[tp] = epoch, records[-1].offset + 1
+                chunks[tp] = Chunk(tp.topic, tp.partition, epoch, begin, records)
+        return chunks
+
+    async def seek_to(self, epoch: int, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Read each partition on from its offset, as ``epoch``."""
+        await self.call_thread(self._seek_to, epoch, offsets)
+
+    async def _seek_to(self, epoch: int, offsets: Mapping[tuple[str, int], int]) -> None:
+        consumer = self._ensure_consumer()
+        for tp, offset in offsets.items():
+            # Calls may overtake each other on their way into this thread.
+            if tp not in self._read or self._read[tp][0] < epoch:
+                consumer.seek(aiokafka.TopicPartition(*tp), offset)
+                self._read[tp] = epoch, offset
+
     def _create_worker_consumer(self, transport: Transport) -> aiokafka.AIOKafkaConsumer:
         """Replaces drivers/aiokafka.py, AIOKafkaConsumerThread._create_worker_consumer.
 
@@ -125,6 +160,7 @@ class _Consumer(driver.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.scheduler = _ChunkScheduler()
+        self._read_offset = _ReadOffsets()
 
     @property
     def _ownership(self) -> Ownership:
@@ -150,12 +186,9 @@ class _Consumer(driver.Consumer):
 
         The next offset of an owner is the same or further, and does not depend on when it was asked.
         """
-        positions = self._ownership.positions()
-        for tp in self.assignment():
-            if tp in positions:
-                offset = positions[tp]
-                self.scheduler.delivered[tp] = offset
-                await self.seek_wait({tp: offset})
+        assigned = self.assignment()
+        epoch, offsets = self._ownership.read_again(assigned)
+        await self._thread.seek_to(epoch, offsets)
 
     def ack(self, message: Message) -> bool:
         """Replaces transport/consumer.py, Consumer.ack: nothing is committed, so nothing is counted."""

@@ -18,7 +18,7 @@ from streams.engine.health import Health, PartitionHealth
 from streams.engine.ownership import Owner
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.stage import Output
-from streams.engine.transport import Chunk, _ChunkScheduler
+from streams.engine.transport import Chunk, _ConsumerThread
 from tests.support.counting import CountingStage, counting_flow
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 SETTINGS = EngineSettings(app_id="test", bootstrap="127.0.0.1:1")
 FLOW = counting_flow("source", "changelog", "panes", 1)
+
+
+EPOCH = 3
+PLACE = TopicPartition("source", 0)
 
 
 class LeftError(Exception):
@@ -43,6 +47,7 @@ def owner_at(offset: int) -> Owner:
     """Return an owner that waits for ``offset``."""
     owner = Owner(SETTINGS, FLOW, 0, Health())
     owner.next_offset = offset
+    owner.epoch = EPOCH
     return owner
 
 
@@ -50,8 +55,8 @@ def test_offsets_already_processed_are_skipped() -> None:
     """A chunk of an earlier assignment counts only what is new of it."""
     owner = owner_at(12)
 
-    assert owner.process(Chunk("source", 0, 10, records(range(10, 15)))) == 3
-    assert owner.process(Chunk("source", 0, 10, records(range(10, 15)))) == 0
+    assert owner.process(Chunk("source", 0, EPOCH, 10, records(range(10, 15)))) == 3
+    assert owner.process(Chunk("source", 0, EPOCH, 10, records(range(10, 15)))) == 0
     assert owner.next_offset == 15
     assert isinstance(owner.stage, CountingStage)
     assert owner.stage.rows == {b"a": 3}
@@ -61,7 +66,7 @@ def test_gaps_between_offsets_are_no_loss() -> None:
     """Compaction and control records take offsets, within a chunk and before it."""
     owner = owner_at(10)
 
-    assert owner.process(Chunk("source", 0, 10, records([14, 17]))) == 2
+    assert owner.process(Chunk("source", 0, EPOCH, 10, records([14, 17]))) == 2
     assert owner.next_offset == 18
 
 
@@ -74,19 +79,47 @@ def test_a_chunk_lost_on_the_way_ends_the_process(monkeypatch: pytest.MonkeyPatc
         raise LeftError
 
     monkeypatch.setattr(ownership, "leave", leave)
-    scheduler = _ChunkScheduler()
-    place = TopicPartition("source", 0)
-    scheduler.delivered[place] = 10
     owner = owner_at(10)
-    [(_, first)] = scheduler.iterate({place: records([10, 11])})
-    assert owner.process(first.value) == 2
-    # Fetched, but never yielded to the stream.
-    scheduler.iterate({place: records([12, 13])})
-    [(_, third)] = scheduler.iterate({place: records([14])})
+    assert owner.process(Chunk("source", 0, EPOCH, 10, records([10, 11]))) == 2
 
     with pytest.raises(LeftError):
-        owner.process(third.value)
+        owner.process(Chunk("source", 0, EPOCH, 14, records([14])))
     assert codes == [ExitCode.CHUNK_LOST]
+
+
+def test_a_chunk_read_before_the_last_seek_is_ignored() -> None:
+    """Faust may deliver one that was on its way during a rebalance: processing it would skip what comes before it."""
+    owner = owner_at(10)
+
+    assert owner.process(Chunk("source", 0, EPOCH - 1, 500, records([500, 501]))) == 0
+    assert owner.process(Chunk("source", 0, EPOCH, 10, records([10]))) == 1
+    assert owner.next_offset == 11
+
+
+def test_a_chunk_says_what_it_follows_on() -> None:
+    """Begins are taken where reading and seeking take turns, so a fetch that is lost between threads leaves a gap."""
+
+    async def run() -> None:
+        fetched = [{PLACE: records([12, 13])}, {PLACE: records([14])}, {PLACE: records([10])}]
+        thread = object.__new__(_ConsumerThread)
+        thread._read = {}
+        consumer = SimpleNamespace(seek=lambda *_: None)
+        thread._ensure_consumer = lambda: consumer
+
+        async def fetch(*_: object, **__: object) -> Any:
+            return fetched.pop(0)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_ConsumerThread.__bases__[0], "_fetch_records", fetch)
+            await thread._seek_to(1, {PLACE: 10})
+            first, second = await thread._fetch_records(), await thread._fetch_records()
+            await thread._seek_to(3, {PLACE: 9})
+            await thread._seek_to(2, {PLACE: 77})
+            third = await thread._fetch_records()
+
+        assert [(chunk[PLACE].epoch, chunk[PLACE].begin) for chunk in (first, second, third)] == [(1, 10), (1, 14), (3, 9)]
+
+    asyncio.run(run())
 
 
 def test_large_flushes_are_split_into_batches_of_the_largest_size() -> None:
@@ -177,13 +210,13 @@ def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> N
         writer = SlowWriter()
         owner._writer = writer  # type: ignore[assignment]
         owner._health.partitions[owner.source] = PartitionHealth(0, 0, 0.0)
-        owner.process(Chunk("source", 0, 0, records(range(3))))
+        owner.process(Chunk("source", 0, EPOCH, 0, records(range(3))))
         waiting = asyncio.ensure_future(owner.flush())
         await asyncio.sleep(0.01)
         waiting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
-        owner.process(Chunk("source", 0, 3, records([3])))
+        owner.process(Chunk("source", 0, EPOCH, 3, records([3])))
         last = asyncio.ensure_future(owner.flush())
         await asyncio.sleep(0.01)
         writer.release.set()
