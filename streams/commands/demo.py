@@ -20,11 +20,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Simulates a contact center that opened five hours ago, and goes on in real time. With --seconds it ends by itself: "
         "all events are counted anew, and the exit code is 0 only if every served figure equals the recount.",
     )
-    default = os.environ.get("DEMO_SECONDS")
+    default = os.environ.get("DEMO_SECONDS") or None
     parser.add_argument("--seconds", type=float, default=default, help="end after this long (default: DEMO_SECONDS, else run until Ctrl-C)")
     parser.add_argument("--port", type=int, default=0, help="port of the page and /metrics (default: a free one)")
     parser.add_argument("--gateway-port", type=int, default=0, help="port of the gateway (default: a free one)")
     parser.add_argument("--worker-port", type=int, default=0, help="port of the worker's own /metrics (default: a free one)")
+    parser.add_argument("--open-hours", type=float, default=5.0, help="how long the center has been open (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another day (default: %(default)s)")
     parser.add_argument("--rate", type=int, default=1, help="how many centers to simulate side by side (default: %(default)s)")
     parser.set_defaults(run=run)
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
             page_port=args.port,
             gateway_port=args.gateway_port,
             worker_port=args.worker_port,
+            open_hours=max(0.0, args.open_hours),
             seed=args.seed,
             rate=max(1, args.rate),
         )

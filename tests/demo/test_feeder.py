@@ -1,0 +1,217 @@
+"""The demo's feeder: it publishes the day so far and the present, each event once and in order, and ends with a last word."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schemas.events import parse_agent_event, parse_contact_event
+from schemas.times import parse_time_ms
+from schemas.topics import TOPICS
+from streams.connectors.publishing import MemoryPublisher, NotPublishedError
+from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
+from streams.demo.feeder import GATEWAY_SOURCE, Feeder, FeederSettings, UndeliveredError
+from streams.demo.recounting import read_events
+from streams.demo.simulator import SOURCES
+from streams.engine.topics import TopicSpec, ensure_topics
+from tests.support.require import require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.base import Event
+    from streams.connectors.lines import Rejected
+
+ROOT = Path(__file__).parents[2]
+START_MS = 1_795_305_600_000
+HALF_AN_HOUR_MS = 1_800_000
+
+
+class Clock:
+    """Simulated wall time that runs a thousand times as fast as ours."""
+
+    def __init__(self, ms: int) -> None:
+        self._ms = ms
+        self._began = time.monotonic()
+
+    def __call__(self) -> int:
+        """Return the time in milliseconds."""
+        return self._ms + int((time.monotonic() - self._began) * 1_000_000)
+
+
+class MemoryGate:
+    """Remembers what was posted, after failing as often as told."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.events: list[dict[str, Any]] = []
+
+    async def post(self, events: Sequence[dict[str, Any]]) -> None:
+        """See Gate."""
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError
+        self.events += events
+
+
+class Fed:
+    """What a run of the feeder left."""
+
+    def __init__(self, publisher: MemoryPublisher, gate: MemoryGate | None, record: io.BytesIO, final_ms: int) -> None:
+        values = [(kept.partition, kept.value) for name in publisher.records for kept in publisher.records[name]]
+        self.direct = [json.loads(value) for _, value in values]
+        self.everywhere = {(partition, event["event_id"]) for (partition, _), event in zip(values, self.direct, strict=True)}
+        self.through_gate = gate.events if gate else []
+        self.record = [json.loads(line) for line in record.getvalue().splitlines()]
+        self.final_ms = final_ms
+        self.partitions = publisher.partitions
+
+
+async def feed(gate: MemoryGate | None, publisher: MemoryPublisher | None = None, live_seconds: float = 1.0) -> Fed:
+    """Run the feeder with half an hour behind it and some simulated minutes ahead."""
+    clock = Clock(START_MS + HALF_AN_HOUR_MS)
+    publisher = publisher or MemoryPublisher(now=lambda: datetime.now(UTC), partitions=3)
+    record = io.BytesIO()
+    feeder = Feeder(FeederSettings(start_ms=START_MS, seed=4), publisher, gate, now_ms=clock, record=record)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(live_seconds, stop.set)
+    summary = await feeder.run(stop)
+    return Fed(publisher, gate, record, summary.final_ms)
+
+
+def test_everything_once() -> None:
+    """All events up to the end are published, once each but for the sender's own repeats, and the record names the same ones."""
+    fed = asyncio.run(feed(MemoryGate()))
+    recorded = [event["event_id"] for event in fed.record]
+    published = {event["event_id"] for event in fed.direct + fed.through_gate}
+
+    assert set(recorded) == published
+    assert len(recorded) - len(published) < len(recorded) / 100
+    numbers = sorted(int(each.rsplit("-", 1)[1]) for each in published if not each.startswith("final"))
+    assert len(numbers) > 5_000
+    # Only those of the last second, still under way at the end, are missing between the numbers.
+    assert numbers[-1] - len(numbers) < 50 * 60
+
+
+def test_chats_go_through_the_gateway_once_live() -> None:
+    """Only live chats and their heartbeats go through the gateway, in order."""
+    fed = asyncio.run(feed(MemoryGate()))
+    times = [parse_time_ms(event["received_at"]) for event in fed.through_gate]
+
+    assert {event["source"] for event in fed.through_gate} == {GATEWAY_SOURCE}
+    assert any(event["type"] == "source.heartbeat" for event in fed.through_gate)
+    assert any(event["type"] == "contact.message" for event in fed.through_gate)
+    assert times == sorted(times)
+    assert min(times) > START_MS + HALF_AN_HOUR_MS
+    assert any(event["source"] == GATEWAY_SOURCE for event in fed.direct), "the chats of the day so far went directly"
+
+
+def test_last_word() -> None:
+    """The last heartbeat of every source reaches every partition, and says that all is there up to an instant after every event."""
+    fed = asyncio.run(feed(MemoryGate()))
+    final = [event for event in fed.direct if event["event_id"].startswith("final")]
+
+    assert {event["source"] for event in final} == set(SOURCES)
+    for event in final:
+        assert parse_time_ms(event["complete_through"]) == parse_time_ms(event["received_at"]) == fed.final_ms
+        assert {partition for partition, event_id in fed.everywhere if event_id == event["event_id"]} == set(range(fed.partitions))
+    assert max(parse_time_ms(event["received_at"]) for event in fed.record) == fed.final_ms
+
+
+def test_gateway_that_comes_late() -> None:
+    """A gateway that is away for a moment gets everything, in order, once it is back."""
+    gate = MemoryGate(failures=2)
+    fed = asyncio.run(feed(gate, live_seconds=1.5))
+    times = [parse_time_ms(event["received_at"]) for event in fed.through_gate]
+
+    assert gate.failures == 0
+    assert times
+    assert times == sorted(times)
+
+
+def test_refusal_ends_the_feeder() -> None:
+    """A gateway that refuses an event ends the feeder with what it said: coming again would not mend it."""
+
+    class Refusing(MemoryGate):
+        async def post(self, events: Sequence[dict[str, Any]]) -> None:
+            raise UndeliveredError("answered 400: wrong_type")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(feed(Refusing()))
+
+    assert raised.group_contains(UndeliveredError, match="wrong_type")
+
+
+def test_kafka_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Kafka that does not come back ends the feeder after its patience, and not sooner."""
+
+    class Failing(MemoryPublisher):
+        tries = 0
+
+        async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
+            self.tries += 1
+            raise NotPublishedError("away")
+
+    monkeypatch.setattr("streams.demo.feeder._PATIENCE_SECONDS", 0.6)
+    publisher = Failing(now=lambda: datetime.now(UTC))
+
+    with pytest.raises(UndeliveredError, match="away"):
+        asyncio.run(feed(None, publisher))
+
+    assert publisher.tries > 1
+
+
+@pytest.fixture
+def embedded() -> None:
+    """Need the embedded broker."""
+    try:
+        broker_binary()
+    except BrokerError as missing:
+        require(condition=False, reason=str(missing))
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_process_on_the_embedded_broker(embedded: None, tmp_path: Path, number: signal.Signals) -> None:
+    """Told to stop, the process ends cleanly, and what it recorded is what the topics hold, all partitions complete to the last instant."""
+    with EmbeddedBroker() as broker:
+        asyncio.run(
+            ensure_topics(broker.bootstrap_servers, [TopicSpec(each.full_name(), each.partitions, 1, each.config()) for each in TOPICS])
+        )
+        opened_ms = time.time_ns() // 1_000_000 - HALF_AN_HOUR_MS // 2
+        record, summary = tmp_path / "events.jsonl", tmp_path / "summary.json"
+        command = [sys.executable, "-m", "streams.demo.feeder", "--bootstrap", broker.bootstrap_servers, "--start-ms", str(opened_ms)]
+        feeder = subprocess.Popen(
+            [*command, "--record", str(record), "--summary", str(summary)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert feeder.stdout is not None
+        with feeder:
+            for line in feeder.stdout:
+                if "From here on in real time" in line:
+                    break
+            time.sleep(1.5)
+            feeder.send_signal(number)
+            feeder.wait(20)
+        found = asyncio.run(read_events(broker.bootstrap_servers, "contactcenter"))
+
+    assert feeder.returncode == 0
+    final_ms = json.loads(summary.read_bytes())["final_ms"]
+    lines = record.read_bytes().splitlines()
+    recorded = [parse_agent_event(line) if b'"agent.state_changed"' in line else parse_contact_event(line) for line in lines]
+    held = {event for events in found.values() for event in events}
+    assert held == set(recorded)
+    assert len(found) == 16
+    for events in found.values():
+        last = [event.complete_through for event in events if event.type == "source.heartbeat"]  # type: ignore[attr-defined]
+        assert sum(parse_time_ms(f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}") == final_ms for moment in last) == len(SOURCES)

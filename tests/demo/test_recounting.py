@@ -1,0 +1,135 @@
+"""The demo's proof: it finds a figure that is wrong or missing, and says so; and the table it prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streams.catalogue import KPI_BY_ID, metrics_of
+from streams.configuration import Configuration
+from streams.demo.recounting import compare, load_oracle
+from streams.demo.report import missing_figures, table
+from streams.demo.scrape import Scrape
+from streams.demo.simulator.center import QUEUES, TEAMS
+
+if TYPE_CHECKING:
+    from streams.catalogue.prometheus import Part
+
+ASA = KPI_BY_ID["asa"].metric
+FIGURE: dict[Part, float] = {"value": 12.5, "numerator": 50.0, "denominator": 4.0, "coverage": 1.0}
+LABELS = 'scope_kind="queue",scope="Orders",channel="voice",window="15m"'
+
+
+class FakeRecount:
+    """A recount that knows one queue's speed of answer."""
+
+    as_of_ms: int | None = 0
+    complete_through_ms: int | None = 0
+
+    def scopes(self) -> list[tuple[str, str | None]]:
+        """See Recount."""
+        return [("queue:Orders", "voice")]
+
+    def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
+        """See Recount."""
+        return {"asa": {str(part): value for part, value in FIGURE.items()}} if name == "trailing_15m" else {}
+
+    def now(self, scope: str, channel: str | None) -> dict[str, Any]:
+        """See Recount."""
+        if channel is None:
+            return {"agents_by_state": {"idle": 3}}
+        return {"waiting": 2, "longest_wait_seconds": None, "in_progress": 1}
+
+
+def scrape_of(values: dict[Part, float], more: str = "") -> Scrape:
+    """Return a scrape with parts of the speed of answer."""
+    parts = {metric.part: metric.name for metric in metrics_of(KPI_BY_ID["asa"])}
+    return Scrape("".join(f"{parts[part]}{{{LABELS}}} {value!r}\n" for part, value in values.items()) + more)
+
+
+def served(changed: dict[Part, float] | None = None) -> dict[Part, float]:
+    """Return the parts as they should be served, with changes."""
+    parts = {metric.part for metric in metrics_of(KPI_BY_ID["asa"])}
+    return {part: value for part, value in FIGURE.items() if part in parts} | (changed or {})
+
+
+def test_equal_figures() -> None:
+    """Equal figures are counted as equal, and nothing else is said."""
+    comparison = compare(scrape_of(served()), FakeRecount(), Configuration())
+
+    assert comparison.differences == []
+    assert comparison.equal == len(served()) >= 3
+
+
+@pytest.mark.parametrize("part", ["value", "numerator", "denominator"])
+def test_wrong_part(part: Part) -> None:
+    """A wrong part of a figure is found and named, with both numbers."""
+    comparison = compare(scrape_of(served({part: 13.0})), FakeRecount(), Configuration())
+
+    (difference,) = comparison.differences
+    assert f"asa {part} of queue:Orders voice 15m" in difference
+    assert "13.0" in difference
+
+
+def test_missing_figure() -> None:
+    """A figure that is recounted and not served is found."""
+    other = f'{KPI_BY_ID["asa"].metric}{{scope_kind="queue",scope="Returns",channel="voice",window="15m"}} 12.5\n'
+    comparison = compare(Scrape(other), FakeRecount(), Configuration())
+
+    assert "asa of queue:Orders voice 15m: not served, recounted 12.5" in comparison.differences
+
+
+def test_figures_of_now() -> None:
+    """What is going on now is compared too: counts, states, and that nobody waits."""
+    waiting, states = KPI_BY_ID["waiting"].metric, KPI_BY_ID["agents_by_state"].metric
+    longest = KPI_BY_ID["longest_wait"].metric
+    contacts = 'scope_kind="queue",scope="Orders",channel="voice"'
+    right = f'{waiting}{{{contacts}}} 2\n{states}{{scope_kind="team",scope="A",state="idle"}} 3\n'
+    wrong = f'{waiting}{{{contacts}}} 3\n{states}{{scope_kind="team",scope="A",state="handling"}} 1\n{longest}{{{contacts}}} 4\n'
+
+    assert compare(Scrape(right), FakeRecount(), Configuration()).differences == []
+    assert len(compare(Scrape(wrong), FakeRecount(), Configuration()).differences) == 3
+
+
+def test_oracle_of_the_checkout() -> None:
+    """Run from a checkout, the demo finds the recount."""
+    oracle = load_oracle()
+
+    assert oracle is not None
+    assert oracle.recount([], Configuration()).scopes() == []
+
+
+def figures(queue: str, channel: str, window: str) -> str:
+    """Return the figures every voice queue must have."""
+    labels = f'scope_kind="queue",scope="{queue}",channel="{channel}",window="{window}"'
+    return "".join(f"{KPI_BY_ID[kpi].metric}{{{labels}}} 0.5\n" for kpi in ("service_level", "asa", "aht"))
+
+
+def occupied(team: str) -> str:
+    """Return a team's occupancy."""
+    return f'{KPI_BY_ID["occupancy"].metric}{{scope_kind="team",scope="{team}",window="15m"}} 0.75\n'
+
+
+def test_missing_figures_are_named() -> None:
+    """Each voice queue and team without a figure is named; with all of them nothing is."""
+    voice = [queue.name for queue in QUEUES.values() if queue.channel == "voice"]
+    queues = "".join(figures(name, "voice", "15m") for name in voice)
+    teams = "".join(occupied(team.name) for team in TEAMS)
+
+    assert missing_figures(Scrape(queues + teams)) == []
+    lacking = missing_figures(Scrape(queues.replace(f'{ASA}{{scope_kind="queue",scope="{voice[0]}"', 'other{a="b"') + teams))
+    assert lacking == [f"queue:{voice[0]} has no asa (last 15m)."]
+    assert len(missing_figures(Scrape(""))) == 3 * len(voice) + len(TEAMS)
+
+
+def test_table_is_aligned() -> None:
+    """All rows of a table end in the same column of a terminal, where Japanese characters take two."""
+    from unicodedata import east_asian_width
+
+    voice, teams = table(Scrape(figures(next(iter(QUEUES)), "voice", "15m"))).split("\n\n")
+
+    for part in (voice, teams):
+        widths = {sum(1 + (east_asian_width(character) in "WF") for character in line) for line in part.splitlines()}
+        assert len(widths) == 1
+    assert "50.0%" in voice
