@@ -54,7 +54,10 @@ class Stage(Protocol):
 
     The engine calls ``restore`` once, with every live row of the restored topics, before the first
     ``process``; then ``process`` for each chunk in offset order; and ``collect`` at each flush. All calls
-    come from one task. An exception ends the process: a bad record is an output, never an exception.
+    come from one thread, one at a time. An exception ends the process: a bad record is an output, never an exception.
+
+    A stage may have an attribute ``rows``, a live mapping of its state in whatever form it keeps it: that is what the
+    flow's table shows. Without it the engine keeps the flushed rows, as bytes, a second time.
     """
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:

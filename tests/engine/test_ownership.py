@@ -18,7 +18,7 @@ from streams.engine.health import Health, PartitionHealth
 from streams.engine.ownership import Owner
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.stage import Output
-from streams.engine.transport import Chunk, _ConsumerThread
+from streams.engine.transport import Chunk, _ConsumerThread, _ReadOffsets
 from tests.support.counting import CountingStage, counting_flow
 
 if TYPE_CHECKING:
@@ -94,6 +94,14 @@ def test_a_chunk_read_before_the_last_seek_is_ignored() -> None:
     assert owner.process(Chunk("source", 0, EPOCH - 1, 500, records([500, 501]))) == 0
     assert owner.process(Chunk("source", 0, EPOCH, 10, records([10]))) == 1
     assert owner.next_offset == 11
+
+
+def test_faust_takes_nothing_for_already_read() -> None:
+    """Faust drops what is below the last offset it saw, which a chunk on its way during a seek moves ahead."""
+    offsets = _ReadOffsets()
+    offsets[PLACE] = 900
+
+    assert offsets[PLACE] is None
 
 
 def test_a_chunk_says_what_it_follows_on() -> None:
