@@ -261,12 +261,9 @@ class Follower:
             newest_is_there = False
         files = self._files()
         place = _place(files, file.where())
-        if place is not None:
-            later = files[files.index(place) + 1 :]
-        else:
-            # Compressed or removed: its rest comes through the open descriptor, and the log is next.
-            later = files[-1:] if newest_is_there else []
-        successor = next((each for each in later if each.size()), None)
+        # One that is not found was compressed or removed: its rest comes through the open descriptor, and the log is next.
+        begin = files.index(place) + 1 if place is not None else len(files) - newest_is_there
+        successor = next((each for each in files[begin:] if each.size()), None)
         _close(files, keep=successor)
         return successor
 

@@ -535,7 +535,9 @@ def mutated(chance: random.Random) -> bytes:
     events: list[Any] = [queued(str(i)) for i in range(chance.randrange(1, 4))]
     for event in events:
         for _ in range(chance.randrange(4)):
-            odd: Any = chance.choice([None, -1, 1e308, 10**400, "", "\x00", "\ud800", [], {}, [[[]]], True, "x" * 300, "2026-13-01T00:00:00Z"])
+            odd: Any = chance.choice(
+                [None, -1, 1e308, 10**400, "", "\x00", "\ud800", [], {}, [[[]]], True, "x" * 300, "2026-13-01T00:00:00Z"]
+            )
             event[chance.choice([*event, "sequence", "agent", "channel", "skills", "source", "schema_version"])] = odd
     body = json.dumps(chance.choice([events, events[0]])).encode(errors="surrogatepass")
     if chance.random() < 0.3:
