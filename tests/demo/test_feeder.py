@@ -38,7 +38,7 @@ HALF_AN_HOUR_MS = 1_800_000
 
 
 class Clock:
-    """Simulated wall time that runs a thousand times as fast as ours."""
+    """Simulated wall time that runs a hundred times as fast as ours."""
 
     def __init__(self, ms: int) -> None:
         self._ms = ms
@@ -46,7 +46,7 @@ class Clock:
 
     def __call__(self) -> int:
         """Return the time in milliseconds."""
-        return self._ms + int((time.monotonic() - self._began) * 1_000_000)
+        return self._ms + int((time.monotonic() - self._began) * 100_000)
 
 
 class MemoryGate:
@@ -79,13 +79,17 @@ class Fed:
 
 
 async def feed(gate: MemoryGate | None, publisher: MemoryPublisher | None = None, live_seconds: float = 1.0) -> Fed:
-    """Run the feeder with half an hour behind it and some simulated minutes ahead."""
+    """Run the feeder with half an hour behind it, and for some seconds (a hundred times as much of the clock) once it is live."""
     clock = Clock(START_MS + HALF_AN_HOUR_MS)
     publisher = publisher or MemoryPublisher(now=lambda: datetime.now(UTC), partitions=3)
     record = io.BytesIO()
-    feeder = Feeder(FeederSettings(start_ms=START_MS, seed=4), publisher, gate, now_ms=clock, record=record)
     stop = asyncio.Event()
-    asyncio.get_running_loop().call_later(live_seconds, stop.set)
+
+    def say(line: str) -> None:
+        if "in real time" in line:
+            asyncio.get_running_loop().call_later(live_seconds, stop.set)
+
+    feeder = Feeder(FeederSettings(start_ms=START_MS, seed=4), publisher, gate, now_ms=clock, record=record, say=say)
     summary = await feeder.run(stop)
     return Fed(publisher, gate, record, summary.final_ms)
 
@@ -99,9 +103,9 @@ def test_everything_once() -> None:
     assert set(recorded) == published
     assert len(recorded) - len(published) < len(recorded) / 100
     numbers = sorted(int(each.rsplit("-", 1)[1]) for each in published if not each.startswith("final"))
-    assert len(numbers) > 5_000
+    assert len(numbers) > 2_000
     # Only those of the last second, still under way at the end, are missing between the numbers.
-    assert numbers[-1] - len(numbers) < 50 * 60
+    assert numbers[-1] - len(numbers) < 50
 
 
 def test_chats_go_through_the_gateway_once_live() -> None:
@@ -132,7 +136,7 @@ def test_last_word() -> None:
 def test_gateway_that_comes_late() -> None:
     """A gateway that is away for a moment gets everything, in order, once it is back."""
     gate = MemoryGate(failures=2)
-    fed = asyncio.run(feed(gate, live_seconds=1.5))
+    fed = asyncio.run(feed(gate))
     times = [parse_time_ms(event["received_at"]) for event in fed.through_gate]
 
     assert gate.failures == 0

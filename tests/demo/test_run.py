@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,12 @@ def left(of: dict[int, str], within_seconds: float = 15.0) -> dict[int, str]:
         time.sleep(0.1)
 
 
+def folders_of(children: dict[int, str]) -> set[Path]:
+    """Return the temporary folders that the commands name."""
+    found = (re.search(r"(\S*contact-streams-demo-\w+)/", command) for command in children.values())
+    return {Path(match[1]) for match in found if match}
+
+
 @pytest.fixture
 def demos() -> Iterator[list[Demo]]:
     """Take the demos that a test starts, and end what it left."""
@@ -143,7 +150,7 @@ def test_interrupt_leaves_nothing(demos: list[Demo]) -> None:
     """Ctrl-C ends the demo in good order: no process, no folder of logs."""
     demo = started(demos)
     children = descendants(demo.process.pid)
-    folders = {match[1] for command in children.values() if (match := re.search(r"(\S*contact-streams-demo-\w+)/", command))}
+    folders = folders_of(children)
     demo.process.send_signal(signal.SIGINT)
 
     assert demo.ends(30) == 0, demo.said
@@ -151,7 +158,7 @@ def test_interrupt_leaves_nothing(demos: list[Demo]) -> None:
     assert len(children) >= 10
     assert left(children) == {}
     assert folders
-    assert not any(Path(folder).exists() for folder in folders)
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_interrupt_while_starting_leaves_nothing(demos: list[Demo]) -> None:
@@ -176,6 +183,8 @@ def test_kill_leaves_nothing(demos: list[Demo]) -> None:
     assert demo.ends(10) == -signal.SIGKILL
     assert len(children) >= 10
     assert left(children) == {}
+    for folder in folders_of(children):
+        shutil.rmtree(folder)
 
 
 def test_dead_worker_ends_the_demo(demos: list[Demo]) -> None:
