@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.tracking.contacts import keep_ms
@@ -10,95 +10,39 @@ from streams.tracking.ledger import Ledger
 from streams.tracking.progress import Progress
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
+from streams.tracking.standing import Standing, StateMap
 from streams.windows.slices import PANE_MS, pane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.configuration import Configuration
+    from streams.tracking.standing import PersonFact
 
-__all__ = ["PeopleTracker", "PersonFact", "StateMap"]
-
-#: (occurred_ms, sequence, event_id, axis or "", category of the axis or "", team, site)
-PersonFact = tuple[int, int, str, str, str, str | None, str | None]
-
-_DEFAULT_STATES: dict[str, dict[str, str]] = {
-    "presence": {
-        **dict.fromkeys(("available", "online", "ready", "on_queue"), "ready"),
-        **dict.fromkeys(("offline", "logged_out", "signed_out"), "offline"),
-    },
-    "routing": {
-        **dict.fromkeys(("idle", "ready"), "idle"),
-        **dict.fromkeys(("interacting", "communicating"), "handling"),
-    },
-    "activity": {
-        **dict.fromkeys(("idle", "ready", "ringing"), "idle"),
-        **dict.fromkeys(("wrap_up", "after_contact_work"), "wrap_up"),
-    },
-}
-_OTHERWISE = {"presence": "unavailable", "routing": "unavailable", "activity": "handling"}
+__all__ = ["PeopleTracker"]
 
 
-class StateMap:
-    """From a platform's states to categories."""
+class _Stand(NamedTuple):
+    """Where a person stands after a fact, and what of it counts: category (None: nothing) and the group it counts in."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._states: dict[str, dict[str, str]] = {axis: dict(states) for axis, states in _DEFAULT_STATES.items()}
-        for axis, states in configuration.agent_state_map.items():
-            self._states[axis].update({_normal(state): category for state, category in states.items()})
-
-    def category(self, axis: str, state: str) -> str:
-        """Return the category of a state on an axis."""
-        return self._states[axis].get(_normal(state), _OTHERWISE[axis])
-
-
-def _normal(state: str) -> str:
-    return state.lower().replace(" ", "_").replace("-", "_")
-
-
-class _Standing(NamedTuple):
-    """Where a person stands: the category of each axis, team and site as last named."""
-
-    presence: str = ""
-    routing: str = ""
-    activity: str = ""
-    team: str | None = None
-    site: str | None = None
-
-    def after(self, fact: PersonFact) -> _Standing:
-        _, _, _, axis, category, team, site = fact
-        standing = self._replace(**{axis: category}) if axis else self
-        if team is not None:
-            standing = standing._replace(team=team)
-        return standing._replace(site=site) if site is not None else standing
-
-    def category(self) -> str | None:
-        """Return what the person is taken to be doing, None if nothing is known."""
-        presence, routing, activity = self.presence, self.routing, self.activity
-        for holds, category in (
-            (presence == "offline", "offline"),
-            (activity == "handling", "handling"),
-            (activity == "wrap_up", "wrap_up"),
-            (routing == "handling", "handling"),
-            (presence == "unavailable", "unavailable"),
-            (routing == "unavailable", "unavailable"),
-            (activity == "idle" or routing == "idle", "idle"),
-            (presence == "ready", "available"),
-        ):
-            if holds:
-                return category
-        return None
+    standing: Standing
+    category: str | None
+    group: int
 
 
 class _Person:
-    __slots__ = ("base", "base_ms", "facts", "ids", "standing")
+    __slots__ = ("base", "base_ms", "facts", "ids", "stands")
 
-    def __init__(self) -> None:
-        self.base = _Standing()
+    def __init__(self, base: _Stand) -> None:
+        self.base = base
         self.base_ms: int | None = None  # facts before this have been folded into the base
         self.facts: list[PersonFact] = []
+        self.stands: list[_Stand] = []  # one for each fact
         self.ids: set[str] = set()
-        self.standing = self.base
+
+    @property
+    def last(self) -> _Stand:
+        return self.stands[-1] if self.stands else self.base
 
 
 class PeopleTracker:
@@ -143,63 +87,56 @@ class PeopleTracker:
             self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
             return
         if person is None:
-            person = self._people[name] = _Person()
+            person = self._people[name] = _Person(self._stand(name, Standing()))
         self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, event.team, event.site))
         self._changed.add(name)
 
+    def _stand(self, name: str, standing: Standing) -> _Stand:
+        category = standing.category()
+        group = self._targets.of_person(*self._targets.place_of(name, standing.team, standing.site))
+        return _Stand(standing, None if category == "offline" else category, group)
+
     def _take(self, name: str, person: _Person, fact: PersonFact) -> None:
-        booked, at = self.booked_to, fact[0]
-        corrects = booked is not None and at < booked
-        if corrects and booked is not None:
-            self._book(name, person, at, booked, -1)
-        in_order = not person.facts or fact > person.facts[-1]
-        if in_order:
-            person.facts.append(fact)
-        else:
-            insort(person.facts, fact)
+        booked, at, before = self.booked_to, fact[0], person.last
+        if booked is not None and at < booked:
+            self._book(person, at, booked, -1)
+        place = len(person.facts) if not person.facts or fact > person.facts[-1] else bisect_right(person.facts, fact)
+        person.facts.insert(place, fact)
         person.ids.add(fact[2])
-        if corrects and booked is not None:
-            self._book(name, person, at, booked, 1)
-        standing = person.standing.after(fact) if in_order else self._standing_at_end(person)
-        self._note_now(name, person, standing)
+        self._stand_anew(name, person, place)
+        if booked is not None and at < booked:
+            self._book(person, at, booked, 1)
+        self._note_now(before, person.last)
 
-    @staticmethod
-    def _standing_at_end(person: _Person) -> _Standing:
-        standing = person.base
-        for fact in person.facts:
+    def _stand_anew(self, name: str, person: _Person, place: int) -> None:
+        """Follow the facts from a place on."""
+        del person.stands[place:]
+        standing = person.last.standing
+        for fact in person.facts[place:]:
             standing = standing.after(fact)
-        return standing
+            person.stands.append(self._stand(name, standing))
 
-    def _group(self, name: str, standing: _Standing) -> int:
-        return self._targets.of_person(*self._targets.place_of(name, standing.team, standing.site))
+    def _note_now(self, before: _Stand | None, after: _Stand) -> None:
+        for stand, change in ((before, -1), (after, 1)):
+            if stand is not None and stand.category is not None:
+                counts = self._now.setdefault(stand.group, {})
+                counts[stand.category] = counts.get(stand.category, 0) + change
+                self._touched_now.add(stand.group)
 
-    def _note_now(self, name: str, person: _Person, standing: _Standing) -> None:
-        for at, change in ((person.standing, -1), (standing, 1)):
-            category = at.category()
-            if category is not None and category != "offline":
-                group = self._group(name, at)
-                counts = self._now.setdefault(group, {})
-                counts[category] = counts.get(category, 0) + change
-                self._touched_now.add(group)
-        person.standing = standing
-
-    def _book(self, name: str, person: _Person, start_ms: int, end_ms: int, sign: int) -> None:
+    def _book(self, person: _Person, start_ms: int, end_ms: int, sign: int) -> None:
         """Book a person's time from start to end, or with sign −1 take it back."""
-        standing, since = person.base, start_ms
-        for fact in person.facts:
+        stand, since = person.base, start_ms
+        for fact, after in zip(person.facts, person.stands, strict=True):
             at = fact[0]
             if at >= end_ms:
                 break
             if at > since:
-                self._book_standing(name, standing, since, at, sign)
+                if stand.category is not None:
+                    self._ledger.book_time(stand.group, since, at, f"{stand.category}_ms", sign)
                 since = at
-            standing = standing.after(fact)
-        self._book_standing(name, standing, since, end_ms, sign)
-
-    def _book_standing(self, name: str, standing: _Standing, start_ms: int, end_ms: int, sign: int) -> None:
-        category = standing.category()
-        if category is not None and category != "offline" and end_ms > start_ms:
-            self._ledger.book_time(self._group(name, standing), start_ms, end_ms, f"{category}_ms", sign)
+            stand = after
+        if stand.category is not None:
+            self._ledger.book_time(stand.group, since, end_ms, f"{stand.category}_ms", sign)
 
     # --- at a flush
 
@@ -218,18 +155,18 @@ class PeopleTracker:
             return
         forget_ms = end_ms - self._grace_ms - 2 * PANE_MS
         for name, person in self._people.items():
-            start = booked if booked is not None else (person.facts[0][0] if person.facts else end_ms)
-            self._book(name, person, start, end_ms, 1)
-            if person.facts and person.facts[0][0] < forget_ms:
+            facts = person.facts
+            start = booked if booked is not None else (facts[0][0] if facts else end_ms)
+            self._book(person, start, end_ms, 1)
+            if facts and facts[0][0] < forget_ms:
                 self._forget(name, person, forget_ms)
         self.booked_to = end_ms
 
     def _forget(self, name: str, person: _Person, before_ms: int) -> None:
-        kept = [fact for fact in person.facts if fact[0] >= before_ms]
-        for fact in person.facts[: len(person.facts) - len(kept)]:
-            person.base = person.base.after(fact)
-        person.facts, person.base_ms = kept, before_ms
-        person.ids = {fact[2] for fact in kept}
+        gone = sum(fact[0] < before_ms for fact in person.facts)
+        person.base, person.base_ms = person.stands[gone - 1], before_ms
+        person.ids.difference_update(fact[2] for fact in person.facts[:gone])
+        del person.facts[:gone], person.stands[:gone]
         self._changed.add(name)
 
     def changed_people(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -237,7 +174,7 @@ class PeopleTracker:
         changed, self._changed = self._changed, set()
         for name in changed:
             person = self._people[name]
-            yield name, {"base": tuple(person.base), "base_ms": person.base_ms, "facts": person.facts}
+            yield name, {"base": tuple(person.base.standing), "base_ms": person.base_ms, "facts": person.facts}
 
     def changed_now(self) -> Iterator[tuple[Scope, dict[str, int]]]:
         """Yield scope and people per category where that changed."""
@@ -253,8 +190,9 @@ class PeopleTracker:
 
     def restore_person(self, name: str, kept: dict[str, Any]) -> None:
         """Take a kept person back in."""
-        person = self._people[name] = _Person()
-        person.base, person.base_ms = _Standing(*kept["base"]), kept["base_ms"]
+        person = self._people[name] = _Person(self._stand(name, Standing(*kept["base"])))
+        person.base_ms = kept["base_ms"]
         person.facts = [tuple(fact) for fact in kept["facts"]]
         person.ids = {fact[2] for fact in person.facts}
-        self._note_now(name, person, self._standing_at_end(person))
+        self._stand_anew(name, person, 0)
+        self._note_now(None, person.last)
