@@ -105,13 +105,16 @@ class _RecoveryAfterOwnership(Recovery):
     """Faust's recovery, which has nothing to read: it waits for the engine's own and resumes the streams."""
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
-        """Wait before tables/recovery.py, Recovery.on_recovery_completed, seeks and resumes.
+        """Wait before tables/recovery.py, Recovery.on_recovery_completed, seeks and resumes; then seek once more.
 
         Faust runs this outside of the rebalance callback, where the consumer sends no heartbeats, and gives it
-        up when the next rebalance begins.
+        up when the next rebalance begins. It resumes the flow before it seeks and clears the queues after it, so a
+        chunk fetched in between is lost; what follows the second seek is not.
         """
         await self.app.ownership.restored()
         await super().on_recovery_completed(generation_id)
+        if generation_id == self.app.consumer_generation_id:
+            await self.app.consumer.perform_seek()
 
 
 class EngineTableManager(TableManager):
