@@ -1,0 +1,59 @@
+"""The page about the connectors says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES
+from streams.connectors import gateway, queue_log
+from streams.connectors.admission import MAX_EVENTS
+from streams.connectors.gateway import MAX_REQUEST_BYTES, GatewaySettings
+from streams.connectors.lines import MAX_LINE_BYTES
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8")
+
+
+def test_every_kind_of_line_stands_in_the_table_and_no_other() -> None:
+    """A kind that is added to the parser is added to the page."""
+    table = PAGE.split("### What a line becomes")[1].split("- `conversation_id`")[0]
+    named = {word for row in table.splitlines() if row.startswith("| ") for word in re.findall(r"\b[A-Z]{3,}\b", row.split("|")[1])}
+
+    assert named == queue_log.EVENT_KINDS | queue_log.INFORMATIONAL
+
+
+def test_every_reason_of_a_bad_line_is_explained() -> None:
+    """A reason an operator meets in a header is found on the page."""
+    source = Path(queue_log.__file__).read_text(encoding="utf-8")
+    reasons = set(re.findall(r'_BadLineError\("(\w+)"', source)) | {"not_permitted"}
+    rows = PAGE.split("| reason | the line |")[1].split("## The gateway")[0]
+
+    assert set(re.findall(r"`(\w+)`", rows)) == reasons
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    """Each number on the page is the one that holds."""
+    settings = GatewaySettings()
+    for text in (
+        f"({MAX_REQUEST_BYTES} bytes), {MAX_EVENTS} events",
+        f"{MAX_RECORD_BYTES // 1024} KiB |",
+        f"{settings.events_per_second} events a second",
+        f"{settings.burst_events} at once",
+        f"| {settings.max_in_flight}; the next",
+        f"| {settings.body_seconds:g} s |",
+        f":{settings.port}/v1/events",
+        f"at most {MAX_LINE_BYTES // 1024} KiB",
+        f"more than {MAX_AHEAD_MS // 60_000} minutes after now",
+    ):
+        assert text in PAGE, text
+
+
+def test_every_metric_of_the_gateway_is_named() -> None:
+    """A metric that is added is documented."""
+    source = Path(gateway.__file__).read_text(encoding="utf-8")
+    names = re.findall(r'(Counter|Gauge|Histogram)\(\s*f"\{prefix\}_(\w+)"', source)
+
+    assert len(names) == 5
+    for kind, name in names:
+        assert f"contact_center_gateway_{name}{'_total' if kind == 'Counter' else ''}" in PAGE
