@@ -111,7 +111,7 @@ async def plain_loop(bootstrap: str, name: str, partitions: int, count: int) -> 
 
 def worker(bootstrap: str, prefix: str, count: int) -> tuple[float, float]:
     """Return events a second of one worker on contact-events and its CPU seconds per event, in microseconds."""
-    command = [str(Path(sys.executable).with_name("contact-streams")), "worker", "--bootstrap", bootstrap, "--prefix", prefix, "--config", str(CONFIGURATION)]
+    command = [sys.executable, "-m", "streams", "worker", "--bootstrap", bootstrap, "--prefix", prefix, "--config", str(CONFIGURATION)]
     with subprocess.Popen([*command, "--port", "0", "--log-level", "ERROR"], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
