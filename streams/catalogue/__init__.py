@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from streams.catalogue.kpis import KPI_BY_ID, KPIS, Direction, Kpi, Subject, Unit, WindowKind, kind_of_window, window_label
+from streams.catalogue.kpis import AGENT_STATES, KPI_BY_ID, KPIS, Direction, Kpi, Subject, Unit, WindowKind, kind_of_window, window_label
 from streams.catalogue.prometheus import SERVING_METRICS, Metric, ServingMetric, labels_of, metrics_of
 from streams.catalogue.words import LANGUAGES, WORDS
 
 __all__ = [
+    "AGENT_STATES",
     "KPIS",
     "KPI_BY_ID",
     "LANGUAGES",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["KPIS", "KPI_BY_ID", "Direction", "Kpi", "Subject", "Unit", "WindowKind", "kind_of_window", "window_label"]
+__all__ = ["AGENT_STATES", "KPIS", "KPI_BY_ID", "Direction", "Kpi", "Subject", "Unit", "WindowKind", "kind_of_window", "window_label"]
 
 Unit = Literal["contacts", "seconds", "ratio", "agents", "offers"]
 #: Which way is good; none where neither is, or where the target is a band.
 Direction = Literal["up", "down", "none"]
 WindowKind = Literal["trailing", "interval", "day", "now"]
 Subject = Literal["contacts", "people"]
+
+#: The categories of people that are counted now, in the order in which pages show them.
+AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable")
 
 _WINDOWS: tuple[WindowKind, ...] = ("trailing", "interval", "day")
 _TRAILING: tuple[WindowKind, ...] = ("trailing",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from streams.catalogue import KPIS, WORDS, kind_of_window, metrics_of
+from streams.catalogue import AGENT_STATES, KPIS, WORDS, kind_of_window, metrics_of
 from streams.serving.events import Feed
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.figures import STALE_AFTER_SECONDS, Figures
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 __all__ = ["Serving", "create_app"]
+
+log = logging.getLogger(__name__)
 
 #: Nothing may be loaded from elsewhere, nothing inline, nobody may frame the page.
 _POLICY = (
@@ -57,8 +60,8 @@ class Serving:
     write_timeout_seconds: float = 10.0
     #: A comment on the event stream after this long without news: proxies close what is silent.
     heartbeat_seconds: float = 5.0
-    #: Open event streams.
-    clients: set[web.Request] = field(default_factory=set)
+    #: The connections of open event streams.
+    clients: set[asyncio.Transport] = field(default_factory=set)
 
     @property
     def collector(self) -> FigureCollector:
@@ -97,6 +100,9 @@ async def _secured(request: web.Request, handler: Callable[[web.Request], Awaita
         response = _json({"error": error.reason}, status=error.status)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
+    except Exception:
+        log.exception("%s %s failed.", request.method, request.path)
+        response = _json({"error": "internal error"}, status=500)
     if not response.prepared:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
@@ -162,18 +168,23 @@ async def _events(request: web.Request) -> web.StreamResponse:
         response.headers["Retry-After"] = "5"
         return response
     stream = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-    serving.clients.add(request)
+    transport = request.transport
+    if transport is None:  # gone before it was answered
+        return stream
+    serving.clients.add(transport)
     try:
         await stream.prepare(request)
         await _tell(stream, feed, windows, serving)
     except TimeoutError:
         # What the client did not take is thrown away with the connection: closing in order would wait for it.
-        if request.transport is not None:
-            request.transport.abort()
+        transport.abort()
     except ConnectionError:
         pass
+    except Exception:
+        log.exception("An event stream ended by an error of ours.")
+        transport.abort()
     finally:
-        serving.clients.discard(request)
+        serving.clients.discard(transport)
     return stream
 
 
@@ -209,7 +220,7 @@ def _asked_windows(request: web.Request) -> frozenset[str] | None:
 
 def _catalogue_document() -> dict[str, Any]:
     kpis = [{**asdict(kpi), "metrics": [asdict(metric) for metric in metrics_of(kpi)]} for kpi in KPIS]
-    return {"kpis": kpis, "words": WORDS, "stale_after_seconds": STALE_AFTER_SECONDS}
+    return {"kpis": kpis, "agent_states": AGENT_STATES, "words": WORDS, "stale_after_seconds": STALE_AFTER_SECONDS}
 
 
 def _json(document: object, *, status: int = 200) -> web.Response:

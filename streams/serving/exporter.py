@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from schemas.metrics import NowFigures, WindowFigures
-from streams.catalogue import KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
+from streams.catalogue import AGENT_STATES, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -84,8 +84,10 @@ class FigureCollector(Collector):
             assert isinstance(record, NowFigures)  # noqa: S101 - chosen by the caller, said for the type checker
             scope = [record.scope_kind, record.scope]
             if kpi.id == "agents_by_state":
-                for state, agents in sorted((record.agents_by_state or {}).items()):
-                    family.add_metric([*scope, state], agents)
+                if (agents := record.agents_by_state) is not None:
+                    # Who is not listed is not there: 0, not unknown.
+                    for state in dict.fromkeys((*AGENT_STATES, *sorted(agents))):
+                        family.add_metric([*scope, state], agents.get(state, 0))
                 continue
             value = self._store.longest_wait_seconds(entry) if kpi.id == "longest_wait" else getattr(record, kpi.id)
             if value is not None and record.channel is not None:

@@ -4,7 +4,6 @@ const NOTHING = "–";
 const WINDOWS = [5, 15, 30, 60];
 // Below this many contacts a service level is shown without color: one contact would decide it.
 const COLOR_FROM = 5;
-const STATES = ["handling", "wrap_up", "idle", "available", "unavailable"];
 const RETRY_MS = 3000;
 
 const query = new URLSearchParams(location.search);
@@ -17,6 +16,7 @@ const records = new Map();
 let words = {};
 let kpis = new Map();
 let targets = {};
+let states = [];
 let header = null;
 let heardAt = 0;
 let connected = false;
@@ -207,7 +207,7 @@ function showTeams(table) {
     const made = show(row, "occupancy", label("occupancy"), percent(occupancy?.value), coverage(occupancy));
     fillBar(made, occupancy?.value, null);
     // A state that a record does not list has nobody in it; without a record nothing is known.
-    for (const state of STATES) show(row, state, named("state", state), count(now?.agents_by_state ? now.agents_by_state[state] ?? 0 : null));
+    for (const state of states) show(row, state, named("state", state), count(now?.agents_by_state ? now.agents_by_state[state] ?? 0 : null));
   }
   table.keep(teams);
   byId("no-teams").hidden = teams.size > 0;
@@ -324,6 +324,7 @@ async function begin() {
   const told = await catalogue();
   words = told.words[language];
   kpis = new Map(told.kpis.map((kpi) => [kpi.id, kpi]));
+  states = told.agent_states;
   staleAfter = told.stale_after_seconds;
   document.documentElement.lang = language;
   document.title = `${word("wallboard")} – Contact Streams`;
@@ -346,7 +347,7 @@ async function begin() {
     [word("scope.queue"), "", true],
     ...["service_level", "waiting", "longest_wait", "asa", "aht", "abandon_rate"].map(column),
   ]);
-  const teams = new Table("teams", [[word("scope.team"), "", true], column("occupancy"), ...STATES.map((state) => [named("state", state), meaning("agents_by_state")])]);
+  const teams = new Table("teams", [[word("scope.team"), "", true], column("occupancy"), ...states.map((state) => [named("state", state), meaning("agents_by_state")])]);
   const tiles = {
     waiting: tile(label("waiting"), meaning("waiting")),
     longest_wait: tile(label("longest_wait"), meaning("longest_wait")),

@@ -1,0 +1,188 @@
+"""Metric records made by hand, and a serving application around a store that a test feeds."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp.test_utils import TestClient, TestServer
+
+from schemas.times import parse_time_ms
+from streams.serving.api import Serving, create_app
+from streams.serving.figures import Figures
+from streams.serving.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from aiohttp import web
+
+__all__ = [
+    "AS_OF",
+    "Clock",
+    "Stand",
+    "client_of",
+    "figure",
+    "now_record",
+    "people_now",
+    "people_window",
+    "progress",
+    "small_center",
+    "window",
+]
+
+AS_OF = "2026-04-01T09:00:00Z"
+
+
+def figure(
+    value: float | None, numerator: float | None = None, denominator: float | None = None, coverage: float | None = None
+) -> dict[str, Any]:
+    """Return one KPI with its parts."""
+    return {"value": value, "numerator": numerator, "denominator": denominator, "coverage": coverage}
+
+
+def progress(partition: int = 0, *, revision: int = 1, as_of: str | None = AS_OF, **changes: Any) -> tuple[bytes, bytes]:
+    """Return the progress record of a partition of queue-panes."""
+    record = {
+        "kind": "progress",
+        "pane_partition": partition,
+        "as_of": as_of,
+        "complete_through": "2026-04-01T08:59:55Z",
+        "stale_sources": [],
+        "sources": {"pbx": "2026-04-01T09:00:00Z"},
+        "revision": revision,
+        **changes,
+    }
+    return f"progress|-|{partition}".encode(), orjson.dumps(record)
+
+
+def _record(key: str, scope: str, channel: str | None, **fields: Any) -> tuple[bytes, bytes]:
+    kind, _, name = scope.partition(":")
+    record = {
+        "scope_kind": kind,
+        "scope": name,
+        "channel": channel,
+        "as_of": AS_OF,
+        "complete_through": "2026-04-01T08:59:55Z",
+        "revision": 1,
+        **fields,
+    }
+    return f"{key}|{channel or '-'}|{scope}".encode(), orjson.dumps(record)
+
+
+def window(
+    scope: str, channel: str | None = "voice", *, name: str = "trailing_15m", kpis: Mapping[str, Any] | None = None, **changes: Any
+) -> tuple[bytes, bytes]:
+    """Return a window record, of contacts unless there is no channel."""
+    fields = {
+        "kind": "window",
+        "window": name,
+        "window_start": "2026-04-01T08:45:00Z",
+        "window_end": "2026-04-01T09:00:00Z",
+        "final": False,
+        "late_events": 0,
+        "definitions": {"service_level": "service_level@1"},
+        "kpis": dict(kpis or {}),
+        "counts": {},
+        **changes,
+    }
+    return _record(name, scope, channel, **fields)
+
+
+def now_record(scope: str, channel: str = "voice", **fields: Any) -> tuple[bytes, bytes]:
+    """Return a now record about contacts."""
+    return _record("now", scope, channel, kind="now", **fields)
+
+
+def people_now(scope: str, states: Mapping[str, int], **changes: Any) -> tuple[bytes, bytes]:
+    """Return a now record about people."""
+    return _record("now", scope, None, kind="now", agents_by_state=dict(states), **changes)
+
+
+def people_window(scope: str, occupancy: Mapping[str, Any], **changes: Any) -> tuple[bytes, bytes]:
+    """Return a window record about people."""
+    return window(scope, None, kpis={"occupancy": occupancy}, definitions={}, **changes)
+
+
+def small_center() -> list[tuple[bytes, bytes]]:
+    """Return the records of a center with two queues, one of them about which little is known, and one team."""
+    busy = {
+        "offered": figure(52, 52),
+        "answered": figure(45, 45),
+        "abandoned": figure(5, 5),
+        "handled": figure(44, 44),
+        "answer_rate": figure(0.9, 45, 50, 1),
+        "abandon_rate": figure(0.1, 5, 50, 1),
+        "service_level": figure(0.74, 37, 50, 1),
+        "service_level_live": figure(0.7115384615384616, 37, 52, 1),
+        "asa": figure(18.4, 828, 45, 1),
+        "time_to_abandon": figure(41, 205, 5, 1),
+        "att": figure(201.5, 8866, 44, 1),
+        "average_hold": figure(None, 0, 0, 0),
+        "acw": figure(31, 1240, 40, 0.9090909090909091),
+        "aht": figure(233.2, 9328, 40, 0.9090909090909091),
+        "non_response": figure(3, 3),
+    }
+    quiet = {kpi: figure(0, 0) for kpi in ("offered", "answered", "abandoned", "handled")}
+    empty = {kpi: figure(None, 0, 0) for kpi in ("answer_rate", "service_level", "asa", "aht")}
+    return [
+        progress(0),
+        progress(
+            1,
+            as_of="2026-04-01T08:59:59.5Z",
+            sources={"pbx": "2026-04-01T08:59:58Z", "mail": "2026-04-01T08:00:00Z"},
+            stale_sources=["mail"],
+        ),
+        window("queue:sales", kpis=busy),
+        window("queue:claims", "mail", kpis={**quiet, **empty, "abandon_rate": figure(None)}),
+        now_record(
+            "queue:sales", waiting=2, waiting_since="2026-04-01T08:58:48Z", longest_wait_seconds=70, in_progress=6, waiting_past_threshold=2
+        ),
+        now_record("queue:claims", "mail", waiting=0, in_progress=0),
+        now_record("total:all", waiting=2, waiting_since="2026-04-01T08:58:48Z", longest_wait_seconds=72, in_progress=6),
+        people_window("team:north", figure(0.8125, 6500, 8000, 0.95)),
+        people_now("team:north", {"handling": 6, "idle": 2, "unavailable": 1, "wrap_up": 1}),
+        people_now("total:all", {"handling": 6, "idle": 2, "unavailable": 1, "wrap_up": 1}),
+    ]
+
+
+@dataclass
+class Clock:
+    """A wall clock that stands where a test puts it; seconds since the epoch."""
+
+    seconds: float = parse_time_ms(AS_OF) / 1000 + 1
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.seconds
+
+
+@dataclass
+class Stand:
+    """A store with its standing, as the reader would have them."""
+
+    store: Store = field(default_factory=Store)
+    ready: bool = True
+    connected: bool = True
+    clock: Clock = field(default_factory=Clock)
+
+    @classmethod
+    def fed(cls, records: list[tuple[bytes, bytes]]) -> Stand:
+        """Return a stand that has read ``records``."""
+        stand = cls()
+        for key, value in records:
+            assert stand.store.feed(key, value)
+        return stand
+
+    def serving(self, **changes: Any) -> Serving:
+        """Return what an application needs to serve the store."""
+        return Serving(Figures(self.store, self, self.clock, changes.pop("targets", {})), **changes)
+
+
+@contextlib.asynccontextmanager
+async def client_of(serving: Serving) -> AsyncIterator[TestClient[web.Request, web.Application]]:
+    """Run the application on a free port."""
+    async with TestClient(TestServer(create_app(serving))) as client:
+        yield client

@@ -1,0 +1,232 @@
+"""The HTTP side: figures as JSON, queues, catalogue, metrics, health, page files, and what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from importlib.resources import files
+
+import pytest
+
+from streams.catalogue import KPIS, WORDS
+from tests.serving.records import AS_OF, Stand, client_of, now_record, progress, small_center, window
+
+PATHS = ["/", "/wallboard.js", "/wallboard.css", "/icon.svg", "/metrics", "/healthz", "/readyz"]
+PATHS += ["/api/v1/figures", "/api/v1/queues/sales", "/api/v1/catalogue", "/api/v1/nothing"]
+
+
+def test_figures_hold_everything() -> None:
+    """All records by key as they came, as of when, from which sources, and how old."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving(targets={"sales": 0.8})) as client:
+            told = await (await client.get("/api/v1/figures")).json()
+
+            assert told["as_of"] == "2026-04-01T09:00:00.000Z"
+            assert told["complete_through"] == "2026-04-01T08:59:55.000Z"
+            assert (told["age_seconds"], told["stale"], told["ready"], told["connected"]) == (1.0, False, True, True)
+            assert told["sources"]["mail"] == {"last_seen": "2026-04-01T08:00:00.000Z", "stale": True}
+            assert told["targets"] == {"sales": 0.8}
+            assert set(told["records"]) == {key.decode() for key, _ in small_center()}
+            level = told["records"]["trailing_15m|voice|queue:sales"]["kpis"]["service_level"]
+            assert level == {"value": 0.74, "numerator": 37, "denominator": 50, "coverage": 1}
+            assert told["records"]["trailing_15m|mail|queue:claims"]["kpis"]["asa"]["value"] is None
+
+    asyncio.run(check())
+
+
+def test_the_longest_wait_is_of_the_current_as_of() -> None:
+    """A now record is served with the wait at the as-of of the answer, not at its own."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:30Z"))
+        async with client_of(stand.serving()) as client:
+            told = await (await client.get("/api/v1/figures")).json()
+
+            assert told["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 102
+            assert told["records"]["now|mail|queue:claims"]["longest_wait_seconds"] is None
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("ahead_seconds", "ready", "connected", "stale"),
+    [(10.0, True, True, False), (10.5, True, True, True), (-3600.0, True, True, False), (1.0, False, True, True), (1.0, True, False, True)],
+    ids=range(5),
+)
+def test_stale(ahead_seconds: float, ready: bool, connected: bool, stale: bool) -> None:
+    """Figures are stale when the wall clock is more than 10 s ahead of them, or when nothing would make them newer."""
+    stand = Stand.fed(small_center())
+    stand.clock.seconds += ahead_seconds - 1
+    stand.ready, stand.connected = ready, connected
+
+    assert stand.serving().figures.stale is stale
+
+
+def test_without_figures_all_is_stale() -> None:
+    """Before any progress was told there is no age, and nothing to be taken for the present."""
+    figures = Stand().serving().figures
+
+    assert (figures.age_seconds, figures.stale, figures.header()["as_of"]) == (None, True, None)
+
+
+def test_a_queue_by_name() -> None:
+    """One queue has its channels with their windows and what is going on now; of repeated windows the newest."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        key, value = window("queue:sales", name="interval_30m", revision=5, window_end="2026-04-01T08:30:00Z")
+        stand.store.feed(key + b"|2", value)
+        stand.store.feed(*window("queue:sales", name="interval_30m", revision=4))
+        stand.store.feed(*now_record("queue:a/b c", "chat", waiting=1))
+        async with client_of(stand.serving(targets={"sales": 0.8})) as client:
+            told = await (await client.get("/api/v1/queues/sales")).json()
+            assert (told["queue"], told["target"], told["as_of"]) == ("sales", 0.8, "2026-04-01T09:00:00.000Z")
+            assert set(told["channels"]) == {"voice"}
+            voice = told["channels"]["voice"]
+            assert set(voice["windows"]) == {"trailing_15m", "interval_30m"}
+            assert voice["windows"]["interval_30m"]["window_end"] == AS_OF
+            assert (voice["now"]["waiting"], voice["now"]["longest_wait_seconds"]) == (2, 72)
+
+            told = await (await client.get("/api/v1/queues/a%2Fb%20c")).json()
+            assert told["channels"]["chat"]["now"]["waiting"] == 1
+
+            missing = await client.get("/api/v1/queues/north")
+            assert (missing.status, await missing.json()) == (404, {"error": "no record names this queue"})
+
+    asyncio.run(check())
+
+
+def test_only_the_windows_asked_for() -> None:
+    """``?window=`` leaves out the other windows and keeps what is going on now; a misspelled one is refused with the spelling."""
+
+    async def check() -> None:
+        stand = Stand.fed([*small_center(), window("queue:sales", name="trailing_5m"), window("queue:sales", name="day")])
+        async with client_of(stand.serving()) as client:
+            told = await (await client.get("/api/v1/figures?window=day&window=trailing_5m")).json()
+            assert {r["window"] for r in told["records"].values() if r["kind"] == "window"} == {"day", "trailing_5m"}
+            assert {r["kind"] for r in told["records"].values()} == {"window", "now"}
+
+            for path in ("/api/v1/figures", "/api/v1/events"):
+                refused = await client.get(f"{path}?window=15")
+                assert refused.status == 400
+                assert "trailing_15m" in (await refused.json())["error"]
+
+    asyncio.run(check())
+
+
+def test_the_catalogue_is_served() -> None:
+    """Pages label figures from the catalogue: every KPI with both names and its metrics, and the words of pages."""
+
+    async def check() -> None:
+        async with client_of(Stand().serving()) as client:
+            told = await (await client.get("/api/v1/catalogue")).json()
+
+            assert [(kpi["id"], kpi["ja"]) for kpi in told["kpis"]] == [(kpi.id, kpi.ja) for kpi in KPIS]
+            assert told["kpis"][6]["metrics"][0]["name"] == "contact_center_service_level_ratio"
+            assert told["words"] == WORDS
+            assert told["stale_after_seconds"] == 10
+
+    asyncio.run(check())
+
+
+def test_metrics_in_both_formats() -> None:
+    """``/metrics`` answers scrapers in the format that they ask for, packed if they can unpack."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving(windows=("trailing_15m",))) as client:
+            plain = await client.get("/metrics", headers={"Accept-Encoding": "identity"})
+            assert plain.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            assert "Content-Encoding" not in plain.headers
+            assert "\ncontact_center_contacts_waiting{" in await plain.text()
+
+            opened = await client.get(
+                "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0", "Accept-Encoding": "gzip"}
+            )
+            assert opened.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+            assert opened.headers["Content-Encoding"] == "gzip"
+            assert (await opened.text()).endswith("# EOF\n")
+
+    asyncio.run(check())
+
+
+def test_health_and_readiness() -> None:
+    """Alive from the start; ready once the topic was read, and ever after, for old figures that say so are better than none."""
+
+    async def check() -> None:
+        stand = Stand(ready=False, connected=False)
+        async with client_of(stand.serving()) as client:
+            seen = []
+            for stand.ready, stand.connected in ((False, False), (True, True), (True, False)):
+                ready = await client.get("/readyz")
+                seen.append((ready.status, (await ready.json())["status"], (await client.get("/healthz")).status))
+
+            assert seen == [(503, "reading", 200), (200, "ready", 200), (200, "ready", 200)]
+
+    asyncio.run(check())
+
+
+def test_every_answer_is_locked_down() -> None:
+    """Every answer, errors and the event stream too, forbids foreign content, guessing of types and framing."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            for path in [*PATHS, "/api/v1/events"]:
+                answer = await client.get(path)
+                policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+                assert policy["default-src"] == "'none'"
+                assert {policy[kind] for kind in ("script-src", "style-src", "connect-src", "img-src")} == {"'self'"}
+                assert {policy[kind] for kind in ("frame-ancestors", "base-uri", "form-action")} == {"'none'"}
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                answer.close()
+            refused = await client.post("/api/v1/figures")
+            assert (refused.status, refused.headers["Allow"]) == (405, "GET,HEAD")
+            assert "Content-Security-Policy" in refused.headers
+
+    asyncio.run(check())
+
+
+def test_only_the_files_of_the_page() -> None:
+    """No path leads out of the page's folder, and each file has its type."""
+
+    async def check() -> None:
+        async with client_of(Stand().serving()) as client:
+            types = {path: (await client.get(path)).headers["Content-Type"] for path in PATHS[:4]}
+            assert types == {
+                "/": "text/html; charset=utf-8",
+                "/wallboard.js": "text/javascript; charset=utf-8",
+                "/wallboard.css": "text/css; charset=utf-8",
+                "/icon.svg": "image/svg+xml; charset=utf-8",
+            }
+            for path in ("/index.html", "/store.py", "/..%2fstore.py", "/page/wallboard.js", "/wallboardxjs"):
+                assert (await client.get(path)).status == 404
+
+    asyncio.run(check())
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    """The page's files name no other host, and have no inline script or style, which the policy would refuse."""
+    page = files("streams.serving").joinpath("page")
+    texts = {name: page.joinpath(name).read_text(encoding="utf-8") for name in ("index.html", "wallboard.js", "wallboard.css")}
+
+    assert not [
+        name for name, text in texts.items() if re.search(r"(https?:)?//[a-z0-9]", re.sub(r"^\s*// .*$", "", text, flags=re.MULTILINE))
+    ]
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", texts["index.html"])
+    assert not re.search(r"innerHTML|insertAdjacentHTML|outerHTML|\beval\b|new Function", texts["wallboard.js"])
+
+
+def test_an_error_of_ours_tells_nothing_of_the_inside() -> None:
+    """A failing handler answers 500 in JSON, locked down like any other answer, without the error's text."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        stand.clock = None  # type: ignore[assignment]
+        async with client_of(stand.serving()) as client:
+            failed = await client.get("/api/v1/figures")
+            assert (failed.status, await failed.json()) == (500, {"error": "internal error"})
+            assert "Content-Security-Policy" in failed.headers
+
+    asyncio.run(check())

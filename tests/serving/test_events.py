@@ -1,0 +1,253 @@
+"""The event stream: a snapshot, then changes at most four times a second, at each client's own speed and without memory for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from tests.serving.records import Stand, client_of, now_record, progress, small_center, window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import ClientResponse
+
+
+async def next_event(response: ClientResponse) -> tuple[str, int, dict[str, Any]]:
+    """Return kind, id and data of the next event; comments and the retry time are skipped."""
+    fields: dict[str, str] = {}
+    while True:
+        line = (await asyncio.wait_for(response.content.readuntil(b"\n"), 5)).decode().rstrip("\n")
+        if response.content.at_eof():
+            raise EOFError
+        if not line and "data" in fields:
+            return fields["event"], int(fields["id"]), orjson.loads(fields["data"])
+        name, _, value = line.partition(": ")
+        if name:
+            fields[name] = value
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds, for 5 s."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+def test_a_snapshot_then_changes() -> None:
+    """A client gets everything once, then only what changed and what was removed, with the time of it all."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving(targets={"sales": 0.8})) as client, client.get("/api/v1/events") as response:
+            assert response.headers["Content-Type"].startswith("text/event-stream")
+            kind, _, told = await next_event(response)
+            assert (kind, told["targets"]) == ("snapshot", {"sales": 0.8})
+            assert set(told["records"]) == {key.decode() for key, _ in small_center()}
+
+            stand.store.feed(*now_record("queue:sales", waiting=3, waiting_since="2026-04-01T08:59:00Z", revision=2))
+            stand.store.feed(now_record("queue:claims", "mail")[0], None)
+            kind, number, told = await next_event(response)
+            assert (kind, list(told["records"]), told["removed"]) == ("change", ["now|voice|queue:sales"], ["now|mail|queue:claims"])
+            assert told["records"]["now|voice|queue:sales"]["longest_wait_seconds"] == 60
+            assert (number, told["version"], told["as_of"]) == (stand.store.version, stand.store.version, "2026-04-01T09:00:00.000Z")
+
+    asyncio.run(check())
+
+
+def test_changes_are_coalesced() -> None:
+    """A hundred changes a second make at most four events, and the last one tells the newest state."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+            await next_event(response)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+
+            async def change() -> None:
+                for revision in range(2, 102):
+                    stand.store.feed(*now_record("queue:sales", waiting=revision, revision=revision))
+                    await asyncio.sleep(0.01)
+
+            changing = asyncio.create_task(change())
+            events = 0
+            while True:
+                _, _, told = await next_event(response)
+                events += 1
+                if told["records"]["now|voice|queue:sales"]["waiting"] == 101:
+                    break
+            took = loop.time() - began
+            await changing
+
+            assert 2 <= events <= took / 0.25 + 2
+
+    asyncio.run(check())
+
+
+def test_only_the_window_asked_for() -> None:
+    """A page that shows one window is not told of the others."""
+
+    async def check() -> None:
+        stand = Stand.fed([*small_center(), window("queue:sales", name="day")])
+        async with client_of(stand.serving()) as client, client.get("/api/v1/events?window=day") as response:
+            _, _, told = await next_event(response)
+            assert {record.get("window") for record in told["records"].values()} == {"day", None}
+
+            stand.store.feed(*window("queue:sales", revision=2))
+            stand.store.feed(*window("queue:sales", name="day", revision=2))
+            _, _, told = await next_event(response)
+            assert list(told["records"]) == ["day|voice|queue:sales"]
+
+    asyncio.run(check())
+
+
+def test_a_returning_client_gets_everything() -> None:
+    """Last-Event-ID may be of another process or of none: it is taken, and answered with a snapshot."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client:
+            for last in ("3", "99999", "nonsense"):
+                async with client.get("/api/v1/events", headers={"Last-Event-ID": last}) as response:
+                    assert (await next_event(response))[0] == "snapshot"
+
+    asyncio.run(check())
+
+
+def test_a_cut_connection_is_told() -> None:
+    """Losing Kafka changes no record, yet every client hears of it."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+            assert (await next_event(response))[2]["connected"] is True
+            stand.connected = False
+            kind, _, told = await next_event(response)
+            assert (kind, told["connected"], told["stale"], told["records"]) == ("change", False, True, {})
+
+    asyncio.run(check())
+
+
+def test_a_new_reading_is_a_new_snapshot() -> None:
+    """After everything was read anew clients get everything anew: keys may be gone without a tombstone."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+            await next_event(response)
+            stand.store.take_over(Stand.fed([progress()]).store)
+            kind, _, told = await next_event(response)
+            assert (kind, list(told["records"])) == ("snapshot", ["progress|-|0"])
+
+    asyncio.run(check())
+
+
+def test_silence_has_a_heartbeat() -> None:
+    """When nothing changes a comment is sent, so that proxies keep the stream and the server notices who left."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving(heartbeat_seconds=0.05)) as client, client.get("/api/v1/events") as response:
+            await next_event(response)
+            lines = [await asyncio.wait_for(response.content.readuntil(b"\n"), 2) for _ in range(4)]
+            assert lines == [b": still here\n", b"\n"] * 2
+
+    asyncio.run(check())
+
+
+def test_a_late_client_is_told_the_time_of_now() -> None:
+    """The event says how old the figures are when it is sent, though another client was told the same version before."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client:
+            ages = []
+            for _ in range(2):
+                async with client.get("/api/v1/events") as response:
+                    ages.append((await next_event(response))[2]["age_seconds"])
+                stand.clock.seconds += 7
+                await asyncio.sleep(0.3)
+            assert ages == [1, 8]
+
+    asyncio.run(check())
+
+
+def test_a_client_that_takes_nothing_is_dropped() -> None:
+    """A client that stops reading holds back nobody, is dropped after the timeout, and meanwhile costs one message of memory."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        serving = stand.serving(write_timeout_seconds=1.0)
+        # Larger than what the kernel takes for a client that does not.
+        filler = {"service_level": "x" * 4_000_000}
+
+        async with client_of(serving) as client:
+            slow = socket.socket()
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.settimeout(0)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(slow, (client.host, client.port))
+            await loop.sock_sendall(slow, b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: bool(serving.clients))
+            (stuck,) = serving.clients
+            async with client.get("/api/v1/events", read_bufsize=2**23) as response:
+                size = largest = 0
+                dropped_after = None
+                for revision in range(2, 30):
+                    key, value = window("queue:sales", definitions=filler, revision=revision)
+                    size = len(value)
+                    stand.store.feed(key, value)
+                    _, _, told = await next_event(response)
+                    if stuck not in serving.clients:
+                        dropped_after = revision
+                        break
+                    largest = max(largest, stuck.get_write_buffer_size())
+                assert told["ready"] is True
+                assert dropped_after is not None
+                assert len(serving.clients) == 1
+                # What waited for it: at most what may lie in a buffer before the writer waits, and one event.
+                assert 0 < largest < 3 * 65536 + 2 * size
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                while await asyncio.wait_for(loop.sock_recv(slow, 65536), 2):
+                    pass
+            slow.close()
+
+    asyncio.run(check())
+
+
+def test_there_is_room_for_so_many_clients() -> None:
+    """One stream above the limit is refused and told when to come again; a place that becomes free is given."""
+
+    async def check() -> None:
+        serving = Stand.fed(small_center()).serving(max_clients=1, heartbeat_seconds=0.05)
+        async with client_of(serving) as client:
+            async with client.get("/api/v1/events") as first:
+                await next_event(first)
+                async with client.get("/api/v1/events") as refused:
+                    assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+            await until(lambda: not serving.clients)
+            async with client.get("/api/v1/events") as again:
+                assert again.status == 200
+
+    asyncio.run(asyncio.wait_for(check(), 10))
+
+
+def test_streams_end_with_the_server() -> None:
+    """Stopping does not wait for clients that would listen forever."""
+
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            response = await client.get("/api/v1/events")
+            await next_event(response)
+            began = loop.time()
+        assert loop.time() - began < 2
+
+    asyncio.run(check())

@@ -1,0 +1,196 @@
+"""The exposition: golden text, no sample for what is unknown, names that promtool accepts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from streams.catalogue import KPIS, SERVING_METRICS, kind_of_window, labels_of, metrics_of
+from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
+from tests.serving.records import Stand, figure, now_record, people_now, people_window, progress, small_center, window
+from tests.support.require import require
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+GOLDEN = Path(__file__).with_name("golden.prom")
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+def parse_openmetrics(exposed: str) -> list[Metric]:
+    """Return the families of an OpenMetrics exposition, refused if it is not lawful."""
+    return list(text_string_to_metric_families(exposed))  # type: ignore[no-untyped-call]
+
+
+def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: str = "") -> str:
+    """Return the exposition."""
+    body, _ = exposition(FigureCollector(stand.store, stand, windows=windows, version="1.2.3", clients=4), accept)
+    return body.decode()
+
+
+def samples(exposed: str) -> dict[str, float]:
+    """Return the samples of an exposition by name and labels."""
+    return {
+        f"{sample.name}{{{','.join(f'{name}={value}' for name, value in sorted(sample.labels.items()))}}}": sample.value
+        for family in parse_text(exposed)
+        for sample in family.samples
+    }
+
+
+def test_golden() -> None:
+    """The whole exposition of a small center is as written down in golden.prom; compare with ``diff`` and think before changing it."""
+    assert text(Stand.fed(small_center())) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_openmetrics_is_negotiated() -> None:
+    """Who asks for OpenMetrics gets it with units and an end mark, and the same samples; others get text."""
+    stand = Stand.fed(small_center())
+    collector = FigureCollector(stand.store, stand, windows=DEFAULT_WINDOWS, version="1.2.3")
+    body, content_type = exposition(collector, f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5")
+    plain, plain_type = exposition(collector, "text/plain;version=0.0.4")
+
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert plain_type.startswith("text/plain; version=0.0.4")
+    assert body.endswith(b"# EOF\n")
+    assert b"# UNIT contact_center_asa_seconds seconds\n" in body
+    opened = sorted((s.name, sorted(s.labels.items()), s.value) for family in parse_openmetrics(body.decode()) for s in family.samples)
+    assert opened == sorted((s.name, sorted(s.labels.items()), s.value) for family in parse_text(plain.decode()) for s in family.samples)
+
+
+def test_promtool_has_nothing_to_say() -> None:
+    """``promtool check metrics`` accepts the names, the help texts and the types."""
+    promtool = shutil.which("promtool")
+    require(promtool, "promtool checks the exposition: apt-get install prometheus")
+    assert promtool is not None
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=text(Stand.fed(small_center())), capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_null_has_no_sample() -> None:
+    """What nothing can be said about is absent, not 0; its parts, which are known, are there."""
+    found = samples(text(Stand.fed(small_center())))
+    labels = "channel=mail,scope=claims,scope_kind=queue"
+
+    assert found[f"contact_center_contacts_offered{{{labels},window=15m}}"] == 0
+    assert found[f"contact_center_service_level_denominator{{{labels},window=15m}}"] == 0
+    assert f"contact_center_service_level_ratio{{{labels},window=15m}}" not in found
+    assert f"contact_center_abandon_numerator{{{labels},window=15m}}" not in found
+    assert found[f"contact_center_contacts_waiting{{{labels}}}"] == 0
+    assert f"contact_center_longest_wait_seconds{{{labels}}}" not in found
+
+
+def test_every_metric_of_the_catalogue_is_exported() -> None:
+    """A record with every KPI yields every metric that the catalogue names, with its labels and help, and none besides."""
+    contacts = [kpi for kpi in KPIS if kpi.subject == "contacts" and "now" not in kpi.windows]
+    stand = Stand.fed(
+        [
+            *small_center(),
+            window("queue:full", kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in contacts}),
+        ]
+    )
+    families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS))}
+    expected = {metric.name: (metric.help, set(labels_of(kpi))) for kpi in KPIS for metric in metrics_of(kpi)}
+    expected |= {metric.name.removesuffix("_total").removesuffix("_info"): (metric.help, set(metric.labels)) for metric in SERVING_METRICS}
+
+    assert families.keys() == expected.keys()
+    for name, (help_text, labels) in expected.items():
+        assert (name, families[name].documentation) == (name, help_text)
+        assert families[name].samples
+        assert all(set(sample.labels) == labels for sample in families[name].samples)
+
+
+@pytest.mark.parametrize(
+    ("windows", "labels"), [(("trailing_5m",), {"5m"}), (("day", "trailing_15m"), {"15m", "day"}), ((), set())], ids=range(3)
+)
+def test_only_the_windows_asked_for(windows: tuple[str, ...], labels: set[str]) -> None:
+    """The settings say which windows are exported; none is fine too."""
+    names = ("trailing_5m", "trailing_15m", "interval_15m", "day")
+    stand = Stand.fed([window("queue:a", name=name, kpis={"offered": figure(1, 1)}) for name in names])
+    found = {s.labels["window"] for family in parse_text(text(stand, windows=windows)) for s in family.samples if "window" in s.labels}
+
+    assert found == labels
+    assert all(kind_of_window(name) for name in names)
+
+
+def test_one_sample_a_series() -> None:
+    """Two records of one series, as two intervals in a row are, yield the newer: a repeated sample would void the whole scrape."""
+    first = window("queue:a", name="interval_30m", kpis={"offered": figure(1, 1)}, window_end="2026-04-01T17:30:00+09:00", revision=9)
+    second = window("queue:a", name="interval_30m", kpis={"offered": figure(2, 2)}, window_end="2026-04-01T09:00:00Z")
+    for order in ((first, second), (second, first)):
+        stand = Stand()
+        for n, (_, value) in enumerate(order):
+            stand.store.feed(b"%d" % n, value)
+        offered = [
+            v for name, v in samples(text(stand, windows=("interval_30m",))).items() if name.startswith("contact_center_contacts_offered")
+        ]
+        assert offered == [2]
+
+
+def test_no_figures_before_the_topic_is_read() -> None:
+    """Half-read figures are not shown: before the end of the topic only the process speaks of itself."""
+    stand = Stand.fed(small_center())
+    stand.ready = False
+    found = samples(text(stand))
+
+    assert set(found) == {
+        "contact_center_reader_connected{}",
+        "contact_center_metric_records_rejected_total{}",
+        "contact_center_event_stream_clients{}",
+        "contact_center_build_info{version=1.2.3}",
+    }
+    assert found["contact_center_reader_connected{}"] == 0
+
+
+def test_a_cut_connection_shows_and_figures_stay() -> None:
+    """Without Kafka the last figures stay, with their as-of, and the connection is reported cut."""
+    stand = Stand.fed(small_center())
+    stand.connected = False
+    found = samples(text(stand))
+
+    assert found["contact_center_reader_connected{}"] == 0
+    assert "contact_center_as_of_timestamp_seconds{}" in found
+
+
+def test_the_longest_wait_is_of_the_current_as_of() -> None:
+    """A scrape after as-of moved on shows a longer wait, though the now record is the same."""
+    stand = Stand.fed(small_center())
+    name = "contact_center_longest_wait_seconds{channel=voice,scope=sales,scope_kind=queue}"
+    assert samples(text(stand))[name] == 72
+
+    stand.store.feed(*progress(0, revision=2, as_of="2026-04-01T09:00:10Z"))
+    assert samples(text(stand))[name] == 82
+
+
+def test_labels_are_escaped() -> None:
+    """A queue may be called anything."""
+    name = 'a"b\\c {d}'
+    stand = Stand.fed([now_record(f"queue:{name}", waiting=1), people_now("team:営業", {"unavailable": 0})])
+    found = {s.labels["scope"]: s.value for family in parse_text(text(stand)) for s in family.samples if "scope" in s.labels}
+
+    assert found == {name: 1, "営業": 0}
+
+
+def test_a_state_with_nobody_is_zero() -> None:
+    """Of a team whose people are known every state has a sample, 0 where nobody is; a state not in the catalogue is shown too."""
+    stand = Stand.fed([people_now("team:t", {"idle": 2, "resting": 1}), now_record("total:all", waiting=1)])
+    agents = {s.labels["state"]: s.value for family in parse_text(text(stand)) for s in family.samples if "state" in s.labels}
+
+    assert agents == {"handling": 0, "wrap_up": 0, "idle": 2, "available": 0, "unavailable": 0, "resting": 1}
+
+
+def test_people_and_contacts_do_not_mix() -> None:
+    """A record about people exports no contact metric, even where somebody put one in, for it has no channel."""
+    stand = Stand.fed([people_window("team:t", figure(0.5, 1, 2, 1)), window("team:u", None, kpis={"offered": figure(1, 1)})])
+    exposed = samples(text(stand))
+
+    assert exposed["contact_center_occupancy_ratio{scope=t,scope_kind=team,window=15m}"] == 0.5
+    assert not [name for name in exposed if name.startswith("contact_center_contacts_offered")]
