@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from streams.tracking.conversation import Conversation, Fact, Kind, Rules
-from streams.tracking.facts import fact_of
+from streams.tracking.conversation import Conversation, Rules
+from streams.tracking.facts import Kind, fact_of
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.progress import Progress
 from streams.tracking.scopes import TOTAL, Scope, Targets
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.configuration import Configuration
+    from streams.tracking.facts import Fact
 
 __all__ = ["ContactTracker", "keep_ms", "thresholds_ms"]
 
@@ -198,4 +199,3 @@ class ContactTracker:
     def restored(self) -> None:
         """Say that everything kept has been taken back in."""
         self._closed = deque(sorted(self._closed))
-

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from schemas.times import seconds_to_ms
-from streams.tracking.conversation import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.tracking.conversation import Fact
+__all__ = ["Fact", "Kind", "fact_of"]
 
-__all__ = ["fact_of"]
+
+class Kind(IntEnum):
+    """Kinds of facts; the value is the order among facts of one instant and sequence."""
+
+    ARRIVED = 0
+    LEFT_QUEUE = 1
+    TRANSFERRED = 2
+    QUEUED = 3
+    OFFER_ENDED = 5
+    ANSWERED = 6
+    WORK_STARTED = 7
+    HELD = 8
+    RESUMED = 9
+    MESSAGE = 10
+    WORK_ENDED = 11
+    STATUS_CHANGED = 12
+    ENDED = 13
+    WRAP_UP_STARTED = 14
+    WRAPPED_UP = 15
+    EXCLUDED = 16
+
+
+#: (occurred_ms, sequence, kind, event_id, then up to four details of the kind); facts sort by the first four.
+Fact = tuple[int, int, int, str, Any, Any, Any, Any]
 
 _DONE = frozenset({"resolved", "closed"})
 

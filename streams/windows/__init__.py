@@ -1,1 +1,1 @@
-
+"""From slices to figures: calendars, sums and KPIs; no clock, no network."""
