@@ -151,8 +151,8 @@ class _Following:
         return self._summary
 
     async def _take(self, batch: list[tuple[Line, Position]]) -> None:
-        received_at = None if self._history else self._now()
-        events, rejected = _parsed([line for line, _ in batch], self._parser, received_at, self._summary)
+        # The file is the journal: a line was received when it was written, so that nothing is late because this process was away.
+        events, rejected = _parsed([line for line, _ in batch], self._parser, None, self._summary)
         pause = self._settings.poll_seconds
         while not await self._published(events, rejected):
             await self._pause(pause)
