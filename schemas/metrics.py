@@ -29,7 +29,9 @@ class _Scoped(_Model):
     scope: str = Field(description="name of the queue, department, business, site or team; 'all' for the total")
     channel: str | None = Field(description="null for figures about people")
     as_of: str = Field(description="RFC 3339: the newest instant the figures take in")
-    complete_through: str | None = Field(description="RFC 3339: nothing earlier is still to come; null while a part of the stream has said nothing")
+    complete_through: str | None = Field(
+        description="RFC 3339: nothing earlier is still to come; null while a part of the stream has said nothing"
+    )
     revision: int = Field(ge=1, description="grows with every record of the same key; ignore lower ones")
 
 

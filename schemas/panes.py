@@ -23,7 +23,9 @@ class SliceRecord(_Model):
     channel: str | None
     start_ms: int
     counts: dict[str, int] = Field(description="non-zero sums; times in milliseconds")
-    answered_waits: dict[str, int] = Field(default_factory=dict, description="upper edge in ms (le) or inf → answered contacts; not cumulative")
+    answered_waits: dict[str, int] = Field(
+        default_factory=dict, description="upper edge in ms (le) or inf → answered contacts; not cumulative"
+    )
     abandoned_waits: dict[str, int] = Field(default_factory=dict)
 
 

@@ -22,7 +22,9 @@ __all__ = ["add_parser", "run"]
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
     parser = subparsers.add_parser("worker", help="track contacts and people, and roll their figures up", description=__doc__)
-    parser.add_argument("--bootstrap", default=os.environ.get("CONTACT_STREAMS_BOOTSTRAP", "127.0.0.1:9092"), help="Kafka, host:port[,host:port]")
+    parser.add_argument(
+        "--bootstrap", default=os.environ.get("CONTACT_STREAMS_BOOTSTRAP", "127.0.0.1:9092"), help="Kafka, host:port[,host:port]"
+    )
     parser.add_argument("--config", type=Path, help="configuration file (YAML)")
     parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="topic prefix (default: %(default)s)")
     parser.add_argument("--replication", type=int, default=1, help="replicas of topics created here (default: %(default)s)")
@@ -33,13 +35,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:  # noqa: RET503 - the worker itself never returns
     """Run the worker until it is told to stop."""
     logging.basicConfig(level=args.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         configuration = load_configuration(args.config)
     except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 2
     run_worker(
         WorkerSettings(

@@ -75,6 +75,8 @@ class PeopleTracker:
         elif event.type == "agent.skills_changed":
             axis, category = "", ""
         else:
+            if received > pane_of(at) + PANE_MS + self._grace_ms:
+                self._count_late(received)
             return
         name = event.person_id
         person = self._people.get(name)
@@ -83,13 +85,16 @@ class PeopleTracker:
             return
         behind = person is not None and person.base_ms is not None and at < person.base_ms
         if behind or received > pane_of(at) + PANE_MS + self._grace_ms:
-            self.late += 1
-            self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
+            self._count_late(received)
             return
         if person is None:
             person = self._people[name] = _Person(self._stand(name, Standing()))
         self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, event.team, event.site))
         self._changed.add(name)
+
+    def _count_late(self, received: int) -> None:
+        self.late += 1
+        self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
 
     def _stand(self, name: str, standing: Standing) -> _Stand:
         category = standing.category()

@@ -49,6 +49,7 @@ class Calendar:
 
     def _day_of(self, ordinal: int) -> Span:
         start, end = (
-            to_ms(datetime.combine(datetime.fromordinal(day), self._day_start, self._zone).astimezone(UTC)) for day in (ordinal, ordinal + 1)
+            to_ms(datetime.combine(datetime.fromordinal(day), self._day_start, self._zone).astimezone(UTC))
+            for day in (ordinal, ordinal + 1)
         )
         return Span(start, end)

@@ -81,6 +81,12 @@ def contact_kpis(
     """Return the figures about contacts of one window.
 
     Args:
+        sums: what was counted in the window, of one scope and channel.
+
+        definition: how the service level is computed.
+
+        channel: mail and tickets have no abandon rate.
+
         by_offer: intervals and days, from contacts offered in them; else trailing windows, from contacts decided in them.
 
         past_threshold: contacts waiting longer than the threshold at as-of; with it, ``service_level_live`` is among the figures.
@@ -97,9 +103,7 @@ def contact_kpis(
     kpis: dict[str, Figure] = {name: _count(sums.get(name, 0)) for name in _COUNTS}
     kpis["answer_rate"] = rate(answered, whole)
     kpis["abandon_rate"] = (
-        {"value": None, "numerator": None, "denominator": None, "coverage": None}
-        if channel in _NEVER_ABANDONED
-        else rate(abandoned, whole)
+        {"value": None, "numerator": None, "denominator": None, "coverage": None} if channel in _NEVER_ABANDONED else rate(abandoned, whole)
     )
     kpis["service_level"] = rate(met, counted)
     if past_threshold is not None:

@@ -26,7 +26,9 @@ _CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wa
 class ScopeState:
     """What is known of one scope and channel."""
 
-    def __init__(self, scope: str, channel: str | None, calendar: Calendar, definition: ServiceLevelDefinition, lengths_ms: tuple[int, ...]) -> None:
+    def __init__(
+        self, scope: str, channel: str | None, calendar: Calendar, definition: ServiceLevelDefinition, lengths_ms: tuple[int, ...]
+    ) -> None:
         self.scope = scope
         self.channel = channel
         self.calendar = calendar

@@ -59,7 +59,9 @@ class MemoryPipeline:
         for event in events:
             value = event.model_dump_json(exclude_none=True).encode()
             for place in self._places(event):
-                waiting[place].append(SimpleNamespace(topic=place[0], partition=place[1], offset=0, timestamp=_FAR_MS, key=None, value=value, headers=()))
+                waiting[place].append(
+                    SimpleNamespace(topic=place[0], partition=place[1], offset=0, timestamp=_FAR_MS, key=None, value=value, headers=())
+                )
             if self._random.random() < 1 / 8:
                 self._move(waiting)
                 if restarts and self._random.random() < 1 / 4:
@@ -100,7 +102,7 @@ class MemoryPipeline:
         for output in flush.outputs:
             if output.topic == "panes" and output.key is not None:
                 _compact(self._panes[output.partition], [(output.key, output.value)])
-                self._rollups[output.partition].process([SimpleNamespace(key=output.key, value=output.value)])  # type: ignore[list-item]
+                self._rollups[output.partition].process([SimpleNamespace(key=output.key, value=output.value)])
             else:
                 self.dead.append(output)
 
