@@ -73,15 +73,15 @@ async def fill(bootstrap: str, topic: str, partitions: int, count: int, *, keyed
     await producer.stop()
 
 
-async def fill_in_transactions(bootstrap: str, topic: str, count: int) -> None:
-    """Write ``count`` rows into ``topic`` as flushes do, thus with control records between them."""
+async def fill_in_transactions(bootstrap: str, topic: str, source: str, count: int) -> None:
+    """Write ``count`` rows into ``topic`` as flushes of ``source`` do, thus with control records between them."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id="fill", max_batch_size=512 * 1024)
     await producer.start()
-    writer = TransactionWriter(producer, "fill")
-    changelog = TopicPartition(topic, 0)
+    writer = TransactionWriter(producer, f"engine-{source}")
+    changelog, read = TopicPartition(topic, 0), TopicPartition(source, 0)
     for begin in range(0, count, _ROWS_A_TRANSACTION):
         rows = [(b'"%d"' % number, _VALUE) for number in range(begin, min(count, begin + _ROWS_A_TRANSACTION))]
-        await writer.write(writer.prepare(changelog, rows, [], changelog, begin))
+        await writer.write(writer.prepare(changelog, rows, [], read, 0))
     await producer.stop()
 
 
@@ -170,7 +170,7 @@ async def measure(bootstrap: str, rows: int, records: int) -> None:
         ],
     )
     await fill(bootstrap, "plain-rows", 1, rows, keyed=True)
-    await fill_in_transactions(bootstrap, "engine-rows", rows)
+    await fill_in_transactions(bootstrap, "engine-rows", "source-1", rows)
     await fill(bootstrap, "source-4", PARTITIONS, records, keyed=False)
 
     health, _, _ = await engine(bootstrap, "source-1", "engine-rows", 0)

@@ -32,6 +32,9 @@ _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 #: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
 _GRACE_SECONDS = 5.0
 
+#: How long a process that was paused has to read what arrived meanwhile.
+_SECOND_LOOK_SECONDS = 2.0
+
 #: How long an unneeded producer may take to close.
 _CLOSE_SECONDS = 2.0
 
@@ -221,7 +224,14 @@ class Owner:
             return
         began = time.monotonic()
         transaction = self._writer.prepare(self._changelog, flush.rows, flush.outputs, self.source, next_offset)
-        await asyncio.wait_for(self._writer.write(transaction), self._settings.transaction_timeout_seconds + _GRACE_SECONDS)
+        limit = self._settings.transaction_timeout_seconds + _GRACE_SECONDS
+        writing = asyncio.ensure_future(self._writer.write(transaction))
+        # Looked at twice: after a pause of the whole process the limit is over, but the answers are there to be read.
+        for seconds in (limit, _SECOND_LOOK_SECONDS):
+            await asyncio.wait({writing}, timeout=seconds)
+        if not writing.done():
+            raise TimeoutError(f"Not written in {limit:.0f} s.")
+        await writing
         self.committed_offset = next_offset
         if self._keep:
             for key, value in flush.rows:

@@ -261,3 +261,34 @@ def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> N
         assert writer.written == [([(b"a", b"3")], 3), ([(b"a", b"4")], 4)]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("released_after", "codes"), [(0.05, []), (60.0, [ExitCode.FLUSH_FAILED])])
+def test_a_flush_over_its_limit_is_looked_at_once_more(
+    monkeypatch: pytest.MonkeyPatch, released_after: float, codes: list[ExitCode]
+) -> None:
+    """A process that was paused finds its limit over and the answers unread; one whose flush is stuck ends."""
+    left = []
+
+    def leave(code: ExitCode, *_: object, **__: object) -> None:
+        left.append(code)
+        raise LeftError
+
+    monkeypatch.setattr(ownership, "leave", leave)
+    monkeypatch.setattr(ownership, "_GRACE_SECONDS", -SETTINGS.transaction_timeout_seconds)
+    monkeypatch.setattr(ownership, "_SECOND_LOOK_SECONDS", 0.3)
+
+    async def run() -> None:
+        owner = owner_at(0)
+        writer = SlowWriter()
+        owner._writer = writer  # type: ignore[assignment]
+        owner._health.partitions[owner.source] = PartitionHealth(0, 0, 0.0)
+        owner.process(Chunk("source", 0, EPOCH, 0, records([0])))
+        release = asyncio.get_running_loop().call_later(released_after, writer.release.set)
+        with contextlib.suppress(LeftError):
+            await owner.flush()
+        release.cancel()
+
+    asyncio.run(run())
+
+    assert left == codes

@@ -42,6 +42,8 @@ async def inflict(fault: str, counting: Exactness, chance: random.Random) -> Non
     workers = counting.workers
     victim = chance.choice(workers.names)
     if fault == "pause":
+        # One that owns nothing would wake up to nothing.
+        await counting.busy(victim)
         pause = chance.uniform(9, 12)
         print(f"{victim} paused for {pause:.1f} s")
         workers.pause(victim)

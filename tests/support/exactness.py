@@ -43,6 +43,15 @@ class Exactness:
             self.workers.supervise()
             await asyncio.sleep(0.2)
 
+    async def busy(self, worker: str, seconds: float = 60) -> None:
+        """Wait until ``worker`` processes records."""
+        before = self.workers.log(worker).count("processed")
+        until = time.monotonic() + seconds
+        while self.workers.log(worker).count("processed") < before + 2:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{worker} has processed nothing for {seconds:.0f} s.")
+            await self.wait(0.2)
+
     async def hold(self, faults: Callable[[], Awaitable[None]], catch_up_seconds: float = 60) -> None:
         """Run ``faults`` under load, let the workers finish, and assert that rows and outputs equal the recount."""
         source, changelog, panes = f"{self.name}-source", f"{self.name}-changelog", f"{self.name}-panes"
