@@ -1,0 +1,149 @@
+"""Tell a tracker what happens, in seconds since a quarter of an hour, and read what it has booked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import count
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from schemas.decoding import decode_agent_event, decode_contact_event
+from schemas.times import format_ms, parse_time_ms
+from streams.configuration import Configuration
+from streams.tracking.contacts import ContactTracker
+from streams.tracking.people import PeopleTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.tracking.slices import Slices
+
+__all__ = ["CONFIGURATION", "Booked", "Contacts", "People", "event", "ms", "record"]
+
+#: Second 0 of everything told: the start of a cell.
+START_MS = parse_time_ms("2026-06-15T09:00:00Z")
+
+CONFIGURATION = Configuration.model_validate(
+    {
+        "sites": {"bonn": {"zone": "Europe/Berlin"}},
+        "queues": {
+            "A": {"department": "help", "business": "acme", "site": "bonn"},
+            "B": {"department": "help"},
+            "C": {"department": "shop"},
+            "M": {"department": "help", "channel": "mail"},
+        },
+        "teams": {"red": {"site": "bonn", "business": "acme"}, "blue": {}},
+        "people": {"ann": {"team": "red"}},
+    }
+)
+
+_numbers = count()
+
+
+def ms(seconds: float) -> int:
+    """Return an instant."""
+    return START_MS + round(seconds * 1000)
+
+
+def event(kind: str, seconds: float, *, received: float | None = None, **fields: Any) -> bytes:
+    """Return an event as the topic has it; it is received as it occurs unless told otherwise."""
+    name = "person_id" if kind.startswith(("agent.", "schedule.")) else "conversation_id"
+    whom = {} if kind.startswith("source.") else {name: "ann" if name == "person_id" else "c1"}
+    common = {
+        "type": kind,
+        "event_id": f"e{next(_numbers)}",
+        "occurred_at": format_ms(ms(seconds)),
+        "received_at": format_ms(ms(seconds if received is None else received)),
+        "source": "test",
+    }
+    return orjson.dumps({**common, **whom, **fields})
+
+
+def record(value: bytes | None, **fields: Any) -> Any:
+    """Return a record of a source topic, published long after."""
+    return SimpleNamespace(
+        **{"topic": "source", "partition": 0, "offset": 0, "timestamp": ms(10**9), "key": None, "value": value, "headers": (), **fields}
+    )
+
+
+class Booked:
+    """The slices that a tracker has written, read from the changes it reports."""
+
+    def __init__(self) -> None:
+        #: (kind, scope, channel, seconds of the start) → sums
+        self.slices: dict[tuple[str, str, str | None, int], dict[str, int]] = {}
+
+    def take(self, slices: Slices) -> None:
+        """Take note of what changed."""
+        for (kind, scope, start), counts in slices.changes():
+            key = (kind, scope.scope, scope.channel, (start - START_MS) // 1000)
+            if counts:
+                self.slices[key] = dict(counts)
+            else:
+                self.slices.pop(key, None)
+
+    def sums(self, scope: str, channel: str | None = "voice", kind: str = "cohort") -> dict[str, int]:
+        """Return the sums of all slices of a kind in a scope, without the histograms of waits."""
+        total: dict[str, int] = defaultdict(int)
+        for (its_kind, its_scope, its_channel, _), counts in self.slices.items():
+            if (its_kind, its_scope, its_channel) == (kind, scope, channel):
+                for field, amount in counts.items():
+                    if "_wait_le_" not in field:
+                        total[field] += amount
+        return dict(total)
+
+    def starts(self, scope: str, field: str, channel: str | None = "voice", kind: str = "pane") -> dict[int, int]:
+        """Return by start, in seconds, what was booked of a field."""
+        return {
+            start: counts[field]
+            for (its_kind, its_scope, its_channel, start), counts in sorted(self.slices.items(), key=str)
+            if (its_kind, its_scope, its_channel) == (kind, scope, channel) and field in counts
+        }
+
+    def scopes(self) -> set[str]:
+        """Return the scopes with anything in them."""
+        return {scope for _, scope, _, _ in self.slices}
+
+
+class Contacts(Booked):
+    """Conversations under a tracker that forgets nothing."""
+
+    def __init__(self, *events: bytes, configuration: Configuration = CONFIGURATION) -> None:
+        super().__init__()
+        self.tracker = ContactTracker(configuration, keep_everything=True)
+        self.tell(events)
+
+    def tell(self, events: Iterable[bytes]) -> None:
+        """Apply events and take note of what was booked."""
+        for value in events:
+            self.tracker.apply(decode_contact_event(value))
+        self.tracker.settle()
+        self.take(self.tracker.slices)
+
+    def now(self) -> dict[str, tuple[list[float], int]]:
+        """Return of every scope that changed since when contacts wait, in seconds, and how many are in progress."""
+        return {
+            scope.scope: ([(entry - START_MS) / 1000 for entry in since], active) for scope, since, active in self.tracker.changed_now()
+        }
+
+
+class People(Booked):
+    """People under a tracker that forgets nothing."""
+
+    def __init__(self, configuration: Configuration = CONFIGURATION) -> None:
+        super().__init__()
+        self.tracker = PeopleTracker(configuration, keep_everything=True)
+
+    def tell(self, *events: bytes, through: float) -> None:
+        """Apply events, say that all is reported up to an instant, and take note of what was booked."""
+        for value in events:
+            self.tracker.apply(decode_agent_event(value))
+        self.tracker.progress.heartbeat("test", ms(through), ms(through))
+        self.tracker.settle()
+        self.take(self.tracker.slices)
+
+    def now(self) -> dict[str, dict[str, int]]:
+        """Return of every scope that changed how many people are in each category."""
+        return {scope.scope: agents for scope, agents in self.tracker.changed_now()}

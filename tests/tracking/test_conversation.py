@@ -1,0 +1,546 @@
+"""What one conversation contributes, calculated by hand; seconds count from 09:00:00."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from tests.tracking.telling import Contacts, event
+
+HELP = ("department:help", "business:acme", "site:bonn", "total:all")
+
+
+def call(*further: bytes, queue: str = "A", answered: float = 30, **fields: Any) -> list[bytes]:
+    """Return the events of a contact queued at 0 and answered by ann, then what is given."""
+    return [
+        event("contact.queued", 0, queue=queue),
+        event("contact.answered", answered, agent="ann", **fields),
+        *further,
+    ]
+
+
+class TestAnswered:
+    """A contact that waits, is answered, and ends."""
+
+    def test_every_part(self) -> None:
+        """Wait, talk, hold and wrap-up are told apart, and count alike in the queue and all its larger scopes."""
+        told = Contacts(
+            *call(
+                event("contact.held", 60),
+                event("contact.resumed", 75),
+                event("contact.ended", 130, by="customer"),
+                event("contact.wrapped_up", 150, agent="ann"),
+                reports=["hold"],
+            )
+        )
+
+        # connected 130 - 30 = 100, hold 75 - 60 = 15, talk 100 - 15 = 85, wrap-up 150 - 130 = 20, handle 85 + 15 + 20 = 120
+        expected = {
+            "offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 85_000, "talk_count": 1, "hold_ms": 15_000,
+            "hold_count": 1, "held_count": 1, "wrap_ms": 20_000, "wrap_count": 1, "handle_ms": 120_000, "handle_count": 1,
+        }  # fmt: skip
+        assert [told.sums(scope) for scope in ("queue:A", *HELP)] == [expected] * 5
+        assert told.scopes() == {"queue:A", *HELP}
+
+    def test_where_it_is_booked(self) -> None:
+        """By outcome each count lies in its own instant, by offer all of them lie where the contact entered."""
+        told = Contacts(event("contact.queued", 895, queue="A"), event("contact.answered", 925, agent="ann"), event("contact.ended", 1_805))
+
+        # Entered 09:14:55, answered 09:15:25, ended 09:30:05: panes 890, 920, 1800; cells 0, 900, 1800; by offer cell 0.
+        assert told.starts("queue:A", "offered") == {890: 1}
+        assert told.starts("queue:A", "answered") == {920: 1}
+        assert told.starts("queue:A", "handled") == {1_800: 1}
+        assert told.starts("queue:A", "answered", kind="cell") == {900: 1}
+        assert told.starts("queue:A", "handled", kind="cell") == {1_800: 1}
+        assert told.starts("queue:A", "handled", kind="cohort") == {0: 1}
+        assert told.starts("total:all", "answered", kind="cohort") == {0: 1}
+
+    def test_the_histogram_knows_the_exact_threshold(self) -> None:
+        """A wait of exactly 20 s lies in the bucket up to 20 s, one of 20.001 s in the next."""
+        exact, over = (Contacts(*call(answered=seconds)) for seconds in (20, 20.001))
+
+        assert exact.starts("queue:A", "answered_wait_le_20000") == {20: 1}
+        assert over.starts("queue:A", "answered_wait_le_20000") == {}
+        assert over.starts("queue:A", "answered_wait_le_30000") == {20: 1}
+
+    def test_a_queue_that_is_not_configured(self) -> None:
+        """It counts under its own name and in the total, as voice."""
+        told = Contacts(*call(queue="Z"))
+
+        assert told.scopes() == {"queue:Z", "total:all"}
+        assert told.sums("queue:Z") == told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 30_000}
+
+    def test_queued_again_in_the_same_queue(self) -> None:
+        """An open visit goes on: the second entry says nothing new."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 10, queue="A"), event("contact.answered", 30))
+
+        assert told.sums("queue:A") == {"offered": 1, "answered": 1, "answered_wait_ms": 30_000}
+
+    def test_without_a_visit_but_with_queue_and_wait(self) -> None:
+        """The offer is booked at the answer by outcome, and where the contact entered by offer."""
+        told = Contacts(event("contact.answered", 5, agent="ann", queue="A", wait_seconds=20))
+
+        # 5 - 20 = -15: entered in the cell before.
+        assert told.starts("queue:A", "offered") == {0: 1}
+        assert told.starts("queue:A", "offered", kind="cohort") == {-900: 1}
+        assert told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 20_000}
+
+    def test_without_a_visit_and_without_a_wait(self) -> None:
+        """Nobody was seen waiting: no answer is counted, but the leg is."""
+        told = Contacts(event("contact.answered", 0, agent="ann", queue="A"), event("contact.ended", 60))
+
+        assert told.sums("queue:A") == {"handled": 1, "talk_ms": 60_000, "talk_count": 1}
+
+
+class TestHoldAndWrapUp:
+    """The parts of handling."""
+
+    @pytest.mark.parametrize(
+        ("reports", "during", "expected"),
+        [
+            # Nobody says that hold is reported: 130 - 30 = 100 s of talk, hold not known.
+            ([], [], {"talk_ms": 100_000}),
+            # Hold is reported, there was none.
+            (["hold"], [], {"talk_ms": 100_000, "hold_count": 1}),
+            # Held at 100 until the end: 30 s; talk 70 s. The event itself shows that hold is reported.
+            ([], [("contact.held", 100)], {"talk_ms": 70_000, "hold_count": 1, "hold_ms": 30_000, "held_count": 1}),
+            # A second hold during the first changes nothing: 60 to 70.
+            (
+                [],
+                [("contact.held", 60), ("contact.held", 65), ("contact.resumed", 70)],
+                {"talk_ms": 90_000, "hold_count": 1, "hold_ms": 10_000, "held_count": 1},
+            ),
+            # Resumed without having been held: hold is known to be 0.
+            ([], [("contact.resumed", 70)], {"talk_ms": 100_000, "hold_count": 1}),
+        ],
+    )
+    def test_hold(self, reports: list[str], during: list[tuple[str, float]], expected: dict[str, int]) -> None:
+        """Talk is what is connected and not held; hold counts where it is known."""
+        told = Contacts(*call(*(event(kind, seconds) for kind, seconds in during), event("contact.ended", 130), reports=reports))
+
+        found = told.sums("queue:A")
+        assert {name: found[name] for name in ("talk_ms", "hold_ms", "hold_count", "held_count") if name in found} == expected
+
+    @pytest.mark.parametrize(
+        ("after", "wrap_ms", "talk_ms"),
+        [
+            # Said in seconds: that holds, whenever it is said.
+            ([("contact.ended", 130, {}), ("contact.wrapped_up", 500, {"wrap_up_seconds": 12.5})], 12_500, 100_000),
+            # Started at 140, finished at 150.
+            ([("contact.ended", 130, {}), ("contact.wrap_up_started", 140, {}), ("contact.wrapped_up", 150, {})], 10_000, 100_000),
+            # A second start changes nothing.
+            (
+                [
+                    ("contact.ended", 130, {}),
+                    ("contact.wrap_up_started", 140, {}),
+                    ("contact.wrap_up_started", 145, {}),
+                    ("contact.wrapped_up", 150, {}),
+                ],
+                10_000,
+                100_000,
+            ),
+            # Never started: from the end of the leg.
+            ([("contact.ended", 130, {}), ("contact.wrapped_up", 155, {})], 25_000, 100_000),
+            # Started while connected: the leg ends there, 90 - 30 = 60 s of talk.
+            ([("contact.wrap_up_started", 90, {}), ("contact.wrapped_up", 100, {}), ("contact.ended", 130, {})], 10_000, 60_000),
+            # Finished while connected: the leg ends there, 80 - 30 = 50 s of talk, no wrap-up time.
+            ([("contact.wrapped_up", 80, {}), ("contact.ended", 130, {})], 0, 50_000),
+        ],
+    )
+    def test_forms_of_wrap_up(self, after: list[tuple[str, float, dict[str, Any]]], wrap_ms: int, talk_ms: int) -> None:
+        """However a platform tells of wrap-up, its time is found and handle time is talk and wrap-up together."""
+        told = Contacts(*call(*(event(kind, seconds, agent="ann", **fields) for kind, seconds, fields in after)))
+
+        found = told.sums("queue:A")
+        assert (found.get("wrap_ms", 0), found["wrap_count"], found["handled"]) == (wrap_ms, 1, 1)
+        assert (found["talk_ms"], found["handle_ms"], found["handle_count"]) == (talk_ms, talk_ms + wrap_ms, 1)
+
+    def test_wrap_up_belongs_to_the_agents_own_leg(self) -> None:
+        """Ann wraps up the leg in A after bo has taken over in B, and each queue has its own."""
+        told = Contacts(
+            *call(
+                event("contact.transferred", 50),
+                event("contact.queued", 50, queue="B"),
+                event("contact.answered", 60, agent="bo"),
+                event("contact.wrapped_up", 80, agent="ann"),
+                event("contact.ended", 100),
+                event("contact.wrapped_up", 105, agent="bo"),
+            )
+        )
+
+        # ann: 80 - 50 = 30 s in A; bo: 105 - 100 = 5 s in B; the department sums both, but counts the conversation once.
+        assert (told.sums("queue:A")["wrap_ms"], told.sums("queue:B")["wrap_ms"]) == (30_000, 5_000)
+        assert (told.sums("department:help")["wrap_ms"], told.sums("department:help")["wrap_count"]) == (35_000, 1)
+
+    def test_wrap_up_of_nobody_we_know(self) -> None:
+        """A wrap-up by an agent who had no leg counts nothing."""
+        told = Contacts(*call(event("contact.ended", 130), event("contact.wrapped_up", 150, agent="bo")))
+
+        assert "wrap_count" not in told.sums("queue:A")
+
+
+class TestLeaving:
+    """A contact that leaves a queue unanswered, and may come back."""
+
+    def test_overflow_is_one_conversation_for_the_department(self) -> None:
+        """Queued at A, over to B after 40 s, answered there after 20 s more: two visits, one conversation that waited 60 s."""
+        told = Contacts(
+            event("contact.queued", 0, queue="A"),
+            event("contact.left_queue", 40, reason="overflow"),
+            event("contact.queued", 40, queue="B"),
+            event("contact.answered", 60, agent="ann"),
+        )
+
+        assert told.sums("queue:A") == {"offered": 1, "flow_out_overflow": 1}
+        assert told.sums("queue:B") == {"offered": 1, "answered": 1, "answered_wait_ms": 20_000}
+        assert told.sums("department:help") == told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 60_000}
+        # A's site has lost it, and B has none.
+        assert told.sums("site:bonn") == {"offered": 1, "flow_out_overflow": 1}
+
+    def test_queued_elsewhere_without_leaving(self) -> None:
+        """An open visit ends as overflow when the contact is queued elsewhere."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 15, queue="C"), event("contact.answered", 25))
+
+        assert told.sums("queue:A") == told.sums("department:help") == {"offered": 1, "flow_out_overflow": 1}
+        assert told.sums("queue:C") == told.sums("department:shop") == {"offered": 1, "answered": 1, "answered_wait_ms": 10_000}
+        assert told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000}
+
+    @pytest.mark.parametrize(
+        ("back", "total"),
+        [
+            # 10 + 60 = 70: within the limit, the same wait since 0: 90 s.
+            (70, {"offered": 1, "answered": 1, "answered_wait_ms": 90_000}),
+            # A millisecond later it is another wait: 90 - 70.001 = 19.999 s, and the flow-out stays.
+            (70.001, {"offered": 2, "flow_out_timeout": 1, "answered": 1, "answered_wait_ms": 19_999}),
+        ],
+    )
+    def test_rejoining(self, back: float, total: dict[str, int]) -> None:
+        """Who comes back within 60 s goes on waiting; who comes back later is offered again."""
+        told = Contacts(
+            event("contact.queued", 0, queue="A"),
+            event("contact.left_queue", 10, reason="timeout"),
+            event("contact.queued", back, queue="B"),
+            event("contact.answered", 90),
+        )
+
+        assert told.sums("department:help") == told.sums("total:all") == total
+
+    def test_a_flow_out_taken_back_leaves_its_own_pane(self) -> None:
+        """What was booked at 10 s is taken out there, not where the contact came back."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.left_queue", 10, reason="timeout"))
+        before = told.starts("department:help", "flow_out_timeout")
+        told.tell([event("contact.queued", 35, queue="B")])
+
+        assert before == {10: 1}
+        assert told.starts("department:help", "flow_out_timeout") == {}
+        assert told.starts("queue:A", "flow_out_timeout") == {10: 1}
+
+    def test_abandoned(self) -> None:
+        """The wait of who gives up is counted on its own."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.left_queue", 25, reason="abandoned"))
+
+        assert told.sums("queue:A") == told.sums("total:all") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 25_000}
+
+    def test_abandoned_and_back_at_once(self) -> None:
+        """An abandoned wait is never taken up again: the contact is offered twice."""
+        told = Contacts(
+            event("contact.queued", 0, queue="A"),
+            event("contact.left_queue", 20, reason="abandoned"),
+            event("contact.queued", 30, queue="A"),
+            event("contact.answered", 45),
+        )
+
+        expected = {"offered": 2, "abandoned": 1, "abandoned_wait_ms": 20_000, "answered": 1, "answered_wait_ms": 15_000}
+        assert told.sums("queue:A") == told.sums("department:help") == expected
+
+    @pytest.mark.parametrize(
+        ("by", "expected"),
+        [
+            ("customer", {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 12_000}),
+            ("system", {"offered": 1, "flow_out_other": 1}),
+            (None, {"offered": 1, "flow_out_other": 1}),
+        ],
+    )
+    def test_ended_while_waiting(self, by: str | None, expected: dict[str, int]) -> None:
+        """Only the customer can abandon."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.ended", 12, by=by))
+
+        assert told.sums("queue:A") == expected
+
+    def test_left_without_a_visit(self) -> None:
+        """With queue and wait it counts as if it had been queued; with less it says nothing."""
+        told = Contacts(event("contact.left_queue", 40, reason="abandoned", queue="A", wait_seconds=15))
+        nothing = Contacts(event("contact.left_queue", 40, reason="abandoned", queue="A"))
+
+        assert told.sums("queue:A") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 15_000}
+        assert nothing.scopes() == set()
+
+
+class TestTransfer:
+    """A contact that is passed on."""
+
+    def test_to_another_department(self) -> None:
+        """Each queue handles its own leg; the total counts one conversation and the talk of both legs."""
+        told = Contacts(
+            *call(
+                event("contact.transferred", 50),
+                event("contact.queued", 50, queue="C"),
+                event("contact.answered", 70, agent="bo"),
+                event("contact.ended", 100),
+                answered=10,
+            )
+        )
+
+        # ann talks 50 - 10 = 40 s, bo 100 - 70 = 30 s.
+        first = {
+            "offered": 1,
+            "answered": 1,
+            "answered_wait_ms": 10_000,
+            "handled": 1,
+            "talk_ms": 40_000,
+            "talk_count": 1,
+            "transfers_out": 1,
+        }
+        second = {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, "handled": 1, "talk_ms": 30_000, "talk_count": 1}
+        assert told.sums("queue:A") == told.sums("department:help") == first
+        assert told.sums("queue:C") == {**second, "transfers_in": 1}
+        assert told.sums("department:shop") == second
+        assert told.sums("total:all") == {**first, "talk_ms": 70_000, "transfers_in": 1}
+
+    def test_while_waiting(self) -> None:
+        """Passed on before an answer, the contact left the queue."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.transferred", 8))
+
+        assert told.sums("queue:A") == told.sums("total:all") == {"offered": 1, "flow_out_transfer": 1}
+
+    def test_abandoned_after_an_answer(self) -> None:
+        """Who gives up waiting for the second agent abandoned that queue, but the department had answered."""
+        told = Contacts(
+            *call(
+                event("contact.transferred", 20),
+                event("contact.queued", 20, queue="B"),
+                event("contact.left_queue", 50, reason="abandoned"),
+                answered=10,
+            )
+        )
+
+        assert told.sums("queue:B") == {"offered": 1, "transfers_in": 1, "abandoned": 1, "abandoned_wait_ms": 30_000}
+        found = told.sums("department:help")
+        assert (found["offered"], found["answered"], found["abandoned_after_answer"]) == (1, 1, 1)
+        assert "abandoned" not in found
+
+    def test_non_response(self) -> None:
+        """An offer nobody took counts in the queue of the visit, or the one it names; an accepted one counts nowhere."""
+        told = Contacts(
+            event("contact.queued", 0, queue="A"),
+            event("contact.offer_ended", 15, agent="ann", outcome="no_answer"),
+            event("contact.offer_ended", 20, agent="bo", outcome="no_answer", queue="C"),
+            event("contact.offer_ended", 25, agent="cy", outcome="accepted"),
+        )
+        nowhere = Contacts(event("contact.offer_ended", 15, agent="ann", outcome="no_answer"))
+
+        assert [told.sums(scope).get("non_response") for scope in ("queue:A", "queue:C", "department:help", "total:all")] == [1, 1, 1, 2]
+        assert nowhere.scopes() == set()
+
+
+class TestReplies:
+    """Channels in which a reply is the answer and handling is touch time."""
+
+    def test_mail(self) -> None:
+        """The first public reply answers, and what an agent worked on it is its talk time."""
+        told = Contacts(
+            event("contact.queued", 0, queue="M"),
+            event("contact.message", 10, author_kind="customer"),
+            event("contact.message", 20, author_kind="agent", automatic=True),
+            event("contact.message", 30, author_kind="agent", public=False),
+            event("contact.work_started", 100, agent="ann"),
+            event("contact.message", 400, author_kind="agent"),
+            event("contact.work_ended", 700, agent="ann"),
+            event("contact.status_changed", 720, status="resolved"),
+            event("contact.wrapped_up", 730, agent="ann"),
+        )
+
+        # Waited 400 s; worked on from 100 to 700: 600 s, though the leg was open for 320 s; wrap-up 10 s.
+        expected = {
+            "offered": 1, "answered": 1, "answered_wait_ms": 400_000, "handled": 1, "talk_ms": 600_000, "talk_count": 1,
+            "wrap_ms": 10_000, "wrap_count": 1, "handle_ms": 610_000, "handle_count": 1,
+        }  # fmt: skip
+        assert told.sums("queue:M", "mail") == told.sums("total:all", "mail") == expected
+
+    def test_each_leg_has_its_own_touch_time(self) -> None:
+        """What was booked with an earlier leg is not booked again; a leg nobody worked on has no talk time."""
+        told = Contacts(
+            event("contact.queued", 0, queue="M"),
+            event("contact.work_started", 0, agent="ann"),
+            event("contact.message", 50, author_kind="agent"),
+            event("contact.work_ended", 60, agent="ann"),
+            event("contact.status_changed", 60, status="resolved"),
+            event("contact.queued", 600, queue="M"),
+            event("contact.message", 700, author_kind="agent"),
+            event("contact.status_changed", 800, status="closed"),
+        )
+
+        found = told.sums("queue:M", "mail")
+        assert (found["handled"], found["talk_ms"], found["talk_count"]) == (2, 60_000, 1)
+        assert "hold_count" not in found
+
+    def test_a_message_answers_no_call(self) -> None:
+        """In voice only an answer answers."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.message", 9, author_kind="agent"))
+
+        assert told.sums("queue:A") == {"offered": 1}
+
+    def test_the_channel_of_the_visit_wins(self) -> None:
+        """Of the channels that are named, that of the entry counts, then that of the arrival, then the configured one."""
+        named = Contacts(event("contact.arrived", 0, channel="chat"), event("contact.queued", 1, queue="M", channel="social"))
+        arrived = Contacts(event("contact.arrived", 0, channel="chat"), event("contact.queued", 1, queue="M"))
+        configured = Contacts(event("contact.queued", 1, queue="M"))
+
+        assert [told.sums("total:all", channel) for told, channel in ((named, "social"), (arrived, "chat"), (configured, "mail"))] == [
+            {"offered": 1}
+        ] * 3
+
+
+class TestOrder:
+    """In whatever order events come, they count as they occurred."""
+
+    def test_every_order(self) -> None:
+        """All 720 orders of six events give the same slices, and leave the same going on."""
+        events = [
+            *call(answered=10),
+            event("contact.transferred", 50),
+            event("contact.queued", 50, queue="B"),
+            event("contact.left_queue", 80, reason="abandoned"),
+            event("contact.wrapped_up", 80, agent="ann"),
+        ]
+        expected = Contacts(*events).slices
+
+        for order in permutations(events):
+            told = Contacts(*order)
+
+            assert told.slices == expected
+            assert {scope: now for scope, now in told.now().items() if now != ([], 0)} == {}
+
+    def test_an_answer_that_comes_after_the_end(self) -> None:
+        """What looked abandoned was answered: the correction takes back the one and counts the other."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.ended", 60, by="customer"))
+        before = told.sums("queue:A")
+        told.tell([event("contact.answered", 30, received=65, agent="ann")])
+
+        assert before == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 60_000}
+        # Answered after 30 s, talked 60 - 30 = 30 s.
+        after = {"offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 30_000, "talk_count": 1}
+        assert told.sums("queue:A") == told.sums("total:all") == after
+
+    def test_the_sequence_decides_within_an_instant(self) -> None:
+        """Of two events of one instant the one with the lower sequence came first, whatever their kinds."""
+        told = Contacts(event("contact.queued", 0, queue="A", sequence=2), event("contact.left_queue", 0, reason="abandoned", sequence=1))
+
+        assert told.sums("queue:A") == {"offered": 1}
+
+    def test_repeats(self) -> None:
+        """An event that is known already counts nothing, and is counted as a repeat."""
+        events = call(event("contact.ended", 60))
+        told = Contacts(*events, *events)
+
+        assert told.sums("queue:A")["offered"] == 1
+        assert told.tracker.repeated == 3
+
+
+class TestTakenBack:
+    """Conversations that count nothing."""
+
+    @pytest.mark.parametrize("direction", ["outbound", "internal"])
+    def test_not_inbound(self, direction: str) -> None:
+        """A call the center makes counts nothing, even when that is said last."""
+        arrived = event("contact.arrived", 0, channel="voice", direction=direction)
+        first, last = Contacts(arrived, *call()), Contacts(*call(), arrived)
+
+        assert first.slices == last.slices == {}
+        assert {scope: now for scope, now in last.now().items() if now != ([], 0)} == {}
+
+    @pytest.mark.parametrize(
+        ("received", "offered", "late"),
+        [
+            # The first pane ends at 10; with 120 s of grace it is frozen after 130.
+            (130, None, 0),
+            (130.001, 1, 1),
+        ],
+    )
+    def test_excluded(self, received: float, offered: int | None, late: int) -> None:
+        """An exclusion takes everything back, unless that would change a frozen pane: then it is late as a whole."""
+        told = Contacts(*call(event("contact.ended", 60)), event("contact.excluded", 100, received=received, reason="test"))
+
+        assert told.sums("queue:A").get("offered") == offered
+        assert told.tracker.late == late
+
+    def test_what_comes_after_an_exclusion(self) -> None:
+        """Nothing of an excluded conversation counts any more."""
+        told = Contacts(*call(), event("contact.excluded", 40, reason="spam"), event("contact.ended", 60))
+
+        assert told.slices == {}
+
+
+class TestLate:
+    """Events beyond the grace."""
+
+    @pytest.mark.parametrize(("received", "late"), [(130, 0), (130.001, 1)])
+    def test_the_last_instant(self, received: float, late: int) -> None:
+        """What occurred at 5 s belongs to the pane that ends at 10 s and may come until 130 s."""
+        told = Contacts(event("contact.queued", 5, received=received, queue="A"))
+
+        assert (told.sums("queue:A").get("offered", 0), told.tracker.late) == (1 - late, late)
+
+    def test_where_it_is_counted(self) -> None:
+        """A late event counts as late in its queue at the instant it came, and changes no other figure."""
+        told = Contacts(event("contact.queued", 5, received=200, queue="A"))
+
+        assert told.starts("queue:A", "late_events") == {200: 1}
+        assert [told.sums(scope) for scope in ("queue:A", *HELP)] == [{"late_events": 1}] * 5
+
+    def test_a_late_answer_leaves_the_contact_waiting(self) -> None:
+        """What is late is no fact: the contact waits on, and its queue is that of the late event."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.answered", 5, received=131, agent="ann"))
+
+        assert told.sums("queue:A") == {"offered": 1, "late_events": 1}
+        assert told.now()["queue:A"] == ([0.0], 0)
+
+
+class TestNow:
+    """What goes on at the moment."""
+
+    def test_waiting_and_in_progress(self) -> None:
+        """A waiting contact waits since its entry in every scope; once answered it is in progress in all of them."""
+        told = Contacts(event("contact.queued", 3, queue="A"))
+        waiting = told.now()
+        told.tell([event("contact.answered", 20, agent="ann")])
+        answered = told.now()
+        told.tell([event("contact.ended", 50)])
+
+        assert waiting == dict.fromkeys(("queue:A", *HELP), ([3.0], 0))
+        assert answered == dict.fromkeys(("queue:A", *HELP), ([], 1))
+        assert told.now() == dict.fromkeys(("queue:A", *HELP), ([], 0))
+
+    def test_since_when_it_waits_after_an_overflow(self) -> None:
+        """In the second queue the wait begins at its own entry, in the department at the first."""
+        told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 40, queue="B"))
+
+        found = told.now()
+        assert (found["queue:A"], found["queue:B"], found["department:help"]) == (([], 0), ([40.0], 0), ([0.0], 0))
+
+    def test_since_when_it_waits_after_an_answer(self) -> None:
+        """Once answered, a department's customer waits anew since the second entry."""
+        told = Contacts(*call(event("contact.transferred", 50), event("contact.queued", 55, queue="B")))
+
+        assert told.now()["department:help"] == ([55.0], 0)
+
+    def test_a_correction_to_another_channel(self) -> None:
+        """An arrival that comes late in the order moves the waiting contact to its channel."""
+        told = Contacts(event("contact.queued", 0, queue="A"))
+        told.now()
+        told.tell([event("contact.arrived", 0, received=4, channel="chat")])
+
+        moved = {(scope.scope, scope.channel): since for scope, since, _ in told.tracker.changed_now()}
+        assert (len(moved["queue:A", "voice"]), len(moved["queue:A", "chat"])) == (0, 1)

@@ -1,0 +1,214 @@
+"""What people's states make of time, calculated by hand; seconds count from 09:00:00."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streams.configuration import Configuration
+from streams.stages.track import AgentStage, TrackTopics
+from streams.tracking.standing import Standing, StateMap
+from tests.tracking.telling import CONFIGURATION, People, event, ms, record
+
+if TYPE_CHECKING:
+    from streams.engine.stage import Flush
+
+
+def state(seconds: float, axis: str, name: str, **fields: Any) -> bytes:
+    """Return a change of ann's state."""
+    return event("agent.state_changed", seconds, axis=axis, state=name, **fields)
+
+
+class TestCategory:
+    """From three axes to one category."""
+
+    @pytest.mark.parametrize(
+        ("presence", "routing", "activity", "expected"),
+        [
+            ("", "", "", None),
+            ("Logged Out", "Interacting", "Busy", "offline"),
+            ("Lunch", "", "On Call", "handling"),
+            ("Available", "Interacting", "Wrap-Up", "wrap_up"),
+            ("Available", "Communicating", "Idle", "handling"),
+            ("Lunch", "Idle", "Idle", "unavailable"),
+            ("On Queue", "Not Responding", "Idle", "unavailable"),
+            ("On Queue", "Off Queue", "", "unavailable"),
+            ("Online", "Idle", "", "idle"),
+            ("Online", "", "Ringing", "idle"),
+            ("", "", "After Contact Work", "wrap_up"),
+            ("Ready", "", "", "available"),
+            ("", "Ready", "", "idle"),
+            ("", "something new", "", "unavailable"),
+            ("", "", "something new", "handling"),
+        ],
+    )
+    def test_the_first_that_holds(self, presence: str, routing: str, activity: str, expected: str | None) -> None:
+        """The rules of the page are tried in its order; names are taken without regard to case, spaces and dashes."""
+        states = StateMap(Configuration())
+        axes = {"presence": presence, "routing": routing, "activity": activity}
+
+        assert Standing(**{axis: states.category(axis, name) for axis, name in axes.items() if name}).category() == expected
+
+    def test_a_configured_state(self) -> None:
+        """The operator's word for a state counts before the rule for all others."""
+        states = StateMap(Configuration.model_validate({"agent_state_map": {"activity": {"Coffee Break": "idle"}}}))
+
+        assert states.category("activity", "coffee-break") == "idle"
+        assert states.category("activity", "ringing") == "idle"
+        assert states.category("activity", "tea break") == "handling"
+
+
+class TestTime:
+    """Time is booked pane by pane, as progress passes their ends."""
+
+    def test_across_panes(self) -> None:
+        """A state from 3 to 27 s fills two panes in part and one whole, and the next state the rest."""
+        people = People()
+        people.tell(state(3, "activity", "busy"), state(27, "activity", "idle"), through=40)
+
+        # handling: 3-10, 10-20, 20-27; idle: 27-30, 30-40.
+        assert people.starts("total:all", "handling_ms", None) == {0: 7_000, 10: 10_000, 20: 7_000}
+        assert people.starts("total:all", "idle_ms", None) == {20: 3_000, 30: 10_000}
+        assert people.starts("total:all", "handling_ms", None, "cell") == {0: 24_000}
+
+    def test_not_before_progress_has_passed(self) -> None:
+        """A pane whose end progress has not reached holds nothing yet."""
+        people = People()
+        people.tell(state(0, "activity", "busy"), through=29.999)
+        before = people.starts("total:all", "handling_ms", None)
+        people.tell(through=30)
+
+        assert before == {0: 10_000, 10: 10_000}
+        assert people.starts("total:all", "handling_ms", None) == {0: 10_000, 10: 10_000, 20: 10_000}
+
+    def test_across_cells(self) -> None:
+        """From 14:50 past the hour to 15:20 past it: 10 s in the one quarter, 20 s in the next."""
+        people = People()
+        people.tell(state(890, "activity", "busy"), state(920, "activity", "idle"), through=920)
+
+        assert people.starts("total:all", "handling_ms", None, "cell") == {0: 10_000, 900: 20_000}
+
+    def test_nobody_offline(self) -> None:
+        """Time offline is not booked, nor is a person who is offline among the people there."""
+        people = People()
+        people.tell(state(0, "activity", "busy"), state(10, "presence", "offline"), through=60)
+
+        assert people.sums("total:all", None, "pane") == {"handling_ms": 10_000}
+        assert people.now()["total:all"] == {}
+
+    def test_a_correction_of_what_is_booked(self) -> None:
+        """A state that is told after its time was booked takes that time from the state before."""
+        people = People()
+        people.tell(state(0, "activity", "busy"), through=60)
+        people.tell(state(12, "activity", "wrap-up", received=61), state(45, "activity", "idle", received=61), through=61)
+
+        # handling 0-12, wrap-up 12-45, idle 45-60.
+        assert people.sums("total:all", None, "pane") == {"handling_ms": 12_000, "wrap_up_ms": 33_000, "idle_ms": 15_000}
+        assert people.starts("total:all", "wrap_up_ms", None) == {10: 8_000, 20: 10_000, 30: 10_000, 40: 5_000}
+
+    def test_repeats(self) -> None:
+        """A state told twice is counted as a repeat and counts once."""
+        people = People()
+        busy = state(0, "activity", "busy")
+        people.tell(busy, busy, through=10)
+
+        assert people.sums("total:all", None, "pane") == {"handling_ms": 10_000}
+        assert people.tracker.repeated == 1
+
+
+class TestPlaces:
+    """Where a person's time counts."""
+
+    def test_the_configured_team(self) -> None:
+        """Without a word in the events it is the configuration's team, with that team's site and business."""
+        people = People()
+        people.tell(state(0, "activity", "busy"), through=10)
+
+        assert people.scopes() == {"team:red", "site:bonn", "business:acme", "total:all"}
+
+    def test_a_team_named_later(self) -> None:
+        """From the event on that names it, time counts in the new team, before it in the old one."""
+        people = People()
+        people.tell(state(0, "activity", "busy"), event("agent.skills_changed", 20, team="blue"), through=50)
+
+        assert people.sums("team:red", None, "pane") == {"handling_ms": 20_000}
+        assert people.sums("team:blue", None, "pane") == {"handling_ms": 30_000}
+        assert people.sums("total:all", None, "pane") == {"handling_ms": 50_000}
+        now = people.now()
+        assert (now["team:red"], now["site:bonn"], now["business:acme"]) == ({}, {}, {})
+        assert now["team:blue"] == now["total:all"] == {"handling": 1}
+
+    def test_a_person_nobody_knows(self) -> None:
+        """Without a team the time counts in the total alone."""
+        people = People()
+        people.tell(state(0, "routing", "idle", person_id="zoe"), through=10)
+
+        assert people.scopes() == {"total:all"}
+
+
+class TestLate:
+    """Events beyond the grace."""
+
+    def test_late_states_are_no_facts(self) -> None:
+        """A state of second 5 that comes after 130 s changes nothing but the count of late events."""
+        people = People()
+        people.tell(state(0, "activity", "busy"), through=100)
+        people.tell(state(5, "activity", "idle", received=130.001), through=130)
+
+        assert people.sums("total:all", None, "pane") == {"handling_ms": 130_000, "late_events": 1}
+        assert people.tracker.late == 1
+
+    @pytest.mark.parametrize(
+        "late",
+        [
+            event("agent.heartbeat", 5, received=131),
+            event("schedule.planned", 5, received=131, activity="work", start="2026-06-15T09:00:00Z", end="2026-06-15T17:00:00Z"),
+        ],
+    )
+    def test_late_events_that_change_no_state_were_not_counted(self, late: bytes) -> None:
+        """Every late event counts as late, those of kinds that change no state too."""
+        people = People()
+        people.tell(late, through=131)
+
+        assert people.tracker.late == 1
+        assert people.starts("total:all", "late_events", None) == {130: 1}
+
+
+class TestRestored:
+    """Time goes on after a restart as if there had been none."""
+
+    def test_as_if_nothing_had_happened(self) -> None:
+        """Rows taken after a first part, read into a new stage, lead to the same panes as one uninterrupted run."""
+        first = [
+            state(0, "presence", "available"),
+            state(4, "activity", "busy", team="blue"),
+            state(250, "activity", "wrap-up"),
+            event("source.heartbeat", 300, complete_through="2026-06-15T09:05:00Z"),
+        ]
+        second = [
+            state(240, "routing", "off queue", received=301),
+            state(310, "activity", "idle"),
+            event("source.heartbeat", 400, complete_through="2026-06-15T09:06:40Z"),
+        ]
+        whole, before, after = (AgentStage(0, CONFIGURATION, TrackTopics("s", "panes", 1, "dead", "g", lambda: 0)) for _ in range(3))
+        rows: dict[bytes, bytes] = {}
+        expected: dict[bytes | None, bytes | None] = {}
+        found: dict[bytes | None, bytes | None] = {}
+
+        def written(flush: Flush, into: dict[bytes | None, bytes | None]) -> None:
+            into.update({output.key: output.value for output in flush.outputs if output.key is not None and b"now|" not in output.key})
+
+        for part in (first, second):
+            whole.process([record(value) for value in part])
+            written(whole.collect(), expected)
+        before.process([record(value) for value in first])
+        flush = before.collect()
+        written(flush, found)
+        rows.update({key: value for key, value in flush.rows if value is not None})
+        after.restore("state", rows.items())
+        after.process([record(value) for value in second])
+        written(after.collect(), found)
+
+        assert found == expected
+        assert after.tracker.booked_to == ms(400)

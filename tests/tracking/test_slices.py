@@ -1,0 +1,99 @@
+"""Slices are absolute, are given up once, and never come back."""
+
+from __future__ import annotations
+
+from streams.configuration import Configuration
+from streams.tracking.ledger import Ledger
+from streams.tracking.scopes import Scope, Targets
+from streams.tracking.slices import Slices
+
+SCOPE = Scope("total:all", "voice")
+
+
+class _Booking:
+    """Slices that keep panes for 60 s and cells for an hour, booked straight from a ledger."""
+
+    def __init__(self) -> None:
+        self.targets = Targets(Configuration())
+        self.slices = Slices(self.targets, 60_000, 3_600_000)
+
+    def book(self, at_ms: int, offered_ms: int, *, amount: int = 1) -> None:
+        """Book an amount of offered contacts."""
+        ledger = Ledger()
+        ledger.book(self.targets.number(SCOPE), at_ms, offered_ms, (("offered", amount),))
+        self.slices.book(ledger)
+
+    def changes(self) -> dict[tuple[str, int], dict[str, int] | None]:
+        """Return what changed, copied: the slices go on changing."""
+        return {(kind, start): None if counts is None else dict(counts) for (kind, _, start), counts in self.slices.changes()}
+
+
+def test_absolute() -> None:
+    """What is reported is the whole slice, not what was added to it; what did not change is not reported."""
+    booking = _Booking()
+    booking.book(910_000, 890_000)
+    first = booking.changes()
+    booking.book(912_000, 900_000)
+
+    assert first == {("pane", 910_000): {"offered": 1}, ("cell", 900_000): {"offered": 1}, ("cohort", 0): {"offered": 1}}
+    assert booking.changes() == {("pane", 910_000): {"offered": 2}, ("cell", 900_000): {"offered": 2}, ("cohort", 900_000): {"offered": 1}}
+    assert booking.changes() == {}
+
+
+def test_taken_back() -> None:
+    """An amount that comes to zero leaves an empty slice, not a zero."""
+    booking = _Booking()
+    booking.book(910_000, 910_000)
+    booking.book(910_000, 910_000, amount=-1)
+
+    assert booking.changes()["pane", 910_000] == {}
+
+
+def test_eviction_leaves_tombstones() -> None:
+    """A slice that is too old is reported once more, as gone; younger ones stay."""
+    booking = _Booking()
+    booking.book(910_000, 910_000)
+    booking.book(950_000, 950_000)
+    booking.changes()
+    # 979,999 - 60,000 = 919,999: panes from 910,000 on stay. A millisecond later those from 920,000 on do.
+    booking.slices.evict(979_999)
+    nothing = booking.changes()
+    booking.slices.evict(980_000)
+
+    assert nothing == {}
+    assert booking.changes() == {("pane", 910_000): None}
+    assert booking.changes() == {}
+
+
+def test_nothing_comes_back() -> None:
+    """What is booked into a slice that was given up is dropped: it is not begun anew with a part of its sums."""
+    booking = _Booking()
+    booking.book(910_000, 890_000)
+    booking.slices.evict(5_000_000)
+    gone = booking.changes()
+    booking.book(910_000, 890_000)
+
+    # Floors: panes 5,000,000 - 60,000 = 4,940,000; cells 5,000,000 - 3,600,000 = 1,400,000, down to 900,000.
+    assert gone == {("pane", 910_000): None, ("cell", 900_000): {"offered": 1}, ("cohort", 0): None}
+    assert booking.changes() == {("cell", 900_000): {"offered": 2}}
+
+
+def test_taken_back_in() -> None:
+    """A kept slice is no change when it is read again, and goes on from where it was."""
+    booking = _Booking()
+    booking.slices.put("pane", SCOPE, 910_000, {"offered": 5})
+    nothing = booking.changes()
+    booking.book(911_000, 911_000)
+
+    assert nothing == {}
+    assert booking.changes()["pane", 910_000] == {"offered": 6}
+
+
+def test_forgotten_at_the_next_eviction_after_a_restart() -> None:
+    """A slice that is read again although it is too old is given up with a tombstone."""
+    booking = _Booking()
+    booking.slices.put("pane", SCOPE, 0, {"offered": 5})
+    booking.slices.evict(1_000_000)
+
+    assert booking.changes() == {("pane", 0): None}
+    assert len(booking.slices) == 0
