@@ -69,6 +69,8 @@ class RollUpStage:
             [(topics.agent_events, number) for number in range(topics.agent_partitions)],
             keep_everything=keep_everything,
         )
+        #: What the flow's table shows: the windows' sums by scope and channel.
+        self.rows = self.rollup.scopes
         for scope, channel in sorted(configured_scopes(configuration), key=str):
             if crc32(scope.encode()) % topics.pane_partitions == partition:
                 self.rollup.expect(scope, channel)

@@ -199,6 +199,8 @@ class ContactStage(_TrackStage):
         keep_everything: bool = False,
     ) -> None:
         self.tracker = ContactTracker(configuration, keep_everything=keep_everything)
+        #: What the flow's table shows: conversations by id.
+        self.rows = self.tracker.conversations
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
 
     def _changed_rows(self) -> Iterator[Row]:
@@ -230,6 +232,8 @@ class AgentStage(_TrackStage):
         keep_everything: bool = False,
     ) -> None:
         self.tracker = PeopleTracker(configuration, keep_everything=keep_everything)
+        #: What the flow's table shows: people by id.
+        self.rows = self.tracker.people
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
 
     def _meta(self) -> dict[str, Any]:

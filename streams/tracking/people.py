@@ -57,7 +57,7 @@ class PeopleTracker:
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells)
         self.progress = Progress(1000 * counting.source_timeout_seconds, 1000 * counting.disorder_seconds)
-        self._people: dict[str, _Person] = {}
+        self.people: dict[str, _Person] = {}
         self._now: dict[int, dict[str, int]] = {}
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
@@ -79,7 +79,7 @@ class PeopleTracker:
                 self._count_late(received)
             return
         name = event.person_id
-        person = self._people.get(name)
+        person = self.people.get(name)
         if person is not None and event.event_id in person.ids:
             self.repeated += 1
             return
@@ -88,7 +88,7 @@ class PeopleTracker:
             self._count_late(received)
             return
         if person is None:
-            person = self._people[name] = _Person(self._stand(name, Standing()))
+            person = self.people[name] = _Person(self._stand(name, Standing()))
         self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, event.team, event.site))
         self._changed.add(name)
 
@@ -159,7 +159,7 @@ class PeopleTracker:
         if booked is not None and end_ms <= booked:
             return
         forget_ms = end_ms - self._grace_ms - 2 * PANE_MS
-        for name, person in self._people.items():
+        for name, person in self.people.items():
             facts = person.facts
             start = booked if booked is not None else (facts[0][0] if facts else end_ms)
             self._book(person, start, end_ms, 1)
@@ -178,7 +178,7 @@ class PeopleTracker:
         """Yield what is kept of the people changed since the last call."""
         changed, self._changed = self._changed, set()
         for name in changed:
-            person = self._people[name]
+            person = self.people[name]
             yield name, {"base": tuple(person.base.standing), "base_ms": person.base_ms, "facts": person.facts}
 
     def changed_now(self) -> Iterator[tuple[Scope, dict[str, int]]]:
@@ -195,7 +195,7 @@ class PeopleTracker:
 
     def restore_person(self, name: str, kept: dict[str, Any]) -> None:
         """Take a kept person back in."""
-        person = self._people[name] = _Person(self._stand(name, Standing(*kept["base"])))
+        person = self.people[name] = _Person(self._stand(name, Standing(*kept["base"])))
         person.base_ms = kept["base_ms"]
         person.facts = [tuple(fact) for fact in kept["facts"]]
         person.ids = {fact[2] for fact in person.facts}
