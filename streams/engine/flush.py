@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import IllegalOperation
 
 from streams.engine.exits import CrashPoint
 
@@ -126,10 +127,19 @@ class TransactionWriter:
             rounds.setdefault(number[target], []).append((target, batch))
             number[target] += 1
         # A second batch of a partition waits for the first: the first of all partitions go out together.
-        pending = [
-            await self._producer.send_batch(batch, target.topic, partition=target.partition)
-            for same_round in rounds.values()
-            for target, batch in same_round
-        ]
+        try:
+            pending = [
+                await self._producer.send_batch(batch, target.topic, partition=target.partition)
+                for same_round in rounds.values()
+                for target, batch in same_round
+            ]
+        except IllegalOperation as refused:
+            # The transaction has failed since it was begun. Why, is known to the one who waits for its end.
+            raise self._failure() or refused from refused
         for delivered in pending:
             await delivered
+
+    def _failure(self) -> BaseException | None:
+        """Return what ended the transaction under way, if something has."""
+        ended: asyncio.Future[None] | None = self._producer._txn_manager.wait_for_transaction_end()
+        return ended.exception() if ended is not None and ended.done() else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from streams.engine import ownership
 from streams.engine.app import build_app
@@ -190,6 +191,53 @@ def test_a_row_without_a_changelog_is_refused() -> None:
         await producer.stop()
 
     asyncio.run(run())
+
+
+def test_a_fence_met_between_two_batches_is_told_as_one() -> None:
+    """The batch that a failed transaction no longer takes is refused with what had ended the transaction, not as a wrong call."""
+
+    class Fenced:
+        """A producer that is fenced after its first batch."""
+
+        def __init__(self) -> None:
+            self.sent = 0
+            self._txn_manager = SimpleNamespace(wait_for_transaction_end=lambda: self.end)
+            self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def create_batch(self) -> Any:
+            return SimpleNamespace(append=lambda **_: True, close=lambda: None)
+
+        async def begin_transaction(self) -> None:
+            pass
+
+        async def send_batch(self, *_: object, **__: object) -> asyncio.Future[None]:
+            self.sent += 1
+            if self.sent > 1:
+                self.end.set_exception(ProducerFenced())
+                raise IllegalOperation("Can't send messages while not in transaction")
+            return asyncio.get_running_loop().create_future()
+
+    async def write() -> None:
+        writer = TransactionWriter(Fenced(), "group")
+        outputs = [Output(topic, 0, b"key", b"value") for topic in ("one", "two")]
+        await writer.write(writer.prepare(None, [], outputs, PLACE, 1))
+
+    with pytest.raises(ProducerFenced):
+        asyncio.run(write())
+
+
+def test_a_record_larger_than_a_batch_has_one_of_its_own() -> None:
+    """A dead letter of megabytes goes out alone; what comes after it fills batches as ever."""
+
+    async def sizes() -> list[int]:
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", max_batch_size=SETTINGS.max_batch_bytes)
+        writer = TransactionWriter(producer, "group")
+        values = [b"small", b"q" * 5 * 1024 * 1024, b"small", b"small"]
+        prepared = writer.prepare(None, [], [Output("letters", 0, b"key", value) for value in values], PLACE, 1)
+        await producer.stop()
+        return [batch.record_count() for _, batch in prepared.outputs]
+
+    assert asyncio.run(sizes()) == [1, 1, 2]
 
 
 def test_crash_points_are_inert_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
