@@ -44,8 +44,11 @@ _COMPACTED: Final = {
     "delete.retention.ms": str(_DAY_MS),
 }
 
+#: What a platform sends may be absurdly large: it comes in and becomes a dead letter, instead of an error that a sender repeats forever.
+_ROOM_FOR_ANYTHING: Final = {"max.message.bytes": str(6 * _MIB)}
+
 #: A dead letter is the original value with headers added: a record of the largest size must still fit.
-_ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(2 * _MIB)}
+_ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(8 * _MIB)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         # A week: long enough to rebuild everything after a weekend's fault.
         retention_ms=7 * _DAY_MS,
         dead_letters="contact-events-dead-letters.v1",
+        settings=_ROOM_FOR_ANYTHING,
     ),
     Topic(
         name="agent-events.v1",
@@ -106,6 +110,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         cleanup_policy="delete",
         retention_ms=7 * _DAY_MS,
         dead_letters="agent-events-dead-letters.v1",
+        settings=_ROOM_FOR_ANYTHING,
     ),
     Topic(
         name="customer-events.v1",
