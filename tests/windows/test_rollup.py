@@ -1,0 +1,368 @@
+"""What the roll-up publishes, and when; seconds count from 09:00:00, the trailing windows are those of the defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.times import format_ms, parse_time_ms
+from streams.configuration import Configuration
+from streams.windows.rollup import RollUp
+
+START_MS = parse_time_ms("2026-06-15T09:00:00Z")
+CONFIGURATION = Configuration.model_validate(
+    {
+        "sites": {"bonn": {"zone": "Europe/Berlin"}},
+        "queues": {"A": {"site": "bonn"}, "strict": {"service_level": {"boundary": "lt", "version": 7}}},
+    }
+)
+
+ANSWERED = {"offered": 1, "answered": 1, "answered_wait_ms": 5_000, "answered_wait_le_5000": 1}
+
+Published = dict[str, dict[str, Any] | None]
+
+
+def ms(seconds: float) -> int:
+    """Return an instant."""
+    return START_MS + round(seconds * 1000)
+
+
+class Told:
+    """A roll-up of one contact and one agent partition, told what they write."""
+
+    def __init__(self, start_ms: int = START_MS) -> None:
+        self.rollup = RollUp(CONFIGURATION, 0, [("contacts", 0)], [("agents", 0)])
+        self._start_ms = start_ms
+        self.latest: dict[str, dict[str, Any]] = {}
+        self.records: list[tuple[str, dict[str, Any] | None]] = []
+
+    def slice(self, kind: str, seconds: float, counts: dict[str, int] | None, scope: str = "queue:A", channel: str = "voice") -> None:
+        """Tell of a slice that begins at a second; None gives it up."""
+        source, start = ("agents" if channel == "-" else "contacts"), self._start_ms + round(seconds * 1000)
+        key = f"{kind}|{channel}|{source}|0|{start}|{scope}"
+        self.rollup.apply(key, None if counts is None else {"counts": counts})
+
+    def now(self, scope: str = "queue:A", *, since: tuple[float, ...] = (), in_progress: int = 0) -> None:
+        """Tell who waits, since which seconds."""
+        waiting = [self._start_ms + round(seconds * 1000) for seconds in since]
+        self.rollup.apply(f"now|voice|contacts|0|-|{scope}", {"waiting_since_ms": waiting, "in_progress": in_progress})
+
+    def as_of(self, seconds: float, *, through: float | None = None) -> Published:
+        """Tell how far both partitions have come, and return what is published then."""
+        at = self._start_ms + round(seconds * 1000)
+        complete = at if through is None else self._start_ms + round(through * 1000)
+        for source in ("contacts", "agents"):
+            progress = {"progress_ms": complete, "received_through_ms": at, "sources": {"pbx": at}, "stale_sources": []}
+            self.rollup.apply(f"progress|-|{source}|0|-|-", progress)
+        return self.collect()
+
+    def collect(self) -> Published:
+        """Return what is published."""
+        found: Published = {}
+        for key, record in self.rollup.collect():
+            self.records.append((key, record))
+            found[key] = record
+            if record is None:
+                self.latest.pop(key, None)
+            else:
+                self.latest[key] = record
+        return found
+
+    def kpi(self, name: str, key: str = "window|trailing_5m|voice|queue:A") -> tuple[float | None, ...]:
+        """Return value, numerator and denominator of a KPI as it was published last."""
+        figure = self.latest[key]["kpis"][name]
+        return (figure["value"], figure["numerator"], figure["denominator"])
+
+
+class TestChanges:
+    """Only what changed is published."""
+
+    def test_nothing_new(self) -> None:
+        """A second look without news publishes nothing."""
+        told = Told()
+        told.slice("pane", 0, ANSWERED)
+        first = told.as_of(9)
+
+        assert "window|trailing_5m|voice|queue:A" in first
+        assert told.collect() == {}
+
+    def test_only_progress(self) -> None:
+        """When nothing happens while time goes on, only the progress is published."""
+        told = Told()
+        told.slice("pane", 0, ANSWERED)
+        told.as_of(9)
+
+        assert set(told.as_of(9.5)) == {"progress|0"}
+
+    def test_the_same_slice_again(self) -> None:
+        """A slice replaces the one before: told twice it counts once, and is no news."""
+        told = Told()
+        told.slice("pane", 0, ANSWERED)
+        told.slice("pane", 0, ANSWERED)
+        told.as_of(9)
+        told.slice("pane", 0, ANSWERED)
+
+        assert told.kpi("answered") == (1, 1, None)
+        assert told.collect() == {}
+
+    def test_revisions_grow(self) -> None:
+        """Every record of a key has a higher revision than the one before."""
+        told = Told()
+        for number in range(1, 5):
+            told.slice("pane", 0, {"offered": number})
+            told.as_of(9)
+
+        found = [record["revision"] for key, record in told.records if key == "window|trailing_5m|voice|queue:A" and record]
+        assert found == [1, 2, 3, 4]
+
+    def test_nothing_is_published_again_after_a_restart(self) -> None:
+        """A roll-up that knows what was published, and reads the same slices, publishes nothing; its next revision is the next number."""
+        told, after = Told(), Told()
+        for each in (told, after):
+            each.slice("pane", 0, ANSWERED)
+            each.slice("cohort", 0, ANSWERED)
+            each.now(since=(3,))
+        told.as_of(9)
+        for key, record in told.latest.items():
+            after.rollup.restore_published(key, record)
+
+        assert told.latest
+        assert after.as_of(9) == {}
+        after.slice("pane", 0, {"offered": 2})
+        next_one = after.collect()["window|trailing_5m|voice|queue:A"]
+        assert next_one is not None
+        assert next_one["revision"] == 2
+
+
+class TestWindows:
+    """Which contributions a window holds."""
+
+    def test_the_end_of_a_trailing_window(self) -> None:
+        """As of 09:05:09 the last five minutes are the panes from 09:00:10 on; the pane of 09:00:00 is out."""
+        told = Told()
+        for pane in (0, 10, 300):
+            told.slice("pane", pane, {"offered": 1})
+        told.as_of(300)
+        # hi = 309.999 down to 300, + 10 = 310; 310 - 300 = 10.
+        record = told.latest["window|trailing_5m|voice|queue:A"]
+
+        assert (record["window_start"], record["window_end"]) == (format_ms(ms(10)), format_ms(ms(310)))
+        assert told.kpi("offered") == (2, 2, None)
+        assert told.kpi("offered", "window|trailing_15m|voice|queue:A") == (3, 3, None)
+
+    def test_it_empties_as_time_goes_on(self) -> None:
+        """Without any news but time, a contact leaves the last five minutes."""
+        told = Told()
+        told.slice("pane", 0, {"offered": 1})
+        told.as_of(299.999)
+        still = told.kpi("offered")
+        told.as_of(300)
+
+        assert (still, told.kpi("offered")) == ((1, 1, None), (0, 0, None))
+
+    def test_people_wait_for_progress(self) -> None:
+        """Windows of people end at the progress of the agent partitions: their time is booked no further."""
+        told = Told()
+        told.slice("pane", 0, {"handling_ms": 6_000, "idle_ms": 2_000}, "team:red", "-")
+        told.slice("pane", 10, {"handling_ms": 10_000}, "team:red", "-")
+        told.as_of(25, through=19.999)
+        record = told.latest["window|trailing_5m|-|team:red"]
+
+        # hi = 19.999 down to 10: only the pane of 0 s: 6 of 8 s.
+        assert record["window_end"] == format_ms(ms(10))
+        assert told.kpi("occupancy", "window|trailing_5m|-|team:red") == (0.75, 6, 8)
+
+    def test_two_cells_make_a_half_hour(self) -> None:
+        """A half hour and the day sum their cells; each quarter has its own."""
+        told = Told()
+        told.slice("cohort", 0, {"offered": 1})
+        told.slice("cohort", 900, {"offered": 2})
+        told.as_of(1_000)
+
+        assert told.kpi("offered", f"window|interval_15m|voice|queue:A|{ms(0)}") == (1, 1, None)
+        assert told.kpi("offered", f"window|interval_15m|voice|queue:A|{ms(900)}") == (2, 2, None)
+        assert told.kpi("offered", f"window|interval_30m|voice|queue:A|{ms(0)}") == (3, 3, None)
+        # Midnight in Berlin is 22:00 UTC of the day before, 11 hours earlier.
+        assert told.kpi("offered", f"window|day|voice|queue:A|{ms(-11 * 3_600)}") == (3, 3, None)
+
+    def test_midnight(self) -> None:
+        """A contact offered before midnight counts in that day, whenever it is answered; the next day begins empty."""
+        midnight = parse_time_ms("2026-06-15T22:00:00Z")  # 00:00 in Berlin
+        told = Told(midnight)
+        told.slice("cohort", -900, ANSWERED)
+        told.slice("cohort", 0, {"offered": 1})
+        told.slice("pane", 0, {"answered": 1})
+        told.as_of(10)
+
+        old, new = (f"window|day|voice|queue:A|{start}" for start in (midnight - 24 * 3_600_000, midnight))
+        assert (told.kpi("offered", old), told.kpi("answered", old)) == ((1, 1, None), (1, 1, None))
+        assert (told.kpi("offered", new), told.kpi("answered", new)) == ((1, 1, None), (0, 0, None))
+        assert told.kpi("answered") == (1, 1, None)
+
+    def test_a_slice_that_is_given_up_changes_nothing(self) -> None:
+        """Tombstones make room at the source; what was counted stays counted."""
+        told = Told()
+        told.slice("cohort", 0, ANSWERED)
+        told.as_of(9)
+        told.slice("cohort", 0, None)
+
+        assert told.collect() == {}
+        assert told.kpi("offered", f"window|interval_15m|voice|queue:A|{ms(0)}") == (1, 1, None)
+
+
+class TestFinal:
+    """When a window says that it will not change."""
+
+    KEY = f"window|interval_15m|voice|queue:A|{START_MS}"
+
+    @pytest.mark.parametrize(
+        ("counts", "final"),
+        [
+            ({"offered": 1, "answered": 1, "handled": 1}, True),
+            ({"offered": 2, "answered": 1, "abandoned": 1, "handled": 1}, True),
+            ({"offered": 2, "answered": 1, "flow_out_overflow": 1, "handled": 1}, True),
+            # One still waits.
+            ({"offered": 2, "answered": 1, "handled": 1}, False),
+            # One is still being talked to.
+            ({"offered": 1, "answered": 1}, False),
+        ],
+    )
+    def test_once_all_is_decided(self, counts: dict[str, int], final: bool) -> None:
+        """Everything offered is decided, everything answered handled, and grace and rejoin are over."""
+        told = Told()
+        told.slice("cohort", 0, counts)
+        # The quarter ends at 900; 900 + 120 + 60 = 1080.
+        told.as_of(1_079.999)
+        before = told.latest[self.KEY]["final"]
+        told.as_of(1_200)
+
+        assert not before
+        assert told.latest[self.KEY]["final"] is final
+
+    def test_not_while_a_source_is_behind(self) -> None:
+        """What is complete decides, not what has been received."""
+        told = Told()
+        told.slice("cohort", 0, {"offered": 1, "answered": 1, "handled": 1})
+        told.as_of(5_000, through=1_000)
+
+        assert not told.latest[self.KEY]["final"]
+
+    def test_trailing_windows_are_never_final(self) -> None:
+        """They move."""
+        told = Told()
+        told.slice("pane", 0, {"offered": 1, "answered": 1, "handled": 1})
+        told.as_of(200_000)
+
+        assert not told.latest["window|trailing_5m|voice|queue:A"]["final"]
+
+    def test_old_windows_are_given_up(self) -> None:
+        """Two days later an interval is taken from the latest records."""
+        told = Told()
+        told.slice("cohort", 0, {"offered": 1, "answered": 1, "handled": 1})
+        told.as_of(1_200)
+        there = self.KEY in told.latest
+        # 26 h + 180 s behind and a day more: 50 h + 180 s.
+        told.as_of(50 * 3_600 + 180)
+        still = self.KEY in told.latest
+        gone = told.as_of(50 * 3_600 + 300)
+
+        assert (there, still) == (True, True)
+        assert gone[self.KEY] is None
+        assert told.rollup.scopes["queue:A", "voice"].cells == {}
+
+
+class TestNow:
+    """What goes on, and the live service level."""
+
+    def test_waiting(self) -> None:
+        """Who waits, since when, and for how long as of now."""
+        told = Told()
+        told.now(since=(3, 10), in_progress=2)
+        told.as_of(15)
+        record = told.latest["now|voice|queue:A"]
+
+        assert (record["waiting"], record["in_progress"]) == (2, 2)
+        assert (record["waiting_since"], record["longest_wait_seconds"]) == (format_ms(ms(3)), 12)
+
+    def test_nobody_waits(self) -> None:
+        """Then there is no longest wait."""
+        told = Told()
+        told.now(since=(3,))
+        told.as_of(5)
+        told.now()
+        told.as_of(6)
+        record = told.latest["now|voice|queue:A"]
+
+        assert (record["waiting"], record["waiting_since"], record["longest_wait_seconds"]) == (0, None, None)
+
+    @pytest.mark.parametrize(
+        ("scope", "as_of", "live"),
+        [
+            # Waiting since 10 with a threshold of 20 s: at 30.000 the wait is exactly the threshold.
+            ("queue:A", 30, (1, 1, 1)),
+            ("queue:A", 30.001, (0.5, 1, 2)),
+            # With lt the threshold itself is a miss.
+            ("queue:strict", 29.999, (1, 1, 1)),
+            ("queue:strict", 30, (0.5, 1, 2)),
+        ],
+    )
+    def test_live_service_level(self, scope: str, as_of: float, live: tuple[float, int, int]) -> None:
+        """As time goes on a waiting contact becomes a miss, without any event of its own."""
+        told = Told()
+        told.slice("pane", 0, {"answered": 1, "answered_wait_le_5000": 1}, scope)
+        told.now(scope, since=(10,))
+        told.as_of(12)
+        key = f"window|trailing_5m|voice|{scope}"
+        before = told.kpi("service_level_live", key)
+        told.as_of(as_of)
+
+        assert [before, told.kpi("service_level_live", key), told.kpi("service_level", key)] == [(1, 1, 1), live, (1, 1, 1)]
+
+    def test_the_definition_is_named(self) -> None:
+        """Every record says by which definition it was counted."""
+        told = Told()
+        for scope in ("queue:A", "queue:strict"):
+            told.slice("pane", 0, ANSWERED, scope)
+        told.as_of(9)
+
+        assert [told.latest[f"window|trailing_5m|voice|{scope}"]["definitions"] for scope in ("queue:A", "queue:strict")] == [
+            {"service_level": "service_level@1"},
+            {"service_level": "service_level@7"},
+        ]
+
+    def test_people_of_two_partitions(self) -> None:
+        """People in a state are summed over the partitions that know of them."""
+        told = Told()
+        for partition, agents in ((0, {"idle": 2}), (1, {"idle": 1, "handling": 4})):
+            told.rollup.apply(f"now|-|agents|{partition}|-|team:red", {"agents_by_state": agents})
+        told.as_of(5)
+
+        assert told.latest["now|-|team:red"]["agents_by_state"] == {"handling": 4, "idle": 3}
+
+
+class TestProgress:
+    """What is said of progress."""
+
+    def test_a_partition_that_has_said_nothing(self) -> None:
+        """While one partition is silent nothing is complete, but figures are as of what has come."""
+        told = Told()
+        progress = {"progress_ms": ms(5), "received_through_ms": ms(9), "sources": {"pbx": ms(9)}, "stale_sources": []}
+        told.rollup.apply("progress|-|contacts|0|-|-", progress)
+        record = told.collect()["progress|0"]
+
+        assert record is not None
+        assert (record["as_of"], record["complete_through"]) == (format_ms(ms(9)), None)
+
+    def test_a_source_is_stale_only_where_nobody_hears_it(self) -> None:
+        """A source that one partition still hears is not stale."""
+        told = Told()
+        for number, stale in ((0, ["crm", "pbx"]), (1, ["crm"])):
+            told.rollup.apply(
+                f"progress|-|contacts|{number}|-|-",
+                {"progress_ms": None, "received_through_ms": ms(9), "sources": {"pbx": ms(number), "crm": ms(0)}, "stale_sources": stale},
+            )
+        record = told.collect()["progress|0"]
+
+        assert record is not None
+        assert (record["stale_sources"], record["sources"]) == (["crm"], {"crm": format_ms(ms(0)), "pbx": format_ms(ms(1))})
