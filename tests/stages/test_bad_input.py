@@ -1,0 +1,135 @@
+"""Records that cannot be used: each becomes a dead letter, and the stream goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from schemas.dead_letters import headers_without_ours, origin_of
+from streams.stages.counters import StageCounters
+from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from tests.tracking.telling import CONFIGURATION, event, ms, record
+
+if TYPE_CHECKING:
+    from streams.engine.stage import Output
+
+GOOD = event("contact.queued", 0, queue="A")
+
+
+def changed(**fields: Any) -> bytes:
+    """Return a good event with other fields; None takes one out."""
+    return orjson.dumps({name: value for name, value in {**orjson.loads(GOOD), **fields}.items() if value is not None})
+
+
+BAD = {
+    "tombstone": (None, "empty"),
+    "no bytes": (b"", "empty"),
+    "truncated": (GOOD[:-10], "invalid_json"),
+    "a foreign line": (b"1755561234|1755561230.1|sales|NONE|ENTERQUEUE||491701234567|1", "invalid_json"),
+    "two lines": (GOOD + b"\n" + GOOD, "invalid_json"),
+    "invalid UTF-8": (GOOD.replace(b'"A"', b'"\xff\xfe"'), "invalid_utf8"),
+    "UTF-16": (GOOD.decode().encode("utf-16"), "invalid_utf8"),
+    "a list": (b"[" + GOOD + b"]", "wrong_type"),
+    "unknown type": (changed(type="contact.teleported"), "unknown_type"),
+    "no type": (changed(type=None), "missing_field"),
+    "no queue": (changed(queue=None), "missing_field"),
+    "no time": (changed(occurred_at=None), "missing_field"),
+    "a number for a name": (changed(queue=7), "wrong_type"),
+    "a number for a time": (changed(occurred_at=1_750_000_000), "wrong_type"),
+    "an empty name": (changed(queue=""), "invalid_value"),
+    "no offset": (changed(occurred_at="2026-06-15T09:00:00"), "invalid_value"),
+    "a negative duration": (event("contact.answered", 0, queue="A", wait_seconds=-1), "invalid_value"),
+    "a duration as text": (event("contact.answered", 0, queue="A", wait_seconds="12"), "wrong_type"),
+    "1970": (changed(occurred_at="1970-01-01T00:00:00Z"), "time_too_old"),
+    "2090": (changed(occurred_at="2090-01-01T00:00:00Z"), "time_in_future"),
+    "received in 2090": (changed(received_at="2090-01-01T00:00:00Z"), "time_in_future"),
+    "5 MB": (changed(category="x" * 5_000_000), "too_large"),
+    "deeply nested": (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "invalid_json"),
+}
+
+
+def stage(counters: StageCounters | None = None) -> ContactStage:
+    """Return a stage on partition 3 whose clock stands at second 1000."""
+    topics = TrackTopics("contacts", "panes", 2, "contact-dead", "group", lambda: ms(1_000))
+    return ContactStage(3, CONFIGURATION, topics, counters)
+
+
+def dead(outputs: list[Output]) -> list[Output]:
+    """Return the dead letters among the outputs."""
+    return [output for output in outputs if output.topic == "contact-dead"]
+
+
+class TestDeadLetters:
+    """Whatever comes in."""
+
+    @pytest.mark.parametrize("name", BAD)
+    def test_each_ends_as_a_dead_letter(self, name: str) -> None:
+        """Bytes, key and headers are unchanged, origin and reason are said, the reason is counted, and the next record counts."""
+        value, reason = BAD[name]
+        counters = StageCounters()
+        track = stage(counters)
+        bad = record(
+            value,
+            topic="contacts",
+            partition=3,
+            offset=42,
+            timestamp=ms(500),
+            timestamp_type=1,
+            key=b"\xffkey",
+            headers=[("trace", b"\x00\x01"), ("trace", b"")],
+        )
+        track.process([bad, record(GOOD)])
+        flush = track.collect()
+
+        (letter,) = dead(flush.outputs)
+        assert (letter.key, letter.value, letter.partition) == (b"\xffkey", value, 0)
+        assert headers_without_ours(letter.headers) == [("trace", b"\x00\x01"), ("trace", b"")]
+        origin = origin_of(letter.headers)
+        assert (origin.topic, origin.partition, origin.offset, origin.timestamp_ms) == ("contacts", 3, 42, ms(500))
+        assert (origin.timestamp_type, origin.consumer_group) == ("log_append_time", "group")
+        said = dict(letter.headers)
+        assert (said["dead-letter-reason"], said["dead-letter-stage"]) == (reason.encode(), b"track")
+        assert said["dead-letter-failed-at"] == b"2026-06-15T09:16:40.000Z"
+        assert len(said["dead-letter-detail"]) <= 2_000
+        assert (counters.rejected, counters.events) == ({reason: 1}, 2)
+        assert "c1" in track.tracker.conversations
+
+    def test_once(self) -> None:
+        """A dead letter is in one flush, and not in the next."""
+        track = stage()
+        track.process([record(b"?")])
+
+        assert len(dead(track.collect().outputs)) == 1
+        assert track.collect().outputs == []
+
+    def test_the_detail_quotes_nothing(self) -> None:
+        """What was sent may be a customer's: it stands in the value alone."""
+        track = stage()
+        track.process([record(changed(queue=["+49 170 1234567"])), record(changed(type="+49 170 1234567"))])
+
+        for letter in dead(track.collect().outputs):
+            assert b"1234567" not in dict(letter.headers)["dead-letter-detail"]
+
+    def test_all_at_once(self) -> None:
+        """Many bad records between good ones: every one is counted by its reason, and the figures are those of the good ones."""
+        counters = StageCounters()
+        track, undisturbed = stage(counters), stage()
+        good = [GOOD, event("contact.answered", 20, agent="ann"), event("contact.ended", 60)]
+        track.process([record(value) for each in good for value in (*(value for value, _ in BAD.values()), each)])
+        undisturbed.process([record(value) for value in good])
+        found, expected = track.collect(), undisturbed.collect()
+
+        assert sum(counters.rejected.values()) == 3 * len(BAD)
+        assert [output for output in found.outputs if output.topic == "panes"] == expected.outputs
+        assert dict(found.rows) == dict(expected.rows)
+
+    def test_an_agent_event_among_contacts(self) -> None:
+        """An event of the other topic is of an unknown type here, and a contact event is so there."""
+        contacts = stage()
+        agents = AgentStage(0, CONFIGURATION, TrackTopics("agents", "panes", 2, "contact-dead", "group", lambda: 0))
+        contacts.process([record(event("agent.state_changed", 0, axis="presence", state="ready"))])
+        agents.process([record(GOOD)])
+
+        assert contacts.counters.rejected == agents.counters.rejected == {"unknown_type": 1}

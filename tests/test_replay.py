@@ -1,0 +1,139 @@
+"""A replay in one process counts as the live pipeline does."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schemas.agent import AgentModel
+from schemas.contact import ContactModel
+from schemas.times import format_ms
+from streams.replay import Replay
+from tests.oracle.worlds import random_world
+from tests.properties.pipeline import MemoryPipeline
+from tests.tracking.telling import CONFIGURATION, event, ms
+
+if TYPE_CHECKING:
+    from tests.oracle.worlds import World
+
+
+def replayed(world: World) -> tuple[Replay, dict[str, Any]]:
+    """Return a replay of a world's events, and its result."""
+    replay = Replay(world.configuration)
+    for each in world.events:
+        value = each.model_dump_json(exclude_none=True).encode()
+        if not isinstance(each, AgentModel):
+            replay.add(value, "contact")
+        if not isinstance(each, ContactModel):
+            replay.add(value, "agent")
+    return replay, replay.finish(world.end_ms)
+
+
+class TestAsThePipeline:
+    """The same events in, the same figures out."""
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_intervals(self, seed: int) -> None:
+        """Every interval of every queue has exactly the KPIs that the pipeline serves."""
+        world = random_world(seed)
+        pipeline = MemoryPipeline(world.configuration, Random(seed))
+        pipeline.run(world.events)
+        _, result = replayed(world)
+
+        found = {(each["interval"], each["channel"], each["queue"], each["start"]): each["kpis"] for each in result["intervals"]}
+        expected = {
+            (record["window"], record["channel"], record["scope"], record["window_start"]): record["kpis"]
+            for record in pipeline.latest.values()
+            if record["kind"] == "window" and record["scope_kind"] == "queue" and record["window"].startswith("interval")
+        }
+        assert found == expected
+        assert found
+
+
+class TestFigures:
+    """One small replay by hand."""
+
+    def contact(self, replay: Replay) -> None:
+        """Add a contact that waits 30 s and talks 60 s, and one that waits from second 80 on."""
+        for value in (
+            event("contact.queued", 0, queue="A"),
+            event("contact.answered", 30, agent="ann"),
+            event("contact.queued", 80, queue="A", conversation_id="c2"),
+            event("contact.ended", 90),
+        ):
+            replay.add(value, "contact")
+
+    def test_totals_and_now(self) -> None:
+        """Totals are of all contacts offered; who waits does so as of the last event."""
+        replay = Replay(CONFIGURATION)
+        self.contact(replay)
+        result = replay.finish()
+
+        assert result["as_of"] == format_ms(ms(90))
+        totals = result["totals"]
+        assert (totals["offered"]["value"], totals["answered"]["value"], totals["asa"]["value"], totals["att"]["value"]) == (2, 1, 30, 60)
+        # Answered after 30 s: missed; the other one is not decided: coverage 1 of 2.
+        level = totals["service_level"]
+        assert (level["value"], level["denominator"], level["coverage"]) == (0, 1, 0.5)
+        assert result["queues"]["A"]["voice"]["offered"]["value"] == 2
+        waiting = {each["scope"]: each["longest_wait_seconds"] for each in result["now"] if each["waiting"]}
+        assert waiting == dict.fromkeys(("A", "help", "acme", "bonn", "all"), 10)
+
+    def test_until(self) -> None:
+        """Told until when, waits and people's time go on until then."""
+        replay = Replay(CONFIGURATION)
+        self.contact(replay)
+        replay.add(event("agent.state_changed", 0, axis="activity", state="busy"), "agent")
+        replay.add(event("agent.state_changed", 90, axis="activity", state="idle"), "agent")
+        result = replay.finish(ms(600))
+
+        assert result["as_of"] == format_ms(ms(600))
+        # busy 90 s, idle 600 - 90 = 510 s
+        assert result["totals"]["occupancy"] == {"value": 90 / 600, "numerator": 90, "denominator": 600, "coverage": 1}
+        assert result["teams"]["red"]["occupancy"]["numerator"] == 90
+        assert {each["longest_wait_seconds"] for each in result["now"] if each.get("waiting")} == {520}
+
+    def test_channels_do_not_mix(self) -> None:
+        """With two channels handled there is no common handle time, nor talk, hold or wrap-up time."""
+        replay = Replay(CONFIGURATION)
+        self.contact(replay)
+        for value in (
+            event("contact.queued", 0, queue="M", conversation_id="m"),
+            event("contact.message", 50, author_kind="agent", conversation_id="m"),
+            event("contact.status_changed", 60, status="closed", conversation_id="m"),
+        ):
+            replay.add(value, "contact")
+        totals = replay.finish()["totals"]
+
+        assert [totals[name]["value"] for name in ("att", "average_hold", "acw", "aht")] == [None] * 4
+        assert [totals[name]["coverage"] for name in ("att", "average_hold", "acw", "aht")] == [None] * 4
+        # 2 calls and 1 mail; nobody abandons a mail: 0 of 2 calls.
+        assert (totals["offered"]["value"], totals["abandon_rate"]["denominator"]) == (3, 2)
+
+    def test_bad_lines(self) -> None:
+        """A line that cannot be used is reported with where it stood, and the others count."""
+        replay = Replay(CONFIGURATION)
+        replay.add(b"nonsense", "contact", origin="events.jsonl:7")
+        self.contact(replay)
+        result = replay.finish()
+
+        (letter,) = result["dead_letters"]
+        assert (letter["origin"], letter["reason"], letter["bytes"]) == ("events.jsonl:7", "invalid_json", "bm9uc2Vuc2U=")
+        assert result["totals"]["offered"]["value"] == 2
+
+    def test_nothing(self) -> None:
+        """Without events there are no figures, and no error."""
+        result = Replay(CONFIGURATION).finish()
+
+        assert (result["as_of"], result["late_events"], result["dead_letters"], result["intervals"]) == (None, 0, [], [])
+
+    def test_late_events(self) -> None:
+        """Late events are counted and change nothing."""
+        replay = Replay(CONFIGURATION)
+        self.contact(replay)
+        replay.add(event("contact.queued", 0, received=500, queue="A", conversation_id="late"), "contact")
+        result = replay.finish()
+
+        assert (result["late_events"], result["totals"]["offered"]["value"]) == (1, 2)
