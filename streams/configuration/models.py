@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.base import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "Category",
@@ -95,6 +99,20 @@ class CountingSettings(_Model):
     closed_retention_seconds: int = Field(default=3_600, ge=0, le=2_592_000)
 
 
+def _missing(location: tuple[str, ...], named: str, kind: str, known: Iterable[str]) -> InitErrorDetails:
+    """Return the error of a reference to an entry that is not there; it carries its place in the file."""
+    error = PydanticCustomError(
+        "missing_reference",
+        "{named} is not among {kind} ({known})",
+        {
+            "named": repr(named),
+            "kind": kind,
+            "known": ", ".join(known) or "none",
+        },
+    )
+    return InitErrorDetails(type=error, loc=location, input=named)
+
+
 class Configuration(_Model):
     """Everything that decides how contacts are counted."""
 
@@ -109,15 +127,16 @@ class Configuration(_Model):
 
     @model_validator(mode="after")
     def _references_exist(self) -> Configuration:
+        wrong: list[InitErrorDetails] = []
         for kind, entries in (("queues", self.queues), ("teams", self.teams), ("people", self.people)):
             for name, entry in entries.items():
                 if entry.site is not None and entry.site not in self.sites:
-                    msg = f"{kind}.{name}.site: {entry.site!r} is not among sites ({', '.join(self.sites) or 'none'})"
-                    raise ValueError(msg)
+                    wrong.append(_missing((kind, name, "site"), entry.site, "sites", self.sites))
         for name, person in self.people.items():
             if person.team is not None and person.team not in self.teams:
-                msg = f"people.{name}.team: {person.team!r} is not among teams ({', '.join(self.teams) or 'none'})"
-                raise ValueError(msg)
+                wrong.append(_missing(("people", name, "team"), person.team, "teams", self.teams))
+        if wrong:
+            raise ValidationError.from_exception_data(type(self).__name__, wrong)
         return self
 
     def zone_of_site(self, site: str | None) -> ZoneInfo:
