@@ -18,7 +18,9 @@ class _Model(BaseModel):
 class SliceRecord(_Model):
     """What one source partition knows of one scope and channel in one slice of event time; replaces the record before it."""
 
-    kind: Literal["pane", "cell", "cohort"] = Field(description="pane: 10 s by outcome; cell: 15 min by outcome; cohort: 15 min by offer")
+    kind: Literal["pane", "cell", "cohort"] = Field(
+        description="pane: 10 s by outcome; cell: 15 min by outcome (people); cohort: 15 min by offer (contacts)"
+    )
     scope: str = Field(description="queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all")
     channel: str | None
     start_ms: int

@@ -42,10 +42,13 @@ class Slices:
         for (target, pane), counts in ledger.by_outcome.items():
             for scope in scopes_of[target]:
                 self._add(PANE, scope, pane, counts)
-                self._add(CELL, scope, cell_of(pane), counts)
+                # Intervals and days are by offer for contacts, by outcome for people: no window needs the other cell.
+                if scope.channel is None:
+                    self._add(CELL, scope, cell_of(pane), counts)
         for (target, cell), counts in ledger.by_offer.items():
             for scope in scopes_of[target]:
-                self._add(COHORT, scope, cell, counts)
+                if scope.channel is not None:
+                    self._add(COHORT, scope, cell, counts)
 
     def put(self, kind: str, scope: Scope, start_ms: int, counts: Counts) -> None:
         """Take a kept slice back in, without counting it as changed."""

@@ -35,8 +35,8 @@ def test_absolute() -> None:
     first = booking.changes()
     booking.book(912_000, 900_000)
 
-    assert first == {("pane", 910_000): {"offered": 1}, ("cell", 900_000): {"offered": 1}, ("cohort", 0): {"offered": 1}}
-    assert booking.changes() == {("pane", 910_000): {"offered": 2}, ("cell", 900_000): {"offered": 2}, ("cohort", 900_000): {"offered": 1}}
+    assert first == {("pane", 910_000): {"offered": 1}, ("cohort", 0): {"offered": 1}}
+    assert booking.changes() == {("pane", 910_000): {"offered": 2}, ("cohort", 900_000): {"offered": 1}}
     assert booking.changes() == {}
 
 
@@ -74,8 +74,25 @@ def test_nothing_comes_back() -> None:
     booking.book(910_000, 890_000)
 
     # Floors: panes 5,000,000 - 60,000 = 4,940,000; cells 5,000,000 - 3,600,000 = 1,400,000, down to 900,000.
-    assert gone == {("pane", 910_000): None, ("cell", 900_000): {"offered": 1}, ("cohort", 0): None}
-    assert booking.changes() == {("cell", 900_000): {"offered": 2}}
+    assert gone == {("pane", 910_000): None, ("cohort", 0): None}
+    assert booking.changes() == {}
+
+
+def test_cells_for_people() -> None:
+    """People's time has a cell by outcome and none by offer; contacts have it the other way round."""
+    targets = Targets(Configuration())
+    slices = Slices(targets, 60_000, 3_600_000)
+    ledger = Ledger()
+    # 899,000 to 901,000: a second before and a second after the border of two panes and two cells.
+    ledger.book_time(targets.number(Scope("team:t", None)), 899_000, 901_000, "idle_ms", 1)
+    slices.book(ledger)
+
+    assert {(kind, start): counts for (kind, _, start), counts in slices.changes()} == {
+        ("pane", 890_000): {"idle_ms": 1000},
+        ("cell", 0): {"idle_ms": 1000},
+        ("pane", 900_000): {"idle_ms": 1000},
+        ("cell", 900_000): {"idle_ms": 1000},
+    }
 
 
 def test_taken_back_in() -> None:
