@@ -1,0 +1,412 @@
+"""What the dashboards show: the wallboard, one queue in detail, and the pipeline; titles and texts of figures are the catalogue's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deploy.grafana.model import Panel, Query, board, choice, from_label, threshold_steps
+from streams.catalogue import KPI_BY_ID, SERVING_METRICS, Kpi, metrics_of, window_label
+from streams.serving.exporter import DEFAULT_WINDOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BOARDS"]
+
+_UNITS = {"contacts": "short", "seconds": "s", "ratio": "percentunit", "agents": "short", "offers": "short"}
+_WINDOWS = tuple(window_label(window) for window in DEFAULT_WINDOWS)
+#: Every selector follows the choice of job and instance on the page.
+_WHERE = 'job=~"$job", instance=~"$instance"'
+_GREEN, _YELLOW, _RED = "semi-dark-green", "semi-dark-yellow", "semi-dark-red"
+#: Against the general target; each queue's own is what alerts compare with.
+_SERVICE_LEVEL = threshold_steps((None, _RED), (0.6, _YELLOW), (0.8, _GREEN))
+_FRESH = threshold_steps((None, _GREEN), (10, _YELLOW), (30, _RED))
+_NONE_IS_GOOD = threshold_steps((None, _GREEN), (1, _RED))
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _description(kpi: Kpi) -> str:
+    return f"{kpi.meaning_en}\n\n{kpi.ja}: {kpi.meaning_ja}\n\n{_capitalized(kpi.formula)}."
+
+
+def _newest(metric: str, select: str) -> str:
+    """Return the series of a metric once, whichever replicas of serve export it."""
+    return f"max without (instance) ({metric}{{{_WHERE}, {select}}})"
+
+
+def _of(kpi: Kpi, select: str, *, window: str = "$window") -> str:
+    chosen = select if "now" in kpi.windows else f'{select}, window="{window}"'
+    return _newest(kpi.metric, chosen)
+
+
+def _figure(kpi_id: str, select: str, legend: str, **changes: Any) -> Panel:
+    """Return the panel of one figure, as the catalogue has it."""
+    kpi = KPI_BY_ID[kpi_id]
+    facts: dict[str, Any] = {
+        "title": _capitalized(kpi.en),
+        "description": _description(kpi),
+        "queries": (Query(_of(kpi, select), legend),),
+        "unit": _UNITS[kpi.unit],
+        "decimals": 1 if kpi.unit == "ratio" else 0,
+        "maximum": 1 if kpi.unit == "ratio" else None,
+    }
+    return Panel(**(facts | changes))
+
+
+def _figures(title: str, kpi_ids: tuple[str, ...], select: str, **changes: Any) -> Panel:
+    """Return one panel with several figures of the same unit."""
+    kpis = [KPI_BY_ID[kpi_id] for kpi_id in kpi_ids]
+    return Panel(
+        title=title,
+        description="\n\n".join(f"**{_capitalized(kpi.en)}** ({kpi.ja}): {kpi.meaning_en}" for kpi in kpis),
+        queries=tuple(Query(_of(kpi, select), f"{_capitalized(kpi.en)} {{{{channel}}}}") for kpi in kpis),
+        unit=_UNITS[kpis[0].unit],
+        **changes,
+    )
+
+
+def _help(metric: str) -> str:
+    return next(about.help for about in SERVING_METRICS if about.name == metric)
+
+
+def _age(title: str, metric: str, **changes: Any) -> Panel:
+    expr = f"time() - max without (instance) ({metric}{{{_WHERE}}})"
+    return Panel(title=title, description=_help(metric), queries=(Query(expr, title),), unit="s", decimals=0, **changes)
+
+
+def _serving_variables() -> list[dict[str, Any]]:
+    return [
+        from_label("job", "Job", "contact_center_build_info"),
+        from_label("instance", "Instance", 'contact_center_build_info{job=~"$job"}'),
+    ]
+
+
+def _freshness() -> tuple[Panel, ...]:
+    silent = "contact_center_source_stale"
+    return (
+        _age("Age of the figures", "contact_center_as_of_timestamp_seconds", kind="stat", width=4, height=4, steps=_FRESH),
+        Panel(
+            title="Silent sources",
+            description=_help(silent),
+            queries=(Query(f"sum(max without (instance) ({silent}{{{_WHERE}}}))", "Silent sources"),),
+            unit="short",
+            kind="stat",
+            width=4,
+            height=4,
+            decimals=0,
+            steps=_NONE_IS_GOOD,
+        ),
+    )
+
+
+def _wallboard() -> dict[str, Any]:
+    total, queues = 'scope_kind="total", channel=~"$channel"', 'scope_kind="queue", channel=~"$channel"'
+    small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
+    table_of = ("service_level_live", "waiting", "longest_wait", "asa", "abandon_rate", "offered", "answered")
+    columns = [KPI_BY_ID[kpi_id] for kpi_id in table_of]
+    return board(
+        uid="contact-streams-wallboard",
+        title="Wallboard",
+        description="What is going on now, over all queues and by queue.",
+        variables=[
+            *_serving_variables(),
+            from_label("channel", "Channel", 'contact_center_contacts_waiting{job=~"$job"}'),
+            choice("window", "Window", _WINDOWS, "15m"),
+        ],
+        rows=[
+            (
+                "Now",
+                [
+                    *_freshness(),
+                    _figure("waiting", total, "{{channel}}", **small),
+                    _figure("longest_wait", total, "{{channel}}", **small),
+                    _figure("in_progress", total, "{{channel}}", **small),
+                    _figure("service_level_live", total, "{{channel}}", **small, steps=_SERVICE_LEVEL),
+                ],
+            ),
+            (
+                "Queues",
+                [
+                    Panel(
+                        title="Queues",
+                        description="\n\n".join(f"**{_capitalized(kpi.en)}**: {kpi.meaning_en}" for kpi in columns),
+                        queries=tuple(Query(_of(kpi, queues)) for kpi in columns),
+                        unit="short",
+                        kind="table",
+                        width=24,
+                        height=10,
+                        columns={_capitalized(kpi.en): _UNITS[kpi.unit] for kpi in columns},
+                    ),
+                    _figure("service_level_live", queues, "{{scope}} {{channel}}", width=12),
+                    _figure("waiting", queues, "{{scope}} {{channel}}", width=12),
+                ],
+            ),
+            (
+                "People",
+                [
+                    _figure("agents_by_state", 'scope_kind="total"', "{{state}}", kind="bargauge", width=12),
+                    _figure("occupancy", 'scope_kind="team"', "{{scope}}", width=12),
+                ],
+            ),
+        ],
+    )
+
+
+def _queue_detail() -> dict[str, Any]:
+    here = 'scope_kind="queue", scope="$scope", channel=~"$channel"'
+    small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
+    measured = [KPI_BY_ID[kpi_id] for kpi_id in ("att", "average_hold", "acw", "aht")]
+    coverage = [(kpi, metric) for kpi in measured for metric in metrics_of(kpi) if metric.part == "coverage"]
+    target = 'max without (job) (queue_channel:contact_center_service_level_target:ratio{job=~"$job", scope="$scope", channel=~"$channel"})'
+    level, live = KPI_BY_ID["service_level"], KPI_BY_ID["service_level_live"]
+    return board(
+        uid="contact-streams-queue",
+        title="Queue detail",
+        description="One queue over time.",
+        variables=[
+            *_serving_variables(),
+            from_label("scope", "Queue", 'contact_center_contacts_waiting{job=~"$job", scope_kind="queue"}', several=False),
+            from_label("channel", "Channel", 'contact_center_contacts_waiting{job=~"$job", scope_kind="queue", scope="$scope"}'),
+            choice("window", "Window", _WINDOWS, "15m"),
+        ],
+        since="now-6h",
+        rows=[
+            (
+                "Now",
+                [
+                    *_freshness(),
+                    _figure("waiting", here, "{{channel}}", **small),
+                    _figure("longest_wait", here, "{{channel}}", **small),
+                    _figure("in_progress", here, "{{channel}}", **small),
+                    _figure("service_level", here, "{{channel}}", **small, steps=_SERVICE_LEVEL),
+                ],
+            ),
+            (
+                "Service",
+                [
+                    Panel(
+                        title=_capitalized(level.en),
+                        description=f"{_description(level)}\n\n**{_capitalized(live.en)}**: {live.meaning_en}",
+                        queries=(
+                            Query(_of(level, here), f"{_capitalized(level.en)} {{{{channel}}}}"),
+                            Query(_of(live, here), f"{_capitalized(live.en)} {{{{channel}}}}"),
+                            Query(target, "Target {{channel}}"),
+                        ),
+                        unit="percentunit",
+                        width=12,
+                        maximum=1,
+                    ),
+                    _figures("Answered and abandoned", ("answer_rate", "abandon_rate"), here, width=12, maximum=1),
+                    _figures("Waiting times", ("asa", "time_to_abandon", "longest_wait"), here, width=12),
+                    _figures("Contacts", ("offered", "answered", "abandoned", "handled", "waiting"), here, width=12),
+                ],
+            ),
+            (
+                "Work",
+                [
+                    _figures("Handling times", tuple(kpi.id for kpi in measured), here, width=12),
+                    Panel(
+                        title="Measured share of the handling times",
+                        description="\n\n".join(metric.help for _, metric in coverage),
+                        queries=tuple(
+                            Query(_newest(metric.name, f'{here}, window="$window"'), f"{_capitalized(kpi.en)} {{{{channel}}}}")
+                            for kpi, metric in coverage
+                        ),
+                        unit="percentunit",
+                        width=6,
+                        maximum=1,
+                    ),
+                    _figure("non_response", here, "{{channel}}", width=6),
+                ],
+            ),
+        ],
+    )
+
+
+def _rate(metric: str) -> str:
+    return f"sum without (instance) (rate({metric}{{{_WHERE}}}[$__rate_interval]))"
+
+
+def _of_process(title: str, description: str, query: str, legend: str, unit: str, **changes: Any) -> Panel:
+    return Panel(title=title, description=description, queries=(Query(query, legend),), unit=unit, **changes)
+
+
+def _gauge(metric: str) -> str:
+    return f"{metric}{{{_WHERE}}}"
+
+
+def _pipeline() -> dict[str, Any]:
+    seen = "contact_center_source_last_seen_timestamp_seconds"
+    complete = "contact_center_complete_through_timestamp_seconds"
+    publish = "contact_center_gateway_publish_seconds"
+    quantiles = tuple(
+        Query(f"histogram_quantile({quantile}, {_rate(f'{publish}_bucket')})", f"{label} of requests")
+        for quantile, label in ((0.5, "half"), (0.99, "99 %"))
+    )
+    return board(
+        uid="contact-streams-pipeline",
+        title="Pipeline",
+        description="How events come in, how they are counted and how fresh the figures are, in the order of the data path.",
+        variables=[
+            from_label("job", "Job", 'up{job=~"contact-streams-.+"}'),
+            from_label("instance", "Instance", 'up{job=~"$job"}'),
+        ],
+        rows=[
+            (
+                "Sources",
+                [
+                    _of_process(
+                        "Silence by source", _help(seen), f"time() - max without (instance) ({_gauge(seen)})", "{{source}}", "s", width=12
+                    ),
+                    _of_process(
+                        "Processes that answer",
+                        "Processes that Prometheus reaches, by kind.",
+                        f"sum without (instance) ({_gauge('up')})",
+                        "{{job}}",
+                        "short",
+                        width=12,
+                    ),
+                ],
+            ),
+            (
+                "Gateway",
+                [
+                    _of_process(
+                        "Events taken",
+                        "Events that Kafka acknowledged, by sender.",
+                        _rate("contact_center_gateway_events_accepted_total"),
+                        "{{sender}}",
+                        "eps",
+                        width=6,
+                    ),
+                    _of_process(
+                        "Events refused",
+                        "Events that break a rule, by sender and reason; they become dead letters.",
+                        _rate("contact_center_gateway_events_rejected_total"),
+                        "{{sender}}: {{reason}}",
+                        "eps",
+                        width=6,
+                    ),
+                    _of_process(
+                        "Requests",
+                        "Requests for /v1/events by the status they were answered with.",
+                        _rate("contact_center_gateway_requests_total"),
+                        "{{status}}",
+                        "reqps",
+                        width=6,
+                    ),
+                    Panel(
+                        title="Publishing",
+                        description="From the first event handed to Kafka until all of a request's were acknowledged.",
+                        queries=quantiles,
+                        unit="s",
+                        width=6,
+                    ),
+                ],
+            ),
+            (
+                "Workers",
+                [
+                    _of_process(
+                        "Records processed",
+                        "Records taken in, by flow.",
+                        _rate("contact_center_events_processed_total"),
+                        "{{flow}}",
+                        "eps",
+                    ),
+                    Panel(
+                        title="Late and repeated events",
+                        description="Late ones came after the grace and change no figure; repeated ones were known and count once.",
+                        queries=(
+                            Query(_rate("contact_center_events_late_total"), "late: {{flow}}"),
+                            Query(_rate("contact_center_events_repeated_total"), "repeated: {{flow}}"),
+                        ),
+                        unit="eps",
+                    ),
+                    _of_process(
+                        "Dead letters",
+                        "Records set aside, by flow and reason.",
+                        _rate("contact_center_events_dead_lettered_total"),
+                        "{{flow}}: {{reason}}",
+                        "eps",
+                    ),
+                    _of_process(
+                        "Commits",
+                        "Committed transactions a second.",
+                        f"rate({_gauge('contact_center_flushes_total')}[$__rate_interval])",
+                        "{{instance}}",
+                        "ops",
+                    ),
+                    _of_process(
+                        "Duration of a commit",
+                        "How long the last transaction took; at 8 seconds Kafka ends it.",
+                        _gauge("contact_center_last_flush_duration_seconds"),
+                        "{{instance}}",
+                        "s",
+                    ),
+                    Panel(
+                        title="Rows and records written",
+                        description="Rows of state, and records published (panes, metrics, dead letters), a second.",
+                        queries=(
+                            Query(_rate("contact_center_flushed_rows_total"), "rows of state"),
+                            Query(_rate("contact_center_flushed_records_total"), "records"),
+                        ),
+                        unit="wps",
+                    ),
+                    _of_process(
+                        "Progress by partition",
+                        "How fast the committed offset of each source partition moves; one that stands still while others move is stuck.",
+                        f"clamp_min(deriv({_gauge('contact_center_committed_offset')}[$__rate_interval]), 0)",
+                        "{{topic}} {{partition}}",
+                        "eps",
+                    ),
+                    _of_process(
+                        "Restoring",
+                        "1 while a worker restores the state of its partitions.",
+                        _gauge("contact_center_recovering"),
+                        "{{instance}}",
+                        "bool",
+                        maximum=1,
+                    ),
+                    _of_process(
+                        "Duration of restoring",
+                        "How long the restore of each partition took.",
+                        _gauge("contact_center_restore_duration_seconds"),
+                        "{{topic}} {{partition}}",
+                        "s",
+                    ),
+                ],
+            ),
+            (
+                "Figures",
+                [
+                    _age("Age of the figures", "contact_center_as_of_timestamp_seconds"),
+                    _age("Age of what is complete", complete),
+                    _of_process(
+                        "Serving",
+                        _help("contact_center_reader_connected"),
+                        _gauge("contact_center_reader_connected"),
+                        "{{instance}}",
+                        "bool",
+                        maximum=1,
+                        width=4,
+                    ),
+                    _of_process(
+                        "Open event streams",
+                        _help("contact_center_event_stream_clients"),
+                        _gauge("contact_center_event_stream_clients"),
+                        "{{instance}}",
+                        "short",
+                        width=4,
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+#: What makes each dashboard.
+BOARDS: tuple[Callable[[], dict[str, Any]], ...] = (_wallboard, _queue_detail, _pipeline)
