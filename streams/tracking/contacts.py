@@ -90,7 +90,7 @@ class ContactTracker:
             return
         may_have_moved = conversation is None
         if conversation is None:
-            conversation = self.conversations[name] = Conversation()
+            conversation = self.conversations[name] = Conversation(name)
         if conversation.takes_in_order(fact):
             conversation.append(fact, self._rules, self._ledger)
         elif self._count_anew(conversation, fact, received):
@@ -101,14 +101,15 @@ class ContactTracker:
             return
         self._changed.add(name)
         if may_have_moved or conversation.moved():
-            self._note_now(name, conversation)
+            # Its own name: each event brings another copy of it.
+            self._note_now(conversation.name, conversation)
 
     def _count_anew(self, conversation: Conversation, fact: Fact, received: int) -> bool:
         """Count all facts again with one more among them; refuse what would change a frozen pane after an exclusion."""
         facts = sorted([*conversation.facts, fact])
         before, after = Ledger(), Ledger()
         Conversation().refold(conversation.facts, self._rules, before)
-        counted = Conversation()
+        counted = Conversation(conversation.name)
         counted.refold(facts, self._rules, after)
         after.add(before, -1)
         if fact[2] == Kind.EXCLUDED:
@@ -192,7 +193,7 @@ class ContactTracker:
 
     def restore_conversation(self, name: str, facts: list[Fact]) -> None:
         """Take a kept conversation back in."""
-        conversation = self.conversations[name] = Conversation()
+        conversation = self.conversations[name] = Conversation(name)
         conversation.refold(facts, self._rules, Ledger())
         self._note_now(name, conversation)
 

@@ -37,12 +37,13 @@ class Conversation:
     """
 
     __slots__ = (
-        "apart", "channel", "counted", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs", "noted_active",
+        "apart", "channel", "counted", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs", "name", "noted_active",
         "noted_leg", "noted_visit", "noted_waiting", "single", "single_targets", "touch_ms", "touch_seen", "visit",
         "visit_channel", "visit_queue", "void", "working",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.name = name
         self.facts: list[Fact] = []
         self.noted_visit: int | None = None
         self.noted_leg: Leg | None = None
@@ -61,7 +62,7 @@ class Conversation:
         self.single: Episode | None = None  # the one episode of a conversation with one visit
         self.episodes: dict[int, Episode] | None = None  # per larger scope's number, from the second visit on
         self.leg: Leg | None = None
-        self.legs: list[Leg] = []  # ended, wrap-up still to come
+        self.legs: list[Leg] | None = None  # ended, wrap-up still to come
         self.had_leg = False
         self.last: tuple[str, str] | None = None  # queue and channel of the last visit or leg
         self.counted: set[str | tuple[int, str]] | None = None  # names: booked under the single group

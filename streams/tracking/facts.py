@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from schemas.times import seconds_to_ms
@@ -83,7 +84,7 @@ _DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
     "contact.arrived": (int(Kind.ARRIVED), lambda e: (e.channel, e.direction, None, None)),
     "contact.left_queue": (int(Kind.LEFT_QUEUE), lambda e: (e.reason, e.queue, _ms(e.wait_seconds), None)),
     "contact.transferred": (int(Kind.TRANSFERRED), _none),
-    "contact.queued": (int(Kind.QUEUED), lambda e: (e.queue, e.channel, None, None)),
+    "contact.queued": (int(Kind.QUEUED), lambda e: (intern(e.queue), e.channel, None, None)),
     "contact.offer_ended": (int(Kind.OFFER_ENDED), lambda e: (e.outcome, e.queue, None, None) if e.outcome == "no_answer" else None),
     "contact.answered": (int(Kind.ANSWERED), _answered),
     "contact.work_started": (int(Kind.WORK_STARTED), _agent),

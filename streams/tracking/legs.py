@@ -53,6 +53,8 @@ def end_leg(c: Conversation, at: int, ledger: Ledger) -> None:
             leg.hold_ms += at - leg.held_at
             leg.held_at = None
         leg.talk_ms = at - leg.started - leg.hold_ms
+    if c.legs is None:
+        c.legs = []
     c.legs.append(leg)
     counts, sums = ["handled"], []
     if leg.talk_ms is not None:
@@ -68,7 +70,9 @@ def end_leg(c: Conversation, at: int, ledger: Ledger) -> None:
 
 def leg_of(c: Conversation, agent: str | None) -> Leg | None:
     """Return the leg that a wrap-up of this agent belongs to: the latest one whose wrap-up has not ended."""
-    legs = c.legs if c.leg is None else [*c.legs, c.leg]
+    legs = c.legs or []
+    if c.leg is not None:
+        legs = [*legs, c.leg]
     return next((leg for leg in reversed(legs) if agent is None or leg.agent in (None, agent)), None)
 
 

@@ -26,6 +26,8 @@ class QueueTargets(NamedTuple):
     """the queue and its larger scopes together"""
     queue: int
     larger: tuple[int, ...]
+    place: tuple[str, str]
+    """queue and channel by name"""
 
 
 class Targets:
@@ -60,7 +62,7 @@ class Targets:
             names.append(TOTAL)
             scopes = [Scope(name, channel) for name in names]
             numbers = [self.number(scope) for scope in scopes]
-            found = QueueTargets(self._group(scopes), numbers[0], tuple(numbers[1:]))
+            found = QueueTargets(self._group(scopes), numbers[0], tuple(numbers[1:]), (queue, channel))
             self._queues[queue, channel] = found
         return found
 

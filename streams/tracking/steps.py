@@ -120,7 +120,8 @@ def _on_wrapped_up(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledger) -
         return
     if leg is c.leg:
         end_leg(c, at, ledger)
-    c.legs.remove(leg)
+    if c.legs is not None:
+        c.legs.remove(leg)
     if wrap_ms is None:
         wrap_ms = max(0, at - (leg.wrap_at if leg.wrap_at is not None else leg.ended))
     counts, sums = ["wrap_count"], [("wrap_ms", wrap_ms)]
@@ -152,8 +153,9 @@ def _answer(
         queue, channel = c.last
     else:
         return
-    c.last = (queue, channel)
-    c.leg = Leg(agent, channel, at, offered, rules.targets.of_queue(queue, channel), hold_known=hold_known)
+    targets = rules.targets.of_queue(queue, channel)
+    c.last = targets.place
+    c.leg = Leg(agent, channel, at, offered, targets, hold_known=hold_known)
     c.had_leg = True
 
 

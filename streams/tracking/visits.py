@@ -63,7 +63,7 @@ def enter(c: Conversation, entered: int, queue: str, channel: str | None, at: in
     if c.had_leg:
         ledger.book(targets.queue, at, entered, (("transfers_in", 1),))
     c.visit, c.visit_queue, c.visit_channel = entered, queue, channel
-    c.last = (queue, channel)
+    c.last = targets.place
 
 
 def _tell_apart(c: Conversation) -> None:

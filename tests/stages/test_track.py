@@ -184,11 +184,11 @@ class TestForgetting:
         # As of 8 h: contacts that ended in the last hour, and those that have not ended yet: at most 900 + 20.
         assert 880 <= len(tracker.conversations) <= 920
         # Panes of 60 min + 180 s + 120 s = 65 min: 390, and 7 beyond the last heartbeat, for the last contact ends 66 s later;
-        # cells of 8 h and the quarter it ends in: 33; cohorts of 8 h: 32; all in two scopes.
-        assert len(tracker.slices) == 2 * (390 + 7 + 33 + 32)
+        # by offer the cells of 8 h: 32, by outcome at most one more; all in two scopes.
+        assert 2 * (390 + 7 + 32) <= len(tracker.slices) <= 2 * (390 + 7 + 32 + 33)
 
     def test_a_contact_in_flight_takes_little_room(self) -> None:
-        """A contact that waits takes at most 1.5 KiB, everything counted."""
+        """A contact that waits takes at most 1 KiB, everything counted."""
         stage = contacts()
         events = [record(value) for number in range(2_000) for value in _entry(number)]
         stage.process(events[:4])
@@ -203,7 +203,7 @@ class TestForgetting:
 
         each = taken / 1_998
         print(f"{each:.0f} bytes a waiting contact")  # noqa: T201 - shown with -s
-        assert each <= 1_536
+        assert each <= 1_024
 
 
 def _entry(number: int) -> tuple[bytes, bytes]:

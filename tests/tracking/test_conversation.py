@@ -48,12 +48,10 @@ class TestAnswered:
         """By outcome each count lies in its own instant, by offer all of them lie where the contact entered."""
         told = Contacts(event("contact.queued", 895, queue="A"), event("contact.answered", 925, agent="ann"), event("contact.ended", 1_805))
 
-        # Entered 09:14:55, answered 09:15:25, ended 09:30:05: panes 890, 920, 1800; cells 0, 900, 1800; by offer cell 0.
+        # Entered 09:14:55, answered 09:15:25, ended 09:30:05: panes 890, 920, 1800; by offer cell 0.
         assert told.starts("queue:A", "offered") == {890: 1}
         assert told.starts("queue:A", "answered") == {920: 1}
         assert told.starts("queue:A", "handled") == {1_800: 1}
-        assert told.starts("queue:A", "answered", kind="cell") == {900: 1}
-        assert told.starts("queue:A", "handled", kind="cell") == {1_800: 1}
         assert told.starts("queue:A", "handled", kind="cohort") == {0: 1}
         assert told.starts("total:all", "answered", kind="cohort") == {0: 1}
 

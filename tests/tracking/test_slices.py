@@ -24,8 +24,10 @@ class _Booking:
         self.slices.book(ledger)
 
     def changes(self) -> dict[tuple[str, int], dict[str, int] | None]:
-        """Return what changed, copied: the slices go on changing."""
-        return {(kind, start): None if counts is None else dict(counts) for (kind, _, start), counts in self.slices.changes()}
+        """Return the panes and cohorts that changed, copied: they go on changing."""
+        return {
+            (kind, start): None if counts is None else dict(counts) for (kind, _, start), counts in self.slices.changes() if kind != "cell"
+        }
 
 
 def test_absolute() -> None:
@@ -69,30 +71,15 @@ def test_nothing_comes_back() -> None:
     """What is booked into a slice that was given up is dropped: it is not begun anew with a part of its sums."""
     booking = _Booking()
     booking.book(910_000, 890_000)
+    booking.book(920_000, 920_000)
     booking.slices.evict(5_000_000)
     gone = booking.changes()
     booking.book(910_000, 890_000)
+    booking.book(920_000, 920_000)
 
-    # Floors: panes 5,000,000 - 60,000 = 4,940,000; cells 5,000,000 - 3,600,000 = 1,400,000, down to 900,000.
-    assert gone == {("pane", 910_000): None, ("cohort", 0): None}
-    assert booking.changes() == {}
-
-
-def test_cells_for_people() -> None:
-    """People's time has a cell by outcome and none by offer; contacts have it the other way round."""
-    targets = Targets(Configuration())
-    slices = Slices(targets, 60_000, 3_600_000)
-    ledger = Ledger()
-    # 899,000 to 901,000: a second before and a second after the border of two panes and two cells.
-    ledger.book_time(targets.number(Scope("team:t", None)), 899_000, 901_000, "idle_ms", 1)
-    slices.book(ledger)
-
-    assert {(kind, start): counts for (kind, _, start), counts in slices.changes()} == {
-        ("pane", 890_000): {"idle_ms": 1000},
-        ("cell", 0): {"idle_ms": 1000},
-        ("pane", 900_000): {"idle_ms": 1000},
-        ("cell", 900_000): {"idle_ms": 1000},
-    }
+    # Floors: panes 5,000,000 - 60,000 = 4,940,000; cohorts 5,000,000 - 3,600,000 = 1,400,000, down to 900,000.
+    assert gone == {("pane", 910_000): None, ("pane", 920_000): None, ("cohort", 0): None, ("cohort", 900_000): {"offered": 1}}
+    assert booking.changes() == {("cohort", 900_000): {"offered": 2}}
 
 
 def test_taken_back_in() -> None:
