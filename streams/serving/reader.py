@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -25,9 +24,9 @@ log = logging.getLogger(__name__)
 #: Pauses before trying again after a failure, doubled each time up to the second.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
 #: Without a record for this long, the brokers are asked whether they are still there.
-_PROBE_AFTER_SECONDS = 3.0
+_PROBE_AFTER_SECONDS = 2.0
 #: How long any question to the brokers may take.
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 5.0
 _POLL_MS = 500
 #: Bounds how long a batch keeps the loop from serving.
 _MAX_RECORDS = 1000
@@ -59,19 +58,26 @@ class Reader:
 
     async def run(self) -> None:
         """Follow the topic until cancelled; failures of Kafka are logged and tried again."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         pause = _FIRST_PAUSE_SECONDS
         while True:
+            began = loop.time()
             try:
                 await self._follow()
+            except asyncio.CancelledError as error:
+                # aiokafka lets the cancelling of its own tasks out: only ours ends this one.
+                if task is None or task.cancelling():
+                    raise
+                reason: BaseException = error
             except (KafkaError, OSError, TimeoutError, TopicError) as error:
-                if self.connected:
-                    pause = _FIRST_PAUSE_SECONDS
-                self.connected = False
-                log.warning("%s cannot be read: %r. Trying again in %.1f s.", self._topic, error, pause)
+                reason = error
+            if loop.time() - began > _LONGEST_PAUSE_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            log.warning("%s cannot be read: %r. Trying again in %.1f s.", self._topic, reason, pause)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def _follow(self) -> None:
+    async def _follow(self) -> NoReturn:
         """Read from the beginning, then on until something fails."""
         partitions = await asyncio.wait_for(self._partitions(), _PATIENCE_SECONDS)
         consumer = AIOKafkaConsumer(
@@ -93,8 +99,8 @@ class Reader:
             log.info("%s is read to its end: %d records.", self._topic, len(fresh.entries()))
             await self._stay(consumer, partitions)
         finally:
-            with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), _PATIENCE_SECONDS)
+            self.connected = False
+            await _stop(consumer)
 
     async def _partitions(self) -> list[TopicPartition]:
         admin = AIOKafkaAdminClient(**self._client)
@@ -122,7 +128,7 @@ class Reader:
                 return
             await _poll(consumer, store)
 
-    async def _stay(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+    async def _stay(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> NoReturn:
         loop = asyncio.get_running_loop()
         heard = loop.time()
         while True:
@@ -147,3 +153,15 @@ async def _poll(consumer: AIOKafkaConsumer, store: Store) -> int:
         for record in records:
             store.feed(record.key, record.value)
     return sum(map(len, batches.values()))
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer in whatever state it is; without brokers it stops halfway, and its connections would be tried forever."""
+    for end in (consumer.stop, consumer._client.close):  # noqa: SLF001 - closing a client twice is harmless
+        # Waited for, not awaited: what is raised here is of no use to anybody.
+        task = asyncio.ensure_future(end())
+        _, late = await asyncio.wait([task], timeout=_PATIENCE_SECONDS)
+        for stuck in late:
+            stuck.cancel()
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            log.debug("The consumer did not stop in order: %r.", task.exception())

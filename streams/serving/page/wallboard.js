@@ -4,6 +4,8 @@ const NOTHING = "–";
 const WINDOWS = [5, 15, 30, 60];
 // Below this many contacts a service level is shown without color: one contact would decide it.
 const COLOR_FROM = 5;
+// Shown with a bar.
+const RATIOS = new Set(["service_level", "occupancy"]);
 const RETRY_MS = 3000;
 
 const query = new URLSearchParams(location.search);
@@ -24,7 +26,8 @@ let staleAfter = 10;
 
 const word = (id, blanks = {}) => (words[id] ?? id).replace(/\{(\w+)\}/g, (_, name) => blanks[name] ?? "");
 const named = (kind, id) => words[`${kind}.${id}`] ?? id;
-const label = (id) => kpis.get(id)[language];
+const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+const label = (id) => capitalized(kpis.get(id)[language]);
 
 // ---- values as text
 
@@ -33,10 +36,11 @@ const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const known = (value) => value !== null && value !== undefined;
 const count = (value) => (known(value) ? whole.format(value) : NOTHING);
 
-function percent(value) {
+function percent(value, digits = 1) {
   if (!known(value)) return NOTHING;
   // Cut, not rounded: 79.96 % has not reached 80 %.
-  return `${(Math.floor(value * 1000 + 1e-9) / 10).toFixed(1)}${language === "ja" ? "%" : " %"}`;
+  const scale = 10 ** digits;
+  return `${(Math.floor(value * 100 * scale + 1e-9) / scale).toFixed(digits)}${language === "ja" ? "%" : " %"}`;
 }
 
 function duration(seconds) {
@@ -70,13 +74,13 @@ function cell(row, id, heading) {
     element.dataset.label = heading;
     element.dataset.kpi = id;
     const value = element.appendChild(document.createElement("b"));
-    const bar = id === "service_level" || id === "occupancy" ? element.appendChild(document.createElement("span")) : null;
+    const detail = element.appendChild(document.createElement("small"));
+    const bar = RATIOS.has(id) ? element.appendChild(document.createElement("span")) : null;
     if (bar) {
       bar.className = "bar";
       bar.append(document.createElement("i"), document.createElement("u"));
-      element.classList.add("wide");
+      element.classList.add("ratio");
     }
-    const detail = element.appendChild(document.createElement("small"));
     row.element.append(element);
     found = row.cells[id] = { element, value, bar, detail };
   }
@@ -101,7 +105,7 @@ function fillBar(made, value, target) {
 const parts = (figure) => (figure && known(figure.denominator) ? `${count(figure.numerator)} / ${count(figure.denominator)}` : "");
 
 function coverage(figure) {
-  return figure && known(figure.coverage) && figure.coverage < 0.995 ? word("measured", { value: percent(figure.coverage) }) : "";
+  return figure && known(figure.coverage) && figure.coverage < 0.995 ? word("measured", { value: percent(figure.coverage, 0) }) : "";
 }
 
 // ---- tables
@@ -181,7 +185,7 @@ function showQueues(table) {
     const of = (id) => window?.kpis[id] ?? null;
     const level = of("service_level");
     const target = targets[scope] ?? null;
-    const detail = [parts(level), known(target) ? word("target", { value: percent(target).replace(".0", "") }) : ""].filter(Boolean).join(" · ");
+    const detail = [parts(level), known(target) ? word("target", { value: percent(target, Number.isInteger(Math.round(target * 1000) / 10) ? 0 : 1) }) : ""].filter(Boolean).join(" · ");
     const made = show(row, "service_level", label("service_level"), percent(level?.value), detail);
     fillBar(made, level?.value, target);
     const judged = known(level?.value) && known(target) && level.denominator >= COLOR_FROM;
@@ -328,9 +332,9 @@ async function begin() {
   staleAfter = told.stale_after_seconds;
   document.documentElement.lang = language;
   document.title = `${word("wallboard")} – Contact Streams`;
-  byId("windows").ariaLabel = word("window");
+  setText(byId("windows"), word("window"));
   for (const n of WINDOWS) {
-    const choice = byId("windows").appendChild(document.createElement("a"));
+    const choice = byId("windows").parentElement.appendChild(document.createElement("a"));
     choice.href = link({ window: `${n}` });
     choice.textContent = word("window.trailing", { n });
     if (n === minutes) choice.setAttribute("aria-current", "true");

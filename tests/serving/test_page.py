@@ -1,0 +1,301 @@
+"""The page in a real browser: what it shows, in both languages and sizes, and what it says when its figures cannot be trusted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import unused_port
+
+from streams.catalogue import KPI_BY_ID
+from streams.serving.api import create_app
+from tests.serving.chromium import Chromium, binary
+from tests.serving.records import Stand, client_of, figure, now_record, progress, small_center, window
+from tests.support.require import require
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from aiohttp.test_utils import TestClient
+
+pytestmark = pytest.mark.browser
+
+#: The cells of a row by KPI, and its heads; undefined until the row is there.
+ROW = """(name => {
+  const row = [...document.querySelectorAll('tbody tr')].find(row => row.cells[0].innerText.startsWith(name));
+  return row && Object.fromEntries([...row.cells].map(cell => [cell.dataset.kpi ?? 'name', cell.innerText.split('\\n').filter(Boolean)]));
+})"""
+MARK = "document.getElementById('mark').innerText"
+STALE = "document.body.classList.contains('stale')"
+
+
+@pytest.fixture(autouse=True)
+def _browser() -> None:
+    require(binary(), "the page is tested in Chromium: apt-get install chromium")
+
+
+def run(check: Coroutine[Any, Any, None]) -> None:
+    """Run a check for a minute at most."""
+    asyncio.run(asyncio.wait_for(check, 60))
+
+
+def url(client: TestClient[web.Request, web.Application], query: str = "") -> str:
+    """Return the address of the page."""
+    return str(client.make_url(f"/{query}"))
+
+
+def test_figures_are_shown_and_null_is_a_dash() -> None:
+    """Each queue and channel has its figures with their parts; what is unknown is a dash, and a zero that is known is 0."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving(targets={"sales": 0.8})) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{ROW}('sales') && {ROW}('north')")
+
+            assert await page.ask(f"{ROW}('sales')") == {
+                "name": ["sales", "Voice"],
+                "service_level": ["74.0 %", "37 / 50 · target 80 %"],
+                "waiting": ["2"],
+                "longest_wait": ["1:12"],
+                "asa": ["0:18"],
+                "aht": ["3:53", "90 % measured"],
+                "abandon_rate": ["10.0 %", "5 / 50"],
+            }
+            claims = await page.ask(f"{ROW}('claims')")
+            assert claims["name"] == ["claims", "Mail"]
+            assert {kpi: claims[kpi][0] for kpi in ("service_level", "longest_wait", "asa", "aht", "abandon_rate")} == dict.fromkeys(
+                ("service_level", "longest_wait", "asa", "aht", "abandon_rate"), "–"
+            )
+            assert claims["waiting"] == ["0"]
+            north = await page.ask(f"{ROW}('north')")
+            assert north["occupancy"] == ["81.2 %", "95 % measured"]
+            assert [north[state] for state in ("handling", "wrap_up", "idle", "available", "unavailable")] == [
+                ["6"],
+                ["1"],
+                ["2"],
+                ["0"],
+                ["1"],
+            ]
+            assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["2", "1:12", "6", "2"]
+            assert "mail" in await page.ask("document.getElementById('silent').innerText")
+            assert page.complaints == []
+
+    run(check())
+
+
+def test_only_the_server_is_asked() -> None:
+    """The page loads nothing from anywhere else, and its content policy has nothing to refuse."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{ROW}('sales')")
+
+            assert len(page.requested) >= 4
+            assert [address for address in page.requested if not address.startswith(url(client))] == []
+            assert page.complaints == []
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("level", "target", "color"),
+    [
+        (figure(0.79996, 79996, 100000), 0.8, "bad"),
+        (figure(0.8, 8, 10), 0.8, "good"),
+        (figure(0.25, 1, 4), 0.8, ""),
+        (figure(0.25, 25, 100), None, ""),
+        (figure(None, 0, 0), 0.8, ""),
+    ],
+    ids=["just below", "reached", "too few to judge", "no target", "unknown"],
+)
+def test_color_means_something(level: dict[str, Any], target: float | None, color: str) -> None:
+    """A service level is colored by its unrounded value against its target, and only if enough contacts stand behind it."""
+
+    async def check() -> None:
+        stand = Stand.fed([progress(), window("queue:sales", kpis={"service_level": level})])
+        targets = {} if target is None else {"sales": target}
+        async with client_of(stand.serving(targets=targets)) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{ROW}('sales')")
+            classes = await page.ask("[...document.querySelector('[data-kpi=service_level]').classList]")
+
+            assert [name for name in classes if name in {"good", "bad"}] == ([color] if color else [])
+            if color == "bad":
+                assert (await page.ask(f"{ROW}('sales')"))["service_level"][0] == "79.9 %"
+
+    run(check())
+
+
+def test_the_longest_wait_ticks_with_as_of_alone() -> None:
+    """While as-of stands still so does the wait, whatever the clock does; when as-of moves, the wait follows."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{ROW}('sales')")
+            await asyncio.sleep(1.5)
+            assert (await page.ask(f"{ROW}('sales')"))["longest_wait"] == ["1:12"]
+
+            stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:05Z"))
+            await page.until(f"{ROW}('sales').longest_wait[0] === '1:17'")
+
+    run(check())
+
+
+def test_figures_grow_stale_without_news() -> None:
+    """Figures that were 9 s old turn stale a good second later, though nothing came; fresh ones turn them live again."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        stand.clock.seconds += 8
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{MARK} === 'live' && !{STALE}")
+            await page.until(f"{STALE} && {MARK}.endsWith('s old')", seconds=5)
+
+            stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:09Z"))
+            await page.until(f"{MARK} === 'live' && !{STALE}")
+
+            stand.connected = False
+            await page.until(f"{STALE} && {MARK}.startsWith('connection lost')")
+
+    run(check())
+
+
+def test_the_page_waits_for_figures() -> None:
+    """Before the topic was read the page says so, and shows neither zeros nor a live mark; then it shows figures by itself."""
+
+    async def check() -> None:
+        stand = Stand(ready=False, connected=False)
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{MARK} === 'reading figures' && {STALE}")
+            assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["–"] * 4
+            assert await page.ask("document.getElementById('no-queues').innerText") == "No queue has reported yet."
+
+            stand.store.take_over(Stand.fed(small_center()).store)
+            stand.ready = stand.connected = True
+            await page.until(f"{ROW}('sales') && {MARK} === 'live'")
+
+    run(check())
+
+
+def test_a_cut_connection_is_marked_and_mends_itself() -> None:
+    """When the server goes the last figures stay, marked; when one is there again the page follows it without a reload."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        port = unused_port()
+
+        async def serve() -> web.AppRunner:
+            runner = web.AppRunner(create_app(stand.serving()), shutdown_timeout=1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            return runner
+
+        runner = await serve()
+        async with Chromium() as page:
+            await page.open(f"http://127.0.0.1:{port}/")
+            await page.until(f"{ROW}('sales') && {MARK} === 'live'")
+
+            await runner.cleanup()
+            await page.until(f"{STALE} && {MARK}.startsWith('connection lost')")
+            assert (await page.ask(f"{ROW}('sales')"))["waiting"] == ["2"]
+
+            stand.store.feed(*now_record("queue:sales", waiting=5, revision=2))
+            stand.store.feed(now_record("queue:claims", "mail")[0], None)
+            stand.store.feed(window("queue:claims", "mail")[0], None)
+            runner = await serve()
+            await page.until(f"{ROW}('sales').waiting[0] === '5' && {MARK} === 'live' && !{ROW}('claims')", seconds=15)
+        await runner.cleanup()
+
+    run(check())
+
+
+def test_japanese() -> None:
+    """``?lang=ja`` shows the catalogue's Japanese names, Japanese words, and a way back."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving(targets={"sales": 0.8})) as client, Chromium() as page:
+            await page.open(url(client, "?lang=ja"))
+            await page.until(f"{ROW}('sales')")
+            heads = await page.ask("[...document.querySelectorAll('#queues th')].map(th => th.innerText)")
+
+            assert heads == [
+                "キュー",
+                *(KPI_BY_ID[kpi].ja for kpi in ("service_level", "waiting", "longest_wait", "asa", "aht", "abandon_rate")),
+            ]
+            assert await page.ask("document.querySelector('#queues th:nth-child(2)').title") == KPI_BY_ID["service_level"].meaning_ja
+            assert await page.ask("document.documentElement.lang") == "ja"
+            assert (await page.ask(f"{ROW}('sales')"))["name"] == ["sales", "電話"]
+            assert (await page.ask(f"{ROW}('sales')"))["service_level"] == ["74.0%", "37 / 50 · 目標 80%"]
+            assert await page.ask(MARK) == "ライブ"
+            assert await page.ask("document.getElementById('language').getAttribute('href')") == "?lang=en&window=15"
+            assert page.complaints == []
+
+    run(check())
+
+
+def test_another_window() -> None:
+    """``?window=`` chooses the trailing window, and the choice is marked."""
+
+    async def check() -> None:
+        stand = Stand.fed([*small_center(), window("queue:sales", name="trailing_60m", kpis={"asa": figure(61, 61, 1)})])
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client, "?window=60"))
+            await page.until(f"{ROW}('sales')")
+
+            assert (await page.ask(f"{ROW}('sales')"))["asa"] == ["1:01"]
+            assert await page.ask("document.querySelector('[aria-current]').innerText") == "60 min"
+
+    run(check())
+
+
+def test_names_are_text() -> None:
+    """A queue named like markup is shown as it is named."""
+    name = "<img src=x onerror=document.title='taken'>"
+
+    async def check() -> None:
+        stand = Stand.fed([progress(), now_record(f"queue:{name}", waiting=1)])
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until("document.querySelector('td.name')")
+
+            assert await page.ask("document.querySelector('td.name b').innerText") == name
+            assert await page.ask("document.images.length") == 0
+            assert "taken" not in await page.ask("document.title")
+
+    run(check())
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (390, 844)])
+def test_nothing_is_cut_off(width: int, height: int, language: str, tmp_path: Path) -> None:
+    """On a wall and on a telephone nothing runs out of the window or of its own cell, with a long name too."""
+    long = "Technische Kundenbetreuung Geschäftskunden, zweite Ebene"
+
+    async def check() -> None:
+        records = [window(f"queue:{long}", kpis={"service_level": figure(0.98765, 12345, 12500), "aht": figure(5432, 1, 1, 0.5)})]
+        stand = Stand.fed([*small_center(), *records, now_record(f"queue:{long}", waiting=1234, waiting_since="2026-03-31T20:00:00Z")])
+        async with client_of(stand.serving(targets={long: 0.8})) as client, Chromium(width=width, height=height) as page:
+            await page.open(url(client, f"?lang={language}"))
+            await page.until(f"{ROW}('Technische')")
+
+            assert await page.ask("document.documentElement.scrollWidth") <= width
+            outside = await page.ask(
+                "[...document.querySelectorAll('td, th, header *, #summary *')]"
+                ".filter(e => e.offsetParent && getComputedStyle(e).display !== 'inline' && e.scrollWidth > e.clientWidth + 1)"
+                ".map(e => e.outerHTML)"
+            )
+            picture = tmp_path / f"{language}-{width}.png"  # pytest keeps it for a while: look at it
+            await page.photograph(picture)
+            assert outside == []
+            assert picture.stat().st_size > 10_000
+
+    run(check())
