@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schemas.generators.asyncapi import asyncapi_source
 from schemas.generators.event_page import event_page
 from schemas.generators.json_schema import json_schemas
 from schemas.generators.structs import struct_source
+from schemas.generators.topic_page import topic_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,9 @@ def products() -> dict[str, str]:
     """Return the text of every generated file by its path below the project's root."""
     return {
         "schemas/structs.py": struct_source(),
+        "schemas/asyncapi.yaml": asyncapi_source(),
         "docs/events.md": event_page(),
+        "docs/topics.md": topic_page(),
         **{f"{_JSON}/{path}": text for path, text in json_schemas().items()},
     }
 

@@ -1,0 +1,61 @@
+"""Who writes and who reads each topic: what the list of topics does not say and documents need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.topics import TOPICS, Topic
+
+__all__ = ["PARTIES", "Parties", "compatibility", "is_internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """The programs that write to a topic and those that read it."""
+
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    #: Whether others may rely on it; what is not public may change with any version.
+    public: bool = True
+
+
+_CONNECTORS: Final = ("connectors", "gateway")
+_EVENTS: Final = Parties(_CONNECTORS, ("worker",))
+_STATE: Final = Parties(("worker",), ("worker",), public=False)
+_METRICS: Final = Parties(("worker",), ("other programs",))
+_DEAD: Final = Parties((*_CONNECTORS, "worker"), ("people, with any Kafka client",))
+
+#: Topic without prefix → its parties.
+PARTIES: Final[dict[str, Parties]] = {
+    "contact-events.v1": _EVENTS,
+    "agent-events.v1": _EVENTS,
+    "customer-events.v1": Parties(("connectors", "gateway", "other programs"), ("other programs",)),
+    "track-contacts-state.v1": _STATE,
+    "track-agents-state.v1": _STATE,
+    "queue-panes.v1": _STATE,
+    "queue-metrics.v1": _METRICS,
+    "queue-metrics-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
+    "contact-events-dead-letters.v1": _DEAD,
+    "agent-events-dead-letters.v1": Parties(("gateway", "worker"), ("people, with any Kafka client",)),
+}
+
+
+def is_internal(topic: Topic) -> bool:
+    """Say whether a topic is the engine's own."""
+    return not PARTIES[topic.name].public
+
+
+def compatibility(topic: Topic) -> str:
+    """Return what a reader of a topic may rely on."""
+    if is_internal(topic):
+        return "none: the engine's own, and may change with any version"
+    if topic.model is None:
+        return "the `dead-letter-` headers only grow in number; key and value are as they came"
+    version = topic.name.rpartition(".")[2]
+    return f"additions only within `{version}`: a new field is optional, an unknown one is to be ignored; anything else makes a new topic"
+
+
+_missing = {topic.name for topic in TOPICS} ^ PARTIES.keys()
+if _missing:
+    raise ValueError(f"schemas/generators/parties.py and schemas/topics.py differ in {', '.join(sorted(_missing))}")

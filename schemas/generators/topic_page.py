@@ -1,0 +1,122 @@
+"""Writes `docs/topics.md`: every topic with its key, value, settings, and who writes and reads it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.dead_letters import HEADER_NAMES
+from schemas.generators.parties import PARTIES, compatibility, is_internal
+from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic
+
+__all__ = ["topic_page"]
+
+_UNITS: Final = ((24 * 60 * 60 * 1000, "day"), (60 * 60 * 1000, "hour"), (60 * 1000, "minute"), (1000, "second"))
+
+_INTRODUCTION = f"""<!-- Written by `python -m schemas.generate` from `schemas/topics.py`: change that. -->
+
+# Topics
+
+Everything goes over Kafka, and other programs may take part: they publish events, and they subscribe to the metric topics as
+`contact-streams serve` does. `schemas/asyncapi.yaml` says the same for tools.
+
+## Rules
+
+- **Names** begin with a prefix, `{DEFAULT_PREFIX}` unless `--prefix` says otherwise: `{TOPICS[0].full_name()}`.
+- **Numbers of partitions are permanent.** State is bound to them; a topic with another number is refused at start.
+- **Read committed.** Workers write in transactions: without `isolation.level=read_committed` a reader sees what never happened.
+- **Values are JSON** in UTF-8, one object a record, with the JSON Schemas in `schemas/json/topics/`.
+- **Only additions within a version.** A new field is optional, an unknown one is to be ignored; anything else makes a new topic `….v2`.
+- **Record timestamps are the brokers'** (`LogAppendTime`). When something happened stands in the value.
+- **Missing topics are made by the worker** when it starts, with the settings below; `--replication` says with how many replicas.
+
+## At a glance
+"""
+
+_READING = """
+## Following the figures
+
+`queue-metrics-latest.v1` is a table: its newest record of each key is a row. A subscriber reads it from the beginning,
+keeps the last value of each key, and goes on reading. `examples/latest_table/` does it in ten lines. What it has to know:
+
+- **A record replaces** the one before it under the same key; it is never a difference.
+- **`revision` grows** with every record of a key. A lower one, or the same, is a repeat: ignore it.
+- **An empty value deletes** the key (an interval or a day that is over and given up).
+- **`final`** says that only late events could change a window any more, and they do not: they are counted in `late_events`.
+- Unknown figures are null. A ratio or mean travels with numerator and denominator; see [metrics](metrics.md).
+- Each partition has its `progress` record: `as_of` and `complete_through` of the whole are the newest and the earliest of them.
+
+| record | key |
+| --- | --- |
+| trailing window | `window\\|trailing_15m\\|voice\\|queue:sales` |
+| interval, day | `window\\|interval_15m\\|voice\\|queue:sales\\|1775034000000`, the last part being its start in milliseconds |
+| figures about people | the same with `-` in place of the channel: `window\\|day\\|-\\|team:north\\|1775001600000` |
+| now | `now\\|voice\\|queue:sales` |
+| progress | `progress\\|0`, with the partition of queue-panes |
+
+`queue-metrics.v1` has the same records with every revision, for those who store history.
+"""
+
+
+def _duration(ms: int) -> str:
+    for size, unit in _UNITS:
+        if ms % size == 0:
+            number = ms // size
+            return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    return f"{ms} ms"
+
+
+def _retention(topic: Topic) -> str:
+    if topic.retention_ms is not None:
+        return _duration(topic.retention_ms)
+    return "the newest record of each key"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _value(topic: Topic) -> str:
+    if topic.model is not None:
+        return f"[JSON Schema](../schemas/json/topics/{topic.name}.json)"
+    return "the engine's own" if is_internal(topic) else "as it came"
+
+
+def _overview() -> str:
+    rows = [
+        f"| [`{topic.name}`](#{topic.name.replace('.', '')}) | {topic.partitions} | {topic.cleanup_policy} | {_retention(topic)} "
+        f"| {', '.join(PARTIES[topic.name].writers)} | {', '.join(PARTIES[topic.name].readers)} |"
+        for topic in TOPICS
+    ]
+    head = ("| topic | partitions | cleanup | kept | written by | read by |", "| --- | --- | --- | --- | --- | --- |")
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def _section(topic: Topic) -> str:
+    parties = PARTIES[topic.name]
+    facts = {
+        "key": _escaped(topic.key),
+        "value": _value(topic),
+        "partitions": f"{topic.partitions}" + (f", as many as `{topic.partitions_of}`" if topic.partitions_of else ""),
+        "cleanup": f"{topic.cleanup_policy}; kept: {_retention(topic)}",
+        "written by": ", ".join(parties.writers),
+        "read by": ", ".join(parties.readers),
+        "compatibility": compatibility(topic),
+        "cannot be processed": f"goes to `{topic.dead_letters}`" if topic.dead_letters else "",
+        "settings": ", ".join(f"`{name}={value}`" for name, value in sorted(topic.config().items())),
+    }
+    rows = [f"| {name} | {text} |" for name, text in facts.items() if text]
+    return "\n".join([f"### {topic.name}", "", topic.summary, "", "| | |", "| --- | --- |", *rows]) + "\n"
+
+
+def _dead_letters() -> str:
+    names = "\n".join(f"- `{name}`" for name in HEADER_NAMES)
+    return (
+        "## Dead letters\n\nKey, value and headers are as they came; these headers are added, as text. "
+        f"What is not known is left out, and a connector adds `dead-letter-origin` and its like for what never was a record.\n\n{names}\n"
+    )
+
+
+def topic_page() -> str:
+    """Return the text of `docs/topics.md`."""
+    sections = "\n".join(_section(topic) for topic in TOPICS)
+    return "\n".join([_INTRODUCTION, f"{_overview()}{_READING}", "## The topics", "", sections, _dead_letters()])
