@@ -23,7 +23,7 @@ test: $(READY) ## run the tests; what needs a missing service is skipped, in CI 
 	$(BIN)/python -m pytest $(ARGS)
 
 test-faults: $(READY) ## run only the tests that kill and pause real processes
-	$(BIN)/python -m pytest -m faults $(ARGS)
+	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-10} $(BIN)/python -m pytest -m faults $(ARGS)
 
 check: $(READY) ## lint, formatting and types
 	$(BIN)/ruff check .

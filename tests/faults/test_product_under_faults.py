@@ -1,0 +1,119 @@
+"""Two workers of the product under 5,000 events a second on Apache Kafka, killed, paused and crashed: every figure equals the recount."""
+
+# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.engine.exits import ExitCode
+from tests.support.product import ProductRound
+from tests.support.workers import Workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.kafka import Cluster
+
+pytestmark = pytest.mark.faults
+
+#: How many of the rounds below are run.
+ROUND_COUNT = int(os.environ.get("CONTACT_STREAMS_FAULT_ROUNDS", "2"))
+SEED = int(os.environ.get("CONTACT_STREAMS_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
+
+#: A rebalance that waits for a session to end, a restore and the passes before the one that was asked for, on a busy machine.
+CRASH_SECONDS = 60.0
+
+CONTACTS, AGENTS, ROLL_UP = "contact-events.v1", "agent-events.v1", "queue-panes.v1"
+
+
+@dataclass(frozen=True)
+class Round:
+    """Faults under load: ``kill``, ``kill-both``, ``pause``, or a crash point, ``@`` the source of the flow that is to reach it."""
+
+    membership: str
+    faults: tuple[str, ...]
+
+
+ROUNDS = [
+    Round("static", ("kill", "pause")),
+    Round("static", (f"after_outputs@{ROLL_UP}",)),  # dies while roll-up publishes
+    Round("dynamic", ("kill", "pause")),
+    Round("static", (f"after_rows@{CONTACTS}", f"after_rows@{AGENTS}")),
+    Round("static", (f"after_outputs@{CONTACTS}", "during_restore@")),
+    Round("dynamic", (f"after_offsets@{CONTACTS}", f"after_offsets@{ROLL_UP}")),
+    Round("static", (f"after_commit_sent@{CONTACTS}", f"after_commit_sent@{AGENTS}", f"after_commit_sent@{ROLL_UP}")),
+    Round("dynamic", (f"after_outputs@{ROLL_UP}", "during_restore@")),
+    Round("static", ("pause", f"after_offsets@{AGENTS}", "kill-both")),
+    Round("dynamic", ("pause", f"after_rows@{CONTACTS}", "kill-both")),
+]
+
+
+async def inflict(fault: str, product: ProductRound, chance: random.Random) -> None:
+    """Do ``fault`` to one of the workers, or both, and return when it has happened."""
+    workers = product.workers
+    victim = chance.choice(workers.names)
+    if fault == "pause":
+        pause = chance.uniform(10.5, 12)  # a session lasts 10 s
+        print(f"  {victim} paused for {pause:.1f} s")
+        workers.pause(victim)
+        await product.wait(pause)
+        workers.resume(victim)
+        return
+    if fault == "kill-both":
+        print("  both killed")
+        for name in workers.names:
+            workers.kill(name)
+        for name in workers.names:
+            product.start(name)
+        return
+    workers.kill(victim)
+    if fault == "kill":
+        print(f"  {victim} killed")
+        product.start(victim)
+        return
+    point, _, source = fault.partition("@")
+    passes = 1 if point == "during_restore" else chance.randint(1, 12)
+    print(f"  {victim} killed, comes back to die {point}:{passes}{f' of {source}' if source else ''}")
+    reached = f"Crash point {point} reached."
+    before = workers.log(victim).count(reached)
+    product.start(victim, f"{point}:{passes}", source)
+    until = time.monotonic() + CRASH_SECONDS
+    while workers.log(victim).count(reached) == before:
+        if time.monotonic() > until:
+            raise TimeoutError(f"{fault} was not reached in {CRASH_SECONDS} s.\n{workers.log(victim)[-4000:]}")
+        await product.wait(0.2)
+
+
+@pytest.mark.parametrize("number", range(1, 1 + min(ROUND_COUNT, len(ROUNDS))))
+def test_every_figure_under_faults(kafka: Cluster, tmp_path: Path, number: int) -> None:
+    """After kills, pauses and crashes every served figure equals the recount, and no record is lost, doubled or contradicted."""
+    this, seed = ROUNDS[number - 1], SEED + number
+    chance = random.Random(seed)
+    print(f"\nround {number}, seed {SEED} (+{number}), {this.membership}: {', '.join(this.faults)}")
+    with Workers(tmp_path, "tests.support.product_worker") as workers:
+        product = ProductRound(kafka.bootstrap, f"round-{number}-{seed}", workers, seed, static=this.membership == "static")
+
+        async def faults() -> None:
+            for fault in this.faults:
+                await product.wait(chance.uniform(1.5, 3))
+                await inflict(fault, product, chance)
+            await product.wait(chance.uniform(1.5, 3))
+
+        outcome = asyncio.run(product.run(faults, bad_seconds=6))
+        print(
+            f"  {outcome.events} events at {outcome.events_a_second:.0f} a second, {len(outcome.differences)} differences in "
+            f"{outcome.figures} figures, caught up after {outcome.catch_up_seconds:.1f} s; ended by themselves: {workers.ended}"
+        )
+        assert outcome.events_a_second >= 5000
+        assert outcome.differences == []
+        assert outcome.contradictions == []
+        assert outcome.dead_letters == []
+        assert {status for _, status in workers.ended} <= {ExitCode.FENCED, -9}
