@@ -1,0 +1,1 @@
+"""Contact Streams: from contact events to the figures of a contact center, while it happens."""
