@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -188,22 +189,24 @@ class TestForgetting:
         assert 2 * (390 + 7 + 32) <= len(tracker.slices) <= 2 * (390 + 7 + 32 + 33)
 
     def test_a_contact_in_flight_takes_little_room(self) -> None:
-        """A contact that waits takes at most 1 KiB, everything counted."""
+        """A contact that waits takes at most 1,152 bytes, everything counted: the names it came with, its facts, where it waits."""
         stage = contacts()
-        events = [record(value) for number in range(2_000) for value in _entry(number)]
+        events = [record(value) for number in range(4_002) for value in _entry(number)]
         stage.process(events[:4])
         stage.collect()
+        gc.collect()  # empties the interpreter's lists of free objects: taking from them would count as nothing
         tracemalloc.start()
         try:
             stage.process(events[4:])
             stage.collect()
+            gc.collect()
             taken, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
 
-        each = taken / 1_998
+        each = taken / 4_000
         print(f"{each:.0f} bytes a waiting contact")  # noqa: T201 - shown with -s
-        assert each <= 1_024
+        assert each <= 1_152
 
 
 def _entry(number: int) -> tuple[bytes, bytes]:
