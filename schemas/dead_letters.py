@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "CONTENT_ENCODING",
     "HEADER_NAMES",
     "MAX_DETAIL_BYTES",
     "Header",
@@ -52,6 +53,9 @@ HEADER_NAMES: Final = (
     APP_VERSION,
     FAILED_AT,
 )
+
+#: Added where the value had to be packed to fit: ``gzip``, or ``cut`` where only its beginning is kept; the record itself is still in its topic.
+CONTENT_ENCODING: Final = "dead-letter-content-encoding"
 
 #: A longer detail is cut: the record must still fit its topic.
 MAX_DETAIL_BYTES: Final = 2000
@@ -102,7 +106,7 @@ def dead_letter_headers(
 
 def headers_without_ours(headers: Iterable[Header]) -> list[Header]:
     """Return the headers a record had before it became a dead letter, to publish it again."""
-    return [header for header in headers if header[0] not in HEADER_NAMES]
+    return [header for header in headers if header[0] not in HEADER_NAMES and header[0] != CONTENT_ENCODING]
 
 
 def origin_of(headers: Iterable[Header]) -> Origin:

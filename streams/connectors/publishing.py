@@ -44,7 +44,7 @@ ORIGIN: Final = "dead-letter-origin"
 OFFSET: Final = "dead-letter-origin-offset"
 SOURCE: Final = "dead-letter-source"
 
-#: A request of the gateway that is no JSON at all becomes one dead letter; the dead-letter topics take 2 MiB.
+#: A request of the gateway that is no JSON at all becomes one dead letter; the dead-letter topics take 8 MiB.
 _MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
 
 #: How long stopping waits for what is under way, in seconds.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from schemas.dead_letters import Origin, TimestampType, dead_letter_headers
+from schemas.dead_letters import CONTENT_ENCODING, Origin, TimestampType, dead_letter_headers
 from streams.engine.stage import Output
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ def _version() -> str:
 APP_VERSION = _version()
 
 
+#: A larger value is packed: a sender's compression may have hidden how large the record is.
+PACKED_ABOVE_BYTES = 6 * 1024 * 1024
+#: What is kept of a value that is still too large.
+_KEPT_BYTES = 1024 * 1024
+
+
 def dead_letter(topic: str, record: Record, reason: str, detail: str, *, consumer_group: str, failed_at_ms: int) -> Output:
     """Return the dead letter of a record that the track stage refused."""
     timestamp_type: TimestampType = "log_append_time" if getattr(record, "timestamp_type", 0) == 1 else "create_time"
@@ -36,4 +43,10 @@ def dead_letter(topic: str, record: Record, reason: str, detail: str, *, consume
         failed_at_ms=failed_at_ms,
         original=record.headers,
     )
-    return Output(topic, 0, record.key, record.value, tuple((name, value or b"") for name, value in headers))
+    value = record.value
+    if value is not None and len(value) > PACKED_ABOVE_BYTES:
+        packed = gzip.compress(value, compresslevel=1, mtime=0)
+        whole = len(packed) <= PACKED_ABOVE_BYTES
+        value = packed if whole else value[:_KEPT_BYTES]
+        headers.append((CONTENT_ENCODING, b"gzip" if whole else b"cut"))
+    return Output(topic, 0, record.key, value, tuple((name, content or b"") for name, content in headers))

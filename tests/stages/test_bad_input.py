@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -95,6 +97,29 @@ class TestDeadLetters:
         assert len(said["dead-letter-detail"]) <= 2_000
         assert (counters.rejected, counters.events) == ({reason: 1}, 2)
         assert "c1" in track.tracker.conversations
+
+    def test_a_compressed_giant_fits_the_dead_letters(self) -> None:
+        """A record of 20 MiB that its sender had compressed to a few kilobytes is packed again; unpacked it is the same."""
+        giant = b'{"type":"' + b"q" * (20 << 20) + b'"}'
+        track = stage()
+        track.process([record(giant)])
+        (letter,) = dead(track.collect().outputs)
+
+        assert letter.value is not None
+        assert len(letter.value) < 1 << 20
+        assert dict(letter.headers)["dead-letter-content-encoding"] == b"gzip"
+        assert gzip.decompress(letter.value) == giant
+        assert headers_without_ours(letter.headers) == []
+
+    def test_what_cannot_be_packed_is_cut(self) -> None:
+        """A giant that no packing makes small keeps its beginning and says so; the record itself is still in its topic."""
+        giant = Random(1).randbytes(9 << 20)
+        track = stage()
+        track.process([record(giant)])
+        (letter,) = dead(track.collect().outputs)
+
+        assert letter.value == giant[: 1 << 20]
+        assert dict(letter.headers)["dead-letter-content-encoding"] == b"cut"
 
     def test_once(self) -> None:
         """A dead letter is in one flush, and not in the next."""
