@@ -54,7 +54,7 @@ HEADER_NAMES: Final = (
     FAILED_AT,
 )
 
-#: Added where the value had to be packed to fit: ``gzip``, or ``cut`` where only its beginning is kept; the record itself is still in its topic.
+#: Added where the value had to be packed to fit: ``gzip``, or ``cut`` where only its beginning is kept (the record is still in its topic).
 CONTENT_ENCODING: Final = "dead-letter-content-encoding"
 
 #: A longer detail is cut: the record must still fit its topic.
