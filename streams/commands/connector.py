@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.commands import queue_log_options
-from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, start_logging
+from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, label, start_logging
+from streams.commands.mapping_options import make_mapper
 from streams.connectors.feed import Summary, follow, publish_history
 from streams.connectors.follow import StateFileError
+from streams.connectors.mapping import MappingError
+from streams.connectors.mapping.feed import publish_file
 from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublishedError
 
 if TYPE_CHECKING:
     import argparse
 
+    from streams.connectors.mapping import Mapper, Mapping
     from streams.connectors.queue_log import QueueLogParser
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "run_mapping"]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +45,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_kafka_options(queue_log)
     add_log_option(queue_log)
     queue_log.set_defaults(run=run)
+    mapping = platforms.add_parser(
+        "mapping",
+        help="CSV or JSON of any system, by a mapping file",
+        description="Publishes a file as history by a mapping file, then ends; may be repeated, nothing counts twice.",
+    )
+    mapping.add_argument("file", type=Path, metavar="DATA", help="the data file")
+    mapping.add_argument("--mapping", type=Path, required=True, metavar="FILE", help="the mapping file (YAML)")
+    mapping.add_argument("--source", type=label, help="names the system in every event (default: the mapping's source)")
+    mapping.add_argument("--site", type=label, help="the site its events belong to (default: the mapping's site)")
+    add_kafka_options(mapping)
+    add_log_option(mapping)
+    mapping.set_defaults(run=run_mapping)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,15 +81,50 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _publish(args: argparse.Namespace, parser: QueueLogParser) -> Summary:
+def run_mapping(args: argparse.Namespace) -> int:
+    """Publish a mapped file, until its end or until SIGTERM or SIGINT."""
+    start_logging(args.log_level)
+    try:
+        mapping, mapper = make_mapper(args.mapping, source=args.source, site=args.site)
+    except (MappingError, ValueError) as error:
+        return fail(error)
+    if not os.access(args.file, os.R_OK):
+        return fail(f"{args.file}: is not there or cannot be read")
+    try:
+        summary = asyncio.run(_publish_mapped(args, mapping, mapper))
+    except MappingError as error:
+        return fail(error)
+    except NotPublishedError as error:
+        return fail(error, code=1)
+    except OSError as error:
+        return fail(f"{error.filename or args.file}: {error.strerror or error}", code=1)
+    ignored = ", ".join(f"{kind} {count}" for kind, count in sorted(mapper.ignored.items())) or "none"
+    sys.stdout.write(f"{summary.lines} records: {summary.events} events, {summary.rejected} dead letters; without events: {ignored}\n")
+    return 0
+
+
+async def _publish_mapped(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> Summary:
     stop = interruptible()
-    publisher = KafkaPublisher(
+    publisher = _publisher(args, mapper.source)
+    try:
+        return await publish_file(args.file, mapping, mapper, publisher, stop=stop)
+    finally:
+        await publisher.stop()
+
+
+def _publisher(args: argparse.Namespace, source: str) -> KafkaPublisher:
+    return KafkaPublisher(
         args.bootstrap,
         EventTopics.with_prefix(args.prefix),
         now=lambda: datetime.now(UTC),
         timeout_seconds=10,
-        client_id=f"contact-streams-{parser.source}",
+        client_id=f"contact-streams-{source}",
     )
+
+
+async def _publish(args: argparse.Namespace, parser: QueueLogParser) -> Summary:
+    stop = interruptible()
+    publisher = _publisher(args, parser.source)
     try:
         if args.once:
             return await publish_history(args.file, parser, publisher, stop=stop)

@@ -11,8 +11,9 @@ from streams.connectors.queue_log import QueueLogParser, hashed_customer
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
-__all__ = ["CUSTOMER_KEY_VARIABLE", "add_options", "make_parser"]
+__all__ = ["CUSTOMER_KEY_VARIABLE", "add_options", "customer_key", "make_parser"]
 
 #: The secret that callers' numbers are hashed with; without it nothing of a caller passes.
 CUSTOMER_KEY_VARIABLE: Final = "CONTACT_STREAMS_CUSTOMER_KEY"
@@ -34,17 +35,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def make_parser(args: argparse.Namespace) -> QueueLogParser:
-    """Return the parser for the options; raise ValueError with a sentence for the operator."""
+def customer_key() -> Callable[[str], str] | None:
+    """Return what hashes a customer's number with the key of the environment, None without one; raise ValueError for a short one."""
     secret = os.environ.get(CUSTOMER_KEY_VARIABLE, "")
     if secret and len(secret) < _MIN_KEY_LENGTH:
         message = f"{CUSTOMER_KEY_VARIABLE}: a key has at least {_MIN_KEY_LENGTH} characters; unset it to leave customers out"
         raise ValueError(message)
+    return hashed_customer(secret.encode()) if secret else None
+
+
+def make_parser(args: argparse.Namespace) -> QueueLogParser:
+    """Return the parser for the options; raise ValueError with a sentence for the operator."""
     return QueueLogParser(
         args.source,
         now=lambda: datetime.now(UTC),
         zone=args.zone,
         site=args.site,
-        customer_key=hashed_customer(secret.encode()) if secret else None,
+        customer_key=customer_key(),
         ignored_kinds=frozenset(args.ignore_kind),
     )

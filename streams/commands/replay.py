@@ -18,9 +18,13 @@ from schemas.limits import MAX_RECORD_BYTES
 from schemas.times import TimeFormatError, parse_time_ms, to_ms
 from streams.commands import queue_log_options
 from streams.commands.common import add_log_option, fail, start_logging
+from streams.commands.mapping_options import make_mapper
 from streams.configuration import ConfigurationError, load_configuration
+from streams.connectors.feed import Summary
 from streams.connectors.follow import read_lines
 from streams.connectors.lines import Rejected
+from streams.connectors.mapping import MappingError
+from streams.connectors.mapping.feed import mapped_events
 from streams.replay import Replay
 
 if TYPE_CHECKING:
@@ -47,11 +51,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser("replay", help="count a file of events and print the figures", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
         "--connector",
-        required=True,
         choices=("asterisk-queue-log", "canonical"),
         help="what the file holds: an Asterisk queue_log, or canonical contact and agent events as JSON Lines",
+    )
+    what.add_argument(
+        "--mapping", type=Path, metavar="MAPPING", help="mapping file (YAML) that says what the file holds: CSV or JSON of any system"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
     parser.add_argument("--config", type=Path, help="configuration file (YAML)")
@@ -69,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         configuration = load_configuration(args.config)
         rejected: list[Rejected] = []
-        read = _canonical(args.file, rejected) if args.connector == "canonical" else _queue_log(args, rejected)
+        read = _read(args, rejected)
         replay = Replay(configuration)
         last_ms = None
         for occurred_ms, value, kinds, origin in read:
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             last_ms = occurred_ms if last_ms is None else max(last_ms, occurred_ms)
             for kind in kinds:
                 replay.add(value, kind, origin=origin)
-    except (ConfigurationError, ValueError) as error:
+    except (ConfigurationError, MappingError, ValueError) as error:
         return fail(error)
     except OSError as error:
         return fail(f"{error.filename or args.file}: cannot be read: {error.strerror or error}")
@@ -97,6 +104,22 @@ def _instant(text: str) -> int:
     except TimeFormatError as error:
         message = f"{text!r} is no RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z"
         raise argparse.ArgumentTypeError(message) from error
+
+
+def _read(args: argparse.Namespace, rejected: list[Rejected]) -> Iterator[Read]:
+    if args.mapping is not None:
+        return _mapped(args, rejected)
+    return _canonical(args.file, rejected) if args.connector == "canonical" else _queue_log(args, rejected)
+
+
+def _mapped(args: argparse.Namespace, rejected: list[Rejected]) -> Iterator[Read]:
+    mapping, mapper = make_mapper(args.mapping)
+    for found, origin in mapped_events(args.file, mapping, mapper, Summary()):
+        if isinstance(found, Rejected):
+            rejected.append(found)
+        elif found.type not in _CUSTOMER_TYPES:
+            kind: Kind = "agent" if isinstance(found, AgentModel) else "contact"
+            yield to_ms(found.occurred_at), encode(found), (kind,), origin
 
 
 def _queue_log(args: argparse.Namespace, rejected: list[Rejected]) -> Iterator[Read]:

@@ -1,0 +1,27 @@
+"""What the commands that apply a mapping file share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from streams.commands.queue_log_options import customer_key
+from streams.connectors.mapping import Mapper, load_mapping
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.connectors.mapping import Mapping
+
+__all__ = ["make_mapper"]
+
+
+def make_mapper(path: Path, *, source: str | None = None, site: str | None = None) -> tuple[Mapping, Mapper]:
+    """Return a mapping and what applies it.
+
+    Raises:
+        MappingError: the mapping cannot be used.
+        ValueError: the key of the environment cannot be used.
+    """
+    mapping = load_mapping(path, source=source, site=site)
+    return mapping, Mapper(mapping, now=lambda: datetime.now(UTC), customer_key=customer_key())

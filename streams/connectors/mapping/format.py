@@ -1,0 +1,311 @@
+"""The mapping file as typed models, version 1: every key there is; what the keys mean together is ``plan``'s matter."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "Condition",
+    "Duration",
+    "EventRule",
+    "Instant",
+    "MappingFile",
+    "Reading",
+    "Scalar",
+    "Value",
+]
+
+T = TypeVar("T")
+
+#: What a literal of the file may be.
+Literals = str | int | float | bool
+
+
+def _scalar(value: object) -> Literals:
+    if isinstance(value, str | int | float):
+        return value
+    kind, message = "scalar", "permitted: a text, a number, true or false"
+    raise PydanticCustomError(kind, message)
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        kind, message = "zone", "unknown time zone; permitted: IANA names such as UTC, Europe/Berlin or Asia/Tokyo"
+        raise PydanticCustomError(kind, message)
+    return name
+
+
+Scalar = Annotated[Any, PlainValidator(_scalar)]
+"""A text, a number, true or false."""
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+"""An IANA time zone."""
+
+Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""The name of a constant or of a time: letters, digits and ``_``, no digit first."""
+
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+"""A column, a path, or another text of the file."""
+
+
+def _listed(value: Any) -> Any:
+    """Let one entry stand for a list of it."""
+    return [value] if isinstance(value, dict | int | float | str) else value
+
+
+class _Spec(BaseModel):
+    """A mapping of the file: only the keys it declares."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    #: The keys of which exactly one says where the content comes from; empty where there is no such choice.
+    origins: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys as they are written."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    @classmethod
+    def expanded(cls, data: object) -> object:
+        """Return what a shorthand stands for."""
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_known_keys(cls, data: object) -> object:
+        data = cls.expanded(data)
+        keys = cls.keys()
+        permitted = ", ".join(keys)
+        if not isinstance(data, dict):
+            kind, message = "no_keys", "permitted: keys and values, with the keys {permitted}"
+            raise PydanticCustomError(kind, message, {"permitted": permitted})
+        for key in data:
+            if key not in keys:
+                kind, message = "unknown_key", "unknown key; permitted: {permitted}"
+                raise PydanticCustomError(kind, message, {"permitted": permitted, "at": str(key)})
+        if cls.origins and sum(key in data for key in cls.origins) != 1:
+            kind, message = "one_origin", "needs exactly one of {permitted}"
+            raise PydanticCustomError(kind, message, {"permitted": ", ".join(cls.origins)})
+        return data
+
+
+class Condition(_Spec):
+    """Says of a record yes or no; a list of conditions means all of them."""
+
+    origins = ("from", "all", "any", "not")
+
+    from_: Text | None = Field(default=None, alias="from")
+    """The column or path that is looked at, with ``equals``, ``in`` or ``present``."""
+    equals: Scalar | None = None
+    """It holds just this."""
+    in_: list[Scalar] | None = Field(default=None, alias="in", min_length=1)
+    """It holds one of these."""
+    present: bool | None = None
+    """It holds something (true), or nothing (false)."""
+    all_: list[Condition] | None = Field(default=None, alias="all", min_length=1)
+    """All of these hold."""
+    any_: list[Condition] | None = Field(default=None, alias="any", min_length=1)
+    """At least one of these holds."""
+    not_: Condition | None = Field(default=None, alias="not")
+    """This does not hold."""
+
+    @classmethod
+    def expanded(cls, data: object) -> object:
+        """See _Spec."""
+        return {"all": data} if isinstance(data, list) else data
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Condition:
+        tests = sum(test is not None for test in (self.equals, self.in_, self.present))
+        if tests != (1 if self.from_ is not None else 0):
+            kind, message = "one_test", "needs exactly one of equals, in, present beside from, and none beside all, any, not"
+            raise PydanticCustomError(kind, message)
+        return self
+
+
+_SOURCES: Final = ("from", "first_of", "join", "constant", "value")
+
+
+class Value(_Spec):
+    """A text, number, list, true or false; a bare one in the file is taken as it stands."""
+
+    origins = _SOURCES
+
+    from_: Text | None = Field(default=None, alias="from")
+    """The column or path."""
+    first_of: list[Text] | None = Field(default=None, min_length=1)
+    """Columns or paths; the first that holds something."""
+    join: list[Text] | None = Field(default=None, min_length=1)
+    """Columns or paths put together; if one holds nothing, there is nothing."""
+    constant: Word | None = None
+    """The name of a constant."""
+    value: Scalar | list[Scalar] | None = None
+    """This itself."""
+    separator: str = " "
+    """What stands between what is joined."""
+    split: Annotated[str, Field(min_length=1)] | None = None
+    """Cuts a text into a list at this."""
+    absent: list[Scalar] = []
+    """Texts that mean nothing here, beside those of ``read.absent``."""
+    map: dict[str, Scalar] | None = Field(default=None, min_length=1)
+    """From what stands in the record to what it means."""
+    unmapped: Literal["reject", "absent", "keep"] = "reject"
+    """What happens to what ``map`` does not name: the record is rejected, it counts as nothing, it stays."""
+    default: Scalar | None = None
+    """Taken where there is nothing."""
+    prefix: str | None = None
+    """Put before a text."""
+    hash: Literal["keyed"] | None = None
+    """``keyed``: only a keyed hash of it passes; without a key, nothing."""
+
+    @classmethod
+    def expanded(cls, data: object) -> object:
+        """See _Spec."""
+        return data if isinstance(data, dict) or data is None else {"value": data}
+
+
+DurationFormat = Literal["seconds", "milliseconds", "minutes", "hours", "days", "HH:MM:SS", "MM:SS", "HH:MM", "ISO 8601"]
+
+
+class Duration(_Spec):
+    """A length of time; a bare number in the file is seconds."""
+
+    origins = (*_SOURCES, "between")
+
+    from_: Text | None = Field(default=None, alias="from")
+    """The column or path."""
+    first_of: list[Text] | None = Field(default=None, min_length=1)
+    """Columns or paths; the first that holds something."""
+    join: list[Text] | None = Field(default=None, min_length=1)
+    """Columns or paths put together; if one holds nothing, there is nothing."""
+    constant: Word | None = None
+    """The name of a constant, read by ``format``."""
+    value: Scalar | None = None
+    """This itself, read by ``format``."""
+    between: Annotated[list[Word], Field(min_length=2, max_length=2)] | None = None
+    """Two times of ``times``: from the first to the second."""
+    separator: str = " "
+    """What stands between what is joined."""
+    absent: list[Scalar] = []
+    """Texts that mean nothing here, beside those of ``read.absent``."""
+    format: DurationFormat = "seconds"
+    """How it is written."""
+    default: Scalar | None = None
+    """Taken where there is nothing, read by ``format``."""
+
+    @classmethod
+    def expanded(cls, data: object) -> object:
+        """See _Spec."""
+        return {"value": data} if isinstance(data, int | float) and not isinstance(data, bool) else data
+
+
+class Instant(_Spec):
+    """A moment; a bare word in the file names one of ``times``."""
+
+    origins = ("from", "first_of", "join", "time")
+
+    from_: Text | None = Field(default=None, alias="from")
+    """The column or path."""
+    first_of: list[Text] | None = Field(default=None, min_length=1)
+    """Columns or paths; the first that holds something."""
+    join: list[Text] | None = Field(default=None, min_length=1)
+    """Columns or paths put together, such as a date and a time of day; if one holds nothing, there is nothing."""
+    time: Word | None = None
+    """One of ``times`` that stands above."""
+    separator: str = " "
+    """What stands between what is joined."""
+    absent: list[Scalar] = []
+    """Texts that mean nothing here, beside those of ``read.absent``."""
+    format: Text = "ISO 8601"
+    """``ISO 8601``, ``epoch seconds``, ``epoch milliseconds``, or a pattern such as ``%d.%m.%Y %H:%M``."""
+    zone: Zone | None = None
+    """Of times without an offset; by default the file's ``zone``."""
+    ambiguous: Literal["earlier", "later", "reject"] = "earlier"
+    """Which of the two moments is meant that a clock shows when it is set back."""
+    plus: Annotated[list[Duration], Field(min_length=1)] | None = None
+    """Durations added; if one holds nothing, there is no moment."""
+    minus: Annotated[list[Duration], Field(min_length=1)] | None = None
+    """Durations taken away; if one holds nothing, there is no moment."""
+
+    @classmethod
+    def expanded(cls, data: object) -> object:
+        """See _Spec."""
+        if isinstance(data, str):
+            return {"time": data}
+        if isinstance(data, dict):
+            return {key: _listed(value) if key in {"plus", "minus"} else value for key, value in data.items()}
+        return data
+
+
+class Reading(_Spec):
+    """How the data file is read."""
+
+    format: Literal["csv", "json", "jsonl"]
+    """``csv``; ``json``: objects, lists of objects, one after another; ``jsonl``: an object a line."""
+    encoding: Literal["utf-8", "cp932", "euc_jp", "cp949", "gb18030", "big5", "cp1250", "cp1251", "cp1252", "iso8859-1", "iso8859-15"] = (
+        "utf-8"
+    )
+    """Of the text."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """Between two columns (csv)."""
+    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
+    """Around a column that holds the delimiter or a line end; doubled for itself (csv)."""
+    columns: list[Text] | None = Field(default=None, min_length=1)
+    """The names of the columns of a file without a header (csv)."""
+    short_rows: bool = False
+    """A row may end before the last column; what it leaves out is nothing (csv)."""
+    records: Text | None = None
+    """The path of the list of records (json)."""
+    decimal: Literal[".", ","] = "."
+    """Before the fraction of a number."""
+    absent: list[Scalar] = []
+    """Texts that mean nothing; empty ones always do."""
+
+
+class EventRule(_Spec):
+    """One canonical event that a record may become."""
+
+    type: str
+    """The type of event, such as ``contact.queued``."""
+    when: Condition | None = None
+    """Only records of which this holds become this event."""
+    at: Instant
+    """When it happened: ``occurred_at``."""
+    set: dict[str, Any] = {}
+    """Its further fields; which there are says ``docs/events.md``."""
+
+
+class MappingFile(_Spec):
+    """A mapping file."""
+
+    version: Literal[1]
+    """Of this format: 1."""
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    """What it is called in messages."""
+    description: str | None = None
+    """For people."""
+    source: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
+    """Names the system in every event; two systems need two sources."""
+    site: Value | None = None
+    """The site of its events."""
+    zone: Zone | None = None
+    """Of times without an offset."""
+    constants: dict[Word, Scalar] = {}
+    """What the data does not say and somebody has to, by name."""
+    read: Reading
+    """How the data file is read."""
+    when: Condition | None = None
+    """Only records of which this holds are looked at; the others are passed over and counted."""
+    record_id: Value
+    """What tells records apart; the ids of the events come from it."""
+    conversation_id: Value | None = None
+    """Of the contact events; ``prefix`` is the source and a colon unless it is given."""
+    times: dict[Word, Instant] = {}
+    """Moments by name, for ``at``, ``time`` and ``between``; each may use those above it."""
+    events: Annotated[list[EventRule], Field(min_length=1, max_length=100)]
+    """The events a record becomes, in this order."""

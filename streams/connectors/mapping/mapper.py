@@ -1,0 +1,140 @@
+"""Records become canonical events by a mapping: pure, record by record; a record gives all of its events or a rejection."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from schemas.limits import MAX_AHEAD_MS, MIN_TIME_MS
+from schemas.times import from_ms, to_ms
+from streams.connectors.lines import Rejected
+from streams.connectors.mapping.compiling import KEYED, Row
+from streams.connectors.mapping.kinds import worded
+from streams.connectors.mapping.texts import BadRecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from schemas.base import Event
+    from streams.connectors.lines import Outcome
+    from streams.connectors.mapping.loading import Mapping
+    from streams.connectors.mapping.plan import EventPlan, FieldPlan
+    from streams.connectors.mapping.records import Record
+
+__all__ = ["Mapper"]
+
+_MAX_AHEAD_MINUTES: Final = MAX_AHEAD_MS // 60_000
+
+
+class Mapper:
+    """Applies one mapping to the records of one file, in any order.
+
+    Args:
+        mapping: what ``load_mapping`` returned.
+        now: the clock that says whether a moment lies in the future.
+        customer_key: from a customer's number or address to a keyed hash; without it no customer key passes.
+    """
+
+    def __init__(self, mapping: Mapping, *, now: Callable[[], datetime], customer_key: Callable[[str], str] | None = None) -> None:
+        self.source = mapping.plan.file.source
+        #: Records that gave neither events nor a rejection: ``passed_over`` by ``when``, ``no_event`` applied, ``repeated`` as they were.
+        self.ignored: Counter[str] = Counter()
+        self._plan = mapping.plan
+        self._now = now
+        self._customer_key = customer_key
+        # Digest of a record id → digest of its record, and where that stands.
+        self._seen: dict[bytes, tuple[bytes, str]] = {}
+
+    def map(self, record: Record) -> Outcome:
+        """Return the events of a record, all received when they occurred; or why there are none."""
+        try:
+            return self._map(record)
+        except BadRecordError as error:
+            return self._rejected(record, error.reason, error.detail)
+
+    def _rejected(self, record: Record, reason: str, detail: str) -> Rejected:
+        about = "agents" if self._plan.about_agents else "contacts"
+        return Rejected(record.origin, reason, detail, record.raw, record.offset, about)  # type: ignore[arg-type]
+
+    def _map(self, record: Record) -> list[Event]:
+        row = Row(record.values, self._customer_key)
+        if self._plan.when is not None and not self._plan.when(row):
+            self.ignored["passed_over"] += 1
+            return []
+        record_id = self._plan.record_id(row)
+        if record_id is None:
+            raise BadRecordError("missing_value", "record_id: there is nothing in its columns; permitted: what tells records apart")
+        if self._repeats(str(record_id), record):
+            self.ignored["repeated"] += 1
+            return []
+        site = None if self._plan.site is None else self._plan.site(row)
+        common = {"source": self.source, "site": site}
+        at_same_time: Counter[int] = Counter()
+        events = []
+        for index, event in enumerate(self._plan.events):
+            if event.when is not None and not event.when(row):
+                continue
+            at_ms = self._moment(event, row)
+            # As the source tells no order within a millisecond, that of the mapping holds among the events of a record.
+            nth = at_same_time[at_ms]
+            at_same_time[at_ms] += 1
+            # Of record and place in the mapping alone: the same on every reading, also of a corrected record.
+            digest = hashlib.blake2b(f"{self.source}\0{record_id}\0{index}".encode(), digest_size=16).hexdigest()
+            moment = from_ms(at_ms)
+            times = {"occurred_at": moment, "received_at": moment, "sequence": nth or None}
+            events.append(self._event(event, row, {**common, **times, "event_id": digest}))
+        if not events:
+            self.ignored["no_event"] += 1
+        # Only now: a rejected record may stand corrected further down.
+        self._seen[_digest(str(record_id).encode())] = (_digest(record.raw), record.origin)
+        return events
+
+    def _repeats(self, record_id: str, record: Record) -> bool:
+        """Say whether this record was seen before; raise BadRecordError if another one with its id was."""
+        found = self._seen.get(_digest(record_id.encode()))
+        if found is None:
+            return False
+        if found[0] != _digest(record.raw):
+            raise BadRecordError("repeated_id", f"record_id: {found[1]} has the same one; its events stand, for ids tell events apart")
+        return True
+
+    def _moment(self, event: EventPlan, row: Row) -> int:
+        at_ms = event.at(row)
+        if at_ms is None:
+            raise BadRecordError("missing_value", f"{event.name}: no moment {event.at_origin}; permitted: a value, or a when without it")
+        if at_ms < MIN_TIME_MS:
+            raise BadRecordError("time_too_old", f"{event.name} {event.at_origin}: before the year 2000 a clock was not set")
+        if at_ms > to_ms(self._now()) + MAX_AHEAD_MS:
+            raise BadRecordError("time_in_future", f"{event.name} {event.at_origin}: more than {_MAX_AHEAD_MINUTES} minutes after now")
+        return at_ms
+
+    def _event(self, event: EventPlan, row: Row, common: dict[str, Any]) -> Event:
+        content = dict(common)
+        for field in event.fields:
+            found = field.read(row)
+            if found is None:
+                if field.required:
+                    raise BadRecordError("missing_value", _missing(event, field, keyed=row.keyed is not None))
+                continue
+            content[field.name] = from_ms(found) if field.kind == "time" else found
+        try:
+            return event.model.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else ""
+            origin = next((field.origin for field in event.fields if field.name == name), "as the mapping has it")
+            raise BadRecordError("not_permitted", f"{event.name}: {name} {origin}: {worded(first)}") from None
+
+
+def _missing(event: EventPlan, field: FieldPlan, *, keyed: bool) -> str:
+    if field.name in KEYED and not keyed:
+        return f"{event.name}: no {field.name}: there is no key to hash it with"
+    return f"{event.name}: no {field.name} {field.origin}; permitted: a value, or a when without it"
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=12).digest()

@@ -1,0 +1,30 @@
+"""Events of a file in the order of their times, as far as a bounded memory allows: files come by call, or newest first."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["HELD_EVENTS", "in_order"]
+
+T = TypeVar("T")
+
+#: How many events are held back to be put in order: a larger file that is not in order is put in order in parts.
+HELD_EVENTS: Final = 200_000
+
+
+def in_order(items: Iterable[tuple[int, T]], held: int = HELD_EVENTS) -> Iterator[tuple[int, T]]:
+    """Yield (milliseconds, item) by time, those of one time as they came, while no item is more than ``held`` places late."""
+    heap: list[tuple[int, int, T]] = []
+    for number, (at_ms, item) in zip(itertools.count(), items, strict=False):
+        heapq.heappush(heap, (at_ms, number, item))
+        if len(heap) > held:
+            first_ms, _, first = heapq.heappop(heap)
+            yield first_ms, first
+    while heap:
+        first_ms, _, first = heapq.heappop(heap)
+        yield first_ms, first

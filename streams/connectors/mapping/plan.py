@@ -1,0 +1,193 @@
+"""A mapping file, checked against the canonical events and ready to be applied to records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from schemas.base import Event
+from streams.connectors.mapping.compiling import Compiler, Problem, Row
+from streams.connectors.mapping.format import Duration, Instant, MappingFile, Value
+from streams.connectors.mapping.kinds import FieldKind, event_kind, event_types, id_field, site_field, worded
+from streams.connectors.mapping.yaml_lines import Location
+
+if TYPE_CHECKING:
+    from streams.connectors.mapping.format import EventRule
+    from streams.connectors.mapping.kinds import EventKind, Field
+
+__all__ = ["EventPlan", "Plan", "make_plan", "problems_of"]
+
+#: What describes a field of each kind that is not read as a plain value.
+_SPECS: Final[dict[FieldKind, type[Duration | Instant]]] = {"seconds": Duration, "time": Instant}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """How one field of an event is filled."""
+
+    name: str
+    kind: FieldKind
+    required: bool
+    read: Callable[[Row], Any]
+    #: The columns or constants it comes from, for messages.
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlan:
+    """How one event is made."""
+
+    model: type[Event]
+    name: str
+    when: Callable[[Row], bool] | None
+    at: Callable[[Row], int | None]
+    #: Where ``at`` comes from, for messages.
+    at_origin: str
+    fields: tuple[FieldPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A mapping that can be applied."""
+
+    file: MappingFile
+    when: Callable[[Row], bool] | None
+    record_id: Callable[[Row], Any]
+    site: Callable[[Row], Any] | None
+    events: tuple[EventPlan, ...]
+    #: Every column or path that is used, with the place that names it.
+    paths: tuple[tuple[Location, str], ...]
+    #: What its rejected records would most likely have been about.
+    about_agents: bool
+
+
+def problems_of(error: ValidationError, location: Location = ()) -> list[Problem]:
+    """Return what pydantic found as problems with their places."""
+    found: list[Problem] = []
+    for each in error.errors(include_input=False, include_url=False):
+        at = each.get("ctx", {}).get("at") if each["type"] == "unknown_key" else None
+        found.append(((*location, *each["loc"], *([at] if at is not None else [])), worded(each)))
+    return found
+
+
+def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
+    """Return the plan of a mapping, and what is wrong with it; with problems the plan cannot be used."""
+    compiler = Compiler(file)
+    _check_reading(file, compiler.problems)
+    when = compiler.condition(file.when, ("when",)) if file.when is not None else None
+    record_id = compiler.value(file.record_id, id_field("record_id"), ("record_id",))
+    site = compiler.value(file.site, site_field(), ("site",)) if file.site is not None else None
+    conversation: FieldPlan | None = None
+    if file.conversation_id is not None:
+        read = compiler.value(file.conversation_id, id_field("conversation_id"), ("conversation_id",), prefix=f"{file.source}:")
+        conversation = FieldPlan("conversation_id", "text", required=True, read=read, origin=_origin(file.conversation_id, file))
+    for name, spec in file.times.items():
+        compiler.declare_time(name, spec, ("times", name))
+    events = [_event(compiler, file, conversation, index, rule) for index, rule in enumerate(file.events)]
+    compiler.check_uses()
+    made = tuple(event for event, _ in events if event is not None)
+    plan = Plan(
+        file,
+        when,
+        record_id,
+        site,
+        made,
+        tuple(compiler.paths),
+        about_agents=bool(events) and all(kind is not None and kind.about == "agents" for _, kind in events),
+    )
+    return plan, compiler.problems
+
+
+def _check_reading(file: MappingFile, problems: list[Problem]) -> None:
+    """Find what has no effect on the format of the data, or contradicts itself."""
+    read = file.read
+    only = {"csv": ("delimiter", "quote", "columns", "short_rows"), "json": ("records",)}
+    for form, keys in only.items():
+        idle = [key for key in keys if key in read.model_fields_set and read.format != form]
+        problems += [(("read", key), f"means nothing for {read.format}; permitted with format {form}") for key in idle]
+    if read.delimiter == read.quote or {read.delimiter, read.quote} & {"\n", "\r"}:
+        problems.append((("read", "delimiter"), "permitted: two different characters for delimiter and quote, none of them a line end"))
+    if read.columns is not None and len(set(read.columns)) < len(read.columns):
+        problems.append((("read", "columns"), "permitted: each column once"))
+    if read.format == "json" and read.records is not None and not all(read.records.split(".")):
+        problems.append((("read", "records"), "bad path; permitted: names joined by dots"))
+
+
+def _event(
+    compiler: Compiler, file: MappingFile, conversation: FieldPlan | None, index: int, rule: EventRule
+) -> tuple[EventPlan | None, EventKind | None]:
+    location: Location = ("events", index)
+    kind = event_kind(rule.type)
+    when = compiler.condition(rule.when, (*location, "when")) if rule.when is not None else None
+    at = compiler.instant(rule.at, (*location, "at"))
+    if kind is None:
+        compiler.problems.append(((*location, "type"), f"unknown event type {rule.type!r}; permitted: {', '.join(event_types())}"))
+        return None, None
+    fields = []
+    for name, raw in rule.set.items():
+        field = kind.fields.get(name)
+        if field is None:
+            permitted = ", ".join(kind.fields)
+            compiler.problems.append(((*location, "set", name), f"{rule.type} has no field {name!r} to set; permitted: {permitted}"))
+            continue
+        found = _field(compiler, file, field, raw, (*location, "set", name))
+        if found is not None:
+            fields.append(found)
+    if "conversation_id" in kind.fields and "conversation_id" not in rule.set:
+        if conversation is None:
+            compiler.problems.append((location, f"{rule.type} needs conversation_id; permitted: under set, or once at the top of the file"))
+        else:
+            fields.append(conversation)
+    for name, field in kind.fields.items():
+        if field.required and name not in rule.set and name != "conversation_id":
+            compiler.problems.append(((*location, "set"), f"{rule.type} needs {name}: required"))
+    return EventPlan(kind.model, rule.type, when, at, _origin(rule.at, file), tuple(fields)), kind
+
+
+def _field(compiler: Compiler, file: MappingFile, field: Field, raw: Any, location: Location) -> FieldPlan | None:
+    """Return how a field is filled, None with a problem."""
+    spec_type: type[Value | Duration | Instant] = _SPECS.get(field.kind, Value)
+    try:
+        spec = spec_type.model_validate(raw)
+    except ValidationError as error:
+        compiler.problems += problems_of(error, location)
+        return None
+    read: Callable[[Row], Any]
+    if isinstance(spec, Duration):
+        milliseconds = compiler.duration(spec, location)
+        read = lambda row: None if (found := milliseconds(row)) is None else found / 1000  # noqa: E731
+    elif isinstance(spec, Instant):
+        read = compiler.instant(spec, location)
+    else:
+        prefix = f"{file.source}:" if field.name == "conversation_id" else ""
+        read = compiler.value(spec, field, location, prefix=prefix)
+    return FieldPlan(field.name, field.kind, field.required, read, _origin(spec, file))
+
+
+def _origin(spec: Value | Duration | Instant, file: MappingFile) -> str:
+    """Return the columns that a part comes from, or what else it does, for messages."""
+    names = list(dict.fromkeys(_columns(spec, file)))
+    if names:
+        return f"from {', '.join(map(repr, names))}"
+    return f"the constant {spec.constant}" if isinstance(spec, Value | Duration) and spec.constant is not None else "as the mapping has it"
+
+
+def _columns(spec: Value | Duration | Instant, file: MappingFile) -> Iterator[str]:
+    """Yield every column or path that a part is made from."""
+    yield from [spec.from_] if spec.from_ is not None else (spec.first_of or spec.join or [])
+    times: list[str] = []
+    if isinstance(spec, Instant):
+        times = [spec.time] if spec.time is not None else []
+        for each in (*(spec.plus or []), *(spec.minus or [])):
+            yield from _columns(each, file)
+    elif isinstance(spec, Duration) and spec.between is not None:
+        times = spec.between
+    for name in times:
+        # Only what stands above it can be meant, so that no name leads back to itself.
+        declared = list(file.times)
+        if name in file.times:
+            above = file.model_copy(update={"times": {each: file.times[each] for each in declared[: declared.index(name)]}})
+            yield from _columns(file.times[name], above)
