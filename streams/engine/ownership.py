@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 #: What aiokafka raises at a producer whose transactional id has been taken over, or whose transaction timed out.
 _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 
+#: After a round of flushes, processing has this many times as long before the next: a worker that catches up writes in larger rounds,
+#: and not more than this many intervals apart.
+_REST = 3
+
 #: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
 _GRACE_SECONDS = 5.0
 
@@ -385,8 +389,10 @@ class Ownership:
             if not self._paused:
                 await self._flush_all()
                 self._health.last_progress = time.monotonic()
+            took = time.monotonic() - began
+            pause = max(interval - took, min(took * _REST, interval * _REST))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), max(0.0, began + interval - time.monotonic()))
+                await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _flush_all(self) -> None:
         await asyncio.gather(*(self._owners[place].flush() for place in self._ready))

@@ -53,6 +53,7 @@ class PeopleTracker:
         self._grace_ms = 1000 * counting.grace_seconds
         self._targets = Targets(configuration)
         self._states = StateMap(configuration)
+        self._groups: dict[tuple[str, str | None, str | None], int] = {}
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells)
@@ -98,7 +99,10 @@ class PeopleTracker:
 
     def _stand(self, name: str, standing: Standing) -> _Stand:
         category = standing.category()
-        group = self._targets.of_person(*self._targets.place_of(name, standing.team, standing.site))
+        place = (name, standing.team, standing.site)
+        group = self._groups.get(place)
+        if group is None:
+            group = self._groups[place] = self._targets.of_person(*self._targets.place_of(*place))
         return _Stand(standing, None if category == "offline" else category, group)
 
     def _take(self, name: str, person: _Person, fact: PersonFact) -> None:
