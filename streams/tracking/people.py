@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from streams.tracking.contacts import keep_ms
 from streams.tracking.ledger import Ledger
 from streams.tracking.progress import Progress
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
-from streams.tracking.standing import Standing, StateMap
+from streams.tracking.standing import Stand, Standing, Stands, StateMap
 from streams.windows.slices import PANE_MS, pane_of
 
 if TYPE_CHECKING:
@@ -22,26 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["PeopleTracker"]
 
 
-class _Stand(NamedTuple):
-    """Where a person stands after a fact, and what of it counts: category (None: nothing) and the group it counts in."""
-
-    standing: Standing
-    category: str | None
-    group: int
-
-
 class _Person:
     __slots__ = ("base", "base_ms", "facts", "ids", "stands")
 
-    def __init__(self, base: _Stand) -> None:
+    def __init__(self, base: Stand) -> None:
         self.base = base
         self.base_ms: int | None = None  # facts before this have been folded into the base
         self.facts: list[PersonFact] = []
-        self.stands: list[_Stand] = []  # one for each fact
+        self.stands: list[Stand] = []  # one for each fact
         self.ids: set[str] = set()
 
     @property
-    def last(self) -> _Stand:
+    def last(self) -> Stand:
         return self.stands[-1] if self.stands else self.base
 
 
@@ -53,7 +45,7 @@ class PeopleTracker:
         self._grace_ms = 1000 * counting.grace_seconds
         self._targets = Targets(configuration)
         self._states = StateMap(configuration)
-        self._groups: dict[tuple[str, str | None, str | None], int] = {}
+        self._stands = Stands(configuration, self._targets)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells)
@@ -89,7 +81,7 @@ class PeopleTracker:
             self._count_late(received)
             return
         if person is None:
-            person = self.people[name] = _Person(self._stand(name, Standing()))
+            person = self.people[name] = _Person(self._stands.start(name, Standing()))
         self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, event.team, event.site))
         self._changed.add(name)
 
@@ -97,35 +89,33 @@ class PeopleTracker:
         self.late += 1
         self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
 
-    def _stand(self, name: str, standing: Standing) -> _Stand:
-        category = standing.category()
-        place = (name, standing.team, standing.site)
-        group = self._groups.get(place)
-        if group is None:
-            group = self._groups[place] = self._targets.of_person(*self._targets.place_of(*place))
-        return _Stand(standing, None if category == "offline" else category, group)
-
     def _take(self, name: str, person: _Person, fact: PersonFact) -> None:
-        booked, at, before = self.booked_to, fact[0], person.last
-        if booked is not None and at < booked:
-            self._book(person, at, booked, -1)
-        place = len(person.facts) if not person.facts or fact > person.facts[-1] else bisect_right(person.facts, fact)
-        person.facts.insert(place, fact)
+        booked, at, before, facts = self.booked_to, fact[0], person.last, person.facts
         person.ids.add(fact[2])
-        self._stand_anew(name, person, place)
-        if booked is not None and at < booked:
-            self._book(person, at, booked, 1)
-        self._note_now(before, person.last)
+        if (booked is None or at >= booked) and (not facts or fact > facts[-1]):
+            facts.append(fact)
+            after = self._stands.after(name, before, fact)
+            person.stands.append(after)
+        else:
+            end_ms = at if booked is None else booked
+            self._book(person, at, end_ms, -1)
+            place = bisect_right(facts, fact)
+            facts.insert(place, fact)
+            self._stand_anew(name, person, place)
+            self._book(person, at, end_ms, 1)
+            after = person.last
+        if after is not before:
+            self._note_now(before, after)
 
     def _stand_anew(self, name: str, person: _Person, place: int) -> None:
         """Follow the facts from a place on."""
         del person.stands[place:]
-        standing = person.last.standing
+        stand = person.last
         for fact in person.facts[place:]:
-            standing = standing.after(fact)
-            person.stands.append(self._stand(name, standing))
+            stand = self._stands.after(name, stand, fact)
+            person.stands.append(stand)
 
-    def _note_now(self, before: _Stand | None, after: _Stand) -> None:
+    def _note_now(self, before: Stand | None, after: Stand) -> None:
         for stand, change in ((before, -1), (after, 1)):
             if stand is not None and stand.category is not None:
                 counts = self._now.setdefault(stand.group, {})
@@ -141,11 +131,11 @@ class PeopleTracker:
                 break
             if at > since:
                 if stand.category is not None:
-                    self._ledger.book_time(stand.group, since, at, f"{stand.category}_ms", sign)
+                    self._ledger.book_time(stand.group, since, at, stand.field, sign)
                 since = at
             stand = after
         if stand.category is not None:
-            self._ledger.book_time(stand.group, since, end_ms, f"{stand.category}_ms", sign)
+            self._ledger.book_time(stand.group, since, end_ms, stand.field, sign)
 
     # --- at a flush
 
@@ -199,7 +189,7 @@ class PeopleTracker:
 
     def restore_person(self, name: str, kept: dict[str, Any]) -> None:
         """Take a kept person back in."""
-        person = self.people[name] = _Person(self._stand(name, Standing(*kept["base"])))
+        person = self.people[name] = _Person(self._stands.start(name, Standing(*kept["base"])))
         person.base_ms = kept["base_ms"]
         person.facts = [tuple(fact) for fact in kept["facts"]]
         person.ids = {fact[2] for fact in person.facts}

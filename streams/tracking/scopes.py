@@ -77,13 +77,8 @@ class Targets:
             self._people[team, site] = found
         return found
 
-    def place_of(self, person: str, team: str | None, site: str | None) -> tuple[str | None, str | None]:
-        """Return a person's team and site: as the events say, else as configured; the site else the team's."""
-        if team is None or site is None:
-            entry = self._configuration.people.get(person)
-            if entry is not None:
-                team = team if team is not None else entry.team
-                site = site if site is not None else entry.site
+    def place_of(self, team: str | None, site: str | None) -> tuple[str | None, str | None]:
+        """Return a team and a site: where none is known, the team's."""
         if site is None and team is not None:
             of_team = self._configuration.teams.get(team)
             site = of_team.site if of_team else None

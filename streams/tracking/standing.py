@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
+    from streams.tracking.scopes import Targets
 
-__all__ = ["PersonFact", "Standing", "StateMap"]
+__all__ = ["PersonFact", "Stand", "Standing", "Stands", "StateMap"]
 
 #: (occurred_ms, sequence, event_id, axis or "", category of the axis or "", team, site)
 PersonFact = tuple[int, int, str, str, str, str | None, str | None]
@@ -88,3 +89,51 @@ def _category(presence: str, routing: str, activity: str) -> str | None:
         if holds:
             return category
     return None
+
+
+class Stand:
+    """Where somebody stands and what of it counts; shared by all who stand so, with the ways that lead on from it."""
+
+    __slots__ = ("category", "field", "group", "onward", "standing")
+
+    def __init__(self, standing: Standing, category: str | None, group: int) -> None:
+        self.standing = standing
+        #: what it counts as; None: nothing
+        self.category = category
+        self.field = f"{category}_ms"
+        #: the group of scopes it counts in
+        self.group = group
+        #: what a fact says (axis, category, team, site) → where it leads
+        self.onward: dict[tuple[str, str, str | None, str | None], Stand] = {}
+
+
+class Stands:
+    """All places where people stand or stood; a fact leads from one to the next at the cost of a look-up."""
+
+    def __init__(self, configuration: Configuration, targets: Targets) -> None:
+        self._people = configuration.people
+        self._targets = targets
+        self._starts: dict[tuple[Standing, str | None, str | None], Stand] = {}
+
+    def start(self, name: str, standing: Standing) -> Stand:
+        """Return where a person stands of whom this much is known."""
+        person = self._people.get(name)
+        return self._find(standing, person.team if person else None, person.site if person else None)
+
+    def after(self, name: str, stand: Stand, fact: PersonFact) -> Stand:
+        """Return where a fact leads from a stand."""
+        said = fact[3:]
+        found = stand.onward.get(said)
+        if found is None:
+            found = stand.onward[said] = self.start(name, stand.standing.after(fact))
+        return found
+
+    def _find(self, standing: Standing, team: str | None, site: str | None) -> Stand:
+        """Return the stand of those whose configured team and site are these."""
+        key = (standing, team, site)
+        found = self._starts.get(key)
+        if found is None:
+            category = standing.category()
+            group = self._targets.of_person(*self._targets.place_of(standing.team or team, standing.site or site))
+            found = self._starts[key] = Stand(standing, None if category == "offline" else category, group)
+        return found
