@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
 
 def run(settings: WorkerSettings, configuration: Configuration) -> NoReturn:
     """Create missing topics, then track and roll up until SIGTERM or SIGINT."""
+    # Conversations live long and have no cycles: looking through all of them for garbage every few thousand events is for nothing.
+    gc.set_threshold(100_000, 50, 100)
     asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication))
     app_id = f"{settings.prefix}.worker"
     engine = EngineSettings(
