@@ -13,6 +13,7 @@ from schemas.times import TIME_PATTERN, TimeFormatError, format_ms, parse_time, 
 __all__ = [
     "MAX_LIST",
     "MAX_SECONDS",
+    "REPLY_CHANNELS",
     "TEXT_PATTERN",
     "Channel",
     "Count",
@@ -106,6 +107,9 @@ Channel = Literal[
     "bot",
 ]
 """How the customer and the business talk."""
+
+#: Channels where an agent answers by writing: the first public message is the answer, and handling is touch time.
+REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
 
 
 class Event(BaseModel):

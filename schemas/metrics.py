@@ -42,7 +42,9 @@ class WindowFigures(_Scoped):
     window: str = Field(description="trailing_5m, trailing_15m, trailing_30m, trailing_60m, interval_15m, interval_30m, day")
     window_start: str
     window_end: str
-    final: bool = Field(description="no event can change the window any more but as a late one")
+    final: bool = Field(
+        description="all its contacts are decided: only late events, or what comes of the contacts later, such as a resolution, change it"
+    )
     late_events: int = Field(ge=0)
     definitions: dict[str, str] = Field(description="KPI id → definition@version")
     kpis: dict[str, FigureValue]
@@ -58,6 +60,14 @@ class NowFigures(_Scoped):
     longest_wait_seconds: float | None = Field(default=None, ge=0, description="at as_of; null if nobody waits")
     in_progress: int | None = Field(default=None, ge=0)
     waiting_past_threshold: int | None = Field(default=None, ge=0, description="waiting longer than the service level threshold, at as_of")
+    callbacks_waiting: int | None = Field(default=None, ge=0, description="callbacks pending")
+    callbacks_overdue: int | None = Field(default=None, ge=0, description="of these, due before as_of")
+    backlog_untouched: int | None = Field(default=None, ge=0, description="reply channels only, like all of the backlog")
+    backlog_in_progress: int | None = Field(default=None, ge=0)
+    backlog_waiting_on_customer: int | None = Field(default=None, ge=0)
+    backlog_on_hold: int | None = Field(default=None, ge=0)
+    backlog_oldest_since: str | None = Field(default=None, description="RFC 3339: earliest start in the backlog; oldest = as-of − this")
+    backlog_oldest_seconds: float | None = Field(default=None, ge=0, description="at as_of; null without a backlog")
     agents_by_state: dict[str, int] | None = None
 
 

@@ -39,6 +39,12 @@ class NowRecord(_Model):
     channel: str | None
     waiting_since_ms: list[int] = Field(default_factory=list, description="entry of every waiting contact, ascending")
     in_progress: int = 0
+    callbacks_waiting: int = Field(default=0, description="callbacks pending")
+    callback_due_ms: list[int] = Field(default_factory=list, description="due times of the pending callbacks that have one, ascending")
+    backlog: dict[str, int] = Field(
+        default_factory=dict, description="untouched, in_progress, waiting_on_customer, on_hold → conversations; reply channels only"
+    )
+    backlog_oldest_ms: int | None = Field(default=None, description="the earliest start of a conversation in the backlog")
     agents_by_state: dict[str, int] = Field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BOARDS"]
 
-_UNITS = {"contacts": "short", "seconds": "s", "ratio": "percentunit", "agents": "short", "offers": "short"}
+_UNITS = {"contacts": "short", "seconds": "s", "ratio": "percentunit", "agents": "short", "offers": "short", "score": "short"}
 _WINDOWS = tuple(window_label(window) for window in DEFAULT_WINDOWS)
 #: Every selector follows the choice of job and instance on the page.
 _WHERE = 'job=~"$job", instance=~"$instance"'
@@ -68,6 +68,23 @@ def _figures(title: str, kpi_ids: tuple[str, ...], select: str, **changes: Any) 
     )
 
 
+def _measured(title: str, kpi_ids: tuple[str, ...], select: str, **changes: Any) -> Panel:
+    """Return the panel of how much of some figures is measured."""
+    kpis = [KPI_BY_ID[kpi_id] for kpi_id in kpi_ids]
+    coverage = [(kpi, metric) for kpi in kpis for metric in metrics_of(kpi) if metric.part == "coverage"]
+    return Panel(
+        title=title,
+        description="\n\n".join(metric.help for _, metric in coverage),
+        queries=tuple(
+            Query(_newest(metric.name, f'{select}, window="$window"'), f"{_capitalized(kpi.en)} {{{{channel}}}}")
+            for kpi, metric in coverage
+        ),
+        unit="percentunit",
+        maximum=1,
+        **changes,
+    )
+
+
 def _help(metric: str) -> str:
     return next(about.help for about in SERVING_METRICS if about.name == metric)
 
@@ -100,6 +117,17 @@ def _freshness() -> tuple[Panel, ...]:
             steps=_NONE_IS_GOOD,
         ),
     )
+
+
+def _still_to_do(select: str) -> list[Panel]:
+    """Return what is pending: the backlog by state and its age, callbacks."""
+    states = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_customer", "backlog_on_hold")
+    return [
+        _figures("Backlog", states, select, width=12),
+        _figure("backlog_oldest", select, "{{channel}}", kind="stat", width=4),
+        _figure("callbacks_waiting", select, "{{channel}}", kind="stat", width=4),
+        _figure("callbacks_overdue", select, "{{channel}}", kind="stat", width=4, steps=_NONE_IS_GOOD),
+    ]
 
 
 def _wallboard() -> dict[str, Any]:
@@ -144,6 +172,7 @@ def _wallboard() -> dict[str, Any]:
                     _figure("waiting", queues, "{{scope}} {{channel}}", width=12),
                 ],
             ),
+            ("Still to do", _still_to_do(total)),
             (
                 "People",
                 [
@@ -158,8 +187,7 @@ def _wallboard() -> dict[str, Any]:
 def _queue_detail() -> dict[str, Any]:
     here = 'scope_kind="queue", scope="$scope", channel=~"$channel"'
     small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
-    measured = [KPI_BY_ID[kpi_id] for kpi_id in ("att", "average_hold", "acw", "aht")]
-    coverage = [(kpi, metric) for kpi in measured for metric in metrics_of(kpi) if metric.part == "coverage"]
+    handling, scores = ("att", "average_hold", "acw", "aht"), ("csat", "nps")
     target = 'max without (job) (queue_channel:contact_center_service_level_target:ratio{job=~"$job", scope="$scope", channel=~"$channel"})'
     level, live = KPI_BY_ID["service_level"], KPI_BY_ID["service_level_live"]
     return board(
@@ -204,22 +232,37 @@ def _queue_detail() -> dict[str, Any]:
                     _figures("Contacts", ("offered", "answered", "abandoned", "handled", "waiting"), here, width=12),
                 ],
             ),
+            ("Still to do", _still_to_do(here)),
             (
                 "Work",
                 [
-                    _figures("Handling times", tuple(kpi.id for kpi in measured), here, width=12),
-                    Panel(
-                        title="Measured share of the handling times",
-                        description="\n\n".join(metric.help for _, metric in coverage),
-                        queries=tuple(
-                            Query(_newest(metric.name, f'{here}, window="$window"'), f"{_capitalized(kpi.en)} {{{{channel}}}}")
-                            for kpi, metric in coverage
-                        ),
-                        unit="percentunit",
-                        width=6,
-                        maximum=1,
-                    ),
+                    _figures("Handling times", handling, here, width=12),
+                    _measured("Measured share of the handling times", handling, here, width=6),
                     _figure("non_response", here, "{{channel}}", width=6),
+                    # Of things that happen at different times, a window may hold more of the one than of the other: shares may pass 100 %.
+                    _figures("Transfers and escalations", ("transfer_rate", "escalation_rate"), here, width=6),
+                    _figure("escalations", here, "{{channel}}", width=6),
+                    _figure("callbacks_requested", here, "{{channel}}", width=6),
+                    _figure("callback_reach_rate", here, "{{channel}}", width=6, maximum=None),
+                ],
+            ),
+            (
+                "Response and resolution",
+                [
+                    _figures("Times to response and resolution", ("first_response_time", "resolution_time"), here, width=8),
+                    _measured("Measured share of the resolution time", ("resolution_time",), here, width=4),
+                    # More may be reopened in a window than is resolved in it: first contact resolution may fall below 0.
+                    _figures("Resolution", ("resolution_rate", "first_contact_resolution", "reopen_rate"), here, width=12, minimum=None),
+                ],
+            ),
+            (
+                "Surveys",
+                [
+                    _figure("csat", here, "{{channel}}", width=6, decimals=2, minimum=1, maximum=5),
+                    _figure("csat_top2", here, "{{channel}}", width=6),
+                    _figure("nps", here, "{{channel}}", width=6, minimum=-100, maximum=100),
+                    _figure("survey_response_rate", here, "{{channel}}", width=6, maximum=None),
+                    _measured("Measured share of the scores", scores, here, width=24, height=6),
                 ],
             ),
         ],

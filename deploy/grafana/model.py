@@ -36,6 +36,8 @@ class Panel:
     width: int = 8
     height: int = 8
     decimals: int | None = None
+    #: The smallest value the axis of a time series shows, None: that of the series.
+    minimum: float | None = 0
     #: The largest value the axis shows.
     maximum: float | None = None
     steps: Sequence[tuple[float | None, str]] = ()
@@ -97,7 +99,8 @@ def _field_config(panel: Panel) -> dict[str, Any]:
     if panel.kind == "timeseries":
         # A gap is a time about which nothing can be said: it is never bridged.
         defaults["custom"] = {"drawStyle": "line", "lineWidth": 2, "fillOpacity": 8, "showPoints": "never", "spanNulls": False}
-        defaults["min"] = 0
+        if panel.minimum is not None:
+            defaults["min"] = panel.minimum
     if panel.decimals is not None:
         defaults["decimals"] = panel.decimals
     if panel.maximum is not None:

@@ -47,7 +47,7 @@ def labels_of(kpi: Kpi) -> tuple[str, ...]:
 
 def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
     """Return a KPI's gauges: its value, then the parts that a ratio or mean never travels without."""
-    unit = kpi.unit if kpi.unit in {"seconds", "ratio"} else ""
+    unit = kpi.unit if kpi.unit in {"seconds", "ratio", "score"} else ""
     advice = "" if "now" in kpi.windows else f" {_NOT_SUMMABLE}"
     metrics = [Metric(kpi.metric, "value", unit, f"{_capitalized(kpi.en)}: {kpi.formula}.{advice}")]
     if kpi.numerator_unit is None or kpi.denominator_unit is None:

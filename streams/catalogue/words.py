@@ -44,6 +44,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "target": ("target {value}", "目標 {value}"),
     "below_target": ("below target", "目標未達"),
     "measured": ("{value} measured", "計測率 {value}"),
+    "backlog": ("backlog {n}", "未解決 {n}"),
     "as_of": ("as of {time}", "{time} 現在"),
     "no_as_of": ("no figures yet", "データ未着"),
     "live": ("live", "ライブ"),

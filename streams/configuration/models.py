@@ -96,7 +96,7 @@ class CountingSettings(_Model):
     disorder_seconds: int = Field(default=5, ge=0, le=3_600)
     trailing_minutes: tuple[int, ...] = (5, 15, 30, 60)
     interval_minutes: tuple[Literal[15, 30, 60], ...] = (15, 30)
-    closed_retention_seconds: int = Field(default=3_600, ge=0, le=2_592_000)
+    closed_retention_seconds: int = Field(default=86_400, ge=0, le=2_592_000)
 
 
 def _missing(location: tuple[str, ...], named: str, kind: str, known: Iterable[str]) -> InitErrorDetails:

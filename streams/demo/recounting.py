@@ -148,6 +148,7 @@ class _Expected:
 
     def __init__(self, recount: Recount) -> None:
         self._recount = recount
+        self.as_of_ms = recount.as_of_ms
         self._windows: dict[tuple[str, str | None, str], dict[str, dict[str, float | None]]] = {}
         self._now: dict[tuple[str, str | None], dict[str, Any]] = {}
 
@@ -201,6 +202,9 @@ def _should(expected: _Expected, served: Served, name_of: Mapping[str, str]) -> 
     now = expected.now(served.scope, served.channel)
     if served.state is not None:
         return float(now["agents_by_state"].get(served.state, 0))
+    if served.kpi == "backlog_oldest":
+        since, as_of = now.get("backlog_oldest_since_ms"), expected.as_of_ms
+        return None if since is None or as_of is None else max(0, as_of - since) / 1000
     value = now.get("longest_wait_seconds" if served.kpi == "longest_wait" else served.kpi)
     return None if value is None else float(value)
 

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from schemas.metrics import NowFigures, WindowFigures
 from streams.catalogue import AGENT_STATES, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
+from streams.serving.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
 
     from schemas.metrics import FigureValue
-    from streams.serving.store import Entry, Store
+    from streams.serving.store import Entry
 
 __all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Standing", "exposition"]
 
@@ -27,6 +28,8 @@ DEFAULT_WINDOWS = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m"
 
 _WINDOW_KPIS = tuple(kpi for kpi in KPIS if "now" not in kpi.windows)
 _NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows)
+#: What grows while nothing happens is reckoned at each scrape.
+_AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
 _HELP = {metric.name: metric.help for metric in SERVING_METRICS}
 
 
@@ -89,7 +92,8 @@ class FigureCollector(Collector):
                     for state in dict.fromkeys((*AGENT_STATES, *sorted(agents))):
                         family.add_metric([*scope, state], agents.get(state, 0))
                 continue
-            value = self._store.longest_wait_seconds(entry) if kpi.id == "longest_wait" else getattr(record, kpi.id)
+            aging = _AGING.get(kpi.id)
+            value = getattr(record, kpi.id) if aging is None else aging(self._store, entry)
             if value is not None and record.channel is not None:
                 family.add_metric([*scope, record.channel], value)
         return family

@@ -88,7 +88,10 @@ class Figures:
 
     def _record(self, entry: Entry) -> Any:
         if isinstance(entry.record, NowFigures):
-            return {**orjson.loads(entry.raw), "longest_wait_seconds": self.store.longest_wait_seconds(entry)}
+            aged = {"longest_wait_seconds": self.store.longest_wait_seconds(entry)}
+            if entry.backlog_since_ms is not None:
+                aged["backlog_oldest_seconds"] = self.store.backlog_oldest_seconds(entry)
+            return {**orjson.loads(entry.raw), **aged}
         return orjson.Fragment(entry.raw)
 
 

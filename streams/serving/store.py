@@ -37,6 +37,8 @@ class Entry:
     complete_through_ms: int | None = None
     #: ``waiting_since`` of a now record.
     waiting_since_ms: int | None = None
+    #: ``backlog_oldest_since`` of a now record.
+    backlog_since_ms: int | None = None
     #: Of a window record.
     window_end_ms: int | None = None
 
@@ -148,11 +150,18 @@ class Store:
         record = entry.record
         if not isinstance(record, NowFigures) or record.waiting == 0:
             return None
-        if entry.waiting_since_ms is None:
-            return record.longest_wait_seconds
+        return self._since(entry, entry.waiting_since_ms, record.longest_wait_seconds)
+
+    def backlog_oldest_seconds(self, entry: Entry) -> float | None:
+        """Return the age of the oldest in the backlog of a now record at the current as-of; None without one."""
+        record = entry.record
+        return self._since(entry, entry.backlog_since_ms, record.backlog_oldest_seconds) if isinstance(record, NowFigures) else None
+
+    def _since(self, entry: Entry, since_ms: int | None, written: float | None) -> float | None:
+        """Return the seconds from an instant to as-of, or what was written if one of both is not known."""
         # A record can be newer than the progress told once a second.
         as_of = max((ms for ms in (self._as_of_ms, entry.as_of_ms) if ms is not None), default=None)
-        return record.longest_wait_seconds if as_of is None else max(0, as_of - entry.waiting_since_ms) / 1000
+        return written if as_of is None or since_ms is None else max(0, as_of - since_ms) / 1000
 
     def _put(self, entry: Entry) -> bool:
         before = self._entries.get(entry.key)
@@ -223,6 +232,6 @@ def _read(key: str, value: bytes, version: int) -> Entry:
             parse_time_ms(text)
         return Entry(key, record, value, version, as_of, complete_through_ms=complete)
     if isinstance(record, NowFigures):
-        since = None if record.waiting_since is None else parse_time_ms(record.waiting_since)
-        return Entry(key, record, value, version, as_of, waiting_since_ms=since)
+        since, backlog = (None if text is None else parse_time_ms(text) for text in (record.waiting_since, record.backlog_oldest_since))
+        return Entry(key, record, value, version, as_of, waiting_since_ms=since, backlog_since_ms=backlog)
     return Entry(key, record, value, version, as_of, window_end_ms=parse_time_ms(record.window_end))

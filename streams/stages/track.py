@@ -210,7 +210,8 @@ class ContactStage(_TrackStage):
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
         for scope, since, in_progress in self.tracker.changed_now():
-            yield scope, self._writer.now(scope, {"waiting_since_ms": since, "in_progress": in_progress})
+            figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope)}
+            yield scope, self._writer.now(scope, figures)
 
     def _restore_subject(self, name: str, kept: Any) -> None:
         self.tracker.restore_conversation(name, [tuple(fact) for fact in kept])

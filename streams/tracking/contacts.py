@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streams.tracking.conversation import Conversation, Rules
 from streams.tracking.facts import Kind, fact_of
 from streams.tracking.ledger import Ledger, Waits
+from streams.tracking.pending import Pending
 from streams.tracking.progress import Progress
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContactTracker", "keep_ms", "thresholds_ms"]
 
-#: Cells outlive the longest local day (25 h) by this and the grace.
-_DAY_KEEP_MS = 27 * 3_600_000
+#: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
+_DAY_KEEP_MS = 37 * 3_600_000
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
 
@@ -48,7 +49,7 @@ def keep_ms(configuration: Configuration) -> tuple[int, int]:
 
 
 class ContactTracker:
-    """Conversations by id; absolute slices; the open visits and active legs by target."""
+    """Conversations by id; absolute slices; open visits, active legs and what is pending by target."""
 
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
@@ -63,6 +64,7 @@ class ContactTracker:
         self.conversations: dict[str, Conversation] = {}
         self._waiting: dict[int, dict[str, int]] = {}
         self._active: dict[int, int] = {}
+        self._pending = Pending()
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
         self._closed: deque[tuple[int, str]] = deque()
@@ -134,7 +136,7 @@ class ContactTracker:
         self._ledger.book(group, received, received, (("late_events", 1),))
 
     def _note_now(self, name: str, conversation: Conversation) -> None:
-        """Keep up who waits where and since when, and what is in progress."""
+        """Keep up who waits where and since when, what is in progress and what is pending."""
         waiting, active = conversation.noted_waiting, conversation.noted_active
         now_waiting, now_active = conversation.note(self._rules)
         if now_waiting != waiting:
@@ -149,6 +151,11 @@ class ContactTracker:
                 if group is not None:
                     self._active[group] = self._active.get(group, 0) + change
                     self._touched_now.add(group)
+        was_open = conversation.noted_open
+        now_open = conversation.note_open(self._rules)
+        if now_open != was_open:
+            self._pending.note(name, was_open, now_open)
+            self._touched_now.update(each.group for each in (was_open, now_open) if each is not None)
         if conversation.closed:
             self._closed.append((conversation.last_ms, name))
 
@@ -182,12 +189,16 @@ class ContactTracker:
             yield name, conversation.facts if conversation is not None else None
 
     def changed_now(self) -> Iterator[tuple[Scope, list[int], int]]:
-        """Yield scope, entries of the waiting (ascending, ms) and contacts in progress where that changed."""
+        """Yield scope, entries of the waiting (ascending, ms) and contacts in progress where these or what is pending changed."""
         touched, self._touched_now = self._touched_now, set()
         for scope in {scope for target in touched for scope in self._targets.scopes[target]}:
             feeding = self._targets.feeding[scope]
             since = sorted(entry for target in feeding for entry in self._waiting.get(target, {}).values())
             yield scope, since, sum(self._active.get(target, 0) for target in feeding)
+
+    def pending(self, scope: Scope) -> dict[str, Any]:
+        """Return what is pending in a scope as fields of a now record; no fields for nothing."""
+        return self._pending.figures(self._targets.feeding.get(scope, ()))
 
     # --- after a restart
 

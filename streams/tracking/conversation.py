@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from schemas.base import REPLY_CHANNELS
 from streams.tracking.facts import Kind
+from streams.tracking.matters import backlog_of
+from streams.tracking.pending import Open
 from streams.tracking.steps import NOT_INBOUND, STEPS
 
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from streams.tracking.facts import Fact
     from streams.tracking.ledger import Ledger, Waits
     from streams.tracking.legs import Leg
+    from streams.tracking.matters import Matter
     from streams.tracking.scopes import QueueTargets, Targets
     from streams.tracking.visits import Episode
 
@@ -37,9 +41,9 @@ class Conversation:
     """
 
     __slots__ = (
-        "apart", "channel", "counted", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs", "name", "noted_active",
-        "noted_leg", "noted_visit", "noted_waiting", "single", "single_targets", "touch_ms", "touch_seen", "visit",
-        "visit_channel", "visit_queue", "void", "working",
+        "apart", "channel", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs", "matter", "name",
+        "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on", "responded", "single",
+        "single_targets", "start", "touch_ms", "touch_seen", "visit", "visit_channel", "visit_queue", "void", "working",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -49,13 +53,16 @@ class Conversation:
         self.noted_leg: Leg | None = None
         self.noted_waiting: tuple[tuple[int, int], ...] = ()
         self.noted_active: int | None = None
+        self.noted_open: Open | None = None
         self._reset()
 
     def _reset(self) -> None:
         self.last_ms = 0
         self.void = False
         self.channel: str | None = None
+        self.start: int | None = None  # first arrival, else the entry of the first visit
         self.visit: int | None = None  # entered at
+        self.entered = 0  # the same of the last visit, open or not
         self.visit_queue = ""
         self.visit_channel = ""
         self.single_targets: QueueTargets | None = None
@@ -70,6 +77,9 @@ class Conversation:
         self.working: dict[str | None, int] | None = None
         self.touch_ms = 0
         self.touch_seen = False
+        self.responded = False
+        self.passed_on = False  # transferred or escalated
+        self.matter: Matter | None = None  # from the first status or callback on
 
     # --- taking facts in
 
@@ -102,16 +112,16 @@ class Conversation:
 
     def become(self, other: Conversation) -> None:
         """Take over another one's facts and state."""
-        noted = self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active
+        noted = self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active, self.noted_open
         for name in Conversation.__slots__:
             setattr(self, name, getattr(other, name))
-        self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active = noted
+        self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active, self.noted_open = noted
 
     # --- what goes on now
 
     def moved(self) -> bool:
-        """Say whether it waits or is worked on otherwise than when this was last noted."""
-        return self.visit != self.noted_visit or self.leg is not self.noted_leg or self.episodes is not None
+        """Say whether it may wait, be worked on or be pending otherwise than when this was last noted."""
+        return self.visit != self.noted_visit or self.leg is not self.noted_leg or self.episodes is not None or self.matter is not None
 
     def note(self, rules: Rules) -> tuple[tuple[tuple[int, int], ...], int | None]:
         """Note and return the targets it waits in, each with since when, and the group in whose scopes an agent works on it."""
@@ -119,6 +129,16 @@ class Conversation:
         self.noted_waiting = () if self.visit is None else tuple(self._waiting(self.visit, rules))
         self.noted_active = None if self.leg is None else self.leg.targets.everything
         return self.noted_waiting, self.noted_active
+
+    def note_open(self, rules: Rules) -> Open | None:
+        """Note and return what of it is pending: a callback, its share of the backlog."""
+        self.noted_open = None
+        if self.last is not None and (self.matter is not None or self.last[1] in REPLY_CHANNELS):
+            backlog = backlog_of(self)
+            callback, due = (False, None) if self.matter is None else (self.matter.callback, self.matter.due)
+            if backlog is not None or callback:
+                self.noted_open = Open(rules.targets.of_queue(*self.last).everything, backlog, self.start, callback, due)
+        return self.noted_open
 
     def _waiting(self, entered: int, rules: Rules) -> Iterable[tuple[int, int]]:
         targets = rules.targets.of_queue(self.visit_queue, self.visit_channel)
@@ -136,8 +156,8 @@ class Conversation:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing of it goes on."""
-        return self.visit is None and self.leg is None
+        """Whether nothing of it goes on or is pending."""
+        return self.visit is None and self.leg is None and self.noted_open is None
 
     # --- the steps
 

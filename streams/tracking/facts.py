@@ -33,12 +33,19 @@ class Kind(IntEnum):
     WRAP_UP_STARTED = 14
     WRAPPED_UP = 15
     EXCLUDED = 16
+    ESCALATED = 17
+    CALLBACK_REQUESTED = 18
+    CALLBACK_ATTEMPTED = 19
+    CALLBACK_ENDED = 20
+    SURVEY_INVITED = 21
+    SURVEY_ANSWERED = 22
 
 
 #: (occurred_ms, sequence, kind, event_id, then up to four details of the kind); facts sort by the first four.
 Fact = tuple[int, int, int, str, Any, Any, Any, Any]
 
-_DONE = frozenset({"resolved", "closed"})
+#: Kind of survey → the lowest and the highest score that counts, and the scale as it is written.
+_SURVEYS = {"csat": (1, 5, "1-5"), "nps": (0, 10, "0-10")}
 
 
 def fact_of(event: Any) -> Fact | None:
@@ -69,7 +76,7 @@ def _none(_event: Any) -> _Details:
 
 
 def _message(event: Any) -> _Details | None:
-    """Keep only what may be an answer: an agent's own public words."""
+    """Keep only what may be an answer or the first response: an agent's own public words."""
     if event.author_kind != "agent" or event.public is False or event.automatic:
         return None
     return (getattr(event, "agent", None), None, None, None)
@@ -78,6 +85,14 @@ def _message(event: Any) -> _Details | None:
 def _answered(event: Any) -> _Details:
     reports = event.reports
     return (event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports)
+
+
+def _survey(event: Any) -> _Details:
+    """Keep kind and score where the score can be counted."""
+    lowest, highest, scale = _SURVEYS.get(event.kind, (0, -1, ""))
+    if event.scale in (None, scale) and lowest <= event.score <= highest:
+        return (event.kind, event.score, None, None)
+    return (None, None, None, None)
 
 
 _DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
@@ -92,9 +107,15 @@ _DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
     "contact.resumed": (int(Kind.RESUMED), _none),
     "contact.message": (int(Kind.MESSAGE), _message),
     "contact.work_ended": (int(Kind.WORK_ENDED), _agent),
-    "contact.status_changed": (int(Kind.STATUS_CHANGED), lambda e: (None, None, None, None) if e.status in _DONE else None),
+    "contact.status_changed": (int(Kind.STATUS_CHANGED), lambda e: (e.status, e.waiting_on, None, None)),
     "contact.ended": (int(Kind.ENDED), lambda e: (e.by, None, None, None)),
     "contact.wrap_up_started": (int(Kind.WRAP_UP_STARTED), _agent),
     "contact.wrapped_up": (int(Kind.WRAPPED_UP), lambda e: (e.agent, _ms(e.wrap_up_seconds), None, None)),
     "contact.excluded": (int(Kind.EXCLUDED), _none),
+    "contact.escalated": (int(Kind.ESCALATED), _none),
+    "contact.callback_requested": (int(Kind.CALLBACK_REQUESTED), lambda e: (e.due_ms, None, None, None)),
+    "contact.callback_attempted": (int(Kind.CALLBACK_ATTEMPTED), lambda e: (e.due_ms, e.outcome, None, None)),
+    "contact.callback_ended": (int(Kind.CALLBACK_ENDED), lambda e: (None, e.outcome, None, None)),
+    "survey.invited": (int(Kind.SURVEY_INVITED), _none),
+    "survey.answered": (int(Kind.SURVEY_ANSWERED), _survey),
 }

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from schemas.base import REPLY_CHANNELS
+
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation
     from streams.tracking.ledger import Ledger
     from streams.tracking.scopes import QueueTargets
 
-__all__ = ["REPLY_CHANNELS", "Leg", "book_apart", "book_leg", "end_leg", "leg_of"]
-
-#: Channels where the agent's first public message is the answer, and handling is touch time.
-REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
+__all__ = ["Leg", "book_apart", "book_leg", "end_leg", "leg_of"]
 
 
 class Leg:
@@ -60,6 +59,10 @@ def end_leg(c: Conversation, at: int, ledger: Ledger) -> None:
     if leg.talk_ms is not None:
         counts.append("talk_count")
         sums.append(("talk_ms", leg.talk_ms))
+        if leg.channel in REPLY_CHANNELS:
+            # Handling is touch time: it is known now, and wrap-up will add nothing.
+            counts.append("handle_count")
+            sums.append(("handle_ms", leg.talk_ms))
     if leg.hold_known:
         counts.append("hold_count")
         sums.append(("hold_ms", leg.hold_ms))

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from schemas.base import REPLY_CHANNELS
 from streams.tracking.facts import Kind
-from streams.tracking.legs import REPLY_CHANNELS, Leg, book_apart, book_leg, end_leg, leg_of
+from streams.tracking.legs import Leg, book_apart, book_leg, end_leg, leg_of
+from streams.tracking.matters import (
+    DONE,
+    attempt_callback,
+    change_status,
+    end_callback,
+    escalate,
+    invite,
+    request_callback,
+    respond,
+    take_opinion,
+)
 from streams.tracking.visits import answer_visit, channel_in, enter, leave
 
 if TYPE_CHECKING:
@@ -21,6 +33,8 @@ NOT_INBOUND = frozenset({"outbound", "internal"})
 
 
 def _on_arrived(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
+    if c.channel is None:
+        c.start = fact[0]  # it counts before the entry of a visit, and before later arrivals
     c.channel = fact[4]
     c.void = fact[5] in NOT_INBOUND
 
@@ -39,6 +53,7 @@ def _on_left_queue(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) ->
 
 def _on_transferred(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     at, leg = fact[0], c.leg
+    c.passed_on = True
     if leg is not None:
         end_leg(c, at, ledger)
         book_apart(c, leg.targets, leg.offered, at, (("transfers_out", 1),), ledger)
@@ -61,11 +76,15 @@ def _on_offer_ended(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -
 
 def _on_answered(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     _answer(c, fact[0], fact[4], fact[5], fact[6], rules, ledger, hold_known=bool(fact[7]))
+    if not c.responded:
+        respond(c, fact[0], rules, ledger)
 
 
 def _on_message(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     if c.visit is not None and c.visit_channel in REPLY_CHANNELS:
         _answer(c, fact[0], fact[4], None, None, rules, ledger, hold_known=False)
+    if not c.responded:
+        respond(c, fact[0], rules, ledger)
 
 
 def _on_held(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
@@ -98,10 +117,13 @@ def _on_work_ended(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) 
 
 
 def _on_ended(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    if c.visit is not None:
-        leave(c, fact[0], "abandoned" if fact[4] == "customer" else "other", rules, ledger)
-    if c.leg is not None:
-        end_leg(c, fact[0], ledger)
+    _end(c, fact[0], "abandoned" if fact[4] == "customer" else "other", rules, ledger)
+
+
+def _on_status_changed(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
+    if fact[4] in DONE:
+        _end(c, fact[0], "other", rules, ledger)
+    change_status(c, fact, rules, ledger)
 
 
 def _on_wrap_up_started(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledger) -> None:
@@ -125,7 +147,7 @@ def _on_wrapped_up(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledger) -
     if wrap_ms is None:
         wrap_ms = max(0, at - (leg.wrap_at if leg.wrap_at is not None else leg.ended))
     counts, sums = ["wrap_count"], [("wrap_ms", wrap_ms)]
-    if leg.talk_ms is not None:
+    if leg.talk_ms is not None and leg.channel not in REPLY_CHANNELS:
         counts.append("handle_count")
         sums.append(("handle_ms", leg.talk_ms + leg.hold_ms + wrap_ms))
     book_leg(c, leg, at, counts, sums, ledger)
@@ -135,6 +157,13 @@ def _on_nothing(c: Conversation, _fact: Fact, _rules: Rules, _ledger: Ledger) ->
     """Count nothing: the kind matters only when all facts are taken together."""
 
 
+def _end(c: Conversation, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
+    if c.visit is not None:
+        leave(c, at, reason, rules, ledger)
+    if c.leg is not None:
+        end_leg(c, at, ledger)
+
+
 def _answer(
     c: Conversation, at: int, agent: str | None, queue: str | None, wait_ms: int | None, rules: Rules, ledger: Ledger, *, hold_known: bool
 ) -> None:
@@ -142,6 +171,7 @@ def _answer(
         end_leg(c, at, ledger)
     if c.visit is None and queue is not None and wait_ms is not None:
         enter(c, at - wait_ms, queue, None, at, rules, ledger)
+    c.had_leg = True
     offered = c.visit
     if c.visit is not None:
         answer_visit(c, at, c.visit, rules, ledger)
@@ -156,7 +186,6 @@ def _answer(
     targets = rules.targets.of_queue(queue, channel)
     c.last = targets.place
     c.leg = Leg(agent, channel, at, offered, targets, hold_known=hold_known)
-    c.had_leg = True
 
 
 #: Kind of fact → what it does to a conversation.
@@ -172,9 +201,15 @@ STEPS: dict[int, Callable[[Conversation, Fact, Rules, Ledger], None]] = {
     Kind.RESUMED: _on_resumed,
     Kind.MESSAGE: _on_message,
     Kind.WORK_ENDED: _on_work_ended,
-    Kind.STATUS_CHANGED: _on_ended,
+    Kind.STATUS_CHANGED: _on_status_changed,
     Kind.ENDED: _on_ended,
     Kind.WRAP_UP_STARTED: _on_wrap_up_started,
     Kind.WRAPPED_UP: _on_wrapped_up,
     Kind.EXCLUDED: _on_nothing,
+    Kind.ESCALATED: escalate,
+    Kind.CALLBACK_REQUESTED: request_callback,
+    Kind.CALLBACK_ATTEMPTED: attempt_callback,
+    Kind.CALLBACK_ENDED: end_callback,
+    Kind.SURVEY_INVITED: invite,
+    Kind.SURVEY_ANSWERED: take_opinion,
 }

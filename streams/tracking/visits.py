@@ -62,8 +62,11 @@ def enter(c: Conversation, entered: int, queue: str, channel: str | None, at: in
         _enter_larger(c, targets, entered, at, rules, ledger)
     if c.had_leg:
         ledger.book(targets.queue, at, entered, (("transfers_in", 1),))
-    c.visit, c.visit_queue, c.visit_channel = entered, queue, channel
+    c.visit = c.entered = entered
+    c.visit_queue, c.visit_channel = queue, channel
     c.last = targets.place
+    if c.start is None:
+        c.start = entered
 
 
 def _tell_apart(c: Conversation) -> None:

@@ -13,7 +13,7 @@ __all__ = ["Figure", "contact_kpis", "people_kpis", "service_level_parts"]
 
 _NEVER_ABANDONED = frozenset({"mail", "ticket"})
 _FLOW_OUT = "flow_out_"
-_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response")
+_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested")
 
 
 class Figure(TypedDict):
@@ -38,13 +38,20 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _mean(sums: Mapping[str, int], total: str, count: str, whole: str | None = None) -> Figure:
-    """Return Σ milliseconds ÷ count in seconds, with count ÷ whole as coverage.
+    """Return Σ milliseconds ÷ count in seconds, with count ÷ whole as coverage. Scores are summed in thousandths likewise.
 
     Integers are divided once: the result is the float nearest to the true quotient, and equal to any other exact recount's.
     """
     number, total_ms = sums.get(count, 0), sums.get(total, 0)
-    coverage = (1.0 if number else None) if whole is None else _share(number, sums.get(whole, 0))
+    every = number if whole is None else sums.get(whole, 0)
+    coverage = _share(min(number, every), every)
     return {"value": _share(total_ms, 1000 * number), "numerator": total_ms / 1000, "denominator": number, "coverage": coverage}
+
+
+def _flow(sums: Mapping[str, int], part: str, whole: str) -> Figure:
+    """Return the ratio of two counts, complete wherever there is one."""
+    denominator = sums.get(whole, 0)
+    return _ratio(sums.get(part, 0), denominator, 1.0 if denominator else None)
 
 
 def _within(sums: Mapping[str, int], prefix: str, limit_ms: float) -> int:
@@ -114,7 +121,30 @@ def contact_kpis(
     kpis["average_hold"] = _mean(sums, "hold_ms", "hold_count", "handled")
     kpis["acw"] = _mean(sums, "wrap_ms", "wrap_count", "handled")
     kpis["aht"] = _mean(sums, "handle_ms", "handle_count", "handled")
+    kpis.update(_matter_kpis(sums))
     return kpis
+
+
+def _matter_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
+    """Return the figures about what belongs to conversations as a whole."""
+    first_resolved, opinions, scored = (sums.get(name, 0) for name in ("first_resolved", "surveys_answered", "nps_count"))
+    first_contact = sums.get("first_contact_resolved", 0) - sums.get("first_contact_undone", 0)
+    net = 100 * (sums.get("nps_promoters", 0) - sums.get("nps_detractors", 0))
+    csat = sums.get("csat_count", 0)
+    return {
+        "transfer_rate": _flow(sums, "transfers_out", "handled"),
+        "escalation_rate": _flow(sums, "escalations", "handled"),
+        "callback_reach_rate": _flow(sums, "callbacks_reached", "callbacks_requested"),
+        "first_response_time": _mean(sums, "first_response_ms", "first_response_count"),
+        "resolution_time": _mean(sums, "resolution_ms", "resolution_count", "first_resolved"),
+        "resolution_rate": _flow(sums, "resolved", "offered"),
+        "first_contact_resolution": _ratio(first_contact, first_resolved, 1.0 if first_resolved else None),
+        "reopen_rate": _flow(sums, "reopened", "resolved"),
+        "csat": _mean(sums, "csat_milli", "csat_count", "surveys_answered"),
+        "csat_top2": _ratio(sums.get("csat_top", 0), csat, _share(csat, opinions)),
+        "nps": _ratio(net, scored, _share(scored, opinions)),
+        "survey_response_rate": _flow(sums, "surveys_answered", "surveys_invited"),
+    }
 
 
 def people_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
+from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
 from streams.windows.calendar import Calendar, Span
 from streams.windows.kpis import contact_kpis, people_kpis
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RollUp", "ScopeState"]
 
-_DAY_KEEP_MS = 26 * 3_600_000
-_CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds"})
+#: A past interval or day is revised until the stream is complete this far behind its start: a day and the morning after.
+_DAY_KEEP_MS = 36 * 3_600_000
+_CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds"})
+_BACKLOG = ("untouched", "in_progress", "waiting_on_customer", "on_hold")
 
 
 class ScopeState:
@@ -55,6 +58,14 @@ class ScopeState:
     def past(self, before_ms: int) -> int:
         """Return how many of the waiting came in before an instant."""
         return sum(bisect_left(since, before_ms) for since in self.waiting())
+
+    def has_due(self) -> bool:
+        """Say whether a callback is pending that has a due time."""
+        return any(figures.get("callback_due_ms") for figures in self.now.values())
+
+    def past_due(self, before_ms: int) -> int:
+        """Return how many of the pending callbacks were due before an instant."""
+        return sum(bisect_left(figures.get("callback_due_ms", ()), before_ms) for figures in self.now.values())
 
 
 class RollUp:
@@ -177,10 +188,12 @@ class RollUp:
             end = self._people_hi if state.about_people else hi
             if end is not None and state.trailing.advance(end):
                 state.trailing_changed = True
-            if state.now_changed or (moved and any(state.waiting())):
+            waited = moved and any(state.waiting())
+            if state.now_changed or waited or (moved and state.has_due()):
                 yield from self._publish(self._now_record(state))
-                # The live service level depends on who waits.
-                state.trailing_changed |= not state.about_people
+                if state.now_changed or waited:
+                    # The live service level depends on who waits.
+                    state.trailing_changed |= not state.about_people
                 state.now_changed = False
             if state.trailing_changed and end is not None:
                 for length, name in self._lengths.items():
@@ -244,6 +257,24 @@ class RollUp:
             "longest_wait_seconds": None if earliest is None else max(0, as_of - earliest) / 1000,
             "in_progress": sum(figures.get("in_progress", 0) for figures in state.now.values()),
             "waiting_past_threshold": self.past_threshold(state),
+            "callbacks_waiting": sum(figures.get("callbacks_waiting", 0) for figures in state.now.values()),
+            "callbacks_overdue": state.past_due(as_of),
+            **(self._backlog(state, as_of) if state.channel in REPLY_CHANNELS else {}),
+        }
+
+    @staticmethod
+    def _backlog(state: ScopeState, as_of: int) -> dict[str, Any]:
+        total: Counts = {}
+        oldest: int | None = None
+        for figures in state.now.values():
+            add_counts(total, figures.get("backlog", {}))
+            start = figures.get("backlog_oldest_ms")
+            if start is not None and (oldest is None or start < oldest):
+                oldest = start
+        return {
+            **{f"backlog_{name}": total.get(name, 0) for name in _BACKLOG},
+            "backlog_oldest_since": None if oldest is None else format_ms(oldest),
+            "backlog_oldest_seconds": None if oldest is None else max(0, as_of - oldest) / 1000,
         }
 
     def past_threshold(self, state: ScopeState) -> int:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from schemas.contact import (
     ContactAnswered,
     ContactArrived,
+    ContactCallbackAttempted,
+    ContactCallbackEnded,
+    ContactCallbackRequested,
     ContactEnded,
+    ContactEscalated,
     ContactExcluded,
     ContactHeld,
     ContactLeftQueue,
@@ -23,11 +27,14 @@ from schemas.contact import (
     ContactWorkStarted,
     ContactWrappedUp,
     ContactWrapUpStarted,
+    SurveyAnswered,
+    SurveyInvited,
 )
 from schemas.times import seconds_to_ms, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from streams.configuration.models import Configuration
 
@@ -40,26 +47,32 @@ REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
 
 #: The order of what happened in one instant.
 RANKS = {
-    f"contact.{name}": rank
-    for rank, name in enumerate(
+    kind: rank
+    for rank, kind in enumerate(
         (
-            "arrived",
-            "left_queue",
-            "transferred",
-            "queued",
-            "agent_offered",
-            "offer_ended",
-            "answered",
-            "work_started",
-            "held",
-            "resumed",
-            "message",
-            "work_ended",
-            "status_changed",
-            "ended",
-            "wrap_up_started",
-            "wrapped_up",
-            "excluded",
+            "contact.arrived",
+            "contact.left_queue",
+            "contact.transferred",
+            "contact.queued",
+            "contact.agent_offered",
+            "contact.offer_ended",
+            "contact.answered",
+            "contact.work_started",
+            "contact.held",
+            "contact.resumed",
+            "contact.message",
+            "contact.work_ended",
+            "contact.status_changed",
+            "contact.ended",
+            "contact.wrap_up_started",
+            "contact.wrapped_up",
+            "contact.excluded",
+            "contact.escalated",
+            "contact.callback_requested",
+            "contact.callback_attempted",
+            "contact.callback_ended",
+            "survey.invited",
+            "survey.answered",
         )
     )
 }
@@ -80,11 +93,15 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Standing:
-    """A conversation that waits (since when) or is in progress (no time) in a scope now."""
+    """What goes on with a conversation in a scope now.
+
+    It is ``waiting`` since then, ``in_progress`` (no time), has a ``callback`` (pending, due then), or is in a ``backlog_…`` of that start.
+    """
 
     scope: str
     channel: str
-    since_ms: int | None
+    what: str
+    at_ms: int | None = None
 
 
 @dataclass
@@ -186,12 +203,27 @@ class _Telling:
         self.counted: set[tuple[str, str, str]] = set()
         self.work_since: dict[str, int] = {}
         self.touches: list[int] = []  # closed work intervals that no leg has booked yet
+        self.arrived_at: int | None = None
+        self.visits: list[_Visit] = []
+        self.responded = False
+        self.status: ContactStatusChanged | None = None
+        self.resolved = self.ever_resolved = False
+        self.resolved_at_first_contact = self.undone = False
+        self.ever_transferred = self.ever_escalated = False
+        self.callback_pending = False
+        self.callback_due: int | None = None
 
     def tell(self, event: ContactModel) -> None:
         at = to_ms(event.occurred_at)
+        self.tell_of_queues_and_agents(event, at)
+        self.tell_of_the_whole(event, at)
+
+    def tell_of_queues_and_agents(self, event: ContactModel, at: int) -> None:
         match event:
             case ContactArrived():
                 self.arrived_channel = event.channel
+                if self.arrived_at is None:
+                    self.arrived_at = at
             case ContactQueued():
                 self.enter(event.queue, self.channel_of_visit(event.queue, event.channel), entered=at, booked=at)
             case ContactAnswered():
@@ -200,8 +232,7 @@ class _Telling:
                 if self.leg is not None and "hold" in (event.reports or ()):
                     self.leg.hold_known = True
             case ContactMessage():
-                by_agent = event.author_kind == "agent" and event.public is not False and event.automatic is not True
-                if by_agent and self.visit is not None and self.visit.channel in REPLY_CHANNELS:
+                if _is_reply(event) and self.visit is not None and self.visit.channel in REPLY_CHANNELS:
                     self.answer(None, None, at)
             case ContactLeftQueue():
                 self.enter_afterwards(event.queue, event.wait_seconds, at)
@@ -227,6 +258,40 @@ class _Telling:
                 self.start_wrap_up(event.agent, at)
             case ContactWrappedUp():
                 self.wrap_up(event.agent, event.wrap_up_seconds, at)
+            case _:
+                pass
+
+    def tell_of_the_whole(self, event: ContactModel, at: int) -> None:
+        """Tell what section 4.2 says of it, after all else that the event does."""
+        match event:
+            case ContactAnswered():
+                self.respond(at)
+            case ContactMessage():
+                if _is_reply(event):
+                    self.respond(at)
+            case ContactTransferred():
+                self.ever_transferred = True
+            case ContactEscalated():
+                self.ever_escalated = True
+                self.book_whole("escalations", at)
+            case ContactStatusChanged():
+                self.status = event
+                if event.status in {"resolved", "closed"}:
+                    self.resolve(at)
+                elif event.status in {"reopened", "new", "open"}:
+                    self.reopen(at)
+            case ContactCallbackRequested():
+                self.request_callback(event.due, at)
+            case ContactCallbackAttempted():
+                if event.due is not None:
+                    self.callback_due = to_ms(event.due)
+                self.call_back(reached=event.outcome == "reached", over=event.outcome in {"reached", "cancelled", "expired"}, at=at)
+            case ContactCallbackEnded():
+                self.call_back(reached=event.outcome == "reached", over=True, at=at)
+            case SurveyInvited():
+                self.book_whole("surveys_invited", at)
+            case SurveyAnswered():
+                self.survey(event, at)
             case _:
                 pass
 
@@ -269,6 +334,7 @@ class _Telling:
             self.leave("overflow", entered)
         self.end_leg(entered)
         self.visit = _Visit(queue, channel, entered)
+        self.visits.append(self.visit)
         self.places.append((queue, channel))
         self.book(f"queue:{queue}", channel, "offered", at=booked, offer=entered)
         if self.legs:
@@ -384,6 +450,9 @@ class _Telling:
             leg.hold, leg.hold_known = 0, False
             leg.talk = sum(self.touches) if self.touches else None
             self.touches = []
+            if leg.talk is not None:
+                sums["handle_ms"] = leg.talk
+                counts.append("handle_count")
         else:
             leg.talk = at - leg.started - leg.hold
         if leg.talk is not None:
@@ -426,7 +495,7 @@ class _Telling:
         timed = max(0, at - (at if began is None else began))
         wrap = timed if said_seconds is None else seconds_to_ms(said_seconds)
         sums, counts = {"wrap_ms": wrap}, ["wrap_count"]
-        if leg.talk is not None:
+        if leg.talk is not None and leg.channel not in REPLY_CHANNELS:
             sums["handle_ms"] = leg.talk + leg.hold + wrap
             counts.append("handle_count")
         self.book_leg(leg, leg.queue, at, sums, counts)
@@ -442,16 +511,129 @@ class _Telling:
                     self.counted.add((scope, leg.channel, what))
                     self.book(scope, leg.channel, what, at=at, offer=offer)
 
+    # ---- the conversation as a whole
+
+    def place(self) -> tuple[str, str] | None:
+        """Return the queue and channel of the last visit or leg."""
+        return self.places[-1] if self.places else None
+
+    def start(self) -> int | None:
+        if self.arrived_at is not None:
+            return self.arrived_at
+        return self.visits[0].entered if self.visits else None
+
+    def book_whole(self, what: str, at: int, amount: int = 1) -> None:
+        """Book in all scopes of the place, if there is one."""
+        place = self.place()
+        if place is None:
+            return
+        queue, channel = place
+        last = self.visits[-1] if self.visits else None
+        own = last if last is not None and (last.queue, last.channel) == place else None
+        for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
+            self.book(scope, channel, what, at=at, offer=self.offer_ms(scope, channel, own, at), amount=amount)
+
+    def respond(self, at: int) -> None:
+        if self.responded or self.place() is None:
+            return
+        self.responded = True
+        start = self.start()
+        if start is not None:
+            self.book_whole("first_response_ms", at, max(0, at - start))
+            self.book_whole("first_response_count", at)
+
+    def resolve(self, at: int) -> None:
+        if self.resolved:
+            return
+        first = not self.ever_resolved
+        self.resolved = self.ever_resolved = True
+        self.book_whole("resolved", at)
+        if not first:
+            return
+        self.book_whole("first_resolved", at)
+        start = self.start()
+        if start is not None:
+            self.book_whole("resolution_ms", at, at - start)
+            self.book_whole("resolution_count", at)
+        if not self.ever_transferred and not self.ever_escalated and len(self.visits) <= 1:
+            self.resolved_at_first_contact = self.place() is not None
+            self.book_whole("first_contact_resolved", at)
+
+    def reopen(self, at: int) -> None:
+        if not self.resolved:
+            return
+        self.resolved = False
+        self.book_whole("reopened", at)
+        if self.resolved_at_first_contact and not self.undone:
+            self.undone = True
+            self.book_whole("first_contact_undone", at)
+
+    def request_callback(self, due: datetime | None, at: int) -> None:
+        if self.callback_pending:
+            return
+        self.callback_pending = True
+        self.callback_due = None if due is None else to_ms(due)
+        self.book_whole("callbacks_requested", at)
+
+    def call_back(self, *, reached: bool, over: bool, at: int) -> None:
+        if self.callback_pending and reached:
+            self.book_whole("callbacks_reached", at)
+        if over:
+            self.callback_pending = False
+
+    def survey(self, event: SurveyAnswered, at: int) -> None:
+        self.book_whole("surveys_answered", at)
+        if event.kind == "csat" and event.scale in {None, "1-5"} and 1 <= event.score <= 5:
+            self.book_whole("csat_count", at)
+            self.book_whole("csat_milli", at, round(event.score * 1000))
+            if event.score >= 4:
+                self.book_whole("csat_top", at)
+        if event.kind == "nps" and event.scale in {None, "0-10"} and 0 <= event.score <= 10:
+            self.book_whole("nps_count", at)
+            if event.score >= 9:
+                self.book_whole("nps_promoters", at)
+            if event.score <= 6:
+                self.book_whole("nps_detractors", at)
+
+    def backlog(self) -> str | None:
+        """Return the state of the backlog that the conversation is in."""
+        place = self.place()
+        if place is None or place[1] not in REPLY_CHANNELS or self.resolved:
+            return None
+        status = None if self.status is None else self.status.status
+        waiting_on = None if self.status is None else self.status.waiting_on
+        rules = (
+            (status == "on_hold", "backlog_on_hold"),
+            (status == "waiting_on_customer" or waiting_on == "customer", "backlog_waiting_on_customer"),
+            (self.visit is not None and not self.legs, "backlog_untouched"),
+            (self.visit is not None or self.leg is not None or status in {"open", "new", "reopened"}, "backlog_in_progress"),
+        )
+        return next((state for holds, state in rules if holds), None)
+
     # ---- now
 
     def standing(self) -> list[Standing]:
         found = []
-        visit, leg = self.visit, self.leg
+        visit, leg, place = self.visit, self.leg, self.place()
         if visit is not None:
-            found.append(Standing(f"queue:{visit.queue}", visit.channel, visit.entered))
+            found.append(Standing(f"queue:{visit.queue}", visit.channel, "waiting", visit.entered))
             for scope in self.larger_scopes(visit.queue):
                 episode = self.episodes[scope, visit.channel]
-                found.append(Standing(scope, visit.channel, episode.first_entry if episode.state == "waiting" else visit.entered))
+                since = episode.first_entry if episode.state == "waiting" else visit.entered
+                found.append(Standing(scope, visit.channel, "waiting", since))
         if leg is not None and leg.queue is not None:
-            found.extend(Standing(scope, leg.channel, None) for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)))
+            found.extend(Standing(scope, leg.channel, "in_progress") for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)))
+        if place is not None:
+            queue, channel = place
+            state = self.backlog()
+            for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
+                if self.callback_pending:
+                    found.append(Standing(scope, channel, "callback", self.callback_due))
+                if state is not None:
+                    found.append(Standing(scope, channel, state, self.start()))
         return found
+
+
+def _is_reply(message: ContactMessage) -> bool:
+    """Say whether an agent wrote it, and to the customer."""
+    return message.author_kind == "agent" and message.public is not False and message.automatic is not True

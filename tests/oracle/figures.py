@@ -110,7 +110,10 @@ def contact_kpis(
         return _figure(numerator, denominator, cohort if by_offer else _share(denominator, denominator))
 
     def mean(total_ms: int, number: int, every: int) -> Figure:
-        return _figure(Fraction(total_ms, 1000), number, _share(number, every))
+        return _figure(Fraction(total_ms, 1000), number, _share(min(number, every), every))
+
+    def ratio(numerator: int, denominator: int) -> Figure:
+        return _figure(numerator, denominator, _share(denominator, denominator))
 
     met, counting = _service_level(contributions, definition)
     kpis = {
@@ -127,6 +130,20 @@ def contact_kpis(
         "acw": mean(n["wrap_ms"], n["wrap_count"], n["handled"]),
         "aht": mean(n["handle_ms"], n["handle_count"], n["handled"]),
         "non_response": _count(n["non_response"]),
+        "escalations": _count(n["escalations"]),
+        "callbacks_requested": _count(n["callbacks_requested"]),
+        "transfer_rate": ratio(n["transfers_out"], n["handled"]),
+        "escalation_rate": ratio(n["escalations"], n["handled"]),
+        "callback_reach_rate": ratio(n["callbacks_reached"], n["callbacks_requested"]),
+        "first_response_time": mean(n["first_response_ms"], n["first_response_count"], n["first_response_count"]),
+        "resolution_time": mean(n["resolution_ms"], n["resolution_count"], n["first_resolved"]),
+        "resolution_rate": ratio(n["resolved"], n["offered"]),
+        "first_contact_resolution": ratio(n["first_contact_resolved"] - n["first_contact_undone"], n["first_resolved"]),
+        "reopen_rate": ratio(n["reopened"], n["resolved"]),
+        "csat": _figure(Fraction(n["csat_milli"], 1000), n["csat_count"], _share(n["csat_count"], n["surveys_answered"])),
+        "csat_top2": _figure(n["csat_top"], n["csat_count"], _share(n["csat_count"], n["surveys_answered"])),
+        "nps": _figure(100 * (n["nps_promoters"] - n["nps_detractors"]), n["nps_count"], _share(n["nps_count"], n["surveys_answered"])),
+        "survey_response_rate": ratio(n["surveys_answered"], n["surveys_invited"]),
     }
     if not by_offer:
         kpis["service_level_live"] = rate(met, counting + waiting_over_threshold)

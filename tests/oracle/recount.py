@@ -28,6 +28,9 @@ __all__ = ["Progress", "Recount", "progress_of", "recount"]
 
 MINUTE_MS = 60_000
 
+#: The states of the backlog.
+BACKLOG = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_customer", "backlog_on_hold")
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -70,10 +73,11 @@ def recount(
     """Count everything anew from the events, in whatever order they are given.
 
     Without `as_of_ms` or `complete_through_ms` these are taken as if all events were in one partition.
-    People's time is booked through `complete_through_ms` rounded down to a pane.
+    People's time is booked through `complete_through_ms`, if given, else the progress of people's own events, rounded down to a pane.
     """
     published = list(events)
     progress = progress_of(published, configuration)
+    of_people = [event for event in published if isinstance(event, AgentModel | SourceHeartbeat)]
     contacts: dict[str, list[ContactModel]] = defaultdict(list)
     agents: dict[str, list[AgentModel]] = defaultdict(list)
     for event in published:
@@ -85,6 +89,7 @@ def recount(
         configuration,
         as_of_ms if as_of_ms is not None else progress.received_through_ms,
         complete_through_ms if complete_through_ms is not None else progress.progress_ms,
+        people_through_ms=complete_through_ms if complete_through_ms is not None else progress_of(of_people, configuration).progress_ms,
     )
     for deliveries in contacts.values():
         verdict = judge(deliveries, configuration)
@@ -113,6 +118,7 @@ class Recount:
     late_contacts: Counter[str | None] = field(default_factory=Counter)
     """Late contact events by the queue that they name."""
     late_people: int = 0
+    people_through_ms: int | None = None
 
     # ---- figures
 
@@ -179,19 +185,27 @@ class Recount:
         return dict(found)
 
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
-        """Return what goes on at as-of: for people the count by category, else who waits and what is in progress."""
+        """Return what goes on at as-of: for people the count by category, else who waits, what is in progress, callbacks and backlog."""
         if channel is None:
             counted = Counter(each.category for each in self.people_now if scope in each.scopes and each.category in BOOKED)
             return {"agents_by_state": dict(counted)}
         standing = [each for each in self.standing if (each.scope, each.channel) == (scope, channel)]
-        since = sorted(each.since_ms for each in standing if each.since_ms is not None)
+        times: dict[str, list[int]] = defaultdict(list)
+        for each in standing:
+            if each.at_ms is not None:
+                times[each.what].append(each.at_ms)
+        number = Counter(each.what for each in standing)
         waits = self._waits_ms(scope, channel)
         return {
-            "waiting": len(since),
-            "waiting_since_ms": since,
+            "waiting": number["waiting"],
+            "waiting_since_ms": sorted(times["waiting"]),
             "longest_wait_seconds": max(waits) / 1000 if waits else None,
             "waiting_past_threshold": sum(self._is_over(scope, wait) for wait in waits),
-            "in_progress": len(standing) - len(since),
+            "in_progress": number["in_progress"],
+            "callbacks_waiting": number["callback"],
+            "callbacks_overdue": sum(due < (self.as_of_ms or 0) for due in times["callback"]),
+            **{state: number[state] for state in BACKLOG},
+            "backlog_oldest_since_ms": min((start for state in BACKLOG for start in times[state]), default=None),
         }
 
     # ---- when
@@ -236,7 +250,7 @@ class Recount:
         return self.configuration.zone_of_site(site), time.fromisoformat(place.day_start if place else "00:00")
 
     def _people_through(self) -> int:
-        return (self.complete_through_ms or 0) // PANE_MS * PANE_MS
+        return (self.people_through_ms or 0) // PANE_MS * PANE_MS
 
     # ---- what
 
@@ -264,7 +278,8 @@ class Recount:
 
     def _waits_ms(self, scope: str, channel: str) -> list[int]:
         as_of = self.as_of_ms or 0
-        return [max(0, as_of - s.since_ms) for s in self.standing if (s.scope, s.channel) == (scope, channel) and s.since_ms is not None]
+        standing = [each for each in self.standing if (each.scope, each.channel, each.what) == (scope, channel, "waiting")]
+        return [max(0, as_of - each.at_ms) for each in standing if each.at_ms is not None]
 
 
 def _minutes(name: str) -> int:

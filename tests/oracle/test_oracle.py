@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 
 from schemas.agent import AgentHeartbeat, AgentSkillsChanged, AgentStateChanged
-from schemas.base import Event
 from schemas.contact import (
     ContactAnswered,
     ContactArrived,
@@ -33,70 +31,13 @@ from schemas.contact import (
 from schemas.events import encode, parse_agent_event, parse_contact_event
 from schemas.other import SourceHeartbeat
 from schemas.times import parse_time, to_ms
-from streams.configuration.models import Configuration
 from tests.oracle.recount import Recount, progress_of, recount
+from tests.oracle.saying import CONFIGURATION, beat, call, ms, parts, say
 from tests.oracle.worlds import World, random_world, repeated, shuffled_within_grace, worlds
 
 if TYPE_CHECKING:
-    from tests.oracle.figures import Figure
-
-E = TypeVar("E", bound=Event)
-
-#: When the figures below begin, unless they say otherwise.
-SEVEN = "2026-06-15T07:00:00Z"
-
-CONFIGURATION = Configuration.model_validate(
-    {
-        "sites": {"berlin": {"zone": "Europe/Berlin"}, "tokyo": {"zone": "Asia/Tokyo"}, "early": {"zone": "UTC", "day_start": "06:00"}},
-        "queues": {
-            "A": {"department": "help"},
-            "B": {"department": "help"},
-            "C": {"department": "shop"},
-            "osaka": {"site": "tokyo"},
-            "bonn": {"site": "berlin"},
-            "dawn": {"site": "early"},
-        },
-        "teams": {"red": {"site": "berlin", "business": "acme"}, "blue": {"site": "tokyo"}},
-        "people": {"ann": {"team": "red"}},
-    },
-)
-
-_numbers = count()
-
-
-def say(kind: type[E], seconds: float, whom: str = "c1", *, start: str = SEVEN, delay: float = 0, **fields: Any) -> E:
-    """Return an event of a conversation or person, some seconds after the start."""
-    occurred = parse_time(start) + timedelta(seconds=seconds)
-    keys = {"person_id": whom} if kind.__module__.endswith("agent") else {"conversation_id": whom}
-    common = {
-        "event_id": f"e{next(_numbers)}",
-        "occurred_at": occurred,
-        "received_at": occurred + timedelta(seconds=delay),
-        "source": "test",
-    }
-    return kind(**{**common, **({} if kind is SourceHeartbeat else keys), **fields})
-
-
-def beat(seconds: float, *, start: str = SEVEN, **fields: Any) -> SourceHeartbeat:
-    """Return a heartbeat that says that all is reported."""
-    through = parse_time(start) + timedelta(seconds=seconds)
-    return say(SourceHeartbeat, seconds, start=start, **{"complete_through": through, **fields})
-
-
-def ms(seconds: float, start: str = SEVEN) -> int:
-    """Return an instant."""
-    return to_ms(parse_time(start)) + round(seconds * 1000)
-
-
-def parts(figure: Figure) -> tuple[float | None, float | None, float | None, float | None]:
-    """Return value, numerator, denominator and coverage."""
-    return figure["value"], figure["numerator"], figure["denominator"], figure["coverage"]
-
-
-def call(whom: str, wait: float, queue: str = "A", *, given_up: bool = False, at: float = 0) -> list[Event]:
-    """Return a call that waits until it is answered or given up."""
-    end = say(ContactEnded, at + wait, whom, by="customer") if given_up else say(ContactAnswered, at + wait, whom)
-    return [say(ContactQueued, at, whom, queue=queue), end]
+    from schemas.base import Event
+    from streams.configuration.models import Configuration
 
 
 def with_level(**fields: Any) -> Configuration:
@@ -172,6 +113,13 @@ class TestServiceLevel:
             "longest_wait_seconds": 40,
             "waiting_past_threshold": 2,
             "in_progress": 1,
+            "callbacks_waiting": 0,
+            "callbacks_overdue": 0,
+            "backlog_untouched": 0,
+            "backlog_in_progress": 0,
+            "backlog_waiting_on_customer": 0,
+            "backlog_on_hold": 0,
+            "backlog_oldest_since_ms": None,
         }
 
 
@@ -231,6 +179,7 @@ class TestQueues:
 
         waited = 100 if offered == 1 else 100 - 70.001  # since the first entry, or since the second
         expected = {"offered": offered, "answered": 1, "answered_wait_ms": round(waited * 1000)}
+        expected |= {"first_response_ms": 100_000, "first_response_count": 1}  # since the first entry in any case
         assert counts == expected | ({} if offered == 1 else {"flow_out:timeout": 1})
 
     def test_other_department(self) -> None:
@@ -250,6 +199,8 @@ class TestQueues:
             "offered": 1,
             "answered": 1,
             "answered_wait_ms": 10_000,
+            "first_response_ms": 10_000,
+            "first_response_count": 1,
             "handled": 1,
             "talk_ms": 60_000,
             "talk_count": 1,
@@ -269,6 +220,8 @@ class TestQueues:
             "offered": 1,
             "answered": 1,
             "answered_wait_ms": 10_000,
+            "first_response_ms": 10_000,
+            "first_response_count": 1,
             "handled": 1,
             "talk_ms": 90_000,
             "talk_count": 1,
@@ -505,7 +458,8 @@ class TestHandling:
 
         first = told.window("queue:A", "mail", "day")
         assert parts(first["att"]) == (30, 30, 1, 1)  # 10 s to 40 s
-        assert parts(first["aht"]) == (35, 35, 1, 1)  # and 5 s of wrap-up
+        assert parts(first["aht"]) == (30, 30, 1, 1)  # handling is touch time: the 5 s of wrap-up add nothing
+        assert parts(first["acw"]) == (5, 5, 1, 1)
         assert told.window("queue:B", "mail", "day")["att"]["value"] == 20  # 70 s to 90 s
 
     def test_leg_without_visit(self) -> None:
@@ -590,7 +544,7 @@ class TestReceiving:
         otherwise = repeated(shuffled_within_grace(world.events, rng), rng)
 
         for events in (anyhow, otherwise):
-            again = recount(events, world.configuration, told.as_of_ms, told.complete_through_ms)
+            again = recount(events, world.configuration, told.as_of_ms, told.people_through_ms)
             assert everything(again) == everything(told)
 
     @settings(max_examples=30, deadline=None)
@@ -602,7 +556,7 @@ class TestReceiving:
         for scope, channel in told.scopes():
             if channel is not None:
                 whole = told.window(scope, channel, "all")
-                for name in ("offered", "answered", "abandoned", "handled", "non_response"):
+                for name in ("offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested"):
                     by_interval = [kpis[name]["value"] or 0 for kpis in told.intervals(scope, channel, 15).values()]
                     assert sum(by_interval) == whole[name]["value"]
         counts = [told.counts(scope, channel, "all") for scope, channel in told.scopes() if scope == "total:all" and channel is not None]
@@ -637,7 +591,13 @@ class TestDays:
         assert told.bounds("queue:osaka", "voice", "day") == (ms(10, start), ms(10 + 86_400, start))
         assert told.counts("queue:osaka", "voice", "day") == {"offered": 1}  # only the second call
         assert told.counts("site:tokyo", "voice", "day") == {"offered": 1}
-        assert told.counts("total:all", "voice", "day") == {"offered": 2, "answered": 1, "answered_wait_ms": 20_000}
+        assert told.counts("total:all", "voice", "day") == {
+            "offered": 2,
+            "answered": 1,
+            "answered_wait_ms": 20_000,
+            "first_response_ms": 20_000,
+            "first_response_count": 1,
+        }
         assert told.window("queue:osaka", "voice", "trailing_5m")["answered"]["value"] == 1
 
     def test_day_of_25_hours(self) -> None:
@@ -757,11 +717,12 @@ class TestPeople:
         assert not [scope for scope, _ in told.scopes() if scope.startswith("queue:")]
 
     def test_another_team(self) -> None:
-        """From the event that names another team on the time is that team's; an own site goes before the team's."""
+        """From the event that names another team on the time is that team's; an own site goes before the team's; heartbeats name none."""
         events = [
             state(0, "activity", "idle"),
             say(AgentSkillsChanged, 20, "ann", team="blue"),
-            say(AgentHeartbeat, 60, "ann", site="early"),
+            say(AgentHeartbeat, 30, "ann", site="berlin"),
+            say(AgentSkillsChanged, 60, "ann", site="early"),
             beat(100),
         ]
 

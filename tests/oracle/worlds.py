@@ -15,6 +15,9 @@ from schemas.contact import (
     ContactAnswered,
     ContactArrived,
     ContactAssigned,
+    ContactCallbackAttempted,
+    ContactCallbackEnded,
+    ContactCallbackRequested,
     ContactCategorized,
     ContactConsultStarted,
     ContactEnded,
@@ -35,6 +38,7 @@ from schemas.contact import (
     ContactWrappedUp,
     ContactWrapUpStarted,
     SurveyAnswered,
+    SurveyInvited,
 )
 from schemas.other import SourceHeartbeat
 from schemas.times import from_ms, parse_time_ms, to_ms
@@ -43,6 +47,7 @@ from tests.oracle.conversation import PANE_MS, is_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
 __all__ = ["World", "configuration_of", "random_world", "repeated", "shuffled_within_grace", "worlds"]
 
@@ -72,6 +77,25 @@ DELAYS_MS = (0, 0, 3, 40, 250, 900, 2_500)
 LONG_DELAYS_MS = (0, 700, 4_999, 5_001, 12_000, 31_000, 55_000)
 WAITS_S = (0.0, 0.001, 3.25, 12.345, 20.0, 20.001, 60.0, 140.5)
 WRAPS_S = (0.0, 1.001, 15.5, 42.0)
+
+#: When a callback is due, from now: long ago, now, soon, and after the end of any world.
+DUES_MS = (None, None, -60_000, 0, 1, 90_000, 600_000, 30 * 3_600_000, 30 * 3_600_000)
+
+#: How long after all else a survey is answered; the longest only in some worlds, since nothing is left in the windows of now then.
+SURVEYED_MS = (0, 0, 1, 20_000, 60_001, 310_000)
+SURVEYED_LONG_AFTER_MS = (*SURVEYED_MS, 3_600_000, 9 * 3_600_000)
+
+STATUSES = ("new", "open", "waiting_on_customer", "on_hold", "resolved", "closed", "reopened")
+WAITING_ON = (None, None, "customer", "agent", "third_party")
+
+#: Scales and scores that count and that do not: fractions, the edges, beyond them.
+SURVEYS: dict[str, Sequence[Any]] = {
+    "kind": ("csat", "csat", "nps", "nps", "ces"),
+    "scale": (None, None, None, "1-5", "0-10", "1-10", "0-100"),
+    "score": (0, 0.5, 1, 3.9996, 4, 4.25, 5, 5.001, 6, 6.5, 8.999, 9, 10, 10.5, 77),
+}
+INVITATIONS: dict[str, Sequence[Any]] = {"kind": ("csat", "nps"), "scale": (None, "1-5")}
+CALLBACK_ENDS = ("reached", "reached", "no_answer", "cancelled", "expired")
 
 
 class Pick(Protocol):
@@ -127,6 +151,15 @@ class _Story:
         """Say it, or leave it out."""
         if self.pick((True, True, False)):
             self.say(kind, **fields)
+
+    def one_of(self, choices: dict[str, Sequence[Any]]) -> dict[str, Any]:
+        """Return fields, each with one of its choices."""
+        return {name: self.pick(options) for name, options in choices.items()}
+
+    def due(self) -> datetime | None:
+        """Return when a callback is due."""
+        after_ms = self.pick(DUES_MS)
+        return None if after_ms is None else from_ms(self.at_ms + after_ms)
 
 
 def _arrive(story: _Story, channels: Sequence[str], direction: str | None = None) -> None:
@@ -231,6 +264,8 @@ def _passed_on(story: _Story) -> None:
     agent = story.pick((*AGENTS, None))
     _talk(story, agent)
     for _ in range(story.pick((1, 1, 2))):
+        if story.pick((True, False, False)):
+            story.say(ContactEscalated, kind=story.pick((None, "functional", "hierarchical")))
         story.maybe(ContactTransferred, kind=story.pick(("blind", "attended", "queue", None)))
         story.maybe(ContactWrappedUp, agent=agent)
         if story.pick((True, True, False)):
@@ -260,7 +295,90 @@ def _writing(story: _Story) -> None:
             story.maybe(ContactWorkEnded, agent=story.pick((agent, agent, "bo")))
         if story.pick((False, False, True)):
             story.say(ContactWrappedUp, agent=story.pick((None, "ann")), wrap_up_seconds=story.pick((None, *WRAPS_S)))
-        story.maybe(ContactStatusChanged, status=story.pick(("resolved", "closed", "waiting_on_customer", "reopened")))
+        story.maybe(
+            ContactStatusChanged,
+            status=story.pick(("resolved", "closed", "waiting_on_customer", "reopened")),
+            waiting_on=story.pick(WAITING_ON),
+        )
+
+
+def _ticket(story: _Story) -> None:
+    """A ticket through its statuses in any order, with replies, escalations and further queues in between."""
+    _arrive(story, ("mail", "ticket", "ticket", "sms", "voice"))
+    story.maybe(ContactStatusChanged, status="new", waiting_on=story.pick(WAITING_ON))
+    story.say(ContactQueued, queue=story.pick(WRITTEN), channel=story.pick((None, None, "ticket")))
+    for _ in range(story.pick((1, 2, 3, 5, 8))):
+        step = story.pick(("status", "status", "status", "settled", "reply", "escalated", "queued", "transferred", "ended"))
+        if step == "status":
+            story.say(ContactStatusChanged, status=story.pick(STATUSES), waiting_on=story.pick(WAITING_ON))
+        elif step == "settled":  # resolved, sometimes reopened, sometimes within the same instant
+            story.say(ContactStatusChanged, status=story.pick(("resolved", "closed")))
+            story.maybe(ContactStatusChanged, status=story.pick(("reopened", "open", "new", "on_hold", "closed")))
+        elif step == "reply":
+            agent = story.pick(AGENTS)
+            story.maybe(ContactWorkStarted, agent=agent)
+            story.say(ContactMessage, author_kind="agent", public=story.pick((None, True)), automatic=story.pick((None, False)))
+            story.maybe(ContactWorkEnded, agent=agent)
+        elif step == "escalated":
+            story.say(ContactEscalated, to=story.pick((None, "care")))
+        elif step == "queued":
+            story.say(ContactQueued, queue=story.pick(WRITTEN))
+        elif step == "transferred":
+            story.say(ContactTransferred)
+        else:
+            story.say(ContactEnded, by=story.pick(("agent", "system", None)))
+
+
+def _chat(story: _Story) -> None:
+    """A bot first, then people who write before and after they take the chat."""
+    _arrive(story, ("chat", "chat", "sms"))
+    for _ in range(story.pick((0, 1, 2))):
+        story.say(ContactMessage, author_kind=story.pick(("bot", "customer", "agent")), automatic=story.pick((None, True)))
+    story.say(ContactQueued, queue=story.pick(("chats", "care", "unlisted")), channel=story.pick((None, "chat")))
+    for _ in range(story.pick((0, 1, 2, 3))):
+        story.say(
+            ContactMessage,
+            author_kind=story.pick(("bot", "customer", "agent", "agent", "system")),
+            public=story.pick((None, True, False)),
+            automatic=story.pick((None, None, False, True)),
+        )
+    story.maybe(ContactAnswered, agent=story.pick((*AGENTS, None)))
+    story.maybe(ContactMessage, author_kind="agent")
+    story.maybe(ContactStatusChanged, status=story.pick(STATUSES))
+    _finish(story, "ann")
+
+
+def _called_back(story: _Story) -> None:
+    """Who asks to be called back, is tried some times, and asks again."""
+    _arrive(story, ("voice", "voice", "mail"))
+    if story.pick((True, *(False,) * 5)):  # before there is a queue to count it in
+        story.say(ContactCallbackRequested, due=story.due())
+    story.say(ContactQueued, queue=story.pick(VOICE))
+    for _ in range(story.pick((1, 1, 2))):
+        story.say(ContactCallbackRequested, due=story.due())
+        story.maybe(ContactLeftQueue, reason=story.pick(("callback", "callback", "abandoned")))
+        for _ in range(story.pick((0, 1, 2, 3))):
+            story.say(
+                ContactCallbackAttempted, due=story.due(), outcome=story.pick((None, "no_answer", "no_answer", "cancelled", *CALLBACK_ENDS))
+            )
+        if story.pick((True, False)):
+            _talk(story, story.pick(AGENTS), queue=story.pick((None, *VOICE)))
+            _finish(story, "bo")
+        if story.pick((True, False, False)):
+            story.say(ContactCallbackEnded, outcome=story.pick(CALLBACK_ENDS))
+
+
+def _asides(story: _Story, surveyed_ms: Sequence[int]) -> None:
+    """Say what may follow any conversation, or come before it is over: between its events, at its end and long after."""
+    if story.pick((True, False, False, False)):
+        over_ms = story.at_ms
+        story.at_ms = max(story.at_ms - story.pick((0, 1, 30_000, 120_000)), min(to_ms(each.occurred_at) for each in story.events))
+        kind, choices = story.pick(ASIDES)
+        story.say(kind, 0, **story.one_of(choices))
+        story.at_ms = over_ms
+    for _ in range(story.pick((0, 0, 1, 2))):
+        story.maybe(SurveyInvited, **story.one_of(INVITATIONS))
+        story.say(SurveyAnswered, story.pick(surveyed_ms), **story.one_of(SURVEYS))
 
 
 def _reaching_out(story: _Story) -> None:
@@ -294,19 +412,32 @@ def _anything(story: _Story) -> None:
         (ContactWorkEnded, {"agent": AGENTS}),
         (ContactWrapUpStarted, {"agent": agents}),
         (ContactWrappedUp, {"agent": agents, "wrap_up_seconds": (None, *WRAPS_S)}),
-        (ContactStatusChanged, {"status": ("new", "on_hold", "resolved", "closed", "reopened")}),
+        (ContactStatusChanged, {"status": STATUSES, "waiting_on": WAITING_ON}),
+        (ContactStatusChanged, {"status": ("resolved", "closed", "reopened")}),
         (ContactEnded, {"by": ("customer", "agent", "system", None)}),
         (ContactAssigned, {"agent": agents}),
         (ContactCategorized, {"category": ("returns", None)}),
         (ContactConsultStarted, {"agent": agents}),
         (ContactEscalated, {}),
         (ContactNotOffered, {"reason": ("full", None)}),
-        (SurveyAnswered, {"kind": ("csat",), "score": (4.0,)}),
+        (ContactCallbackRequested, {"due": (None, from_ms(story.at_ms), from_ms(story.at_ms + 10 * MINUTE_MS))}),
+        (ContactCallbackAttempted, {"due": (None, from_ms(story.at_ms + MINUTE_MS)), "outcome": (None, *CALLBACK_ENDS)}),
+        (ContactCallbackEnded, {"outcome": CALLBACK_ENDS}),
+        (SurveyInvited, INVITATIONS),
+        (SurveyAnswered, SURVEYS),
     )
     for _ in range(story.pick(range(1, 15))):
         kind, choices = story.pick(kinds)
-        story.say(kind, **{name: story.pick(options) for name, options in choices.items()})
+        story.say(kind, **story.one_of(choices))
 
+
+ASIDES: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
+    (SurveyInvited, INVITATIONS),
+    (SurveyAnswered, SURVEYS),
+    (ContactEscalated, {}),
+    (ContactStatusChanged, {"status": STATUSES, "waiting_on": WAITING_ON}),
+    (ContactMessage, {"author_kind": ("agent", "agent", "bot"), "public": (None, True)}),
+)
 
 PLOTS: tuple[Callable[[_Story], None], ...] = (
     _call,
@@ -319,15 +450,22 @@ PLOTS: tuple[Callable[[_Story], None], ...] = (
     _passed_on,
     _writing,
     _writing,
+    _ticket,
+    _ticket,
+    _ticket,
+    _chat,
+    _called_back,
+    _called_back,
     _reaching_out,
     _anything,
     _anything,
 )
 
 
-def _conversation(pick: Pick, name: str, at_ms: int) -> list[ContactModel]:
+def _conversation(pick: Pick, name: str, at_ms: int, surveyed_ms: Sequence[int]) -> list[ContactModel]:
     story = _Story(pick, name, at_ms, pick(SOURCES))
     pick(PLOTS)(story)
+    _asides(story, surveyed_ms)
     if pick((True, *(False,) * 9)):
         story.say(ContactExcluded, pick((0, 1_000, 40_000, 400_000)), reason=pick(("spam", "test", "merged")))
     if pick((True, False, False)):  # one event got lost on the way
@@ -416,7 +554,8 @@ def configuration_of(pick: Pick) -> Configuration:
             "teams": {"red": {"site": "berlin", "business": "acme"}, "blue": {"site": "tokyo"}, "green": {"business": "best"}},
             "people": {"p0": {"team": "red"}, "p1": {"team": "green", "site": "tokyo"}, "p2": {"site": "berlin"}},
             "agent_state_map": {"presence": {"Training": "ready"}, "activity": {"paperwork": "wrap_up"}},
-            "counting": {"rejoin_seconds": pick((60, 60, 30, 0))},
+            # Nothing that these worlds tell of is forgotten.
+            "counting": {"rejoin_seconds": pick((60, 60, 30, 0)), "closed_retention_seconds": 86_400},
         },
     )
 
@@ -463,8 +602,9 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
     start_ms = pick(STARTS)
     events: list[Event] = []
     at_ms = start_ms
+    surveyed_ms = pick((*(SURVEYED_MS,) * 5, SURVEYED_LONG_AFTER_MS))
     for number in range(conversations):
-        events += _conversation(pick, f"c{number}", at_ms)
+        events += _conversation(pick, f"c{number}", at_ms, surveyed_ms)
         at_ms += pick((0, 1_000, 12_345, 60_000, 200_000))
     end_ms = max([start_ms + 10 * MINUTE_MS, *(to_ms(each.occurred_at) + 1 for each in events)])
     for number in range(people):

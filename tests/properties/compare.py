@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms, parse_time_ms
 from tests.oracle.conversation import PANE_MS
 
@@ -113,11 +114,17 @@ def _now(key: str, latest: Mapping[str, dict[str, Any]], told: Recount, scope: s
     expected = told.now(scope, channel)
     record = latest.get(key)
     if record is None:
-        nothing = not expected.get("waiting") and not expected.get("in_progress") and not expected.get("agents_by_state")
+        nothing = not any(expected.values())
         return [] if nothing else [f"{key}: nothing served, expected {expected}"]
     since = expected.pop("waiting_since_ms", None)
     if since is not None:
         expected["waiting_since"] = format_ms(since[0]) if since else None
+    if channel is not None:
+        oldest = expected.pop("backlog_oldest_since_ms", None)
+        expected["backlog_oldest_since"] = None if oldest is None else format_ms(oldest)
+        if channel not in REPLY_CHANNELS:
+            # There is no backlog there to be counted: unknown is not zero.
+            expected |= {name: expected[name] or None for name in expected if name.startswith("backlog_")}
     # The longest wait goes on without being written: a reader adds what has passed since.
     longest = expected.pop("longest_wait_seconds", None)
     served = record.get("longest_wait_seconds")
@@ -126,6 +133,8 @@ def _now(key: str, latest: Mapping[str, dict[str, Any]], told: Recount, scope: s
         served += ((told.as_of_ms or 0) - parse_time_ms(record["as_of"])) / 1000
     if (served is None) != (longest is None) or abs((served or 0) - (longest or 0)) > 1e-6:
         wrong.append(f"{key} longest_wait_seconds: served {served}, expected {longest}")
+    if (record.get("backlog_oldest_seconds") is None) != (expected.get("backlog_oldest_since") is None):
+        wrong.append(f"{key} backlog_oldest_seconds: served {record.get('backlog_oldest_seconds')} beside {expected}")
     return wrong
 
 

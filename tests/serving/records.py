@@ -124,6 +124,9 @@ def small_center() -> list[tuple[bytes, bytes]]:
         "acw": figure(31, 1240, 40, 0.9090909090909091),
         "aht": figure(233.2, 9328, 40, 0.9090909090909091),
         "non_response": figure(3, 3),
+        "first_response_time": figure(18.5, 832.5, 45, 1),
+        "csat": figure(4.25, 17, 4, 0.8),
+        "nps": figure(-50, -100, 2, 0.4),
     }
     quiet = {kpi: figure(0, 0) for kpi in ("offered", "answered", "abandoned", "handled")}
     empty = {kpi: figure(None, 0, 0) for kpi in ("answer_rate", "service_level", "asa", "aht")}
@@ -140,7 +143,20 @@ def small_center() -> list[tuple[bytes, bytes]]:
         now_record(
             "queue:sales", waiting=2, waiting_since="2026-04-01T08:58:48Z", longest_wait_seconds=70, in_progress=6, waiting_past_threshold=2
         ),
-        now_record("queue:claims", "mail", waiting=0, in_progress=0),
+        now_record(
+            "queue:claims",
+            "mail",
+            waiting=0,
+            in_progress=0,
+            callbacks_waiting=3,
+            callbacks_overdue=1,
+            backlog_untouched=0,
+            backlog_in_progress=4,
+            backlog_waiting_on_customer=7,
+            backlog_on_hold=1,
+            backlog_oldest_since="2026-03-30T09:00:00Z",
+            backlog_oldest_seconds=172_799,
+        ),
         now_record("total:all", waiting=2, waiting_since="2026-04-01T08:58:48Z", longest_wait_seconds=72, in_progress=6),
         people_window("team:north", figure(0.8125, 6500, 8000, 0.95)),
         people_now("team:north", {"handling": 6, "idle": 2, "unavailable": 1, "wrap_up": 1}),

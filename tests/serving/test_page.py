@@ -70,7 +70,8 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
             assert {kpi: claims[kpi][0] for kpi in ("service_level", "longest_wait", "asa", "aht", "abandon_rate")} == dict.fromkeys(
                 ("service_level", "longest_wait", "asa", "aht", "abandon_rate"), "–"
             )
-            assert claims["waiting"] == ["0"]
+            # 0 untouched + 4 in progress + 7 waiting on the customer + 1 on hold
+            assert claims["waiting"] == ["0", "backlog 12"]
             north = await page.ask(f"{ROW}('north')")
             assert north["occupancy"] == ["81.2 %", "95 % measured"]
             assert [north[state] for state in ("handling", "wrap_up", "idle", "available", "unavailable")] == [

@@ -130,6 +130,18 @@ def test_the_longest_wait_grows_with_as_of() -> None:
     assert longest_wait(store) == 37.25
 
 
+def test_the_oldest_of_the_backlog_grows_with_as_of() -> None:
+    """Its age is taken from its start, so that it grows while no record of its queue is written; without a backlog there is none."""
+    since = "2026-03-30T09:00:00Z"
+    store = fed(progress(), now_record("queue:a", "mail", backlog_on_hold=1, backlog_oldest_since=since, backlog_oldest_seconds=172_800))
+    store.feed(*progress(revision=2, as_of="2026-04-01T09:00:07.250Z"))
+    entry = next(each for each in store.entries() if each.key.startswith("now"))
+    assert store.backlog_oldest_seconds(entry) == 172_807.25
+
+    none = fed(progress(), now_record("queue:a", "mail", backlog_on_hold=0))
+    assert none.backlog_oldest_seconds(next(each for each in none.entries() if each.key.startswith("now"))) is None
+
+
 def test_the_longest_wait_is_never_older_than_its_record() -> None:
     """Progress is told once a second: a newer now record counts up to its own as-of, and the wait is never negative."""
     since = "2026-04-01T09:00:00.400Z"

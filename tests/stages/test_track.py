@@ -19,6 +19,7 @@ from tests.tracking.telling import CONFIGURATION, START_MS, event, ms, record
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from streams.configuration import Configuration
     from streams.engine.stage import Flush
 
 TOPICS = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0)
@@ -26,10 +27,13 @@ ROLL_UP = RollUpTopics("panes", 1, "metrics", "latest", "contacts", 1, "contacts
 
 HOUR_MS = 3_600_000
 
+#: Gives up what is over after an hour; by default that takes a day.
+FORGETFUL = CONFIGURATION.model_copy(update={"counting": CONFIGURATION.counting.model_copy(update={"closed_retention_seconds": 3_600})})
 
-def contacts() -> ContactStage:
+
+def contacts(configuration: Configuration = CONFIGURATION) -> ContactStage:
     """Return a stage of partition 0."""
-    return ContactStage(0, CONFIGURATION, TOPICS)
+    return ContactStage(0, configuration, TOPICS)
 
 
 def rows_of(flush: Flush, into: dict[bytes, bytes]) -> dict[bytes, bytes]:
@@ -132,7 +136,7 @@ class TestForgetting:
 
     def test_a_closed_conversation_leaves_a_tombstone(self) -> None:
         """An hour after its last event a closed conversation is given up with a tombstone; one that still waits is kept."""
-        stage = contacts()
+        stage = contacts(FORGETFUL)
         stage.process(
             [
                 record(event("contact.queued", 0, queue="A")),
@@ -153,7 +157,7 @@ class TestForgetting:
 
     def test_a_conversation_that_went_on_is_kept(self) -> None:
         """The hour begins anew with every event."""
-        stage = contacts()
+        stage = contacts(FORGETFUL)
         stage.process([record(event("contact.queued", 0, queue="A")), record(event("contact.ended", 60))])
         stage.process([record(event("contact.wrapped_up", 100)), beat(60 + 3_601)])
         stage.collect()
@@ -165,7 +169,7 @@ class TestForgetting:
 
     def test_after_a_restart(self) -> None:
         """A restarted stage gives up what it has read, too."""
-        before, after = contacts(), contacts()
+        before, after = contacts(FORGETFUL), contacts(FORGETFUL)
         before.process([record(event("contact.queued", 0, queue="A")), record(event("contact.ended", 60)), beat(60)])
         after.restore("state", rows_of(before.collect(), {}).items())
         after.process([beat(60 + 3_601)])
@@ -174,7 +178,7 @@ class TestForgetting:
 
     def test_a_day_leaves_a_bounded_state(self) -> None:
         """Eight hours of a contact every four seconds leave the conversations of one hour, and slices as they are kept."""
-        stage = contacts()
+        stage = contacts(FORGETFUL)
         for hour in range(8):
             stage.process([each for number in range(900) for each in _contact(hour * 900 + number)])
             for part in range(4):
@@ -182,11 +186,12 @@ class TestForgetting:
                 stage.collect()
         tracker = stage.tracker
 
-        # As of 8 h: contacts that ended in the last hour, and those that have not ended yet: at most 900 + 20.
-        assert 880 <= len(tracker.conversations) <= 920
-        # Panes of 60 min + 180 s + 120 s = 65 min: 390, and 7 beyond the last heartbeat, for the last contact ends 66 s later;
-        # by offer the cells of 8 h: 32, by outcome at most one more; all in two scopes.
-        assert 2 * (390 + 7 + 32) <= len(tracker.slices) <= 2 * (390 + 7 + 32 + 33)
+        # Complete through 28,800 s; what ended at 28,800 - 3,600 = 25,200 s or later is kept. Number n ends at 4 n + 70 s, so those from
+        # 6,283 (25,202 s) to 7,199 (28,866 s): 917, the last hour's 900 and 17 that end after what is complete.
+        assert len(tracker.conversations) == 7_199 - 6_283 + 1
+        # Panes of 60 min + 180 s + 120 s = 65 min: 390, and the 7 from 28,800 s to the one of 28,866 s, when the last contact ends;
+        # by offer the cells of 8 h, all younger than 37 h: 32; none by outcome, for these are people's; all in two scopes.
+        assert len(tracker.slices) == 2 * (390 + 7 + 32)
 
     def test_a_contact_in_flight_takes_little_room(self) -> None:
         """A contact that waits takes at most 1,152 bytes, everything counted: the names it came with, its facts, where it waits."""

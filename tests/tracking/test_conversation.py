@@ -36,10 +36,12 @@ class TestAnswered:
             )
         )
 
-        # connected 130 - 30 = 100, hold 75 - 60 = 15, talk 100 - 15 = 85, wrap-up 150 - 130 = 20, handle 85 + 15 + 20 = 120
+        # connected 130 - 30 = 100, hold 75 - 60 = 15, talk 100 - 15 = 85, wrap-up 150 - 130 = 20, handle 85 + 15 + 20 = 120;
+        # no arrival was told, so the start is the entry at 0, and the answer at 30 is the first response: 30 - 0 = 30.
         expected = {
             "offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 85_000, "talk_count": 1, "hold_ms": 15_000,
             "hold_count": 1, "held_count": 1, "wrap_ms": 20_000, "wrap_count": 1, "handle_ms": 120_000, "handle_count": 1,
+            "first_response_ms": 30_000, "first_response_count": 1,
         }  # fmt: skip
         assert [told.sums(scope) for scope in ("queue:A", *HELP)] == [expected] * 5
         assert told.scopes() == {"queue:A", *HELP}
@@ -68,22 +70,29 @@ class TestAnswered:
         told = Contacts(*call(queue="Z"))
 
         assert told.scopes() == {"queue:Z", "total:all"}
-        assert told.sums("queue:Z") == told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 30_000}
+        # The first response is the answer at 30, after the entry at 0: 30 s, like the wait.
+        expected = {"offered": 1, "answered": 1, "answered_wait_ms": 30_000, "first_response_ms": 30_000, "first_response_count": 1}
+        assert told.sums("queue:Z") == told.sums("total:all") == expected
 
     def test_queued_again_in_the_same_queue(self) -> None:
         """An open visit goes on: the second entry says nothing new."""
         told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 10, queue="A"), event("contact.answered", 30))
 
-        assert told.sums("queue:A") == {"offered": 1, "answered": 1, "answered_wait_ms": 30_000}
+        # Wait and first response both run from the first entry: 30 - 0 = 30.
+        expected = {"offered": 1, "answered": 1, "answered_wait_ms": 30_000, "first_response_ms": 30_000, "first_response_count": 1}
+        assert told.sums("queue:A") == expected
 
     def test_without_a_visit_but_with_queue_and_wait(self) -> None:
         """The offer is booked at the answer by outcome, and where the contact entered by offer."""
         told = Contacts(event("contact.answered", 5, agent="ann", queue="A", wait_seconds=20))
 
-        # 5 - 20 = -15: entered in the cell before.
+        # 5 - 20 = -15: entered in the cell before; the start is that entry, so the first response took 5 - (-15) = 20.
         assert told.starts("queue:A", "offered") == {0: 1}
         assert told.starts("queue:A", "offered", kind="cohort") == {-900: 1}
-        assert told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 20_000}
+        expected = {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, "first_response_ms": 20_000, "first_response_count": 1}
+        assert told.sums("total:all") == expected
+        assert told.starts("total:all", "first_response_count") == {0: 1}
+        assert told.starts("queue:A", "first_response_count", kind="cohort") == {-900: 1}
 
     def test_without_a_visit_and_without_a_wait(self) -> None:
         """Nobody was seen waiting: no answer is counted, but the leg is."""
@@ -191,9 +200,13 @@ class TestLeaving:
             event("contact.answered", 60, agent="ann"),
         )
 
+        # The place of the first response is B, where it was answered; its time runs from the start, the entry in A: 60 - 0 = 60.
+        response = {"first_response_ms": 60_000, "first_response_count": 1}
         assert told.sums("queue:A") == {"offered": 1, "flow_out_overflow": 1}
-        assert told.sums("queue:B") == {"offered": 1, "answered": 1, "answered_wait_ms": 20_000}
-        assert told.sums("department:help") == told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 60_000}
+        assert told.sums("queue:B") == {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, **response}
+        assert (
+            told.sums("department:help") == told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 60_000, **response}
+        )
         # A's site has lost it, and B has none.
         assert told.sums("site:bonn") == {"offered": 1, "flow_out_overflow": 1}
 
@@ -201,9 +214,11 @@ class TestLeaving:
         """An open visit ends as overflow when the contact is queued elsewhere."""
         told = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 15, queue="C"), event("contact.answered", 25))
 
+        # Waited in C 25 - 15 = 10, in total 25; the first response, in C and its scopes, runs from the entry in A: 25 - 0 = 25.
+        response = {"first_response_ms": 25_000, "first_response_count": 1}
         assert told.sums("queue:A") == told.sums("department:help") == {"offered": 1, "flow_out_overflow": 1}
-        assert told.sums("queue:C") == told.sums("department:shop") == {"offered": 1, "answered": 1, "answered_wait_ms": 10_000}
-        assert told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000}
+        assert told.sums("queue:C") == told.sums("department:shop") == {"offered": 1, "answered": 1, "answered_wait_ms": 10_000, **response}
+        assert told.sums("total:all") == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, **response}
 
     @pytest.mark.parametrize(
         ("back", "total"),
@@ -223,7 +238,9 @@ class TestLeaving:
             event("contact.answered", 90),
         )
 
-        assert told.sums("department:help") == told.sums("total:all") == total
+        # However the wait is taken, the conversation started at 0 and was first answered at 90: 90 s.
+        expected = {**total, "first_response_ms": 90_000, "first_response_count": 1}
+        assert told.sums("department:help") == told.sums("total:all") == expected
 
     def test_a_flow_out_taken_back_leaves_its_own_pane(self) -> None:
         """What was booked at 10 s is taken out there, not where the contact came back."""
@@ -250,7 +267,11 @@ class TestLeaving:
             event("contact.answered", 45),
         )
 
-        expected = {"offered": 2, "abandoned": 1, "abandoned_wait_ms": 20_000, "answered": 1, "answered_wait_ms": 15_000}
+        # The second wait is 45 - 30 = 15; the first response runs from the first entry: 45 - 0 = 45.
+        expected = {
+            "offered": 2, "abandoned": 1, "abandoned_wait_ms": 20_000, "answered": 1, "answered_wait_ms": 15_000,
+            "first_response_ms": 45_000, "first_response_count": 1,
+        }  # fmt: skip
         assert told.sums("queue:A") == told.sums("department:help") == expected
 
     @pytest.mark.parametrize(
@@ -291,7 +312,7 @@ class TestTransfer:
             )
         )
 
-        # ann talks 50 - 10 = 40 s, bo 100 - 70 = 30 s.
+        # ann talks 50 - 10 = 40 s, bo 100 - 70 = 30 s. The first response is ann's, at 10 - 0 = 10 s; bo's answer is none.
         first = {
             "offered": 1,
             "answered": 1,
@@ -300,6 +321,8 @@ class TestTransfer:
             "talk_ms": 40_000,
             "talk_count": 1,
             "transfers_out": 1,
+            "first_response_ms": 10_000,
+            "first_response_count": 1,
         }
         second = {"offered": 1, "answered": 1, "answered_wait_ms": 20_000, "handled": 1, "talk_ms": 30_000, "talk_count": 1}
         assert told.sums("queue:A") == told.sums("department:help") == first
@@ -360,12 +383,18 @@ class TestReplies:
             event("contact.wrapped_up", 730, agent="ann"),
         )
 
-        # Waited 400 s; worked on from 100 to 700: 600 s, though the leg was open for 320 s; wrap-up 10 s.
+        # Waited 400 s; worked on from 100 to 700: 600 s, though the leg was open for 320 s; wrap-up 730 - 720 = 10 s.
+        # Handling is touch time, 600 s, booked when the leg ends at 720: the wrap-up adds nothing to it.
+        # Start is the entry at 0: first response 400 - 0, neither automatic nor internal ones before; resolution 720 - 0,
+        # at first contact, for there was one visit and no transfer.
         expected = {
             "offered": 1, "answered": 1, "answered_wait_ms": 400_000, "handled": 1, "talk_ms": 600_000, "talk_count": 1,
-            "wrap_ms": 10_000, "wrap_count": 1, "handle_ms": 610_000, "handle_count": 1,
+            "wrap_ms": 10_000, "wrap_count": 1, "handle_ms": 600_000, "handle_count": 1,
+            "first_response_ms": 400_000, "first_response_count": 1,
+            "resolved": 1, "first_resolved": 1, "resolution_ms": 720_000, "resolution_count": 1, "first_contact_resolved": 1,
         }  # fmt: skip
         assert told.sums("queue:M", "mail") == told.sums("total:all", "mail") == expected
+        assert told.starts("queue:M", "handle_ms", "mail") == {720: 600_000}
 
     def test_each_leg_has_its_own_touch_time(self) -> None:
         """What was booked with an earlier leg is not booked again; a leg nobody worked on has no talk time."""
@@ -385,10 +414,11 @@ class TestReplies:
         assert "hold_count" not in found
 
     def test_a_message_answers_no_call(self) -> None:
-        """In voice only an answer answers."""
+        """In voice only an answer answers; the words of an agent are a first response all the same."""
         told = Contacts(event("contact.queued", 0, queue="A"), event("contact.message", 9, author_kind="agent"))
 
-        assert told.sums("queue:A") == {"offered": 1}
+        # Entered at 0, written to at 9: 9 s.
+        assert told.sums("queue:A") == {"offered": 1, "first_response_ms": 9_000, "first_response_count": 1}
 
     def test_the_channel_of_the_visit_wins(self) -> None:
         """Of the channels that are named, that of the entry counts, then that of the arrival, then the configured one."""
@@ -428,8 +458,11 @@ class TestOrder:
         told.tell([event("contact.answered", 30, received=65, agent="ann")])
 
         assert before == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 60_000}
-        # Answered after 30 s, talked 60 - 30 = 30 s.
-        after = {"offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 30_000, "talk_count": 1}
+        # Answered after 30 s, which is the first response too: 30 - 0; talked 60 - 30 = 30 s.
+        after = {
+            "offered": 1, "answered": 1, "answered_wait_ms": 30_000, "handled": 1, "talk_ms": 30_000, "talk_count": 1,
+            "first_response_ms": 30_000, "first_response_count": 1,
+        }  # fmt: skip
         assert told.sums("queue:A") == told.sums("total:all") == after
 
     def test_the_sequence_decides_within_an_instant(self) -> None:

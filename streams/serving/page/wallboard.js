@@ -160,6 +160,12 @@ function longestWait(now) {
   return Math.max(0, asOf - Date.parse(now.waiting_since)) / 1000;
 }
 
+// Messages and tickets that are not resolved; only channels that are answered in writing have any.
+function backlog(now) {
+  const states = ["untouched", "in_progress", "waiting_on_customer", "on_hold"].map((state) => now?.[`backlog_${state}`]);
+  return states.every(known) ? word("backlog", { n: count(states.reduce((a, b) => a + b, 0)) }) : "";
+}
+
 // One entry a scope and channel: its now record, and of the chosen window the newest.
 function gather(kind) {
   const found = new Map();
@@ -192,7 +198,7 @@ function showQueues(table) {
     setClass(made.element, "good", judged && level.value >= target);
     setClass(made.element, "bad", judged && level.value < target);
     made.element.title = judged && level.value < target ? word("below_target") : "";
-    show(row, "waiting", label("waiting"), count(now?.waiting));
+    show(row, "waiting", label("waiting"), count(now?.waiting), backlog(now));
     show(row, "longest_wait", label("longest_wait"), duration(longestWait(now)));
     show(row, "asa", label("asa"), duration(of("asa")?.value));
     show(row, "aht", label("aht"), duration(of("aht")?.value), coverage(of("aht")));
