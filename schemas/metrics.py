@@ -83,5 +83,5 @@ class ProgressFigures(_Model):
     revision: int = Field(ge=1)
 
 
-#: Key of a record in queue-metrics-latest: ``window|now|progress`` | channel or - | scope_kind:scope (JSON-free, readable).
+#: The keys of these records stand in `schemas.topics`; a reader treats them as opaque.
 MetricRecord = Annotated[WindowFigures | NowFigures | ProgressFigures, Field(discriminator="kind")]

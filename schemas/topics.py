@@ -87,6 +87,8 @@ class Topic:
         return {**config, **self.settings}
 
 
+_METRIC_KEY: Final = "window|NAME|channel or -|scope_kind:scope, then |start_ms for intervals and days; now|channel or -|scope_kind:scope; progress|partition"
+
 #: Partition counts of sources and panes are permanent: state and keys are bound to them, and a mismatch is refused at start.
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
@@ -150,7 +152,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         name="queue-metrics.v1",
         summary="Every revision of every window: the history of the figures.",
-        key="kind|channel or -|scope_kind:scope",
+        key=_METRIC_KEY,
         model=MetricRecord,
         partitions=4,
         cleanup_policy="delete",
@@ -160,7 +162,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         name="queue-metrics-latest.v1",
         summary="The latest figures of every scope and window: what a reader starts from.",
-        key="kind|channel or -|scope_kind:scope",
+        key=_METRIC_KEY,
         model=MetricRecord,
         partitions=4,
         cleanup_policy="compact",
