@@ -87,7 +87,7 @@ class Topic:
         return {**config, **self.settings}
 
 
-_METRIC_KEY: Final = "window|NAME|channel or -|scope_kind:scope, then |start_ms for intervals and days; now|channel or -|scope_kind:scope; progress|partition"
+_METRIC_KEY: Final = "window|NAME|channel or -|scope_kind:scope[|start_ms]; now|channel or -|scope_kind:scope; progress|partition"
 
 #: Partition counts of sources and panes are permanent: state and keys are bound to them, and a mismatch is refused at start.
 TOPICS: Final[tuple[Topic, ...]] = (

@@ -64,7 +64,7 @@ class MemoryPipeline:
                 )
             if self._random.random() < 1 / 8:
                 self._move(waiting)
-                if restarts and self._random.random() < 1 / 4:
+                if restarts and self._random.random() < 1 / 20:
                     self._restart()
         for _ in range(3):
             for place, records in waiting.items():
