@@ -83,10 +83,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def rows(records: Any) -> dict[str, Any]:
-    """Return records without the wait that the API brings up to its own as-of."""
+    """Return records without the waits and ages that the API brings up to its own as-of."""
     found: dict[str, Any] = orjson.loads(orjson.dumps(records))
     for record in found.values():
         record.pop("longest_wait_seconds", None)
+        record.pop("backlog_oldest_seconds", None)
     return found
 
 
