@@ -300,6 +300,10 @@ def test_5000_calls_are_counted_as_by_hand(calls_5000: Path, capsys: pytest.Capt
     assert (totals["att"]["numerator"], totals["att"]["denominator"]) == (sum(talks), len(talks))
     assert totals["asa"]["value"] == pytest.approx(sum(waits) / len(waits))
     assert totals["att"]["value"] == pytest.approx(sum(talks) / len(talks))
+    ratings = [int(row["Satisfaction rating"]) for row in rows if row["Satisfaction rating"]]
+    assert (totals["csat"]["numerator"], totals["csat"]["denominator"]) == (sum(ratings), len(ratings))
+    resolved = sum(row["Resolved"] == "Y" for row in rows)
+    assert (totals["resolution_rate"]["numerator"], totals["resolution_rate"]["denominator"]) == (resolved, len(rows))
 
 
 def test_5000_calls_have_their_surveys_and_resolutions(calls_5000: Path, capsys: pytest.CaptureFixture[str]) -> None:
