@@ -11,7 +11,7 @@ import orjson
 from schemas.times import format_ms
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
-from streams.windows.kpis import contact_kpis
+from streams.windows.kpis import NEVER_ABANDONED, contact_kpis
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Replay:
             sums = self._whole(state)
             handled_channels += bool(sums.get("handled"))
             add_counts(total, sums)
-            if state.channel not in {"mail", "ticket"}:
+            if state.channel not in NEVER_ABANDONED:
                 add_counts(abandonable, sums)
         figures: dict[str, Any] = {}
         if contacts:

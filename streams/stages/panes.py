@@ -10,7 +10,12 @@ import orjson
 if TYPE_CHECKING:
     from streams.tracking.scopes import Scope
 
-__all__ = ["PaneWriter"]
+__all__ = ["PaneWriter", "pane_partition"]
+
+
+def pane_partition(scope: str, partitions: int) -> int:
+    """Return the partition of queue-panes that a scope's records go to: by scope, so that one reader has it whole."""
+    return crc32(scope.encode()) % partitions
 
 
 class PaneWriter:
@@ -22,8 +27,8 @@ class PaneWriter:
         self.pane_partitions = pane_partitions
 
     def partition(self, scope: Scope) -> int:
-        """Return the partition of queue-panes that a scope's records go to: by scope, so that one reader has it whole."""
-        return crc32(scope.scope.encode()) % self.pane_partitions
+        """Return the partition that a scope's records go to."""
+        return pane_partition(scope.scope, self.pane_partitions)
 
     def key(self, kind: str, scope: Scope | None, start_ms: int | None) -> bytes:
         """Return ``kind|channel|source topic|source partition|start|scope``, a dash for what does not apply."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from zlib import crc32
 
 import orjson
 
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
+from streams.stages.panes import pane_partition
 from streams.windows.rollup import RollUp
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class RollUpStage:
         #: What the flow's table shows: the windows' sums by scope and channel.
         self.rows = self.rollup.scopes
         for scope, channel in sorted(configured_scopes(configuration), key=str):
-            if crc32(scope.encode()) % topics.pane_partitions == partition:
+            if pane_partition(scope, topics.pane_partitions) == partition:
                 self.rollup.expect(scope, channel)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:

@@ -10,10 +10,9 @@ from streams.windows.slices import CELL_MS, PANE_MS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["STANDARD_EDGES_MS", "Counts", "Ledger", "Waits"]
+    from streams.windows.sums import Counts
 
-#: Sums by field name; times in milliseconds.
-Counts = dict[str, int]
+__all__ = ["STANDARD_EDGES_MS", "Ledger", "Waits"]
 
 #: Upper edges of the wait histograms beside the configured thresholds, in milliseconds.
 STANDARD_EDGES_MS = tuple(1000 * s for s in (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600, 14400, 86400))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.windows.slices import CELL_MS, PANE_MS, cell_of
+from streams.windows.sums import add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.tracking.ledger import Counts, Ledger
+    from streams.tracking.ledger import Ledger
     from streams.tracking.scopes import Scope, Targets
+    from streams.windows.sums import Counts
 
 __all__ = ["CELL", "COHORT", "PANE", "SliceKey", "Slices"]
 
@@ -59,12 +61,7 @@ class Slices:
         if floor is not None and start < floor:
             return
         mine = self._by_start[kind].setdefault(start, {}).setdefault(scope, {})
-        for field, amount in counts.items():
-            total = mine.get(field, 0) + amount
-            if total:
-                mine[field] = total
-            else:
-                mine.pop(field, None)
+        add_counts(mine, counts)
         self._changed[kind, scope, start] = mine
 
     def evict(self, through_ms: int) -> None:

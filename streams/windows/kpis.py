@@ -9,9 +9,10 @@ if TYPE_CHECKING:
 
     from streams.configuration.models import ServiceLevelDefinition
 
-__all__ = ["Figure", "contact_kpis", "people_kpis", "service_level_parts"]
+__all__ = ["NEVER_ABANDONED", "Figure", "contact_kpis", "people_kpis", "service_level_parts"]
 
-_NEVER_ABANDONED = frozenset({"mail", "ticket"})
+#: Channels without abandonment: a customer who wrote has not given up.
+NEVER_ABANDONED = frozenset({"mail", "ticket"})
 _FLOW_OUT = "flow_out_"
 _COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested")
 
@@ -110,7 +111,7 @@ def contact_kpis(
     kpis: dict[str, Figure] = {name: _count(sums.get(name, 0)) for name in _COUNTS}
     kpis["answer_rate"] = rate(answered, whole)
     kpis["abandon_rate"] = (
-        {"value": None, "numerator": None, "denominator": None, "coverage": None} if channel in _NEVER_ABANDONED else rate(abandoned, whole)
+        {"value": None, "numerator": None, "denominator": None, "coverage": None} if channel in NEVER_ABANDONED else rate(abandoned, whole)
     )
     kpis["service_level"] = rate(met, counted)
     if past_threshold is not None:
