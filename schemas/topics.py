@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from schemas.alerts import AlertRecord
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
 from schemas.metrics import MetricRecord
 from schemas.panes import PaneRecord
@@ -87,6 +88,7 @@ class Topic:
         return {**config, **self.settings}
 
 
+_ALERT_KEY: Final = "alert|rule|channel or -|scope_kind:scope"
 _METRIC_KEY: Final = "window|NAME|channel or -|scope_kind:scope[|start_ms]; now|channel or -|scope_kind:scope; progress|partition"
 
 #: Partition counts of sources and panes are permanent: state and keys are bound to them, and a mismatch is refused at start.
@@ -164,6 +166,25 @@ TOPICS: Final[tuple[Topic, ...]] = (
         summary="The latest figures of every scope and window: what a reader starts from.",
         key=_METRIC_KEY,
         model=MetricRecord,
+        partitions=4,
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="alerts.v1",
+        summary="Alerts as they fire and clear, each once: the history.",
+        key=_ALERT_KEY,
+        model=AlertRecord,
+        # As queue-panes: each partition is written by the roll-up of the same number.
+        partitions=4,
+        cleanup_policy="delete",
+        # As long as the history of the figures.
+        retention_ms=30 * _DAY_MS,
+    ),
+    Topic(
+        name="alerts-latest.v1",
+        summary="Where every alert stands: pending, firing or last cleared.",
+        key=_ALERT_KEY,
+        model=AlertRecord,
         partitions=4,
         cleanup_policy="compact",
     ),

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.base import Channel
+from streams.configuration.alerts import AlertRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,6 +125,7 @@ class Configuration(_Model):
     people: dict[Name, Person] = Field(default_factory=dict)
     agent_state_map: dict[Literal["presence", "routing", "activity"], dict[str, Category]] = Field(default_factory=dict)
     counting: CountingSettings = CountingSettings()
+    alerts: dict[Name, AlertRule] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _references_exist(self) -> Configuration:

@@ -1,0 +1,47 @@
+"""Records of the alert topics: one alert of one rule, scope and channel, and where it stands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.metrics import ScopeKind
+
+__all__ = ["AlertRecord", "ClearedBecause"]
+
+ClearedBecause = Literal["recovered", "too_few_contacts", "closed", "rule_removed"]
+
+
+class AlertRecord(BaseModel):
+    """Where one alert stands; ``docs/counting.md`` section 10 says when it fires and clears."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["alert"] = "alert"
+    alert_id: str = Field(description="names one breach, the same when fired and when cleared: to recognize what was received twice")
+    rule: str = Field(description="name of the rule in the configuration")
+    severity: Literal["warning", "critical"]
+    scope_kind: ScopeKind
+    scope: str
+    channel: str | None = Field(description="null for figures about people")
+    state: Literal["pending", "firing", "cleared"] = Field(description="pending is only in the latest topic, never in the history")
+    since: str = Field(description="RFC 3339, as-of: the figure has been beyond the threshold since")
+    fired_at: str | None = Field(default=None, description="RFC 3339, as-of")
+    recovering_since: str | None = Field(default=None, description="RFC 3339, as-of: beyond clear_at again since; null while it is not")
+    cleared_at: str | None = Field(default=None, description="RFC 3339, as-of")
+    cleared_because: ClearedBecause | None = None
+    kpi: str
+    window: str | None = Field(description="null for a figure of now")
+    value: float | None = Field(description="of the KPI when the state last changed; like numerator and denominator")
+    numerator: float | None = None
+    denominator: float | None = None
+    below: float | None = Field(default=None, description="fires below this; null for a rule with above")
+    above: float | None = None
+    clear_at: float = Field(description="recovered when no longer beyond this; the threshold itself without hysteresis")
+    minimum_contacts: int = Field(ge=0)
+    for_seconds: int = Field(ge=0)
+    clear_for_seconds: int = Field(ge=0)
+    definition: str | None = Field(default=None, description="definition@version of the KPI, where it has one")
+    as_of: str = Field(description="RFC 3339: when the state last changed")
+    revision: int = Field(ge=1, description="grows with every record of the same key; ignore lower ones")
