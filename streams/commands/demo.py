@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from streams.commands.common import fail
+from streams.configuration import ConfigurationError, load_configuration
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +23,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="run everything here with a simulated contact center and an embedded broker",
         description="Simulates a contact center that opened five hours ago, and goes on in real time. With --seconds it ends by itself: "
         "all events are counted anew, and the exit code is 0 only if every served figure equals the recount.",
+    )
+    parser.add_argument(
+        "--config", type=Path, help="your configuration file: its entries come to the demo's or replace those of their name"
     )
     default = os.environ.get("DEMO_SECONDS") or None
     parser.add_argument("--seconds", type=float, default=default, help="end after this long (default: DEMO_SECONDS, else run until Ctrl-C)")
@@ -38,8 +45,14 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         sys.stderr.write(f"contact-streams demo: {error}. Install it with `make setup` or `pip install 'contact-streams[demo]'`.\n")
         return 1
+    if args.config is not None:
+        try:
+            load_configuration(args.config)
+        except ConfigurationError as error:
+            return fail(error)
     return run_demo(
         DemoSettings(
+            configuration=args.config,
             seconds=args.seconds,
             page_port=args.port,
             gateway_port=args.gateway_port,

@@ -28,8 +28,10 @@ def opening_ms(now_ms: int, open_hours: float = OPEN_HOURS) -> int:
     return (now_ms - int(open_hours * 3_600_000)) // _QUARTER_MS * _QUARTER_MS
 
 
-def configuration_text(opened_ms: int) -> str:
+def configuration_text(opened_ms: int, added: Path | None = None) -> str:
     """Return the demo's configuration (YAML) with all days beginning at the opening, or up to an hour before it where there is no site.
+
+    The entries of the file ``added`` come to the demo's, or replace those of the same name; its sites begin their days when they say.
 
     The center works the same day for everybody who starts it, at three in the morning too. Were the days left to begin at midnight,
     the figures of the day would cover a few minutes for some and would be cut in two for others.
@@ -41,5 +43,15 @@ def configuration_text(opened_ms: int) -> str:
     # A zone in which it was between midnight and one o'clock; the signs of Etc/GMT are the other way round.
     hour = opened.hour
     configuration["default_zone"] = f"Etc/GMT+{hour}" if hour <= _WEST_MOST else f"Etc/GMT-{24 - hour}"
+    if added is not None:
+        _add(configuration, yaml.safe_load(added.read_text(encoding="utf-8")) or {})
     text: str = yaml.safe_dump(configuration, allow_unicode=True, sort_keys=False)
     return text
+
+
+def _add(configuration: dict[str, Any], added: dict[str, Any]) -> None:
+    for key, value in added.items():
+        if isinstance(value, dict) and isinstance(configuration.get(key), dict):
+            configuration[key] |= value
+        else:
+            configuration[key] = value

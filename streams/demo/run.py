@@ -43,7 +43,9 @@ _CAUGHT_UP_SECONDS: Final = 10.0
 _SHOWN_DIFFERENCES: Final = 12
 
 #: Topics that stay empty when all is well, or that the demo has no source for.
-_MAY_BE_EMPTY: Final = frozenset({"customer-events.v1", *(entry.dead_letters for entry in TOPICS if entry.dead_letters)})
+_MAY_BE_EMPTY: Final = frozenset(
+    {"customer-events.v1", "alerts.v1", "alerts-latest.v1", *(entry.dead_letters for entry in TOPICS if entry.dead_letters)}
+)
 
 #: What /metrics serves: the windows of everybody, and the day for the table at the end.
 _WINDOWS: Final = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "day")
@@ -71,6 +73,8 @@ class DemoSettings:
     seed: int = 1
     rate: int = 1
     open_hours: float = OPEN_HOURS
+    #: Queues, teams, sites, alert rules and the rest that come to the demo's configuration.
+    configuration: Path | None = None
 
 
 def run_demo(settings: DemoSettings) -> int:
@@ -133,7 +137,7 @@ class _Demo:
         """Run to the end; raise DemoError."""
         opened_ms = opening_ms(time.time_ns() // 1_000_000, self._settings.open_hours)
         configuration_file = self._folder / "configuration.yaml"
-        configuration_file.write_text(configuration_text(opened_ms), encoding="utf-8")
+        configuration_file.write_text(configuration_text(opened_ms, self._settings.configuration), encoding="utf-8")
         specs = [TopicSpec(entry.full_name(_PREFIX), entry.partitions, 1, entry.config()) for entry in TOPICS]
         await ensure_topics(bootstrap, specs)
         self._start_all(bootstrap, configuration_file, opened_ms)
@@ -142,7 +146,10 @@ class _Demo:
             flush=True,
         )
         await self._wait_until_up(session)
-        print(f"  page     {self._page}/\n  metrics  {self._page}/metrics\n  gateway  {self._gateway}/v1/events", flush=True)
+        print(
+            f"  page     {self._page}/\n  metrics  {self._page}/metrics\n  gateway  {self._gateway}/v1/events\n  kafka    {bootstrap}",
+            flush=True,
+        )
         print(f"Up after {time.monotonic() - self._began:.1f} s; Ctrl-C ends it.", flush=True)
         self.is_up = True
         await self._watch(session)
