@@ -12,6 +12,7 @@ from streams.engine.health import Health
 from streams.engine.ownership import Owner, Ownership
 from streams.engine.table import EngineTable, EngineTableManager
 from streams.engine.transport import ChunkSchema, Transport
+from streams.engine.watch import Watch
 
 if TYPE_CHECKING:
     from streams.engine.settings import EngineSettings, Flow
@@ -70,6 +71,7 @@ class EngineApp(faust.App):
 
     async def on_first_start(self) -> None:
         """Replaces app/base.py, App.on_first_start, which makes data folders: all state is in Kafka."""
+        self.add_future(Watch(self._engine_settings, self.health).run())
         for background in self.background:
             self.add_future(background(self.health))
 

@@ -45,10 +45,12 @@ _CLOSE_SECONDS = 2.0
 Place = tuple[str, int]
 
 
-async def read_from_start(consumer: AIOKafkaConsumer, source: TopicPartition) -> tuple[dict[bytes, bytes], int]:
+async def read_from_start(
+    consumer: AIOKafkaConsumer, source: TopicPartition, progressed: Callable[[], None] = lambda: None
+) -> tuple[dict[bytes, bytes], int]:
     """Return the live rows of ``source`` up to its last stable offset, and that offset.
 
-    ``consumer`` reads committed records only and has ``source`` assigned.
+    ``consumer`` reads committed records only and has ``source`` assigned; ``progressed`` is called when it has read some.
     """
     rows: dict[bytes, bytes] = {}
     end = (await consumer.end_offsets([source]))[source]
@@ -56,6 +58,7 @@ async def read_from_start(consumer: AIOKafkaConsumer, source: TopicPartition) ->
     # Control records and aborted batches take offsets: the position passes them, the last record need not reach the end.
     while await consumer.position(source) < end:
         for records in (await consumer.getmany(source, timeout_ms=200)).values():
+            progressed()
             for record in records:
                 if record.offset >= end:
                     break
@@ -120,12 +123,13 @@ class Owner:
         await consumer.start()
         try:
             ends, own_rows, all_rows = await self._restore(consumer)
-            self.next_offset = await self._begin(consumer, ends, own_rows)
+            self.next_offset, end = await self._begin(consumer, ends, own_rows)
         finally:
             await consumer.stop()
         self.committed_offset = self.next_offset
         self._writer = TransactionWriter(producer, settings.app_id)
-        taken = PartitionHealth(self.next_offset, all_rows, time.monotonic() - began)
+        seconds, caught_up = time.monotonic() - began, self.next_offset >= end
+        taken = PartitionHealth(self.next_offset, all_rows, seconds, end, caught_up, end)
         self._health.partitions[self.source] = taken
         logger.info(
             "%s partition %d is owned: %d rows restored in %.2f s, next offset %d.",
@@ -139,7 +143,7 @@ class Owner:
         for topic in self.flow.restored:
             place = TopicPartition(topic, self.source.partition)
             consumer.assign([place])
-            rows, ends[topic] = await read_from_start(consumer, place)
+            rows, ends[topic] = await read_from_start(consumer, place, self._health.progressed)
             self._during_restore.reach()
             all_rows += len(rows)
             self.stage.restore(topic, rows.items())
@@ -149,11 +153,11 @@ class Owner:
                     self._kept.update(rows)
         return ends, own_rows, all_rows
 
-    async def _begin(self, consumer: AIOKafkaConsumer, ends: Mapping[str, int], own_rows: int) -> int:
-        """Return the offset to go on from; raise when it cannot belong to the rows restored."""
+    async def _begin(self, consumer: AIOKafkaConsumer, ends: Mapping[str, int], own_rows: int) -> tuple[int, int]:
+        """Return the offset to go on from and where the source ends now; raise when the first cannot belong to the rows restored."""
         topic, partition = self.source
         if topic in ends:
-            return ends[topic]
+            return ends[topic], ends[topic]
         consumer.assign([self.source])
         first: int = (await consumer.beginning_offsets([self.source]))[self.source]
         end: int = (await consumer.end_offsets([self.source]))[self.source]
@@ -164,7 +168,7 @@ class Owner:
                     f"{self.flow.changelog} has rows but group {self._settings.app_id} has no offset for {topic} partition "
                     f"{partition}: it expired or was deleted, and counting again from the start would count twice."
                 )
-            return first
+            return first, end
         if committed > end:
             raise RuntimeError(f"{topic} partition {partition} ends at {end}, before the committed {committed}: was it made anew?")
         if committed < first:
@@ -172,7 +176,7 @@ class Owner:
                 "%s partition %d was committed up to %d but begins at %d: retention removed records not yet processed.",
                 *(topic, partition, committed, first),
             )
-        return max(committed, first)
+        return max(committed, first), end
 
     def process(self, chunk: Chunk) -> int:
         """Give the stage what is new of ``chunk`` and return the number of records."""
@@ -388,7 +392,7 @@ class Ownership:
             began = time.monotonic()
             if not self._paused:
                 await self._flush_all()
-                self._health.last_progress = time.monotonic()
+                self._health.progressed()
             took = time.monotonic() - began
             pause = max(interval - took, min(took * _REST, interval * _REST))
             with contextlib.suppress(TimeoutError):

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PipelineCollector", "pipeline_app"]
 
-#: A worker whose last durable flush tick is older than this, in seconds, does not live.
-STUCK_AFTER_SECONDS = 60.0
-
 
 class _Counters(Protocol):
     events: int
@@ -38,6 +35,10 @@ class _Health(Protocol):
 
     @property
     def partitions(self) -> Mapping[tuple[str, int], _Partition]: ...
+
+    def alive(self) -> tuple[bool, str]: ...
+
+    def ready(self) -> tuple[bool, str]: ...
 
 
 class _Partition(Protocol):
@@ -95,7 +96,7 @@ class PipelineCollector:
 
 
 def pipeline_app(health: _Health, counters: Mapping[str, _Counters]) -> web.Application:
-    """Return the app with ``/metrics``, ``/healthz`` (progress) and ``/readyz`` (restored)."""
+    """Return the app with ``/metrics``, ``/healthz`` (progress) and ``/readyz`` (restored and caught up)."""
     registry = CollectorRegistry()
     registry.register(PipelineCollector(health, counters))
 
@@ -104,11 +105,13 @@ def pipeline_app(health: _Health, counters: Mapping[str, _Counters]) -> web.Appl
         return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 
     async def alive(_request: web.Request) -> web.Response:
-        age = monotonic() - health.last_progress if health.last_progress else 0.0
-        return web.json_response({"seconds_since_progress": round(age, 3)}, status=503 if age > STUCK_AFTER_SECONDS else 200)
+        good, status = health.alive()
+        age = round(monotonic() - health.last_progress, 3)
+        return web.json_response({"status": status, "seconds_since_progress": age}, status=200 if good else 503)
 
     async def ready(_request: web.Request) -> web.Response:
-        return web.json_response({"recovering": health.recovering}, status=503 if health.recovering else 200)
+        good, status = health.ready()
+        return web.json_response({"status": status, "recovering": health.recovering}, status=200 if good else 503)
 
     app = web.Application()
     app.add_routes([web.get("/metrics", metrics), web.get("/healthz", alive), web.get("/readyz", ready)])

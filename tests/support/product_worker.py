@@ -1,13 +1,17 @@
-"""The product's own command in a process that a test can have die at a crash point of one flow."""
+"""The product's own command in a process that a test can have die at a crash point of one flow, or stop reading."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from streams import cli
+from streams.engine import health
 from streams.engine.flush import TransactionWriter
+from streams.engine.transport import _ConsumerThread
 
 if TYPE_CHECKING:
     from streams.engine.flush import Transaction
@@ -19,9 +23,20 @@ def main(arguments: str) -> int:
     """Run ``contact-streams``; ``arguments`` is JSON with its ``arguments``.
 
     With ``crash_source``, the end of a topic's name, the crash points of a flush count only the flushes of that source.
+    While the file ``reads_unless`` exists, nothing is fetched any more, as when a client has lost its way; ``stuck_after_seconds``
+    makes the worker say so sooner.
     """
     given = json.loads(arguments)
-    source = given.get("crash_source", "")
+    if given.get("crash_source"):
+        _crash_only_at(given["crash_source"])
+    if given.get("reads_unless"):
+        _read_unless(Path(given["reads_unless"]))
+    if given.get("stuck_after_seconds"):
+        health.STUCK_AFTER_SECONDS = given["stuck_after_seconds"]
+    return cli.main(given["arguments"])
+
+
+def _crash_only_at(source: str) -> None:
     write = TransactionWriter.write
 
     async def write_of_any_flow(self: TransactionWriter, transaction: Transaction) -> None:
@@ -30,9 +45,18 @@ def main(arguments: str) -> int:
                 point._left = 0
         await write(self, transaction)
 
-    if source:
-        TransactionWriter.write = write_of_any_flow  # type: ignore[method-assign]
-    return cli.main(given["arguments"])
+    TransactionWriter.write = write_of_any_flow  # type: ignore[method-assign]
+
+
+def _read_unless(flag: Path) -> None:
+    fetch = _ConsumerThread._fetch_records
+
+    async def fetch_if_allowed(self: _ConsumerThread, *args: Any, **options: Any) -> dict[Any, Any]:
+        while flag.exists():  # noqa: ASYNC110, ASYNC240 - a file is how a test reaches into this process
+            await asyncio.sleep(0.2)
+        return await fetch(self, *args, **options)
+
+    _ConsumerThread._fetch_records = fetch_if_allowed  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
