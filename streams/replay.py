@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from schemas.times import format_ms
+from streams.configuration.dead_letters import DeadLetterLimits
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from streams.windows.kpis import NEVER_ABANDONED, contact_kpis
@@ -39,6 +40,10 @@ class Replay:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+
+        # A file is counted to its end, and whoever asked for it sees what could not be used.
+        no_limits = DeadLetterLimits(max_run=None, max_ratio=None)
+        configuration = configuration.model_copy(update={"dead_letters": no_limits})
 
         def topics(source: str) -> TrackTopics:
             return TrackTopics(source, _PANES, 1, f"{source}-dead-letters", "replay", lambda: 0)

@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.base import Channel
 from streams.configuration.alerts import AlertRule
+from streams.configuration.dead_letters import DeadLetterLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,6 +127,7 @@ class Configuration(_Model):
     agent_state_map: dict[Literal["presence", "routing", "activity"], dict[str, Category]] = Field(default_factory=dict)
     counting: CountingSettings = CountingSettings()
     alerts: dict[Name, AlertRule] = Field(default_factory=dict)
+    dead_letters: DeadLetterLimits = DeadLetterLimits()
 
     @model_validator(mode="after")
     def _references_exist(self) -> Configuration:

@@ -29,6 +29,8 @@ class ExitCode(IntEnum):
     RESTORE_FAILED = 84
     #: Faust dropped a chunk without seeking back.
     CHUNK_LOST = 85
+    #: More bad records than the limits permit; the offsets of their chunk were not committed.
+    DEAD_LETTER_FLOOD = 86
 
 
 def leave(code: ExitCode, message: str, *details: object, error: BaseException | None = None) -> NoReturn:

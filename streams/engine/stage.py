@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Flush", "Output", "Record", "Row", "Stage"]
+__all__ = ["DeadLetterFloodError", "Flush", "Output", "Record", "Row", "Stage"]
+
+
+class DeadLetterFloodError(Exception):
+    """A stage has met more bad records than it may set aside. No defect: the operator decides, and the message says what and where."""
 
 
 class Record(Protocol):

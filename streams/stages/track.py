@@ -13,6 +13,7 @@ from schemas.limits import check_times
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
 from streams.stages.dead_letters import dead_letter
+from streams.stages.flood import FloodGauge
 from streams.stages.panes import PaneWriter
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.people import PeopleTracker
@@ -75,36 +76,39 @@ class _TrackStage:
         self._writer = PaneWriter(topics.source, partition, topics.pane_partitions)
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
+        self._flood = FloodGauge(configuration.dead_letters)
         self._meta_changed = False
         self._progress_written: tuple[Any, ...] | None = None
         self.counters = counters if counters is not None else StageCounters()
 
     def process(self, records: Sequence[Record]) -> None:
-        """Apply every record; a bad one becomes a dead letter."""
+        """Apply every record; a bad one becomes a dead letter, and too many of them raise DeadLetterFloodError."""
         decode, tracker, counters = self._decode, self._tracker, self.counters
         apply, progress = tracker.apply, tracker.progress
         late, repeated = tracker.late, tracker.repeated
-        for record in records:
+        for index, record in enumerate(records):
             try:
                 event = decode(record.value)
             except Rejected as rejected:
-                self._reject(record, rejected.reason, rejected.detail)
+                self._reject(index, record, rejected.reason, rejected.detail)
                 continue
             wrong = check_times(event, record.timestamp)
             if wrong is not None:
-                self._reject(record, wrong, "occurred_at or received_at is outside what can be true; see schemas.limits")
+                self._reject(index, record, wrong, "occurred_at or received_at is outside what can be true; see schemas.limits")
             elif event.type == "source.heartbeat":
                 progress.heartbeat(event.source, event.received_ms, event.complete_through_ms)
             elif event.type == "source.snapshot":
                 progress.received(event.source, event.received_ms)
             else:
                 apply(event)
+        self._flood.took(len(records))
         self._meta_changed = True
         counters.events += len(records)
         counters.late += tracker.late - late
         counters.repeated += tracker.repeated - repeated
 
-    def _reject(self, record: Record, reason: str, detail: str) -> None:
+    def _reject(self, index: int, record: Record, reason: str, detail: str) -> None:
+        self._flood.bad(index, record, reason)
         self.counters.reject(reason)
         topics = self._topics
         self._dead.append(
@@ -126,7 +130,7 @@ class _TrackStage:
         outputs += self._changed_progress()
         if self._meta_changed:
             self._meta_changed = False
-            rows.append((_META, orjson.dumps({"progress": tracker.progress.state(), **self._meta()})))
+            rows.append((_META, orjson.dumps({"progress": tracker.progress.state(), "flood": self._flood.state(), **self._meta()})))
         outputs += self._dead
         self._dead = []
         return Flush(rows, outputs)
@@ -158,6 +162,7 @@ class _TrackStage:
             kept = orjson.loads(value)
             if key == _META:
                 self._tracker.progress.restore(kept["progress"])
+                self._flood.restore(kept.get("flood", {}))
                 self._restore_meta(kept)
             elif key.startswith(b"s|"):
                 self._restore_subject(key[2:].decode(), kept)

@@ -15,7 +15,7 @@ from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from tests.tracking.telling import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
-    from streams.engine.stage import Output
+    from streams.engine.stage import Output, Row
 
 GOOD = event("contact.queued", 0, queue="A")
 
@@ -61,6 +61,13 @@ def stage(counters: StageCounters | None = None) -> ContactStage:
 def dead(outputs: list[Output]) -> list[Output]:
     """Return the dead letters among the outputs."""
     return [output for output in outputs if output.topic == "contact-dead"]
+
+
+def without_gauge(rows: list[Row]) -> dict[bytes, Any]:
+    """Return rows without the count of bad records, which is of course another."""
+    found = {key: orjson.loads(value or b"null") for key, value in rows}
+    del found[b"m"]["flood"]
+    return found
 
 
 class TestDeadLetters:
@@ -148,7 +155,7 @@ class TestDeadLetters:
 
         assert sum(counters.rejected.values()) == 3 * len(BAD)
         assert [output for output in found.outputs if output.topic == "panes"] == expected.outputs
-        assert dict(found.rows) == dict(expected.rows)
+        assert without_gauge(found.rows) == without_gauge(expected.rows)
 
     def test_an_agent_event_among_contacts(self) -> None:
         """An event of the other topic is of an unknown type here, and a contact event is so there."""
