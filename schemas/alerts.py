@@ -44,4 +44,4 @@ class AlertRecord(BaseModel):
     clear_for_seconds: int = Field(ge=0)
     definition: str | None = Field(default=None, description="definition@version of the KPI, where it has one")
     as_of: str = Field(description="RFC 3339: when the state last changed")
-    revision: int = Field(ge=1, description="grows with every record of the same key; ignore lower ones")
+    revision: int = Field(ge=1, description="grows with every record of the same key, also past its deletion; ignore lower ones")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.engine.stage import Flush
-    from streams.windows.rollup import ScopeState
+    from streams.windows.scope_state import ScopeState
 
 __all__ = ["Replay"]
 
@@ -53,7 +53,7 @@ class Replay:
         self._rollup = RollUpStage(
             0,
             configuration,
-            RollUpTopics(_PANES, 1, "queue-metrics", "queue-metrics-latest", _CONTACTS, 1, _AGENTS, 1),
+            RollUpTopics(_PANES, 1, "queue-metrics", "queue-metrics-latest", "alerts", "alerts-latest", _CONTACTS, 1, _AGENTS, 1),
             keep_everything=True,
         )
         self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: []}
@@ -194,7 +194,7 @@ class Replay:
 
     def _now(self, state: ScopeState) -> dict[str, Any]:
         kind, name = state.scope.split(":", 1)
-        return {"scope_kind": kind, "scope": name, "channel": state.channel, **self._rollup.rollup.now_figures(state)}
+        return {"scope_kind": kind, "scope": name, "channel": state.channel, **state.now_figures(self._rollup.rollup.as_of or 0)}
 
 
 _NOTHING: dict[str, Any] = {"value": None, "numerator": 0, "denominator": 0, "coverage": None}

@@ -66,7 +66,7 @@ async def create_topics(bootstrap: str, prefix: str = DEFAULT_PREFIX, replicatio
 
 def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapping[str, StageCounters]) -> list[Flow]:
     """Return what a worker runs: a flow a source topic."""
-    panes, latest = topic("queue-panes.v1"), topic("queue-metrics-latest.v1")
+    panes, latest, alerts_latest = topic("queue-panes.v1"), topic("queue-metrics-latest.v1"), topic("alerts-latest.v1")
     contacts, agents = topic("contact-events.v1"), topic("agent-events.v1")
 
     def track_topics(source: Topic) -> TrackTopics:
@@ -84,6 +84,8 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
         pane_partitions=panes.partitions,
         metrics=topic("queue-metrics.v1").full_name(prefix),
         latest=latest.full_name(prefix),
+        alerts=topic("alerts.v1").full_name(prefix),
+        alerts_latest=alerts_latest.full_name(prefix),
         contact_events=contacts.full_name(prefix),
         contact_partitions=contacts.partitions,
         agent_events=agents.full_name(prefix),
@@ -105,7 +107,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
         Flow(
             name="roll-up",
             source=panes.full_name(prefix),
-            restore=(latest.full_name(prefix), panes.full_name(prefix)),
+            restore=(latest.full_name(prefix), alerts_latest.full_name(prefix), panes.full_name(prefix)),
             stage_factory=lambda p: RollUpStage(p, configuration, roll_up, counters["roll-up"]),
         ),
     ]

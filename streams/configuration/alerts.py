@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.base import Channel
 from streams.catalogue.kpis import KPI_BY_ID
 
-__all__ = ["AlertRule", "ScopePattern"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.configuration.models import Configuration
+
+__all__ = ["AlertRule", "ScopePattern", "wrong_rules"]
 
 ScopePattern = Annotated[str, Field(pattern=r"^(queue|department|business|site|team|total):.+$")]
 
 _DEFAULT_WINDOW = "trailing_15m"
+_OF_A_TARGET = ("service_level", "service_level_live")
+_SCOPES_OF_PEOPLE = ("team", "site", "business", "total")
+_NO_SINGLE_FIGURE = "agents_by_state"
 
 
 class AlertRule(BaseModel):
@@ -37,22 +47,28 @@ class AlertRule(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, data: Any) -> Any:
-        """Fill in the window and the least number of contacts that suit the KPI."""
+        """Fill in the window, the scopes and the least number of contacts that suit the KPI."""
         if not isinstance(data, dict):
             return data
         kpi = KPI_BY_ID.get(data.get("kpi", "service_level_live"))
         if kpi is None or "now" in kpi.windows:
             return data
         filled = {"window": _DEFAULT_WINDOW, **data}
-        if kpi.has_parts:
+        if kpi.denominator_unit == "contacts":
             filled.setdefault("minimum_contacts", 10)
+        if kpi.subject == "people":
+            filled.setdefault("scopes", ("team:*",))
         return filled
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> AlertRule:
         kpi = KPI_BY_ID.get(self.kpi)
         if kpi is None:
-            msg = f"unknown kpi {self.kpi!r}: one of {', '.join(KPI_BY_ID)}"
+            known = ", ".join(name for name in KPI_BY_ID if name != _NO_SINGLE_FIGURE)
+            msg = f"unknown kpi {self.kpi!r}: one of {known}"
+            raise ValueError(msg)
+        if self.kpi == _NO_SINGLE_FIGURE:
+            msg = f"{self.kpi} is no single figure"
             raise ValueError(msg)
         if (self.below is None) == (self.above is None):
             msg = "say either below or above"
@@ -60,8 +76,17 @@ class AlertRule(BaseModel):
         if "now" in kpi.windows and self.window is not None:
             msg = f"{self.kpi} is a figure of now and has no window"
             raise ValueError(msg)
-        if self.minimum_contacts and not kpi.has_parts:
-            msg = f"{self.kpi} is a count: minimum_contacts has nothing to go by"
+        if "now" not in kpi.windows and self.window is None:
+            msg = f"{self.kpi} needs a window, such as {_DEFAULT_WINDOW}"
+            raise ValueError(msg)
+        if self.minimum_contacts and kpi.denominator_unit != "contacts":
+            msg = f"{self.kpi} has no number of contacts behind it that minimum_contacts could go by"
+            raise ValueError(msg)
+        if kpi.subject == "people" and self.channels is not None:
+            msg = f"{self.kpi} is about people and has no channels"
+            raise ValueError(msg)
+        if self.below == "target" and self.kpi not in _OF_A_TARGET:
+            msg = f"the target of a queue is for {' or '.join(_OF_A_TARGET)}, not for {self.kpi}"
             raise ValueError(msg)
         if self.below == "target" and self.clear_at is not None:
             msg = "clear_at cannot go with below: target, which differs from queue to queue"
@@ -73,3 +98,56 @@ class AlertRule(BaseModel):
             msg = f"clear_at {self.clear_at} must not be above {self.above}"
             raise ValueError(msg)
         return self
+
+    def covers(self, scope: str, channel: str | None) -> bool:
+        """Say whether the rule is about a scope and channel; figures about people have no channel."""
+        if (KPI_BY_ID[self.kpi].subject == "people") != (channel is None):
+            return False
+        return (self.channels is None or channel in self.channels) and self.names(scope)
+
+    def names(self, scope: str) -> bool:
+        """Say whether one of the patterns fits a scope."""
+        return any(pattern.fullmatch(scope) for pattern in self._patterns)
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL) for pattern in self.scopes)
+
+
+def wrong_rules(configuration: Configuration) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield what is wrong with the rules in the light of everything else that is configured: its place in the file and the reason."""
+    for name, rule in configuration.alerts.items():
+        for place, reason in _wrong(rule, configuration):
+            yield ("alerts", name, *place), reason
+
+
+def _wrong(rule: AlertRule, configuration: Configuration) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    windows = [f"trailing_{minutes}m" for minutes in configuration.counting.trailing_minutes]
+    if rule.window is not None and rule.window not in windows:
+        yield ("window",), f"{rule.window!r} is not among the trailing windows ({', '.join(windows)})"
+    people = KPI_BY_ID[rule.kpi].subject == "people"
+    known = _scopes(configuration)
+    for number, pattern in enumerate(rule.scopes):
+        kind = pattern.partition(":")[0]
+        if (people and kind not in _SCOPES_OF_PEOPLE) or (not people and kind == "team"):
+            yield ("scopes", number), f"{rule.kpi} is not served for {kind}s"
+        elif "*" not in pattern and pattern not in known[kind]:
+            yield ("scopes", number), f"{pattern!r} is not configured ({', '.join(known[kind]) or 'none is'})"
+    if rule.below == "target" and not any(
+        queue.target is not None and rule.names(f"queue:{name}") for name, queue in configuration.queues.items()
+    ):
+        yield ("below",), "no queue that this rule is about has a target"
+
+
+def _scopes(configuration: Configuration) -> dict[str, list[str]]:
+    """Return the configured scopes by kind."""
+    queues, teams = configuration.queues, configuration.teams
+    names = {
+        "queue": queues,
+        "department": [queue.department for queue in queues.values()],
+        "business": (*(queue.business for queue in queues.values()), *(team.business for team in teams.values())),
+        "site": configuration.sites,
+        "team": teams,
+        "total": ("all",),
+    }
+    return {kind: list(dict.fromkeys(f"{kind}:{name}" for name in each if name is not None)) for kind, each in names.items()}

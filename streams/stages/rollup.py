@@ -1,4 +1,4 @@
-"""The roll-up stage: records of queue-panes become records of the metric topics."""
+"""The roll-up stage: records of queue-panes become records of the metric and alert topics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from schemas.alerts import AlertRecord
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
 from streams.stages.panes import pane_partition
@@ -27,6 +28,8 @@ class RollUpTopics(NamedTuple):
     pane_partitions: int
     metrics: str
     latest: str
+    alerts: str
+    alerts_latest: str
     contact_events: str
     contact_partitions: int
     agent_events: str
@@ -80,6 +83,9 @@ class RollUpStage:
         if topic == self._topics.latest:
             for key, value in rows:
                 self.rollup.restore_published(key.decode(), orjson.loads(value))
+        elif topic == self._topics.alerts_latest:
+            for key, value in rows:
+                self.rollup.alerts.restore(key.decode(), AlertRecord.model_validate_json(value))
         else:
             for key, value in rows:
                 self.rollup.apply(key.decode(), orjson.loads(value))
@@ -92,7 +98,7 @@ class RollUpStage:
         self.counters.events += len(records)
 
     def collect(self) -> Flush:
-        """Return the windows that changed, for the history and for the latest."""
+        """Return the windows and alerts that changed, for the history and for the latest."""
         outputs: list[Output] = []
         topics, partition = self._topics, self._partition
         for key, record in self.rollup.collect():
@@ -103,4 +109,10 @@ class RollUpStage:
             value = orjson.dumps(record)
             outputs.append(Output(topics.metrics, partition, name, value))
             outputs.append(Output(topics.latest, partition, name, value))
+        for change in self.rollup.alerts.changes():
+            name = change.key.encode()
+            told = None if change.record is None else orjson.dumps(change.record.model_dump())
+            if change.announced:
+                outputs.append(Output(topics.alerts, partition, name, told))
+            outputs.append(Output(topics.alerts_latest, partition, name, told))
         return Flush([], outputs)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
+from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendar, Span
 from streams.windows.kpis import contact_kpis, people_kpis
+from streams.windows.scope_state import ScopeState
 from streams.windows.slices import CELL_MS, PANE_MS, pane_of
-from streams.windows.sums import Counts, TrailingSums, add_counts
+from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,54 +18,11 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.configuration.models import ServiceLevelDefinition
 
-__all__ = ["RollUp", "ScopeState"]
+__all__ = ["RollUp"]
 
 #: A past interval or day is revised until the stream is complete this far behind its start: a day and the morning after.
 _DAY_KEEP_MS = 36 * 3_600_000
 _CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds"})
-_BACKLOG = ("untouched", "in_progress", "waiting_on_customer", "on_hold")
-
-
-class ScopeState:
-    """What is known of one scope and channel."""
-
-    def __init__(
-        self, scope: str, channel: str | None, calendar: Calendar, definition: ServiceLevelDefinition, lengths_ms: tuple[int, ...]
-    ) -> None:
-        self.scope = scope
-        self.channel = channel
-        self.calendar = calendar
-        self.definition = definition
-        self.trailing = TrailingSums(lengths_ms)
-        #: start of the cell → sums, by offer for contacts, by outcome for people
-        self.cells: dict[int, Counts] = {}
-        self.late: dict[int, int] = {}
-        self.now: dict[tuple[str, int], dict[str, Any]] = {}
-        self.changed_cells: set[int] = set()
-        self.trailing_changed = True
-        self.now_changed = True
-
-    @property
-    def about_people(self) -> bool:
-        """Whether the figures are about people and not contacts."""
-        return self.channel is None
-
-    def waiting(self) -> Iterator[list[int]]:
-        """Yield the entries of the waiting, per source partition, ascending."""
-        for figures in self.now.values():
-            yield figures.get("waiting_since_ms", [])
-
-    def past(self, before_ms: int) -> int:
-        """Return how many of the waiting came in before an instant."""
-        return sum(bisect_left(since, before_ms) for since in self.waiting())
-
-    def has_due(self) -> bool:
-        """Say whether a callback is pending that has a due time."""
-        return any(figures.get("callback_due_ms") for figures in self.now.values())
-
-    def past_due(self, before_ms: int) -> int:
-        """Return how many of the pending callbacks were due before an instant."""
-        return sum(bisect_left(figures.get("callback_due_ms", ()), before_ms) for figures in self.now.values())
 
 
 class RollUp:
@@ -95,6 +52,7 @@ class RollUp:
         self._slices: dict[str, Counts] = {}
         self._progress: dict[tuple[str, int], dict[str, Any]] = {}
         self._progress_changed = False
+        self.alerts = Alerts(configuration)
         self.scopes: dict[tuple[str, str | None], ScopeState] = {}
         self._calendars: dict[tuple[str, str], Calendar] = {}
         #: key → what was published last, with its revision
@@ -150,7 +108,8 @@ class RollUp:
         state = self.scopes.get((scope, channel))
         if state is None:
             calendar, definition = self._rules_of(scope)
-            state = self.scopes[scope, channel] = ScopeState(scope, channel, calendar, definition, tuple(self._lengths))
+            watches = self.alerts.watches_of(scope, channel, definition)
+            state = self.scopes[scope, channel] = ScopeState(scope, channel, calendar, definition, tuple(self._lengths), watches)
         return state
 
     def _rules_of(self, scope: str) -> tuple[Calendar, ServiceLevelDefinition]:
@@ -184,7 +143,11 @@ class RollUp:
             return
         hi = pane_of(self.as_of) + PANE_MS
         moved = before != self.as_of
+        for watched in self.alerts.begin(self.as_of):
+            self._state(*watched)
+        look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]))
         for state in self.scopes.values():
+            looks = self._progress_changed or state.now_changed or state.trailing_changed
             end = self._people_hi if state.about_people else hi
             if end is not None and state.trailing.advance(end):
                 state.trailing_changed = True
@@ -199,12 +162,24 @@ class RollUp:
                 for length, name in self._lengths.items():
                     yield from self._publish(self._window_record(state, name, Span(end - length, end), state.trailing.sums[length]))
                 state.trailing_changed = False
+            if state.watches and looks:
+                self._look(state, look)
             if state.changed_cells:
                 yield from self._publish_changed_cells(state)
         yield from self._complete()
         if self._progress_changed:
             self._progress_changed = False
             yield from self._publish(self._progress_record())
+
+    def _look(self, state: ScopeState, look: Look) -> None:
+        """Have the rules look at the figures that are published: those of windows as they are, those of now as of now."""
+        now = state.now_figures(look.at_ms) if any(watch.window is None for watch in state.watches) else {}
+        for watch in state.watches:
+            if watch.window is None:
+                figure = {"value": now.get(watch.field)}
+            else:
+                figure = self._published.get(state.window_key(watch.window), {}).get("kpis", {}).get(watch.field, {})
+            self.alerts.look(watch, figure, look)
 
     def _take_progress(self) -> None:
         received = [p["received_through_ms"] for p in self._progress.values() if p["received_through_ms"] is not None]
@@ -242,55 +217,15 @@ class RollUp:
             "complete_through": None if self.complete_through is None else format_ms(self.complete_through),
         }
 
-    def now_figures(self, state: ScopeState) -> dict[str, Any]:
-        """Return what is going on in a scope at as-of."""
-        if state.about_people:
-            agents: Counts = {}
-            for figures in state.now.values():
-                add_counts(agents, figures.get("agents_by_state", {}))
-            return {"agents_by_state": dict(sorted(agents.items()))}
-        as_of = self.as_of or 0
-        earliest = min((since[0] for since in state.waiting() if since), default=None)
-        return {
-            "waiting": sum(map(len, state.waiting())),
-            "waiting_since": None if earliest is None else format_ms(earliest),
-            "longest_wait_seconds": None if earliest is None else max(0, as_of - earliest) / 1000,
-            "in_progress": sum(figures.get("in_progress", 0) for figures in state.now.values()),
-            "waiting_past_threshold": self.past_threshold(state),
-            "callbacks_waiting": sum(figures.get("callbacks_waiting", 0) for figures in state.now.values()),
-            "callbacks_overdue": state.past_due(as_of),
-            **(self._backlog(state, as_of) if state.channel in REPLY_CHANNELS else {}),
-        }
-
-    @staticmethod
-    def _backlog(state: ScopeState, as_of: int) -> dict[str, Any]:
-        total: Counts = {}
-        oldest: int | None = None
-        for figures in state.now.values():
-            add_counts(total, figures.get("backlog", {}))
-            start = figures.get("backlog_oldest_ms")
-            if start is not None and (oldest is None or start < oldest):
-                oldest = start
-        return {
-            **{f"backlog_{name}": total.get(name, 0) for name in _BACKLOG},
-            "backlog_oldest_since": None if oldest is None else format_ms(oldest),
-            "backlog_oldest_seconds": None if oldest is None else max(0, as_of - oldest) / 1000,
-        }
-
-    def past_threshold(self, state: ScopeState) -> int:
-        """Return how many of the waiting have waited longer than the threshold at as-of."""
-        threshold = round(state.definition.threshold_s * 1000)
-        return state.past((self.as_of or 0) - threshold + (state.definition.boundary == "lt"))
-
     def _now_record(self, state: ScopeState) -> tuple[str, dict[str, Any]]:
-        record = {"kind": "now", **self._stamp(state), **self.now_figures(state)}
+        record = {"kind": "now", **self._stamp(state), **state.now_figures(self.as_of or 0)}
         return f"now|{state.channel or '-'}|{state.scope}", record
 
     def kpis(self, state: ScopeState, sums: Counts, *, trailing: bool) -> dict[str, Any]:
         """Return the KPIs of a scope from the sums of a window."""
         if state.about_people:
             return dict(people_kpis(sums))
-        past = self.past_threshold(state) if trailing else None
+        past = state.past_threshold(self.as_of or 0) if trailing else None
         return dict(contact_kpis(sums, state.definition, state.channel or "", by_offer=not trailing, past_threshold=past))
 
     def _window_record(self, state: ScopeState, name: str, span: Span, sums: Counts) -> tuple[str, dict[str, Any]]:
@@ -307,7 +242,7 @@ class RollUp:
             "kpis": self.kpis(state, sums, trailing=trailing),
             "counts": dict(sorted(sums.items())),
         }
-        key = f"window|{name}|{state.channel or '-'}|{state.scope}"
+        key = state.window_key(name)
         return (key if trailing else f"{key}|{span.start_ms}"), record
 
     def _is_final(self, state: ScopeState, span: Span, sums: Counts) -> bool:
@@ -357,7 +292,7 @@ class RollUp:
         for state, name, span in list(self._open.values()):
             if span.end_ms + self._settle_ms <= through:
                 if self._given_up(span.start_ms):
-                    self._open.pop(f"window|{name}|{state.channel or '-'}|{state.scope}|{span.start_ms}", None)
+                    self._open.pop(f"{state.window_key(name)}|{span.start_ms}", None)
                 else:
                     yield from self._publish_span(state, name, span)
         if self._keep_ms is None:
@@ -374,18 +309,23 @@ class RollUp:
         parts = key.rsplit("|", 1)
         return key.startswith(("window|interval", "window|day")) and self._given_up(int(parts[1]) + 24 * 3_600_000)
 
-    def _progress_record(self) -> tuple[str, dict[str, Any]]:
+    def _sources(self) -> tuple[dict[str, int], list[str]]:
+        """Return the last sign of life of every source, and those that are stale wherever they are known."""
         sources: dict[str, int] = {}
         fresh: set[str] = set()
         for progress in self._progress.values():
             for source, received in progress["sources"].items():
                 sources[source] = max(received, sources.get(source, received))
             fresh.update(set(progress["sources"]) - set(progress["stale_sources"]))
+        return sources, sorted(set(sources) - fresh)
+
+    def _progress_record(self) -> tuple[str, dict[str, Any]]:
+        sources, stale = self._sources()
         record = {
             "kind": "progress",
             "pane_partition": self._partition,
             **self._as_of(),
-            "stale_sources": sorted(set(sources) - fresh),
+            "stale_sources": stale,
             "sources": {source: format_ms(received) for source, received in sorted(sources.items())},
         }
         return f"progress|{self._partition}", record

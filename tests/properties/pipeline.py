@@ -50,7 +50,8 @@ class MemoryPipeline:
 
     def _roll_up(self, partition: int) -> RollUpStage:
         sizes = self._sizes
-        topics = RollUpTopics("panes", sizes["panes"], "metrics", "latest", "contacts", sizes["contacts"], "agents", sizes["agents"])
+        sources = ("contacts", sizes["contacts"], "agents", sizes["agents"])
+        topics = RollUpTopics("panes", sizes["panes"], "metrics", "latest", "alerts", "alerts-latest", *sources)
         return RollUpStage(partition, self._configuration, topics)
 
     def run(self, events: Iterable[Event], *, restarts: bool = False) -> None:

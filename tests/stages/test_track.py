@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.engine.stage import Flush
 
 TOPICS = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0)
-ROLL_UP = RollUpTopics("panes", 1, "metrics", "latest", "contacts", 1, "contacts", 1)
+ROLL_UP = RollUpTopics("panes", 1, "metrics", "latest", "alerts", "alerts-latest", "contacts", 1, "contacts", 1)
 
 HOUR_MS = 3_600_000
 

@@ -1,0 +1,229 @@
+"""Alerts: what fires and clears when a figure stays beyond a rule's threshold (``docs/counting.md`` section 10)."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.alerts import AlertRecord
+from schemas.times import format_ms, parse_time_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from schemas.alerts import ClearedBecause
+    from streams.configuration import Configuration
+    from streams.configuration.alerts import AlertRule
+    from streams.configuration.models import ServiceLevelDefinition
+
+__all__ = ["AlertChange", "Alerts", "Look", "Watch"]
+
+#: Figures of now whose field is not named as the KPI.
+_NOW_FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds"}
+_WITH_DEFINITION = frozenset({"service_level", "service_level_live"})
+
+
+class Look(NamedTuple):
+    """What a flush looks with: its as-of, and whether any source of the stream is stale."""
+
+    at_ms: int
+    stale: bool
+
+
+class AlertChange(NamedTuple):
+    """Where an alert stands from now on; no record where it stands nowhere any more."""
+
+    key: str
+    record: AlertRecord | None
+    #: It has just fired or cleared, and not only moved towards that.
+    announced: bool
+
+
+class Watch:
+    """One rule on one scope and channel."""
+
+    def __init__(self, name: str, rule: AlertRule, scope: str, channel: str | None, target: float | None, definition: str | None) -> None:
+        below = target if rule.below == "target" else rule.below
+        threshold = rule.above if below is None else below
+        if threshold is None:
+            msg = f"{name} has no threshold on {scope}"
+            raise ValueError(msg)
+        self.key = _key(name, scope, channel)
+        self.window = rule.window
+        #: what the figure is called in the window's KPIs, or in the figures of now
+        self.field = rule.kpi if rule.window is not None else _NOW_FIELDS.get(rule.kpi, rule.kpi)
+        self._threshold = threshold
+        self._sign = -1 if below is None else 1
+        self._clear_at = threshold if rule.clear_at is None else rule.clear_at
+        self._minimum = rule.minimum_contacts
+        self._for_ms, self._clear_for_ms = 1000 * rule.for_seconds, 1000 * rule.clear_for_seconds
+        kind, scope_name = scope.split(":", 1)
+        #: what every record of it says
+        self._terms: dict[str, Any] = {
+            "rule": name,
+            "severity": rule.severity,
+            "scope_kind": kind,
+            "scope": scope_name,
+            "channel": channel,
+            "kpi": rule.kpi,
+            "window": rule.window,
+            "below": below,
+            "above": rule.above,
+            "clear_at": self._clear_at,
+            "minimum_contacts": rule.minimum_contacts,
+            "for_seconds": rule.for_seconds,
+            "clear_for_seconds": rule.clear_for_seconds,
+            "definition": definition,
+        }
+
+    def step(self, last: AlertRecord | None, figure: Mapping[str, float | None], look: Look) -> AlertRecord | None:
+        """Return where the alert stands after a look: ``last`` itself if that has not changed, None if it stands nowhere."""
+        value, at = figure.get("value"), look.at_ms
+        enough = value is not None and (figure.get("denominator") or 0) >= self._minimum
+        if last is None or last.state == "cleared":
+            if value is None or not enough or not self._beyond(value, self._threshold):
+                return last
+            fires = not self._for_ms
+            return self._write(last, "firing" if fires else "pending", figure, at, since=at, fired_at=at if fires else None)
+        since = parse_time_ms(last.since)
+        if last.state == "pending":
+            if value is None or not enough or not self._beyond(value, self._threshold):
+                return None
+            if at - since < self._for_ms:
+                return last
+            return self._write(last, "firing", figure, at, since=since, fired_at=at)
+        fired = None if last.fired_at is None else parse_time_ms(last.fired_at)
+        recovering = None if last.recovering_since is None else parse_time_ms(last.recovering_since)
+        if look.stale or (value is not None and enough and self._beyond(value, self._clear_at)):
+            # A silent source may have nothing good to tell: what was good before it fell silent counts no more.
+            return last if recovering is None else self._write(last, "firing", figure, at, since=since, fired_at=fired)
+        began = at if recovering is None else recovering
+        if at - began >= self._clear_for_ms:
+            because: ClearedBecause = "recovered" if enough else "too_few_contacts"
+            told = {"recovering_since": began, "cleared_at": at}
+            return self._write(last, "cleared", figure, at, since=since, fired_at=fired, cleared_because=because, **told)
+        if recovering is None:
+            return self._write(last, "firing", figure, at, since=since, fired_at=fired, recovering_since=at)
+        return last
+
+    def _beyond(self, value: float, threshold: float) -> bool:
+        return self._sign * value < self._sign * threshold
+
+    def _write(
+        self,
+        last: AlertRecord | None,
+        state: str,
+        figure: Mapping[str, float | None],
+        at: int,
+        *,
+        since: int,
+        cleared_because: ClearedBecause | None = None,
+        **instants: int | None,
+    ) -> AlertRecord:
+        return AlertRecord(
+            **self._terms,
+            alert_id=_alert_id(self.key, since),
+            state=state,
+            since=format_ms(since),
+            **{name: None if instant is None else format_ms(instant) for name, instant in instants.items()},
+            cleared_because=cleared_because,
+            value=figure.get("value"),
+            numerator=figure.get("numerator"),
+            denominator=figure.get("denominator"),
+            as_of=format_ms(at),
+            revision=_revision(last, at),
+        )
+
+
+class Alerts:
+    """Where the alerts of one partition stand."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._rules = configuration.alerts
+        self._standing: dict[str, AlertRecord] = {}
+        self._changes: list[AlertChange] = []
+        self._looked = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to look at: no rules, and nothing that stands from former ones."""
+        return not self._rules and not self._standing
+
+    def restore(self, key: str, record: AlertRecord) -> None:
+        """Take back where an alert stood."""
+        self._standing[key] = record
+
+    def watches_of(self, scope: str, channel: str | None, definition: ServiceLevelDefinition) -> tuple[Watch, ...]:
+        """Return the rules that look at a scope and channel, ready to look."""
+        named = f"service_level@{definition.version}"
+        return tuple(
+            Watch(name, rule, scope, channel, target, named if rule.kpi in _WITH_DEFINITION else None)
+            for name, rule, target in self._rules_on(scope, channel)
+        )
+
+    def _rules_on(self, scope: str, channel: str | None) -> Iterator[tuple[str, AlertRule, float | None]]:
+        kind, queue_name = scope.split(":", 1)
+        queue = self._configuration.queues.get(queue_name) if kind == "queue" else None
+        target = None if queue is None else queue.target
+        for name, rule in self._rules.items():
+            if rule.covers(scope, channel) and (rule.below != "target" or target is not None):
+                yield name, rule, target
+
+    def begin(self, at_ms: int) -> list[tuple[str, str | None]]:
+        """At the first look, let go of what is watched no more; return the scopes and channels of what is."""
+        if self._looked:
+            return []
+        self._looked = True
+        kept: list[tuple[str, str | None]] = []
+        for key, last in list(self._standing.items()):
+            place = (f"{last.scope_kind}:{last.scope}", last.channel)
+            if last.state == "cleared":
+                continue
+            if any(_key(name, *place) == key for name, _, _ in self._rules_on(*place)):
+                kept.append(place)
+                continue
+            at = format_ms(at_ms)
+            unknown = dict.fromkeys(("value", "numerator", "denominator"))
+            told = {
+                "state": "cleared",
+                "cleared_at": at,
+                "cleared_because": "rule_removed",
+                "as_of": at,
+                "revision": _revision(last, at_ms),
+            }
+            self._stand(key, last, None if last.state == "pending" else last.model_copy(update={**told, **unknown}))
+        return kept
+
+    def look(self, watch: Watch, figure: Mapping[str, float | None], look: Look) -> None:
+        """Look at a figure."""
+        last = self._standing.get(watch.key)
+        self._stand(watch.key, last, watch.step(last, figure, look))
+
+    def _stand(self, key: str, last: AlertRecord | None, record: AlertRecord | None) -> None:
+        if record is last:
+            return
+        if record is None:
+            del self._standing[key]
+        else:
+            self._standing[key] = record
+        announced = record is not None and record.state != "pending" and (last is None or last.state != record.state)
+        self._changes.append(AlertChange(key, record, announced))
+
+    def changes(self) -> list[AlertChange]:
+        """Return what has changed since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
+
+
+def _key(rule: str, scope: str, channel: str | None) -> str:
+    return f"alert|{rule}|{channel or '-'}|{scope}"
+
+
+def _alert_id(key: str, since_ms: int) -> str:
+    return sha256(f"{key}|{since_ms}".encode()).hexdigest()[:32]
+
+
+def _revision(last: AlertRecord | None, at_ms: int) -> int:
+    """Return a revision that goes on growing when the record has been deleted and the worker started again in between."""
+    return max(at_ms, 1) if last is None else max(at_ms, last.revision + 1)

@@ -1,0 +1,104 @@
+"""What is known of one scope and channel: slices merged over all source partitions, and what goes on now."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from schemas.base import REPLY_CHANNELS
+from schemas.times import format_ms
+from streams.windows.sums import Counts, TrailingSums, add_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.configuration.models import ServiceLevelDefinition
+    from streams.windows.alerts import Watch
+    from streams.windows.calendar import Calendar
+
+__all__ = ["ScopeState"]
+
+_BACKLOG = ("untouched", "in_progress", "waiting_on_customer", "on_hold")
+
+
+class ScopeState:
+    """What is known of one scope and channel."""
+
+    def __init__(
+        self,
+        scope: str,
+        channel: str | None,
+        calendar: Calendar,
+        definition: ServiceLevelDefinition,
+        lengths_ms: tuple[int, ...],
+        watches: tuple[Watch, ...] = (),
+    ) -> None:
+        self.scope = scope
+        self.channel = channel
+        self.calendar = calendar
+        self.definition = definition
+        #: the alert rules that look at it
+        self.watches = watches
+        self.trailing = TrailingSums(lengths_ms)
+        #: start of the cell → sums, by offer for contacts, by outcome for people
+        self.cells: dict[int, Counts] = {}
+        self.now: dict[tuple[str, int], dict[str, Any]] = {}
+        self.changed_cells: set[int] = set()
+        self.trailing_changed = True
+        self.now_changed = True
+
+    @property
+    def about_people(self) -> bool:
+        """Whether the figures are about people and not contacts."""
+        return self.channel is None
+
+    def window_key(self, name: str) -> str:
+        """Return the key of a window's record; an interval's and a day's goes on with the start."""
+        return f"window|{name}|{self.channel or '-'}|{self.scope}"
+
+    def waiting(self) -> Iterator[list[int]]:
+        """Yield the entries of the waiting, per source partition, ascending."""
+        for figures in self.now.values():
+            yield figures.get("waiting_since_ms", [])
+
+    def has_due(self) -> bool:
+        """Say whether a callback is pending that has a due time."""
+        return any(figures.get("callback_due_ms") for figures in self.now.values())
+
+    def past_threshold(self, as_of: int) -> int:
+        """Return how many of the waiting have waited longer than the threshold at as-of."""
+        before = as_of - round(self.definition.threshold_s * 1000) + (self.definition.boundary == "lt")
+        return sum(bisect_left(since, before) for since in self.waiting())
+
+    def now_figures(self, as_of: int) -> dict[str, Any]:
+        """Return what is going on at as-of."""
+        if self.about_people:
+            agents: Counts = {}
+            for figures in self.now.values():
+                add_counts(agents, figures.get("agents_by_state", {}))
+            return {"agents_by_state": dict(sorted(agents.items()))}
+        earliest = min((since[0] for since in self.waiting() if since), default=None)
+        return {
+            "waiting": sum(map(len, self.waiting())),
+            "waiting_since": None if earliest is None else format_ms(earliest),
+            "longest_wait_seconds": None if earliest is None else max(0, as_of - earliest) / 1000,
+            "in_progress": sum(figures.get("in_progress", 0) for figures in self.now.values()),
+            "waiting_past_threshold": self.past_threshold(as_of),
+            "callbacks_waiting": sum(figures.get("callbacks_waiting", 0) for figures in self.now.values()),
+            "callbacks_overdue": sum(bisect_left(figures.get("callback_due_ms", ()), as_of) for figures in self.now.values()),
+            **(self._backlog(as_of) if self.channel in REPLY_CHANNELS else {}),
+        }
+
+    def _backlog(self, as_of: int) -> dict[str, Any]:
+        total: Counts = {}
+        oldest: int | None = None
+        for figures in self.now.values():
+            add_counts(total, figures.get("backlog", {}))
+            start = figures.get("backlog_oldest_ms")
+            if start is not None and (oldest is None or start < oldest):
+                oldest = start
+        return {
+            **{f"backlog_{name}": total.get(name, 0) for name in _BACKLOG},
+            "backlog_oldest_since": None if oldest is None else format_ms(oldest),
+            "backlog_oldest_seconds": None if oldest is None else max(0, as_of - oldest) / 1000,
+        }
