@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from schemas.base import Channel
 from streams.catalogue.kpis import KPI_BY_ID
+from streams.configuration.base import PERMITTED, Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AlertRule", "ScopePattern", "wrong_rules"]
 
-ScopePattern = Annotated[str, Field(pattern=r"^(queue|department|business|site|team|total):.+$")]
+_SCOPE: Final = r"^(queue|department|business|site|team|total):.+$"
+PERMITTED[_SCOPE] = "queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all, where * stands for anything"
+
+ScopePattern = Annotated[str, Field(pattern=_SCOPE)]
 
 _DEFAULT_WINDOW = "trailing_15m"
 _OF_A_TARGET = ("service_level", "service_level_live")
@@ -26,23 +30,31 @@ _SCOPES_OF_PEOPLE = ("team", "site", "business", "total")
 _NO_SINGLE_FIGURE = "agents_by_state"
 
 
-class AlertRule(BaseModel):
+class AlertRule(Model):
     """A figure beyond a threshold for long enough, with enough contacts behind it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     kpi: str = "service_level_live"
-    #: Trailing for KPIs of windows, null for a figure of now.
+    """The figure: an id of [metrics](metrics.md)."""
     window: str | None = None
+    """The trailing window it is of, such as `trailing_5m` (default for figures of windows: `trailing_15m`); none for figures of now."""
     below: float | Literal["target"] | None = None
+    """Fires below this; `target` is the queue's own. Either this or `above`."""
     above: float | None = None
+    """Fires above this."""
     clear_at: float | None = None
+    """Goes on firing up to this; by default the threshold itself."""
     for_seconds: int = Field(default=60, ge=0, le=86_400)
+    """How long it has to be beyond the threshold before it fires."""
     clear_for_seconds: int = Field(default=60, ge=0, le=86_400)
+    """How long it has to be good again before it clears."""
     minimum_contacts: int = Field(default=0, ge=0)
+    """With fewer contacts behind the figure nothing fires; 10 unless given, for figures that have contacts behind them."""
     severity: Literal["warning", "critical"] = "warning"
-    scopes: Annotated[tuple[ScopePattern, ...], Field(min_length=1)] = ("queue:*",)
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1)] | None = None
+    """What it is to whoever is told."""
+    scopes: Annotated[tuple[ScopePattern, ...], Field(min_length=1, strict=False)] = ("queue:*",)
+    """What it watches; `team:*` unless given, for figures about people."""
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, strict=False)] | None = None
+    """Only these channels; by default all."""
 
     @model_validator(mode="before")
     @classmethod
@@ -50,7 +62,7 @@ class AlertRule(BaseModel):
         """Fill in the window, the scopes and the least number of contacts that suit the KPI."""
         if not isinstance(data, dict):
             return data
-        kpi = KPI_BY_ID.get(data.get("kpi", "service_level_live"))
+        kpi = KPI_BY_ID.get(str(data.get("kpi", "service_level_live")))
         if kpi is None or "now" in kpi.windows:
             return data
         filled = {"window": _DEFAULT_WINDOW, **data}

@@ -2,66 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
-from streams.configuration.models import Configuration
+from streams.configuration.consistency import inconsistencies
+from streams.configuration.models import INCONSISTENT, Configuration
+from streams.configuration.problems import FileError, Problem, read_text
+from streams.configuration.wording import worded
+from streams.configuration.yaml_lines import Document, YamlError, line_of, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ConfigurationError", "load_configuration"]
+__all__ = ["ConfigurationError", "configuration_schema", "load_configuration"]
 
 
-class ConfigurationError(Exception):
-    """The file cannot be used; each line of the message names file, line and reason."""
+class ConfigurationError(FileError):
+    """The configuration file cannot be used."""
 
 
 def load_configuration(path: Path | None) -> Configuration:
     """Return the configuration in ``path``, or the defaults if there is no path.
 
     Raises:
-        ConfigurationError: the file is missing, is no YAML, or says something that is not permitted.
+        ConfigurationError: the file is missing, is no YAML, or says something that is not permitted; it names all of that.
     """
     if path is None:
         return Configuration()
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}"
-        raise ConfigurationError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"{path}: is not UTF-8 text (byte {error.start})"
-        raise ConfigurationError(msg) from error
+        document = parse(read_text(path, ConfigurationError), aliases=True)
+    except YamlError as error:
+        raise ConfigurationError(path, [Problem(error.line, "", error.reason)]) from error
+    problems = [Problem(line, "", reason) for line, reason in document.problems]
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        msg = f"{path}:{line}: is not valid YAML: {getattr(error, 'problem', error)}"
-        raise ConfigurationError(msg) from error
-    try:
-        return Configuration.model_validate(data if data is not None else {})
+        configuration = Configuration.model_validate({} if document.content is None else document.content)
     except ValidationError as error:
-        lines = [f"{path}:{_line_of(root, e['loc'])}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigurationError("\n".join(lines)) from error
+        problems += _problems(error, document)
+    if problems:
+        raise ConfigurationError(path, problems)
+    return configuration
 
 
-def _line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
-    """Return the 1-based line of the deepest part of ``location`` that the file has."""
-    line = node.start_mark.line + 1 if node is not None else 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
+@cache
+def configuration_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file."""
+    return Configuration.model_json_schema()
+
+
+def _problems(error: ValidationError, document: Document) -> Iterator[Problem]:
+    for each in error.errors(include_url=False):
+        if each["type"] != INCONSISTENT:
+            at, reason = worded(each, configuration_schema())
+            yield Problem(line_of(document.root, at), ".".join(map(str, at)), reason)
+    for wrong in inconsistencies(document.content):
+        other = "" if wrong.other is None else f" (line {line_of(document.root, wrong.other)})"
+        yield Problem(line_of(document.root, wrong.at), ".".join(map(str, wrong.at)), wrong.reason + other)

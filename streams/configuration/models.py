@@ -1,21 +1,22 @@
-"""The configuration file as typed models: sites, queues, teams, people, definitions and counting settings."""
+"""The configuration file as a typed model; its parts have modules of their own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from schemas.base import Channel
-from streams.configuration.alerts import AlertRule
+from streams.configuration.alerts import AlertRule, wrong_rules
+from streams.configuration.base import Model, Name, Zone, refuse
+from streams.configuration.consistency import inconsistencies
 from streams.configuration.dead_letters import DeadLetterLimits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from streams.configuration.places import Person, Queue, Site, Team
+from streams.configuration.service_level import ServiceLevelDefinition
 
 __all__ = [
+    "INCONSISTENT",
     "Category",
     "Configuration",
     "CountingSettings",
@@ -29,116 +30,60 @@ __all__ = [
 #: What a person is taken to be doing, for occupancy and the count of agents by state.
 Category = Literal["ready", "idle", "handling", "wrap_up", "unavailable", "offline"]
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+#: Type of the errors that ``consistency`` finds.
+INCONSISTENT: Final = "inconsistent"
 
 
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        msg = f"unknown time zone {name!r}: use an IANA name such as Europe/Berlin or Asia/Tokyo"
-        raise ValueError(msg)
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServiceLevelDefinition(_Model):
-    """How a service level is computed; times in seconds, the formula is in ``docs/counting.md`` section 8."""
-
-    threshold_s: float = Field(default=20, gt=0, le=60 * 60 * 24 * 30)
-    abandon: Literal["handled_only", "ignore_in_threshold", "negative", "positive"] = "negative"
-    short_abandon_s: float | None = Field(default=None, gt=0)
-    flow_out_negative: frozenset[str] = frozenset({"timeout", "empty"})
-    boundary: Literal["le", "lt"] = "le"
-    version: int = Field(default=1, ge=1)
-
-
-class Site(_Model):
-    """A place with its own clock; ``day_start`` is local wall time."""
-
-    zone: Zone
-    day_start: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):(00|15|30|45)$")
-
-
-class Queue(_Model):
-    """Where a queue belongs, and its own service level where it differs from the default."""
-
-    channel: Channel | None = None
-    department: Name | None = None
-    business: Name | None = None
-    site: Name | None = None
-    service_level: ServiceLevelDefinition | None = None
-    target: float | None = Field(default=None, ge=0, le=1)
-
-
-class Team(_Model):
-    """Where a team belongs."""
-
-    site: Name | None = None
-    business: Name | None = None
-
-
-class Person(_Model):
-    """Where a person belongs unless the events say otherwise."""
-
-    team: Name | None = None
-    site: Name | None = None
-
-
-class CountingSettings(_Model):
+class CountingSettings(Model):
     """The settings of ``docs/counting.md`` section 1."""
 
     grace_seconds: int = Field(default=120, ge=0, le=86_400)
+    """How long after its 10 seconds are over an event may arrive and still count."""
     rejoin_seconds: int = Field(default=60, ge=0, le=3_600)
+    """Who left a queue and is queued again within this in the same department, business or site goes on waiting there."""
     source_timeout_seconds: int = Field(default=60, ge=1, le=86_400)
+    """A source silent for longer is stale: shown so, and waited for no more."""
     disorder_seconds: int = Field(default=5, ge=0, le=3_600)
-    trailing_minutes: tuple[int, ...] = (5, 15, 30, 60)
-    interval_minutes: tuple[Literal[15, 30, 60], ...] = (15, 30)
+    """A source without heartbeats is taken as complete up to its last event minus this."""
+    trailing_minutes: Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], Field(strict=False)] = (5, 15, 30, 60)
+    """Lengths of the trailing windows."""
+    interval_minutes: Annotated[tuple[Literal[15, 30, 60], ...], Field(strict=False)] = (15, 30)
+    """Lengths of the intervals."""
     closed_retention_seconds: int = Field(default=86_400, ge=0, le=2_592_000)
+    """How long a conversation that is over is remembered, for a survey that comes later."""
 
 
-def _missing(location: tuple[str, ...], named: str, kind: str, known: Iterable[str]) -> InitErrorDetails:
-    """Return the error of a reference to an entry that is not there; it carries its place in the file."""
-    error = PydanticCustomError(
-        "missing_reference",
-        "{named} is not among {kind} ({known})",
-        {
-            "named": repr(named),
-            "kind": kind,
-            "known": ", ".join(known) or "none",
-        },
-    )
-    return InitErrorDetails(type=error, loc=location, input=named)
-
-
-class Configuration(_Model):
+class Configuration(Model):
     """Everything that decides how contacts are counted."""
 
     default_zone: Zone = "UTC"
+    """The time zone of what belongs to no site."""
     service_level: ServiceLevelDefinition = ServiceLevelDefinition()
+    """How a service level is computed where a queue has no definition of its own."""
     sites: dict[Name, Site] = Field(default_factory=dict)
+    """Places by name."""
     queues: dict[Name, Queue] = Field(default_factory=dict)
+    """Queues by the name they have in events; others are counted too, but belong to nothing."""
     teams: dict[Name, Team] = Field(default_factory=dict)
+    """Teams by name."""
     people: dict[Name, Person] = Field(default_factory=dict)
+    """People by name."""
     agent_state_map: dict[Literal["presence", "routing", "activity"], dict[str, Category]] = Field(default_factory=dict)
+    """By axis, what a platform's own states mean; over the defaults of [counting](counting.md) section 6."""
     counting: CountingSettings = CountingSettings()
+    """How long is waited for what, and which windows there are."""
     alerts: dict[Name, AlertRule] = Field(default_factory=dict)
+    """Rules by name: when an alert fires and clears."""
     dead_letters: DeadLetterLimits = DeadLetterLimits()
+    """How much may be bad before a worker stops."""
 
     @model_validator(mode="after")
-    def _references_exist(self) -> Configuration:
-        wrong: list[InitErrorDetails] = []
-        for kind, entries in (("queues", self.queues), ("teams", self.teams), ("people", self.people)):
-            for name, entry in entries.items():
-                if entry.site is not None and entry.site not in self.sites:
-                    wrong.append(_missing((kind, name, "site"), entry.site, "sites", self.sites))
-        for name, person in self.people.items():
-            if person.team is not None and person.team not in self.teams:
-                wrong.append(_missing(("people", name, "team"), person.team, "teams", self.teams))
+    def _fits_together(self) -> Configuration:
+        wrong = [
+            InitErrorDetails(type=PydanticCustomError(INCONSISTENT, "{reason}", {"reason": each.reason}), loc=each.at, input=None)
+            for each in inconsistencies(self.model_dump())
+        ]
+        wrong += [InitErrorDetails(type=refuse(reason), loc=at, input=None) for at, reason in wrong_rules(self)]
         if wrong:
             raise ValidationError.from_exception_data(type(self).__name__, wrong)
         return self

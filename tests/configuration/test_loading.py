@@ -85,6 +85,19 @@ class TestGood:
         """A file that says nothing means the defaults."""
         assert load(tmp_path, text) == Configuration()
 
+    def test_numbers_as_names(self, tmp_path: Path) -> None:
+        """A queue may be called by its number, without quotes, wherever it is named; what YAML 1.1 takes for a time or a word is a text."""
+        found = load(tmp_path, "sites:\n  12: {zone: UTC, day_start: 05:00}\nqueues:\n  5001: {site: 12}\n  no: {}\n")
+
+        assert (found.queues["5001"].site, found.sites["12"].day_start, [*found.queues]) == ("12", "05:00", ["5001", "no"])
+
+    def test_anchors(self, tmp_path: Path) -> None:
+        """What is the same for many queues may be written once."""
+        text = "queues:\n  a: &common {channel: chat, target: 0.8}\n  b: *common\n  c: {<<: *common, target: 0.9}\n"
+        queues = load(tmp_path, text).queues
+
+        assert [(queue.channel, queue.target) for queue in queues.values()] == [("chat", 0.8), ("chat", 0.8), ("chat", 0.9)]
+
 
 class TestBad:
     """Files that cannot be used."""
@@ -94,13 +107,49 @@ class TestBad:
         [
             ("default_zone: Europe/Berlin", "default_zone: Europe/Bonn", 1, "default_zone", "unknown time zone 'Europe/Bonn'"),
             ("    zone: Europe/Berlin", "    zone: Mars/Olympus", 6, "sites.bonn.zone", "unknown time zone 'Mars/Olympus'"),
-            ("  threshold_s: 30", "  threshold_s: -1", 3, "service_level.threshold_s", "greater than 0"),
-            ("      threshold_s: 10", "      threshold_s: -1", 13, "queues.sales.service_level.threshold_s", "greater than 0"),
-            ("    channel: voice", "    chanel: voice", 10, "queues.sales.chanel", "Extra inputs are not permitted"),
-            ("    channel: voice", "    channel: fax", 10, "queues.sales.channel", "'voice'"),
-            ('    day_start: "05:00"', '    day_start: "05:10"', 7, "sites.bonn.day_start", "pattern"),
-            ("  grace_seconds: 60", "  grace_seconds: soon", 22, "counting.grace_seconds", "valid integer"),
-            ("  interval_minutes: [15, 30]", "  interval_minutes: [15, 20]", 23, "counting.interval_minutes.1", "15, 30 or 60"),
+            (
+                "  threshold_s: 30",
+                "  threshold_s: -1",
+                3,
+                "service_level.threshold_s",
+                "found -1; permitted: a number, above 0, at most 2592000",
+            ),
+            (
+                "      threshold_s: 10",
+                "      threshold_s: -1",
+                13,
+                "queues.sales.service_level.threshold_s",
+                "permitted: a number, above 0",
+            ),
+            (
+                "    channel: voice",
+                "    chanel: voice",
+                10,
+                "queues.sales.chanel",
+                "unknown key, did you mean channel?; permitted: business_hours,",
+            ),
+            ("    channel: voice", "    channel: fax", 10, "queues.sales.channel", 'found "fax"'),
+            (
+                '    day_start: "05:00"',
+                '    day_start: "05:10"',
+                7,
+                "sites.bonn.day_start",
+                'permitted: a local time on the quarter hour, such as "05:00"',
+            ),
+            (
+                "  grace_seconds: 60",
+                "  grace_seconds: soon",
+                22,
+                "counting.grace_seconds",
+                'found "soon"; permitted: a whole number, 0 to 86400',
+            ),
+            (
+                "  interval_minutes: [15, 30]",
+                "  interval_minutes: [15, 20]",
+                23,
+                "counting.interval_minutes.1",
+                "found 20; permitted: 15, 30, 60",
+            ),
         ],
     )
     def test_the_line(self, tmp_path: Path, right: str, wrong: str, line: int, where: str, says: str) -> None:
@@ -114,9 +163,13 @@ class TestBad:
     @pytest.mark.parametrize(
         ("right", "wrong", "says"),
         [
-            ("    site: bonn\n    service", "    site: cologne\n    service", "11: queues.sales.site: 'cologne' is not among sites (bonn)"),
-            ("  red:\n    site: bonn", "  red:\n    site: cologne", "17: teams.red.site: 'cologne' is not among sites (bonn)"),
-            ("    team: red", "    team: green", "20: people.ann.team: 'green' is not among teams (red)"),
+            (
+                "    site: bonn\n    service",
+                "    site: cologne\n    service",
+                "11: queues.sales.site: 'cologne' is not among sites; permitted: bonn",
+            ),
+            ("  red:\n    site: bonn", "  red:\n    site: cologne", "17: teams.red.site: 'cologne' is not among sites; permitted: bonn"),
+            ("    team: red", "    team: green", "20: people.ann.team: 'green' is not among teams; permitted: red"),
         ],
     )
     def test_a_reference_to_nothing_was_said_of_the_first_line(self, tmp_path: Path, right: str, wrong: str, says: str) -> None:
@@ -156,6 +209,14 @@ class TestBad:
         with pytest.raises(ConfigurationError, match="cannot be read"):
             load_configuration(tmp_path)
 
-    def test_dates_and_numbers_as_names(self, tmp_path: Path) -> None:
-        """A queue named by a number needs quotes, and the line is said."""
-        assert complaint(tmp_path, "queues:\n  5001: {}\n").startswith("/streams.yaml:2: queues.5001")
+    def test_everything_though_something_does_not_fit_together(self, tmp_path: Path) -> None:
+        """A reference to nothing is said beside a wrong value, a key that stands twice beside both."""
+        said = complaint(
+            tmp_path, GOOD.replace("threshold_s: 30", "threshold_s: 0").replace("team: red", "team: rde") + "default_zone: UTC\n"
+        )
+
+        assert said.splitlines() == [
+            "/streams.yaml:3: service_level.threshold_s: found 0; permitted: a number, above 0, at most 2592000",
+            "/streams.yaml:20: people.ann.team: 'rde' is not among teams, did you mean red?; permitted: red",
+            "/streams.yaml:24: the key 'default_zone' stands here twice, first in line 1; permitted: once",
+        ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.configuration.consistency import nearest
 from streams.connectors.mapping.texts import (
     BadRecordError,
     absent,
@@ -20,9 +21,9 @@ from streams.connectors.mapping.texts import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from streams.configuration.yaml_lines import Location
     from streams.connectors.mapping.format import Condition, Duration, Instant, MappingFile, Value
     from streams.connectors.mapping.kinds import Field
-    from streams.connectors.mapping.yaml_lines import Location
 
 __all__ = ["Compiler", "Problem", "Row"]
 
@@ -122,7 +123,8 @@ class Compiler:
         self._used.add(name)
         if name not in self._file.constants:
             permitted = ", ".join(self._file.constants) or "none is declared under constants"
-            self.problems.append(((*location, "constant"), f"unknown constant {name!r}; permitted: {permitted}"))
+            near = nearest(name, self._file.constants)
+            self.problems.append(((*location, "constant"), f"unknown constant {name!r}{near}; permitted: {permitted}"))
         return self._file.constants.get(name)
 
     def _named(self, read: Callable[[Row], Any], label: str) -> Callable[[Row], Any]:
@@ -289,7 +291,7 @@ class Compiler:
         """Return what reads a named time."""
         if name not in self._times:
             permitted = ", ".join(self._times) or "none stands above this"
-            self.problems.append((location, f"unknown time {name!r}; permitted: {permitted}"))
+            self.problems.append((location, f"unknown time {name!r}{nearest(name, self._times)}; permitted: {permitted}"))
             return lambda _row: None
         return self._times[name]
 

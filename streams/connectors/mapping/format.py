@@ -8,6 +8,8 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from streams.configuration.consistency import nearest
+
 __all__ = [
     "Condition",
     "Duration",
@@ -86,8 +88,8 @@ class _Spec(BaseModel):
             raise PydanticCustomError(kind, message, {"permitted": permitted})
         for key in data:
             if key not in keys:
-                kind, message = "unknown_key", "unknown key; permitted: {permitted}"
-                raise PydanticCustomError(kind, message, {"permitted": permitted, "at": str(key)})
+                kind, message = "unknown_key", "unknown key{nearest}; permitted: {permitted}"
+                raise PydanticCustomError(kind, message, {"permitted": permitted, "at": str(key), "nearest": nearest(str(key), keys)})
         if cls.origins and sum(key in data for key in cls.origins) != 1:
             kind, message = "one_origin", "needs exactly one of {permitted}"
             raise PydanticCustomError(kind, message, {"permitted": ", ".join(cls.origins)})

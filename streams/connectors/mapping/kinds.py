@@ -23,6 +23,27 @@ FieldKind = Literal["text", "number", "integer", "boolean", "list", "seconds", "
 _COMMON: Final = frozenset(Event.model_fields)
 
 
+#: Pydantic's words → those of a page.
+_PLAIN: Final = {
+    "a valid string": "a text",
+    "a valid integer, unable to parse string as an integer": "a whole number",
+    "a valid integer, got a number with a fractional part": "a whole number",
+    "a valid integer": "a whole number",
+    "a valid number, unable to parse string as a number": "a number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "a valid list": "a list",
+    "a valid tuple": "a list",
+    "a valid dictionary": "keys and values",
+    "a text that should have at least 1 character": "a text that is not empty",
+    "a text that should have": "a text with",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "above",
+    "less than": "below",
+}
+
+
 @dataclass(frozen=True)
 class Field:
     """One field of an event."""
@@ -56,7 +77,10 @@ def worded(error: ErrorDetails) -> str:
         return "required"
     if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == TEXT_PATTERN:
         return "permitted: a text without control characters that is not blank"
-    return error["msg"].replace("Input should be ", "permitted: ").replace("String should ", "permitted: a text that should ")
+    said = error["msg"].replace("Input should be ", "permitted: ").replace("String should ", "permitted: a text that should ")
+    for pydantics, plain in _PLAIN.items():
+        said = said.replace(pydantics, plain)
+    return said
 
 
 @cache

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from schemas.base import Event
+from streams.configuration.consistency import nearest
+from streams.configuration.yaml_lines import Location
 from streams.connectors.mapping.compiling import Compiler, Problem, Row
 from streams.connectors.mapping.format import Duration, Instant, MappingFile, Value
 from streams.connectors.mapping.kinds import FieldKind, event_kind, event_types, id_field, site_field, worded
-from streams.connectors.mapping.yaml_lines import Location
 
 if TYPE_CHECKING:
     from streams.connectors.mapping.format import EventRule
@@ -124,14 +125,16 @@ def _event(
     when = compiler.condition(rule.when, (*location, "when")) if rule.when is not None else None
     at = compiler.instant(rule.at, (*location, "at"))
     if kind is None:
-        compiler.problems.append(((*location, "type"), f"unknown event type {rule.type!r}; permitted: {', '.join(event_types())}"))
+        near = nearest(rule.type, event_types())
+        compiler.problems.append(((*location, "type"), f"unknown event type {rule.type!r}{near}; permitted: {', '.join(event_types())}"))
         return None, None
     fields = []
     for name, raw in rule.set.items():
         field = kind.fields.get(name)
         if field is None:
             permitted = ", ".join(kind.fields)
-            compiler.problems.append(((*location, "set", name), f"{rule.type} has no field {name!r} to set; permitted: {permitted}"))
+            reason = f"{rule.type} has no field {name!r} to set{nearest(name, kind.fields)}; permitted: {permitted}"
+            compiler.problems.append(((*location, "set", name), reason))
             continue
         found = _field(compiler, file, field, raw, (*location, "set", name))
         if found is not None:

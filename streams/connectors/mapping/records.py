@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.configuration.consistency import nearest
 from streams.connectors.follow import read_lines
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.texts import BadRecordError
@@ -141,9 +142,12 @@ def _row(cells: list[str], columns: list[str], lines: list[Line], *, short_rows:
 
 def _check_columns(columns: list[str], where: str, mapping: Mapping) -> None:
     """Raise MappingError for each column the mapping uses that is not there, or there twice."""
-    times = Counter(columns)
+    times, listed = Counter(columns), ", ".join(filter(None, columns))
     problems = [
-        (location, f"unknown column {name!r}; permitted: the columns of {where}: {', '.join(filter(None, columns))}")
+        (
+            location,
+            f"unknown column {name!r}{nearest(name, columns)}; permitted: the columns of {where}: {listed}",
+        )
         if not times[name]
         else (location, f"column {name!r} stands twice in {where}")
         for location, name in mapping.plan.paths

@@ -1,0 +1,46 @@
+"""What the models of the configuration file share: keys that must be known, names, zones, and what a pattern means in words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+__all__ = ["PERMITTED", "Model", "Name", "Zone", "number_as_text", "refuse"]
+
+_NAME: Final = r"^[^\x00-\x1f\x7f]+$"
+
+#: Pattern or format → what it permits, for people. A pattern of the file that is not here fails the test of the page.
+PERMITTED: Final[dict[str, str]] = {
+    _NAME: "a text of 1 to 100 characters, none of them a control character",
+    "IANA time zone": "IANA names such as UTC, Europe/Berlin or Asia/Tokyo",
+}
+
+
+class Model(BaseModel):
+    """A part of the file: only the keys it declares, and nothing taken for what it is not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """Return the error to raise from a validator; the sentence says what is permitted."""
+    return PydanticCustomError("refused", "{message}", {"message": message})
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        message = f"unknown time zone {name!r}; permitted: {PERMITTED['IANA time zone']}"
+        raise refuse(message)
+    return name
+
+
+def number_as_text(value: object) -> object:
+    """Take an extension such as 1001 for the name it is."""
+    return str(value) if type(value) is int else value
+
+
+Name = Annotated[str, BeforeValidator(number_as_text), Field(min_length=1, max_length=100, pattern=_NAME)]
+Zone = Annotated[str, AfterValidator(_known_zone), Field(json_schema_extra={"format": "IANA time zone"})]

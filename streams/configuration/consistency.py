@@ -1,0 +1,79 @@
+"""What no part of the configuration file can say by itself: references that lead nowhere, identities of two people, hours that overlap.
+
+It looks at the file's content and not at the models, so that it finds these also where something else is wrong.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from streams.configuration.hours import hours_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["Inconsistency", "inconsistencies", "nearest"]
+
+
+_REFERENCES: Final = (("queues", "site", "sites"), ("teams", "site", "sites"), ("people", "site", "sites"), ("people", "team", "teams"))
+
+
+class Inconsistency(NamedTuple):
+    """Where it is, what is wrong, and another place that it is about."""
+
+    at: tuple[int | str, ...]
+    reason: str
+    other: tuple[int | str, ...] | None = None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``, did you mean X?`` for the known word next to a wrong one, or nothing."""
+    found = get_close_matches(word, list(known), n=1)
+    return f", did you mean {found[0]}?" if found else ""
+
+
+def inconsistencies(content: Any) -> Iterator[Inconsistency]:
+    """Yield what does not fit together in the content of a file; what has no valid form is passed over."""
+    whole = _keys(content)
+    for kind in ("sites", "queues"):
+        for name, entry in _keys(whole.get(kind)).items():
+            for at, reason, other in hours_problems(_keys(entry)):
+                yield Inconsistency((kind, name, *at), reason, None if other is None else (kind, name, *other))
+    for kind, key, target in _REFERENCES:
+        known = _keys(whole.get(target))
+        for name, entry in _keys(whole.get(kind)).items():
+            named = _text(_keys(entry).get(key))
+            if named is not None and named not in known:
+                permitted = ", ".join(known) or f"none, for there are no {target}"
+                reason = f"{named!r} is not among {target}{nearest(named, known)}; permitted: {permitted}"
+                yield Inconsistency((kind, name, key), reason)
+    yield from _identities(_keys(whole.get("people")))
+
+
+def _identities(people: Mapping[str, Any]) -> Iterator[Inconsistency]:
+    claimed: dict[tuple[str, str], tuple[str, tuple[int | str, ...]]] = {}
+    for person, entry in people.items():
+        for source, ids in _keys(_keys(entry).get("identities")).items():
+            for index, each in enumerate(ids if isinstance(ids, list | tuple) else ()):
+                identity = _text(each)
+                if identity is None:
+                    continue
+                at = ("people", person, "identities", source, index)
+                if identity in people and identity != person:
+                    # Translated twice, as when a file of published events is replayed, it would become that person's.
+                    yield Inconsistency(at, f"{identity!r} is another person's name; permitted: ids that are not", ("people", identity))
+                elif (source, identity) in claimed:
+                    owner, other = claimed[source, identity]
+                    whose = "here already" if owner == person else f"{owner}'s already"
+                    yield Inconsistency(at, f"{identity!r} of {source} is {whose}; permitted: an id once", other)
+                else:
+                    claimed[source, identity] = person, at
+
+
+def _keys(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if type(value) in {str, int} else None

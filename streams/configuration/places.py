@@ -1,0 +1,70 @@
+"""Sites, queues, teams and people as the configuration file has them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+from schemas.base import Channel
+from streams.configuration.base import PERMITTED, Model, Name, Zone, number_as_text
+from streams.configuration.hours import Hours
+from streams.configuration.service_level import ServiceLevelDefinition
+
+__all__ = ["Identity", "Person", "Queue", "Site", "Team"]
+
+_QUARTER: Final = r"^([01]\d|2[0-3]):(00|15|30|45)$"
+PERMITTED[_QUARTER] = 'a local time on the quarter hour, such as "05:00"'
+
+_ID: Final = r"^[^\x00-\x1f\x7f]{1,200}$"
+PERMITTED[_ID] = "an id of 1 to 200 characters, none of them a control character"
+
+
+class Site(Hours):
+    """A place with its own clock."""
+
+    zone: Zone
+    """The time zone of its wall clock."""
+    day_start: Annotated[str, Field(pattern=_QUARTER)] = "00:00"
+    """When its day begins, local time."""
+
+
+class Queue(Hours):
+    """Where a queue belongs, and what differs from the rest."""
+
+    channel: Channel | None = None
+    """Of its contacts, where the events do not say."""
+    department: Name | None = None
+    """The department whose figures it counts in."""
+    business: Name | None = None
+    """The business whose figures it counts in."""
+    site: Name | None = None
+    """One of `sites`: whose clock and hours hold, and whose figures it counts in."""
+    service_level: ServiceLevelDefinition | None = None
+    """Its own definition, in place of the one above; nothing is taken over from that."""
+    target: float | None = Field(default=None, ge=0, le=1)
+    """The service level it is meant to reach, shown beside the figure; 0.8 is 80 %."""
+
+
+class Team(Model):
+    """Where a team belongs."""
+
+    site: Name | None = None
+    """One of `sites`."""
+    business: Name | None = None
+    """The business whose figures its people count in."""
+
+
+Identity = Annotated[str, BeforeValidator(number_as_text), Field(pattern=_ID)]
+
+
+class Person(Model):
+    """Where a person belongs unless the events say otherwise, and what platforms call them."""
+
+    team: Name | None = None
+    """One of `teams`."""
+    site: Name | None = None
+    """One of `sites`; without it the team's."""
+    identities: dict[Name, Annotated[tuple[Identity, ...], Field(strict=False)]] = Field(default_factory=dict)
+    """By source, the ids that this person has there. Connectors and the gateway publish the person's name in their place,
+    so that somebody on two platforms is one person."""

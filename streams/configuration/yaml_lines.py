@@ -1,0 +1,132 @@
+"""YAML with the line of everything in it: no surprises of old YAML (``NO`` and ``12:30:45`` are texts), no key twice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+__all__ = ["Document", "Location", "YamlError", "line_of", "parse"]
+
+#: Keys and indexes from the root of a document.
+Location = tuple[int | str, ...]
+
+_MERGE: Final = "tag:yaml.org,2002:merge"
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,15}")
+_FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})")
+_WORDS: Final = {"true": True, "True": True, "false": False, "False": False, "null": None, "Null": None, "~": None, "": None}
+
+
+class YamlError(Exception):
+    """The text is no YAML that is read here; carries the 1-based line and the reason."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
+
+
+class Document(NamedTuple):
+    """What stands in a text."""
+
+    content: Any
+    root: yaml.Node | None
+    """for ``line_of``"""
+    problems: list[tuple[int, str]]
+    """line and reason of everything wrong that leaves the rest readable: keys that stand twice"""
+
+
+def parse(text: str, *, aliases: bool = False) -> Document:
+    """Return the content of a document, with aliases and merge keys only where they are permitted; raise YamlError."""
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent) and not aliases:
+                raise YamlError(_line(event), "aliases (*name) are not read here: write it again")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        reader = _Reader()
+        return Document(None if root is None else reader.content(root), root, reader.problems)
+    except yaml.YAMLError as error:
+        raise _worded(error) from error
+    except RecursionError as error:
+        raise YamlError(1, "is nested too deeply") from error
+
+
+def _worded(error: yaml.YAMLError) -> YamlError:
+    mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    problem = str(getattr(error, "problem", None) or "a character that is not permitted")
+    line = mark.line + 1 if mark else 1
+    if "'\\t'" in problem:
+        return YamlError(line, "is not valid YAML: a tab before a key or value; permitted: spaces")
+    begun = f", in what begins in line {context.line + 1}" if context is not None and context.line + 1 != line else ""
+    return YamlError(line, f"is not valid YAML: {problem}{begun}")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 1
+
+
+class _Reader:
+    """Makes the content of nodes; an anchored node is read once, however often it is named."""
+
+    def __init__(self) -> None:
+        self.problems: list[tuple[int, str]] = []
+        self._read: dict[int, Any] = {}
+
+    def content(self, node: yaml.Node) -> Any:
+        if id(node) not in self._read:
+            self._read[id(node)] = self._content(node)
+        return self._read[id(node)]
+
+    def _content(self, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.SequenceNode):
+            return [self.content(entry) for entry in node.value]
+        return self._mapping(node) if isinstance(node, yaml.MappingNode) else _scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise YamlError(line, "a key is a text")
+            if key.tag == _MERGE:
+                for each in reversed(value.value if isinstance(value, yaml.SequenceNode) else [value]):
+                    if not isinstance(each, yaml.MappingNode):
+                        raise YamlError(line, "<< takes over keys and values; permitted: *name of such")
+                    merged |= self.content(each)
+            elif key.value in lines:
+                self.problems.append((line, f"the key {key.value!r} stands here twice, first in line {lines[key.value]}; permitted: once"))
+            else:
+                found[key.value] = self.content(value)
+                lines[key.value] = line
+        return merged | found
+
+
+def _scalar(node: yaml.Node) -> Any:
+    text: str = node.value
+    if isinstance(node, yaml.ScalarNode) and node.style is None:
+        if text in _WORDS:
+            return _WORDS[text]
+        # 007 is no number: leading zeros belong to ids.
+        if _INTEGER.fullmatch(text) and not re.match(r"[-+]?0[0-9]", text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+    return text
+
+
+def line_of(node: yaml.Node | None, location: Location) -> int:
+    """Return the 1-based line of the deepest part of ``location`` that the document has."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if found is None:
+                continue  # a shorthand has no such key; what is inside it may be there
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line

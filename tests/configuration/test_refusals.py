@@ -1,0 +1,139 @@
+"""What is refused in a configuration: the line, the reason, and what is permitted, each in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.configuration import ConfigurationError, load_configuration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: What is wrong → the file, and every line said about it.
+REFUSALS: dict[str, tuple[str, list[str]]] = {
+    "unknown key": (
+        "servce_level: {threshold_s: 20}\n",
+        ["1: servce_level: unknown key, did you mean service_level?; permitted: default_zone, service_level, sites, queues, teams,"],
+    ),
+    "unknown key in a list's neighbor": (
+        "teams:\n  a:\n    bussiness: x\n",
+        ["3: teams.a.bussiness: unknown key, did you mean business?; permitted: site, business"],
+    ),
+    "required key": (
+        "sites:\n  tokyo:\n    day_start: '05:00'\n",
+        ["2: sites.tokyo.zone: required; permitted: IANA names such as UTC, Europe/Berlin or Asia/Tokyo"],
+    ),
+    "unknown zone": (
+        "sites:\n  bonn: {zone: Europe/Bonn}\n",
+        ["2: sites.bonn.zone: unknown time zone 'Europe/Bonn'; permitted: IANA names such as UTC, Europe/Berlin or Asia/Tokyo"],
+    ),
+    "threshold below zero": (
+        "service_level:\n  threshold_s: -1\n",
+        ["2: service_level.threshold_s: found -1; permitted: a number, above 0, at most 2592000"],
+    ),
+    "text for a number": (
+        "service_level:\n  threshold_s: '20'\n",
+        ['2: service_level.threshold_s: found "20"; permitted: a number, above 0, at most 2592000'],
+    ),
+    "true for a number": (
+        "service_level:\n  threshold_s: true\n",
+        ["2: service_level.threshold_s: found true; permitted: a number, above 0, at most 2592000"],
+    ),
+    "list for keys": (
+        "queues:\n  - sales\n",
+        ["1: queues: found a list; permitted: keys and values: a text of 1 to 100 characters, each with keys and values, with the keys "],
+    ),
+    "nothing for keys": (
+        "queues:\n  sales:\n",
+        ["2: queues.sales: found nothing; permitted: keys and values, with the keys business_hours"],
+    ),
+    "word in a list": (
+        "service_level:\n  flow_out_negative:\n    - timeout\n    - timeuot\n",
+        ['4: service_level.flow_out_negative.1: found "timeuot", did you mean timeout?; permitted: timeout, overflow, voicemail,'],
+    ),
+    "unknown axis": (
+        "agent_state_map:\n  presense: {busy: idle}\n",
+        ['2: agent_state_map.presense: found "presense", did you mean presence?; permitted: presence, routing, activity'],
+    ),
+    "unknown preset": (
+        "queues:\n  sales:\n    service_level: {preset: genesys}\n",
+        ['3: queues.sales.service_level.preset: found "genesys", did you mean genesys-cloud?; permitted: cisco-uccx-only-handled,'],
+    ),
+    "unknown site and team": (
+        "sites:\n  tokyo: {zone: Asia/Tokyo}\nqueues:\n  sales: {site: tokio}\npeople:\n  ann: {team: red}\n",
+        [
+            "4: queues.sales.site: 'tokio' is not among sites, did you mean tokyo?; permitted: tokyo",
+            "6: people.ann.team: 'red' is not among teams; permitted: none, for there are no teams",
+        ],
+    ),
+    "key twice": (
+        "queues:\n  sales: {}\n  support: {}\n  sales: {channel: chat}\n",
+        ["4: the key 'sales' stands here twice, first in line 2; permitted: once"],
+    ),
+    "overlapping hours": (
+        "sites:\n  tokyo:\n    zone: Asia/Tokyo\n    business_hours:\n      mon-fri:\n        - 09:00-12:30\n        - 12:00-17:00\n",
+        [
+            '7: sites.tokyo.business_hours.mon-fri.1: "12:00-17:00" overlaps "09:00-12:30"; permitted: spans that do not (line 6)',
+        ],
+    ),
+    "overlap past midnight": (
+        "queues:\n  night:\n    business_hours:\n      sun: [22:00-02:00]\n      mon: [01:00-05:00]\n",
+        ['5: queues.night.business_hours.mon.0: "01:00-05:00" overlaps "22:00-02:00"; permitted: spans that do not (line 4)'],
+    ),
+    "day twice": (
+        "sites:\n  a:\n    zone: UTC\n    business_hours:\n      mon-fri: [09:00-17:00]\n      fri: [09:00-15:00]\n",
+        ["6: sites.a.business_hours.fri: fri stands in mon-fri already; permitted: each day once (line 5)"],
+    ),
+    "not a weekday": (
+        "sites:\n  a:\n    zone: UTC\n    business_hours: {weekdays: [09:00-17:00]}\n",
+        ['4: sites.a.business_hours.weekdays: found "weekdays"; permitted: days such as mon, mon-fri or sat,sun'],
+    ),
+    "not a span": (
+        "sites:\n  a:\n    zone: UTC\n    business_hours:\n      mon: [9-17]\n",
+        ['5: sites.a.business_hours.mon.0: found "9-17"; permitted: local times such as "09:00-12:30"; "22:00-02:00" passes midnight,'],
+    ),
+    "span without length": (
+        "sites:\n  a:\n    zone: UTC\n    business_hours:\n      mon: [09:00-09:00]\n",
+        ['5: sites.a.business_hours.mon.0: "09:00-09:00" has no length; permitted: two different times,'],
+    ),
+    "no such date": (
+        "sites:\n  a:\n    zone: UTC\n    holidays:\n      - 2026-12-25\n      - 2026-02-30\n",
+        ['6: sites.a.holidays.1: no such day; permitted: a date such as "2026-12-25"; found "2026-02-30"'],
+    ),
+    "closed and open on a date": (
+        "sites:\n  a:\n    zone: UTC\n    exceptions: {2026-12-24: [09:00-12:00]}\n    holidays: [2026-12-24]\n",
+        ["5: sites.a.holidays.0: 2026-12-24 is among exceptions too; permitted: a date in one of them (line 4)"],
+    ),
+    "identity of two people": (
+        "people:\n  anna:\n    identities: {pbx: [1001]}\n  ben:\n    identities:\n      chat: [1001]\n      pbx: ['1001']\n",
+        ["7: people.ben.identities.pbx.0: '1001' of pbx is anna's already; permitted: an id once (line 3)"],
+    ),
+    "identity that is a name": (
+        "people:\n  anna:\n    identities: {pbx: [ben]}\n  ben: {}\n",
+        ["3: people.anna.identities.pbx.0: 'ben' is another person's name; permitted: ids that are not (line 4)"],
+    ),
+    "tab": ("queues:\n\tsales: {}\n", ["2: is not valid YAML: a tab before a key or value; permitted: spaces"]),
+    "open bracket": (
+        "default_zone: UTC\nqueues: [\n",
+        ["3: is not valid YAML: expected the node content, but found '<stream end>'"],
+    ),
+    "no keys": ("- a\n", ["1: found a list; permitted: keys and values, with the keys default_zone, service_level,"]),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_refused_with_line_reason_and_what_is_permitted(what: str, tmp_path: Path) -> None:
+    """Each line that is said begins as it stands in the table, and no other is said."""
+    text, expected = REFUSALS[what]
+    path = tmp_path / "center.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(path)
+
+    said = str(caught.value).splitlines()
+    assert [line[: len(str(path)) + 1 + len(wanted)] for line, wanted in zip(said, expected, strict=True)] == [
+        f"{path}:{wanted}" for wanted in expected
+    ]
