@@ -18,7 +18,7 @@ _WINDOWS = tuple(window_label(window) for window in DEFAULT_WINDOWS)
 #: Every selector follows the choice of job and instance on the page.
 _WHERE = 'job=~"$job", instance=~"$instance"'
 _GREEN, _YELLOW, _RED = "semi-dark-green", "semi-dark-yellow", "semi-dark-red"
-#: Against the general target; each queue's own is what alerts compare with.
+#: Of what is usual; each queue's own target is what alerts compare with.
 _SERVICE_LEVEL = threshold_steps((None, _RED), (0.6, _YELLOW), (0.8, _GREEN))
 _FRESH = threshold_steps((None, _GREEN), (10, _YELLOW), (30, _RED))
 _NONE_IS_GOOD = threshold_steps((None, _GREEN), (1, _RED))
@@ -188,7 +188,7 @@ def _queue_detail() -> dict[str, Any]:
     here = 'scope_kind="queue", scope="$scope", channel=~"$channel"'
     small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
     handling, scores = ("att", "average_hold", "acw", "aht"), ("csat", "nps")
-    target = 'max without (job) (queue_channel:contact_center_service_level_target:ratio{job=~"$job", scope="$scope", channel=~"$channel"})'
+    target = _newest("contact_center_service_level_target_ratio", here)
     level, live = KPI_BY_ID["service_level"], KPI_BY_ID["service_level_live"]
     return board(
         uid="contact-streams-queue",
@@ -405,6 +405,13 @@ def _pipeline() -> dict[str, Any]:
                         f"clamp_min(deriv({_gauge('contact_center_committed_offset')}[$__rate_interval]), 0)",
                         "{{topic}} {{partition}}",
                         "eps",
+                    ),
+                    _of_process(
+                        "Lag by partition",
+                        "Records of each source partition that are not counted yet, marks of transactions among them.",
+                        f"max without (instance) ({_gauge('contact_center_consumer_lag_records')})",
+                        "{{topic}} {{partition}}",
+                        "short",
                     ),
                     _of_process(
                         "Restoring",

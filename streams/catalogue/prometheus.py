@@ -70,6 +70,13 @@ def _capitalized(text: str) -> str:
 
 SERVING_METRICS: tuple[ServingMetric, ...] = (
     ServingMetric(
+        "contact_center_service_level_target_ratio",
+        "gauge",
+        ("scope_kind", "scope", "channel"),
+        "ratio",
+        "Target of the queue's service level, from the configuration; absent for queues without one.",
+    ),
+    ServingMetric(
         "contact_center_as_of_timestamp_seconds",
         "gauge",
         (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 import orjson
@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from schemas.decoding import Rejected as NotAnEventError
 from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode, parse_agent_event, parse_contact_event, parse_customer_event
-from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS
+from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS, TimeReason
+from schemas.rejection import REJECT_REASONS
 from schemas.times import format_ms, to_ms
 from streams.connectors.lines import Rejected
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from schemas.base import Event
 
-__all__ = ["MAX_EVENTS", "Admission", "judge", "split"]
+__all__ = ["MAX_EVENTS", "REASONS", "Admission", "judge", "split"]
+
+#: Why an event is refused.
+REASONS: Final = (*REJECT_REASONS, *get_args(TimeReason), "source_not_permitted")
 
 #: A request of more events is refused as too large.
 MAX_EVENTS: Final = 10_000

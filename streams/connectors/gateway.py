@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from schemas.other import SourceHeartbeat
-from streams.connectors.admission import MAX_EVENTS, Admission, judge, split
+from streams.connectors.admission import MAX_EVENTS, REASONS, Admission, judge, split
 from streams.connectors.lines import Rejected
 from streams.connectors.publishing import NotPublishedError, heartbeat
 from streams.connectors.senders import TOKENS_VARIABLE, Bucket, Senders
@@ -91,6 +91,14 @@ class _Metrics:
         )
         self.in_flight = Gauge(f"{prefix}_requests_in_flight", "Requests being read or published.", registry=registry)
 
+    def begin(self, senders: list[str]) -> None:
+        """Let every series that is known to come begin with 0: Prometheus sees no increase where one begins."""
+        self.requests.labels("200")
+        for sender in senders:
+            self.accepted.labels(sender)
+            for reason in REASONS:
+                self.rejected.labels(sender, reason)
+
     accepted: Counter = field(init=False)
     rejected: Counter = field(init=False)
     requests: Counter = field(init=False)
@@ -134,6 +142,7 @@ class Gateway:
         self._monotonic = monotonic
         self._buckets: dict[str, Bucket] = {}
         self._metrics = _Metrics()
+        self._metrics.begin(senders.names or [LOCAL_SENDER])
         self._stopping = False
         #: Arrivals of the requests under way: nothing is complete beyond the oldest.
         self._arrivals: dict[int, datetime] = {}

@@ -67,7 +67,14 @@ class Serving:
     def collector(self) -> FigureCollector:
         """The metrics at this moment, safe to read in another thread."""
         figures = self.figures
-        return FigureCollector(figures.store.copy(), figures.standing, windows=self.windows, version=_version(), clients=len(self.clients))
+        return FigureCollector(
+            figures.store.copy(),
+            figures.standing,
+            windows=self.windows,
+            version=_version(),
+            clients=len(self.clients),
+            targets=figures.targets,
+        )
 
 
 _SERVING = web.AppKey("serving", Serving)

@@ -14,7 +14,7 @@ from streams.catalogue import AGENT_STATES, KPIS, SERVING_METRICS, Kpi, labels_o
 from streams.serving.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from prometheus_client.core import Metric as Family
 
@@ -48,12 +48,22 @@ class Standing(Protocol):
 class FigureCollector(Collector):
     """All metrics of the serving process. What nothing can be said about has no sample; nothing is remembered between scrapes."""
 
-    def __init__(self, store: Store, standing: Standing, *, windows: Collection[str], version: str, clients: int = 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        standing: Standing,
+        *,
+        windows: Collection[str],
+        version: str,
+        clients: int = 0,
+        targets: Mapping[str, float] | None = None,
+    ) -> None:
         self._store = store
         self._standing = standing
         self._windows = frozenset(windows)
         self._version = version
         self._clients = clients
+        self._targets = targets or {}
 
     def describe(self) -> list[Family]:
         """Name no family ahead: registering must not read the store."""
@@ -79,6 +89,15 @@ class FigureCollector(Collector):
         nows = [entry for entry in entries if isinstance(entry.record, NowFigures)]
         for kpi in _NOW_KPIS:
             yield self._now_family(kpi, nows)
+        yield self._target_family(nows)
+
+    def _target_family(self, nows: list[Entry]) -> Family:
+        family = _labelled("contact_center_service_level_target_ratio")
+        for entry in nows:
+            record = entry.record
+            if isinstance(record, NowFigures) and record.scope_kind == "queue" and record.channel and record.scope in self._targets:
+                family.add_metric([record.scope_kind, record.scope, record.channel], self._targets[record.scope])
+        return family
 
     def _now_family(self, kpi: Kpi, nows: list[Entry]) -> Family:
         family = _family(kpi)

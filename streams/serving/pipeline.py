@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
+
+from schemas.limits import TimeReason
+from schemas.rejection import REJECT_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 __all__ = ["PipelineCollector", "pipeline_app"]
+
+_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason)), 0)
 
 
 class _Counters(Protocol):
@@ -36,6 +41,9 @@ class _Health(Protocol):
     @property
     def partitions(self) -> Mapping[tuple[str, int], _Partition]: ...
 
+    @property
+    def kafka_answers(self) -> bool: ...
+
     def alive(self) -> tuple[bool, str]: ...
 
     def ready(self) -> tuple[bool, str]: ...
@@ -45,6 +53,7 @@ class _Partition(Protocol):
     committed_offset: int
     restored_rows: int
     restore_seconds: float
+    end_offset: int
 
 
 class PipelineCollector:
@@ -70,7 +79,8 @@ class PipelineCollector:
                 continue
             late.add_metric([flow], counters.late)
             repeated.add_metric([flow], counters.repeated)
-            for reason, number in sorted(counters.rejected.items()):
+            # From 0 on: Prometheus sees no increase where a series begins.
+            for reason, number in sorted(({**_NONE_REJECTED, **counters.rejected}).items()):
                 dead.add_metric([flow, reason], number)
         yield from (processed, late, repeated, dead)
         health = self._health
@@ -86,13 +96,20 @@ class PipelineCollector:
         committed = GaugeMetricFamily(
             "contact_center_committed_offset", "Next source offset after the last flush.", labels=["topic", "partition"]
         )
+        lag = GaugeMetricFamily(
+            "contact_center_consumer_lag_records",
+            "Records between the last flush and the end of the partition, marks of transactions among them; absent while Kafka is silent.",
+            labels=["topic", "partition"],
+        )
         restored = GaugeMetricFamily(
             "contact_center_restore_duration_seconds", "How long the partition's restore took.", labels=["topic", "partition"]
         )
         for (topic, partition), found in sorted(health.partitions.items()):
             committed.add_metric([topic, str(partition)], found.committed_offset)
+            if health.kafka_answers:
+                lag.add_metric([topic, str(partition)], max(0, found.end_offset - found.committed_offset))
             restored.add_metric([topic, str(partition)], found.restore_seconds)
-        yield from (committed, restored)
+        yield from (committed, lag, restored)
 
 
 def pipeline_app(health: _Health, counters: Mapping[str, _Counters]) -> web.Application:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 GOLDEN = Path(__file__).with_name("golden.prom")
+#: Targets of queues, one of them a queue that no record names.
+TARGETS = {"sales": 0.8, "nobody": 0.9}
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -30,7 +32,7 @@ def parse_openmetrics(exposed: str) -> list[Metric]:
 
 def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: str = "") -> str:
     """Return the exposition."""
-    body, _ = exposition(FigureCollector(stand.store, stand, windows=windows, version="1.2.3", clients=4), accept)
+    body, _ = exposition(FigureCollector(stand.store, stand, windows=windows, version="1.2.3", clients=4, targets=TARGETS), accept)
     return body.decode()
 
 
