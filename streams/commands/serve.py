@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,14 @@ from streams.catalogue import kind_of_window
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
 from streams.configuration import ConfigurationError, load_configuration
 from streams.serving.service import ServeSettings, run_serve
+from streams.serving.webhook import Webhook
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["add_parser", "run"]
+
+_URL, _SECRET = "CONTACT_STREAMS_ALERT_WEBHOOK_URL", "CONTACT_STREAMS_ALERT_WEBHOOK_SECRET"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,6 +52,10 @@ def run(args: argparse.Namespace) -> int:
             kind_of_window(window)
     except ValueError as error:
         return fail(f"serve: --windows: {error}")
+    try:
+        webhook = _webhook()
+    except ValueError as error:
+        return fail(f"serve: {error}")
     settings = ServeSettings(
         bootstrap=args.bootstrap,
         topic_prefix=args.prefix,
@@ -55,9 +63,24 @@ def run(args: argparse.Namespace) -> int:
         port=args.port,
         windows=windows,
         targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},
+        webhook=webhook,
+        zone=configuration.default_zone,
     )
     try:
         asyncio.run(run_serve(settings))
     except (OSError, OverflowError) as error:
         return fail(f"serve: cannot listen on {args.host} port {args.port}: {error}. Choose another --host or --port.", code=1)
     return 0
+
+
+def _webhook() -> Webhook | None:
+    """Return where alerts are delivered to, as the environment says; raise ValueError if that is no use, without quoting it."""
+    url, secret = os.environ.get(_URL, "").strip(), os.environ.get(_SECRET, "").strip()
+    if url:
+        try:
+            return Webhook(url, secret)
+        except ValueError as error:
+            raise ValueError(f"{_URL}, {_SECRET}: {error}") from None
+    if secret:
+        raise ValueError(f"{_SECRET} is set, but not {_URL}")
+    return None

@@ -8,12 +8,14 @@ import logging
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import orjson
 from aiohttp import web
 
+from schemas.alerts import AlertRecord
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, kind_of_window, metrics_of
+from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.figures import STALE_AFTER_SECONDS, Figures
@@ -44,6 +46,7 @@ _PAGE = {
     "wallboard.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
+_STATES = frozenset(get_args(AlertRecord.model_fields["state"].annotation))
 #: Smaller answers gain nothing from compression.
 _COMPRESS_FROM_BYTES = 2048
 
@@ -62,6 +65,8 @@ class Serving:
     heartbeat_seconds: float = 5.0
     #: The connections of open event streams.
     clients: set[asyncio.Transport] = field(default_factory=set)
+    #: What became of the alerts that this process delivers; None where it delivers none.
+    deliveries: Deliveries | None = None
 
     @property
     def collector(self) -> FigureCollector:
@@ -74,6 +79,8 @@ class Serving:
             version=_version(),
             clients=len(self.clients),
             targets=figures.targets,
+            alerts=figures.alerts.copy(),
+            delivered=None if self.deliveries is None else self.deliveries.at(figures.clock()),
         )
 
 
@@ -90,6 +97,7 @@ def create_app(serving: Serving) -> web.Application:
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/api/v1/figures", _figures)
     app.router.add_get("/api/v1/queues/{queue:.+}", _queue)
+    app.router.add_get("/api/v1/alerts", _alerts)
     app.router.add_get("/api/v1/catalogue", _catalogue)
     app.router.add_get("/api/v1/events", _events, allow_head=False)
     app.router.add_get("/healthz", _alive)
@@ -144,6 +152,13 @@ async def _queue(request: web.Request) -> web.Response:
     if found is None:
         return _json({"error": "no record names this queue"}, status=404)
     return _json(found)
+
+
+async def _alerts(request: web.Request) -> web.Response:
+    states = frozenset(request.query.getall("state", []))
+    if unknown := states - _STATES:
+        raise web.HTTPBadRequest(reason=f"unknown state {min(unknown)!r}: one of {', '.join(sorted(_STATES))}")
+    return await _compressed(request, _json(request.app[_SERVING].figures.alerts_in(states or None)))
 
 
 async def _catalogue(request: web.Request) -> web.Response:
@@ -204,12 +219,16 @@ async def _tell(stream: web.StreamResponse, feed: Feed, windows: frozenset[str] 
     # Whatever Last-Event-ID a returning client names, it gets everything anew: ids are of this process.
     await write(b"retry: 2000\n\n")
     since: int | None = None
+    alerts_since: int | None = None
     tick = -1
     while not feed.closed:
         if await feed.next_tick(tick, serving.heartbeat_seconds):
             tick = feed.tick
             since, event = feed.message(since, windows)
             await write(event)
+            alerts_since, event = feed.alerts(alerts_since)
+            if event:
+                await write(event)
         else:
             await write(b": still here\n\n")
 

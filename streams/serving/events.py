@@ -40,7 +40,7 @@ class Feed:
 
     async def run(self) -> None:
         """Tell clients of changes until cancelled."""
-        unsubscribe = self._figures.store.subscribe(self._changed.set)
+        unsubscribe = [table.subscribe(self._changed.set) for table in (self._figures.store, self._figures.alerts)]
         told = self._state()
         try:
             while True:
@@ -53,7 +53,8 @@ class Feed:
                     self._wake()
                     await asyncio.sleep(self._interval_seconds)
         finally:
-            unsubscribe()
+            for end in unsubscribe:
+                end()
 
     def close(self) -> None:
         """End all streams."""
@@ -88,15 +89,30 @@ class Feed:
             self._cache[since, windows] = (now, store.version, event)
         return store.version, event
 
+    def alerts(self, since: int | None) -> tuple[int | None, bytes]:
+        """Return the version of the alerts told and the event that brings a client there; no event where it is there already."""
+        alerts = self._figures.alerts
+        if not alerts.known:
+            return None, b"" if since is None else _event("alerts", alerts.version, {"whole": True, "firing": None, "ended": []})
+        changes = None if since is None else alerts.changes_since(since)
+        entries = alerts.entries() if changes is None else changes.changed
+        firing = {entry.key: orjson.Fragment(entry.raw) for entry in entries if entry.record.state == "firing"}
+        ended: list[str] = []
+        if changes is not None:
+            ended = [entry.key for entry in entries if entry.key not in firing] + changes.removed
+            if not firing and not ended:
+                return alerts.version, b""
+        return alerts.version, _event("alerts", alerts.version, {"whole": changes is None, "firing": firing, "ended": ended})
+
     def _wake(self) -> None:
         self.tick += 1
         self._cache.clear()
         self._ticked.set()
         self._ticked = asyncio.Event()
 
-    def _state(self) -> tuple[int, bool, bool, bool]:
-        figures = self._figures
-        return (figures.store.version, figures.stale, figures.standing.ready, figures.standing.connected)
+    def _state(self) -> tuple[int, int, bool, bool, bool, bool]:
+        figures, alerts = self._figures, self._figures.alerts
+        return (figures.store.version, alerts.version, alerts.known, figures.stale, figures.standing.ready, figures.standing.connected)
 
 
 def _event(kind: str, version: int, body: dict[str, Any]) -> bytes:

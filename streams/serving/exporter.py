@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
 
     from schemas.metrics import FigureValue
+    from streams.serving.alerts import Alerts
+    from streams.serving.deliveries import Delivered
     from streams.serving.store import Entry
 
 __all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Standing", "exposition"]
@@ -57,6 +59,8 @@ class FigureCollector(Collector):
         version: str,
         clients: int = 0,
         targets: Mapping[str, float] | None = None,
+        alerts: Alerts | None = None,
+        delivered: Delivered | None = None,
     ) -> None:
         self._store = store
         self._standing = standing
@@ -64,6 +68,8 @@ class FigureCollector(Collector):
         self._version = version
         self._clients = clients
         self._targets = targets or {}
+        self._alerts = alerts
+        self._delivered = delivered
 
     def describe(self) -> list[Family]:
         """Name no family ahead: registering must not read the store."""
@@ -74,12 +80,20 @@ class FigureCollector(Collector):
         if self._standing.ready:
             yield from self._figures()
             yield from self._freshness()
+            if self._alerts is not None and self._alerts.known:
+                yield _firing(self._alerts)
         yield _gauge("contact_center_reader_connected", float(self._standing.ready and self._standing.connected))
         rejected = "contact_center_metric_records_rejected_total"
-        yield CounterMetricFamily(rejected, _HELP[rejected], value=self._store.rejected)
+        yield CounterMetricFamily(rejected, _HELP[rejected], value=self._rejected)
+        if self._delivered is not None:
+            yield from _deliveries(self._delivered)
         yield _gauge("contact_center_event_stream_clients", self._clients)
         build = "contact_center_build_info"
         yield InfoMetricFamily(build.removesuffix("_info"), _HELP[build], value={"version": self._version})
+
+    @property
+    def _rejected(self) -> int:
+        return self._store.rejected + (self._alerts.rejected if self._alerts else 0) + (self._delivered.rejected if self._delivered else 0)
 
     def _figures(self) -> Iterator[Family]:
         entries = self._store.entries()
@@ -129,6 +143,28 @@ class FigureCollector(Collector):
             stale.add_metric([name], float(source.stale))
         yield seen
         yield stale
+
+
+def _firing(alerts: Alerts) -> Family:
+    family = _labelled("contact_center_alert_firing")
+    # A record under a foreign key must not void the scrape with a second sample of a series.
+    firing: dict[tuple[str, ...], bool] = {}
+    for entry in alerts.entries():
+        alert = entry.record
+        labels: tuple[str, ...] = (alert.rule, alert.severity, alert.scope_kind, alert.scope, alert.channel or "")
+        firing[labels] = firing.get(labels, False) or alert.state == "firing"
+    for labels, fires in firing.items():
+        family.add_metric(labels, float(fires))
+    return family
+
+
+def _deliveries(delivered: Delivered) -> Iterator[Family]:
+    attempts = "contact_center_alert_delivery_attempts_total"
+    family = CounterMetricFamily(attempts, _HELP[attempts], labels=["result"])
+    for result, number in delivered.attempts.items():
+        family.add_metric([result], number)
+    yield family
+    yield _gauge("contact_center_alert_oldest_undelivered_seconds", delivered.oldest_seconds)
 
 
 def exposition(collector: Collector, accept: str) -> tuple[bytes, str]:

@@ -10,6 +10,7 @@ import orjson
 
 from schemas.metrics import NowFigures, ProgressFigures, WindowFigures
 from schemas.times import format_ms
+from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
 from streams.serving.store import Store
 
@@ -32,6 +33,7 @@ class Figures:
     standing: Standing
     clock: Callable[[], float]
     targets: Mapping[str, float] = field(default_factory=dict)
+    alerts: Alerts = field(default_factory=Alerts)
 
     @property
     def age_seconds(self) -> float | None:
@@ -85,6 +87,11 @@ class Figures:
         if not channels:
             return None
         return {**self.header(), "queue": name, "target": self.targets.get(name), "channels": channels}
+
+    def alerts_in(self, states: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the header and the alerts as in the topic, in the order of their keys; null while nothing is known of them."""
+        entries = [entry for entry in self.alerts.entries() if states is None or entry.record.state in states]
+        return {**self.header(), "alerts": [orjson.Fragment(entry.raw) for entry in entries] if self.alerts.known else None}
 
     def _record(self, entry: Entry) -> Any:
         if isinstance(entry.record, NowFigures):

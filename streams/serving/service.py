@@ -1,4 +1,4 @@
-"""Runs the reader and the HTTP server together until told to stop."""
+"""Runs the readers, the delivery of alerts and the HTTP server together until told to stop."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from aiohttp import web
 
 from schemas.topics import DEFAULT_PREFIX
 from streams.catalogue import kind_of_window
+from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
+from streams.serving.delivery import Delivery
 from streams.serving.exporter import DEFAULT_WINDOWS
 from streams.serving.figures import Figures
-from streams.serving.reader import Reader, latest_topic
+from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.store import Store
+from streams.serving.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +50,19 @@ class ServeSettings:
     targets: Mapping[str, float] = field(default_factory=dict)
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
     client_options: Mapping[str, Any] = field(default_factory=dict)
+    #: Where alerts are delivered to; None delivers none.
+    webhook: Webhook | None = None
+    #: The time zone of what people are told of alerts.
+    zone: str = "UTC"
 
     def __post_init__(self) -> None:
         for window in self.windows:
             kind_of_window(window)
+
+
+class _Kafka(TypedDict):
+    bootstrap: str
+    client_options: Mapping[str, Any]
 
 
 def _print_line(text: str) -> None:
@@ -76,20 +88,28 @@ async def run_serve(
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     store = Store()
-    topic_name = latest_topic(settings.topic_prefix)
-    reader = Reader(store, bootstrap=settings.bootstrap, topic_name=topic_name, client_options=settings.client_options)
-    figures = Figures(store, reader, clock, settings.targets)
-    runner = web.AppRunner(create_app(Serving(figures, settings.windows)), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    alerts = Alerts()
+    prefix, kafka = settings.topic_prefix, _Kafka(bootstrap=settings.bootstrap, client_options=settings.client_options)
+    readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))
+    followers = [readers.figures.run, readers.alerts.run]
+    deliveries = None
+    if settings.webhook is not None:
+        delivery = Delivery(settings.webhook, topic_prefix=prefix, clock=clock, zone=settings.zone, **kafka)
+        deliveries = delivery.deliveries
+        followers.append(delivery.run)
+    figures = Figures(store, readers, clock, settings.targets, alerts)
+    serving = Serving(figures, settings.windows, deliveries=deliveries)
+    runner = web.AppRunner(create_app(serving), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []
     try:
         await runner.setup()
         site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
         announce(f"serving {_url(settings.host, runner)}")
-        tasks = [asyncio.create_task(reader.run()), asyncio.create_task(stop.wait())]
+        tasks = [asyncio.create_task(run()) for run in followers] + [asyncio.create_task(stop.wait())]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()  # the reader ends only by an error nobody foresaw: that must end the process, not leave it serving the past
+            task.result()  # a reader ends only by an error nobody foresaw: that must end the process, not leave it serving the past
     finally:
         for task in tasks:
             task.cancel()

@@ -10,7 +10,9 @@ import orjson
 from aiohttp.test_utils import TestClient, TestServer
 
 from schemas.times import parse_time_ms
+from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
+from streams.serving.deliveries import Deliveries
 from streams.serving.figures import Figures
 from streams.serving.store import Store
 
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AS_OF",
+    "FIRED",
     "Clock",
     "Stand",
+    "alert",
     "client_of",
     "figure",
     "now_record",
@@ -34,6 +38,7 @@ __all__ = [
 ]
 
 AS_OF = "2026-04-01T09:00:00Z"
+FIRED = "2026-04-01T08:55:00Z"
 
 
 def figure(
@@ -104,6 +109,42 @@ def people_now(scope: str, states: Mapping[str, int], **changes: Any) -> tuple[b
 def people_window(scope: str, occupancy: Mapping[str, Any], **changes: Any) -> tuple[bytes, bytes]:
     """Return a window record about people."""
     return window(scope, None, kpis={"occupancy": occupancy}, definitions={}, **changes)
+
+
+def alert(scope: str = "queue:sales", channel: str | None = "voice", *, state: str = "firing", **changes: Any) -> tuple[bytes, bytes]:
+    """Return an alert about a live service level of 31 of 50 below 80 %, since a minute before it fired."""
+    kind, _, name = scope.partition(":")
+    record = {
+        "kind": "alert",
+        "alert_id": f"id-{name}",
+        "rule": "low-service-level",
+        "severity": "critical",
+        "scope_kind": kind,
+        "scope": name,
+        "channel": channel,
+        "state": state,
+        "since": "2026-04-01T08:54:00Z",
+        "fired_at": None if state == "pending" else FIRED,
+        "recovering_since": None,
+        "cleared_at": AS_OF if state == "cleared" else None,
+        "cleared_because": "recovered" if state == "cleared" else None,
+        "kpi": "service_level_live",
+        "window": "trailing_15m",
+        "value": 0.62,
+        "numerator": 31.0,
+        "denominator": 50.0,
+        "below": 0.8,
+        "above": None,
+        "clear_at": 0.8,
+        "minimum_contacts": 10,
+        "for_seconds": 60,
+        "clear_for_seconds": 60,
+        "definition": "service_level@1",
+        "as_of": AS_OF if state == "cleared" else FIRED,
+        "revision": {"pending": 1, "firing": 2, "cleared": 3}[state],
+        **changes,
+    }
+    return f"alert|{record['rule']}|{channel or '-'}|{scope}".encode(), orjson.dumps(record)
 
 
 def small_center() -> list[tuple[bytes, bytes]]:
@@ -180,6 +221,8 @@ class Stand:
     """A store with its standing, as the reader would have them."""
 
     store: Store = field(default_factory=Store)
+    alerts: Alerts = field(default_factory=Alerts)
+    deliveries: Deliveries = field(default_factory=Deliveries)
     ready: bool = True
     connected: bool = True
     clock: Clock = field(default_factory=Clock)
@@ -192,9 +235,17 @@ class Stand:
             assert stand.store.feed(key, value)
         return stand
 
+    def with_alerts(self, *records: tuple[bytes, bytes]) -> Stand:
+        """Return the stand, which has read the topic of alerts too."""
+        read = Alerts()
+        for key, value in records:
+            assert read.feed(key, value)
+        self.alerts.take_over(read)
+        return self
+
     def serving(self, **changes: Any) -> Serving:
         """Return what an application needs to serve the store."""
-        return Serving(Figures(self.store, self, self.clock, changes.pop("targets", {})), **changes)
+        return Serving(Figures(self.store, self, self.clock, changes.pop("targets", {}), self.alerts), **changes)
 
 
 @contextlib.asynccontextmanager

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka import TopicPartition
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from schemas.times import parse_time_ms
 from streams.catalogue import KPIS, SERVING_METRICS, kind_of_window, labels_of, metrics_of
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
-from tests.serving.records import Stand, figure, now_record, people_now, people_window, progress, small_center, window
+from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -32,8 +34,28 @@ def parse_openmetrics(exposed: str) -> list[Metric]:
 
 def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: str = "") -> str:
     """Return the exposition."""
-    body, _ = exposition(FigureCollector(stand.store, stand, windows=windows, version="1.2.3", clients=4, targets=TARGETS), accept)
+    collector = FigureCollector(
+        stand.store,
+        stand,
+        windows=windows,
+        version="1.2.3",
+        clients=4,
+        targets=TARGETS,
+        alerts=stand.alerts,
+        delivered=stand.deliveries.at(stand.clock()),
+    )
+    body, _ = exposition(collector, accept)
     return body.decode()
+
+
+def whole_center() -> Stand:
+    """Return the small center with alerts: one that fires, one that has cleared, and one delivered of which the first attempt failed."""
+    stand = Stand.fed(small_center()).with_alerts(
+        alert(), alert("queue:claims", "mail", state="cleared"), alert("team:north", None, rule="busy", severity="warning", state="pending")
+    )
+    stand.deliveries.attempts |= {"failed": 1, "delivered": 1}
+    stand.deliveries.waiting_since_ms[TopicPartition("alerts", 3)] = parse_time_ms("2026-04-01T08:59:00Z")
+    return stand
 
 
 def samples(exposed: str) -> dict[str, float]:
@@ -47,7 +69,7 @@ def samples(exposed: str) -> dict[str, float]:
 
 def test_golden() -> None:
     """The whole exposition of a small center is as written down in golden.prom; compare with ``diff`` and think before changing it."""
-    assert text(Stand.fed(small_center())) == GOLDEN.read_text(encoding="utf-8")
+    assert text(whole_center()) == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_openmetrics_is_negotiated() -> None:
@@ -70,9 +92,7 @@ def test_promtool_has_nothing_to_say() -> None:
     promtool = shutil.which("promtool")
     require(promtool, "promtool checks the exposition: apt-get install prometheus")
     assert promtool is not None
-    done = subprocess.run(
-        [promtool, "check", "metrics"], input=text(Stand.fed(small_center())), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([promtool, "check", "metrics"], input=text(whole_center()), capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -98,7 +118,7 @@ def test_every_metric_of_the_catalogue_is_exported() -> None:
             *small_center(),
             window("queue:full", kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in contacts}),
         ]
-    )
+    ).with_alerts(alert())
     families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS))}
     expected = {metric.name: (metric.help, set(labels_of(kpi))) for kpi in KPIS for metric in metrics_of(kpi)}
     expected |= {metric.name.removesuffix("_total").removesuffix("_info"): (metric.help, set(metric.labels)) for metric in SERVING_METRICS}
@@ -139,17 +159,21 @@ def test_one_sample_a_series() -> None:
 
 def test_no_figures_before_the_topic_is_read() -> None:
     """Half-read figures are not shown: before the end of the topic only the process speaks of itself."""
-    stand = Stand.fed(small_center())
+    stand = whole_center()
     stand.ready = False
     found = samples(text(stand))
 
-    assert set(found) == {
+    assert {name for name in found if not name.startswith("contact_center_alert_")} == {
         "contact_center_reader_connected{}",
         "contact_center_metric_records_rejected_total{}",
         "contact_center_event_stream_clients{}",
         "contact_center_build_info{version=1.2.3}",
     }
     assert found["contact_center_reader_connected{}"] == 0
+    assert {name.partition("{")[0] for name in found if name.startswith("contact_center_alert_")} == {
+        "contact_center_alert_delivery_attempts_total",
+        "contact_center_alert_oldest_undelivered_seconds",
+    }
 
 
 def test_a_cut_connection_shows_and_figures_stay() -> None:

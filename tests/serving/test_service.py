@@ -13,68 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
-from schemas.topics import topic
-from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
+from streams.demo.broker import EmbeddedBroker
 from streams.serving.reader import Reader, latest_topic
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.store import Store
 from tests.serving.records import now_record, progress, small_center
+from tests.serving.topics import bootstrap, delete, make, publish, until
 from tests.support import kafka as apache
 from tests.support.require import require
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator
+
+__all__ = ["bootstrap"]
 
 TOPIC = latest_topic("contactcenter")
-
-
-@pytest.fixture(scope="module")
-def bootstrap() -> Iterator[str]:
-    """Run an embedded broker for this module; tests take prefixes of their own."""
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
-    with EmbeddedBroker() as broker:
-        yield broker.bootstrap_servers
-
-
-async def make(bootstrap: str, name: str) -> None:
-    """Create the topic as the worker does."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    await admin.create_topics([NewTopic(name, topic("queue-metrics-latest.v1").partitions, 1)])
-    await admin.close()
-
-
-async def delete(bootstrap: str, name: str) -> None:
-    """Delete the topic."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    await admin.delete_topics([name])
-    await admin.close()
-
-
-async def publish(bootstrap: str, name: str, records: Iterable[tuple[bytes, bytes | None]], *, commit: bool = True) -> None:
-    """Publish records in one transaction, as the worker does, or abort it."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=f"test-{name}-{commit}")
-    await producer.start()
-    await producer.begin_transaction()
-    for key, value in records:
-        await producer.send_and_wait(name, key=key, value=value)
-    await (producer.commit_transaction() if commit else producer.abort_transaction())
-    await producer.stop()
-
-
-async def until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
-    """Wait until the condition holds."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.02)
 
 
 @contextlib.asynccontextmanager

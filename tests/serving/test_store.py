@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from schemas.times import parse_time_ms
-from streams.serving import store as store_module
+from streams.serving import latest
 from streams.serving.store import Store
 from tests.serving.records import AS_OF, now_record, people_now, progress, small_center, window
 
@@ -192,7 +192,7 @@ def test_a_key_that_came_back_is_not_told_removed() -> None:
 
 def test_who_is_too_far_behind_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many removed keys are remembered; who saw the store before the forgotten ones is told to begin anew."""
-    monkeypatch.setattr(store_module, "_MAX_REMOVED", 2)
+    monkeypatch.setattr(latest, "_MAX_REMOVED", 2)
     store = fed(*(now_record(f"queue:{n}") for n in range(4)))
     seen = [store.version]
     for n in range(3):

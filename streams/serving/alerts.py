@@ -1,0 +1,32 @@
+"""Where every alert stands, as the worker last said; no clock, no network."""
+
+from __future__ import annotations
+
+import orjson
+from pydantic import ValidationError
+
+from schemas.alerts import AlertRecord
+from schemas.times import parse_time_ms
+from streams.serving.latest import Entry, Latest
+
+__all__ = ["Alerts", "read_alert"]
+
+
+def read_alert(value: bytes) -> AlertRecord:
+    """Return the record of an alert topic; raise ValueError if it is none."""
+    try:
+        record = AlertRecord.model_validate(orjson.loads(value))
+    except ValidationError as error:
+        raise ValueError("not an alert record") from error
+    for text in (record.since, record.fired_at, record.recovering_since, record.cleared_at, record.as_of):
+        if text is not None:
+            parse_time_ms(text)
+    return record
+
+
+class Alerts(Latest[Entry[AlertRecord]]):
+    """What was last said under each key of alerts-latest."""
+
+    def read(self, key: str, value: bytes, version: int) -> Entry[AlertRecord]:
+        """Return the entry of a record; raise ValueError if it is none."""
+        return Entry(key, read_alert(value), value, version)

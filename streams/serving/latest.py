@@ -1,0 +1,161 @@
+"""What was last said under each key of a compacted topic, fed record by record; no clock, no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Changes", "Entry", "Latest"]
+
+#: How many removed keys are remembered for those who follow; who is further behind gets everything anew.
+_MAX_REMOVED = 10_000
+
+
+class _Record(Protocol):
+    @property
+    def revision(self) -> int: ...
+
+
+_R = TypeVar("_R", bound=_Record)
+
+
+@dataclass(slots=True, frozen=True)
+class Entry(Generic[_R]):
+    """One record as it came."""
+
+    key: str
+    record: _R
+    #: The value as it was in the topic, fields that this version does not know included.
+    raw: bytes
+    #: The table's version that brought it.
+    version: int
+
+
+_E = TypeVar("_E", bound=Entry[Any])
+
+
+@dataclass(slots=True, frozen=True)
+class Changes(Generic[_E]):
+    """What became of a table since an earlier version."""
+
+    version: int
+    changed: list[_E]
+    removed: list[str]
+
+
+class Latest(Generic[_E]):
+    """The newest record of each key.
+
+    ``version`` grows with every change. A record with the revision of the one before it, or a lower one, is a repeat and changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        #: Records that could not be read and were left out.
+        self.rejected = 0
+        #: Whether this is what a topic says; empty without it means that nothing is known.
+        self.known = False
+        #: Key → entry, the one changed last at the end.
+        self._entries: dict[str, _E] = {}
+        #: Removed key → version, the one removed last at the end.
+        self._removed: dict[str, int] = {}
+        #: Changes since versions before this one are not known.
+        self._known_since = 0
+        self._callbacks: list[Callable[[], None]] = []
+
+    def read(self, key: str, value: bytes, version: int) -> _E:
+        """Return the entry of a record; raise ValueError if it is none."""
+        raise NotImplementedError
+
+    def entries(self) -> list[_E]:
+        """Return all entries, by key."""
+        return sorted(self._entries.values(), key=lambda entry: entry.key)
+
+    def empty(self) -> Self:
+        """Return another table of the same kind with nothing in it."""
+        return type(self)()
+
+    def copy(self) -> Self:
+        """Return a table that holds the same and changes no more, for a reader in another thread."""
+        other = self.empty()
+        vars(other).update(vars(self), _entries=self._entries.copy(), _removed={}, _known_since=self.version, _callbacks=[])
+        return other
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` after each change, until the returned function is called."""
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
+
+    def feed(self, key: bytes | None, value: bytes | None) -> bool:
+        """Take one record of the topic, a tombstone if it has no value; return whether it changed anything. Never raises."""
+        try:
+            name = (key or b"").decode()
+            entry = None if value is None else self.read(name, value, self.version + 1)
+        except ValueError:  # no JSON, no such record, no such time or no UTF-8
+            self.rejected += 1
+            return False
+        if not name:
+            self.rejected += 1
+            return False
+        return self._remove(name) if entry is None else self._put(entry)
+
+    def take_over(self, other: Self) -> None:
+        """Become what ``other`` holds, as read from the topic; whoever follows this table gets everything anew."""
+        self.version += 1
+        self._entries = {entry.key: replace(entry, version=self.version) for entry in other._entries.values()}
+        self._removed.clear()
+        self._known_since = self.version
+        self.rejected += other.rejected
+        self.known = True
+        self._replaced()
+        self._changed()
+
+    def changes_since(self, version: int) -> Changes[_E] | None:
+        """Return what changed after ``version``, or None if that is too long ago to say: then everything may have."""
+        if version < self._known_since or version > self.version:
+            return None
+        changed = list(_newer(self._entries, version))
+        removed = [key for key, at in self._removed.items() if at > version]
+        return Changes(self.version, changed, removed)
+
+    def _replaced(self, entry: _E | None = None) -> None:
+        """Take anew what is derived from all entries, because ``entry`` came or went, or all of them did; not changed in place."""
+
+    def _put(self, entry: _E) -> bool:
+        before = self._entries.get(entry.key)
+        if before is not None and entry.record.revision <= before.record.revision:
+            return False
+        self._entries.pop(entry.key, None)
+        self._removed.pop(entry.key, None)
+        self.version = entry.version
+        self._entries[entry.key] = entry
+        self._replaced(entry)
+        self._changed()
+        return True
+
+    def _remove(self, key: str) -> bool:
+        gone = self._entries.pop(key, None)
+        if gone is None:
+            return False
+        self.version += 1
+        self._removed[key] = self.version
+        if len(self._removed) > _MAX_REMOVED:
+            oldest = next(iter(self._removed))
+            self._known_since = self._removed.pop(oldest)
+        self._replaced(gone)
+        self._changed()
+        return True
+
+    def _changed(self) -> None:
+        for callback in self._callbacks:
+            callback()
+
+
+def _newer(entries: dict[str, _E], version: int) -> Iterator[_E]:
+    for entry in reversed(entries.values()):
+        if entry.version <= version:
+            return
+        yield entry
