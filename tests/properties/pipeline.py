@@ -37,10 +37,18 @@ class MemoryPipeline:
         self.latest: dict[str, dict[str, Any]] = {}
         self.history: list[dict[str, Any]] = []
         self.dead: list[Any] = []
+        #: what has fired and cleared, and where each alert stands
+        self.alerts: list[dict[str, Any]] = []
+        self.alerts_latest: dict[str, dict[str, Any]] = {}
         self._source = {
             **{("contacts", p): self._track("contacts", p) for p in range(contacts)},
             **{("agents", p): self._track("agents", p) for p in range(agents)},
         }
+        #: by source partition, the events taken in, and how many of them have been passed on to roll-up
+        self.taken: dict[tuple[str, int], list[Event]] = {place: [] for place in self._source}
+        self._passed_on: dict[tuple[str, int], int] = dict.fromkeys(self._source, 0)
+        #: each flush of a roll-up that was not lost: its partition, and how many events of each source partition it knew
+        self.flushes: list[tuple[int, dict[tuple[str, int], int]]] = []
         self._rollups = [self._roll_up(p) for p in range(panes)]
         self._pending: list[tuple[int, bytes, bytes | None]] = []
 
@@ -54,22 +62,24 @@ class MemoryPipeline:
         topics = RollUpTopics("panes", sizes["panes"], "metrics", "latest", "alerts", "alerts-latest", *sources)
         return RollUpStage(partition, self._configuration, topics)
 
-    def run(self, events: Iterable[Event], *, restarts: bool = False) -> None:
-        """Take the events in this order, in chunks and with flushes as the random generator has it."""
+    def run(self, events: Iterable[Event], *, restarts: float = 0) -> None:
+        """Take the events in this order, in chunks, with flushes and a share of restarts as the random generator has it."""
         waiting: dict[tuple[str, int], list[Any]] = {place: [] for place in self._source}
         for event in events:
             value = event.model_dump_json(exclude_none=True).encode()
             for place in self._places(event):
                 waiting[place].append(
-                    SimpleNamespace(topic=place[0], partition=place[1], offset=0, timestamp=_FAR_MS, key=None, value=value, headers=())
+                    SimpleNamespace(
+                        topic=place[0], partition=place[1], offset=0, timestamp=_FAR_MS, key=None, value=value, headers=(), event=event
+                    )
                 )
             if self._random.random() < 1 / 8:
                 self._move(waiting)
-                if restarts and self._random.random() < 1 / 20:
+                if self._random.random() < restarts:
                     self._restart()
         for _ in range(3):
             for place, records in waiting.items():
-                self._source[place].process(records)
+                self._take(place, records)
                 records.clear()
                 self._flush(place)
             for number in range(self._sizes["panes"]):
@@ -86,10 +96,14 @@ class MemoryPipeline:
             return [("agents", crc32(event.person_id.encode()) % self._sizes["agents"])]
         return list(self._source)
 
+    def _take(self, place: tuple[str, int], records: list[Any]) -> None:
+        self._source[place].process(records)
+        self.taken[place] += [record.event for record in records]
+
     def _move(self, waiting: dict[tuple[str, int], list[Any]]) -> None:
         for place, records in waiting.items():
             taken = self._random.randint(0, len(records))
-            self._source[place].process(records[:taken])
+            self._take(place, records[:taken])
             del records[:taken]
             if self._random.random() < 1 / 2:
                 self._flush(place)
@@ -100,6 +114,7 @@ class MemoryPipeline:
     def _flush(self, place: tuple[str, int]) -> None:
         flush = self._source[place].collect()
         _compact(self._rows.setdefault(place, {}), flush.rows)
+        self._passed_on[place] = len(self.taken[place])
         for output in flush.outputs:
             if output.topic == "panes" and output.key is not None:
                 _compact(self._panes[output.partition], [(output.key, output.value)])
@@ -108,35 +123,41 @@ class MemoryPipeline:
                 self.dead.append(output)
 
     def _flush_roll_up(self, number: int) -> None:
+        self.flushes.append((number, dict(self._passed_on)))
+        history, latest = {"metrics": self.history, "alerts": self.alerts}, {"latest": self.latest, "alerts-latest": self.alerts_latest}
         for output in self._rollups[number].collect().outputs:
             assert output.key is not None
             key = output.key.decode()
-            if output.topic == "metrics":
+            if output.topic in history:
                 assert output.value is not None
-                self.history.append({"key": key, **orjson.loads(output.value)})
+                history[output.topic].append({"key": key, **orjson.loads(output.value)})
             elif output.value is None:
-                self.latest.pop(key, None)
+                latest[output.topic].pop(key, None)
             else:
-                self.latest[key] = orjson.loads(output.value)
+                latest[output.topic][key] = orjson.loads(output.value)
 
     def _restart(self) -> None:
-        """Lose all memory: flush, then build every stage anew from what was written."""
+        """Lose all memory: flush, or lose a flush of roll-up too, then build every stage anew from what was written."""
         for place in self._source:
             self._flush(place)
             self._source[place] = self._track(*place)
             self._source[place].restore("state", list(self._rows[place].items()))
         for number in range(self._sizes["panes"]):
-            self._flush_roll_up(number)
+            if self._random.random() < 1 / 2:
+                self._flush_roll_up(number)
+            else:
+                self._rollups[number].collect()
             stage = self._rollups[number] = self._roll_up(number)
-            own = {key: value for key, value in self.latest.items() if self._partition_of(key) == number}
-            stage.restore("latest", [(key.encode(), orjson.dumps(value)) for key, value in own.items()])
+            for name, topic in (("latest", self.latest), ("alerts-latest", self.alerts_latest)):
+                own = {key: value for key, value in topic.items() if self._partition_of(key) == number}
+                stage.restore(name, [(key.encode(), orjson.dumps(value)) for key, value in own.items()])
             stage.restore("panes", list(self._panes[number].items()))
 
     def _partition_of(self, key: str) -> int:
         if key.startswith("progress|"):
             return int(key.split("|")[1])
         parts = key.split("|")
-        return crc32((parts[3] if parts[0] == "window" else parts[2]).encode()) % self._sizes["panes"]
+        return crc32((parts[2] if parts[0] == "now" else parts[3]).encode()) % self._sizes["panes"]
 
 
 def _compact(topic: dict[bytes, bytes], rows: Iterable[tuple[bytes, bytes | None]]) -> None:

@@ -1,0 +1,73 @@
+"""When alerts fire and clear, said anew from all looks at once: ``docs/counting.md`` section 10, slow and with nothing to remember."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.configuration.alerts import AlertRule
+
+__all__ = ["Breach", "Seen", "breaches"]
+
+
+class Seen(NamedTuple):
+    """What a look saw of one scope and channel."""
+
+    at_ms: int
+    value: float | None
+    denominator: float | None
+    stale: bool
+    """Whether any source of the stream was silent for too long."""
+
+
+class Breach(NamedTuple):
+    """One alert that fired, and how it ended if it has."""
+
+    since_ms: int
+    fired: Seen
+    cleared: Seen | None
+    because: str | None
+
+
+def breaches(seen: Sequence[Seen], rule: AlertRule, *, target: float | None = None) -> list[Breach]:
+    """Return the alerts of one rule, scope and channel in the order in which they fire; `target` is the queue's."""
+    threshold = target if rule.below == "target" else rule.below
+    has_enough = [each.value is not None and (each.denominator is None or each.denominator >= rule.minimum_contacts) for each in seen]
+
+    def beyond(index: int, limit: float | None) -> bool:
+        value = seen[index].value
+        if value is None or not has_enough[index]:
+            return False
+        if threshold is not None:
+            return value < (threshold if limit is None else limit)
+        assert rule.above is not None
+        return value > (rule.above if limit is None else limit)
+
+    bad = [beyond(index, None) for index in range(len(seen))]
+    good = [not beyond(index, rule.clear_at) and not each.stale for index, each in enumerate(seen)]
+    found: list[Breach] = []
+    free_from = 0  # looks before this belong to alerts already found
+    while True:
+        fired = _first_after(seen, bad, free_from, rule.for_seconds)
+        if fired is None:
+            return found
+        began, at = fired
+        cleared = _first_after(seen, good, at + 1, rule.clear_for_seconds)
+        if cleared is None:
+            return [*found, Breach(seen[began].at_ms, seen[at], None, None)]
+        end = cleared[1]
+        found.append(Breach(seen[began].at_ms, seen[at], seen[end], "recovered" if has_enough[end] else "too_few_contacts"))
+        free_from = end + 1
+
+
+def _first_after(seen: Sequence[Seen], holds: Sequence[bool], first: int, seconds: int) -> tuple[int, int] | None:
+    """Return where the first stretch begins, and the first look in it at which it has held for so long without a break."""
+    for end in range(first, len(seen)):
+        begin = end
+        while begin > first and holds[begin - 1]:
+            begin -= 1
+        if holds[end] and seen[end].at_ms - seen[begin].at_ms >= 1000 * seconds:
+            return begin, end
+    return None

@@ -1,0 +1,130 @@
+"""Alerts over random worlds, flushed at random instants and restarted: each fires and clears when the oracle says, and once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fnmatch import fnmatchcase
+from random import Random
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import pytest
+
+from schemas.times import format_ms
+from streams.configuration.models import Configuration
+from tests.oracle.alerts import Breach, Seen, breaches
+from tests.oracle.recount import progress_of, recount
+from tests.oracle.worlds import random_world
+from tests.properties.pipeline import MemoryPipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.configuration.alerts import AlertRule
+    from tests.oracle.recount import Recount
+
+RULES: dict[str, dict[str, Any]] = {
+    "level": {"window": "trailing_5m", "below": 0.8, "for_seconds": 30, "clear_for_seconds": 20, "minimum_contacts": 2},
+    "target": {"window": "trailing_15m", "below": "target", "for_seconds": 60, "clear_for_seconds": 0, "minimum_contacts": 1},
+    "long wait": {"kpi": "longest_wait", "above": 45, "clear_at": 20, "for_seconds": 20, "clear_for_seconds": 30},
+    "waiting": {"kpi": "waiting", "above": 1, "for_seconds": 0, "clear_for_seconds": 0, "scopes": ["queue:*", "total:all"]},
+    "given up": {"kpi": "abandon_rate", "above": 0.3, "clear_at": 0.1, "minimum_contacts": 3, "scopes": ["total:*", "site:*"]},
+    "speed": {"kpi": "asa", "window": "trailing_5m", "above": 20, "for_seconds": 0, "minimum_contacts": 1, "channels": ["voice", "chat"]},
+    "old mail": {"kpi": "backlog_oldest", "above": 120, "for_seconds": 30, "clear_for_seconds": 10, "channels": ["mail", "ticket"]},
+}
+TARGETS = {"sales": 0.9, "care": 0.5}
+PANES = 2
+SEEDS = range(6)
+
+
+def with_rules(configuration: Configuration) -> Configuration:
+    """Return the configuration of a world with rules and targets."""
+    told = configuration.model_dump(exclude_unset=True)
+    for name, target in TARGETS.items():
+        told["queues"][name]["target"] = target
+    return Configuration.model_validate({**told, "alerts": RULES})
+
+
+def looks(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tuple[int, Recount, bool]]:
+    """Yield for each flush its partition, the recount of all events known by then, and whether a source was stale."""
+    for number, known in pipeline.flushes:
+        parts = [pipeline.taken[place][:count] for place, count in known.items()]
+        progress = [progress_of(part, configuration) for part in parts]
+        received = [each.received_through_ms for each in progress if each.received_through_ms is not None]
+        if not received:
+            continue
+        fresh = {event.source for part, each in zip(parts, progress, strict=True) for event in part if event.source not in each.stale}
+        everything = [event for part in parts for event in part]
+        yield number, recount(everything, configuration, max(received)), bool({event.source for event in everything} - fresh)
+
+
+def seen_by(rule: AlertRule, told: Recount, scope: str, channel: str, *, stale: bool) -> Seen:
+    """Return what a look sees of one scope and channel."""
+    assert told.as_of_ms is not None
+    if rule.window is not None:
+        figure = told.window(scope, channel, rule.window)[rule.kpi]
+        return Seen(told.as_of_ms, figure["value"], figure["denominator"] or 0, stale)
+    now = told.now(scope, channel)
+    value = now.get("longest_wait_seconds" if rule.kpi == "longest_wait" else rule.kpi)
+    if rule.kpi == "backlog_oldest":
+        oldest = now["backlog_oldest_since_ms"]
+        value = None if oldest is None else max(0, told.as_of_ms - oldest) / 1000
+    return Seen(told.as_of_ms, value, None, stale)
+
+
+def expected(pipeline: MemoryPipeline, configuration: Configuration) -> dict[str, list[Breach]]:
+    """Return the alerts that the oracle names, by key."""
+    seen: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
+    every = list(looks(pipeline, configuration))
+    places = {place for _, told, _ in every for place in told.scopes()}
+    for number, told, stale in every:
+        for scope, channel in places:
+            if channel is None or crc32(scope.encode()) % PANES != number:
+                continue
+            for name, rule in configuration.alerts.items():
+                if (rule.channels is None or channel in rule.channels) and any(fnmatchcase(scope, each) for each in rule.scopes):
+                    seen[name, channel, scope].append(seen_by(rule, told, scope, channel, stale=stale))
+    found: dict[str, list[Breach]] = {}
+    for (name, channel, scope), sights in seen.items():
+        target = TARGETS.get(scope.removeprefix("queue:"))
+        if RULES[name].get("below") != "target" or target is not None:
+            found[f"alert|{name}|{channel}|{scope}"] = breaches(sights, configuration.alerts[name], target=target)
+    return {key: each for key, each in found.items() if each}
+
+
+def told_of(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what is compared of a record."""
+    return tuple(record[name] for name in ("state", "since", "fired_at", "cleared_at", "cleared_because", "value"))
+
+
+def of_oracle(each: Breach) -> Iterator[tuple[Any, ...]]:
+    """Yield the same of an alert that fired, and of its end."""
+    since, fired = format_ms(each.since_ms), format_ms(each.fired.at_ms)
+    yield "firing", since, fired, None, None, each.fired.value
+    if each.cleared is not None:
+        yield "cleared", since, fired, format_ms(each.cleared.at_ms), each.because, each.cleared.value
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_alerts_equal_the_oracles(seed: int) -> None:
+    """What fired and cleared is what the oracle names from the same looks, each once, through restarts and lost flushes."""
+    world = random_world(seed, conversations=30, people=2)
+    configuration = with_rules(world.configuration)
+    pipeline = MemoryPipeline(configuration, Random(seed), panes=PANES)
+    pipeline.run(world.events, restarts=1 / 4)
+
+    should = {key: [told for each in alerts for told in of_oracle(each)] for key, alerts in expected(pipeline, configuration).items()}
+    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for record in pipeline.alerts:
+        found[record["key"]].append(told_of(record))
+    assert found == should
+    ids = [(record["alert_id"], record["state"]) for record in pipeline.alerts]
+    assert len(ids) == len(set(ids))
+    revisions: dict[str, int] = {}
+    for record in pipeline.alerts:
+        assert record["revision"] > revisions.get(record["key"], 0)
+        revisions[record["key"]] = record["revision"]
+    firing = {key for key, states in should.items() if states[-1][0] == "firing"}
+    assert {key for key, record in pipeline.alerts_latest.items() if record["state"] == "firing"} == firing
+    print(f"seed {seed}: {sum(map(len, should.values()))} records of {len(should)} alerts, {len(pipeline.flushes)} flushes")  # noqa: T201
+    assert any(state[0] == "cleared" for states in should.values() for state in states)
