@@ -481,6 +481,21 @@ def test_without_tokens_this_machine_may_name_sources_but_a_web_page_may_not() -
     inside(scenario, senders=Senders())
 
 
+def test_metrics_begin_with_0() -> None:
+    """Before the first event each sender has its series, and of each reason: Prometheus sees no increase where a series begins."""
+
+    async def scenario(there: House) -> None:
+        async with there.session.get(f"{there.address}/metrics") as response:
+            text = await response.text()
+
+        assert 'contact_center_gateway_events_accepted_total{sender="crm"} 0.0' in text
+        for reason in ("invalid_json", "missing_field", "time_in_future", "source_not_permitted"):
+            assert f'contact_center_gateway_events_rejected_total{{reason="{reason}",sender="crm"}} 0.0' in text
+        assert 'contact_center_gateway_requests_total{status="200"} 0.0' in text
+
+    inside(scenario)
+
+
 def test_metrics_count_what_was_taken_and_refused() -> None:
     """Accepted and rejected by sender and reason, requests by status, and how long Kafka took."""
 

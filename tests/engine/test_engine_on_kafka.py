@@ -17,6 +17,7 @@ from streams.engine.exits import ExitCode
 from streams.engine.health import Health
 from streams.engine.settings import EngineSettings
 from streams.engine.topics import PartitionMismatchError, TopicSpec, ensure_topics
+from streams.serving.pipeline import PipelineCollector
 from tests.support.counting import POISON, counting_flow, pane_key
 from tests.support.recount import committed, last_values, until_processed
 from tests.support.workers import Workers
@@ -299,6 +300,45 @@ def test_the_state_is_a_table_of_the_app(bench: Bench) -> None:
             app.ownership.on_assigned({(bench.source, 1)}, app.consumer_generation_id + 1)
             assert dict(table) == {b"b": 2}
             assert b"a" not in table
+        finally:
+            await app.stop()
+
+    asyncio.run(run())
+
+
+def test_the_lag_is_what_no_flush_has_left_behind(bench: Bench) -> None:
+    """A worker's lag counts what lies between its last flush and the end of each partition."""
+
+    async def run() -> None:
+        await bench.make()
+        health = Health()
+        app = build_app(
+            EngineSettings(app_id=bench.name, bootstrap=bench.bootstrap, flush_interval_seconds=NEVER_SECONDS),
+            [counting_flow(bench.source, bench.changelog, bench.panes, 1)],
+            health,
+        )
+
+        def lags() -> dict[str, float]:
+            families = {family.name: family for family in PipelineCollector(health, {}).collect()}
+            return {each.labels["partition"]: each.value for each in families["contact_center_consumer_lag_records"].samples}
+
+        async def come_to(expected: dict[str, float]) -> None:
+            until = time.monotonic() + START_SECONDS
+            while (found := lags()) != expected:
+                assert time.monotonic() < until, found
+                await asyncio.sleep(0.1)
+
+        await app.start()
+        try:
+            await come_to({"0": 0, "1": 0})
+            await bench.send((0, b"a", b"x"), (1, b"b", b"x"), (1, b"b", b"x"))
+            await come_to({"0": 1, "1": 2})
+            until = time.monotonic() + START_SECONDS
+            while health.records < 3:
+                assert time.monotonic() < until
+                await asyncio.sleep(0.1)
+            await app.ownership.on_revoked()  # makes a flush
+            await come_to({"0": 0, "1": 0})
         finally:
             await app.stop()
 

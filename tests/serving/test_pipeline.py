@@ -1,0 +1,57 @@
+"""What a worker exports about itself: the lag of its partitions, and counters that begin with 0."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from streams.engine.health import Health, PartitionHealth
+from streams.serving.pipeline import PipelineCollector
+from streams.stages.counters import StageCounters
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+LAG = "contact_center_consumer_lag_records"
+DEAD = "contact_center_events_dead_lettered"
+
+
+def family(name: str, health: Health | None = None, counters: dict[str, StageCounters] | None = None) -> Metric:
+    """Return one family of a worker's metrics."""
+    return next(each for each in PipelineCollector(health or Health(), counters or {}).collect() if each.name == name)
+
+
+def test_the_lag_is_from_the_last_flush_to_the_end() -> None:
+    """Of each owned partition: its end less the committed offset; 0 where a flush went beyond the end that Kafka told last."""
+    health = Health(
+        partitions={
+            ("events", 0): PartitionHealth(7, 0, 0.5, end_offset=12),
+            ("events", 1): PartitionHealth(9, 0, 0.5, end_offset=9),
+            ("panes", 0): PartitionHealth(9, 0, 0.5, end_offset=6),
+        },
+        last_answer=monotonic(),
+    )
+
+    lags = {(sample.labels["topic"], sample.labels["partition"]): sample.value for sample in family(LAG, health).samples}
+    assert lags == {("events", "0"): 5, ("events", "1"): 0, ("panes", "0"): 0}
+
+
+def test_the_lag_is_unknown_without_kafka() -> None:
+    """While Kafka does not answer nobody knows what it holds: no sample, rather than an old one."""
+    partitions = {("events", 0): PartitionHealth(7, 0, 0.5, end_offset=12)}
+
+    assert family(LAG, Health(partitions=partitions)).samples == []
+    assert family(LAG, Health(partitions=partitions, last_answer=monotonic() - 3600)).samples == []
+
+
+def test_dead_letters_of_every_reason_begin_with_0() -> None:
+    """Prometheus sees no increase where a series begins, so every reason is there before its first dead letter."""
+    counters = {"track-contacts": StageCounters(rejected={"invalid_json": 2, "of_tomorrow": 1}), "roll-up": StageCounters()}
+
+    found = {(sample.labels["flow"], sample.labels["reason"]): sample.value for sample in family(DEAD, counters=counters).samples}
+    none = ("empty", "too_large", "invalid_utf8", "unknown_type", "missing_field", "wrong_type", "invalid_value")
+    assert found == {
+        **{("track-contacts", reason): 0 for reason in (*none, "time_too_old", "time_in_future")},
+        ("track-contacts", "invalid_json"): 2,
+        ("track-contacts", "of_tomorrow"): 1,
+    }
