@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["permitted", "schema_at", "worded"]
+__all__ = ["permitted", "schema_at", "unknown_key", "worded"]
 
 Schema = dict[str, Any]
 
@@ -25,9 +25,7 @@ def worded(error: ErrorDetails, schema: Schema) -> tuple[tuple[int | str, ...], 
     at, here = schema_at(schema, error["loc"])
     kind = error["type"]
     if kind == "extra_forbidden":
-        keys = _resolved(schema_at(schema, error["loc"][:-1])[1], schema).get("properties", {})
-        key = str(error["loc"][-1])
-        return (*at, key), f"unknown key{nearest(key, keys)}; permitted: {', '.join(keys)}"
+        return (*at, error["loc"][-1]), unknown_key(error["loc"], schema)
     if kind == "missing":
         return at, f"required; permitted: {permitted(here, schema)}"
     if kind == "refused":
@@ -38,6 +36,12 @@ def worded(error: ErrorDetails, schema: Schema) -> tuple[tuple[int | str, ...], 
     choices = _choices(here, schema)
     close = nearest(value, choices) if isinstance(value, str) else ""
     return at, f"found {_shown(value)}{close}; permitted: {permitted(here, schema)}"
+
+
+def unknown_key(location: tuple[int | str, ...], schema: Schema) -> str:
+    """Return what is said about a key that is none, at its place in a file with this schema."""
+    keys = schema_at(schema, location[:-1])[1].get("properties", {})
+    return f"unknown key{nearest(str(location[-1]), keys)}; permitted: {', '.join(keys)}"
 
 
 def schema_at(schema: Schema, location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], Schema]:

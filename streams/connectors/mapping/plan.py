@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas.base import Event
 from streams.configuration.consistency import nearest
+from streams.configuration.wording import unknown_key
 from streams.configuration.yaml_lines import Location
 from streams.connectors.mapping.compiling import Compiler, Problem, Row
 from streams.connectors.mapping.format import Duration, Instant, MappingFile, Value
@@ -69,9 +71,17 @@ def problems_of(error: ValidationError, location: Location = ()) -> list[Problem
     """Return what pydantic found as problems with their places."""
     found: list[Problem] = []
     for each in error.errors(include_input=False, include_url=False):
-        at = each.get("ctx", {}).get("at") if each["type"] == "unknown_key" else None
-        found.append(((*location, *each["loc"], *([at] if at is not None else [])), worded(each)))
+        if each["type"] == "extra_forbidden":
+            found.append(((*location, *each["loc"]), unknown_key(each["loc"], _schema(error.title))))
+        else:
+            found.append(((*location, *each["loc"]), worded(each)))
     return found
+
+
+@cache
+def _schema(model: str) -> dict[str, Any]:
+    models: tuple[type[BaseModel], ...] = (MappingFile, Value, Duration, Instant)
+    return next(each for each in models if each.__name__ == model).model_json_schema()
 
 
 def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:

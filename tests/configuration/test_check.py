@@ -1,0 +1,147 @@
+"""``contact-streams check``: every mistake in a line of its own, for people and for programs, and a word about what is right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.cli import main
+
+if TYPE_CHECKING:
+    from _pytest.capture import CaptureFixture
+
+ROOT = Path(__file__).parents[2]
+
+CENTER = """\
+sites:
+  tokyo: {zone: Asia/Tokyo}
+queues:
+  sales: {site: tokyo}
+  support: {}
+teams:
+  red: {}
+people:
+  ann: {team: red}
+alerts:
+  long wait: {kpi: longest_wait, above: 120}
+"""
+
+MAPPING = """\
+version: 1
+name: helpdesk
+source: helpdesk-osaka
+read: {format: csv}
+record_id: {from: id}
+conversation_id: {from: id}
+times:
+  received: {from: at}
+events:
+  - type: contact.queued
+    at: received
+    set: {queue: {from: team}}
+"""
+
+
+def check(tmp_path: Path, text: str, *options: str, name: str = "file.yaml") -> int:
+    """Run the command on a text."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return main(["check", str(tmp_path / name), *options])
+
+
+class TestRight:
+    """Files that can be used."""
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (CENTER, "configuration: 1 sites, 2 queues, 1 teams, 1 people, 1 alerts"),
+            (MAPPING, "mapping helpdesk of helpdesk-osaka: 1 events from 3 columns"),
+            ("", "configuration: no queues or sites"),
+        ],
+        ids=["configuration", "mapping", "empty"],
+    )
+    def test_ok_and_what_is_in_it(self, tmp_path: Path, capsys: CaptureFixture[str], text: str, said: str) -> None:
+        """What a file is, is seen by its keys; an empty one is a configuration of defaults."""
+        assert check(tmp_path, text) == 0
+        assert capsys.readouterr().out == f"{tmp_path}/file.yaml: ok ({said})\n"
+
+    def test_everything_that_is_shipped(self, capsys: CaptureFixture[str]) -> None:
+        """The configurations and mappings of this repository pass, in one call."""
+        files = [
+            ROOT / "deploy" / "contact-center.yaml",
+            ROOT / "streams" / "demo" / "configuration.yaml",
+            *(ROOT / "deploy" / "mappings").glob("*.yaml"),
+        ]
+
+        assert main(["check", *map(str, files)]) == 0
+        assert capsys.readouterr().out.count(": ok (") == len(files) >= 5
+
+
+class TestWrong:
+    """Files that cannot be used; what is wrong with configurations stands in ``test_refusals``, with mappings in ``test_mapping_files``."""
+
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [
+            (
+                CENTER.replace("Asia/Tokyo", "Asia/Tokio").replace("site: tokyo", "site: osaka").replace("above: 120", "above: soon"),
+                [
+                    "2: sites.tokyo.zone: unknown time zone 'Asia/Tokio'; permitted: IANA names such as UTC, Europe/Berlin or Asia/Tokyo",
+                    "4: queues.sales.site: 'osaka' is not among sites; permitted: tokyo",
+                    '11: alerts.long wait.above: found "soon"; permitted: a number',
+                ],
+            ),
+            (
+                MAPPING.replace("source: helpdesk-osaka\n", "").replace("name:", "nam:").replace("at: received", "att: received"),
+                [
+                    "1: name: required",
+                    "1: source: required",
+                    "2: nam: unknown key, did you mean name?; permitted: version, name, description,",
+                    "9: events.0.at: required",
+                    "10: events.0.att: unknown key, did you mean at?; permitted: type, when, at, set",
+                ],
+            ),
+            (
+                MAPPING.replace("{from: team}", "{form: team}"),
+                [
+                    "12: events.0.set.queue.form: unknown key, did you mean from?; permitted: from, first_of, join, constant, value,",
+                ],
+            ),
+        ],
+        ids=["configuration", "mapping", "inside an event"],
+    )
+    def test_all_of_it_a_line_each(self, tmp_path: Path, capsys: CaptureFixture[str], text: str, lines: list[str]) -> None:
+        """File, line, place, reason and what is permitted; status 2, nothing on stdout."""
+        assert check(tmp_path, text) == 2
+
+        told = capsys.readouterr()
+        said = [line.removeprefix(f"{tmp_path}/file.yaml:") for line in told.err.splitlines()]
+        assert [line[: len(wanted)] for line, wanted in zip(said, lines, strict=True)] == lines
+        assert told.out == ""
+
+    def test_for_programs(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+        """The same as JSON."""
+        assert check(tmp_path, "default_zone: Mars\n", "--json") == 2
+
+        (found,) = json.loads(capsys.readouterr().out)["files"]
+        assert (found["kind"], found["summary"]) == ("configuration", {})
+        (error,) = found["errors"]
+        assert (error["line"], error["path"]) == (1, "default_zone")
+        assert "unknown time zone 'Mars'; permitted: IANA names" in error["reason"]
+
+    def test_kind(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+        """What a file is taken for can be said; then it is judged as that."""
+        assert check(tmp_path, MAPPING, "--kind", "configuration") == 2
+        assert "1: version: unknown key; permitted: default_zone," in capsys.readouterr().err
+
+    def test_one_wrong_among_right_ones(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+        """Every file is looked at; one mistake makes the status 2."""
+        (tmp_path / "good.yaml").write_text(CENTER)
+        assert check(tmp_path, "sitez: {}\n", str(tmp_path / "good.yaml"), str(tmp_path / "none.yaml"), name="bad.yaml") == 2
+
+        told = capsys.readouterr()
+        assert told.out.startswith(f"{tmp_path}/good.yaml: ok (")
+        assert [line.partition(": ")[0].removeprefix(f"{tmp_path}/") for line in told.err.splitlines()] == ["bad.yaml:1", "none.yaml"]
