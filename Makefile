@@ -11,7 +11,7 @@ COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults check format docs bench lock setup
+.PHONY: help demo test test-faults test-nightly check format docs bench lock setup
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ test: $(READY) ## run the tests; what needs a missing service is skipped, in CI 
 	$(BIN)/python -m pytest $(ARGS)
 
 test-faults: $(READY) ## run only the tests that kill and pause real processes
-	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-10} $(BIN)/python -m pytest -m faults $(ARGS)
+	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-20} $(BIN)/python -m pytest -m "faults and not nightly" -rP $(ARGS)
+
+test-nightly: $(READY) ## run the long forms: a day, a million records, full disks; each prints its figures
+	$(BIN)/python -m pytest -m nightly -rP $(ARGS)
 
 check: $(READY) ## lint, formatting and types
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["VERSION", "Cluster", "cluster", "die_with_parent", "jars", "missing"]
+__all__ = ["VERSION", "Cluster", "cluster", "die_with_parent", "free_port", "jars", "missing"]
 
 _POM = Path(__file__).with_name("kafka-pom.xml")
 _found = re.search(r"<kafka\.version>(.+)</kafka\.version>", _POM.read_text(encoding="utf-8"))
@@ -86,7 +86,8 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -100,7 +101,7 @@ class Cluster:
         """Lay out ``nodes`` nodes below ``folder``; nothing runs yet."""
         self._folder = folder
         self._jars = jars()
-        self._ports = {node: (_free_port(), _free_port()) for node in range(1, nodes + 1)}
+        self._ports = {node: (free_port(), free_port()) for node in range(1, nodes + 1)}
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         identity = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         for node in self._ports:
@@ -137,6 +138,26 @@ class Cluster:
     def kill(self, node: int) -> None:
         """End ``node`` as a power cut would."""
         self._end(node, signal.SIGKILL)
+
+    def pause(self, node: int) -> None:
+        """Stop ``node`` in its tracks."""
+        os.killpg(self._running[node].pid, signal.SIGSTOP)
+
+    def resume(self, node: int) -> None:
+        """Let ``node`` go on, unaware of the time that passed."""
+        os.killpg(self._running[node].pid, signal.SIGCONT)
+
+    def pid(self, node: int) -> int:
+        """Return the process id of a running node."""
+        return self._running[node].pid
+
+    def ended(self, node: int) -> bool:
+        """Say whether a node that was started has ended by itself."""
+        return self._running[node].poll() is not None
+
+    def data(self, node: int) -> Path:
+        """Return the folder with the logs of ``node``."""
+        return self._home(node) / "data"
 
     def stop(self, node: int) -> None:
         """Shut ``node`` down in order."""

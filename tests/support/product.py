@@ -68,6 +68,7 @@ class ProductRound:
     seed: int
     static: bool
     rate: int = 5400
+    replication: int = 1
 
     async def wait(self, seconds: float) -> None:
         """Let time pass as a supervisor lets it: what has ended is started again."""
@@ -79,6 +80,7 @@ class ProductRound:
     def start(self, worker: str, crash_at: str | None = None, crash_source: str = "") -> None:
         """Start a worker, to die at a crash point of the flow with this source if one is named."""
         arguments = ["worker", "--bootstrap", self.bootstrap, "--prefix", self.prefix, "--config", str(CONFIGURATION), "--port", "-1"]
+        arguments += ["--replication", str(self.replication)]
         if self.static:
             arguments += ["--instance-id", f"{self.prefix}-{worker}"]
         self.workers.start(worker, {"arguments": arguments, "crash_source": crash_source}, crash_at)
@@ -91,9 +93,18 @@ class ProductRound:
                 raise TimeoutError("\n".join(self.workers.log(name)[-4000:] for name in self.workers.names))
             await self.wait(0.2)
 
-    async def run(self, faults: Callable[[], Awaitable[None]], bad_seconds: float, catch_up_seconds: float = 90) -> Outcome:
-        """Run ``faults`` under load, let the workers finish, and compare what they have published with the events."""
-        await create_topics(self.bootstrap, self.prefix)
+    async def run(
+        self,
+        faults: Callable[[], Awaitable[None]],
+        bad_seconds: float,
+        catch_up_seconds: float = 90,
+        at_end: Callable[[dict[str, dict[str, Any]]], Awaitable[None]] | None = None,
+    ) -> Outcome:
+        """Run ``faults`` under load, let the workers finish, and compare what they have published with the events.
+
+        ``at_end`` is given the latest records while the workers still run.
+        """
+        await create_topics(self.bootstrap, self.prefix, self.replication)
         for name in ("a", "b"):
             self.start(name)
         await self.ready()
@@ -112,6 +123,8 @@ class ProductRound:
                 load.kill()
         emissions = list(events_of(self.seed, published["events"]))
         latest, waited = await self._caught_up(format_ms(final_ms(emissions[-1])), catch_up_seconds)
+        if at_end is not None:
+            await at_end(latest)
         unclean = [f"{name} ended with {status}" for name in self.workers.names if (status := self.workers.terminate(name))]
         wrong = self._differences(latest, emissions)
         outcome = Outcome(

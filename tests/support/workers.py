@@ -82,6 +82,10 @@ class Workers:
         """Let ``name`` go on, unaware of the time that passed."""
         os.killpg(self._running[name].pid, signal.SIGCONT)
 
+    def pid(self, name: str) -> int:
+        """Return the process id of ``name``."""
+        return self._running[name].pid
+
     def terminate(self, name: str, seconds: float = 30) -> int:
         """Ask ``name`` to stop and return its exit status."""
         process = self._running.pop(name)

@@ -1,0 +1,73 @@
+"""The product on three nodes of Apache Kafka that are killed one after the other, the group's coordinator first."""
+
+# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka.client import AIOKafkaClient, CoordinationType
+
+from streams.engine.exits import ExitCode
+from tests.faults.test_product_under_faults import SEED
+from tests.support.product import ProductRound
+from tests.support.workers import Workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.kafka import Cluster
+
+pytestmark = pytest.mark.faults
+
+#: Seconds a killed node is away, and between its return and the next kill: replicas have to catch up.
+AWAY_SECONDS, BACK_SECONDS = 5.0, 5.0
+
+
+async def coordinator(bootstrap: str, group: str) -> int:
+    """Return the node that coordinates a consumer group."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        node: int = await client.coordinator_lookup(CoordinationType.GROUP, group)
+        return node
+    finally:
+        await client.close()
+
+
+def test_every_figure_when_brokers_fail(kafka3: Cluster, tmp_path: Path) -> None:
+    """Must-show 2: replication 3, in sync 2, every node killed once and the coordinator moves with it; every figure equals the recount."""
+    chance = random.Random(SEED)
+    print(f"\nseed {SEED}")
+    with Workers(tmp_path, "tests.support.product_worker") as workers:
+        product = ProductRound(kafka3.bootstrap, f"brokers-product-{SEED}", workers, SEED, static=True, replication=3)
+
+        async def faults() -> None:
+            first = await coordinator(kafka3.bootstrap, f"{product.prefix}.worker")
+            others = [node for node in kafka3.nodes if node != first]
+            for node in [first, *chance.sample(others, len(others))]:
+                print(f"  node {node}{', the coordinator,' if node == first else ''} killed")
+                kafka3.kill(node)
+                await product.wait(AWAY_SECONDS)
+                if node == first:
+                    moved = await coordinator(kafka3.bootstrap, f"{product.prefix}.worker")
+                    print(f"  node {moved} coordinates now")
+                    assert moved != first
+                kafka3.start(node, wait=False)
+                await asyncio.to_thread(kafka3.wait_ready)
+                await product.wait(BACK_SECONDS)
+
+        outcome = asyncio.run(product.run(faults, bad_seconds=6, catch_up_seconds=120))
+        print(
+            f"  {outcome.events} events at {outcome.events_a_second:.0f} a second, {len(outcome.differences)} differences in "
+            f"{outcome.figures} figures, caught up after {outcome.catch_up_seconds:.1f} s; ended by themselves: {workers.ended}"
+        )
+        assert outcome.events_a_second >= 5000
+        assert outcome.differences == []
+        assert outcome.contradictions == []
+        assert outcome.dead_letters == []
+        # A transaction may outlive its timeout while nobody coordinates it, and a commit the patience of a worker.
+        assert {status for _, status in workers.ended} <= {ExitCode.FENCED, ExitCode.FLUSH_FAILED, ExitCode.RESTORE_FAILED}
