@@ -1,0 +1,90 @@
+"""Rules that cannot work are refused, with their line and what is permitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.configuration import ConfigurationError, load_configuration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CENTER = """\
+counting: {trailing_minutes: [5, 15]}
+sites:
+  bonn: {zone: Europe/Berlin}
+queues:
+  sales: {channel: voice, site: bonn, target: 0.8}
+  care: {channel: mail, department: back}
+teams:
+  red: {business: acme}
+alerts:
+  level:
+    below: target
+"""
+
+
+def complaint(tmp_path: Path, rule: str) -> str:
+    """Return what is said of the center with another rule, without the file's name."""
+    file = tmp_path / "center.yaml"
+    file.write_text(CENTER + rule, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(file)
+    return str(caught.value).removeprefix(f"{file}:")
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """What a rule does not say follows from its KPI."""
+    file = tmp_path / "center.yaml"
+    rules = "  wait: {kpi: longest_wait, above: 60}\n  busy: {kpi: occupancy, above: 0.9}\n  offered: {kpi: offered, above: 100}\n"
+    file.write_text(CENTER + rules, encoding="utf-8")
+    found = load_configuration(file).alerts
+
+    said = {name: (rule.kpi, rule.window, rule.minimum_contacts, rule.scopes) for name, rule in found.items()}
+    assert said == {
+        "level": ("service_level_live", "trailing_15m", 10, ("queue:*",)),
+        "wait": ("longest_wait", None, 0, ("queue:*",)),
+        "busy": ("occupancy", "trailing_15m", 0, ("team:*",)),
+        "offered": ("offered", "trailing_15m", 0, ("queue:*",)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "says"),
+    [
+        ("    window: trailing_30m\n", 12, ("alerts.level.window", "trailing_30m", "trailing_5m, trailing_15m")),
+        ("    window: day\n", 12, ("alerts.level.window", "'day'", "trailing_5m, trailing_15m")),
+        ("    scopes: [queue:sales, queue:sale]\n", 12, ("alerts.level.scopes.1", "queue:sale'", "queue:sales, queue:care")),
+        ("    scopes:\n      - queue:sales\n      - site:köln\n", 14, ("alerts.level.scopes.1", "site:köln", "site:bonn")),
+        ("    scopes: [queue:care]\n", 11, ("alerts.level.below", "no queue that this rule is about has a target")),
+        ("  asa:\n    below: 0.5\n    scopes: [team:red]\n", 14, ("alerts.asa.scopes.0", "service_level_live is not served for teams")),
+        ("  busy:\n    kpi: occupancy\n    above: 0.9\n    scopes: [queue:sales]\n", 15, ("alerts.busy.scopes.0", "not served for queues")),
+        ("  busy:\n    kpi: occupancy\n    above: 0.9\n    channels: [voice]\n", 12, ("alerts.busy", "has no channels")),
+        ("  busy:\n    kpi: occupancy\n    above: 0.9\n    minimum_contacts: 5\n", 12, ("alerts.busy", "no number of contacts")),
+        ("  wait:\n    kpi: asa\n    below: target\n", 12, ("alerts.wait", "not for asa")),
+        ("  wait:\n    kpi: asa\n    above: 60\n    window: null\n", 12, ("alerts.wait", "asa needs a window")),
+        ("  who:\n    kpi: agents_by_state\n    above: 3\n", 12, ("alerts.who", "no single figure")),
+        ("  wait:\n    kpi: longest_wait\n    above: 60\n    window: trailing_5m\n", 12, ("alerts.wait", "has no window")),
+        ("  both: {below: 0.8, above: 0.9}\n", 12, ("alerts.both", "either below or above")),
+        ("  clear: {below: 0.8, clear_at: 0.7}\n", 12, ("alerts.clear", "must not be below 0.8")),
+    ],
+)
+def test_the_line(tmp_path: Path, rule: str, line: int, says: tuple[str, ...]) -> None:
+    """Line, place, what is wrong, and those there are."""
+    said = complaint(tmp_path, rule)
+
+    assert said.startswith(f"{line}: {says[0]}")
+    assert "\n" not in said
+    for each in says:
+        assert each in said
+
+
+@pytest.mark.parametrize("scope", ["queue:anything *", "site:bonn", "department:back", "business:acme", "total:all", "site:k*"])
+def test_scopes_that_may_come(tmp_path: Path, scope: str) -> None:
+    """A pattern with a wildcard may fit what is found later; a configured scope is one."""
+    file = tmp_path / "center.yaml"
+    file.write_text(f"{CENTER}  other: {{kpi: asa, above: 60, scopes: [{scope!r}]}}\n", encoding="utf-8")
+
+    assert load_configuration(file).alerts["other"].scopes == (scope,)
