@@ -1,0 +1,234 @@
+"""Alerts as serve shows them: in the API, in the event stream, and with a topic that an older worker has not made."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.serving.alerts import Alerts
+from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
+from streams.serving.service import ServeSettings, run_serve
+from streams.serving.store import Store
+from streams.serving.webhook import Webhook
+from tests.serving.records import Stand, alert, client_of, small_center
+from tests.serving.topics import bootstrap, make, publish, until
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from aiohttp import ClientResponse
+
+__all__ = ["bootstrap"]
+
+
+def run(check: Coroutine[Any, Any, None]) -> None:
+    """Run a check for a minute at most."""
+    asyncio.run(asyncio.wait_for(check, 60))
+
+
+def center() -> Stand:
+    """Return a stand that has read figures and three alerts."""
+    return Stand.fed(small_center()).with_alerts(
+        alert(), alert("queue:claims", "mail", state="cleared"), alert("team:north", None, state="pending")
+    )
+
+
+async def next_alerts(response: ClientResponse) -> dict[str, Any]:
+    """Return the data of the next event that is about alerts."""
+    kind = ""
+    while True:
+        name, _, value = (await asyncio.wait_for(response.content.readuntil(b"\n"), 5)).decode().rstrip("\n").partition(": ")
+        if name == "event":
+            kind = value
+        if name == "data" and kind == "alerts":
+            told: dict[str, Any] = orjson.loads(value)
+            return told
+
+
+def test_the_api_lists_alerts_as_they_are_in_the_topic() -> None:
+    """All of them, or those of the states asked for, with every field of the record and none besides."""
+
+    async def check() -> None:
+        stand = center()
+        stand.alerts.feed(*alert("queue:new", of_tomorrow={"a": 1}))
+        async with client_of(stand.serving()) as client:
+
+            async def told(query: str) -> list[tuple[str, str]]:
+                answer = await (await client.get(f"/api/v1/alerts{query}")).json()
+                return [(record["scope"], record["state"]) for record in answer["alerts"]]
+
+            everything = await (await client.get("/api/v1/alerts")).json()
+            assert everything["alerts"] == [
+                orjson.loads(value)
+                for _, value in (
+                    alert("team:north", None, state="pending"),
+                    alert("queue:claims", "mail", state="cleared"),
+                    alert("queue:new", of_tomorrow={"a": 1}),
+                    alert(),
+                )
+            ]
+            assert (everything["as_of"], everything["stale"]) == ("2026-04-01T09:00:00.000Z", False)
+            assert await told("?state=firing") == [("new", "firing"), ("sales", "firing")]
+            assert await told("?state=cleared&state=pending") == [("north", "pending"), ("claims", "cleared")]
+            refused = await client.get("/api/v1/alerts?state=burning")
+            assert (refused.status, "cleared, firing, pending" in (await refused.json())["error"]) == (400, True)
+
+    run(check())
+
+
+def test_unknown_is_not_none() -> None:
+    """Before the topic of alerts is read nothing is said of them: null, no event, no sample; an empty topic is an empty list."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client:
+            assert (await (await client.get("/api/v1/alerts")).json())["alerts"] is None
+            assert "contact_center_alert_firing" not in await (await client.get("/metrics")).text()
+            async with client.get("/api/v1/events") as stream:
+                stand.with_alerts()
+                assert await next_alerts(stream) == {"version": 1, "whole": True, "firing": {}, "ended": []}
+                assert (await (await client.get("/api/v1/alerts")).json())["alerts"] == []
+                stand.alerts.known = False
+                assert await next_alerts(stream) == {"version": 1, "whole": True, "firing": None, "ended": []}
+
+    run(check())
+
+
+def test_the_event_stream_tells_what_fires_and_what_has_ended() -> None:
+    """All that fire at first, then one by one: fired, changed, cleared or removed; what is only pending is not told."""
+
+    async def check() -> None:
+        stand = center()
+        sales, claims = alert()[0].decode(), alert("queue:claims", "mail")[0].decode()
+        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as stream:
+            told = await next_alerts(stream)
+            assert (told["whole"], told["firing"], told["ended"]) == (True, {sales: orjson.loads(alert()[1])}, [])
+
+            stand.alerts.feed(*alert("queue:other", state="pending"))
+            stand.alerts.feed(*alert("queue:claims", "mail", revision=4))
+            told = await next_alerts(stream)
+            assert (told["whole"], list(told["firing"])) == (False, [claims])
+            assert told["firing"][claims] == orjson.loads(alert("queue:claims", "mail", revision=4)[1])
+
+            stand.alerts.feed(*alert(state="cleared"))
+            stand.alerts.feed(claims.encode(), None)
+            told = await next_alerts(stream)
+            assert (told["whole"], told["firing"], sorted(told["ended"])) == (False, {}, sorted([sales, claims]))
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"no json", b"{}", alert(state="pending")[1].replace(b"pending", b"burning"), alert(since="yesterday")[1]],
+    ids=["text", "nothing", "state", "time"],
+)
+def test_what_is_no_alert_is_left_out_and_counted(value: bytes) -> None:
+    """An unreadable record leaves the one before it standing."""
+    alerts = Alerts()
+
+    assert alerts.feed(*alert())
+    assert not alerts.feed(alert()[0], value)
+    assert not alerts.feed(*alert())
+    assert (alerts.rejected, [entry.raw for entry in alerts.entries()]) == (1, [alert()[1]])
+
+
+@pytest.mark.embedded
+def test_both_topics_are_read_before_anything_is_shown(bootstrap: str) -> None:
+    """With figures read and alerts not, serving is not ready; deleted and rewritten alerts are as the topic says last."""
+
+    async def check() -> None:
+        store, alerts = Store(), Alerts()
+        figures, names = Reader(store, bootstrap=bootstrap, topic_name=latest_topic("both")), alerts_topic("both")
+        readers = Readers(figures, Reader(alerts, bootstrap=bootstrap, topic_name=names))
+        await make(bootstrap, latest_topic("both"))
+        await make(bootstrap, names)
+        await publish(bootstrap, names, [alert(), alert("queue:gone"), alert(state="cleared"), (alert("queue:gone")[0], None)])
+        tasks = [asyncio.create_task(figures.run())]
+        await until(lambda: figures.ready)
+        assert (readers.ready, readers.connected) == (False, False)
+        tasks.append(asyncio.create_task(readers.alerts.run()))
+        await until(lambda: readers.ready and readers.connected)
+        assert [(entry.record.scope, entry.record.state) for entry in alerts.entries()] == [("sales", "cleared")]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(check())
+
+
+@pytest.mark.embedded
+def test_an_older_worker_has_no_alerts(bootstrap: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Without the topic figures are served and alerts are null, said once in the log; once it is there, alerts are served without a gap."""
+    caplog.set_level(logging.INFO, "streams")
+
+    async def check() -> None:
+        store, alerts = Store(), Alerts()
+        old = alerts_topic("older")
+        readers = Readers(
+            Reader(store, bootstrap=bootstrap, topic_name=latest_topic("older")), Reader(alerts, bootstrap=bootstrap, topic_name=old)
+        )
+        await make(bootstrap, latest_topic("older"))
+        await publish(bootstrap, latest_topic("older"), small_center())
+        tasks = [asyncio.create_task(reader.run()) for reader in (readers.figures, readers.alerts)]
+        await until(lambda: readers.ready and readers.connected)
+        await asyncio.sleep(3)
+        assert not alerts.known
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        assert old not in await admin.list_topics()
+        await admin.close()
+        assert sum(old in record.getMessage() and record.levelname == "WARNING" for record in caplog.records) == 1
+
+        unready: list[bool] = []
+        alerts.subscribe(lambda: unready.append(not readers.ready))
+        await make(bootstrap, old)
+        await publish(bootstrap, old, [alert()])
+        await until(lambda: alerts.known and len(alerts.entries()) == 1)
+        assert readers.ready
+        assert not any(unready)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(check())
+
+
+@pytest.mark.embedded
+def test_from_topics_to_every_exit(bootstrap: str) -> None:
+    """The running service, with a webhook where nobody listens, shows alerts in API and metrics; delivery holds nothing up."""
+
+    async def check() -> None:
+        for name in (latest_topic("exits"), alerts_topic("exits"), "exits.alerts.v1"):
+            await make(bootstrap, name)
+        await publish(bootstrap, latest_topic("exits"), small_center())
+        await publish(bootstrap, alerts_topic("exits"), [alert()])
+        announced: asyncio.Queue[str] = asyncio.Queue()
+        settings = ServeSettings(bootstrap=bootstrap, topic_prefix="exits", port=0, webhook=Webhook("http://127.0.0.1:1/"))
+        serving = asyncio.create_task(run_serve(settings, announce=announced.put_nowait, handle_signals=False))
+        async with aiohttp.ClientSession((await announced.get()).removeprefix("serving ")) as client:
+            exposed = ""
+            while 'attempts_total{result="failed"} 0.0' not in exposed or "alert_firing{" not in exposed:
+                await asyncio.sleep(0.1)
+                exposed = await (await client.get("metrics")).text()
+            labels = 'channel="voice",rule="low-service-level",scope="sales",scope_kind="queue",severity="critical"'
+            assert f"contact_center_alert_firing{{{labels}}} 1.0" in exposed
+            await asyncio.sleep(5)  # the group has begun
+            await publish(bootstrap, "exits.alerts.v1", [alert()])
+            while 'attempts_total{result="failed"} 0.0' in exposed or "oldest_undelivered_seconds 0.0" in exposed:
+                await asyncio.sleep(0.1)
+                exposed = await (await client.get("metrics")).text()
+            assert (await client.get("readyz")).status == 200
+            told = await (await client.get("api/v1/alerts?state=firing")).json()
+            assert told["alerts"] == [orjson.loads(alert()[1])]
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    run(check())
