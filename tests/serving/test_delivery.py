@@ -26,9 +26,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.alerts import AlertRecord
 from schemas.topics import topic
+from streams.configuration import load_configuration
 from streams.serving.alert_text import texts_of
 from streams.serving.delivery import Delivery, group_of
-from streams.serving.webhook import Webhook
+from streams.serving.webhook import Webhook, signature
 from tests.serving.records import alert
 from tests.serving.topics import bootstrap, make, publish, until
 from tests.support import kafka as apache
@@ -479,6 +480,36 @@ def test_what_is_no_use_is_refused_without_being_quoted(
     said = capsys.readouterr().err
     assert "CONTACT_STREAMS_ALERT_WEBHOOK" in said
     assert "pass-word" not in said
+
+
+def section() -> str:
+    """Return the section about these alerts on the page about operations."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    return page.partition("\n## Alerts in the stream\n")[2].partition("\n## ")[0]
+
+
+def test_receivers_can_verify_as_documented() -> None:
+    """The function on the page takes what we sign now, and nothing that was altered, is old or is signed with another secret."""
+    place: dict[str, Any] = {}
+    exec(section().partition("```python\n")[2].partition("```")[0], place)  # noqa: S102 - our own page
+    body, stamp = b'{"state":"firing"}', str(int(time.time()))
+    headers = {"Contact-Streams-Timestamp": stamp, "Contact-Streams-Signature": signature(SECRET, stamp, body)}
+    old = {"Contact-Streams-Timestamp": "1", "Contact-Streams-Signature": signature(SECRET, "1", body)}
+
+    assert place["genuine"](SECRET, headers, body)
+    assert not place["genuine"](SECRET, headers, body + b" ")
+    assert not place["genuine"]("another secret 42", headers, body)
+    assert not place["genuine"](SECRET, {**headers, "Contact-Streams-Signature": "v1=ü"}, body)
+    assert not place["genuine"](SECRET, old, body)
+
+
+def test_the_documented_rules_are_lawful(tmp_path: Path) -> None:
+    """The example of rules on the page is a configuration, given a queue with a target."""
+    file = tmp_path / "center.yaml"
+    queues = "queues: {vip: {channel: voice, target: 0.8}}\n"
+    file.write_text(queues + section().partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+
+    assert set(load_configuration(file).alerts) == {"low-service-level", "long-wait"}
 
 
 def sentences(zone: str = "UTC", **changes: Any) -> list[str]:
