@@ -55,6 +55,8 @@ class AlertRule(Model):
     """What it watches; `team:*` unless given, for figures about people."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1, strict=False)] | None = None
     """Only these channels; by default all."""
+    during: Literal["always", "business_hours"] = "always"
+    """With `business_hours` nothing fires while what it watches is closed, and what fires clears when it closes."""
 
     @model_validator(mode="before")
     @classmethod

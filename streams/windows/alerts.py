@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.alerts import AlertRecord
 from schemas.times import format_ms, parse_time_ms
+from streams.windows.hours import opening_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from schemas.alerts import ClearedBecause
     from streams.configuration import Configuration
@@ -21,6 +23,10 @@ __all__ = ["AlertChange", "Alerts", "Look", "Watch"]
 #: Figures of now whose field is not named as the KPI.
 _NOW_FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds"}
 _WITH_DEFINITION = frozenset({"service_level", "service_level_live"})
+
+
+def _always(_at_ms: int) -> bool:
+    return True
 
 
 class Look(NamedTuple):
@@ -42,7 +48,16 @@ class AlertChange(NamedTuple):
 class Watch:
     """One rule on one scope and channel."""
 
-    def __init__(self, name: str, rule: AlertRule, scope: str, channel: str | None, target: float | None, definition: str | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        rule: AlertRule,
+        scope: str,
+        channel: str | None,
+        target: float | None,
+        definition: str | None,
+        is_open: Callable[[str, int], bool],
+    ) -> None:
         below = target if rule.below == "target" else rule.below
         threshold = rule.above if below is None else below
         if threshold is None:
@@ -52,6 +67,7 @@ class Watch:
         self.window = rule.window
         #: what the figure is called in the window's KPIs, or in the figures of now
         self.field = rule.kpi if rule.window is not None else _NOW_FIELDS.get(rule.kpi, rule.kpi)
+        self._is_open = partial(is_open, scope) if rule.during == "business_hours" else _always
         self._threshold = threshold
         self._sign = -1 if below is None else 1
         self._clear_at = threshold if rule.clear_at is None else rule.clear_at
@@ -79,7 +95,8 @@ class Watch:
     def step(self, last: AlertRecord | None, figure: Mapping[str, float | None], look: Look) -> AlertRecord | None:
         """Return where the alert stands after a look: ``last`` itself if that has not changed, None if it stands nowhere."""
         value, at = figure.get("value"), look.at_ms
-        enough = value is not None and (figure.get("denominator") or 0) >= self._minimum
+        is_open = self._is_open(at)
+        enough = is_open and value is not None and (figure.get("denominator") or 0) >= self._minimum
         if last is None or last.state == "cleared":
             if value is None or not enough or not self._beyond(value, self._threshold):
                 return last
@@ -93,6 +110,8 @@ class Watch:
                 return last
             return self._write(last, "firing", figure, at, since=since, fired_at=at)
         fired = None if last.fired_at is None else parse_time_ms(last.fired_at)
+        if not is_open:
+            return self._write(last, "cleared", figure, at, since=since, fired_at=fired, cleared_at=at, cleared_because="closed")
         recovering = None if last.recovering_since is None else parse_time_ms(last.recovering_since)
         if look.stale or (value is not None and enough and self._beyond(value, self._clear_at)):
             # A silent source may have nothing good to tell: what was good before it fell silent counts no more.
@@ -141,6 +160,7 @@ class Alerts:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._rules = configuration.alerts
+        self._is_open = opening_of(configuration)
         self._standing: dict[str, AlertRecord] = {}
         self._changes: list[AlertChange] = []
         self._looked = False
@@ -158,7 +178,7 @@ class Alerts:
         """Return the rules that look at a scope and channel, ready to look."""
         named = f"service_level@{definition.version}"
         return tuple(
-            Watch(name, rule, scope, channel, target, named if rule.kpi in _WITH_DEFINITION else None)
+            Watch(name, rule, scope, channel, target, named if rule.kpi in _WITH_DEFINITION else None, self._is_open)
             for name, rule, target in self._rules_on(scope, channel)
         )
 

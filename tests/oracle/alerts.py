@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from streams.configuration.alerts import AlertRule
 
@@ -31,14 +31,19 @@ class Breach(NamedTuple):
     because: str | None
 
 
-def breaches(seen: Sequence[Seen], rule: AlertRule, *, target: float | None = None) -> list[Breach]:
-    """Return the alerts of one rule, scope and channel in the order in which they fire; `target` is the queue's."""
+def breaches(
+    seen: Sequence[Seen], rule: AlertRule, *, target: float | None = None, is_open: Callable[[int], bool] = lambda _: True
+) -> list[Breach]:
+    """Return the alerts of one rule, scope and channel in the order in which they fire.
+
+    `target` is the queue's; `is_open` says of an instant whether the rule is in force.
+    """
     threshold = target if rule.below == "target" else rule.below
     has_enough = [each.value is not None and (each.denominator is None or each.denominator >= rule.minimum_contacts) for each in seen]
 
     def beyond(index: int, limit: float | None) -> bool:
         value = seen[index].value
-        if value is None or not has_enough[index]:
+        if not is_open(seen[index].at_ms) or value is None or not has_enough[index]:
             return False
         if threshold is not None:
             return value < (threshold if limit is None else limit)
@@ -55,6 +60,11 @@ def breaches(seen: Sequence[Seen], rule: AlertRule, *, target: float | None = No
             return found
         began, at = fired
         cleared = _first_after(seen, good, at + 1, rule.clear_for_seconds)
+        closed = next((index for index in range(at + 1, len(seen)) if not is_open(seen[index].at_ms)), None)
+        if closed is not None and (cleared is None or closed <= cleared[1]):
+            found.append(Breach(seen[began].at_ms, seen[at], seen[closed], "closed"))
+            free_from = closed + 1
+            continue
         if cleared is None:
             return [*found, Breach(seen[began].at_ms, seen[at], None, None)]
         end = cleared[1]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,7 +21,7 @@ from tests.oracle.worlds import random_world
 from tests.properties.pipeline import MemoryPipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streams.configuration.alerts import AlertRule
     from tests.oracle.recount import Recount
@@ -30,8 +33,18 @@ RULES: dict[str, dict[str, Any]] = {
     "waiting": {"kpi": "waiting", "above": 1, "for_seconds": 0, "clear_for_seconds": 0, "scopes": ["queue:*", "total:all"]},
     "given up": {"kpi": "abandon_rate", "above": 0.3, "clear_at": 0.1, "minimum_contacts": 3, "scopes": ["total:*", "site:*"]},
     "speed": {"kpi": "asa", "window": "trailing_5m", "above": 20, "for_seconds": 0, "minimum_contacts": 1, "channels": ["voice", "chat"]},
+    "in hours": {
+        "kpi": "waiting",
+        "above": 0,
+        "for_seconds": 10,
+        "clear_for_seconds": 60,
+        "scopes": ["queue:*", "total:all"],
+        "during": "business_hours",
+    },
     "old mail": {"kpi": "backlog_oldest", "above": 120, "for_seconds": 30, "clear_for_seconds": 10, "channels": ["mail", "ticket"]},
 }
+#: In every hour open from minute 0 to 5, 8 to 13, … 48 to 53: several times in the length of a world.
+HOURS = {"mon-sun": [f"{hour:02}:{minute:02}-{hour:02}:{minute + 5:02}" for hour in range(24) for minute in range(0, 56, 8)]}
 TARGETS = {"sales": 0.9, "care": 0.5}
 PANES = 2
 SEEDS = range(6)
@@ -40,6 +53,8 @@ SEEDS = range(6)
 def with_rules(configuration: Configuration) -> Configuration:
     """Return the configuration of a world with rules and targets."""
     told = configuration.model_dump(exclude_unset=True)
+    for queue in told["queues"].values():
+        queue["business_hours"] = HOURS
     for name, target in TARGETS.items():
         told["queues"][name]["target"] = target
     return Configuration.model_validate({**told, "alerts": RULES})
@@ -72,6 +87,24 @@ def seen_by(rule: AlertRule, told: Recount, scope: str, channel: str, *, stale: 
     return Seen(told.as_of_ms, value, None, stale)
 
 
+def in_hours(at_ms: int, zones: Iterable[str]) -> bool:
+    """Say whether HOURS hold an instant in one of the zones; what a clock shows a second time, as it is set back, is not meant."""
+    clocks = [datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone)) for zone in zones]
+    return any(clock.minute < 56 and clock.minute % 8 < 5 and not clock.fold for clock in clocks)
+
+
+def zones_of(scope: str, configuration: Configuration) -> set[str]:
+    """Return the zones of the queues that a scope has."""
+    named = scope.removeprefix("queue:")
+    queues = [queue for name, queue in configuration.queues.items() if scope == "total:all" or name == named]
+    return {configuration.default_zone if queue.site is None else configuration.sites[queue.site].zone for queue in queues}
+
+
+def always(_: int) -> bool:
+    """Say of a rule without hours that it is in force."""
+    return True
+
+
 def expected(pipeline: MemoryPipeline, configuration: Configuration) -> dict[str, list[Breach]]:
     """Return the alerts that the oracle names, by key."""
     seen: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
@@ -88,7 +121,9 @@ def expected(pipeline: MemoryPipeline, configuration: Configuration) -> dict[str
     for (name, channel, scope), sights in seen.items():
         target = TARGETS.get(scope.removeprefix("queue:"))
         if RULES[name].get("below") != "target" or target is not None:
-            found[f"alert|{name}|{channel}|{scope}"] = breaches(sights, configuration.alerts[name], target=target)
+            zones = zones_of(scope, configuration) if RULES[name].get("during") else None
+            is_open = partial(in_hours, zones=zones) if zones else always
+            found[f"alert|{name}|{channel}|{scope}"] = breaches(sights, configuration.alerts[name], target=target, is_open=is_open)
     return {key: each for key, each in found.items() if each}
 
 
@@ -127,4 +162,5 @@ def test_alerts_equal_the_oracles(seed: int) -> None:
     firing = {key for key, states in should.items() if states[-1][0] == "firing"}
     assert {key for key, record in pipeline.alerts_latest.items() if record["state"] == "firing"} == firing
     print(f"seed {seed}: {sum(map(len, should.values()))} records of {len(should)} alerts, {len(pipeline.flushes)} flushes")  # noqa: T201
+    assert any(state[4] == "closed" for states in should.values() for state in states)
     assert any(state[0] == "cleared" for states in should.values() for state in states)
