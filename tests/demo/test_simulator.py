@@ -193,7 +193,7 @@ class TestContacts:
                     assert event["reports"] == ["hold", "wrap_up"]
 
     def test_everything_happens(self, day: list[Emission]) -> None:
-        """A day has of everything: abandons, overflows, holds, transfers, unanswered rings, spam, reopened mails, people who come again."""
+        """A day has of everything: abandons, overflows, transfers, unanswered rings, spam, callbacks, surveys, people who come again."""
         kinds = Counter(each.event["type"] for each in day)
         reasons = Counter(each.event.get("reason") for each in day if each.event["type"] == "contact.left_queue")
         outcomes = Counter(each.event.get("outcome") for each in day)
@@ -207,11 +207,41 @@ class TestContacts:
             "contact.not_offered",
             "contact.excluded",
             "contact.work_started",
+            "contact.callback_ended",
+            "survey.answered",
         )
         assert min(kinds[kind] for kind in wanted) > 0
         assert min(reasons["abandoned"], reasons["overflow"], outcomes["no_answer"], outcomes["withdrawn"]) > 0
         assert any(each.event.get("status") == "reopened" for each in day)
         assert max(customers.values()) > 1
+
+    def test_callbacks_and_surveys_go_in_order(self, day: list[Emission]) -> None:
+        """Who asks for a callback has left a queue for it and is called until it ends, once; an answer is to the survey that was asked."""
+        ended: Counter[str] = Counter()
+        answers: Counter[str] = Counter()
+        for events in facts(day, "contact-events").values():
+            pending, asked = False, None
+            for before, event in pairwise(events):
+                kind = event["type"]
+                if kind == "contact.callback_requested":
+                    assert (before["type"], before["reason"], pending) == ("contact.left_queue", "callback", False)
+                    pending = True
+                elif kind == "contact.callback_attempted":
+                    assert pending
+                elif kind == "contact.callback_ended":
+                    assert pending
+                    assert (before["type"], before["outcome"]) == ("contact.callback_attempted", event["outcome"])
+                    pending = False
+                    ended[event["outcome"]] += 1
+                elif kind == "survey.invited":
+                    asked = (event["kind"], event["scale"])
+                elif kind == "survey.answered":
+                    assert (event["kind"], event["scale"]) == asked
+                    lowest, highest = map(int, event["scale"].split("-"))
+                    assert lowest <= event["score"] <= highest
+                    answers[event["kind"]] += 1
+        assert set(ended) == {"reached", "no_answer"}
+        assert min(answers["csat"], answers["nps"]) > 100
 
     def test_every_voice_queue_is_alive(self, day: list[Emission]) -> None:
         """In any quarter of an hour every voice queue answers a call, and one that was answered is wrapped up."""

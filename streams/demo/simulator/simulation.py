@@ -7,6 +7,7 @@ from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from streams.demo.simulator.afterwards import Afterwards
 from streams.demo.simulator.agenda import Agenda
 from streams.demo.simulator.arrivals import LONGEST_GAP_SECONDS, next_arrival_ms
 from streams.demo.simulator.center import QUEUES, QueuePlan
@@ -66,7 +67,8 @@ class Simulation:
         self._floor = Floor(self._agenda, self._outbox, self._random, start_ms)
         self._customers: list[str] = []
         self._numbers = dict.fromkeys(("voice", "chat", "mail"), 0)
-        voice, chat, mail = Voice(self._floor), Chat(self._floor), Mail(self._floor)
+        afterwards = Afterwards(self._floor, Random(f"{seed} afterwards"))
+        voice, chat, mail = Voice(self._floor, afterwards), Chat(self._floor, afterwards), Mail(self._floor)
         self._floor.flows = {"voice": voice, "chat": chat, "mail": mail}
         self._arrivals: dict[MediaChannel, _Arrives] = {"voice": voice, "chat": chat, "mail": mail}
         for queue in QUEUES.values():

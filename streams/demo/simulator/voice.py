@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from streams.demo.simulator.center import QUEUES, QueuePlan
 
 if TYPE_CHECKING:
+    from streams.demo.simulator.afterwards import Afterwards
     from streams.demo.simulator.floor import Contact, Floor, Person
 
 __all__ = ["Voice"]
@@ -27,8 +28,9 @@ _MOST_LEGS: Final = 3
 class Voice:
     """Calls from the first ring in the menu to the end of the wrap-up."""
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, afterwards: Afterwards) -> None:
         self._floor = floor
+        self._afterwards = afterwards
         self._agenda = floor.agenda
         self._random = floor.random
 
@@ -75,7 +77,11 @@ class Voice:
             self._floor.tell(contact, "contact.offer_ended", {"agent": rung.person_id, "queue": contact.queue.name, "outcome": "withdrawn"})
         self._floor.leave(contact)
         contact.state = "gone"
-        self._floor.tell(contact, "contact.left_queue", {"queue": contact.queue.name, "reason": "abandoned"})
+        rather_called = rung is None and self._afterwards.rather_called()
+        reason = "callback" if rather_called else "abandoned"
+        self._floor.tell(contact, "contact.left_queue", {"queue": contact.queue.name, "reason": reason})
+        if rather_called:
+            self._afterwards.call_back(contact)
         self._floor.tell(contact, "contact.ended", {"by": "customer"})
         if rung is not None:
             self._floor.release(rung, contact)
@@ -147,6 +153,7 @@ class Voice:
         contact.state = "gone"
         by = "customer" if self._random.random() < _ENDED_BY_CUSTOMER else "agent"
         self._floor.tell(contact, "contact.ended", {"by": by})
+        self._afterwards.survey(contact)
         self._wrap_up(contact, person, contact.queue)
 
     def _wrap_up(self, contact: Contact, person: Person, queue: QueuePlan) -> None:
