@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from streams.demo.simulator.emission import Emission
 
-__all__ = ["BAD_RECORDS", "CENTERS", "BadRecord", "LoadPlan", "bad_records", "events_of", "final_ms", "main", "partition_of"]
+__all__ = ["BAD_RECORDS", "CENTERS", "BadRecord", "LoadPlan", "Publisher", "bad_records", "events_of", "final_ms", "main", "partition_of"]
 
 #: How many simulated centers run side by side: at 6,000 events a second a minute of theirs passes in half a second.
 CENTERS = 20
@@ -131,13 +131,15 @@ def bad_records(seed: int) -> list[BadRecord]:
     ]
 
 
-class _Publisher:
+class Publisher:
     """Sends events in whole batches, each to the partition of its key, and heartbeats to every partition."""
 
     def __init__(self, plan: LoadPlan, producer: AIOKafkaProducer) -> None:
         self._plan, self._producer = plan, producer
         self._topics = {source: (plan.topic(source), topic(f"{source}.v1").partitions) for source in _SOURCES}
         self._partitions: dict[str, int] = {}
+        #: Records acknowledged; a heartbeat is one in every partition.
+        self.records = 0
 
     async def send(self, events: Iterable[Emission]) -> None:
         """Send ``events`` in order and return when every one is acknowledged."""
@@ -163,6 +165,7 @@ class _Publisher:
             pending.append(await self._producer.send_batch(batch, name, partition=partition))
         for delivered in pending:
             await delivered
+        self.records += sum(map(len, batches.values()))
 
     async def send_bad(self, record: BadRecord) -> list[Any]:
         """Send a bad record and return its topic, partition and offset."""
@@ -179,7 +182,7 @@ async def publish(plan: LoadPlan, stop: asyncio.Event) -> dict[str, Any]:
     )
     await producer.start()
     try:
-        publisher, emissions = _Publisher(plan, producer), events_of(plan.seed)
+        publisher, emissions = Publisher(plan, producer), events_of(plan.seed)
         chance = Random(~plan.seed)
         bad = list(zip(sorted(chance.uniform(0, plan.bad_seconds) for _ in range(BAD_RECORDS)), bad_records(plan.seed), strict=True))
         places, sent, last = [], 0, None
