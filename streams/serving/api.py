@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -42,6 +43,8 @@ _HEADERS = {
 #: The files of the page and their types.
 _PAGE = {
     "index.html": "text/html",
+    "alerts.css": "text/css",
+    "alerts.js": "text/javascript",
     "wallboard.js": "text/javascript",
     "wallboard.css": "text/css",
     "icon.svg": "image/svg+xml",
@@ -103,7 +106,7 @@ def create_app(serving: Serving) -> web.Application:
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready)
     app.router.add_get("/", _page)
-    app.router.add_get("/{file:wallboard\\.js|wallboard\\.css|icon\\.svg}", _page)
+    app.router.add_get(f"/{{file:{'|'.join(re.escape(name) for name in _PAGE if name != 'index.html')}}}", _page)
     return app
 
 

@@ -16,11 +16,14 @@ from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
+from tests.serving.chromium import Chromium, binary
 from tests.serving.records import Stand, alert, client_of, small_center
 from tests.serving.topics import bootstrap, make, publish, until
+from tests.support.require import require
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
 
     from aiohttp import ClientResponse
 
@@ -230,5 +233,63 @@ def test_from_topics_to_every_exit(bootstrap: str) -> None:
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await serving
+
+    run(check())
+
+
+STRIP = "[...document.querySelectorAll('#alerts li')].map(li => [li.className, ...[...li.children].map(e => e.innerText)])"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("language", "texts", "news"),
+    [
+        (
+            "en",
+            ["Critical", "low-service-level", "sales · Voice", "62.0 % below 80.0 %", "for 6 min"],
+            "Warning: long-wait, claims · Mail",
+        ),
+        ("ja", ["重大", "low-service-level", "sales · 電話", "62.0% 80.0%未満", "6分継続中"], "注意: long-wait, claims · メール"),
+    ],
+    ids=["English", "Japanese"],
+)
+def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, tmp_path: Path) -> None:
+    """A strip names severity, rule, queue, figure and how long; what fires later is announced, critical ones stand first."""
+    require(binary(), "the page is tested in Chromium: apt-get install chromium")
+
+    async def check() -> None:
+        stand = Stand.fed(small_center()).with_alerts(alert(), alert("queue:claims", "mail", state="pending", rule="long-wait"))
+        async with client_of(stand.serving()) as client, Chromium(width=390) as page:
+            await page.open(str(client.make_url(f"/?lang={language}")))
+            await page.until("document.querySelector('#alerts li .lasted')?.innerText")
+            assert await page.ask(STRIP) == [["critical", *texts]]
+            assert await page.ask("document.getElementById('alert-news').innerText") == ""
+            shape = "getComputedStyle(document.querySelector('#alerts .severity'), '::before').content"
+            assert await page.ask(shape) == '"▲ "'
+
+            wait = {
+                "rule": "long-wait",
+                "severity": "warning",
+                "kpi": "longest_wait",
+                "window": None,
+                "below": None,
+                "above": 90,
+                "value": 3725,
+            }
+            stand.alerts.feed(*alert("queue:claims", "mail", **{**wait, "since": "2026-04-01T08:00:00Z"}))
+            await page.until("document.querySelectorAll('#alerts li').length === 2")
+            assert [item[0] for item in await page.ask(STRIP)] == ["critical", "warning"]
+            assert "1:02:05" in (await page.ask(STRIP))[1][4]
+            assert await page.ask("document.getElementById('alert-news').textContent") == news
+            assert await page.ask("document.documentElement.scrollWidth") <= 390
+            await page.photograph(tmp_path / "alerts.png")
+
+            for n in range(7):
+                stand.alerts.feed(*alert(f"queue:{n}", severity="warning"))
+            await page.until("document.querySelector('#alerts .more').innerText")
+            assert "3" in await page.ask("document.querySelector('#alerts .more').innerText")
+            stand.with_alerts(alert(state="cleared"))
+            await page.until("document.getElementById('alerts').hidden")
+            assert page.complaints == []
 
     run(check())

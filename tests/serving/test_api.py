@@ -11,7 +11,7 @@ import pytest
 from streams.catalogue import KPIS, WORDS
 from tests.serving.records import AS_OF, Stand, client_of, now_record, progress, small_center, window
 
-PATHS = ["/", "/wallboard.js", "/wallboard.css", "/icon.svg", "/metrics", "/healthz", "/readyz"]
+PATHS = ["/", "/wallboard.js", "/wallboard.css", "/icon.svg", "/alerts.js", "/alerts.css", "/metrics", "/healthz", "/readyz"]
 PATHS += ["/api/v1/figures", "/api/v1/queues/sales", "/api/v1/catalogue", "/api/v1/nothing"]
 
 
@@ -193,12 +193,14 @@ def test_only_the_files_of_the_page() -> None:
 
     async def check() -> None:
         async with client_of(Stand().serving()) as client:
-            types = {path: (await client.get(path)).headers["Content-Type"] for path in PATHS[:4]}
+            types = {path: (await client.get(path)).headers["Content-Type"] for path in PATHS[:6]}
             assert types == {
                 "/": "text/html; charset=utf-8",
                 "/wallboard.js": "text/javascript; charset=utf-8",
                 "/wallboard.css": "text/css; charset=utf-8",
                 "/icon.svg": "image/svg+xml; charset=utf-8",
+                "/alerts.js": "text/javascript; charset=utf-8",
+                "/alerts.css": "text/css; charset=utf-8",
             }
             for path in ("/index.html", "/store.py", "/..%2fstore.py", "/page/wallboard.js", "/wallboardxjs"):
                 assert (await client.get(path)).status == 404
@@ -209,13 +211,14 @@ def test_only_the_files_of_the_page() -> None:
 def test_the_page_loads_nothing_from_elsewhere() -> None:
     """The page's files name no other host, and have no inline script or style, which the policy would refuse."""
     page = files("streams.serving").joinpath("page")
-    texts = {name: page.joinpath(name).read_text(encoding="utf-8") for name in ("index.html", "wallboard.js", "wallboard.css")}
+    names = ("index.html", "wallboard.js", "wallboard.css", "alerts.js", "alerts.css")
+    texts = {name: page.joinpath(name).read_text(encoding="utf-8") for name in names}
 
     assert not [
         name for name, text in texts.items() if re.search(r"(https?:)?//[a-z0-9]", re.sub(r"^\s*// .*$", "", text, flags=re.MULTILINE))
     ]
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", texts["index.html"])
-    assert not re.search(r"innerHTML|insertAdjacentHTML|outerHTML|\beval\b|new Function", texts["wallboard.js"])
+    assert not re.search(r"innerHTML|insertAdjacentHTML|outerHTML|\beval\b|new Function", texts["wallboard.js"] + texts["alerts.js"])
 
 
 def test_an_error_of_ours_tells_nothing_of_the_inside() -> None:

@@ -1,5 +1,7 @@
 // Shows the figures of the event stream. Null is shown as "–", never as 0; every time is taken from the figures' own as-of.
 
+import { AlertStrip } from "./alerts.js";
+
 const NOTHING = "–";
 const WINDOWS = [5, 15, 30, 60];
 // Below this many contacts a service level is shown without color: one contact would decide it.
@@ -33,6 +35,7 @@ const label = (id) => capitalized(kpis.get(id)[language]);
 
 const locale = language === "ja" ? "ja-JP" : "en-GB";
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
 const known = (value) => value !== null && value !== undefined;
 const count = (value) => (known(value) ? whole.format(value) : NOTHING);
 
@@ -55,6 +58,12 @@ function age(seconds) {
   const units = [["days", 86400], ["hours", 3600], ["minutes", 60], ["seconds", 1]];
   const [unit, length] = units.find(([, n]) => seconds >= n) ?? ["seconds", 1];
   return word(unit, { n: whole.format(Math.max(0, Math.floor(seconds / length))) });
+}
+
+function figure(id, value) {
+  const unit = kpis.get(id)?.unit;
+  if (unit === "ratio") return percent(value);
+  return unit === "seconds" ? duration(value) : known(value) ? decimal.format(value) : NOTHING;
 }
 
 // ---- cells: made once, changed only where the text differs
@@ -244,6 +253,8 @@ function figuresAge() {
   return header.age_seconds + (performance.now() - heardAt) / 1000;
 }
 
+const asOf = () => (known(header?.as_of) ? Date.parse(header.as_of) : null);
+
 function showStanding() {
   const asOf = header?.as_of;
   const time = known(asOf) ? new Date(asOf).toLocaleTimeString(locale) : null;
@@ -267,6 +278,7 @@ function showStanding() {
 // ---- the stream
 
 let draw = () => {};
+let strip = null;
 let drawing = false;
 
 function drawSoon() {
@@ -297,6 +309,7 @@ function follow() {
   const stream = new EventSource(`api/v1/events?window=${windowName}`);
   stream.addEventListener("snapshot", (event) => take(event.data, true));
   stream.addEventListener("change", (event) => take(event.data, false));
+  strip.follow(stream);
   stream.addEventListener("error", () => {
     connected = false;
     showStanding();
@@ -364,7 +377,9 @@ async function begin() {
     in_progress: tile(label("in_progress"), meaning("in_progress")),
     agents: tile(word("free_agents"), word("free_agents_meaning")),
   };
+  strip = new AlertStrip(byId("alerts"), byId("alert-news"), { word, named, age, figure, label: (id) => (kpis.has(id) ? label(id) : id), asOf });
   draw = () => {
+    strip.show();
     showSummary(tiles);
     showQueues(queues);
     showTeams(teams);
