@@ -6,8 +6,9 @@ import asyncio
 import gc
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -22,7 +23,6 @@ from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import NoReturn
 
     from streams.configuration import Configuration
@@ -44,6 +44,8 @@ class WorkerSettings:
     #: Port of /metrics and the health pages; 0 takes a free one, None serves none.
     port: int | None = None
     flush_interval_seconds: float = 0.25
+    #: Passed to every aiokafka client, as ``EngineSettings.client_options``; may hold a password.
+    client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def topic_specs(prefix: str, replication: int) -> list[TopicSpec]:
@@ -59,9 +61,9 @@ def topic_specs(prefix: str, replication: int) -> list[TopicSpec]:
     ]
 
 
-async def create_topics(bootstrap: str, prefix: str = DEFAULT_PREFIX, replication: int = 1) -> None:
+async def create_topics(bootstrap: str, prefix: str = DEFAULT_PREFIX, replication: int = 1, **client_options: Any) -> None:
     """Create the topics that are missing; refuse those with another number of partitions."""
-    await ensure_topics(bootstrap, topic_specs(prefix, replication))
+    await ensure_topics(bootstrap, topic_specs(prefix, replication), **client_options)
 
 
 def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapping[str, StageCounters]) -> list[Flow]:
@@ -108,6 +110,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             name="roll-up",
             source=panes.full_name(prefix),
             restore=(latest.full_name(prefix), alerts_latest.full_name(prefix), panes.full_name(prefix)),
+            flushes_second=True,
             stage_factory=lambda p: RollUpStage(p, configuration, roll_up, counters["roll-up"]),
         ),
     ]
@@ -117,13 +120,14 @@ def run(settings: WorkerSettings, configuration: Configuration) -> NoReturn:
     """Create missing topics, then track and roll up until SIGTERM or SIGINT."""
     # Conversations live long and have no cycles: looking through all of them for garbage every few thousand events is for nothing.
     gc.set_threshold(100_000, 50, 100)
-    asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication))
+    asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
     app_id = f"{settings.prefix}.worker"
     engine = EngineSettings(
         app_id=app_id,
         bootstrap=settings.bootstrap,
         flush_interval_seconds=settings.flush_interval_seconds,
         group_instance_id=settings.instance_id,
+        client_options=settings.client_options,
     )
     counters = {name: StageCounters() for name in ("track-contacts", "track-agents", "roll-up")}
     health = Health()

@@ -34,6 +34,9 @@ _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 #: and not more than this many intervals apart.
 _REST = 3
 
+#: How much of the interval is left between the flows that flush first and those that read what they wrote, for it to arrive.
+_ARRIVAL = 0.25
+
 #: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
 _GRACE_SECONDS = 5.0
 
@@ -391,15 +394,28 @@ class Ownership:
 
     async def _flush_regularly(self) -> None:
         interval = self._settings.flush_interval_seconds
+        gap = interval * _ARRIVAL if any(flow.flushes_second for flow in self._flows.values()) else 0.0
         while not self._stopping.is_set():
             began = time.monotonic()
-            if not self._paused:
-                await self._flush_all()
-                self._health.progressed()
+            await self._flush_unless_paused(second=False)
+            worked = time.monotonic() - began
+            if gap:
+                await self._rest(gap)
+                resumed = time.monotonic()
+                await self._flush_unless_paused(second=True)
+                worked += time.monotonic() - resumed
             took = time.monotonic() - began
-            pause = max(interval - took, min(took * _REST, interval * _REST))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await self._rest(max(interval - took, min(worked, interval) * _REST - gap))
+
+    async def _rest(self, seconds: float) -> None:
+        """Let chunks be processed, but no longer than until the stop."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _flush_unless_paused(self, *, second: bool) -> None:
+        if not self._paused:
+            await asyncio.gather(*(self._owners[place].flush() for place in self._ready if self._flows[place[0]].flushes_second == second))
+            self._health.progressed()
 
     async def _flush_all(self) -> None:
         await asyncio.gather(*(self._owners[place].flush() for place in self._ready))

@@ -38,7 +38,7 @@ class EngineSettings:
     #: How many partitions are restored at a time.
     parallel_restores: int = 4
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
-    client_options: Mapping[str, Any] = field(default_factory=dict)
+    client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Flow:
     #: Further topics read from the start, same partition number, before the first chunk. When the source
     #: is among them, the chunks begin where this reading ended, whatever the group has committed.
     restore: tuple[str, ...] = ()
+    #: Its source is what other flows write: in each round its flushes come after theirs, and pass on what they have just written.
+    flushes_second: bool = False
 
     @property
     def restored(self) -> tuple[str, ...]:
