@@ -7,13 +7,16 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streams.commands import queue_log_options
 from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, label, start_logging
+from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.mapping_options import make_mapper
+from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.feed import Summary, follow, publish_history
 from streams.connectors.follow import StateFileError
+from streams.connectors.identities import IdentifyingPublisher, Identities
 from streams.connectors.mapping import MappingError
 from streams.connectors.mapping.feed import publish_file
 from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublishedError
@@ -22,9 +25,13 @@ if TYPE_CHECKING:
     import argparse
 
     from streams.connectors.mapping import Mapper, Mapping
+    from streams.connectors.publishing import Publisher
     from streams.connectors.queue_log import QueueLogParser
 
 __all__ = ["add_parser", "run", "run_mapping"]
+
+
+_CONFIG_HELP: Final = "configuration file (YAML), for the identities of people"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     queue_log.add_argument("--state", type=Path, help="where --follow keeps its place (default: FILE.state)")
     queue_log_options.add_options(queue_log)
+    queue_log.add_argument("--config", type=Path, help=_CONFIG_HELP)
     add_kafka_options(queue_log)
     add_log_option(queue_log)
     queue_log.set_defaults(run=run)
@@ -54,6 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     mapping.add_argument("--mapping", type=Path, required=True, metavar="FILE", help="the mapping file (YAML)")
     mapping.add_argument("--source", type=label, help="names the system in every event (default: the mapping's source)")
     mapping.add_argument("--site", type=label, help="the site its events belong to (default: the mapping's site)")
+    mapping.add_argument("--config", type=Path, help=_CONFIG_HELP)
     add_kafka_options(mapping)
     add_log_option(mapping)
     mapping.set_defaults(run=run_mapping)
@@ -64,14 +73,15 @@ def run(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         parser = queue_log_options.make_parser(args)
-    except ValueError as error:
+        publisher = _publisher(args, parser.source)
+    except (ConfigurationError, KafkaSecurityError, ValueError) as error:
         return fail(error)
     if args.once and not os.access(args.file, os.R_OK):
         return fail(f"{args.file}: is not there or cannot be read")
     if not args.file.parent.is_dir():
         return fail(f"{args.file.parent}: is no folder; a log that is followed may come later, its folder may not")
     try:
-        summary = asyncio.run(_publish(args, parser))
+        summary = asyncio.run(_publish(args, parser, publisher))
     except (StateFileError, NotPublishedError) as error:
         return fail(error, code=1)
     except OSError as error:
@@ -86,12 +96,13 @@ def run_mapping(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         mapping, mapper = make_mapper(args.mapping, source=args.source, site=args.site)
-    except (MappingError, ValueError) as error:
+        publisher = _publisher(args, mapper.source)
+    except (ConfigurationError, KafkaSecurityError, MappingError, ValueError) as error:
         return fail(error)
     if not os.access(args.file, os.R_OK):
         return fail(f"{args.file}: is not there or cannot be read")
     try:
-        summary = asyncio.run(_publish_mapped(args, mapping, mapper))
+        summary = asyncio.run(_publish_mapped(args, mapping, mapper, publisher))
     except MappingError as error:
         return fail(error)
     except NotPublishedError as error:
@@ -103,28 +114,29 @@ def run_mapping(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _publish_mapped(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> Summary:
+async def _publish_mapped(args: argparse.Namespace, mapping: Mapping, mapper: Mapper, publisher: Publisher) -> Summary:
     stop = interruptible()
-    publisher = _publisher(args, mapper.source)
     try:
         return await publish_file(args.file, mapping, mapper, publisher, stop=stop)
     finally:
         await publisher.stop()
 
 
-def _publisher(args: argparse.Namespace, source: str) -> KafkaPublisher:
-    return KafkaPublisher(
+def _publisher(args: argparse.Namespace, source: str) -> Publisher:
+    identities = Identities(load_configuration(args.config))
+    publisher = KafkaPublisher(
         args.bootstrap,
         EventTopics.with_prefix(args.prefix),
         now=lambda: datetime.now(UTC),
         timeout_seconds=10,
         client_id=f"contact-streams-{source}",
+        client_options=kafka_client_options(),
     )
+    return IdentifyingPublisher(publisher, identities)
 
 
-async def _publish(args: argparse.Namespace, parser: QueueLogParser) -> Summary:
+async def _publish(args: argparse.Namespace, parser: QueueLogParser, publisher: Publisher) -> Summary:
     stop = interruptible()
-    publisher = _publisher(args, parser.source)
     try:
         if args.once:
             return await publish_history(args.file, parser, publisher, stop=stop)

@@ -6,15 +6,21 @@ import asyncio
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, start_logging
+from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
+from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.gateway import Gateway, GatewaySettings, NotPermittedHereError
+from streams.connectors.identities import IdentifyingPublisher, Identities
 from streams.connectors.publishing import EventTopics, KafkaPublisher
 from streams.connectors.senders import TOKENS_VARIABLE, Senders, TokensError
 
 if TYPE_CHECKING:
     import argparse
+
+    from streams.connectors.publishing import Publisher
 
 __all__ = ["add_parser", "run"]
 
@@ -43,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SECONDS",
         help="how far behind now the senders are taken to be complete (default: %(default)s)",
     )
+    parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -54,8 +61,12 @@ def run(args: argparse.Namespace) -> int:
         return fail("gateway: --rate and --burst are above 0, --complete-after is 0 or more")
     try:
         senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""))
+        identities = Identities(load_configuration(args.config))
+        client_options = kafka_client_options()
     except TokensError as error:
         return fail(f"{TOKENS_VARIABLE}: {error}")
+    except (ConfigurationError, KafkaSecurityError) as error:
+        return fail(error)
     settings = GatewaySettings(
         host=args.host,
         port=args.port,
@@ -63,14 +74,18 @@ def run(args: argparse.Namespace) -> int:
         burst_events=args.burst,
         complete_after_seconds=args.complete_after,
     )
-    return asyncio.run(_serve(args, senders, settings))
-
-
-async def _serve(args: argparse.Namespace, senders: Senders, settings: GatewaySettings) -> int:
-    stop = interruptible()
-    publisher = KafkaPublisher(
-        args.bootstrap, EventTopics.with_prefix(args.prefix), now=lambda: datetime.now(UTC), client_id="contact-streams-gateway"
+    kafka = KafkaPublisher(
+        args.bootstrap,
+        EventTopics.with_prefix(args.prefix),
+        now=lambda: datetime.now(UTC),
+        client_id="contact-streams-gateway",
+        client_options=client_options,
     )
+    return asyncio.run(_serve(args, senders, settings, IdentifyingPublisher(kafka, identities)))
+
+
+async def _serve(args: argparse.Namespace, senders: Senders, settings: GatewaySettings, publisher: Publisher) -> int:
+    stop = interruptible()
     try:
         gateway = Gateway(publisher, senders, settings)
         address = await gateway.start()

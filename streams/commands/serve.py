@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from streams.catalogue import kind_of_window
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
+from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import ConfigurationError, load_configuration
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         configuration = load_configuration(args.config)
-    except ConfigurationError as error:
+        client_options = kafka_client_options()
+    except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)
     windows = tuple(name.strip() for name in args.windows.split(",") if name.strip())
     try:
@@ -58,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"serve: {error}")
     settings = ServeSettings(
         bootstrap=args.bootstrap,
+        client_options=client_options,
         topic_prefix=args.prefix,
         host=args.host,
         port=args.port,

@@ -21,7 +21,7 @@ from schemas.times import format_ms, to_ms
 from schemas.topics import DEFAULT_PREFIX, dead_letters_of, topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from schemas.base import Event
@@ -168,6 +168,7 @@ class KafkaPublisher:
         topics: where to.
         timeout_seconds: how long ``publish`` waits for Kafka altogether.
         now: stamped on dead letters.
+        client_options: given to the producer too: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
     """
 
     def __init__(
@@ -178,12 +179,13 @@ class KafkaPublisher:
         now: Callable[[], datetime],
         timeout_seconds: float = 5.0,
         client_id: str = "contact-streams-connector",
+        client_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.topics = topics
-        self._bootstrap = bootstrap
         self._now = now
         self._timeout_seconds = timeout_seconds
-        self._client_id = client_id
+        self._bootstrap = bootstrap
+        self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": client_id, **(client_options or {})}
         self._producer: Any = None
         self._connecting = asyncio.Lock()
 
@@ -240,8 +242,7 @@ class KafkaPublisher:
         async with self._connecting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
-                    client_id=self._client_id,
+                    **self._client,
                     acks="all",
                     enable_idempotence=True,
                     max_request_size=_MAX_REQUEST_BYTES,

@@ -49,7 +49,7 @@ class ServeSettings:
     #: Service level targets by queue, shown beside the figure; 0 to 1.
     targets: Mapping[str, float] = field(default_factory=dict)
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
-    client_options: Mapping[str, Any] = field(default_factory=dict)
+    client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     #: Where alerts are delivered to; None delivers none.
     webhook: Webhook | None = None
     #: The time zone of what people are told of alerts.

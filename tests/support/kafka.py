@@ -19,12 +19,12 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["VERSION", "Cluster", "cluster", "die_with_parent", "free_port", "jars", "missing"]
+__all__ = ["PASSWORD", "USER", "VERSION", "Cluster", "Listener", "cluster", "die_with_parent", "free_port", "jars", "missing"]
 
 _POM = Path(__file__).with_name("kafka-pom.xml")
 _found = re.search(r"<kafka\.version>(.+)</kafka\.version>", _POM.read_text(encoding="utf-8"))
@@ -38,6 +38,9 @@ VERSION: str = _found.group(1)
 _READY_SECONDS = 60.0
 
 _PR_SET_PDEATHSIG = 1
+
+#: Who may come in through listeners that ask.
+USER, PASSWORD = "contact-streams", "a-secret-of-tests"
 
 
 def missing() -> str | None:
@@ -94,12 +97,24 @@ def free_port() -> int:
         return port
 
 
-class Cluster:
-    """One or several combined broker and controller nodes on 127.0.0.1, numbered from 1."""
+class Listener(NamedTuple):
+    """A further way to reach a node; settings without the listener's name before them."""
 
-    def __init__(self, nodes: int, folder: Path) -> None:
+    protocol: str
+    settings: Mapping[str, str]
+
+
+class Cluster:
+    """One or several combined broker and controller nodes on 127.0.0.1, numbered from 1.
+
+    A single node may have further listeners, by name: their security protocol and the settings of each. ``user`` and
+    ``password`` are then known to it by SCRAM.
+    """
+
+    def __init__(self, nodes: int, folder: Path, listeners: Mapping[str, Listener] | None = None) -> None:
         """Lay out ``nodes`` nodes below ``folder``; nothing runs yet."""
         self._folder = folder
+        self._listeners = {name: (listener, free_port()) for name, listener in (listeners or {}).items()}
         self._jars = jars()
         self._ports = {node: (free_port(), free_port()) for node in range(1, nodes + 1)}
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -116,6 +131,10 @@ class Cluster:
     def bootstrap(self) -> str:
         """The addresses a client starts with."""
         return ",".join(f"127.0.0.1:{port}" for port, _ in self._ports.values())
+
+    def bootstrap_of(self, listener: str) -> str:
+        """Return the address of a further listener; its certificate is for localhost."""
+        return f"localhost:{self._listeners[listener][1]}"
 
     def start(self, *nodes: int, wait: bool = True) -> None:
         """Start ``nodes`` (all without arguments), and ``wait_ready`` unless told otherwise.
@@ -203,6 +222,7 @@ class Cluster:
                 "format",
                 f"--cluster-id={identity}",
                 f"--config={home / 'server.properties'}",
+                *([f"--add-scram=SCRAM-SHA-256=[name={USER},password={PASSWORD}]"] if self._listeners else []),
             ],
             capture_output=True,
             text=True,
@@ -216,13 +236,15 @@ class Cluster:
         client, controller = self._ports[node]
         voters = ",".join(f"{number}@127.0.0.1:{port}" for number, (_, port) in self._ports.items())
         copies = min(3, len(self._ports))
-        settings = {
+        further = [f"{name}://localhost:{port}" for name, (_, port) in self._listeners.items()]
+        protocols = [f"{name}:{listener.protocol}" for name, (listener, _) in self._listeners.items()]
+        settings: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": node,
             "controller.quorum.voters": voters,
-            "listeners": f"CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"CLIENT://127.0.0.1:{client}",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": ",".join([f"CLIENT://127.0.0.1:{client}", f"CONTROLLER://127.0.0.1:{controller}", *further]),
+            "advertised.listeners": ",".join([f"CLIENT://127.0.0.1:{client}", *further]),
+            "listener.security.protocol.map": ",".join(["CLIENT:PLAINTEXT", "CONTROLLER:PLAINTEXT", *protocols]),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENT",
             "log.dirs": self._home(node) / "data",
@@ -250,6 +272,8 @@ class Cluster:
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
             "log.cleaner.threads": 1,
         }
+        for name, (listener, _) in self._listeners.items():
+            settings |= {f"listener.name.{name.lower()}.{key}": value for key, value in listener.settings.items()}
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
     def wait_ready(self) -> None:
@@ -309,10 +333,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int = 1) -> Iterator[Cluster]:
+def cluster(nodes: int = 1, listeners: Mapping[str, Listener] | None = None) -> Iterator[Cluster]:
     """Run ``nodes`` nodes of Apache Kafka for the length of a ``with`` block. Call it from the main thread."""
     with tempfile.TemporaryDirectory(prefix="contact-streams-kafka-", ignore_cleanup_errors=True) as folder:
-        running = Cluster(nodes, Path(folder))
+        running = Cluster(nodes, Path(folder), listeners)
         try:
             running.start()
             yield running
