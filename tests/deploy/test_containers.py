@@ -245,13 +245,15 @@ def test_alerts_find_their_way() -> None:
 
 
 def test_variables_are_asked_for() -> None:
-    """Every variable without a default stands empty in example.env, says what to do when it is missing, and is one that is read."""
+    """Every variable stands empty in example.env, and is one that is read; where one must not be missing, it is said what to do."""
     text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
-    asked = dict(re.findall(r"\$\{(\w+):\?([^}]+)\}", text))
+    variables = re.findall(r"\$\{(\w+):([?-])([^}]*)\}", text)
+    asked = {name: advice for name, kind, advice in variables if kind == "?"}
     example = [line for line in (DEPLOY / "example.env").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
-    assert sorted(example) == sorted(f"{name}=" for name in asked)
-    assert re.findall(r"\$\{?(\w+)", text) == list(asked)
+    assert sorted(example) == sorted(f"{name}=" for name, _, _ in variables)
+    assert re.findall(r"\$\{?(\w+)", text) == [name for name, _, _ in variables]
+    assert all(default == "" for _, kind, default in variables if kind == "-")
     assert all("example.env" in advice for advice in asked.values())
     assert TOKENS_VARIABLE in asked
 
