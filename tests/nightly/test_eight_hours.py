@@ -36,8 +36,8 @@ CENTERS = 3
 
 STATE = ("track-contacts-state.v1", "track-agents-state.v1", "queue-panes.v1", "queue-metrics-latest.v1")
 
-#: A closed contact is kept for an hour and not for a day, so that what is forgotten balances what is new within the eight hours.
-CLOSED_RETENTION_SECONDS = 3600
+#: A closed contact is kept for half an hour and not for a day, so that what is forgotten balances what is new within the eight hours.
+CLOSED_RETENTION_SECONDS = 1800
 
 
 @dataclass

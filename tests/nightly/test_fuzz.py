@@ -113,7 +113,7 @@ def test_records(count: int) -> None:
         ]
         sent += len(records)
         for stage in stages:
-            stage.process(records)  # type: ignore[arg-type]
+            stage.process(records)
             flush = stage.collect()
             letters = [output for output in flush.outputs if output.topic == "dead"]
             dead += len(letters)

@@ -37,6 +37,7 @@ class MemoryPipeline:
         self.latest: dict[str, dict[str, Any]] = {}
         self.history: list[dict[str, Any]] = []
         self.dead: list[Any] = []
+        self.restarts = 0
         #: what has fired and cleared, and where each alert stands
         self.alerts: list[dict[str, Any]] = []
         self.alerts_latest: dict[str, dict[str, Any]] = {}
@@ -62,8 +63,11 @@ class MemoryPipeline:
         topics = RollUpTopics("panes", sizes["panes"], "metrics", "latest", "alerts", "alerts-latest", *sources)
         return RollUpStage(partition, self._configuration, topics)
 
-    def run(self, events: Iterable[Event], *, restarts: float = 0) -> None:
-        """Take the events in this order, in chunks, with flushes and a share of restarts as the random generator has it."""
+    def run(self, events: Iterable[Event], *, restarts: float = 0, moves: float = 1 / 8) -> None:
+        """Take the events in this order, in chunks, with flushes and a share of restarts as the random generator has it.
+
+        ``moves`` is how often chunks are taken, an event, and ``restarts`` how often all memory is lost then.
+        """
         waiting: dict[tuple[str, int], list[Any]] = {place: [] for place in self._source}
         for event in events:
             value = event.model_dump_json(exclude_none=True).encode()
@@ -73,7 +77,7 @@ class MemoryPipeline:
                         topic=place[0], partition=place[1], offset=0, timestamp=_FAR_MS, key=None, value=value, headers=(), event=event
                     )
                 )
-            if self._random.random() < 1 / 8:
+            if self._random.random() < moves:
                 self._move(waiting)
                 if self._random.random() < restarts:
                     self._restart()
@@ -138,6 +142,7 @@ class MemoryPipeline:
 
     def _restart(self) -> None:
         """Lose all memory: flush, or lose a flush of roll-up too, then build every stage anew from what was written."""
+        self.restarts += 1
         for place in self._source:
             self._flush(place)
             self._source[place] = self._track(*place)
