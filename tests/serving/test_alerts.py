@@ -267,7 +267,7 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, t
             shape = "getComputedStyle(document.querySelector('#alerts .severity'), '::before').content"
             assert await page.ask(shape) == '"▲ "'
 
-            wait = {
+            wait: dict[str, Any] = {
                 "rule": "long-wait",
                 "severity": "warning",
                 "kpi": "longest_wait",
