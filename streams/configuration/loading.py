@@ -49,7 +49,14 @@ def load_configuration(path: Path | None) -> Configuration:
 @cache
 def configuration_schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
-    return Configuration.model_json_schema()
+    schema = Configuration.model_json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for entry in part["properties"].values():
+            if entry.get("uniqueItems") and "default" in entry:
+                entry["default"].sort()  # a set has no order of its own
+            if isinstance(entry.get("default"), dict):
+                del entry["default"]  # said key by key where the keys are
+    return schema
 
 
 def _problems(error: ValidationError, document: Document) -> Iterator[Problem]:

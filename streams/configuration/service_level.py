@@ -2,69 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from streams.configuration.base import Model
 
-__all__ = ["ALL_FLOW_OUTS", "PRESETS", "FlowOut", "Preset", "ServiceLevelDefinition"]
+__all__ = ["ALL_FLOW_OUTS", "PRESETS", "FlowOut", "ServiceLevelDefinition"]
 
 #: Ways out of a queue other than an answer and abandonment, as in ``contact.left_queue``.
 FlowOut = Literal["timeout", "overflow", "voicemail", "keypress", "empty", "callback", "withdrawn", "transfer", "other"]
 ALL_FLOW_OUTS: Final = ("callback", "empty", "keypress", "other", "overflow", "timeout", "transfer", "voicemail", "withdrawn")
 
 
-class Preset(NamedTuple):
-    """What another system computes, in the terms of a definition."""
-
-    numerator: str
-    denominator: str
-    values: dict[str, Any]
-    source: str
+_Values = dict[str, Any]
+_ANSWERED: Final[_Values] = {"abandon": "handled_only", "flow_out_negative": ()}
 
 
-_CISCO: Final = "Cisco Unified CCX Historical Reports User Guide 7.0(1), p. 3-52"
-_GENESYS: Final = "Genesys Cloud: Configure the service level calculation"
-_IN: Final = "answered in time"
+def _all(abandon: str) -> _Values:
+    return {"abandon": abandon, "flow_out_negative": ALL_FLOW_OUTS}
 
-#: Only what a definition expresses exactly, of contacts whose fate is decided; ``docs/configuration.md`` says what is left out.
-PRESETS: Final[dict[str, Preset]] = {
-    "cisco-uccx-only-handled": Preset(_IN, "answered", {"abandon": "handled_only", "flow_out_negative": ()}, _CISCO),
-    "cisco-uccx-without-abandon": Preset(
-        _IN, "all − abandoned in time", {"abandon": "ignore_in_threshold", "flow_out_negative": ALL_FLOW_OUTS}, _CISCO
-    ),
-    "cisco-uccx-positive-abandon": Preset(
-        f"{_IN} + abandoned in time", "all", {"abandon": "positive", "flow_out_negative": ALL_FLOW_OUTS}, _CISCO
-    ),
-    "cisco-uccx-negative-abandon": Preset(_IN, "all", {"abandon": "negative", "flow_out_negative": ALL_FLOW_OUTS}, _CISCO),
-    "genesys-cloud": Preset(_IN, "answered + abandoned", {"abandon": "negative", "flow_out_negative": ()}, _GENESYS),
-    "genesys-cloud-with-flow-outs": Preset(
-        _IN, "answered + abandoned + flow-outs", {"abandon": "negative", "flow_out_negative": ALL_FLOW_OUTS}, _GENESYS
-    ),
-    "genesys-cloud-without-abandons": Preset(_IN, "answered", {"abandon": "handled_only", "flow_out_negative": ()}, _GENESYS),
-    "twilio-flex-real-time": Preset(
-        f"{_IN} (sooner than the threshold)",
-        "all − short abandons (`short_abandon_s`)",
-        {"abandon": "negative", "flow_out_negative": ALL_FLOW_OUTS, "boundary": "lt"},
-        "Twilio Flex: Service level preferences; Real-time queues view",
-    ),
-    "asterisk-service-level": Preset(
-        _IN, "answered", {"abandon": "handled_only", "flow_out_negative": ()}, "Asterisk: queues.conf.sample, ServicelevelPerf"
-    ),
-    "asterisk-service-level-2": Preset(
-        f"{_IN} + abandoned in time",
-        "answered + abandoned",
-        {"abandon": "positive", "flow_out_negative": ()},
-        "Asterisk: queues.conf.sample, ServicelevelPerf2",
-    ),
-    "wazo-qos": Preset(_IN, "answered", {"abandon": "handled_only", "flow_out_negative": ()}, "Wazo: wazo-call-logd, queue_stat.py"),
-    "intermedia": Preset(
-        _IN,
-        "answered + abandoned late",
-        {"abandon": "ignore_in_threshold", "flow_out_negative": ()},
-        "Intermedia: knowledge base, article 54126",
-    ),
+
+#: What other systems compute, of contacts whose fate is decided, in the terms of a definition. Formulas, sources, and what is left out
+#: because a definition cannot say it exactly, are in ``docs/configuration.md``.
+PRESETS: Final[dict[str, _Values]] = {
+    "cisco-uccx-only-handled": _ANSWERED,
+    "cisco-uccx-without-abandon": _all("ignore_in_threshold"),
+    "cisco-uccx-positive-abandon": _all("positive"),
+    "cisco-uccx-negative-abandon": _all("negative"),
+    "genesys-cloud": {"abandon": "negative", "flow_out_negative": ()},
+    "genesys-cloud-with-flow-outs": _all("negative"),
+    "genesys-cloud-without-abandons": _ANSWERED,
+    "twilio-flex-real-time": {**_all("negative"), "boundary": "lt"},
+    "asterisk-service-level": _ANSWERED,
+    "asterisk-service-level-2": {"abandon": "positive", "flow_out_negative": ()},
+    "wazo-qos": _ANSWERED,
+    "intermedia": {"abandon": "ignore_in_threshold", "flow_out_negative": ()},
 }
 
 
@@ -100,4 +73,4 @@ class ServiceLevelDefinition(Model):
     @classmethod
     def _preset_first(cls, data: Any) -> Any:
         preset = PRESETS.get(data["preset"]) if isinstance(data, dict) and isinstance(data.get("preset"), str) else None
-        return data if preset is None else preset.values | data
+        return data if preset is None else preset | data

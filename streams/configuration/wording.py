@@ -106,8 +106,8 @@ def permitted(here: Schema, schema: Schema) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            count = f"at least {here['minItems']} of " if here.get("minItems") else ""
-            return f"a list of {count}{permitted(here.get('items', {}), schema)}"
+            least = f", at least {here['minItems']}" if here.get("minItems") else ""
+            return f"a list{least}: {permitted(here.get('items', {}), schema)}"
         case "object":
             if keys := here.get("properties"):
                 return f"keys and values, with the keys {', '.join(keys)}"

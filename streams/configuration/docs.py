@@ -1,0 +1,111 @@
+"""Writes the tables of ``docs/configuration.md`` and the JSON Schema of the file from the models, or says whether both are current."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.configuration.alerts import AlertRule
+from streams.configuration.dead_letters import DeadLetterLimits
+from streams.configuration.hours import Hours
+from streams.configuration.loading import configuration_schema
+from streams.configuration.models import Configuration, CountingSettings
+from streams.configuration.places import Person, Queue, Site, Team
+from streams.configuration.service_level import ServiceLevelDefinition
+from streams.configuration.wording import permitted
+
+if TYPE_CHECKING:
+    from streams.configuration.base import Model
+
+__all__ = ["MODELS", "PAGE", "SCHEMA", "main", "page", "schema"]
+
+_ROOT: Final = Path(__file__).parents[2]
+
+#: The page in a checkout: written by hand but for what stands between ``<!-- keys: MODEL -->`` and ``<!-- end -->``.
+PAGE: Final = _ROOT / "docs" / "configuration.md"
+
+#: The schema in a checkout, for editors.
+SCHEMA: Final = _ROOT / "schemas" / "configuration.json"
+
+#: Each has one table on the page.
+MODELS: Final[tuple[type[Model], ...]] = (
+    Configuration,
+    Site,
+    Hours,
+    Queue,
+    ServiceLevelDefinition,
+    Team,
+    Person,
+    CountingSettings,
+    AlertRule,
+    DeadLetterLimits,
+)
+
+_TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def page(text: str) -> str:
+    """Return the text of the page with its tables as the models have them."""
+    tables = {model.__name__: _table(model) for model in MODELS}
+    return _TABLE.sub(lambda found: found[1] + found[2] + tables[found[1]], text)
+
+
+def schema() -> str:
+    """Return the JSON Schema of the file."""
+    words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:contact-streams:configuration"}
+    return json.dumps({**words, **configuration_schema()}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _table(model: type[Model]) -> str:
+    of_model = configuration_schema() if model is Configuration else model.model_json_schema()
+    inherited = Hours.model_fields if issubclass(model, Hours) and model is not Hours else {}
+    rows = [_row(name, entry, of_model) for name, entry in of_model["properties"].items() if name not in inherited]
+    return "| key | permitted | default | meaning |\n| --- | --- | --- | --- |\n" + "".join(rows)
+
+
+def _row(name: str, entry: dict[str, Any], of_model: dict[str, Any]) -> str:
+    meaning = " ".join(entry.get("description", "").split())
+    cells = (f"`{name}`", _permitted(entry, of_model), _default(name, entry, of_model), meaning)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+def _permitted(entry: dict[str, Any], of_model: dict[str, Any]) -> str:
+    """Return what is permitted; what has a table of its own is not told twice."""
+    reference = next((model for model in MODELS if f"#/$defs/{model.__name__}'" in str(entry)), None)
+    if reference is None:
+        return permitted(entry, of_model)
+    return "names, each with the keys below" if "additionalProperties" in entry else "the keys below"
+
+
+def _default(name: str, entry: dict[str, Any], of_model: dict[str, Any]) -> str:
+    if name in of_model.get("required", ()):
+        return "required"
+    value = entry.get("default")
+    if isinstance(value, list):
+        return ", ".join(map(str, sorted(value, key=str) if entry.get("uniqueItems") else value)) or "–"
+    return "–" if value is None or isinstance(value, dict) else str(value)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write what is out of date, or with ``--check`` return 1 when something is."""
+    parser = argparse.ArgumentParser(prog="python -m streams.configuration.docs", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if page or schema is not current")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page, if it is not docs/configuration.md of this checkout")
+    parser.add_argument("--schema", type=Path, default=SCHEMA, help="the schema, if it is not schemas/configuration.json of this checkout")
+    options = parser.parse_args(arguments)
+    for path, wanted in ((options.page, page(options.page.read_text(encoding="utf-8"))), (options.schema, schema())):
+        if path.is_file() and path.read_text(encoding="utf-8") == wanted:
+            continue
+        if options.check:
+            sys.stderr.write(f"{path} differs from streams/configuration/: run python -m streams.configuration.docs\n")
+            return 1
+        path.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
