@@ -10,7 +10,6 @@ import pytest
 
 from schemas.topics import topic
 from streams.cli import COMMANDS
-from streams.configuration import Configuration
 from streams.connectors.gateway import GatewaySettings
 from streams.serving.service import ServeSettings
 
@@ -58,14 +57,6 @@ def test_ports_are_the_defaults(command: str, port: int) -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| `contact-streams {command}` |"))
 
     assert row.endswith(f"| {port} |")
-
-
-def test_the_whole_configuration_is_listed() -> None:
-    """Every key of the configuration file stands in the table, and no other."""
-    table = PAGE.partition("| key | holds |")[2].partition("\n\n")[0]
-    keys = {key for line in table.splitlines() for key in re.findall(r"`(\w+)`", line.split("|")[1] if "|" in line else "")}
-
-    assert keys == set(Configuration.model_fields)
 
 
 def test_numbers_of_partitions_are_true() -> None:
