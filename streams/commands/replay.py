@@ -22,6 +22,7 @@ from streams.commands.mapping_options import make_mapper
 from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.feed import Summary
 from streams.connectors.follow import read_lines
+from streams.connectors.identities import Identities
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping import MappingError
 from streams.connectors.mapping.feed import mapped_events
@@ -76,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         configuration = load_configuration(args.config)
         rejected: list[Rejected] = []
+        identities = Identities(configuration)
         read = _read(args, rejected)
         replay = Replay(configuration)
         last_ms = None
@@ -83,8 +85,9 @@ def run(args: argparse.Namespace) -> int:
             if args.until is not None and occurred_ms > args.until:
                 continue
             last_ms = occurred_ms if last_ms is None else max(last_ms, occurred_ms)
+            record = identities.of_record(value) if identities else value
             for kind in kinds:
-                replay.add(value, kind, origin=origin)
+                replay.add(record, kind, origin=origin)
     except (ConfigurationError, MappingError, ValueError) as error:
         return fail(error)
     except OSError as error:
