@@ -14,6 +14,8 @@ __all__ = [
     "CONTENT_ENCODING",
     "HEADER_NAMES",
     "MAX_DETAIL_BYTES",
+    "REPLAYED",
+    "REPLAYED_FROM",
     "Header",
     "Origin",
     "TimestampType",
@@ -56,6 +58,15 @@ HEADER_NAMES: Final = (
 
 #: Added where the value had to be packed to fit: ``gzip``, or ``cut`` where only its beginning is kept (the record is still in its topic).
 CONTENT_ENCODING: Final = "dead-letter-content-encoding"
+
+#: On a record that was sent back to its topic: the dead letter it was, ``topic/partition/offset``.
+REPLAYED_FROM: Final = "dead-letter-replayed-from"
+
+#: On a note among the dead letters, which has neither key nor value: the offsets of its partition that were sent back, ``17-20,25``.
+#: It is written in the transaction that sends them.
+REPLAYED: Final = "dead-letter-replayed"
+
+_OURS: Final = frozenset({*HEADER_NAMES, CONTENT_ENCODING, REPLAYED_FROM})
 
 #: A longer detail is cut: the record must still fit its topic.
 MAX_DETAIL_BYTES: Final = 2000
@@ -106,7 +117,7 @@ def dead_letter_headers(
 
 def headers_without_ours(headers: Iterable[Header]) -> list[Header]:
     """Return the headers a record had before it became a dead letter, to publish it again."""
-    return [header for header in headers if header[0] not in HEADER_NAMES and header[0] != CONTENT_ENCODING]
+    return [header for header in headers if header[0] not in _OURS]
 
 
 def origin_of(headers: Iterable[Header]) -> Origin:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "main"]
 
 #: Modules of ``streams.commands``, each with ``add_parser(subparsers)`` and ``run(args) -> int``. The order is that of the help.
-COMMANDS: Final = ("demo", "worker", "serve", "gateway", "connector", "mappings", "check", "replay")
+COMMANDS: Final = ("demo", "worker", "serve", "gateway", "connector", "mappings", "check", "replay", "dead-letters")
 
 #: Exit code of wrong usage or configuration, as argparse has it.
 _USAGE: Final = 2
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     # Only what is asked for is imported: the worker's frame alone takes most of a second.
     for name in [argument for argument in arguments[:1] if argument in COMMANDS] or COMMANDS:
-        importlib.import_module(f"streams.commands.{name}").add_parser(subparsers)
+        importlib.import_module(f"streams.commands.{name.replace('-', '_')}").add_parser(subparsers)
     try:
         args = parser.parse_args(arguments)
     except SystemExit as leaving:  # argparse has printed what there is to say

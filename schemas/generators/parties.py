@@ -24,7 +24,7 @@ _CONNECTORS: Final = ("connectors", "gateway")
 _EVENTS: Final = Parties(_CONNECTORS, ("worker",))
 _STATE: Final = Parties(("worker",), ("worker",), public=False)
 _METRICS: Final = Parties(("worker",), ("other programs",))
-_DEAD: Final = Parties((*_CONNECTORS, "worker"), ("people, with any Kafka client",))
+_DEAD: Final = Parties((*_CONNECTORS, "worker", "dead-letters"), ("dead-letters", "people, with any Kafka client"))
 
 #: Topic without prefix → its parties.
 PARTIES: Final[dict[str, Parties]] = {
@@ -39,7 +39,7 @@ PARTIES: Final[dict[str, Parties]] = {
     "alerts.v1": Parties(("worker",), ("serve", "other programs")),
     "alerts-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
     "contact-events-dead-letters.v1": _DEAD,
-    "agent-events-dead-letters.v1": Parties(("gateway", "worker"), ("people, with any Kafka client",)),
+    "agent-events-dead-letters.v1": Parties(("gateway", "worker", "dead-letters"), _DEAD.readers),
 }
 
 

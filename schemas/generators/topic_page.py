@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.dead_letters import HEADER_NAMES
+from schemas.dead_letters import HEADER_NAMES, REPLAYED, REPLAYED_FROM
 from schemas.generators.parties import PARTIES, compatibility, is_internal
 from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic
 
@@ -112,7 +112,10 @@ def _dead_letters() -> str:
     names = "\n".join(f"- `{name}`" for name in HEADER_NAMES)
     return (
         "## Dead letters\n\nKey, value and headers are as they came; these headers are added, as text. "
-        f"What is not known is left out, and a connector adds `dead-letter-origin` and its like for what never was a record.\n\n{names}\n"
+        f"What is not known is left out, and a connector adds `dead-letter-origin` and its like for what never was a record.\n\n{names}\n\n"
+        f"A record that `contact-streams dead-letters replay` sent back to its topic has `{REPLAYED_FROM}`, the dead letter's "
+        f"topic/partition/offset. Among the dead letters it leaves notes, without key and value, whose `{REPLAYED}` names the offsets "
+        "that were sent back (`17-20,25`): a reader passes over them.\n"
     )
 
 

@@ -10,9 +10,10 @@ import signal
 import sys
 from zoneinfo import ZoneInfo, available_timezones
 
+from schemas.times import TimeFormatError, parse_time_ms
 from schemas.topics import DEFAULT_PREFIX
 
-__all__ = ["add_kafka_options", "add_log_option", "fail", "interruptible", "label", "start_logging", "zone"]
+__all__ = ["add_kafka_options", "add_log_option", "fail", "instant", "interruptible", "label", "start_logging", "zone"]
 
 #: Libraries that write payloads into their debug messages.
 _NO_DEBUG = ("aiokafka", "kafka", "aiohttp", "asyncio")
@@ -55,6 +56,15 @@ def interruptible() -> asyncio.Event:
     for which in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(which, stop.set)
     return stop
+
+
+def instant(text: str) -> int:
+    """Read a time as milliseconds since the epoch."""
+    try:
+        return parse_time_ms(text)
+    except TimeFormatError as error:
+        message = f"{text!r} is no RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z"
+        raise argparse.ArgumentTypeError(message) from error
 
 
 def label(text: str) -> str:

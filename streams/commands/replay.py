@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import sys
 from pathlib import Path
@@ -15,9 +14,9 @@ from schemas.decoding import Rejected as NotAnEventError
 from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode
 from schemas.limits import MAX_RECORD_BYTES
-from schemas.times import TimeFormatError, parse_time_ms, to_ms
+from schemas.times import to_ms
 from streams.commands import queue_log_options
-from streams.commands.common import add_log_option, fail, start_logging
+from streams.commands.common import add_log_option, fail, instant, start_logging
 from streams.commands.mapping_options import make_mapper
 from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.feed import Summary
@@ -29,6 +28,7 @@ from streams.connectors.mapping.feed import mapped_events
 from streams.replay import Replay
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from streams.connectors.lines import Line
@@ -64,7 +64,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
     parser.add_argument("--config", type=Path, help="configuration file (YAML)")
     parser.add_argument(
-        "--until", type=_instant, metavar="TIME", help="count what occurred up to this RFC 3339 time (default: the last event's)"
+        "--until", type=instant, metavar="TIME", help="count what occurred up to this RFC 3339 time (default: the last event's)"
     )
     queue_log_options.add_options(parser)
     add_log_option(parser)
@@ -99,14 +99,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.writelines(f"{line}\n" for line in _table(result))
     return 0
-
-
-def _instant(text: str) -> int:
-    try:
-        return parse_time_ms(text)
-    except TimeFormatError as error:
-        message = f"{text!r} is no RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z"
-        raise argparse.ArgumentTypeError(message) from error
 
 
 def _read(args: argparse.Namespace, rejected: list[Rejected]) -> Iterator[Read]:

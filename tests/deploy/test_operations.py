@@ -36,7 +36,7 @@ def test_links_and_files_are_there() -> None:
 
 def test_commands_are_there() -> None:
     """Every command that the page names is one."""
-    named = code(r"^contact-streams (\w+)")
+    named = code(r"^contact-streams ([\w-]+)")
 
     assert {"worker", "serve", "gateway", "connector"} <= named <= set(COMMANDS)
 

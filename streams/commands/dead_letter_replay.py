@@ -1,0 +1,218 @@
+"""Dead letters on their way back: in order, each once, with the note that they were sent in the same transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.dead_letters import REPLAYED, REPLAYED_FROM, headers_without_ours
+from streams.commands.dead_letter_text import came_from, printable, summary
+from streams.connectors.letters import Judge, ranges
+from streams.engine.flush import TransactionWriter
+from streams.engine.stage import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiokafka import TopicPartition
+
+    from streams.connectors.letters import Letter, LetterReader, Verdict, Wanted
+
+__all__ = ["Outcome", "Sender", "consider", "group", "send_back"]
+
+#: A transaction holds so many letters, or so many bytes.
+_BATCH_LETTERS: Final = 500
+_BATCH_BYTES: Final = 4 * 1024 * 1024
+
+#: How long Kafka may take for one transaction, in seconds; a little longer than Kafka keeps one of ours open.
+_LIMIT_SECONDS: Final = 30.0
+_TRANSACTION_MS: Final = 20_000
+
+#: Between two lines of progress, in seconds.
+_SAY_EVERY: Final = 5.0
+
+
+def group(prefix: str) -> str:
+    """Name the consumer group, and the transactional id, of sending back: of two that run at once, the earlier one is fenced."""
+    return f"{prefix}.dead-letters-replay"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the letters that were looked at, or what would."""
+
+    sent: int = 0
+    already: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    impossible: int = 0
+    #: The last letter that was looked at; everything wanted before it is settled.
+    up_to: str | None = None
+    stopped: bool = False
+
+    @property
+    def seen(self) -> int:
+        """How many letters were looked at."""
+        return self.sent + self.already + self.rejected.total() + self.impossible
+
+    def told(self, verb: str) -> str:
+        """Return it as a sentence."""
+        return (
+            f"{self.sent:,} {verb}; {self.already:,} were sent back before; {self.rejected.total():,} still rejected "
+            f"({summary(self.rejected)}); {self.impossible:,} cannot be sent back"
+        )
+
+
+@dataclass(slots=True)
+class Sender:
+    """Writes letters back to where they came from."""
+
+    bootstrap: str
+    prefix: str
+    client_options: Mapping[str, Any]
+    _producer: Any = None
+    _writer: TransactionWriter | None = None
+
+    async def start(self) -> None:
+        """Connect, and end what an earlier sender has left open."""
+        name = group(self.prefix)
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap,
+            client_id=name,
+            transactional_id=name,
+            transaction_timeout_ms=_TRANSACTION_MS,
+            max_batch_size=256 * 1024,
+            # What was packed to fit among the dead letters has to fit its own topic too.
+            compression_type="gzip",
+            retry_backoff_ms=20,
+            **self.client_options,
+        )
+        async with asyncio.timeout(_LIMIT_SECONDS):
+            await self._producer.start()
+        self._writer = TransactionWriter(self._producer, name)
+
+    async def send(self, place: TopicPartition, letters: list[tuple[Letter, bytes | None]], next_offset: int) -> None:
+        """Send letters of a partition and the note of it; both are there when this returns, or neither after a failure."""
+        if self._writer is None:
+            raise RuntimeError("Not started.")
+        outputs = [_output(letter, value) for letter, value in letters]
+        note = ranges([letter.offset for letter, _ in letters])
+        outputs.append(Output(place.topic, place.partition, None, None, ((REPLAYED, note.encode()),)))
+        async with asyncio.timeout(_LIMIT_SECONDS):
+            await self._writer.write(self._writer.prepare(None, [], outputs, place, next_offset))
+
+    async def stop(self) -> None:
+        """Disconnect; a transaction that failed ends by itself."""
+        if self._producer is not None:
+            try:
+                async with asyncio.timeout(5):
+                    await self._producer.stop()
+            except TimeoutError:
+                sys.stderr.write("Kafka was left without a farewell.\n")
+
+
+def _output(letter: Letter, value: bytes | None) -> Output:
+    origin = letter.origin
+    if origin is None:
+        raise ValueError(f"{letter.place} never was a record.")
+    headers = [(name, content or b"") for name, content in headers_without_ours(letter.headers)]
+    # To the partition that it was in: its neighbors by key are there, and a record without a key finds back too.
+    return Output(origin.topic, origin.partition, letter.key, value, (*headers, (REPLAYED_FROM, letter.place.encode())))
+
+
+async def consider(
+    reader: LetterReader, wanted: Wanted, judge: Judge, *, everything: bool, say: Callable[[str], None] | None = None
+) -> Outcome:
+    """Return what would become of the letters, a line about each if asked to; nothing is written."""
+    outcome = Outcome()
+    for place in reader.places:
+        marks = await reader.marks(place)
+        async for letter in reader.letters(place, wanted.since_ms):
+            if wanted.takes(letter):
+                verdict = None if letter.offset in marks else judge.judge(letter, _now_ms())
+                _count(outcome, letter, verdict, everything=everything)
+                if say is not None:
+                    say(f"{letter.place} → {printable(came_from(letter).rpartition('/')[0])}: {_word(verdict, everything=everything)}")
+    return outcome
+
+
+async def send_back(
+    reader: LetterReader, sender: Sender, wanted: Wanted, judge: Judge, *, everything: bool, stop: asyncio.Event
+) -> Outcome:
+    """Send letters back, partition by partition and in order, until the end or until told to stop.
+
+    The reader has to be opened after the sender was started: only then no other sender can still be at work.
+    """
+    outcome = Outcome()
+    said = time.monotonic()
+    for place in reader.places:
+        marks = await reader.marks(place)
+        waiting: list[tuple[Letter, bytes | None]] = []
+        size = 0
+        settled = Outcome(up_to=outcome.up_to)
+        async for letter in reader.letters(place, wanted.since_ms):
+            if stop.is_set():
+                break
+            if not wanted.takes(letter):
+                continue
+            verdict = None if letter.offset in marks else judge.judge(letter, _now_ms())
+            _count(settled, letter, verdict, everything=everything)
+            if verdict is not None and _goes(verdict, everything=everything):
+                waiting.append((letter, verdict.value))
+                size += len(verdict.value or b"")
+            if len(waiting) >= _BATCH_LETTERS or size >= _BATCH_BYTES:
+                await sender.send(place, waiting, letter.offset + 1)
+                _add(outcome, settled)
+                waiting, size, settled = [], 0, Outcome(up_to=outcome.up_to)
+            if time.monotonic() - said > _SAY_EVERY:
+                said = time.monotonic()
+                sys.stderr.write(f"{outcome.sent:,} sent back, {outcome.seen:,} looked at, up to {outcome.up_to}\n")
+        if waiting:
+            await sender.send(place, waiting, waiting[-1][0].offset + 1)
+        _add(outcome, settled)
+        if stop.is_set():
+            outcome.stopped = True
+            break
+    return outcome
+
+
+def _goes(verdict: Verdict, *, everything: bool) -> bool:
+    return verdict.outcome == "accepted" or (everything and verdict.outcome == "rejected")
+
+
+def _count(outcome: Outcome, letter: Letter, verdict: Verdict | None, *, everything: bool) -> None:
+    outcome.up_to = letter.place
+    if verdict is None:
+        outcome.already += 1
+    elif _goes(verdict, everything=everything):
+        outcome.sent += 1
+    elif verdict.outcome == "rejected":
+        outcome.rejected[verdict.why.partition(":")[0]] += 1
+    else:
+        outcome.impossible += 1
+
+
+def _add(outcome: Outcome, more: Outcome) -> None:
+    outcome.sent += more.sent
+    outcome.already += more.already
+    outcome.rejected += more.rejected
+    outcome.impossible += more.impossible
+    outcome.up_to = more.up_to
+
+
+def _word(verdict: Verdict | None, *, everything: bool) -> str:
+    if verdict is None:
+        return "sent back before"
+    if verdict.outcome == "rejected":
+        return f"still rejected: {printable(verdict.why)}" + (", sent all the same" if everything else "")
+    return "accepted" if verdict.outcome == "accepted" else f"cannot be sent back: {printable(verdict.why)}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,117 @@
+"""How dead letters are shown to people: nothing that was sent can move the cursor, and values only where they were asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.times import format_ms
+from streams.connectors.letters import NotWholeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streams.connectors.letters import Letter
+
+__all__ = ["came_from", "facts", "pages", "printable", "row", "summary"]
+
+_KEY_CHARACTERS: Final = 40
+_HEX_WIDTH: Final = 16
+#: What is shown of a value; ``--raw`` gives all.
+_SHOWN_BYTES: Final = 64 * 1024
+
+
+def printable(text: str | bytes) -> str:
+    """Return text in which every control or formatting character, and every byte that is no text, is escaped."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="backslashreplace")
+    return text if text.isprintable() else "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", errors="backslashreplace").decode()
+
+
+def came_from(letter: Letter) -> str:
+    """Return where a letter's record was, or what its connector read it from."""
+    origin = letter.origin
+    if origin is not None:
+        return f"{origin.topic}/{origin.partition}/{origin.offset}"
+    return letter.said("dead-letter-origin") or "unknown"
+
+
+def facts(letter: Letter) -> dict[str, Any]:
+    """Return what ``list --json`` says of a letter; its value is not there."""
+    origin = letter.origin
+    return {
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "at": format_ms(letter.at_ms),
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "source": None if origin is None else {"topic": origin.topic, "partition": origin.partition, "offset": origin.offset},
+        "origin": letter.said("dead-letter-origin"),
+        "key": None if letter.key is None else printable(letter.key),
+        "bytes": None if letter.value is None else len(letter.value),
+    }
+
+
+def row(letter: Letter, prefix: str) -> str:
+    """Return the line of a letter in a table."""
+
+    def short(name: str) -> str:
+        return name.removeprefix(f"{prefix}.") if prefix else name
+
+    key = "-" if letter.key is None else printable(letter.key)
+    if len(key) > _KEY_CHARACTERS:
+        key = key[: _KEY_CHARACTERS - 1] + "…"
+    size = "no value" if letter.value is None else f"{len(letter.value)} B"
+    return (
+        f"{short(letter.place)}  {format_ms(letter.at_ms)}  {printable(letter.reason):<14}  {short(printable(came_from(letter)))}"
+        f"  key {key}  {size}  {printable(letter.detail)}"
+    )
+
+
+def summary(reasons: Mapping[str, int]) -> str:
+    """Return counts by reason, the largest first."""
+    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{printable(reason)} {count:,}" for reason, count in ordered) or "none"
+
+
+def pages(letter: Letter) -> Iterator[str]:
+    """Yield the lines that show one letter whole, as text where it is text and as bytes in hex where it is not."""
+    origin = letter.origin
+    yield f"place      {letter.place}"
+    yield f"set aside  {format_ms(letter.at_ms)}"
+    yield f"reason     {printable(letter.reason)}: {printable(letter.detail)}"
+    yield f"came from  {printable(came_from(letter))}" + ("" if origin is None else f", published {format_ms(origin.timestamp_ms)}")
+    yield f"key        {'none' if letter.key is None else printable(letter.key)}"
+    yield "headers"
+    for name, content in letter.headers:
+        yield f"  {printable(name)}: {printable(content)}"
+    try:
+        value = letter.original()
+    except NotWholeError as error:
+        value = letter.value
+        yield f"value      not whole: {error}"
+    if value is None:
+        yield "value      none"
+        return
+    yield f"value      {len(value)} bytes"
+    yield from _value(value[:_SHOWN_BYTES])
+    if len(value) > _SHOWN_BYTES:
+        yield f"and {len(value) - _SHOWN_BYTES} bytes more: --raw gives all"
+
+
+def _value(value: bytes) -> Iterator[str]:
+    text = value.decode(errors="ignore")
+    # A character cut in two at the end is no reason for hex.
+    if len(value) - len(text.encode()) < 4 and value.startswith(text.encode()):  # noqa: PLR2004 - no character has more bytes
+        yield from (f"  {printable(line)}" for line in text.split("\n"))
+        if rest := value[len(text.encode()) :]:
+            yield f"  then {rest.hex(' ')}"
+        return
+    for start in range(0, len(value), _HEX_WIDTH):
+        part = value[start : start + _HEX_WIDTH]
+        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)  # noqa: PLR2004 - printable ASCII
+        yield f"  {start:08x}  {part.hex(' '):<{3 * _HEX_WIDTH}} {shown}"

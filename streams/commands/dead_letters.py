@@ -1,0 +1,208 @@
+"""``contact-streams dead-letters``: look at the records that could not be used, and send back those that now can."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.commands.common import add_kafka_options, add_log_option, fail, instant, interruptible, start_logging
+from streams.commands.dead_letter_replay import Sender, consider, send_back
+from streams.commands.dead_letter_text import facts, pages, printable, row, summary
+from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
+from streams.connectors.letters import Judge, LetterReader, NoTopicError, NotWholeError, Wanted, dead_letter_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from streams.commands.dead_letter_replay import Outcome
+
+__all__ = ["add_parser", "run_list", "run_replay", "run_show"]
+
+_TABLE_ROWS = 100
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser("dead-letters", help="look at records that could not be used, and send them back", description=__doc__)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="a line each, and how many by reason", description="Lists dead letters without their values.")
+    _add_filters(listing)
+    listing.add_argument("--limit", type=_number, help=f"the newest so many (default: {_TABLE_ROWS}; with --json all)")
+    listing.add_argument("--json", action="store_true", help="a JSON object a line; the summary goes to stderr")
+    listing.set_defaults(run=run_list)
+
+    show = actions.add_parser("show", help="one with headers and value", description="Shows one dead letter, personal data and all.")
+    show.add_argument("place", type=_place, metavar="TOPIC/PARTITION/OFFSET", help="as `list` names it")
+    show.add_argument("--raw", action="store_true", help="write the original bytes of the value and nothing else")
+    show.set_defaults(run=run_show)
+
+    replay = actions.add_parser(
+        "replay",
+        help="send back what would now be accepted",
+        description="Sends dead letters back to the topic they came from, in order, with key, headers and value as they were, each once.",
+    )
+    _add_filters(replay)
+    replay.add_argument("--dry-run", action="store_true", help="say what would become of each, and write nothing")
+    replay.add_argument("--all", action="store_true", help="also what would be rejected again")
+    replay.add_argument("--yes", action="store_true", help="do not ask")
+    replay.set_defaults(run=run_replay)
+
+    for action in (listing, show, replay):
+        add_kafka_options(action)
+        add_log_option(action)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print a line for each letter and count them by reason."""
+    return _guarded(args, _list)
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print one letter."""
+    return _guarded(args, _show)
+
+
+def run_replay(args: argparse.Namespace) -> int:
+    """Look what would become of the letters, ask, and send them back."""
+    if not (args.dry_run or args.yes or sys.stdin.isatty()):
+        return fail("nobody is there to be asked: add --dry-run or --yes")
+    found: list[Outcome] = []
+    if not args.yes:
+        code = _guarded(args, lambda args: _consider(args, found))
+        if code or args.dry_run:
+            return code
+        if not found[0].sent:
+            return 0
+        sys.stdout.write(f"Send {found[0].sent:,} back? [y/N] ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            return 0
+    return _guarded(args, _replay)
+
+
+def _guarded(args: argparse.Namespace, work: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]) -> int:
+    start_logging(args.log_level)
+    try:
+        return asyncio.run(work(args))
+    except (KafkaSecurityError, ValueError) as error:
+        return fail(error)
+    except NoTopicError as error:
+        return fail(error, code=1)
+    except TimeoutError:
+        return fail(f"Kafka at {args.bootstrap} did not answer in time; what was not reported as sent was not sent", code=1)
+    except (KafkaError, OSError) as error:
+        return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
+
+
+def _reader(args: argparse.Namespace, topics: dict[str, int]) -> LetterReader:
+    return LetterReader(args.bootstrap, topics, kafka_client_options())
+
+
+async def _list(args: argparse.Namespace) -> int:
+    wanted, reasons = _wanted(args), Counter[str]()
+    limit = args.limit if args.limit is not None else None if args.json else _TABLE_ROWS
+    newest: deque[str] = deque(maxlen=limit)
+    async with _reader(args, dead_letter_topics(args.prefix, args.source_topic)) as reader:
+        for place in reader.places:
+            async for letter in reader.letters(place, wanted.since_ms):
+                if not wanted.takes(letter):
+                    continue
+                reasons[letter.reason] += 1
+                line = orjson.dumps(facts(letter)).decode() if args.json else row(letter, args.prefix)
+                if limit is None:
+                    sys.stdout.write(f"{line}\n")
+                else:
+                    newest.append(line)
+    sys.stdout.writelines(f"{line}\n" for line in newest)
+    total = reasons.total()
+    shown = f", the last {limit:,} above" if limit is not None and total > limit else ""
+    (sys.stderr if args.json else sys.stdout).write(f"{total:,} dead letters{shown}: {summary(reasons)}\n")
+    return 0
+
+
+async def _show(args: argparse.Namespace) -> int:
+    name, partition, offset = args.place
+    names = dead_letter_topics(args.prefix)
+    full = next((each for each in names if name in {each, each.removeprefix(f"{args.prefix}.")}), None)
+    if full is None:
+        return fail(f"{printable(name)}: no topic of dead letters; there are {', '.join(names)}")
+    async with _reader(args, {full: names[full]}) as reader:
+        place = TopicPartition(full, partition)
+        letter = await reader.letter(place, offset) if place in reader.ends else None
+    if letter is None:
+        return fail(f"{full}/{partition}/{offset}: is not there (any more)", code=1)
+    if not args.raw:
+        sys.stdout.writelines(f"{line}\n" for line in pages(letter))
+        return 0
+    try:
+        value = letter.original()
+    except NotWholeError as error:
+        value = letter.value
+        sys.stderr.write(f"contact-streams: not whole: {error}\n")
+    sys.stdout.buffer.write(value or b"")
+    return 0
+
+
+async def _consider(args: argparse.Namespace, found: list[Outcome]) -> int:
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+
+    async with _reader(args, dead_letter_topics(args.prefix, args.source_topic)) as reader:
+        found.append(await consider(reader, _wanted(args), Judge(args.prefix), everything=args.all, say=say if args.dry_run else None))
+    sys.stdout.write(f"{found[0].seen:,} dead letters: {found[0].told('would be sent back')}\n")
+    return 0
+
+
+async def _replay(args: argparse.Namespace) -> int:
+    stop = interruptible()
+    topics = dead_letter_topics(args.prefix, args.source_topic)
+    async with _reader(args, topics):
+        pass  # whoever mistyped the prefix hears of it before anything is begun
+    sender = Sender(args.bootstrap, args.prefix, kafka_client_options())
+    try:
+        await sender.start()
+        async with _reader(args, topics) as reader:
+            outcome = await send_back(reader, sender, _wanted(args), Judge(args.prefix), everything=args.all, stop=stop)
+    finally:
+        await sender.stop()
+    if outcome.stopped:
+        sys.stdout.write(f"Stopped after {outcome.up_to or 'nothing'}; the same command goes on from there.\n")
+    sys.stdout.write(f"{outcome.seen:,} dead letters: {outcome.told('sent back')}\n")
+    return 130 if outcome.stopped else 0
+
+
+# ---- Options -----------------------------------------------------------------------------------------------------------------------
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", action="append", help="only these reasons; may be repeated")
+    parser.add_argument("--since", type=instant, metavar="TIME", help="set aside at or after this RFC 3339 time")
+    parser.add_argument("--until", type=instant, metavar="TIME", help="set aside before this RFC 3339 time")
+    parser.add_argument("--source-topic", metavar="TOPIC", help="only those of one topic, such as contact-events")
+
+
+def _wanted(args: argparse.Namespace) -> Wanted:
+    return Wanted(frozenset(args.reason) if args.reason else None, args.since, args.until)
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        message = "a number from 1 on"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _place(text: str) -> tuple[str, int, int]:
+    name, partition, offset = [*text.rsplit("/", 2), "", ""][:3]
+    if not all(number.isascii() and number.isdigit() for number in (partition, offset)):
+        message = "topic/partition/offset, such as contact-events-dead-letters.v1/0/17"
+        raise argparse.ArgumentTypeError(message)
+    return name, int(partition), int(offset)
