@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streams.demo.scrape import Scrape
 
-__all__ = ["missing_figures", "table"]
+__all__ = ["alerts", "missing_figures", "table"]
 
 _WINDOW: Final = "15m"
 _SHOWN: Final = ("15m", "day")
@@ -70,6 +70,13 @@ def table(scrape: Scrape) -> str:
     teams = [["Team", *(f"occupancy {window}" for window in _SHOWN)]]
     teams += [[team.name, *(values.text("occupancy", f"team:{team.name}", None, window) for window in _SHOWN)] for team in TEAMS]
     return f"{_aligned(rows)}\n\n{_aligned(teams)}"
+
+
+def alerts(scrape: Scrape) -> str:
+    """Return a line that names the alerts that fire."""
+    firing = [sample.labels for sample in scrape.samples if sample.name == "contact_center_alert_firing" and sample.value]
+    named = sorted(f"{each['rule']} ({each['severity']}) of {each['scope_kind']}:{each['scope']}" for each in firing)
+    return f"Alerts firing: {', '.join(named) or 'none'}."
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

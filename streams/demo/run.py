@@ -23,7 +23,7 @@ from streams.demo.broker import BrokerError, EmbeddedBroker
 from streams.demo.day import OPEN_HOURS, configuration_text, opening_ms
 from streams.demo.processes import Child, free_port, stop_all, tail
 from streams.demo.recounting import Comparison, compare, load_oracle, read_events, record_counts, recount_events
-from streams.demo.report import missing_figures, table
+from streams.demo.report import alerts, missing_figures, table
 from streams.demo.scrape import Scrape
 from streams.engine.topics import TopicSpec, ensure_topics
 
@@ -296,7 +296,7 @@ class _Demo:
                 problems += _differences(comparison)
         if scrape is None:
             raise DemoError("the server answers no more.", [self._child("serve")])
-        print(f"\n{table(scrape)}\n", flush=True)
+        print(f"\n{table(scrape)}\n\n{alerts(scrape)}", flush=True)
         if comparison is not None:
             number = sum(map(len, events.values()))
             print(

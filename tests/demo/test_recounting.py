@@ -9,7 +9,7 @@ import pytest
 from streams.catalogue import KPI_BY_ID, metrics_of
 from streams.configuration import Configuration
 from streams.demo.recounting import compare, load_oracle
-from streams.demo.report import missing_figures, table
+from streams.demo.report import alerts, missing_figures, table
 from streams.demo.scrape import Scrape
 from streams.demo.simulator.center import QUEUES, TEAMS
 
@@ -133,3 +133,15 @@ def test_table_is_aligned() -> None:
         widths = {sum(1 + (east_asian_width(character) in "WF") for character in line) for line in part.splitlines()}
         assert len(widths) == 1
     assert "50.0%" in voice
+
+
+def test_alerts_that_fire_are_named() -> None:
+    """Those with the value 1, with rule, severity and scope; those that have cleared are not."""
+    labels = 'rule="{}",severity="critical",scope_kind="queue",scope="{}",channel="voice"'
+    lines = [
+        f"contact_center_alert_firing{{{labels.format(rule, 'Orders 注文受付')}}} {value}" for rule, value in (("level", 1), ("wait", 0))
+    ]
+    head = "# HELP contact_center_alert_firing x\n# TYPE contact_center_alert_firing gauge\n"
+
+    assert alerts(Scrape(head + "\n".join(lines) + "\n")) == "Alerts firing: level (critical) of queue:Orders 注文受付."
+    assert alerts(Scrape(head)) == "Alerts firing: none."
