@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from schemas.base import Channel
 from streams.catalogue.kpis import KPI_BY_ID
 from streams.configuration.base import PERMITTED, Model
+from streams.configuration.consistency import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ ScopePattern = Annotated[str, Field(pattern=_SCOPE)]
 
 _DEFAULT_WINDOW = "trailing_15m"
 _OF_A_TARGET = ("service_level", "service_level_live")
+_SCOPES_OF_CONTACTS = ("queue", "department", "business", "site", "total")
 _SCOPES_OF_PEOPLE = ("team", "site", "business", "total")
 _NO_SINGLE_FIGURE = "agents_by_state"
 
@@ -79,13 +81,13 @@ class AlertRule(Model):
         kpi = KPI_BY_ID.get(self.kpi)
         if kpi is None:
             known = ", ".join(name for name in KPI_BY_ID if name != _NO_SINGLE_FIGURE)
-            msg = f"unknown kpi {self.kpi!r}: one of {known}"
+            msg = f"unknown kpi {self.kpi!r}{nearest(self.kpi, KPI_BY_ID)}; permitted: {known}"
             raise ValueError(msg)
         if self.kpi == _NO_SINGLE_FIGURE:
             msg = f"{self.kpi} is no single figure"
             raise ValueError(msg)
         if (self.below is None) == (self.above is None):
-            msg = "say either below or above"
+            msg = "permitted: either below or above"
             raise ValueError(msg)
         if "now" in kpi.windows and self.window is not None:
             msg = f"{self.kpi} is a figure of now and has no window"
@@ -138,15 +140,22 @@ def wrong_rules(configuration: Configuration) -> Iterator[tuple[tuple[str | int,
 def _wrong(rule: AlertRule, configuration: Configuration) -> Iterator[tuple[tuple[str | int, ...], str]]:
     windows = [f"trailing_{minutes}m" for minutes in configuration.counting.trailing_minutes]
     if rule.window is not None and rule.window not in windows:
-        yield ("window",), f"{rule.window!r} is not among the trailing windows ({', '.join(windows)})"
+        yield (
+            ("window",),
+            f"{rule.window!r} is not among the trailing windows{nearest(rule.window, windows)}; permitted: {', '.join(windows)}",
+        )
     people = KPI_BY_ID[rule.kpi].subject == "people"
     known = _scopes(configuration)
     for number, pattern in enumerate(rule.scopes):
         kind = pattern.partition(":")[0]
+        served = ", ".join(_SCOPES_OF_PEOPLE if people else _SCOPES_OF_CONTACTS)
         if (people and kind not in _SCOPES_OF_PEOPLE) or (not people and kind == "team"):
-            yield ("scopes", number), f"{rule.kpi} is not served for {kind}s"
+            yield ("scopes", number), f"{rule.kpi} is not served for {kind}s; permitted: {served}"
         elif "*" not in pattern and pattern not in known[kind]:
-            yield ("scopes", number), f"{pattern!r} is not configured ({', '.join(known[kind]) or 'none is'})"
+            yield (
+                ("scopes", number),
+                f"{pattern!r} is not configured{nearest(pattern, known[kind])}; permitted: {', '.join(known[kind]) or 'none is'}",
+            )
     if rule.below == "target" and not any(
         queue.target is not None and rule.names(f"queue:{name}") for name, queue in configuration.queues.items()
     ):

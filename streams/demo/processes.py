@@ -39,6 +39,11 @@ def tail(log: Path, lines: int = 25) -> str:
     return "\n".join(f"    {line}" for line in last) or "    (empty)"
 
 
+def _inherited() -> dict[str, str]:
+    """Return the environment without the security settings of the person's own Kafka: the demo's asks for nothing."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CONTACT_STREAMS_KAFKA_")}
+
+
 class Child:
     """One process and its log."""
 
@@ -56,7 +61,7 @@ class Child:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path, **(environment or {})},
+            env={**_inherited(), "PYTHONUNBUFFERED": "1", "PYTHONPATH": path, **(environment or {})},
         )
 
     @property

@@ -114,6 +114,19 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         "people:\n  anna:\n    identities: {pbx: [ben]}\n  ben: {}\n",
         ["3: people.anna.identities.pbx.0: 'ben' is another person's name; permitted: ids that are not (line 4)"],
     ),
+    "alert about no figure": (
+        "alerts:\n  a: {kpi: service_levl, below: 0.8}\n",
+        ["2: alerts.a: unknown kpi 'service_levl', did you mean service_level?; permitted: offered, answered,"],
+    ),
+    "alert about a window that is not kept": (
+        "alerts:\n  a:\n    below: 0.8\n    window: trailing_6m\n",
+        ["4: alerts.a.window: 'trailing_6m' is not among the trailing windows, did you mean trailing_60m?; permitted: trailing_5m,"],
+    ),
+    "alert about a queue that is not there": (
+        "queues: {sales: {}}\nalerts:\n  a:\n    below: 0.8\n    scopes:\n      - queue:*\n      - queue:sale\n",
+        ["7: alerts.a.scopes.1: 'queue:sale' is not configured, did you mean queue:sales?; permitted: queue:sales"],
+    ),
+    "alert without a threshold": ("alerts:\n  a: {kpi: waiting}\n", ["2: alerts.a: permitted: either below or above"]),
     "tab": ("queues:\n\tsales: {}\n", ["2: is not valid YAML: a tab before a key or value; permitted: spaces"]),
     "open bracket": (
         "default_zone: UTC\nqueues: [\n",
