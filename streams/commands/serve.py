@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     defaults = ServeSettings()
     parser = subparsers.add_parser("serve", help="serve figures: metrics, API and page", description=__doc__)
     add_kafka_options(parser)
-    parser.add_argument("--config", type=Path, help="configuration file (YAML), for the service level targets of queues")
+    parser.add_argument("--config", type=Path, help="configuration file (YAML), for the targets of queues and the sources that feed them")
     parser.add_argument("--host", default=defaults.host, help="address to listen on; there is no login (default: %(default)s)")
     parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
     parser.add_argument(
@@ -66,6 +66,12 @@ def run(args: argparse.Namespace) -> int:
         port=args.port,
         windows=windows,
         targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},
+        fed_by={
+            f"{kind}:{name}": place.sources
+            for kind, places in (("queue", configuration.queues), ("team", configuration.teams))
+            for name, place in places.items()
+            if place.sources
+        },
         webhook=webhook,
         zone=configuration.default_zone,
     )

@@ -20,6 +20,9 @@ _ID: Final = r"^[^\x00-\x1f\x7f]{1,200}$"
 PERMITTED[_ID] = "an id of 1 to 200 characters, none of them a control character"
 
 
+Sources = Annotated[tuple[Name, ...], Field(strict=False)]
+
+
 class Site(Hours):
     """A place with its own clock."""
 
@@ -44,6 +47,8 @@ class Queue(Hours):
     """Its own definition, in place of the one above; nothing is taken over from that."""
     target: float | None = Field(default=None, ge=0, le=1)
     """The service level it is meant to reach, shown beside the figure; 0.8 is 80 %."""
+    sources: Sources = ()
+    """The `source` names in its events. While one is silent the page marks its figures; without a list, while any is."""
 
 
 class Team(Model):
@@ -53,6 +58,8 @@ class Team(Model):
     """One of `sites`."""
     business: Name | None = None
     """The business whose figures its people count in."""
+    sources: Sources = ()
+    """The `source` names in its people's events. While one is silent the page marks its figures; without a list, while any is."""
 
 
 Identity = Annotated[str, BeforeValidator(number_as_text), Field(pattern=_ID)]

@@ -20,6 +20,7 @@ from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.figures import STALE_AFTER_SECONDS, Figures
+from streams.serving.trends import Trends
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -45,8 +46,16 @@ _PAGE = {
     "index.html": "text/html",
     "alerts.css": "text/css",
     "alerts.js": "text/javascript",
-    "wallboard.js": "text/javascript",
+    "narrow.css": "text/css",
+    "options.js": "text/javascript",
+    "paging.js": "text/javascript",
+    "rows.js": "text/javascript",
+    "tables.js": "text/javascript",
+    "text.js": "text/javascript",
+    "trends.js": "text/javascript",
+    "wall.css": "text/css",
     "wallboard.css": "text/css",
+    "wallboard.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 _STATES = frozenset(get_args(AlertRecord.model_fields["state"].annotation))
@@ -89,18 +98,21 @@ class Serving:
 
 _SERVING = web.AppKey("serving", Serving)
 _FEED = web.AppKey("feed", Feed)
+_TRENDS = web.AppKey("trends", Trends)
 
 
 def create_app(serving: Serving) -> web.Application:
     """Return the application; it feeds event streams from its start to its cleanup, and reads no topic by itself."""
     app = web.Application(middlewares=[_secured])
     app[_SERVING] = serving
+    app[_TRENDS] = Trends(serving.figures)
     app.cleanup_ctx.append(_feeding)
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/api/v1/figures", _figures)
     app.router.add_get("/api/v1/queues/{queue:.+}", _queue)
     app.router.add_get("/api/v1/alerts", _alerts)
+    app.router.add_get("/api/v1/trends", _trends)
     app.router.add_get("/api/v1/catalogue", _catalogue)
     app.router.add_get("/api/v1/events", _events, allow_head=False)
     app.router.add_get("/healthz", _alive)
@@ -162,6 +174,10 @@ async def _alerts(request: web.Request) -> web.Response:
     if unknown := states - _STATES:
         raise web.HTTPBadRequest(reason=f"unknown state {min(unknown)!r}: one of {', '.join(sorted(_STATES))}")
     return await _compressed(request, _json(request.app[_SERVING].figures.alerts_in(states or None)))
+
+
+async def _trends(request: web.Request) -> web.Response:
+    return await _compressed(request, _json(await request.app[_TRENDS].answer()))
 
 
 async def _catalogue(request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from streams.serving.exporter import Standing
 from streams.serving.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from streams.serving.store import Entry
 
@@ -34,6 +34,8 @@ class Figures:
     clock: Callable[[], float]
     targets: Mapping[str, float] = field(default_factory=dict)
     alerts: Alerts = field(default_factory=Alerts)
+    #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it, where the configuration names them.
+    fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def age_seconds(self) -> float | None:
@@ -62,8 +64,9 @@ class Figures:
         }
 
     def everything(self, windows: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the header, the targets and all records by key; with ``windows`` only theirs and those of now."""
-        return {**self.header(), "targets": dict(self.targets), "records": self.records(self.store.entries(), windows)}
+        """Return the header, the targets, what feeds whom and all records by key; with ``windows`` only theirs and those of now."""
+        fed_by = {scope: sorted(sources) for scope, sources in self.fed_by.items()}
+        return {**self.header(), "targets": dict(self.targets), "fed_by": fed_by, "records": self.records(self.store.entries(), windows)}
 
     def records(self, entries: Iterable[Entry], windows: Collection[str] | None = None) -> dict[str, Any]:
         """Return the records of ``entries`` by key."""

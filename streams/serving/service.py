@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -48,6 +48,8 @@ class ServeSettings:
     windows: tuple[str, ...] = DEFAULT_WINDOWS
     #: Service level targets by queue, shown beside the figure; 0 to 1.
     targets: Mapping[str, float] = field(default_factory=dict)
+    #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it; where it is missing, any silent source makes its figures doubtful.
+    fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     #: Where alerts are delivered to; None delivers none.
@@ -97,7 +99,7 @@ async def run_serve(
         delivery = Delivery(settings.webhook, topic_prefix=prefix, clock=clock, zone=settings.zone, **kafka)
         deliveries = delivery.deliveries
         followers.append(delivery.run)
-    figures = Figures(store, readers, clock, settings.targets, alerts)
+    figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by)
     serving = Serving(figures, settings.windows, deliveries=deliveries)
     runner = web.AppRunner(create_app(serving), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []

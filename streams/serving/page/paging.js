@@ -1,0 +1,100 @@
+// A wall shows whole pages and never scrolls: what does not fit comes in turn. Pinned rows are on every page of their table.
+
+import { setAttribute, setClass, setText, word } from "./text.js";
+
+// What the title and the headings of a table take, in heights of a row; as in wall.css.
+const HEAD_ROWS = 1.1;
+const MARGIN_ROWS = 0.3;
+// Few rows grow by so much at most, to fill the page.
+const MOST_STRETCH = 1.35;
+
+export class Pager {
+  constructor(tables, button, rotateSeconds) {
+    this.tables = tables;
+    this.button = button;
+    this.page = 0;
+    this.pages = [];
+    this.paused = false;
+    this.rotateSeconds = rotateSeconds;
+    button.title = word("paging_help");
+    button.addEventListener("click", () => this.pause());
+    addEventListener("keydown", (event) => this.key(event));
+    addEventListener("resize", () => this.show());
+    this.wait();
+  }
+
+  wait() {
+    clearInterval(this.timer);
+    if (this.rotateSeconds > 0) this.timer = setInterval(() => this.paused || this.turn(1), this.rotateSeconds * 1000);
+  }
+
+  pause() {
+    this.paused = !this.paused;
+    this.show();
+  }
+
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const step = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }[event.key];
+    if (step) {
+      this.turn(step);
+      this.wait(); // somebody reads: the new page stays its full time
+    } else if (event.key === " " && !event.target.closest("button, a")) this.pause();
+    else return;
+    event.preventDefault();
+  }
+
+  turn(step) {
+    const all = Math.max(1, this.pages.length);
+    this.page = (this.page + step + all) % all;
+    this.show();
+  }
+
+  show() {
+    this.pages = this.split();
+    this.page = Math.min(this.page, Math.max(0, this.pages.length - 1));
+    const shown = this.pages[this.page] ?? new Map();
+    const rows = [...shown.values()].reduce((sum, each) => sum + each.size, 0);
+    const stretch = rows ? (this.capacity - shown.size * HEAD_ROWS) / rows : 1;
+    document.documentElement.style.setProperty("--stretch", Math.min(MOST_STRETCH, Math.max(1, stretch)).toFixed(3));
+    for (const table of this.tables) {
+      const rows = shown.get(table) ?? null;
+      table.section.classList.toggle("turned", rows === null);
+      for (const row of table.body.rows) setClass(row, "turned", rows !== null && !rows.has(row));
+    }
+    this.button.hidden = this.pages.length < 2;
+    const text = word("page_of", { n: this.page + 1, all: this.pages.length });
+    setText(this.button, this.paused ? `${text} · ${word("paused")}` : text);
+    setAttribute(this.button, "aria-pressed", `${this.paused}`);
+  }
+
+  // Page by page: table → its rows there.
+  split() {
+    const filled = this.tables.filter((table) => table.body.rows.length > 0);
+    if (!filled.length) return [];
+    const root = getComputedStyle(document.documentElement);
+    const height = Number.parseFloat(root.getPropertyValue("--row")) * Number.parseFloat(root.fontSize);
+    const top = document.getElementById("summary").getBoundingClientRect().bottom + scrollY;
+    this.capacity = (innerHeight - top) / height - MARGIN_ROWS;
+    const pages = [new Map()];
+    let left = this.capacity;
+    for (const table of filled) {
+      const all = [...table.body.rows];
+      const pinned = all.filter((row) => row.classList.contains("pinned"));
+      const rest = all.filter((row) => !row.classList.contains("pinned"));
+      let at = 0;
+      do {
+        if (at > 0 || (pages.at(-1).size > 0 && left < HEAD_ROWS + all.length)) {
+          pages.push(new Map());
+          left = this.capacity;
+        }
+        const room = Math.max(1, Math.floor(left - HEAD_ROWS) - pinned.length);
+        const rows = rest.slice(at, at + room);
+        pages.at(-1).set(table, new Set([...pinned, ...rows]));
+        left -= HEAD_ROWS + pinned.length + rows.length;
+        at += room;
+      } while (at < rest.length);
+    }
+    return pages;
+  }
+}

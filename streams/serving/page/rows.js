@@ -1,0 +1,188 @@
+// What each table shows of the records: queues, teams and the backlog of the reply channels.
+
+import { only, order, pins, togglePin } from "./options.js";
+import { count, coverage, duration, known, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
+import { Table } from "./tables.js";
+
+// Below this many contacts a service level is shown without judgment: one contact would decide it.
+export const JUDGED_FROM = 5;
+// Rows change places no more often than this: one has to be able to read them.
+const REORDER_MS = 10_000;
+const BACKLOG = ["untouched", "in_progress", "waiting_on_customer", "on_hold"];
+const LEVEL = "service_level_live";
+
+export const longestWait = (now, asOf) => aging(now?.waiting === 0 ? null : now?.waiting_since, now, asOf);
+
+function aging(since, now, asOf) {
+  if (!known(since)) return null;
+  return Math.max(0, Math.max(asOf ?? 0, Date.parse(now.as_of)) - Date.parse(since)) / 1000;
+}
+
+function verdict(level, target) {
+  if (!known(level?.value) || !known(target) || (level.denominator ?? 0) < JUDGED_FROM) return null;
+  return level.value < target ? "missed" : "met";
+}
+
+// Queues may have service levels of their own, which the total has not: together they are the sum of their parts.
+function together(one, other) {
+  if (!known(other?.denominator) || !known(one?.denominator)) return other ?? one;
+  const [numerator, denominator] = [one.numerator + other.numerator, one.denominator + other.denominator];
+  return { numerator, denominator, value: denominator > 0 ? numerator / denominator : null };
+}
+
+// Marks a row whose source is silent: what it shows may have passed, so nothing of it is judged.
+function markSilence(row, silence) {
+  setClass(row.element, "silent", silence !== "");
+  setText(row.silent, silence);
+}
+
+class Ranked {
+  constructor(table) {
+    this.table = table;
+    this.sorted = "";
+    this.at = -REORDER_MS;
+  }
+
+  arrange(compare) {
+    const standing = JSON.stringify([[...this.table.rows.keys()].sort(), [...pins]]);
+    if (standing === this.sorted && performance.now() - this.at < REORDER_MS) return;
+    this.sorted = standing;
+    this.at = performance.now();
+    this.table.arrange(compare, pins);
+  }
+}
+
+export class Queues extends Ranked {
+  constructor(trends) {
+    const columns = [LEVEL, "trend", "waiting", "longest_wait", "asa", "aht", "abandon_rate"];
+    const headings = columns.map((id) =>
+      id === "trend"
+        ? [id, word("trend"), word("trend_meaning", { n: JUDGED_FROM })]
+        : [id, label(id === LEVEL ? "service_level" : id), id === LEVEL ? `${label(LEVEL)} – ${meaning(LEVEL)}` : meaning(id)],
+    );
+    const pin = (name) => {
+      togglePin(name);
+      this.arrange(this.compare);
+    };
+    super(new Table("queues", [["name", word("scope.queue"), ""], ...headings], { bars: [LEVEL], onPin: pin, foot: true }));
+    this.trends = trends;
+    this.standings = new Map();
+    this.compare = (a, b) => (order === "worst" ? this.rank(a) - this.rank(b) : 0);
+  }
+
+  rank(row) {
+    return this.standings.get(row)?.gap ?? 1;
+  }
+
+  // Returns how many queues are judged, and how many of these miss their target.
+  show({ gather, targets, asOf, silence }) {
+    const shown = new Set();
+    const judged = { all: 0, missed: 0 };
+    const sums = new Map();
+    this.standings.clear();
+    for (const [key, entry] of gather("queue")) {
+      const { scope, channel, window } = entry;
+      if (channel === null || (only.size > 0 && !only.has(scope))) continue;
+      const row = this.table.row(key, scope, named("channel", channel));
+      shown.add(key);
+      const target = targets[scope] ?? null;
+      const levels = [window?.kpis[LEVEL], window?.kpis.service_level];
+      const said = this.showRow(row, entry, levels, target, asOf, silence("queue", scope));
+      if (said !== null) judged.all += 1;
+      if (said === "missed") judged.missed += 1;
+      this.trends.draw(this.table.cell(row, "trend"), this.trends.of(scope, channel), target);
+      sums.set(channel, levels.map((level, n) => together(sums.get(channel)?.[n], level)));
+    }
+    // Totals are of all queues: a page of some has none.
+    for (const [key, entry] of only.size > 0 ? [] : gather("total")) {
+      if (entry.channel === null) continue;
+      const row = this.table.row(key, `${word("scope.total")} · ${named("channel", entry.channel)}`, "", { total: true });
+      shown.add(key);
+      this.showRow(row, entry, sums.get(entry.channel) ?? [], null, asOf, "");
+    }
+    this.table.keep(shown);
+    this.arrange(this.compare);
+    return judged;
+  }
+
+  showRow(row, { now, window }, [level, decided], target, asOf, silent) {
+    const { table } = this;
+    const of = (id) => window?.kpis[id] ?? null;
+    const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : ""];
+    if (known(decided?.value) && decided.value !== level?.value) detail.push(word("decided", { value: percent(decided.value) }));
+    const cell = table.show(row, LEVEL, percent(level?.value), detail.filter(Boolean).join(" · "));
+    const said = silent ? null : verdict(level, target);
+    table.fill(cell, level?.value, target);
+    for (const name of ["met", "missed"]) setClass(cell.element, name, said === name);
+    setAttribute(cell.shape, "role", said ? "img" : "presentation");
+    setAttribute(cell.shape, "aria-label", said ? word(said) : "");
+    this.standings.set(row, { gap: known(verdict(level, target)) ? level.value - target : null });
+    this.table.cell(row, "trend");
+    table.show(row, "waiting", count(now?.waiting));
+    table.show(row, "longest_wait", duration(longestWait(now, asOf)));
+    table.show(row, "asa", duration(of("asa")?.value));
+    table.show(row, "aht", duration(of("aht")?.value), coverage(of("aht")));
+    const abandoned = of("abandon_rate");
+    table.show(row, "abandon_rate", percent(abandoned?.value), known(abandoned?.value) ? parts(abandoned) : "");
+    markSilence(row, silent);
+    return said;
+  }
+}
+
+export class Teams extends Ranked {
+  constructor(states) {
+    const headings = [["occupancy", label("occupancy"), meaning("occupancy")], ...states.map((state) => [state, named("state", state), meaning("agents_by_state")])];
+    super(new Table("teams", [["name", word("scope.team"), ""], ...headings], { bars: ["occupancy"], foot: true }));
+    this.states = states;
+  }
+
+  show({ gather, silence }) {
+    const shown = new Set();
+    for (const kind of ["team", "total"]) {
+      for (const [key, { scope, channel, now, window }] of gather(kind)) {
+        if (channel !== null) continue;
+        const total = kind === "total";
+        const row = this.table.row(`${kind}\u0000${key}`, total ? word("scope.total") : scope, "", { total });
+        shown.add(`${kind}\u0000${key}`);
+        const occupancy = window?.kpis.occupancy ?? null;
+        const cell = this.table.show(row, "occupancy", percent(occupancy?.value), coverage(occupancy));
+        this.table.fill(cell, occupancy?.value);
+        const agents = now?.agents_by_state ?? null;
+        // Who is not listed is not there: 0, not unknown.
+        for (const state of this.states) this.table.show(row, state, agents ? count(agents[state] ?? 0) : "–");
+        markSilence(row, total ? "" : silence("team", scope));
+      }
+    }
+    this.table.keep(shown);
+    this.arrange(() => 0);
+  }
+}
+
+// Messages and tickets that are not resolved; only channels that are answered in writing have any.
+export class Backlogs extends Ranked {
+  constructor() {
+    const headings = [
+      ["backlog", word("backlog_all"), ""],
+      ...BACKLOG.map((state) => [`backlog_${state}`, word(`backlog.${state}`), meaning(`backlog_${state}`)]),
+      ["backlog_oldest", word("backlog.oldest"), meaning("backlog_oldest")],
+    ];
+    super(new Table("backlogs", [["name", word("scope.queue"), ""], ...headings]));
+  }
+
+  show({ gather, asOf, silence }) {
+    const shown = new Set();
+    for (const [key, { scope, channel, now }] of gather("queue")) {
+      const values = BACKLOG.map((state) => now?.[`backlog_${state}`]);
+      if (!values.some(known) || (only.size > 0 && !only.has(scope))) continue;
+      shown.add(key);
+      const row = this.table.row(key, scope, named("channel", channel));
+      this.table.show(row, "backlog", count(values.every(known) ? values.reduce((a, b) => a + b, 0) : null));
+      BACKLOG.forEach((state, n) => this.table.show(row, `backlog_${state}`, count(values[n])));
+      this.table.show(row, "backlog_oldest", span(aging(now.backlog_oldest_since, now, asOf)));
+      markSilence(row, silence("queue", scope));
+    }
+    this.table.keep(shown);
+    this.table.section.hidden = shown.size === 0;
+    this.arrange(() => 0);
+  }
+}

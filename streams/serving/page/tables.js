@@ -1,0 +1,116 @@
+// Tables whose rows and cells are made once and changed only where the text differs.
+
+import { NOTHING, known, locale, setAttribute, setClass, setText, word } from "./text.js";
+
+function make(parent, name, className = "") {
+  const made = parent.appendChild(document.createElement(name));
+  if (className) made.className = className;
+  return made;
+}
+
+function pinButton(parent, name, onPin) {
+  const button = make(parent, "button", "pin");
+  button.type = "button";
+  button.title = word("pin", { name });
+  button.setAttribute("aria-label", button.title);
+  button.addEventListener("click", () => onPin(name));
+  return button;
+}
+
+export class Table {
+  // A heading is [id, text, what it means]; the first is the row's name.
+  constructor(id, headings, { bars = [], onPin = null, foot = false } = {}) {
+    const table = document.getElementById(id);
+    this.table = table;
+    this.section = table.closest("section");
+    this.body = table.tBodies[0];
+    this.foot = foot ? table.createTFoot() : null;
+    this.bars = new Set(bars);
+    this.onPin = onPin;
+    this.headings = new Map(headings.map(([kpi, text]) => [kpi, text]));
+    this.rows = new Map();
+    const row = table.tHead.rows[0];
+    for (const [kpi, text, title] of headings) {
+      const heading = make(row, "th", kpi);
+      heading.scope = "col";
+      heading.textContent = text;
+      if (title) heading.title = title;
+    }
+  }
+
+  row(key, name, detail, { total = false } = {}) {
+    let row = this.rows.get(key);
+    if (!row) {
+      const element = make(total ? this.foot : this.body, "tr");
+      const head = make(element, "th", "name");
+      head.scope = "row";
+      row = { element, cells: {}, name, total };
+      row.pin = this.onPin && !total ? pinButton(head, name, this.onPin) : null;
+      setText(make(head, "b"), name);
+      row.detail = make(head, "small");
+      row.silent = make(head, "span", "silent-mark");
+      this.rows.set(key, row);
+    }
+    setText(row.detail, detail);
+    return row;
+  }
+
+  cell(row, id) {
+    let found = row.cells[id];
+    if (!found) {
+      const element = make(row.element, "td", id);
+      element.dataset.label = this.headings.get(id);
+      element.dataset.kpi = id;
+      found = row.cells[id] = { element, shape: make(element, "i", "shape"), value: make(element, "b"), bar: null };
+      if (this.bars.has(id)) {
+        found.bar = make(element, "span", "bar");
+        make(found.bar, "i");
+        make(found.bar, "u");
+      }
+      found.detail = make(element, "small");
+    }
+    return found;
+  }
+
+  show(row, id, text, detail = "") {
+    const cell = this.cell(row, id);
+    setText(cell.value, text);
+    setText(cell.detail, detail);
+    setClass(cell.element, "unknown", text === NOTHING);
+    return cell;
+  }
+
+  fill(cell, value, target = null) {
+    const [fill, mark] = cell.bar.children;
+    fill.style.width = `${Math.min(100, Math.max(0, (value ?? 0) * 100))}%`;
+    mark.hidden = !known(target);
+    mark.style.left = `${(target ?? 0) * 100}%`;
+  }
+
+  keep(keys) {
+    for (const [key, row] of this.rows) {
+      if (!keys.has(key)) {
+        row.element.remove();
+        this.rows.delete(key);
+      }
+    }
+  }
+
+  // `compare` decides between two rows of equal standing in pins; names decide the rest.
+  arrange(compare, pins) {
+    const pinned = (row) => Number(pins.has(row.name));
+    const placed = [...this.rows.entries()]
+      .filter(([, row]) => !row.total)
+      .sort(([a, one], [b, other]) => pinned(other) - pinned(one) || compare(one, other) || a.localeCompare(b, locale));
+    const focused = document.activeElement;
+    placed.forEach(([, { element }], n) => {
+      if (this.body.rows[n] !== element) this.body.insertBefore(element, this.body.rows[n] ?? null);
+    });
+    if (focused !== document.activeElement && this.body.contains(focused)) focused.focus();
+    for (const row of this.rows.values()) {
+      if (!row.pin) continue;
+      setAttribute(row.pin, "aria-pressed", `${pins.has(row.name)}`);
+      setClass(row.element, "pinned", pins.has(row.name));
+    }
+  }
+}

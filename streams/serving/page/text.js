@@ -1,0 +1,82 @@
+// Words of the catalogue and values as text. Null is "–", never 0.
+
+export const NOTHING = "–";
+
+const asked = new URLSearchParams(location.search).get("lang");
+export const language = asked === "ja" ? "ja" : "en";
+export const locale = language === "ja" ? "ja-JP" : "en-GB";
+
+let words = {};
+let kpis = new Map();
+
+export function learn(catalogue) {
+  words = catalogue.words[language];
+  kpis = new Map(catalogue.kpis.map((kpi) => [kpi.id, kpi]));
+}
+
+export const word = (id, blanks = {}) => (words[id] ?? id).replace(/\{(\w+)\}/g, (_, name) => blanks[name] ?? "");
+export const named = (kind, id) => words[`${kind}.${id}`] ?? id;
+const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+export const label = (id) => capitalized(kpis.get(id)?.[language] ?? id);
+export const meaning = (id) => kpis.get(id)?.[`meaning_${language}`] ?? "";
+
+const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+export const known = (value) => value !== null && value !== undefined;
+export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
+
+export function percent(value, digits = 1) {
+  if (!known(value)) return NOTHING;
+  // Cut, not rounded: 79.96 % has not reached 80 %.
+  const scale = 10 ** digits;
+  return `${(Math.floor(value * 100 * scale + 1e-9) / scale).toFixed(digits)}${language === "ja" ? "%" : " %"}`;
+}
+
+export const target = (value) => percent(value, Number.isInteger(Math.round(value * 1000) / 10) ? 0 : 1);
+
+export function duration(seconds) {
+  if (!known(seconds)) return NOTHING;
+  const all = Math.round(seconds);
+  const two = (n) => `${n}`.padStart(2, "0");
+  const [h, m, s] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+export function age(seconds) {
+  const units = [["days", 86400], ["hours", 3600], ["minutes", 60], ["seconds", 1]];
+  const [unit, length] = units.find(([, n]) => seconds >= n) ?? ["seconds", 1];
+  return word(unit, { n: whole.format(Math.max(0, Math.floor(seconds / length))) });
+}
+
+// Of what may be days old: nobody reads 412:07:31.
+export function span(seconds) {
+  if (!known(seconds) || seconds < 86400) return duration(seconds);
+  const hours = Math.floor(seconds / 3600);
+  return [["days", Math.floor(hours / 24)], ["hours", hours % 24]].map(([unit, n]) => word(unit, { n: whole.format(n) })).join(language === "ja" ? "" : " ");
+}
+
+export function figure(id, value) {
+  const unit = kpis.get(id)?.unit;
+  if (unit === "ratio") return percent(value);
+  return unit === "seconds" ? duration(value) : known(value) ? decimal.format(value) : NOTHING;
+}
+
+export const clock = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+export const hour = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+
+export const parts = (of) => (of && known(of.denominator) ? `${count(of.numerator)} / ${count(of.denominator)}` : "");
+export const coverage = (of) => (of && known(of.coverage) && of.coverage < 0.995 ? word("measured", { value: percent(of.coverage, 0) }) : "");
+
+export const capitalize = capitalized;
+
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setClass(element, name, on) {
+  if (element.classList.contains(name) !== on) element.classList.toggle(name, on);
+}
+
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

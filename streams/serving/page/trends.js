@@ -1,0 +1,103 @@
+// The day so far of every queue, one column an interval: asked for as a whole, for all queues at once, now and then.
+
+import { hour, known, percent, setAttribute, target as targetText, word } from "./text.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT] = [240, 29];
+const ASK_MS = 20_000;
+
+const keyOf = ({ queue, channel }) => `${queue}\u0000${channel}`;
+
+export class Trends {
+  constructor(onNews, judgedFrom) {
+    this.series = new Map();
+    this.onNews = onNews;
+    this.judgedFrom = judgedFrom;
+  }
+
+  follow() {
+    this.ask();
+    setInterval(() => this.ask(), ASK_MS);
+  }
+
+  async ask() {
+    try {
+      const answer = await fetch("api/v1/trends");
+      if (!answer.ok) return;
+      const told = await answer.json();
+      this.series = new Map(told.trends.map((trend) => [keyOf(trend), trend.intervals]));
+      this.onNews();
+    } catch {
+      // The mark of the page says that the connection is lost.
+    }
+  }
+
+  of(queue, channel) {
+    return this.series.get(keyOf({ queue, channel })) ?? [];
+  }
+
+  draw(cell, intervals, target) {
+    // Drawn again only where it would look different.
+    const last = intervals.at(-1);
+    const signature = JSON.stringify([intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => each.service_level)]);
+    if (cell.signature === signature) return;
+    cell.signature = signature;
+    const text = this.text(intervals, target);
+    setAttribute(cell.element, "title", text);
+    const svg = node("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": text });
+    if (intervals.length) this.columns(svg, intervals, target);
+    const ends = document.createElement("span");
+    ends.className = "ends";
+    for (const time of intervals.length ? [intervals[0].start, last.end] : []) ends.appendChild(document.createElement("time")).textContent = hour(time);
+    ends.setAttribute("aria-hidden", "true");
+    cell.element.replaceChildren(svg, ends);
+  }
+
+  columns(svg, intervals, target) {
+    const [start, end] = [Date.parse(intervals[0].start), Date.parse(intervals.at(-1).end)];
+    // At least three hours wide: the first interval of a day is no wall of color.
+    const span = Math.max(end - start, 3 * 3_600_000);
+    const x = (time) => ((time - start) / span) * WIDTH;
+    const y = (level) => HEIGHT - 1 - level * (HEIGHT - 3);
+    svg.append(node("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }));
+    for (const each of intervals) {
+      const level = each.service_level;
+      if (!known(level)) continue;
+      const [from, to] = [x(Date.parse(each.start)), x(Date.parse(each.end))];
+      const gap = Math.min(1.5, (to - from) / 5);
+      // A level of 0 % is a foot, not nothing: nothing is an interval without contacts.
+      const height = Math.max(2.5, HEIGHT - 1 - y(level));
+      const classes = [this.verdict(each, target), each.final ? "" : "open"].filter(Boolean).join(" ");
+      svg.append(node("rect", { class: classes, x: from + gap / 2, width: Math.max(0.8, to - from - gap), y: HEIGHT - 1 - height, height }));
+    }
+    if (known(target)) svg.append(node("line", { class: "target", x1: 0, x2: WIDTH, y1: y(target), y2: y(target) }));
+  }
+
+  verdict(each, target) {
+    if (!known(target)) return "plain";
+    if ((each.denominator ?? 0) < this.judgedFrom) return "few";
+    return each.service_level < target ? "missed" : "met";
+  }
+
+  text(intervals, target) {
+    const decided = intervals.filter((each) => known(each.service_level));
+    if (!decided.length) return word("trend.none");
+    const said = [word("trend.span", { from: hour(intervals[0].start), to: hour(intervals.at(-1).end) })];
+    const judged = decided.filter((each) => ["met", "missed"].includes(this.verdict(each, target)));
+    if (known(target)) {
+      said.push(word("target", { value: targetText(target) }));
+      if (judged.length) said.push(word("trend.below", { n: judged.filter((each) => this.verdict(each, target) === "missed").length, all: judged.length }));
+    }
+    const lowest = (judged.length ? judged : decided).reduce((a, b) => (b.service_level < a.service_level ? b : a));
+    said.push(word("trend.lowest", { value: percent(lowest.service_level), time: hour(lowest.start) }));
+    const final = decided.filter((each) => each.final).at(-1);
+    if (final) said.push(word("trend.last", { value: percent(final.service_level) }));
+    return said.join(" · ");
+  }
+}
+
+function node(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, typeof value === "number" ? value.toFixed(2) : value);
+  return made;
+}
