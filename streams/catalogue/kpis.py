@@ -15,7 +15,7 @@ WindowKind = Literal["trailing", "interval", "day", "now"]
 Subject = Literal["contacts", "people"]
 
 #: The categories of people that are counted now, in the order in which pages show them.
-AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable")
+AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable", "stale")
 
 _WINDOWS: tuple[WindowKind, ...] = ("trailing", "interval", "day")
 _TRAILING: tuple[WindowKind, ...] = ("trailing",)
@@ -364,6 +364,20 @@ KPIS: tuple[Kpi, ...] = (
         source=_window("callbacks_requested"),
     ),
     Kpi(
+        id="lost_contacts",
+        en="contacts lost",
+        ja="追跡不能件数",
+        meaning_en="Contacts still open when nothing more was heard of them for too long: their end was never reported.",
+        meaning_ja="終了の報告がないまま、長時間連絡が途絶えた問い合わせの件数。",
+        formula="open, and nothing more known of it for lost_after_seconds of its channel",
+        unit="contacts",
+        direction="down",
+        windows=_WINDOWS,
+        subject="contacts",
+        metric="contact_center_contacts_lost",
+        source=_window("lost_contacts"),
+    ),
+    Kpi(
         id="callback_reach_rate",
         en="callback reach rate",
         ja="折り返し完了率",
@@ -693,7 +707,7 @@ KPIS: tuple[Kpi, ...] = (
         ja="状態別人数",
         meaning_en="Signed-in agents per state now; everyone once.",
         meaning_ja="いまログインしている担当者の状態別の人数（一人一回）。",
-        formula="people per category at as-of, offline and unknown left out",
+        formula="people per category at as-of; stale: nothing heard of them for person_timeout_seconds; offline and unknown left out",
         unit="agents",
         direction="none",
         windows=_NOW,

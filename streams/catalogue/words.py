@@ -35,6 +35,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "state.idle": ("Idle", "待機"),
     "state.available": ("Available", "在席"),
     "state.unavailable": ("Unavailable", "離席"),
+    "state.stale": ("Stale", "応答なし"),
     "free_agents": ("Agents free", "待機・在席の担当者"),
     "free_agents_meaning": ("Agents who are idle, or present without saying so.", "待機中、または在席している担当者の人数。"),
     "window": ("Last", "直近"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from schemas.base import Channel
 from streams.configuration.alerts import AlertRule, wrong_rules
 from streams.configuration.base import Model, Name, Zone, refuse
 from streams.configuration.consistency import inconsistencies
@@ -17,6 +18,7 @@ from streams.configuration.service_level import ServiceLevelDefinition
 
 __all__ = [
     "INCONSISTENT",
+    "LOST_AFTER_SECONDS",
     "Category",
     "Configuration",
     "CountingSettings",
@@ -32,6 +34,18 @@ Category = Literal["ready", "idle", "handling", "wrap_up", "unavailable", "offli
 
 #: Type of the errors that ``consistency`` finds.
 INCONSISTENT: Final = "inconsistent"
+
+
+_HOUR, _DAY = 3_600, 86_400
+
+#: After how long without anything a contact is taken as lost: longer than any call, any pause in a chat, any answer to a letter.
+#: The entry of ``callback`` also holds for callbacks still to be made, on whatever channel: a week, so that a weekend ends none.
+LOST_AFTER_SECONDS: dict[Channel, int] = {
+    **dict.fromkeys(("voice", "video"), 4 * _HOUR),
+    **dict.fromkeys(("chat", "sms", "social"), _DAY),
+    "callback": 7 * _DAY,
+    **dict.fromkeys(("mail", "web_form", "ticket", "survey", "faq", "bot"), 30 * _DAY),
+}
 
 
 class CountingSettings(Model):
@@ -51,6 +65,17 @@ class CountingSettings(Model):
     """Lengths of the intervals."""
     closed_retention_seconds: int = Field(default=86_400, ge=0, le=2_592_000)
     """How long a conversation that is over is remembered, for a survey that comes later."""
+    lost_after_seconds: dict[Channel, Annotated[int, Field(ge=1, le=31_536_000)]] = LOST_AFTER_SECONDS
+    """By channel, after how long without anything an open contact is lost; `callback`: after how long a callback due is. Others stay as they are."""
+    person_timeout_seconds: int = Field(default=43_200, ge=1, le=2_592_000)
+    """A person of whom nothing is heard for longer is stale: no time is counted any more."""
+    source_forget_seconds: int = Field(default=86_400, ge=1, le=31_536_000)
+    """A source silent for longer is not waited for and not shown any more; at least `source_timeout_seconds`."""
+
+    @field_validator("lost_after_seconds", mode="after")
+    @classmethod
+    def _others_as_by_default(cls, given: dict[Channel, int]) -> dict[Channel, int]:
+        return {**LOST_AFTER_SECONDS, **given}
 
 
 class Configuration(Model):

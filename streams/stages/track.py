@@ -78,6 +78,7 @@ class _TrackStage:
         self._dead: list[Output] = []
         self._flood = FloodGauge(configuration.dead_letters)
         self._meta_changed = False
+        self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
         self.counters = counters if counters is not None else StageCounters()
 
@@ -128,8 +129,9 @@ class _TrackStage:
             outputs.append(Output(panes, writer.partition(scope), key, value))
         outputs += (Output(panes, writer.partition(scope), writer.key("now", scope, None), value) for scope, value in self._changed_now())
         outputs += self._changed_progress()
-        if self._meta_changed:
-            self._meta_changed = False
+        meta = {"through": tracker.progress.through, **self._meta()}
+        if self._meta_changed or meta != self._meta_written:
+            self._meta_changed, self._meta_written = False, meta
             rows.append((_META, orjson.dumps({"progress": tracker.progress.state(), "flood": self._flood.state(), **self._meta()})))
         outputs += self._dead
         self._dead = []
@@ -168,9 +170,11 @@ class _TrackStage:
                 self._restore_subject(key[2:].decode(), kept)
             else:
                 slices.put(kept["kind"], Scope(kept["scope"], kept["channel"]), kept["start_ms"], kept["counts"])
-        if self._tracker.progress.through is not None:
-            slices.evict(self._tracker.progress.through)
+        through = self._tracker.progress.through
+        if through is not None:
+            slices.evict(through)
         self._restored()
+        self._meta_written = {"through": through, **self._meta()}
 
     def _meta(self) -> dict[str, Any]:
         return {}
@@ -220,6 +224,13 @@ class ContactStage(_TrackStage):
 
     def _restore_subject(self, name: str, kept: Any) -> None:
         self.tracker.restore_conversation(name, [tuple(fact) for fact in kept])
+
+    def _meta(self) -> dict[str, Any]:
+        return {"lost_to": self.tracker.lost_to}
+
+    def _restore_meta(self, kept: dict[str, Any]) -> None:
+        # Rows of a version that lost nothing have none: what is overdue is lost, and counted, at the next flush.
+        self.tracker.lost_to = kept.get("lost_to")
 
     def _restored(self) -> None:
         self.tracker.restored()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from streams.tracking.conversation import Conversation, Rules
 from streams.tracking.facts import Kind, fact_of
 from streams.tracking.ledger import Ledger, Waits
+from streams.tracking.losses import lost_from
 from streams.tracking.pending import Pending
 from streams.tracking.progress import Progress
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
+from streams.tracking.timers import Timers
 from streams.windows.slices import PANE_MS
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class ContactTracker:
         self._grace_ms = 1000 * counting.grace_seconds
         self._retention_ms = 1000 * max(counting.closed_retention_seconds, counting.grace_seconds + counting.rejoin_seconds)
         self._targets = Targets(configuration)
-        self._rules = Rules(self._targets, Waits(thresholds_ms(configuration)), 1000 * counting.rejoin_seconds)
+        lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in counting.lost_after_seconds.items()}
+        shortest_ms = min(lost_after_ms.values())
+        self._rules = Rules(self._targets, Waits(thresholds_ms(configuration)), 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells)
@@ -67,7 +70,10 @@ class ContactTracker:
         self._pending = Pending()
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
-        self._closed: deque[tuple[int, str]] = deque()
+        self._timers = Timers()
+        self._soonest_ms = min(shortest_ms, self._retention_ms)
+        #: conversations open too long before this have been counted as lost
+        self.lost_to: int | None = None
         #: late events and repeats since the process began
         self.late = 0
         self.repeated = 0
@@ -95,32 +101,38 @@ class ContactTracker:
             conversation = self.conversations[name] = Conversation(name)
         if conversation.takes_in_order(fact):
             conversation.append(fact, self._rules, self._ledger)
-        elif self._count_anew(conversation, fact, received):
-            # It may wait since the same instant, but in another queue or channel than was thought.
-            may_have_moved = True
         else:
-            self._count_late(event, received)
-            return
+            counted = self._count_anew(conversation, fact, received)
+            if counted is None:
+                self._count_late(event, received)
+                return
+            # It may wait since the same instant, but in another queue or channel than was thought.
+            conversation, may_have_moved = counted, True
         self._changed.add(name)
         if may_have_moved or conversation.moved():
             # Its own name: each event brings another copy of it.
             self._note_now(conversation.name, conversation)
 
-    def _count_anew(self, conversation: Conversation, fact: Fact, received: int) -> bool:
+    def _count_anew(self, conversation: Conversation, fact: Fact, received: int) -> Conversation | None:
         """Count all facts again with one more among them; refuse what would change a frozen pane after an exclusion."""
-        facts = sorted([*conversation.facts, fact])
-        before, after = Ledger(), Ledger()
-        Conversation().refold(conversation.facts, self._rules, before)
+        if fact[2] == Kind.EXCLUDED and self._is_frozen(conversation, received):
+            return None
+        before = Ledger()
+        Conversation().refold(conversation.facts, self._rules, before, self.lost_to if conversation.ended_by_silence else None)
         counted = Conversation(conversation.name)
-        counted.refold(facts, self._rules, after)
-        after.add(before, -1)
-        if fact[2] == Kind.EXCLUDED:
-            earliest = after.earliest_change()
-            if earliest is not None and earliest + PANE_MS + self._grace_ms < received:
-                return False
-        self._ledger.add(after)
-        conversation.become(counted)
-        return True
+        counted.refold(sorted([*conversation.facts, fact]), self._rules, self._ledger, self.lost_to)
+        self._ledger.add(before, -1)
+        counted.take_notes(conversation)
+        self.conversations[counted.name] = counted
+        return counted
+
+    def _is_frozen(self, conversation: Conversation, received: int) -> bool:
+        """Say whether something that a conversation contributes is in a pane that is frozen for an event received now."""
+        contributed = Ledger()
+        # By the time of receipt and not by the progress: whether it is lost by then must not depend on when this is looked at.
+        Conversation().refold(conversation.facts, self._rules, contributed, received)
+        earliest = contributed.earliest_change()
+        return earliest is not None and earliest + PANE_MS + self._grace_ms < received
 
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
@@ -156,30 +168,42 @@ class ContactTracker:
         if now_open != was_open:
             self._pending.note(name, was_open, now_open)
             self._touched_now.update(each.group for each in (was_open, now_open) if each is not None)
-        if conversation.closed:
-            self._closed.append((conversation.last_ms, name))
+        # Nothing falls due sooner than this after a fact; when it is looked at, it is put off.
+        conversation.timer = self._timers.add(name, conversation.last_ms + self._soonest_ms, conversation.timer)
+
+    def _due(self, conversation: Conversation) -> int:
+        """Return when a conversation is lost, or forgotten, if nothing more is known of it."""
+        lost = lost_from(conversation, self._rules)
+        return conversation.last_ms + self._retention_ms if lost is None else lost
 
     # --- at a flush
 
     def settle(self) -> None:
-        """Write what was booked into the slices, and give up what is too old."""
+        """Count what is lost, write what was booked into the slices, and give up what is too old."""
+        self.progress.advance()
+        through = self.progress.through
+        if through is not None:
+            self._look_at_the_silent(through)
         self.slices.book(self._ledger)
         self._ledger.clear()
-        if self.progress.advance() and self.progress.through is not None:
-            self.slices.evict(self.progress.through)
-            self._forget_closed(self.progress.through - self._retention_ms)
+        if through is not None:
+            self.slices.evict(through)
 
-    def _forget_closed(self, before_ms: int) -> None:
-        while self._closed and self._closed[0][0] < before_ms:
-            _, name = self._closed.popleft()
+    def _look_at_the_silent(self, through: int) -> None:
+        """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""
+        self.lost_to = through
+        for name, bucket in self._timers.passed(through):
             conversation = self.conversations.get(name)
-            if conversation is None or not conversation.closed:
+            if conversation is None or conversation.timer is not bucket:
                 continue
-            if conversation.last_ms < before_ms:
+            if conversation.lose_by(through, self._rules, self._ledger):
+                self._note_now(name, conversation)
+            due = self._due(conversation)
+            if due < through:
                 del self.conversations[name]
                 self._changed.add(name)
             else:
-                self._closed.append((conversation.last_ms, name))
+                conversation.timer = self._timers.add(name, due, None)
 
     def changed_conversations(self) -> Iterator[tuple[str, list[Fact] | None]]:
         """Yield the facts of conversations changed since the last call, None for those given up."""
@@ -206,8 +230,12 @@ class ContactTracker:
         """Take a kept conversation back in."""
         conversation = self.conversations[name] = Conversation(name)
         conversation.refold(facts, self._rules, Ledger())
-        self._note_now(name, conversation)
 
     def restored(self) -> None:
-        """Say that everything kept has been taken back in."""
-        self._closed = deque(sorted(self._closed))
+        """Say that everything kept has been taken back in, ``lost_to`` too."""
+        for name, conversation in self.conversations.items():
+            group = conversation.current_group(self._rules)
+            if self.lost_to is not None and conversation.lose_by(self.lost_to, self._rules, Ledger()) and group is not None:
+                # It is shown as waiting still if it was not lost by the settings with which that was last written.
+                self._touched_now.add(group)
+            self._note_now(name, conversation)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.base import REPLY_CHANNELS
 from streams.tracking.facts import Kind
+from streams.tracking.losses import lose, lost_from
 from streams.tracking.matters import backlog_of
 from streams.tracking.pending import Open
 from streams.tracking.steps import NOT_INBOUND, STEPS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from streams.tracking.legs import Leg
     from streams.tracking.matters import Matter
     from streams.tracking.scopes import QueueTargets, Targets
+    from streams.tracking.timers import Bucket
     from streams.tracking.visits import Episode
 
 __all__ = ["Conversation", "Rules"]
@@ -31,6 +33,10 @@ class Rules(NamedTuple):
     targets: Targets
     waits: Waits
     rejoin_ms: int
+    lost_after_ms: dict[str, int]
+    """channel → how long after its last fact a conversation is lost"""
+    shortest_ms: int
+    """no conversation is lost sooner than this after a fact"""
 
 
 class Conversation:
@@ -41,9 +47,9 @@ class Conversation:
     """
 
     __slots__ = (
-        "apart", "channel", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs", "matter", "name",
-        "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on", "responded", "single",
-        "single_targets", "start", "touch_ms", "touch_seen", "visit", "visit_channel", "visit_queue", "void", "working",
+        "apart", "channel", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs", "lost_at", "matter",
+        "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on", "responded", "single",
+        "single_targets", "start", "timer", "touch_ms", "touch_seen", "visit", "visit_channel", "visit_queue", "void", "working",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -54,10 +60,12 @@ class Conversation:
         self.noted_waiting: tuple[tuple[int, int], ...] = ()
         self.noted_active: int | None = None
         self.noted_open: Open | None = None
+        self.timer: Bucket | None = None  # when it is looked at again, at the latest
         self._reset()
 
     def _reset(self) -> None:
-        self.last_ms = 0
+        self.last_ms = 0  # its last fact, or when it was lost
+        self.lost_at = 0  # when it was lost for the last time
         self.void = False
         self.channel: str | None = None
         self.start: int | None = None  # first arrival, else the entry of the first visit
@@ -94,28 +102,44 @@ class Conversation:
         """Say whether a fact can be counted on top of the others, without counting them anew."""
         facts = self.facts
         # Event ids differ, so the comparison never goes beyond the first four parts.
-        return not facts or (fact > facts[-1] and fact[2] != _EXCLUDED and fact[2] != _ARRIVED)
+        return not facts or (fact > facts[-1] and fact[2] != _EXCLUDED and fact[2] != _ARRIVED and fact[0] > self.lost_at)
 
     def append(self, fact: Fact, rules: Rules, ledger: Ledger) -> None:
         """Count a fact that comes after all others."""
         self.facts.append(fact)
         self._step(fact, rules, ledger)
 
-    def refold(self, facts: Sequence[Fact], rules: Rules, ledger: Ledger) -> None:
-        """Take these ordered facts for all there are, and book everything they contribute."""
+    def refold(self, facts: Sequence[Fact], rules: Rules, ledger: Ledger, through_ms: int | None = None) -> None:
+        """Take these ordered facts for all there are up to an instant, and book everything they contribute."""
         self._reset()
         self.facts = list(facts)
         if any(f[2] == Kind.EXCLUDED or (f[2] == Kind.ARRIVED and f[5] in NOT_INBOUND) for f in self.facts):
             self.void = True
         for fact in self.facts:
             self._step(fact, rules, ledger)
+        if through_ms is not None:
+            self.lose_by(through_ms, rules, ledger)
 
-    def become(self, other: Conversation) -> None:
-        """Take over another one's facts and state."""
-        noted = self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active, self.noted_open
-        for name in Conversation.__slots__:
-            setattr(self, name, getattr(other, name))
-        self.noted_visit, self.noted_leg, self.noted_waiting, self.noted_active, self.noted_open = noted
+    def take_notes(self, other: Conversation) -> None:
+        """Take over what was noted of the one that this takes the place of."""
+        self.noted_visit, self.noted_leg = other.noted_visit, other.noted_leg
+        self.noted_waiting, self.noted_active, self.noted_open = other.noted_waiting, other.noted_active, other.noted_open
+        self.timer = other.timer
+
+    # --- what is never heard of again
+
+    @property
+    def ended_by_silence(self) -> bool:
+        """Whether it was lost after the last of its facts."""
+        return self.lost_at > 0 and self.lost_at == self.last_ms
+
+    def lose_by(self, now_ms: int, rules: Rules, ledger: Ledger) -> bool:
+        """Count it as lost if it is open and too long nothing is known of it before an instant; say whether it was."""
+        due = lost_from(self, rules)
+        if due is None or due >= now_ms:
+            return False
+        lose(self, due, rules, ledger)
+        return True
 
     # --- what goes on now
 
@@ -154,14 +178,12 @@ class Conversation:
         """Return the group of the queue it is or was last in."""
         return rules.targets.of_queue(*self.last).everything if self.last else None
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing of it goes on or is pending."""
-        return self.visit is None and self.leg is None and self.noted_open is None
-
     # --- the steps
 
     def _step(self, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-        self.last_ms = fact[0]
+        at = fact[0]
+        if at - self.last_ms > rules.shortest_ms:
+            self.lose_by(at, rules, ledger)
+        self.last_ms = at
         if not self.void:
             STEPS[fact[2]](self, fact, rules, ledger)

@@ -35,8 +35,8 @@ class Leg:
         self.wrap_at: int | None = None
 
 
-def end_leg(c: Conversation, at: int, ledger: Ledger) -> None:
-    """End the active leg, if there is one, and book what of it is known."""
+def end_leg(c: Conversation, at: int, ledger: Ledger, *, lost: bool = False) -> None:
+    """End the active leg, if there is one, and book what of it is known; of a lost one no more than the touch time."""
     leg = c.leg
     if leg is None:
         return
@@ -47,6 +47,8 @@ def end_leg(c: Conversation, at: int, ledger: Ledger) -> None:
         leg.hold_ms = 0
         if c.touch_seen:
             leg.talk_ms, c.touch_ms, c.touch_seen = c.touch_ms, 0, False
+    elif lost:
+        leg.hold_known = False
     else:
         if leg.held_at is not None:
             leg.hold_ms += at - leg.held_at

@@ -94,8 +94,12 @@ def answer_visit(c: Conversation, at: int, entered: int, rules: Rules, ledger: L
     """Book the open visit, entered at ``entered``, as answered; the caller closes it."""
     targets = rules.targets.of_queue(c.visit_queue, c.visit_channel)
     wait = at - entered
-    amounts = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
+    amounts: tuple[tuple[str, int], ...] = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
     if c.single is not None:
+        if not c.responded and c.start is not None:
+            # Mostly it is the first response as well, with the same place and entry: booked together at half the cost.
+            c.responded = True
+            amounts = (*amounts, ("first_response_ms", max(0, at - c.start)), ("first_response_count", 1))
         ledger.book(targets.everything, at, entered, amounts)
         c.single.state = ANSWERED
         return

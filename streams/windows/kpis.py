@@ -14,7 +14,7 @@ __all__ = ["NEVER_ABANDONED", "Figure", "contact_kpis", "people_kpis", "service_
 #: Channels without abandonment: a customer who wrote has not given up.
 NEVER_ABANDONED = frozenset({"mail", "ticket"})
 _FLOW_OUT = "flow_out_"
-_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested")
+_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested", "lost_contacts")
 
 
 class Figure(TypedDict):

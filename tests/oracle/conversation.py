@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "judge"]
 
 PANE_MS = 10_000
+DAY_MS = 86_400_000
 
 #: Here an agent answers by writing, and talk is the touch time.
 REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
@@ -150,8 +151,11 @@ def is_late(occurred_ms: int, received_ms: int, grace_ms: int) -> bool:
     return received_ms > pane_end + grace_ms
 
 
-def judge(deliveries: Iterable[ContactModel], configuration: Configuration) -> Verdict:
-    """Return what the deliveries of one conversation contribute, in whatever order they are given."""
+def judge(deliveries: Iterable[ContactModel], configuration: Configuration, through_ms: int | None = None) -> Verdict:
+    """Return what the deliveries of one conversation contribute, in whatever order they are given.
+
+    What nothing more is known of by `through_ms` (none: nothing is missing) is lost: section 4.3.
+    """
     grace_ms = configuration.counting.grace_seconds * 1000
     verdict = Verdict()
     facts: dict[str, ContactModel] = {}
@@ -172,12 +176,10 @@ def judge(deliveries: Iterable[ContactModel], configuration: Configuration) -> V
     if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
         return verdict
 
-    told = _Telling(configuration)
-    for event in ordered:
-        told.tell(event)
+    told = _told(ordered, configuration, through_ms)
     excluded = False
     for exclusion in exclusions:  # by received_at: once one holds, a further one changes nothing
-        touched = [] if excluded else told.contributions
+        touched = [] if excluded else _told(ordered, configuration, to_ms(exclusion.received_at)).contributions
         if any(is_late(each.outcome_ms, to_ms(exclusion.received_at), grace_ms) for each in touched):
             verdict.late.append(exclusion)
         else:
@@ -186,6 +188,19 @@ def judge(deliveries: Iterable[ContactModel], configuration: Configuration) -> V
         verdict.contributions = told.contributions
         verdict.standing = told.standing()
     return verdict
+
+
+def _told(ordered: Iterable[ContactModel], configuration: Configuration, through_ms: int | None) -> _Telling:
+    """Return the story of the ordered events up to an instant."""
+    told = _Telling(configuration)
+    for event in ordered:
+        if _is_sign_of_life(event):
+            told.lose_if_silent(to_ms(event.occurred_at))
+            told.last_known = to_ms(event.occurred_at)
+        told.tell(event)
+    if through_ms is not None:
+        told.lose_if_silent(through_ms)
+    return told
 
 
 class _Telling:
@@ -212,6 +227,7 @@ class _Telling:
         self.ever_transferred = self.ever_escalated = False
         self.callback_pending = False
         self.callback_due: int | None = None
+        self.last_known = 0
 
     def tell(self, event: ContactModel) -> None:
         at = to_ms(event.occurred_at)
@@ -610,6 +626,45 @@ class _Telling:
         )
         return next((state for holds, state in rules if holds), None)
 
+    # ---- what nothing more is heard of
+
+    def lost_from(self) -> int | None:
+        """Return when it is lost unless something more is known of it; None if nothing of it is open."""
+        place = self.place()
+        at_work = self.leg is not None and self.leg.queue is not None
+        if place is None or not (self.visit is not None or at_work or self.callback_pending or self.backlog() is not None):
+            return None
+        lost_after = self.configuration.counting.lost_after_seconds
+        instants = [self.last_known + 1000 * lost_after[place[1]]]  # type: ignore[index]
+        if self.callback_pending:
+            due = self.last_known if self.callback_due is None else self.callback_due
+            believed = min(due, self.last_known + 30 * DAY_MS)
+            instants.append(max(believed, self.last_known) + 1000 * lost_after["callback"])
+        return max(instants)
+
+    def lose_if_silent(self, now: int) -> None:
+        """End what is open if it was lost before this instant."""
+        at, place = self.lost_from(), self.place()
+        if at is None or place is None or now <= at:
+            return
+        queue, channel = place
+        for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
+            self.book(scope, channel, "lost_contacts", at=at, offer=at)
+        self.leave("lost", at)
+        leg, self.leg = self.leg, None
+        if leg is not None and leg.queue is not None:
+            sums, counts = {}, ["handled"]
+            if leg.channel in REPLY_CHANNELS and self.touches:
+                sums = dict.fromkeys(("talk_ms", "handle_ms"), sum(self.touches))
+                counts += ["talk_count", "handle_count"]
+                self.touches = []
+            self.book_leg(leg, leg.queue, at, sums, counts)
+        for each in self.legs:
+            each.wrapped = True
+        self.work_since = {}
+        self.callback_pending = False
+        self.status = None
+
     # ---- now
 
     def standing(self) -> list[Standing]:
@@ -632,6 +687,15 @@ class _Telling:
                 if state is not None:
                     found.append(Standing(scope, channel, state, self.start()))
         return found
+
+
+def _is_sign_of_life(event: ContactModel) -> bool:
+    """Say whether it is of a kind that counts something somewhere; others do not keep a conversation from being lost."""
+    if isinstance(event, ContactMessage):
+        return _is_reply(event)
+    if isinstance(event, ContactOfferEnded):
+        return event.outcome == "no_answer"
+    return event.type in RANKS and event.type != "contact.agent_offered"
 
 
 def _is_reply(message: ContactMessage) -> bool:

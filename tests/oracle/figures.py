@@ -132,6 +132,7 @@ def contact_kpis(
         "non_response": _count(n["non_response"]),
         "escalations": _count(n["escalations"]),
         "callbacks_requested": _count(n["callbacks_requested"]),
+        "lost_contacts": _count(n["lost_contacts"]),
         "transfer_rate": ratio(n["transfers_out"], n["handled"]),
         "escalation_rate": ratio(n["escalations"], n["handled"]),
         "callback_reach_rate": ratio(n["callbacks_reached"], n["callbacks_requested"]),

@@ -92,7 +92,7 @@ def recount(
         people_through_ms=complete_through_ms if complete_through_ms is not None else progress_of(of_people, configuration).progress_ms,
     )
     for deliveries in contacts.values():
-        verdict = judge(deliveries, configuration)
+        verdict = judge(deliveries, configuration, told.complete_through_ms)
         told.contributions += verdict.contributions
         told.standing += verdict.standing
         told.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)

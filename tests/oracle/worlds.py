@@ -95,6 +95,12 @@ SURVEYS: dict[str, Sequence[Any]] = {
     "score": (0, 0.5, 1, 3.9996, 4, 4.25, 5, 5.001, 6, 6.5, 8.999, 9, 10, 10.5, 77),
 }
 INVITATIONS: dict[str, Sequence[Any]] = {"kind": ("csat", "nps"), "scale": (None, "1-5")}
+#: When silence means that a contact is lost: never within these worlds, and often.
+LOST_AFTER_S: tuple[dict[str, int], ...] = (
+    {},
+    {"voice": 90, "chat": 95, "mail": 170},
+    {"voice": 50, "ticket": 60, "callback": 120, "sms": 1},
+)
 CALLBACK_ENDS = ("reached", "reached", "no_answer", "cancelled", "expired")
 
 
@@ -555,7 +561,11 @@ def configuration_of(pick: Pick) -> Configuration:
             "people": {"p0": {"team": "red"}, "p1": {"team": "green", "site": "tokyo"}, "p2": {"site": "berlin"}},
             "agent_state_map": {"presence": {"Training": "ready"}, "activity": {"paperwork": "wrap_up"}},
             # Nothing that these worlds tell of is forgotten.
-            "counting": {"rejoin_seconds": pick((60, 60, 30, 0)), "closed_retention_seconds": 86_400},
+            "counting": {
+                "rejoin_seconds": pick((60, 60, 30, 0)),
+                "closed_retention_seconds": 86_400,
+                "lost_after_seconds": pick(LOST_AFTER_S),
+            },
         },
     )
 

@@ -99,9 +99,18 @@ class TestContacts:
 
         counts = {name: figure for name, figure in kpis.items() if figure["denominator"] is None}
         rest = {name: figure for name, figure in kpis.items() if name not in counts}
-        # The counts of section 8: the four of contacts, and non_response, escalations, callbacks_requested: 4 + 3 = 7.
-        assert set(counts) == {"offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested"}
-        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 7
+        # The counts of section 8: the four of contacts, and non_response, escalations, callbacks_requested, lost_contacts: 4 + 4 = 8.
+        assert set(counts) == {
+            "offered",
+            "answered",
+            "abandoned",
+            "handled",
+            "non_response",
+            "escalations",
+            "callbacks_requested",
+            "lost_contacts",
+        }
+        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 8
         assert set(rest) - {"service_level_live"} == {
             "answer_rate", "abandon_rate", "service_level", "asa", "time_to_abandon", "att", "average_hold", "acw", "aht",
             "transfer_rate", "escalation_rate", "callback_reach_rate", "first_response_time", "resolution_time", "resolution_rate",

@@ -1,0 +1,50 @@
+"""Conversations of which nothing more is heard: when they are lost, and what that ends (``docs/counting.md`` section 4.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.tracking.legs import end_leg
+from streams.tracking.matters import backlog_of
+from streams.tracking.visits import leave
+
+if TYPE_CHECKING:
+    from streams.tracking.conversation import Conversation, Rules
+    from streams.tracking.ledger import Ledger
+
+__all__ = ["lose", "lost_from"]
+
+#: A callback's due time is believed this far ahead; a due time in another century must not keep anything.
+_DUE_AHEAD_MS = 30 * 86_400_000
+
+
+def lost_from(c: Conversation, rules: Rules) -> int | None:
+    """Return the instant at which an open conversation is lost if nothing more is known of it, None if it is closed."""
+    place = c.last
+    if place is None:
+        return None
+    matter = c.matter
+    callback = matter is not None and matter.callback
+    if c.visit is None and c.leg is None and not callback and backlog_of(c) is None:
+        return None
+    due = c.last_ms + rules.lost_after_ms[place[1]]
+    if matter is not None and callback:
+        planned = c.last_ms if matter.due is None else max(c.last_ms, min(matter.due, c.last_ms + _DUE_AHEAD_MS))
+        due = max(due, planned + rules.lost_after_ms["callback"])
+    return due
+
+
+def lose(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
+    """End all that is open, without inventing what nobody reported: how long it was talked, and whether it was settled."""
+    if c.last is not None:
+        # By offer too it counts when it was lost: the interval of its entry may have been given up long ago.
+        ledger.book(rules.targets.of_queue(*c.last).everything, at, at, (("lost_contacts", 1),))
+    if c.visit is not None:
+        leave(c, at, "lost", rules, ledger)
+    if c.leg is not None:
+        end_leg(c, at, ledger, lost=True)
+    c.legs = c.working = None
+    if c.matter is not None:
+        c.matter.callback = False
+        c.matter.status = c.matter.waiting_on = None
+    c.last_ms = c.lost_at = at
