@@ -259,9 +259,12 @@ class AgentStage(_TrackStage):
     def _restore_meta(self, kept: dict[str, Any]) -> None:
         self.tracker.booked_to = kept["booked_to"]
 
+    def _restored(self) -> None:
+        self.tracker.restored()
+
     def _changed_rows(self) -> Iterator[Row]:
         for name, person in self.tracker.changed_people():
-            yield b"s|" + name.encode(), orjson.dumps(person)
+            yield b"s|" + name.encode(), None if person is None else orjson.dumps(person)
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
         for scope, agents in self.tracker.changed_now():

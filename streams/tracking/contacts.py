@@ -9,7 +9,7 @@ from streams.tracking.facts import Kind, fact_of
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.pending import Pending
-from streams.tracking.progress import Progress
+from streams.tracking.progress import progress_of
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.timers import Timers
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.tracking.facts import Fact
 
-__all__ = ["ContactTracker", "keep_ms", "thresholds_ms"]
+__all__ = ["ContactTracker", "keep_ms", "retention_ms", "thresholds_ms"]
 
 #: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
 _DAY_KEEP_MS = 37 * 3_600_000
@@ -49,13 +49,19 @@ def keep_ms(configuration: Configuration) -> tuple[int, int]:
     return max(counting.trailing_minutes) * 60_000 + settle + _PANE_SLACK_MS, _DAY_KEEP_MS + settle
 
 
+def retention_ms(configuration: Configuration) -> int:
+    """Return how long what is over is kept, in ms: at least as long as something of it may still come in."""
+    counting = configuration.counting
+    return 1000 * max(counting.closed_retention_seconds, counting.grace_seconds + counting.rejoin_seconds)
+
+
 class ContactTracker:
     """Conversations by id; absolute slices; open visits, active legs and what is pending by target."""
 
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
         self._grace_ms = 1000 * counting.grace_seconds
-        self._retention_ms = 1000 * max(counting.closed_retention_seconds, counting.grace_seconds + counting.rejoin_seconds)
+        self._retention_ms = retention_ms(configuration)
         self._targets = Targets(configuration)
         lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in counting.lost_after_seconds.items()}
         shortest_ms = min(lost_after_ms.values())
@@ -63,7 +69,7 @@ class ContactTracker:
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells)
-        self.progress = Progress(1000 * counting.source_timeout_seconds, 1000 * counting.disorder_seconds)
+        self.progress = progress_of(configuration)
         self.conversations: dict[str, Conversation] = {}
         self._waiting: dict[int, dict[str, int]] = {}
         self._active: dict[int, int] = {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
-from streams.tracking.contacts import keep_ms
+from streams.tracking.contacts import keep_ms, retention_ms
 from streams.tracking.ledger import Ledger
-from streams.tracking.progress import Progress
+from streams.tracking.progress import progress_of
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.standing import Stand, Standing, Stands, StateMap
@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["PeopleTracker"]
 
+_SIGNS_OF_LIFE = frozenset({"agent.skills_changed", "agent.heartbeat"})
+
 
 class _Person:
-    __slots__ = ("base", "base_ms", "facts", "ids", "stands")
+    __slots__ = ("base", "base_at", "base_ms", "facts", "ids", "noted", "stale", "stands")
 
     def __init__(self, base: Stand) -> None:
         self.base = base
         self.base_ms: int | None = None  # facts before this have been folded into the base
+        self.base_at: int | None = None  # the last of these
+        self.noted: Stand | None = None
+        self.stale = False  # as noted
         self.facts: list[PersonFact] = []
         self.stands: list[Stand] = []  # one for each fact
         self.ids: set[str] = set()
@@ -36,6 +41,14 @@ class _Person:
     def last(self) -> Stand:
         return self.stands[-1] if self.stands else self.base
 
+    def seen(self, place: int) -> int | None:
+        """Return when the last of the facts before a place was heard."""
+        return self.facts[place - 1][0] if place else self.base_at
+
+    @property
+    def last_seen(self) -> int | None:
+        return self.facts[-1][0] if self.facts else self.base_at
+
 
 class PeopleTracker:
     """People by id; time is booked pane by pane as the partition's progress passes each pane's end."""
@@ -43,13 +56,16 @@ class PeopleTracker:
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
         self._grace_ms = 1000 * counting.grace_seconds
+        self._timeout_ms = 1000 * counting.person_timeout_seconds
+        self._retention_ms = retention_ms(configuration)
+        self._soonest_ms = min(self._timeout_ms, self._retention_ms)
         self._targets = Targets(configuration)
         self._states = StateMap(configuration)
         self._stands = Stands(configuration, self._targets)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells)
-        self.progress = Progress(1000 * counting.source_timeout_seconds, 1000 * counting.disorder_seconds)
+        self.progress = progress_of(configuration)
         self.people: dict[str, _Person] = {}
         self._now: dict[int, dict[str, int]] = {}
         self._touched_now: set[int] = set()
@@ -65,7 +81,7 @@ class PeopleTracker:
         self.progress.received(event.source, received)
         if event.type == "agent.state_changed":
             axis, category = event.axis, self._states.category(event.axis, event.state)
-        elif event.type == "agent.skills_changed":
+        elif event.type in _SIGNS_OF_LIFE:
             axis, category = "", ""
         else:
             if received > pane_of(at) + PANE_MS + self._grace_ms:
@@ -82,7 +98,8 @@ class PeopleTracker:
             return
         if person is None:
             person = self.people[name] = _Person(self._stands.start(name, Standing()))
-        self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, event.team, event.site))
+        team, site = (None, None) if event.type == "agent.heartbeat" else (event.team, event.site)
+        self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, team, site))
         self._changed.add(name)
 
     def _count_late(self, received: int) -> None:
@@ -90,12 +107,11 @@ class PeopleTracker:
         self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
 
     def _take(self, name: str, person: _Person, fact: PersonFact) -> None:
-        booked, at, before, facts = self.booked_to, fact[0], person.last, person.facts
+        booked, at, facts = self.booked_to, fact[0], person.facts
         person.ids.add(fact[2])
         if (booked is None or at >= booked) and (not facts or fact > facts[-1]):
+            person.stands.append(self._onward(name, person.last, person.last_seen, fact))
             facts.append(fact)
-            after = self._stands.after(name, before, fact)
-            person.stands.append(after)
         else:
             end_ms = at if booked is None else booked
             self._book(person, at, end_ms, -1)
@@ -103,39 +119,54 @@ class PeopleTracker:
             facts.insert(place, fact)
             self._stand_anew(name, person, place)
             self._book(person, at, end_ms, 1)
-            after = person.last
-        if after is not before:
-            self._note_now(before, after)
+        self._note_now(person, person.last)
 
     def _stand_anew(self, name: str, person: _Person, place: int) -> None:
         """Follow the facts from a place on."""
         del person.stands[place:]
-        stand = person.last
+        stand, seen = person.last, person.seen(place)
         for fact in person.facts[place:]:
-            stand = self._stands.after(name, stand, fact)
+            stand, seen = self._onward(name, stand, seen, fact), fact[0]
             person.stands.append(stand)
 
-    def _note_now(self, before: Stand | None, after: Stand) -> None:
-        for stand, change in ((before, -1), (after, 1)):
+    def _onward(self, name: str, stand: Stand, seen: int | None, fact: PersonFact) -> Stand:
+        """Return where a fact leads from a stand, or from nothing if that was forgotten meanwhile."""
+        if seen is not None and fact[0] - seen > self._forgotten_after(stand):
+            stand = self._stands.start(name, Standing())
+        return self._stands.after(name, stand, fact)
+
+    def _forgotten_after(self, stand: Stand) -> int:
+        return self._retention_ms if stand.category is None else self._timeout_ms + self._retention_ms
+
+    def _note_now(self, person: _Person, after: Stand | None) -> None:
+        """Count a person where the person stands now, or nowhere any more."""
+        seen, booked = person.last_seen, self.booked_to
+        stale = after is not None and seen is not None and booked is not None and seen + self._timeout_ms < booked
+        if after is person.noted and stale == person.stale:
+            return
+        for stand, silent, change in ((person.noted, person.stale, -1), (after, stale, 1)):
             if stand is not None and stand.category is not None:
+                category = "stale" if silent else stand.category
                 counts = self._now.setdefault(stand.group, {})
-                counts[stand.category] = counts.get(stand.category, 0) + change
+                counts[category] = counts.get(category, 0) + change
                 self._touched_now.add(stand.group)
+        person.noted, person.stale = after, stale
 
     def _book(self, person: _Person, start_ms: int, end_ms: int, sign: int) -> None:
-        """Book a person's time from start to end, or with sign −1 take it back."""
+        """Book a person's time from start to end, but none while the person is stale; or with sign −1 take it back."""
         stand, since = person.base, start_ms
+        until = None if person.base_at is None else person.base_at + self._timeout_ms
         for fact, after in zip(person.facts, person.stands, strict=True):
             at = fact[0]
             if at >= end_ms:
                 break
             if at > since:
-                if stand.category is not None:
-                    self._ledger.book_time(stand.group, since, at, stand.field, sign)
+                if stand.category is not None and until is not None:
+                    self._ledger.book_time(stand.group, since, min(at, until), stand.field, sign)
                 since = at
-            stand = after
-        if stand.category is not None:
-            self._ledger.book_time(stand.group, since, end_ms, stand.field, sign)
+            stand, until = after, at + self._timeout_ms
+        if stand.category is not None and until is not None:
+            self._ledger.book_time(stand.group, since, min(end_ms, until), stand.field, sign)
 
     # --- at a flush
 
@@ -152,28 +183,41 @@ class PeopleTracker:
         booked = self.booked_to
         if booked is not None and end_ms <= booked:
             return
+        self.booked_to = end_ms
         forget_ms = end_ms - self._grace_ms - 2 * PANE_MS
+        gone: list[str] = []
         for name, person in self.people.items():
             facts = person.facts
             start = booked if booked is not None else (facts[0][0] if facts else end_ms)
             self._book(person, start, end_ms, 1)
             if facts and facts[0][0] < forget_ms:
                 self._forget(name, person, forget_ms)
-        self.booked_to = end_ms
+            seen = person.last_seen
+            if seen is not None and seen + self._soonest_ms < end_ms:
+                self._note_now(person, person.last)
+                if seen + self._forgotten_after(person.last) < end_ms:
+                    gone.append(name)
+        for name in gone:
+            self._note_now(self.people.pop(name), None)
+            self._changed.add(name)
 
     def _forget(self, name: str, person: _Person, before_ms: int) -> None:
         gone = sum(fact[0] < before_ms for fact in person.facts)
-        person.base, person.base_ms = person.stands[gone - 1], before_ms
+        person.base, person.base_at, person.base_ms = person.stands[gone - 1], person.facts[gone - 1][0], before_ms
         person.ids.difference_update(fact[2] for fact in person.facts[:gone])
         del person.facts[:gone], person.stands[:gone]
         self._changed.add(name)
 
-    def changed_people(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield what is kept of the people changed since the last call."""
+    def changed_people(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """Yield what is kept of the people changed since the last call, None for those given up."""
         changed, self._changed = self._changed, set()
         for name in changed:
-            person = self.people[name]
-            yield name, {"base": tuple(person.base.standing), "base_ms": person.base_ms, "facts": person.facts}
+            person = self.people.get(name)
+            if person is None:
+                yield name, None
+            else:
+                base = {"base": tuple(person.base.standing), "base_ms": person.base_ms, "base_at": person.base_at}
+                yield name, {**base, "facts": person.facts}
 
     def changed_now(self) -> Iterator[tuple[Scope, dict[str, int]]]:
         """Yield scope and people per category where that changed."""
@@ -191,7 +235,12 @@ class PeopleTracker:
         """Take a kept person back in."""
         person = self.people[name] = _Person(self._stands.start(name, Standing(*kept["base"])))
         person.base_ms = kept["base_ms"]
+        person.base_at = kept.get("base_at", person.base_ms)  # older rows say only before when it was
         person.facts = [tuple(fact) for fact in kept["facts"]]
         person.ids = {fact[2] for fact in person.facts}
         self._stand_anew(name, person, 0)
-        self._note_now(None, person.last)
+
+    def restored(self) -> None:
+        """Say that everything kept has been taken back in, ``booked_to`` too."""
+        for person in self.people.values():
+            self._note_now(person, person.last)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Progress"]
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+
+__all__ = ["Progress", "progress_of"]
+
+
+def progress_of(configuration: Configuration) -> Progress:
+    """Return the progress of a partition of which nothing is known yet."""
+    counting = configuration.counting
+    return Progress(1000 * counting.source_timeout_seconds, 1000 * counting.disorder_seconds, 1000 * counting.source_forget_seconds)
 
 
 class Progress:
     """Signs of life of the sources seen on one partition; all instants in ms."""
 
-    def __init__(self, source_timeout_ms: int, disorder_ms: int) -> None:
+    def __init__(self, source_timeout_ms: int, disorder_ms: int, source_forget_ms: int) -> None:
         self._timeout_ms = source_timeout_ms
+        self._forget_ms = max(source_timeout_ms, source_forget_ms)
         self._disorder_ms = disorder_ms
         #: source → last received_at
         self.sources: dict[str, int] = {}
@@ -45,6 +55,7 @@ class Progress:
         newest = self.received_through
         if newest is None:
             return False
+        self._forget_silent(newest - self._forget_ms)
         limit = newest - self._timeout_ms
         complete = self._complete
         through = min(complete.get(source, last - self._disorder_ms) for source, last in self.sources.items() if last >= limit)
@@ -52,6 +63,12 @@ class Progress:
             return False
         self.through = through
         return True
+
+    def _forget_silent(self, before_ms: int) -> None:
+        """Give up sources silent since before an instant; the one that was heard last never is, for nobody tells its silence."""
+        for source in [source for source, last in self.sources.items() if last < before_ms]:
+            del self.sources[source]
+            self._complete.pop(source, None)
 
     def state(self) -> dict[str, Any]:
         """Return what ``restore`` takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schemas.agent import AgentModel, AgentSkillsChanged, AgentStateChanged
+from schemas.agent import AgentModel, AgentSkillsChanged, AgentStateChanged, SchedulePlanned
 from schemas.times import to_ms
 from tests.oracle.conversation import is_late
 
@@ -108,8 +108,8 @@ def _scopes(person: str, team: str | None, site: str | None, configuration: Conf
     return (*(f"{kind}:{name}" for kind, name in named if name is not None), "total:all")
 
 
-def follow(deliveries: Iterable[AgentModel], configuration: Configuration) -> PersonVerdict:
-    """Return how one person spent the time, whatever the order of the deliveries."""
+def follow(deliveries: Iterable[AgentModel], configuration: Configuration, through_ms: int | None = None) -> PersonVerdict:
+    """Return how one person spent the time, whatever the order of the deliveries; who is silent too long before `through_ms` is stale."""
     verdict = PersonVerdict()
     facts: dict[str, AgentModel] = {}
     for event in sorted(deliveries, key=lambda event: (event.received_at, event.event_id)):
@@ -119,7 +119,10 @@ def follow(deliveries: Iterable[AgentModel], configuration: Configuration) -> Pe
             verdict.late.append(event)
         else:
             facts[event.event_id] = event
-    ordered = sorted(facts.values(), key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))
+    alive = [event for event in facts.values() if not isinstance(event, SchedulePlanned)]
+    ordered = sorted(alive, key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))
+    timeout_ms = configuration.counting.person_timeout_seconds * 1000
+    retention_ms = configuration.counting.closed_retention_seconds * 1000
     axes: dict[str, str] = {}
     team: str | None = None
     site: str | None = None
@@ -129,7 +132,20 @@ def follow(deliveries: Iterable[AgentModel], configuration: Configuration) -> Pe
         if isinstance(event, AgentStateChanged | AgentSkillsChanged):
             team = event.team or team
             site = event.site or site
-        end = None if following is None else to_ms(following.occurred_at)
+        category = _category(axes)
+        goes_stale = category in BOOKED
+        silent_from = to_ms(event.occurred_at) + timeout_ms
+        forgotten_from = to_ms(event.occurred_at) + retention_ms + (timeout_ms if goes_stale else 0)
         scopes = _scopes(event.person_id, team, site, configuration)
-        verdict.stretches.append(Stretch(scopes, _category(axes), to_ms(event.occurred_at), end))
+        ends = [to_ms(following.occurred_at)] if following is not None else []
+        if goes_stale and (following is None or silent_from < ends[0]):
+            ends.append(silent_from)
+        verdict.stretches.append(Stretch(scopes, category, to_ms(event.occurred_at), min(ends, default=None)))
+        if following is None and goes_stale and through_ms is not None and silent_from < through_ms:
+            verdict.stretches.append(Stretch(scopes, "stale", silent_from, None))
+        gone_at = through_ms if following is None else to_ms(following.occurred_at)
+        if gone_at is not None and forgotten_from < gone_at:
+            axes, team, site = {}, None, None
+            if following is None:
+                verdict.stretches.append(Stretch((), None, forgotten_from, None))
     return verdict

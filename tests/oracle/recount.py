@@ -53,8 +53,10 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
     if not last_received:
         return Progress(None, None, frozenset())
     timeout_ms = configuration.counting.source_timeout_seconds * 1000
+    forget_ms = configuration.counting.source_forget_seconds * 1000
     disorder_ms = configuration.counting.disorder_seconds * 1000
     through = max(last_received.values())  # the source that has it is never stale: the others' are not later
+    last_received = {source: received for source, received in last_received.items() if through - received <= forget_ms}
     stale = frozenset(source for source, received in last_received.items() if through - received > timeout_ms)
     complete = [
         max(heartbeats[source])[1] if heartbeats[source] else received - disorder_ms
@@ -97,7 +99,7 @@ def recount(
         told.standing += verdict.standing
         told.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)
     for of_person in agents.values():
-        person = follow(of_person, configuration)
+        person = follow(of_person, configuration, told._people_through())
         told.stretches += person.stretches
         told.late_people += len(person.late)
         told.people_now += person.stretches[-1:]
@@ -187,7 +189,7 @@ class Recount:
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
         """Return what goes on at as-of: for people the count by category, else who waits, what is in progress, callbacks and backlog."""
         if channel is None:
-            counted = Counter(each.category for each in self.people_now if scope in each.scopes and each.category in BOOKED)
+            counted = Counter(each.category for each in self.people_now if scope in each.scopes and each.category in {*BOOKED, "stale"})
             return {"agents_by_state": dict(counted)}
         standing = [each for each in self.standing if (each.scope, each.channel) == (scope, channel)]
         times: dict[str, list[int]] = defaultdict(list)

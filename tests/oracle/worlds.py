@@ -565,6 +565,7 @@ def configuration_of(pick: Pick) -> Configuration:
                 "rejoin_seconds": pick((60, 60, 30, 0)),
                 "closed_retention_seconds": 86_400,
                 "lost_after_seconds": pick(LOST_AFTER_S),
+                "person_timeout_seconds": pick((43_200, 43_200, 50, 333)),
             },
         },
     )
@@ -574,8 +575,8 @@ def _with_heartbeats(pick: Pick, events: list[Event], grace_ms: int, end_ms: int
     """Return the events in received order with honest heartbeats of those sources that send them: only late events come after all."""
     timely = [each for each in events if not is_late(to_ms(each.occurred_at), to_ms(each.received_at), grace_ms)]
     beats: list[Event] = []
-    # When nothing can come any more but late events; then the silent source holds progress back, or is stale already.
-    over_ms = end_ms + grace_ms + pick((2 * PANE_MS, 10 * PANE_MS))
+    # When nothing can come any more but late events, and the silent source is stale: every partition has come equally far.
+    over_ms = end_ms + grace_ms + pick((8 * PANE_MS, 14 * PANE_MS))
     for source in (each for each in SOURCES if each != SILENT):
         own = [each for each in timely if each.source == source]
         at_ms = min((to_ms(each.received_at) for each in own), default=end_ms)

@@ -212,3 +212,87 @@ class TestRestored:
 
         assert found == expected
         assert after.tracker.booked_to == ms(400)
+
+
+class TestSilence:
+    """People of whom nothing is heard, with a timeout of ten minutes and an hour until they are forgotten."""
+
+    SILENT = CONFIGURATION.model_copy(
+        update={"counting": CONFIGURATION.counting.model_copy(update={"person_timeout_seconds": 600, "closed_retention_seconds": 3_600})}
+    )
+
+    def test_from_that_instant(self) -> None:
+        """Ten minutes after the last event a person is stale: no time is booked any more, and nobody else's count holds them."""
+        people = People(self.SILENT)
+        people.tell(event("agent.state_changed", 5, axis="routing", state="idle"), through=605)
+        before = people.now()["team:red"]
+        people.tell(through=700)
+
+        assert before == {"idle": 1}
+        assert people.now()["team:red"] == {"stale": 1}
+        assert people.sums("team:red", None, "pane") == {"idle_ms": 600_000}
+        assert people.starts("team:red", "idle_ms", None)[600] == 5_000
+
+    def test_every_event_is_a_sign_of_life(self) -> None:
+        """A heartbeat puts it off, and brings back who is stale: with the state last known, but without the time between."""
+        people = People(self.SILENT)
+        people.tell(
+            event("agent.state_changed", 0, axis="routing", state="idle"),
+            event("agent.heartbeat", 500),
+            event("agent.heartbeat", 2_000),
+            through=2_100,
+        )
+
+        assert people.now()["team:red"] == {"idle": 1}
+        # From 0 to 1,100 s and from 2,000 to 2,100 s.
+        assert people.sums("team:red", None, "pane") == {"idle_ms": 1_200_000}
+
+    def test_who_is_offline_is_not_stale(self) -> None:
+        """Nobody expects to hear of them."""
+        people = People(self.SILENT)
+        people.tell(event("agent.state_changed", 0, axis="presence", state="offline"), through=1_000)
+
+        assert people.now() == {}
+
+    def test_a_sign_of_life_that_comes_late_but_not_too_late(self) -> None:
+        """It is booked as if it had come at once, and who was thought stale is not."""
+        people = People(self.SILENT)
+        people.tell(event("agent.state_changed", 0, axis="routing", state="idle"), through=650)
+        stale = people.now()["team:red"]
+        people.tell(event("agent.heartbeat", 590, received=660), through=660)
+
+        assert (stale, people.now()["team:red"]) == ({"stale": 1}, {"idle": 1})
+        assert people.sums("team:red", None, "pane") == {"idle_ms": 660_000}
+
+    def test_forgotten(self) -> None:
+        """An hour after a person became stale, or was last heard of offline, nothing is left, and a later event begins anew."""
+        people = People(self.SILENT)
+        people.tell(
+            event("agent.state_changed", 0, axis="presence", state="ready", team="blue"),
+            event("agent.state_changed", 0, axis="presence", state="offline", person_id="bo"),
+            through=3_600,
+        )
+        first = set(people.tracker.people)
+        people.tell(through=3_610)
+        second = set(people.tracker.people)
+        people.tell(through=4_200)
+        third = set(people.tracker.people)
+        kept = dict(people.tracker.changed_people())
+        people.tell(through=4_210)
+        people.tell(event("agent.state_changed", 4_215, axis="routing", state="idle"), through=4_220)
+
+        assert (first, second, third) == ({"ann", "bo"}, {"ann"}, {"ann"})
+        assert kept["bo"] is None
+        assert people.now()["team:red"] == {"idle": 1}
+
+    def test_forgotten_before_progress_has_passed_it(self) -> None:
+        """Whether the next event is known before or after the person is forgotten, the same is counted."""
+        told: list[dict[str, int]] = []
+        for through in (10, 9_000):
+            people = People(self.SILENT)
+            people.tell(event("agent.state_changed", 0, axis="presence", state="offline", team="blue"), through=through)
+            people.tell(event("agent.state_changed", 9_000, axis="routing", state="idle"), through=9_000)
+            people.tell(through=9_060)
+            told.append(people.sums("team:red", None, "pane"))
+
+        assert told == [{"idle_ms": 60_000}] * 2

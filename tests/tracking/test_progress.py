@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from streams.tracking.progress import Progress
 
 
 def progress() -> Progress:
-    """Return the progress of a partition with a timeout of 60 s and a disorder of 5 s."""
-    return Progress(60_000, 5_000)
+    """Return the progress of a partition with a timeout of 60 s, a disorder of 5 s and sources forgotten after an hour."""
+    return Progress(60_000, 5_000, 3_600_000)
 
 
 def test_nobody_has_said_anything() -> None:
@@ -60,6 +62,39 @@ def test_a_source_that_falls_silent() -> None:
 
     assert still == (5_000, [])
     assert (told.through, told.stale()) == (70_001, ["silent"])
+
+
+def test_a_source_that_never_comes_back() -> None:
+    """At exactly an hour of silence it is stale still, a millisecond later it is forgotten, with what it said of itself."""
+    told = progress()
+    told.heartbeat("gone", 10_000, 10_000)
+    told.heartbeat("alive", 3_610_000, 3_610_000)
+    told.advance()
+    still = told.stale()
+    told.heartbeat("alive", 3_610_001, 3_610_001)
+    told.advance()
+    then = (told.stale(), deepcopy(told.state()))
+    told.received("gone", 3_620_000)
+    told.heartbeat("alive", 3_620_000, 3_620_000)
+    told.advance()
+
+    assert still == ["gone"]
+    assert then == (
+        [],
+        {"sources": {"alive": 3_610_001}, "complete": {"alive": 3_610_001}, "through": 3_610_001, "received_through": 3_610_001},
+    )
+    assert told.through == 3_615_000
+
+
+def test_the_only_source_is_not_forgotten() -> None:
+    """Nothing tells how long it has been silent: it is where it was."""
+    told = progress()
+    told.heartbeat("only", 10_000, 10_000)
+    told.advance()
+    told.heartbeat("only", 90_000_000, 90_000_000)
+    told.advance()
+
+    assert (told.through, told.stale()) == (90_000_000, [])
 
 
 def test_it_never_goes_back() -> None:
