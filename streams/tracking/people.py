@@ -110,8 +110,14 @@ class PeopleTracker:
         booked, at, facts = self.booked_to, fact[0], person.facts
         person.ids.add(fact[2])
         if (booked is None or at >= booked) and (not facts or fact > facts[-1]):
-            person.stands.append(self._onward(name, person.last, person.last_seen, fact))
+            seen, before = (facts[-1][0], person.stands[-1]) if facts else (person.base_at, person.base)
+            # Nothing of a person is forgotten sooner: the look-up alone says where the fact leads.
+            recent = seen is None or at - seen <= self._soonest_ms
+            after = self._stands.after(name, before, fact) if recent else self._onward(name, before, seen, fact)
+            person.stands.append(after)
             facts.append(fact)
+            if after is person.noted and not person.stale:
+                return
         else:
             end_ms = at if booked is None else booked
             self._book(person, at, end_ms, -1)
@@ -162,11 +168,11 @@ class PeopleTracker:
                 break
             if at > since:
                 if stand.category is not None and until is not None:
-                    self._ledger.book_time(stand.group, since, min(at, until), stand.field, sign)
+                    self._ledger.book_time(stand.group, since, min(until, at), stand.field, sign)
                 since = at
             stand, until = after, at + self._timeout_ms
         if stand.category is not None and until is not None:
-            self._ledger.book_time(stand.group, since, min(end_ms, until), stand.field, sign)
+            self._ledger.book_time(stand.group, since, min(until, end_ms), stand.field, sign)
 
     # --- at a flush
 
@@ -185,15 +191,23 @@ class PeopleTracker:
             return
         self.booked_to = end_ms
         forget_ms = end_ms - self._grace_ms - 2 * PANE_MS
+        silent_before = end_ms - self._soonest_ms
+        timeout_ms, book_time = self._timeout_ms, self._ledger.book_time
         gone: list[str] = []
         for name, person in self.people.items():
             facts = person.facts
-            start = booked if booked is not None else (facts[0][0] if facts else end_ms)
-            self._book(person, start, end_ms, 1)
+            seen = facts[-1][0] if facts else person.base_at
+            if booked is None or seen is None or seen > booked:
+                start = booked if booked is not None else (facts[0][0] if facts else end_ms)
+                self._book(person, start, end_ms, 1)
+            else:
+                # Nothing new of most people in most panes: all of it goes to where they stand.
+                stand, until = person.stands[-1] if facts else person.base, seen + timeout_ms
+                if stand.category is not None and until > booked:
+                    book_time(stand.group, booked, min(until, end_ms), stand.field, 1)
             if facts and facts[0][0] < forget_ms:
                 self._forget(name, person, forget_ms)
-            seen = person.last_seen
-            if seen is not None and seen + self._soonest_ms < end_ms:
+            if seen is not None and seen < silent_before:
                 self._note_now(person, person.last)
                 if seen + self._forgotten_after(person.last) < end_ms:
                     gone.append(name)
