@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from streams.engine.stage import Record
     from streams.tracking.progress import Progress
     from streams.tracking.slices import Slices
+    from streams.tracking.snapshots import Snapshots
 
 __all__ = ["AgentStage", "ContactStage", "TrackTopics", "configuration_hash"]
 
 _META = b"m"
+_SNAPSHOT = b"p|"
 
 
 class TrackTopics(NamedTuple):
@@ -54,7 +56,10 @@ class _Tracker(Protocol):
     late: int
     repeated: int
 
+    snapshots: Snapshots
+
     def apply(self, event: Any) -> None: ...
+    def snapshot(self, event: Any) -> None: ...
     def settle(self) -> None: ...
 
 
@@ -99,7 +104,7 @@ class _TrackStage:
             elif event.type == "source.heartbeat":
                 progress.heartbeat(event.source, event.received_ms, event.complete_through_ms)
             elif event.type == "source.snapshot":
-                progress.received(event.source, event.received_ms)
+                tracker.snapshot(event)
             else:
                 apply(event)
         self._flood.took(len(records))
@@ -121,6 +126,7 @@ class _TrackStage:
         tracker, writer, panes = self._tracker, self._writer, self._topics.panes
         tracker.settle()
         rows: list[Row] = list(self._changed_rows())
+        rows += ((_SNAPSHOT + name.encode(), None if kept is None else orjson.dumps(kept)) for name, kept in tracker.snapshots.changed())
         outputs: list[Output] = []
         for (kind, scope, start), counts in tracker.slices.changes():
             key = writer.key(kind, scope, start)
@@ -168,6 +174,8 @@ class _TrackStage:
                 self._restore_meta(kept)
             elif key.startswith(b"s|"):
                 self._restore_subject(key[2:].decode(), kept)
+            elif key.startswith(_SNAPSHOT):
+                self._tracker.snapshots.restore(key[len(_SNAPSHOT) :].decode(), kept)
             else:
                 slices.put(kept["kind"], Scope(kept["scope"], kept["channel"]), kept["start_ms"], kept["counts"])
         through = self._tracker.progress.through
@@ -254,10 +262,10 @@ class AgentStage(_TrackStage):
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
 
     def _meta(self) -> dict[str, Any]:
-        return {"booked_to": self.tracker.booked_to}
+        return {"booked_to": self.tracker.booked_to, "compared_to": self.tracker.compared_to}
 
     def _restore_meta(self, kept: dict[str, Any]) -> None:
-        self.tracker.booked_to = kept["booked_to"]
+        self.tracker.booked_to, self.tracker.compared_to = kept["booked_to"], kept.get("compared_to")
 
     def _restored(self) -> None:
         self.tracker.restored()

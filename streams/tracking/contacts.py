@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from streams.tracking.conversation import Conversation, Rules
@@ -12,6 +13,7 @@ from streams.tracking.pending import Pending
 from streams.tracking.progress import progress_of
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
+from streams.tracking.snapshots import Snapshots
 from streams.tracking.timers import Timers
 from streams.windows.slices import PANE_MS
 
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.tracking.facts import Fact
+    from streams.tracking.snapshots import Snapshot
 
 __all__ = ["ContactTracker", "keep_ms", "retention_ms", "thresholds_ms"]
 
 #: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
 _DAY_KEEP_MS = 37 * 3_600_000
+#: Parts of a row's last entry, after the facts: source and contact id.
+_ORIGIN_PARTS = 2
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
 
@@ -77,6 +82,7 @@ class ContactTracker:
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
         self._timers = Timers()
+        self.snapshots = Snapshots("contacts", self._grace_ms)
         self._soonest_ms = min(shortest_ms, self._retention_ms)
         #: conversations open too long before this have been counted as lost
         self.lost_to: int | None = None
@@ -115,6 +121,10 @@ class ContactTracker:
             # It may wait since the same instant, but in another queue or channel than was thought.
             conversation, may_have_moved = counted, True
         self._changed.add(name)
+        if conversation.facts[-1] is fact:
+            conversation.source = intern(event.source)
+            if event.contact_id is not None and event.contact_id != name:
+                conversation.contact = event.contact_id
         if may_have_moved or conversation.moved():
             # Its own name: each event brings another copy of it.
             self._note_now(conversation.name, conversation)
@@ -123,10 +133,14 @@ class ContactTracker:
         """Count all facts again with one more among them; refuse what would change a frozen pane after an exclusion."""
         if fact[2] == Kind.EXCLUDED and self._is_frozen(conversation, received):
             return None
+        return self._count_instead(conversation, sorted([*conversation.facts, fact]))
+
+    def _count_instead(self, conversation: Conversation, facts: list[Fact]) -> Conversation:
+        """Book what is different with other facts; return the conversation that takes the place of this one."""
         before = Ledger()
         Conversation().refold(conversation.facts, self._rules, before, self.lost_to if conversation.ended_by_silence else None)
         counted = Conversation(conversation.name)
-        counted.refold(sorted([*conversation.facts, fact]), self._rules, self._ledger, self.lost_to)
+        counted.refold(facts, self._rules, self._ledger, self.lost_to)
         self._ledger.add(before, -1)
         counted.take_notes(conversation)
         self.conversations[counted.name] = counted
@@ -139,6 +153,11 @@ class ContactTracker:
         Conversation().refold(conversation.facts, self._rules, contributed, received)
         earliest = contributed.earliest_change()
         return earliest is not None and earliest + PANE_MS + self._grace_ms < received
+
+    def snapshot(self, event: Any) -> None:
+        """Take a source's word of what is open."""
+        self.progress.received(event.source, event.received_ms)
+        self.snapshots.take(event)
 
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
@@ -189,7 +208,9 @@ class ContactTracker:
         self.progress.advance()
         through = self.progress.through
         if through is not None:
+            before, self.lost_to = self.lost_to, through
             self._look_at_the_silent(through)
+            self._look_at_snapshots(before, through)
         self.slices.book(self._ledger)
         self._ledger.clear()
         if through is not None:
@@ -197,7 +218,6 @@ class ContactTracker:
 
     def _look_at_the_silent(self, through: int) -> None:
         """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""
-        self.lost_to = through
         for name, bucket in self._timers.passed(through):
             conversation = self.conversations.get(name)
             if conversation is None or conversation.timer is not bucket:
@@ -211,12 +231,43 @@ class ContactTracker:
             else:
                 conversation.timer = self._timers.add(name, due, None)
 
-    def changed_conversations(self) -> Iterator[tuple[str, list[Fact] | None]]:
-        """Yield the facts of conversations changed since the last call, None for those given up."""
+    def _look_at_snapshots(self, before: int | None, through: int) -> None:
+        """Count what a source does not list as lost; and look again at what has changed, while that may still decide."""
+        for snapshot, is_new in self.snapshots.applicable(before, through):
+            for name in list(self.conversations if is_new else self._changed):
+                conversation = self.conversations.get(name)
+                if conversation is not None and conversation.source == snapshot.source:
+                    self._compare(conversation, snapshot)
+
+    def _compare(self, conversation: Conversation, snapshot: Snapshot) -> None:
+        """Put among the facts that a conversation is missing from a snapshot, or take that out again."""
+        marked = conversation.knows(snapshot.name)
+        at = snapshot.at_ms
+        if not marked and (conversation.void or (lost_from(conversation, self._rules) is None and conversation.last_ms < at)):
+            return
+        facts = [fact for fact in conversation.facts if fact[3] != snapshot.name]
+        missing = snapshot.misses(conversation.name, conversation.contact, [fact[0] for fact in facts if fact[2] != Kind.MISSING])
+        if missing:
+            then = Conversation()
+            then.refold([fact for fact in facts if fact[0] < at], self._rules, Ledger())
+            due = lost_from(then, self._rules)
+            missing = due is not None and due >= at
+        if missing != marked:
+            mark: list[Fact] = [(at, -1, int(Kind.MISSING), snapshot.name, None, None, None, None)] if missing else []
+            name = conversation.name
+            self._changed.add(name)
+            self._note_now(name, self._count_instead(conversation, sorted(facts + mark)))
+
+    def changed_conversations(self) -> Iterator[tuple[str, list[Any] | None]]:
+        """Yield the facts of conversations changed since the last call, with their source, None for those given up."""
         changed, self._changed = self._changed, set()
         for name in changed:
             conversation = self.conversations.get(name)
-            yield name, conversation.facts if conversation is not None else None
+            if conversation is None:
+                yield name, None
+            else:
+                source = conversation.source
+                yield name, conversation.facts if source is None else [*conversation.facts, (source, conversation.contact)]
 
     def changed_now(self) -> Iterator[tuple[Scope, list[int], int]]:
         """Yield scope, entries of the waiting (ascending, ms) and contacts in progress where these or what is pending changed."""
@@ -232,9 +283,12 @@ class ContactTracker:
 
     # --- after a restart
 
-    def restore_conversation(self, name: str, facts: list[Fact]) -> None:
-        """Take a kept conversation back in."""
+    def restore_conversation(self, name: str, facts: list[Any]) -> None:
+        """Take a kept conversation back in; older rows do not say of what source it is."""
         conversation = self.conversations[name] = Conversation(name)
+        if facts and len(facts[-1]) == _ORIGIN_PARTS:
+            source, conversation.contact = facts.pop()
+            conversation.source = intern(source)
         conversation.refold(facts, self._rules, Ledger())
 
     def restored(self) -> None:

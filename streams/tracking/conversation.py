@@ -47,9 +47,10 @@ class Conversation:
     """
 
     __slots__ = (
-        "apart", "channel", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs", "lost_at", "matter",
-        "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on", "responded", "single",
-        "single_targets", "start", "timer", "touch_ms", "touch_seen", "visit", "visit_channel", "visit_queue", "void", "working",
+        "apart", "channel", "contact", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs",
+        "lost_at", "matter", "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on",
+        "responded", "single", "single_targets", "source", "start", "timer", "touch_ms", "touch_seen", "visit", "visit_channel",
+        "visit_queue", "void", "working",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -60,6 +61,8 @@ class Conversation:
         self.noted_waiting: tuple[tuple[int, int], ...] = ()
         self.noted_active: int | None = None
         self.noted_open: Open | None = None
+        self.source: str | None = None  # of the last fact
+        self.contact: str | None = None  # the last contact id, if that is another
         self.timer: Bucket | None = None  # when it is looked at again, at the latest
         self._reset()
 
@@ -102,7 +105,7 @@ class Conversation:
         """Say whether a fact can be counted on top of the others, without counting them anew."""
         facts = self.facts
         # Event ids differ, so the comparison never goes beyond the first four parts.
-        return not facts or (fact > facts[-1] and fact[2] != _EXCLUDED and fact[2] != _ARRIVED and fact[0] > self.lost_at)
+        return fact[2] != _EXCLUDED and (not facts or (fact > facts[-1] and fact[2] != _ARRIVED and fact[0] > self.lost_at))
 
     def append(self, fact: Fact, rules: Rules, ledger: Ledger) -> None:
         """Count a fact that comes after all others."""
@@ -124,7 +127,7 @@ class Conversation:
         """Take over what was noted of the one that this takes the place of."""
         self.noted_visit, self.noted_leg = other.noted_visit, other.noted_leg
         self.noted_waiting, self.noted_active, self.noted_open = other.noted_waiting, other.noted_active, other.noted_open
-        self.timer = other.timer
+        self.source, self.contact, self.timer = other.source, other.contact, other.timer
 
     # --- what is never heard of again
 

@@ -39,6 +39,8 @@ class Kind(IntEnum):
     CALLBACK_ENDED = 20
     SURVEY_INVITED = 21
     SURVEY_ANSWERED = 22
+    #: no event: missing from a snapshot of its source; its sequence, −1, puts it before all else of the instant
+    MISSING = 23
 
 
 #: (occurred_ms, sequence, kind, event_id, then up to four details of the kind); facts sort by the first four.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from streams.tracking.contacts import keep_ms, retention_ms
@@ -10,7 +11,8 @@ from streams.tracking.ledger import Ledger
 from streams.tracking.progress import progress_of
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
-from streams.tracking.standing import Stand, Standing, Stands, StateMap
+from streams.tracking.snapshots import Snapshots
+from streams.tracking.standing import GONE, Stand, Standing, Stands, StateMap
 from streams.windows.slices import PANE_MS, pane_of
 
 if TYPE_CHECKING:
@@ -25,12 +27,13 @@ _SIGNS_OF_LIFE = frozenset({"agent.skills_changed", "agent.heartbeat"})
 
 
 class _Person:
-    __slots__ = ("base", "base_at", "base_ms", "facts", "ids", "noted", "stale", "stands")
+    __slots__ = ("base", "base_at", "base_ms", "facts", "ids", "noted", "source", "stale", "stands")
 
     def __init__(self, base: Stand) -> None:
         self.base = base
         self.base_ms: int | None = None  # facts before this have been folded into the base
         self.base_at: int | None = None  # the last of these
+        self.source: str | None = None  # of the last fact
         self.noted: Stand | None = None
         self.stale = False  # as noted
         self.facts: list[PersonFact] = []
@@ -67,9 +70,12 @@ class PeopleTracker:
         self.slices = Slices(self._targets, panes, cells)
         self.progress = progress_of(configuration)
         self.people: dict[str, _Person] = {}
+        self.snapshots = Snapshots("agents", self._grace_ms)
         self._now: dict[int, dict[str, int]] = {}
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
+        #: snapshots have been applied up to this progress
+        self.compared_to: int | None = None
         #: panes that end at or before this have been given their time
         self.booked_to: int | None = None
         self.late = 0
@@ -100,7 +106,14 @@ class PeopleTracker:
             person = self.people[name] = _Person(self._stands.start(name, Standing()))
         team, site = (None, None) if event.type == "agent.heartbeat" else (event.team, event.site)
         self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, team, site))
+        if person.last_seen == at:
+            person.source = intern(event.source)
         self._changed.add(name)
+
+    def snapshot(self, event: Any) -> None:
+        """Take a source's word of who is there."""
+        self.progress.received(event.source, event.received_ms)
+        self.snapshots.take(event)
 
     def _count_late(self, received: int) -> None:
         self.late += 1
@@ -178,12 +191,29 @@ class PeopleTracker:
 
     def settle(self) -> None:
         """Book the time of the panes that progress has passed, and write everything booked into the slices."""
-        if self.progress.advance() and self.progress.through is not None:
+        self.progress.advance()
+        if self.progress.through is not None:
+            self._look_at_snapshots(self.progress.through)
             self._book_to(pane_of(self.progress.through))
         self.slices.book(self._ledger)
         self._ledger.clear()
         if self.progress.through is not None:
             self.slices.evict(self.progress.through)
+
+    def _look_at_snapshots(self, through: int) -> None:
+        """Take those whom a source does not list for gone: nothing is known of them until they are heard of again."""
+        before, self.compared_to = self.compared_to, through
+        for snapshot, is_new in self.snapshots.applicable(before, through):
+            for name in list(self.people if is_new else self._changed):
+                person = self.people.get(name)
+                if person is None or person.source != snapshot.source or snapshot.name in person.ids:
+                    continue
+                heard = [fact[0] for fact in person.facts if fact[3] != GONE]
+                if person.base_at is not None:
+                    heard.append(person.base_at)
+                if snapshot.misses(name, None, heard) and person.last.category is not None:
+                    self._take(name, person, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None))
+                    self._changed.add(name)
 
     def _book_to(self, end_ms: int) -> None:
         booked = self.booked_to
@@ -230,7 +260,7 @@ class PeopleTracker:
             if person is None:
                 yield name, None
             else:
-                base = {"base": tuple(person.base.standing), "base_ms": person.base_ms, "base_at": person.base_at}
+                base = {"base": tuple(person.base.standing), "base_ms": person.base_ms, "base_at": person.base_at, "source": person.source}
                 yield name, {**base, "facts": person.facts}
 
     def changed_now(self) -> Iterator[tuple[Scope, dict[str, int]]]:
@@ -250,6 +280,7 @@ class PeopleTracker:
         person = self.people[name] = _Person(self._stands.start(name, Standing(*kept["base"])))
         person.base_ms = kept["base_ms"]
         person.base_at = kept.get("base_at", person.base_ms)  # older rows say only before when it was
+        person.source = kept.get("source")
         person.facts = [tuple(fact) for fact in kept["facts"]]
         person.ids = {fact[2] for fact in person.facts}
         self._stand_anew(name, person, 0)

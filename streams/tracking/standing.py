@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.tracking.scopes import Targets
 
-__all__ = ["PersonFact", "Stand", "Standing", "Stands", "StateMap"]
+__all__ = ["GONE", "PersonFact", "Stand", "Standing", "Stands", "StateMap"]
 
+#: In place of an axis: the source has not listed the person, so nothing is known of any axis.
+GONE = "gone"
 #: (occurred_ms, sequence, event_id, axis or "", category of the axis or "", team, site)
 PersonFact = tuple[int, int, str, str, str, str | None, str | None]
 
@@ -61,7 +63,9 @@ class Standing(NamedTuple):
         """Return where the person stands once a fact is known."""
         presence, routing, activity, team, site = self
         axis, category = fact[3], fact[4]
-        if axis == "activity":
+        if axis == GONE:
+            presence = routing = activity = ""
+        elif axis == "activity":
             activity = category
         elif axis == "presence":
             presence = category

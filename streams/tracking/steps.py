@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from schemas.base import REPLY_CHANNELS
 from streams.tracking.facts import Kind
 from streams.tracking.legs import Leg, book_apart, book_leg, end_leg, leg_of
+from streams.tracking.losses import lose, lost_from
 from streams.tracking.matters import (
     DONE,
     attempt_callback,
@@ -157,6 +158,11 @@ def _on_nothing(c: Conversation, _fact: Fact, _rules: Rules, _ledger: Ledger) ->
     """Count nothing: the kind matters only when all facts are taken together."""
 
 
+def _on_missing(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
+    if lost_from(c, rules) is not None:
+        lose(c, fact[0], rules, ledger)
+
+
 def _end(c: Conversation, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
     if c.visit is not None:
         leave(c, at, reason, rules, ledger)
@@ -212,4 +218,5 @@ STEPS: dict[int, Callable[[Conversation, Fact, Rules, Ledger], None]] = {
     Kind.CALLBACK_ENDED: end_callback,
     Kind.SURVEY_INVITED: invite,
     Kind.SURVEY_ANSWERED: take_opinion,
+    Kind.MISSING: _on_missing,
 }

@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from schemas.other import SourceSnapshot
     from streams.configuration.models import Configuration
 
 __all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "judge"]
 
 PANE_MS = 10_000
 DAY_MS = 86_400_000
+MINUTE_MS = 60_000
 
 #: Here an agent answers by writing, and talk is the touch time.
 REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
@@ -151,7 +153,12 @@ def is_late(occurred_ms: int, received_ms: int, grace_ms: int) -> bool:
     return received_ms > pane_end + grace_ms
 
 
-def judge(deliveries: Iterable[ContactModel], configuration: Configuration, through_ms: int | None = None) -> Verdict:
+def judge(
+    deliveries: Iterable[ContactModel],
+    configuration: Configuration,
+    through_ms: int | None = None,
+    snapshots: Iterable[SourceSnapshot] = (),
+) -> Verdict:
     """Return what the deliveries of one conversation contribute, in whatever order they are given.
 
     What nothing more is known of by `through_ms` (none: nothing is missing) is lost: section 4.3.
@@ -176,10 +183,11 @@ def judge(deliveries: Iterable[ContactModel], configuration: Configuration, thro
     if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
         return verdict
 
-    told = _told(ordered, configuration, through_ms)
+    gone = sorted(_gone_at(ordered, snapshots, grace_ms, through_ms))
+    told = _told(ordered, configuration, through_ms, gone)
     excluded = False
     for exclusion in exclusions:  # by received_at: once one holds, a further one changes nothing
-        touched = [] if excluded else _told(ordered, configuration, to_ms(exclusion.received_at)).contributions
+        touched = [] if excluded else _told(ordered, configuration, to_ms(exclusion.received_at), gone).contributions
         if any(is_late(each.outcome_ms, to_ms(exclusion.received_at), grace_ms) for each in touched):
             verdict.late.append(exclusion)
         else:
@@ -190,14 +198,36 @@ def judge(deliveries: Iterable[ContactModel], configuration: Configuration, thro
     return verdict
 
 
-def _told(ordered: Iterable[ContactModel], configuration: Configuration, through_ms: int | None) -> _Telling:
+def _gone_at(ordered: list[ContactModel], snapshots: Iterable[SourceSnapshot], grace_ms: int, through_ms: int | None) -> set[int]:
+    """Return the instants at which its source listed it no more, and said nothing of it within a minute either: section 4.4."""
+    signs = [event for event in ordered if _is_sign_of_life(event)]
+    names = {event.conversation_id for event in signs} | {event.contact_id for event in signs if event.contact_id is not None}
+    gone: set[int] = set()
+    for snapshot in snapshots:
+        at = to_ms(snapshot.occurred_at)
+        heard = [to_ms(event.occurred_at) for event in signs]
+        if through_ms is None or through_ms <= at + MINUTE_MS or snapshot.kind != "contacts" or not names.isdisjoint(snapshot.open_ids):
+            continue
+        if is_late(at, to_ms(snapshot.received_at), grace_ms) or not signs or snapshot.source != signs[-1].source:
+            continue
+        if min(heard) < at and not any(at <= each <= at + MINUTE_MS for each in heard):
+            gone.add(at)
+    return gone
+
+
+def _told(ordered: Iterable[ContactModel], configuration: Configuration, through_ms: int | None, gone: Iterable[int]) -> _Telling:
     """Return the story of the ordered events up to an instant."""
     told = _Telling(configuration)
+    still_gone = list(gone)
     for event in ordered:
+        while _is_sign_of_life(event) and still_gone and still_gone[0] <= to_ms(event.occurred_at):
+            told.lose_as_missing(still_gone.pop(0))
         if _is_sign_of_life(event):
             told.lose_if_silent(to_ms(event.occurred_at))
             told.last_known = to_ms(event.occurred_at)
         told.tell(event)
+    for at in still_gone:
+        told.lose_as_missing(at)
     if through_ms is not None:
         told.lose_if_silent(through_ms)
     return told
@@ -644,8 +674,19 @@ class _Telling:
 
     def lose_if_silent(self, now: int) -> None:
         """End what is open if it was lost before this instant."""
-        at, place = self.lost_from(), self.place()
-        if at is None or place is None or now <= at:
+        at = self.lost_from()
+        if at is not None and now > at:
+            self.lose(at)
+
+    def lose_as_missing(self, at: int) -> None:
+        """End what is open though its source does not list it."""
+        self.lose_if_silent(at)
+        if self.lost_from() is not None:
+            self.lose(at)
+
+    def lose(self, at: int) -> None:
+        place = self.place()
+        if place is None:
             return
         queue, channel = place
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.agent import AgentModel
 from schemas.contact import ContactModel
-from schemas.other import SourceHeartbeat
+from schemas.other import SourceHeartbeat, SourceSnapshot
 from schemas.times import from_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle.conversation import PANE_MS, Contribution, Standing, judge
@@ -79,7 +79,7 @@ def recount(
     """
     published = list(events)
     progress = progress_of(published, configuration)
-    of_people = [event for event in published if isinstance(event, AgentModel | SourceHeartbeat)]
+    of_people = [event for event in published if isinstance(event, AgentModel | SourceHeartbeat | SourceSnapshot)]
     contacts: dict[str, list[ContactModel]] = defaultdict(list)
     agents: dict[str, list[AgentModel]] = defaultdict(list)
     for event in published:
@@ -93,8 +93,9 @@ def recount(
         complete_through_ms if complete_through_ms is not None else progress.progress_ms,
         people_through_ms=complete_through_ms if complete_through_ms is not None else progress_of(of_people, configuration).progress_ms,
     )
+    snapshots = [event for event in published if isinstance(event, SourceSnapshot)]
     for deliveries in contacts.values():
-        verdict = judge(deliveries, configuration, told.complete_through_ms)
+        verdict = judge(deliveries, configuration, told.complete_through_ms, snapshots)
         told.contributions += verdict.contributions
         told.standing += verdict.standing
         told.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)

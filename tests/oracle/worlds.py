@@ -40,7 +40,7 @@ from schemas.contact import (
     SurveyAnswered,
     SurveyInvited,
 )
-from schemas.other import SourceHeartbeat
+from schemas.other import SourceHeartbeat, SourceSnapshot
 from schemas.times import from_ms, parse_time_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle.conversation import PANE_MS, is_late
@@ -133,6 +133,7 @@ class _Story:
         self.conversation = conversation
         self.at_ms = at_ms
         self.source = source
+        self.contact_id = pick((None, None, f"leg of {conversation}"))
         self.events: list[ContactModel] = []
 
     def say(self, kind: type[ContactModel], /, after_ms: int | None = None, **fields: Any) -> None:
@@ -149,6 +150,7 @@ class _Story:
                 source=self.source,
                 sequence=self.pick((None, None, None, 0, 1, 7)),
                 conversation_id=self.conversation,
+                contact_id=self.contact_id,
                 **fields,
             ),
         )
@@ -598,6 +600,20 @@ def _heartbeat(source: str, number: int, at_ms: int, own: Iterable[Event]) -> So
     )
 
 
+def _snapshot(pick: Pick, number: int, events: Sequence[Event], start_ms: int, end_ms: int) -> SourceSnapshot:
+    """Return what a source says is open: some of its contacts, by their own ids or by their conversations'."""
+    source = pick(SOURCES)
+    at_ms = start_ms + (end_ms - start_ms) * pick(range(11)) // 10
+    of_source = sorted({(e.conversation_id, e.contact_id) for e in events if isinstance(e, ContactModel) and e.source == source}, key=str)
+    listed = tuple(pick((own or name, name)) for name, own in of_source if pick((True, True, False)))
+    common: dict[str, Any] = {
+        "event_id": f"snapshot-{number}",
+        "occurred_at": from_ms(at_ms),
+        "received_at": from_ms(at_ms + pick(DELAYS_MS)),
+    }
+    return SourceSnapshot(**common, source=source, kind="contacts", open_ids=listed)
+
+
 def _received(event: Event, at_ms: int) -> Event:
     return event.model_copy(update={"received_at": from_ms(at_ms)})
 
@@ -620,6 +636,8 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
     end_ms = max([start_ms + 10 * MINUTE_MS, *(to_ms(each.occurred_at) + 1 for each in events)])
     for number in range(people):
         events += _person(pick, f"p{number}", start_ms, end_ms)
+    for number in range(pick((0, 0, 1, 4))):
+        events.append(_snapshot(pick, number, events, start_ms, end_ms))
     if late:
         slow = [pick((True, *(False,) * 11)) for _ in events]
         events = [

@@ -154,7 +154,7 @@ def test_the_fifth_day_is_the_third() -> None:
 
 def kpis(value: bytes) -> dict[str, Any]:
     """Return the figures about contacts of a record, if it is one."""
-    return {"lost_contacts": {"value": 0}} | orjson.loads(value)["kpis"]
+    return {"lost_contacts": {"value": 0}, **orjson.loads(value)["kpis"]}
 
 
 def heartbeat(source: str, at_ms: int) -> dict[str, Any]:

@@ -47,12 +47,12 @@ def ms(seconds: float) -> int:
     return START_MS + round(seconds * 1000)
 
 
-def event(kind: str, seconds: float, *, received: float | None = None, **fields: Any) -> bytes:
+def event(type_: str, seconds: float, *, received: float | None = None, **fields: Any) -> bytes:
     """Return an event as the topic has it; it is received as it occurs unless told otherwise."""
-    name = "person_id" if kind.startswith(("agent.", "schedule.")) else "conversation_id"
-    whom = {} if kind.startswith("source.") else {name: "ann" if name == "person_id" else "c1"}
+    name = "person_id" if type_.startswith(("agent.", "schedule.")) else "conversation_id"
+    whom = {} if type_.startswith("source.") else {name: "ann" if name == "person_id" else "c1"}
     common = {
-        "type": kind,
+        "type": type_,
         "event_id": f"e{next(_numbers)}",
         "occurred_at": format_ms(ms(seconds)),
         "received_at": format_ms(ms(seconds if received is None else received)),

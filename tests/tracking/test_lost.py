@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from schemas.decoding import decode_contact_event
 from schemas.times import format_ms
 from tests.tracking.telling import CONFIGURATION, Contacts, event, ms
 
@@ -219,3 +220,84 @@ class TestThatArrivalDecidesNothing:
 
         assert contacts.sums("department:help") == {"offered": 1, "lost_contacts": 1}
         assert contacts.now()["department:help"] == ([0.0], 0)
+
+
+def snapshot(seconds: float, *open_ids: str, source: str = "test", received: float | None = None) -> Any:
+    """Return a source's word of which contacts are open, decoded."""
+    return decode_contact_event(event("source.snapshot", seconds, received=received, kind="contacts", open_ids=open_ids, source=source))
+
+
+class TestSnapshots:
+    """What a source does not list (section 4.4)."""
+
+    CALLS = (
+        event("contact.queued", 0, queue="A"),
+        event("contact.queued", 0, queue="A", conversation_id="c2", contact_id="leg 2"),
+        event("contact.queued", 0, queue="A", conversation_id="c3"),
+        event("contact.queued", 0, queue="A", conversation_id="of another", source="mail"),
+        event("contact.queued", 0, queue="A", conversation_id="over"),
+        event("contact.ended", 50, by="customer", conversation_id="over"),
+    )
+
+    def test_what_is_not_listed_is_lost(self) -> None:
+        """Open contacts of that source that are not listed, by either id, are lost at that instant; once progress is a minute beyond it."""
+        contacts = Contacts(*self.CALLS)
+        contacts.tracker.snapshot(snapshot(100, "c1", "leg 2"))
+        pass_on(contacts, 160)
+        before = contacts.sums("queue:A").get("lost_contacts")
+        pass_on(contacts, 160.001)
+
+        assert before is None
+        assert contacts.starts("queue:A", "lost_contacts") == {100: 1}
+        assert contacts.sums("queue:A") == {
+            "offered": 5,
+            "abandoned": 1,
+            "abandoned_wait_ms": 50_000,
+            "flow_out_lost": 1,
+            "lost_contacts": 1,
+        }
+        assert contacts.now()["queue:A"] == ([0.0, 0.0, 0.0], 0)
+
+    def test_what_is_heard_of_within_a_minute_was_open(self) -> None:
+        """A fact from the instant of the snapshot to a minute later says more than the list."""
+        for seconds, lost in ((99.999, 1), (100, 0), (160, 0), (160.001, 1)):
+            contacts = Contacts(event("contact.queued", 0, queue="A"), event("contact.answered", seconds, agent="ann"))
+            contacts.tracker.snapshot(snapshot(100))
+            pass_on(contacts, 161)
+
+            assert contacts.sums("queue:A").get("lost_contacts", 0) == lost, seconds
+
+    def test_the_order_of_arrival_decides_nothing(self) -> None:
+        """What is received after progress has passed the snapshot, but is not late, is taken as if it had come before."""
+        contacts = Contacts(event("contact.queued", 0, queue="A"), event("contact.queued", 60, queue="A", conversation_id="c2"))
+        contacts.tracker.snapshot(snapshot(100))
+        pass_on(contacts, 170)
+        lost = contacts.sums("queue:A")["lost_contacts"]
+        contacts.tell(
+            [
+                event("contact.answered", 130, received=171, agent="ann"),
+                event("contact.queued", 90, received=171, queue="A", conversation_id="c3"),
+            ]
+        )
+
+        assert lost == 2
+        assert contacts.starts("queue:A", "lost_contacts") == {100: 2}
+        assert contacts.now()["queue:A"] == ([], 1)
+
+    def test_a_late_snapshot(self) -> None:
+        """One received after its pane is frozen changes nothing."""
+        contacts = Contacts(event("contact.queued", 0, queue="A"))
+        contacts.tracker.snapshot(snapshot(100, received=231))
+        pass_on(contacts, 300)
+
+        assert "lost_contacts" not in contacts.sums("queue:A")
+
+    def test_later_facts(self) -> None:
+        """A contact that was not listed and is heard of again was lost, and begins anew."""
+        contacts = Contacts(event("contact.queued", 0, queue="A"))
+        contacts.tracker.snapshot(snapshot(100))
+        contacts.tell([event("contact.queued", 300, queue="A")])
+        pass_on(contacts, 310)
+
+        assert contacts.sums("queue:A") == {"offered": 2, "flow_out_lost": 1, "lost_contacts": 1}
+        assert contacts.now()["queue:A"] == ([300.0], 0)

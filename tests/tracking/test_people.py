@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schemas.decoding import decode_agent_event
 from streams.configuration import Configuration
 from streams.stages.track import AgentStage, TrackTopics
 from streams.tracking.standing import Standing, StateMap
@@ -296,3 +297,22 @@ class TestSilence:
             told.append(people.sums("team:red", None, "pane"))
 
         assert told == [{"idle_ms": 60_000}] * 2
+
+    def test_whom_a_snapshot_does_not_list(self) -> None:
+        """Nothing is known of them from its instant on, until their next state; those of other sources and those listed go on."""
+        people = People(self.SILENT)
+        people.tell(
+            event("agent.state_changed", 0, axis="routing", state="idle"),
+            event("agent.state_changed", 0, axis="routing", state="idle", person_id="bo"),
+            event("agent.state_changed", 0, axis="routing", state="idle", person_id="cy", source="other"),
+            through=30,
+        )
+        people.tracker.snapshot(decode_agent_event(event("source.snapshot", 40, kind="agents", open_ids=["bo"])))
+        people.tell(through=110)
+        gone = people.now()["total:all"]
+        people.tell(event("agent.state_changed", 120, axis="routing", state="idle"), through=130)
+
+        assert gone == {"idle": 2}
+        assert people.now()["total:all"] == {"idle": 3}
+        # Ann from 0 to 40 s and from 120 to 130 s.
+        assert people.sums("team:red", None, "pane") == {"idle_ms": 50_000}

@@ -1,0 +1,78 @@
+"""What sources say is open: kept until it is known who was heard of around that instant (``docs/counting.md`` section 4.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.windows.slices import PANE_MS, pane_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MARGIN_MS", "Snapshot", "Snapshots"]
+
+#: What is heard of so soon after a snapshot was open in it, whatever it lists: lists and events come by different ways.
+MARGIN_MS = 60_000
+
+
+class Snapshot(NamedTuple):
+    """The ids that are open at a source."""
+
+    name: str
+    source: str
+    at_ms: int
+    open_ids: frozenset[str]
+
+    def misses(self, name: str, other: str | None, heard_ms: list[int]) -> bool:
+        """Say whether something is not open any more that the source has spoken of at these instants."""
+        if name in self.open_ids or other in self.open_ids:
+            return False
+        at = self.at_ms
+        return any(heard < at for heard in heard_ms) and not any(at <= heard <= at + MARGIN_MS for heard in heard_ms)
+
+
+class Snapshots:
+    """Those of one partition that are still to be applied, or that an event may still come too late for."""
+
+    def __init__(self, kind: str, grace_ms: int) -> None:
+        self._kind = kind
+        self._grace_ms = grace_ms
+        self._kept: dict[str, Snapshot] = {}
+        self._new: set[str] = set()
+        self._changed: set[str] = set()
+
+    def take(self, event: Any) -> None:
+        """Take a decoded snapshot; one that comes late changes nothing."""
+        at, name = event.occurred_ms, event.event_id
+        if event.kind != self._kind or name in self._kept or event.received_ms > pane_of(at) + PANE_MS + self._grace_ms:
+            return
+        self._kept[name] = Snapshot(name, event.source, at, frozenset(event.open_ids))
+        self._new.add(name)
+        self._changed.add(name)
+
+    def applicable(self, before_ms: int | None, through_ms: int) -> Iterator[tuple[Snapshot, bool]]:
+        """Yield in order of time the snapshots that progress has passed, and whether it does so for the first time; then forget the old."""
+        if not self._kept:
+            return
+        for snapshot in sorted(self._kept.values(), key=lambda each: (each.at_ms, each.name)):
+            due = snapshot.at_ms + MARGIN_MS
+            if due < through_ms:
+                yield snapshot, before_ms is None or due >= before_ms or snapshot.name in self._new
+                self._new.discard(snapshot.name)
+                if due + self._grace_ms + PANE_MS < through_ms:
+                    del self._kept[snapshot.name]
+                    self._changed.add(snapshot.name)
+
+    def changed(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        """Yield what is kept of the snapshots changed since the last call, None for those given up."""
+        changed, self._changed = self._changed, set()
+        for name in changed:
+            kept = self._kept.get(name)
+            yield name, None if kept is None else {"source": kept.source, "at_ms": kept.at_ms, "open_ids": list(kept.open_ids)}
+
+    def restore(self, name: str, kept: dict[str, Any]) -> None:
+        """Take a kept snapshot back in."""
+        self._kept[name] = Snapshot(name, kept["source"], kept["at_ms"], frozenset(kept["open_ids"]))
+
+    def __len__(self) -> int:
+        return len(self._kept)
