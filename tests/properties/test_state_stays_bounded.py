@@ -74,7 +74,9 @@ class Worker:
         topics = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0)
         self.contacts = ContactStage(0, CONFIGURATION, topics)
         self.agents = AgentStage(0, CONFIGURATION, topics._replace(source="agents"))
-        self.rollup = RollUpStage(0, CONFIGURATION, RollUpTopics("panes", 1, "metrics", "latest", "contacts", 1, "agents", 1))
+        self.rollup = RollUpStage(
+            0, CONFIGURATION, RollUpTopics("panes", 1, "metrics", "latest", "alerts", "alerts-latest", "contacts", 1, "agents", 1)
+        )
         self.compacted: dict[str, dict[bytes, bytes]] = {name: {} for name in ("contacts", "agents", "panes", "latest")}
 
     def take(self, events: list[dict[str, Any]]) -> None:
