@@ -66,8 +66,8 @@ class CountingSettings(Model):
     closed_retention_seconds: int = Field(default=86_400, ge=0, le=2_592_000)
     """How long a conversation that is over is remembered, for a survey that comes later."""
     lost_after_seconds: dict[Channel, Annotated[int, Field(ge=1, le=31_536_000)]] = LOST_AFTER_SECONDS
-    """By channel, how long without anything until an open contact is lost; `callback`: until a due callback is. By default 4 hours for voice
-    and video, a day for chat, sms and social, a week for callback, 30 days for the others; channels left out keep that."""
+    """By channel, how long without anything until an open contact is lost; `callback`: until a due callback is. By default 4 hours for
+    voice and video, a day for chat, sms and social, a week for callback, 30 days for the others; channels left out keep that."""
     person_timeout_seconds: int = Field(default=43_200, ge=1, le=2_592_000)
     """A person of whom nothing is heard for longer is stale: no time is counted any more."""
     source_forget_seconds: int = Field(default=86_400, ge=1, le=31_536_000)

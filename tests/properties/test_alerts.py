@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.other import SourceSnapshot
 from schemas.times import format_ms
-from streams.configuration.models import Configuration
+from streams.configuration.models import LOST_AFTER_SECONDS, Configuration
 from tests.oracle.alerts import Breach, Seen, breaches
 from tests.oracle.recount import progress_of, recount
 from tests.oracle.worlds import random_world
@@ -53,6 +54,8 @@ SEEDS = range(6)
 def with_rules(configuration: Configuration) -> Configuration:
     """Return the configuration of a world with rules and targets."""
     told = configuration.model_dump(exclude_unset=True)
+    # What is lost hangs on how far each partition has come at a look, which the oracle of alerts does not follow: nothing is, here.
+    told["counting"]["lost_after_seconds"] = dict.fromkeys(LOST_AFTER_SECONDS, 30 * 86_400)
     for queue in told["queues"].values():
         queue["business_hours"] = HOURS
     for name, target in TARGETS.items():
@@ -146,7 +149,7 @@ def test_alerts_equal_the_oracles(seed: int) -> None:
     world = random_world(seed, conversations=30, people=2)
     configuration = with_rules(world.configuration)
     pipeline = MemoryPipeline(configuration, Random(seed), panes=PANES)
-    pipeline.run(world.events, restarts=1 / 4)
+    pipeline.run([event for event in world.events if not isinstance(event, SourceSnapshot)], restarts=1 / 4)
 
     should = {key: [told for each in alerts for told in of_oracle(each)] for key, alerts in expected(pipeline, configuration).items()}
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)

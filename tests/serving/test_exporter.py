@@ -210,7 +210,7 @@ def test_a_state_with_nobody_is_zero() -> None:
     stand = Stand.fed([people_now("team:t", {"idle": 2, "resting": 1}), now_record("total:all", waiting=1)])
     agents = {s.labels["state"]: s.value for family in parse_text(text(stand)) for s in family.samples if "state" in s.labels}
 
-    assert agents == {"handling": 0, "wrap_up": 0, "idle": 2, "available": 0, "unavailable": 0, "resting": 1}
+    assert agents == {"handling": 0, "wrap_up": 0, "idle": 2, "available": 0, "unavailable": 0, "stale": 0, "resting": 1}
 
 
 def test_people_and_contacts_do_not_mix() -> None:
