@@ -301,3 +301,11 @@ class TestSnapshots:
 
         assert contacts.sums("queue:A") == {"offered": 2, "flow_out_lost": 1, "lost_contacts": 1}
         assert contacts.now()["queue:A"] == ([300.0], 0)
+
+
+def test_an_exclusion_that_comes_first() -> None:
+    """Received before all else of its conversation, an exclusion holds for what comes after it."""
+    contacts = Contacts(event("contact.excluded", 0, reason="spam"), event("contact.queued", 5, queue="A"))
+
+    assert contacts.sums("queue:A") == {}
+    assert contacts.now() == {}
