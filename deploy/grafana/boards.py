@@ -229,7 +229,7 @@ def _queue_detail() -> dict[str, Any]:
                     ),
                     _figures("Answered and abandoned", ("answer_rate", "abandon_rate"), here, width=12, maximum=1),
                     _figures("Waiting times", ("asa", "time_to_abandon", "longest_wait"), here, width=12),
-                    _figures("Contacts", ("offered", "answered", "abandoned", "handled", "waiting"), here, width=12),
+                    _figures("Contacts", ("offered", "answered", "abandoned", "handled", "lost_contacts", "waiting"), here, width=12),
                 ],
             ),
             ("Still to do", _still_to_do(here)),
