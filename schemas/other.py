@@ -105,6 +105,8 @@ class SourceHeartbeat(Event):
     type: Literal["source.heartbeat"] = "source.heartbeat"
     complete_through: Time
     """Nothing that occurred before this is still to come."""
+    ended: bool = False
+    """The source said its last word, as at the end of a file: until it is heard again nobody waits for it, and its silence is no fault."""
 
 
 class SourceSnapshot(Event):

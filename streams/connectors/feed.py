@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from streams.connectors.follow import Follower, State, load_state, read_lines, save_state
 from streams.connectors.lines import Rejected
-from streams.connectors.publishing import NotPublishedError, heartbeat
+from streams.connectors.publishing import NotPublishedError, heartbeat, last_word, publish_with_retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,9 +31,6 @@ logger = logging.getLogger(__name__)
 
 #: Lines published together; what is lost of the work done when the process dies.
 _BATCH_LINES: Final = 500
-
-#: How often a batch of history is tried; between two tries the pause doubles.
-_TRIES: Final = 5
 
 
 @dataclass(slots=True)
@@ -65,18 +62,15 @@ async def publish_history(path: Path, parser: QueueLogParser, publisher: Publish
         OSError: the file cannot be read.
     """
     summary = Summary()
+    last: datetime | None = None
     for batch in _batches(read_lines(path)):
         if stop is not None and stop.is_set():
-            break
+            return summary
         events, rejected = _parsed(batch, parser, None, summary)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                await publisher.publish(events, rejected, source=parser.source)
-                break
-            except NotPublishedError:
-                if attempt == _TRIES:
-                    raise
-                await asyncio.sleep(2 ** (attempt - 1) / 2)
+        last = max((event.received_at for event in events), default=last)
+        await publish_with_retries(publisher, events, rejected, source=parser.source)
+    if last is not None:
+        await publish_with_retries(publisher, [last_word(parser.source, last)], [], source=parser.source)
     return summary
 
 

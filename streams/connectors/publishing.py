@@ -35,6 +35,8 @@ __all__ = [
     "NotPublishedError",
     "Publisher",
     "heartbeat",
+    "last_word",
+    "publish_with_retries",
 ]
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,9 @@ _MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
 
 #: How long stopping waits for what is under way, in seconds.
 _STOP_SECONDS: Final = 5.0
+
+#: How often a part of a history is tried.
+_TRIES: Final = 5
 
 
 class NotPublishedError(Exception):
@@ -91,6 +96,29 @@ class Publisher(Protocol):
 
     async def stop(self) -> None:
         """Let go, after a bounded wait for what is under way."""
+
+
+async def publish_with_retries(publisher: Publisher, events: Sequence[Event], rejected: Sequence[Rejected], *, source: str) -> None:
+    """Publish part of a history; between two tries the pause doubles.
+
+    Raises:
+        NotPublishedError: Kafka did not take it, after several tries.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            await publisher.publish(events, rejected, source=source)
+        except NotPublishedError:
+            if attempt == _TRIES:
+                raise
+            await asyncio.sleep(2 ** (attempt - 1) / 2)
+        else:
+            return
+
+
+def last_word(source: str, received_at: datetime) -> SourceHeartbeat:
+    """Return what ends a history that was received through an instant: nobody is to wait for more, or to miss the source."""
+    beat = heartbeat(source, received_at, received_at)
+    return beat.model_copy(update={"event_id": f"{source[:80]}-ended-{to_ms(received_at)}", "ended": True})
 
 
 def heartbeat(source: str, complete_through: datetime, now: datetime) -> SourceHeartbeat:

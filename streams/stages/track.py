@@ -102,7 +102,7 @@ class _TrackStage:
             if wrong is not None:
                 self._reject(index, record, wrong, "occurred_at or received_at is outside what can be true; see schemas.limits")
             elif event.type == "source.heartbeat":
-                progress.heartbeat(event.source, event.received_ms, event.complete_through_ms)
+                progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended)
             elif event.type == "source.snapshot":
                 tracker.snapshot(event)
             else:

@@ -38,9 +38,13 @@ class Progress:
             if self.received_through is None or received_ms > self.received_through:
                 self.received_through = received_ms
 
-    def heartbeat(self, source: str, received_ms: int, complete_ms: int) -> None:
-        """Take a source's word that nothing earlier than ``complete_ms`` is still to come."""
+    def heartbeat(self, source: str, received_ms: int, complete_ms: int, *, ended: bool = False) -> None:
+        """Take a source's word that nothing earlier than ``complete_ms`` is still to come, or nothing at all."""
         self.received(source, received_ms)
+        if ended:
+            if received_ms >= self.sources[source]:
+                self._forget(source)
+            return
         self._complete[source] = max(complete_ms, self._complete.get(source, complete_ms))
 
     def stale(self) -> list[str]:
@@ -58,7 +62,9 @@ class Progress:
         self._forget_silent(newest - self._forget_ms)
         limit = newest - self._timeout_ms
         complete = self._complete
-        through = min(complete.get(source, last - self._disorder_ms) for source, last in self.sources.items() if last >= limit)
+        alive = (complete.get(source, last - self._disorder_ms) for source, last in self.sources.items() if last >= limit)
+        # Where the source heard last has ended, there may be none.
+        through = min(alive, default=newest)
         if self.through is not None and through <= self.through:
             return False
         self.through = through
@@ -67,8 +73,11 @@ class Progress:
     def _forget_silent(self, before_ms: int) -> None:
         """Give up sources silent since before an instant; the one that was heard last never is, for nobody tells its silence."""
         for source in [source for source, last in self.sources.items() if last < before_ms]:
-            del self.sources[source]
-            self._complete.pop(source, None)
+            self._forget(source)
+
+    def _forget(self, source: str) -> None:
+        del self.sources[source]
+        self._complete.pop(source, None)
 
     def state(self) -> dict[str, Any]:
         """Return what ``restore`` takes."""

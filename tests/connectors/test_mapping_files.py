@@ -92,7 +92,11 @@ def complaints(path: Path, text: str) -> str:
         ("at: arrived\n", "{}\n", "is not valid YAML"),
         ("    at: arrived\n", "", "13: events.0.at: required"),
         ("      queue: {constant: queue}\n", "", "15: events.0.set: contact.queued needs queue: required"),
-        ("{constant: queue}", "{constant: que}", "16: events.0.set.queue.constant: unknown constant 'que', did you mean queue?; permitted: queue"),
+        (
+            "{constant: queue}",
+            "{constant: que}",
+            "16: events.0.set.queue.constant: unknown constant 'que', did you mean queue?; permitted: queue",
+        ),
         ("{constant: queue}", "sales", "5: constants.queue: is not used"),
         ("{constant: queue}", "12", "16: events.0.set.queue.value: queue: permitted: a text"),
         ("channel: voice", "channel: phone", "17: events.0.set.channel.value: channel: permitted: 'voice', 'mail', 'web_form'"),

@@ -45,25 +45,33 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
     """Return the progress of one partition that holds the events, repeats and late ones too."""
     last_received: dict[str, int] = {}
     heartbeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    ended: dict[str, int] = {}
     for event in events:
         received = to_ms(event.received_at)
         last_received[event.source] = max(received, last_received.get(event.source, received))
         if isinstance(event, SourceHeartbeat):
-            heartbeats[event.source].append((received, to_ms(event.complete_through)))
+            if event.ended:
+                ended[event.source] = max(received, ended.get(event.source, received))
+            else:
+                heartbeats[event.source].append((received, to_ms(event.complete_through)))
     if not last_received:
         return Progress(None, None, frozenset())
     timeout_ms = configuration.counting.source_timeout_seconds * 1000
     forget_ms = configuration.counting.source_forget_seconds * 1000
     disorder_ms = configuration.counting.disorder_seconds * 1000
     through = max(last_received.values())  # the source that has it is never stale: the others' are not later
-    last_received = {source: received for source, received in last_received.items() if through - received <= forget_ms}
+    last_received = {
+        source: received
+        for source, received in last_received.items()
+        if through - received <= forget_ms and received > ended.get(source, received - 1)
+    }
     stale = frozenset(source for source, received in last_received.items() if through - received > timeout_ms)
     complete = [
         max(heartbeats[source])[1] if heartbeats[source] else received - disorder_ms
         for source, received in last_received.items()
         if source not in stale
     ]
-    return Progress(through, min(complete), stale)
+    return Progress(through, min(complete, default=through), stale)
 
 
 def recount(

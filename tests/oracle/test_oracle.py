@@ -776,6 +776,15 @@ class TestProgress:
         assert progress_of(events[1:2], CONFIGURATION).progress_ms == ms(95)
         assert progress_of([], CONFIGURATION).progress_ms is None
 
+    def test_ended(self) -> None:
+        """A source that said its last word is neither waited for nor stale, until it is heard again."""
+        events = [beat(20, source="file", ended=True), beat(100, source="alive")]
+
+        assert progress_of(events, CONFIGURATION).progress_ms == ms(100)
+        assert progress_of(events, CONFIGURATION).stale == set()
+        assert progress_of(events[:1], CONFIGURATION).progress_ms == ms(20)
+        assert progress_of([*events, beat(30, source="file")], CONFIGURATION).stale == {"file"}
+
     @pytest.mark.parametrize(("now", "stale"), [(160, False), (160.001, True)])
     def test_stale(self, now: float, stale: bool) -> None:
         """A source silent for more than 60 s by the others' clock holds nothing back."""

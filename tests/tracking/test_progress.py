@@ -50,6 +50,28 @@ def test_the_slowest_source_decides() -> None:
     assert told.through == 21_000
 
 
+def test_a_source_that_has_ended() -> None:
+    """Nobody waits for it or misses it, and an older last word ends nothing; alone, all that came in is complete."""
+    told = progress()
+    told.heartbeat("alive", 100_000, 90_000)
+    told.received("file", 20_000)
+    told.heartbeat("file", 20_000, 20_000, ended=True)
+    told.advance()
+
+    assert (told.through, told.stale()) == (90_000, [])
+
+    told.heartbeat("alive", 50_000, 50_000, ended=True)
+    assert list(told.sources) == ["alive"]
+
+    told.heartbeat("alive", 100_000, 100_000, ended=True)
+    assert told.advance()
+    assert (told.through, told.received_through, told.stale()) == (100_000, 100_000, [])
+
+    told.received("file", 200_000)
+    told.advance()
+    assert (told.through, list(told.sources)) == (195_000, ["file"])
+
+
 def test_a_source_that_falls_silent() -> None:
     """At exactly 60 s of silence it still holds progress back, a millisecond later no more."""
     told = progress()

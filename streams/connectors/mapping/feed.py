@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from schemas.times import to_ms
@@ -10,10 +9,12 @@ from streams.connectors.feed import Summary
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.ordering import in_order
 from streams.connectors.mapping.records import read_records
-from streams.connectors.publishing import NotPublishedError
+from streams.connectors.publishing import last_word, publish_with_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import asyncio
+    from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from schemas.base import Event
@@ -25,9 +26,6 @@ __all__ = ["mapped_events", "publish_file"]
 
 #: Events published together.
 _BATCH_EVENTS: Final = 500
-
-#: How often a batch is tried; between two tries the pause doubles.
-_TRIES: Final = 5
 
 
 def mapped_events(path: Path, mapping: Mapping, mapper: Mapper, summary: Summary) -> Iterator[tuple[Event | Rejected, str]]:
@@ -64,28 +62,20 @@ async def publish_file(path: Path, mapping: Mapping, mapper: Mapper, publisher: 
     summary = Summary()
     rejected: list[Rejected] = []
     batch: list[Event] = []
+    last: datetime | None = None
     for found, _ in mapped_events(path, mapping, mapper, summary):
         if stop is not None and stop.is_set():
-            break
+            return summary
         if isinstance(found, Rejected):
             rejected.append(found)
         else:
             batch.append(found)
+            last = found.received_at if last is None else max(last, found.received_at)
         if len(batch) + len(rejected) >= _BATCH_EVENTS:
-            await _publish(publisher, batch, rejected, mapper.source)
+            await publish_with_retries(publisher, batch, rejected, source=mapper.source)
             batch.clear()
             rejected.clear()
-    await _publish(publisher, batch, rejected, mapper.source)
+    if last is not None:
+        batch.append(last_word(mapper.source, last))
+    await publish_with_retries(publisher, batch, rejected, source=mapper.source)
     return summary
-
-
-async def _publish(publisher: Publisher, events: Sequence[Event], rejected: Sequence[Rejected], source: str) -> None:
-    for attempt in range(1, _TRIES + 1):
-        try:
-            await publisher.publish(events, rejected, source=source)
-        except NotPublishedError:
-            if attempt == _TRIES:
-                raise
-            await asyncio.sleep(2 ** (attempt - 1) / 2)
-        else:
-            return
