@@ -73,8 +73,8 @@ class Serving:
     max_clients: int = 500
     #: A client that takes nothing for this long is dropped.
     write_timeout_seconds: float = 10.0
-    #: A comment on the event stream after this long without news: proxies close what is silent.
-    heartbeat_seconds: float = 5.0
+    #: An event of no content after this long without news: proxies close what is silent, and the page takes silence for a cut.
+    heartbeat_seconds: float = 2.0
     #: The connections of open event streams.
     clients: set[asyncio.Transport] = field(default_factory=set)
     #: What became of the alerts that this process delivers; None where it delivers none.
@@ -249,7 +249,7 @@ async def _tell(stream: web.StreamResponse, feed: Feed, windows: frozenset[str] 
             if event:
                 await write(event)
         else:
-            await write(b": still here\n\n")
+            await write(b"event: alive\ndata: {}\n\n")
 
 
 def _asked_windows(request: web.Request) -> frozenset[str] | None:

@@ -150,14 +150,14 @@ def test_a_new_reading_is_a_new_snapshot() -> None:
 
 
 def test_silence_has_a_heartbeat() -> None:
-    """When nothing changes a comment is sent, so that proxies keep the stream and the server notices who left."""
+    """When nothing changes an event without content is sent, so that proxies keep the stream and the server notices who left."""
 
     async def check() -> None:
         stand = Stand.fed(small_center())
         async with client_of(stand.serving(heartbeat_seconds=0.05)) as client, client.get("/api/v1/events") as response:
             await next_event(response)
-            lines = [await asyncio.wait_for(response.content.readuntil(b"\n"), 2) for _ in range(4)]
-            assert lines == [b": still here\n", b"\n"] * 2
+            lines = [await asyncio.wait_for(response.content.readuntil(b"\n"), 2) for _ in range(6)]
+            assert lines == [b"event: alive\n", b"data: {}\n", b"\n"] * 2
 
     asyncio.run(check())
 

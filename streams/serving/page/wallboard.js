@@ -8,6 +8,8 @@ import { age, clock, count, duration, figure, known, label, language, learn, mea
 import { Trends } from "./trends.js";
 
 const RETRY_MS = 3000;
+// The server says something every two seconds: silent for so long, the connection is cut, though nobody said so.
+const CUT_MS = 6000;
 const windowName = `trailing_${minutes}m`;
 
 const byId = (id) => document.getElementById(id);
@@ -17,6 +19,8 @@ let fedBy = {};
 let header = null;
 let heardAt = 0;
 let connected = false;
+let stream = null;
+let toldAt = 0;
 let staleAfter = 10;
 
 const asOf = () => (known(header?.as_of) ? Date.parse(header.as_of) : null);
@@ -132,21 +136,38 @@ function take(text, whole) {
   for (const [key, record] of Object.entries(message.records)) records.set(key, record);
   header = message;
   heardAt = performance.now();
-  connected = true;
   drawSoon();
 }
 
 function follow(strip) {
-  const stream = new EventSource(`api/v1/events?window=${windowName}`);
-  stream.addEventListener("snapshot", (event) => take(event.data, true));
-  stream.addEventListener("change", (event) => take(event.data, false));
+  stream?.close();
+  stream = new EventSource(`api/v1/events?window=${windowName}`);
+  toldAt = performance.now();
+  const hear = (name, then) =>
+    stream.addEventListener(name, (event) => {
+      connected = true;
+      toldAt = performance.now();
+      then?.(event);
+    });
+  hear("snapshot", (event) => take(event.data, true));
+  hear("change", (event) => take(event.data, false));
+  hear("alive");
   strip.follow(stream);
   stream.addEventListener("error", () => {
     connected = false;
     showStanding();
     // A refused stream is closed for good; one that broke comes back by itself.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(strip), RETRY_MS);
+    if (stream.readyState === EventSource.CLOSED) toldAt = performance.now() - CUT_MS + RETRY_MS;
   });
+}
+
+// A cable that was pulled out closes nothing: what has been silent for too long is given up for a new one.
+function watch(strip) {
+  if (performance.now() - toldAt > CUT_MS) {
+    connected = false;
+    follow(strip);
+  }
+  showStanding();
 }
 
 async function catalogue() {
@@ -188,8 +209,8 @@ async function begin() {
     pager?.show();
   };
   draw();
-  setInterval(showStanding, 1000);
   follow(strip);
+  setInterval(() => watch(strip), 1000);
   trends.follow();
 }
 

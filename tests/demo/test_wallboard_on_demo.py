@@ -1,0 +1,264 @@
+"""The wallboard of the running demo in a real browser: its figures are those of ``/metrics``, and when it cannot know them it says so."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas.topics import DEFAULT_PREFIX, TOPICS
+from streams.catalogue import WORDS
+from streams.demo.broker import BrokerError, broker_binary
+from streams.demo.scrape import Scrape
+from tests.demo.test_run import Demo, descendants
+from tests.demo.wallboard_reading import READ, Expected, Shown, as_of_seconds
+from tests.serving.chromium import Chromium, binary
+from tests.serving.test_page import OUTSIDE
+from tests.support.require import require
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from streams.catalogue.words import Language
+
+pytestmark = [pytest.mark.embedded, pytest.mark.browser, pytest.mark.faults]
+
+#: Where the pictures go; pytest's own folder without it.
+PICTURES = "WALLBOARD_SCREENSHOTS"
+STALE = "document.body.classList.contains('stale')"
+MARK = "document.getElementById('mark').innerText"
+#: A queue beside those of the demo, whose source speaks once and falls silent.
+ADDED = """
+queues:
+  Helpdesk: {channel: voice, target: 0.8, sources: [helpdesk]}
+counting: {source_timeout_seconds: 20}
+"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Run a demo whose center has been open for two hours, caught up with the clock."""
+    require(binary(), "the page is tested in Chromium: apt-get install chromium")
+    try:
+        broker_binary()
+    except BrokerError as missing:
+        require(condition=False, reason=str(missing))
+    added = tmp_path_factory.mktemp("demo") / "added.yaml"
+    added.write_text(ADDED, encoding="utf-8")
+    demo = Demo("--open-hours", "2", "--config", str(added))
+    try:
+        assert demo.says("caught up", 120), demo.said
+        yield demo
+    finally:
+        if demo.process.poll() is None:
+            demo.process.send_signal(signal.SIGINT)
+            demo.process.wait(30)
+        assert demo.process.stdout is not None
+        demo._reader.join(5)
+        demo.process.stdout.close()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Return the folder of the screenshots, and say where it is."""
+    folder = Path(os.environ.get(PICTURES) or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"screenshots: {folder}")  # noqa: T201 - where CI keeps nothing, its log says where they were
+    return folder
+
+
+def address(demo: Demo, name: str = "page") -> str:
+    """Return an address that the demo printed."""
+    found = re.search(rf"  {name} +(\S+)\n", demo.said)
+    assert found is not None
+    return found[1]
+
+
+def run(check: Coroutine[Any, Any, None], seconds: float = 150) -> None:
+    """Run a check."""
+    asyncio.run(asyncio.wait_for(check, seconds))
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Stop a process, its sockets open and dumb, as behind a cut cable."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def process(demo: Demo, module: str) -> int:
+    """Return the id of the process of the demo that runs a module, without the guard around it."""
+    found = [pid for pid, command in descendants(demo.process.pid).items() if f" -m {module} " in command and "guard.py" not in command]
+    assert len(found) == 1
+    return found[0]
+
+
+async def scraped(client: aiohttp.ClientSession) -> Scrape:
+    """Return what ``/metrics`` says now."""
+    async with client.get("metrics") as answer:
+        return Scrape(await answer.text())
+
+
+async def looks(page: Chromium, demo: Demo, client: aiohttp.ClientSession, number: int) -> list[tuple[Shown, Scrape]]:
+    """Return looks at the page, each with a scrape of the same as-of.
+
+    The sources hold their breath meanwhile: what was published passes through, and page and metrics come to stand at one instant.
+    A look counts if nothing changed from half a second before it until after it.
+    """
+    found: list[tuple[Shown, Scrape]] = []
+    for _ in range(number):
+        with frozen(process(demo, "streams.demo.feeder")):
+            deadline = time.monotonic() + 8
+            while True:
+                assert time.monotonic() < deadline, "page and metrics did not come to stand at the same as-of"
+                before = await scraped(client)
+                await asyncio.sleep(0.5)
+                shown = await page.ask(READ)
+                after = await scraped(client)
+                if before.figures() == after.figures() and as_of_seconds(before) == as_of_seconds(after) == shown["as_of"]:
+                    break
+            found.append((shown, after))
+        await asyncio.sleep(2)
+    return found
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (390, 844)])
+def test_the_page_shows_the_figures_of_metrics(demo: Demo, language: Language, width: int, height: int, pictures: Path) -> None:
+    """At three moments every figure of every queue, total, team, backlog and tile is that of ``/metrics`` at the same as-of."""
+
+    async def check() -> None:
+        async with aiohttp.ClientSession(address(demo)) as client, Chromium(width=width, height=height) as page:
+            await page.open(f"{address(demo)}?lang={language}&theme=dark")
+            await page.until(f"!{STALE} && document.querySelectorAll('#queues tbody tr').length >= 7", seconds=30)
+            for shown, scrape in await looks(page, demo, client, 3):
+                assert Expected(scrape, language).differences(shown) == []
+                assert len([row for row in shown["queues"] if not row["total"]]) >= 7
+                assert len(shown["teams"]) == 6
+                assert shown["mark"] == WORDS[language]["live"]
+            await page.photograph(pictures / f"wallboard-{language}-{width}x{height}.png")
+            assert await page.ask("document.documentElement.scrollWidth") <= width
+            assert await page.ask(OUTSIDE) == []
+            assert page.complaints == []
+
+    run(check())
+
+
+def test_trends_show_the_intervals_of_the_day(demo: Demo) -> None:
+    """Each queue has a column for every interval with contacts, and its text says how many missed the target, and the lowest."""
+
+    async def expected(client: aiohttp.ClientSession) -> dict[str, tuple[int, list[str]]]:
+        query = [("window", "interval_15m"), ("window", "day")]
+        async with client.get("api/v1/figures", params=query) as answer:
+            told = await answer.json()
+        records = [record for record in told["records"].values() if record["kind"] == "window" and record["scope_kind"] == "queue"]
+        found = {}
+        for queue, target in told["targets"].items():
+            days = [record["window_start"] for record in records if record["scope"] == queue and record["window"] == "day"]
+            mine = [
+                each
+                for each in records
+                if each["scope"] == queue and each["window"] != "day" and each["window_start"] >= max(days, default="")
+            ]
+            levels = [each["kpis"]["service_level"] for each in mine if each["kpis"]["service_level"]["value"] is not None]
+            judged = [level["value"] for level in levels if level["denominator"] >= 5]
+            texts = []
+            if judged:
+                lowest = int(min(judged) * 1000 + 1e-6) / 10
+                texts = [f"target missed in {sum(value < target for value in judged)} of {len(judged)}", f"lowest {lowest:.1f} % at "]
+            found[queue] = (len(levels), texts)
+        return found
+
+    async def check() -> None:
+        async with aiohttp.ClientSession(address(demo)) as client, Chromium() as page:
+            await page.open(address(demo))
+            await page.until("document.querySelectorAll('.trend rect').length > 20", seconds=30)
+            # The last interval goes on while we look, and trends are asked for every 20 s: every queue has to agree at one of the looks.
+            right: set[str] = set()
+            deadline = time.monotonic() + 90
+            while True:
+                should = await expected(client)
+                for row in (await page.ask(READ))["queues"]:
+                    name = row["name"][0]
+                    if not row["total"] and name in should:
+                        columns, texts = should[name]
+                        if row["trend"][1] == columns and all(text in row["trend"][0] for text in texts):
+                            right.add(name)
+                wanted = {name for name, (columns, _) in should.items() if columns}
+                assert len(wanted) >= 7
+                if right >= wanted:
+                    break
+                assert time.monotonic() < deadline, wanted - right
+                await asyncio.sleep(0.5)
+
+    run(check())
+
+
+def test_a_cut_of_ten_seconds(demo: Demo, pictures: Path) -> None:
+    """Within 8 s of a cut the page is marked and keeps its last figures; after it, fresh and right ones come without a reload."""
+    serve = process(demo, "streams serve")
+
+    async def check() -> None:
+        async with aiohttp.ClientSession(address(demo)) as client, Chromium(width=1920, height=1080) as page:
+            await page.open(f"{address(demo)}?theme=dark")
+            await page.until(f"!{STALE} && document.querySelectorAll('#queues tbody tr').length >= 7", seconds=30)
+            await page.ask("window.same = true")
+            with frozen(serve):
+                cut = time.monotonic()
+                await page.until(f"{STALE} && {MARK}.startsWith('connection lost')", seconds=8)
+                at = (await page.ask(READ))["as_of"]
+                await page.photograph(pictures / "wallboard-cut.png")
+                await asyncio.sleep(10 - (time.monotonic() - cut))
+                shown = await page.ask(READ)
+                assert shown["as_of"] == at
+                assert shown["mark"] == WORDS["en"]["disconnected"]
+                assert len(shown["queues"]) >= 7
+            await page.until(f"!{STALE} && {MARK} === 'live'", seconds=15)
+            for shown, scrape in await looks(page, demo, client, 1):
+                assert shown["as_of"] > at + 9
+                assert Expected(scrape, "en").differences(shown) == []
+            assert await page.ask("window.same") is True, "the page was loaded again"
+
+    run(check())
+
+
+def test_a_silent_source_marks_its_queue_alone(demo: Demo, pictures: Path) -> None:
+    """A source that speaks once and falls silent turns its own queue gray, with its name and last sign of life; the others stay judged."""
+
+    async def check() -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        base = {"occurred_at": now, "received_at": now, "source": "helpdesk", "conversation_id": "h-1", "contact_id": "h-1"}
+        event = {"type": "contact.queued", "event_id": "h-1:1", "queue": "Helpdesk", "channel": "voice", **base}
+        # Not through the gateway, which vouches for whom it has heard.
+        topic = next(entry for entry in TOPICS if entry.name.startswith("contact-events"))
+        async with AIOKafkaProducer(bootstrap_servers=address(demo, "kafka")) as producer:
+            await producer.send_and_wait(topic.full_name(DEFAULT_PREFIX), orjson.dumps(event), key=b"h-1")
+        async with Chromium(width=1920, height=1080) as page:
+            await page.open(f"{address(demo)}?theme=dark")
+            of = "[...document.querySelectorAll('#queues tbody tr')].find(row => row.querySelector('.name b').innerText === 'Helpdesk')"
+            await page.until(f"{of} && {of}.querySelector('.silent-mark').innerText === ''", seconds=20)
+            await page.until(f"{of}.querySelector('.silent-mark').innerText.startsWith('helpdesk silent since ')", seconds=60)
+            shown = await page.ask(READ)
+            assert [row["name"][0] for row in shown["queues"] + shown["teams"] if row["silent"]] == ["Helpdesk"]
+            assert next(row for row in shown["queues"] if row["silent"])["verdict"] == []
+            assert sum(bool(row["verdict"]) for row in shown["queues"]) >= 5
+            assert "helpdesk" in await page.ask("document.getElementById('silent').innerText")
+            assert await page.ask(f"getComputedStyle({of}.querySelector('td')).filter") == "grayscale(1)"
+            assert shown["mark"] == "live"
+            await page.photograph(pictures / "wallboard-silent.png")
+
+    run(check())
