@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-import orjson
+from msgspec.json import encode
 
 if TYPE_CHECKING:
     from streams.tracking.scopes import Scope
@@ -46,7 +46,7 @@ class PaneWriter:
 
     def progress(self, figures: dict[str, Any]) -> bytes:
         """Return the value of the partition's progress."""
-        return orjson.dumps({"kind": "progress", **self._origin, **figures})
+        return encode({"kind": "progress", **self._origin, **figures})
 
     def _value(self, kind: str, scope: Scope, figures: dict[str, Any]) -> bytes:
-        return orjson.dumps({"kind": kind, **self._origin, "scope": scope.scope, "channel": scope.channel, **figures})
+        return encode({"kind": kind, **self._origin, "scope": scope.scope, "channel": scope.channel, **figures})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
+from msgspec.json import encode
 
 from schemas.alerts import AlertRecord
 from streams.engine.stage import Flush, Output
@@ -106,12 +107,12 @@ class RollUpStage:
             if record is None:
                 outputs.append(Output(topics.latest, partition, name, None))
                 continue
-            value = orjson.dumps(record)
+            value = encode(record)
             outputs.append(Output(topics.metrics, partition, name, value))
             outputs.append(Output(topics.latest, partition, name, value))
         for change in self.rollup.alerts.changes():
             name = change.key.encode()
-            told = None if change.record is None else orjson.dumps(change.record.model_dump())
+            told = None if change.record is None else encode(change.record.model_dump())
             if change.announced:
                 outputs.append(Output(topics.alerts, partition, name, told))
             outputs.append(Output(topics.alerts_latest, partition, name, told))

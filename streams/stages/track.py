@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
+from msgspec.json import encode
 
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
 from schemas.limits import check_times
@@ -126,7 +127,7 @@ class _TrackStage:
         tracker, writer, panes = self._tracker, self._writer, self._topics.panes
         tracker.settle()
         rows: list[Row] = list(self._changed_rows())
-        rows += ((_SNAPSHOT + name.encode(), None if kept is None else orjson.dumps(kept)) for name, kept in tracker.snapshots.changed())
+        rows += ((_SNAPSHOT + name.encode(), None if kept is None else encode(kept)) for name, kept in tracker.snapshots.changed())
         outputs: list[Output] = []
         for (kind, scope, start), counts in tracker.slices.changes():
             key = writer.key(kind, scope, start)
@@ -138,7 +139,7 @@ class _TrackStage:
         meta = {"through": tracker.progress.through, **self._meta()}
         if self._meta_changed or meta != self._meta_written:
             self._meta_changed, self._meta_written = False, meta
-            rows.append((_META, orjson.dumps({"progress": tracker.progress.state(), "flood": self._flood.state(), **self._meta()})))
+            rows.append((_META, encode({"progress": tracker.progress.state(), "flood": self._flood.state(), **self._meta()})))
         outputs += self._dead
         self._dead = []
         return Flush(rows, outputs)
@@ -221,9 +222,8 @@ class ContactStage(_TrackStage):
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
 
     def _changed_rows(self) -> Iterator[Row]:
-        dumps = orjson.dumps
         for name, facts in self.tracker.changed_conversations():
-            yield b"s|" + name.encode(), None if facts is None else dumps(facts)
+            yield b"s|" + name.encode(), None if facts is None else encode(facts)
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
         for scope, since, in_progress in self.tracker.changed_now():
@@ -272,7 +272,7 @@ class AgentStage(_TrackStage):
 
     def _changed_rows(self) -> Iterator[Row]:
         for name, person in self.tracker.changed_people():
-            yield b"s|" + name.encode(), None if person is None else orjson.dumps(person)
+            yield b"s|" + name.encode(), None if person is None else encode(person)
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
         for scope, agents in self.tracker.changed_now():

@@ -8,6 +8,7 @@ from schemas.times import format_ms
 from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendar, Span
 from streams.windows.kpis import contact_kpis, people_kpis
+from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import CELL_MS, PANE_MS, pane_of
 from streams.windows.sums import Counts, add_counts
@@ -22,7 +23,7 @@ __all__ = ["RollUp"]
 
 #: A past interval or day is revised until the stream is complete this far behind its start: a day and the morning after.
 _DAY_KEEP_MS = 36 * 3_600_000
-_CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds"})
+_STAY_MS = 24 * 3_600_000
 
 
 class RollUp:
@@ -55,8 +56,7 @@ class RollUp:
         self.alerts = Alerts(configuration)
         self.scopes: dict[tuple[str, str | None], ScopeState] = {}
         self._calendars: dict[tuple[str, str], Calendar] = {}
-        #: key → what was published last, with its revision
-        self._published: dict[str, dict[str, Any]] = {}
+        self._published = Published()
         #: windows that may still change: key → (scope, kind, span)
         self._open: dict[str, tuple[ScopeState, str, Span]] = {}
         self.as_of: int | None = None
@@ -131,7 +131,7 @@ class RollUp:
 
     def restore_published(self, key: str, record: dict[str, Any]) -> None:
         """Take back what was published last under a key, so that it is not published again."""
-        self._published[key] = record
+        self._published.restore(key, record)
 
     # --- publishing
 
@@ -178,7 +178,7 @@ class RollUp:
             if watch.window is None:
                 figure = {"value": now.get(watch.field)}
             else:
-                figure = self._published.get(state.window_key(watch.window), {}).get("kpis", {}).get(watch.field, {})
+                figure = self._published.kpis(state.window_key(watch.window)).get(watch.field, {})
             self.alerts.look(watch, figure, look)
 
     def _take_progress(self) -> None:
@@ -200,12 +200,8 @@ class RollUp:
 
     def _publish(self, keyed: tuple[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None]]:
         key, record = keyed
-        last = self._published.get(key)
-        if last is not None and _content(last) == _content(record):
-            return
-        record["revision"] = 1 if last is None else last["revision"] + 1
-        self._published[key] = record
-        yield key, record
+        if self._published.revise(key, record):
+            yield key, record
 
     def _stamp(self, state: ScopeState) -> dict[str, Any]:
         kind, name = state.scope.split(":", 1)
@@ -297,17 +293,12 @@ class RollUp:
                     yield from self._publish_span(state, name, span)
         if self._keep_ms is None:
             return
-        for key in [key for key in self._published if self._is_outdated(key)]:
-            del self._published[key]
+        # An interval or day stays published for a day longer than it is computed.
+        for key in self._published.give_up(through - self._keep_ms - _STAY_MS):
             yield key, None
         for state in self.scopes.values():
             for cell in [cell for cell in state.cells if self._given_up(cell)]:
                 del state.cells[cell]
-
-    def _is_outdated(self, key: str) -> bool:
-        """Say whether a published interval or day is a day older than what is still computed."""
-        parts = key.rsplit("|", 1)
-        return key.startswith(("window|interval", "window|day")) and self._given_up(int(parts[1]) + 24 * 3_600_000)
 
     def _sources(self) -> tuple[dict[str, int], list[str]]:
         """Return the last sign of life of every source, and those that are stale wherever they are known."""
@@ -329,9 +320,3 @@ class RollUp:
             "sources": {source: format_ms(received) for source, received in sorted(sources.items())},
         }
         return f"progress|{self._partition}", record
-
-
-def _content(record: dict[str, Any]) -> dict[str, Any]:
-    if record["kind"] == "progress":
-        return {name: value for name, value in record.items() if name != "revision"}
-    return {name: value for name, value in record.items() if name not in _CONTENT_APART}

@@ -1,0 +1,76 @@
+"""What was published last under each key: it decides whether a record is news, and which revision it is."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Published"]
+
+_CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds"})
+#: Keys of windows that end with their start: there are ever more of them, until they are given up.
+_DATED = ("window|interval", "window|day")
+
+# Sorted: what comes back from the topic may have been written in another order.
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+class Published:
+    """Records of what is current; of intervals and days, kept for days, no more than the revision and a digest of the content."""
+
+    def __init__(self) -> None:
+        self._current: dict[str, dict[str, Any]] = {}
+        self._dated: dict[str, tuple[int, bytes]] = {}
+
+    def restore(self, key: str, record: dict[str, Any]) -> None:
+        """Take a record that was published earlier."""
+        if key.startswith(_DATED):
+            self._dated[key] = (record["revision"], _digest(record))
+        else:
+            self._current[key] = record
+
+    def revise(self, key: str, record: dict[str, Any]) -> bool:
+        """Say whether a record is news; if so it gets its revision and is the last published."""
+        if key.startswith(_DATED):
+            digest = _digest(record)
+            revision, before = self._dated.get(key, (0, b""))
+            if digest == before:
+                return False
+            record["revision"] = revision + 1
+            self._dated[key] = (revision + 1, digest)
+            return True
+        last = self._current.get(key)
+        if last is not None and _content(last) == _content(record):
+            return False
+        record["revision"] = 1 if last is None else last["revision"] + 1
+        self._current[key] = record
+        return True
+
+    def kpis(self, key: str) -> dict[str, Any]:
+        """Return the figures of a current window; none if it was never published."""
+        kpis: dict[str, Any] = self._current.get(key, {}).get("kpis", {})
+        return kpis
+
+    def give_up(self, before_ms: int) -> Iterator[str]:
+        """Forget the intervals and days that began before an instant, and yield their keys."""
+        for key in [key for key in self._dated if int(key.rsplit("|", 1)[1]) < before_ms]:
+            del self._dated[key]
+            yield key
+
+    def __len__(self) -> int:
+        return len(self._current) + len(self._dated)
+
+
+def _content(record: dict[str, Any]) -> dict[str, Any]:
+    if record["kind"] == "progress":
+        return {name: value for name, value in record.items() if name != "revision"}
+    return {name: value for name, value in record.items() if name not in _CONTENT_APART}
+
+
+def _digest(record: dict[str, Any]) -> bytes:
+    return blake2b(_canonical(_content(record)), digest_size=16).digest()
