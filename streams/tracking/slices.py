@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.windows.slices import CELL_MS, PANE_MS, cell_of
-from streams.windows.sums import add_counts
+from streams.windows.sums import add_counts, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,9 @@ PANE, CELL, COHORT = "pane", "cell", "cohort"
 #: (kind, scope, start in ms)
 SliceKey = tuple[str, "Scope", int]
 
+#: Cells and cohorts that begin further behind the progress than this are kept packed: little is booked into them any more.
+_PACK_AFTER_MS = 3_600_000
+
 _LENGTH_MS = {PANE: PANE_MS, CELL: CELL_MS, COHORT: CELL_MS}
 
 
@@ -35,7 +38,7 @@ class Slices:
         self._targets = targets
         self._keep_ms = {PANE: pane_keep_ms, CELL: cell_keep_ms, COHORT: cell_keep_ms}
         self._floor: dict[str, int | None] = {PANE: None, CELL: None, COHORT: None}
-        self._by_start: dict[str, dict[int, dict[Scope, Counts]]] = {PANE: {}, CELL: {}, COHORT: {}}
+        self._by_start: dict[str, dict[int, dict[Scope, Counts | bytes]]] = {PANE: {}, CELL: {}, COHORT: {}}
         self._changed: dict[SliceKey, Counts | None] = {}
 
     def book(self, ledger: Ledger) -> None:
@@ -60,7 +63,10 @@ class Slices:
         floor = self._floor[kind]
         if floor is not None and start < floor:
             return
-        mine = self._by_start[kind].setdefault(start, {}).setdefault(scope, {})
+        scopes = self._by_start[kind].setdefault(start, {})
+        mine = scopes.get(scope)
+        if mine is None or isinstance(mine, bytes):
+            mine = scopes[scope] = {} if mine is None else unpack(mine)
         add_counts(mine, counts)
         self._changed[kind, scope, start] = mine
 
@@ -79,6 +85,16 @@ class Slices:
             for start in [start for start in by_start if start < floor]:
                 for scope in by_start.pop(start):
                     self._changed[kind, scope, start] = None
+            if kind != PANE:
+                self._pack(by_start, through_ms - _PACK_AFTER_MS)
+
+    @staticmethod
+    def _pack(by_start: dict[int, dict[Scope, Counts | bytes]], before_ms: int) -> None:
+        for start, scopes in by_start.items():
+            if start < before_ms:
+                for scope, counts in scopes.items():
+                    if not isinstance(counts, bytes):
+                        scopes[scope] = pack(counts)
 
     def changes(self) -> Iterator[tuple[SliceKey, Counts | None]]:
         """Yield the slices changed since the last call, None for those given up."""

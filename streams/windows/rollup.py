@@ -50,7 +50,8 @@ class RollUp:
         self._lengths = {minutes * 60_000: f"trailing_{minutes}m" for minutes in counting.trailing_minutes}
         self._settle_ms = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
         self._keep_ms = None if keep_everything else _DAY_KEEP_MS + self._settle_ms
-        self._slices: dict[str, Counts] = {}
+        #: source partition → the number that stands for it in what is kept of every slice
+        self._origins: dict[tuple[str, int], int] = {}
         self._progress: dict[tuple[str, int], dict[str, Any]] = {}
         self._progress_changed = False
         self.alerts = Alerts(configuration)
@@ -84,20 +85,20 @@ class RollUp:
             state.now[origin] = value or {}
             state.now_changed = True
         else:
-            self._apply_slice(kind, self._state(scope, channel), key, int(start), value)
+            self._apply_slice(kind, self._state(scope, channel), self._origins.setdefault(origin, len(self._origins)), int(start), value)
 
-    def _apply_slice(self, kind: str, state: ScopeState, key: str, start: int, value: dict[str, Any] | None) -> None:
-        before = self._slices.pop(key, None)
+    def _apply_slice(self, kind: str, state: ScopeState, origin: int, start: int, value: dict[str, Any] | None) -> None:
+        is_pane = kind == "pane"
+        if not is_pane and kind != ("cell" if state.about_people else "cohort"):
+            return
+        parts = state.pane_parts if is_pane else state.cell_parts
         if value is None:
-            return  # The source gave it up: it is older than any window that is still served.
-        counts: Counts = value["counts"]
-        self._slices[key] = counts
-        difference = dict(counts)
-        if before:
-            add_counts(difference, before, -1)
-        if kind == "pane":
+            parts.drop(start, origin)  # The source gave it up: it is older than any window that is still served.
+            return
+        difference = parts.change(start, origin, value["counts"])
+        if is_pane:
             state.trailing_changed |= state.trailing.change(start, difference)
-        elif kind == ("cell" if state.about_people else "cohort") and not self._given_up(start):
+        elif not self._given_up(start):
             add_counts(state.cells.setdefault(start, {}), difference)
             state.changed_cells.add(start)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
-from streams.windows.sums import Counts, TrailingSums, add_counts
+from streams.windows.sums import Counts, Parts, TrailingSums, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,8 @@ class ScopeState:
         self.trailing = TrailingSums(lengths_ms)
         #: start of the cell → sums, by offer for contacts, by outcome for people
         self.cells: dict[int, Counts] = {}
+        self.pane_parts = Parts(packed=False)
+        self.cell_parts = Parts(packed=True)
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
         self.trailing_changed = True

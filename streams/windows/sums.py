@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import msgpack
+
 from streams.windows.slices import PANE_MS
 
-__all__ = ["Counts", "TrailingSums", "add_counts"]
+__all__ = ["Counts", "Parts", "TrailingSums", "add_counts", "pack", "unpack"]
 
 #: Sums by field name; times in milliseconds.
 Counts = dict[str, int]
@@ -22,6 +24,40 @@ def add_counts(into: Counts, counts: Counts, sign: int = 1) -> bool:
             else:
                 del into[field]
     return changed
+
+
+#: Counts that are kept for days and seldom changed take less than half the room as bytes.
+pack = msgpack.encode
+unpack = msgpack.Decoder(dict[str, int]).decode
+
+
+class Parts:
+    """What each source partition contributes to the slices of one scope, as last told."""
+
+    def __init__(self, *, packed: bool) -> None:
+        self._packed = packed
+        self._by_start: dict[int, dict[int, Counts | bytes]] = {}
+
+    def change(self, start_ms: int, origin: int, counts: Counts) -> Counts:
+        """Put counts in the place of those told before, and return what they add to them."""
+        parts = self._by_start.get(start_ms)
+        if parts is None:
+            parts = self._by_start[start_ms] = {}
+        before = parts.get(origin)
+        parts[origin] = pack(counts) if self._packed else counts
+        difference = dict(counts)
+        if before:
+            add_counts(difference, unpack(before) if isinstance(before, bytes) else before, -1)
+        return difference
+
+    def drop(self, start_ms: int, origin: int) -> None:
+        """Forget a contribution, which stays in the sums."""
+        parts = self._by_start.get(start_ms)
+        if parts is not None and parts.pop(origin, None) is not None and not parts:
+            del self._by_start[start_ms]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_start.values()))
 
 
 class TrailingSums:

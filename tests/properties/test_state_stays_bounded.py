@@ -112,7 +112,7 @@ class Worker:
             "people's facts": sum(len(person.facts) + len(person.ids) for person in self.agents.tracker.people.values()),
             "people's slices": len(self.agents.tracker.slices),
             "sources": len(tracker.progress.sources) + len(self.agents.tracker.progress.sources),
-            "merged slices": len(rollup._slices),
+            "merged slices": sum(len(state.pane_parts) + len(state.cell_parts) for state in rollup.scopes.values()),
             "merged panes and cells": sum(len(state.trailing.panes) + len(state.cells) for state in rollup.scopes.values()),
             "open windows": len(rollup._open),
             "published": len(rollup._published),
