@@ -11,11 +11,11 @@ SCOPE = Scope("total:all", "voice")
 
 
 class _Booking:
-    """Slices that keep panes for 60 s and cells for an hour, booked straight from a ledger."""
+    """Slices that keep panes for 60 s and cells for an hour if not longer, booked straight from a ledger."""
 
-    def __init__(self) -> None:
+    def __init__(self, cell_keep_ms: int = 3_600_000) -> None:
         self.targets = Targets(Configuration())
-        self.slices = Slices(self.targets, 60_000, 3_600_000)
+        self.slices = Slices(self.targets, 60_000, cell_keep_ms)
 
     def book(self, at_ms: int, offered_ms: int, *, amount: int = 1) -> None:
         """Book an amount of offered contacts."""
@@ -49,6 +49,18 @@ def test_taken_back() -> None:
     booking.book(910_000, 910_000, amount=-1)
 
     assert booking.changes()["pane", 910_000] == {}
+
+
+def test_into_an_old_cohort() -> None:
+    """A cohort that nothing was booked into for hours goes on from what it had."""
+    booking = _Booking(cell_keep_ms=36_000_000)
+    booking.book(910_000, 910_000, amount=3)
+    booking.slices.evict(20_000_000)
+    booking.changes()
+    booking.book(19_999_000, 910_000)
+    booking.book(19_999_000, 910_000)
+
+    assert booking.changes()["cohort", 900_000] == {"offered": 5}
 
 
 def test_eviction_leaves_tombstones() -> None:
