@@ -91,13 +91,15 @@ def run(check: Coroutine[Any, Any, None], seconds: float = 150) -> None:
 
 
 @contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Stop a process, its sockets open and dumb, as behind a cut cable."""
-    os.kill(pid, signal.SIGSTOP)
+def frozen(*pids: int) -> Iterator[None]:
+    """Stop processes, their sockets open and dumb, as behind a cut cable."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
 
 
 def process(demo: Demo, module: str) -> int:
@@ -116,12 +118,13 @@ async def scraped(client: aiohttp.ClientSession) -> Scrape:
 async def looks(page: Chromium, demo: Demo, client: aiohttp.ClientSession, number: int) -> list[tuple[Shown, Scrape]]:
     """Return looks at the page, each with a scrape of the same as-of.
 
-    The sources hold their breath meanwhile: what was published passes through, and page and metrics come to stand at one instant.
-    A look counts if nothing changed from half a second before it until after it.
+    The sources, and the gateway that vouches for them, hold their breath meanwhile: what was
+    published passes through, and page and metrics come to stand at one instant. A look counts if nothing changed from half a second
+    before it until after it.
     """
     found: list[tuple[Shown, Scrape]] = []
     for _ in range(number):
-        with frozen(process(demo, "streams.demo.feeder")):
+        with frozen(process(demo, "streams.demo.feeder"), process(demo, "streams gateway")):
             deadline = time.monotonic() + 8
             while True:
                 assert time.monotonic() < deadline, "page and metrics did not come to stand at the same as-of"

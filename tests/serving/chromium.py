@@ -78,6 +78,17 @@ class Chromium:
                 raise AssertionError(f"not true within {seconds:g} s: {expression}\n{self.complaints}\n{body}")
             await asyncio.sleep(0.02)
 
+    async def press(self, key: str) -> None:
+        """Press a key, named as in ``KeyboardEvent.key``."""
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        code = {"Enter": 13, " ": 32}.get(key, 0)
+        for kind in ("keyDown", "keyUp"):
+            await self._call("Input.dispatchKeyEvent", type=kind, key=key, text=text, windowsVirtualKeyCode=code)
+
+    async def prefer(self, feature: str, value: str) -> None:
+        """Let the page see a media feature, such as ``prefers-reduced-motion``, as a viewer with this preference would."""
+        await self._call("Emulation.setEmulatedMedia", features=[{"name": feature, "value": value}])
+
     async def photograph(self, path: Path) -> None:
         """Write what the window shows as a PNG."""
         shot = await self._call("Page.captureScreenshot", format="png")
