@@ -36,7 +36,7 @@ PANE_MS, GRACE_MS = 10_000, 120_000
 #: Chunks are taken, and flushed one time in two, after so many events on average.
 MOVES = 1 / 50
 SEED = 20261
-SIZES = [pytest.param(0.5, id="quick"), pytest.param(24, id="nightly", marks=pytest.mark.nightly)]
+SIZES = [pytest.param(0.5, id="quick"), pytest.param(8, id="nightly", marks=pytest.mark.nightly)]
 
 
 def simulated(hours: float) -> list[Event]:
