@@ -100,6 +100,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "alert.cleared": ("Cleared", "解消"),
     "alert.below": ("below {value}", "{value}未満"),
     "alert.above": ("above {value}", "{value}超"),
+    "alert.clearing": ("clearing", "解消待ち"),
     "alert.for": ("for {age}", "{age}継続中"),
     "alert.since": ("since {time}", "{time}から"),
     "alert.of": ("{numerator} of {denominator}", "{denominator}件中{numerator}件"),

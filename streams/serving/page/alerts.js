@@ -72,7 +72,9 @@ export class AlertStrip {
       item.className = alert.severity;
       const threshold = alert.below === null ? word("alert.above", { value: figure(alert.kpi, alert.above) }) : word("alert.below", { value: figure(alert.kpi, alert.below) });
       const lasted = asOf() === null ? "" : word("alert.for", { age: age(Math.max(0, asOf() - Date.parse(alert.since)) / 1000) });
-      const texts = [word(`alert.${alert.severity}`), alert.rule, this.where(alert), `${figure(alert.kpi, alert.value)} ${threshold}`, lasted];
+      // The figure is that of the last change: of an alert that is about to clear it is within the threshold again.
+      const standing = (alert.recovering_since ?? null) === null ? `${figure(alert.kpi, alert.value)} ${threshold}` : `${figure(alert.kpi, alert.value)} · ${word("alert.clearing")}`;
+      const texts = [word(`alert.${alert.severity}`), alert.rule, this.where(alert), standing, lasted];
       texts.forEach((text, n) => setText(item.children[n], text));
       item.title = this.tools.label(alert.kpi);
       // Moved only where the order differs: what stands still can be read.

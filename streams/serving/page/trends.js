@@ -6,11 +6,22 @@ const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 29];
 const ASK_MS = 20_000;
 
+// One axis for all queues: what happened at the same time stands in the same place, and a queue that got nothing lately shows a gap.
+// At least three hours wide: the first interval of a day is no wall of color.
+function axisOf(trends) {
+  const all = trends.flatMap(({ intervals }) => intervals);
+  if (!all.length) return [0, 0];
+  const start = Math.min(...all.map((each) => Date.parse(each.start)));
+  const end = Math.max(...all.map((each) => Date.parse(each.end)));
+  return [start, Math.max(end, start + 3 * 3_600_000)];
+}
+
 const keyOf = ({ queue, channel }) => `${queue}\u0000${channel}`;
 
 export class Trends {
   constructor(onNews, judgedFrom) {
     this.series = new Map();
+    this.axis = [0, 0];
     this.onNews = onNews;
     this.judgedFrom = judgedFrom;
   }
@@ -26,6 +37,7 @@ export class Trends {
       if (!answer.ok) return;
       const told = await answer.json();
       this.series = new Map(told.trends.map((trend) => [keyOf(trend), trend.intervals]));
+      this.axis = axisOf(told.trends);
       this.onNews();
     } catch {
       // The mark of the page says that the connection is lost.
@@ -39,7 +51,7 @@ export class Trends {
   draw(cell, intervals, target) {
     // Drawn again only where it would look different.
     const last = intervals.at(-1);
-    const signature = JSON.stringify([intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => each.service_level)]);
+    const signature = JSON.stringify([...this.axis, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => each.service_level)]);
     if (cell.signature === signature) return;
     cell.signature = signature;
     const text = this.text(intervals, target);
@@ -48,16 +60,14 @@ export class Trends {
     if (intervals.length) this.columns(svg, intervals, target);
     const ends = document.createElement("span");
     ends.className = "ends";
-    for (const time of intervals.length ? [intervals[0].start, last.end] : []) ends.appendChild(document.createElement("time")).textContent = hour(time);
+    for (const time of intervals.length ? this.axis : []) ends.appendChild(document.createElement("time")).textContent = hour(time);
     ends.setAttribute("aria-hidden", "true");
     cell.element.replaceChildren(svg, ends);
   }
 
   columns(svg, intervals, target) {
-    const [start, end] = [Date.parse(intervals[0].start), Date.parse(intervals.at(-1).end)];
-    // At least three hours wide: the first interval of a day is no wall of color.
-    const span = Math.max(end - start, 3 * 3_600_000);
-    const x = (time) => ((time - start) / span) * WIDTH;
+    const [start, end] = this.axis;
+    const x = (time) => ((time - start) / (end - start)) * WIDTH;
     const y = (level) => HEIGHT - 1 - level * (HEIGHT - 3);
     svg.append(node("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }));
     for (const each of intervals) {
