@@ -250,7 +250,12 @@ STRIP = "[...document.querySelectorAll('#alerts li')].map(li => [li.className, .
             "Warning: long-wait, claims · Mail",
             "85.0 % · clearing",
         ),
-        ("ja", ["重大", "low-service-level", "sales · 電話", "62.0% 80.0%未満", "6分継続中"], "注意: long-wait, claims · メール", "85.0% · 解消待ち"),
+        (
+            "ja",
+            ["重大", "low-service-level", "sales · 電話", "62.0% 80.0%未満", "6分継続中"],
+            "注意: long-wait, claims · メール",
+            "85.0% · 解消待ち",
+        ),
     ],
     ids=["English", "Japanese"],
 )
