@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 #: Seconds a killed node is away, and between its return and the next kill: replicas have to catch up.
 AWAY_SECONDS, BACK_SECONDS = 6.0, 6.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 #: Seconds of faults for each membership beyond the list below; 0 for the short form.
 LONG_SECONDS = float(os.environ.get("CONTACT_STREAMS_FAULT_SECONDS", "0"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 #: Seconds a killed node is away, and after its return: replicas have to catch up, and the load with what it could not send.
 AWAY_SECONDS, BACK_SECONDS = 5.0, 10.0
