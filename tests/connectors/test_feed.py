@@ -24,8 +24,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from streams.connectors.feed import FollowSettings, follow, publish_history
 from streams.connectors.publishing import EventTopics, MemoryPublisher, NotPublishedError
 from streams.connectors.queue_log import QueueLogParser
-from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
-from tests.support.require import require
+from streams.demo.broker import EmbeddedBroker
+from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,10 +237,7 @@ def test_bad_lines_become_dead_letters_beside_the_good_ones_events(tmp_path: Pat
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[str]:
     """Run the embedded broker."""
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
     with EmbeddedBroker() as broker:
         yield broker.bootstrap_servers
 

@@ -19,8 +19,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.connectors.publishing import EventTopics
-from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
-from tests.support.require import require
+from streams.demo.broker import EmbeddedBroker
+from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,10 +33,7 @@ PARTITIONS = 4
 @pytest.fixture
 def embedded() -> Iterator[EmbeddedBroker]:
     """Run an embedded broker that the test may stop."""
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
     with EmbeddedBroker() as broker:
         yield broker
 

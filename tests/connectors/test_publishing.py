@@ -15,8 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas.events import encode, parse_agent_event, parse_contact_event, parse_customer_event
 from streams.connectors.lines import Rejected
 from streams.connectors.publishing import EventTopics, KafkaPublisher, MemoryPublisher, NotPublishedError, heartbeat
-from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
-from tests.support.require import require
+from streams.demo.broker import EmbeddedBroker
+from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,10 +87,7 @@ def where(request: pytest.FixtureRequest) -> tuple[str, str | None]:
 @pytest.fixture(scope="module")
 def embedded_bootstrap() -> Any:
     """Run the embedded broker for this module."""
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
     with EmbeddedBroker() as broker:
         yield broker.bootstrap_servers
 

@@ -19,12 +19,12 @@ from schemas.events import parse_agent_event, parse_contact_event
 from schemas.times import parse_time_ms
 from schemas.topics import TOPICS
 from streams.connectors.publishing import MemoryPublisher, NotPublishedError
-from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
+from streams.demo.broker import EmbeddedBroker
 from streams.demo.feeder import GATEWAY_SOURCE, Feeder, FeederSettings, UndeliveredError
 from streams.demo.recounting import read_events
 from streams.demo.simulator import SOURCES
 from streams.engine.topics import TopicSpec, ensure_topics
-from tests.support.require import require
+from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,10 +179,7 @@ def test_kafka_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def embedded() -> None:
     """Need the embedded broker."""
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
 
 
 @pytest.mark.embedded

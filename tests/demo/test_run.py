@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.demo.broker import BrokerError, broker_binary
-from tests.support.require import require
+from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,10 +104,7 @@ def folders_of(children: dict[int, str]) -> set[Path]:
 @pytest.fixture
 def demos() -> Iterator[list[Demo]]:
     """Take the demos that a test starts, and end what it left."""
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
     started: list[Demo] = []
     yield started
     for demo in started:

@@ -19,13 +19,12 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.topics import DEFAULT_PREFIX, TOPICS
 from streams.catalogue import WORDS
-from streams.demo.broker import BrokerError, broker_binary
 from streams.demo.scrape import Scrape
 from tests.demo.test_run import Demo, descendants
 from tests.demo.wallboard_reading import READ, Expected, Shown, as_of_seconds
 from tests.serving.chromium import Chromium, binary
 from tests.serving.test_page import OUTSIDE
-from tests.support.require import require
+from tests.support.require import require, require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -50,10 +49,7 @@ counting: {source_timeout_seconds: 20}
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Run a demo whose center has been open for two hours, caught up with the clock."""
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
     added = tmp_path_factory.mktemp("demo") / "added.yaml"
     added.write_text(ADDED, encoding="utf-8")
     demo = Demo("--open-hours", "2", "--config", str(added))

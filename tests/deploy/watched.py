@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from streams.demo.broker import BrokerError, broker_binary
 from tests.demo.test_run import Demo, descendants
-from tests.support.require import require
+from tests.support.require import require, require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,10 +168,7 @@ def watched_demo(folder: Path, *arguments: str) -> Iterator[Watched]:
     """Start everything, and end it with the block."""
     for tool in ("prometheus", "prometheus-alertmanager", "promtool"):
         require(shutil.which(tool), f"{tool} watches the demo: apt-get install prometheus prometheus-alertmanager")
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
     serve, worker, gateway, own, manager, receiver = free_ports(6)
     addresses = dict(zip(JOBS, (f"127.0.0.1:{port}" for port in (serve, worker, gateway)), strict=True))
     (folder / "rules").mkdir()

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.demo.broker import BrokerError, broker_binary
 from streams.demo.processes import free_port
-from tests.support.require import require
+from tests.support.require import require, require_embedded_broker
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "first-half-hour.md").read_text(encoding="utf-8")
@@ -36,10 +35,7 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     """Clone, demo, own export by a new mapping, own queue, own alert: the script ends well, and the figures are those of the page."""
     for program in ("git", "make", "curl"):
         require(shutil.which(program) is not None, f"{program} is not installed")
-    try:
-        broker_binary()
-    except BrokerError as error:
-        require(condition=False, reason=str(error))
+    require_embedded_broker()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CONTACT_STREAMS_", "VIRTUAL_ENV", "PYTHON"))}
     process = subprocess.Popen(
         ["bash", "-c", commands(PAGE, str(ROOT), free_port())],

@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from examples.latest_table.subscriber import Table, follow
-from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
+from streams.demo.broker import EmbeddedBroker
 from streams.serving.figures import Figures
 from streams.serving.reader import Reader, latest_topic
 from streams.serving.store import Store
 from tests.serving.records import Clock, progress, small_center, window
-from tests.support.require import require
+from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +26,7 @@ TOPIC = latest_topic("examples")
 @pytest.fixture(scope="module")
 def bootstrap() -> Iterator[str]:
     """Return the address of an embedded broker."""
-    try:
-        broker_binary()
-    except BrokerError as error:
-        require(condition=False, reason=str(error))
+    require_embedded_broker()
     with EmbeddedBroker() as broker:
         yield broker.bootstrap_servers
 

@@ -90,8 +90,7 @@ def run(own: Cluster, folder: Path, name: str, faults: Callable[[ProductRound, S
 
         outcome = asyncio.run(product.run(measured_faults, bad_seconds=2, catch_up_seconds=180))
         print(
-            f"  {outcome.events} events at {outcome.events_a_second:.0f} a second, {len(outcome.differences)} differences in "
-            f"{outcome.figures} figures, caught up after {outcome.catch_up_seconds:.1f} s; ended by themselves: {workers.ended}; "
+            f"  {outcome}; ended by themselves: {workers.ended}; "
             f"most memory in MiB: { {each: round(peak) for each, peak in peaks.items()} }"
         )
         assert outcome.differences == []

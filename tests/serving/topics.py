@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.topics import topic
-from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
-from tests.support.require import require
+from streams.demo.broker import EmbeddedBroker
+from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +22,7 @@ __all__ = ["bootstrap", "delete", "make", "publish", "until"]
 @pytest.fixture(scope="module")
 def bootstrap() -> Iterator[str]:
     """Run an embedded broker for this module; tests take prefixes of their own."""
-    try:
-        broker_binary()
-    except BrokerError as missing:
-        require(condition=False, reason=str(missing))
+    require_embedded_broker()
     with EmbeddedBroker() as broker:
         yield broker.bootstrap_servers
 

@@ -57,6 +57,12 @@ class Outcome:
     contradictions: list[str]
     dead_letters: list[str]
 
+    def __str__(self) -> str:
+        return (
+            f"{self.events} events at {self.events_a_second:.0f} a second, {len(self.differences)} differences in "
+            f"{self.figures} figures, caught up after {self.catch_up_seconds:.1f} s"
+        )
+
 
 @dataclass
 class ProductRound:

@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-__all__ = ["require"]
+from streams.demo.broker import BrokerError, broker_binary
+
+__all__ = ["require", "require_embedded_broker"]
 
 
 def require(condition: object, reason: str) -> None:
@@ -19,3 +21,11 @@ def require(condition: object, reason: str) -> None:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"missing in CI, where nothing may be missing: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def require_embedded_broker() -> None:
+    """Skip the running test, in CI fail it, where the embedded broker cannot run."""
+    try:
+        broker_binary()
+    except BrokerError as missing:
+        require(condition=False, reason=str(missing))
