@@ -26,7 +26,9 @@ class AlertRecord(BaseModel):
     scope: str
     channel: str | None = Field(description="null for figures about people")
     state: Literal["pending", "firing", "cleared"] = Field(description="pending is only in the latest topic, never in the history")
-    since: str = Field(description="RFC 3339, as-of: the figure has been beyond the threshold since")
+    since: str = Field(
+        description="RFC 3339, as-of: beyond the threshold since: the look before the first that saw it, at most 1 s earlier"
+    )
     fired_at: str | None = Field(default=None, description="RFC 3339, as-of")
     recovering_since: str | None = Field(default=None, description="RFC 3339, as-of: beyond clear_at again since; null while it is not")
     cleared_at: str | None = Field(default=None, description="RFC 3339, as-of")

@@ -29,11 +29,21 @@ def _always(_at_ms: int) -> bool:
     return True
 
 
+#: A look sees what began since the one before it, and takes it to have begun then; but nothing began longer ago than this.
+_UNSEEN_MS = 1000
+
+
 class Look(NamedTuple):
-    """What a flush looks with: its as-of, and whether any source of the stream is stale."""
+    """What a flush looks with: its as-of, whether any source of the stream is stale, and the as-of of the flush before since the start."""
 
     at_ms: int
     stale: bool
+    before_ms: int | None = None
+
+    @property
+    def began_ms(self) -> int:
+        """When that began which this look is the first to see."""
+        return self.at_ms if self.before_ms is None else max(self.before_ms, self.at_ms - _UNSEEN_MS)
 
 
 class AlertChange(NamedTuple):
@@ -100,8 +110,9 @@ class Watch:
         if last is None or last.state == "cleared":
             if value is None or not enough or not self._beyond(value, self._threshold):
                 return last
-            fires = not self._for_ms
-            return self._write(last, "firing" if fires else "pending", figure, at, since=at, fired_at=at if fires else None)
+            began = look.began_ms
+            fires = at - began >= self._for_ms
+            return self._write(last, "firing" if fires else "pending", figure, at, since=began, fired_at=at if fires else None)
         since = parse_time_ms(last.since)
         if last.state == "pending":
             if value is None or not enough or not self._beyond(value, self._threshold):

@@ -146,7 +146,7 @@ class RollUp:
         moved = before != self.as_of
         for watched in self.alerts.begin(self.as_of):
             self._state(*watched)
-        look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]))
+        look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
         for state in self.scopes.values():
             looks = self._progress_changed or state.now_changed or state.trailing_changed
             end = self._people_hi if state.about_people else hi

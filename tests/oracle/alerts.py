@@ -20,6 +20,8 @@ class Seen(NamedTuple):
     denominator: float | None
     stale: bool
     """Whether any source of the stream was silent for too long."""
+    before_ms: int | None = None
+    """The look before, if the same worker looked then."""
 
 
 class Breach(NamedTuple):
@@ -53,31 +55,34 @@ def breaches(
     bad = [beyond(index, None) for index in range(len(seen))]
     good = [not beyond(index, rule.clear_at) and not each.stale for index, each in enumerate(seen)]
     found: list[Breach] = []
+    at = [each.at_ms for each in seen]
+    #: a breach is taken to have begun at the look before, at most a second ago
+    since = [each.at_ms if each.before_ms is None else max(each.before_ms, each.at_ms - 1000) for each in seen]
     free_from = 0  # looks before this belong to alerts already found
     while True:
-        fired = _first_after(seen, bad, free_from, rule.for_seconds)
+        fired = _first_after(since, at, bad, free_from, rule.for_seconds)
         if fired is None:
             return found
-        began, at = fired
-        cleared = _first_after(seen, good, at + 1, rule.clear_for_seconds)
-        closed = next((index for index in range(at + 1, len(seen)) if not is_open(seen[index].at_ms)), None)
+        began, fires = fired
+        cleared = _first_after(at, at, good, fires + 1, rule.clear_for_seconds)
+        closed = next((index for index in range(fires + 1, len(seen)) if not is_open(at[index])), None)
         if closed is not None and (cleared is None or closed <= cleared[1]):
-            found.append(Breach(seen[began].at_ms, seen[at], seen[closed], "closed"))
+            found.append(Breach(since[began], seen[fires], seen[closed], "closed"))
             free_from = closed + 1
             continue
         if cleared is None:
-            return [*found, Breach(seen[began].at_ms, seen[at], None, None)]
+            return [*found, Breach(since[began], seen[fires], None, None)]
         end = cleared[1]
-        found.append(Breach(seen[began].at_ms, seen[at], seen[end], "recovered" if has_enough[end] else "too_few_contacts"))
+        found.append(Breach(since[began], seen[fires], seen[end], "recovered" if has_enough[end] else "too_few_contacts"))
         free_from = end + 1
 
 
-def _first_after(seen: Sequence[Seen], holds: Sequence[bool], first: int, seconds: int) -> tuple[int, int] | None:
-    """Return where the first stretch begins, and the first look in it at which it has held for so long without a break."""
-    for end in range(first, len(seen)):
+def _first_after(since: Sequence[int], at: Sequence[int], holds: Sequence[bool], first: int, seconds: int) -> tuple[int, int] | None:
+    """Return the first look of the first stretch, and the first in it at which it has held for so long without a break."""
+    for end in range(first, len(at)):
         begin = end
         while begin > first and holds[begin - 1]:
             begin -= 1
-        if holds[end] and seen[end].at_ms - seen[begin].at_ms >= 1000 * seconds:
+        if holds[end] and at[end] - since[begin] >= 1000 * seconds:
             return begin, end
     return None

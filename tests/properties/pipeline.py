@@ -48,8 +48,9 @@ class MemoryPipeline:
         #: by source partition, the events taken in, and how many of them have been passed on to roll-up
         self.taken: dict[tuple[str, int], list[Event]] = {place: [] for place in self._source}
         self._passed_on: dict[tuple[str, int], int] = dict.fromkeys(self._source, 0)
-        #: each flush of a roll-up that was not lost: its partition, and how many events of each source partition it knew
-        self.flushes: list[tuple[int, dict[tuple[str, int], int]]] = []
+        #: each flush of a roll-up that was not lost: its partition, how many restarts came before, and how many events of each source
+        #: partition it knew
+        self.flushes: list[tuple[int, int, dict[tuple[str, int], int]]] = []
         self._rollups = [self._roll_up(p) for p in range(panes)]
         self._pending: list[tuple[int, bytes, bytes | None]] = []
 
@@ -127,7 +128,7 @@ class MemoryPipeline:
                 self.dead.append(output)
 
     def _flush_roll_up(self, number: int) -> None:
-        self.flushes.append((number, dict(self._passed_on)))
+        self.flushes.append((number, self.restarts, dict(self._passed_on)))
         history, latest = {"metrics": self.history, "alerts": self.alerts}, {"latest": self.latest, "alerts-latest": self.alerts_latest}
         for output in self._rollups[number].collect().outputs:
             assert output.key is not None
@@ -142,7 +143,6 @@ class MemoryPipeline:
 
     def _restart(self) -> None:
         """Lose all memory: flush, or lose a flush of roll-up too, then build every stage anew from what was written."""
-        self.restarts += 1
         for place in self._source:
             self._flush(place)
             self._source[place] = self._track(*place)
@@ -157,6 +157,7 @@ class MemoryPipeline:
                 own = {key: value for key, value in topic.items() if self._partition_of(key) == number}
                 stage.restore(name, [(key.encode(), orjson.dumps(value)) for key, value in own.items()])
             stage.restore("panes", list(self._panes[number].items()))
+        self.restarts += 1
 
     def _partition_of(self, key: str) -> int:
         if key.startswith("progress|"):

@@ -63,9 +63,10 @@ def with_rules(configuration: Configuration) -> Configuration:
     return Configuration.model_validate({**told, "alerts": RULES})
 
 
-def looks(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tuple[int, Recount, bool]]:
-    """Yield for each flush its partition, the recount of all events known by then, and whether a source was stale."""
-    for number, known in pipeline.flushes:
+def looks(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tuple[int, Recount, bool, int | None]]:
+    """Yield for each flush its partition, the recount of all events known by then, whether a source was stale, and the look before."""
+    before: dict[tuple[int, int], int] = {}
+    for number, start, known in pipeline.flushes:
         parts = [pipeline.taken[place][:count] for place, count in known.items()]
         progress = [progress_of(part, configuration) for part in parts]
         received = [each.received_through_ms for each in progress if each.received_through_ms is not None]
@@ -73,21 +74,23 @@ def looks(pipeline: MemoryPipeline, configuration: Configuration) -> Iterator[tu
             continue
         fresh = {event.source for part, each in zip(parts, progress, strict=True) for event in part if event.source not in each.stale}
         everything = [event for part in parts for event in part]
-        yield number, recount(everything, configuration, max(received)), bool({event.source for event in everything} - fresh)
+        stale = bool({event.source for event in everything} - fresh)
+        yield number, recount(everything, configuration, max(received)), stale, before.get((number, start))
+        before[number, start] = max(received)
 
 
-def seen_by(rule: AlertRule, told: Recount, scope: str, channel: str, *, stale: bool) -> Seen:
+def seen_by(rule: AlertRule, told: Recount, scope: str, channel: str, before: int | None, *, stale: bool) -> Seen:
     """Return what a look sees of one scope and channel."""
     assert told.as_of_ms is not None
     if rule.window is not None:
         figure = told.window(scope, channel, rule.window)[rule.kpi]
-        return Seen(told.as_of_ms, figure["value"], figure["denominator"] or 0, stale)
+        return Seen(told.as_of_ms, figure["value"], figure["denominator"] or 0, stale, before)
     now = told.now(scope, channel)
     value = now.get("longest_wait_seconds" if rule.kpi == "longest_wait" else rule.kpi)
     if rule.kpi == "backlog_oldest":
         oldest = now["backlog_oldest_since_ms"]
         value = None if oldest is None else max(0, told.as_of_ms - oldest) / 1000
-    return Seen(told.as_of_ms, value, None, stale)
+    return Seen(told.as_of_ms, value, None, stale, before)
 
 
 def in_hours(at_ms: int, zones: Iterable[str]) -> bool:
@@ -112,14 +115,14 @@ def expected(pipeline: MemoryPipeline, configuration: Configuration) -> dict[str
     """Return the alerts that the oracle names, by key."""
     seen: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
     every = list(looks(pipeline, configuration))
-    places = {place for _, told, _ in every for place in told.scopes()}
-    for number, told, stale in every:
+    places = {place for _, told, _, _ in every for place in told.scopes()}
+    for number, told, stale, before in every:
         for scope, channel in places:
             if channel is None or crc32(scope.encode()) % PANES != number:
                 continue
             for name, rule in configuration.alerts.items():
                 if (rule.channels is None or channel in rule.channels) and any(fnmatchcase(scope, each) for each in rule.scopes):
-                    seen[name, channel, scope].append(seen_by(rule, told, scope, channel, stale=stale))
+                    seen[name, channel, scope].append(seen_by(rule, told, scope, channel, before, stale=stale))
     found: dict[str, list[Breach]] = {}
     for (name, channel, scope), sights in seen.items():
         target = TARGETS.get(scope.removeprefix("queue:"))

@@ -58,11 +58,15 @@ class Watched:
             self.alerts.restore(key, AlertRecord.model_validate_json(record.model_dump_json()))
         self.watches = self.alerts.watches_of("queue:A", "voice", told.service_level)
 
-    def look(self, second: float, value: float | None, of: float | None = 20, *, stale: bool = False) -> str:
+    def look(self, second: float, value: float | None, of: float | None = 20, *, stale: bool = False, before: float | None = None) -> str:
         """Look at a value with so many contacts behind it; return the state, ``recovering`` for firing that may soon be over."""
         self.alerts.begin(ms(second))
         for watch in self.watches:
-            self.alerts.look(watch, {"value": value, "numerator": None, "denominator": of}, Look(ms(second), stale))
+            self.alerts.look(
+                watch,
+                {"value": value, "numerator": None, "denominator": of},
+                Look(ms(second), stale, None if before is None else ms(before)),
+            )
         for key, record, announced in self.alerts.changes():
             if record is None:
                 assert not announced
@@ -101,6 +105,19 @@ class TestFires:
         (fired,) = watched.history
         assert (fired.state, fired.since, fired.fired_at, fired.as_of, fired.value) == ("firing", at(0), at(61), at(61), 0.7)
         assert (fired.cleared_at, fired.cleared_because, fired.recovering_since) == (None, None, None)
+
+    def test_it_began_at_the_look_before(self) -> None:
+        """Good at 9.75 s, beyond at 10 s: since 9.75 s, due at 69.75 s; a look after a pause of 5 s answers for one second of it."""
+        watched, paused = Watched(), Watched()
+
+        assert [watched.look(10, 0.5, before=9.75), watched.look(69.749, 0.5, before=69.5), watched.look(69.75, 0.5, before=69.749)] == [
+            "pending",
+            "pending",
+            "firing",
+        ]
+        assert (watched.history[0].since, watched.history[0].fired_at) == (at(9.75), at(69.75))
+        assert [paused.look(10, 0.5, before=5), paused.look(69, 0.5, before=68)] == ["pending", "firing"]
+        assert paused.history[0].since == at(9)
 
     def test_a_record_says_its_terms(self) -> None:
         """Rule, scope, KPI, window, thresholds, dwell and definition stand in the record."""
@@ -408,7 +425,10 @@ class TestFigures:
     """The figures that are looked at are those that are published."""
 
     def test_a_wait_that_goes_on_is_looked_at(self) -> None:
-        """Nothing but as-of moves: three wait beside 12 answered in time, and after more than 20 s it is 12 of 15 and not of 12."""
+        """Nothing but as-of moves: three wait beside 12 answered in time, and after more than 20 s it is 12 of 15 and not of 12.
+
+        What 20.001 s is the first to see began at 20 s, so the dwell of 10 s is over at 30 s.
+        """
         stream = Stream(level={"below": 0.9, "for_seconds": 10})
         stream.tell("pane", 0, {"counts": {"offered": 12, "answered": 12, "answered_wait_ms": 60_000, "answered_wait_le_5000": 12}})
         stream.tell("now", None, {"waiting_since_ms": [ms(0)] * 3, "in_progress": 12})
@@ -417,8 +437,8 @@ class TestFigures:
             [],
             [],
             [(KEY, "pending")],
-            [],
             [(KEY, "firing")],
+            [],
         ]
 
     def test_the_longest_wait_grows_without_being_written(self) -> None:
