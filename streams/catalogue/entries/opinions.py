@@ -1,0 +1,77 @@
+"""Entries about what customers say; the formulas are those of ``docs/counting.md`` section 8."""
+
+from __future__ import annotations
+
+from streams.catalogue.model import WINDOWS, Kpi, in_window
+
+__all__ = ["OPINIONS"]
+
+OPINIONS: tuple[Kpi, ...] = (
+    Kpi(
+        id="csat",
+        en="customer satisfaction",
+        ja="顧客満足度 (CSAT)",
+        meaning_en="Mean score of satisfaction surveys, 1 to 5.",
+        meaning_ja="満足度アンケートの平均点（1〜5）。",
+        formula="Σ score on the scale 1-5 ÷ such answers; coverage is their share of all survey answers",
+        unit="score",
+        direction="up",
+        windows=WINDOWS,
+        subject="contacts",
+        metric="contact_center_csat_score",
+        source=in_window("csat"),
+        numerator_unit="score",
+        denominator_unit="contacts",
+        measured=True,
+    ),
+    Kpi(
+        id="csat_top2",
+        en="customer satisfaction, top two",
+        ja="顧客満足度（上位2段階）",
+        meaning_en="Share of satisfaction scores that are 4 or 5.",
+        meaning_ja="満足度アンケートで4または5を付けた割合。",
+        formula="scores of at least 4 on the scale 1-5 ÷ scores on that scale",
+        unit="ratio",
+        direction="up",
+        windows=WINDOWS,
+        subject="contacts",
+        metric="contact_center_csat_top_ratio",
+        source=in_window("csat_top2"),
+        numerator_unit="contacts",
+        denominator_unit="contacts",
+        measured=True,
+    ),
+    Kpi(
+        id="nps",
+        en="net promoter score",
+        ja="NPS（推奨度）",
+        meaning_en="Promoters minus detractors in percent, -100 to 100.",
+        meaning_ja="推奨者（9〜10点）の割合から批判者（0〜6点）の割合を引いた値（-100〜100）。",
+        formula="100 × (scores of 9 and 10 − scores of 0 to 6) ÷ scores on the scale 0-10",
+        unit="score",
+        direction="up",
+        windows=WINDOWS,
+        subject="contacts",
+        metric="contact_center_nps_score",
+        source=in_window("nps"),
+        numerator_unit="score",
+        denominator_unit="contacts",
+        measured=True,
+    ),
+    Kpi(
+        id="survey_response_rate",
+        en="survey response rate",
+        ja="回答率",
+        meaning_en="Survey answers per invitation.",
+        meaning_ja="アンケートの依頼に対する回答の割合。",
+        formula="surveys answered ÷ surveys invited",
+        unit="ratio",
+        direction="up",
+        windows=WINDOWS,
+        subject="contacts",
+        metric="contact_center_survey_response_ratio",
+        source=in_window("survey_response_rate"),
+        numerator_unit="contacts",
+        denominator_unit="contacts",
+    ),
+)

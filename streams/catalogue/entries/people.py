@@ -1,0 +1,41 @@
+"""Entries about people; the formulas are those of ``docs/counting.md`` section 8."""
+
+from __future__ import annotations
+
+from streams.catalogue.model import NOW, WINDOWS, Kpi, in_now, in_window
+
+__all__ = ["PEOPLE"]
+
+PEOPLE: tuple[Kpi, ...] = (
+    Kpi(
+        id="occupancy",
+        en="occupancy",
+        ja="占有率",
+        meaning_en="Share of the time available for contacts that agents spent on them; the target is a band.",
+        meaning_ja="対応可能な時間のうち、実際に対応していた割合。目標は範囲で考えます。",
+        formula="(handling + wrap-up) ÷ (handling + wrap-up + idle); by team, site, business and total, never by queue",
+        unit="ratio",
+        direction="none",
+        windows=WINDOWS,
+        subject="people",
+        metric="contact_center_occupancy_ratio",
+        source=in_window("occupancy"),
+        numerator_unit="seconds",
+        denominator_unit="seconds",
+        measured=True,
+    ),
+    Kpi(
+        id="agents_by_state",
+        en="agents by state",
+        ja="状態別人数",
+        meaning_en="Signed-in agents per state now; everyone once.",
+        meaning_ja="いまログインしている担当者の状態別の人数（一人一回）。",
+        formula="people per category at as-of; stale: nothing heard of them for person_timeout_seconds; offline and unknown left out",
+        unit="agents",
+        direction="none",
+        windows=NOW,
+        subject="people",
+        metric="contact_center_agents",
+        source=in_now("agents_by_state"),
+    ),
+)
