@@ -23,7 +23,7 @@ test: $(READY) ## run the tests; what needs a missing service is skipped, in CI 
 	$(BIN)/python -m pytest $(ARGS)
 
 test-faults: $(READY) ## run only the tests that kill and pause real processes
-	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-20} $(BIN)/python -m pytest -m faults -rP $(ARGS)
+	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-20} $(BIN)/python -m pytest tests/faults tests/nightly/test_day_in_any_order.py -m "faults or not nightly" -rP $(ARGS)
 
 test-nightly: $(READY) ## run the long forms: a day, a million records, full disks; each prints its figures
 	$(BIN)/python -m pytest -m nightly -rP $(ARGS)

@@ -34,8 +34,8 @@ class MemoryPipeline:
         self._sizes = {"contacts": contacts, "agents": agents, "panes": panes}
         self._rows: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self._panes: list[dict[bytes, bytes]] = [{} for _ in range(panes)]
-        self.latest: dict[str, dict[str, Any]] = {}
-        self.history: list[dict[str, Any]] = []
+        #: the compacted metric topic, as written: most records are replaced before anybody looks
+        self._latest: dict[bytes, bytes] = {}
         self.dead: list[Any] = []
         self.restarts = 0
         #: what has fired and cleared, and where each alert stands
@@ -90,6 +90,11 @@ class MemoryPipeline:
             for number in range(self._sizes["panes"]):
                 self._flush_roll_up(number)
 
+    @property
+    def latest(self) -> dict[str, dict[str, Any]]:
+        """The compacted metric topic."""
+        return {key.decode(): orjson.loads(value) for key, value in self._latest.items()}
+
     def late(self) -> int:
         """Return how many events were late since the last restart."""
         return sum(stage.tracker.late for stage in self._source.values())
@@ -129,17 +134,19 @@ class MemoryPipeline:
 
     def _flush_roll_up(self, number: int) -> None:
         self.flushes.append((number, self.restarts, dict(self._passed_on)))
-        history, latest = {"metrics": self.history, "alerts": self.alerts}, {"latest": self.latest, "alerts-latest": self.alerts_latest}
         for output in self._rollups[number].collect().outputs:
             assert output.key is not None
             key = output.key.decode()
-            if output.topic in history:
+            if output.topic == "latest":
+                _compact(self._latest, [(output.key, output.value)])
+            elif output.topic == "alerts":
                 assert output.value is not None
-                history[output.topic].append({"key": key, **orjson.loads(output.value)})
-            elif output.value is None:
-                latest[output.topic].pop(key, None)
-            else:
-                latest[output.topic][key] = orjson.loads(output.value)
+                self.alerts.append({"key": key, **orjson.loads(output.value)})
+            elif output.topic == "alerts-latest" and output.value is None:
+                self.alerts_latest.pop(key, None)
+            elif output.topic == "alerts-latest":
+                assert output.value is not None
+                self.alerts_latest[key] = orjson.loads(output.value)
 
     def _restart(self) -> None:
         """Lose all memory: flush, or lose a flush of roll-up too, then build every stage anew from what was written."""
@@ -153,9 +160,9 @@ class MemoryPipeline:
             else:
                 self._rollups[number].collect()
             stage = self._rollups[number] = self._roll_up(number)
-            for name, topic in (("latest", self.latest), ("alerts-latest", self.alerts_latest)):
-                own = {key: value for key, value in topic.items() if self._partition_of(key) == number}
-                stage.restore(name, [(key.encode(), orjson.dumps(value)) for key, value in own.items()])
+            stage.restore("latest", [(key, value) for key, value in self._latest.items() if self._partition_of(key.decode()) == number])
+            alerts = [(key, value) for key, value in self.alerts_latest.items() if self._partition_of(key) == number]
+            stage.restore("alerts-latest", [(key.encode(), orjson.dumps(value)) for key, value in alerts])
             stage.restore("panes", list(self._panes[number].items()))
         self.restarts += 1
 
