@@ -39,6 +39,7 @@ def _newest(metric: str, select: str) -> str:
 
 def _of(kpi: Kpi, select: str, *, window: str = "$window") -> str:
     chosen = select if "now" in kpi.windows else f'{select}, window="{window}"'
+    assert kpi.metric is not None  # noqa: S101 - a figure that Prometheus does not get has no panel
     return _newest(kpi.metric, chosen)
 
 
@@ -241,7 +242,7 @@ def _queue_detail() -> dict[str, Any]:
                     _figure("non_response", here, "{{channel}}", width=6),
                     # Of things that happen at different times, a window may hold more of the one than of the other: shares may pass 100 %.
                     _figures("Transfers and escalations", ("transfer_rate", "escalation_rate"), here, width=6),
-                    _figure("escalations", here, "{{channel}}", width=6),
+                    _figure("escalation_count", here, "{{channel}}", width=6),
                     _figure("callbacks_requested", here, "{{channel}}", width=6),
                     _figure("callback_reach_rate", here, "{{channel}}", width=6, maximum=None),
                 ],

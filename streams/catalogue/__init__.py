@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from streams.catalogue.kpis import AGENT_STATES, KPI_BY_ID, KPIS, Direction, Kpi, Subject, Unit, WindowKind, kind_of_window, window_label
-from streams.catalogue.prometheus import SERVING_METRICS, Metric, ServingMetric, labels_of, metrics_of
+from streams.catalogue.kpis import (
+    AGENT_STATES,
+    DIMENSIONS,
+    KPI_BY_ID,
+    KPIS,
+    Dimension,
+    Direction,
+    Kpi,
+    Subject,
+    Unit,
+    WindowKind,
+    kind_of_window,
+    window_label,
+)
+from streams.catalogue.prometheus import SERVING_METRICS, Metric, ServingMetric, described, labels_of, metrics_of
 from streams.catalogue.words import LANGUAGES, WORDS
 
 __all__ = [
     "AGENT_STATES",
+    "DIMENSIONS",
     "KPIS",
     "KPI_BY_ID",
     "LANGUAGES",
     "SERVING_METRICS",
     "WORDS",
+    "Dimension",
     "Direction",
     "Kpi",
     "Metric",
@@ -20,6 +35,7 @@ __all__ = [
     "Subject",
     "Unit",
     "WindowKind",
+    "described",
     "kind_of_window",
     "labels_of",
     "metrics_of",

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.catalogue.kpis import KPIS, Kpi
+from streams.catalogue.kpis import DIMENSIONS, KPIS, Dimension, Kpi
 from streams.catalogue.prometheus import SERVING_METRICS, labels_of, metrics_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,16 @@ __all__ = ["PAGE", "main", "page"]
 #: The page in a checkout.
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
+_DIMENSIONS_JA: dict[Dimension, str] = {
+    "queue": "キュー別",
+    "channel": "チャネル別",
+    "department": "部門別",
+    "business": "事業別",
+    "site": "拠点別",
+    "team": "チーム別",
+    "agent": "担当者別",
+    "customer": "顧客別",
+}
 _DIRECTIONS = {"up": "higher is better", "down": "lower is better", "none": "–"}
 
 _INTRODUCTION = """<!-- Written by `python -m streams.catalogue.docs` from `streams/catalogue/`: change that. -->
@@ -35,6 +45,14 @@ How each is counted, event by event, is in [counting.md](counting.md), which is 
 - **Coverage** is the measured share of what a figure is about. Below 1, some sources do not report what it needs.
 - **Trailing windows** count by outcome, **intervals and days** by when the contact was offered.
 - **As of**: figures hold for `as_of`. After `complete_through` more may still come.
+"""
+
+_DETAILS = """
+### How they are served
+
+*Definition*: computed by a definition of the configuration, which records name with its version. *Provisional for*: how long after
+its window a figure may still change by its own nature. Figures without a Prometheus metric are in records and the API alone.
+
 """
 
 _PROMETHEUS = """
@@ -75,6 +93,24 @@ def _kpi_row(kpi: Kpi) -> tuple[str, ...]:
     return (f"`{kpi.id}`", kpi.en, kpi.ja, kpi.formula, kpi.unit, _DIRECTIONS[kpi.direction], ", ".join(kpi.windows), kpi.subject)
 
 
+def _details_row(kpi: Kpi) -> tuple[str, ...]:
+    return (
+        f"`{kpi.id}`",
+        ", ".join(kpi.parts),
+        ", ".join(kpi.dimensions),
+        "by definition" if kpi.definition_dependent else "–",
+        "–" if kpi.horizon is None else kpi.horizon,
+        "–" if kpi.metric is None else f"`{kpi.metric}`",
+    )
+
+
+def _by_dimension() -> Iterable[str]:
+    """Yield a section for each dimension: what is served by it."""
+    for dimension in DIMENSIONS:
+        ids = tuple(kpi.id for kpi in KPIS if dimension in kpi.dimensions)
+        yield f"\n#### By {dimension} ({_DIMENSIONS_JA[dimension]})\n\n{_code(ids)}\n"
+
+
 def _code(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "–"
 
@@ -92,6 +128,10 @@ def page() -> str:
         _table(("id", "English", "日本語", "formula", "unit", "direction", "windows", "about"), [_kpi_row(kpi) for kpi in KPIS]),
         "\n### What they mean\n\n",
         _table(("id", "meaning", "意味", "source"), meanings),
+        _DETAILS,
+        _table(("id", "parts", "by", "definition", "provisional for", "Prometheus"), [_details_row(kpi) for kpi in KPIS]),
+        "\n### What is served by what\n\nWhat is served by queue, department, business, site or team is served in total too.\n",
+        *_by_dimension(),
         _PROMETHEUS,
         "\n### Figures\n\n",
         _table(("metric", "figure", "labels", "help"), gauges),

@@ -8,9 +8,22 @@ from streams.catalogue.entries.now import NOW
 from streams.catalogue.entries.opinions import OPINIONS
 from streams.catalogue.entries.people import PEOPLE
 from streams.catalogue.entries.waiting import WAITING
-from streams.catalogue.model import AGENT_STATES, Direction, Kpi, Subject, Unit, WindowKind
+from streams.catalogue.model import AGENT_STATES, DIMENSIONS, Dimension, Direction, Kpi, Subject, Unit, WindowKind
 
-__all__ = ["AGENT_STATES", "KPIS", "KPI_BY_ID", "Direction", "Kpi", "Subject", "Unit", "WindowKind", "kind_of_window", "window_label"]
+__all__ = [
+    "AGENT_STATES",
+    "DIMENSIONS",
+    "KPIS",
+    "KPI_BY_ID",
+    "Dimension",
+    "Direction",
+    "Kpi",
+    "Subject",
+    "Unit",
+    "WindowKind",
+    "kind_of_window",
+    "window_label",
+]
 
 KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *OPINIONS, *PEOPLE, *NOW)
 

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
-__all__ = ["AGENT_STATES", "NOW", "TRAILING", "WINDOWS", "Direction", "Kpi", "Subject", "Unit", "WindowKind", "in_now", "in_window"]
+__all__ = [
+    "AGENT_STATES",
+    "DIMENSIONS",
+    "NOW",
+    "TRAILING",
+    "WINDOWS",
+    "Dimension",
+    "Direction",
+    "Kpi",
+    "Part",
+    "Subject",
+    "Unit",
+    "WindowKind",
+    "in_now",
+    "in_window",
+]
 
-#: A score is a mean of survey answers on their own scale.
-Unit = Literal["contacts", "seconds", "ratio", "agents", "offers", "score"]
+#: A score is a mean of survey answers on their own scale; a count is a plain number, such as round trips a contact.
+Unit = Literal["contacts", "seconds", "ratio", "agents", "offers", "score", "count", "1/h", "currency", "customers", "messages", "sessions"]
 #: Which way is good; none where neither is, or where the target is a band.
 Direction = Literal["up", "down", "none"]
+Part = Literal["value", "numerator", "denominator", "coverage"]
 WindowKind = Literal["trailing", "interval", "day", "now"]
-Subject = Literal["contacts", "people"]
+#: What a figure is about. Contacts have a channel; people and customers have none.
+Subject = Literal["contacts", "people", "customers"]
+#: By what a figure is served; beside these in total, unless it is served by agent or customer alone.
+Dimension = Literal["queue", "channel", "department", "business", "site", "team", "agent", "customer"]
+DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 
 #: The categories of people that are counted now, in the order in which pages show them.
 AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable", "stale")
@@ -21,14 +41,24 @@ WINDOWS: tuple[WindowKind, ...] = ("trailing", "interval", "day")
 TRAILING: tuple[WindowKind, ...] = ("trailing",)
 NOW: tuple[WindowKind, ...] = ("now",)
 
+_USUAL: Final[dict[Subject, tuple[Dimension, ...]]] = {
+    "contacts": ("queue", "channel", "department", "business", "site"),
+    "people": ("business", "site", "team"),
+    "customers": ("business",),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kpi:
     """One figure, with everything that is said about it anywhere.
 
-    ``metric`` is the Prometheus name of its value; the names of its parts follow from it (`streams.catalogue.prometheus`).
+    ``metric`` is the Prometheus name of its value; the names of its parts follow from it (`streams.catalogue.prometheus`). None where
+    Prometheus gets no figure, as for those of single agents and customers.
     ``numerator_unit`` and ``denominator_unit`` are set for ratios and means, which are never served without them.
     ``measured`` marks figures whose coverage can be below 1, because not every source reports what they need.
+    ``by`` says by what it is served, where that is not what is usual for its subject.
+    ``definition_dependent`` marks figures computed by a definition of the configuration; records name it with its version.
+    ``horizon`` is the setting, or the fixed time, for which a figure stays provisional after its window; None where none does.
     """
 
     id: str
@@ -41,16 +71,34 @@ class Kpi:
     direction: Direction
     windows: tuple[WindowKind, ...]
     subject: Subject
-    metric: str
+    metric: str | None = None
     source: str
     numerator_unit: Unit | None = None
     denominator_unit: Unit | None = None
     measured: bool = False
+    by: tuple[Dimension, ...] | None = None
+    definition_dependent: bool = False
+    horizon: str | None = None
 
     @property
     def has_parts(self) -> bool:
         """Whether it travels with numerator and denominator."""
         return self.denominator_unit is not None
+
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """By what it is served."""
+        return _USUAL[self.subject] if self.by is None else self.by
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What it is served with: its value, for ratios and means numerator and denominator, where it can be below 1 its coverage."""
+        parts: list[Part] = ["value"]
+        if self.has_parts:
+            parts += ["numerator", "denominator"]
+        if self.measured:
+            parts.append("coverage")
+        return tuple(parts)
 
 
 def in_window(kpi: str) -> str:

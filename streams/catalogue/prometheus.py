@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from streams.catalogue.kpis import KPIS, Kpi, Unit
+from streams.catalogue.model import Part
 
-__all__ = ["SERVING_METRICS", "Metric", "Part", "ServingMetric", "labels_of", "metrics_of"]
-
-Part = Literal["value", "numerator", "denominator", "coverage"]
+__all__ = ["SERVING_METRICS", "Metric", "Part", "ServingMetric", "described", "labels_of", "metrics_of"]
 
 _NOT_SUMMABLE = "Per window and scope: never sum or average it over either."
 _PARTS_HELP = "To put queues together, divide the sum of numerators by the sum of denominators; never sum over windows or kinds of scope."
@@ -46,7 +45,9 @@ def labels_of(kpi: Kpi) -> tuple[str, ...]:
 
 
 def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
-    """Return a KPI's gauges: its value, then the parts that a ratio or mean never travels without."""
+    """Return a KPI's gauges: its value, then the parts that a ratio or mean never travels without; none if it is not exported."""
+    if kpi.metric is None:
+        return ()
     unit = kpi.unit if kpi.unit in {"seconds", "ratio", "score"} else ""
     advice = "" if "now" in kpi.windows else f" {_NOT_SUMMABLE}"
     metrics = [Metric(kpi.metric, "value", unit, f"{_capitalized(kpi.en)}: {kpi.formula}.{advice}")]
@@ -62,6 +63,14 @@ def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
         text = f"Measured share of what {kpi.metric} is about, 0 to 1; below 1 some sources do not report it. {_NOT_SUMMABLE}"
         metrics.append(Metric(f"{stem}_coverage_ratio", "coverage", "ratio", text))
     return tuple(metrics)
+
+
+def described(kpi: Kpi) -> dict[str, Any]:
+    """Return everything that is said of a KPI, as the API and ``contact-streams metrics --json`` say it."""
+    facts = asdict(kpi)
+    del facts["by"]
+    metrics = [asdict(metric) for metric in metrics_of(kpi)]
+    return {**facts, "parts": kpi.parts, "dimensions": kpi.dimensions, "prometheus": bool(metrics), "metrics": metrics}
 
 
 def _capitalized(text: str) -> str:

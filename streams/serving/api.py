@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import logging
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, get_args
@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from schemas.alerts import AlertRecord
-from streams.catalogue import AGENT_STATES, KPIS, WORDS, kind_of_window, metrics_of
+from streams.catalogue import AGENT_STATES, KPIS, WORDS, described, kind_of_window
 from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
@@ -264,8 +264,12 @@ def _asked_windows(request: web.Request) -> frozenset[str] | None:
 
 
 def _catalogue_document() -> dict[str, Any]:
-    kpis = [{**asdict(kpi), "metrics": [asdict(metric) for metric in metrics_of(kpi)]} for kpi in KPIS]
-    return {"kpis": kpis, "agent_states": AGENT_STATES, "words": WORDS, "stale_after_seconds": STALE_AFTER_SECONDS}
+    return {
+        "kpis": [described(kpi) for kpi in KPIS],
+        "agent_states": AGENT_STATES,
+        "words": WORDS,
+        "stale_after_seconds": STALE_AFTER_SECONDS,
+    }
 
 
 def _json(document: object, *, status: int = 200) -> web.Response:

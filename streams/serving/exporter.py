@@ -29,7 +29,7 @@ __all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Standing", "exposition"]
 DEFAULT_WINDOWS = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m")
 
 _WINDOW_KPIS = tuple(kpi for kpi in KPIS if "now" not in kpi.windows)
-_NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows)
+_NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows and kpi.metric is not None)
 #: What grows while nothing happens is reckoned at each scrape.
 _AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
 _HELP = {metric.name: metric.help for metric in SERVING_METRICS}

@@ -14,7 +14,7 @@ __all__ = ["NEVER_ABANDONED", "Figure", "contact_kpis", "people_kpis", "service_
 #: Channels without abandonment: a customer who wrote has not given up.
 NEVER_ABANDONED = frozenset({"mail", "ticket"})
 _FLOW_OUT = "flow_out_"
-_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested", "lost_contacts")
+_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "callbacks_requested", "lost_contacts")
 
 
 class Figure(TypedDict):
@@ -133,6 +133,7 @@ def _matter_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     net = 100 * (sums.get("nps_promoters", 0) - sums.get("nps_detractors", 0))
     csat = sums.get("csat_count", 0)
     return {
+        "escalation_count": _count(sums.get("escalations", 0)),
         "transfer_rate": _flow(sums, "transfers_out", "handled"),
         "escalation_rate": _flow(sums, "escalations", "handled"),
         "callback_reach_rate": _flow(sums, "callbacks_reached", "callbacks_requested"),

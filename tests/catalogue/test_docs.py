@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.catalogue import KPIS, SERVING_METRICS, docs, metrics_of
+from streams.catalogue import DIMENSIONS, KPIS, SERVING_METRICS, docs, metrics_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,11 @@ def test_the_page_names_everything() -> None:
     for kpi in KPIS:
         assert all(text in page for text in (f"| `{kpi.id}` |", kpi.ja, kpi.meaning_ja, kpi.formula))
         assert all(f"`{metric.name}`" in page for metric in metrics_of(kpi))
+        details = next(line for line in page.splitlines() if line.startswith(f"| `{kpi.id}` | value"))
+        assert all(part in details for part in kpi.parts)
+        for dimension in DIMENSIONS:
+            section = page.split(f"#### By {dimension} ")[1].split("\n#")[0]
+            assert (f"`{kpi.id}`" in section) is (dimension in kpi.dimensions)
     assert all(f"`{metric.name}`" in page for metric in SERVING_METRICS)
 
 

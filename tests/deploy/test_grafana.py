@@ -255,7 +255,7 @@ def test_every_figure_is_on_a_dashboard() -> None:
     """Each figure of the catalogue is shown somewhere, under its own name or in a table with it."""
     shown = {name for board in BOARDS.values() for query in queries(board) for name, _ in selectors(query)}
 
-    assert {kpi.metric for kpi in KPIS} <= shown
+    assert {kpi.metric for kpi in KPIS if kpi.metric is not None} <= shown
 
 
 def test_titles_are_the_catalogues() -> None:

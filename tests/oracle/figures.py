@@ -130,7 +130,7 @@ def contact_kpis(
         "acw": mean(n["wrap_ms"], n["wrap_count"], n["handled"]),
         "aht": mean(n["handle_ms"], n["handle_count"], n["handled"]),
         "non_response": _count(n["non_response"]),
-        "escalations": _count(n["escalations"]),
+        "escalation_count": _count(n["escalations"]),
         "callbacks_requested": _count(n["callbacks_requested"]),
         "lost_contacts": _count(n["lost_contacts"]),
         "transfer_rate": ratio(n["transfers_out"], n["handled"]),

@@ -319,7 +319,7 @@ class TestRates:
 
         assert parts(kpis["transfer_rate"]) == (1 / 4, 1, 4, 1)
         assert parts(kpis["escalation_rate"]) == (2 / 4, 2, 4, 1)
-        assert parts(kpis["escalations"]) == (2, 2, None, None)
+        assert parts(kpis["escalation_count"]) == (2, 2, None, None)
 
     def test_nothing_handled(self) -> None:
         """An escalation while nothing is handled has no rate."""

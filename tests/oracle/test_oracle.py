@@ -556,7 +556,7 @@ class TestReceiving:
         for scope, channel in told.scopes():
             if channel is not None:
                 whole = told.window(scope, channel, "all")
-                for name in ("offered", "answered", "abandoned", "handled", "non_response", "escalations", "callbacks_requested"):
+                for name in ("offered", "answered", "abandoned", "handled", "non_response", "escalation_count", "callbacks_requested"):
                     by_interval = [kpis[name]["value"] or 0 for kpis in told.intervals(scope, channel, 15).values()]
                     assert sum(by_interval) == whole[name]["value"]
         counts = [told.counts(scope, channel, "all") for scope, channel in told.scopes() if scope == "total:all" and channel is not None]

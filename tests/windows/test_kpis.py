@@ -99,14 +99,14 @@ class TestContacts:
 
         counts = {name: figure for name, figure in kpis.items() if figure["denominator"] is None}
         rest = {name: figure for name, figure in kpis.items() if name not in counts}
-        # The counts of section 8: the four of contacts, and non_response, escalations, callbacks_requested, lost_contacts: 4 + 4 = 8.
+        # The counts of section 8: the four of contacts, and non_response, escalation_count, callbacks_requested, lost_contacts: 4 + 4 = 8.
         assert set(counts) == {
             "offered",
             "answered",
             "abandoned",
             "handled",
             "non_response",
-            "escalations",
+            "escalation_count",
             "callbacks_requested",
             "lost_contacts",
         }

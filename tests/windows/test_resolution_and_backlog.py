@@ -43,7 +43,7 @@ SUMS = {
 }
 #: KPI → value, numerator, denominator, coverage.
 EXPECTED: dict[str, tuple[float, float, float | None, float | None]] = {
-    "escalations": (3, 3, None, None),
+    "escalation_count": (3, 3, None, None),
     "callbacks_requested": (5, 5, None, None),
     "transfer_rate": (0.25, 1, 4, 1),
     "escalation_rate": (0.75, 3, 4, 1),

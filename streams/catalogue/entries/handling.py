@@ -106,7 +106,7 @@ HANDLING: tuple[Kpi, ...] = (
         denominator_unit="contacts",
     ),
     Kpi(
-        id="escalations",
+        id="escalation_count",
         en="escalations",
         ja="エスカレーション回数",
         meaning_en="Contacts handed to somebody more able or more senior.",
@@ -117,7 +117,7 @@ HANDLING: tuple[Kpi, ...] = (
         windows=WINDOWS,
         subject="contacts",
         metric="contact_center_escalations",
-        source=in_window("escalations"),
+        source=in_window("escalation_count"),
     ),
     Kpi(
         id="escalation_rate",
