@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
+
+from streams.windows.figures import count, flow, mean, ratio, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.configuration.models import ServiceLevelDefinition
+    from streams.windows.figures import Figure
 
-__all__ = ["NEVER_ABANDONED", "Figure", "contact_kpis", "people_kpis", "service_level_parts"]
+__all__ = ["NEVER_ABANDONED", "contact_kpis", "people_kpis", "service_level_parts"]
 
 #: Channels without abandonment: a customer who wrote has not given up.
 NEVER_ABANDONED = frozenset({"mail", "ticket"})
 _FLOW_OUT = "flow_out_"
 _COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "callbacks_requested", "lost_contacts")
-
-
-class Figure(TypedDict):
-    """One KPI: times in seconds, ratios 0 to 1, None where nothing can be said."""
-
-    value: float | None
-    numerator: float | None
-    denominator: float | None
-    coverage: float | None
-
-
-def _count(number: int) -> Figure:
-    return {"value": number, "numerator": number, "denominator": None, "coverage": None}
-
-
-def _ratio(numerator: int, denominator: int, coverage: float | None) -> Figure:
-    return {"value": _share(numerator, denominator), "numerator": numerator, "denominator": denominator, "coverage": coverage}
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _mean(sums: Mapping[str, int], total: str, count: str, whole: str | None = None) -> Figure:
-    """Return Σ milliseconds ÷ count in seconds, with count ÷ whole as coverage. Scores are summed in thousandths likewise.
-
-    Integers are divided once: the result is the float nearest to the true quotient, and equal to any other exact recount's.
-    """
-    number, total_ms = sums.get(count, 0), sums.get(total, 0)
-    every = number if whole is None else sums.get(whole, 0)
-    coverage = _share(min(number, every), every)
-    return {"value": _share(total_ms, 1000 * number), "numerator": total_ms / 1000, "denominator": number, "coverage": coverage}
-
-
-def _flow(sums: Mapping[str, int], part: str, whole: str) -> Figure:
-    """Return the ratio of two counts, complete wherever there is one."""
-    denominator = sums.get(whole, 0)
-    return _ratio(sums.get(part, 0), denominator, 1.0 if denominator else None)
 
 
 def _within(sums: Mapping[str, int], prefix: str, limit_ms: float) -> int:
@@ -105,10 +70,10 @@ def contact_kpis(
     whole = offered if by_offer else decided
 
     def rate(numerator: int, denominator: int) -> Figure:
-        return _ratio(numerator, denominator, _share(decided, offered) if by_offer else _share(denominator, denominator))
+        return ratio(numerator, denominator, share(decided, offered) if by_offer else share(denominator, denominator))
 
     met, counted = service_level_parts(sums, definition)
-    kpis: dict[str, Figure] = {name: _count(sums.get(name, 0)) for name in _COUNTS}
+    kpis: dict[str, Figure] = {name: count(sums.get(name, 0)) for name in _COUNTS}
     kpis["answer_rate"] = rate(answered, whole)
     kpis["abandon_rate"] = (
         {"value": None, "numerator": None, "denominator": None, "coverage": None} if channel in NEVER_ABANDONED else rate(abandoned, whole)
@@ -116,12 +81,12 @@ def contact_kpis(
     kpis["service_level"] = rate(met, counted)
     if past_threshold is not None:
         kpis["service_level_live"] = rate(met, counted + past_threshold)
-    kpis["asa"] = _mean(sums, "answered_wait_ms", "answered")
-    kpis["time_to_abandon"] = _mean(sums, "abandoned_wait_ms", "abandoned")
-    kpis["att"] = _mean(sums, "talk_ms", "talk_count", "handled")
-    kpis["average_hold"] = _mean(sums, "hold_ms", "hold_count", "handled")
-    kpis["acw"] = _mean(sums, "wrap_ms", "wrap_count", "handled")
-    kpis["aht"] = _mean(sums, "handle_ms", "handle_count", "handled")
+    kpis["asa"] = mean(sums, "answered_wait_ms", "answered")
+    kpis["time_to_abandon"] = mean(sums, "abandoned_wait_ms", "abandoned")
+    kpis["att"] = mean(sums, "talk_ms", "talk_count", "handled")
+    kpis["average_hold"] = mean(sums, "hold_ms", "hold_count", "handled")
+    kpis["acw"] = mean(sums, "wrap_ms", "wrap_count", "handled")
+    kpis["aht"] = mean(sums, "handle_ms", "handle_count", "handled")
     kpis.update(_matter_kpis(sums))
     return kpis
 
@@ -133,19 +98,19 @@ def _matter_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     net = 100 * (sums.get("nps_promoters", 0) - sums.get("nps_detractors", 0))
     csat = sums.get("csat_count", 0)
     return {
-        "escalation_count": _count(sums.get("escalations", 0)),
-        "transfer_rate": _flow(sums, "transfers_out", "handled"),
-        "escalation_rate": _flow(sums, "escalations", "handled"),
-        "callback_reach_rate": _flow(sums, "callbacks_reached", "callbacks_requested"),
-        "first_response_time": _mean(sums, "first_response_ms", "first_response_count"),
-        "resolution_time": _mean(sums, "resolution_ms", "resolution_count", "first_resolved"),
-        "resolution_rate": _flow(sums, "resolved", "offered"),
-        "first_contact_resolution": _ratio(first_contact, first_resolved, 1.0 if first_resolved else None),
-        "reopen_rate": _flow(sums, "reopened", "resolved"),
-        "csat": _mean(sums, "csat_milli", "csat_count", "surveys_answered"),
-        "csat_top2": _ratio(sums.get("csat_top", 0), csat, _share(csat, opinions)),
-        "nps": _ratio(net, scored, _share(scored, opinions)),
-        "survey_response_rate": _flow(sums, "surveys_answered", "surveys_invited"),
+        "escalation_count": count(sums.get("escalations", 0)),
+        "transfer_rate": flow(sums, "transfers_out", "handled"),
+        "escalation_rate": flow(sums, "escalations", "handled"),
+        "callback_reach_rate": flow(sums, "callbacks_reached", "callbacks_requested"),
+        "first_response_time": mean(sums, "first_response_ms", "first_response_count"),
+        "resolution_time": mean(sums, "resolution_ms", "resolution_count", "first_resolved"),
+        "resolution_rate": flow(sums, "resolved", "offered"),
+        "first_contact_resolution": ratio(first_contact, first_resolved, 1.0 if first_resolved else None),
+        "reopen_rate": flow(sums, "reopened", "resolved"),
+        "csat": mean(sums, "csat_milli", "csat_count", "surveys_answered"),
+        "csat_top2": ratio(sums.get("csat_top", 0), csat, share(csat, opinions)),
+        "nps": ratio(net, scored, share(scored, opinions)),
+        "survey_response_rate": flow(sums, "surveys_answered", "surveys_invited"),
     }
 
 
@@ -153,5 +118,5 @@ def people_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     """Return the figures about people of one window."""
     busy = sums.get("handling_ms", 0) + sums.get("wrap_up_ms", 0)
     known = busy + sums.get("idle_ms", 0)
-    coverage = _share(known, known + sums.get("available_ms", 0))
-    return {"occupancy": {"value": _share(busy, known), "numerator": busy / 1000, "denominator": known / 1000, "coverage": coverage}}
+    coverage = share(known, known + sums.get("available_ms", 0))
+    return {"occupancy": {"value": share(busy, known), "numerator": busy / 1000, "denominator": known / 1000, "coverage": coverage}}
