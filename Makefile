@@ -22,8 +22,12 @@ demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_S
 test: $(READY) ## run the tests; what needs a missing service is skipped, in CI it fails (ARGS="-k name" to pick)
 	$(BIN)/python -m pytest $(ARGS)
 
-test-faults: $(READY) ## run only the tests that kill and pause real processes
-	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-20} $(BIN)/python -m pytest tests/faults tests/nightly/test_day_in_any_order.py -m "faults or not nightly" -rP $(ARGS)
+# What asks for no more here than in `make test` stays there.
+NO_LONGER := $(addprefix --deselect tests/faults/test_,health.py dead_letter_flood.py alerts_under_faults.py)
+
+test-faults: $(READY) ## run 20 rounds under load in which processes and brokers are killed and paused; prints seeds and figures
+	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-20} \
+		$(BIN)/python -m pytest tests/faults tests/nightly/test_day_in_any_order.py -m "faults or not nightly" $(NO_LONGER) -rP $(ARGS)
 
 test-nightly: $(READY) ## run the long forms: a day, a million records, full disks; each prints its figures
 	$(BIN)/python -m pytest -m nightly -rP $(ARGS)
