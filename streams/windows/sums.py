@@ -26,9 +26,27 @@ def add_counts(into: Counts, counts: Counts, sign: int = 1) -> bool:
     return changed
 
 
-#: Counts that are kept for days and seldom changed take less than half the room as bytes.
-pack = msgpack.encode
-unpack = msgpack.Decoder(dict[str, int]).decode
+#: field → its number in packed counts, in the order in which this process met them
+_numbers: dict[str, int] = {}
+_fields: list[str] = []
+_decode = msgpack.Decoder(dict[int, int]).decode
+
+
+def pack(counts: Counts) -> bytes:
+    """Return counts that are kept for days and seldom changed in a fraction of the room; only this process can read it."""
+    numbered: dict[int, int] = {}
+    for field, amount in counts.items():
+        number = _numbers.get(field)
+        if number is None:
+            number = _numbers[field] = len(_fields)
+            _fields.append(field)
+        numbered[number] = amount
+    return msgpack.encode(numbered)
+
+
+def unpack(packed: bytes) -> Counts:
+    """Return packed counts as they were."""
+    return {_fields[number]: amount for number, amount in _decode(packed).items()}
 
 
 class Parts:
