@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic, topic
+from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
 from streams.engine.health import Health
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.topics import TopicSpec, ensure_topics
 from streams.serving.pipeline import pipeline_app
+from streams.serving.reload import watch
 from streams.stages.counters import StageCounters
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from streams.configuration import Configuration
+    from streams.configuration.file import Taken
 
 __all__ = ["WorkerSettings", "create_topics", "flows", "run", "topic_specs"]
 
@@ -116,8 +122,12 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
     ]
 
 
-def run(settings: WorkerSettings, configuration: Configuration) -> NoReturn:
-    """Create missing topics, then track and roll up until SIGTERM or SIGINT."""
+def run(settings: WorkerSettings, configuration: Configuration, file: ConfigurationFile | None = None) -> NoReturn:
+    """Create missing topics, then track and roll up until SIGTERM or SIGINT.
+
+    When ``file`` becomes another valid configuration, the worker flushes, stops, and starts again in place, as the same process: state is
+    restored as after any restart, and neither a supervisor nor, with static membership, the group takes note of it.
+    """
     # Conversations live long and have no cycles: looking through all of them for garbage every few thousand events is for nothing.
     gc.set_threshold(100_000, 50, 100)
     asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
@@ -133,7 +143,7 @@ def run(settings: WorkerSettings, configuration: Configuration) -> NoReturn:
     health = Health()
 
     async def serve_metrics(_health: Health) -> None:
-        runner = web.AppRunner(pipeline_app(health, counters), access_log=None)
+        runner = web.AppRunner(pipeline_app(health, counters, file), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
@@ -144,9 +154,52 @@ def run(settings: WorkerSettings, configuration: Configuration) -> NoReturn:
         finally:
             await runner.cleanup()
 
-    run_worker(
-        engine,
-        flows(configuration, settings.prefix, app_id, counters),
-        health=health,
-        background=[] if settings.port is None else [serve_metrics],
-    )
+    succession = _Succession()
+
+    async def watch_file(_health: Health) -> None:
+        if file is not None:
+            await watch(file, succession.begin)
+
+    try:
+        run_worker(
+            engine,
+            flows(configuration, settings.prefix, app_id, counters),
+            health=health,
+            background=[*([] if settings.port is None else [serve_metrics]), *([] if file is None else [watch_file])],
+        )
+    except SystemExit as end:
+        if not end.code:
+            succession.complete()
+        raise
+
+
+class _Succession:
+    """The same process started again with another configuration; not if somebody has asked it to end meanwhile."""
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+
+    def begin(self, taken: Taken) -> None:
+        """Flush and stop, so that ``complete`` is reached."""
+        if self._text is None:
+            logger.info("The configuration has changed: stopping, to start again with %s.", configuration_hash(taken.configuration))
+            self._text = taken.text
+            os.kill(os.getpid(), signal.SIGTERM)
+            # The engine hears only the first: whoever sends another means it.
+            asyncio.get_running_loop().call_later(0.1, self._heed_others)
+
+    def _heed_others(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._give_way)
+
+    def _give_way(self) -> None:
+        self._text = None
+
+    def complete(self) -> None:
+        """Put a new process image in the place of this one, if there is a reason."""
+        if self._text is not None:
+            hand_over(self._text)
+            logging.shutdown()
+            sys.stdout.flush()
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line

@@ -156,6 +156,20 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "Open streams of server-sent events.",
     ),
     ServingMetric(
+        "contact_center_configuration_valid",
+        "gauge",
+        (),
+        "",
+        "1 if the configuration file can be run with as it is, 0 if it is refused and the last good one goes on. Absent without a file.",
+    ),
+    ServingMetric(
+        "contact_center_configuration_changed_timestamp_seconds",
+        "gauge",
+        (),
+        "seconds",
+        "When the configuration file was last taken up or refused. Absent without a file.",
+    ),
+    ServingMetric(
         "contact_center_build_info",
         "info",
         ("version",),

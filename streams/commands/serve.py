@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from streams.catalogue import kind_of_window
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.configuration import ConfigurationError, load_configuration
+from streams.configuration import Configuration, ConfigurationError
+from streams.configuration.file import ConfigurationFile
+from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
 
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     start_logging(args.log_level)
     try:
-        configuration = load_configuration(args.config)
+        file = None if args.config is None else ConfigurationFile(args.config, now_ms())
         client_options = kafka_client_options()
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)
@@ -58,23 +60,29 @@ def run(args: argparse.Namespace) -> int:
         webhook = _webhook()
     except ValueError as error:
         return fail(f"serve: {error}")
-    settings = ServeSettings(
-        bootstrap=args.bootstrap,
-        client_options=client_options,
-        topic_prefix=args.prefix,
-        host=args.host,
-        port=args.port,
-        windows=windows,
-        targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},
-        fed_by={
-            f"{kind}:{name}": place.sources
-            for kind, places in (("queue", configuration.queues), ("team", configuration.teams))
-            for name, place in places.items()
-            if place.sources
-        },
-        webhook=webhook,
-        zone=configuration.default_zone,
-    )
+
+    def settings_of(configuration: Configuration) -> ServeSettings:
+        return ServeSettings(
+            bootstrap=args.bootstrap,
+            client_options=client_options,
+            topic_prefix=args.prefix,
+            host=args.host,
+            port=args.port,
+            windows=windows,
+            targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},
+            fed_by={
+                f"{kind}:{name}": place.sources
+                for kind, places in (("queue", configuration.queues), ("team", configuration.teams))
+                for name, place in places.items()
+                if place.sources
+            },
+            webhook=webhook,
+            zone=configuration.default_zone,
+            file=file,
+            of_configuration=settings_of,
+        )
+
+    settings = settings_of(Configuration() if file is None else file.running)
     try:
         asyncio.run(run_serve(settings))
     except (OSError, OverflowError) as error:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.configuration import ConfigurationError, load_configuration
+from streams.configuration import Configuration, ConfigurationError
+from streams.configuration.file import ConfigurationFile
+from streams.serving.reload import now_ms
 from streams.worker import WorkerSettings
 from streams.worker import run as run_worker
 
@@ -21,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser("worker", help="track contacts and people, and roll their figures up", description=__doc__)
     add_kafka_options(parser)
-    parser.add_argument("--config", type=Path, help="configuration file (YAML)")
+    parser.add_argument("--config", type=Path, help="configuration file (YAML); a valid change is taken up, another is refused")
     parser.add_argument("--replication", type=int, default=1, help="replicas of topics created here (default: %(default)s)")
     parser.add_argument("--instance-id", help="static membership: a name that outlives the process")
     parser.add_argument("--host", default="127.0.0.1", help="address of the worker's own /metrics (default: %(default)s)")
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: RET503 - the worker itself ne
     """Run the worker until it is told to stop."""
     start_logging(args.log_level)
     try:
-        configuration = load_configuration(args.config)
+        file = None if args.config is None else ConfigurationFile(args.config, now_ms())
         client_options = kafka_client_options()
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)
@@ -48,5 +50,6 @@ def run(args: argparse.Namespace) -> int:  # noqa: RET503 - the worker itself ne
             port=None if args.port < 0 else args.port,
             client_options=client_options,
         ),
-        configuration,
+        Configuration() if file is None else file.running,
+        file,
     )

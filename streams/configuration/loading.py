@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ConfigurationError", "configuration_schema", "load_configuration"]
+__all__ = ["ConfigurationError", "configuration_schema", "load_configuration", "parse_configuration"]
 
 
 class ConfigurationError(FileError):
@@ -30,10 +30,13 @@ def load_configuration(path: Path | None) -> Configuration:
     Raises:
         ConfigurationError: the file is missing, is no YAML, or says something that is not permitted; it names all of that.
     """
-    if path is None:
-        return Configuration()
+    return Configuration() if path is None else parse_configuration(path, read_text(path, ConfigurationError))
+
+
+def parse_configuration(path: Path, text: str) -> Configuration:
+    """Return the configuration in the text of ``path``; raise ConfigurationError as ``load_configuration``."""
     try:
-        document = parse(read_text(path, ConfigurationError), aliases=True)
+        document = parse(text, aliases=True)
     except YamlError as error:
         raise ConfigurationError(path, [Problem(error.line, "", error.reason)]) from error
     problems = [Problem(line, "", reason) for line, reason in document.problems]

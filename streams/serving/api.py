@@ -16,6 +16,7 @@ from aiohttp import web
 
 from schemas.alerts import AlertRecord
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described, kind_of_window
+from streams.configuration.file import ConfigurationFile
 from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
@@ -79,6 +80,13 @@ class Serving:
     clients: set[asyncio.Transport] = field(default_factory=set)
     #: What became of the alerts that this process delivers; None where it delivers none.
     deliveries: Deliveries | None = None
+    #: The configuration file, where there is one.
+    file: ConfigurationFile | None = None
+
+    @property
+    def configured(self) -> dict[str, str]:
+        """What health pages say of the configuration."""
+        return {} if self.file is None else {"configuration": self.file.standing}
 
     @property
     def collector(self) -> FigureCollector:
@@ -93,6 +101,7 @@ class Serving:
             targets=figures.targets,
             alerts=figures.alerts.copy(),
             delivered=None if self.deliveries is None else self.deliveries.at(figures.clock()),
+            file=self.file,
         )
 
 
@@ -184,14 +193,20 @@ async def _catalogue(request: web.Request) -> web.Response:
     return await _compressed(request, _json(_catalogue_document()))
 
 
-async def _alive(_: web.Request) -> web.Response:
-    return _json({"status": "ok"})
+async def _alive(request: web.Request) -> web.Response:
+    return _json({"status": "ok", **request.app[_SERVING].configured})
 
 
 async def _ready(request: web.Request) -> web.Response:
-    figures = request.app[_SERVING].figures
+    serving = request.app[_SERVING]
+    figures = serving.figures
     ready = figures.standing.ready
-    state = {"status": "ready" if ready else "reading", "connected": figures.standing.connected, "stale": figures.stale}
+    state = {
+        "status": "ready" if ready else "reading",
+        "connected": figures.standing.connected,
+        "stale": figures.stale,
+        **serving.configured,
+    }
     return _json(state, status=200 if ready else 503)
 
 

@@ -71,7 +71,7 @@ class Delivery:
         self._group = group_of(topic_prefix)
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-alerts", **(client_options or {})}
         self._clock = clock
-        self._zone = ZoneInfo(zone)
+        self.zone = ZoneInfo(zone)
         self._first_pause, self._longest_pause = pauses_seconds
         #: The loop's time before which the receiver wants no request.
         self._hold_until = 0.0
@@ -172,7 +172,7 @@ class Delivery:
         """Return an alert and what is posted of it; raise ValueError if it is none."""
         alert = read_alert(value or b"")
         # Fields that this version does not know are handed on.
-        return alert, orjson.dumps({**orjson.loads(value or b""), **texts_of(alert, self._zone)})
+        return alert, orjson.dumps({**orjson.loads(value or b""), **texts_of(alert, self.zone)})
 
     def _count(self, alert: AlertRecord, answer: Answer) -> None:
         where = (alert.alert_id, alert.state, alert.rule)

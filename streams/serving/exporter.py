@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from schemas.metrics import NowFigures, WindowFigures
 from streams.catalogue import AGENT_STATES, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
+from streams.serving.reload import configuration_families
 from streams.serving.store import Store
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
 
     from schemas.metrics import FigureValue
+    from streams.configuration.file import ConfigurationFile
     from streams.serving.alerts import Alerts
     from streams.serving.deliveries import Delivered
     from streams.serving.store import Entry
@@ -61,6 +63,7 @@ class FigureCollector(Collector):
         targets: Mapping[str, float] | None = None,
         alerts: Alerts | None = None,
         delivered: Delivered | None = None,
+        file: ConfigurationFile | None = None,
     ) -> None:
         self._store = store
         self._standing = standing
@@ -70,6 +73,7 @@ class FigureCollector(Collector):
         self._targets = targets or {}
         self._alerts = alerts
         self._delivered = delivered
+        self._file = file
 
     def describe(self) -> list[Family]:
         """Name no family ahead: registering must not read the store."""
@@ -88,6 +92,7 @@ class FigureCollector(Collector):
         if self._delivered is not None:
             yield from _deliveries(self._delivered)
         yield _gauge("contact_center_event_stream_clients", self._clients)
+        yield from configuration_families(self._file)
         build = "contact_center_build_info"
         yield InfoMetricFamily(build.removesuffix("_info"), _HELP[build], value={"version": self._version})
 

@@ -25,9 +25,12 @@ __all__ = ["STALE_AFTER_SECONDS", "Figures"]
 STALE_AFTER_SECONDS = 10.0
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Figures:
-    """The store seen at a moment of the wall clock. ``clock`` returns seconds since the epoch; ``targets`` are service levels by queue."""
+    """The store seen at a moment of the wall clock. ``clock`` returns seconds since the epoch; ``targets`` are service levels by queue.
+
+    What comes from the configuration is replaced, never changed in place: a scrape in another thread may be reading it.
+    """
 
     store: Store
     standing: Standing

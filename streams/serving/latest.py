@@ -113,6 +113,13 @@ class Latest(Generic[_E]):
         self._replaced()
         self._changed()
 
+    def tell_anew(self) -> None:
+        """Have everybody be told everything again, because what goes with the records has changed."""
+        self.version += 1
+        self._known_since = self.version
+        self._removed.clear()
+        self._changed()
+
     def changes_since(self, version: int) -> Changes[_E] | None:
         """Return what changed after ``version``, or None if that is too long ago to say: then everything may have."""
         if version < self._known_since or version > self.version:

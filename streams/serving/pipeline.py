@@ -12,11 +12,14 @@ from prometheus_client.exposition import choose_encoder
 
 from schemas.limits import TimeReason
 from schemas.rejection import REJECT_REASONS
+from streams.serving.reload import configuration_families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from prometheus_client import Metric
+
+    from streams.configuration.file import ConfigurationFile
 
 __all__ = ["PipelineCollector", "pipeline_app"]
 
@@ -59,9 +62,10 @@ class _Partition(Protocol):
 class PipelineCollector:
     """Reads a worker's counters at each scrape."""
 
-    def __init__(self, health: _Health, counters: Mapping[str, _Counters]) -> None:
+    def __init__(self, health: _Health, counters: Mapping[str, _Counters], file: ConfigurationFile | None = None) -> None:
         self._health = health
         self._counters = counters
+        self._file = file
 
     def collect(self) -> Iterator[Metric]:
         """Yield the worker's metric families."""
@@ -110,12 +114,16 @@ class PipelineCollector:
                 lag.add_metric([topic, str(partition)], max(0, found.end_offset - found.committed_offset))
             restored.add_metric([topic, str(partition)], found.restore_seconds)
         yield from (committed, lag, restored)
+        yield from configuration_families(self._file)
 
 
-def pipeline_app(health: _Health, counters: Mapping[str, _Counters]) -> web.Application:
+def pipeline_app(health: _Health, counters: Mapping[str, _Counters], file: ConfigurationFile | None = None) -> web.Application:
     """Return the app with ``/metrics``, ``/healthz`` (progress) and ``/readyz`` (restored and caught up)."""
     registry = CollectorRegistry()
-    registry.register(PipelineCollector(health, counters))
+    registry.register(PipelineCollector(health, counters, file))
+
+    def configured() -> dict[str, str]:
+        return {} if file is None else {"configuration": file.standing}
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
@@ -124,11 +132,11 @@ def pipeline_app(health: _Health, counters: Mapping[str, _Counters]) -> web.Appl
     async def alive(_request: web.Request) -> web.Response:
         good, status = health.alive()
         age = round(monotonic() - health.last_progress, 3)
-        return web.json_response({"status": status, "seconds_since_progress": age}, status=200 if good else 503)
+        return web.json_response({"status": status, "seconds_since_progress": age, **configured()}, status=200 if good else 503)
 
     async def ready(_request: web.Request) -> web.Response:
         good, status = health.ready()
-        return web.json_response({"status": status, "recovering": health.recovering}, status=200 if good else 503)
+        return web.json_response({"status": status, "recovering": health.recovering, **configured()}, status=200 if good else 503)
 
     app = web.Application()
     app.add_routes([web.get("/metrics", metrics), web.get("/healthz", alive), web.get("/readyz", ready)])

@@ -7,25 +7,29 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from schemas.topics import DEFAULT_PREFIX
 from streams.catalogue import kind_of_window
+from streams.configuration import Configuration
+from streams.configuration.file import ConfigurationFile
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.delivery import Delivery
 from streams.serving.exporter import DEFAULT_WINDOWS
 from streams.serving.figures import Figures
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
+from streams.serving.reload import now_ms, watch
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from streams.configuration.file import Taken
 
 __all__ = ["ServeSettings", "run_serve"]
 
@@ -56,6 +60,9 @@ class ServeSettings:
     webhook: Webhook | None = None
     #: The time zone of what people are told of alerts.
     zone: str = "UTC"
+    #: The configuration file that all this is from, watched while serving, and what makes settings of another configuration.
+    file: ConfigurationFile | None = None
+    of_configuration: Callable[[Configuration], ServeSettings] | None = None
 
     def __post_init__(self) -> None:
         for window in self.windows:
@@ -94,13 +101,15 @@ async def run_serve(
     prefix, kafka = settings.topic_prefix, _Kafka(bootstrap=settings.bootstrap, client_options=settings.client_options)
     readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))
     followers = [readers.figures.run, readers.alerts.run]
-    deliveries = None
+    delivery = None
     if settings.webhook is not None:
         delivery = Delivery(settings.webhook, topic_prefix=prefix, clock=clock, zone=settings.zone, **kafka)
-        deliveries = delivery.deliveries
         followers.append(delivery.run)
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by)
-    serving = Serving(figures, settings.windows, deliveries=deliveries)
+    file = settings.file
+    if file is not None:
+        followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery)))
+    serving = Serving(figures, settings.windows, deliveries=None if delivery is None else delivery.deliveries, file=file)
     runner = web.AppRunner(create_app(serving), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []
     try:
@@ -119,6 +128,19 @@ async def run_serve(
         await runner.cleanup()
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Delivery | None) -> None:
+    """Serve with another configuration from now on, and tell everybody."""
+    if settings.file is None or settings.of_configuration is None:
+        return
+    changed = settings.of_configuration(taken.configuration)
+    figures.targets, figures.fed_by = changed.targets, changed.fed_by
+    if delivery is not None:
+        delivery.zone = ZoneInfo(changed.zone)
+    figures.store.tell_anew()
+    settings.file.taken_up(taken.configuration, now_ms())
+    log.info("The configuration has changed: %s.", settings.file.standing)
 
 
 def _url(host: str, runner: web.AppRunner) -> str:

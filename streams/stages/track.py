@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable  # noqa: TC003 - a named tuple's types can be asked for at run time
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
@@ -11,6 +10,7 @@ from msgspec.json import encode
 
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
 from schemas.limits import check_times
+from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
 from streams.stages.dead_letters import dead_letter
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streams.tracking.slices import Slices
     from streams.tracking.snapshots import Snapshots
 
-__all__ = ["AgentStage", "ContactStage", "TrackTopics", "configuration_hash"]
+__all__ = ["AgentStage", "ContactStage", "TrackTopics"]
 
 _META = b"m"
 _SNAPSHOT = b"p|"
@@ -44,11 +44,6 @@ class TrackTopics(NamedTuple):
     dead_letters: str
     consumer_group: str
     now_ms: Callable[[], int]
-
-
-def configuration_hash(configuration: Configuration) -> str:
-    """Return a short name for exactly this configuration."""
-    return sha256(configuration.model_dump_json().encode()).hexdigest()[:12]
 
 
 class _Tracker(Protocol):

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from schemas.times import parse_time_ms
 from streams.catalogue import KPIS, SERVING_METRICS, kind_of_window, labels_of, metrics_of
+from streams.configuration.file import ConfigurationFile
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window
 from tests.support.require import require
@@ -43,6 +44,7 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
         targets=TARGETS,
         alerts=stand.alerts,
         delivered=stand.deliveries.at(stand.clock()),
+        file=ConfigurationFile(Path(__file__).parents[2] / "deploy" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")),
     )
     body, _ = exposition(collector, accept)
     return body.decode()
@@ -167,6 +169,8 @@ def test_no_figures_before_the_topic_is_read() -> None:
         "contact_center_reader_connected{}",
         "contact_center_metric_records_rejected_total{}",
         "contact_center_event_stream_clients{}",
+        "contact_center_configuration_valid{}",
+        "contact_center_configuration_changed_timestamp_seconds{}",
         "contact_center_build_info{version=1.2.3}",
     }
     assert found["contact_center_reader_connected{}"] == 0

@@ -1,0 +1,159 @@
+"""The file of a running process: when a change is judged, what becomes of it, and what goes on meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.configuration import Configuration, ConfigurationError
+from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over, handed_over
+from streams.configuration.problems import Problem
+
+START, LATER = 1_767_571_200_000, 1_767_571_260_000
+GOOD = "service_level: {threshold_s: 20}\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file that is valid."""
+    found = tmp_path / "center.yaml"
+    found.write_text(GOOD, encoding="utf-8")
+    return found
+
+
+def change(path: Path, text: str) -> None:
+    """Write another text, with a time of its own even where the clock of the file system is coarse."""
+    before = path.stat().st_mtime_ns
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, ns=(before + 1_000_000, before + 1_000_000))
+
+
+def test_an_unchanged_file_is_nothing_new(path: Path) -> None:
+    """Nor is one that was only touched, or whose comments alone have changed."""
+    file = ConfigurationFile(path, START)
+    assert file.look(LATER) is None
+    change(path, GOOD)
+    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert file.changed_ms == START
+    change(path, "# the same\n" + GOOD)
+
+    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert file.valid
+    assert (file.since_ms, file.changed_ms) == (START, LATER)
+
+
+def test_a_change_is_taken_when_two_looks_have_found_it(path: Path) -> None:
+    """A text is judged when it has stood still from one look to the next, once; what was written in between is never seen."""
+    file = ConfigurationFile(path, START)
+    change(path, "service_level: {thresh")
+    assert file.look(LATER) is None
+    change(path, "service_level: {threshold_s: 30}\n")
+    assert file.look(LATER) is None
+    taken = file.look(LATER)
+
+    assert taken is not None
+    assert taken.configuration.service_level.threshold_s == 30
+    assert taken.text == "service_level: {threshold_s: 30}\n"
+    assert file.running.service_level.threshold_s == 20
+    file.taken_up(taken.configuration, LATER)
+    assert file.running.service_level.threshold_s == 30
+    assert file.standing == f"running with {configuration_hash(taken.configuration)} of 2026-01-05T00:01:00.000Z"
+    assert file.look(LATER) is None
+
+
+def test_what_is_refused_is_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With file, line, reason and what is permitted; what ran goes on, until the file can be used again."""
+    file = ConfigurationFile(path, START)
+    change(path, "service_level:\n  threshold_s: -1\n")
+    assert [file.look(LATER) for _ in range(4)] == [None] * 4
+
+    assert not file.valid
+    assert file.standing == f"refused, running with {configuration_hash(file.running)} of 2026-01-05T00:00:00.000Z"
+    assert caplog.text.count("is refused") == 1
+    assert f"{path}:2: service_level.threshold_s: found -1; permitted: a number, above 0" in caplog.text
+    assert file.running.service_level.threshold_s == 20
+    change(path, GOOD)
+    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert file.valid
+
+
+def test_a_file_that_is_gone_is_refused_if_it_stays_so(path: Path) -> None:
+    """Between the removal of the old file and the new one there may be a moment: that alone refuses nothing."""
+    file = ConfigurationFile(path, START)
+    path.unlink()
+    assert file.look(LATER) is None
+    assert file.valid
+    path.write_text(GOOD, encoding="utf-8")
+    assert file.look(LATER) is None
+    assert file.valid
+    path.unlink()
+    for _ in range(3):
+        assert file.look(LATER) is None
+    assert file.standing.startswith("refused, ")
+    assert "cannot be read" in str(file.refused)
+
+
+def test_at_once_judges_at_the_first_look(path: Path) -> None:
+    """Who sends a signal says that the file is ready, and hears of a refusal again."""
+    file = ConfigurationFile(path, START)
+    change(path, "service_level: {threshold_s: 45}\n")
+    taken = file.look(LATER, at_once=True)
+    assert taken is not None
+    assert taken.configuration.service_level.threshold_s == 45
+
+
+def test_what_objects_refuses(path: Path) -> None:
+    """A configuration that is valid by itself may be none that this process can go over to."""
+
+    def objection(running: Configuration, found: Configuration) -> list[Problem]:
+        assert running.service_level.threshold_s == 20
+        return [Problem(1, "service_level", "changed in place")] if found.service_level.threshold_s == 30 else []
+
+    file = ConfigurationFile(path, START, objection=objection)
+    change(path, "service_level: {threshold_s: 30}\n")
+    assert file.look(LATER, at_once=True) is None
+    assert str(file.refused) == f"{path}:1: service_level: changed in place"
+
+
+def test_a_process_does_not_start_with_a_file_that_is_no_use(path: Path) -> None:
+    """There is no last good one to go on with."""
+    path.write_text("queue: {}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="unknown key, did you mean queues"):
+        ConfigurationFile(path, START)
+
+
+def test_what_was_handed_over_is_run_with(path: Path) -> None:
+    """The process that takes the place of another runs with what that one found valid, and then looks at the file as it is by now."""
+    hand_over("service_level: {threshold_s: 60}\n")
+    path.write_text("service_level: [\n", encoding="utf-8")
+    file = ConfigurationFile(path, START)
+
+    assert file.running.service_level.threshold_s == 60
+    assert handed_over() is None
+    assert [file.look(LATER), file.look(LATER)] == [None, None]
+    assert not file.valid
+    assert "is not valid YAML" in str(file.refused)
+
+
+def test_the_name_of_a_configuration_is_the_same_in_every_process() -> None:
+    """Sets have no order, and Python's differs from process to process."""
+    code = (
+        "from streams.configuration import Configuration; from streams.configuration.file import configuration_hash;"
+        "print(configuration_hash(Configuration.model_validate({'service_level': {'preset': 'genesys-cloud-with-flow-outs'}})))"
+    )
+    names = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(names) == 1
