@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FigureValue", "MetricRecord", "NowFigures", "ProgressFigures", "ScopeKind", "WindowFigures"]
+__all__ = ["FigureValue", "MetricRecord", "NowFigures", "OtherFigures", "ProgressFigures", "ScopeKind", "WindowFigures"]
 
 ScopeKind = Literal["queue", "department", "business", "site", "team", "total"]
 
@@ -35,11 +35,19 @@ class _Scoped(_Model):
     revision: int = Field(ge=1, description="grows with every record of the same key; ignore lower ones")
 
 
+class OtherFigures(_Model):
+    """The same KPIs seen in another way."""
+
+    kpis: dict[str, FigureValue]
+
+
 class WindowFigures(_Scoped):
     """The KPIs of one window."""
 
     kind: Literal["window"] = "window"
-    window: str = Field(description="trailing_5m, trailing_15m, trailing_30m, trailing_60m, interval_15m, interval_30m, day")
+    window: str = Field(
+        description="trailing_5m, trailing_15m, trailing_30m, trailing_60m, interval_5m, interval_15m, interval_30m, interval_60m, day"
+    )
     window_start: str
     window_end: str
     final: bool = Field(
@@ -49,6 +57,15 @@ class WindowFigures(_Scoped):
     definitions: dict[str, str] = Field(description="KPI id → definition@version")
     kpis: dict[str, FigureValue]
     counts: dict[str, int] = Field(description="the sums the KPIs come from; times in milliseconds; they add up over windows of one scope")
+    by_outcome: OtherFigures | None = Field(
+        default=None, description="intervals and days of contacts, if asked for: from what happened in them, whenever it was offered"
+    )
+    exceptions: list[str] | None = Field(
+        default=None, description="intervals and days: names of the calendar exceptions that any of it falls into; absent without"
+    )
+    without_exceptions: OtherFigures | None = Field(
+        default=None, description="days with exceptions: from their cells that no exception touches"
+    )
 
 
 class NowFigures(_Scoped):

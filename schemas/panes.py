@@ -19,7 +19,7 @@ class SliceRecord(_Model):
     """What one source partition knows of one scope and channel in one slice of event time; replaces the record before it."""
 
     kind: Literal["pane", "cell", "cohort"] = Field(
-        description="pane: 10 s by outcome; cell: 15 min by outcome (people); cohort: 15 min by offer (contacts)"
+        description="pane: 10 s by outcome; cell: 15 or 5 min by outcome (people; contacts if asked for); cohort: likewise by offer"
     )
     scope: str = Field(description="queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all")
     channel: str | None
@@ -57,6 +57,8 @@ class ProgressRecord(_Model):
     sources: dict[str, int] = Field(description="source → its last received_at, ms")
     stale_sources: list[str]
     configuration_hash: str
+    fine_from_ms: int | None = Field(default=None, description="before this, cells of 15 min stand among those of 5 min")
+    outcome_from_ms: int | None = Field(default=None, description="before this, cells of contacts by outcome are not complete")
 
 
 #: Keys: ``kind|channel or -|source topic|source partition|start_ms or -|scope or -``.

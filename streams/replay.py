@@ -177,9 +177,9 @@ class Replay:
         for state in states:
             if not state.scope.startswith("queue:"):
                 continue
-            for name, span in sorted({window for cell in state.cells for window in rollup.cell_windows(state, cell)}):
+            for name, span in sorted({window for cell in state.cells for window in rollup.dated.windows(state, cell)}):
                 if name != "day":
-                    kpis = rollup.kpis(state, rollup.sum_cells(state, span), trailing=False)
+                    kpis = rollup.kpis(state, rollup.dated.sums(state.cells, span), trailing=False)
                     found.append(
                         {
                             "queue": state.scope.split(":", 1)[1],

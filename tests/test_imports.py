@@ -70,6 +70,7 @@ WORLD = {
 #: Who alone may import what.
 ONLY: dict[str, tuple[str, ...]] = {
     "faust": ("streams.engine",),
+    "holidays": ("streams.configuration",),
     "mode": ("streams.engine",),
     "noida_db": ("streams.demo",),
 }

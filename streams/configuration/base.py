@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Final
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-__all__ = ["PERMITTED", "Model", "Name", "Zone", "number_as_text", "refuse"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["PERMITTED", "Model", "Name", "Zone", "nearest", "number_as_text", "refuse"]
 
 _NAME: Final = r"^[^\x00-\x1f\x7f]+$"
 
@@ -28,6 +32,12 @@ class Model(BaseModel):
 def refuse(message: str) -> PydanticCustomError:
     """Return the error to raise from a validator; the sentence says what is permitted."""
     return PydanticCustomError("refused", "{message}", {"message": message})
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``, did you mean X?`` for the known word next to a wrong one, or nothing."""
+    found = get_close_matches(word, list(known), n=1)
+    return f", did you mean {found[0]}?" if found else ""
 
 
 def _known_zone(name: str) -> str:

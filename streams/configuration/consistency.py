@@ -5,17 +5,21 @@ It looks at the file's content and not at the models, so that it finds these als
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from streams.configuration.base import nearest
+from streams.configuration.calendar_exceptions import exception_problems
 from streams.configuration.hours import hours_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Inconsistency", "inconsistencies", "nearest"]
 
 
+#: Minutes: intervals so short make every 5 minutes a border.
+_FINE: Final = 5
 _REFERENCES: Final = (("queues", "site", "sites"), ("teams", "site", "sites"), ("people", "site", "sites"), ("people", "team", "teams"))
 
 
@@ -25,12 +29,6 @@ class Inconsistency(NamedTuple):
     at: tuple[int | str, ...]
     reason: str
     other: tuple[int | str, ...] | None = None
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``, did you mean X?`` for the known word next to a wrong one, or nothing."""
-    found = get_close_matches(word, list(known), n=1)
-    return f", did you mean {found[0]}?" if found else ""
 
 
 def inconsistencies(content: Any) -> Iterator[Inconsistency]:
@@ -48,7 +46,22 @@ def inconsistencies(content: Any) -> Iterator[Inconsistency]:
                 permitted = ", ".join(known) or f"none, for there are no {target}"
                 reason = f"{named!r} is not among {target}{nearest(named, known)}; permitted: {permitted}"
                 yield Inconsistency((kind, name, key), reason)
+    for at, reason, other in exception_problems(whole):
+        yield Inconsistency(at, reason, other)
+    yield from _day_starts(whole)
     yield from _identities(_keys(whole.get("people")))
+
+
+def _day_starts(whole: Mapping[str, Any]) -> Iterator[Inconsistency]:
+    lengths = _keys(whole.get("counting")).get("interval_minutes")
+    if isinstance(lengths, list | tuple) and _FINE in lengths:
+        return
+    for name, entry in _keys(whole.get("sites")).items():
+        begins = _keys(entry).get("day_start")
+        if isinstance(begins, str) and re.fullmatch(r"\d\d:\d\d", begins) and int(begins[3:]) % 15:
+            permitted = 'a local time on the quarter hour, such as "05:00", or any 5 minutes if 5 is among counting.interval_minutes'
+            reason = f'found "{begins}"; permitted: {permitted}'
+            yield Inconsistency(("sites", name, "day_start"), reason)
 
 
 def _identities(people: Mapping[str, Any]) -> Iterator[Inconsistency]:

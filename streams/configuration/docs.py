@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.configuration.alerts import AlertRule
+from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.hours import Hours
 from streams.configuration.loading import configuration_schema
@@ -40,6 +41,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     ServiceLevelDefinition,
     Team,
     Person,
+    CalendarException,
     CountingSettings,
     AlertRule,
     DeadLetterLimits,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 from pydantic import AfterValidator, Field
 
 from streams.configuration.base import PERMITTED, Model, refuse
+from streams.configuration.holiday_calendars import HolidayCalendar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,11 +51,13 @@ class Hours(Model):
 
     business_hours: dict[Weekdays, Spans] | None = None
     """Open in these spans of each week, by day; a day that is not named is closed.
-    Without it always open, but for `holidays` and `exceptions`."""
+    Without it always open, but for the keys below."""
+    holiday_calendar: HolidayCalendar | None = None
+    """Closed on the public holidays of a country or a part of it, those observed in place of others too."""
     holidays: Annotated[tuple[Date, ...], Field(strict=False)] = ()
-    """Closed on these dates."""
+    """Closed on these dates too."""
     exceptions: dict[Date, Spans] = Field(default_factory=dict)
-    """Open in these spans on a date, whatever the week says; an empty list is closed."""
+    """Open in these spans on a date, whatever the week or the holiday calendar says; an empty list is closed."""
 
 
 def weekdays(key: str) -> list[int]:

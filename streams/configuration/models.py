@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from schemas.base import Channel
 from streams.configuration.alerts import AlertRule, wrong_rules
 from streams.configuration.base import Model, Name, Zone, refuse
+from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.places import Person, Queue, Site, Team
@@ -61,8 +62,10 @@ class CountingSettings(Model):
     """A source without heartbeats is taken as complete up to its last event minus this."""
     trailing_minutes: Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], Field(strict=False)] = (5, 15, 30, 60)
     """Lengths of the trailing windows."""
-    interval_minutes: Annotated[tuple[Literal[15, 30, 60], ...], Field(strict=False)] = (15, 30)
-    """Lengths of the intervals."""
+    interval_minutes: Annotated[tuple[Literal[5, 15, 30, 60], ...], Field(strict=False)] = (15, 30)
+    """Lengths of the intervals. With 5, days may begin at any 5 minutes, and three times as much is kept."""
+    attribution: Annotated[tuple[Literal["offer", "outcome"], ...], Field(strict=False)] = ("offer",)
+    """By what intervals and days of contacts are: when they were offered, always; with `outcome` also when it happened."""
     closed_retention_seconds: int = Field(default=86_400, ge=0, le=2_592_000)
     """How long a conversation that is over is remembered, for a survey that comes later."""
     lost_after_seconds: dict[Channel, Annotated[int, Field(ge=1, le=31_536_000)]] = LOST_AFTER_SECONDS
@@ -96,6 +99,8 @@ class Configuration(Model):
     """People by name."""
     agent_state_map: dict[Literal["presence", "routing", "activity"], dict[str, Category]] = Field(default_factory=dict)
     """By axis, what a platform's own states mean; over the defaults of [counting](counting.md) section 6."""
+    calendar_exceptions: Annotated[tuple[CalendarException, ...], Field(strict=False)] = ()
+    """What disturbs the calendar, such as a typhoon or an outage, from an instant on: figures are marked, and served without it too."""
     counting: CountingSettings = CountingSettings()
     """How long is waited for what, and which windows there are."""
     alerts: dict[Name, AlertRule] = Field(default_factory=dict)
@@ -107,7 +112,7 @@ class Configuration(Model):
     def _fits_together(self) -> Configuration:
         wrong = [
             InitErrorDetails(type=PydanticCustomError(INCONSISTENT, "{reason}", {"reason": each.reason}), loc=each.at, input=None)
-            for each in inconsistencies(self.model_dump())
+            for each in inconsistencies(self.model_dump(by_alias=True))
         ]
         wrong += [InitErrorDetails(type=refuse(reason), loc=at, input=None) for at, reason in wrong_rules(self)]
         if wrong:

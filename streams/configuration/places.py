@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -13,8 +13,8 @@ from streams.configuration.service_level import ServiceLevelDefinition
 
 __all__ = ["Identity", "Person", "Queue", "Site", "Team"]
 
-_QUARTER: Final = r"^([01]\d|2[0-3]):(00|15|30|45)$"
-PERMITTED[_QUARTER] = 'a local time on the quarter hour, such as "05:00"'
+_BEGIN: Final = r"^([01]\d|2[0-3]):[0-5][05]$"
+PERMITTED[_BEGIN] = 'a local time on the quarter hour, such as "05:00"; with intervals of 5 minutes, on any 5 minutes'
 
 _ID: Final = r"^[^\x00-\x1f\x7f]{1,200}$"
 PERMITTED[_ID] = "an id of 1 to 200 characters, none of them a control character"
@@ -28,7 +28,7 @@ class Site(Hours):
 
     zone: Zone
     """The time zone of its wall clock."""
-    day_start: Annotated[str, Field(pattern=_QUARTER)] = "00:00"
+    day_start: Annotated[str, Field(pattern=_BEGIN)] = "00:00"
     """When its day begins, local time."""
 
 
@@ -45,6 +45,9 @@ class Queue(Hours):
     """One of `sites`: whose clock and hours hold, and whose figures it counts in."""
     service_level: ServiceLevelDefinition | None = None
     """Its own definition, in place of the one above; nothing is taken over from that."""
+    clock: Literal["calendar", "business"] = "calendar"
+    """What first response, average response and resolution times and the age of its backlog are measured on: all time,
+    or only while the queue is open."""
     target: float | None = Field(default=None, ge=0, le=1)
     """The service level it is meant to reach, shown beside the figure; 0.8 is 80 %."""
     sources: Sources = ()

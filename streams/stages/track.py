@@ -134,7 +134,19 @@ class _TrackStage:
         meta = {"through": tracker.progress.through, **self._meta()}
         if self._meta_changed or meta != self._meta_written:
             self._meta_changed, self._meta_written = False, meta
-            rows.append((_META, encode({"progress": tracker.progress.state(), "flood": self._flood.state(), **self._meta()})))
+            rows.append(
+                (
+                    _META,
+                    encode(
+                        {
+                            "progress": tracker.progress.state(),
+                            "flood": self._flood.state(),
+                            "grid": tracker.slices.grid.state(),
+                            **self._meta(),
+                        }
+                    ),
+                )
+            )
         outputs += self._dead
         self._dead = []
         return Flush(rows, outputs)
@@ -154,6 +166,7 @@ class _TrackStage:
                 "sources": progress.sources,
                 "stale_sources": stale,
                 "configuration_hash": self._hash,
+                **self._tracker.slices.grid.since(),
             }
         )
         for partition in range(self._writer.pane_partitions):
@@ -162,9 +175,11 @@ class _TrackStage:
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002
         """Take the state back in from its rows."""
         slices = self._tracker.slices
+        grid: dict[str, Any] | None = None
         for key, value in rows:
             kept = orjson.loads(value)
             if key == _META:
+                grid = kept.get("grid", {})
                 self._tracker.progress.restore(kept["progress"])
                 self._flood.restore(kept.get("flood", {}))
                 self._restore_meta(kept)
@@ -177,6 +192,8 @@ class _TrackStage:
         through = self._tracker.progress.through
         if through is not None:
             slices.evict(through)
+        if grid is not None:
+            slices.restore_grid(grid)
         self._restored()
         self._meta_written = {"through": through, **self._meta()}
 

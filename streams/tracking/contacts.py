@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.tracking.conversation import Conversation, Rules
 from streams.tracking.facts import Kind, fact_of
+from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.pending import Pending
@@ -73,7 +74,7 @@ class ContactTracker:
         self._rules = Rules(self._targets, Waits(thresholds_ms(configuration)), 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
-        self.slices = Slices(self._targets, panes, cells)
+        self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
         self.conversations: dict[str, Conversation] = {}
         self._waiting: dict[int, dict[str, int]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from streams.windows.slices import CELL_MS, PANE_MS
+from streams.windows.slices import GRAIN_MS, PANE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,16 +44,16 @@ class Ledger:
     def __init__(self) -> None:
         #: (target, start of the pane) → sums
         self.by_outcome: dict[tuple[int, int], Counts] = {}
-        #: (target, start of the cell of the entry) → sums
+        #: (target, start of the 5 minutes of the entry, whatever the length of a cell) → sums
         self.by_offer: dict[tuple[int, int], Counts] = {}
 
     def book(self, target: int, at_ms: int, offered_ms: int, amounts: tuple[tuple[str, int], ...]) -> None:
-        """Add amounts to the pane of ``at_ms`` and to the cell of ``offered_ms``."""
+        """Add amounts to the pane of ``at_ms`` and to the 5 minutes of ``offered_ms``."""
         key = (target, at_ms - at_ms % PANE_MS)
         outcome = self.by_outcome.get(key)
         if outcome is None:
             outcome = self.by_outcome[key] = {}
-        key = (target, offered_ms - offered_ms % CELL_MS)
+        key = (target, offered_ms - offered_ms % GRAIN_MS)
         offer = self.by_offer.get(key)
         if offer is None:
             offer = self.by_offer[key] = {}

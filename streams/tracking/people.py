@@ -7,6 +7,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from streams.tracking.contacts import keep_ms, retention_ms
+from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger
 from streams.tracking.progress import progress_of
 from streams.tracking.scopes import TOTAL, Scope, Targets
@@ -67,7 +68,7 @@ class PeopleTracker:
         self._stands = Stands(configuration, self._targets)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
-        self.slices = Slices(self._targets, panes, cells)
+        self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
         self.people: dict[str, _Person] = {}
         self.snapshots = Snapshots("agents", self._grace_ms)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from streams.windows.slices import CELL_MS, PANE_MS, cell_of
+from streams.tracking.grid import Grid
+from streams.windows.slices import PANE_MS, cell_of
 from streams.windows.sums import add_counts, pack, unpack
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ SliceKey = tuple[str, "Scope", int]
 #: Cells and cohorts that begin further behind the progress than this are kept packed: little is booked into them any more.
 _PACK_AFTER_MS = 3_600_000
 
-_LENGTH_MS = {PANE: PANE_MS, CELL: CELL_MS, COHORT: CELL_MS}
-
 
 class Slices:
     """Sums by kind of slice, scope and start.
@@ -34,8 +33,10 @@ class Slices:
     what would be booked into a slice already given up is dropped.
     """
 
-    def __init__(self, targets: Targets, pane_keep_ms: int | None, cell_keep_ms: int | None) -> None:
+    def __init__(self, targets: Targets, pane_keep_ms: int | None, cell_keep_ms: int | None, grid: Grid | None = None) -> None:
         self._targets = targets
+        self.grid = Grid() if grid is None else grid
+        self._length_ms = {PANE: PANE_MS, CELL: self.grid.cell_ms, COHORT: self.grid.cell_ms}
         self._keep_ms = {PANE: pane_keep_ms, CELL: cell_keep_ms, COHORT: cell_keep_ms}
         self._floor: dict[str, int | None] = {PANE: None, CELL: None, COHORT: None}
         self._by_start: dict[str, dict[int, dict[Scope, Counts | bytes]]] = {PANE: {}, CELL: {}, COHORT: {}}
@@ -43,14 +44,16 @@ class Slices:
 
     def book(self, ledger: Ledger) -> None:
         """Add everything booked in the ledger, spread over the scopes of its targets."""
-        scopes_of = self._targets.scopes
+        scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
         for (target, pane), counts in ledger.by_outcome.items():
+            cell = cell_of(pane, cell_ms)
             for scope in scopes_of[target]:
                 self._add(PANE, scope, pane, counts)
-                # Intervals and days are by offer for contacts, by outcome for people: no window needs the other cell.
-                if scope.channel is None:
-                    self._add(CELL, scope, cell_of(pane), counts)
-        for (target, cell), counts in ledger.by_offer.items():
+                # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
+                if both_ways or scope.channel is None:
+                    self._add(CELL, scope, cell, counts)
+        for (target, grain), counts in ledger.by_offer.items():
+            cell = cell_of(grain, cell_ms)
             for scope in scopes_of[target]:
                 if scope.channel is not None:
                     self._add(COHORT, scope, cell, counts)
@@ -58,6 +61,10 @@ class Slices:
     def put(self, kind: str, scope: Scope, start_ms: int, counts: Counts) -> None:
         """Take a kept slice back in, without counting it as changed."""
         self._by_start[kind].setdefault(start_ms, {})[scope] = counts
+
+    def restore_grid(self, kept: dict[str, Any]) -> None:
+        """Go on with the slices taken back in; they may be those of another configuration."""
+        self.grid.restore(kept, [*self._by_start[CELL], *self._by_start[COHORT]], self._by_start[PANE])
 
     def _add(self, kind: str, scope: Scope, start: int, counts: Counts) -> None:
         floor = self._floor[kind]
@@ -76,7 +83,7 @@ class Slices:
             if keep_ms is None:
                 continue
             floor = through_ms - keep_ms
-            floor -= floor % _LENGTH_MS[kind]
+            floor -= floor % self._length_ms[kind]
             before = self._floor[kind]
             if before is not None and floor <= before:
                 continue

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.times import from_ms, to_ms
+from streams.windows.slices import GRAIN_MS
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["Calendar", "Span"]
+__all__ = ["Calendar", "Span", "first_shown"]
+
+#: Cells whose spans are remembered: some days of them.
+_REMEMBERED: Final = 4096
 
 
 class Span(NamedTuple):
@@ -21,35 +25,66 @@ class Span(NamedTuple):
 
 
 class Calendar:
-    """The wall clock of one site; ``day_start`` is local time, a multiple of 15 minutes."""
+    """The wall clock of one site; ``day_start`` is local time, at the begin of a cell."""
 
     def __init__(self, zone: ZoneInfo, day_start: str = "00:00") -> None:
         self._zone = zone
-        self._day_start = time.fromisoformat(day_start)
+        begins = time.fromisoformat(day_start)
+        self._day_start = 60 * begins.hour + begins.minute
         self._days: dict[int, Span] = {}
+        self._intervals: dict[tuple[int, int], Span] = {}
 
     def interval(self, cell_ms: int, minutes: int) -> Span:
-        """Return the aligned interval of 15, 30 or 60 minutes that holds the cell."""
-        length = minutes * 60_000
-        offset = self._zone.utcoffset(from_ms(cell_ms).astimezone(self._zone)) or timedelta(0)
-        local = cell_ms + offset // timedelta(milliseconds=1)
-        start = cell_ms - local % length
-        return Span(start, start + length)
+        """Return the aligned interval that holds the cell; it ends where the clocks change, if that is not between two intervals."""
+        key = (cell_ms, minutes)
+        found = self._intervals.get(key)
+        if found is None:
+            if len(self._intervals) >= _REMEMBERED:
+                self._intervals.clear()
+            length, offset = minutes * 60_000, self._offset(cell_ms)
+            start = cell_ms - (cell_ms + offset) % length
+            end = start + length
+            while self._offset(start) != offset:
+                start += GRAIN_MS
+            while self._offset(end - GRAIN_MS) != offset:
+                end -= GRAIN_MS
+            found = self._intervals[key] = Span(start, end)
+        return found
 
     def day(self, cell_ms: int) -> Span:
         """Return the local day that holds the cell: 23, 24 or 25 hours."""
         found = self._days.get(cell_ms)
         if found is None:
-            date = from_ms(cell_ms).astimezone(self._zone).date()
-            found = self._day_of(date.toordinal())
+            if len(self._days) >= _REMEMBERED:
+                self._days.clear()
+            today = from_ms(cell_ms).astimezone(self._zone).date().toordinal()
+            found = self._day_of(today)
             if cell_ms < found.start_ms:
-                found = self._day_of(date.toordinal() - 1)
+                found = self._day_of(today - 1)
             self._days[cell_ms] = found
         return found
 
+    def _offset(self, at_ms: int) -> int:
+        offset = self._zone.utcoffset(from_ms(at_ms).astimezone(self._zone)) or timedelta(0)
+        return offset // timedelta(milliseconds=1)
+
     def _day_of(self, ordinal: int) -> Span:
-        start, end = (
-            to_ms(datetime.combine(datetime.fromordinal(day), self._day_start, self._zone).astimezone(UTC))
-            for day in (ordinal, ordinal + 1)
-        )
-        return Span(start, end)
+        return Span(*(first_shown(self._zone, day, self._day_start) for day in (ordinal, ordinal + 1)))
+
+
+def first_shown(zone: ZoneInfo, day: int, minutes: int) -> int:
+    """Return when a zone's clock first shows so many minutes of a day (an ordinal) or a later time: in a gap, its end."""
+    local = datetime.combine(date.fromordinal(day + minutes // 1440), time(minutes % 1440 // 60, minutes % 60), zone)
+    instant = local.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return to_ms(instant)
+    # Skipped as clocks were set forward, which happened between the two readings of it: on the old clock and on the new.
+    early, late = to_ms(local.replace(fold=1).astimezone(UTC)), to_ms(instant)
+    before = from_ms(early).astimezone(zone).utcoffset()
+    while late - early > 1:
+        middle = (early + late) // 2
+        if from_ms(middle).astimezone(zone).utcoffset() == before:
+            early = middle
+        else:
+            late = middle
+    return late

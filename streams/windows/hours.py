@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from schemas.times import from_ms, to_ms
+from schemas.times import from_ms
+from streams.configuration.holiday_calendars import holiday_dates
 from streams.configuration.hours import DAY_MINUTES, span_minutes, weekdays
+from streams.windows.calendar import Span, first_shown
+from streams.windows.exceptions import Exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,13 +19,15 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.configuration.hours import Hours
 
-__all__ = ["OpeningHours", "opening_of"]
+__all__ = ["OpeningHours", "business_clocks", "hours_of_queue", "opening_of"]
 
-#: Days that are remembered: yesterday and today, of whatever is asked in between.
-_REMEMBERED: Final = 16
+#: Days that are remembered: today and some before, of whatever is asked in between.
+_REMEMBERED: Final = 64
+#: Days whose open time is summed at once.
+_BLOCK: Final = 64
 
 #: From midnight, in minutes; the end may lie on the next day.
-Span = tuple[int, int]
+Minutes = tuple[int, int]
 
 
 class OpeningHours:
@@ -31,59 +37,114 @@ class OpeningHours:
         zone: whose wall clock the hours are written in.
 
         hours: where several, the first that says something of a date decides it, and the first with a week the week.
+
+        closures: from when until when it is closed, whatever the hours say.
     """
 
-    def __init__(self, zone: ZoneInfo, hours: Iterable[Hours]) -> None:
+    def __init__(self, zone: ZoneInfo, hours: Iterable[Hours], closures: Iterable[Span] = ()) -> None:
         self._zone = zone
-        self._dates: dict[int, list[Span]] = {}
-        self._week: list[list[Span]] | None = None
+        self._closures = list(closures)
+        self._week: list[list[Minutes]] | None = None
+        #: what is said of dates, in the order in which it is asked: by dates, or by the name of a holiday calendar
+        self._said: list[dict[int, list[Minutes]] | str] = []
         for each in hours:
             closed: dict[str, tuple[str, ...]] = dict.fromkeys(each.holidays, ())
-            for day, spans in (closed | each.exceptions).items():
-                self._dates.setdefault(date.fromisoformat(day).toordinal(), [span_minutes(text) for text in spans])
+            dates = {
+                date.fromisoformat(day).toordinal(): [span_minutes(text) for text in spans]
+                for day, spans in (closed | each.exceptions).items()
+            }
+            self._said += [dates] if dates else []
+            if each.holiday_calendar is not None and not any(isinstance(said, str) for said in self._said):
+                self._said.append(each.holiday_calendar)
             if self._week is None and each.business_hours is not None:
                 self._week = [[] for _ in range(7)]
                 for key, spans in each.business_hours.items():
                     for weekday in weekdays(key):
                         self._week[weekday] = [span_minutes(text) for text in spans]
-        self._days: dict[int, list[tuple[int, int]]] = {}
+        self._days: dict[int, list[Span]] = {}
+        self._blocks: dict[int, list[int]] = {}
 
     def is_open(self, instant_ms: int) -> bool:
         """Say whether it is open; a span holds its begin and not its end."""
-        today = from_ms(instant_ms).astimezone(self._zone).date().toordinal()
-        # A span that passes midnight belongs to the day it begins on.
-        return any(begin <= instant_ms < end for day in (today, today - 1) for begin, end in self._spans(day))
+        return any(begin <= instant_ms < end for begin, end in self._open(self._day_of(instant_ms)))
 
-    def _spans(self, day: int) -> list[tuple[int, int]]:
-        found = self._days.get(day)
+    def open_ms(self, start_ms: int, end_ms: int) -> int:
+        """Return for how long it is open from start to end; 0 if the end is not after the start."""
+        if end_ms <= start_ms:
+            return 0
+        first, last = self._day_of(start_ms), self._day_of(end_ms)
+        whole = sum(self._before(block)[-1] for block in range(first // _BLOCK, last // _BLOCK))
+        before_first, before_last = (self._before(day // _BLOCK)[day % _BLOCK] for day in (first, last))
+        return whole + before_last - before_first + self._until(last, end_ms) - self._until(first, start_ms)
+
+    def _day_of(self, instant_ms: int) -> int:
+        return from_ms(instant_ms).astimezone(self._zone).date().toordinal()
+
+    def _until(self, day: int, instant_ms: int) -> int:
+        """Return for how long it is open from the begin of a day to an instant in it."""
+        return sum(max(0, min(end, instant_ms) - begin) for begin, end in self._open(day))
+
+    def _before(self, block: int) -> list[int]:
+        """Return for how long it is open from the begin of a block of days to that of each of its days, and to its end."""
+        found = self._blocks.get(block)
         if found is None:
-            if len(self._days) >= _REMEMBERED:
-                self._days.clear()
-            found = self._days[day] = [(self._instant(day, begin), self._instant(day, end)) for begin, end in self._written(day)]
+            lengths = (sum(end - begin for begin, end in self._open(block * _BLOCK + n)) for n in range(_BLOCK))
+            found = self._blocks[block] = list(accumulate(lengths, initial=0))
         return found
 
-    def _written(self, day: int) -> list[Span]:
-        if day in self._dates:
-            return self._dates[day]
-        return [(0, DAY_MINUTES)] if self._week is None else self._week[date.fromordinal(day).weekday()]
+    def _open(self, day: int) -> list[Span]:
+        """Return when it is open on a day, from its midnight to the next one; no two spans touch the same time."""
+        found = self._days.get(day)
+        if found is not None:
+            return found
+        midnight, next_midnight = first_shown(self._zone, day, 0), first_shown(self._zone, day + 1, 0)
+        open_spans: list[Span] = []
+        # A span that passes midnight belongs to the day it begins on.
+        for begin, end in sorted(
+            (first_shown(self._zone, of_day, begin), first_shown(self._zone, of_day, end))
+            for of_day in (day - 1, day)
+            for begin, end in self._written(of_day)
+        ):
+            after = max(begin, midnight, open_spans[-1].end_ms if open_spans else midnight)
+            if after < min(end, next_midnight):
+                open_spans.append(Span(after, min(end, next_midnight)))
+        for closed in self._closures:
+            open_spans = [
+                Span(begin, end)
+                for each in open_spans
+                for begin, end in ((each.start_ms, min(each.end_ms, closed.start_ms)), (max(each.start_ms, closed.end_ms), each.end_ms))
+                if begin < end
+            ]
+        if len(self._days) >= _REMEMBERED:
+            self._days.clear()
+        self._days[day] = open_spans
+        return open_spans
 
-    def _instant(self, day: int, minutes: int) -> int:
-        """Return when the wall clock first shows a time or a later one: of two moments the first, and in a gap its end."""
-        local = datetime.combine(date.fromordinal(day) + timedelta(days=minutes // DAY_MINUTES), time(), self._zone)
-        local = local.replace(hour=minutes % DAY_MINUTES // 60, minute=minutes % 60)
-        instant = local.astimezone(UTC)
-        if instant.astimezone(self._zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-            return to_ms(instant)
-        # Skipped as clocks were set forward, which happened between the two readings of it: on the old clock and on the new.
-        early, late = to_ms(local.replace(fold=1).astimezone(UTC)), to_ms(instant)
-        before = from_ms(early).astimezone(self._zone).utcoffset()
-        while late - early > 1:
-            middle = (early + late) // 2
-            if from_ms(middle).astimezone(self._zone).utcoffset() == before:
-                early = middle
-            else:
-                late = middle
-        return late
+    def _written(self, day: int) -> list[Minutes]:
+        on = date.fromordinal(day)
+        for said in self._said:
+            if isinstance(said, str):
+                if day in holiday_dates(said, on.year):
+                    return []
+            elif day in said:
+                return said[day]
+        return [(0, DAY_MINUTES)] if self._week is None else self._week[on.weekday()]
+
+
+def hours_of_queue(configuration: Configuration, name: str) -> OpeningHours | None:
+    """Return a queue's own hours and, for what they leave open, its site's; None if the queue is not configured."""
+    queue = configuration.queues.get(name)
+    if queue is None:
+        return None
+    site = configuration.sites.get(queue.site) if queue.site is not None else None
+    hours = [queue, *([site] if site is not None else [])]
+    return OpeningHours(configuration.zone_of_site(queue.site), hours, Exceptions(configuration).closures("queue", name))
+
+
+def business_clocks(configuration: Configuration) -> dict[str, OpeningHours]:
+    """Return the hours of the queues whose times are measured on the business clock."""
+    named = [name for name, queue in configuration.queues.items() if queue.clock == "business"]
+    return {name: hours for name in named if (hours := hours_of_queue(configuration, name)) is not None}
 
 
 def opening_of(configuration: Configuration) -> Callable[[str, int], bool]:
@@ -96,14 +157,12 @@ def opening_of(configuration: Configuration) -> Callable[[str, int], bool]:
 
     def of_site(name: str | None) -> OpeningHours | None:
         site = configuration.sites.get(name) if name is not None else None
-        return None if site is None else OpeningHours(configuration.zone_of_site(name), [site])
+        if site is None or name is None:
+            return None
+        return OpeningHours(configuration.zone_of_site(name), [site], Exceptions(configuration).closures("site", name))
 
     def of_queue(name: str) -> OpeningHours | None:
-        queue = configuration.queues.get(name)
-        if queue is None:
-            return None
-        site = configuration.sites.get(queue.site) if queue.site is not None else None
-        return OpeningHours(configuration.zone_of_site(queue.site), [queue, *([site] if site is not None else [])])
+        return hours_of_queue(configuration, name)
 
     def places(scope: str) -> list[OpeningHours]:
         kind, name = scope.split(":", 1)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from schemas.times import format_ms
 from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendar, Span
+from streams.windows.dated import Dated
+from streams.windows.exceptions import Exceptions
 from streams.windows.kpis import contact_kpis, people_kpis
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
-from streams.windows.slices import CELL_MS, PANE_MS, pane_of
+from streams.windows.slices import PANE_MS, pane_of
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class RollUp:
         self._origins: dict[tuple[str, int], int] = {}
         self._progress: dict[tuple[str, int], dict[str, Any]] = {}
         self._progress_changed = False
+        self.dated = Dated(configuration)
+        self._exceptions = Exceptions(configuration)
         self.alerts = Alerts(configuration)
         self.scopes: dict[tuple[str, str | None], ScopeState] = {}
         self._calendars: dict[tuple[str, str], Calendar] = {}
@@ -89,9 +93,15 @@ class RollUp:
 
     def _apply_slice(self, kind: str, state: ScopeState, origin: int, start: int, value: dict[str, Any] | None) -> None:
         is_pane = kind == "pane"
-        if not is_pane and kind != ("cell" if state.about_people else "cohort"):
+        cells = state.cells
+        if is_pane:
+            parts = state.pane_parts
+        elif kind == ("cell" if state.about_people else "cohort"):
+            parts = state.cell_parts
+        elif kind == "cell" and self.dated.by_outcome:
+            parts, cells = state.outcome_parts, state.outcome_cells
+        else:
             return
-        parts = state.pane_parts if is_pane else state.cell_parts
         if value is None:
             parts.drop(start, origin)  # The source gave it up: it is older than any window that is still served.
             return
@@ -99,8 +109,9 @@ class RollUp:
         if is_pane:
             state.trailing_changed |= state.trailing.change(start, difference)
         elif not self._given_up(start):
-            add_counts(state.cells.setdefault(start, {}), difference)
+            add_counts(cells.setdefault(start, {}), difference)
             state.changed_cells.add(start)
+            self.dated.met(start)
 
     def _given_up(self, start_ms: int) -> bool:
         return self._keep_ms is not None and self.complete_through is not None and start_ms < self.complete_through - self._keep_ms
@@ -111,6 +122,7 @@ class RollUp:
             calendar, definition = self._rules_of(scope)
             watches = self.alerts.watches_of(scope, channel, definition)
             state = self.scopes[scope, channel] = ScopeState(scope, channel, calendar, definition, tuple(self._lengths), watches)
+            state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
         return state
 
     def _rules_of(self, scope: str) -> tuple[Calendar, ServiceLevelDefinition]:
@@ -189,6 +201,7 @@ class RollUp:
         contacts, people = self._through(self._contact_sources), self._through(self._agent_sources)
         self.complete_through = None if contacts is None or people is None else min(contacts, people)
         self._people_hi = None if people is None else pane_of(people)
+        self.dated.take_progress(self._progress.values())
 
     def _through(self, sources: tuple[tuple[str, int], ...]) -> int | None:
         through: list[int] = []
@@ -240,7 +253,10 @@ class RollUp:
             "counts": dict(sorted(sums.items())),
         }
         key = state.window_key(name)
-        return (key if trailing else f"{key}|{span.start_ms}"), record
+        if trailing:
+            return key, record
+        record.update(self.dated.otherwise(state, name, span))
+        return f"{key}|{span.start_ms}", record
 
     def _is_final(self, state: ScopeState, span: Span, sums: Counts) -> bool:
         """Say whether only a late event could still change the window."""
@@ -251,29 +267,15 @@ class RollUp:
         decided = sum(number for field, number in sums.items() if field in {"answered", "abandoned"} or field.startswith("flow_out_"))
         return decided >= sums.get("offered", 0) and sums.get("handled", 0) >= sums.get("answered", 0)
 
-    def cell_windows(self, state: ScopeState, cell_ms: int) -> Iterator[tuple[str, Span]]:
-        """Yield the intervals and the day that hold a cell."""
-        for minutes in self._configuration.counting.interval_minutes:
-            yield f"interval_{minutes}m", state.calendar.interval(cell_ms, minutes)
-        yield "day", state.calendar.day(cell_ms)
-
-    @staticmethod
-    def sum_cells(state: ScopeState, span: Span) -> Counts:
-        """Return the sums of the cells in a span."""
-        total: Counts = {}
-        for start in range(span.start_ms, span.end_ms, CELL_MS):
-            add_counts(total, state.cells.get(start, {}))
-        return total
-
     def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        windows = {window for cell in state.changed_cells for window in self.cell_windows(state, cell)}
+        windows = {window for cell in state.changed_cells for window in self.dated.windows(state, cell)}
         state.changed_cells = set()
         for name, span in sorted(windows):
             if not self._given_up(span.start_ms):
                 yield from self._publish_span(state, name, span)
 
     def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        key, record = self._window_record(state, name, span, self.sum_cells(state, span))
+        key, record = self._window_record(state, name, span, self.dated.sums(state.cells, span))
         if record["final"]:
             self._open.pop(key, None)
         else:
@@ -298,8 +300,9 @@ class RollUp:
         for key in self._published.give_up(through - self._keep_ms - _STAY_MS):
             yield key, None
         for state in self.scopes.values():
-            for cell in [cell for cell in state.cells if self._given_up(cell)]:
-                del state.cells[cell]
+            for cells in (state.cells, state.outcome_cells):
+                for cell in [cell for cell in cells if self._given_up(cell)]:
+                    del cells[cell]
 
     def _sources(self) -> tuple[dict[str, int], list[str]]:
         """Return the last sign of life of every source, and those that are stale wherever they are known."""

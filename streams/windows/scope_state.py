@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streams.configuration.models import ServiceLevelDefinition
     from streams.windows.alerts import Watch
     from streams.windows.calendar import Calendar
+    from streams.windows.exceptions import Exceptional
 
 __all__ = ["ScopeState"]
 
@@ -42,12 +43,17 @@ class ScopeState:
         self.trailing = TrailingSums(lengths_ms)
         #: start of the cell → sums, by offer for contacts, by outcome for people
         self.cells: dict[int, Counts] = {}
+        #: for contacts by outcome too, if that is asked for
+        self.outcome_cells: dict[int, Counts] = {}
+        self.outcome_parts = Parts(packed=True)
         self.pane_parts = Parts(packed=False)
         self.cell_parts = Parts(packed=True)
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
         self.trailing_changed = True
         self.now_changed = True
+        #: what disturbs its calendar
+        self.exceptions: tuple[Exceptional, ...] = ()
 
     @property
     def about_people(self) -> bool:

@@ -1,13 +1,20 @@
-"""Slices of event time: panes of 10 seconds, cells of 15 minutes, in integer milliseconds."""
+"""Slices of event time: panes of 10 seconds, cells of 15 or 5 minutes, in integer milliseconds."""
 
 from __future__ import annotations
 
-__all__ = ["CELL_MS", "PANE_MS", "cell_of", "pane_of"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+
+__all__ = ["CELL_MS", "GRAIN_MS", "PANE_MS", "cell_ms_of", "cell_of", "pane_of"]
 
 #: Length of a pane in milliseconds: the smallest slice of event time that is counted.
 PANE_MS = 10_000
-#: Length of a cell in milliseconds: what intervals and days are made of. Every zone's offset is a multiple of it.
+#: Length of a cell in milliseconds, unless a shorter interval is configured: what intervals and days are made of.
 CELL_MS = 900_000
+#: No cell is shorter. Every zone's offset is a multiple of it, and so is every interval.
+GRAIN_MS = 300_000
 
 
 def pane_of(at_ms: int) -> int:
@@ -15,6 +22,11 @@ def pane_of(at_ms: int) -> int:
     return at_ms - at_ms % PANE_MS
 
 
-def cell_of(at_ms: int) -> int:
+def cell_of(at_ms: int, cell_ms: int = CELL_MS) -> int:
     """Return the start of the cell that holds an instant."""
-    return at_ms - at_ms % CELL_MS
+    return at_ms - at_ms % cell_ms
+
+
+def cell_ms_of(configuration: Configuration) -> int:
+    """Return the length of a cell: as the shortest interval asks, and 15 minutes at most."""
+    return min(CELL_MS, *(60_000 * minutes for minutes in configuration.counting.interval_minutes or (15,)))

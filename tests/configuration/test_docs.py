@@ -37,7 +37,7 @@ def test_every_key_is_explained(model: type[BaseModel]) -> None:
     rows = table_of(model.__name__)
 
     assert TEXT.count(f"<!-- keys: {model.__name__} -->") == 1
-    assert set(rows) == set(model.model_fields) - inherited
+    assert set(rows) == {field.alias or name for name, field in model.model_fields.items()} - inherited
     assert all(row[3].strip(" |").endswith(".") for row in rows.values())
 
 

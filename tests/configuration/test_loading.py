@@ -148,7 +148,7 @@ class TestBad:
                 "  interval_minutes: [15, 20]",
                 23,
                 "counting.interval_minutes.1",
-                "found 20; permitted: 15, 30, 60",
+                "found 20; permitted: 5, 15, 30, 60",
             ),
         ],
     )

@@ -1,0 +1,41 @@
+"""Public holidays by country, from the ``holidays`` package: substitute days included, nothing fetched."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Final
+
+import holidays
+from pydantic import AfterValidator, Field
+
+from streams.configuration.base import PERMITTED, nearest, refuse
+
+__all__ = ["HolidayCalendar", "holiday_dates"]
+
+_FORMAT: Final = "holiday calendar"
+PERMITTED[_FORMAT] = "a country such as JP, or a part of one such as DE-BE, by its codes of ISO 3166"
+
+
+def _known(name: str) -> str:
+    countries = holidays.list_supported_countries(include_aliases=False)
+    country, dash, part = name.partition("-")
+    if country not in countries:
+        message = f"unknown holiday calendar {name!r}{nearest(country, countries)}; permitted: {', '.join(sorted(countries))}"
+        raise refuse(message)
+    parts = [f"{country}-{each}" for each in countries[country]]
+    if dash and f"{country}-{part}" not in parts:
+        message = f"unknown holiday calendar {name!r}{nearest(name, parts)}; permitted: {', '.join([country, *sorted(parts)])}"
+        raise refuse(message)
+    return name
+
+
+#: ``JP`` or ``DE-BE``.
+HolidayCalendar = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"format": _FORMAT})]
+
+
+@lru_cache(maxsize=1024)
+def holiday_dates(calendar: str, year: int) -> frozenset[int]:
+    """Return the public holidays of a year as ordinals of their dates."""
+    country, _, part = calendar.partition("-")
+    found = holidays.country_holidays(country, subdiv=part or None, years=year, expand=False)
+    return frozenset(day.toordinal() for day in found)

@@ -1,0 +1,81 @@
+"""Intervals and days: which ones a cell belongs to, the sums of their cells, and what they say beside their figures by offer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streams.windows.kpis import contact_kpis, people_kpis
+from streams.windows.slices import CELL_MS, GRAIN_MS, cell_ms_of
+from streams.windows.sums import Counts, add_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from streams.configuration import Configuration
+    from streams.windows.calendar import Span
+    from streams.windows.scope_state import ScopeState
+
+__all__ = ["Dated"]
+
+_LONG_AGO_MS = -(1 << 60)
+
+
+class Dated:
+    """What a configuration makes of cells, and what is left of a former one (``docs/counting.md`` section 15)."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._minutes = configuration.counting.interval_minutes
+        self.by_outcome = "outcome" in configuration.counting.attribution
+        self._cell_ms = self._step_ms = cell_ms_of(configuration)
+        #: before these, cells are longer than now, or not complete by outcome
+        self._fine_from = self._outcome_from = _LONG_AGO_MS
+
+    def take_progress(self, progress: Iterable[Mapping[str, Any]]) -> None:
+        """Take note since when the source partitions have counted as this configuration asks."""
+        told = list(progress)
+        self._fine_from, self._outcome_from = (
+            max((each.get(name) or _LONG_AGO_MS for each in told), default=_LONG_AGO_MS) for name in ("fine_from_ms", "outcome_from_ms")
+        )
+
+    def met(self, start_ms: int) -> None:
+        """Take note of a cell that there is: of a finer configuration, all sums must step by its length."""
+        if start_ms % self._step_ms:
+            self._step_ms = GRAIN_MS
+
+    def windows(self, state: ScopeState, cell_ms: int) -> Iterator[tuple[str, Span]]:
+        """Yield the intervals and the day that hold a cell."""
+        for minutes in self._minutes:
+            span = state.calendar.interval(cell_ms, minutes)
+            if span.start_ms >= self._fine_from or 60_000 * minutes >= CELL_MS:
+                yield f"interval_{minutes}m", span
+        yield "day", state.calendar.day(cell_ms)
+
+    def sums(self, cells: Mapping[int, Counts], span: Span) -> Counts:
+        """Return the sums of the cells in a span."""
+        total: Counts = {}
+        for start in range(span.start_ms, span.end_ms, self._step_ms):
+            add_counts(total, cells.get(start, {}))
+        return total
+
+    def otherwise(self, state: ScopeState, name: str, span: Span) -> dict[str, Any]:
+        """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions."""
+        told: dict[str, Any] = {}
+        if self.by_outcome and not state.about_people and span.start_ms >= self._outcome_from:
+            sums = self.sums(state.outcome_cells, span)
+            told["by_outcome"] = {"kpis": dict(contact_kpis(sums, state.definition, state.channel or "", by_offer=False))}
+        touching = [each for each in state.exceptions if each.touches(*span)]
+        if touching:
+            told["exceptions"] = list(dict.fromkeys(each.name for each in touching))
+        if touching and name == "day":
+            left = {
+                start: counts
+                for start, counts in state.cells.items()
+                if span.start_ms <= start < span.end_ms and not any(each.touches(start, self._end(start)) for each in touching)
+            }
+            sums = self.sums(left, span)
+            kpis = people_kpis(sums) if state.about_people else contact_kpis(sums, state.definition, state.channel or "", by_offer=True)
+            told["without_exceptions"] = {"kpis": dict(kpis)}
+        return told
+
+    def _end(self, cell_ms: int) -> int:
+        return cell_ms + (CELL_MS if cell_ms < self._fine_from and cell_ms % CELL_MS == 0 else self._cell_ms)
