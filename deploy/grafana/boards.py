@@ -131,6 +131,14 @@ def _still_to_do(select: str) -> list[Panel]:
     ]
 
 
+def _attainment() -> Panel:
+    """Return how far every target is attained, each in the window that it is for; more than the whole is possible."""
+    kpi = KPI_BY_ID["target_attainment"]
+    query = _newest(metrics_of(kpi)[0].name, 'scope_kind=~".+", window=~".+"')
+    legend = "{{kpi}} {{scope}} {{channel}} {{window}}"
+    return _figure(kpi.id, "", legend, queries=(Query(query, legend),), kind="bargauge", width=24, maximum=None)
+
+
 def _wallboard() -> dict[str, Any]:
     total, queues = 'scope_kind="total", channel=~"$channel"', 'scope_kind="queue", channel=~"$channel"'
     small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
@@ -173,6 +181,7 @@ def _wallboard() -> dict[str, Any]:
                     _figure("waiting", queues, "{{scope}} {{channel}}", width=12),
                 ],
             ),
+            ("Targets", [_attainment()]),
             ("Still to do", _still_to_do(total)),
             (
                 "People",

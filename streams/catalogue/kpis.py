@@ -7,6 +7,7 @@ from streams.catalogue.entries.handling import HANDLING
 from streams.catalogue.entries.now import NOW
 from streams.catalogue.entries.opinions import OPINIONS
 from streams.catalogue.entries.people import PEOPLE
+from streams.catalogue.entries.targets import TARGETS
 from streams.catalogue.entries.waiting import WAITING
 from streams.catalogue.model import AGENT_STATES, DIMENSIONS, Dimension, Direction, Kpi, Subject, Unit, WindowKind
 
@@ -25,7 +26,7 @@ __all__ = [
     "window_label",
 ]
 
-KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *OPINIONS, *PEOPLE, *NOW)
+KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *OPINIONS, *PEOPLE, *NOW, *TARGETS)
 
 KPI_BY_ID: dict[str, Kpi] = {kpi.id: kpi for kpi in KPIS}
 

@@ -28,8 +28,8 @@ Unit = Literal["contacts", "seconds", "ratio", "agents", "offers", "score", "cou
 Direction = Literal["up", "down", "none"]
 Part = Literal["value", "numerator", "denominator", "coverage"]
 WindowKind = Literal["trailing", "interval", "day", "now"]
-#: What a figure is about. Contacts have a channel; people and customers have none.
-Subject = Literal["contacts", "people", "customers"]
+#: What a figure is about. Contacts have a channel; people and customers have none; a target is about any of them.
+Subject = Literal["contacts", "people", "customers", "targets"]
 #: By what a figure is served; beside these in total, unless it is served by agent or customer alone.
 Dimension = Literal["queue", "channel", "department", "business", "site", "team", "agent", "customer"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
@@ -45,6 +45,7 @@ _USUAL: Final[dict[Subject, tuple[Dimension, ...]]] = {
     "contacts": ("queue", "channel", "department", "business", "site"),
     "people": ("business", "site", "team"),
     "customers": ("business",),
+    "targets": ("queue", "channel", "department", "business", "site", "team"),
 }
 
 
@@ -57,6 +58,7 @@ class Kpi:
     ``numerator_unit`` and ``denominator_unit`` are set for ratios and means, which are never served without them.
     ``measured`` marks figures whose coverage can be below 1, because not every source reports what they need.
     ``by`` says by what it is served, where that is not what is usual for its subject.
+    ``per_channel`` marks figures of which several channels are never put together.
     ``definition_dependent`` marks figures computed by a definition of the configuration; records name it with its version.
     ``horizon`` is the setting, or the fixed time, for which a figure stays provisional after its window; None where none does.
     """
@@ -77,6 +79,7 @@ class Kpi:
     denominator_unit: Unit | None = None
     measured: bool = False
     by: tuple[Dimension, ...] | None = None
+    per_channel: bool = False
     definition_dependent: bool = False
     horizon: str | None = None
 

@@ -38,7 +38,9 @@ class ServingMetric:
 def labels_of(kpi: Kpi) -> tuple[str, ...]:
     """Return the label names of a KPI's gauges."""
     labels = ["scope_kind", "scope"]
-    if kpi.subject == "contacts":
+    if kpi.subject == "targets":
+        labels.insert(0, "kpi")
+    if kpi.subject in {"contacts", "targets"}:
         labels.append("channel")
     labels.append("state" if kpi.id == "agents_by_state" else "window")
     return tuple(label for label in labels if label != "window" or "now" not in kpi.windows)
@@ -58,7 +60,8 @@ def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
     for part, part_unit in units:
         suffix = "seconds" if part_unit == "seconds" else ""
         name = "_".join(filter(None, (stem, part, suffix)))
-        metrics.append(Metric(name, part, suffix, f"{_capitalized(part)} of {kpi.metric} ({part_unit}). {_PARTS_HELP}"))
+        about = f"in the unit of the figure. {_NOT_SUMMABLE}" if kpi.subject == "targets" else f"({part_unit}). {_PARTS_HELP}"
+        metrics.append(Metric(name, part, suffix, f"{_capitalized(part)} of {kpi.metric} {about}"))
     if kpi.measured:
         text = f"Measured share of what {kpi.metric} is about, 0 to 1; below 1 some sources do not report it. {_NOT_SUMMABLE}"
         metrics.append(Metric(f"{stem}_coverage_ratio", "coverage", "ratio", text))

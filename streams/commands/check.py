@@ -80,6 +80,7 @@ def _of_configuration(configuration: Configuration) -> dict[str, int]:
         "teams": len(configuration.teams),
         "people": len(configuration.people),
         "alerts": len(configuration.alerts),
+        "targets": len(configuration.targets),
     }
 
 

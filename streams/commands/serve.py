@@ -15,6 +15,7 @@ from streams.configuration.file import ConfigurationFile
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
+from streams.windows.targets import terms_of
 
 if TYPE_CHECKING:
     import argparse
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
             port=args.port,
             windows=windows,
             targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},
+            kpi_targets=terms_of(configuration),
             fed_by={
                 f"{kind}:{name}": place.sources
                 for kind, places in (("queue", configuration.queues), ("team", configuration.teams))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from streams.configuration.models import Configuration
 
-__all__ = ["AlertRule", "ScopePattern", "wrong_rules"]
+__all__ = ["AlertRule", "ScopePattern", "configured_scopes", "wrong_rules"]
 
 _SCOPE: Final = r"^(queue|department|business|site|team|total):.+$"
 PERMITTED[_SCOPE] = "queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all, where * stands for anything"
@@ -80,8 +80,11 @@ class AlertRule(Model):
     def _agrees_with_itself(self) -> AlertRule:
         kpi = KPI_BY_ID.get(self.kpi)
         if kpi is None:
-            known = ", ".join(name for name in KPI_BY_ID if name != _NO_SINGLE_FIGURE)
+            known = ", ".join(name for name, each in KPI_BY_ID.items() if name != _NO_SINGLE_FIGURE and each.subject != "targets")
             msg = f"unknown kpi {self.kpi!r}{nearest(self.kpi, KPI_BY_ID)}; permitted: {known}"
+            raise ValueError(msg)
+        if kpi.subject == "targets":
+            msg = f"{self.kpi} is made where figures are served; permitted: a rule about the figure itself"
             raise ValueError(msg)
         if self.kpi == _NO_SINGLE_FIGURE:
             msg = f"{self.kpi} is no single figure"
@@ -145,7 +148,7 @@ def _wrong(rule: AlertRule, configuration: Configuration) -> Iterator[tuple[tupl
             f"{rule.window!r} is not among the trailing windows{nearest(rule.window, windows)}; permitted: {', '.join(windows)}",
         )
     people = KPI_BY_ID[rule.kpi].subject == "people"
-    known = _scopes(configuration)
+    known = configured_scopes(configuration)
     for number, pattern in enumerate(rule.scopes):
         kind = pattern.partition(":")[0]
         served = ", ".join(_SCOPES_OF_PEOPLE if people else _SCOPES_OF_CONTACTS)
@@ -162,7 +165,7 @@ def _wrong(rule: AlertRule, configuration: Configuration) -> Iterator[tuple[tupl
         yield ("below",), "no queue that this rule is about has a target"
 
 
-def _scopes(configuration: Configuration) -> dict[str, list[str]]:
+def configured_scopes(configuration: Configuration) -> dict[str, list[str]]:
     """Return the configured scopes by kind."""
     queues, teams = configuration.queues, configuration.teams
     names = {

@@ -17,6 +17,7 @@ from streams.configuration.loading import configuration_schema
 from streams.configuration.models import Configuration, CountingSettings
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
+from streams.configuration.targets import Target
 from streams.configuration.wording import permitted
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     CalendarException,
     CountingSettings,
     AlertRule,
+    Target,
     DeadLetterLimits,
 )
 

@@ -16,6 +16,7 @@ from streams.configuration.consistency import inconsistencies
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
+from streams.configuration.targets import Target, wrong_targets
 
 __all__ = [
     "INCONSISTENT",
@@ -105,6 +106,8 @@ class Configuration(Model):
     """How long is waited for what, and which windows there are."""
     alerts: dict[Name, AlertRule] = Field(default_factory=dict)
     """Rules by name: when an alert fires and clears."""
+    targets: Annotated[tuple[Target, ...], Field(strict=False)] = ()
+    """What figures are to reach, where, and by when; a queue's `target` is one for its service level."""
     dead_letters: DeadLetterLimits = DeadLetterLimits()
     """How much may be bad before a worker stops."""
 
@@ -114,7 +117,7 @@ class Configuration(Model):
             InitErrorDetails(type=PydanticCustomError(INCONSISTENT, "{reason}", {"reason": each.reason}), loc=each.at, input=None)
             for each in inconsistencies(self.model_dump(by_alias=True))
         ]
-        wrong += [InitErrorDetails(type=refuse(reason), loc=at, input=None) for at, reason in wrong_rules(self)]
+        wrong += [InitErrorDetails(type=refuse(reason), loc=at, input=None) for at, reason in (*wrong_rules(self), *wrong_targets(self))]
         if wrong:
             raise ValidationError.from_exception_data(type(self).__name__, wrong)
         return self

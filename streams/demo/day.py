@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -43,6 +43,10 @@ def configuration_text(opened_ms: int, added: Path | None = None) -> str:
     # A zone in which it was between midnight and one o'clock; the signs of Etc/GMT are the other way round.
     hour = opened.hour
     configuration["default_zone"] = f"Etc/GMT+{hour}" if hour <= _WEST_MOST else f"Etc/GMT-{24 - hour}"
+    for target in configuration["targets"]:
+        if "start_date" in target:
+            # A third of the way has passed whenever the demo is started.
+            target["start_date"], target["due"] = ((opened + timedelta(days=days)).date() for days in (-30, 60))
     if added is not None:
         _add(configuration, yaml.safe_load(added.read_text(encoding="utf-8")) or {})
     text: str = yaml.safe_dump(configuration, allow_unicode=True, sort_keys=False)

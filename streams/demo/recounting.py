@@ -50,6 +50,9 @@ class Recount(Protocol):
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
         """Return what goes on at as-of."""
 
+    def targets(self) -> dict[tuple[str, str, str, str], dict[str, float | None]]:
+        """Return the attainment of targets by KPI, scope, channel (empty: all) and window."""
+
 
 class Oracle(Protocol):
     """The module ``tests.oracle.recount``."""
@@ -149,6 +152,7 @@ class _Expected:
     def __init__(self, recount: Recount) -> None:
         self._recount = recount
         self.as_of_ms = recount.as_of_ms
+        self.targets = recount.targets()
         self._windows: dict[tuple[str, str | None, str], dict[str, dict[str, float | None]]] = {}
         self._now: dict[tuple[str, str | None], dict[str, Any]] = {}
 
@@ -171,14 +175,23 @@ def compare(scrape: Scrape, recount: Recount, configuration: Configuration) -> C
     result = Comparison()
     name_of = {window_label(name): name for name in _window_names(configuration)}
     seen: set[tuple[str, str, str | None, str | None]] = set()
+    targets: set[tuple[str, str, str, str]] = set()
     for served in scrape.figures():
         should = _should(expected, served, name_of)
-        seen.add((served.kpi, served.scope, served.channel, served.window))
+        if served.of is None:
+            seen.add((served.kpi, served.scope, served.channel, served.window))
+        else:
+            targets.add((served.of, served.scope, served.channel or "", name_of.get(served.window or "", served.window or "")))
         if _same(served.value, should):
             result.equal += 1
         else:
-            what = " ".join(filter(None, (served.kpi, served.part, "of", served.scope, served.channel, served.window, served.state)))
+            what = " ".join(
+                filter(None, (served.kpi, served.part, "of", served.of, served.scope, served.channel, served.window, served.state))
+            )
             result.differences.append(f"{what}: served {served.value!r}, recounted {should!r}")
+    for place, attained in expected.targets.items():
+        if attained["value"] is not None and place not in targets:
+            result.differences.append(f"target_attainment of {' '.join(place)}: not served, recounted {attained['value']!r}")
     for label in sorted({window for *_, window in seen if window is not None}):
         for scope, channel in recount.scopes():
             for kpi, figure in expected.window(scope, channel, name_of.get(label, label)).items():
@@ -195,6 +208,10 @@ def _window_names(configuration: Configuration) -> list[str]:
 
 
 def _should(expected: _Expected, served: Served, name_of: Mapping[str, str]) -> float | None:
+    if served.of is not None:
+        window = name_of.get(served.window or "", served.window or "")
+        attained = expected.targets.get((served.of, served.scope, served.channel or "", window))
+        return None if attained is None else attained[served.part]
     if served.window is not None:
         figures = expected.window(served.scope, served.channel, name_of.get(served.window, served.window))
         figure = figures.get(served.kpi)

@@ -32,6 +32,8 @@ class Served:
     window: str | None
     #: The state, of agents by state.
     state: str | None
+    #: Of a target, the figure that it is for.
+    of: str | None
     value: float
 
 
@@ -60,5 +62,6 @@ class Scrape:
                 kpi, part = known[sample.name]
                 labels = sample.labels
                 scope = f"{labels.get('scope_kind')}:{labels.get('scope')}"
-                found.append(Served(kpi, part, scope, labels.get("channel"), labels.get("window"), labels.get("state"), sample.value))
+                where = (scope, labels.get("channel"), labels.get("window"), labels.get("state"), labels.get("kpi"))
+                found.append(Served(kpi, part, *where, sample.value))
         return found

@@ -21,7 +21,11 @@ from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.figures import STALE_AFTER_SECONDS, Figures
-from streams.serving.trends import Trends
+from streams.serving.kept import Kept
+from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
+from streams.serving.targets import targets_of
+from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
+from streams.serving.trends import trends_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -99,6 +103,7 @@ class Serving:
             version=_version(),
             clients=len(self.clients),
             targets=figures.targets,
+            kpi_targets=figures.kpi_targets,
             alerts=figures.alerts.copy(),
             delivered=None if self.deliveries is None else self.deliveries.at(figures.clock()),
             file=self.file,
@@ -107,14 +112,17 @@ class Serving:
 
 _SERVING = web.AppKey("serving", Serving)
 _FEED = web.AppKey("feed", Feed)
-_TRENDS = web.AppKey("trends", Trends)
+_TRENDS = web.AppKey("trends", Kept)
+_TARGETS = web.AppKey("targets", Kept)
 
 
 def create_app(serving: Serving) -> web.Application:
     """Return the application; it feeds event streams from its start to its cleanup, and reads no topic by itself."""
     app = web.Application(middlewares=[_secured])
     app[_SERVING] = serving
-    app[_TRENDS] = Trends(serving.figures)
+    figures = serving.figures
+    app[_TRENDS] = Kept(figures, trends_of, TRENDS_KEPT_SECONDS)
+    app[_TARGETS] = Kept(figures, lambda store: targets_of(store, figures.kpi_targets), TARGETS_KEPT_SECONDS)
     app.cleanup_ctx.append(_feeding)
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/metrics", _metrics)
@@ -122,6 +130,7 @@ def create_app(serving: Serving) -> web.Application:
     app.router.add_get("/api/v1/queues/{queue:.+}", _queue)
     app.router.add_get("/api/v1/alerts", _alerts)
     app.router.add_get("/api/v1/trends", _trends)
+    app.router.add_get("/api/v1/targets", _targets)
     app.router.add_get("/api/v1/catalogue", _catalogue)
     app.router.add_get("/api/v1/events", _events, allow_head=False)
     app.router.add_get("/healthz", _alive)
@@ -187,6 +196,10 @@ async def _alerts(request: web.Request) -> web.Response:
 
 async def _trends(request: web.Request) -> web.Response:
     return await _compressed(request, _json(await request.app[_TRENDS].answer()))
+
+
+async def _targets(request: web.Request) -> web.Response:
+    return await _compressed(request, _json(await request.app[_TARGETS].answer()))
 
 
 async def _catalogue(request: web.Request) -> web.Response:

@@ -10,12 +10,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from schemas.metrics import NowFigures, WindowFigures
-from streams.catalogue import AGENT_STATES, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
+from streams.catalogue import AGENT_STATES, KPI_BY_ID, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
 from streams.serving.reload import configuration_families
 from streams.serving.store import Store
+from streams.serving.targets import judged_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from prometheus_client.core import Metric as Family
 
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from streams.serving.alerts import Alerts
     from streams.serving.deliveries import Delivered
     from streams.serving.store import Entry
+    from streams.windows.targets import Terms
 
 __all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Standing", "exposition"]
 
 #: The windows exported unless others are asked for.
 DEFAULT_WINDOWS = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m")
 
-_WINDOW_KPIS = tuple(kpi for kpi in KPIS if "now" not in kpi.windows)
+_WINDOW_KPIS = tuple(kpi for kpi in KPIS if "now" not in kpi.windows and kpi.subject != "targets")
 _NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows and kpi.metric is not None)
 #: What grows while nothing happens is reckoned at each scrape.
 _AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
@@ -61,6 +63,7 @@ class FigureCollector(Collector):
         version: str,
         clients: int = 0,
         targets: Mapping[str, float] | None = None,
+        kpi_targets: Sequence[Terms] = (),
         alerts: Alerts | None = None,
         delivered: Delivered | None = None,
         file: ConfigurationFile | None = None,
@@ -71,6 +74,7 @@ class FigureCollector(Collector):
         self._version = version
         self._clients = clients
         self._targets = targets or {}
+        self._kpi_targets = kpi_targets
         self._alerts = alerts
         self._delivered = delivered
         self._file = file
@@ -109,6 +113,7 @@ class FigureCollector(Collector):
         for kpi in _NOW_KPIS:
             yield self._now_family(kpi, nows)
         yield self._target_family(nows)
+        yield from self._attainments()
 
     def _target_family(self, nows: list[Entry]) -> Family:
         family = _labelled("contact_center_service_level_target_ratio")
@@ -117,6 +122,17 @@ class FigureCollector(Collector):
             if isinstance(record, NowFigures) and record.scope_kind == "queue" and record.channel and record.scope in self._targets:
                 family.add_metric([record.scope_kind, record.scope, record.channel], self._targets[record.scope])
         return family
+
+    def _attainments(self) -> Iterator[Family]:
+        kpi = KPI_BY_ID["target_attainment"]
+        judged = judged_targets(self._store, self._kpi_targets)
+        for metric in metrics_of(kpi):
+            family = GaugeMetricFamily(metric.name, metric.help, labels=labels_of(kpi), unit=metric.unit)
+            for terms, judgment, _ in judged:
+                if (value := judgment.attainment[metric.part]) is not None:
+                    window = "now" if terms.window is None else window_label(terms.window)
+                    family.add_metric([terms.kpi, terms.scope_kind, terms.scope, terms.channel or "", window], value)
+            yield family
 
     def _now_family(self, kpi: Kpi, nows: list[Entry]) -> Family:
         family = _family(kpi)

@@ -13,6 +13,7 @@ from schemas.times import format_ms
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
 from streams.serving.store import Store
+from streams.windows.targets import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,8 @@ class Figures:
     alerts: Alerts = field(default_factory=Alerts)
     #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it, where the configuration names them.
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
+    #: What figures are to reach, service levels of queues included.
+    kpi_targets: tuple[Terms, ...] = ()
 
     @property
     def age_seconds(self) -> float | None:

@@ -27,6 +27,7 @@ from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
+from streams.windows.targets import Terms
 
 if TYPE_CHECKING:
     from streams.configuration.file import Taken
@@ -52,6 +53,8 @@ class ServeSettings:
     windows: tuple[str, ...] = DEFAULT_WINDOWS
     #: Service level targets by queue, shown beside the figure; 0 to 1.
     targets: Mapping[str, float] = field(default_factory=dict)
+    #: What figures are to reach, service levels of queues included.
+    kpi_targets: tuple[Terms, ...] = ()
     #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it; where it is missing, any silent source makes its figures doubtful.
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
@@ -105,7 +108,7 @@ async def run_serve(
     if settings.webhook is not None:
         delivery = Delivery(settings.webhook, topic_prefix=prefix, clock=clock, zone=settings.zone, **kafka)
         followers.append(delivery.run)
-    figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by)
+    figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets)
     file = settings.file
     if file is not None:
         followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery)))
@@ -135,7 +138,7 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
     if settings.file is None or settings.of_configuration is None:
         return
     changed = settings.of_configuration(taken.configuration)
-    figures.targets, figures.fed_by = changed.targets, changed.fed_by
+    figures.targets, figures.kpi_targets, figures.fed_by = changed.targets, changed.kpi_targets, changed.fed_by
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)
     figures.store.tell_anew()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from schemas.metrics import NowFigures, ProgressFigures
 from schemas.times import parse_time_ms
-from streams.serving.figures import Figures
 
 if TYPE_CHECKING:
     from streams.serving.store import Store
 
-__all__ = ["WINDOW", "Trends", "trends_of"]
+__all__ = ["KEPT_SECONDS", "WINDOW", "trends_of"]
 
 #: The intervals shown: short enough to see a bad half hour, long enough to hold some contacts.
 WINDOW = "interval_15m"
@@ -21,7 +18,7 @@ WINDOW = "interval_15m"
 KEPT_SECONDS = 5.0
 
 
-def trends_of(store: Store, window: str = WINDOW) -> list[dict[str, Any]]:
+def trends_of(store: Store, window: str = WINDOW) -> dict[str, Any]:
     """Return the intervals since the begin of each queue's newest day, by channel and in order of time."""
     series: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     days: dict[tuple[str, str], int] = {}
@@ -42,7 +39,7 @@ def trends_of(store: Store, window: str = WINDOW) -> list[dict[str, Any]]:
                 "service_level": None if level is None else level.value,
                 "denominator": None if level is None else level.denominator,
             }
-    return [
+    trends = [
         {
             "queue": key[0],
             "channel": key[1],
@@ -50,24 +47,4 @@ def trends_of(store: Store, window: str = WINDOW) -> list[dict[str, Any]]:
         }
         for key, points in sorted(series.items())
     ]
-
-
-@dataclass(slots=True)
-class Trends:
-    """The answer for every page at once, made anew when the last one has got old; use it within one event loop."""
-
-    figures: Figures
-    _made: float | None = None
-    _answer: dict[str, Any] = field(default_factory=dict)
-    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def answer(self) -> dict[str, Any]:
-        """Return the header of that moment and the trends."""
-        async with self._making:
-            now = asyncio.get_running_loop().time()
-            if self._made is None or now - self._made >= KEPT_SECONDS:
-                header, store = self.figures.header(), self.figures.store.copy()
-                # A center of hundreds of queues holds tens of thousands of intervals: too long for the loop.
-                trends = await asyncio.to_thread(trends_of, store)
-                self._answer, self._made = {**header, "window": WINDOW, "trends": trends}, now
-            return self._answer
+    return {"window": window, "trends": trends}

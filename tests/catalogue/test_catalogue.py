@@ -60,7 +60,7 @@ def test_metric_names_follow_the_conventions(kpi: Kpi) -> None:
         assert "percent" not in metric.name
     assert {"scope_kind", "scope"} < set(labels_of(kpi))
     assert not {"agent", "customer"} & set(labels_of(kpi)), "figures of single people are not exported"
-    assert ("channel" in labels_of(kpi)) == (kpi.subject == "contacts")
+    assert ("channel" in labels_of(kpi)) == (kpi.subject in {"contacts", "targets"})
     assert ("window" in labels_of(kpi)) == (kpi.windows != ("now",))
 
 

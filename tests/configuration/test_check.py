@@ -74,6 +74,7 @@ class TestRight:
             ROOT / "deploy" / "contact-center.yaml",
             ROOT / "streams" / "demo" / "configuration.yaml",
             *(ROOT / "deploy" / "mappings").glob("*.yaml"),
+            *(ROOT / "deploy" / "examples").glob("*.yaml"),
         ]
 
         assert main(["check", *map(str, files)]) == 0

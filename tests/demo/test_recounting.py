@@ -41,6 +41,10 @@ class FakeRecount:
             return {"agents_by_state": {"idle": 3}}
         return {"waiting": 2, "longest_wait_seconds": None, "in_progress": 1}
 
+    def targets(self) -> dict[tuple[str, str, str, str], dict[str, float | None]]:
+        """See Recount."""
+        return {("asa", "queue:Orders", "", "trailing_15m"): {"value": 1.6, "numerator": 20.0, "denominator": 12.5, "coverage": 1.0}}
+
 
 def scrape_of(values: dict[Part, float], more: str = "") -> Scrape:
     """Return a scrape with parts of the speed of answer."""
@@ -56,16 +60,31 @@ def served(changed: dict[Part, float] | None = None) -> dict[Part, float]:
 
 def test_equal_figures() -> None:
     """Equal figures are counted as equal, and nothing else is said."""
-    comparison = compare(scrape_of(served()), FakeRecount(), Configuration())
+    comparison = compare(scrape_of(served(), attained(1.6)), FakeRecount(), Configuration())
 
     assert comparison.differences == []
-    assert comparison.equal == len(served()) >= 3
+    assert comparison.equal == len(served()) + 1 >= 4
+
+
+def attained(value: float) -> str:
+    """Return the sample of a target's attainment."""
+    metric = KPI_BY_ID["target_attainment"].metric
+    return f'{metric}{{kpi="asa",scope_kind="queue",scope="Orders",channel="",window="15m"}} {value}\n'
+
+
+def test_targets_are_compared() -> None:
+    """An attainment that differs and one that is not served are found, and the figure itself is not taken for it."""
+    (wrong,) = compare(scrape_of(served(), attained(1.5)), FakeRecount(), Configuration()).differences
+    (missing,) = compare(scrape_of(served()), FakeRecount(), Configuration()).differences
+
+    assert wrong == "target_attainment value of asa queue:Orders 15m: served 1.5, recounted 1.6"
+    assert missing == "target_attainment of asa queue:Orders  trailing_15m: not served, recounted 1.6"
 
 
 @pytest.mark.parametrize("part", ["value", "numerator", "denominator"])
 def test_wrong_part(part: Part) -> None:
     """A wrong part of a figure is found and named, with both numbers."""
-    comparison = compare(scrape_of(served({part: 13.0})), FakeRecount(), Configuration())
+    comparison = compare(scrape_of(served({part: 13.0}), attained(1.6)), FakeRecount(), Configuration())
 
     (difference,) = comparison.differences
     assert f"asa {part} of queue:Orders voice 15m" in difference
@@ -88,8 +107,8 @@ def test_figures_of_now() -> None:
     right = f'{waiting}{{{contacts}}} 2\n{states}{{scope_kind="team",scope="A",state="idle"}} 3\n'
     wrong = f'{waiting}{{{contacts}}} 3\n{states}{{scope_kind="team",scope="A",state="handling"}} 1\n{longest}{{{contacts}}} 4\n'
 
-    assert compare(Scrape(right), FakeRecount(), Configuration()).differences == []
-    assert len(compare(Scrape(wrong), FakeRecount(), Configuration()).differences) == 3
+    assert compare(Scrape(right + attained(1.6)), FakeRecount(), Configuration()).differences == []
+    assert len(compare(Scrape(wrong + attained(1.6)), FakeRecount(), Configuration()).differences) == 3
 
 
 def test_oracle_of_the_checkout() -> None:

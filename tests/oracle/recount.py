@@ -16,6 +16,7 @@ from streams.configuration.models import Configuration
 from tests.oracle.conversation import PANE_MS, Contribution, Standing, judge
 from tests.oracle.figures import Figure, contact_kpis, occupancy, sums, threshold_ms
 from tests.oracle.people import BOOKED, Stretch, follow
+from tests.oracle.targets import attainments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -218,6 +219,10 @@ class Recount:
             **{state: number[state] for state in BACKLOG},
             "backlog_oldest_since_ms": min((start for state in BACKLOG for start in times[state]), default=None),
         }
+
+    def targets(self) -> dict[tuple[str, str, str, str], Figure]:
+        """Return the attainment of the targets of days and trailing windows by KPI, scope, channel (empty: all) and window."""
+        return attainments(self)
 
     # ---- when
 

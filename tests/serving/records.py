@@ -245,7 +245,18 @@ class Stand:
 
     def serving(self, **changes: Any) -> Serving:
         """Return what an application needs to serve the store."""
-        return Serving(Figures(self.store, self, self.clock, changes.pop("targets", {}), self.alerts, changes.pop("fed_by", {})), **changes)
+        return Serving(
+            Figures(
+                self.store,
+                self,
+                self.clock,
+                changes.pop("targets", {}),
+                self.alerts,
+                changes.pop("fed_by", {}),
+                changes.pop("kpi_targets", ()),
+            ),
+            **changes,
+        )
 
 
 @contextlib.asynccontextmanager

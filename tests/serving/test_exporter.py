@@ -15,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from schemas.times import parse_time_ms
 from streams.catalogue import KPIS, SERVING_METRICS, kind_of_window, labels_of, metrics_of
 from streams.configuration.file import ConfigurationFile
+from streams.configuration.models import Configuration
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
+from streams.windows.targets import terms_of
 from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window
 from tests.support.require import require
 
@@ -25,6 +27,21 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).with_name("golden.prom")
 #: Targets of queues, one of them a queue that no record names.
 TARGETS = {"sales": 0.8, "nobody": 0.9}
+KPI_TARGETS = terms_of(
+    Configuration.model_validate(
+        {
+            "queues": {"sales": {}},
+            "teams": {"north": {}},
+            "targets": [
+                {"kpi": "asa", "scope": "queue:sales", "window": "trailing_15m", "unit": "seconds", "target": 20},
+                {"kpi": "csat", "scope": "queue:sales", "channel": "voice", "window": "trailing_15m", "unit": "score", "target": 5},
+                {"kpi": "waiting", "scope": "total:all", "unit": "contacts", "target": 1},
+                {"kpi": "occupancy", "scope": "team:north", "window": "trailing_15m", "unit": "percent", "low": 70, "high": 75},
+                {"kpi": "asa", "scope": "total:all", "unit": "seconds", "target": 20},
+            ],
+        }
+    )
+)
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -42,6 +59,7 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
         version="1.2.3",
         clients=4,
         targets=TARGETS,
+        kpi_targets=KPI_TARGETS,
         alerts=stand.alerts,
         delivered=stand.deliveries.at(stand.clock()),
         file=ConfigurationFile(Path(__file__).parents[2] / "deploy" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")),
@@ -110,6 +128,24 @@ def test_null_has_no_sample() -> None:
     assert f"contact_center_abandon_numerator{{{labels},window=15m}}" not in found
     assert found[f"contact_center_contacts_waiting{{{labels}}}"] == 0
     assert f"contact_center_longest_wait_seconds{{{labels}}}" not in found
+
+
+def test_attainment_of_targets() -> None:
+    """Targets whose figure is known: 20 of 18.4 s (25 of 23), 4.25 of 5, 1 of 2, 0.75 of 0.8125; no sample where nothing is known."""
+    found = {labels: value for labels, value in samples(text(whole_center())).items() if "target_attainment" in labels}
+    sales = "kpi=asa,scope=sales,scope_kind=queue,window=15m"
+    csat = "channel=voice,kpi=csat,scope=sales,scope_kind=queue,window=15m"
+    name = "contact_center_target_attainment"
+
+    assert {labels: value for labels, value in found.items() if "ratio" in labels and "coverage" not in labels} == {
+        f"{name}_ratio{{channel=,{sales}}}": 25 / 23,
+        f"{name}_ratio{{{csat}}}": 0.85,
+        f"{name}_ratio{{channel=,kpi=waiting,scope=all,scope_kind=total,window=now}}": 0.5,
+        f"{name}_ratio{{channel=,kpi=occupancy,scope=north,scope_kind=team,window=15m}}": 0.75 / 0.8125,
+    }
+    assert found[f"{name}_numerator{{channel=,{sales}}}"] == 20
+    assert found[f"{name}_denominator{{channel=,{sales}}}"] == 18.4
+    assert found[f"{name}_coverage_ratio{{{csat}}}"] == 0.8
 
 
 def test_every_metric_of_the_catalogue_is_exported() -> None:

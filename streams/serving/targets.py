@@ -1,0 +1,131 @@
+"""Targets beside the served figures: which records a target is about, and how its judgment is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.metrics import NowFigures, ProgressFigures, WindowFigures
+from schemas.times import format_ms, parse_time_ms
+from streams.catalogue import KPI_BY_ID, kind_of_window
+from streams.serving.store import Store
+from streams.windows.targets import Judgment, Terms, judged, together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.serving.store import Entry
+    from streams.windows.figures import Figure
+
+__all__ = ["KEPT_SECONDS", "Judged", "judged_targets", "targets_of"]
+
+#: What all pages ask for is made once in so many seconds.
+KEPT_SECONDS = 2.0
+_AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
+
+
+class Judged(NamedTuple):
+    """A target, and what its figure makes of it."""
+
+    terms: Terms
+    judgment: Judgment
+    #: Whether the figure may still change; None where there is none.
+    provisional: bool | None
+
+
+def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
+    """Return every target with its judgment as of the newest instant that any figure takes in."""
+    targets = list(targets)
+    wanted = {(each.scope_kind, each.scope) for each in targets}
+    by_scope: dict[tuple[str, str], list[Entry]] = {}
+    as_of = store.as_of_ms or 0
+    for entry in store.entries():
+        record = entry.record
+        # A record can be newer than the progress told once a second.
+        as_of = max(as_of, entry.as_of_ms or 0)
+        if not isinstance(record, ProgressFigures) and (record.scope_kind, record.scope) in wanted:
+            by_scope.setdefault((record.scope_kind, record.scope), []).append(entry)
+    return [_judged(store, terms, by_scope.get((terms.scope_kind, terms.scope), ()), as_of) for terms in targets]
+
+
+def _judged(store: Store, terms: Terms, entries: Iterable[Entry], as_of_ms: int) -> Judged:
+    newest: dict[str | None, Entry] = {}
+    for entry in _of(terms, entries, as_of_ms):
+        assert not isinstance(entry.record, ProgressFigures)  # noqa: S101 - chosen by the caller, said for the type checker
+        before = newest.get(entry.record.channel)
+        if before is None or (entry.window_end_ms or 0) > (before.window_end_ms or 0):
+            newest[entry.record.channel] = entry
+    found = [(entry, figure) for entry in newest.values() if (figure := _figure(store, terms.kpi, entry)) is not None]
+    figure = together(terms, [figure for _, figure in found])
+    open_ones = [not entry.record.final for entry, _ in found if isinstance(entry.record, WindowFigures)]
+    return Judged(terms, judged(terms, figure, as_of_ms), any(open_ones) if open_ones else None)
+
+
+def _of(terms: Terms, entries: Iterable[Entry], as_of_ms: int) -> Iterator[Entry]:
+    """Yield the records of the target's window that its figure may come from."""
+    kind = None if terms.window is None else kind_of_window(terms.window)
+    for entry in entries:
+        record = entry.record
+        if isinstance(record, ProgressFigures) or (terms.channel is not None and record.channel != terms.channel):
+            continue
+        if isinstance(record, NowFigures):
+            if terms.window is None:
+                yield entry
+        elif record.window == terms.window:
+            start, end = parse_time_ms(record.window_start), entry.window_end_ms or 0
+            running, last = start <= as_of_ms < end, end <= as_of_ms < end + (end - start)
+            if kind == "trailing" or (kind == "day" and running) or (kind == "interval" and last):
+                yield entry
+
+
+def _figure(store: Store, kpi: str, entry: Entry) -> Figure | None:
+    """Return the record's figure; None if the record is about something else."""
+    record = entry.record
+    if isinstance(record, WindowFigures):
+        found = record.kpis.get(kpi)
+        if found is None:
+            return None
+        return {"value": found.value, "numerator": found.numerator, "denominator": found.denominator, "coverage": found.coverage}
+    aging = _AGING.get(kpi)
+    value = getattr(record, kpi, None) if aging is None else aging(store, entry)
+    return None if value is None else {"value": value, "numerator": value, "denominator": None, "coverage": None}
+
+
+def targets_of(store: Store, targets: Iterable[Terms]) -> dict[str, Any]:
+    """Return all targets with their judgments, as the API says them; numbers in the unit of the KPI."""
+    return {"targets": [_document(each) for each in judged_targets(store, targets)]}
+
+
+def _document(each: Judged) -> dict[str, Any]:
+    terms, judgment = each.terms, each.judgment
+    kpi = KPI_BY_ID[terms.kpi]
+    numbers = {"target": terms.goal, "stretch": terms.stretch, "low": terms.low, "high": terms.high, "start_value": terms.start}
+    progress = judgment.progress
+    return {
+        "kpi": terms.kpi,
+        "scope_kind": terms.scope_kind,
+        "scope": terms.scope,
+        "channel": terms.channel,
+        "window": terms.window,
+        "of_queue": terms.of_queue,
+        "unit": kpi.unit,
+        "direction": kpi.direction,
+        **{name: None if number is None else float(number) for name, number in numbers.items()},
+        "start_date": terms.start_date,
+        "due": terms.due,
+        "figure": judgment.figure,
+        "provisional": each.provisional,
+        "attainment": judgment.attainment,
+        "standing": judgment.standing,
+        "met": judgment.met,
+        "stretch_met": judgment.stretch_met,
+        "margin": judgment.margin,
+        "progress": None
+        if progress is None
+        else {
+            **progress.figure,
+            "expected": progress.expected,
+            "on_track": progress.on_track,
+            "ahead": progress.ahead,
+            "projected_at": None if progress.projected_ms is None else format_ms(progress.projected_ms),
+        },
+    }
