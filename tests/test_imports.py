@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streams.engine.topics",
         "streams.connectors",
         "streams.serving",
+        "streams.columns",
         "streams.replay",
         "streams.worker",
     },

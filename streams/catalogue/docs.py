@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.catalogue.kpis import DIMENSIONS, KPIS, Dimension, Kpi
+from streams.catalogue.kpis import DIMENSIONS, KPIS, Kpi
 from streams.catalogue.prometheus import SERVING_METRICS, labels_of, metrics_of
+from streams.catalogue.words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,16 +19,6 @@ __all__ = ["PAGE", "main", "page"]
 #: The page in a checkout.
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
-_DIMENSIONS_JA: dict[Dimension, str] = {
-    "queue": "キュー別",
-    "channel": "チャネル別",
-    "department": "部門別",
-    "business": "事業別",
-    "site": "拠点別",
-    "team": "チーム別",
-    "agent": "担当者別",
-    "customer": "顧客別",
-}
 _DIRECTIONS = {"up": "higher is better", "down": "lower is better", "none": "–"}
 
 _INTRODUCTION = """<!-- Written by `python -m streams.catalogue.docs` from `streams/catalogue/`: change that. -->
@@ -36,6 +27,7 @@ _INTRODUCTION = """<!-- Written by `python -m streams.catalogue.docs` from `stre
 
 Every figure that Contact Streams serves, under the names used everywhere: metric topics, API, pages and Prometheus.
 How each is counted, event by event, is in [counting.md](counting.md), which is normative.
+`contact-streams metrics` and `GET /api/v1/catalogue` say what this page says.
 
 ## Reading them
 
@@ -108,7 +100,7 @@ def _by_dimension() -> Iterable[str]:
     """Yield a section for each dimension: what is served by it."""
     for dimension in DIMENSIONS:
         ids = tuple(kpi.id for kpi in KPIS if dimension in kpi.dimensions)
-        yield f"\n#### By {dimension} ({_DIMENSIONS_JA[dimension]})\n\n{_code(ids)}\n"
+        yield f"\n#### By {dimension} ({WORDS['ja'][f'by.{dimension}']}別)\n\n{_code(ids)}\n"
 
 
 def _code(names: tuple[str, ...]) -> str:

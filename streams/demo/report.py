@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Final
-from unicodedata import east_asian_width
 
+from streams.columns import aligned
 from streams.demo.simulator.center import QUEUES, TEAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from streams.demo.scrape import Scrape
 
 __all__ = ["alerts", "missing_figures", "table"]
@@ -69,7 +67,7 @@ def table(scrape: Scrape) -> str:
             rows.append([queue.name, *(values.text(kpi, scope, "voice", window) for window in _SHOWN for kpi, _ in _COLUMNS)])
     teams = [["Team", *(f"occupancy {window}" for window in _SHOWN)]]
     teams += [[team.name, *(values.text("occupancy", f"team:{team.name}", None, window) for window in _SHOWN)] for team in TEAMS]
-    return f"{_aligned(rows)}\n\n{_aligned(teams)}"
+    return f"{aligned(rows)}\n\n{aligned(teams)}"
 
 
 def alerts(scrape: Scrape) -> str:
@@ -77,17 +75,3 @@ def alerts(scrape: Scrape) -> str:
     firing = [sample.labels for sample in scrape.samples if sample.name == "contact_center_alert_firing" and sample.value]
     named = sorted(f"{each['rule']} ({each['severity']}) of {each['scope_kind']}:{each['scope']}" for each in firing)
     return f"Alerts firing: {', '.join(named) or 'none'}."
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        first, *rest = [(cell, " " * (width - _width(cell))) for cell, width in zip(row, widths, strict=True)]
-        lines.append("  ".join([first[0] + first[1], *(space + cell for cell, space in rest)]))
-    return "\n".join(lines)
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes: Japanese characters take two."""
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

@@ -11,7 +11,21 @@ import pytest
 
 from schemas.base import Channel
 from schemas.metrics import NowFigures, ScopeKind
-from streams.catalogue import AGENT_STATES, KPIS, SERVING_METRICS, WORDS, Kpi, kind_of_window, labels_of, metrics_of, window_label
+from streams.catalogue import (
+    AGENT_STATES,
+    DIMENSIONS,
+    KPIS,
+    SERVING_METRICS,
+    WORDS,
+    Direction,
+    Kpi,
+    Unit,
+    WindowKind,
+    kind_of_window,
+    labels_of,
+    metrics_of,
+    window_label,
+)
 
 COUNTING = Path(__file__).parents[2] / "docs" / "counting.md"
 
@@ -96,11 +110,15 @@ def test_words_have_the_same_blanks_in_both_languages() -> None:
         assert (name, blanks(english)) == (name, blanks(WORDS["ja"][name]))
 
 
-def test_every_channel_scope_and_state_has_a_word() -> None:
-    """No page falls back to an identifier for a channel, a kind of scope or a state."""
+def test_every_channel_scope_unit_and_state_has_a_word() -> None:
+    """No page falls back to an identifier for a channel, a kind of scope, a unit or a state."""
     wanted = {f"channel.{channel}" for channel in get_args(Channel)} | {f"scope.{kind}" for kind in get_args(ScopeKind)}
 
     wanted |= {f"state.{state}" for state in AGENT_STATES}
+    wanted |= {
+        f"{kind}.{name}" for kind, names in (("unit", Unit), ("good", Direction), ("windows", WindowKind)) for name in get_args(names)
+    }
+    wanted |= {f"by.{dimension}" for dimension in DIMENSIONS}
 
     assert wanted <= WORDS["en"].keys()
 

@@ -1,0 +1,26 @@
+"""Columns of text that stand under each other on a terminal, Japanese or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["aligned"]
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return the rows as lines; the first ``left`` columns stand on the left, the others on the right."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        padded = [(cell, " " * (width - _width(cell))) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join(cell + space if n < left else space + cell for n, (cell, space) in enumerate(padded)).rstrip())
+    return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Japanese characters take two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

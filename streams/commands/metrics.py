@@ -1,0 +1,95 @@
+"""``contact-streams metrics``: what every figure is, as the catalogue has it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final, get_args
+
+import orjson
+
+from streams.catalogue import DIMENSIONS, KPI_BY_ID, KPIS, LANGUAGES, WORDS, Kpi, Subject, Unit, described, metrics_of
+from streams.columns import aligned
+from streams.commands.common import fail
+from streams.configuration.consistency import nearest
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from streams.catalogue.words import Language
+
+__all__ = ["add_parser", "run"]
+
+_COLUMNS: Final = ("id", "name", "unit", "good", "windows", "by")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser(
+        "metrics",
+        help="list every figure: name, unit, direction, by what it is served",
+        description="Lists the figures that are served, as GET /api/v1/catalogue and docs/metrics.md do.",
+    )
+    parser.add_argument("--id", metavar="ID", help="all that is said of one figure")
+    parser.add_argument("--subject", choices=get_args(Subject), help="only figures about these")
+    parser.add_argument("--unit", choices=get_args(Unit), help="only figures in this unit")
+    parser.add_argument("--by", choices=DIMENSIONS, help="only figures that are served by this")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of names and meanings (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, in both languages")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the figures that were asked for."""
+    if args.id is not None and args.id not in KPI_BY_ID:
+        return fail(f"metrics: no figure {args.id!r}{nearest(args.id, KPI_BY_ID)}; contact-streams metrics lists them")
+    chosen = [kpi for kpi in KPIS if _asked_for(kpi, args)]
+    if args.json:
+        sys.stdout.write(orjson.dumps({"kpis": [described(kpi) for kpi in chosen]}, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif args.id is not None and chosen:
+        sys.stdout.writelines(f"{line}\n" for line in _about(chosen[0], args.lang))
+    else:
+        heading = [WORDS[args.lang][f"catalogue.{name}"] for name in _COLUMNS]
+        sys.stdout.write(aligned([heading, *(_row(kpi, args.lang) for kpi in chosen)], left=len(_COLUMNS)) + "\n")
+    return 0
+
+
+def _asked_for(kpi: Kpi, args: argparse.Namespace) -> bool:
+    return (
+        args.id in {None, kpi.id}
+        and args.subject in {None, kpi.subject}
+        and args.unit in {None, kpi.unit}
+        and (args.by is None or args.by in kpi.dimensions)
+    )
+
+
+def _row(kpi: Kpi, language: Language) -> list[str]:
+    words = WORDS[language]
+    name = kpi.ja if language == "ja" else kpi.en
+    return [kpi.id, name, words[f"unit.{kpi.unit}"], words[f"good.{kpi.direction}"], *_served(kpi, language)]
+
+
+def _served(kpi: Kpi, language: Language) -> tuple[str, str]:
+    words = WORDS[language]
+    windows = ", ".join(words[f"windows.{kind}"] for kind in kpi.windows)
+    return windows, ", ".join(words[f"by.{dimension}"] for dimension in kpi.dimensions)
+
+
+def _about(kpi: Kpi, language: Language) -> Iterator[str]:
+    words = WORDS[language]
+    yield f"{kpi.id}: {kpi.en} / {kpi.ja}"
+    yield kpi.meaning_ja if language == "ja" else kpi.meaning_en
+    windows, by = _served(kpi, language)
+    facts = {
+        "formula": kpi.formula,
+        "unit": words[f"unit.{kpi.unit}"],
+        "good": words[f"good.{kpi.direction}"],
+        "parts": ", ".join(kpi.parts),
+        "windows": windows,
+        "by": by,
+        "definition": words["yes"] if kpi.definition_dependent else words["no"],
+        "horizon": kpi.horizon or "–",
+        "source": kpi.source,
+        "prometheus": ", ".join(metric.name for metric in metrics_of(kpi)) or "–",
+    }
+    yield from aligned([[f"  {words[f'catalogue.{name}']}", text] for name, text in facts.items()], left=2).splitlines()
