@@ -15,6 +15,7 @@ from streams.configuration.file import ConfigurationFile
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
+from streams.windows.hours import business_clocks
 from streams.windows.targets import terms_of
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
                 for name, place in places.items()
                 if place.sources
             },
+            business=business_clocks(configuration),
             webhook=webhook,
             zone=configuration.default_zone,
             file=file,

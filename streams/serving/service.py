@@ -27,6 +27,7 @@ from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
+from streams.windows.hours import OpeningHours
 from streams.windows.targets import Terms
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class ServeSettings:
     kpi_targets: tuple[Terms, ...] = ()
     #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it; where it is missing, any silent source makes its figures doubtful.
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
+    #: Queue → when it is open, where the age of its backlog is on the business clock.
+    business: Mapping[str, OpeningHours] = field(default_factory=dict)
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     #: Where alerts are delivered to; None delivers none.
@@ -100,6 +103,7 @@ async def run_serve(
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     store = Store()
+    store.business = settings.business
     alerts = Alerts()
     prefix, kafka = settings.topic_prefix, _Kafka(bootstrap=settings.bootstrap, client_options=settings.client_options)
     readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))
@@ -139,6 +143,7 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
         return
     changed = settings.of_configuration(taken.configuration)
     figures.targets, figures.kpi_targets, figures.fed_by = changed.targets, changed.kpi_targets, changed.fed_by
+    figures.store.business = changed.business
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)
     figures.store.tell_anew()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -11,6 +12,11 @@ from schemas.metrics import MetricRecord, NowFigures, ProgressFigures, WindowFig
 from schemas.times import parse_time_ms
 from streams.serving import latest
 from streams.serving.latest import Latest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.windows.hours import OpeningHours
 
 __all__ = ["Entry", "Source", "Store"]
 
@@ -48,6 +54,8 @@ class Store(Latest[Entry]):
         self._as_of_ms: int | None = None
         self._complete_through_ms: int | None = None
         self._sources: dict[str, Source] = {}
+        #: queue → when it is open, where its times are measured on the business clock
+        self.business: Mapping[str, OpeningHours] = {}
 
     @property
     def as_of_ms(self) -> int | None:
@@ -92,13 +100,18 @@ class Store(Latest[Entry]):
     def backlog_oldest_seconds(self, entry: Entry) -> float | None:
         """Return the age of the oldest in the backlog of a now record at the current as-of; None without one."""
         record = entry.record
-        return self._since(entry, entry.backlog_since_ms, record.backlog_oldest_seconds) if isinstance(record, NowFigures) else None
+        if not isinstance(record, NowFigures):
+            return None
+        hours = self.business.get(record.scope) if record.scope_kind == "queue" else None
+        return self._since(entry, entry.backlog_since_ms, record.backlog_oldest_seconds, hours)
 
-    def _since(self, entry: Entry, since_ms: int | None, written: float | None) -> float | None:
-        """Return the seconds from an instant to as-of, or what was written if one of both is not known."""
+    def _since(self, entry: Entry, since_ms: int | None, written: float | None, hours: OpeningHours | None = None) -> float | None:
+        """Return the seconds from an instant to as-of, with hours those that are open, or what was written if one of both is not known."""
         # A record can be newer than the progress told once a second.
         as_of = max((ms for ms in (self._as_of_ms, entry.as_of_ms) if ms is not None), default=None)
-        return written if as_of is None or since_ms is None else max(0, as_of - since_ms) / 1000
+        if as_of is None or since_ms is None:
+            return written
+        return (max(0, as_of - since_ms) if hours is None else hours.open_ms(since_ms, as_of)) / 1000
 
     def _replaced(self, entry: Entry | None = None) -> None:
         """Take as-of, completeness and sources anew from the progress records; there is one a partition of queue-panes."""

@@ -16,6 +16,7 @@ from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.timers import Timers
+from streams.windows.hours import business_clocks
 from streams.windows.slices import PANE_MS
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class ContactTracker:
         self._targets = Targets(configuration)
         lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in counting.lost_after_seconds.items()}
         shortest_ms = min(lost_after_ms.values())
-        self._rules = Rules(self._targets, Waits(thresholds_ms(configuration)), 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms)
+        waits, business = Waits(thresholds_ms(configuration)), business_clocks(configuration)
+        self._rules = Rules(self._targets, waits, 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms, business)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streams.tracking.scopes import QueueTargets, Targets
     from streams.tracking.timers import Bucket
     from streams.tracking.visits import Episode
+    from streams.windows.hours import OpeningHours
 
 __all__ = ["Conversation", "Rules"]
 
@@ -37,6 +38,8 @@ class Rules(NamedTuple):
     """channel → how long after its last fact a conversation is lost"""
     shortest_ms: int
     """no conversation is lost sooner than this after a fact"""
+    business: dict[str, OpeningHours]
+    """queue → when it is open, where it has its times measured on the business clock"""
 
 
 class Conversation:

@@ -18,6 +18,7 @@ __all__ = [
     "attempt_callback",
     "backlog_of",
     "change_status",
+    "elapsed_ms",
     "end_callback",
     "escalate",
     "invite",
@@ -67,13 +68,19 @@ def _book(c: Conversation, at: int, amounts: tuple[tuple[str, int], ...], rules:
     return True
 
 
+def elapsed_ms(c: Conversation, since: int, at: int, rules: Rules) -> int:
+    """Return how long it took from an instant to another, on the clock of the queue of the conversation's place."""
+    hours = None if c.last is None else rules.business.get(c.last[0])
+    return max(0, at - since) if hours is None else hours.open_ms(since, at)
+
+
 def respond(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
     """Book the first response, unless the conversation has no place yet; without a start it says nothing, and no later one does."""
     if c.last is None:
         return
     c.responded = True
     if c.start is not None:
-        _book(c, at, (("first_response_ms", max(0, at - c.start)), ("first_response_count", 1)), rules, ledger)
+        _book(c, at, (("first_response_ms", elapsed_ms(c, c.start, at, rules)), ("first_response_count", 1)), rules, ledger)
 
 
 def change_status(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
@@ -98,7 +105,7 @@ def _resolve(c: Conversation, matter: Matter, at: int, rules: Rules, ledger: Led
         matter.resolved_before = True
         amounts.append(("first_resolved", 1))
         if c.start is not None:
-            amounts += (("resolution_ms", at - c.start), ("resolution_count", 1))
+            amounts += (("resolution_ms", elapsed_ms(c, c.start, at, rules)), ("resolution_count", 1))
         first_contact = not c.passed_on and c.episodes is None  # episodes are told apart from the second visit on
         if first_contact:
             amounts.append(("first_contact_resolved", 1))

