@@ -118,9 +118,10 @@ class Replay:
         states = sorted(rollup.scopes.values(), key=lambda state: (state.scope, state.channel or ""))
         result: dict[str, Any] = {
             "as_of": None if as_of is None else format_ms(as_of),
-            "definitions": {"service_level": self._configuration.service_level.model_dump(mode="json")},
+            "definitions": _definitions(self._configuration),
             "totals": self._totals(states),
             "queues": self._by_queue(states),
+            "by_definition": self._by_definition(states),
             "teams": self._by_team(states),
             "intervals": self._intervals(states),
             "now": [self._now(state) for state in states if not state.scope.startswith("team:") or state.now],
@@ -149,14 +150,17 @@ class Replay:
                 add_counts(abandonable, sums)
         figures: dict[str, Any] = {}
         if contacts:
-            first = contacts[0]
-            figures = dict(contact_kpis(total, first.definition, "any", by_offer=True))
-            figures["abandon_rate"] = contact_kpis(abandonable, first.definition, "any", by_offer=True)["abandon_rate"]
+            as_of = rollup.as_of or 0
+            first = contacts[0].definitions.first(as_of).definition
+            judged = [state.definitions.judge(self._whole(state), as_of)[0] for state in contacts]
+            level = (sum(met for met, _ in judged), sum(counted for _, counted in judged))
+            figures = dict(contact_kpis(total, first, "any", by_offer=True, level=level))
+            figures["abandon_rate"] = contact_kpis(abandonable, first, "any", by_offer=True)["abandon_rate"]
             if handled_channels > 1:
                 for name in _PER_CHANNEL:
                     figures[name] = dict.fromkeys(("value", "numerator", "denominator", "coverage"))
         people = next((state for state in states if state.scope == "total:all" and state.about_people), None)
-        figures.update(rollup.kpis(people, self._whole(people), trailing=False) if people is not None else {"occupancy": _NOTHING})
+        figures.update(self._figures(people)["kpis"] if people is not None else {"occupancy": _NOTHING})
         return figures
 
     def _by_queue(self, states: Sequence[ScopeState]) -> dict[str, Any]:
@@ -164,12 +168,26 @@ class Replay:
         for state in states:
             kind, name = state.scope.split(":", 1)
             if kind == "queue" and state.channel is not None:
-                found.setdefault(name, {})[state.channel] = self._rollup.rollup.kpis(state, self._whole(state), trailing=False)
+                found.setdefault(name, {})[state.channel] = self._figures(state)["kpis"]
+        return found
+
+    def _figures(self, state: ScopeState) -> dict[str, Any]:
+        """Return the figures of the whole input, judged as of its end."""
+        rollup = self._rollup.rollup
+        return rollup.figures(state, self._whole(state), rollup.as_of or 0, trailing=False)
+
+    def _by_definition(self, states: Sequence[ScopeState]) -> dict[str, Any]:
+        """Return, by queue and channel, what judges it and what the definitions beside that give; queues with several alone."""
+        found: dict[str, Any] = {}
+        for state in states:
+            kind, name = state.scope.split(":", 1)
+            if kind == "queue" and state.channel is not None and "by_definition" in (figures := self._figures(state)):
+                judged = {"judged_by": figures["definitions"]["service_level"], "beside": figures["by_definition"]}
+                found.setdefault(name, {})[state.channel] = judged
         return found
 
     def _by_team(self, states: Sequence[ScopeState]) -> dict[str, Any]:
-        kpis = self._rollup.rollup.kpis
-        return {s.scope.split(":", 1)[1]: kpis(s, self._whole(s), trailing=False) for s in states if s.scope.startswith("team:")}
+        return {s.scope.split(":", 1)[1]: self._figures(s)["kpis"] for s in states if s.scope.startswith("team:")}
 
     def _intervals(self, states: Sequence[ScopeState]) -> list[dict[str, Any]]:
         rollup = self._rollup.rollup
@@ -179,7 +197,7 @@ class Replay:
                 continue
             for name, span in sorted({window for cell in state.cells for window in rollup.dated.windows(state, cell)}):
                 if name != "day":
-                    kpis = rollup.kpis(state, rollup.dated.sums(state.cells, span), trailing=False)
+                    figures = rollup.figures(state, rollup.dated.sums(state.cells, span), span.start_ms, trailing=False)
                     found.append(
                         {
                             "queue": state.scope.split(":", 1)[1],
@@ -187,7 +205,7 @@ class Replay:
                             "interval": name,
                             "start": format_ms(span.start_ms),
                             "end": format_ms(span.end_ms),
-                            "kpis": kpis,
+                            **figures,
                         }
                     )
         return found
@@ -198,6 +216,12 @@ class Replay:
 
 
 _NOTHING: dict[str, Any] = {"value": None, "numerator": 0, "denominator": 0, "coverage": None}
+
+
+def _definitions(configuration: Configuration) -> dict[str, Any]:
+    """Return what stands under ``service_level``, and every version of every named definition."""
+    versions = {f"{name}@{each.version}": each for name, every in configuration.definitions.items() for each in every}
+    return {name: each.model_dump(mode="json") for name, each in {"service_level": configuration.service_level, **versions}.items()}
 
 
 def _dead_letter(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> dict[str, Any]:

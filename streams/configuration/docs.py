@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.configuration.alerts import AlertRule
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.dead_letters import DeadLetterLimits
+from streams.configuration.definitions import DefinitionVersion
 from streams.configuration.hours import Hours
 from streams.configuration.loading import configuration_schema
 from streams.configuration.models import Configuration, CountingSettings
@@ -40,6 +41,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     Hours,
     Queue,
     ServiceLevelDefinition,
+    DefinitionVersion,
     Team,
     Person,
     CalendarException,
@@ -48,6 +50,9 @@ MODELS: Final[tuple[type[Model], ...]] = (
     Target,
     DeadLetterLimits,
 )
+
+#: What has their keys beside its own does not show them again.
+_BASES: Final[tuple[type[Model], ...]] = (Hours, ServiceLevelDefinition)
 
 _TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
@@ -66,7 +71,7 @@ def schema() -> str:
 
 def _table(model: type[Model]) -> str:
     of_model = configuration_schema() if model is Configuration else model.model_json_schema()
-    inherited = Hours.model_fields if issubclass(model, Hours) and model is not Hours else {}
+    inherited = next((base.model_fields for base in _BASES if issubclass(model, base) and model is not base), {})
     rows = [_row(name, entry, of_model) for name, entry in of_model["properties"].items() if name not in inherited]
     return "| key | permitted | default | meaning |\n| --- | --- | --- | --- |\n" + "".join(rows)
 

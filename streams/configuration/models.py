@@ -14,6 +14,7 @@ from streams.configuration.base import Model, Name, Zone, refuse
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.dead_letters import DeadLetterLimits
+from streams.configuration.definitions import Choice, DefinitionName, Versions, definitions_of
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
 from streams.configuration.targets import Target, wrong_targets
@@ -90,6 +91,10 @@ class Configuration(Model):
     """The time zone of what belongs to no site."""
     service_level: ServiceLevelDefinition = ServiceLevelDefinition()
     """How a service level is computed where a queue has no definition of its own."""
+    definitions: dict[DefinitionName, Versions] = Field(default_factory=dict)
+    """Definitions by name, each one or a list of versions."""
+    default_definitions: Choice | None = None
+    """Names among them for queues without and for larger scopes, in place of `service_level`: the first judges, the others stand beside it."""
     sites: dict[Name, Site] = Field(default_factory=dict)
     """Places by name."""
     queues: dict[Name, Queue] = Field(default_factory=dict)
@@ -128,6 +133,6 @@ class Configuration(Model):
         return ZoneInfo(found.zone if found else self.default_zone)
 
     def definition_of_queue(self, queue: str) -> ServiceLevelDefinition:
-        """Return the service level definition in force for a queue."""
-        found = self.queues.get(queue)
-        return (found.service_level if found else None) or self.service_level
+        """Return what judges a queue on any channel: the first version of its first definition."""
+        found = definitions_of(self, queue, None)
+        return found.versions[found.first][0]

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from schemas.base import Channel
 from streams.configuration.base import PERMITTED, Model, Name, Zone, number_as_text
+from streams.configuration.definitions import Choice
 from streams.configuration.hours import Hours
 from streams.configuration.service_level import ServiceLevelDefinition
 
@@ -48,6 +49,8 @@ class Queue(Hours):
     clock: Literal["calendar", "business"] = "calendar"
     """What first response, average response and resolution times and the age of its backlog are measured on: all time,
     or only while the queue is open."""
+    definitions: Choice | None = None
+    """Names among `definitions`: figures are judged by the first, the others stand beside them. By channel, if it has several."""
     target: float | None = Field(default=None, ge=0, le=1)
     """The service level it is meant to reach, shown beside the figure; 0.8 is 80 %."""
     sources: Sources = ()

@@ -1,44 +1,18 @@
-"""How a service level is computed: a policy of the configuration file, with the policies of known systems as presets."""
+"""How a service level, and what is judged with it, is computed: a policy of the configuration file."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from streams.configuration.base import Model
+from streams.configuration.base import Model, refuse
+from streams.configuration.presets import ALL_FLOW_OUTS, PRESETS
 
 __all__ = ["ALL_FLOW_OUTS", "PRESETS", "FlowOut", "ServiceLevelDefinition"]
 
 #: Ways out of a queue other than an answer and abandonment, as in ``contact.left_queue``.
 FlowOut = Literal["timeout", "overflow", "voicemail", "keypress", "empty", "callback", "withdrawn", "transfer", "other"]
-ALL_FLOW_OUTS: Final = ("callback", "empty", "keypress", "other", "overflow", "timeout", "transfer", "voicemail", "withdrawn")
-
-
-_Values = dict[str, Any]
-_ANSWERED: Final[_Values] = {"abandon": "handled_only", "flow_out_negative": ()}
-
-
-def _all(abandon: str) -> _Values:
-    return {"abandon": abandon, "flow_out_negative": ALL_FLOW_OUTS}
-
-
-#: What other systems compute, of contacts whose fate is decided, in the terms of a definition. Formulas, sources, and what is left out
-#: because a definition cannot say it exactly, are in ``docs/configuration.md``.
-PRESETS: Final[dict[str, _Values]] = {
-    "cisco-uccx-only-handled": _ANSWERED,
-    "cisco-uccx-without-abandon": _all("ignore_in_threshold"),
-    "cisco-uccx-positive-abandon": _all("positive"),
-    "cisco-uccx-negative-abandon": _all("negative"),
-    "genesys-cloud": {"abandon": "negative", "flow_out_negative": ()},
-    "genesys-cloud-with-flow-outs": _all("negative"),
-    "genesys-cloud-without-abandons": _ANSWERED,
-    "twilio-flex-real-time": {**_all("negative"), "boundary": "lt"},
-    "asterisk-service-level": _ANSWERED,
-    "asterisk-service-level-2": {"abandon": "positive", "flow_out_negative": ()},
-    "wazo-qos": _ANSWERED,
-    "intermedia": {"abandon": "ignore_in_threshold", "flow_out_negative": ()},
-}
 
 
 def _known_preset(name: str) -> str:
@@ -52,7 +26,7 @@ PresetName = Annotated[str, AfterValidator(_known_preset), Field(json_schema_ext
 
 
 class ServiceLevelDefinition(Model):
-    """How a service level is computed; the formula is in ``docs/counting.md`` section 8."""
+    """How a service level is computed; the formula is in ``docs/counting.md`` sections 8 and 14."""
 
     preset: PresetName | None = None
     """A known system's way: it sets the keys below, but `threshold_s`; what else is written here holds over it."""
@@ -62,10 +36,28 @@ class ServiceLevelDefinition(Model):
     """What abandoned contacts do: all left out; those within the threshold left out; missed; missed, but met within the threshold."""
     short_abandon_s: float | None = Field(default=None, gt=0)
     """Who abandons before so many seconds counts nowhere in the service level."""
+    short_abandon_clock: Literal["queue_enter", "system_enter"] = "queue_enter"
+    """From when `short_abandon_s` runs: from the entry into the queue, or from when the contact came in."""
     flow_out_negative: frozenset[FlowOut] = Field(default=frozenset({"timeout", "empty"}), strict=False)
     """Ways out of the queue that count as missed; the others count nowhere."""
+    flow_out: dict[FlowOut, Literal["exclude", "negative", "positive"]] = Field(default_factory=dict)
+    """By way out of the queue, over `flow_out_negative`: counts nowhere; missed; missed, but met within the threshold."""
     boundary: Literal["le", "lt"] = "le"
     """Whether a wait of exactly the threshold is met (`le`) or missed (`lt`)."""
+    count_at: Literal["earliest", "outcome"] = "earliest"
+    """Whether `service_level_live` counts who waits past the threshold as missed (`earliest`), or nobody before the outcome."""
+    asa_denominator: Literal["answered", "decided"] = "answered"
+    """Whose waits `asa` averages: of those answered, or of all that left the queue, but for the lost."""
+    hold_denominator: Literal["handled_known", "held"] = "handled_known"
+    """What `average_hold` divides by: contacts whose hold is known, or only those that were on hold."""
+    aht_parts: frozenset[Literal["talk", "hold", "wrap_up"]] = Field(default=frozenset({"talk", "hold", "wrap_up"}), strict=False)
+    """What `aht` adds up: talk, with or without hold and wrap_up."""
+    csat_top: int = Field(default=4, ge=2, le=5)
+    """The lowest score of 1 to 5 that `csat_top2` counts."""
+    first_contact_resolution: Literal["no_transfer_no_escalation", "reopening_ignored", "of_offered"] = "no_transfer_no_escalation"
+    """Resolved without transfer, escalation or reopening, of those resolved; the same, reopened or not; the first, of those offered."""
+    first_response: Literal["arrived", "queued"] = "arrived"
+    """From when `first_response_time` runs: from arrival, or from the last entry into a queue."""
     version: int = Field(default=1, ge=1)
     """Raise it when the definition changes; records name it."""
 
@@ -74,3 +66,26 @@ class ServiceLevelDefinition(Model):
     def _preset_first(cls, data: Any) -> Any:
         preset = PRESETS.get(data["preset"]) if isinstance(data, dict) and isinstance(data.get("preset"), str) else None
         return data if preset is None else preset | data
+
+    @field_validator("aht_parts", mode="after")
+    @classmethod
+    def _talk_in_it(cls, parts: frozenset[str]) -> frozenset[str]:
+        if "talk" not in parts:
+            message = "without talk it is another figure; permitted: talk, with or without hold and wrap_up"
+            raise refuse(message)
+        return parts
+
+    @property
+    def threshold_ms(self) -> int:
+        """The longest wait, in whole ms, that is within the threshold."""
+        return round(self.threshold_s * 1000) - (self.boundary == "lt")
+
+    @property
+    def short_ms(self) -> int | None:
+        """Who abandons before so many ms is short."""
+        return None if self.short_abandon_s is None else round(self.short_abandon_s * 1000)
+
+    def treatment(self, reason: str) -> str:
+        """Return what a way out of the queue counts as: exclude, negative or positive."""
+        given = self.flow_out.get(reason)  # type: ignore[call-overload]
+        return given or ("negative" if reason in self.flow_out_negative else "exclude")

@@ -10,6 +10,7 @@ from streams.tracking.facts import Kind, fact_of
 from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
+from streams.tracking.needs import needs_of, thresholds_ms
 from streams.tracking.pending import Pending
 from streams.tracking.progress import progress_of
 from streams.tracking.scopes import TOTAL, Scope, Targets
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from streams.tracking.facts import Fact
     from streams.tracking.snapshots import Snapshot
 
-__all__ = ["ContactTracker", "keep_ms", "retention_ms", "thresholds_ms"]
+__all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
 #: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
 _DAY_KEEP_MS = 37 * 3_600_000
@@ -34,19 +35,6 @@ _DAY_KEEP_MS = 37 * 3_600_000
 _ORIGIN_PARTS = 2
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
-
-
-def thresholds_ms(configuration: Configuration) -> set[int]:
-    """Return every wait, in ms, that a definition needs as an exact edge of the histograms."""
-    edges: set[int] = set()
-    for definition in (configuration.service_level, *(q.service_level for q in configuration.queues.values())):
-        if definition is None:
-            continue
-        threshold = round(definition.threshold_s * 1000)
-        edges.add(threshold if definition.boundary == "le" else threshold - 1)
-        if definition.short_abandon_s is not None:
-            edges.add(round(definition.short_abandon_s * 1000) - 1)
-    return edges
 
 
 def keep_ms(configuration: Configuration) -> tuple[int, int]:
@@ -73,7 +61,7 @@ class ContactTracker:
         lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in counting.lost_after_seconds.items()}
         shortest_ms = min(lost_after_ms.values())
         waits, business = Waits(thresholds_ms(configuration)), business_clocks(configuration)
-        self._rules = Rules(self._targets, waits, 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms, business)
+        self._rules = Rules(self._targets, waits, 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms, business, needs_of(configuration))
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
@@ -281,8 +269,17 @@ class ContactTracker:
             yield scope, since, sum(self._active.get(target, 0) for target in feeding)
 
     def pending(self, scope: Scope) -> dict[str, Any]:
-        """Return what is pending in a scope as fields of a now record; no fields for nothing."""
-        return self._pending.figures(self._targets.feeding.get(scope, ()))
+        """Return what is pending in a scope, and who waits there judged by another definition, as fields of a now record."""
+        feeding = self._targets.feeding.get(scope, ())
+        figures = self._pending.figures(feeding)
+        judged: dict[str, list[int]] = {}
+        if self._targets.judged and not scope.scope.startswith("queue:"):
+            for target in feeding:
+                name = self._targets.judged.get(target)
+                if name is not None:
+                    judged.setdefault(name, []).extend(self._waiting.get(target, {}).values())
+        waiting = {name: sorted(since) for name, since in judged.items() if since}
+        return {**figures, "waiting_since_ms_by_definition": waiting} if waiting else figures
 
     # --- after a restart
 

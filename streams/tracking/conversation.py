@@ -8,6 +8,7 @@ from schemas.base import REPLY_CHANNELS
 from streams.tracking.facts import Kind
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.matters import backlog_of
+from streams.tracking.needs import Needs
 from streams.tracking.pending import Open
 from streams.tracking.steps import NOT_INBOUND, STEPS
 
@@ -40,6 +41,7 @@ class Rules(NamedTuple):
     """no conversation is lost sooner than this after a fact"""
     business: dict[str, OpeningHours]
     """queue → when it is open, where it has its times measured on the business clock"""
+    needs: Needs = Needs()
 
 
 class Conversation:
@@ -176,9 +178,9 @@ class Conversation:
             yield targets.everything, entered
             return
         yield targets.queue, entered
-        for scope in targets.larger:
+        for scope, waits_in in zip(targets.larger, targets.larger_waiting, strict=True):
             episode = self.episodes[scope]
-            yield scope, (episode.entered if episode.state == "waiting" else entered)
+            yield waits_in, (episode.entered if episode.state == "waiting" else entered)
 
     def current_group(self, rules: Rules) -> int | None:
         """Return the group of the queue it is or was last in."""

@@ -24,6 +24,7 @@ class Waits:
     def __init__(self, thresholds_ms: Iterable[int] = ()) -> None:
         self.edges_ms = sorted({*STANDARD_EDGES_MS, *thresholds_ms})
         labels = [*map(str, self.edges_ms), "inf"]
+        self._edges = [f"wait_le_{label}" for label in labels]
         self._answered = [f"answered_wait_le_{label}" for label in labels]
         self._abandoned = [f"abandoned_wait_le_{label}" for label in labels]
 
@@ -34,6 +35,10 @@ class Waits:
     def abandoned(self, wait_ms: int) -> str:
         """Return the field of an abandoned contact's wait."""
         return self._abandoned[bisect_left(self.edges_ms, wait_ms)]
+
+    def edge(self, wait_ms: int) -> str:
+        """Return how the field of any wait ends."""
+        return self._edges[bisect_left(self.edges_ms, wait_ms)]
 
 
 class Ledger:

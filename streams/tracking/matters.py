@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation, Rules
     from streams.tracking.facts import Fact
     from streams.tracking.ledger import Ledger
+    from streams.tracking.scopes import QueueTargets
 
 __all__ = [
     "DONE",
@@ -24,6 +25,7 @@ __all__ = [
     "invite",
     "request_callback",
     "respond",
+    "response_start",
     "take_opinion",
 ]
 
@@ -80,7 +82,14 @@ def respond(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
         return
     c.responded = True
     if c.start is not None:
-        _book(c, at, (("first_response_ms", elapsed_ms(c, c.start, at, rules)), ("first_response_count", 1)), rules, ledger)
+        since = response_start(c, at, rules.targets.of_queue(*c.last))
+        _book(c, at, (("first_response_ms", elapsed_ms(c, since, at, rules)), ("first_response_count", 1)), rules, ledger)
+
+
+def response_start(c: Conversation, at: int, targets: QueueTargets) -> int:
+    """Return from when a first response at an instant runs; the conversation has a start."""
+    started = c.start if c.start is not None else at
+    return c.entered if c.visit_queue and targets.responds_from_entry(at) else started
 
 
 def change_status(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
@@ -154,6 +163,7 @@ def take_opinion(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> N
     amounts = [("surveys_answered", 1)]
     if kind == "csat":
         amounts += (("csat_count", 1), ("csat_milli", round(score * 1000)), ("csat_top", int(score >= _TOP_SCORE)))
+        amounts += rules.needs.tops(score)
     elif kind == "nps":
         amounts += (("nps_count", 1), ("nps_promoters", int(score >= _PROMOTER)), ("nps_detractors", int(score <= _DETRACTOR)))
     _book(c, fact[0], tuple(amounts), rules, ledger)

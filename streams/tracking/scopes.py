@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.configuration.definitions import definitions_of
+
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
@@ -28,6 +30,19 @@ class QueueTargets(NamedTuple):
     larger: tuple[int, ...]
     place: tuple[str, str]
     """queue and channel by name"""
+    larger_waiting: tuple[int, ...]
+    """the larger scopes for who waits: told apart by what judges the queue"""
+    beyond: int
+    """the larger scopes together"""
+    judged: str | None
+    """the definition that judges the queue's contacts in larger scopes, if it is not theirs"""
+    response: tuple[tuple[int | None, bool], ...] | None
+    """from when on the first response runs from the entry; None if it always runs from the start"""
+
+    def responds_from_entry(self, at_ms: int) -> bool:
+        """Say whether a first response now runs from the entry into the queue."""
+        versions = self.response or ()
+        return next((from_entry for since, from_entry in reversed(versions) if since is None or since <= at_ms), False)
 
 
 class Targets:
@@ -44,6 +59,8 @@ class Targets:
         self._people: dict[tuple[str | None, str | None], int] = {}
         #: number → the scopes booked under it
         self.scopes: list[tuple[Scope, ...]] = []
+        #: number of a group → the definition that judges in larger scopes what is booked under it, if it is not theirs
+        self.judged: dict[int, str] = {}
         #: scope → the numbers that feed it
         self.feeding: dict[Scope, list[int]] = {}
 
@@ -62,9 +79,23 @@ class Targets:
             names.append(TOTAL)
             scopes = [Scope(name, channel) for name in names]
             numbers = [self.number(scope) for scope in scopes]
-            found = QueueTargets(self._group(scopes), numbers[0], tuple(numbers[1:]), (queue, channel))
-            self._queues[queue, channel] = found
+            found = self._queues[queue, channel] = self._targets_of((queue, channel), scopes, numbers)
         return found
+
+    def _targets_of(self, place: tuple[str, str], scopes: list[Scope], numbers: list[int]) -> QueueTargets:
+        definitions = definitions_of(self._configuration, *place)
+        default = definitions_of(self._configuration, None, place[1])
+        judged = definitions.first if definitions.own and definitions.first != default.first else None
+        everything, larger = self._group(scopes), tuple(numbers[1:])
+        waiting, beyond = larger, everything
+        if judged is not None:
+            waiting = tuple(self._group([scope]) for scope in scopes[1:])
+            beyond = self._group(scopes[1:])
+            self.judged.update(dict.fromkeys((everything, *waiting), judged))
+        versions = definitions.versions[definitions.first]
+        response = tuple((each.from_ms if index else None, each.first_response == "queued") for index, each in enumerate(versions))
+        needed = response if any(from_entry for _, from_entry in response) else None
+        return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed)
 
     def of_person(self, team: str | None, site: str | None) -> int:
         """Return the group of a person in a team at a site."""

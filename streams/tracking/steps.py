@@ -136,7 +136,7 @@ def _on_wrap_up_started(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledg
             leg.wrap_at = fact[0]
 
 
-def _on_wrapped_up(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledger) -> None:
+def _on_wrapped_up(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     at, agent, wrap_ms = fact[0], fact[4], fact[5]
     leg = leg_of(c, agent)
     if leg is None:
@@ -151,6 +151,8 @@ def _on_wrapped_up(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledger) -
     if leg.talk_ms is not None and leg.channel not in REPLY_CHANNELS:
         counts.append("handle_count")
         sums.append(("handle_ms", leg.talk_ms + leg.hold_ms + wrap_ms))
+        if rules.needs.handle_hold:
+            sums.append(("handle_hold_ms", leg.hold_ms))
     book_leg(c, leg, at, counts, sums, ledger)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.legs import end_leg
+from streams.tracking.matters import response_start
+from streams.tracking.needs import judged
 
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation, Rules
     from streams.tracking.ledger import Ledger
+    from streams.tracking.needs import Amounts
     from streams.tracking.scopes import QueueTargets
 
 __all__ = ["Episode", "answer_visit", "channel_in", "enter", "leave"]
@@ -20,18 +23,18 @@ ANSWERED = "answered"
 class Episode:
     """A conversation's stay in one larger scope."""
 
-    __slots__ = ("entered", "left_at", "left_reason", "state")
+    __slots__ = ("entered", "left", "left_at", "state")
 
     def __init__(self, entered: int) -> None:
         self.entered = entered
         self.state = "waiting"
         self.left_at = 0
-        self.left_reason = ""
+        self.left: Amounts = ()  # what its leaving has booked
 
     def copy(self) -> Episode:
         """Return an episode in the same state."""
         other = Episode(self.entered)
-        other.state, other.left_at, other.left_reason = self.state, self.left_at, self.left_reason
+        other.state, other.left_at, other.left = self.state, self.left_at, self.left
         return other
 
 
@@ -83,7 +86,7 @@ def _enter_larger(c: Conversation, targets: QueueTargets, entered: int, at: int,
         if episode is not None and episode.state == ANSWERED:
             ledger.book(scope, at, episode.entered, (("transfers_in", 1),))
         elif episode is not None and episode.state == "left" and entered - episode.left_at <= rules.rejoin_ms:
-            ledger.book(scope, episode.left_at, episode.entered, ((episode.left_reason, -1),))
+            ledger.book(scope, episode.left_at, episode.entered, tuple((field, -amount) for field, amount in episode.left))
             episode.state = "waiting"
         elif episode is None or episode.state != "waiting":
             episodes[scope] = Episode(entered)
@@ -94,13 +97,16 @@ def answer_visit(c: Conversation, at: int, entered: int, rules: Rules, ledger: L
     """Book the open visit, entered at ``entered``, as answered; the caller closes it."""
     targets = rules.targets.of_queue(c.visit_queue, c.visit_channel)
     wait = at - entered
-    amounts: tuple[tuple[str, int], ...] = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
+    amounts: Amounts = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
     if c.single is not None:
+        if targets.judged is not None:
+            ledger.book(targets.beyond, at, entered, judged(targets.judged, amounts))
         if not c.responded and c.start is not None:
             # Mostly it is the first response as well, with the same place and entry: booked together at half the cost.
             c.responded = True
+            since = c.start if targets.response is None else response_start(c, at, targets)
             hours = rules.business.get(c.visit_queue)
-            took = max(0, at - c.start) if hours is None else hours.open_ms(c.start, at)
+            took = max(0, at - since) if hours is None else hours.open_ms(since, at)
             amounts = (*amounts, ("first_response_ms", took), ("first_response_count", 1))
         ledger.book(targets.everything, at, entered, amounts)
         c.single.state = ANSWERED
@@ -110,8 +116,14 @@ def answer_visit(c: Conversation, at: int, entered: int, rules: Rules, ledger: L
         episode = (c.episodes or {})[scope]
         if episode.state == "waiting":
             wait = at - episode.entered
-            ledger.book(scope, at, episode.entered, ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1)))
+            amounts = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
+            ledger.book(scope, at, episode.entered, _with_judged(targets, amounts))
             episode.state = ANSWERED
+
+
+def _with_judged(targets: QueueTargets, amounts: Amounts) -> Amounts:
+    """Return what a larger scope books of a queue's contact."""
+    return amounts if targets.judged is None else (*amounts, *judged(targets.judged, amounts))
 
 
 def leave(c: Conversation, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
@@ -119,22 +131,27 @@ def leave(c: Conversation, at: int, reason: str, rules: Rules, ledger: Ledger) -
     targets = rules.targets.of_queue(c.visit_queue, c.visit_channel)
     entered, c.visit = (c.visit if c.visit is not None else at), None
     abandoned = reason == "abandoned"
-    state, field = ("abandoned", "abandoned") if abandoned else ("left", f"flow_out_{reason}")
+    state = "abandoned" if abandoned else "left"
 
-    def amounts(since: int) -> tuple[tuple[str, int], ...]:
+    def amounts(since: int) -> Amounts:
         if abandoned:
-            return (("abandoned", 1), ("abandoned_wait_ms", at - since), (rules.waits.abandoned(at - since), 1))
-        return ((field, 1),)
+            came = since if c.start is None else min(since, c.start)
+            return rules.needs.abandoned(at - since, at - came, rules.waits)
+        return rules.needs.left(reason, at - since, rules.waits)
 
     if c.single is not None:
-        ledger.book(targets.everything, at, entered, amounts(entered))
-        c.single.state, c.single.left_at, c.single.left_reason = state, at, field
+        booked = amounts(entered)
+        ledger.book(targets.everything, at, entered, booked)
+        if targets.judged is not None:
+            ledger.book(targets.beyond, at, entered, judged(targets.judged, booked))
+        c.single.state, c.single.left_at, c.single.left = state, at, _with_judged(targets, booked)
         return
     ledger.book(targets.queue, at, entered, amounts(entered))
     for scope in targets.larger:
         episode = (c.episodes or {})[scope]
         if episode.state == "waiting":
-            ledger.book(scope, at, episode.entered, amounts(episode.entered))
-            episode.state, episode.left_at, episode.left_reason = state, at, field
+            booked = _with_judged(targets, amounts(episode.entered))
+            ledger.book(scope, at, episode.entered, booked)
+            episode.state, episode.left_at, episode.left = state, at, booked
         elif abandoned:
             ledger.book(scope, at, episode.entered, (("abandoned_after_answer", 1),))

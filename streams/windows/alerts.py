@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from schemas.alerts import ClearedBecause
     from streams.configuration import Configuration
     from streams.configuration.alerts import AlertRule
-    from streams.configuration.models import ServiceLevelDefinition
 
 __all__ = ["AlertChange", "Alerts", "Look", "Watch"]
 
 #: Figures of now whose field is not named as the KPI.
 _NOW_FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds"}
-_WITH_DEFINITION = frozenset({"service_level", "service_level_live"})
 
 
 def _always(_at_ms: int) -> bool:
@@ -65,7 +63,6 @@ class Watch:
         scope: str,
         channel: str | None,
         target: float | None,
-        definition: str | None,
         is_open: Callable[[str, int], bool],
     ) -> None:
         below = target if rule.below == "target" else rule.below
@@ -99,11 +96,13 @@ class Watch:
             "minimum_contacts": rule.minimum_contacts,
             "for_seconds": rule.for_seconds,
             "clear_for_seconds": rule.clear_for_seconds,
-            "definition": definition,
         }
 
-    def step(self, last: AlertRecord | None, figure: Mapping[str, float | None], look: Look) -> AlertRecord | None:
+    def step(
+        self, last: AlertRecord | None, figure: Mapping[str, float | None], look: Look, definition: str | None = None
+    ) -> AlertRecord | None:
         """Return where the alert stands after a look: ``last`` itself if that has not changed, None if it stands nowhere."""
+        self._terms["definition"] = definition
         value, at = figure.get("value"), look.at_ms
         is_open = self._is_open(at)
         enough = is_open and value is not None and (figure.get("denominator") or 0) >= self._minimum
@@ -185,13 +184,9 @@ class Alerts:
         """Take back where an alert stood."""
         self._standing[key] = record
 
-    def watches_of(self, scope: str, channel: str | None, definition: ServiceLevelDefinition) -> tuple[Watch, ...]:
+    def watches_of(self, scope: str, channel: str | None) -> tuple[Watch, ...]:
         """Return the rules that look at a scope and channel, ready to look."""
-        named = f"service_level@{definition.version}"
-        return tuple(
-            Watch(name, rule, scope, channel, target, named if rule.kpi in _WITH_DEFINITION else None, self._is_open)
-            for name, rule, target in self._rules_on(scope, channel)
-        )
+        return tuple(Watch(name, rule, scope, channel, target, self._is_open) for name, rule, target in self._rules_on(scope, channel))
 
     def _rules_on(self, scope: str, channel: str | None) -> Iterator[tuple[str, AlertRule, float | None]]:
         kind, queue_name = scope.split(":", 1)
@@ -226,10 +221,10 @@ class Alerts:
             self._stand(key, last, None if last.state == "pending" else last.model_copy(update={**told, **unknown}))
         return kept
 
-    def look(self, watch: Watch, figure: Mapping[str, float | None], look: Look) -> None:
-        """Look at a figure."""
+    def look(self, watch: Watch, figure: Mapping[str, float | None], look: Look, definition: str | None = None) -> None:
+        """Look at a figure and at what it is judged by."""
         last = self._standing.get(watch.key)
-        self._stand(watch.key, last, watch.step(last, figure, look))
+        self._stand(watch.key, last, watch.step(last, figure, look, definition))
 
     def _stand(self, key: str, last: AlertRecord | None, record: AlertRecord | None) -> None:
         if record is last:

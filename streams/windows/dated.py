@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streams.windows.kpis import contact_kpis, people_kpis
+from streams.windows.judging import figures_of
 from streams.windows.slices import CELL_MS, GRAIN_MS, cell_ms_of
 from streams.windows.sums import Counts, add_counts
 
@@ -62,7 +62,7 @@ class Dated:
         told: dict[str, Any] = {}
         if self.by_outcome and not state.about_people and span.start_ms >= self._outcome_from:
             sums = self.sums(state.outcome_cells, span)
-            told["by_outcome"] = {"kpis": dict(contact_kpis(sums, state.definition, state.channel or "", by_offer=False))}
+            told["by_outcome"] = _beside(state, sums, span, by_offer=False)
         touching = [each for each in state.exceptions if each.touches(*span)]
         if touching:
             told["exceptions"] = list(dict.fromkeys(each.name for each in touching))
@@ -73,9 +73,12 @@ class Dated:
                 if span.start_ms <= start < span.end_ms and not any(each.touches(start, self._end(start)) for each in touching)
             }
             sums = self.sums(left, span)
-            kpis = people_kpis(sums) if state.about_people else contact_kpis(sums, state.definition, state.channel or "", by_offer=True)
-            told["without_exceptions"] = {"kpis": dict(kpis)}
+            told["without_exceptions"] = _beside(state, sums, span, by_offer=True)
         return told
 
     def _end(self, cell_ms: int) -> int:
         return cell_ms + (CELL_MS if cell_ms < self._fine_from and cell_ms % CELL_MS == 0 else self._cell_ms)
+
+
+def _beside(state: ScopeState, sums: Counts, span: Span, *, by_offer: bool) -> dict[str, Any]:
+    return {"kpis": figures_of(state, sums, span.start_ms, by_offer=by_offer)["kpis"]}

@@ -51,10 +51,10 @@ class Published:
         self._current[key] = record
         return True
 
-    def kpis(self, key: str) -> dict[str, Any]:
-        """Return the figures of a current window; none if it was never published."""
-        kpis: dict[str, Any] = self._current.get(key, {}).get("kpis", {})
-        return kpis
+    def figure(self, key: str, kpi: str) -> tuple[dict[str, Any], str | None]:
+        """Return a figure of a current window and what it is judged by; nothing if it was never published."""
+        record = self._current.get(key, {})
+        return record.get("kpis", {}).get(kpi, {}), record.get("definitions", {}).get(kpi)
 
     def give_up(self, before_ms: int) -> Iterator[str]:
         """Forget the intervals and days that began before an instant, and yield their keys."""

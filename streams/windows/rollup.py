@@ -8,9 +8,10 @@ from schemas.times import format_ms
 from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendar, Span
 from streams.windows.dated import Dated
+from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
-from streams.windows.kpis import contact_kpis, people_kpis
+from streams.windows.judging import figures_of
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import PANE_MS, pane_of
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.configuration import Configuration
-    from streams.configuration.models import ServiceLevelDefinition
 
 __all__ = ["RollUp"]
 
@@ -64,6 +64,7 @@ class RollUp:
         self.scopes: dict[tuple[str, str | None], ScopeState] = {}
         self._calendars: dict[tuple[str, str], Calendar] = {}
         self._published = Published()
+        self._definitions = DefinitionBook(configuration)
         #: windows that may still change: key → (scope, kind, span)
         self._open: dict[str, tuple[ScopeState, str, Span]] = {}
         self.as_of: int | None = None
@@ -121,21 +122,20 @@ class RollUp:
     def _state(self, scope: str, channel: str | None) -> ScopeState:
         state = self.scopes.get((scope, channel))
         if state is None:
-            calendar, definition = self._rules_of(scope)
-            watches = self.alerts.watches_of(scope, channel, definition)
-            state = self.scopes[scope, channel] = ScopeState(scope, channel, calendar, definition, tuple(self._lengths), watches)
+            definitions = ScopeDefinitions(self._definitions, scope, channel)
+            watches = self.alerts.watches_of(scope, channel)
+            state = ScopeState(scope, channel, self._calendar_of(scope), definitions, tuple(self._lengths), watches)
+            self.scopes[scope, channel] = state
             state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
             if scope.startswith("queue:"):
                 state.business = self._business.get(scope.removeprefix("queue:"))
         return state
 
-    def _rules_of(self, scope: str) -> tuple[Calendar, ServiceLevelDefinition]:
+    def _calendar_of(self, scope: str) -> Calendar:
         configuration = self._configuration
         kind, name = scope.split(":", 1)
         site = name if kind == "site" else None
-        definition = configuration.service_level
         if kind == "queue":
-            definition = configuration.definition_of_queue(name)
             queue = configuration.queues.get(name)
             site = queue.site if queue else None
         elif kind == "team":
@@ -143,11 +143,16 @@ class RollUp:
             site = team.site if team else None
         of_site = configuration.sites.get(site) if site is not None else None
         zone, day_start = configuration.zone_of_site(site), of_site.day_start if of_site else "00:00"
-        calendar = self._calendars.setdefault((zone.key, day_start), Calendar(zone, day_start))
-        return calendar, definition
+        return self._calendars.setdefault((zone.key, day_start), Calendar(zone, day_start))
 
     def restore_published(self, key: str, record: dict[str, Any]) -> None:
-        """Take back what was published last under a key, so that it is not published again."""
+        """Take back what was published last under a key, so that it is not published again.
+
+        Raises:
+            DefinitionChangedError: it is a version of a definition that is configured with another content.
+        """
+        if record["kind"] == "definition":
+            self._definitions.restore(record)
         self._published.restore(key, record)
 
     # --- publishing
@@ -158,12 +163,17 @@ class RollUp:
         self._take_progress()
         if self.as_of is None:
             return
+        for label, content in self._definitions.first_sight(self.as_of, fresh=len(self._published) == 0):
+            yield from self._publish((f"definition|{self._partition}|{label}", content))
         hi = pane_of(self.as_of) + PANE_MS
         moved = before != self.as_of
         for watched in self.alerts.begin(self.as_of):
             self._state(*watched)
         look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
+        changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
         for state in self.scopes.values():
+            if changing and not state.about_people:
+                state.trailing_changed = state.now_changed = True
             looks = self._progress_changed or state.now_changed or state.trailing_changed
             end = self._people_hi if state.about_people else hi
             if end is not None and state.trailing.advance(end):
@@ -188,15 +198,20 @@ class RollUp:
             self._progress_changed = False
             yield from self._publish(self._progress_record())
 
+    def _definitions_change(self, hi_before: int, hi: int, before: int, as_of: int) -> bool:
+        """Say whether a trailing window, or now, may be judged by another version than at the flush before."""
+        crossed = self._definitions.crossed
+        return crossed(before, as_of) or any(crossed(hi_before - length, hi - length) for length in self._lengths)
+
     def _look(self, state: ScopeState, look: Look) -> None:
         """Have the rules look at the figures that are published: those of windows as they are, those of now as of now."""
         now = state.now_figures(look.at_ms) if any(watch.window is None for watch in state.watches) else {}
         for watch in state.watches:
             if watch.window is None:
-                figure = {"value": now.get(watch.field)}
+                self.alerts.look(watch, {"value": now.get(watch.field)}, look)
             else:
-                figure = self._published.kpis(state.window_key(watch.window)).get(watch.field, {})
-            self.alerts.look(watch, figure, look)
+                figure, definition = self._published.figure(state.window_key(watch.window), watch.field)
+                self.alerts.look(watch, figure, look, definition)
 
     def _take_progress(self) -> None:
         received = [p["received_through_ms"] for p in self._progress.values() if p["received_through_ms"] is not None]
@@ -235,12 +250,9 @@ class RollUp:
         record = {"kind": "now", **self._stamp(state), **state.now_figures(self.as_of or 0)}
         return f"now|{state.channel or '-'}|{state.scope}", record
 
-    def kpis(self, state: ScopeState, sums: Counts, *, trailing: bool) -> dict[str, Any]:
-        """Return the KPIs of a scope from the sums of a window."""
-        if state.about_people:
-            return dict(people_kpis(sums))
-        past = state.past_threshold(self.as_of or 0) if trailing else None
-        return dict(contact_kpis(sums, state.definition, state.channel or "", by_offer=not trailing, past_threshold=past))
+    def figures(self, state: ScopeState, sums: Counts, start_ms: int, *, trailing: bool) -> dict[str, Any]:
+        """Return the KPIs of a scope from the sums of a window, with what they are judged by."""
+        return figures_of(state, sums, start_ms, by_offer=not trailing, live_at=(self.as_of or 0) if trailing else None)
 
     def _window_record(self, state: ScopeState, name: str, span: Span, sums: Counts) -> tuple[str, dict[str, Any]]:
         trailing = name.startswith("trailing")
@@ -252,8 +264,7 @@ class RollUp:
             "window_end": format_ms(span.end_ms),
             "final": not trailing and self._is_final(state, span, sums),
             "late_events": sums.get("late_events", 0),
-            "definitions": {} if state.about_people else {"service_level": f"service_level@{state.definition.version}"},
-            "kpis": self.kpis(state, sums, trailing=trailing),
+            **self.figures(state, sums, span.start_ms, trailing=trailing),
             "counts": dict(sorted(sums.items())),
         }
         key = state.window_key(name)

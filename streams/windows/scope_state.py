@@ -12,9 +12,9 @@ from streams.windows.sums import Counts, Parts, TrailingSums, add_counts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.configuration.models import ServiceLevelDefinition
     from streams.windows.alerts import Watch
     from streams.windows.calendar import Calendar
+    from streams.windows.definitions import Judged, ScopeDefinitions
     from streams.windows.exceptions import Exceptional
     from streams.windows.hours import OpeningHours
 
@@ -31,14 +31,14 @@ class ScopeState:
         scope: str,
         channel: str | None,
         calendar: Calendar,
-        definition: ServiceLevelDefinition,
+        definitions: ScopeDefinitions,
         lengths_ms: tuple[int, ...],
         watches: tuple[Watch, ...] = (),
     ) -> None:
         self.scope = scope
         self.channel = channel
         self.calendar = calendar
-        self.definition = definition
+        self.definitions = definitions
         #: the alert rules that look at it
         self.watches = watches
         self.trailing = TrailingSums(lengths_ms)
@@ -76,10 +76,23 @@ class ScopeState:
         """Say whether a callback is pending that has a due time."""
         return any(figures.get("callback_due_ms") for figures in self.now.values())
 
-    def past_threshold(self, as_of: int) -> int:
-        """Return how many of the waiting have waited longer than the threshold at as-of."""
-        before = as_of - round(self.definition.threshold_s * 1000) + (self.definition.boundary == "lt")
-        return sum(bisect_left(since, before) for since in self.waiting())
+    def past_threshold(self, as_of: int, start_ms: int, *, missed: bool = False) -> int:
+        """Return how many of the waiting have waited longer than the threshold at as-of, each by what judges windows that begin at an instant.
+
+        With ``missed`` only those that count as missed before their outcome.
+        """
+        first = self.definitions.first(start_ms)
+        found = self.past_threshold_of(first, as_of, missed=missed)
+        for figures in self.now.values():
+            for name, since in figures.get("waiting_since_ms_by_definition", {}).items():
+                judged = self.definitions.part(name, start_ms)
+                if judged is not None:
+                    found += _past(since, judged, as_of, missed=missed) - _past(since, first, as_of, missed=missed)
+        return found
+
+    def past_threshold_of(self, judged: Judged, as_of: int, *, missed: bool = False) -> int:
+        """Return the same with all of them judged by one definition."""
+        return sum(_past(since, judged, as_of, missed=missed) for since in self.waiting())
 
     def now_figures(self, as_of: int) -> dict[str, Any]:
         """Return what is going on at as-of."""
@@ -94,7 +107,7 @@ class ScopeState:
             "waiting_since": None if earliest is None else format_ms(earliest),
             "longest_wait_seconds": None if earliest is None else max(0, as_of - earliest) / 1000,
             "in_progress": sum(figures.get("in_progress", 0) for figures in self.now.values()),
-            "waiting_past_threshold": self.past_threshold(as_of),
+            "waiting_past_threshold": self.past_threshold(as_of, as_of),
             "callbacks_waiting": sum(figures.get("callbacks_waiting", 0) for figures in self.now.values()),
             "callbacks_overdue": sum(bisect_left(figures.get("callback_due_ms", ()), as_of) for figures in self.now.values()),
             **(self._backlog(as_of) if self.channel in REPLY_CHANNELS else {}),
@@ -117,3 +130,10 @@ class ScopeState:
             "backlog_oldest_since": None if oldest is None else format_ms(oldest),
             "backlog_oldest_seconds": None if oldest is None else self.age_ms(oldest, as_of) / 1000,
         }
+
+
+def _past(since: list[int], judged: Judged, as_of: int, *, missed: bool) -> int:
+    definition = judged.definition
+    if missed and definition.count_at == "outcome":
+        return 0
+    return bisect_left(since, as_of - definition.threshold_ms)

@@ -10,6 +10,7 @@ import pytest
 from streams.configuration import docs
 from streams.configuration.hours import Hours
 from streams.configuration.loading import load_configuration
+from streams.configuration.service_level import ServiceLevelDefinition
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def test_page_and_schema_are_current() -> None:
 @pytest.mark.parametrize("model", docs.MODELS, ids=lambda model: model.__name__)
 def test_every_key_is_explained(model: type[BaseModel]) -> None:
     """Each model has one table; each key of it has a row with a sentence."""
-    inherited = set(Hours.model_fields) if issubclass(model, Hours) and model is not Hours else set()
+    inherited = {name for base in (Hours, ServiceLevelDefinition) if issubclass(model, base) and model is not base for name in base.model_fields}
     rows = table_of(model.__name__)
 
     assert TEXT.count(f"<!-- keys: {model.__name__} -->") == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.contact import (
     ContactAnswered,
@@ -31,6 +31,7 @@ from schemas.contact import (
     SurveyInvited,
 )
 from schemas.times import seconds_to_ms, to_ms
+from tests.oracle.definitions import chosen_for
 from tests.oracle.wall import open_ms
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class Contribution:
     outcome_ms: int
     offer_ms: int
     wait_ms: int | None = None
+    queue: str | None = None
+    """Of what left the waiting: the queue, how long it had waited, and how long it had been there at all."""
+    waited_ms: int | None = None
+    in_system_ms: int | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,7 @@ class Standing:
     channel: str
     what: str
     at_ms: int | None = None
+    queue: str | None = None
 
 
 @dataclass
@@ -367,8 +374,10 @@ class _Telling:
             return at if visit is None else visit.entered
         return self.episodes[scope, channel].first_entry if (scope, channel) in self.episodes else at
 
-    def book(self, scope: str, channel: str, what: str, *, at: int, offer: int, amount: int = 1, wait: int | None = None) -> Contribution:
-        contribution = Contribution(scope, channel, what, amount, at, offer, wait)
+    def book(
+        self, scope: str, channel: str, what: str, *, at: int, offer: int, amount: int = 1, wait: int | None = None, **more: Any
+    ) -> Contribution:
+        contribution = Contribution(scope, channel, what, amount, at, offer, wait, **more)
         self.contributions.append(contribution)
         return contribution
 
@@ -407,12 +416,15 @@ class _Telling:
     def answer(self, agent: str | None, queue: str | None, at: int) -> None:
         visit = self.visit
         if visit is not None:
-            self.book(f"queue:{visit.queue}", visit.channel, "answered", at=at, offer=visit.entered, wait=at - visit.entered)
+            exit_ = self.exit_of(visit, visit.entered, at)
+            self.book(f"queue:{visit.queue}", visit.channel, "answered", at=at, offer=visit.entered, wait=at - visit.entered, **exit_)
             for scope in self.larger_scopes(visit.queue):
                 episode = self.episodes[scope, visit.channel]
                 if episode.state == "waiting":
                     episode.state = "answered"
-                    self.book(scope, visit.channel, "answered", at=at, offer=episode.first_entry, wait=at - episode.first_entry)
+                    since = episode.first_entry
+                    exit_ = self.exit_of(visit, since, at)
+                    self.book(scope, visit.channel, "answered", at=at, offer=since, wait=at - since, **exit_)
             self.visit = None
             queue, channel = visit.queue, visit.channel
         else:
@@ -425,22 +437,29 @@ class _Telling:
         if queue is not None:
             self.places.append((queue, channel))
 
+    def exit_of(self, visit: _Visit, since: int, at: int) -> dict[str, Any]:
+        """Return what a definition asks of who leaves the waiting."""
+        start = self.start()
+        return {"queue": visit.queue, "waited_ms": at - since, "in_system_ms": at - min(since, since if start is None else start)}
+
     def leave(self, reason: str, at: int) -> None:
         visit = self.visit
         if visit is None:
             return
         self.visit = None
         what, wait = ("abandoned", at - visit.entered) if reason == "abandoned" else (f"flow_out:{reason}", None)
-        self.book(f"queue:{visit.queue}", visit.channel, what, at=at, offer=visit.entered, wait=wait)
+        exit_ = self.exit_of(visit, visit.entered, at)
+        self.book(f"queue:{visit.queue}", visit.channel, what, at=at, offer=visit.entered, wait=wait, **exit_)
         for scope in self.larger_scopes(visit.queue):
             episode = self.episodes[scope, visit.channel]
             since = episode.first_entry
+            exit_ = self.exit_of(visit, since, at)
             if episode.state == "waiting" and reason == "abandoned":
                 episode.state = "abandoned"
-                self.book(scope, visit.channel, "abandoned", at=at, offer=since, wait=at - since)
+                self.book(scope, visit.channel, "abandoned", at=at, offer=since, wait=at - since, **exit_)
             elif episode.state == "waiting":
                 episode.state, episode.flowed_out_at = "flowed_out", at
-                episode.flow_out = self.book(scope, visit.channel, what, at=at, offer=since)
+                episode.flow_out = self.book(scope, visit.channel, what, at=at, offer=since, **exit_)
             elif reason == "abandoned":
                 self.book(scope, visit.channel, "abandoned_after_answer", at=at, offer=since)
 
@@ -544,6 +563,7 @@ class _Telling:
         sums, counts = {"wrap_ms": wrap}, ["wrap_count"]
         if leg.talk is not None and leg.channel not in REPLY_CHANNELS:
             sums["handle_ms"] = leg.talk + leg.hold + wrap
+            sums["handle_hold_ms"] = leg.hold
             counts.append("handle_count")
         self.book_leg(leg, leg.queue, at, sums, counts)
 
@@ -569,7 +589,7 @@ class _Telling:
             return self.arrived_at
         return self.visits[0].entered if self.visits else None
 
-    def book_whole(self, what: str, at: int, amount: int = 1) -> None:
+    def book_whole(self, what: str, at: int, amount: int = 1, score: float | None = None) -> None:
         """Book in all scopes of the place, if there is one."""
         place = self.place()
         if place is None:
@@ -578,7 +598,7 @@ class _Telling:
         last = self.visits[-1] if self.visits else None
         own = last if last is not None and (last.queue, last.channel) == place else None
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-            self.book(scope, channel, what, at=at, offer=self.offer_ms(scope, channel, own, at), amount=amount)
+            self.book(scope, channel, what, at=at, offer=self.offer_ms(scope, channel, own, at), amount=amount, score=score)
 
     def passed_ms(self, since: int, at: int) -> int:
         """Return how long it took, on the clock of the queue of its place: section 15.2."""
@@ -594,8 +614,14 @@ class _Telling:
         self.responded = True
         start = self.start()
         if start is not None:
-            self.book_whole("first_response_ms", at, self.passed_ms(start, at))
+            self.book_whole("first_response_ms", at, self.passed_ms(self.response_start(start, at), at))
             self.book_whole("first_response_count", at)
+
+    def response_start(self, start: int, at: int) -> int:
+        """Return from when a first response at an instant runs: by the first definition of its place."""
+        queue, channel = self.places[-1]
+        _, definition = chosen_for(self.configuration, f"queue:{queue}", channel, at, {})
+        return self.visits[-1].entered if self.visits and definition.first_response == "queued" else start
 
     def resolve(self, at: int) -> None:
         if self.resolved:
@@ -639,7 +665,7 @@ class _Telling:
     def survey(self, event: SurveyAnswered, at: int) -> None:
         self.book_whole("surveys_answered", at)
         if event.kind == "csat" and event.scale in {None, "1-5"} and 1 <= event.score <= 5:
-            self.book_whole("csat_count", at)
+            self.book_whole("csat_count", at, score=event.score)
             self.book_whole("csat_milli", at, round(event.score * 1000))
             if event.score >= 4:
                 self.book_whole("csat_top", at)
@@ -721,11 +747,11 @@ class _Telling:
         found = []
         visit, leg, place = self.visit, self.leg, self.place()
         if visit is not None:
-            found.append(Standing(f"queue:{visit.queue}", visit.channel, "waiting", visit.entered))
+            found.append(Standing(f"queue:{visit.queue}", visit.channel, "waiting", visit.entered, visit.queue))
             for scope in self.larger_scopes(visit.queue):
                 episode = self.episodes[scope, visit.channel]
                 since = episode.first_entry if episode.state == "waiting" else visit.entered
-                found.append(Standing(scope, visit.channel, "waiting", since))
+                found.append(Standing(scope, visit.channel, "waiting", since, visit.queue))
         if leg is not None and leg.queue is not None:
             found.extend(Standing(scope, leg.channel, "in_progress") for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)))
         if place is not None:

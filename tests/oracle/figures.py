@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tests.oracle.definitions import is_met, is_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from streams.configuration.models import ServiceLevelDefinition
     from tests.oracle.conversation import Contribution
 
-__all__ = ["Figure", "contact_kpis", "occupancy", "sums", "threshold_ms"]
+    Judge = Callable[[Contribution], ServiceLevelDefinition]
+
+__all__ = ["KEYS_OF", "Figure", "Judge", "contact_kpis", "definition_kpis", "level_kpis", "occupancy", "sums"]
 
 #: value, numerator, denominator, coverage.
 Figure = dict[str, float | None]
@@ -47,15 +51,6 @@ def _share(part: Fraction | int, whole: Fraction | int) -> Fraction | None:
     return Fraction(part) / whole if whole else None
 
 
-def _ms(seconds: float) -> Fraction:
-    return Fraction(str(seconds)) * 1000
-
-
-def threshold_ms(definition: ServiceLevelDefinition) -> Fraction:
-    """Return the threshold of a service level in milliseconds, exactly."""
-    return _ms(definition.threshold_s)
-
-
 def sums(contributions: Iterable[Contribution]) -> Counter[str]:
     """Return what the contributions add up to."""
     total: Counter[str] = Counter()
@@ -66,30 +61,86 @@ def sums(contributions: Iterable[Contribution]) -> Counter[str]:
     return total
 
 
-def _service_level(contributions: Iterable[Contribution], definition: ServiceLevelDefinition) -> tuple[int, int]:
-    """Return contacts met and contacts that count."""
-    threshold = threshold_ms(definition)
+def service_level_of(contributions: Iterable[Contribution], judge: Judge) -> tuple[int, int]:
+    """Return contacts met and contacts that count, each by its own definition."""
     met = counting = 0
     for each in contributions:
-        wait = each.wait_ms
-        within = wait is not None and (wait <= threshold if definition.boundary == "le" else wait < threshold)
+        if each.waited_ms is None:
+            continue
+        definition = judge(each)
+        within = is_met(definition, each.waited_ms)
         if each.what == "answered":
-            counting += 1
-            met += within
+            treatment = "positive"
         elif each.what == "abandoned":
-            if definition.short_abandon_s is not None and wait is not None and wait < _ms(definition.short_abandon_s):
-                continue
-            counts = {
-                "handled_only": False,
-                "ignore_in_threshold": not within,
-                "negative": True,
-                "positive": True,
+            treatment = {
+                "handled_only": "exclude",
+                "ignore_in_threshold": "exclude" if within else "negative",
+                "negative": "negative",
+                "positive": "positive",
             }[definition.abandon]
-            counting += counts
-            met += counts and within and definition.abandon == "positive"
-        elif each.what.startswith("flow_out:") and each.what.removeprefix("flow_out:") in definition.flow_out_negative:
-            counting += 1
+            if is_short(definition, each):
+                treatment = "exclude"
+        else:
+            reason: Any = each.what.removeprefix("flow_out:")
+            treatment = definition.flow_out.get(reason, "negative" if reason in definition.flow_out_negative else "exclude")
+        counting += treatment != "exclude"
+        met += treatment == "positive" and within
     return met, counting
+
+
+def level_kpis(contributions: Sequence[Contribution], judge: Judge, over: int, *, by_offer: bool) -> dict[str, Figure]:
+    """Return the service level, in trailing windows with those who wait too long already."""
+    n = sums(contributions)
+    decided = n["answered"] + n["abandoned"] + sum(amount for what, amount in n.items() if what.startswith("flow_out:"))
+    met, counting = service_level_of(contributions, judge)
+
+    def rate(denominator: int) -> Figure:
+        return _figure(met, denominator, _share(decided, n["offered"]) if by_offer else _share(denominator, denominator))
+
+    return {"service_level": rate(counting), **({} if by_offer else {"service_level_live": rate(counting + over)})}
+
+
+def definition_kpis(contributions: Sequence[Contribution], definition: ServiceLevelDefinition) -> dict[str, Figure]:
+    """Return the other figures whose meaning a definition decides: the table of section 14."""
+    n = sums(contributions)
+
+    def mean(total_ms: int, number: int, measured: int, every: int) -> Figure:
+        return _figure(Fraction(total_ms, 1000), number, _share(min(measured, every), every))
+
+    averaged = [each for each in contributions if each.waited_ms is not None and each.what != "flow_out:lost"]
+    if definition.asa_denominator == "answered":
+        averaged = [each for each in averaged if each.what == "answered"]
+    number = sum(each.amount for each in averaged)
+    parts = definition.aht_parts
+    if parts == {"talk", "hold", "wrap_up"}:
+        aht = mean(n["handle_ms"], n["handle_count"], n["handle_count"], n["handled"])
+    elif parts == {"talk", "wrap_up"}:
+        aht = mean(n["handle_ms"] - n["handle_hold_ms"], n["handle_count"], n["handle_count"], n["handled"])
+    else:
+        aht = mean(n["talk_ms"] + (n["hold_ms"] if "hold" in parts else 0), n["talk_count"], n["talk_count"], n["handled"])
+    held = n["held_count"] if definition.hold_denominator == "held" else n["hold_count"]
+    top = sum(each.amount for each in contributions if each.score is not None and each.score >= definition.csat_top)
+    lasting = n["first_contact_resolved"]
+    if definition.first_contact_resolution != "reopening_ignored":
+        lasting -= n["first_contact_undone"]
+    whole = n["offered"] if definition.first_contact_resolution == "of_offered" else n["first_resolved"]
+    return {
+        "asa": mean(sum(each.waited_ms or 0 for each in averaged), number, number, number),
+        "aht": aht,
+        "average_hold": mean(n["hold_ms"], held, n["hold_count"], n["handled"]),
+        "csat_top2": _figure(top, n["csat_count"], _share(n["csat_count"], n["surveys_answered"])),
+        "first_contact_resolution": _figure(lasting, whole, _share(whole, whole)),
+    }
+
+
+#: What differs where a definition has another value of these.
+KEYS_OF = {
+    "asa": "asa_denominator",
+    "aht": "aht_parts",
+    "average_hold": "hold_denominator",
+    "csat_top2": "csat_top",
+    "first_contact_resolution": "first_contact_resolution",
+}
 
 
 def contact_kpis(
@@ -99,6 +150,7 @@ def contact_kpis(
     *,
     by_offer: bool,
     waiting_over_threshold: int = 0,
+    judge: Judge | None = None,
 ) -> dict[str, Figure]:
     """Return the KPIs of contacts: of an interval or day (by offer), or of a trailing window; over all channels if none is named."""
     n = sums(contributions)
@@ -115,20 +167,17 @@ def contact_kpis(
     def ratio(numerator: int, denominator: int) -> Figure:
         return _figure(numerator, denominator, _share(denominator, denominator))
 
-    met, counting = _service_level(contributions, definition)
     kpis = {
         "offered": _count(n["offered"]),
         "answered": _count(n["answered"]),
         "abandoned": _count(n["abandoned"]),
         "handled": _count(n["handled"]),
         "answer_rate": rate(n["answered"], whole),
-        "service_level": rate(met, counting),
-        "asa": mean(n["answered_wait_ms"], n["answered"], n["answered"]),
+        **level_kpis(contributions, judge or (lambda _: definition), waiting_over_threshold, by_offer=by_offer),
+        **definition_kpis(contributions, definition),
         "time_to_abandon": mean(n["abandoned_wait_ms"], n["abandoned"], n["abandoned"]),
         "att": mean(n["talk_ms"], n["talk_count"], n["handled"]),
-        "average_hold": mean(n["hold_ms"], n["hold_count"], n["handled"]),
         "acw": mean(n["wrap_ms"], n["wrap_count"], n["handled"]),
-        "aht": mean(n["handle_ms"], n["handle_count"], n["handled"]),
         "non_response": _count(n["non_response"]),
         "escalation_count": _count(n["escalations"]),
         "callbacks_requested": _count(n["callbacks_requested"]),
@@ -139,15 +188,11 @@ def contact_kpis(
         "first_response_time": mean(n["first_response_ms"], n["first_response_count"], n["first_response_count"]),
         "resolution_time": mean(n["resolution_ms"], n["resolution_count"], n["first_resolved"]),
         "resolution_rate": ratio(n["resolved"], n["offered"]),
-        "first_contact_resolution": ratio(n["first_contact_resolved"] - n["first_contact_undone"], n["first_resolved"]),
         "reopen_rate": ratio(n["reopened"], n["resolved"]),
         "csat": _figure(Fraction(n["csat_milli"], 1000), n["csat_count"], _share(n["csat_count"], n["surveys_answered"])),
-        "csat_top2": _figure(n["csat_top"], n["csat_count"], _share(n["csat_count"], n["surveys_answered"])),
         "nps": _figure(100 * (n["nps_promoters"] - n["nps_detractors"]), n["nps_count"], _share(n["nps_count"], n["surveys_answered"])),
         "survey_response_rate": ratio(n["surveys_answered"], n["surveys_invited"]),
     }
-    if not by_offer:
-        kpis["service_level_live"] = rate(met, counting + waiting_over_threshold)
     able = [each for each in contributions if each.channel not in NEVER_ABANDONED]
     if channel in NEVER_ABANDONED or (channel is None and contributions and not able):
         kpis["abandon_rate"] = _null()

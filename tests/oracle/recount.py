@@ -14,7 +14,8 @@ from schemas.times import to_ms
 from streams.configuration.models import Configuration
 from tests.oracle import wall
 from tests.oracle.conversation import PANE_MS, Contribution, Standing, judge
-from tests.oracle.figures import Figure, contact_kpis, occupancy, sums, threshold_ms
+from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
+from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
 from tests.oracle.people import BOOKED, Stretch, follow
 from tests.oracle.targets import attainments
 
@@ -131,6 +132,8 @@ class Recount:
     """Late contact events by the queue that they name."""
     late_people: int = 0
     people_through_ms: int | None = None
+    known_since: dict[str, int] = field(default_factory=dict)
+    """Versions that a stream has seen only since then, where it had figures before."""
 
     # ---- figures
 
@@ -147,14 +150,55 @@ class Recount:
         by_offer = not name.startswith("trailing_")
         if channel is None:
             return occupancy(self._people_time(scope, low, high))
-        waiting = [] if by_offer else self._waits_ms(scope, channel)
+        at = self._judged_at(name, low)
         return contact_kpis(
             self._chosen(scope, channel, low, high, by_offer=by_offer),
-            self._definition(scope),
+            self._definition(scope, channel, at),
             channel,
             by_offer=by_offer,
-            waiting_over_threshold=sum(self._is_over(scope, wait) for wait in waiting),
+            waiting_over_threshold=0 if by_offer else self._over(scope, channel, at, missed=True),
+            judge=lambda each: self._judge(scope, each.queue, channel, at)[1],
         )
+
+    def by_definition(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, Figure]]:
+        """Return what the definitions beside the first give, where they mean something else."""
+        if channel is None:
+            return {}
+        low, high = self.bounds(scope, channel, name, start_ms)
+        by_offer = not name.startswith("trailing_")
+        at = self._judged_at(name, low)
+        first = self._definition(scope, channel, at)
+        chosen = self._chosen(scope, channel, low, high, by_offer=by_offer)
+        found: dict[str, dict[str, Figure]] = {}
+        for other, definition in side_by_side(self.configuration, scope, channel, at, self.known_since):
+            live = definition.count_at == "earliest" and not by_offer
+            over = sum(is_over(definition, wait) for wait, _ in self._waits(scope, channel)) if live else 0
+            kpis = level_kpis(chosen, lambda _, one=definition: one, over, by_offer=by_offer)  # type: ignore[misc]
+            kpis |= {
+                kpi: figure
+                for kpi, figure in definition_kpis(chosen, definition).items()
+                if getattr(definition, KEYS_OF[kpi]) != getattr(first, KEYS_OF[kpi])
+            }
+            found[f"{other}@{definition.version}"] = kpis
+        return found
+
+    def named(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, str]:
+        """Return what a window's figures are judged by."""
+        if channel is None:
+            return {}
+        low, high = self.bounds(scope, channel, name, start_ms)
+        by_offer = not name.startswith("trailing_")
+        at = self._judged_at(name, low)
+        first, *_ = labels = [_label(chosen_for(self.configuration, scope, channel, at, self.known_since))]
+        for each in self._chosen(scope, channel, low, high, by_offer=by_offer):
+            if each.waited_ms is not None:
+                labels.append(_label(self._judge(scope, each.queue, channel, at)))
+        level = ", ".join([first, *sorted({*labels} - {first})])
+        levels = ("service_level",) if by_offer else ("service_level", "service_level_live")
+        return {**dict.fromkeys(KEYS_OF, first), **dict.fromkeys(levels, level)}
+
+    def _judged_at(self, name: str, low: int) -> int:
+        return (self.as_of_ms or 0) if name == "all" else low
 
     def counts(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, int]:
         """Return the sums that the KPIs of a window come from, those that are not zero: for people, milliseconds by category."""
@@ -182,7 +226,11 @@ class Recount:
     def totals(self) -> dict[str, Figure]:
         """Return the KPIs of ``total:all`` over its channels for the whole input; handling times are null where channels would be mixed."""
         chosen = [each for each in self.contributions if each.scope == "total:all"]
-        kpis = contact_kpis(chosen, self.configuration.service_level, None, by_offer=True)
+        channels = sorted({each.channel for each in chosen} | {each.channel for each in self.standing})
+        at = self.as_of_ms or 0
+        first = self._definition("total:all", channels[0] if channels else None, at)
+        judge = lambda each: self._judge("total:all", each.queue, each.channel, at)[1]  # noqa: E731
+        kpis = contact_kpis(chosen, first, None, by_offer=True, judge=judge)
         if len({each.channel for each in chosen if each.what == "handled"}) > 1:
             for name in ("aht", "att", "acw", "average_hold"):
                 kpis[name] = {**kpis[name], "value": None, "coverage": None}
@@ -207,12 +255,12 @@ class Recount:
             if each.at_ms is not None:
                 times[each.what].append(each.at_ms)
         number = Counter(each.what for each in standing)
-        waits = self._waits_ms(scope, channel)
+        waits = [wait for wait, _ in self._waits(scope, channel)]
         return {
             "waiting": number["waiting"],
             "waiting_since_ms": sorted(times["waiting"]),
             "longest_wait_seconds": max(waits) / 1000 if waits else None,
-            "waiting_past_threshold": sum(self._is_over(scope, wait) for wait in waits),
+            "waiting_past_threshold": self._over(scope, channel, self.as_of_ms or 0),
             "in_progress": number["in_progress"],
             "callbacks_waiting": number["callback"],
             "callbacks_overdue": sum(due < (self.as_of_ms or 0) for due in times["callback"]),
@@ -291,15 +339,19 @@ class Recount:
 
     # ---- what
 
-    def _definition(self, scope: str) -> ServiceLevelDefinition:
-        kind, name = scope.split(":", 1)
-        return self.configuration.definition_of_queue(name) if kind == "queue" else self.configuration.service_level
+    def _definition(self, scope: str, channel: str | None, at_ms: int) -> ServiceLevelDefinition:
+        return chosen_for(self.configuration, scope, channel, at_ms, self.known_since)[1]
 
-    def _is_over(self, scope: str, wait_ms: int) -> bool:
-        """Say whether a wait that goes on has missed the threshold."""
-        definition = self._definition(scope)
-        threshold = threshold_ms(definition)
-        return wait_ms > threshold if definition.boundary == "le" else wait_ms >= threshold
+    def _judge(self, scope: str, queue: str | None, channel: str, at_ms: int) -> Chosen:
+        return judge_of(self.configuration, scope, queue, channel, at_ms, self.known_since)
+
+    def _over(self, scope: str, channel: str, at_ms: int, *, missed: bool = False) -> int:
+        """Return how many wait too long by what judges windows that begin then; with `missed` those that count as missed by now."""
+        over = 0
+        for wait, queue in self._waits(scope, channel):
+            definition = self._judge(scope, queue, channel, at_ms)[1]
+            over += is_over(definition, wait) and not (missed and definition.count_at == "outcome")
+        return over
 
     def _chosen(self, scope: str, channel: str, low: int, high: int, *, by_offer: bool) -> list[Contribution]:
         # A pane or cell belongs to a window as a whole, and windows begin and end at their edges: the instants themselves will do.
@@ -313,10 +365,14 @@ class Recount:
                 time_ms[each.category] += each.within(low, min(high, self._people_through()))
         return time_ms
 
-    def _waits_ms(self, scope: str, channel: str) -> list[int]:
+    def _waits(self, scope: str, channel: str) -> list[tuple[int, str | None]]:
         as_of = self.as_of_ms or 0
         standing = [each for each in self.standing if (each.scope, each.channel, each.what) == (scope, channel, "waiting")]
-        return [max(0, as_of - each.at_ms) for each in standing if each.at_ms is not None]
+        return [(max(0, as_of - each.at_ms), each.queue) for each in standing if each.at_ms is not None]
+
+
+def _label(chosen: Chosen) -> str:
+    return f"{chosen[0]}@{chosen[1].version}"
 
 
 def _touches(each: wall.Exceptional, low_ms: int, high_ms: int) -> bool:

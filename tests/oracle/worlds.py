@@ -41,7 +41,7 @@ from schemas.contact import (
     SurveyInvited,
 )
 from schemas.other import SourceHeartbeat, SourceSnapshot
-from schemas.times import from_ms, parse_time_ms, to_ms
+from schemas.times import format_ms, from_ms, parse_time_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle.conversation import PANE_MS, is_late
 
@@ -533,9 +533,36 @@ def _person(pick: Pick, name: str, start_ms: int, end_ms: int) -> list[AgentMode
 # ---- the world
 
 
-def configuration_of(pick: Pick) -> Configuration:
+def _definitions(pick: Pick, start_ms: int) -> dict[str, Any]:
+    """Return definitions that differ in every key, some with versions that take effect while the world goes on."""
+
+    def changed(minutes: float) -> str:
+        return format_ms(start_ms + round(minutes * MINUTE_MS))
+
+    return {
+        "standard": [
+            {"threshold_s": 20, "first_response": pick(("arrived", "queued"))},
+            {"version": 2, "effective_from": changed(pick((1, 7.3, 15))), "threshold_s": pick((12.5, 30)), "abandon": "positive", "csat_top": 5},
+            {"version": 3, "effective_from": changed(pick((31, 46))), "count_at": "outcome", "first_response": "queued"},
+        ],
+        "strict": [
+            {"threshold_s": 10, "boundary": "lt", "abandon": "ignore_in_threshold", "asa_denominator": "decided", "aht_parts": ["talk"]},
+            {"version": 4, "effective_from": changed(pick((3, 20))), "preset": "amazon-connect", "hold_denominator": "held"},
+        ],
+        "system": {
+            "preset": "talkdesk",
+            "short_abandon_s": pick((5, 45)),
+            "flow_out": {"overflow": "positive", "timeout": "exclude", "transfer": "positive"},
+            "aht_parts": pick((["talk", "wrap_up"], ["talk", "hold"])),
+            "first_contact_resolution": pick(("reopening_ignored", "of_offered")),
+        },
+    }
+
+
+def configuration_of(pick: Pick, start_ms: int) -> Configuration:
     """Return a configuration for the queues and people of these worlds, with settings that differ from world to world."""
     strict = {"threshold_s": 60, "boundary": "lt"}
+    default = pick((None, None, ["standard"], ["standard", "system"], {"voice": ["strict", "standard"], "mail": ["system"]}))
     return Configuration.model_validate(
         {
             "default_zone": pick(("UTC", "Asia/Tokyo", "Asia/Kathmandu", "America/New_York")),
@@ -545,18 +572,31 @@ def configuration_of(pick: Pick) -> Configuration:
                 "short_abandon_s": pick((None, 5, 10)),
                 "boundary": pick(("le", "lt")),
             },
+            "definitions": _definitions(pick, start_ms),
+            "default_definitions": default,
             "sites": {"berlin": {"zone": "Europe/Berlin"}, "tokyo": {"zone": "Asia/Tokyo", "day_start": pick(("00:00", "06:30"))}},
             "queues": {
-                "sales": {"channel": "voice", "department": "front", "business": "acme", "site": "berlin"},
+                "sales": {
+                    "channel": "voice",
+                    "department": "front",
+                    "business": "acme",
+                    "site": "berlin",
+                    "definitions": pick((None, ["standard", "strict", "system"], ["strict"])),
+                },
                 "support": {
                     "department": "back",
                     "business": "acme",
                     "site": "berlin",
                     "service_level": strict,
                 },
-                "care": {"department": "back", "business": "acme", "site": "tokyo"},
+                "care": {
+                    "department": "back",
+                    "business": "acme",
+                    "site": "tokyo",
+                    "definitions": pick((None, {"voice": ["system", "standard"], "mail": ["strict"]})),
+                },
                 "mailbox": {"channel": "mail", "department": "back", "site": "tokyo", "service_level": {"threshold_s": 3600, "version": 4}},
-                "chats": {"channel": "chat", "business": "best"},
+                "chats": {"channel": "chat", "business": "best", "definitions": ["system", "strict"]},
                 "tickets": {"channel": "ticket"},
             },
             "teams": {"red": {"site": "berlin", "business": "acme"}, "blue": {"site": "tokyo"}, "green": {"business": "best"}},
@@ -624,9 +664,9 @@ def _frozen_ms(event: Event, grace_ms: int) -> int:
 
 
 def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
-    configuration = configuration_of(pick)
-    grace_ms = configuration.counting.grace_seconds * SECOND_MS
     start_ms = pick(STARTS)
+    configuration = configuration_of(pick, start_ms)
+    grace_ms = configuration.counting.grace_seconds * SECOND_MS
     events: list[Event] = []
     at_ms = start_ms
     surveyed_ms = pick((*(SURVEYED_MS,) * 5, SURVEYED_LONG_AFTER_MS))

@@ -102,6 +102,11 @@ def _window(key: str, record: dict[str, Any] | None, told: Recount, place: Place
     ]
     if record["kpis"].keys() - expected.keys():
         wrong.append(f"{key}: served {sorted(record['kpis'])}, expected {sorted(expected)}")
+    beside = told.by_definition(*place, name, start)
+    if record.get("by_definition", {}) != beside:
+        wrong.append(f"{key} by_definition: served {record.get('by_definition')}, expected {beside}")
+    if record["definitions"] != told.named(*place, name, start):
+        wrong.append(f"{key} definitions: served {record['definitions']}, expected {told.named(*place, name, start)}")
     # A trailing window in which nothing changes moves on without being written.
     if not name.startswith("trailing_"):
         bounds = tuple(map(format_ms, told.bounds(*place, name, start)))

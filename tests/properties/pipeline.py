@@ -167,7 +167,7 @@ class MemoryPipeline:
         self.restarts += 1
 
     def _partition_of(self, key: str) -> int:
-        if key.startswith("progress|"):
+        if key.startswith(("progress|", "definition|")):
             return int(key.split("|")[1])
         parts = key.split("|")
         return crc32((parts[2] if parts[0] == "now" else parts[3]).encode()) % self._sizes["panes"]

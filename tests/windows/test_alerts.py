@@ -11,7 +11,6 @@ from schemas.metrics import NowFigures
 from schemas.times import format_ms, parse_time_ms
 from streams.catalogue.kpis import KPIS
 from streams.configuration import Configuration
-from streams.configuration.models import ServiceLevelDefinition
 from streams.windows.alerts import Alerts, Look
 from streams.windows.rollup import RollUp
 
@@ -56,7 +55,7 @@ class Watched:
         self.alerts = Alerts(told)
         for key, record in self.latest.items():
             self.alerts.restore(key, AlertRecord.model_validate_json(record.model_dump_json()))
-        self.watches = self.alerts.watches_of("queue:A", "voice", told.service_level)
+        self.watches = self.alerts.watches_of("queue:A", "voice")
 
     def look(self, second: float, value: float | None, of: float | None = 20, *, stale: bool = False, before: float | None = None) -> str:
         """Look at a value with so many contacts behind it; return the state, ``recovering`` for firing that may soon be over."""
@@ -66,6 +65,7 @@ class Watched:
                 watch,
                 {"value": value, "numerator": None, "denominator": of},
                 Look(ms(second), stale, None if before is None else ms(before)),
+                "service_level@1",
             )
         for key, record, announced in self.alerts.changes():
             if record is None:
@@ -380,7 +380,7 @@ class TestWatches:
     )
     def test_scopes_and_channels(self, rule: dict[str, Any], scope: str, channel: str | None, watches: bool) -> None:
         """Patterns, channels, contacts or people, and queues with a target."""
-        found = Alerts(configuration(rule=rule)).watches_of(scope, channel, ServiceLevelDefinition())
+        found = Alerts(configuration(rule=rule)).watches_of(scope, channel)
 
         assert bool(found) is watches
 
@@ -396,7 +396,7 @@ class TestWatches:
         """A rule about any figure of now finds it among the fields of its record."""
         for kpi in KPIS:
             if "now" in kpi.windows and kpi.id != "agents_by_state":
-                (watch,) = Alerts(configuration(rule={"kpi": kpi.id, "above": 1})).watches_of("queue:A", "voice", ServiceLevelDefinition())
+                (watch,) = Alerts(configuration(rule={"kpi": kpi.id, "above": 1})).watches_of("queue:A", "voice")
                 assert watch.field in NowFigures.model_fields
 
 

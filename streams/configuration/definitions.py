@@ -1,0 +1,134 @@
+"""Named definitions with versions, and which of them a queue is judged by (``docs/counting.md`` section 14)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from schemas.base import Channel
+from streams.configuration.base import PERMITTED, refuse
+from streams.configuration.service_level import ServiceLevelDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.configuration.models import Configuration
+
+__all__ = ["INLINE", "Choice", "DefinitionName", "DefinitionVersion", "Definitions", "Versions", "definitions_of", "effective_ms", "every_version"]
+
+#: The name of what stands under ``service_level`` in the file and not among the definitions.
+INLINE: Final = "service_level"
+#: Definitions side by side, at most.
+MOST: Final = 4
+_ANY_CHANNEL: Final = "*"
+_CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
+
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$"
+#: A channel that a queue's mapping does not name goes by the default.
+PERMITTED[_NAME] = "a name of 1 to 40 letters, digits, dots, dashes and underscores"
+_INSTANT: Final = "instant with an offset"
+PERMITTED[_INSTANT] = "an instant with an offset, such as 2026-04-01T00:00:00+09:00"
+
+DefinitionName = Annotated[str, Field(pattern=_NAME)]
+
+
+def effective_ms(text: str) -> int:
+    """Return an instant in ms; raise ValueError if it is none, or has no offset."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(text)
+    return round(at.timestamp() * 1000)
+
+
+def _instant(text: str) -> str:
+    try:
+        effective_ms(text)
+    except ValueError as error:
+        message = f'no instant; permitted: {PERMITTED[_INSTANT]}; found "{text}"'
+        raise refuse(message) from error
+    return text
+
+
+class DefinitionVersion(ServiceLevelDefinition):
+    """One version of a named definition."""
+
+    effective_from: Annotated[str, AfterValidator(_instant), Field(json_schema_extra={"format": _INSTANT})] | None = None
+    """It judges windows that begin at or after this instant; the first version judges those before the second."""
+
+    @property
+    def from_ms(self) -> int | None:
+        """``effective_from`` in ms."""
+        return None if self.effective_from is None else effective_ms(self.effective_from)
+
+
+def _one_is_a_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+Versions = Annotated[tuple[DefinitionVersion, ...], BeforeValidator(_one_is_a_list), Field(strict=False, min_length=1)]
+
+
+def _by_channel(value: Any) -> Any:
+    """Take a list for that of all channels."""
+    found = {_ANY_CHANNEL: value} if isinstance(value, list | tuple) else value
+    entries = found.values() if isinstance(found, dict) else ()
+    if not isinstance(found, dict) or not all(isinstance(each, list | tuple) and all(isinstance(n, str) for n in each) for each in entries):
+        message = "permitted: a list of names of definitions, or channels, each with such a list"
+        raise refuse(message)
+    if wrong := [str(name) for name in found if name not in (*_CHANNELS, _ANY_CHANNEL)]:
+        message = f"{wrong[0]!r} is no channel; permitted: {', '.join(_CHANNELS)}"
+        raise refuse(message)
+    for each in entries:
+        if not each or len(each) > MOST or len(set(each)) < len(each):
+            message = f"found {', '.join(each) or 'an empty list'}; permitted: 1 to {MOST} names, each once"
+            raise refuse(message)
+    return found
+
+
+_NAMES: Final = {"type": "array", "items": {"type": "string", "pattern": _NAME}, "minItems": 1, "maxItems": MOST}
+
+#: Names of definitions, the first of which judges, by channel; ``*`` for all others.
+Choice = Annotated[
+    dict[str, Annotated[tuple[str, ...], Field(strict=False)]],
+    BeforeValidator(_by_channel),
+    WithJsonSchema({"anyOf": [_NAMES, {"type": "object", "propertyNames": {"enum": [*_CHANNELS]}, "additionalProperties": _NAMES}]}),
+]
+
+
+class Definitions(NamedTuple):
+    """What a queue or larger scope is judged by: names, the first of which judges, each with its versions in order."""
+
+    versions: dict[str, tuple[DefinitionVersion, ...]]
+    #: Its own, so that larger scopes judge its contacts by it too; the inline definition of a queue is for the queue alone.
+    own: bool = False
+
+    @property
+    def first(self) -> str:
+        """The name of the one figures are judged by."""
+        return next(iter(self.versions))
+
+
+def definitions_of(configuration: Configuration, queue: str | None, channel: str | None) -> Definitions:
+    """Return what judges a queue on a channel; without a queue, a larger scope."""
+    entry = configuration.queues.get(queue) if queue is not None else None
+    if entry is not None and entry.service_level is not None:
+        return Definitions({INLINE: (_inline(entry.service_level),)})
+    for choice, own in ((entry.definitions if entry is not None else None, True), (configuration.default_definitions, False)):
+        names = None if choice is None else choice.get(channel or _ANY_CHANNEL, choice.get(_ANY_CHANNEL))
+        if names is not None:
+            return Definitions({name: configuration.definitions[name] for name in names}, own)
+    return Definitions({INLINE: (_inline(configuration.service_level),)})
+
+
+def _inline(definition: ServiceLevelDefinition) -> DefinitionVersion:
+    return DefinitionVersion.model_construct(**definition.__dict__, effective_from=None)
+
+
+def every_version(configuration: Configuration) -> Iterator[ServiceLevelDefinition]:
+    """Yield whatever may judge something: the inline definitions and all versions of the named ones."""
+    yield configuration.service_level
+    yield from (queue.service_level for queue in configuration.queues.values() if queue.service_level is not None)
+    for versions in configuration.definitions.values():
+        yield from versions

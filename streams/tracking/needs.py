@@ -1,0 +1,81 @@
+"""What the configured definitions need booked beyond what is always booked (``docs/counting.md`` section 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.configuration.definitions import every_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.configuration import Configuration
+    from streams.tracking.ledger import Waits
+
+__all__ = ["Amounts", "Needs", "judged", "needs_of", "thresholds_ms"]
+
+Amounts = tuple[tuple[str, int], ...]
+
+
+def thresholds_ms(configuration: Configuration) -> set[int]:
+    """Return every wait, in ms, that a definition needs as an exact edge of the histograms."""
+    edges: set[int] = set()
+    for definition in every_version(configuration):
+        edges.add(definition.threshold_ms)
+        if definition.short_ms is not None and definition.short_abandon_clock == "queue_enter":
+            edges.add(definition.short_ms - 1)
+    return edges
+
+
+class Needs(NamedTuple):
+    """Sums that some definition asks for; nothing by default."""
+
+    positive: frozenset[str] = frozenset()
+    """ways out of the queue that may be met"""
+    short_ms: tuple[int, ...] = ()
+    """limits of short abandons by the system's clock"""
+    left_wait: bool = False
+    """waits of who flowed out"""
+    handle_hold: bool = False
+    """hold within handle times"""
+    csat_tops: tuple[int, ...] = ()
+    """lowest scores that are tops, beside 4"""
+
+    def abandoned(self, wait_ms: int, system_ms: int, waits: Waits) -> Amounts:
+        """Return what an abandon books."""
+        field = waits.abandoned(wait_ms)
+        amounts: Amounts = (("abandoned", 1), ("abandoned_wait_ms", wait_ms), (field, 1))
+        return (*amounts, *((f"short_{limit}_{field}", 1) for limit in self.short_ms if system_ms < limit)) if self.short_ms else amounts
+
+    def left(self, reason: str, wait_ms: int, waits: Waits) -> Amounts:
+        """Return what a flow-out books."""
+        amounts: Amounts = ((f"flow_out_{reason}", 1),)
+        if reason in self.positive:
+            amounts = (*amounts, (f"left_{reason}_{waits.edge(wait_ms)}", 1))
+        if self.left_wait and reason != "lost":
+            amounts = (*amounts, ("left_wait_ms", wait_ms))
+        return amounts
+
+    def tops(self, score: float) -> Iterator[tuple[str, int]]:
+        """Yield what a score from 1 to 5 books beside the usual."""
+        for top in self.csat_tops:
+            yield f"csat_top_{top}", int(score >= top)
+
+
+def needs_of(configuration: Configuration) -> Needs:
+    """Return what the definitions of a configuration need."""
+    every = list(every_version(configuration))
+    positive = {reason for each in every for reason, said in each.flow_out.items() if said == "positive"}
+    short = {each.short_ms for each in every if each.short_ms is not None and each.short_abandon_clock == "system_enter"}
+    return Needs(
+        frozenset(positive),
+        tuple(sorted(short)),
+        any(each.asa_denominator == "decided" for each in every),
+        any(each.aht_parts == {"talk", "wrap_up"} for each in every),
+        tuple(sorted({each.csat_top for each in every} - {4})),
+    )
+
+
+def judged(name: str, amounts: Amounts) -> Amounts:
+    """Return the same under the name of the definition that judges it in larger scopes; waits in ms judge nothing."""
+    return tuple((f"{name}:{field}", amount) for field, amount in amounts if not field.endswith("_ms"))

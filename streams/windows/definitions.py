@@ -1,0 +1,182 @@
+"""Which definition judges which scope and window: versions in force, and since when each is known (``docs/counting.md`` section 14)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.times import format_ms, parse_time_ms
+from streams.configuration.definitions import DefinitionVersion, definitions_of
+from streams.windows.definition_kpis import service_level_parts
+from streams.windows.slices import CELL_MS, cell_of
+from streams.windows.sums import Counts, add_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streams.configuration import Configuration
+
+__all__ = ["DefinitionBook", "DefinitionChangedError", "Judged", "ScopeDefinitions"]
+
+_LARGER = frozenset({"department", "business", "site", "total"})
+
+
+class DefinitionChangedError(Exception):
+    """A version of a definition says something else than when it was published."""
+
+
+class Judged(NamedTuple):
+    """The version of a name that is in force for a window."""
+
+    name: str
+    definition: DefinitionVersion
+
+    @property
+    def label(self) -> str:
+        """How records name it."""
+        return f"{self.name}@{self.definition.version}"
+
+
+class DefinitionBook:
+    """The versions that one partition of roll-up has published, and since when each is known to it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        #: name and version → known since, in ms; None from the beginning
+        self._known: dict[tuple[str, int], int | None] = {}
+        #: instants from which on a version judges
+        self._beginnings: set[int] = set()
+        self._told = False
+
+    def restore(self, record: Mapping[str, Any]) -> None:
+        """Take back what was published.
+
+        Raises:
+            DefinitionChangedError: the version is configured with another content.
+        """
+        name, version = record["name"], record["version"]
+        configured = next((each for each in self.configuration.definitions.get(name, ()) if each.version == version), None)
+        if configured is not None:
+            now, before = _content(configured), record["content"]
+            differing = sorted(key for key in now.keys() & before.keys() if now[key] != before[key])
+            if differing:
+                key = differing[0]
+                message = (
+                    f"definition {name}@{version} was published with {key} {before[key]!r} and is configured with {now[key]!r}: a version "
+                    f"does not change in place. Leave it as it was and add version {version + 1} with an effective_from"
+                )
+                raise DefinitionChangedError(message)
+        self._known[name, version] = None if record["known_since"] is None else parse_time_ms(record["known_since"])
+
+    def first_sight(self, as_of: int, *, fresh: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield, once, the record of every version that has not been published; in a stream that goes on it is known from the next cell on."""
+        if self._told:
+            return
+        self._told = True
+        self._beginnings = {since for since in self._known.values() if since is not None}
+        for name, versions in self.configuration.definitions.items():
+            for each in versions:
+                if each.from_ms is not None:
+                    self._beginnings.add(each.from_ms)
+                if (name, each.version) in self._known:
+                    continue
+                known = None if fresh else cell_of(as_of + CELL_MS - 1)
+                if known is not None:
+                    self._beginnings.add(known)
+                self._known[name, each.version] = known
+                yield (
+                    f"{name}@{each.version}",
+                    {
+                        "kind": "definition",
+                        "name": name,
+                        "version": each.version,
+                        "effective_from": None if each.from_ms is None else format_ms(each.from_ms),
+                        "known_since": None if known is None else format_ms(known),
+                        "content": _content(each),
+                    },
+                )
+
+    def crossed(self, before_ms: int, after_ms: int) -> bool:
+        """Say whether what judges a window may be another when its begin moves from one instant to a later one."""
+        return any(before_ms < since <= after_ms for since in self._beginnings)
+
+    def known_since(self, name: str, version: int) -> int | None:
+        """Return since when a version is known, None if from the beginning."""
+        return self._known.get((name, version))
+
+
+def _content(definition: DefinitionVersion) -> dict[str, Any]:
+    """Return what a definition says, in an order of its own."""
+    content = definition.model_dump(mode="json")
+    content["flow_out_negative"].sort()
+    content["aht_parts"].sort()
+    # The first version's own beginning decides nothing, and a preset no more than the keys it sets.
+    return {key: value for key, value in content.items() if key not in {"version", "preset"}}
+
+
+class _Versions:
+    """The versions of one name."""
+
+    def __init__(self, name: str, versions: tuple[DefinitionVersion, ...], book: DefinitionBook) -> None:
+        self.name = name
+        self._versions = versions
+        self._book = book
+
+    def at(self, start_ms: int) -> Judged:
+        """Return what judges a window that begins then."""
+        found = self._versions[0]
+        for each in self._versions[1:]:
+            known = self._book.known_since(self.name, each.version)
+            if (each.from_ms or 0) <= start_ms and (known is None or known <= start_ms):
+                found = each
+        return Judged(self.name, found)
+
+    def knows(self, start_ms: int) -> bool:
+        """Say whether slices from then on have its edges."""
+        known = self._book.known_since(self.name, self._versions[0].version)
+        return known is None or known <= start_ms
+
+
+class ScopeDefinitions:
+    """What judges the windows of one scope and channel."""
+
+    def __init__(self, book: DefinitionBook, scope: str, channel: str | None) -> None:
+        configuration = book.configuration
+        kind, name = scope.split(":", 1)
+        chosen = definitions_of(configuration, name if kind == "queue" else None, channel)
+        self._first, *self._others = (_Versions(each, versions, book) for each, versions in chosen.versions.items())
+        #: what judges the queues of a larger scope
+        self._parts = (
+            {each: _Versions(each, versions, book) for each, versions in configuration.definitions.items()} if kind in _LARGER else {}
+        )
+
+    def first(self, start_ms: int) -> Judged:
+        """Return what judges a window that begins then."""
+        return self._first.at(start_ms)
+
+    def others(self, start_ms: int) -> list[Judged]:
+        """Return what is computed beside it."""
+        return [each.at(start_ms) for each in self._others if each.knows(start_ms)]
+
+    def judge(self, sums: Mapping[str, int], start_ms: int) -> tuple[tuple[int, int], str]:
+        """Return contacts met and counted, each by the definition of its queue, and the names of these definitions."""
+        first = self._first.at(start_ms)
+        names = {field.partition(":")[0] for field in sums if ":" in field} & self._parts.keys() if self._parts else ()
+        if not names:
+            return service_level_parts(sums, first.definition), first.label
+        rest: Counts = dict(sums)
+        met = counted = 0
+        labels: list[str] = []
+        for name in names:
+            own = {field.partition(":")[2]: number for field, number in sums.items() if field.startswith(f"{name}:")}
+            add_counts(rest, own, -1)
+            judged = self._parts[name].at(start_ms)
+            labels.append(judged.label)
+            part = service_level_parts(own, judged.definition)
+            met, counted = met + part[0], counted + part[1]
+        part = service_level_parts(rest, first.definition)
+        return (met + part[0], counted + part[1]), ", ".join([first.label, *sorted(labels)])
+
+    def part(self, name: str, start_ms: int) -> Judged | None:
+        """Return what judges those of a larger scope whose queue goes by another name."""
+        versions = self._parts.get(name)
+        return None if versions is None else versions.at(start_ms)
