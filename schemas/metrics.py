@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FigureValue", "MetricRecord", "NowFigures", "OtherFigures", "ProgressFigures", "ScopeKind", "WindowFigures"]
+__all__ = [
+    "DefinitionFigures",
+    "FigureValue",
+    "MetricRecord",
+    "NowFigures",
+    "OtherFigures",
+    "ProgressFigures",
+    "ScopeKind",
+    "WindowFigures",
+]
 
 ScopeKind = Literal["queue", "department", "business", "site", "team", "total"]
 
@@ -54,8 +63,14 @@ class WindowFigures(_Scoped):
         description="all its contacts are decided: only late events, or what comes of the contacts later, such as a resolution, change it"
     )
     late_events: int = Field(ge=0)
-    definitions: dict[str, str] = Field(description="KPI id → definition@version")
+    definitions: dict[str, str] = Field(
+        description="KPI id → definition@version; of larger scopes whose queues are judged differently all of them, the default first"
+    )
     kpis: dict[str, FigureValue]
+    by_definition: dict[str, dict[str, FigureValue]] | None = Field(
+        default=None,
+        description="definition@version → KPI id → figure, of the definitions beside the first, where it means something else",
+    )
     counts: dict[str, int] = Field(description="the sums the KPIs come from; times in milliseconds; they add up over windows of one scope")
     by_outcome: OtherFigures | None = Field(
         default=None, description="intervals and days of contacts, if asked for: from what happened in them, whenever it was offered"
@@ -66,6 +81,20 @@ class WindowFigures(_Scoped):
     without_exceptions: OtherFigures | None = Field(
         default=None, description="days with exceptions: from their cells that no exception touches"
     )
+
+
+class DefinitionFigures(_Model):
+    """One version of a definition, as it was first computed with; written once."""
+
+    kind: Literal["definition"] = "definition"
+    name: str
+    version: int = Field(ge=1)
+    effective_from: str | None = Field(description="RFC 3339: it judges windows that begin at or after this; null for the first version")
+    known_since: str | None = Field(
+        description="RFC 3339: nor does it judge windows that begin before this; null where the stream has known it from the beginning"
+    )
+    content: dict[str, Any] = Field(description="the keys of docs/configuration.md, service level")
+    revision: int = Field(ge=1)
 
 
 class NowFigures(_Scoped):
@@ -101,4 +130,4 @@ class ProgressFigures(_Model):
 
 
 #: The keys of these records stand in `schemas.topics`; a reader treats them as opaque.
-MetricRecord = Annotated[WindowFigures | NowFigures | ProgressFigures, Field(discriminator="kind")]
+MetricRecord = Annotated[WindowFigures | NowFigures | ProgressFigures | DefinitionFigures, Field(discriminator="kind")]

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from streams.configuration.models import Configuration
 
-__all__ = ["INLINE", "Choice", "DefinitionName", "DefinitionVersion", "Definitions", "Versions", "definitions_of", "effective_ms", "every_version"]
+__all__ = [
+    "INLINE",
+    "Choice",
+    "DefinitionName",
+    "DefinitionVersion",
+    "Definitions",
+    "Versions",
+    "definitions_of",
+    "effective_ms",
+    "every_version",
+]
 
 #: The name of what stands under ``service_level`` in the file and not among the definitions.
 INLINE: Final = "service_level"

@@ -14,7 +14,7 @@ from streams.configuration.base import Model, Name, Zone, refuse
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.dead_letters import DeadLetterLimits
-from streams.configuration.definitions import Choice, DefinitionName, Versions, definitions_of
+from streams.configuration.definitions import Choice, DefinitionName, Versions
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
 from streams.configuration.targets import Target, wrong_targets
@@ -94,7 +94,7 @@ class Configuration(Model):
     definitions: dict[DefinitionName, Versions] = Field(default_factory=dict)
     """Definitions by name, each one or a list of versions."""
     default_definitions: Choice | None = None
-    """Names among them for queues without and for larger scopes, in place of `service_level`: the first judges, the others stand beside it."""
+    """Names among them for queues without and for larger scopes, in place of `service_level`: the first judges, others stand beside."""
     sites: dict[Name, Site] = Field(default_factory=dict)
     """Places by name."""
     queues: dict[Name, Queue] = Field(default_factory=dict)
@@ -131,8 +131,3 @@ class Configuration(Model):
         """Return the zone of a site, or the default zone."""
         found = self.sites.get(site) if site is not None else None
         return ZoneInfo(found.zone if found else self.default_zone)
-
-    def definition_of_queue(self, queue: str) -> ServiceLevelDefinition:
-        """Return what judges a queue on any channel: the first version of its first definition."""
-        found = definitions_of(self, queue, None)
-        return found.versions[found.first][0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from schemas.metrics import NowFigures, ProgressFigures, WindowFigures
+from schemas.metrics import NowFigures, WindowFigures
 from schemas.times import format_ms
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
@@ -84,7 +84,7 @@ class Figures:
         ends: dict[tuple[str, str], int] = {}
         for entry in self.store.entries():
             record = entry.record
-            if isinstance(record, ProgressFigures) or (record.scope_kind, record.scope) != ("queue", name):
+            if not isinstance(record, NowFigures | WindowFigures) or (record.scope_kind, record.scope) != ("queue", name):
                 continue
             channel_name = record.channel or "-"
             channel = channels.setdefault(channel_name, {"now": None, "windows": {}})

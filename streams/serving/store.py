@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.metrics import MetricRecord, NowFigures, ProgressFigures, WindowFigures
+from schemas.metrics import DefinitionFigures, MetricRecord, NowFigures, ProgressFigures, WindowFigures
 from schemas.times import parse_time_ms
 from streams.serving import latest
 from streams.serving.latest import Latest
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Source", "Store"]
 
-_RECORD: TypeAdapter[WindowFigures | NowFigures | ProgressFigures] = TypeAdapter(MetricRecord)
+_Record = WindowFigures | NowFigures | ProgressFigures | DefinitionFigures
+_RECORD: TypeAdapter[_Record] = TypeAdapter(MetricRecord)
 
 
 @dataclass(slots=True, frozen=True)
-class Entry(latest.Entry[WindowFigures | NowFigures | ProgressFigures]):
+class Entry(latest.Entry[_Record]):
     """One record, and what was read from it; times in milliseconds since the epoch."""
 
     as_of_ms: int | None
@@ -79,6 +80,8 @@ class Store(Latest[Entry]):
             record = _RECORD.validate_python(orjson.loads(value))
         except ValidationError as error:
             raise ValueError("not a metric record") from error
+        if isinstance(record, DefinitionFigures):
+            return Entry(key, record, value, version, None)
         as_of = None if record.as_of is None else parse_time_ms(record.as_of)
         if isinstance(record, ProgressFigures):
             complete = None if record.complete_through is None else parse_time_ms(record.complete_through)

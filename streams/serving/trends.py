@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from schemas.metrics import NowFigures, ProgressFigures
+from schemas.metrics import WindowFigures
 from schemas.times import parse_time_ms
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def trends_of(store: Store, window: str = WINDOW) -> dict[str, Any]:
     days: dict[tuple[str, str], int] = {}
     for entry in store.entries():
         record = entry.record
-        if isinstance(record, NowFigures | ProgressFigures) or record.scope_kind != "queue" or record.channel is None:
+        if not isinstance(record, WindowFigures) or record.scope_kind != "queue" or record.channel is None:
             continue
         key = (record.scope, record.channel)
         if record.window == "day":

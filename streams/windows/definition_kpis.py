@@ -77,9 +77,7 @@ def decided_in(sums: Mapping[str, int]) -> int:
     return sums.get("answered", 0) + sums.get("abandoned", 0) + flowed_out
 
 
-def level_kpis(
-    parts: tuple[int, int], sums: Mapping[str, int], past_threshold: int | None, *, by_offer: bool
-) -> dict[str, Figure]:
+def level_kpis(parts: tuple[int, int], sums: Mapping[str, int], past_threshold: int | None, *, by_offer: bool) -> dict[str, Figure]:
     """Return the service level of contacts met and counted; with contacts waiting past the threshold the live one too."""
     met, counted = parts
 

@@ -68,7 +68,7 @@ class DefinitionBook:
         self._known[name, version] = None if record["known_since"] is None else parse_time_ms(record["known_since"])
 
     def first_sight(self, as_of: int, *, fresh: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield, once, the record of every version that has not been published; in a stream that goes on it is known from the next cell on."""
+        """Yield, once, the record of every version not published before; in a stream that goes on it is known from the next cell on."""
         if self._told:
             return
         self._told = True

@@ -77,7 +77,7 @@ class ScopeState:
         return any(figures.get("callback_due_ms") for figures in self.now.values())
 
     def past_threshold(self, as_of: int, start_ms: int, *, missed: bool = False) -> int:
-        """Return how many of the waiting have waited longer than the threshold at as-of, each by what judges windows that begin at an instant.
+        """Return how many have waited longer than the threshold at as-of, each by what judges windows that begin at an instant.
 
         With ``missed`` only those that count as missed before their outcome.
         """

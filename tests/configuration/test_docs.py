@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.configuration import docs
+from streams.configuration.definitions import INLINE, definitions_of
 from streams.configuration.hours import Hours
 from streams.configuration.loading import load_configuration
 from streams.configuration.service_level import ServiceLevelDefinition
@@ -34,7 +35,8 @@ def test_page_and_schema_are_current() -> None:
 @pytest.mark.parametrize("model", docs.MODELS, ids=lambda model: model.__name__)
 def test_every_key_is_explained(model: type[BaseModel]) -> None:
     """Each model has one table; each key of it has a row with a sentence."""
-    inherited = {name for base in (Hours, ServiceLevelDefinition) if issubclass(model, base) and model is not base for name in base.model_fields}
+    bases = [base for base in (Hours, ServiceLevelDefinition) if issubclass(model, base) and model is not base]
+    inherited = {name for base in bases for name in base.model_fields}
     rows = table_of(model.__name__)
 
     assert TEXT.count(f"<!-- keys: {model.__name__} -->") == 1
@@ -65,7 +67,9 @@ def test_examples_can_be_used(tmp_path: Path) -> None:
     found = load_configuration(path)
     assert len(blocks) >= 5
     assert found.people["anna"].identities == {"pbx-tokyo": ("SIP/7", "1007"), "chat": ("a.sato",)}
-    assert found.queues["5001"].service_level == found.definition_of_queue("5001")
+    assert [*definitions_of(found, "hotline", "voice").versions] == ["standard", "strict"]
+    assert definitions_of(found, "desk", "chat").first == "strict"
+    assert definitions_of(found, "5001", "voice").first == INLINE
 
 
 def test_headings_that_are_linked_to() -> None:

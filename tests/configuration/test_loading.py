@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.configuration import Configuration, ConfigurationError, load_configuration
+from streams.configuration.definitions import definitions_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,9 +60,13 @@ class TestGood:
         """Everything in the file is in the configuration; the rest are the defaults of the page."""
         found = load(tmp_path, GOOD)
 
+        def threshold(queue: str) -> float:
+            judges = definitions_of(found, queue, "voice")
+            return judges.versions[judges.first][0].threshold_s
+
         assert found.zone_of_site("bonn").key == found.zone_of_site(None).key == "Europe/Berlin"
-        assert found.definition_of_queue("sales").threshold_s == 10
-        assert found.definition_of_queue("support").threshold_s == found.definition_of_queue("nobody's").threshold_s == 30
+        assert threshold("sales") == 10
+        assert threshold("support") == threshold("nobody's") == 30
         assert (found.counting.grace_seconds, found.counting.rejoin_seconds) == (60, 60)
 
     def test_no_file(self) -> None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 REFUSALS: dict[str, tuple[str, list[str]]] = {
     "unknown key": (
         "servce_level: {threshold_s: 20}\n",
-        ["1: servce_level: unknown key, did you mean service_level?; permitted: default_zone, service_level, sites, queues, teams,"],
+        [
+            "1: servce_level: unknown key, did you mean service_level?; permitted: default_zone, service_level, definitions, default_definitions, sites,"
+        ],
     ),
     "unknown key in a list's neighbor": (
         "teams:\n  a:\n    bussiness: x\n",
@@ -59,7 +61,60 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown preset": (
         "queues:\n  sales:\n    service_level: {preset: genesys}\n",
-        ['3: queues.sales.service_level.preset: found "genesys", did you mean genesys-cloud?; permitted: cisco-uccx-only-handled,'],
+        ['3: queues.sales.service_level.preset: found "genesys", did you mean genesys-cloud?; permitted: amazon-connect, genesys-default,'],
+    ),
+    "unknown definition": (
+        "definitions: {standard: {}, strict: {}}\ndefault_definitions: [standart]\nqueues:\n  a: {definitions: [standard, strct]}\n"
+        "  b:\n    definitions:\n      voice: [strict]\n      chat: [other]\n",
+        [
+            "2: default_definitions.0: 'standart' is not among definitions, did you mean standard?; permitted: standard, strict",
+            "4: queues.a.definitions.1: 'strct' is not among definitions, did you mean strict?; permitted: standard, strict",
+            "8: queues.b.definitions.chat.0: 'other' is not among definitions; permitted: standard, strict",
+        ],
+    ),
+    "definitions of an unknown channel": (
+        "definitions: {standard: {}}\nqueues:\n  a: {definitions: {voic: [standard]}}\n",
+        ["3: queues.a.definitions: 'voic' is no channel; permitted: voice, mail,"],
+    ),
+    "five definitions": (
+        "definitions: {a: {}, b: {}, c: {}, d: {}, e: {}}\ndefault_definitions: [a, b, c, d, e]\n",
+        ["2: default_definitions: found a, b, c, d, e; permitted: 1 to 4 names, each once"],
+    ),
+    "definitions and a definition of its own": (
+        "definitions: {standard: {}}\nqueues:\n  a:\n    service_level: {}\n    definitions: [standard]\n",
+        ["5: queues.a.definitions: service_level is given too; permitted: one of the two (line 4)"],
+    ),
+    "definition of a name that is taken": (
+        "definitions:\n  service_level: {}\n",
+        ["2: definitions.service_level: 'service_level' is what stands under service_level; permitted: another name"],
+    ),
+    "versions that do not increase": (
+        "definitions:\n  a:\n    - {version: 2}\n    - {version: 2, effective_from: 2027-01-01T00:00:00Z}\n",
+        ["4: definitions.a.1.version: version 2 follows version 2; permitted: versions that increase (line 3)"],
+    ),
+    "versions at one time": (
+        "definitions:\n  a:\n    - {effective_from: 2027-01-01T09:00+09:00}\n    - {version: 2, effective_from: 2027-01-01T00:00:00Z}\n",
+        [
+            "4: definitions.a.1.effective_from: version 2 is effective at the same time as version 1; permitted: an instant after that (line 3)"
+        ],
+    ),
+    "version that never takes effect": (
+        "definitions:\n  a:\n    - {}\n    - {version: 2}\n",
+        [
+            "4: definitions.a.1.effective_from: version 2 needs effective_from; permitted: an instant with an offset, such as 2026-04-01T00:00"
+        ],
+    ),
+    "instant without an offset": (
+        "definitions:\n  a:\n    - {effective_from: 2027-01-01T09:00}\n",
+        ["3: definitions.a.0.effective_from: no instant; permitted: an instant with an offset, such as 2026-04-01T00:00:00+09:00; found"],
+    ),
+    "threshold below zero in a version": (
+        "definitions:\n  a:\n    - {}\n    - version: 2\n      threshold_s: -1\n      effective_from: 2027-01-01T00:00:00Z\n",
+        ["5: definitions.a.1.threshold_s: found -1; permitted: a number, above 0, at most 2592000"],
+    ),
+    "handle time without talk": (
+        "definitions:\n  a:\n    aht_parts: [hold, wrap_up]\n",
+        ["3: definitions.a.0.aht_parts: without talk it is another figure; permitted: talk, with or without hold and wrap_up"],
     ),
     "unknown site and team": (
         "sites:\n  tokyo: {zone: Asia/Tokyo}\nqueues:\n  sales: {site: tokio}\npeople:\n  ann: {team: red}\n",

@@ -189,11 +189,10 @@ class Recount:
         low, high = self.bounds(scope, channel, name, start_ms)
         by_offer = not name.startswith("trailing_")
         at = self._judged_at(name, low)
-        first, *_ = labels = [_label(chosen_for(self.configuration, scope, channel, at, self.known_since))]
-        for each in self._chosen(scope, channel, low, high, by_offer=by_offer):
-            if each.waited_ms is not None:
-                labels.append(_label(self._judge(scope, each.queue, channel, at)))
-        level = ", ".join([first, *sorted({*labels} - {first})])
+        first = _label(chosen_for(self.configuration, scope, channel, at, self.known_since))
+        exits = [each for each in self._chosen(scope, channel, low, high, by_offer=by_offer) if each.waited_ms is not None]
+        labels = {_label(self._judge(scope, each.queue, channel, at)) for each in exits}
+        level = ", ".join([first, *sorted(labels - {first})])
         levels = ("service_level",) if by_offer else ("service_level", "service_level_live")
         return {**dict.fromkeys(KEYS_OF, first), **dict.fromkeys(levels, level)}
 

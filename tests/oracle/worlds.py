@@ -542,7 +542,13 @@ def _definitions(pick: Pick, start_ms: int) -> dict[str, Any]:
     return {
         "standard": [
             {"threshold_s": 20, "first_response": pick(("arrived", "queued"))},
-            {"version": 2, "effective_from": changed(pick((1, 7.3, 15))), "threshold_s": pick((12.5, 30)), "abandon": "positive", "csat_top": 5},
+            {
+                "version": 2,
+                "effective_from": changed(pick((1, 7.3, 15))),
+                "threshold_s": pick((12.5, 30)),
+                "abandon": "positive",
+                "csat_top": 5,
+            },
             {"version": 3, "effective_from": changed(pick((31, 46))), "count_at": "outcome", "first_response": "queued"},
         ],
         "strict": [
