@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas.metrics import NowFigures, ProgressFigures, WindowFigures
+from schemas.metrics import NowFigures, WindowFigures
 from schemas.times import format_ms, parse_time_ms
 from streams.catalogue import KPI_BY_ID, kind_of_window
 from streams.serving.store import Store
@@ -42,7 +42,7 @@ def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
         record = entry.record
         # A record can be newer than the progress told once a second.
         as_of = max(as_of, entry.as_of_ms or 0)
-        if not isinstance(record, ProgressFigures) and (record.scope_kind, record.scope) in wanted:
+        if isinstance(record, NowFigures | WindowFigures) and (record.scope_kind, record.scope) in wanted:
             by_scope.setdefault((record.scope_kind, record.scope), []).append(entry)
     return [_judged(store, terms, by_scope.get((terms.scope_kind, terms.scope), ()), as_of) for terms in targets]
 
@@ -50,7 +50,7 @@ def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
 def _judged(store: Store, terms: Terms, entries: Iterable[Entry], as_of_ms: int) -> Judged:
     newest: dict[str | None, Entry] = {}
     for entry in _of(terms, entries, as_of_ms):
-        assert not isinstance(entry.record, ProgressFigures)  # noqa: S101 - chosen by the caller, said for the type checker
+        assert isinstance(entry.record, NowFigures | WindowFigures)  # noqa: S101 - chosen by the caller, said for the type checker
         before = newest.get(entry.record.channel)
         if before is None or (entry.window_end_ms or 0) > (before.window_end_ms or 0):
             newest[entry.record.channel] = entry
@@ -65,7 +65,7 @@ def _of(terms: Terms, entries: Iterable[Entry], as_of_ms: int) -> Iterator[Entry
     kind = None if terms.window is None else kind_of_window(terms.window)
     for entry in entries:
         record = entry.record
-        if isinstance(record, ProgressFigures) or (terms.channel is not None and record.channel != terms.channel):
+        if not isinstance(record, NowFigures | WindowFigures) or (terms.channel is not None and record.channel != terms.channel):
             continue
         if isinstance(record, NowFigures):
             if terms.window is None:
