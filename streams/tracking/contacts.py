@@ -61,7 +61,9 @@ class ContactTracker:
         lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in counting.lost_after_seconds.items()}
         shortest_ms = min(lost_after_ms.values())
         waits, business = Waits(thresholds_ms(configuration)), business_clocks(configuration)
-        self._rules = Rules(self._targets, waits, 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms, business, needs_of(configuration))
+        self._rules = Rules(
+            self._targets, waits, 1000 * counting.rejoin_seconds, lost_after_ms, shortest_ms, business, needs_of(configuration)
+        )
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))

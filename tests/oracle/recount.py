@@ -275,8 +275,10 @@ class Recount:
 
     def by_outcome(self, scope: str, channel: str, name: str, start_ms: int | None = None) -> dict[str, Figure]:
         """Return the KPIs of an interval or day of contacts from what happened in it."""
-        chosen = self._chosen(scope, channel, *self.bounds(scope, channel, name, start_ms), by_offer=False)
-        kpis = contact_kpis(chosen, self._definition(scope), channel, by_offer=False)
+        low, high = self.bounds(scope, channel, name, start_ms)
+        chosen = self._chosen(scope, channel, low, high, by_offer=False)
+        judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
+        kpis = contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=False, judge=judge)
         return {kpi: figure for kpi, figure in kpis.items() if kpi != "service_level_live"}
 
     def exceptions(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> list[str]:
@@ -295,7 +297,8 @@ class Recount:
             return occupancy(sum((self._people_time(scope, cell, cell + cell_ms) for cell in cells), Counter()))
         offered = self._chosen(scope, channel, low, high, by_offer=True)
         chosen = [each for each in offered if each.offer_ms // cell_ms * cell_ms in set(cells)]
-        return contact_kpis(chosen, self._definition(scope), channel, by_offer=True)
+        judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
+        return contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=True, judge=judge)
 
     def _exceptional(self, scope: str, channel: str | None) -> list[wall.Exceptional]:
         return wall.exceptions_of(self.configuration, scope, about_people=channel is None)
