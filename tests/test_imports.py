@@ -31,8 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streams.tracking",
         "streams.engine.stage",
     },
+    "streams.explaining": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows", "streams.tracking"},
     "streams.connectors": {"schemas", "streams.configuration"},
-    "streams.serving": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows"},
+    "streams.serving": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows", "streams.explaining"},
     "streams.demo": {
         "schemas",
         "streams.catalogue",
@@ -50,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 COMPOSERS = {"streams", "streams.commands"}
 
 #: What counts: no frame, no broker, no network, no clock, no chance.
-PURE = ("streams.catalogue", "streams.windows", "streams.tracking", "streams.stages")
+PURE = ("streams.catalogue", "streams.windows", "streams.tracking", "streams.stages", "streams.explaining")
 WORLD = {
     "aiohttp",
     "aiokafka",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.lines import Line
 
-__all__ = ["add_parser", "run"]
+__all__ = ["Read", "add_content_options", "add_parser", "read_events", "run"]
 
 Kind = Literal["contact", "agent"]
 
@@ -52,23 +52,29 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser("replay", help="count a file of events and print the figures", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--connector",
-        choices=("asterisk-queue-log", "canonical"),
-        help="what the file holds: an Asterisk queue_log, or canonical contact and agent events as JSON Lines",
-    )
-    what.add_argument(
-        "--mapping", type=Path, metavar="MAPPING", help="mapping file (YAML) that says what the file holds: CSV or JSON of any system"
-    )
+    add_content_options(parser, required=True)
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
     parser.add_argument("--config", type=Path, help="configuration file (YAML)")
     parser.add_argument(
         "--until", type=instant, metavar="TIME", help="count what occurred up to this RFC 3339 time (default: the last event's)"
     )
-    queue_log_options.add_options(parser)
     add_log_option(parser)
     parser.set_defaults(run=run)
+
+
+def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Declare what a file of events holds."""
+    what = parser.add_mutually_exclusive_group(required=required)
+    what.add_argument(
+        "--connector",
+        choices=("asterisk-queue-log", "canonical"),
+        default=None if required else "canonical",
+        help="what the file holds: an Asterisk queue_log, or canonical contact and agent events as JSON Lines",
+    )
+    what.add_argument(
+        "--mapping", type=Path, metavar="MAPPING", help="mapping file (YAML) that says what the file holds: CSV or JSON of any system"
+    )
+    queue_log_options.add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         configuration = load_configuration(args.config)
         rejected: list[Rejected] = []
         identities = Identities(configuration)
-        read = _read(args, rejected)
+        read = read_events(args, rejected)
         replay = Replay(configuration)
         last_ms = None
         for occurred_ms, value, kinds, origin in read:
@@ -101,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(args: argparse.Namespace, rejected: list[Rejected]) -> Iterator[Read]:
+def read_events(args: argparse.Namespace, rejected: list[Rejected]) -> Iterator[Read]:
+    """Yield the events of ``args.file``; what is none goes to ``rejected``."""
     if args.mapping is not None:
         return _mapped(args, rejected)
     return _canonical(args.file, rejected) if args.connector == "canonical" else _queue_log(args, rejected)

@@ -40,6 +40,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME,...",
         help="windows that /metrics exports, such as trailing_5m, interval_30m or day (default: %(default)s)",
     )
+    parser.add_argument(
+        "--explain", action="store_true", help="answer /api/v1/explain: which contacts are behind a figure; reads contact events from Kafka"
+    )
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -84,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
             zone=configuration.default_zone,
             file=file,
             of_configuration=settings_of,
+            explain=args.explain,
         )
 
     settings = settings_of(Configuration() if file is None else file.running)

@@ -147,7 +147,8 @@ class _Demo:
         )
         await self._wait_until_up(session)
         print(
-            f"  page     {self._page}/\n  metrics  {self._page}/metrics\n  gateway  {self._gateway}/v1/events\n  kafka    {bootstrap}",
+            f"  page     {self._page}/\n  metrics  {self._page}/metrics\n  gateway  {self._gateway}/v1/events\n  kafka    {bootstrap}\n"
+            f'  ask why  contact-streams explain "Orders 注文受付" service_level --url {self._page}',
             flush=True,
         )
         print(f"Up after {time.monotonic() - self._began:.1f} s; Ctrl-C ends it.", flush=True)
@@ -168,7 +169,7 @@ class _Demo:
         self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway)])
         # Static membership: the embedded broker expires nobody.
         self._start("worker", ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo"])
-        self._start("serve", ["-m", "streams", "serve", *kafka, *config, *port(self._page), "--windows", ",".join(_WINDOWS)])
+        self._start("serve", ["-m", "streams", "serve", *kafka, *config, *port(self._page), "--windows", ",".join(_WINDOWS), "--explain"])
         feeder = ["-m", "streams.demo.feeder", *kafka, "--gateway", self._gateway, "--start-ms", str(opened_ms)]
         feeder += ["--seed", str(self._settings.seed), "--rate", str(self._settings.rate)]
         feeder += ["--record", str(self._folder / "events.jsonl"), "--summary", str(self._folder / "summary.json")]

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import orjson
 from aiohttp import web
+from aiokafka.errors import KafkaError
 
 from schemas.alerts import AlertRecord
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described, kind_of_window
 from streams.configuration.file import ConfigurationFile
+from streams.explaining import QuestionError
+from streams.serving.broker import TopicError
 from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
+from streams.serving.explainer import BusyError, Explainer, asked_of
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.figures import STALE_AFTER_SECONDS, Figures
 from streams.serving.kept import Kept
@@ -86,6 +90,8 @@ class Serving:
     deliveries: Deliveries | None = None
     #: The configuration file, where there is one.
     file: ConfigurationFile | None = None
+    #: Says which contacts are behind a figure; None where that is off.
+    explainer: Explainer | None = None
 
     @property
     def configured(self) -> dict[str, str]:
@@ -132,6 +138,7 @@ def create_app(serving: Serving) -> web.Application:
     app.router.add_get("/api/v1/trends", _trends)
     app.router.add_get("/api/v1/targets", _targets)
     app.router.add_get("/api/v1/catalogue", _catalogue)
+    app.router.add_get("/api/v1/explain", _explain)
     app.router.add_get("/api/v1/events", _events, allow_head=False)
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready)
@@ -204,6 +211,25 @@ async def _targets(request: web.Request) -> web.Response:
 
 async def _catalogue(request: web.Request) -> web.Response:
     return await _compressed(request, _json(_catalogue_document()))
+
+
+async def _explain(request: web.Request) -> web.Response:
+    serving = request.app[_SERVING]
+    if serving.explainer is None:
+        return _json({"error": "explain is off here: start serve with --explain"}, status=404)
+    try:
+        lang, limit, asked = asked_of(request.query)
+        document = await serving.explainer.document(serving.figures.window_records, lang=lang, limit=limit, asked=asked)
+    except QuestionError as error:
+        return _json({"error": str(error)}, status=400)
+    except BusyError:
+        response = _json({"error": "another question is being answered"}, status=429)
+        response.headers["Retry-After"] = "5"
+        return response
+    except (KafkaError, TopicError, OSError, TimeoutError) as error:
+        log.warning("Events could not be read: %r.", error)
+        return _json({"error": "events cannot be read from Kafka now"}, status=503)
+    return await _compressed(request, _json(document))
 
 
 async def _alive(request: web.Request) -> web.Response:

@@ -78,6 +78,10 @@ class Figures:
         """Return the records of ``entries`` by key."""
         return {entry.key: self._record(entry) for entry in entries if windows is None or _wanted(entry, windows)}
 
+    def window_records(self, queue: str) -> list[dict[str, Any]]:
+        """Return the records of a queue's windows as they were read."""
+        return [orjson.loads(entry.raw) for entry in self.store.entries() if _of_queue(entry, queue)]
+
     def queue(self, name: str) -> dict[str, Any] | None:
         """Return what is known of one queue, by channel; None if no record names it."""
         channels: dict[str, dict[str, Any]] = {}
@@ -109,6 +113,11 @@ class Figures:
                 aged["backlog_oldest_seconds"] = self.store.backlog_oldest_seconds(entry)
             return {**orjson.loads(entry.raw), **aged}
         return orjson.Fragment(entry.raw)
+
+
+def _of_queue(entry: Entry, queue: str) -> bool:
+    record = entry.record
+    return isinstance(record, WindowFigures) and (record.scope_kind, record.scope) == ("queue", queue)
 
 
 def _wanted(entry: Entry, windows: Collection[str]) -> bool:

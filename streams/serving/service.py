@@ -21,6 +21,8 @@ from streams.configuration.file import ConfigurationFile
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.delivery import Delivery
+from streams.serving.event_log import EventLog, Limits
+from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS
 from streams.serving.figures import Figures
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: How long requests under way may take to end; event streams end at once.
 _SHUTDOWN_SECONDS = 3.0
+#: How much of Kafka one question to the API may read.
+_EXPLAIN_LIMITS = Limits(megabytes=128, seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,8 @@ class ServeSettings:
     #: The configuration file that all this is from, watched while serving, and what makes settings of another configuration.
     file: ConfigurationFile | None = None
     of_configuration: Callable[[Configuration], ServeSettings] | None = None
+    #: Whether the API says which contacts are behind a figure; that reads contact events.
+    explain: bool = False
 
     def __post_init__(self) -> None:
         for window in self.windows:
@@ -116,7 +122,11 @@ async def run_serve(
     file = settings.file
     if file is not None:
         followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery)))
-    serving = Serving(figures, settings.windows, deliveries=None if delivery is None else delivery.deliveries, file=file)
+    explainer = None
+    if settings.explain:
+        explainer = Explainer(EventLog(settings.bootstrap, prefix, settings.client_options), lambda: _running(file), _EXPLAIN_LIMITS)
+    delivered = None if delivery is None else delivery.deliveries
+    serving = Serving(figures, settings.windows, deliveries=delivered, file=file, explainer=explainer)
     runner = web.AppRunner(create_app(serving), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []
     try:
@@ -135,6 +145,10 @@ async def run_serve(
         await runner.cleanup()
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _running(file: ConfigurationFile | None) -> Configuration:
+    return Configuration() if file is None else file.running
 
 
 def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Delivery | None) -> None:

@@ -21,7 +21,7 @@ from streams.windows.hours import business_clocks
 from streams.windows.slices import PANE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from streams.configuration import Configuration
     from streams.tracking.facts import Fact
@@ -188,6 +188,22 @@ class ContactTracker:
             self._touched_now.update(each.group for each in (was_open, now_open) if each is not None)
         # Nothing falls due sooner than this after a fact; when it is looked at, it is put off.
         conversation.timer = self._timers.add(name, conversation.last_ms + self._soonest_ms, conversation.timer)
+
+    # --- what is behind a figure
+
+    def contribution(self, facts: Sequence[Fact]) -> Ledger:
+        """Return what a conversation with these facts contributes, as far as the progress has come."""
+        contributed = Ledger()
+        Conversation().refold(facts, self._rules, contributed, self.lost_to)
+        return contributed
+
+    def booked_under(self, scope: Scope) -> frozenset[int]:
+        """Return the targets of a ledger that count in a scope."""
+        return frozenset(self._targets.feeding.get(scope, ()))
+
+    def waiting_in(self, scope: Scope) -> dict[str, int]:
+        """Return who waits in a scope and since when, in ms."""
+        return {name: since for target in self._targets.feeding.get(scope, ()) for name, since in self._waiting.get(target, {}).items()}
 
     def _due(self, conversation: Conversation) -> int:
         """Return when a conversation is lost, or forgotten, if nothing more is known of it."""

@@ -233,3 +233,15 @@ def test_an_error_of_ours_tells_nothing_of_the_inside() -> None:
             assert "Content-Security-Policy" in failed.headers
 
     asyncio.run(check())
+
+
+def test_explain_is_off_unless_asked_for() -> None:
+    """Without the option a serving process reads no events: the address says how to have it do so."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            answer = await client.get("/api/v1/explain?queue=sales&kpi=offered")
+            assert answer.status == 404
+            assert await answer.json() == {"error": "explain is off here: start serve with --explain"}
+
+    asyncio.run(check())

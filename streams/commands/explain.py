@@ -1,0 +1,169 @@
+"""``contact-streams explain``: which contacts are behind a figure, and which records of Kafka these came from."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import orjson
+from aiokafka.errors import KafkaError
+
+from schemas.times import format_ms
+from streams.catalogue import LANGUAGES
+from streams.commands.common import add_kafka_options, add_log_option, fail, instant, start_logging
+from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
+from streams.commands.replay import add_content_options, read_events
+from streams.configuration import ConfigurationError, load_configuration
+from streams.connectors.identities import Identities
+from streams.connectors.mapping import MappingError
+from streams.explaining import PartitionLog, Question, QuestionError, explain
+from streams.explaining.text import lines
+from streams.replay import Replay
+from streams.serving.broker import TopicError
+from streams.serving.event_log import EventLog, Limits
+from streams.serving.explainer import answered
+
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+    from streams.connectors.lines import Rejected
+    from streams.serving.event_log import Span
+
+__all__ = ["add_parser", "run"]
+
+_FAR_FUTURE_MS: Final = 253_402_300_799_000
+_DIFFERS: Final = 1
+_ANSWER_SECONDS: Final = 120
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="say which contacts are behind a figure",
+        description="Counts the contact events of Kafka, or of a file, again and says which contacts make a figure. "
+        "Ends with 0 if they make the figure that is served, with 1 if they do not.",
+    )
+    parser.add_argument("queue", metavar="QUEUE")
+    parser.add_argument("kpi", metavar="KPI", help="its id, such as service_level; docs/metrics.md has all")
+    parser.add_argument("--window", default="trailing_15m", help="such as trailing_5m, interval_30m or day (default: %(default)s)")
+    parser.add_argument("--at", type=instant, metavar="TIME", help="the window that holds this RFC 3339 time (default: the newest)")
+    parser.add_argument("--channel", help="needed where the queue has several")
+    parser.add_argument("--config", type=Path, help="configuration file (YAML), the one that the worker has")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en")
+    parser.add_argument("--limit", type=_number, default=20, help="contacts listed a part (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--look-back", type=_number, metavar="SECONDS", help="begin so long before the window (default: by channel, at most a day)"
+    )
+    parser.add_argument("--max-megabytes", type=_number, default=512, help="read no more than this (default: %(default)s)")
+    parser.add_argument("--max-seconds", type=_number, default=600, help="read no longer than this (default: %(default)s)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", help="ask a server that was started with --explain, in place of Kafka")
+    where.add_argument("--replay", type=Path, dest="file", metavar="FILE", help="count a file of events in place of Kafka")
+    add_content_options(parser, required=False)
+    add_kafka_options(parser)
+    add_log_option(parser)
+    parser.set_defaults(run=run, log_level="WARNING")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find the figure, read, count, print."""
+    start_logging(args.log_level)
+    try:
+        if args.url is not None:
+            document = asyncio.run(_asked(args))
+        elif args.file is not None:
+            document = _replayed(args, load_configuration(args.config))
+        else:
+            document = asyncio.run(_read(args, load_configuration(args.config)))
+    except (ConfigurationError, KafkaSecurityError, MappingError, ValueError) as error:
+        return fail(error)
+    except aiohttp.ClientError as error:
+        return fail(f"{args.url}: {error}", code=1)
+    except (KafkaError, TopicError, TimeoutError) as error:
+        return fail(f"Kafka at {args.bootstrap}: {error or 'no answer in time'!r}", code=1)
+    except OSError as error:
+        return fail(f"{error.filename or args.file or args.bootstrap}: {error.strerror or error}", code=1)
+    if args.json:
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines(document, args.lang))
+    return _DIFFERS if document["agrees"] is False else 0
+
+
+def _wanted(args: argparse.Namespace) -> dict[str, Any]:
+    return {"queue": args.queue, "kpi": args.kpi, "window": args.window, "channel": args.channel, "at_ms": args.at}
+
+
+async def _read(args: argparse.Namespace, configuration: Configuration) -> dict[str, Any]:
+    log = EventLog(args.bootstrap, args.prefix, kafka_client_options())
+
+    async def find() -> Question:
+        return Question.of(await log.latest(), configuration, **_wanted(args))
+
+    def told(span: Span) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r  {span.records:,} records, {span.bytes / 1_000_000:.1f} MB read ")
+            sys.stderr.flush()
+
+    answer, span = await answered(
+        find,
+        log,
+        configuration,
+        Limits(megabytes=args.max_megabytes, seconds=args.max_seconds),
+        look_back_ms=None if args.look_back is None else 1000 * args.look_back,
+        told=told,
+    )
+    if sys.stderr.isatty():
+        sys.stderr.write("\r" + " " * 60 + "\r")
+    return {**answer.document(lang=args.lang, limit=args.limit), "read": span.document()}
+
+
+async def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what a server answers; raise QuestionError with what it says is wrong."""
+    wanted = {"queue": args.queue, "kpi": args.kpi, "window": args.window, "lang": args.lang, "limit": str(args.limit)}
+    if args.channel is not None:
+        wanted["channel"] = args.channel
+    if args.at is not None:
+        wanted["at"] = format_ms(args.at)
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        session.get(f"{args.url.rstrip('/')}/api/v1/explain", params=wanted) as got,
+    ):
+        document: dict[str, Any] = await got.json()
+        if got.status != 200:  # noqa: PLR2004 - OK
+            raise QuestionError(f"{args.url} answers {got.status}: {document.get('error')}")
+        return document
+
+
+def _replayed(args: argparse.Namespace, configuration: Configuration) -> dict[str, Any]:
+    """Count the file as a whole, and each of its conversations."""
+    rejected: list[Rejected] = []
+    identities = Identities(configuration)
+    replay, log = Replay(configuration), PartitionLog(configuration, None)
+    last_ms = 0
+    for number, (occurred_ms, value, kinds, origin) in enumerate(read_events(args, rejected), 1):
+        record = identities.of_record(value) if identities else value
+        last_ms = max(last_ms, occurred_ms)
+        for kind in kinds:
+            replay.add(record, kind, origin=origin)
+        if "contact" in kinds:
+            log.take(record, number, _FAR_FUTURE_MS)
+    replay.finish(last_ms or None)
+    log.said(last_ms)
+    question = Question.of(replay.latest.values(), configuration, **_wanted(args))
+    document = explain(question, configuration, {0: log}).document(lang=args.lang, limit=args.limit)
+    read = {"topic": str(args.file), "records": log.records, "bytes": args.file.stat().st_size, "complete": True, "incomplete": []}
+    return {**document, "read": read}
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        message = "a number from 0 on"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)

@@ -1,0 +1,172 @@
+"""What is behind a figure: its parts, the contacts in each, their records, and whether they make the figure that was served."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.times import format_ms
+from streams.catalogue import KPI_BY_ID
+from streams.explaining.parts import parts_of
+from streams.explaining.question import Question
+from streams.windows.figures import Figure
+from streams.windows.rollup import RollUp
+from streams.windows.sums import Counts, add_counts
+
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+    from streams.explaining.log import PartitionLog, Share
+
+__all__ = ["Answer", "Behind", "explain"]
+
+#: Counted when an event comes too late, which is no contact's doing.
+_NOT_OF_CONTACTS = frozenset({"late_events"})
+
+
+class Behind(NamedTuple):
+    """A part of a figure: how much, and by which conversations, the largest amounts first."""
+
+    part: str
+    amount: float
+    conversations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to a question."""
+
+    question: Question
+    definition: str | None
+    #: Made of the contacts that were found.
+    figure: Figure
+    counts: Counts
+    parts: tuple[Behind, ...]
+    #: Who waits beyond the threshold at as-of, where that is part of the figure.
+    waiting: tuple[str, ...]
+    #: partition → first and last offset, and the number of records, of the conversations of the window
+    offsets: Mapping[int, tuple[int, int, int]]
+    #: count → (of the contacts, as served), where they differ; None where nothing is served to compare with
+    differences: Mapping[str, tuple[int, int]] | None
+    #: Whether the served figure is what this configuration makes of the served counts.
+    same_definition: bool
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the contacts make the served figure; None where none is served."""
+        return None if self.differences is None else not self.differences and self.same_definition
+
+    def document(self, *, lang: str = "en", limit: int = 20) -> dict[str, Any]:
+        """Return the answer as JSON has it, with at most ``limit`` conversations a part."""
+        question, kpi = self.question, KPI_BY_ID[self.question.kpi]
+        served = question.served
+        return {
+            "kpi": kpi.id,
+            "label": kpi.ja if lang == "ja" else kpi.en,
+            "meaning": kpi.meaning_ja if lang == "ja" else kpi.meaning_en,
+            "formula": kpi.formula,
+            "definition": self.definition,
+            "scope": question.scope,
+            "channel": question.channel,
+            "window": question.window,
+            "window_start": format_ms(question.span.start_ms),
+            "window_end": format_ms(question.span.end_ms),
+            "as_of": None if question.until_ms is None else format_ms(question.until_ms),
+            **self.figure,
+            "served": None if served is None else served["kpis"].get(kpi.id),
+            "agrees": self.agrees,
+            "differences": {name: {"contacts": mine, "served": theirs} for name, (mine, theirs) in (self.differences or {}).items()},
+            "late_events": None if served is None else served["late_events"],
+            "counts": dict(sorted(self.counts.items())),
+            "parts": [_listed(each, limit) for each in self.parts],
+            "waiting_past_threshold": _listed(Behind("waiting", len(self.waiting), self.waiting), limit) if self.waiting else None,
+            "records": [
+                {"partition": number, "first_offset": first, "last_offset": last, "records": records}
+                for number, (first, last, records) in sorted(self.offsets.items())
+            ],
+        }
+
+
+def explain(question: Question, configuration: Configuration, logs: Mapping[int, PartitionLog]) -> Answer:
+    """Count the conversations of all partitions alone, and hold their sum against the figure that was served."""
+    maker = _Maker(question, configuration)
+    sums: Counts = {}
+    amounts: dict[str, dict[str, float]] = defaultdict(dict)
+    offsets: dict[int, tuple[int, int, int]] = {}
+    waiting: dict[str, int] = {}
+    for partition, log in logs.items():
+        for share in log.shares(question.scope, question.channel, question.span, by_offer=question.by_offer):
+            add_counts(sums, share.counts)
+            found = offsets.get(partition)
+            offsets[partition] = _wider(found, share)
+            for part, amount in parts_of(question.kpi, share.counts, maker.figures):
+                amounts[part][share.conversation] = amounts[part].get(share.conversation, 0) + amount
+        waiting |= log.waiting(question.scope, question.channel)
+    past = maker.past_threshold(waiting)
+    served = question.served
+    differences = None if served is None else _differences(sums, served["counts"])
+    figure = maker.figures(sums, waiting=list(waiting.values())).get(question.kpi, _NOTHING)
+    return Answer(
+        question=question,
+        definition=maker.definition if KPI_BY_ID[question.kpi].definition_dependent else None,
+        figure=figure,
+        counts=sums,
+        parts=tuple(
+            Behind(part, sum(by.values()), tuple(sorted(by, key=lambda name: (-by[name], name)))) for part, by in sorted(amounts.items())
+        ),
+        waiting=past if question.kpi == "service_level_live" else (),
+        offsets=offsets,
+        differences=differences,
+        same_definition=served is None or differences != {} or served["kpis"].get(question.kpi) == figure,
+    )
+
+
+_NOTHING: Figure = {"value": None, "numerator": None, "denominator": None, "coverage": None}
+
+
+class _Maker:
+    """Makes figures of sums as roll-up does, for one scope and channel."""
+
+    def __init__(self, question: Question, configuration: Configuration) -> None:
+        self._trailing = not question.by_offer
+        self._rollup = RollUp(configuration, 0, (), ())
+        self._rollup.expect(question.scope, question.channel)
+        self._rollup.as_of = question.until_ms
+        self._state = self._rollup.scopes[question.scope, question.channel]
+        self.definition = f"service_level@{self._state.definition.version}"
+
+    def figures(self, sums: Counts, waiting: list[int] | None = None) -> Mapping[str, Figure]:
+        """Return the figures of these sums, with nobody waiting unless said."""
+        self._state.now["", 0] = {"waiting_since_ms": sorted(waiting or ())}
+        return self._rollup.kpis(self._state, sums, trailing=self._trailing)
+
+    def past_threshold(self, waiting: Mapping[str, int]) -> tuple[str, ...]:
+        """Return who of these has waited beyond the threshold, longest first."""
+        found = []
+        for name, since in sorted(waiting.items(), key=lambda each: each[1]):
+            self._state.now["", 0] = {"waiting_since_ms": [since]}
+            if self._state.past_threshold(self._rollup.as_of or 0):
+                found.append(name)
+        return tuple(found)
+
+
+def _wider(found: tuple[int, int, int] | None, share: Share) -> tuple[int, int, int]:
+    first, last, records = share.offsets
+    return (first, last, records) if found is None else (min(found[0], first), max(found[1], last), found[2] + records)
+
+
+def _differences(mine: Counts, served: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    names = (mine.keys() | served.keys()) - _NOT_OF_CONTACTS
+    return {name: (mine.get(name, 0), served.get(name, 0)) for name in sorted(names) if mine.get(name, 0) != served.get(name, 0)}
+
+
+def _listed(behind: Behind, limit: int) -> dict[str, Any]:
+    names = behind.conversations
+    return {
+        "part": behind.part,
+        "amount": behind.amount,
+        "conversations": len(names),
+        "listed": list(names[:limit]),
+        "not_listed": max(0, len(names) - limit),
+    }

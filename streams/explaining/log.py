@@ -1,0 +1,122 @@
+"""One partition of contact events read again: what each conversation contributes, and at which offsets it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from schemas.decoding import Rejected, decode_contact_event
+from schemas.limits import check_times
+from streams.tracking.contacts import ContactTracker
+from streams.tracking.scopes import Scope
+from streams.windows.sums import add_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streams.configuration import Configuration
+    from streams.tracking.facts import Fact
+    from streams.windows.calendar import Span
+    from streams.windows.sums import Counts
+
+__all__ = ["Offsets", "PartitionLog", "Share"]
+
+#: Records between two looks at what is lost or over, as a worker does at its flushes.
+_SETTLE_EVERY = 1000
+#: Parts of a conversation's last entry, after its facts: source and contact id.
+_ORIGIN_PARTS = 2
+
+
+class Offsets(NamedTuple):
+    """Where records of something stand in a partition."""
+
+    first: int
+    last: int
+    records: int
+
+
+class Share(NamedTuple):
+    """What one conversation contributes to one window."""
+
+    conversation: str
+    counts: Counts
+    offsets: Offsets
+
+
+class PartitionLog:
+    """Takes the records of one partition in order, as the tracker of a worker does, and knows what each conversation made of its figures.
+
+    What was received after ``until_ms`` is passed over: a figure says as of when it is.
+    """
+
+    def __init__(self, configuration: Configuration, until_ms: int | None) -> None:
+        self._until_ms = until_ms
+        self._tracker = ContactTracker(configuration)
+        #: the facts of conversations still remembered, and those of conversations that are over
+        self._facts: dict[str, Sequence[Fact]] = {}
+        self._over: list[tuple[str, Sequence[Fact]]] = []
+        self._offsets: dict[str, Offsets] = {}
+        self._unsettled = 0
+        self.records = 0
+        self.rejected = 0
+
+    def take(self, value: bytes | None, offset: int, published_ms: int) -> None:
+        """Take one record."""
+        self.records += 1
+        try:
+            event = decode_contact_event(value)
+        except Rejected:
+            self.rejected += 1
+            return
+        if check_times(event, published_ms) is not None:
+            self.rejected += 1
+            return
+        if self._until_ms is not None and event.received_ms > self._until_ms:
+            return
+        tracker = self._tracker
+        if event.type == "source.heartbeat":
+            tracker.progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended)
+        elif event.type == "source.snapshot":
+            tracker.snapshot(event)
+        else:
+            name = event.conversation_id
+            before = self._offsets.get(name)
+            self._offsets[name] = Offsets(offset, offset, 1) if before is None else Offsets(before.first, offset, before.records + 1)
+            tracker.apply(event)
+        self._unsettled += 1
+        if self._unsettled >= _SETTLE_EVERY:
+            self.settle()
+
+    def said(self, at_ms: int) -> None:
+        """Take every source's word that nothing up to an instant is still to come, as at the end of a file."""
+        progress = self._tracker.progress
+        for source in [*progress.sources]:
+            progress.heartbeat(source, at_ms, at_ms)
+
+    def settle(self) -> None:
+        """Count what is lost by now, and take note of what has changed."""
+        self._unsettled = 0
+        self._tracker.settle()
+        for name, kept in self._tracker.changed_conversations():
+            if kept is None:
+                self._over.append((name, self._facts.pop(name, ())))
+            else:
+                self._facts[name] = kept[:-1] if kept and len(kept[-1]) == _ORIGIN_PARTS else list(kept)
+
+    def shares(self, scope: str, channel: str, span: Span, *, by_offer: bool) -> Iterator[Share]:
+        """Yield what each conversation contributes to a window, those that contribute something."""
+        self.settle()
+        targets = self._tracker.booked_under(Scope(scope, channel))
+        if not targets:
+            return
+        for name, facts in [*self._over, *self._facts.items()]:
+            booked = self._tracker.contribution(facts)
+            counts: Counts = {}
+            for (target, start), amounts in (booked.by_offer if by_offer else booked.by_outcome).items():
+                if target in targets and span.start_ms <= start < span.end_ms:
+                    add_counts(counts, amounts)
+            if counts:
+                yield Share(name, counts, self._offsets[name])
+
+    def waiting(self, scope: str, channel: str) -> dict[str, int]:
+        """Return who waits in a scope and since when, in ms."""
+        return self._tracker.waiting_in(Scope(scope, channel))

@@ -1,0 +1,132 @@
+"""What is asked: a figure of a queue in a window, and how it was served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from schemas.times import parse_time_ms
+from streams.catalogue import KPI_BY_ID, kind_of_window
+from streams.windows.calendar import Span
+from streams.windows.rollup import RollUp
+from streams.windows.slices import PANE_MS, cell_ms_of, cell_of, pane_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.configuration import Configuration
+
+__all__ = ["Question", "QuestionError"]
+
+#: A conversation that began longer ago than this is looked for no further back than asked.
+_LONGEST_LOOK_BACK_MS = 86_400_000
+
+
+class QuestionError(ValueError):
+    """There is no answer to this; says why, and what is permitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A figure of a scope and channel in one window."""
+
+    kpi: str
+    scope: str
+    channel: str
+    window: str
+    span: Span
+    #: What was received after this is not in the figure; None: everything counts.
+    until_ms: int | None
+    #: The record of the metric topics that has the figure, if it is still there.
+    served: Mapping[str, Any] | None
+
+    @property
+    def by_offer(self) -> bool:
+        """Whether the window is made of what was offered in it, and not of what happened in it."""
+        return kind_of_window(self.window) != "trailing"
+
+    def since_ms(self, configuration: Configuration, look_back_ms: int | None = None) -> int:
+        """Return from when on events are to be read: those of conversations that began before the window too."""
+        if look_back_ms is None:
+            lost_ms = 1000 * configuration.counting.lost_after_seconds.get(self.channel, 0)  # type: ignore[call-overload]
+            look_back_ms = min(lost_ms, _LONGEST_LOOK_BACK_MS)
+        return self.span.start_ms - int(look_back_ms)
+
+    @staticmethod
+    def of(
+        records: Iterable[Mapping[str, Any]],
+        configuration: Configuration,
+        *,
+        queue: str,
+        kpi: str,
+        window: str = "trailing_15m",
+        channel: str | None = None,
+        at_ms: int | None = None,
+    ) -> Question:
+        """Find the figure among window records and return the question about it.
+
+        Raises:
+            QuestionError: no such figure, window, queue or channel, or none that contacts are behind.
+        """
+        _check(kpi, window)
+        scope = f"queue:{queue}"
+        of_queue = [each for each in records if (each["kind"], each.get("scope_kind"), each.get("scope")) == ("window", "queue", queue)]
+        channel = _channel({str(each["channel"]) for each in of_queue}, configuration, queue, channel)
+        found = [each for each in of_queue if (each["channel"], each["window"]) == (channel, window)]
+        if at_ms is not None:
+            found = [each for each in found if parse_time_ms(each["window_start"]) <= at_ms < parse_time_ms(each["window_end"])]
+            if kind_of_window(window) == "trailing":
+                found = []  # only the newest is kept, and that is as of another instant
+        served = max(found, key=lambda each: parse_time_ms(each["window_end"]), default=None)
+        if served is not None:
+            span = Span(parse_time_ms(served["window_start"]), parse_time_ms(served["window_end"]))
+            until_ms: int | None = parse_time_ms(served["as_of"])
+        elif at_ms is None:
+            raise QuestionError(f"no figure of {window} is served for {queue} ({channel}); name an instant with at")
+        else:
+            trailing = kind_of_window(window) == "trailing"
+            span, until_ms = _span(configuration, scope, channel, window, at_ms), at_ms if trailing else None
+        return Question(kpi=kpi, scope=scope, channel=channel, window=window, span=span, until_ms=until_ms, served=served)
+
+
+def _check(kpi: str, window: str) -> None:
+    found = KPI_BY_ID.get(kpi)
+    explained = [each.id for each in KPI_BY_ID.values() if each.subject == "contacts" and "now" not in each.windows]
+    if found is None:
+        raise QuestionError(f"unknown kpi {kpi!r}; permitted: {', '.join(explained)}")
+    if found.id not in explained:
+        why = "it is a figure of now" if "now" in found.windows else f"it is about {found.subject}"
+        raise QuestionError(f"no contacts of a window are behind {kpi}: {why}; permitted: {', '.join(explained)}")
+    try:
+        kind = kind_of_window(window)
+    except ValueError as error:
+        raise QuestionError(str(error)) from error
+    if kind not in found.windows:
+        raise QuestionError(f"{kpi} is not served for {window}; permitted: windows of the kind {', '.join(found.windows)}")
+
+
+def _channel(served: set[str], configuration: Configuration, queue: str, asked: str | None) -> str:
+    configured = configuration.queues.get(queue)
+    known = served or ({str(configured.channel)} if configured is not None and configured.channel is not None else set())
+    if asked is not None:
+        return asked
+    if not known:
+        names = ", ".join(configuration.queues) or "none is configured"
+        raise QuestionError(f"nothing is known of a queue {queue!r}; configured: {names}")
+    if len(known) > 1:
+        raise QuestionError(f"{queue} has several channels; permitted: channel {', '.join(sorted(known))}")
+    return known.pop()
+
+
+def _span(configuration: Configuration, scope: str, channel: str, window: str, at_ms: int) -> Span:
+    kind, _, length = window.partition("_")
+    if kind == "trailing":
+        end = pane_of(at_ms) + PANE_MS
+        return Span(end - 60_000 * int(length.removesuffix("m")), end)
+    rollup = RollUp(configuration, 0, (), ())
+    rollup.expect(scope, channel)
+    windows = dict(rollup.dated.windows(rollup.scopes[scope, channel], cell_of(at_ms, cell_ms_of(configuration))))
+    if window not in windows:
+        raise QuestionError(f"{window} is not among the windows; permitted: {', '.join(windows)} and trailing ones")
+    return windows[window]

@@ -1,0 +1,148 @@
+"""Reads a span of the event topic once, within limits, and belongs to no group: what stands behind figures is asked for seldom."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer
+
+from schemas.topics import topic
+from streams.serving.broker import PATIENCE_SECONDS, partitions_of, stop
+from streams.serving.reader import latest_topic
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from aiokafka import ConsumerRecord, TopicPartition
+
+__all__ = ["EventLog", "Limits", "Span", "contact_events_topic"]
+
+_POLL_MS = 300
+_MAX_RECORDS = 2000
+
+
+def contact_events_topic(prefix: str) -> str:
+    """Return the full name of the topic of contact events."""
+    return topic("contact-events.v1").full_name(prefix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is read at most."""
+
+    megabytes: float = 512.0
+    seconds: float = 600.0
+
+
+@dataclass(slots=True)
+class Span:
+    """What was read, and why not all of it if so."""
+
+    topic: str
+    records: int = 0
+    bytes: int = 0
+    #: One sentence each; empty when everything from the instant asked for to the end was read.
+    incomplete: list[str] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "topic": self.topic,
+            "records": self.records,
+            "bytes": self.bytes,
+            "complete": not self.incomplete,
+            "incomplete": self.incomplete,
+        }
+
+
+class EventLog:
+    """Contact events and what was published last, of one Kafka. Reads only what is committed."""
+
+    def __init__(self, bootstrap: str, prefix: str, client_options: Mapping[str, Any] | None = None) -> None:
+        self.topic = contact_events_topic(prefix)
+        self._latest = latest_topic(prefix)
+        self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-explain", **(client_options or {})}
+
+    async def latest(self) -> list[dict[str, Any]]:
+        """Return the records of the latest topic, each key's last.
+
+        Raises:
+            TopicError, KafkaError, OSError, TimeoutError: as whoever asks Kafka gets them.
+        """
+        found: dict[bytes, bytes | None] = {}
+        async for records in self._read(self._latest, None, Span(self._latest), Limits()):
+            found |= {record.key: record.value for record in records}
+        return [orjson.loads(value) for value in found.values() if value is not None]
+
+    async def events(
+        self, since_ms: int, limits: Limits, take: Callable[[list[ConsumerRecord]], None], told: Callable[[Span], None] | None = None
+    ) -> Span:
+        """Give the events published since an instant to ``take``, in the order of their partitions, up to where these end now.
+
+        ``take`` runs in a thread: it may be as slow as counting is. ``told`` hears how far it has come.
+        """
+        span = Span(self.topic)
+        async for records in self._read(self.topic, since_ms, span, limits):
+            await asyncio.to_thread(take, records)
+            if told is not None:
+                told(span)
+        return span
+
+    async def _read(self, name: str, since_ms: int | None, span: Span, limits: Limits) -> AsyncIterator[list[ConsumerRecord]]:
+        """Yield batches, each of one partition."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limits.seconds
+        partitions = await partitions_of(name, self._client)
+        consumer = AIOKafkaConsumer(
+            **self._client, group_id=None, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
+        )
+        try:
+            await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
+            consumer.assign(partitions)
+            behind = await asyncio.wait_for(consumer.end_offsets(partitions), PATIENCE_SECONDS)
+            await self._begin(consumer, partitions, behind, since_ms, span)
+            while True:
+                for partition in [each for each in behind if await consumer.position(each) >= behind[each]]:
+                    consumer.pause(partition)
+                    del behind[partition]
+                if not behind:
+                    return
+                if loop.time() > deadline:
+                    span.incomplete.append(f"reading took longer than {limits.seconds:g} s")
+                    return
+                for partition, records in (await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)).items():
+                    wanted = [record for record in records if record.offset < behind[partition]]
+                    span.records += len(wanted)
+                    span.bytes += sum(len(record.value or b"") for record in wanted)
+                    yield wanted
+                if span.bytes > limits.megabytes * 1_000_000:
+                    span.incomplete.append(f"more than {limits.megabytes:g} MB were to be read")
+                    return
+        finally:
+            await stop(consumer)
+
+    @staticmethod
+    async def _begin(
+        consumer: AIOKafkaConsumer,
+        partitions: list[TopicPartition],
+        ends: Mapping[TopicPartition, int],
+        since_ms: int | None,
+        span: Span,
+    ) -> None:
+        """Go to the first record published since an instant, of each partition."""
+        begins: dict[TopicPartition, int] = await asyncio.wait_for(consumer.beginning_offsets(partitions), PATIENCE_SECONDS)
+        first: dict[TopicPartition, Any] = {}
+        if since_ms is not None:
+            wanted = dict.fromkeys(partitions, max(since_ms, 0))
+            first = await asyncio.wait_for(consumer.offsets_for_times(wanted), PATIENCE_SECONDS)
+        for partition in partitions:
+            found = first.get(partition)
+            offset = begins[partition] if since_ms is None else ends[partition] if found is None else found.offset
+            consumer.seek(partition, offset)
+            if since_ms is not None and offset <= begins[partition] and begins[partition] > 0:
+                said = "Kafka no longer has all of the span: its retention has passed"
+                if said not in span.incomplete:
+                    span.incomplete.append(said)

@@ -1,0 +1,116 @@
+"""Answers which contacts are behind a figure, from the events that Kafka still has; one question at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from schemas.times import TimeFormatError, parse_time_ms
+from streams.catalogue import LANGUAGES
+from streams.explaining import PartitionLog, Question, QuestionError, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from aiokafka import ConsumerRecord
+
+    from streams.configuration import Configuration
+    from streams.explaining import Answer
+    from streams.serving.event_log import EventLog, Limits, Span
+
+__all__ = ["BusyError", "Explainer", "answered", "asked_of"]
+
+#: Conversations listed a part, unless asked otherwise, and at most.
+_LISTED, _LISTED_AT_MOST = 20, 1000
+
+#: A figure may be on the move while its events are read: it is asked for again so often.
+_TRIES = 3
+
+
+class BusyError(Exception):
+    """Another question is being answered."""
+
+
+async def answered(
+    find: Callable[[], Awaitable[Question]],
+    log: EventLog,
+    configuration: Configuration,
+    limits: Limits,
+    *,
+    look_back_ms: int | None = None,
+    told: Callable[[Span], None] | None = None,
+) -> tuple[Answer, Span]:
+    """Return the answer and what was read for it; ``find`` looks the figure up anew at every try.
+
+    Raises:
+        QuestionError: there is no such figure.
+        TopicError, KafkaError, OSError, TimeoutError: Kafka does not answer.
+    """
+    for left in reversed(range(_TRIES)):
+        question = await find()
+        logs: dict[int, PartitionLog] = {}
+
+        def take(records: Iterable[ConsumerRecord], question: Question = question, logs: dict[int, PartitionLog] = logs) -> None:
+            for record in records:
+                mine = logs.get(record.partition)
+                if mine is None:
+                    mine = logs[record.partition] = PartitionLog(configuration, question.until_ms)
+                mine.take(record.value, record.offset, record.timestamp)
+
+        span = await log.events(question.since_ms(configuration, look_back_ms), limits, take, told)
+        answer = await asyncio.to_thread(explain, question, configuration, logs)
+        if answer.agrees is not False or span.incomplete or not answer.differences or not left:
+            break
+        await asyncio.sleep(1)
+    return answer, span
+
+
+def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:
+    """Return language, number listed and what ``Question.of`` takes, from the parameters of a request; raise QuestionError."""
+    known = ("queue", "kpi", "window", "channel", "at", "lang", "limit")
+    if unknown := sorted(set(query) - set(known)):
+        raise QuestionError(f"unknown parameter {unknown[0]!r}; permitted: {', '.join(known)}")
+    asked: dict[str, Any] = {name: query[name] for name in ("queue", "kpi", "window", "channel") if name in query}
+    if missing := [name for name in ("queue", "kpi") if name not in asked]:
+        raise QuestionError(f"required: {', '.join(missing)}")
+    lang = query.get("lang", "en")
+    if lang not in LANGUAGES:
+        raise QuestionError(f"unknown lang {lang!r}; permitted: {', '.join(LANGUAGES)}")
+    limit = query.get("limit", str(_LISTED))
+    if not limit.isascii() or not limit.isdigit() or int(limit) > _LISTED_AT_MOST:
+        raise QuestionError(f"limit {limit!r}; permitted: 0 to {_LISTED_AT_MOST}")
+    if "at" in query:
+        try:
+            asked["at_ms"] = parse_time_ms(query["at"])
+        except TimeFormatError as error:
+            raise QuestionError(f"at {query['at']!r}; permitted: an RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z") from error
+    return lang, int(limit), asked
+
+
+class Explainer:
+    """Answers for the API."""
+
+    def __init__(self, log: EventLog, configuration: Callable[[], Configuration], limits: Limits) -> None:
+        self._log = log
+        self._configuration = configuration
+        self._limits = limits
+        self._busy = False
+
+    async def document(
+        self, records: Callable[[str], Iterable[Mapping[str, Any]]], *, lang: str, limit: int, asked: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the answer as JSON has it; ``asked`` is what ``Question.of`` takes. Raises BusyError, and what ``answered`` does."""
+        if self._busy:
+            raise BusyError
+        self._busy = True
+        try:
+            configuration = self._configuration()
+
+            async def find() -> Question:
+                return Question.of(records(asked["queue"]), configuration, **asked)
+
+            async with asyncio.timeout(2 * self._limits.seconds):
+                answer, span = await answered(find, self._log, configuration, self._limits)
+        finally:
+            self._busy = False
+        return {**answer.document(lang=lang, limit=limit), "read": span.document()}

@@ -1,0 +1,130 @@
+"""Explanations from Kafka itself: a worker counts, and the command and the API say which contacts it counted, and where they stand."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas.times import format_ms, parse_time_ms
+from schemas.topics import topic
+from streams.demo.broker import EmbeddedBroker
+from streams.worker import create_topics
+from tests.explaining.hour import CONFIGURATION, EVENTS, event
+from tests.support.require import require_embedded_broker
+from tests.support.services import Services, until
+
+pytestmark = pytest.mark.embedded
+
+ROOT = Path(__file__).parents[2]
+PREFIX, QUEUE = "explained", "support 窓口"
+CONTACTS, AGENTS = topic("contact-events.v1"), topic("agent-events.v1")
+#: Where each contact is put: all events of one stand in one partition, as keys see to.
+PARTITION = {"met": 0, "late": 1, "gone": 0, "back": 2, "here": 2, "elsewhere": 1}
+
+
+async def publish(bootstrap: str, events: list[dict[str, Any]], until_at: str) -> None:
+    """Publish the events in order, then every partition's heartbeat."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    try:
+        for each in events:
+            place = PARTITION[each["conversation_id"]]
+            await producer.send_and_wait(CONTACTS.full_name(PREFIX), orjson.dumps(each), partition=place)
+        at_ms = parse_time_ms(until_at)
+        for entry in (CONTACTS, AGENTS):
+            for number in range(entry.partitions):
+                at = format_ms(at_ms)
+                beat = {"type": "source.heartbeat", "event_id": f"beat-{at}", "source": "pbx", "occurred_at": at, "received_at": at}
+                await producer.send_and_wait(entry.full_name(PREFIX), orjson.dumps(beat | {"complete_through": at}), partition=number)
+    finally:
+        await producer.stop()
+
+
+async def ask(services: Services, **query: str) -> tuple[int, Any]:
+    """Return status and JSON of a question to the API."""
+    async with aiohttp.ClientSession() as session, session.get(f"{services.addresses['serve']}/api/v1/explain", params=query) as response:
+        return response.status, await response.json()
+
+
+def by_part(document: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the contacts of an answer by part."""
+    return {each["part"]: each["listed"] for each in document["parts"]}
+
+
+EXPECTED = {
+    "answered_met": ["met"],
+    "answered_missed": ["late"],
+    "abandoned_missed": ["gone"],
+    "flow_out_callback_not_counted": ["back"],
+    "undecided": ["here"],
+}
+
+
+def test_from_kafka(tmp_path: Path) -> None:
+    """Command and API name the contacts, parts, partitions and offsets by hand; one question at a time."""
+    require_embedded_broker()
+    file = tmp_path / "center.yaml"
+    file.write_text(CONFIGURATION, encoding="utf-8")
+    with EmbeddedBroker() as broker, Services(tmp_path, broker.bootstrap_servers, PREFIX, file) as services:
+        asyncio.run(check(broker.bootstrap_servers, services, file))
+
+
+async def check(bootstrap: str, services: Services, file: Path) -> None:
+    """Have the morning counted and explained."""
+    await create_topics(bootstrap, PREFIX)
+    services.run("worker", "--instance-id", "the-worker")
+    services.run("serve", "--explain")
+    await publish(bootstrap, EVENTS, "2026-03-02T09:05:00Z")
+    question = {"queue": QUEUE, "kpi": "service_level", "window": "trailing_5m"}
+
+    async def counted() -> bool:
+        _, told = await services.ask("serve", f"/api/v1/queues/{QUEUE}")
+        windows = ((told or {}).get("channels") or {}).get("voice", {}).get("windows", {})
+        return bool(windows.get("trailing_5m", {}).get("kpis", {}).get("service_level", {}).get("denominator") == 3)
+
+    await until(counted, 60)
+    status, told = await ask(services, **question)
+    assert (status, told["value"], told["agrees"]) == (200, 1 / 3, True)
+    assert by_part(told) == EXPECTED
+    # met: entered at 0, answered at 1, ended at 4; gone: at 2 and 3. late: 0, 1 and 4 beside elsewhere. back: 0, 1; here: 2.
+    assert told["records"] == [
+        {"partition": 0, "first_offset": 0, "last_offset": 4, "records": 5},
+        {"partition": 1, "first_offset": 0, "last_offset": 4, "records": 3},
+        {"partition": 2, "first_offset": 0, "last_offset": 2, "records": 3},
+    ]
+    assert told["read"]["topic"] == f"{PREFIX}.contact-events.v1"
+    assert told["read"]["complete"]
+
+    assert sorted([status for status, _ in await asyncio.gather(ask(services, **question), ask(services, **question))]) == [200, 429]
+    assert (await ask(services, queue=QUEUE, kpi="nothing"))[0] == 400
+    assert await ask(services, kpi="offered") == (400, {"error": "required: queue"})
+
+    # A correction within the grace: late had been abandoned two seconds before it was said to be answered.
+    correction = event("contact.left_queue", "09:00:33", "late", reason="abandoned") | {"received_at": "2026-03-02T09:02:05.000Z"}
+    await publish(bootstrap, [correction], "2026-03-02T09:05:01Z")
+
+    async def corrected() -> bool:
+        return by_part((await ask(services, **question))[1]).get("abandoned_missed") == ["gone", "late"]
+
+    await until(corrected, 20)
+    done = await asyncio.to_thread(command, bootstrap, file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = orjson.loads(done.stdout)
+    assert told["agrees"] is True
+    assert told["parts"][0] == {"part": "abandoned_missed", "amount": 2, "conversations": 2, "listed": ["gone"], "not_listed": 1}
+    assert told["records"][1] == {"partition": 1, "first_offset": 0, "last_offset": 6, "records": 4}
+
+
+def command(bootstrap: str, file: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command on Kafka."""
+    arguments = ["explain", QUEUE, "service_level", "--window", "trailing_5m", "--json", "--limit", "1", "--config", str(file)]
+    kafka = ["--bootstrap", bootstrap, "--prefix", PREFIX]
+    return subprocess.run([sys.executable, "-m", "streams", *arguments, *kafka], cwd=ROOT, capture_output=True, text=True, check=False)
