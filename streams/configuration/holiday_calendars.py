@@ -13,6 +13,8 @@ from streams.configuration.base import PERMITTED, nearest, refuse
 __all__ = ["HolidayCalendar", "holiday_dates"]
 
 _FORMAT: Final = "holiday calendar"
+#: Letters of the longer codes of countries.
+_LONG_CODE: Final = 3
 PERMITTED[_FORMAT] = "a country such as JP, or a part of one such as DE-BE, by its codes of ISO 3166"
 
 
@@ -20,7 +22,8 @@ def _known(name: str) -> str:
     countries = holidays.list_supported_countries(include_aliases=False)
     country, dash, part = name.partition("-")
     if country not in countries:
-        message = f"unknown holiday calendar {name!r}{nearest(country, countries)}; permitted: {', '.join(sorted(countries))}"
+        close = nearest(country.upper()[:2], countries) if len(country) <= _LONG_CODE else ""  # JPN, jp
+        message = f"unknown holiday calendar {name!r}{close}; permitted: {', '.join(sorted(countries))}"
         raise refuse(message)
     parts = [f"{country}-{each}" for each in countries[country]]
     if dash and f"{country}-{part}" not in parts:
