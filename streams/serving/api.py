@@ -60,6 +60,8 @@ _PAGE = {
     "paging.js": "text/javascript",
     "rows.js": "text/javascript",
     "tables.js": "text/javascript",
+    "targets.css": "text/css",
+    "targets.js": "text/javascript",
     "text.js": "text/javascript",
     "trends.js": "text/javascript",
     "wall.css": "text/css",

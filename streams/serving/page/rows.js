@@ -31,12 +31,12 @@ function together(one, other) {
 }
 
 // Marks a row whose source is silent: what it shows may have passed, so nothing of it is judged.
-function markSilence(row, silence) {
+export function markSilence(row, silence) {
   setClass(row.element, "silent", silence !== "");
   setText(row.silent, silence);
 }
 
-class Ranked {
+export class Ranked {
   constructor(table) {
     this.table = table;
     this.sorted = "";

@@ -18,10 +18,12 @@ export const word = (id, blanks = {}) => (words[id] ?? id).replace(/\{(\w+)\}/g,
 export const named = (kind, id) => words[`${kind}.${id}`] ?? id;
 const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 export const label = (id) => capitalized(kpis.get(id)?.[language] ?? id);
+export const kpi = (id) => kpis.get(id) ?? {};
 export const meaning = (id) => kpis.get(id)?.[`meaning_${language}`] ?? "";
 
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+const tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 export const known = (value) => value !== null && value !== undefined;
 export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
 
@@ -61,6 +63,10 @@ export function figure(id, value) {
   return unit === "seconds" ? duration(value) : known(value) ? decimal.format(value) : NOTHING;
 }
 
+// A difference of two shares.
+export const points = (value) => word("points", { n: tenths.format(value * 100) });
+
+export const day = (time) => new Date(time.length > 10 ? time : `${time}T00:00`).toLocaleDateString(locale, { day: "numeric", month: "short", year: "numeric" });
 export const clock = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const hour = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
 

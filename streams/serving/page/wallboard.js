@@ -4,6 +4,7 @@ import { AlertStrip } from "./alerts.js";
 import { minutes, offer, only, paint, rotateSeconds, wall } from "./options.js";
 import { Pager } from "./paging.js";
 import { Backlogs, JUDGED_FROM, Queues, Teams, longestWait } from "./rows.js";
+import { Targets } from "./targets.js";
 import { age, clock, count, duration, figure, known, label, language, learn, meaning, named, setAttribute, setClass, setText, word } from "./text.js";
 import { Trends } from "./trends.js";
 
@@ -190,11 +191,12 @@ async function begin() {
   document.documentElement.lang = language;
   document.title = `${word("wallboard")} – Contact Streams`;
   offer(byId("options"));
-  for (const id of ["queues-title", "teams-title", "backlogs-title"]) setText(byId(id), word(id.replace("-title", "")));
+  for (const id of ["queues-title", "teams-title", "backlogs-title", "targets-title"]) setText(byId(id), word(id.replace("-title", "")));
   for (const id of ["no-queues", "no-teams"]) setText(byId(id), word(id.replace("-", "_")));
   const trends = new Trends(drawSoon, JUDGED_FROM);
   const [queues, teams, backlogs] = [new Queues(trends), new Teams(told.agent_states), new Backlogs()];
-  const tables = [queues, teams, backlogs];
+  const goals = new Targets(drawSoon);
+  const tables = [queues, teams, backlogs, goals];
   const tiles = Object.fromEntries(Object.entries(TILES).map(([id, make]) => [id, make()]));
   const strip = new AlertStrip(byId("alerts"), byId("alert-news"), { word, named, age, figure, label, asOf });
   const pager = wall ? new Pager(tables.map(({ table }) => table), byId("pages"), rotateSeconds) : null;
@@ -212,6 +214,7 @@ async function begin() {
   follow(strip);
   setInterval(() => watch(strip), 1000);
   trends.follow();
+  goals.follow();
 }
 
 begin();
