@@ -100,7 +100,7 @@ def test_worlds(seed: int) -> None:
     wanted = [
         {"kpi": kpi, "scope": scope, "unit": units_of(KPI_BY_ID[kpi])[0], "target": 0.5, "window": window, "channel": channel}
         for kpi, channel in (("service_level", None), ("asa", "voice"), ("abandoned", None), ("csat", None), ("first_response_time", None))
-        for scope in ("total:all", f"queue:{next(iter(world.configuration.queues))}")
+        for scope in ("total:all", *(f"queue:{name}" for name in world.configuration.queues))
         for window in ("day", "trailing_60m")
     ]
     wanted.append({"kpi": "occupancy", "scope": "total:all", "unit": "percent", "low": 40, "high": 60, "window": "trailing_60m"})
