@@ -12,14 +12,14 @@ import orjson
 from schemas.times import format_ms
 from streams.configuration.loading import ConfigurationError, parse_configuration
 from streams.configuration.problems import Problem, read_text
+from streams.configuration.yaml_lines import line_of, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from streams.configuration.models import Configuration
 
-__all__ = ["HANDED_OVER", "ConfigurationFile", "Taken", "configuration_hash", "hand_over"]
+__all__ = ["HANDED_OVER", "ConfigurationFile", "Taken", "changed_in_place", "configuration_hash", "hand_over"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,19 +54,16 @@ class ConfigurationFile:
     """A file that may change under a running process, which goes on with the last one that was valid.
 
     ``look`` is called again and again. A changed text is judged when two looks have found the same, so that no half-written file is.
-    ``objection`` may refuse what is valid by itself, such as a definition changed without a new version.
+    A version of a definition that says something else than the running one is refused too: versions do not change in place.
     """
 
-    def __init__(
-        self, path: Path, now_ms: int, *, objection: Callable[[Configuration, Configuration], list[Problem]] | None = None
-    ) -> None:
+    def __init__(self, path: Path, now_ms: int) -> None:
         """Read the file, or what the process before this one handed over.
 
         Raises:
             ConfigurationError: it cannot be used.
         """
         self.path = path
-        self._objection = objection
         self._stamp: _Stamp = None
         self._seen = handed_over()
         if self._seen is None:
@@ -117,7 +114,7 @@ class ConfigurationFile:
             if text is None:
                 raise failure or ConfigurationError(self.path, [Problem(None, "", "cannot be read")])
             found = parse_configuration(self.path, text)
-            if self._objection is not None and (problems := self._objection(self.running, found)):
+            if problems := changed_in_place(self.running, found, text):
                 raise ConfigurationError(self.path, problems)  # noqa: TRY301 - likewise
         except ConfigurationError as error:
             self.refused = error
@@ -146,6 +143,26 @@ class ConfigurationFile:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def changed_in_place(running: Configuration, found: Configuration, text: str) -> list[Problem]:
+    """Return a problem for each version of a definition that says something else than the same version that is running."""
+    before = {(name, each.version): each.model_dump() for name, versions in running.definitions.items() for each in versions}
+    root = parse(text, aliases=True).root
+    problems = []
+    for name, versions in found.definitions.items():
+        for index, each in enumerate(versions):
+            was = before.get((name, each.version))
+            differing = [] if was is None else [key for key, value in each.model_dump().items() if key != "preset" and was[key] != value]
+            if differing:
+                # A definition with one version may stand without the list.
+                at = min(((name, index), (name,)), key=lambda place: -line_of(root, ("definitions", *place, "version")))
+                reason = (
+                    f"version {each.version} is running with another {', '.join(differing)}, and a version does not change in place; "
+                    f"permitted: leave it as it was and add version {versions[-1].version + 1} with an effective_from"
+                )
+                problems.append(Problem(line_of(root, ("definitions", *at)), ".".join(map(str, ("definitions", *at))), reason))
+    return problems
 
 
 def hand_over(text: str) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.times import format_ms
 from streams.catalogue import KPI_BY_ID
 from streams.explaining.parts import parts_of
-from streams.explaining.question import Question
+from streams.explaining.question import Question, QuestionError
+from streams.windows.definitions import DefinitionChangedError
 from streams.windows.figures import Figure
+from streams.windows.judging import figures_of
 from streams.windows.rollup import RollUp
 from streams.windows.sums import Counts, add_counts
 
@@ -109,7 +111,7 @@ def explain(question: Question, configuration: Configuration, logs: Mapping[int,
     figure = maker.figures(sums, waiting=list(waiting.values())).get(question.kpi, _NOTHING)
     return Answer(
         question=question,
-        definition=maker.definition if KPI_BY_ID[question.kpi].definition_dependent else None,
+        definition=maker.definition(sums),
         figure=figure,
         counts=sums,
         parts=tuple(
@@ -129,24 +131,38 @@ class _Maker:
     """Makes figures of sums as roll-up does, for one scope and channel."""
 
     def __init__(self, question: Question, configuration: Configuration) -> None:
-        self._trailing = not question.by_offer
-        self._rollup = RollUp(configuration, 0, (), ())
-        self._rollup.expect(question.scope, question.channel)
-        self._rollup.as_of = question.until_ms
-        self._state = self._rollup.scopes[question.scope, question.channel]
-        self.definition = f"service_level@{self._state.definition.version}"
+        self._question = question
+        rollup = RollUp(configuration, 0, (), ())
+        for record in question.definitions:
+            try:
+                rollup.restore_published("", dict(record))
+            except DefinitionChangedError as error:
+                raise QuestionError(f"this is not the configuration that the worker has: {error}") from error
+        rollup.expect(question.scope, question.channel)
+        self._state = rollup.scopes[question.scope, question.channel]
 
     def figures(self, sums: Counts, waiting: list[int] | None = None) -> Mapping[str, Figure]:
         """Return the figures of these sums, with nobody waiting unless said."""
+        kpis: Mapping[str, Figure] = self._made(sums, waiting)["kpis"]
+        return kpis
+
+    def definition(self, sums: Counts) -> str | None:
+        """Return the name and version of what judges the figure, None where it needs no definition."""
+        definitions: Mapping[str, str] = self._made(sums, None)["definitions"]
+        return definitions.get(self._question.kpi)
+
+    def _made(self, sums: Counts, waiting: list[int] | None) -> dict[str, Any]:
+        question = self._question
         self._state.now["", 0] = {"waiting_since_ms": sorted(waiting or ())}
-        return self._rollup.kpis(self._state, sums, trailing=self._trailing)
+        live_at = None if question.by_offer else question.until_ms or 0
+        return figures_of(self._state, sums, question.span.start_ms, by_offer=question.by_offer, live_at=live_at)
 
     def past_threshold(self, waiting: Mapping[str, int]) -> tuple[str, ...]:
         """Return who of these has waited beyond the threshold, longest first."""
         found = []
         for name, since in sorted(waiting.items(), key=lambda each: each[1]):
             self._state.now["", 0] = {"waiting_since_ms": [since]}
-            if self._state.past_threshold(self._rollup.as_of or 0):
+            if self._state.past_threshold(self._question.until_ms or 0, self._question.span.start_ms, missed=True):
                 found.append(name)
         return tuple(found)
 

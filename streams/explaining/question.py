@@ -40,6 +40,8 @@ class Question:
     until_ms: int | None
     #: The record of the metric topics that has the figure, if it is still there.
     served: Mapping[str, Any] | None
+    #: What was published of definitions: since when which version is known.
+    definitions: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def by_offer(self) -> bool:
@@ -71,6 +73,8 @@ class Question:
         """
         _check(kpi, window)
         scope = f"queue:{queue}"
+        records = list(records)
+        definitions = tuple(each for each in records if each["kind"] == "definition")
         of_queue = [each for each in records if (each["kind"], each.get("scope_kind"), each.get("scope")) == ("window", "queue", queue)]
         channel = _channel({str(each["channel"]) for each in of_queue}, configuration, queue, channel)
         found = [each for each in of_queue if (each["channel"], each["window"]) == (channel, window)]
@@ -87,7 +91,16 @@ class Question:
         else:
             trailing = kind_of_window(window) == "trailing"
             span, until_ms = _span(configuration, scope, channel, window, at_ms), at_ms if trailing else None
-        return Question(kpi=kpi, scope=scope, channel=channel, window=window, span=span, until_ms=until_ms, served=served)
+        return Question(
+            kpi=kpi,
+            scope=scope,
+            channel=channel,
+            window=window,
+            span=span,
+            until_ms=until_ms,
+            served=served,
+            definitions=definitions,
+        )
 
 
 def _check(kpi: str, window: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from schemas.metrics import NowFigures, WindowFigures
+from schemas.metrics import DefinitionFigures, NowFigures, WindowFigures
 from schemas.times import format_ms
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
@@ -79,7 +79,7 @@ class Figures:
         return {entry.key: self._record(entry) for entry in entries if windows is None or _wanted(entry, windows)}
 
     def window_records(self, queue: str) -> list[dict[str, Any]]:
-        """Return the records of a queue's windows as they were read."""
+        """Return the records of a queue's windows, and those of definitions, as they were read."""
         return [orjson.loads(entry.raw) for entry in self.store.entries() if _of_queue(entry, queue)]
 
     def queue(self, name: str) -> dict[str, Any] | None:
@@ -117,6 +117,8 @@ class Figures:
 
 def _of_queue(entry: Entry, queue: str) -> bool:
     record = entry.record
+    if isinstance(record, DefinitionFigures):
+        return True
     return isinstance(record, WindowFigures) and (record.scope_kind, record.scope) == ("queue", queue)
 
 

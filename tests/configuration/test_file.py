@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.configuration import Configuration, ConfigurationError
+from streams.configuration import ConfigurationError
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over, handed_over
-from streams.configuration.problems import Problem
 
 START, LATER = 1_767_571_200_000, 1_767_571_260_000
 GOOD = "service_level: {threshold_s: 20}\n"
@@ -106,17 +105,21 @@ def test_at_once_judges_at_the_first_look(path: Path) -> None:
     assert taken.configuration.service_level.threshold_s == 45
 
 
-def test_what_objects_refuses(path: Path) -> None:
-    """A configuration that is valid by itself may be none that this process can go over to."""
-
-    def objection(running: Configuration, found: Configuration) -> list[Problem]:
-        assert running.service_level.threshold_s == 20
-        return [Problem(1, "service_level", "changed in place")] if found.service_level.threshold_s == 30 else []
-
-    file = ConfigurationFile(path, START, objection=objection)
-    change(path, "service_level: {threshold_s: 30}\n")
+def test_a_version_does_not_change_in_place(path: Path) -> None:
+    """What was published under a version stays what it is; a further version is no change of it."""
+    first = "definitions:\n  fast:\n  - {version: 1, threshold_s: 20}\n"
+    path.write_text(first, encoding="utf-8")
+    file = ConfigurationFile(path, START)
+    change(path, first.replace("20}", "30}"))
     assert file.look(LATER, at_once=True) is None
-    assert str(file.refused) == f"{path}:1: service_level: changed in place"
+    assert str(file.refused) == (
+        f"{path}:3: definitions.fast.0: version 1 is running with another threshold_s, and a version does not change in place; "
+        "permitted: leave it as it was and add version 2 with an effective_from"
+    )
+    change(path, first + '  - {version: 2, threshold_s: 30, effective_from: "2026-02-01T00:00:00Z"}\n')
+    taken = file.look(LATER, at_once=True)
+    assert taken is not None
+    assert [each.threshold_s for each in taken.configuration.definitions["fast"]] == [20, 30]
 
 
 def test_a_process_does_not_start_with_a_file_that_is_no_use(path: Path) -> None:
