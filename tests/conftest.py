@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.support.kafka import VERSION
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 pytest_plugins = ["tests.support.fixtures"]
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("contact-streams", deadline=None)
+settings.load_profile("contact-streams")
 
 #: Where a test ran, by marker; a test with none of them is pure. The first match counts.
 SURROUNDINGS = ("kafka", "browser", "embedded")
