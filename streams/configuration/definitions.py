@@ -9,10 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from schemas.base import Channel
 from streams.configuration.base import PERMITTED, refuse
+from streams.configuration.problems import Problem
 from streams.configuration.service_level import ServiceLevelDefinition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from streams.configuration.models import Configuration
 
@@ -23,6 +24,7 @@ __all__ = [
     "DefinitionVersion",
     "Definitions",
     "Versions",
+    "changed_in_place",
     "definitions_of",
     "effective_ms",
     "every_version",
@@ -71,6 +73,36 @@ class DefinitionVersion(ServiceLevelDefinition):
     def from_ms(self) -> int | None:
         """``effective_from`` in ms."""
         return None if self.effective_from is None else effective_ms(self.effective_from)
+
+    def content(self) -> dict[str, Any]:
+        """Return what it says, as records keep it."""
+        content = self.model_dump(mode="json", exclude={"version", "preset"})
+        content["flow_out_negative"].sort()
+        content["aht_parts"].sort()
+        return content
+
+    def differs(self, name: str, before: Mapping[str, Any]) -> str | None:
+        """Return what is to be said if it does not say what it said before; keys that there were not then say nothing."""
+        now = self.content()
+        for key in sorted(now.keys() & before.keys()):
+            if now[key] != before[key]:
+                return (
+                    f"definition {name}@{self.version} was published with {key} {before[key]!r} and is configured with {now[key]!r}: "
+                    f"a version does not change in place. Leave it as it was and add version {self.version + 1} with an effective_from"
+                )
+        return None
+
+
+def changed_in_place(running: Configuration, found: Configuration) -> list[Problem]:
+    """Return what another configuration says of versions that are running, where it says something else."""
+    problems: list[Problem] = []
+    for name, versions in running.definitions.items():
+        before = {each.version: each.content() for each in versions}
+        for each in found.definitions.get(name, ()):
+            said = each.differs(name, before.get(each.version, {}))
+            if said is not None:
+                problems.append(Problem(None, f"definitions.{name}", said))
+    return problems
 
 
 def _one_is_a_list(value: Any) -> Any:

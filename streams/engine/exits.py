@@ -31,6 +31,8 @@ class ExitCode(IntEnum):
     CHUNK_LOST = 85
     #: More bad records than the limits permit; the offsets of their chunk were not committed.
     DEAD_LETTER_FLOOD = 86
+    #: The configuration does not go with what was published, such as a definition that was changed in place.
+    CONFIGURATION_REFUSED = 87
 
 
 def leave(code: ExitCode, message: str, *details: object, error: BaseException | None = None) -> NoReturn:

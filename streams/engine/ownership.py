@@ -14,7 +14,7 @@ from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFence
 from streams.engine.exits import CrashPoint, ExitCode, leave
 from streams.engine.flush import TransactionWriter
 from streams.engine.health import Health, PartitionHealth
-from streams.engine.stage import DeadLetterFloodError
+from streams.engine.stage import ConfigurationRefusedError, DeadLetterFloodError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -373,6 +373,8 @@ class Ownership:
                 await owner.take()
             self._ready.add(place)
             self._on_owned(owner)
+        except ConfigurationRefusedError as refused:
+            leave(ExitCode.CONFIGURATION_REFUSED, "%s", refused)
         except Exception as error:  # noqa: BLE001 - a partition that cannot be taken must not be processed
             leave(ExitCode.RESTORE_FAILED, "%s partition %d could not be restored.", *place, error=error)
         finally:

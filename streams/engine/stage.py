@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["DeadLetterFloodError", "Flush", "Output", "Record", "Row", "Stage"]
+__all__ = ["ConfigurationRefusedError", "DeadLetterFloodError", "Flush", "Output", "Record", "Row", "Stage"]
 
 
 class DeadLetterFloodError(Exception):
     """A stage has met more bad records than it may set aside. No defect: the operator decides, and the message says what and where."""
+
+
+class ConfigurationRefusedError(Exception):
+    """A stage cannot go on from its state with this configuration. No defect: the message says what has to be changed."""
 
 
 class Record(Protocol):

@@ -8,9 +8,10 @@ import orjson
 from msgspec.json import encode
 
 from schemas.alerts import AlertRecord
-from streams.engine.stage import Flush, Output
+from streams.engine.stage import ConfigurationRefusedError, Flush, Output
 from streams.stages.counters import StageCounters
 from streams.stages.panes import pane_partition
+from streams.windows.definitions import DefinitionChangedError
 from streams.windows.rollup import RollUp
 
 if TYPE_CHECKING:
@@ -82,8 +83,11 @@ class RollUpStage:
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Read the panes there are, or what was published last."""
         if topic == self._topics.latest:
-            for key, value in rows:
-                self.rollup.restore_published(key.decode(), orjson.loads(value))
+            try:
+                for key, value in rows:
+                    self.rollup.restore_published(key.decode(), orjson.loads(value))
+            except DefinitionChangedError as changed:
+                raise ConfigurationRefusedError(changed) from changed
         elif topic == self._topics.alerts_latest:
             for key, value in rows:
                 self.rollup.alerts.restore(key.decode(), AlertRecord.model_validate_json(value))

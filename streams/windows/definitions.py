@@ -56,15 +56,9 @@ class DefinitionBook:
         name, version = record["name"], record["version"]
         configured = next((each for each in self.configuration.definitions.get(name, ()) if each.version == version), None)
         if configured is not None:
-            now, before = _content(configured), record["content"]
-            differing = sorted(key for key in now.keys() & before.keys() if now[key] != before[key])
-            if differing:
-                key = differing[0]
-                message = (
-                    f"definition {name}@{version} was published with {key} {before[key]!r} and is configured with {now[key]!r}: a version "
-                    f"does not change in place. Leave it as it was and add version {version + 1} with an effective_from"
-                )
-                raise DefinitionChangedError(message)
+            said = configured.differs(name, record["content"])
+            if said is not None:
+                raise DefinitionChangedError(said)
         self._known[name, version] = None if record["known_since"] is None else parse_time_ms(record["known_since"])
 
     def first_sight(self, as_of: int, *, fresh: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -91,7 +85,7 @@ class DefinitionBook:
                         "version": each.version,
                         "effective_from": None if each.from_ms is None else format_ms(each.from_ms),
                         "known_since": None if known is None else format_ms(known),
-                        "content": _content(each),
+                        "content": each.content(),
                     },
                 )
 
@@ -102,15 +96,6 @@ class DefinitionBook:
     def known_since(self, name: str, version: int) -> int | None:
         """Return since when a version is known, None if from the beginning."""
         return self._known.get((name, version))
-
-
-def _content(definition: DefinitionVersion) -> dict[str, Any]:
-    """Return what a definition says, in an order of its own."""
-    content = definition.model_dump(mode="json")
-    content["flow_out_negative"].sort()
-    content["aht_parts"].sort()
-    # The first version's own beginning decides nothing, and a preset no more than the keys it sets.
-    return {key: value for key, value in content.items() if key not in {"version", "preset"}}
 
 
 class _Versions:

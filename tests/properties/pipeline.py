@@ -148,6 +148,11 @@ class MemoryPipeline:
                 assert output.value is not None
                 self.alerts_latest[key] = orjson.loads(output.value)
 
+    def restart_with(self, configuration: Configuration) -> None:
+        """Start again with another configuration."""
+        self._configuration = configuration
+        self._restart()
+
     def _restart(self) -> None:
         """Lose all memory: flush, or lose a flush of roll-up too, then build every stage anew from what was written."""
         for place in self._source:
