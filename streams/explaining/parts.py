@@ -75,6 +75,12 @@ def _rate(counts: Counts) -> Iterator[Parted]:
 def _ways(counts: Counts) -> Iterator[tuple[str, Counts]]:
     """Yield the ways in which contacts left a queue, each with its own counts."""
     for name in ("answered", "abandoned", *sorted(field for field in counts if field.startswith(_FLOW_OUT))):
-        mine = {field: amount for field, amount in counts.items() if field == name or field.startswith(f"{name}_wait_")}
+        waits = (f"{name}_wait_", f"left_{name.removeprefix(_FLOW_OUT)}_wait_")
+        short = f"_{name}_wait_le_"
+        mine = {
+            field: amount
+            for field, amount in counts.items()
+            if field == name or field.startswith(waits) or (field.startswith("short_") and short in field)
+        }
         if mine:
             yield name, mine

@@ -99,6 +99,8 @@ class Contribution:
     waited_ms: int | None = None
     in_system_ms: int | None = None
     score: float | None = None
+    held_ms: int = 0
+    """Of a handle time, what the customer was on hold."""
 
 
 @dataclass(frozen=True)
@@ -563,7 +565,6 @@ class _Telling:
         sums, counts = {"wrap_ms": wrap}, ["wrap_count"]
         if leg.talk is not None and leg.channel not in REPLY_CHANNELS:
             sums["handle_ms"] = leg.talk + leg.hold + wrap
-            sums["handle_hold_ms"] = leg.hold
             counts.append("handle_count")
         self.book_leg(leg, leg.queue, at, sums, counts)
 
@@ -572,7 +573,7 @@ class _Telling:
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
             offer = self.offer_ms(scope, leg.channel, leg.visit, at)
             for what, amount in sums.items():
-                self.book(scope, leg.channel, what, at=at, offer=offer, amount=amount)
+                self.book(scope, leg.channel, what, at=at, offer=offer, amount=amount, held_ms=leg.hold if what == "handle_ms" else 0)
             for what in counts:
                 if scope.startswith("queue:") or (scope, leg.channel, what) not in self.counted:
                     self.counted.add((scope, leg.channel, what))

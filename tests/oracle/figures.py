@@ -115,7 +115,7 @@ def definition_kpis(contributions: Sequence[Contribution], definition: ServiceLe
     if parts == {"talk", "hold", "wrap_up"}:
         aht = mean(n["handle_ms"], n["handle_count"], n["handle_count"], n["handled"])
     elif parts == {"talk", "wrap_up"}:
-        aht = mean(n["handle_ms"] - n["handle_hold_ms"], n["handle_count"], n["handle_count"], n["handled"])
+        aht = mean(n["handle_ms"] - sum(each.held_ms for each in contributions), n["handle_count"], n["handle_count"], n["handled"])
     else:
         aht = mean(n["talk_ms"] + (n["hold_ms"] if "hold" in parts else 0), n["talk_count"], n["talk_count"], n["handled"])
     held = n["held_count"] if definition.hold_denominator == "held" else n["hold_count"]
