@@ -11,7 +11,6 @@ from streams.catalogue import kind_of_window
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
-from streams.configuration.definitions import changed_in_place
 from streams.configuration.file import ConfigurationFile
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     start_logging(args.log_level)
     try:
-        file = None if args.config is None else ConfigurationFile(args.config, now_ms(), objection=changed_in_place)
+        file = None if args.config is None else ConfigurationFile(args.config, now_ms())
         client_options = kafka_client_options()
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
-from streams.configuration.definitions import changed_in_place
 from streams.configuration.file import ConfigurationFile
 from streams.serving.reload import now_ms
 from streams.worker import WorkerSettings
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: RET503 - the worker itself ne
     """Run the worker until it is told to stop."""
     start_logging(args.log_level)
     try:
-        file = None if args.config is None else ConfigurationFile(args.config, now_ms(), objection=changed_in_place)
+        file = None if args.config is None else ConfigurationFile(args.config, now_ms())
         client_options = kafka_client_options()
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from schemas.base import Channel
 from streams.configuration.base import PERMITTED, refuse
-from streams.configuration.problems import Problem
 from streams.configuration.service_level import ServiceLevelDefinition
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ __all__ = [
     "DefinitionVersion",
     "Definitions",
     "Versions",
-    "changed_in_place",
     "definitions_of",
     "effective_ms",
     "every_version",
@@ -91,18 +89,6 @@ class DefinitionVersion(ServiceLevelDefinition):
                     f"a version does not change in place. Leave it as it was and add version {self.version + 1} with an effective_from"
                 )
         return None
-
-
-def changed_in_place(running: Configuration, found: Configuration) -> list[Problem]:
-    """Return what another configuration says of versions that are running, where it says something else."""
-    problems: list[Problem] = []
-    for name, versions in running.definitions.items():
-        before = {each.version: each.content() for each in versions}
-        for each in found.definitions.get(name, ()):
-            said = each.differs(name, before.get(each.version, {}))
-            if said is not None:
-                problems.append(Problem(None, f"definitions.{name}", said))
-    return problems
 
 
 def _one_is_a_list(value: Any) -> Any:
