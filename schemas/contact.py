@@ -261,6 +261,8 @@ class ContactMessage(ContactModel):
     type: Literal["contact.message"] = "contact.message"
     author_kind: Literal["customer", "agent", "bot", "system"]
     """Who wrote it."""
+    agent: Id | None = None
+    """The agent who wrote it, where one did."""
     public: bool | None = None
     """Whether the customer can see it."""
     automatic: bool | None = None

@@ -114,6 +114,12 @@ class NowFigures(_Scoped):
     backlog_on_hold: int | None = Field(default=None, ge=0)
     backlog_oldest_since: str | None = Field(default=None, description="RFC 3339: earliest start in the backlog; oldest = as-of − this")
     backlog_oldest_seconds: float | None = Field(default=None, ge=0, description="at as_of; null without a backlog")
+    backlog_by_age: dict[str, int] | None = Field(
+        default=None, description="0-4h, 4-24h, 1-3d, 3-7d, over-7d → contacts of the backlog, at as_of, by starts rounded down to the hour"
+    )
+    reply_overdue: int | None = Field(
+        default=None, ge=0, description="customers waiting for a reply that was due before as_of; null where replies have no target"
+    )
     agents_by_state: dict[str, int] | None = None
 
 

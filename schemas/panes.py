@@ -45,6 +45,11 @@ class NowRecord(_Model):
         default_factory=dict, description="untouched, in_progress, waiting_on_customer, on_hold → conversations; reply channels only"
     )
     backlog_oldest_ms: int | None = Field(default=None, description="the earliest start of a conversation in the backlog")
+    backlog_hours: list[tuple[int, int]] = Field(
+        default_factory=list, description="start in whole hours since the epoch, ascending, with how many of the backlog"
+    )
+    replies_overdue: int = Field(default=0, description="customers waiting for a reply that was due when this was written")
+    reply_due_ms: list[int] = Field(default_factory=list, description="due times of all other replies, ascending")
     agents_by_state: dict[str, int] = Field(default_factory=dict)
 
 

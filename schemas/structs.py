@@ -313,6 +313,7 @@ class ContactMessage(Event, kw_only=True, tag="contact.message"):
     related_contact_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
     author_kind: Literal["customer", "agent", "bot", "system"]
+    agent: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     public: bool | None = None
     automatic: bool | None = None
     thanks: bool | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from deploy.grafana.model import Panel, Query, board, choice, from_label, threshold_steps
-from streams.catalogue import KPI_BY_ID, SERVING_METRICS, Kpi, metrics_of, window_label
+from streams.catalogue import KPI_BY_ID, SERVING_METRICS, Kpi, Unit, metrics_of, window_label
 from streams.serving.exporter import DEFAULT_WINDOWS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BOARDS"]
 
-_UNITS = {"contacts": "short", "seconds": "s", "ratio": "percentunit", "agents": "short", "offers": "short", "score": "short"}
+_UNITS = {unit: {"seconds": "s", "ratio": "percentunit"}.get(unit, "short") for unit in get_args(Unit)}
 _WINDOWS = tuple(window_label(window) for window in DEFAULT_WINDOWS)
 #: Every selector follows the choice of job and instance on the page.
 _WHERE = 'job=~"$job", instance=~"$instance"'
@@ -121,10 +121,12 @@ def _freshness() -> tuple[Panel, ...]:
 
 
 def _still_to_do(select: str) -> list[Panel]:
-    """Return what is pending: the backlog by state and its age, callbacks."""
+    """Return what is pending: the backlog by state and by age, replies and callbacks."""
     states = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_customer", "backlog_on_hold")
     return [
         _figures("Backlog", states, select, width=12),
+        _figure("backlog_by_age", select, "{{age}} {{channel}}", width=8),
+        _figure("reply_overdue", select, "{{channel}}", kind="stat", width=4, steps=_NONE_IS_GOOD),
         _figure("backlog_oldest", select, "{{channel}}", kind="stat", width=4),
         _figure("callbacks_waiting", select, "{{channel}}", kind="stat", width=4),
         _figure("callbacks_overdue", select, "{{channel}}", kind="stat", width=4, steps=_NONE_IS_GOOD),
@@ -198,6 +200,7 @@ def _queue_detail() -> dict[str, Any]:
     here = 'scope_kind="queue", scope="$scope", channel=~"$channel"'
     small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
     handling, scores = ("att", "average_hold", "acw", "aht"), ("csat", "nps")
+    times = ("first_response_time", "average_response_time", "resolution_time")
     target = _newest("contact_center_service_level_target_ratio", here)
     level, live = KPI_BY_ID["service_level"], KPI_BY_ID["service_level_live"]
     return board(
@@ -254,15 +257,25 @@ def _queue_detail() -> dict[str, Any]:
                     _figure("escalation_count", here, "{{channel}}", width=6),
                     _figure("callbacks_requested", here, "{{channel}}", width=6),
                     _figure("callback_reach_rate", here, "{{channel}}", width=6, maximum=None),
+                    _figure("callback_wait", here, "{{channel}}", width=6),
                 ],
             ),
             (
                 "Response and resolution",
                 [
-                    _figures("Times to response and resolution", ("first_response_time", "resolution_time"), here, width=8),
+                    _figures("Times to response and resolution", times, here, width=8),
                     _measured("Measured share of the resolution time", ("resolution_time",), here, width=4),
                     # More may be reopened in a window than is resolved in it: first contact resolution may fall below 0.
                     _figures("Resolution", ("resolution_rate", "first_contact_resolution", "reopen_rate"), here, width=12, minimum=None),
+                ],
+            ),
+            (
+                "Messages",
+                [
+                    _figure("exchanges_per_contact", here, "{{channel}}", width=6, decimals=1),
+                    _figure("duplicate_replies", here, "{{channel}}", width=6),
+                    _figure("gratitude_rate", here, "{{channel}}", width=6, maximum=None),
+                    _measured("Measured share of messages and thanks", ("exchanges_per_contact", "gratitude_rate"), here, width=6),
                 ],
             ),
             (

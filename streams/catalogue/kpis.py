@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.catalogue.entries.digital import DIGITAL
 from streams.catalogue.entries.handling import HANDLING
+from streams.catalogue.entries.messages import MESSAGES, PENDING
 from streams.catalogue.entries.now import NOW
 from streams.catalogue.entries.opinions import OPINIONS
 from streams.catalogue.entries.people import PEOPLE
@@ -26,7 +27,7 @@ __all__ = [
     "window_label",
 ]
 
-KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *OPINIONS, *PEOPLE, *NOW, *TARGETS)
+KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *MESSAGES, *OPINIONS, *PEOPLE, *NOW, *PENDING, *TARGETS)
 
 KPI_BY_ID: dict[str, Kpi] = {kpi.id: kpi for kpi in KPIS}
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 
 __all__ = [
     "AGENT_STATES",
+    "AGE_BANDS",
     "DIMENSIONS",
     "NOW",
     "TRAILING",
@@ -37,6 +38,9 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 #: The categories of people that are counted now, in the order in which pages show them.
 AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable", "stale")
 
+#: The bands of age of the backlog, in the order in which pages show them.
+AGE_BANDS = ("0-4h", "4-24h", "1-3d", "3-7d", "over-7d")
+
 WINDOWS: tuple[WindowKind, ...] = ("trailing", "interval", "day")
 TRAILING: tuple[WindowKind, ...] = ("trailing",)
 NOW: tuple[WindowKind, ...] = ("now",)
@@ -60,6 +64,7 @@ class Kpi:
     ``by`` says by what it is served, where that is not what is usual for its subject.
     ``per_channel`` marks figures of which several channels are never put together.
     ``definition_dependent`` marks figures computed by a definition of the configuration; records name it with its version.
+    ``split_by`` is the label by whose values, the ``members``, a count of now is broken down: it is no single figure.
     ``horizon`` is the setting, or the fixed time, for which a figure stays provisional after its window; None where none does.
     """
 
@@ -82,6 +87,8 @@ class Kpi:
     per_channel: bool = False
     definition_dependent: bool = False
     horizon: str | None = None
+    split_by: str | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def has_parts(self) -> bool:

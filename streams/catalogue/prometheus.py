@@ -42,7 +42,7 @@ def labels_of(kpi: Kpi) -> tuple[str, ...]:
         labels.insert(0, "kpi")
     if kpi.subject in {"contacts", "targets"}:
         labels.append("channel")
-    labels.append("state" if kpi.id == "agents_by_state" else "window")
+    labels.append(kpi.split_by or "window")
     return tuple(label for label in labels if label != "window" or "now" not in kpi.windows)
 
 

@@ -29,7 +29,6 @@ _DEFAULT_WINDOW = "trailing_15m"
 _OF_A_TARGET = ("service_level", "service_level_live")
 _SCOPES_OF_CONTACTS = ("queue", "department", "business", "site", "total")
 _SCOPES_OF_PEOPLE = ("team", "site", "business", "total")
-_NO_SINGLE_FIGURE = "agents_by_state"
 
 
 class AlertRule(Model):
@@ -80,13 +79,13 @@ class AlertRule(Model):
     def _agrees_with_itself(self) -> AlertRule:
         kpi = KPI_BY_ID.get(self.kpi)
         if kpi is None:
-            known = ", ".join(name for name, each in KPI_BY_ID.items() if name != _NO_SINGLE_FIGURE and each.subject != "targets")
+            known = ", ".join(name for name, each in KPI_BY_ID.items() if each.split_by is None and each.subject != "targets")
             msg = f"unknown kpi {self.kpi!r}{nearest(self.kpi, KPI_BY_ID)}; permitted: {known}"
             raise ValueError(msg)
         if kpi.subject == "targets":
             msg = f"{self.kpi} is made where figures are served; permitted: a rule about the figure itself"
             raise ValueError(msg)
-        if self.kpi == _NO_SINGLE_FIGURE:
+        if kpi.split_by is not None:
             msg = f"{self.kpi} is no single figure"
             raise ValueError(msg)
         if (self.below is None) == (self.above is None):

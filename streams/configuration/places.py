@@ -53,6 +53,8 @@ class Queue(Hours):
     """Names among `definitions`: figures are judged by the first, the others stand beside them. By channel, if it has several."""
     target: float | None = Field(default=None, ge=0, le=1)
     """The service level it is meant to reach, shown beside the figure; 0.8 is 80 %."""
+    reply_target_seconds: int | None = Field(default=None, ge=1, le=31_536_000)
+    """How long a customer may wait for a reply before it is overdue; by default the service level's threshold, in reply channels alone."""
     sources: Sources = ()
     """The `source` names in its events. While one is silent the page marks its figures; without a list, while any is."""
 

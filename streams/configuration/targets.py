@@ -31,7 +31,7 @@ _DEFAULT_WINDOW: Final = "day"
 _VALUES: Final = ("target", "stretch", "low", "high", "start_value")
 _MOST: Final = {"ratio": 1, "percent": 100}
 #: Figures that are no single number, or about targets themselves.
-_NOT_AIMED_AT: Final = ("agents_by_state", "target_attainment")
+_NOT_AIMED_AT: Final = tuple(kpi.id for kpi in KPI_BY_ID.values() if kpi.split_by is not None or kpi.subject == "targets")
 
 _Found = tuple[tuple[str, ...], str]
 

@@ -218,7 +218,7 @@ def _should(expected: _Expected, served: Served, name_of: Mapping[str, str]) -> 
         return None if figure is None else figure[served.part]
     now = expected.now(served.scope, served.channel)
     if served.state is not None:
-        return float(now["agents_by_state"].get(served.state, 0))
+        return float(now[served.kpi].get(served.state, 0))
     if served.kpi == "backlog_oldest":
         since, as_of = now.get("backlog_oldest_since_ms"), expected.as_of_ms
         return None if since is None or as_of is None else max(0, as_of - since) / 1000

@@ -30,7 +30,7 @@ class Served:
     channel: str | None
     #: The window, or None for what is now.
     window: str | None
-    #: The state, of agents by state.
+    #: The state of agents by state, the band of the backlog by age.
     state: str | None
     #: Of a target, the figure that it is for.
     of: str | None
@@ -55,13 +55,13 @@ class Scrape:
 
     def figures(self) -> list[Served]:
         """Return every sample that the catalogue knows as a part of a KPI."""
-        known = {metric.name: (kpi.id, metric.part) for kpi in KPIS for metric in metrics_of(kpi)}
+        known = {metric.name: (kpi, metric.part) for kpi in KPIS for metric in metrics_of(kpi)}
         found = []
         for sample in self.samples:
             if sample.name in known:
                 kpi, part = known[sample.name]
                 labels = sample.labels
                 scope = f"{labels.get('scope_kind')}:{labels.get('scope')}"
-                where = (scope, labels.get("channel"), labels.get("window"), labels.get("state"), labels.get("kpi"))
-                found.append(Served(kpi, part, *where, sample.value))
+                where = (scope, labels.get("channel"), labels.get("window"), labels.get(kpi.split_by or ""), labels.get("kpi"))
+                found.append(Served(kpi.id, part, *where, sample.value))
         return found

@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from schemas.metrics import NowFigures, WindowFigures
-from streams.catalogue import AGENT_STATES, KPI_BY_ID, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
+from streams.catalogue import KPI_BY_ID, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
 from streams.serving.reload import configuration_families
 from streams.serving.store import Store
 from streams.serving.targets import judged_targets
@@ -140,16 +140,17 @@ class FigureCollector(Collector):
             record = entry.record
             assert isinstance(record, NowFigures)  # noqa: S101 - chosen by the caller, said for the type checker
             scope = [record.scope_kind, record.scope]
-            if kpi.id == "agents_by_state":
-                if (agents := record.agents_by_state) is not None:
-                    # Who is not listed is not there: 0, not unknown.
-                    for state in dict.fromkeys((*AGENT_STATES, *sorted(agents))):
-                        family.add_metric([*scope, state], agents.get(state, 0))
+            channel = [] if record.channel is None else [record.channel]
+            if kpi.split_by is not None:
+                if (counts := getattr(record, kpi.id)) is not None:
+                    # What is not listed is not there: 0, not unknown.
+                    for member in dict.fromkeys((*kpi.members, *sorted(counts))):
+                        family.add_metric([*scope, *channel, member], counts.get(member, 0))
                 continue
             aging = _AGING.get(kpi.id)
             value = getattr(record, kpi.id) if aging is None else aging(self._store, entry)
-            if value is not None and record.channel is not None:
-                family.add_metric([*scope, record.channel], value)
+            if value is not None and channel:
+                family.add_metric([*scope, *channel], value)
         return family
 
     def _freshness(self) -> Iterator[Family]:

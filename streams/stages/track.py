@@ -238,8 +238,10 @@ class ContactStage(_TrackStage):
             yield b"s|" + name.encode(), None if facts is None else encode(facts)
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
+        # Who reads this has read the progress written before it: what was due by then is overdue.
+        passed = None if self._progress_written is None else self._progress_written[1]
         for scope, since, in_progress in self.tracker.changed_now():
-            figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope)}
+            figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope, passed)}
             yield scope, self._writer.now(scope, figures)
 
     def _restore_subject(self, name: str, kept: Any) -> None:

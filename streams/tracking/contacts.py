@@ -286,10 +286,13 @@ class ContactTracker:
             since = sorted(entry for target in feeding for entry in self._waiting.get(target, {}).values())
             yield scope, since, sum(self._active.get(target, 0) for target in feeding)
 
-    def pending(self, scope: Scope) -> dict[str, Any]:
-        """Return what is pending in a scope, and who waits there judged by another definition, as fields of a now record."""
+    def pending(self, scope: Scope, passed_ms: int | None = None) -> dict[str, Any]:
+        """Return what is pending in a scope, and who waits there judged by another definition, as fields of a now record.
+
+        As-of has passed ``passed_ms`` already.
+        """
         feeding = self._targets.feeding.get(scope, ())
-        figures = self._pending.figures(feeding)
+        figures = self._pending.figures(feeding, passed_ms)
         judged: dict[str, list[int]] = {}
         if self._targets.judged and not scope.scope.startswith("queue:"):
             for target in feeding:
@@ -312,7 +315,7 @@ class ContactTracker:
     def restored(self) -> None:
         """Say that everything kept has been taken back in, ``lost_to`` too."""
         for name, conversation in self.conversations.items():
-            group = conversation.current_group(self._rules)
+            group = conversation.standing_group(self._rules)
             if self.lost_to is not None and conversation.lose_by(self.lost_to, self._rules, Ledger()) and group is not None:
                 # It is shown as waiting still if it was not lost by the settings with which that was last written.
                 self._touched_now.add(group)

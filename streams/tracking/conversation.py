@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.base import REPLY_CHANNELS
+from streams.tracking.backlog import backlog_of, reply_due, standing_place
 from streams.tracking.facts import Kind
 from streams.tracking.losses import lose, lost_from
-from streams.tracking.matters import backlog_of
 from streams.tracking.needs import Needs
 from streams.tracking.pending import Open
 from streams.tracking.steps import NOT_INBOUND, STEPS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streams.tracking.scopes import QueueTargets, Targets
     from streams.tracking.timers import Bucket
     from streams.tracking.visits import Episode
+    from streams.tracking.words import Words
     from streams.windows.hours import OpeningHours
 
 __all__ = ["Conversation", "Rules"]
@@ -54,8 +55,8 @@ class Conversation:
     __slots__ = (
         "apart", "channel", "contact", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs",
         "lost_at", "matter", "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on",
-        "responded", "single", "single_targets", "source", "start", "timer", "touch_ms", "touch_seen", "visit", "visit_channel",
-        "visit_queue", "void", "working",
+        "responded", "single", "single_targets", "source", "start", "timer", "touch_ms", "visit", "visit_channel", "visit_queue",
+        "void", "words", "working",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -91,11 +92,11 @@ class Conversation:
         self.counted: set[str | tuple[int, str]] | None = None  # names: booked under the single group
         self.apart = False  # whether a leg was booked in larger scopes apart from its queue
         self.working: dict[str | None, int] | None = None
-        self.touch_ms = 0
-        self.touch_seen = False
+        self.touch_ms: int | None = None  # closed and not yet booked
         self.responded = False
         self.passed_on = False  # transferred or escalated
         self.matter: Matter | None = None  # from the first status or callback on
+        self.words: Words | None = None  # from the first message on; in reply channels from the arrival on
 
     # --- taking facts in
 
@@ -153,7 +154,13 @@ class Conversation:
 
     def moved(self) -> bool:
         """Say whether it may wait, be worked on or be pending otherwise than when this was last noted."""
-        return self.visit != self.noted_visit or self.leg is not self.noted_leg or self.episodes is not None or self.matter is not None
+        return (
+            self.visit != self.noted_visit
+            or self.leg is not self.noted_leg
+            or self.episodes is not None
+            or self.matter is not None
+            or self.words is not None
+        )
 
     def note(self, rules: Rules) -> tuple[tuple[tuple[int, int], ...], int | None]:
         """Note and return the targets it waits in, each with since when, and the group in whose scopes an agent works on it."""
@@ -163,13 +170,15 @@ class Conversation:
         return self.noted_waiting, self.noted_active
 
     def note_open(self, rules: Rules) -> Open | None:
-        """Note and return what of it is pending: a callback, its share of the backlog."""
+        """Note and return what of it is pending: a callback, its share of the backlog, a reply."""
         self.noted_open = None
-        if self.last is not None and (self.matter is not None or self.last[1] in REPLY_CHANNELS):
-            backlog = backlog_of(self)
-            callback, due = (False, None) if self.matter is None else (self.matter.callback, self.matter.due)
-            if backlog is not None or callback:
-                self.noted_open = Open(rules.targets.of_queue(*self.last).everything, backlog, self.start, callback, due)
+        if self.matter is not None or self.words is not None or (self.last is not None and self.last[1] in REPLY_CHANNELS):
+            place = standing_place(self)
+            if place is not None:
+                backlog, reply = backlog_of(self), reply_due(self, rules)
+                callback, due = (False, None) if self.matter is None or self.last is None else (self.matter.callback, self.matter.due)
+                if backlog is not None or callback or reply is not None:
+                    self.noted_open = Open(rules.targets.of_queue(*place).everything, backlog, self.start, callback, due, reply)
         return self.noted_open
 
     def _waiting(self, entered: int, rules: Rules) -> Iterable[tuple[int, int]]:
@@ -185,6 +194,11 @@ class Conversation:
     def current_group(self, rules: Rules) -> int | None:
         """Return the group of the queue it is or was last in."""
         return rules.targets.of_queue(*self.last).everything if self.last else None
+
+    def standing_group(self, rules: Rules) -> int | None:
+        """Return the group in whose scopes it is pending, if it is."""
+        place = standing_place(self)
+        return None if place is None else rules.targets.of_queue(*place).everything
 
     # --- the steps
 

@@ -11,7 +11,10 @@ from schemas.times import seconds_to_ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Fact", "Kind", "fact_of"]
+__all__ = ["CUSTOMER", "Fact", "Kind", "fact_of"]
+
+#: Who wrote a message, in the details of its fact; none: an agent.
+CUSTOMER = "customer"
 
 
 class Kind(IntEnum):
@@ -77,11 +80,19 @@ def _none(_event: Any) -> _Details:
     return (None, None, None, None)
 
 
+def _arrived(event: Any) -> _Details:
+    """Keep who began it only where that was not the customer."""
+    began = event.initiated_by
+    return (event.channel, event.direction, None if began == "customer" else began, None)
+
+
 def _message(event: Any) -> _Details | None:
-    """Keep only what may be an answer or the first response: an agent's own public words."""
-    if event.author_kind != "agent" or event.public is False or event.automatic:
+    """Keep what people wrote to each other: an agent's public words, and the customer's with what is known of thanks in them."""
+    if event.public is False or event.automatic:
         return None
-    return (getattr(event, "agent", None), None, None, None)
+    if event.author_kind == "agent":
+        return (event.agent, None, None, None)
+    return (None, CUSTOMER, event.thanks, None) if event.author_kind == CUSTOMER else None
 
 
 def _answered(event: Any) -> _Details:
@@ -98,7 +109,7 @@ def _survey(event: Any) -> _Details:
 
 
 _DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
-    "contact.arrived": (int(Kind.ARRIVED), lambda e: (e.channel, e.direction, None, None)),
+    "contact.arrived": (int(Kind.ARRIVED), _arrived),
     "contact.left_queue": (int(Kind.LEFT_QUEUE), lambda e: (e.reason, e.queue, _ms(e.wait_seconds), None)),
     "contact.transferred": (int(Kind.TRANSFERRED), _none),
     "contact.queued": (int(Kind.QUEUED), lambda e: (intern(e.queue), e.channel, None, None)),

@@ -45,8 +45,7 @@ def end_leg(c: Conversation, at: int, ledger: Ledger, *, lost: bool = False) -> 
     if leg.channel in REPLY_CHANNELS:
         leg.hold_known = False
         leg.hold_ms = 0
-        if c.touch_seen:
-            leg.talk_ms, c.touch_ms, c.touch_seen = c.touch_ms, 0, False
+        leg.talk_ms, c.touch_ms = c.touch_ms, None
     elif lost:
         leg.hold_known = False
     else:

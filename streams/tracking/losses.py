@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.tracking.backlog import backlog_of, reply_due, standing_place
 from streams.tracking.legs import end_leg
-from streams.tracking.matters import backlog_of
 from streams.tracking.visits import leave
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ _DUE_AHEAD_MS = 30 * 86_400_000
 
 def lost_from(c: Conversation, rules: Rules) -> int | None:
     """Return the instant at which an open conversation is lost if nothing more is known of it, None if it is closed."""
-    place = c.last
+    place = standing_place(c)
     if place is None:
         return None
     matter = c.matter
-    callback = matter is not None and matter.callback
-    if c.visit is None and c.leg is None and not callback and backlog_of(c) is None:
+    callback = matter is not None and matter.callback and c.last is not None
+    if c.visit is None and c.leg is None and not callback and backlog_of(c) is None and reply_due(c, rules) is None:
         return None
     due = c.last_ms + rules.lost_after_ms[place[1]]
     if matter is not None and callback:
@@ -36,9 +36,10 @@ def lost_from(c: Conversation, rules: Rules) -> int | None:
 
 def lose(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
     """End all that is open, without inventing what nobody reported: how long it was talked, and whether it was settled."""
-    if c.last is not None:
+    place = standing_place(c)
+    if place is not None:
         # By offer too it counts when it was lost: the interval of its entry may have been given up long ago.
-        ledger.book(rules.targets.of_queue(*c.last).everything, at, at, (("lost_contacts", 1),))
+        ledger.book(rules.targets.of_queue(*place).everything, at, at, (("lost_contacts", 1),))
     if c.visit is not None:
         leave(c, at, "lost", rules, ledger)
     if c.leg is not None:
@@ -47,4 +48,6 @@ def lose(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
     if c.matter is not None:
         c.matter.callback = False
         c.matter.status = c.matter.waiting_on = None
+    if c.words is not None:
+        c.words.settle()
     c.last_ms = c.lost_at = at

@@ -1,11 +1,12 @@
-"""What belongs to a conversation as a whole: first response, resolution, callbacks, surveys (``docs/counting.md`` section 4.2)."""
+"""What belongs to a conversation as a whole: first response, resolution, surveys (``docs/counting.md`` section 4.2)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.legs import book_apart
+from streams.tracking.whole import book_whole, elapsed_ms
+from streams.tracking.words import channel_of, count_exchanges, hear
 
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation, Rules
@@ -15,15 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DONE",
+    "OPEN",
     "Matter",
-    "attempt_callback",
-    "backlog_of",
     "change_status",
-    "elapsed_ms",
-    "end_callback",
     "escalate",
     "invite",
-    "request_callback",
+    "matter_of",
     "respond",
     "response_start",
     "take_opinion",
@@ -31,14 +29,14 @@ __all__ = [
 
 #: Statuses of a matter that is settled, and those that say it is being worked on.
 DONE = frozenset({"resolved", "closed"})
-_OPEN = frozenset({"open", "new", "reopened"})
+OPEN = frozenset({"open", "new", "reopened"})
 _TOP_SCORE, _PROMOTER, _DETRACTOR = 4, 9, 6
 
 
 class Matter:
     """What statuses and callbacks have made of a conversation; a call that is answered and ended has none."""
 
-    __slots__ = ("callback", "due", "resolved", "resolved_before", "status", "undoable", "waiting_on")
+    __slots__ = ("asked", "callback", "due", "reached", "resolved", "resolved_before", "status", "undoable", "waiting_on")
 
     def __init__(self) -> None:
         self.status: str | None = None
@@ -47,33 +45,16 @@ class Matter:
         self.resolved_before = False
         self.undoable = False  # counted as resolved at first contact, and not reopened since
         self.callback = False  # pending
+        self.asked = 0  # since when who is to be called back has been waiting
         self.due: int | None = None
+        self.reached = False  # by any callback
 
 
-def _matter_of(c: Conversation) -> Matter:
+def matter_of(c: Conversation) -> Matter:
+    """Return the conversation's matter, from now on there is one."""
     if c.matter is None:
         c.matter = Matter()
     return c.matter
-
-
-def _book(c: Conversation, at: int, amounts: tuple[tuple[str, int], ...], rules: Rules, ledger: Ledger) -> bool:
-    """Book in the place of the conversation, by offer under its last visit there; say whether it has a place."""
-    place = c.last
-    if place is None:
-        return False
-    targets = rules.targets.of_queue(*place)
-    here = place == (c.visit_queue, c.visit_channel)
-    if here and c.single is not None:
-        ledger.book(targets.everything, at, c.entered, amounts)
-    else:
-        book_apart(c, targets, c.entered if here else None, at, amounts, ledger)
-    return True
-
-
-def elapsed_ms(c: Conversation, since: int, at: int, rules: Rules) -> int:
-    """Return how long it took from an instant to another, on the clock of the queue of the conversation's place."""
-    hours = None if c.last is None else rules.business.get(c.last[0])
-    return max(0, at - since) if hours is None else hours.open_ms(since, at)
 
 
 def respond(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
@@ -83,7 +64,7 @@ def respond(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
     c.responded = True
     if c.start is not None:
         since = response_start(c, at, rules.targets.of_queue(*c.last))
-        _book(c, at, (("first_response_ms", elapsed_ms(c, since, at, rules)), ("first_response_count", 1)), rules, ledger)
+        book_whole(c, at, (("first_response_ms", elapsed_ms(c, since, at, rules)), ("first_response_count", 1)), rules, ledger)
 
 
 def response_start(c: Conversation, at: int, targets: QueueTargets) -> int:
@@ -95,20 +76,24 @@ def response_start(c: Conversation, at: int, targets: QueueTargets) -> int:
 def change_status(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     """Note the status, and book what it resolves or reopens."""
     at, status = fact[0], fact[4]
-    matter = _matter_of(c)
+    matter = matter_of(c)
     matter.status, matter.waiting_on = status, fact[5]
+    if c.words is not None and (status == "waiting_on_customer" or fact[5] == "customer"):
+        c.words.waits = None
     if not matter.resolved and status in DONE:
         matter.resolved = True
         _resolve(c, matter, at, rules, ledger)
-    elif matter.resolved and status in _OPEN:
+    elif matter.resolved and status in OPEN:
         matter.resolved = False
         undone = (("first_contact_undone", 1),) if matter.undoable else ()
         matter.undoable = False
-        _book(c, at, (("reopened", 1), *undone), rules, ledger)
+        book_whole(c, at, (("reopened", 1), *undone), rules, ledger)
+        if fact[5] != "customer" and channel_of(c) in REPLY_CHANNELS:
+            hear(c, at)
 
 
 def _resolve(c: Conversation, matter: Matter, at: int, rules: Rules, ledger: Ledger) -> None:
-    amounts = [("resolved", 1)]
+    amounts = [("resolved", 1), *count_exchanges(c)]
     first_contact = False
     if not matter.resolved_before:
         matter.resolved_before = True
@@ -118,43 +103,18 @@ def _resolve(c: Conversation, matter: Matter, at: int, rules: Rules, ledger: Led
         first_contact = not c.passed_on and c.episodes is None  # episodes are told apart from the second visit on
         if first_contact:
             amounts.append(("first_contact_resolved", 1))
-    matter.undoable |= _book(c, at, tuple(amounts), rules, ledger) and first_contact
+    matter.undoable |= book_whole(c, at, tuple(amounts), rules, ledger) and first_contact
 
 
 def escalate(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     """Book an escalation."""
     c.passed_on = True
-    _book(c, fact[0], (("escalations", 1),), rules, ledger)
-
-
-def request_callback(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    """Book a callback, unless one is pending."""
-    matter = _matter_of(c)
-    if not matter.callback:
-        matter.callback, matter.due = True, fact[4]
-        _book(c, fact[0], (("callbacks_requested", 1),), rules, ledger)
-
-
-def attempt_callback(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    """Take note of an attempt: it may put the callback off, or end it."""
-    matter, due, outcome = _matter_of(c), fact[4], fact[5]
-    if due is not None:
-        matter.due = due
-    if outcome in {"reached", "cancelled", "expired"}:
-        end_callback(c, fact, rules, ledger)
-
-
-def end_callback(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    """End a callback, and book it if the customer was reached."""
-    matter = _matter_of(c)
-    if matter.callback and fact[5] == "reached":
-        _book(c, fact[0], (("callbacks_reached", 1),), rules, ledger)
-    matter.callback = False
+    book_whole(c, fact[0], (("escalations", 1),), rules, ledger)
 
 
 def invite(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     """Book that the customer was asked for an opinion."""
-    _book(c, fact[0], (("surveys_invited", 1),), rules, ledger)
+    book_whole(c, fact[0], (("surveys_invited", 1),), rules, ledger)
 
 
 def take_opinion(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
@@ -166,24 +126,4 @@ def take_opinion(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> N
         amounts += rules.needs.tops(score)
     elif kind == "nps":
         amounts += (("nps_count", 1), ("nps_promoters", int(score >= _PROMOTER)), ("nps_detractors", int(score <= _DETRACTOR)))
-    _book(c, fact[0], tuple(amounts), rules, ledger)
-
-
-def backlog_of(c: Conversation) -> str | None:
-    """Return the state in which the conversation is in the backlog, None if it is not."""
-    if c.last is None or c.last[1] not in REPLY_CHANNELS:
-        return None
-    status, waiting_on = None, None
-    if c.matter is not None:
-        if c.matter.resolved:
-            return None
-        status, waiting_on = c.matter.status, c.matter.waiting_on
-    for state, holds in (
-        ("on_hold", status == "on_hold"),
-        ("waiting_on_customer", status == "waiting_on_customer" or waiting_on == "customer"),
-        ("untouched", c.visit is not None and not c.had_leg),
-        ("in_progress", c.visit is not None or c.leg is not None or status in _OPEN),
-    ):
-        if holds:
-            return state
-    return None
+    book_whole(c, fact[0], tuple(amounts), rules, ledger)

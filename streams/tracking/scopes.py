@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from schemas.base import REPLY_CHANNELS
 from streams.configuration.definitions import definitions_of
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
+    from streams.configuration.definitions import DefinitionVersion
 
 __all__ = ["TOTAL", "QueueTargets", "Scope", "Targets"]
 
@@ -39,10 +41,17 @@ class QueueTargets(NamedTuple):
     response: tuple[tuple[int | None, bool], ...] | None
     """from when on the first response runs from the entry; None if it always runs from the start"""
 
+    replies: tuple[tuple[int | None, int], ...]
+    """from when on a customer waits so long for a reply at most, in ms; empty: nobody says"""
+
     def responds_from_entry(self, at_ms: int) -> bool:
         """Say whether a first response now runs from the entry into the queue."""
         versions = self.response or ()
         return next((from_entry for since, from_entry in reversed(versions) if since is None or since <= at_ms), False)
+
+    def reply_ms(self, at_ms: int) -> int | None:
+        """Return how long a customer who begins to wait for a reply now may wait, None if nobody says."""
+        return next((target_ms for since, target_ms in reversed(self.replies) if since is None or since <= at_ms), None)
 
 
 class Targets:
@@ -95,7 +104,15 @@ class Targets:
         versions = definitions.versions[definitions.first]
         response = tuple((each.from_ms if index else None, each.first_response == "queued") for index, each in enumerate(versions))
         needed = response if any(from_entry for _, from_entry in response) else None
-        return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed)
+        return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed, self._replies_of(place, versions))
+
+    def _replies_of(self, place: tuple[str, str], versions: tuple[DefinitionVersion, ...]) -> tuple[tuple[int | None, int], ...]:
+        entry = self._configuration.queues.get(place[0])
+        if entry is not None and entry.reply_target_seconds is not None:
+            return ((None, 1000 * entry.reply_target_seconds),)
+        if place[1] not in REPLY_CHANNELS:
+            return ()
+        return tuple((each.from_ms if index else None, round(1000 * each.threshold_s)) for index, each in enumerate(versions))
 
     def of_person(self, team: str | None, site: str | None) -> int:
         """Return the group of a person in a team at a site."""

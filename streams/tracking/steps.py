@@ -5,21 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.facts import Kind
+from streams.tracking.callbacks import attempt_callback, end_callback, request_callback
+from streams.tracking.facts import CUSTOMER, Kind
 from streams.tracking.legs import Leg, book_apart, book_leg, end_leg, leg_of
 from streams.tracking.losses import lose, lost_from
-from streams.tracking.matters import (
-    DONE,
-    attempt_callback,
-    change_status,
-    end_callback,
-    escalate,
-    invite,
-    request_callback,
-    respond,
-    take_opinion,
-)
+from streams.tracking.matters import DONE, change_status, escalate, invite, respond, take_opinion
 from streams.tracking.visits import answer_visit, channel_in, enter, leave
+from streams.tracking.words import book_texts, hear, read, reply, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +30,10 @@ def _on_arrived(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> 
         c.start = fact[0]  # it counts before the entry of a visit, and before later arrivals
     c.channel = fact[4]
     c.void = fact[5] in NOT_INBOUND
+    if c.channel in REPLY_CHANNELS and not c.void:
+        words_of(c)
+        if fact[6] is None:
+            hear(c, fact[0])  # it brings the customer's first message
 
 
 def _on_queued(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
@@ -82,10 +78,14 @@ def _on_answered(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> N
 
 
 def _on_message(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
+    if fact[5] == CUSTOMER:
+        read(c, fact[0], fact[6], rules, ledger)
+        return
     if c.visit is not None and c.visit_channel in REPLY_CHANNELS:
         _answer(c, fact[0], fact[4], None, None, rules, ledger, hold_known=False)
     if not c.responded:
         respond(c, fact[0], rules, ledger)
+    reply(c, fact[0], fact[4], rules, ledger)
 
 
 def _on_held(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
@@ -113,8 +113,7 @@ def _on_work_started(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger
 
 def _on_work_ended(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
     if c.working is not None and fact[4] in c.working:
-        c.touch_ms += fact[0] - c.working.pop(fact[4])
-        c.touch_seen = True
+        c.touch_ms = (c.touch_ms or 0) + fact[0] - c.working.pop(fact[4])
 
 
 def _on_ended(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
@@ -170,6 +169,8 @@ def _end(c: Conversation, at: int, reason: str, rules: Rules, ledger: Ledger) ->
         leave(c, at, reason, rules, ledger)
     if c.leg is not None:
         end_leg(c, at, ledger)
+    if c.words is not None:
+        c.words.settle()
 
 
 def _answer(
@@ -194,6 +195,8 @@ def _answer(
     targets = rules.targets.of_queue(queue, channel)
     c.last = targets.place
     c.leg = Leg(agent, channel, at, offered, targets, hold_known=hold_known)
+    if c.words is not None:
+        book_texts(c, c.words, at, rules, ledger)
 
 
 #: Kind of fact → what it does to a conversation.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streams.tracking.legs import end_leg
 from streams.tracking.matters import response_start
 from streams.tracking.needs import judged
+from streams.tracking.words import book_texts
 
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation, Rules
@@ -70,6 +71,8 @@ def enter(c: Conversation, entered: int, queue: str, channel: str | None, at: in
     c.last = targets.place
     if c.start is None:
         c.start = entered
+    if c.words is not None:
+        book_texts(c, c.words, at, rules, ledger)
 
 
 def _tell_apart(c: Conversation) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from streams.windows.definition_kpis import decided_in, definition_kpis, level_kpis, service_level_parts
 from streams.windows.figures import count, flow, mean, ratio, share
+from streams.windows.message_kpis import message_kpis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,7 @@ def contact_kpis(
     kpis["att"] = mean(sums, "talk_ms", "talk_count", "handled")
     kpis["acw"] = mean(sums, "wrap_ms", "wrap_count", "handled")
     kpis.update(_matter_kpis(sums))
+    kpis.update(message_kpis(sums))
     return kpis
 
 

@@ -12,6 +12,7 @@ from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
 from streams.windows.judging import figures_of
+from streams.windows.pending import has_replies
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import PANE_MS, pane_of
@@ -129,6 +130,7 @@ class RollUp:
             state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
             if scope.startswith("queue:"):
                 state.business = self._business.get(scope.removeprefix("queue:"))
+            state.replies = has_replies(self._configuration, scope, channel)
         return state
 
     def _calendar_of(self, scope: str) -> Calendar:
@@ -179,7 +181,7 @@ class RollUp:
             if end is not None and state.trailing.advance(end):
                 state.trailing_changed = True
             waited = moved and any(state.waiting())
-            if state.now_changed or waited or (moved and state.has_due()):
+            if state.now_changed or waited or (moved and state.grows_older(before, self.as_of)):
                 yield from self._publish(self._now_record(state))
                 if state.now_changed or waited:
                     # The live service level depends on who waits.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
+from streams.windows.pending import ages, becomes_due, replies_overdue
 from streams.windows.sums import Counts, Parts, TrailingSums, add_counts
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ScopeState"]
 
+#: How often the backlog comes into other bands of age: starts count by whole hours, opening hours begin and end with minutes.
+_HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _BACKLOG = ("untouched", "in_progress", "waiting_on_customer", "on_hold")
 
 
@@ -41,6 +44,8 @@ class ScopeState:
         self.definitions = definitions
         #: the alert rules that look at it
         self.watches = watches
+        #: whether customers are to have replies in some time
+        self.replies = False
         self.trailing = TrailingSums(lengths_ms)
         #: start of the cell → sums, by offer for contacts, by outcome for people
         self.cells: dict[int, Counts] = {}
@@ -72,9 +77,9 @@ class ScopeState:
         for figures in self.now.values():
             yield figures.get("waiting_since_ms", [])
 
-    def has_due(self) -> bool:
-        """Say whether a callback is pending that has a due time."""
-        return any(figures.get("callback_due_ms") for figures in self.now.values())
+    def grows_older(self, before: int | None, as_of: int) -> bool:
+        """Say whether something falls due, or may come into another band of age, between two instants, though nothing happens."""
+        return any(becomes_due(figures, before, as_of, _HOUR_MS if self.business is None else _MINUTE_MS) for figures in self.now.values())
 
     def past_threshold(self, as_of: int, start_ms: int, *, missed: bool = False) -> int:
         """Return how many have waited longer than the threshold at as-of, each by what judges windows that begin at an instant.
@@ -111,6 +116,7 @@ class ScopeState:
             "callbacks_waiting": sum(figures.get("callbacks_waiting", 0) for figures in self.now.values()),
             "callbacks_overdue": sum(bisect_left(figures.get("callback_due_ms", ()), as_of) for figures in self.now.values()),
             **(self._backlog(as_of) if self.channel in REPLY_CHANNELS else {}),
+            **({"reply_overdue": replies_overdue(self.now.values(), as_of)} if self.replies else {}),
         }
 
     def age_ms(self, since_ms: int, as_of_ms: int) -> int:
@@ -129,6 +135,7 @@ class ScopeState:
             **{f"backlog_{name}": total.get(name, 0) for name in _BACKLOG},
             "backlog_oldest_since": None if oldest is None else format_ms(oldest),
             "backlog_oldest_seconds": None if oldest is None else self.age_ms(oldest, as_of) / 1000,
+            "backlog_by_age": ages(self.now.values(), as_of, self.age_ms),
         }
 
 

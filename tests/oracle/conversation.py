@@ -32,6 +32,7 @@ from schemas.contact import (
 )
 from schemas.times import seconds_to_ms, to_ms
 from tests.oracle.definitions import chosen_for
+from tests.oracle.messages import Correspondence, is_customers, is_reply
 from tests.oracle.wall import open_ms
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class Contribution:
 class Standing:
     """What goes on with a conversation in a scope now.
 
-    It is ``waiting`` since then, ``in_progress`` (no time), has a ``callback`` (pending, due then), or is in a ``backlog_…`` of that start.
+    It is ``waiting`` since then, ``in_progress`` (no time), has a ``callback`` or a ``reply`` (pending, due then), or is in a ``backlog_…``
+    of that start.
     """
 
     scope: str
@@ -268,11 +270,51 @@ class _Telling:
         self.callback_pending = False
         self.callback_due: int | None = None
         self.last_known = 0
+        self.words = Correspondence()
+        self.reopened_by: str | None = None
+        self.called_back_since = 0
+        self.ever_called_back = False
 
     def tell(self, event: ContactModel) -> None:
         at = to_ms(event.occurred_at)
         self.tell_of_queues_and_agents(event, at)
         self.tell_of_the_whole(event, at)
+        self.tell_of_words(event, at)
+
+    def tell_of_words(self, event: ContactModel, at: int) -> None:
+        """Tell what section 11 says of it, after all else."""
+        channel = self.channel()
+        words = self.words
+        match event:
+            case ContactArrived() if event.channel in REPLY_CHANNELS:
+                words.arrived = True
+                if event.initiated_by not in {"agent", "system"}:
+                    words.hear(at)
+            case ContactMessage() if is_customers(event):
+                words.read(at, event.thanks)
+            case ContactMessage() if is_reply(event):
+                begun, counts = words.reply(at, event.agent)
+                if begun is not None:
+                    self.book_whole("response_ms", at, self.passed_ms(begun, at))
+                for what in counts:
+                    self.book_whole(what, at)
+            case ContactEnded() | ContactStatusChanged(status="resolved" | "closed"):
+                words.settle(at)
+            case _:
+                pass
+        if isinstance(event, ContactStatusChanged):
+            if "customer" in {event.waiting_on, event.status.removeprefix("waiting_on_")}:
+                words.turn_to_customer(at)
+            elif self.reopened_by == event.event_id and channel in REPLY_CHANNELS:
+                words.hear(at)
+        if self.place() is not None:
+            for what in words.new_texts():
+                self.book_whole(what, at)
+
+    def channel(self) -> str | None:
+        """Return the channel of the place, without one that of the last arrival."""
+        place = self.place()
+        return self.arrived_channel if place is None else place[1]
 
     def tell_of_queues_and_agents(self, event: ContactModel, at: int) -> None:
         match event:
@@ -288,8 +330,8 @@ class _Telling:
                 if self.leg is not None and "hold" in (event.reports or ()):
                     self.leg.hold_known = True
             case ContactMessage():
-                if _is_reply(event) and self.visit is not None and self.visit.channel in REPLY_CHANNELS:
-                    self.answer(None, None, at)
+                if is_reply(event) and self.visit is not None and self.visit.channel in REPLY_CHANNELS:
+                    self.answer(event.agent, None, at)
             case ContactLeftQueue():
                 self.enter_afterwards(event.queue, event.wait_seconds, at)
                 self.leave(event.reason, at)
@@ -323,7 +365,7 @@ class _Telling:
             case ContactAnswered():
                 self.respond(at)
             case ContactMessage():
-                if _is_reply(event):
+                if is_reply(event):
                     self.respond(at)
             case ContactTransferred():
                 self.ever_transferred = True
@@ -335,6 +377,8 @@ class _Telling:
                 if event.status in {"resolved", "closed"}:
                     self.resolve(at)
                 elif event.status in {"reopened", "new", "open"}:
+                    if self.resolved:
+                        self.reopened_by = event.event_id
                     self.reopen(at)
             case ContactCallbackRequested():
                 self.request_callback(event.due, at)
@@ -630,6 +674,9 @@ class _Telling:
         first = not self.ever_resolved
         self.resolved = self.ever_resolved = True
         self.book_whole("resolved", at)
+        if self.words.known:
+            self.book_whole("exchanged", at)
+            self.book_whole("exchanges", at, self.words.trips_since_last_asked())
         if not first:
             return
         self.book_whole("first_resolved", at)
@@ -655,11 +702,15 @@ class _Telling:
             return
         self.callback_pending = True
         self.callback_due = None if due is None else to_ms(due)
+        waits_since_queued = self.visits and not self.legs and not self.ever_called_back
+        self.called_back_since = self.visits[0].entered if waits_since_queued else at
         self.book_whole("callbacks_requested", at)
 
     def call_back(self, *, reached: bool, over: bool, at: int) -> None:
         if self.callback_pending and reached:
+            self.ever_called_back = True
             self.book_whole("callbacks_reached", at)
+            self.book_whole("callback_wait_ms", at, at - self.called_back_since)
         if over:
             self.callback_pending = False
 
@@ -679,30 +730,59 @@ class _Telling:
 
     def backlog(self) -> str | None:
         """Return the state of the backlog that the conversation is in."""
-        place = self.place()
-        if place is None or place[1] not in REPLY_CHANNELS or self.resolved:
+        if self.stands() is None or self.channel() not in REPLY_CHANNELS or self.resolved:
             return None
         status = None if self.status is None else self.status.status
         waiting_on = None if self.status is None else self.status.waiting_on
         rules = (
             (status == "on_hold", "backlog_on_hold"),
             (status == "waiting_on_customer" or waiting_on == "customer", "backlog_waiting_on_customer"),
-            (self.visit is not None and not self.legs, "backlog_untouched"),
-            (self.visit is not None or self.leg is not None or status in {"open", "new", "reopened"}, "backlog_in_progress"),
+            (self.is_untouched(status), "backlog_untouched"),
+            (self.is_going_on() or status in {"open", "new", "reopened"}, "backlog_in_progress"),
         )
         return next((state for holds, state in rules if holds), None)
+
+    def is_untouched(self, status: str | None) -> bool:
+        if self.place() is not None:
+            return self.visit is not None and not self.legs
+        return self.is_going_on() and not self.legs and not self.words.replied and status in {None, "new"}
+
+    def is_going_on(self) -> bool:
+        if self.place() is not None:
+            return self.visit is not None or self.leg is not None
+        return not self.words.is_settled()
+
+    def stands(self) -> tuple[str, str] | None:
+        """Return the place, or that of section 11.5 for one of no queue."""
+        if self.place() is None and self.words.arrived and self.arrived_channel in REPLY_CHANNELS:
+            return "(unassigned)", self.arrived_channel
+        return self.place()
+
+    def reply_due(self) -> int | None:
+        """Return when the customer is to have a reply: section 11.4."""
+        since, stands = self.words.waits_since(), self.stands()
+        if since is None or stands is None or self.resolved:
+            return None
+        queue, channel = stands
+        configured = self.configuration.queues.get(queue)
+        if configured is not None and configured.reply_target_seconds is not None:
+            return since + seconds_to_ms(configured.reply_target_seconds)
+        _, judging = chosen_for(self.configuration, f"queue:{queue}", channel, since, {})
+        return since + seconds_to_ms(judging.threshold_s) if channel in REPLY_CHANNELS else None
 
     # ---- what nothing more is heard of
 
     def lost_from(self) -> int | None:
         """Return when it is lost unless something more is known of it; None if nothing of it is open."""
-        place = self.place()
+        place = self.stands()
         at_work = self.leg is not None and self.leg.queue is not None
-        if place is None or not (self.visit is not None or at_work or self.callback_pending or self.backlog() is not None):
+        called = self.callback_pending and self.place() is not None
+        waited_for = self.backlog() is not None or self.reply_due() is not None
+        if place is None or not (self.visit is not None or at_work or called or waited_for):
             return None
         lost_after = self.configuration.counting.lost_after_seconds
         instants = [self.last_known + 1000 * lost_after[place[1]]]  # type: ignore[index]
-        if self.callback_pending:
+        if called:
             due = self.last_known if self.callback_due is None else self.callback_due
             believed = min(due, self.last_known + 30 * DAY_MS)
             instants.append(max(believed, self.last_known) + 1000 * lost_after["callback"])
@@ -721,9 +801,10 @@ class _Telling:
             self.lose(at)
 
     def lose(self, at: int) -> None:
-        place = self.place()
+        place = self.stands()
         if place is None:
             return
+        self.words.settle(at)
         queue, channel = place
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
             self.book(scope, channel, "lost_contacts", at=at, offer=at)
@@ -746,7 +827,7 @@ class _Telling:
 
     def standing(self) -> list[Standing]:
         found = []
-        visit, leg, place = self.visit, self.leg, self.place()
+        visit, leg, place = self.visit, self.leg, self.stands()
         if visit is not None:
             found.append(Standing(f"queue:{visit.queue}", visit.channel, "waiting", visit.entered, visit.queue))
             for scope in self.larger_scopes(visit.queue):
@@ -757,24 +838,21 @@ class _Telling:
             found.extend(Standing(scope, leg.channel, "in_progress") for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)))
         if place is not None:
             queue, channel = place
-            state = self.backlog()
+            state, reply_due = self.backlog(), self.reply_due()
             for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-                if self.callback_pending:
+                if self.callback_pending and self.place() is not None:
                     found.append(Standing(scope, channel, "callback", self.callback_due))
                 if state is not None:
                     found.append(Standing(scope, channel, state, self.start()))
+                if reply_due is not None:
+                    found.append(Standing(scope, channel, "reply", reply_due))
         return found
 
 
 def _is_sign_of_life(event: ContactModel) -> bool:
     """Say whether it is of a kind that counts something somewhere; others do not keep a conversation from being lost."""
     if isinstance(event, ContactMessage):
-        return _is_reply(event)
+        return is_reply(event) or is_customers(event)
     if isinstance(event, ContactOfferEnded):
         return event.outcome == "no_answer"
     return event.type in RANKS and event.type != "contact.agent_offered"
-
-
-def _is_reply(message: ContactMessage) -> bool:
-    """Say whether an agent wrote it, and to the customer."""
-    return message.author_kind == "agent" and message.public is not False and message.automatic is not True

@@ -192,6 +192,15 @@ def contact_kpis(
         "csat": _figure(Fraction(n["csat_milli"], 1000), n["csat_count"], _share(n["csat_count"], n["surveys_answered"])),
         "nps": _figure(100 * (n["nps_promoters"] - n["nps_detractors"]), n["nps_count"], _share(n["nps_count"], n["surveys_answered"])),
         "survey_response_rate": ratio(n["surveys_answered"], n["surveys_invited"]),
+        "average_response_time": mean(n["response_ms"], n["response_count"], n["response_count"]),
+        "exchanges_per_contact": _figure(n["exchanges"], n["exchanged"], _share(n["exchanged"], n["resolved"])),
+        "gratitude_rate": _figure(n["thanked"], n["texts_looked"], _share(min(n["texts_looked"], n["texts"]), n["texts"])),
+        "callback_wait": mean(n["callback_wait_ms"], n["callbacks_reached"], n["callbacks_reached"]),
+        "duplicate_replies": {
+            **_count(n["duplicate_replies"]),
+            **({"value": None} if n["replies"] and not n["replies_named"] else {}),
+            "coverage": _number(_share(n["replies_named"], n["replies"])),
+        },
     }
     able = [each for each in contributions if each.channel not in NEVER_ABANDONED]
     if channel in NEVER_ABANDONED or (channel is None and contributions and not able):

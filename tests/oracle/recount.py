@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import time
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from schemas.agent import AgentModel
@@ -13,7 +14,7 @@ from schemas.other import SourceHeartbeat, SourceSnapshot
 from schemas.times import to_ms
 from streams.configuration.models import Configuration
 from tests.oracle import wall
-from tests.oracle.conversation import PANE_MS, Contribution, Standing, judge
+from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, Standing, judge
 from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
 from tests.oracle.people import BOOKED, Stretch, follow
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "Recount", "progress_of", "recount"]
 
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 
 #: The states of the backlog.
 BACKLOG = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_customer", "backlog_on_hold")
@@ -265,6 +267,8 @@ class Recount:
             "callbacks_overdue": sum(due < (self.as_of_ms or 0) for due in times["callback"]),
             **{state: number[state] for state in BACKLOG},
             "backlog_oldest_since_ms": min((start for state in BACKLOG for start in times[state]), default=None),
+            "backlog_by_age": self._ages(scope, [start for state in BACKLOG for start in times[state]]),
+            "reply_overdue": sum(due < (self.as_of_ms or 0) for due in times["reply"]) if self._replies_count(scope, channel) else None,
         }
 
     def targets(self) -> dict[tuple[str, str, str, str], Figure]:
@@ -302,6 +306,29 @@ class Recount:
 
     def _exceptional(self, scope: str, channel: str | None) -> list[wall.Exceptional]:
         return wall.exceptions_of(self.configuration, scope, about_people=channel is None)
+
+    def _ages(self, scope: str, starts: Iterable[int]) -> dict[str, int]:
+        """Return how many began how long ago, by sections 11.6 and 15.2."""
+        as_of, queue = self.as_of_ms or 0, scope.removeprefix("queue:")
+        entry = self.configuration.queues.get(queue) if queue != scope else None
+        found = dict.fromkeys(("0-4h", "4-24h", "1-3d", "3-7d", "over-7d"), 0)
+        for start in starts:
+            hour = start // HOUR_MS * HOUR_MS
+            on_calendar = entry is None or entry.clock == "calendar"
+            hours = Fraction(as_of - hour if on_calendar else wall.open_ms(self.configuration, queue, hour, as_of), HOUR_MS)
+            band = "0-4h" if hours < 4 else "4-24h" if hours < 24 else "1-3d" if hours < 72 else "3-7d" if hours < 168 else "over-7d"
+            found[band] += 1
+        return found
+
+    def _replies_count(self, scope: str, channel: str) -> bool:
+        """Say whether overdue replies are counted in a scope and channel: section 11.4."""
+        kind, _, name = scope.partition(":")
+        targeted = [
+            {"queue": queue, "department": entry.department, "business": entry.business, "site": entry.site, "total": "all"}
+            for queue, entry in self.configuration.queues.items()
+            if entry.reply_target_seconds is not None and entry.channel in {None, channel}
+        ]
+        return channel in REPLY_CHANNELS or any(names.get(kind) == name for names in targeted)
 
     # ---- when
 

@@ -551,6 +551,7 @@ class TestBacklog:
 
         now = recount(events, CONFIGURATION).now("queue:A", channel)
 
+        assert not any(now.pop("backlog_by_age").values())
         assert not any(number for name, number in now.items() if name.startswith("backlog_"))
 
     def test_without_start(self) -> None:

@@ -120,6 +120,8 @@ class TestServiceLevel:
             "backlog_waiting_on_customer": 0,
             "backlog_on_hold": 0,
             "backlog_oldest_since_ms": None,
+            "backlog_by_age": {"0-4h": 0, "4-24h": 0, "1-3d": 0, "3-7d": 0, "over-7d": 0},
+            "reply_overdue": None,
         }
 
 

@@ -88,6 +88,17 @@ SURVEYED_LONG_AFTER_MS = (*SURVEYED_MS, 3_600_000, 9 * 3_600_000)
 STATUSES = ("new", "open", "waiting_on_customer", "on_hold", "resolved", "closed", "reopened")
 WAITING_ON = (None, None, "customer", "agent", "third_party")
 
+#: Who writes, whether the customer can see it, whether a machine did, and whether the connector found thanks.
+MESSAGES: dict[str, Sequence[Any]] = {
+    "author_kind": ("customer", "customer", "agent", "agent", "agent", "bot", "system"),
+    "agent": (None, "ann", "ann", "bo", "cy"),
+    "public": (None, True, True, False),
+    "automatic": (None, None, False, True),
+    "thanks": (None, None, False, True),
+}
+#: In how long a reply is due, where that is not the threshold's business.
+REPLY_TARGETS_S = (None, 1, 45, 7_200)
+
 #: Scales and scores that count and that do not: fractions, the edges, beyond them.
 SURVEYS: dict[str, Sequence[Any]] = {
     "kind": ("csat", "csat", "nps", "nps", "ces"),
@@ -294,12 +305,7 @@ def _writing(story: _Story) -> None:
         for _ in range(story.pick((1, 2, 4))):
             agent = story.pick(AGENTS)
             story.maybe(ContactWorkStarted, agent=agent)
-            story.say(
-                ContactMessage,
-                author_kind=story.pick(("agent", "agent", "customer", "bot", "system")),
-                public=story.pick((True, True, None, False)),
-                automatic=story.pick((None, False, False, True)),
-            )
+            story.say(ContactMessage, **{**story.one_of(MESSAGES), "agent": story.pick((None, agent, "bo"))})
             story.maybe(ContactWorkEnded, agent=story.pick((agent, agent, "bo")))
         if story.pick((False, False, True)):
             story.say(ContactWrappedUp, agent=story.pick((None, "ann")), wrap_up_seconds=story.pick((None, *WRAPS_S)))
@@ -325,7 +331,9 @@ def _ticket(story: _Story) -> None:
         elif step == "reply":
             agent = story.pick(AGENTS)
             story.maybe(ContactWorkStarted, agent=agent)
-            story.say(ContactMessage, author_kind="agent", public=story.pick((None, True)), automatic=story.pick((None, False)))
+            story.maybe(ContactMessage, author_kind="customer", thanks=story.pick((None, False, True)))
+            story.say(ContactMessage, author_kind="agent", agent=story.pick((None, agent)), public=story.pick((None, True)))
+            story.maybe(ContactMessage, author_kind="agent", agent=story.pick(AGENTS))
             story.maybe(ContactWorkEnded, agent=agent)
         elif step == "escalated":
             story.say(ContactEscalated, to=story.pick((None, "care")))
@@ -341,15 +349,10 @@ def _chat(story: _Story) -> None:
     """A bot first, then people who write before and after they take the chat."""
     _arrive(story, ("chat", "chat", "sms"))
     for _ in range(story.pick((0, 1, 2))):
-        story.say(ContactMessage, author_kind=story.pick(("bot", "customer", "agent")), automatic=story.pick((None, True)))
+        story.say(ContactMessage, **story.one_of(MESSAGES))
     story.say(ContactQueued, queue=story.pick(("chats", "care", "unlisted")), channel=story.pick((None, "chat")))
     for _ in range(story.pick((0, 1, 2, 3))):
-        story.say(
-            ContactMessage,
-            author_kind=story.pick(("bot", "customer", "agent", "agent", "system")),
-            public=story.pick((None, True, False)),
-            automatic=story.pick((None, None, False, True)),
-        )
+        story.say(ContactMessage, **story.one_of(MESSAGES))
     story.maybe(ContactAnswered, agent=story.pick((*AGENTS, None)))
     story.maybe(ContactMessage, author_kind="agent")
     story.maybe(ContactStatusChanged, status=story.pick(STATUSES))
@@ -389,6 +392,26 @@ def _asides(story: _Story, surveyed_ms: Sequence[int]) -> None:
         story.say(SurveyAnswered, story.pick(surveyed_ms), **story.one_of(SURVEYS))
 
 
+def _correspondence(story: _Story) -> None:
+    """Letters to and fro, with a queue early, late or never, two who answer the same, and things settled in between."""
+    story.say(ContactArrived, 0, channel=story.pick(("mail", "ticket", "chat")), initiated_by=story.pick((None, "customer", "system")))
+    queued = story.pick((0, 1, 4, 99))
+    for number in range(story.pick((2, 4, 7))):
+        if number == queued:
+            story.say(ContactQueued, queue=story.pick(("mailbox", "tickets", "chats", "care")))
+        step = story.pick(("words", "words", "reply", "reply", "another", "status", "ended", "answered"))
+        if step == "words":
+            story.say(ContactMessage, author_kind="customer", thanks=story.pick((None, False, True)))
+        elif step in {"reply", "another"}:
+            story.say(ContactMessage, author_kind="agent", agent="ann" if step == "reply" else story.pick((None, "bo", "cy")))
+        elif step == "status":
+            story.say(ContactStatusChanged, status=story.pick(STATUSES), waiting_on=story.pick(WAITING_ON))
+        elif step == "ended":
+            story.say(ContactEnded, by=story.pick(("customer", "agent")))
+        else:
+            story.maybe(ContactAnswered, agent="ann", queue=story.pick((None, "mailbox")))
+
+
 def _reaching_out(story: _Story) -> None:
     _arrive(story, ("voice",), story.pick(("outbound", "internal")))
     story.say(ContactQueued, queue="sales")
@@ -403,7 +426,7 @@ def _anything(story: _Story) -> None:
     reasons = ("abandoned", "overflow", "timeout", "transfer", "empty")
     story.at_ms += max(round(wait * 1000) for wait in WAITS_S)
     kinds: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
-        (ContactArrived, {"channel": ("voice", "mail", "chat"), "direction": (None, "inbound")}),
+        (ContactArrived, {"channel": ("voice", "mail", "chat"), "direction": (None, "inbound"), "initiated_by": (None, "agent")}),
         (ContactQueued, {"queue": QUEUES, "channel": (None, None, "voice", "mail")}),
         (ContactQueued, {"queue": QUEUES}),
         (ContactAnswered, {"agent": agents, "queue": queues, "wait_seconds": (None, *WAITS_S), "reports": (None, ("hold",))}),
@@ -415,7 +438,7 @@ def _anything(story: _Story) -> None:
         (ContactOfferEnded, {"agent": AGENTS, "queue": queues, "outcome": ("no_answer", "declined")}),
         (ContactHeld, {"agent": agents}),
         (ContactResumed, {"agent": agents}),
-        (ContactMessage, {"author_kind": ("agent", "customer"), "public": (True, None, False), "automatic": (None, False, True)}),
+        (ContactMessage, MESSAGES),
         (ContactWorkStarted, {"agent": AGENTS}),
         (ContactWorkEnded, {"agent": AGENTS}),
         (ContactWrapUpStarted, {"agent": agents}),
@@ -444,7 +467,7 @@ ASIDES: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
     (SurveyAnswered, SURVEYS),
     (ContactEscalated, {}),
     (ContactStatusChanged, {"status": STATUSES, "waiting_on": WAITING_ON}),
-    (ContactMessage, {"author_kind": ("agent", "agent", "bot"), "public": (None, True)}),
+    (ContactMessage, MESSAGES),
 )
 
 PLOTS: tuple[Callable[[_Story], None], ...] = (
@@ -461,6 +484,9 @@ PLOTS: tuple[Callable[[_Story], None], ...] = (
     _ticket,
     _ticket,
     _ticket,
+    _correspondence,
+    _correspondence,
+    _correspondence,
     _chat,
     _called_back,
     _called_back,
@@ -601,9 +627,20 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
                     "site": "tokyo",
                     "definitions": pick((None, {"voice": ["system", "standard"], "mail": ["strict"]})),
                 },
-                "mailbox": {"channel": "mail", "department": "back", "site": "tokyo", "service_level": {"threshold_s": 3600, "version": 4}},
-                "chats": {"channel": "chat", "business": "best", "definitions": ["system", "strict"]},
-                "tickets": {"channel": "ticket"},
+                "mailbox": {
+                    "channel": "mail",
+                    "department": "back",
+                    "site": "tokyo",
+                    "service_level": {"threshold_s": 3600, "version": 4},
+                    "reply_target_seconds": pick(REPLY_TARGETS_S),
+                },
+                "chats": {
+                    "channel": "chat",
+                    "business": "best",
+                    "definitions": ["system", "strict"],
+                    "reply_target_seconds": pick(REPLY_TARGETS_S),
+                },
+                "tickets": {"channel": "ticket", "reply_target_seconds": pick(REPLY_TARGETS_S)},
             },
             "teams": {"red": {"site": "berlin", "business": "acme"}, "blue": {"site": "tokyo"}, "green": {"business": "best"}},
             "people": {"p0": {"team": "red"}, "p1": {"team": "green", "site": "tokyo"}, "p2": {"site": "berlin"}},

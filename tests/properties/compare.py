@@ -138,7 +138,7 @@ def _now(key: str, latest: Mapping[str, dict[str, Any]], told: Recount, scope: s
     expected = told.now(scope, channel)
     record = latest.get(key)
     if record is None:
-        nothing = not any(expected.values())
+        nothing = not any(any(each.values()) if isinstance(each, dict) else each for each in expected.values())
         return [] if nothing else [f"{key}: nothing served, expected {expected}"]
     since = expected.pop("waiting_since_ms", None)
     if since is not None:
@@ -148,6 +148,7 @@ def _now(key: str, latest: Mapping[str, dict[str, Any]], told: Recount, scope: s
         expected["backlog_oldest_since"] = None if oldest is None else format_ms(oldest)
         if channel not in REPLY_CHANNELS:
             # There is no backlog there to be counted: unknown is not zero.
+            expected["backlog_by_age"] = any(expected["backlog_by_age"].values())
             expected |= {name: expected[name] or None for name in expected if name.startswith("backlog_")}
     # The longest wait goes on without being written: a reader adds what has passed since.
     longest = expected.pop("longest_wait_seconds", None)

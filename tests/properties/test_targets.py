@@ -24,7 +24,7 @@ from tests.oracle.worlds import random_world
 from tests.properties.pipeline import MemoryPipeline
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Tokyo", "America/St_Johns")
-AIMED_AT = [kpi for kpi in KPIS if kpi.subject == "contacts" and not kpi.per_channel and kpi.id != "agents_by_state"]
+AIMED_AT = [kpi for kpi in KPIS if kpi.subject == "contacts" and not kpi.per_channel and kpi.split_by is None]
 AIMED_AT += [KPI_BY_ID["occupancy"]]
 TENTHS = st.integers(0, 1000).map(lambda n: n / 10)
 PERCENT = st.integers(0, 1000).map(lambda n: n / 10)

@@ -197,6 +197,8 @@ def small_center() -> list[tuple[bytes, bytes]]:
             backlog_on_hold=1,
             backlog_oldest_since="2026-03-30T09:00:00Z",
             backlog_oldest_seconds=172_799,
+            backlog_by_age={"0-4h": 5, "4-24h": 4, "1-3d": 3, "3-7d": 0, "over-7d": 0},
+            reply_overdue=2,
         ),
         now_record("total:all", waiting=2, waiting_since="2026-04-01T08:58:48Z", longest_wait_seconds=72, in_progress=6),
         people_window("team:north", figure(0.8125, 6500, 8000, 0.95)),

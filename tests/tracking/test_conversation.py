@@ -392,6 +392,8 @@ class TestReplies:
             "wrap_ms": 10_000, "wrap_count": 1, "handle_ms": 600_000, "handle_count": 1,
             "first_response_ms": 400_000, "first_response_count": 1,
             "resolved": 1, "first_resolved": 1, "resolution_ms": 720_000, "resolution_count": 1, "first_contact_resolved": 1,
+            # The customer wrote at 10 and had a reply at 400: one round trip; nobody looked for thanks, and nobody says who replied.
+            "response_ms": 390_000, "response_count": 1, "replies": 1, "exchanged": 1, "exchanges": 1, "texts": 1,
         }  # fmt: skip
         assert told.sums("queue:M", "mail") == told.sums("total:all", "mail") == expected
         assert told.starts("queue:M", "handle_ms", "mail") == {720: 600_000}

@@ -99,7 +99,8 @@ class TestContacts:
 
         counts = {name: figure for name, figure in kpis.items() if figure["denominator"] is None}
         rest = {name: figure for name, figure in kpis.items() if name not in counts}
-        # The counts of section 8: the four of contacts, and non_response, escalation_count, callbacks_requested, lost_contacts: 4 + 4 = 8.
+        # The counts of section 8: the four of contacts, and non_response, escalation_count, callbacks_requested,
+        # lost_contacts; and of section 11 duplicate_replies: 4 + 4 + 1 = 9.
         assert set(counts) == {
             "offered",
             "answered",
@@ -109,12 +110,14 @@ class TestContacts:
             "escalation_count",
             "callbacks_requested",
             "lost_contacts",
+            "duplicate_replies",
         }
-        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 8
+        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 9
         assert set(rest) - {"service_level_live"} == {
             "answer_rate", "abandon_rate", "service_level", "asa", "time_to_abandon", "att", "average_hold", "acw", "aht",
             "transfer_rate", "escalation_rate", "callback_reach_rate", "first_response_time", "resolution_time", "resolution_rate",
             "first_contact_resolution", "reopen_rate", "csat", "csat_top2", "nps", "survey_response_rate",
+            "average_response_time", "exchanges_per_contact", "gratitude_rate", "callback_wait",
         }  # fmt: skip
         assert {(f["value"], f["numerator"], f["denominator"], f["coverage"]) for f in rest.values()} == {(None, 0, 0, None)}
         assert ("service_level_live" in rest) is not by_offer

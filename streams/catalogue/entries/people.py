@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.catalogue.model import NOW, WINDOWS, Kpi, in_now, in_window
+from streams.catalogue.model import AGENT_STATES, NOW, WINDOWS, Kpi, in_now, in_window
 
 __all__ = ["PEOPLE"]
 
@@ -37,5 +37,7 @@ PEOPLE: tuple[Kpi, ...] = (
         subject="people",
         metric="contact_center_agents",
         source=in_now("agents_by_state"),
+        split_by="state",
+        members=AGENT_STATES,
     ),
 )
