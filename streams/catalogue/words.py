@@ -101,6 +101,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "trend.below": ("target missed in {n} of {all}", "{all}区間中{n}区間で目標未達"),
     "trend.lowest": ("lowest {value} at {time}", "最低 {value}（{time}）"),
     "trend.last": ("last final {value}", "直近の確定値 {value}"),
+    "trend.exceptions": ("calendar exception: {names}", "カレンダー例外：{names}"),
     "trend.none": ("no interval yet", "まだ区間がありません"),
     "order": ("Order", "並び順"),
     "order.name": ("name", "名前"),

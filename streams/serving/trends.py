@@ -38,6 +38,7 @@ def trends_of(store: Store, window: str = WINDOW) -> dict[str, Any]:
                 "offered": None if offered is None else offered.value,
                 "service_level": None if level is None else level.value,
                 "denominator": None if level is None else level.denominator,
+                "exceptions": record.exceptions or [],
             }
     trends = [
         {

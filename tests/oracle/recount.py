@@ -304,6 +304,13 @@ class Recount:
         judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
         return contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=True, judge=judge)
 
+    def age_ms(self, scope: str, since_ms: int, as_of_ms: int) -> int:
+        """Return the age of what is in a backlog since an instant: of a queue on its clock."""
+        queue = scope.removeprefix("queue:")
+        if scope.startswith("queue:") and queue in self.configuration.queues and self.configuration.queues[queue].clock == "business":
+            return wall.open_ms(self.configuration, queue, since_ms, as_of_ms)
+        return max(0, as_of_ms - since_ms)
+
     def _exceptional(self, scope: str, channel: str | None) -> list[wall.Exceptional]:
         return wall.exceptions_of(self.configuration, scope, about_people=channel is None)
 

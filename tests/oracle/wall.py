@@ -30,6 +30,7 @@ def shown(zone: ZoneInfo, minute: int) -> datetime:
     return from_ms(minute * MINUTE_MS).astimezone(zone)
 
 
+@cache
 def interval(zone: ZoneInfo, at_ms: int, minutes: int) -> tuple[int, int]:
     """Return the first and the first no longer included millisecond of the interval that holds an instant."""
 

@@ -158,8 +158,11 @@ def _now(key: str, latest: Mapping[str, dict[str, Any]], told: Recount, scope: s
         served += ((told.as_of_ms or 0) - parse_time_ms(record["as_of"])) / 1000
     if (served is None) != (longest is None) or abs((served or 0) - (longest or 0)) > 1e-6:
         wrong.append(f"{key} longest_wait_seconds: served {served}, expected {longest}")
-    if (record.get("backlog_oldest_seconds") is None) != (expected.get("backlog_oldest_since") is None):
-        wrong.append(f"{key} backlog_oldest_seconds: served {record.get('backlog_oldest_seconds')} beside {expected}")
+    since, age = expected.get("backlog_oldest_since"), None
+    if since is not None:
+        age = told.age_ms(scope, parse_time_ms(since), parse_time_ms(record["as_of"])) / 1000
+    if record.get("backlog_oldest_seconds") != age:
+        wrong.append(f"{key} backlog_oldest_seconds: served {record.get('backlog_oldest_seconds')}, expected {age} beside {expected}")
     return wrong
 
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from tests.serving.chromium import Chromium, binary
@@ -103,6 +104,29 @@ def test_a_day_is_columns_against_the_target() -> None:
                 text,
             )
             assert page.complaints == []
+
+    run(check())
+
+
+def test_calendar_exceptions_are_marked() -> None:
+    """What an exception touches has a line above it, with figures or without; its name is beside it and in the text, in both languages."""
+    typhoon = ["Typhoon 台風"]
+    intervals = [interval(6, 0, figure(0.9, 18, 20)), interval(6, 1, figure(None, 0, 0)), interval(6, 2, figure(0.5, 10, 20))]
+    records = [
+        (key, orjson.dumps({**orjson.loads(value), "exceptions": typhoon}) if n else value) for n, (key, value) in enumerate(intervals)
+    ]
+
+    async def check() -> None:
+        stand = Stand.fed([*small_center(), *records])
+        async with client_of(stand.serving(targets={"sales": 0.8})) as client, Chromium() as page:
+            for query, said in (("", "calendar exception: Typhoon 台風"), ("?lang=ja", "カレンダー例外：Typhoon 台風")):
+                await page.open(url(client, query))
+                await page.until("document.querySelector('.trend rect')")
+                assert await page.ask("document.querySelectorAll('.trend .exception').length") == 2
+                assert await page.ask("document.querySelector('.trend:has(rect) .ends b').innerText") == typhoon[0]
+                text = await page.ask("document.querySelector('.trend:has(rect) svg').getAttribute('aria-label')")
+                assert text.endswith(said)
+                assert page.complaints == []
 
     run(check())
 

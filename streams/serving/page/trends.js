@@ -51,7 +51,7 @@ export class Trends {
   draw(cell, intervals, target) {
     // Drawn again only where it would look different.
     const last = intervals.at(-1);
-    const signature = JSON.stringify([...this.axis, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => each.service_level)]);
+    const signature = JSON.stringify([...this.axis, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => [each.service_level, each.exceptions])]);
     if (cell.signature === signature) return;
     cell.signature = signature;
     const text = this.text(intervals, target);
@@ -60,7 +60,13 @@ export class Trends {
     if (intervals.length) this.columns(svg, intervals, target);
     const ends = document.createElement("span");
     ends.className = "ends";
+    const names = exceptionsOf(intervals);
     for (const time of intervals.length ? this.axis : []) ends.appendChild(document.createElement("time")).textContent = hour(time);
+    if (names.length) {
+      const named = document.createElement("b");
+      named.textContent = names.join(", ");
+      ends.lastChild.before(named);
+    }
     ends.setAttribute("aria-hidden", "true");
     cell.element.replaceChildren(svg, ends);
   }
@@ -72,8 +78,9 @@ export class Trends {
     svg.append(node("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }));
     for (const each of intervals) {
       const level = each.service_level;
-      if (!known(level)) continue;
       const [from, to] = [x(Date.parse(each.start)), x(Date.parse(each.end))];
+      if (each.exceptions?.length) svg.append(node("line", { class: "exception", x1: from, x2: to, y1: 0.5, y2: 0.5 }));
+      if (!known(level)) continue;
       const gap = Math.min(1.5, (to - from) / 5);
       // A level of 0 % is a foot, not nothing: nothing is an interval without contacts.
       const height = Math.max(2.5, HEIGHT - 1 - y(level));
@@ -91,7 +98,9 @@ export class Trends {
 
   text(intervals, target) {
     const decided = intervals.filter((each) => known(each.service_level));
-    if (!decided.length) return word("trend.none");
+    const names = exceptionsOf(intervals);
+    const marked = names.length ? [word("trend.exceptions", { names: names.join(", ") })] : [];
+    if (!decided.length) return [word("trend.none"), ...marked].join(" · ");
     const said = [word("trend.span", { from: hour(intervals[0].start), to: hour(intervals.at(-1).end) })];
     const judged = decided.filter((each) => ["met", "missed"].includes(this.verdict(each, target)));
     if (known(target)) {
@@ -102,8 +111,13 @@ export class Trends {
     said.push(word("trend.lowest", { value: percent(lowest.service_level), time: hour(lowest.start) }));
     const final = decided.filter((each) => each.final).at(-1);
     if (final) said.push(word("trend.last", { value: percent(final.service_level) }));
-    return said.join(" · ");
+    return [...said, ...marked].join(" · ");
   }
+}
+
+// The calendar exceptions that any of the intervals falls into.
+function exceptionsOf(intervals) {
+  return [...new Set(intervals.flatMap((each) => each.exceptions ?? []))];
 }
 
 function node(name, attributes) {
