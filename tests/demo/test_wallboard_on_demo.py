@@ -24,7 +24,7 @@ from tests.demo.test_run import Demo, descendants
 from tests.demo.wallboard_reading import READ, Expected, Shown, as_of_seconds
 from tests.serving.chromium import Chromium, binary
 from tests.serving.test_page import OUTSIDE
-from tests.support.require import require, require_embedded_broker
+from tests.support.require import require
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -37,32 +37,11 @@ pytestmark = [pytest.mark.embedded, pytest.mark.browser, pytest.mark.faults]
 PICTURES = "WALLBOARD_SCREENSHOTS"
 STALE = "document.body.classList.contains('stale')"
 MARK = "document.getElementById('mark').innerText"
-#: A queue beside those of the demo, whose source speaks once and falls silent.
-ADDED = """
-queues:
-  Helpdesk: {channel: voice, target: 0.8, sources: [helpdesk]}
-counting: {source_timeout_seconds: 20}
-"""
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Run a demo whose center has been open for two hours, caught up with the clock."""
+@pytest.fixture(autouse=True)
+def _browser() -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
-    require_embedded_broker()
-    added = tmp_path_factory.mktemp("demo") / "added.yaml"
-    added.write_text(ADDED, encoding="utf-8")
-    demo = Demo("--open-hours", "2", "--config", str(added))
-    try:
-        assert demo.says("caught up", 120), demo.said
-        yield demo
-    finally:
-        if demo.process.poll() is None:
-            demo.process.send_signal(signal.SIGINT)
-            demo.process.wait(30)
-        assert demo.process.stdout is not None
-        demo._reader.join(5)
-        demo.process.stdout.close()
 
 
 @pytest.fixture

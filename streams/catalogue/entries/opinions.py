@@ -36,6 +36,7 @@ OPINIONS: tuple[Kpi, ...] = (
         windows=WINDOWS,
         subject="contacts",
         metric="contact_center_csat_top_ratio",
+        definition_dependent=True,
         source=in_window("csat_top2"),
         numerator_unit="contacts",
         denominator_unit="contacts",

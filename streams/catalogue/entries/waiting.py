@@ -147,6 +147,7 @@ WAITING: tuple[Kpi, ...] = (
         windows=WINDOWS,
         subject="contacts",
         metric="contact_center_asa_seconds",
+        definition_dependent=True,
         source=in_window("asa"),
         numerator_unit="seconds",
         denominator_unit="contacts",

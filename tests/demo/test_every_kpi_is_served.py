@@ -1,0 +1,67 @@
+"""Every figure that was asked for is served by the running demo, with a value."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from tests.catalogue.test_every_kpi import MISSING, WANTED
+from tests.demo.test_wallboard_on_demo import address, run
+
+if TYPE_CHECKING:
+    from tests.demo.test_run import Demo
+
+pytestmark = [pytest.mark.embedded, pytest.mark.faults]
+
+#: Where figures are served.
+ADDRESSES = ("api/v1/figures", "api/v1/targets")
+#: Figures whose field has another name.
+FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds", "target_attainment": "attainment"}
+#: So long may a figure take that is there only at times, such as the longest wait.
+WAIT_SECONDS = 60
+
+
+def fields_with_value(document: Any) -> set[str]:
+    """Return the names of all fields of an answer that hold a number, a figure with a value, or counts."""
+    found: set[str] = set()
+    if isinstance(document, list):
+        return found.union(*map(fields_with_value, document))
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if name == "counts":  # sums that figures come from, some of them under the same names
+                continue
+            number = value.get("value", value) if isinstance(value, dict) else value
+            if number is not None and number != {} and not isinstance(number, str | list):
+                found.add(name)
+            found |= fields_with_value(value)
+    return found
+
+
+async def served(client: aiohttp.ClientSession) -> set[str]:
+    """Return the names of all fields with a value."""
+    found: set[str] = set()
+    for path in ADDRESSES:
+        async with client.get(path) as answer:
+            assert answer.status == 200, path
+            found |= fields_with_value(await answer.json())
+    return found
+
+
+def test_every_figure_has_a_value(demo: Demo) -> None:
+    """The simulated center makes each of them happen, and the API says what they are."""
+    wanted = WANTED.keys() - MISSING
+
+    async def check() -> None:
+        seen: set[str] = set()
+        async with aiohttp.ClientSession(address(demo)) as client:
+            for _ in range(WAIT_SECONDS):
+                seen |= await served(client)
+                if not {FIELDS.get(kpi, kpi) for kpi in wanted} - seen:
+                    return
+                await asyncio.sleep(1)
+        assert sorted(kpi for kpi in wanted if FIELDS.get(kpi, kpi) not in seen) == []
+
+    run(check())
