@@ -81,8 +81,6 @@ WANTED: dict[str, tuple[str, str, str | None]] = {
 MISSING = frozenset(
     {
         "not_offered",
-        "reply_overdue",
-        "duplicate_replies",
         "utilization",
         "adherence",
         "shrinkage",
@@ -93,12 +91,9 @@ MISSING = frozenset(
         "forecast_accuracy",
         "contacts_per_hour",
         "handled_per_agent",
-        "average_response_time",
-        "exchanges_per_contact",
         "repeat_contact_rate",
         "self_service_rate",
         "containment_rate",
-        "gratitude_rate",
         "complaints",
         "complaints_within_day_rate",
         "contacts_by_category",
