@@ -71,6 +71,10 @@ class WindowFigures(_Scoped):
         default=None,
         description="definition@version → KPI id → figure, of the definitions beside the first, where it means something else",
     )
+    by_label: dict[str, dict[str, FigureValue]] = Field(
+        default_factory=dict,
+        description="KPI id → label (a reason, a category) → figure; at most 100 labels a KPI, the others together as '(other)'",
+    )
     counts: dict[str, int] = Field(description="the sums the KPIs come from; times in milliseconds; they add up over windows of one scope")
     by_outcome: OtherFigures | None = Field(
         default=None, description="intervals and days of contacts, if asked for: from what happened in them, whenever it was offered"

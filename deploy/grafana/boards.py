@@ -133,6 +133,27 @@ def _still_to_do(select: str) -> list[Panel]:
     ]
 
 
+def _outside() -> list[Panel]:
+    """Return what comes to no queue: by reason, and what bots and FAQs keep from coming."""
+    total = 'scope_kind="total"'
+    return [
+        _figure("not_offered", total, "{{reason}} {{channel}}", width=8, minimum=0),
+        _figure("self_service_rate", total, "{{channel}}", width=8),
+        _figure("containment_rate", total, "{{channel}}", width=8),
+    ]
+
+
+def _subjects(select: str) -> list[Panel]:
+    """Return what contacts are about, and what was taken out; complaints have their day to be resolved, so that share is of the day."""
+    within = KPI_BY_ID["complaints_within_day_rate"]
+    return [
+        _figure("contacts_by_category", select, "{{category}} {{channel}}", kind="bargauge", width=8),
+        _figure("complaints", select, "{{channel}}", width=5),
+        _figure(within.id, select, "", queries=(Query(_of(within, select, window="day"), "{{channel}}"),), width=5),
+        _figure("excluded", select, "{{reason}} {{channel}}", width=6),
+    ]
+
+
 def _attainment() -> Panel:
     """Return how far every target is attained, each in the window that it is for; more than the whole is possible."""
     kpi = KPI_BY_ID["target_attainment"]
@@ -185,6 +206,7 @@ def _wallboard() -> dict[str, Any]:
             ),
             ("Targets", [_attainment()]),
             ("Still to do", _still_to_do(total)),
+            ("Outside the queues", _outside()),
             (
                 "People",
                 [
@@ -269,6 +291,7 @@ def _queue_detail() -> dict[str, Any]:
                     _figures("Resolution", ("resolution_rate", "first_contact_resolution", "reopen_rate"), here, width=12, minimum=None),
                 ],
             ),
+            ("What it is about", _subjects(here)),
             (
                 "Messages",
                 [

@@ -65,6 +65,7 @@ class Kpi:
     ``per_channel`` marks figures of which several channels are never put together.
     ``definition_dependent`` marks figures computed by a definition of the configuration; records name it with its version.
     ``split_by`` is the label by whose values, the ``members``, a count of now is broken down: it is no single figure.
+    ``label`` names the Prometheus label of figures that are exported by label, such as a reason, and never as a whole.
     ``horizon`` is the setting, or the fixed time, for which a figure stays provisional after its window; None where none does.
     """
 
@@ -89,6 +90,7 @@ class Kpi:
     horizon: str | None = None
     split_by: str | None = None
     members: tuple[str, ...] = ()
+    label: str | None = None
 
     @property
     def has_parts(self) -> bool:

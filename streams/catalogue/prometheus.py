@@ -42,8 +42,8 @@ def labels_of(kpi: Kpi) -> tuple[str, ...]:
         labels.insert(0, "kpi")
     if kpi.subject in {"contacts", "targets"}:
         labels.append("channel")
-    labels.append(kpi.split_by or "window")
-    return tuple(label for label in labels if label != "window" or "now" not in kpi.windows)
+    labels += [kpi.split_by] if kpi.split_by is not None else [] if "now" in kpi.windows else ["window"]
+    return (*labels, kpi.label) if kpi.label is not None else tuple(labels)
 
 
 def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
@@ -52,6 +52,8 @@ def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
         return ()
     unit = kpi.unit if kpi.unit in {"seconds", "ratio", "score"} else ""
     advice = "" if "now" in kpi.windows else f" {_NOT_SUMMABLE}"
+    if kpi.label is not None and "now" not in kpi.windows:
+        advice += f" Sum it over {kpi.label}; what did not occur has no sample."
     metrics = [Metric(kpi.metric, "value", unit, f"{_capitalized(kpi.en)}: {kpi.formula}.{advice}")]
     if kpi.numerator_unit is None or kpi.denominator_unit is None:
         return tuple(metrics)

@@ -47,6 +47,9 @@ class Recount(Protocol):
     def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
         """Return the KPIs of a window."""
 
+    def by_label(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, dict[str, float | None]]]:
+        """Return the figures of a window by KPI and label."""
+
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
         """Return what goes on at as-of."""
 
@@ -154,6 +157,7 @@ class _Expected:
         self.as_of_ms = recount.as_of_ms
         self.targets = recount.targets()
         self._windows: dict[tuple[str, str | None, str], dict[str, dict[str, float | None]]] = {}
+        self._labels: dict[tuple[str, str | None, str], dict[str, dict[str, dict[str, float | None]]]] = {}
         self._now: dict[tuple[str, str | None], dict[str, Any]] = {}
 
     def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
@@ -161,6 +165,12 @@ class _Expected:
         if key not in self._windows:
             self._windows[key] = self._recount.window(*key)
         return self._windows[key]
+
+    def by_label(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, dict[str, float | None]]]:
+        key = (scope, channel, name)
+        if key not in self._labels:
+            self._labels[key] = self._recount.by_label(*key)
+        return self._labels[key]
 
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
         key = (scope, channel)
@@ -186,7 +196,7 @@ def compare(scrape: Scrape, recount: Recount, configuration: Configuration) -> C
             result.equal += 1
         else:
             what = " ".join(
-                filter(None, (served.kpi, served.part, "of", served.of, served.scope, served.channel, served.window, served.state))
+                filter(None, (served.kpi, served.part, "of", served.of, served.scope, served.channel, served.window, served.label))
             )
             result.differences.append(f"{what}: served {served.value!r}, recounted {should!r}")
     for place, attained in expected.targets.items():
@@ -212,13 +222,17 @@ def _should(expected: _Expected, served: Served, name_of: Mapping[str, str]) -> 
         window = name_of.get(served.window or "", served.window or "")
         attained = expected.targets.get((served.of, served.scope, served.channel or "", window))
         return None if attained is None else attained[served.part]
+    if served.window is not None and served.label is not None:
+        by_label = expected.by_label(served.scope, served.channel, name_of.get(served.window, served.window))
+        labelled = by_label.get(served.kpi, {}).get(served.label)
+        return None if labelled is None else labelled[served.part]
     if served.window is not None:
         figures = expected.window(served.scope, served.channel, name_of.get(served.window, served.window))
         figure = figures.get(served.kpi)
         return None if figure is None else figure[served.part]
     now = expected.now(served.scope, served.channel)
-    if served.state is not None:
-        return float(now[served.kpi].get(served.state, 0))
+    if served.label is not None:
+        return float(now[served.kpi].get(served.label, 0))
     if served.kpi == "backlog_oldest":
         since, as_of = now.get("backlog_oldest_since_ms"), expected.as_of_ms
         return None if since is None or as_of is None else max(0, as_of - since) / 1000

@@ -30,8 +30,8 @@ class Served:
     channel: str | None
     #: The window, or None for what is now.
     window: str | None
-    #: The state of agents by state, the band of the backlog by age.
-    state: str | None
+    #: Of a figure by label: the state of agents, the band of the backlog by age, a reason, a category.
+    label: str | None
     #: Of a target, the figure that it is for.
     of: str | None
     value: float
@@ -62,6 +62,8 @@ class Scrape:
                 kpi, part = known[sample.name]
                 labels = sample.labels
                 scope = f"{labels.get('scope_kind')}:{labels.get('scope')}"
-                where = (scope, labels.get("channel"), labels.get("window"), labels.get(kpi.split_by or ""), labels.get("kpi"))
-                found.append(Served(kpi.id, part, *where, sample.value))
+                label = labels.get(kpi.split_by or kpi.label or "")
+                found.append(
+                    Served(kpi.id, part, scope, labels.get("channel"), labels.get("window"), label, labels.get("kpi"), sample.value)
+                )
         return found

@@ -215,14 +215,23 @@ def _window_families(kpi: Kpi, windows: list[WindowFigures]) -> Iterator[Family]
     for metric in metrics_of(kpi):
         family = GaugeMetricFamily(metric.name, metric.help, labels=labels, unit=metric.unit)
         for record in windows:
-            figure = record.kpis.get(kpi.id)
-            if figure is None or ("channel" in labels) != (record.channel is not None):
+            if ("channel" in labels) != (record.channel is not None):
                 continue
-            value = _part(figure, metric.part)
-            if value is not None:
-                channel = [] if record.channel is None else [record.channel]
-                family.add_metric([record.scope_kind, record.scope, *channel, window_label(record.window)], value)
+            for label, figure in _labelled_figures(kpi, record):
+                value = _part(figure, metric.part)
+                if value is not None:
+                    channel = [] if record.channel is None else [record.channel]
+                    family.add_metric([record.scope_kind, record.scope, *channel, window_label(record.window), *label], value)
         yield family
+
+
+def _labelled_figures(kpi: Kpi, record: WindowFigures) -> Iterator[tuple[list[str], FigureValue]]:
+    """Yield the figures to export, each with the value of the KPI's own label if it has one: their sum is the figure as a whole."""
+    if kpi.label is not None:
+        for label, figure in record.by_label.get(kpi.id, {}).items():
+            yield [label], figure
+    elif (whole := record.kpis.get(kpi.id)) is not None:
+        yield [], whole
 
 
 def _part(figure: FigureValue, part: str) -> float | None:

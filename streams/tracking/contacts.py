@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
 #: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
-_DAY_KEEP_MS = 37 * 3_600_000
+_DAY_KEEP_MS = 51 * 3_600_000
 #: Parts of a row's last entry, after the facts: source and contact id.
 _ORIGIN_PARTS = 2
 #: Panes outlive the longest trailing window by this and the grace.
@@ -141,6 +141,8 @@ class ContactTracker:
 
     def _is_frozen(self, conversation: Conversation, received: int) -> bool:
         """Say whether something that a conversation contributes is in a pane that is frozen for an event received now."""
+        if conversation.void:
+            return False  # What it contributes is its first exclusion, and no further one that is not late moves that back far enough.
         contributed = Ledger()
         # By the time of receipt and not by the progress: whether it is lost by then must not depend on when this is looked at.
         Conversation().refold(conversation.facts, self._rules, contributed, received)

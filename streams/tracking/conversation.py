@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from schemas.base import REPLY_CHANNELS
 from streams.tracking.backlog import backlog_of, reply_due, standing_place
 from streams.tracking.facts import Kind
+from streams.tracking.ledger import Ledger
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.needs import Needs
 from streams.tracking.pending import Open
 from streams.tracking.steps import NOT_INBOUND, STEPS
+from streams.tracking.subjects import book_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from streams.tracking.facts import Fact
-    from streams.tracking.ledger import Ledger, Waits
+    from streams.tracking.ledger import Waits
     from streams.tracking.legs import Leg
     from streams.tracking.matters import Matter
     from streams.tracking.scopes import QueueTargets, Targets
+    from streams.tracking.self_service import SelfService
+    from streams.tracking.subjects import Subject
     from streams.tracking.timers import Bucket
     from streams.tracking.visits import Episode
     from streams.tracking.words import Words
@@ -55,8 +59,8 @@ class Conversation:
     __slots__ = (
         "apart", "channel", "contact", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs",
         "lost_at", "matter", "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on",
-        "responded", "single", "single_targets", "source", "start", "timer", "touch_ms", "visit", "visit_channel", "visit_queue",
-        "void", "words", "working",
+        "responded", "service", "single", "single_targets", "source", "start", "subject", "timer", "touch_ms", "visit",
+        "visit_channel", "visit_queue", "void", "words", "working",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -97,6 +101,8 @@ class Conversation:
         self.passed_on = False  # transferred or escalated
         self.matter: Matter | None = None  # from the first status or callback on
         self.words: Words | None = None  # from the first message on; in reply channels from the arrival on
+        self.subject: Subject | None = None  # once it is told what it is about, or that it was kept out
+        self.service: SelfService | None = None  # from the first session with a bot or a FAQ on
 
     # --- taking facts in
 
@@ -122,10 +128,15 @@ class Conversation:
         """Take these ordered facts for all there are up to an instant, and book everything they contribute."""
         self._reset()
         self.facts = list(facts)
-        if any(f[2] == Kind.EXCLUDED or (f[2] == Kind.ARRIVED and f[5] in NOT_INBOUND) for f in self.facts):
-            self.void = True
+        ours = any(f[2] == _ARRIVED and f[5] in NOT_INBOUND for f in self.facts)
+        excluded = next((number for number, f in enumerate(self.facts) if f[2] == _EXCLUDED), None)
+        self.void = ours or excluded is not None
         for fact in self.facts:
             self._step(fact, rules, ledger)
+        if excluded is not None and not ours:
+            before = Conversation()
+            before.refold(self.facts[:excluded], rules, Ledger())
+            book_excluded(before, self.facts[excluded], rules, ledger)
         if through_ms is not None:
             self.lose_by(through_ms, rules, ledger)
 
@@ -160,6 +171,7 @@ class Conversation:
             or self.episodes is not None
             or self.matter is not None
             or self.words is not None
+            or self.service is not None
         )
 
     def note(self, rules: Rules) -> tuple[tuple[tuple[int, int], ...], int | None]:

@@ -20,6 +20,8 @@ CUSTOMER = "customer"
 class Kind(IntEnum):
     """Kinds of facts; the value is the order among facts of one instant and sequence."""
 
+    SELF_SERVICE_STARTED = -2
+    SELF_SERVICE_ENDED = -1
     ARRIVED = 0
     LEFT_QUEUE = 1
     TRANSFERRED = 2
@@ -44,6 +46,9 @@ class Kind(IntEnum):
     SURVEY_ANSWERED = 22
     #: no event: missing from a snapshot of its source; its sequence, −1, puts it before all else of the instant
     MISSING = 23
+    NOT_OFFERED = 40
+    CATEGORIZED = 41
+    HANDED_OVER = 42
 
 
 #: (occurred_ms, sequence, kind, event_id, then up to four details of the kind); facts sort by the first four.
@@ -81,9 +86,9 @@ def _none(_event: Any) -> _Details:
 
 
 def _arrived(event: Any) -> _Details:
-    """Keep who began it only where that was not the customer."""
+    """Keep the site, and who began it only where that was not the customer."""
     began = event.initiated_by
-    return (event.channel, event.direction, None if began == "customer" else began, None)
+    return (event.channel, event.direction, None if began == "customer" else began, event.site)
 
 
 def _message(event: Any) -> _Details | None:
@@ -100,6 +105,11 @@ def _answered(event: Any) -> _Details:
     return (event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports)
 
 
+def _categorized(event: Any) -> _Details | None:
+    complaint = event.complaint is True
+    return (event.category, complaint, None, None) if complaint or event.category is not None else None
+
+
 def _survey(event: Any) -> _Details:
     """Keep kind and score where the score can be counted."""
     lowest, highest, scale = _SURVEYS.get(event.kind, (0, -1, ""))
@@ -112,7 +122,7 @@ _DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
     "contact.arrived": (int(Kind.ARRIVED), _arrived),
     "contact.left_queue": (int(Kind.LEFT_QUEUE), lambda e: (e.reason, e.queue, _ms(e.wait_seconds), None)),
     "contact.transferred": (int(Kind.TRANSFERRED), _none),
-    "contact.queued": (int(Kind.QUEUED), lambda e: (intern(e.queue), e.channel, None, None)),
+    "contact.queued": (int(Kind.QUEUED), lambda e: (intern(e.queue), e.channel, e.category, None)),
     "contact.offer_ended": (int(Kind.OFFER_ENDED), lambda e: (e.outcome, e.queue, None, None) if e.outcome == "no_answer" else None),
     "contact.answered": (int(Kind.ANSWERED), _answered),
     "contact.work_started": (int(Kind.WORK_STARTED), _agent),
@@ -124,11 +134,16 @@ _DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
     "contact.ended": (int(Kind.ENDED), lambda e: (e.by, None, None, None)),
     "contact.wrap_up_started": (int(Kind.WRAP_UP_STARTED), _agent),
     "contact.wrapped_up": (int(Kind.WRAPPED_UP), lambda e: (e.agent, _ms(e.wrap_up_seconds), None, None)),
-    "contact.excluded": (int(Kind.EXCLUDED), _none),
+    "contact.excluded": (int(Kind.EXCLUDED), lambda e: (e.reason, e.site, None, None)),
     "contact.escalated": (int(Kind.ESCALATED), _none),
     "contact.callback_requested": (int(Kind.CALLBACK_REQUESTED), lambda e: (e.due_ms, None, None, None)),
     "contact.callback_attempted": (int(Kind.CALLBACK_ATTEMPTED), lambda e: (e.due_ms, e.outcome, None, None)),
     "contact.callback_ended": (int(Kind.CALLBACK_ENDED), lambda e: (None, e.outcome, None, None)),
     "survey.invited": (int(Kind.SURVEY_INVITED), _none),
     "survey.answered": (int(Kind.SURVEY_ANSWERED), _survey),
+    "contact.not_offered": (int(Kind.NOT_OFFERED), lambda e: (e.reason or "unknown", e.site, None, None)),
+    "contact.categorized": (int(Kind.CATEGORIZED), _categorized),
+    "contact.handed_over": (int(Kind.HANDED_OVER), _none),
+    "self_service.started": (int(Kind.SELF_SERVICE_STARTED), lambda e: (e.kind, e.category, e.site, None)),
+    "self_service.ended": (int(Kind.SELF_SERVICE_ENDED), lambda e: (e.outcome, e.category, None, None)),
 }

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger
     from streams.tracking.scopes import QueueTargets
 
-__all__ = ["Leg", "book_apart", "book_leg", "end_leg", "leg_of"]
+__all__ = ["Leg", "book_apart", "book_leg", "end_leg", "entry_in", "leg_of"]
 
 
 class Leg:
@@ -96,7 +96,7 @@ def book_leg(c: Conversation, leg: Leg, at: int, counts: list[str], sums: list[t
     for scope in targets.larger:
         new = [name for name in counts if (scope, name) not in counted and not (name in once and _in_single(c, scope))]
         counted.update((scope, name) for name in new)
-        ledger.book(scope, at, _entry_in(c, scope, at), (*((name, 1) for name in new), *sums))
+        ledger.book(scope, at, entry_in(c, scope, at), (*((name, 1) for name in new), *sums))
 
 
 def book_apart(
@@ -105,7 +105,7 @@ def book_apart(
     """Book in a queue and its larger scopes, by offer under each one's own entry."""
     ledger.book(targets.queue, at, at if offered is None else offered, amounts)
     for scope in targets.larger:
-        ledger.book(scope, at, _entry_in(c, scope, at), amounts)
+        ledger.book(scope, at, entry_in(c, scope, at), amounts)
 
 
 def _is_single(c: Conversation, targets: QueueTargets, offered: int) -> bool:
@@ -117,7 +117,7 @@ def _in_single(c: Conversation, scope: int) -> bool:
     return c.single_targets is not None and scope in c.single_targets.larger
 
 
-def _entry_in(c: Conversation, scope: int, at: int) -> int:
+def entry_in(c: Conversation, scope: int, at: int) -> int:
     """Return the entry that a contribution to a larger scope is booked under by offer."""
     if c.episodes is not None:
         episode = c.episodes.get(scope)

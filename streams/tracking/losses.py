@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from streams.tracking.backlog import backlog_of, reply_due, standing_place
 from streams.tracking.legs import end_leg
+from streams.tracking.self_service import stop_session
 from streams.tracking.visits import leave
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ _DUE_AHEAD_MS = 30 * 86_400_000
 
 def lost_from(c: Conversation, rules: Rules) -> int | None:
     """Return the instant at which an open conversation is lost if nothing more is known of it, None if it is closed."""
+    due = _contact_lost_from(c, rules)
+    if due is None and c.service is not None and c.service.channel is not None:
+        return c.last_ms + rules.lost_after_ms[c.service.channel]
+    return due
+
+
+def _contact_lost_from(c: Conversation, rules: Rules) -> int | None:
     place = standing_place(c)
     if place is None:
         return None
@@ -36,6 +44,12 @@ def lost_from(c: Conversation, rules: Rules) -> int | None:
 
 def lose(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
     """End all that is open, without inventing what nobody reported: how long it was talked, and whether it was settled."""
+    if c.service is not None:
+        only_session = _contact_lost_from(c, rules) is None
+        stop_session(c.service, at, "left", ledger)
+        if only_session:
+            c.last_ms = c.lost_at = at
+            return
     place = standing_place(c)
     if place is not None:
         # By offer too it counts when it was lost: the interval of its entry may have been given up long ago.

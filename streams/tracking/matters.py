@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
+from streams.tracking.subjects import DAY_MS, settle_day
 from streams.tracking.whole import book_whole, elapsed_ms
 from streams.tracking.words import channel_of, count_exchanges, hear
 
@@ -36,13 +37,16 @@ _TOP_SCORE, _PROMOTER, _DETRACTOR = 4, 9, 6
 class Matter:
     """What statuses and callbacks have made of a conversation; a call that is answered and ended has none."""
 
-    __slots__ = ("asked", "callback", "due", "reached", "resolved", "resolved_before", "status", "undoable", "waiting_on")
+    __slots__ = (
+        "asked", "callback", "due", "reached", "resolved", "resolved_before", "resolved_in_a_day", "status", "undoable", "waiting_on",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.status: str | None = None
         self.waiting_on: str | None = None
         self.resolved = False
         self.resolved_before = False
+        self.resolved_in_a_day = False  # at the end of the day that began with the conversation, as far as is known
         self.undoable = False  # counted as resolved at first contact, and not reopened since
         self.callback = False  # pending
         self.asked = 0  # since when who is to be called back has been waiting
@@ -90,6 +94,10 @@ def change_status(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> 
         book_whole(c, at, (("reopened", 1), *undone), rules, ledger)
         if fact[5] != "customer" and channel_of(c) in REPLY_CHANNELS:
             hear(c, at)
+    if c.start is None or at - c.start <= DAY_MS:
+        matter.resolved_in_a_day = matter.resolved
+        if c.subject is not None:
+            settle_day(c, c.subject, ledger)
 
 
 def _resolve(c: Conversation, matter: Matter, at: int, rules: Rules, ledger: Ledger) -> None:

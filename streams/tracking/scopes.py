@@ -65,6 +65,7 @@ class Targets:
         self._configuration = configuration
         self._numbers: dict[Scope, int] = {}
         self._queues: dict[tuple[str, str], QueueTargets] = {}
+        self._outside: dict[tuple[str | None, str], int] = {}
         self._people: dict[tuple[str | None, str | None], int] = {}
         #: number → the scopes booked under it
         self.scopes: list[tuple[Scope, ...]] = []
@@ -113,6 +114,19 @@ class Targets:
         if place[1] not in REPLY_CHANNELS:
             return ()
         return tuple((each.from_ms if index else None, round(1000 * each.threshold_s)) for index, each in enumerate(versions))
+
+    def outside(self, site: str | None, channel: str) -> int:
+        """Return the group of what has no queue: the total, and a site where one is known."""
+        found = self._outside.get((site, channel))
+        if found is None:
+            names = [TOTAL] if site is None else [f"site:{site}", TOTAL]
+            found = self._outside[site, channel] = self._group([Scope(name, channel) for name in names])
+        return found
+
+    def site_of(self, queue: str) -> str | None:
+        """Return the configured site of a queue."""
+        entry = self._configuration.queues.get(queue)
+        return entry.site if entry else None
 
     def of_person(self, team: str | None, site: str | None) -> int:
         """Return the group of a person in a team at a site."""

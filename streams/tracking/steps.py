@@ -10,6 +10,8 @@ from streams.tracking.facts import CUSTOMER, Kind
 from streams.tracking.legs import Leg, book_apart, book_leg, end_leg, leg_of
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.matters import DONE, change_status, escalate, invite, respond, take_opinion
+from streams.tracking.self_service import end_session, hand_over, start_session, turn_to_people
+from streams.tracking.subjects import categorize, find_place, name_category, not_offer
 from streams.tracking.visits import answer_visit, channel_in, enter, leave
 from streams.tracking.words import book_texts, hear, read, reply, words_of
 
@@ -38,6 +40,8 @@ def _on_arrived(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> 
 
 def _on_queued(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     enter(c, fact[0], fact[4], fact[5], fact[0], rules, ledger)
+    if fact[6] is not None:
+        name_category(c, fact[0], fact[6], rules, ledger)
 
 
 def _on_left_queue(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
@@ -75,12 +79,16 @@ def _on_answered(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> N
     _answer(c, fact[0], fact[4], fact[5], fact[6], rules, ledger, hold_known=bool(fact[7]))
     if not c.responded:
         respond(c, fact[0], rules, ledger)
+    if c.service is not None:
+        turn_to_people(c.service, fact[0], ledger)
 
 
 def _on_message(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
     if fact[5] == CUSTOMER:
         read(c, fact[0], fact[6], rules, ledger)
         return
+    if c.service is not None:
+        turn_to_people(c.service, fact[0], ledger)
     if c.visit is not None and c.visit_channel in REPLY_CHANNELS:
         _answer(c, fact[0], fact[4], None, None, rules, ledger, hold_known=False)
     if not c.responded:
@@ -197,6 +205,8 @@ def _answer(
     c.leg = Leg(agent, channel, at, offered, targets, hold_known=hold_known)
     if c.words is not None:
         book_texts(c, c.words, at, rules, ledger)
+    if c.subject is not None:
+        find_place(c, c.subject, at, rules, ledger)
 
 
 #: Kind of fact → what it does to a conversation.
@@ -224,4 +234,9 @@ STEPS: dict[int, Callable[[Conversation, Fact, Rules, Ledger], None]] = {
     Kind.SURVEY_INVITED: invite,
     Kind.SURVEY_ANSWERED: take_opinion,
     Kind.MISSING: _on_missing,
+    Kind.NOT_OFFERED: not_offer,
+    Kind.CATEGORIZED: categorize,
+    Kind.HANDED_OVER: hand_over,
+    Kind.SELF_SERVICE_STARTED: start_session,
+    Kind.SELF_SERVICE_ENDED: end_session,
 }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from streams.tracking.legs import end_leg
 from streams.tracking.matters import response_start
 from streams.tracking.needs import judged
+from streams.tracking.self_service import turn_to_people
+from streams.tracking.subjects import find_place
 from streams.tracking.words import book_texts
 
 if TYPE_CHECKING:
@@ -73,6 +75,10 @@ def enter(c: Conversation, entered: int, queue: str, channel: str | None, at: in
         c.start = entered
     if c.words is not None:
         book_texts(c, c.words, at, rules, ledger)
+    if c.service is not None:
+        turn_to_people(c.service, at, ledger)
+    if c.subject is not None:
+        find_place(c, c.subject, at, rules, ledger)
 
 
 def _tell_apart(c: Conversation) -> None:

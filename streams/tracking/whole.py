@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.tracking.legs import book_apart
+from streams.tracking.legs import entry_in
 
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation, Rules
     from streams.tracking.ledger import Ledger
 
-__all__ = ["book_whole", "elapsed_ms"]
+__all__ = ["book_whole", "elapsed_ms", "where_of_whole"]
 
 
 def book_whole(c: Conversation, at: int, amounts: tuple[tuple[str, int], ...], rules: Rules, ledger: Ledger) -> bool:
     """Book in the place of the conversation, by offer under its last visit there; say whether it has a place."""
+    where = where_of_whole(c, at, rules)
+    for target, offered in where:
+        ledger.book(target, at, offered, amounts)
+    return bool(where)
+
+
+def where_of_whole(c: Conversation, at: int, rules: Rules) -> tuple[tuple[int, int], ...]:
+    """Return the targets of the place, each with the entry that it is booked under by offer; nothing without a place."""
     place = c.last
     if place is None:
-        return False
+        return ()
     targets = rules.targets.of_queue(*place)
     here = place == (c.visit_queue, c.visit_channel)
     if here and c.single is not None:
-        ledger.book(targets.everything, at, c.entered, amounts)
-    else:
-        book_apart(c, targets, c.entered if here else None, at, amounts, ledger)
-    return True
+        return ((targets.everything, c.entered),)
+    return ((targets.queue, c.entered if here else at), *((scope, entry_in(c, scope, at)) for scope in targets.larger))
 
 
 def elapsed_ms(c: Conversation, since: int, at: int, rules: Rules) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streams.windows.definition_kpis import decided_in, definition_kpis, level_kpis, service_level_parts
 from streams.windows.figures import count, flow, mean, ratio, share
 from streams.windows.message_kpis import message_kpis
+from streams.windows.subject_kpis import subject_kpis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +66,7 @@ def contact_kpis(
     kpis["acw"] = mean(sums, "wrap_ms", "wrap_count", "handled")
     kpis.update(_matter_kpis(sums))
     kpis.update(message_kpis(sums))
+    kpis.update(subject_kpis(sums, by_offer=by_offer))
     return kpis
 
 

@@ -16,6 +16,7 @@ from streams.windows.pending import has_replies
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import PANE_MS, pane_of
+from streams.windows.subject_kpis import figures_by_label, is_labelled, sessions_open, settles_later_ms
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RollUp"]
 
-#: A past interval or day is revised until the stream is complete this far behind its start: a day and the morning after.
-_DAY_KEEP_MS = 36 * 3_600_000
+#: A past interval or day is revised until the stream is complete so far behind its start: a day of 25 h, and that of its last complaint.
+_DAY_KEEP_MS = 50 * 3_600_000
 _STAY_MS = 24 * 3_600_000
 
 
@@ -66,8 +67,8 @@ class RollUp:
         self._calendars: dict[tuple[str, str], Calendar] = {}
         self._published = Published()
         self._definitions = DefinitionBook(configuration)
-        #: windows that may still change: key → (scope, kind, span)
-        self._open: dict[str, tuple[ScopeState, str, Span]] = {}
+        #: windows that may still change: key → (scope, kind, span, when that is looked at again)
+        self._open: dict[str, tuple[ScopeState, str, Span, int]] = {}
         self.as_of: int | None = None
         self.complete_through: int | None = None
         self._people_hi: int | None = None
@@ -267,7 +268,8 @@ class RollUp:
             "final": not trailing and self._is_final(state, span, sums),
             "late_events": sums.get("late_events", 0),
             **self.figures(state, sums, span.start_ms, trailing=trailing),
-            "counts": dict(sorted(sums.items())),
+            "by_label": {} if state.about_people else figures_by_label(sums),
+            "counts": {field: number for field, number in sorted(sums.items()) if not is_labelled(field)},
         }
         key = state.window_key(name)
         if trailing:
@@ -282,7 +284,9 @@ class RollUp:
         if state.about_people:
             return True
         decided = sum(number for field, number in sums.items() if field in {"answered", "abandoned"} or field.startswith("flow_out_"))
-        return decided >= sums.get("offered", 0) and sums.get("handled", 0) >= sums.get("answered", 0)
+        if decided < sums.get("offered", 0) or sums.get("handled", 0) < sums.get("answered", 0) or sessions_open(sums):
+            return False
+        return self.complete_through >= span.end_ms + self._settle_ms + settles_later_ms(sums)
 
     def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, dict[str, Any] | None]]:
         windows = {window for cell in state.changed_cells for window in self.dated.windows(state, cell)}
@@ -292,11 +296,12 @@ class RollUp:
                 yield from self._publish_span(state, name, span)
 
     def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        key, record = self._window_record(state, name, span, self.dated.sums(state.cells, span))
+        sums = self.dated.sums(state.cells, span)
+        key, record = self._window_record(state, name, span, sums)
         if record["final"]:
             self._open.pop(key, None)
         else:
-            self._open[key] = (state, name, span)
+            self._open[key] = (state, name, span, span.end_ms + self._settle_ms + settles_later_ms(sums))
         yield from self._publish((key, record))
 
     def _complete(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
@@ -305,8 +310,8 @@ class RollUp:
         if through is None or (self._completed_to is not None and through < self._completed_to + 60_000):
             return
         self._completed_to = through
-        for state, name, span in list(self._open.values()):
-            if span.end_ms + self._settle_ms <= through:
+        for state, name, span, due in list(self._open.values()):
+            if due <= through:
                 if self._given_up(span.start_ms):
                     self._open.pop(f"{state.window_key(name)}|{span.start_ms}", None)
                 else:

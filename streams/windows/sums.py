@@ -6,7 +6,10 @@ from msgspec import msgpack
 
 from streams.windows.slices import PANE_MS
 
-__all__ = ["Counts", "Parts", "TrailingSums", "add_counts", "pack", "unpack"]
+__all__ = ["LABEL_MARK", "Counts", "Parts", "TrailingSums", "add_counts", "pack", "unpack"]
+
+#: In the name of a sum, between what is summed and the label it is of: no other name has one.
+LABEL_MARK = "="
 
 #: Sums by field name; times in milliseconds.
 Counts = dict[str, int]
@@ -26,18 +29,21 @@ def add_counts(into: Counts, counts: Counts, sign: int = 1) -> bool:
     return changed
 
 
-#: field → its number in packed counts, in the order in which this process met them
+#: field → its number in packed counts, in the order in which this process met them; those with a label, of which there may be any
+#: number, keep their names
 _numbers: dict[str, int] = {}
 _fields: list[str] = []
-_decode = msgpack.Decoder(dict[int, int]).decode
+_decode = msgpack.Decoder(dict[int | str, int]).decode
 
 
 def pack(counts: Counts) -> bytes:
     """Return counts that are kept for days and seldom changed in a fraction of the room; only this process can read it."""
-    numbered: dict[int, int] = {}
+    numbered: dict[int | str, int] = {}
     for field, amount in counts.items():
-        number = _numbers.get(field)
-        if number is None:
+        number: int | str | None = _numbers.get(field)
+        if number is None and LABEL_MARK in field:
+            number = field
+        elif number is None:
             number = _numbers[field] = len(_fields)
             _fields.append(field)
         numbered[number] = amount
@@ -46,7 +52,7 @@ def pack(counts: Counts) -> bytes:
 
 def unpack(packed: bytes) -> Counts:
     """Return packed counts as they were."""
-    return {_fields[number]: amount for number, amount in _decode(packed).items()}
+    return {_fields[number] if type(number) is int else str(number): amount for number, amount in _decode(packed).items()}
 
 
 class Parts:

@@ -27,6 +27,9 @@ from streams.catalogue import (
     window_label,
 )
 
+#: What the page says of a figure that is not served in all windows.
+ONLY = {"now only": ("now",), "W only": ("trailing",), "D only": ("interval", "day")}
+
 COUNTING = Path(__file__).parents[2] / "docs" / "counting.md"
 
 
@@ -44,11 +47,11 @@ def test_catalogue_has_the_kpis_of_the_normative_page() -> None:
 
 
 def test_windows_and_parts_are_those_of_the_normative_page() -> None:
-    """What the page calls trailing only or now only, and what it gives a denominator, the catalogue does too."""
+    """What the page calls trailing only, cohorts only or now only, and what it gives a denominator, the catalogue does too."""
     by_id = {kpi.id: kpi for kpi in KPIS}
     for ids, about, denominator in defined():
         for kpi in (by_id[name] for name in ids):
-            expected = ("now",) if "now only" in about else ("trailing",) if "W only" in about else ("trailing", "interval", "day")
+            expected = next((windows for said, windows in ONLY.items() if said in about), ("trailing", "interval", "day"))
             assert (kpi.id, kpi.windows) == (kpi.id, expected)
             assert (kpi.id, kpi.has_parts) == (kpi.id, denominator != "–")
 

@@ -35,6 +35,11 @@ class FakeRecount:
         """See Recount."""
         return {"asa": {str(part): value for part, value in FIGURE.items()}} if name == "trailing_15m" else {}
 
+    def by_label(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, dict[str, float | None]]]:
+        """See Recount."""
+        full: dict[str, float | None] = {"value": 4, "numerator": 4, "denominator": None, "coverage": None}
+        return {"not_offered": {"full": full}} if name == "trailing_15m" else {}
+
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
         """See Recount."""
         if channel is None:
@@ -109,6 +114,16 @@ def test_figures_of_now() -> None:
 
     assert compare(Scrape(right + attained(1.6)), FakeRecount(), Configuration()).differences == []
     assert len(compare(Scrape(wrong + attained(1.6)), FakeRecount(), Configuration()).differences) == 3
+
+
+def test_figures_by_label() -> None:
+    """What is served by reason is compared reason by reason."""
+    name = KPI_BY_ID["not_offered"].metric
+    right = f'{name}{{{LABELS},reason="full"}} 4\n'
+    wrong = right.replace('"full"} 4', '"full"} 3') + f'{name}{{{LABELS},reason="busy"}} 1\n'
+
+    assert compare(scrape_of(served(), attained(1.6) + right), FakeRecount(), Configuration()).differences == []
+    assert len(compare(scrape_of(served(), attained(1.6) + wrong), FakeRecount(), Configuration()).differences) == 2
 
 
 def test_oracle_of_the_checkout() -> None:

@@ -58,7 +58,7 @@ class Expected:
     def __post_init__(self) -> None:
         for served in self.scrape.figures():
             if served.window in {None, "15m"}:
-                self._values[served.kpi, served.part, served.scope, served.channel, served.window, served.state] = served.value
+                self._values[served.kpi, served.part, served.scope, served.channel, served.window, served.label] = served.value
         for sample in self.scrape.samples:
             if sample.name == "contact_center_service_level_target_ratio":
                 self._targets[sample.labels["scope"]] = sample.value

@@ -11,9 +11,11 @@ from schemas.contact import (
     ContactCallbackAttempted,
     ContactCallbackEnded,
     ContactCallbackRequested,
+    ContactCategorized,
     ContactEnded,
     ContactEscalated,
     ContactExcluded,
+    ContactHandedOver,
     ContactHeld,
     ContactLeftQueue,
     ContactMessage,
@@ -27,16 +29,19 @@ from schemas.contact import (
     ContactWorkStarted,
     ContactWrappedUp,
     ContactWrapUpStarted,
+    SelfServiceEnded,
+    SelfServiceStarted,
     SurveyAnswered,
     SurveyInvited,
 )
 from schemas.times import seconds_to_ms, to_ms
+from tests.oracle import subjects
 from tests.oracle.definitions import chosen_for
 from tests.oracle.messages import Correspondence, is_customers, is_reply
 from tests.oracle.wall import open_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from schemas.other import SourceSnapshot
@@ -81,7 +86,7 @@ RANKS = {
             "survey.answered",
         )
     )
-}
+} | {"self_service.started": -2, "self_service.ended": -1, "contact.not_offered": 40, "contact.categorized": 41, "contact.handed_over": 42}
 
 
 @dataclass(frozen=True)
@@ -190,24 +195,32 @@ def judge(
         else:
             facts[event.event_id] = event
 
-    ordered = sorted(facts.values(), key=lambda e: (e.occurred_at, e.sequence or 0, RANKS.get(e.type, len(RANKS)), e.event_id))
+    ordered = sorted(facts.values(), key=_order)
     arrivals = [event for event in ordered if isinstance(event, ContactArrived)]
     if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
         return verdict
 
     gone = sorted(_gone_at(ordered, snapshots, grace_ms, through_ms))
     told = _told(ordered, configuration, through_ms, gone)
-    excluded = False
+    excluded: list[ContactExcluded] = []
     for exclusion in exclusions:  # by received_at: once one holds, a further one changes nothing
-        touched = [] if excluded else _told(ordered, configuration, to_ms(exclusion.received_at), gone).contributions
+        touched = [] if excluded else _told(ordered, configuration, to_ms(exclusion.received_at), gone).everything()
         if any(is_late(each.outcome_ms, to_ms(exclusion.received_at), grace_ms) for each in touched):
             verdict.late.append(exclusion)
         else:
-            excluded = True
+            excluded.append(exclusion)
     if not excluded:
-        verdict.contributions = told.contributions
+        verdict.contributions = told.everything()
         verdict.standing = told.standing()
+    else:
+        first = min(excluded, key=_order)
+        before = _told([event for event in ordered if _order(event) < _order(first)], configuration, None, [])
+        verdict.contributions = [Contribution(*booking) for booking in subjects.of_exclusion(before.moments, first, configuration)]
     return verdict
+
+
+def _order(event: ContactModel) -> tuple[datetime, int, int, str]:
+    return event.occurred_at, event.sequence or 0, RANKS.get(event.type, len(RANKS)), event.event_id
 
 
 def _gone_at(ordered: list[ContactModel], snapshots: Iterable[SourceSnapshot], grace_ms: int, through_ms: int | None) -> set[int]:
@@ -274,12 +287,34 @@ class _Telling:
         self.reopened_by: str | None = None
         self.called_back_since = 0
         self.ever_called_back = False
+        self.moments: list[subjects.Moment] = []
+        self.session: SelfServiceStarted | None = None
+
+    def everything(self) -> list[Contribution]:
+        """Return all that the story comes to, with what it was about."""
+        if not any(each.event is not None and subjects.is_about(each.event) for each in self.moments):
+            return self.contributions
+        return [*self.contributions, *(Contribution(*booking) for booking in subjects.of_story(self.moments, self.configuration))]
 
     def tell(self, event: ContactModel) -> None:
         at = to_ms(event.occurred_at)
+        visits = len(self.visits)
         self.tell_of_queues_and_agents(event, at)
         self.tell_of_the_whole(event, at)
         self.tell_of_words(event, at)
+        turned = len(self.visits) > visits or isinstance(event, ContactAnswered | ContactHandedOver)
+        turned = turned or (isinstance(event, ContactMessage) and is_reply(event))
+        if isinstance(event, SelfServiceStarted):
+            self.session = event
+        elif turned or isinstance(event, SelfServiceEnded):
+            self.session = None
+        self.note(event, at, turned=turned)
+
+    def note(self, event: ContactModel | None, at: int, *, turned: bool = False) -> None:
+        """Note how it stands now."""
+        place = self.place()
+        offers: tuple[tuple[str, int], ...] = () if place is None else tuple(self.offers_of_the_whole(at))
+        self.moments.append(subjects.Moment(at, event, place, offers, self.start(), self.resolved, turned))
 
     def tell_of_words(self, event: ContactModel, at: int) -> None:
         """Tell what section 11 says of it, after all else."""
@@ -637,13 +672,20 @@ class _Telling:
     def book_whole(self, what: str, at: int, amount: int = 1, score: float | None = None) -> None:
         """Book in all scopes of the place, if there is one."""
         place = self.place()
+        if place is not None:
+            for scope, offer in self.offers_of_the_whole(at):
+                self.book(scope, place[1], what, at=at, offer=offer, amount=amount, score=score)
+
+    def offers_of_the_whole(self, at: int) -> Iterator[tuple[str, int]]:
+        """Yield the scopes of the place, each with the instant by offer of what belongs to the whole."""
+        place = self.place()
         if place is None:
             return
         queue, channel = place
         last = self.visits[-1] if self.visits else None
         own = last if last is not None and (last.queue, last.channel) == place else None
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-            self.book(scope, channel, what, at=at, offer=self.offer_ms(scope, channel, own, at), amount=amount, score=score)
+            yield scope, self.offer_ms(scope, channel, own, at)
 
     def passed_ms(self, since: int, at: int) -> int:
         """Return how long it took, on the clock of the queue of its place: section 15.2."""
@@ -774,6 +816,12 @@ class _Telling:
 
     def lost_from(self) -> int | None:
         """Return when it is lost unless something more is known of it; None if nothing of it is open."""
+        at = self.lost_from_beside_sessions()
+        if at is None and self.session is not None:
+            return self.last_known + 1000 * self.configuration.counting.lost_after_seconds[self.session.kind]
+        return at
+
+    def lost_from_beside_sessions(self) -> int | None:
         place = self.stands()
         at_work = self.leg is not None and self.leg.queue is not None
         called = self.callback_pending and self.place() is not None
@@ -802,7 +850,9 @@ class _Telling:
 
     def lose(self, at: int) -> None:
         place = self.stands()
-        if place is None:
+        if place is None or self.lost_from_beside_sessions() is None:
+            self.session = None
+            self.note(None, at)
             return
         self.words.settle(at)
         queue, channel = place
@@ -822,6 +872,8 @@ class _Telling:
         self.work_since = {}
         self.callback_pending = False
         self.status = None
+        self.session = None
+        self.note(None, at)
 
     # ---- now
 
@@ -855,4 +907,6 @@ def _is_sign_of_life(event: ContactModel) -> bool:
         return is_reply(event) or is_customers(event)
     if isinstance(event, ContactOfferEnded):
         return event.outcome == "no_answer"
+    if isinstance(event, ContactCategorized):
+        return event.category is not None or event.complaint is True
     return event.type in RANKS and event.type != "contact.agent_offered"

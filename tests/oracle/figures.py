@@ -6,6 +6,7 @@ from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle import subject_figures
 from tests.oracle.definitions import is_met, is_short
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ def contact_kpis(
             "coverage": _number(_share(n["replies_named"], n["replies"])),
         },
     }
+    kpis |= subject_figures.kpis(n, by_offer=by_offer)
     able = [each for each in contributions if each.channel not in NEVER_ABANDONED]
     if channel in NEVER_ABANDONED or (channel is None and contributions and not able):
         kpis["abandon_rate"] = _null()

@@ -13,7 +13,7 @@ from schemas.contact import ContactModel
 from schemas.other import SourceHeartbeat, SourceSnapshot
 from schemas.times import to_ms
 from streams.configuration.models import Configuration
-from tests.oracle import wall
+from tests.oracle import subject_figures, wall
 from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, Standing, judge
 from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
@@ -161,6 +161,13 @@ class Recount:
             waiting_over_threshold=0 if by_offer else self._over(scope, channel, at, missed=True),
             judge=lambda each: self._judge(scope, each.queue, channel, at)[1],
         )
+
+    def by_label(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, Figure]]:
+        """Return the figures of a window by KPI and label."""
+        if channel is None:
+            return {}
+        low, high = self.bounds(scope, channel, name, start_ms)
+        return subject_figures.by_label(sums(self._chosen(scope, channel, low, high, by_offer=not name.startswith("trailing_"))))
 
     def by_definition(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, Figure]]:
         """Return what the definitions beside the first give, where they mean something else."""

@@ -516,12 +516,12 @@ class TestReceiving:
 
     @pytest.mark.parametrize(("received", "taken_back"), [(130, True), (130.001, False)])
     def test_excluded(self, received: float, taken_back: bool) -> None:
-        """An exclusion takes back everything, or, when a pane of it is frozen (7:00:10 + 120 s), nothing."""
+        """An exclusion takes back everything and is counted, or, when a pane of it is frozen (7:00:10 + 120 s), nothing."""
         events = [*call("c1", 20), say(ContactExcluded, 100, reason="spam", delay=received - 100)]
 
         told = recount(events, CONFIGURATION)
 
-        assert (told.scopes() == []) is taken_back
+        assert (told.counts("queue:A", "voice", "all") == {"excluded=spam": 1}) is taken_back
         assert told.late_contacts == ({} if taken_back else {None: 1})
 
     def test_repeats(self) -> None:

@@ -23,6 +23,7 @@ from schemas.contact import (
     ContactEnded,
     ContactEscalated,
     ContactExcluded,
+    ContactHandedOver,
     ContactHeld,
     ContactLeftQueue,
     ContactMessage,
@@ -37,6 +38,8 @@ from schemas.contact import (
     ContactWorkStarted,
     ContactWrappedUp,
     ContactWrapUpStarted,
+    SelfServiceEnded,
+    SelfServiceStarted,
     SurveyAnswered,
     SurveyInvited,
 )
@@ -110,7 +113,21 @@ INVITATIONS: dict[str, Sequence[Any]] = {"kind": ("csat", "nps"), "scale": (None
 LOST_AFTER_S: tuple[dict[str, int], ...] = (
     {},
     {"voice": 90, "chat": 95, "mail": 170},
-    {"voice": 50, "ticket": 60, "callback": 120, "sms": 1},
+    {"voice": 50, "ticket": 60, "callback": 120, "sms": 1, "bot": 30, "faq": 61},
+)
+CATEGORIES = (None, None, "returns", "tariff", "returns: late")
+CATEGORIZED: dict[str, Sequence[Any]] = {"category": CATEGORIES, "complaint": (None, False, True)}
+KEPT_OUT: dict[str, Sequence[Any]] = {
+    "reason": ("busy", "full", "closed", "menu_ended", "blocked", None),
+    "site": (None, None, "tokyo", "nowhere"),
+}
+SELF_SERVICE_ENDS = (None, "confirmed_solved", "left", "left", "handed_over")
+#: How customers turn to people.
+TO_PEOPLE: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
+    (ContactHandedOver, {}),
+    (ContactMessage, {"author_kind": ("agent",), "public": (None, False)}),
+    (ContactAnswered, {"agent": ("ann", None)}),
+    (ContactLeftQueue, {"reason": ("abandoned",), "queue": ("care",), "wait_seconds": (0.0, 3.25)}),
 )
 CALLBACK_ENDS = ("reached", "reached", "no_answer", "cancelled", "expired")
 
@@ -412,6 +429,48 @@ def _correspondence(story: _Story) -> None:
             story.maybe(ContactAnswered, agent="ann", queue=story.pick((None, "mailbox")))
 
 
+def _kept_out(story: _Story) -> None:
+    """Find the lines busy or the doors closed, again and again, and sometimes get through."""
+    _arrive(story, ("voice", "chat", "mail"))
+    for _ in range(story.pick((1, 1, 2, 3))):
+        story.say(ContactNotOffered, **story.one_of(KEPT_OUT))
+    if story.pick((True, False)):
+        story.say(ContactQueued, queue=story.pick(QUEUES), category=story.pick(CATEGORIES))
+        story.maybe(ContactNotOffered, **story.one_of(KEPT_OUT))
+        story.maybe(ContactAnswered, agent="cy")
+    if story.pick((True, False, False)):
+        story.say(ContactExcluded, reason=story.pick(("spam", "duplicate")), site=story.pick((None, "tokyo")))
+
+
+def _helping_themselves(story: _Story) -> None:
+    """Ask a bot or a FAQ first, once or again, and turn to people in one of the ways there are, or not."""
+    if story.pick((True, False)):
+        _arrive(story, ("chat", "bot", "faq"))
+    for _ in range(story.pick((1, 1, 2, 3))):
+        story.say(SelfServiceStarted, kind=story.pick(("faq", "bot")), category=story.pick(CATEGORIES), site=story.pick((None, "berlin")))
+        story.maybe(ContactMessage, author_kind=story.pick(("bot", "customer")))
+        if story.pick((True, True, True, False)):
+            story.say(SelfServiceEnded, category=story.pick(CATEGORIES), outcome=story.pick(SELF_SERVICE_ENDS))
+        if story.pick((True, False, False, False)):
+            kind, choices = story.pick(TO_PEOPLE)
+            story.say(kind, **story.one_of(choices))
+    if story.pick((True, False)):
+        story.say(ContactQueued, queue=story.pick(("chats", "care")), category=story.pick(CATEGORIES))
+        story.maybe(ContactAnswered, agent="bo")
+        story.maybe(ContactCategorized, **story.one_of(CATEGORIZED))
+
+
+def _complaining(story: _Story) -> None:
+    """Complain, be categorized anew, and have it resolved and reopened around a day later."""
+    _arrive(story, ("mail", "ticket", "voice"))
+    story.maybe(ContactCategorized, **story.one_of(CATEGORIZED))
+    story.say(ContactQueued, queue=story.pick(WRITTEN), category=story.pick(CATEGORIES))
+    for _ in range(story.pick((1, 2, 4))):
+        story.maybe(ContactCategorized, **story.one_of(CATEGORIZED))
+        story.maybe(ContactStatusChanged, status=story.pick(STATUSES))
+        story.maybe(ContactQueued, queue=story.pick(WRITTEN), category=story.pick(CATEGORIES))
+
+
 def _reaching_out(story: _Story) -> None:
     _arrive(story, ("voice",), story.pick(("outbound", "internal")))
     story.say(ContactQueued, queue="sales")
@@ -447,10 +506,13 @@ def _anything(story: _Story) -> None:
         (ContactStatusChanged, {"status": ("resolved", "closed", "reopened")}),
         (ContactEnded, {"by": ("customer", "agent", "system", None)}),
         (ContactAssigned, {"agent": agents}),
-        (ContactCategorized, {"category": ("returns", None)}),
+        (ContactCategorized, CATEGORIZED),
+        (ContactHandedOver, {}),
+        (SelfServiceStarted, {"kind": ("faq", "bot"), "category": CATEGORIES, "site": (None, None, "tokyo")}),
+        (SelfServiceEnded, {"category": CATEGORIES, "outcome": SELF_SERVICE_ENDS}),
         (ContactConsultStarted, {"agent": agents}),
         (ContactEscalated, {}),
-        (ContactNotOffered, {"reason": ("full", None)}),
+        (ContactNotOffered, KEPT_OUT),
         (ContactCallbackRequested, {"due": (None, from_ms(story.at_ms), from_ms(story.at_ms + 10 * MINUTE_MS))}),
         (ContactCallbackAttempted, {"due": (None, from_ms(story.at_ms + MINUTE_MS)), "outcome": (None, *CALLBACK_ENDS)}),
         (ContactCallbackEnded, {"outcome": CALLBACK_ENDS}),
@@ -468,6 +530,8 @@ ASIDES: tuple[tuple[type[ContactModel], dict[str, Sequence[Any]]], ...] = (
     (ContactEscalated, {}),
     (ContactStatusChanged, {"status": STATUSES, "waiting_on": WAITING_ON}),
     (ContactMessage, MESSAGES),
+    (ContactCategorized, CATEGORIZED),
+    (SelfServiceStarted, {"kind": ("faq", "bot"), "category": CATEGORIES}),
 )
 
 PLOTS: tuple[Callable[[_Story], None], ...] = (
@@ -490,6 +554,10 @@ PLOTS: tuple[Callable[[_Story], None], ...] = (
     _chat,
     _called_back,
     _called_back,
+    _kept_out,
+    _helping_themselves,
+    _helping_themselves,
+    _complaining,
     _reaching_out,
     _anything,
     _anything,

@@ -107,6 +107,9 @@ def _window(key: str, record: dict[str, Any] | None, told: Recount, place: Place
         wrong.append(f"{key} by_definition: served {record.get('by_definition')}, expected {beside}")
     if record["definitions"] != told.named(*place, name, start):
         wrong.append(f"{key} definitions: served {record['definitions']}, expected {told.named(*place, name, start)}")
+    by_label = told.by_label(*place, name, start)
+    if record["by_label"] != by_label:
+        wrong.append(f"{key} by_label: served {record['by_label']}, expected {by_label}")
     # A trailing window in which nothing changes moves on without being written.
     if not name.startswith("trailing_"):
         bounds = tuple(map(format_ms, told.bounds(*place, name, start)))

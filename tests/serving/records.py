@@ -169,6 +169,12 @@ def small_center() -> list[tuple[bytes, bytes]]:
         "csat": figure(4.25, 17, 4, 0.8),
         "nps": figure(-50, -100, 2, 0.4),
     }
+    # 4 kept out for two reasons, 5 about two things: what a whole and its labels look like, with the marks that a text may hold.
+    busy |= {"not_offered": figure(4, 4), "contacts_by_category": figure(5, 5)}
+    labels = {
+        "not_offered": {"closed": figure(1, 1), "full": figure(3, 3)},
+        "contacts_by_category": {'料金 "基本"': figure(2, 2), "(other)": figure(3, 3)},
+    }
     quiet = {kpi: figure(0, 0) for kpi in ("offered", "answered", "abandoned", "handled")}
     empty = {kpi: figure(None, 0, 0) for kpi in ("answer_rate", "service_level", "asa", "aht")}
     return [
@@ -179,7 +185,7 @@ def small_center() -> list[tuple[bytes, bytes]]:
             sources={"pbx": "2026-04-01T08:59:58Z", "mail": "2026-04-01T08:00:00Z"},
             stale_sources=["mail"],
         ),
-        window("queue:sales", kpis=busy),
+        window("queue:sales", kpis=busy, by_label=labels),
         window("queue:claims", "mail", kpis={**quiet, **empty, "abandon_rate": figure(None)}),
         now_record(
             "queue:sales", waiting=2, waiting_since="2026-04-01T08:58:48Z", longest_wait_seconds=70, in_progress=6, waiting_past_threshold=2

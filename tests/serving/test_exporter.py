@@ -154,7 +154,11 @@ def test_every_metric_of_the_catalogue_is_exported() -> None:
     stand = Stand.fed(
         [
             *small_center(),
-            window("queue:full", kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in contacts}),
+            window(
+                "queue:full",
+                kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in contacts},
+                by_label={kpi.id: {"some": figure(2)} for kpi in contacts if kpi.label is not None},
+            ),
         ]
     ).with_alerts(alert())
     families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS))}

@@ -510,10 +510,11 @@ class TestTakenBack:
         assert told.tracker.late == late
 
     def test_what_comes_after_an_exclusion(self) -> None:
-        """Nothing of an excluded conversation counts any more."""
+        """Nothing of an excluded conversation counts any more but the exclusion itself."""
         told = Contacts(*call(), event("contact.excluded", 40, reason="spam"), event("contact.ended", 60))
 
-        assert told.slices == {}
+        assert told.scopes() == {"queue:A", "department:help", "business:acme", "site:bonn", "total:all"}
+        assert list(told.slices.values()) == [{"excluded=spam": 1}] * 10
 
 
 class TestLate:

@@ -99,8 +99,8 @@ class TestContacts:
 
         counts = {name: figure for name, figure in kpis.items() if figure["denominator"] is None}
         rest = {name: figure for name, figure in kpis.items() if name not in counts}
-        # The counts of section 8: the four of contacts, and non_response, escalation_count, callbacks_requested,
-        # lost_contacts; and of section 11 duplicate_replies: 4 + 4 + 1 = 9.
+        # The counts of section 8: the four of contacts, and non_response, escalation_count, callbacks_requested, lost_contacts;
+        # of section 11 duplicate_replies; of section 12 not_offered, excluded, contacts_by_category, complaints: 4 + 4 + 1 + 4 = 13.
         assert set(counts) == {
             "offered",
             "answered",
@@ -111,9 +111,14 @@ class TestContacts:
             "callbacks_requested",
             "lost_contacts",
             "duplicate_replies",
+            "not_offered",
+            "excluded",
+            "contacts_by_category",
+            "complaints",
         }
-        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 9
-        assert set(rest) - {"service_level_live"} == {
+        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 13
+        assert set(rest) - {"service_level_live", "complaints_within_day_rate"} == {
+            "containment_rate", "self_service_rate",
             "answer_rate", "abandon_rate", "service_level", "asa", "time_to_abandon", "att", "average_hold", "acw", "aht",
             "transfer_rate", "escalation_rate", "callback_reach_rate", "first_response_time", "resolution_time", "resolution_rate",
             "first_contact_resolution", "reopen_rate", "csat", "csat_top2", "nps", "survey_response_rate",
