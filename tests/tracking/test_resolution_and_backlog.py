@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
-import orjson
 import pytest
 
-from schemas.decoding import decode_contact_event
 from schemas.times import format_ms
-from streams.configuration import Configuration
-from streams.tracking.contacts import ContactTracker
-from streams.tracking.scopes import Scope
+from tests.tracking.desk import CONFIGURATION, START_MS, Desk, mail, reply, status
 
-#: 2026-04-01 09:00 UTC; tests say seconds after it.
-START_MS = 1_775_034_000_000
-CONFIGURATION = Configuration.model_validate(
-    {
-        "queues": {
-            "calls": {"channel": "voice", "department": "desk"},
-            "mails": {"channel": "mail", "department": "desk"},
-            "claims": {"channel": "mail"},
-        }
-    }
-)
 #: A survey kind and score, and what it adds beside ``surveys_answered``.
 SCORES = [
     ({"kind": "csat", "score": 4}, {"csat_count": 1, "csat_milli": 4000, "csat_top": 1}),
@@ -40,86 +24,6 @@ SCORES = [
     ({"kind": "nps", "score": 3, "scale": "1-5"}, {}),
     ({"kind": "ces", "score": 5}, {}),
 ]
-
-
-class Desk:
-    """A tracker that is told what happens in a few words."""
-
-    def __init__(self, configuration: Configuration = CONFIGURATION) -> None:
-        self.configuration = configuration
-        self.tracker = ContactTracker(configuration, keep_everything=True)
-        self._numbers = count(1)
-        self._sums: dict[tuple[str, Scope, int], dict[str, int]] = {}
-
-    def tell(self, seconds: float, kind: str, conversation: str = "c", /, **fields: Any) -> Desk:
-        """Take the event of a kind, so many seconds after the start."""
-        at = format_ms(START_MS + round(seconds * 1000))
-        common = {"event_id": f"e{next(self._numbers)}", "occurred_at": at, "received_at": at, "source": "test"}
-        full = kind if "." in kind else f"contact.{kind}"
-        event = decode_contact_event(orjson.dumps({**common, "type": full, "conversation_id": conversation, **fields}))
-        self.tracker.apply(event)
-        return self
-
-    def sums(self, scope: str = "queue:mails", channel: str = "mail", *, kind: str = "pane") -> dict[str, int]:
-        """Return everything booked in a scope, waits left out."""
-        self._settle()
-        total: dict[str, int] = {}
-        for (of_kind, of_scope, _), counts in self._sums.items():
-            if (of_kind, of_scope) == (kind, Scope(scope, channel)):
-                for name, amount in counts.items():
-                    if "_wait_" not in name:
-                        total[name] = total.get(name, 0) + amount
-        return total
-
-    def cohorts(self, field: str, scope: str = "queue:mails", channel: str = "mail") -> dict[int, int]:
-        """Return what was booked of a field by offer, by minutes from the start to its cell."""
-        self._settle()
-        wanted = ("cohort", Scope(scope, channel))
-        return {
-            (start - START_MS) // 60_000: c[field] for (*place, start), c in self._sums.items() if tuple(place) == wanted and field in c
-        }
-
-    def now(self, scope: str = "queue:mails", channel: str = "mail") -> dict[str, Any]:
-        """Return what is pending in a scope, times as seconds after the start."""
-        found = self.tracker.pending(Scope(scope, channel))
-        for name in ("backlog_hours", "replies_overdue", "reply_due_ms"):  # in test_words.py
-            found.pop(name, None)
-        if found.get("backlog_oldest_ms") is not None:
-            found["backlog_oldest_ms"] = (found["backlog_oldest_ms"] - START_MS) / 1000
-        if "callback_due_ms" in found:
-            found["callback_due_ms"] = [(due - START_MS) / 1000 for due in found["callback_due_ms"]]
-        return found
-
-    def restarted(self) -> Desk:
-        """Return a desk that knows only the facts of this one."""
-        other = Desk(self.configuration)
-        other._numbers = self._numbers
-        for name, facts in self.tracker.changed_conversations():
-            if facts is not None:
-                other.tracker.restore_conversation(name, [tuple(fact) for fact in orjson.loads(orjson.dumps(facts))])
-        other.tracker.restored()
-        return other
-
-    def _settle(self) -> None:
-        self.tracker.settle()
-        for key, counts in self.tracker.slices.changes():
-            self._sums[key] = dict(counts or {})
-
-
-def mail(desk: Desk | None = None, conversation: str = "c") -> Desk:
-    """Return a desk where a mail arrived at 0 and was queued at 10."""
-    desk = desk if desk is not None else Desk()
-    return desk.tell(0, "arrived", conversation, channel="mail").tell(10, "queued", conversation, queue="mails")
-
-
-def reply(desk: Desk, seconds: float, **fields: Any) -> Desk:
-    """Let an agent write."""
-    return desk.tell(seconds, "message", author_kind="agent", **fields)
-
-
-def status(desk: Desk, seconds: float, value: str, **fields: Any) -> Desk:
-    """Change the status."""
-    return desk.tell(seconds, "status_changed", status=value, **fields)
 
 
 def part(sums: dict[str, int], *words: str) -> dict[str, int]:

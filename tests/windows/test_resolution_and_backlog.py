@@ -119,7 +119,7 @@ def test_the_backlog_of_all_source_partitions() -> None:
     center = Center().now(0, backlog={"untouched": 2, "on_hold": 1}, backlog_oldest_ms=-3600).now(1, backlog={"untouched": 1})
 
     [record] = center.published(60)
-    record.pop("backlog_by_age")  # told apart in test_pending.py
+    record.pop("backlog_by_age")  # held in test_pending.py
     assert {name: value for name, value in record.items() if name.startswith("backlog_")} == {
         "backlog_untouched": 3,
         "backlog_in_progress": 0,
