@@ -35,6 +35,8 @@ class Judged(NamedTuple):
 def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
     """Return every target with its judgment as of the newest instant that any figure takes in."""
     targets = list(targets)
+    if not targets:
+        return []
     wanted = {(each.scope_kind, each.scope) for each in targets}
     by_scope: dict[tuple[str, str], list[Entry]] = {}
     as_of = store.as_of_ms or 0
