@@ -11,7 +11,7 @@ from streams.serving.store import Store
 from streams.windows.targets import Judgment, Terms, judged, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from streams.serving.store import Entry
     from streams.windows.figures import Figure
@@ -20,6 +20,8 @@ __all__ = ["KEPT_SECONDS", "Judged", "judged_targets", "targets_of"]
 
 #: What all pages ask for is made once in so many seconds.
 KEPT_SECONDS = 2.0
+#: Kind and name of a scope, and a window, None for what is now.
+_Place = tuple[str, str, str | None]
 _AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
 
 
@@ -37,46 +39,44 @@ def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
     targets = list(targets)
     if not targets:
         return []
-    wanted = {(each.scope_kind, each.scope) for each in targets}
-    by_scope: dict[tuple[str, str], list[Entry]] = {}
+    wanted = {_place(each) for each in targets}
+    found: dict[_Place, list[tuple[Entry, NowFigures | WindowFigures]]] = {}
     as_of = store.as_of_ms or 0
     for entry in store.entries():
         record = entry.record
         # A record can be newer than the progress told once a second.
         as_of = max(as_of, entry.as_of_ms or 0)
-        if isinstance(record, NowFigures | WindowFigures) and (record.scope_kind, record.scope) in wanted:
-            by_scope.setdefault((record.scope_kind, record.scope), []).append(entry)
-    return [_judged(store, terms, by_scope.get((terms.scope_kind, terms.scope), ()), as_of) for terms in targets]
+        if isinstance(record, NowFigures | WindowFigures):
+            place = (record.scope_kind, record.scope, record.window if isinstance(record, WindowFigures) else None)
+            if place in wanted:
+                found.setdefault(place, []).append((entry, record))
+    return [_judged(store, terms, found.get(_place(terms), ()), as_of) for terms in targets]
 
 
-def _judged(store: Store, terms: Terms, entries: Iterable[Entry], as_of_ms: int) -> Judged:
-    newest: dict[str | None, Entry] = {}
-    for entry in _of(terms, entries, as_of_ms):
-        assert isinstance(entry.record, NowFigures | WindowFigures)  # noqa: S101 - chosen by the caller, said for the type checker
-        before = newest.get(entry.record.channel)
-        if before is None or (entry.window_end_ms or 0) > (before.window_end_ms or 0):
-            newest[entry.record.channel] = entry
-    found = [(entry, figure) for entry in newest.values() if (figure := _figure(store, terms.kpi, entry)) is not None]
-    figure = together(terms, [figure for _, figure in found])
-    open_ones = [not entry.record.final for entry, _ in found if isinstance(entry.record, WindowFigures)]
-    return Judged(terms, judged(terms, figure, as_of_ms), any(open_ones) if open_ones else None)
+def _place(terms: Terms) -> _Place:
+    return terms.scope_kind, terms.scope, terms.window
 
 
-def _of(terms: Terms, entries: Iterable[Entry], as_of_ms: int) -> Iterator[Entry]:
-    """Yield the records of the target's window that its figure may come from."""
-    kind = None if terms.window is None else kind_of_window(terms.window)
-    for entry in entries:
-        record = entry.record
-        if not isinstance(record, NowFigures | WindowFigures) or (terms.channel is not None and record.channel != terms.channel):
+def _judged(store: Store, terms: Terms, entries: Iterable[tuple[Entry, NowFigures | WindowFigures]], as_of_ms: int) -> Judged:
+    newest: dict[str | None, tuple[int, Figure, bool | None]] = {}
+    for entry, record in entries:
+        if terms.channel not in {None, record.channel} or (isinstance(record, WindowFigures) and not _counts(record, entry, as_of_ms)):
             continue
-        if isinstance(record, NowFigures):
-            if terms.window is None:
-                yield entry
-        elif record.window == terms.window:
-            start, end = parse_time_ms(record.window_start), entry.window_end_ms or 0
-            running, last = start <= as_of_ms < end, end <= as_of_ms < end + (end - start)
-            if kind == "trailing" or (kind == "day" and running) or (kind == "interval" and last):
-                yield entry
+        figure, end = _figure(store, terms.kpi, entry), entry.window_end_ms or 0
+        if figure is not None and (record.channel not in newest or end > newest[record.channel][0]):
+            newest[record.channel] = (end, figure, record.final if isinstance(record, WindowFigures) else None)
+    figure = together(terms, [figure for _, figure, _ in newest.values()])
+    finals = [final for *_, final in newest.values() if final is not None]
+    return Judged(terms, judged(terms, figure, as_of_ms), not all(finals) if finals else None)
+
+
+def _counts(record: WindowFigures, entry: Entry, as_of_ms: int) -> bool:
+    """Say whether a target's figure may come from a window: of days the running one counts, of intervals the one that ended last."""
+    kind = kind_of_window(record.window)
+    if kind == "trailing":
+        return True
+    start, end = parse_time_ms(record.window_start), entry.window_end_ms or 0
+    return start <= as_of_ms < end if kind == "day" else end <= as_of_ms < end + (end - start)
 
 
 def _figure(store: Store, kpi: str, entry: Entry) -> Figure | None:
