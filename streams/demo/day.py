@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -21,6 +21,8 @@ OPEN_HOURS: Final = 5.0
 
 _QUARTER_MS: Final = 15 * 60_000
 _WEST_MOST: Final = 12
+#: Whose clock the times of the exception are on.
+_SITE_OF_EXCEPTION: Final = "Berlin ベルリン"
 
 
 def opening_ms(now_ms: int, open_hours: float = OPEN_HOURS) -> int:
@@ -47,10 +49,20 @@ def configuration_text(opened_ms: int, added: Path | None = None) -> str:
         if "start_date" in target:
             # A third of the way has passed whenever the demo is started.
             target["start_date"], target["due"] = ((opened + timedelta(days=days)).date() for days in (-30, 60))
+    for each in configuration["calendar_exceptions"]:
+        _move_exception(each, opened.astimezone(ZoneInfo(configuration["sites"][_SITE_OF_EXCEPTION]["zone"])))
     if added is not None:
         _add(configuration, yaml.safe_load(added.read_text(encoding="utf-8")) or {})
     text: str = yaml.safe_dump(configuration, allow_unicode=True, sort_keys=False)
     return text
+
+
+def _move_exception(each: dict[str, Any], opened: datetime) -> None:
+    """Have an exception last half an hour, an hour after the opening."""
+    begin, end = ((opened.astimezone(UTC) + timedelta(minutes=minutes)).astimezone(opened.tzinfo) for minutes in (60, 90))
+    each["from"], each["to"] = (local.strftime("%Y-%m-%dT%H:%M") for local in (begin, end))
+    if each["to"] <= each["from"]:  # the night in which the clock is set back
+        del each["to"]
 
 
 def _add(configuration: dict[str, Any], added: dict[str, Any]) -> None:

@@ -53,6 +53,9 @@ class Recount(Protocol):
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
         """Return what goes on at as-of."""
 
+    def age_ms(self, scope: str, since_ms: int, as_of_ms: int) -> int:
+        """Return the age of what is in a backlog since an instant."""
+
     def targets(self) -> dict[tuple[str, str, str, str], dict[str, float | None]]:
         """Return the attainment of targets by KPI, scope, channel (empty: all) and window."""
 
@@ -154,6 +157,7 @@ class _Expected:
 
     def __init__(self, recount: Recount) -> None:
         self._recount = recount
+        self.age_ms = recount.age_ms
         self.as_of_ms = recount.as_of_ms
         self.targets = recount.targets()
         self._windows: dict[tuple[str, str | None, str], dict[str, dict[str, float | None]]] = {}
@@ -235,7 +239,7 @@ def _should(expected: _Expected, served: Served, name_of: Mapping[str, str]) -> 
         return float(now[served.kpi].get(served.label, 0))
     if served.kpi == "backlog_oldest":
         since, as_of = now.get("backlog_oldest_since_ms"), expected.as_of_ms
-        return None if since is None or as_of is None else max(0, as_of - since) / 1000
+        return None if since is None or as_of is None else expected.age_ms(served.scope, since, as_of) / 1000
     value = now.get("longest_wait_seconds" if served.kpi == "longest_wait" else served.kpi)
     return None if value is None else float(value)
 

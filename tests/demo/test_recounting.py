@@ -40,6 +40,9 @@ class FakeRecount:
         full: dict[str, float | None] = {"value": 4, "numerator": 4, "denominator": None, "coverage": None}
         return {"not_offered": {"full": full}} if name == "trailing_15m" else {}
 
+    def age_ms(self, scope: str, since_ms: int, as_of_ms: int) -> int:
+        return as_of_ms - since_ms
+
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
         """See Recount."""
         if channel is None:
