@@ -80,7 +80,6 @@ WANTED: dict[str, tuple[str, str, str | None]] = {
 #: Asked for and not there yet; the list shrinks to nothing.
 MISSING = frozenset(
     {
-        "not_offered",
         "utilization",
         "adherence",
         "shrinkage",
@@ -92,11 +91,6 @@ MISSING = frozenset(
         "contacts_per_hour",
         "handled_per_agent",
         "repeat_contact_rate",
-        "self_service_rate",
-        "containment_rate",
-        "complaints",
-        "complaints_within_day_rate",
-        "contacts_by_category",
         "repeat_customer_rate",
         "lifetime_value",
         "retention_rate",

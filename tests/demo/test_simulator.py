@@ -193,7 +193,7 @@ class TestContacts:
                     assert event["reports"] == ["hold", "wrap_up"]
 
     def test_everything_happens(self, day: list[Emission]) -> None:
-        """A day has of everything: abandons, overflows, transfers, unanswered rings, spam, callbacks, surveys, people who come again."""
+        """A day has of everything: abandons, overflows, transfers, unanswered rings, spam, callbacks, surveys, complaints, bots."""
         kinds = Counter(each.event["type"] for each in day)
         reasons = Counter(each.event.get("reason") for each in day if each.event["type"] == "contact.left_queue")
         outcomes = Counter(each.event.get("outcome") for each in day)
@@ -209,10 +209,14 @@ class TestContacts:
             "contact.work_started",
             "contact.callback_ended",
             "survey.answered",
+            "contact.categorized",
+            "contact.handed_over",
+            "self_service.ended",
         )
         assert min(kinds[kind] for kind in wanted) > 0
         assert min(reasons["abandoned"], reasons["overflow"], outcomes["no_answer"], outcomes["withdrawn"]) > 0
         assert any(each.event.get("status") == "reopened" for each in day)
+        assert any(each.event.get("complaint") for each in day)
         assert max(customers.values()) > 1
 
     def test_callbacks_and_surveys_go_in_order(self, day: list[Emission]) -> None:

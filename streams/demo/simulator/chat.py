@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from streams.demo.simulator.afterwards import Afterwards
     from streams.demo.simulator.floor import Contact, Floor, Person
+    from streams.demo.simulator.topics import Topics
 
 __all__ = ["Chat"]
 
@@ -18,8 +19,9 @@ _ENDED_BY_CUSTOMER: Final = 0.5
 class Chat:
     """Chats from the customer's first message to the end of the wrap-up."""
 
-    def __init__(self, floor: Floor, afterwards: Afterwards) -> None:
+    def __init__(self, floor: Floor, afterwards: Afterwards, topics: Topics) -> None:
         self._floor = floor
+        self._topics = topics
         self._afterwards = afterwards
         self._agenda = floor.agenda
         self._random = floor.random
@@ -78,6 +80,7 @@ class Chat:
         contact.state = "gone"
         contact.person = None
         self._floor.tell(contact, "contact.ended", {"by": "customer" if self._random.random() < _ENDED_BY_CUSTOMER else "agent"})
+        self._topics.name(contact)
         self._afterwards.survey(contact)
         self._floor.tell(contact, "contact.wrap_up_started", {"agent": person.person_id})
         self._floor.occupy(person, contact, "wrap_up")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from streams.demo.simulator.floor import Contact, Floor, Person
+    from streams.demo.simulator.topics import Topics
 
 __all__ = ["Mail"]
 
@@ -18,8 +19,9 @@ _MOST_LEGS: Final = 3
 class Mail:
     """Mails from their arrival to the resolution, and again when the customer writes back."""
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, topics: Topics) -> None:
         self._floor = floor
+        self._topics = topics
         self._agenda = floor.agenda
         self._random = floor.random
 
@@ -55,6 +57,7 @@ class Mail:
         fields = {"author_kind": "agent", "public": True, "automatic": False}
         self._floor.tell(contact, "contact.message", fields)
         self._floor.tell(contact, "contact.work_ended", {"agent": person.person_id})
+        self._topics.name(contact, settled=True)
         self._floor.tell(contact, "contact.status_changed", {"status": "resolved"})
         contact.state = "gone"
         contact.person = None

@@ -14,7 +14,9 @@ from streams.demo.simulator.center import QUEUES, QueuePlan
 from streams.demo.simulator.chat import Chat
 from streams.demo.simulator.emission import SOURCES, Emission, Outbox, heartbeat
 from streams.demo.simulator.floor import Contact, Floor
+from streams.demo.simulator.front import Front
 from streams.demo.simulator.mail import Mail
+from streams.demo.simulator.topics import Topics
 from streams.demo.simulator.voice import Voice
 
 if TYPE_CHECKING:
@@ -68,11 +70,13 @@ class Simulation:
         self._customers: list[str] = []
         self._numbers = dict.fromkeys(("voice", "chat", "mail"), 0)
         afterwards = Afterwards(self._floor, Random(f"{seed} afterwards"))
-        voice, chat, mail = Voice(self._floor, afterwards), Chat(self._floor, afterwards), Mail(self._floor)
+        topics = Topics(self._floor, Random(f"{seed} topics"))
+        voice, chat, mail = Voice(self._floor, afterwards, topics), Chat(self._floor, afterwards, topics), Mail(self._floor, topics)
         self._floor.flows = {"voice": voice, "chat": chat, "mail": mail}
         self._arrivals: dict[MediaChannel, _Arrives] = {"voice": voice, "chat": chat, "mail": mail}
         for queue in QUEUES.values():
             self._plan_arrival(queue)
+        Front(self._floor, chat, Random(f"{seed} front"), self._prefix, start_ms)
         for number, source in enumerate(SOURCES):
             self._agenda.at(start_ms + number * _STAGGER_MS, self._beat, source)
 

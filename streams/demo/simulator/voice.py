@@ -10,6 +10,7 @@ from streams.demo.simulator.center import QUEUES, QueuePlan
 if TYPE_CHECKING:
     from streams.demo.simulator.afterwards import Afterwards
     from streams.demo.simulator.floor import Contact, Floor, Person
+    from streams.demo.simulator.topics import Topics
 
 __all__ = ["Voice"]
 
@@ -28,8 +29,9 @@ _MOST_LEGS: Final = 3
 class Voice:
     """Calls from the first ring in the menu to the end of the wrap-up."""
 
-    def __init__(self, floor: Floor, afterwards: Afterwards) -> None:
+    def __init__(self, floor: Floor, afterwards: Afterwards, topics: Topics) -> None:
         self._floor = floor
+        self._topics = topics
         self._afterwards = afterwards
         self._agenda = floor.agenda
         self._random = floor.random
@@ -153,6 +155,7 @@ class Voice:
         contact.state = "gone"
         by = "customer" if self._random.random() < _ENDED_BY_CUSTOMER else "agent"
         self._floor.tell(contact, "contact.ended", {"by": by})
+        self._topics.name(contact)
         self._afterwards.survey(contact)
         self._wrap_up(contact, person, contact.queue)
 

@@ -1,0 +1,56 @@
+"""What contacts are about: categories by queue, some complaints among them, most of which are settled within minutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from streams.demo.simulator.floor import Contact, Floor
+
+__all__ = ["Topics", "topic_of"]
+
+#: The first word of a queue's name → what is asked there, the most frequent first.
+_TOPICS: Final[dict[str, tuple[str, ...]]] = {
+    "Orders": ("Delivery date 配送日", "Change of order 注文変更", "Stock 在庫"),
+    "Returns": ("Return 返品", "Exchange 交換", "Damaged goods 破損"),
+    "Tariffs": ("Tariff advice 料金相談", "Contract 契約", "Moving house 引越し"),
+    "Outages": ("Power outage 停電", "Meter メーター"),
+    "Shop": ("Delivery date 配送日", "Coupon クーポン", "Return 返品"),
+    "Billing": ("Invoice 請求書", "Payment 支払い", "Refund 返金"),
+}
+_NAMED: Final = 0.85
+_COMPLAINT: Final = 0.05
+_SETTLED: Final = 0.8
+
+
+def topic_of(queue: str, random: Random) -> str:
+    """Return what a contact of a queue is about."""
+    topics = _TOPICS[queue.split(maxsplit=1)[0]]
+    return random.choices(topics, range(len(topics), 0, -1))[0]
+
+
+class Topics:
+    """Names what contacts were about, with dice of its own: it changes nothing on the floor."""
+
+    def __init__(self, floor: Floor, random: Random) -> None:
+        self._floor = floor
+        self._random = random
+
+    def name(self, contact: Contact, *, settled: bool = False) -> None:
+        """Perhaps say what a contact was about that has just been served; ``settled`` says that a complaint needs no more."""
+        random = self._random
+        if random.random() >= _NAMED:
+            return
+        fields: dict[str, Any] = {"category": topic_of(contact.queue.name, random)}
+        complaint = random.random() < _COMPLAINT
+        if complaint:
+            fields["complaint"] = True
+        self._floor.tell(contact, "contact.categorized", fields)
+        if complaint and not settled:
+            self._floor.tell(contact, "contact.status_changed", {"status": "open"})
+            if random.random() < _SETTLED:
+                self._floor.agenda.after(
+                    random.uniform(60, 900), self._floor.tell, contact, "contact.status_changed", {"status": "resolved"}
+                )
