@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streams.engine.stage",
     },
     "streams.explaining": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows", "streams.tracking"},
+    "streams.reconciling": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows"},
     "streams.connectors": {"schemas", "streams.configuration"},
     "streams.serving": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows", "streams.explaining"},
     "streams.demo": {
@@ -51,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 COMPOSERS = {"streams", "streams.commands"}
 
 #: What counts: no frame, no broker, no network, no clock, no chance.
-PURE = ("streams.catalogue", "streams.windows", "streams.tracking", "streams.stages", "streams.explaining")
+PURE = ("streams.catalogue", "streams.windows", "streams.tracking", "streams.stages", "streams.explaining", "streams.reconciling")
 WORLD = {
     "aiohttp",
     "aiokafka",

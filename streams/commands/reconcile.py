@@ -1,0 +1,179 @@
+"""``contact-streams reconcile``: another system's report beside our figures, and the cause of each gap that has one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import orjson
+
+from streams.commands.common import add_log_option, fail, start_logging
+from streams.commands.replay import Read, add_content_options, read_events
+from streams.configuration import Configuration, ConfigurationError, load_configuration
+from streams.connectors.identities import Identities
+from streams.connectors.mapping import MappingError
+from streams.reconciling import GENERIC, LayoutError, ReportError, compared, load_layout, read_report
+from streams.reconciling.causes import CAUSES
+from streams.reconciling.layout import Layout
+from streams.replay import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streams.reconciling.causes import Gap, Record
+
+__all__ = ["add_parser", "run"]
+
+_UNEXPLAINED: Final = 1
+_DAY_SECONDS: Final = 86_400
+_ANSWER_SECONDS: Final = 60
+#: Columns of the table that hold numbers.
+_NUMBERS: Final = frozenset({0, 4, 5, 6})
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser(
+        "reconcile",
+        help="compare another system's report with our figures",
+        description="Compares the intervals of a report (CSV) with ours and names the cause of each gap. Ends with 0 if no gap is left "
+        "unexplained, else with 1.",
+    )
+    parser.add_argument("report", type=Path, metavar="REPORT", help="CSV, a row a queue and interval")
+    parser.add_argument("--layout", type=Path, metavar="YAML", help="what its columns are (default: columns named by KPI ids)")
+    parser.add_argument("--config", type=Path, help="configuration file (YAML), the one that the worker has")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--url", help="a running server; it keeps the intervals of the last two and a half days")
+    where.add_argument("--replay", type=Path, dest="file", metavar="FILE", help="count a file of events; that can show more causes")
+    add_content_options(parser, required=False)
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
+    add_log_option(parser)
+    parser.set_defaults(run=run, log_level="WARNING")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read both, compare, print."""
+    start_logging(args.log_level)
+    try:
+        layout = GENERIC if args.layout is None else load_layout(args.layout)
+        configuration = load_configuration(args.config)
+        rows = read_report(args.report, layout)
+        worlds = _Worlds(args, configuration, layout)
+        records = worlds.records() if args.url is None else asyncio.run(_served(args.url, layout))
+        number, gaps = compared(rows, records, configuration, layout.interval_minutes, worlds)
+    except (LayoutError, ReportError, ConfigurationError, MappingError, ValueError) as error:
+        return fail(error)
+    except aiohttp.ClientError as error:
+        return fail(f"{args.url}: {error}", code=_UNEXPLAINED)
+    except (OSError, TimeoutError) as error:
+        return fail(f"{getattr(error, 'filename', None) or args.file or args.url}: {error!r}", code=_UNEXPLAINED)
+    if args.json:
+        sys.stdout.write(orjson.dumps(_document(number, gaps), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _table(number, gaps))
+    return _UNEXPLAINED if any(gap.cause == "unexplained" for gap in gaps) else 0
+
+
+async def _served(url: str, layout: Layout) -> list[Record]:
+    address = f"{url.rstrip('/')}/api/v1/figures"
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        session.get(address, params={"window": f"interval_{layout.interval_minutes}m"}) as answer,
+    ):
+        if answer.status != 200:  # noqa: PLR2004 - OK
+            message = f"{url} answers {answer.status}"
+            raise ValueError(message)
+        document: dict[str, Any] = await answer.json()
+        return list(document["records"].values())
+
+
+@dataclass(slots=True)
+class _Worlds:
+    """The events of a file counted in several ways; nothing where there is no file."""
+
+    args: argparse.Namespace
+    configuration: Configuration
+    layout: Layout
+    _events: list[Read] = field(default_factory=list)
+
+    def records(self) -> list[Record]:
+        """Return what the events make, by offer and by outcome."""
+        return self._counted(self.configuration)
+
+    def without_exclusions(self) -> Sequence[Record] | None:
+        """Return what would be if nothing had been excluded."""
+        return None if self.args.file is None else self._counted(self.configuration, leave_out="contact.excluded")
+
+    def with_late_events(self) -> Sequence[Record] | None:
+        """Return what would be if everything had come in time."""
+        if self.args.file is None:
+            return None
+        counting = self.configuration.counting.model_copy(update={"grace_seconds": _DAY_SECONDS})
+        return self._counted(self.configuration.model_copy(update={"counting": counting}))
+
+    def _counted(self, configuration: Configuration, leave_out: str | None = None) -> list[Record]:
+        counting = configuration.counting
+        minutes = tuple(sorted({*counting.interval_minutes, self.layout.interval_minutes}))
+        asked = counting.model_copy(update={"interval_minutes": minutes, "attribution": ("offer", "outcome")})
+        replay = Replay(configuration.model_copy(update={"counting": asked}))
+        last_ms = None
+        for occurred_ms, value, kinds, origin in self._read(configuration):
+            last_ms = occurred_ms if last_ms is None else max(last_ms, occurred_ms)
+            if leave_out is None or orjson.loads(value).get("type") != leave_out:
+                for kind in kinds:
+                    replay.add(value, kind, origin=origin)
+        replay.finish(last_ms)
+        return list(replay.latest.values())
+
+    def _read(self, configuration: Configuration) -> Iterator[Read]:
+        if not self._events:
+            identities = Identities(configuration)
+            for occurred_ms, value, kinds, origin in read_events(self.args, []):
+                self._events.append((occurred_ms, identities.of_record(value) if identities else value, kinds, origin))
+        return iter(self._events)
+
+
+# ---- What is printed -----------------------------------------------------------------------------------------------------------------
+
+
+def _document(number: int, gaps: Sequence[Gap]) -> dict[str, Any]:
+    return {
+        "compared": number,
+        "equal": number - sum(gap.line is not None for gap in gaps),
+        "causes": _by_cause(gaps),
+        "gaps": [{**gap._asdict(), "difference": gap.difference} for gap in gaps],
+    }
+
+
+def _by_cause(gaps: Sequence[Gap]) -> dict[str, int]:
+    counts = Counter(gap.cause for gap in gaps)
+    return {cause: counts[cause] for cause in CAUSES if counts[cause]}
+
+
+def _table(number: int, gaps: Sequence[Gap]) -> Iterator[str]:
+    rows = [("line", "queue", "interval", "figure", "ours", "theirs", "difference", "cause")]
+    for gap in gaps:
+        said = gap.cause + (f": {gap.detail}" if gap.detail else "")
+        line = "" if gap.line is None else str(gap.line)
+        figures = (_number(gap.ours), _number(gap.theirs), _number(gap.difference, sign=True))
+        rows.append((line, gap.queue, gap.start, gap.kpi, *figures, said))
+    if gaps:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            placed = zip(range(len(row)), row, widths, strict=True)
+            cells = (cell.rjust(width) if place in _NUMBERS else cell.ljust(width) for place, cell, width in placed)
+            yield "  ".join(cells).rstrip()
+    causes = ", ".join(f"{count} {cause}" for cause, count in _by_cause(gaps).items())
+    equal = number - sum(gap.line is not None for gap in gaps)
+    yield f"{number} figures compared, {equal} equal{f'; gaps: {causes}' if causes else ''}"
+
+
+def _number(value: float | None, *, sign: bool = False) -> str:
+    return "-" if value is None else f"{value:{'+' if sign else ''}.6g}"

@@ -1,0 +1,113 @@
+"""What the columns of a report are: a small YAML file, or the generic layout, whose columns are named by KPI ids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from schemas.base import Channel
+from streams.catalogue import KPI_BY_ID
+from streams.configuration.base import Model, Zone, nearest, refuse
+from streams.configuration.problems import FileError, Problem, read_text
+from streams.configuration.wording import worded
+from streams.configuration.yaml_lines import YamlError, line_of, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["COMPARED", "GENERIC", "Column", "Layout", "LayoutError", "Unit", "load_layout"]
+
+#: What a report's intervals can be compared with: figures about contacts that intervals have.
+COMPARED: Final = tuple(kpi.id for kpi in KPI_BY_ID.values() if kpi.subject == "contacts" and "interval" in kpi.windows)
+
+Unit = Literal["count", "ratio", "percent", "seconds", "minutes", "hms"]
+
+
+class LayoutError(FileError):
+    """The layout cannot be used."""
+
+
+def _known_kpi(name: str) -> str:
+    if name not in COMPARED:
+        message = f"{name!r} is no figure of intervals of contacts{nearest(name, COMPARED)}; permitted: {', '.join(COMPARED)}"
+        raise refuse(message)
+    return name
+
+
+class Column(Model):
+    """What a column holds."""
+
+    kpi: Annotated[str, AfterValidator(_known_kpi)]
+    """An id of [metrics](metrics.md)."""
+    unit: Unit | None = None
+    """How its numbers are written; by default as the KPI's: contacts as count, ratios as ratio or, with a percent sign, percent, times in
+    seconds or, with colons, as hms."""
+
+
+def _kpi_alone(value: Any) -> Any:
+    return {"kpi": value} if isinstance(value, str) else value
+
+
+class Layout(Model):
+    """How a report is written."""
+
+    queue: str = "queue"
+    """The column with the name of the queue."""
+    start: str = "interval_start"
+    """The column with the begin of the interval."""
+    zone: Zone | None = None
+    """The time zone of `start`, where its times have no offset."""
+    zone_column: str | None = "zone"
+    """The column with the time zone, where rows have their own; not needed in the file."""
+    time_format: str | None = None
+    """How `start` is written, as `%Y/%m/%d %H:%M`; by default ISO 8601."""
+    interval_minutes: Literal[5, 15, 30, 60] = 30
+    """The length of its intervals."""
+    channel: Channel | None = None
+    """Of all its rows; needed where a queue has several."""
+    channel_column: str | None = "channel"
+    """The column with the channel, where rows have their own; not needed in the file."""
+    queues: dict[str, str] = Field(default_factory=dict)
+    """What a queue is called there, and here; others have the same name."""
+    kpis: dict[str, Annotated[Column, BeforeValidator(_kpi_alone)]] = Field(default_factory=dict)
+    """Columns with figures; by default those whose names are KPI ids."""
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    """Between two columns."""
+    decimal: Literal[".", ","] = "."
+    """In a number; the other one may stand between thousands."""
+    encoding: Literal["utf-8", "utf-16", "shift_jis", "cp932", "latin-1"] = "utf-8"
+    """Of the file."""
+
+    def column(self, name: str) -> Column | None:
+        """Return what a column of the file holds, None if nothing that is compared."""
+        if self.kpis:
+            return self.kpis.get(name)
+        return Column(kpi=name) if name in COMPARED else None
+
+
+#: Columns ``queue``, ``interval_start``, perhaps ``zone`` and ``channel``, and any KPI id.
+GENERIC: Final = Layout()
+
+
+def load_layout(path: Path) -> Layout:
+    """Return the layout in a file.
+
+    Raises:
+        LayoutError: it is missing, is no YAML, or says something that is not permitted; it names all of that.
+    """
+    try:
+        document = parse(read_text(path, LayoutError))
+    except YamlError as error:
+        raise LayoutError(path, [Problem(error.line, "", error.reason)]) from error
+    problems = [Problem(line, "", reason) for line, reason in document.problems]
+    try:
+        layout = Layout.model_validate({} if document.content is None else document.content)
+    except ValidationError as error:
+        schema = Layout.model_json_schema()
+        for each in error.errors(include_url=False):
+            at, reason = worded(each, schema)
+            problems.append(Problem(line_of(document.root, at), ".".join(map(str, at)), reason))
+    if problems:
+        raise LayoutError(path, problems)
+    return layout

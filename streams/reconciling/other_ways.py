@@ -1,0 +1,70 @@
+"""What other definitions make of the same counts: presets of other systems, other thresholds, other denominators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.configuration.presets import PRESETS
+from streams.configuration.service_level import ServiceLevelDefinition
+from streams.windows.definition_kpis import DECIDED_BY, FLOW_OUT, decided_in, definition_kpis, service_level_parts
+from streams.windows.figures import share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["other_ways"]
+
+#: Values of the keys that decide what a figure means, as far as the sums of every window can say.
+_KEYS: dict[str, tuple[tuple[str, object], ...]] = {
+    "asa": (("asa_denominator", "answered"), ("asa_denominator", "decided")),
+    "aht": tuple(("aht_parts", frozenset(parts)) for parts in (("talk",), ("talk", "hold"), ("talk", "hold", "wrap_up"))),
+    "average_hold": (("hold_denominator", "held"), ("hold_denominator", "handled_known")),
+    "first_contact_resolution": tuple(
+        ("first_contact_resolution", each) for each in ("no_transfer_no_escalation", "reopening_ignored", "of_offered")
+    ),
+}
+
+
+def other_ways(kpi: str, counts: Mapping[str, int], ours: ServiceLevelDefinition) -> Iterator[tuple[str, float | None]]:
+    """Yield what another way of counting is called, and the figure by it."""
+    if kpi == "service_level":
+        yield from _levels(counts, ours)
+    elif kpi in ("answer_rate", "abandon_rate"):
+        part = counts.get("answered" if kpi == "answer_rate" else "abandoned", 0)
+        both = counts.get("answered", 0) + counts.get("abandoned", 0)
+        for whole, number in (("answered + abandoned", both), ("decided", decided_in(counts)), ("offered", counts.get("offered", 0))):
+            yield f"÷ {whole}", share(part, number)
+    elif kpi in _KEYS:
+        for key, value in _KEYS[kpi]:
+            if key in DECIDED_BY[kpi] and getattr(ours, key) != value:
+                figure = definition_kpis(counts, ours.model_copy(update={key: value}))[kpi]
+                said = " + ".join(sorted(value)) if isinstance(value, frozenset) else value
+                yield f"{key}: {said}", figure["value"]
+
+
+def _levels(counts: Mapping[str, int], ours: ServiceLevelDefinition) -> Iterator[tuple[str, float | None]]:
+    for name, values in PRESETS.items():
+        definition = ServiceLevelDefinition(preset=name, threshold_s=ours.threshold_s, short_abandon_s=ours.short_abandon_s)
+        if _can_say(counts, definition):
+            yield f"{name} ({definition.threshold_s:g} s)", share(*service_level_parts(counts, definition))
+            if ours.short_abandon_s is not None and "short_abandon_clock" not in values:
+                every = ServiceLevelDefinition(preset=name, threshold_s=ours.threshold_s)
+                yield f"{name} ({every.threshold_s:g} s, short abandons count)", share(*service_level_parts(counts, every))
+    for edge_ms in _edges(counts):
+        other = ours.model_copy(update={"threshold_s": edge_ms / 1000})
+        if other.threshold_s != ours.threshold_s:
+            yield f"our definition with {other.threshold_s:g} s", share(*service_level_parts(counts, other))
+
+
+def _edges(counts: Mapping[str, int]) -> list[int]:
+    """Return the usual thresholds that the histograms tell apart, whether any wait fell there or not."""
+    usual = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
+    return [1000 * seconds for seconds in usual] if counts.get("offered") else []
+
+
+def _can_say(counts: Mapping[str, int], definition: ServiceLevelDefinition) -> bool:
+    """Say whether the sums have what a definition needs beyond those that every window has."""
+    positive = [reason for reason, treatment in definition.flow_out.items() if treatment == "positive"]
+    return all(
+        not counts.get(FLOW_OUT + reason) or any(field.startswith(f"left_{reason}_wait_le_") for field in counts) for reason in positive
+    ) and (definition.short_ms is None or definition.short_abandon_clock == "queue_enter")
