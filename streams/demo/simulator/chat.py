@@ -43,11 +43,12 @@ class Chat:
         self._floor.occupy(person, contact, "ringing")
         self._agenda.after(self._random.uniform(1.0, 6.0), self._answer, contact, person, contact.step)
 
-    def _say(self, contact: Contact, author: str) -> None:
-        self._floor.tell(contact, "contact.message", {"author_kind": author, "public": True, "automatic": False})
+    def _say(self, contact: Contact, author: str, *, thanks: bool = False) -> None:
+        who = {"agent": contact.person.person_id} if author == "agent" and contact.person is not None else {"thanks": thanks}
+        self._floor.tell(contact, "contact.message", {"author_kind": author, "public": True, "automatic": False, **who})
 
     def _thank(self, contact: Contact, author: str) -> None:
-        self._floor.tell(contact, "contact.message", {"author_kind": author, "public": True, "automatic": False, "thanks": True})
+        self._say(contact, author, thanks=True)
 
     def _give_up(self, contact: Contact) -> None:
         if contact.state != "waiting":

@@ -1,11 +1,15 @@
-"""The life of a mail: receipt, queue, work with its touch time, the reply that counts as the answer; some come back."""
+"""The life of a mail: receipt, sorting, queue, work with its touch time, the reply that counts as the answer; some come back."""
 
 from __future__ import annotations
 
 from math import log
 from typing import TYPE_CHECKING, Final
 
+from streams.demo.simulator.shifts import SHIFTS
+
 if TYPE_CHECKING:
+    from random import Random
+
     from streams.demo.simulator.floor import Contact, Floor, Person
     from streams.demo.simulator.topics import Topics
 
@@ -14,21 +18,31 @@ __all__ = ["Mail"]
 _SPAM: Final = 0.03
 _REOPENED: Final = 0.05
 _MOST_LEGS: Final = 3
+_THANKS: Final = 0.2
+#: Some have to be sorted by hand: until then they are in no queue.
+_SORTED: Final = 0.1
+#: Two people have the same mail open, and both reply.
+_TWICE: Final = 0.03
 
 
 class Mail:
     """Mails from their arrival to the resolution, and again when the customer writes back."""
 
-    def __init__(self, floor: Floor, topics: Topics) -> None:
+    def __init__(self, floor: Floor, topics: Topics, random: Random) -> None:
         self._floor = floor
         self._topics = topics
         self._agenda = floor.agenda
         self._random = floor.random
+        #: Dice of its own for what is said: it changes nothing of how long things take.
+        self._words = random
 
     def arrive(self, contact: Contact) -> None:
         """Put a new mail into its queue and send the receipt."""
-        self._floor.tell(contact, "contact.message", {"author_kind": "customer", "public": True, "automatic": False})
-        self._floor.enter(contact, contact.queue)
+        self._write(contact)
+        if self._words.random() < _SORTED:
+            self._agenda.after(self._words.uniform(60, 600), self._floor.enter, contact, contact.queue)
+        else:
+            self._floor.enter(contact, contact.queue)
         self._floor.tell(contact, "contact.message", {"author_kind": "system", "public": True, "automatic": True})
         if self._random.random() < _SPAM:
             # The filter is quick: taken back much later, a mail would meet figures that are frozen.
@@ -45,6 +59,13 @@ class Mail:
         touch = min(self._random.lognormvariate(log(contact.queue.handling_seconds), contact.queue.handling_spread), 900)
         self._agenda.after(touch, self._reply, contact, person)
 
+    def _write(self, contact: Contact) -> None:
+        thanks = self._words.random() < _THANKS
+        self._floor.tell(contact, "contact.message", {"author_kind": "customer", "public": True, "automatic": False, "thanks": thanks})
+
+    def _answer(self, contact: Contact, agent: str) -> None:
+        self._floor.tell(contact, "contact.message", {"author_kind": "agent", "agent": agent, "public": True, "automatic": False})
+
     def _exclude(self, contact: Contact) -> None:
         if contact.state != "waiting":
             return
@@ -54,8 +75,10 @@ class Mail:
         self._floor.tell(contact, "contact.ended", {"by": "system", "reason": "spam"})
 
     def _reply(self, contact: Contact, person: Person) -> None:
-        fields = {"author_kind": "agent", "public": True, "automatic": False}
-        self._floor.tell(contact, "contact.message", fields)
+        self._answer(contact, person.person_id)
+        if self._words.random() < _TWICE:
+            colleague = f"agent-{person.team.prefix + person.number % len(SHIFTS) + 1}"
+            self._agenda.after(self._words.uniform(5, 120), self._answer, contact, colleague)
         self._floor.tell(contact, "contact.work_ended", {"agent": person.person_id})
         self._topics.name(contact, settled=True)
         self._floor.tell(contact, "contact.status_changed", {"status": "resolved"})
@@ -67,6 +90,6 @@ class Mail:
         self._floor.release(person, contact)
 
     def _reopen(self, contact: Contact) -> None:
-        self._floor.tell(contact, "contact.message", {"author_kind": "customer", "public": True, "automatic": False})
+        self._write(contact)
         self._floor.tell(contact, "contact.status_changed", {"status": "reopened"})
         self._floor.enter(contact, contact.queue)

@@ -70,8 +70,9 @@ class Simulation:
         self._customers: list[str] = []
         self._numbers = dict.fromkeys(("voice", "chat", "mail"), 0)
         afterwards = Afterwards(self._floor, Random(f"{seed} afterwards"))
-        topics = Topics(self._floor, Random(f"{seed} topics"))
-        voice, chat, mail = Voice(self._floor, afterwards, topics), Chat(self._floor, afterwards, topics), Mail(self._floor, topics)
+        topics, of_mail = Topics(self._floor, Random(f"{seed} topics")), Random(f"{seed} mail")
+        voice, chat = Voice(self._floor, afterwards, topics), Chat(self._floor, afterwards, topics)
+        mail = Mail(self._floor, topics, of_mail)
         self._floor.flows = {"voice": voice, "chat": chat, "mail": mail}
         self._arrivals: dict[MediaChannel, _Arrives] = {"voice": voice, "chat": chat, "mail": mail}
         for queue in QUEUES.values():
