@@ -1,0 +1,152 @@
+"""Figures of section 12 of docs/counting.md from sums written by hand: as wholes, by label, and when they are final."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.times import parse_time_ms
+from streams.windows.subject_kpis import figures_by_label, subject_kpis
+from streams.windows.sums import pack, unpack
+from tests.windows.test_rollup import Told
+
+#: Of 8 sessions 6 are decided, 4 of them contained and 3 solved; the category of one is not known.
+SESSIONS = {
+    "sessions": 8,
+    "sessions_decided": 6,
+    "sessions_decided=returns": 4,
+    "sessions_decided=tariff": 1,
+    "sessions_contained": 4,
+    "sessions_contained=returns": 3,
+    "sessions_solved": 3,
+    "sessions_solved=returns": 1,
+    "sessions_solved=tariff": 1,
+}
+
+
+def parts(figure: Any) -> tuple[Any, ...]:
+    """Return value, numerator, denominator and coverage."""
+    return figure["value"], figure["numerator"], figure["denominator"], figure["coverage"]
+
+
+class TestWholes:
+    """Figures over all labels."""
+
+    def test_counts_are_the_sums_of_their_labels(self) -> None:
+        """3 busy and 2 full are 5 not offered; one that has been moved is in its new category alone."""
+        sums = {"not_offered=busy": 3, "not_offered=full": 2, "excluded=spam": 1, "category=returns": 4, "category=a=b: c": 2}
+        kpis = subject_kpis(sums, by_offer=False)
+
+        assert [kpis[kpi]["value"] for kpi in ("not_offered", "excluded", "contacts_by_category", "complaints")] == [5, 1, 6, 0]
+
+    def test_sessions(self) -> None:
+        """4 of 6 contained, 3 of 6 solved; of the cohort of 8, 6 are decided."""
+        cohort, trailing = subject_kpis(SESSIONS, by_offer=True), subject_kpis(SESSIONS, by_offer=False)
+
+        assert parts(cohort["containment_rate"]) == (4 / 6, 4, 6, 6 / 8)
+        assert parts(cohort["self_service_rate"]) == (3 / 6, 3, 6, 6 / 8)
+        assert parts(trailing["containment_rate"]) == (4 / 6, 4, 6, 1)
+        assert parts(subject_kpis({}, by_offer=True)["containment_rate"]) == (None, 0, 0, None)
+
+    def test_complaints(self) -> None:
+        """Of 5 complaints the start of 4 is known, 3 of which were resolved within their day; no such share in trailing windows."""
+        sums = {"complaints": 5, "complaints_dated": 4, "complaints_within_day": 3}
+
+        assert parts(subject_kpis(sums, by_offer=True)["complaints_within_day_rate"]) == (3 / 4, 3, 4, 4 / 5)
+        assert "complaints_within_day_rate" not in subject_kpis(sums, by_offer=False)
+
+
+class TestByLabel:
+    """Figures of single reasons and categories."""
+
+    def test_rates_have_their_parts(self) -> None:
+        """Returns: 3 of 4 contained, 1 of 4 solved; tariff: none of 1, and 1 of 1."""
+        found = figures_by_label(SESSIONS)
+
+        assert {label: parts(each) for label, each in found["containment_rate"].items()} == {
+            "returns": (3 / 4, 3, 4, None),
+            "tariff": (0, 0, 1, None),
+        }
+        assert {label: parts(each)[1:3] for label, each in found["self_service_rate"].items()} == {"returns": (1, 4), "tariff": (1, 1)}
+        assert figures_by_label({"offered": 3}) == {}
+
+    def test_at_most_a_hundred(self) -> None:
+        """Of 103 categories the 100 largest are named, of equals the first by name; three and what is called so are the others."""
+        sums = {f"category=c{number:03}": 1 for number in range(103)} | {"category=z": 9, "category=(other)": 5}
+        found = figures_by_label(sums)["contacts_by_category"]
+
+        assert len(found) == 101
+        # z and c000 to c098 are named; c099 to c102 are four, and five more were called so by their source.
+        assert (found["z"]["value"], "c098" in found, "c099" in found, found["(other)"]["value"]) == (9, True, False, 9)
+        assert sum(figure["value"] or 0 for figure in found.values()) == 103 + 9 + 5
+
+    def test_rates_are_named_by_their_denominators(self) -> None:
+        """A category with many sessions is named, one with more that went well but fewer in all is not."""
+        sums = {f"sessions_decided=c{number:03}": 10 for number in range(100)} | {"sessions_decided=few": 2, "sessions_solved=few": 2}
+        found = figures_by_label(sums)["self_service_rate"]
+
+        assert "few" not in found
+        assert parts(found["(other)"]) == (1, 2, 2, None)
+
+
+class TestRecords:
+    """What roll-up publishes."""
+
+    def interval(self, told: Told) -> dict[str, Any]:
+        """Return the record of the first interval."""
+        (found,) = (record for key, record in told.latest.items() if key.startswith("window|interval_15m|voice|queue:A|"))
+        return dict(found)
+
+    def test_labels_stand_apart_from_counts(self) -> None:
+        """A record has labels under by_label, and none among its counts."""
+        told = Told()
+        told.slice("cohort", 0, {"not_offered=full": 2, "complaints": 1})
+        told.as_of(30)
+        record = self.interval(told)
+
+        assert record["counts"] == {"complaints": 1}
+        assert record["by_label"] == {"not_offered": {"full": {"value": 2, "numerator": 2, "denominator": None, "coverage": None}}}
+
+    # The interval ends at 900 s; grace 120 s and rejoin 60 s later it is 1,080 s.
+    @pytest.mark.parametrize(
+        ("sums", "seconds", "final"),
+        [
+            ({"sessions": 2, "sessions_decided": 1}, 80_000, False),
+            ({"sessions": 2, "sessions_decided": 2}, 1_140, True),
+            ({"complaints": 1}, 86_400 + 1_079, False),
+            ({"complaints": 1}, 86_400 + 1_140, True),
+            ({"category=returns": 1}, 1_140, True),
+        ],
+        ids=["a session open", "all decided", "a complaint's day goes on", "and is over", "a category"],
+    )
+    def test_final(self, sums: dict[str, int], seconds: int, final: bool) -> None:
+        """An interval is final once its sessions are decided and the day of its complaints is over."""
+        told = Told()
+        told.slice("cohort", 0, sums)
+        told.as_of(30)
+        for step in range(3_600, seconds, 3_600):
+            told.as_of(step)
+        told.as_of(seconds)
+
+        assert self.interval(told)["final"] is final
+
+    def test_a_complaint_of_the_evening_is_resolved_the_day_after(self) -> None:
+        """A complaint 23 hours into the day, resolved 23 hours later, is in the day's record 46 hours after its begin."""
+        told = Told(parse_time_ms("2026-06-14T22:00:00Z"))  # midnight in Bonn
+        late = 23 * 3_600
+        told.slice("cohort", late, {"complaints": 1, "complaints_dated": 1})
+        told.as_of(late + 60)
+        told.as_of(late + 23 * 3_600)
+        told.slice("cohort", late, {"complaints": 1, "complaints_dated": 1, "complaints_within_day": 1})
+        told.as_of(late + 23 * 3_600 + 60)
+        days = [record for key, record in told.latest.items() if key.startswith("window|day|voice|queue:A|")]
+
+        assert [parts(day["kpis"]["complaints_within_day_rate"])[:3] for day in days if day["counts"]] == [(1, 1, 1)]
+
+
+def test_packed() -> None:
+    """Labels come out of packed counts as they went in, whatever is in their names."""
+    counts = {"offered": 3, "category=a=b: 料金": 2, "not_offered=busy": 1}
+
+    assert unpack(pack(counts)) == counts
