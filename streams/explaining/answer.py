@@ -15,6 +15,7 @@ from streams.windows.definitions import DefinitionChangedError
 from streams.windows.figures import Figure
 from streams.windows.judging import figures_of
 from streams.windows.rollup import RollUp
+from streams.windows.subject_kpis import is_labelled
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def _wider(found: tuple[int, int, int] | None, share: Share) -> tuple[int, int, 
 
 
 def _differences(mine: Counts, served: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    names = (mine.keys() | served.keys()) - _NOT_OF_CONTACTS
+    # Sums by label are served as figures, which are compared as such.
+    names = {name for name in mine.keys() | served.keys() if not is_labelled(name)} - _NOT_OF_CONTACTS
     return {name: (mine.get(name, 0), served.get(name, 0)) for name in sorted(names) if mine.get(name, 0) != served.get(name, 0)}
 
 

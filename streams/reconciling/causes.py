@@ -71,7 +71,7 @@ class _Ours:
                 continue
             if record["scope_kind"] == "total" and record["channel"] is not None:
                 place = (record["channel"], parse_time_ms(record["window_start"]))
-                self._of_no_queue[place] = _counted(record["counts"], "not_offered")
+                self._of_no_queue[place] = _counted(record, "not_offered")
             elif record["scope_kind"] == "queue":
                 key = (record["scope"], record["channel"], parse_time_ms(record["window_start"]))
                 self.by_key[key] = record
@@ -186,7 +186,7 @@ class _Comparison:
         value, coverage = figure.get("value"), figure.get("coverage")
         counted = KPI_BY_ID[kpi].denominator_unit is None
         more = cell.value - value if counted and value is not None else 0
-        excluded, not_offered = _counted(record["counts"], "excluded"), self._ours.not_offered(key)
+        excluded, not_offered = _counted(record, "excluded"), self._ours.not_offered(key)
         if excluded and more == excluded:
             return "excluded", f"{excluded} excluded in this interval"
         if not_offered and kpi == "offered" and more == not_offered:
@@ -232,8 +232,8 @@ class _Comparison:
         return record is not None and _equal(cell, (record["kpis"].get(kpi) or {}).get("value"))
 
 
-def _counted(counts: Mapping[str, int], what: str) -> int:
-    return sum(amount for field, amount in counts.items() if field.startswith(what))
+def _counted(record: Mapping[str, Any], kpi: str) -> int:
+    return int((record["kpis"].get(kpi) or {}).get("value") or 0)
 
 
 def _equal(cell: Cell, value: float | None) -> bool:

@@ -218,14 +218,14 @@ def test_what_is_wrong_with_a_layout(desk: Desk, layout: str, complaint: str) ->
 def test_from_a_server(desk: Desk) -> None:
     """Without events: what a neighboring interval makes good is attribution, and a late event or an exclusion is told by its count."""
 
-    def record(start: str, end: str, offered: int, **more: Any) -> tuple[bytes, bytes]:
+    def record(start: str, end: str, offered: int, excluded: int = 0, **more: Any) -> tuple[bytes, bytes]:
         times = {"window_start": f"2026-03-02T{start}:00.000Z", "window_end": f"2026-03-02T{end}:00.000Z"}
-        kpis = {"offered": figure(offered, offered), "answered": figure(offered, offered)}
+        kpis = {"offered": figure(offered, offered), "answered": figure(offered, offered), "excluded": figure(excluded, excluded)}
         key, value = window(f"queue:{QUEUE}", name="interval_30m", kpis=kpis, **times, **more)
         return key + start.encode(), value
 
     records = [record("09:00", "09:30", 5), record("09:30", "10:00", 3), record("10:00", "10:30", 4, late_events=2)]
-    records.append(record("10:30", "11:00", 4, counts={"offered": 4, "excluded_spam": 1}))
+    records.append(record("10:30", "11:00", 4, excluded=1))
     rows = ("09:00,UTC,5,4", "09:30,UTC,3,4", "10:00,UTC,6,4", "10:30,UTC,5,4")
 
     async def check() -> list[tuple[str, str, str, str]]:
