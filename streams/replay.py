@@ -206,6 +206,7 @@ class Replay:
                             "start": format_ms(span.start_ms),
                             "end": format_ms(span.end_ms),
                             **figures,
+                            **rollup.dated.otherwise(state, name, span),
                         }
                     )
         return found

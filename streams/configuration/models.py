@@ -65,7 +65,7 @@ class CountingSettings(Model):
     trailing_minutes: Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], Field(strict=False)] = (5, 15, 30, 60)
     """Lengths of the trailing windows."""
     interval_minutes: Annotated[tuple[Literal[5, 15, 30, 60], ...], Field(strict=False)] = (15, 30)
-    """Lengths of the intervals. With 5, days may begin at any 5 minutes, and three times as much is kept."""
+    """Lengths of the intervals; the page draws those of 15. With 5, days may begin at any 5 minutes, and three times as much is kept."""
     attribution: Annotated[tuple[Literal["offer", "outcome"], ...], Field(strict=False)] = ("offer",)
     """By what intervals and days of contacts are: when they were offered, always; with `outcome` also when it happened."""
     closed_retention_seconds: int = Field(default=86_400, ge=0, le=2_592_000)

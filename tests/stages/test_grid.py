@@ -28,6 +28,12 @@ def center(intervals: list[int], *attribution: str) -> Configuration:
     return Configuration.model_validate({"queues": {"A": {}}, "counting": counting})
 
 
+def with_fault(configuration: Configuration) -> Configuration:
+    """Return a center in which a fault is noticed a while after it began, at 07:20, and lasts."""
+    fault = {"name": "fault 障害", "kind": "outage", "from": "2026-06-15T07:20", "queues": ["A"]}
+    return Configuration.model_validate({**configuration.model_dump(by_alias=True, exclude_unset=True), "calendar_exceptions": [fault]})
+
+
 def calls() -> list[Event]:
     """Return a call every 70 seconds for an hour and a half, answered after 130 seconds."""
     return sorted((each for n in range(77) for each in call(f"c{n}", 130, at=70 * n)), key=lambda each: each.received_at)
@@ -92,3 +98,22 @@ def test_by_outcome_from_when_it_was_asked_for(lengths: list[int]) -> None:
     for start, each in said.items():
         whole = start >= -(-changed_ms // (15 * MINUTE_MS)) * 15 * MINUTE_MS
         assert each == ({"kpis": told.by_outcome("queue:A", "voice", "interval_15m", start)} if whole else None)
+
+
+def test_an_exception_that_began_today() -> None:
+    """Written down while it lasts, it marks what was published before it was known too, and the day is served with and without it."""
+    after = with_fault(center([15]))
+    pipeline, events, _ = run(center([15]), after)
+    found = {start: record.get("exceptions") for start, record in intervals(pipeline, "interval_15m").items()}
+
+    assert differences(pipeline.latest, recount(events, after), windows=("trailing_15m", "day", "interval_15m")) == []
+    seven = parse_time_ms(START)
+    assert found == {seven + n * 15 * MINUTE_MS: ["fault 障害"] if n else None for n in range(6)}
+
+
+def test_an_exception_that_was_a_mistake() -> None:
+    """Taken out again, it leaves no mark."""
+    pipeline, events, _ = run(with_fault(center([15])), center([15]))
+
+    assert differences(pipeline.latest, recount(events, center([15])), windows=("trailing_15m", "day", "interval_15m")) == []
+    assert not any("exceptions" in record or "without_exceptions" in record for record in pipeline.latest.values())

@@ -508,3 +508,18 @@ def test_without_rules_nothing_is_looked_at() -> None:
     assert stream.as_of(100) == []
     assert stream.rollup.alerts.idle
     assert all(state.watches == () for state in stream.rollup.scopes.values())
+
+
+def test_a_calendar_exception_that_closes() -> None:
+    """The typhoon closes the queue at 09:02: what fires clears, closed, and nothing fires until it is over, though the figure is as bad."""
+    rule = {**LEVEL, "during": "business_hours"}
+    typhoon = {"name": "Typhoon 台風", "kind": "closed", "from": "2026-06-15T09:02", "to": "2026-06-15T09:10", "queues": ["A"]}
+    watched = Watched(rule)
+    told = configuration(level=rule).model_dump(by_alias=True, exclude_unset=True)
+    watched.alerts = Alerts(Configuration.model_validate({**told, "calendar_exceptions": [typhoon]}))
+    watched.watches = watched.alerts.watches_of("queue:A", "voice")
+
+    seconds = (0, 60, 119, 120, 300, 599, 600, 660)
+    states = [watched.look(second, 0.5) for second in seconds]
+    assert states == ["pending", "firing", "firing", "cleared", "cleared", "cleared", "pending", "firing"]
+    assert [each.cleared_because for each in watched.history if each.state == "cleared"] == ["closed"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import time
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.times import format_ms, parse_time_ms
 from streams.windows.calendar import Calendar
-from streams.windows.slices import CELL_MS, cell_of
+from streams.windows.slices import CELL_MS, GRAIN_MS, cell_of
+from tests.oracle import wall
 
 HOUR_MS = 3_600_000
 ZONES = (
@@ -93,9 +95,62 @@ class TestDay:
         assert calendar.day(span.end_ms).start_ms == span.end_ms
         assert calendar.day(span.start_ms - CELL_MS).end_ms == span.start_ms
 
+    @given(
+        st.sampled_from(ZONES),
+        st.sampled_from(["00:00", "02:30", "05:00", "23:45"]),
+        st.integers(parse_time_ms("2026-01-01T00:00:00Z") // CELL_MS, parse_time_ms("2027-01-01T00:00:00Z") // CELL_MS),
+    )
+    @settings(max_examples=30, deadline=None)
+    def test_as_read_off_the_clock(self, zone: str, day_start: str, cell: int) -> None:
+        """A day is what somebody finds who looks at the clock every minute."""
+        info = ZoneInfo(zone)
+
+        assert Calendar(info, day_start).day(cell * CELL_MS) == wall.day(info, time.fromisoformat(day_start), cell * CELL_MS)
+
+    @pytest.mark.parametrize(
+        ("zone", "day_start", "cell", "start", "end"),
+        [
+            # 02:30 is skipped in Berlin on 29 March: the day begins at 03:00 (01:00 UTC), and the one before it ends there.
+            ("Europe/Berlin", "02:30", "2026-03-29T12:00:00Z", "2026-03-29T01:00", "2026-03-30T00:30"),
+            # It comes twice on 25 October: the day begins the first time (00:30 UTC).
+            ("Europe/Berlin", "02:30", "2026-10-25T12:00:00Z", "2026-10-25T00:30", "2026-10-26T01:30"),
+            # In Beirut midnight itself is skipped on 29 March 2026: 00:00 is 01:00, at 22:00 UTC.
+            ("Asia/Beirut", "00:00", "2026-03-29T12:00:00Z", "2026-03-28T22:00", "2026-03-29T21:00"),
+            # In Havana it comes twice on 1 November 2026: 01:00 at −04:00 is 00:00 at −05:00.
+            ("America/Havana", "00:00", "2026-11-01T12:00:00Z", "2026-11-01T04:00", "2026-11-02T05:00"),
+        ],
+    )
+    def test_a_begin_that_is_skipped_or_comes_twice(self, zone: str, day_start: str, cell: str, start: str, end: str) -> None:
+        """It is the end of the gap, or the first of the two."""
+        assert day(zone, cell, day_start) == (start, end)
+
 
 class TestInterval:
     """Aligned intervals."""
+
+    @given(
+        st.sampled_from(ZONES),
+        st.sampled_from([5, 15, 30, 60]),
+        st.integers(parse_time_ms("2026-01-01T00:00:00Z") // GRAIN_MS, parse_time_ms("2027-01-01T00:00:00Z") // GRAIN_MS),
+    )
+    @settings(deadline=None)
+    def test_as_read_off_the_clock(self, zone: str, minutes: int, cell: int) -> None:
+        """An interval is what somebody finds who looks at the clock every minute."""
+        info = ZoneInfo(zone)
+
+        assert Calendar(info).interval(cell * GRAIN_MS, minutes) == wall.interval(info, cell * GRAIN_MS, minutes)
+
+    @given(
+        st.sampled_from([("Australia/Lord_Howe", "2026-04-04T10:00:00Z"), ("Australia/Lord_Howe", "2026-10-03T10:00:00Z")]),
+        st.integers(0, 120),
+    )
+    def test_none_shares_time_with_another(self, night: tuple[str, str], cell: int) -> None:
+        """Around a change of half an hour every hour begins where the one before it ends."""
+        calendar = Calendar(ZoneInfo(night[0]))
+        span = calendar.interval(parse_time_ms(night[1]) + cell * GRAIN_MS, 60)
+
+        assert calendar.interval(span.end_ms, 60).start_ms == span.end_ms
+        assert calendar.interval(span.start_ms - GRAIN_MS, 60).end_ms == span.start_ms
 
     @pytest.mark.parametrize(
         ("zone", "cell", "minutes", "start"),
