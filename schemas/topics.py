@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from schemas.agent_metrics import AgentFigures
 from schemas.alerts import AlertRecord
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
 from schemas.metrics import MetricRecord
@@ -88,6 +89,7 @@ class Topic:
         return {**config, **self.settings}
 
 
+_AGENT_KEY: Final = "window|NAME|-|agent:PERSON|start_ms"
 _ALERT_KEY: Final = "alert|rule|channel or -|scope_kind:scope"
 _METRIC_KEY: Final = "window|NAME|channel or -|scope_kind:scope[|start_ms]; now|channel or -|scope_kind:scope; progress|partition"
 
@@ -166,6 +168,25 @@ TOPICS: Final[tuple[Topic, ...]] = (
         summary="The latest figures of every scope and window: what a reader starts from.",
         key=_METRIC_KEY,
         model=MetricRecord,
+        partitions=4,
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="agent-metrics.v1",
+        summary="Every revision of the figures of single people, where their site permits them. Give it an access list of its own.",
+        key=_AGENT_KEY,
+        model=AgentFigures,
+        # As queue-panes: each partition is written by the roll-up of the same number.
+        partitions=4,
+        cleanup_policy="delete",
+        # A week, as the events they come from: what is known of single people is kept no longer than it is needed.
+        retention_ms=7 * _DAY_MS,
+    ),
+    Topic(
+        name="agent-metrics-latest.v1",
+        summary="The latest figures of single people, of the last days. Give it an access list of its own.",
+        key=_AGENT_KEY,
+        model=AgentFigures,
         partitions=4,
         cleanup_policy="compact",
     ),

@@ -124,7 +124,7 @@ class Replay:
             "by_definition": self._by_definition(states),
             "teams": self._by_team(states),
             "intervals": self._intervals(states),
-            "now": [self._now(state) for state in states if not state.scope.startswith("team:") or state.now],
+            "now": [self._now(state) for state in states if not state.about_people or state.now],
             "late_events": self._contacts.tracker.late + self._agents.tracker.late,
             "dead_letters": self._dead,
         }

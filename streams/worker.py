@@ -75,6 +75,7 @@ async def create_topics(bootstrap: str, prefix: str = DEFAULT_PREFIX, replicatio
 def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapping[str, StageCounters]) -> list[Flow]:
     """Return what a worker runs: a flow a source topic."""
     panes, latest, alerts_latest = topic("queue-panes.v1"), topic("queue-metrics-latest.v1"), topic("alerts-latest.v1")
+    agents_latest = topic("agent-metrics-latest.v1")
     contacts, agents = topic("contact-events.v1"), topic("agent-events.v1")
 
     def track_topics(source: Topic) -> TrackTopics:
@@ -98,6 +99,8 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
         contact_partitions=contacts.partitions,
         agent_events=agents.full_name(prefix),
         agent_partitions=agents.partitions,
+        agent_metrics=topic("agent-metrics.v1").full_name(prefix),
+        agent_metrics_latest=agents_latest.full_name(prefix),
     )
     return [
         Flow(
@@ -115,7 +118,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
         Flow(
             name="roll-up",
             source=panes.full_name(prefix),
-            restore=(latest.full_name(prefix), alerts_latest.full_name(prefix), panes.full_name(prefix)),
+            restore=tuple(each.full_name(prefix) for each in (latest, agents_latest, alerts_latest, panes)),
             flushes_second=True,
             stage_factory=lambda p: RollUpStage(p, configuration, roll_up, counters["roll-up"]),
         ),

@@ -57,13 +57,13 @@ def _figure(kpi_id: str, select: str, legend: str, **changes: Any) -> Panel:
     return Panel(**(facts | changes))
 
 
-def _figures(title: str, kpi_ids: tuple[str, ...], select: str, **changes: Any) -> Panel:
+def _figures(title: str, kpi_ids: tuple[str, ...], select: str, *, by: str = "channel", **changes: Any) -> Panel:
     """Return one panel with several figures of the same unit."""
     kpis = [KPI_BY_ID[kpi_id] for kpi_id in kpi_ids]
     return Panel(
         title=title,
         description="\n\n".join(f"**{_capitalized(kpi.en)}** ({kpi.ja}): {kpi.meaning_en}" for kpi in kpis),
-        queries=tuple(Query(_of(kpi, select), f"{_capitalized(kpi.en)} {{{{channel}}}}") for kpi in kpis),
+        queries=tuple(Query(_of(kpi, select), f"{_capitalized(kpi.en)} {{{{{by}}}}}") for kpi in kpis),
         unit=_UNITS[kpis[0].unit],
         **changes,
     )
@@ -164,6 +164,7 @@ def _attainment() -> Panel:
 
 def _wallboard() -> dict[str, Any]:
     total, queues = 'scope_kind="total", channel=~"$channel"', 'scope_kind="queue", channel=~"$channel"'
+    teams = 'scope_kind="team"'
     small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
     table_of = ("service_level_live", "waiting", "longest_wait", "asa", "abandon_rate", "offered", "answered")
     columns = [KPI_BY_ID[kpi_id] for kpi_id in table_of]
@@ -211,7 +212,24 @@ def _wallboard() -> dict[str, Any]:
                 "People",
                 [
                     _figure("agents_by_state", 'scope_kind="total"', "{{state}}", kind="bargauge", width=12),
-                    _figure("occupancy", 'scope_kind="team"', "{{scope}}", width=12),
+                    _figure("occupancy", teams, "{{scope}}", width=12),
+                ],
+            ),
+            (
+                "Staff",
+                [
+                    _figures("Scheduled and actual staff", ("staff_scheduled", "staff_actual"), teams, by="scope", width=12),
+                    _figures("Schedule", ("adherence", "shrinkage"), teams, by="scope", width=12, maximum=1),
+                    # Some platforms let people have more contacts than their capacity: by slots it may pass 100 %.
+                    _figures(
+                        "Use of working time",
+                        ("utilization", "utilization_with_idle", "occupancy_slot_weighted"),
+                        teams,
+                        by="scope",
+                        width=12,
+                    ),
+                    _figure("contacts_per_hour", teams, "{{scope}}", width=6, decimals=1),
+                    _figure("cost_per_contact", teams, "{{scope}}", width=6),
                 ],
             ),
         ],

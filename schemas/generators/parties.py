@@ -36,6 +36,8 @@ PARTIES: Final[dict[str, Parties]] = {
     "queue-panes.v1": _STATE,
     "queue-metrics.v1": _METRICS,
     "queue-metrics-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
+    "agent-metrics.v1": _METRICS,
+    "agent-metrics-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
     "alerts.v1": Parties(("worker",), ("serve", "other programs")),
     "alerts-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
     "contact-events-dead-letters.v1": _DEAD,

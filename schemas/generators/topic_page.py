@@ -50,10 +50,14 @@ keeps the last value of each key, and goes on reading. `examples/latest_table/` 
 | trailing window | `window\\|trailing_15m\\|voice\\|queue:sales` |
 | interval, day | `window\\|interval_15m\\|voice\\|queue:sales\\|1775034000000`, the last part being its start in milliseconds |
 | figures about people | the same with `-` in place of the channel: `window\\|day\\|-\\|team:north\\|1775001600000` |
+| single people, in `agent-metrics-latest.v1` | `window\\|day\\|-\\|agent:anna\\|1775001600000` |
 | now | `now\\|voice\\|queue:sales` |
 | progress | `progress\\|0`, with the partition of queue-panes |
 
 `queue-metrics.v1` has the same records with every revision, for those who store history.
+
+Figures of single people are in `agent-metrics.v1` and `agent-metrics-latest.v1` alone: of those whose site permits them
+([counting](counting.md), section 13), and of nobody unless the configuration says so.
 """
 
 

@@ -8,6 +8,7 @@ from streams.catalogue.entries.messages import MESSAGES, PENDING
 from streams.catalogue.entries.now import NOW
 from streams.catalogue.entries.opinions import OPINIONS
 from streams.catalogue.entries.people import PEOPLE
+from streams.catalogue.entries.staff import STAFF
 from streams.catalogue.entries.subjects import SUBJECTS
 from streams.catalogue.entries.targets import TARGETS
 from streams.catalogue.entries.waiting import WAITING
@@ -28,7 +29,7 @@ __all__ = [
     "window_label",
 ]
 
-KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *MESSAGES, *OPINIONS, *SUBJECTS, *PEOPLE, *NOW, *PENDING, *TARGETS)
+KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *MESSAGES, *OPINIONS, *SUBJECTS, *PEOPLE, *STAFF, *NOW, *PENDING, *TARGETS)
 
 KPI_BY_ID: dict[str, Kpi] = {kpi.id: kpi for kpi in KPIS}
 

@@ -24,7 +24,9 @@ __all__ = [
 ]
 
 #: A score is a mean of survey answers on their own scale; a count is a plain number, such as round trips a contact.
-Unit = Literal["contacts", "seconds", "ratio", "agents", "offers", "score", "count", "1/h", "currency", "customers", "messages", "sessions"]
+Unit = Literal[
+    "contacts", "seconds", "ratio", "agents", "offers", "score", "count", "1/h", "hours", "currency", "customers", "messages", "sessions"
+]
 #: Which way is good; none where neither is, or where the target is a band.
 Direction = Literal["up", "down", "none"]
 Part = Literal["value", "numerator", "denominator", "coverage"]

@@ -165,6 +165,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "no": ("no", "いいえ"),
     "unit.contacts": ("contacts", "件"),
     "unit.seconds": ("seconds", "秒"),
+    "unit.hours": ("hours", "時間"),
     "unit.ratio": ("ratio", "割合"),
     "unit.agents": ("agents", "人"),
     "unit.offers": ("offers", "回"),

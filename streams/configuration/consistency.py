@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.configuration.base import nearest
 from streams.configuration.calendar_exceptions import exception_problems
+from streams.configuration.costs import cost_problems
 from streams.configuration.definition_problems import definition_problems
 from streams.configuration.hours import hours_problems
 
@@ -50,6 +51,8 @@ def inconsistencies(content: Any) -> Iterator[Inconsistency]:
     for at, reason, other in exception_problems(whole):
         yield Inconsistency(at, reason, other)
     yield from _day_starts(whole)
+    for at, reason, other in cost_problems(whole):
+        yield Inconsistency(at, reason, other)
     yield from _identities(_keys(whole.get("people")))
     for where, reason, elsewhere in definition_problems(whole):
         yield Inconsistency(where, reason, elsewhere)

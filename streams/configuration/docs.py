@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.configuration.alerts import AlertRule
 from streams.configuration.calendar_exceptions import CalendarException
+from streams.configuration.costs import Costs, TeamCosts
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.definitions import DefinitionVersion
 from streams.configuration.hours import Hours
@@ -43,6 +44,8 @@ MODELS: Final[tuple[type[Model], ...]] = (
     ServiceLevelDefinition,
     DefinitionVersion,
     Team,
+    Costs,
+    TeamCosts,
     Person,
     CalendarException,
     CountingSettings,

@@ -13,6 +13,7 @@ from streams.configuration.alerts import AlertRule, wrong_rules
 from streams.configuration.base import Model, Name, Zone, refuse
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
+from streams.configuration.costs import Costs
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.definitions import Choice, DefinitionName, Versions
 from streams.configuration.places import Person, Queue, Site, Team
@@ -107,6 +108,10 @@ class Configuration(Model):
     """By axis, what a platform's own states mean; over the defaults of [counting](counting.md) section 6."""
     calendar_exceptions: Annotated[tuple[CalendarException, ...], Field(strict=False)] = ()
     """What disturbs the calendar, such as a typhoon or an outage, from an instant on: figures are marked, and served without it too."""
+    planned_activities: dict[str, Literal["work", "not_work"]] = Field(default_factory=dict)
+    """What planned activities are; by default `work`, `available` and `on_queue` are work, and all others are not."""
+    costs: Costs | None = None
+    """What people's time costs, for the cost per contact; without it there is none."""
     counting: CountingSettings = CountingSettings()
     """How long is waited for what, and which windows there are."""
     alerts: dict[Name, AlertRule] = Field(default_factory=dict)
@@ -131,3 +136,16 @@ class Configuration(Model):
         """Return the zone of a site, or the default zone."""
         found = self.sites.get(site) if site is not None else None
         return ZoneInfo(found.zone if found else self.default_zone)
+
+    def place_of_person(self, name: str) -> tuple[str | None, str | None]:
+        """Return the team and the site that `people` give somebody; the site is the team's where the person has none."""
+        person = self.people.get(name)
+        if person is None:
+            return None, None
+        team = self.teams.get(person.team) if person.team is not None else None
+        return person.team, person.site or (team.site if team else None)
+
+    def is_individual(self, name: str) -> bool:
+        """Say whether figures of this one person are kept."""
+        site = self.place_of_person(name)[1]
+        return site is not None and site in self.sites and self.sites[site].individual_figures

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from schemas.base import Channel
 from streams.configuration.base import PERMITTED, Model, Name, Zone, number_as_text
+from streams.configuration.costs import TeamCosts
 from streams.configuration.definitions import Choice
 from streams.configuration.hours import Hours
 from streams.configuration.service_level import ServiceLevelDefinition
@@ -31,6 +32,8 @@ class Site(Hours):
     """The time zone of its wall clock."""
     day_start: Annotated[str, Field(pattern=_BEGIN)] = "00:00"
     """When its day begins, local time."""
+    individual_figures: bool = False
+    """Whether figures of single people are kept, for the `people` placed here: into the topics of agents alone."""
 
 
 class Queue(Hours):
@@ -66,6 +69,8 @@ class Team(Model):
     """One of `sites`."""
     business: Name | None = None
     """The business whose figures its people count in."""
+    costs: TeamCosts | None = None
+    """What differs from `costs` for this team."""
     sources: Sources = ()
     """The `source` names in its people's events. While one is silent the page marks its figures; without a list, while any is."""
 

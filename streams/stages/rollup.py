@@ -36,6 +36,8 @@ class RollUpTopics(NamedTuple):
     contact_partitions: int
     agent_events: str
     agent_partitions: int
+    agent_metrics: str = "agent-metrics"
+    agent_metrics_latest: str = "agent-metrics-latest"
 
 
 def configured_scopes(configuration: Configuration) -> set[tuple[str, str | None]]:
@@ -82,7 +84,7 @@ class RollUpStage:
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Read the panes there are, or what was published last."""
-        if topic == self._topics.latest:
+        if topic in {self._topics.latest, self._topics.agent_metrics_latest}:
             try:
                 for key, value in rows:
                     self.rollup.restore_published(key.decode(), orjson.loads(value))
@@ -108,12 +110,13 @@ class RollUpStage:
         topics, partition = self._topics, self._partition
         for key, record in self.rollup.collect():
             name = key.encode()
+            history, latest = (topics.agent_metrics, topics.agent_metrics_latest) if _is_of_agent(key) else (topics.metrics, topics.latest)
             if record is None:
-                outputs.append(Output(topics.latest, partition, name, None))
+                outputs.append(Output(latest, partition, name, None))
                 continue
             value = encode(record)
-            outputs.append(Output(topics.metrics, partition, name, value))
-            outputs.append(Output(topics.latest, partition, name, value))
+            outputs.append(Output(history, partition, name, value))
+            outputs.append(Output(latest, partition, name, value))
         for change in self.rollup.alerts.changes():
             name = change.key.encode()
             told = None if change.record is None else encode(change.record.model_dump())
@@ -121,3 +124,9 @@ class RollUpStage:
                 outputs.append(Output(topics.alerts, partition, name, told))
             outputs.append(Output(topics.alerts_latest, partition, name, told))
         return Flush([], outputs)
+
+
+def _is_of_agent(key: str) -> bool:
+    """Say whether a record is about a single person: it goes to the topics of agents and nowhere else."""
+    kind, *parts = key.split("|", 3)
+    return kind == "window" and parts[1] == "-" and parts[2].startswith("agent:")

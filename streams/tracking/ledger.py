@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from streams.windows.sums import Counts
 
-__all__ = ["STANDARD_EDGES_MS", "Ledger", "Waits"]
+__all__ = ["STANDARD_EDGES_MS", "Ledger", "Rates", "Waits"]
+
+#: What a millisecond adds: (field, amount).
+Rates = tuple[tuple[str, int], ...]
 
 #: Upper edges of the wait histograms beside the configured thresholds, in milliseconds.
 STANDARD_EDGES_MS = tuple(1000 * s for s in (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600, 14400, 86400))
@@ -66,13 +69,23 @@ class Ledger:
             outcome[field] = outcome.get(field, 0) + amount
             offer[field] = offer.get(field, 0) + amount
 
-    def book_time(self, target: int, start_ms: int, end_ms: int, field: str, sign: int) -> None:
-        """Spread the time from start to end over the panes it falls in, by outcome."""
+    def count(self, target: int, at_ms: int, field: str) -> None:
+        """Add one to the pane of ``at_ms`` alone: figures about people are never by offer."""
+        key = (target, at_ms - at_ms % PANE_MS)
+        counts = self.by_outcome.get(key)
+        if counts is None:
+            counts = self.by_outcome[key] = {}
+        counts[field] = counts.get(field, 0) + 1
+
+    def book_time(self, target: int, start_ms: int, end_ms: int, rates: Rates, sign: int) -> None:
+        """Spread the time from start to end over the panes it falls in, by outcome, each millisecond at these rates."""
         while start_ms < end_ms:
             pane = start_ms - start_ms % PANE_MS
             until = min(end_ms, pane + PANE_MS)
             counts = self.by_outcome.setdefault((target, pane), {})
-            counts[field] = counts.get(field, 0) + sign * (until - start_ms)
+            length = sign * (until - start_ms)
+            for field, rate in rates:
+                counts[field] = counts.get(field, 0) + rate * length
             start_ms = until
 
     def add(self, other: Ledger, sign: int = 1) -> None:

@@ -17,12 +17,16 @@ __all__ = ["Leg", "book_apart", "book_leg", "end_leg", "entry_in", "leg_of"]
 class Leg:
     """An agent's share of a conversation."""
 
-    __slots__ = ("agent", "channel", "ended", "held_at", "hold_known", "hold_ms", "offered", "started", "talk_ms", "targets", "wrap_at")
+    __slots__ = (
+        "agent", "channel", "ended", "held_at", "hold_known", "hold_ms", "offered", "people", "started", "talk_ms", "targets", "wrap_at",
+    )  # fmt: skip
 
     def __init__(
-        self, agent: str | None, channel: str, started: int, offered: int | None, targets: QueueTargets, *, hold_known: bool
+        self, agent: str | None, channel: str, started: int, offered: int | None, targets: QueueTargets, people: int, *, hold_known: bool
     ) -> None:
         self.agent = agent
+        #: the group in which the agent's contacts count
+        self.people = people
         self.channel = channel
         self.started = started
         self.offered = offered
@@ -70,6 +74,7 @@ def end_leg(c: Conversation, at: int, ledger: Ledger, *, lost: bool = False) -> 
         if leg.hold_ms > 0:
             counts.append("held_count")
     book_leg(c, leg, at, counts, sums, ledger)
+    ledger.count(leg.people, at, "handled")
 
 
 def leg_of(c: Conversation, agent: str | None) -> Leg | None:

@@ -22,6 +22,11 @@ class Scope(NamedTuple):
     scope: str
     channel: str | None
 
+    @property
+    def is_individual(self) -> bool:
+        """Whether it is a single person's."""
+        return self.channel is None and self.scope.startswith("agent:")
+
 
 class QueueTargets(NamedTuple):
     """The numbers under which a queue and channel is booked."""
@@ -66,7 +71,8 @@ class Targets:
         self._numbers: dict[Scope, int] = {}
         self._queues: dict[tuple[str, str], QueueTargets] = {}
         self._outside: dict[tuple[str | None, str], int] = {}
-        self._people: dict[tuple[str | None, str | None], int] = {}
+        self._people: dict[tuple[str | None, str | None, str | None], int] = {}
+        self._agents: dict[str | None, int] = {}
         #: number → the scopes booked under it
         self.scopes: list[tuple[Scope, ...]] = []
         #: number of a group → the definition that judges in larger scopes what is booked under it, if it is not theirs
@@ -96,11 +102,11 @@ class Targets:
         definitions = definitions_of(self._configuration, *place)
         default = definitions_of(self._configuration, None, place[1])
         judged = definitions.first if definitions.own and definitions.first != default.first else None
-        everything, larger = self._group(scopes), tuple(numbers[1:])
+        everything, larger = self.group(scopes), tuple(numbers[1:])
         waiting, beyond = larger, everything
         if judged is not None:
-            waiting = tuple(self._group([scope]) for scope in scopes[1:])
-            beyond = self._group(scopes[1:])
+            waiting = tuple(self.group([scope]) for scope in scopes[1:])
+            beyond = self.group(scopes[1:])
             self.judged.update(dict.fromkeys((everything, *waiting), judged))
         versions = definitions.versions[definitions.first]
         response = tuple((each.from_ms if index else None, each.first_response == "queued") for index, each in enumerate(versions))
@@ -120,7 +126,7 @@ class Targets:
         found = self._outside.get((site, channel))
         if found is None:
             names = [TOTAL] if site is None else [f"site:{site}", TOTAL]
-            found = self._outside[site, channel] = self._group([Scope(name, channel) for name in names])
+            found = self._outside[site, channel] = self.group([Scope(name, channel) for name in names])
         return found
 
     def site_of(self, queue: str) -> str | None:
@@ -128,16 +134,31 @@ class Targets:
         entry = self._configuration.queues.get(queue)
         return entry.site if entry else None
 
-    def of_person(self, team: str | None, site: str | None) -> int:
-        """Return the group of a person in a team at a site."""
-        found = self._people.get((team, site))
+    def of_person(self, team: str | None, site: str | None, name: str | None = None) -> int:
+        """Return the group of a person in a team at a site; with a name, of one whose own figures are kept."""
+        found = self._people.get((team, site, name))
         if found is None:
-            entry = self._configuration.teams.get(team) if team is not None else None
-            business = entry.business if entry else None
-            pairs = (("team", team), ("site", site), ("business", business), ("total", "all"))
-            found = self._group([Scope(f"{kind}:{name}", None) for kind, name in pairs if name is not None])
-            self._people[team, site] = found
+            scopes = self.scopes_of_people(team, site)
+            found = self.group(scopes if name is None else [Scope(f"agent:{name}", None), *scopes])
+            self._people[team, site, name] = found
         return found
+
+    def of_agent(self, name: str | None) -> int:
+        """Return the group in which the contacts of an agent count: of one who is not among the configured people, the total alone."""
+        found = self._agents.get(name)
+        if found is None:
+            configuration = self._configuration
+            if name is None or name not in configuration.people:
+                return self.number(Scope(TOTAL, None))
+            found = self.of_person(*configuration.place_of_person(name), name if configuration.is_individual(name) else None)
+            self._agents[name] = found
+        return found
+
+    def scopes_of_people(self, team: str | None, site: str | None) -> list[Scope]:
+        """Return the scopes of a team at a site, the total last."""
+        entry = self._configuration.teams.get(team) if team is not None else None
+        pairs = (("team", team), ("site", site), ("business", entry.business if entry else None), ("total", "all"))
+        return [Scope(f"{kind}:{name}", None) for kind, name in pairs if name is not None]
 
     def place_of(self, team: str | None, site: str | None) -> tuple[str | None, str | None]:
         """Return a team and a site: where none is known, the team's."""
@@ -155,10 +176,11 @@ class Targets:
         """Return the number under which a single scope is booked."""
         found = self._numbers.get(scope)
         if found is None:
-            found = self._numbers[scope] = self._group([scope])
+            found = self._numbers[scope] = self.group([scope])
         return found
 
-    def _group(self, scopes: list[Scope]) -> int:
+    def group(self, scopes: list[Scope]) -> int:
+        """Return a number under which these scopes are booked together."""
         number = len(self.scopes)
         self.scopes.append(tuple(scopes))
         for scope in scopes:

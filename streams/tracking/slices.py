@@ -48,10 +48,11 @@ class Slices:
         for (target, pane), counts in ledger.by_outcome.items():
             cell = cell_of(pane, cell_ms)
             for scope in scopes_of[target]:
-                self._add(PANE, scope, pane, counts)
                 # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
                 if both_ways or scope.channel is None:
                     self._add(CELL, scope, cell, counts)
+                if not scope.is_individual:  # which have no trailing windows
+                    self._add(PANE, scope, pane, counts)
         for (target, grain), counts in ledger.by_offer.items():
             cell = cell_of(grain, cell_ms)
             for scope in scopes_of[target]:

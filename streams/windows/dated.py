@@ -70,15 +70,21 @@ class Dated:
             left = {
                 start: counts
                 for start, counts in state.cells.items()
-                if span.start_ms <= start < span.end_ms and not any(each.touches(start, self._end(start)) for each in touching)
+                if span.start_ms <= start < span.end_ms and not any(each.touches(start, start + self.length_of(start)) for each in touching)
             }
             sums = self.sums(left, span)
-            told["without_exceptions"] = _beside(state, sums, span, by_offer=True)
+            left_ms = sum(
+                self._cell_ms
+                for start in range(span.start_ms, span.end_ms, self._cell_ms)
+                if not any(each.touches(start, start + self._cell_ms) for each in touching)
+            )
+            told["without_exceptions"] = _beside(state, sums, span, by_offer=True, length_ms=left_ms)
         return told
 
-    def _end(self, cell_ms: int) -> int:
-        return cell_ms + (CELL_MS if cell_ms < self._fine_from and cell_ms % CELL_MS == 0 else self._cell_ms)
+    def length_of(self, cell_ms: int) -> int:
+        """Return how long a cell is."""
+        return CELL_MS if cell_ms < self._fine_from and cell_ms % CELL_MS == 0 else self._cell_ms
 
 
-def _beside(state: ScopeState, sums: Counts, span: Span, *, by_offer: bool) -> dict[str, Any]:
-    return {"kpis": figures_of(state, sums, span.start_ms, by_offer=by_offer)["kpis"]}
+def _beside(state: ScopeState, sums: Counts, span: Span, *, by_offer: bool, length_ms: int | None = None) -> dict[str, Any]:
+    return {"kpis": figures_of(state, sums, span.start_ms, by_offer=by_offer, length_ms=length_ms)["kpis"]}

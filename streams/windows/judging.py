@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.windows.definition_kpis import DECIDED_BY, definition_kpis, level_kpis, service_level_parts
 from streams.windows.kpis import contact_kpis, people_kpis
+from streams.windows.people_kpis import StaffTerms
 
 if TYPE_CHECKING:
     from streams.windows.scope_state import ScopeState
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["figures_of"]
 
 
-def figures_of(state: ScopeState, sums: Counts, start_ms: int, *, by_offer: bool, live_at: int | None = None) -> dict[str, Any]:
+def figures_of(
+    state: ScopeState, sums: Counts, start_ms: int, *, by_offer: bool, live_at: int | None = None, length_ms: int | None = None
+) -> dict[str, Any]:
     """Return the KPIs of a window, what they are judged by, and what other definitions give.
 
     Args:
@@ -27,9 +30,12 @@ def figures_of(state: ScopeState, sums: Counts, start_ms: int, *, by_offer: bool
         by_offer: from contacts offered in the window, and not from those decided in it.
 
         live_at: as-of, for trailing windows: who waits counts in the live service level.
+
+        length_ms: how long the window is; None for a whole input.
     """
     if state.about_people:
-        return {"definitions": {}, "kpis": dict(people_kpis(sums))}
+        terms = StaffTerms(length_ms, state.fixed_per_hour, state.is_individual)
+        return {"definitions": {}, "kpis": dict(people_kpis(sums, terms))}
     definitions = state.definitions
     first = definitions.first(start_ms)
     level, level_label = definitions.judge(sums, start_ms)

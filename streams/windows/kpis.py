@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streams.windows.definition_kpis import decided_in, definition_kpis, level_kpis, service_level_parts
 from streams.windows.figures import count, flow, mean, ratio, share
 from streams.windows.message_kpis import message_kpis
+from streams.windows.people_kpis import STAFF, staff_kpis
 from streams.windows.subject_kpis import subject_kpis
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from streams.configuration.models import ServiceLevelDefinition
     from streams.windows.figures import Figure
+    from streams.windows.people_kpis import StaffTerms
 
 __all__ = ["NEVER_ABANDONED", "contact_kpis", "people_kpis", "service_level_parts"]
 
@@ -89,9 +91,10 @@ def _matter_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     }
 
 
-def people_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
+def people_kpis(sums: Mapping[str, int], terms: StaffTerms = STAFF) -> dict[str, Figure]:
     """Return the figures about people of one window."""
     busy = sums.get("handling_ms", 0) + sums.get("wrap_up_ms", 0)
     known = busy + sums.get("idle_ms", 0)
     coverage = share(known, known + sums.get("available_ms", 0))
-    return {"occupancy": {"value": share(busy, known), "numerator": busy / 1000, "denominator": known / 1000, "coverage": coverage}}
+    occupancy: Figure = {"value": share(busy, known), "numerator": busy / 1000, "denominator": known / 1000, "coverage": coverage}
+    return {"occupancy": occupancy, **staff_kpis(sums, terms)}

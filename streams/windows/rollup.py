@@ -16,6 +16,7 @@ from streams.windows.pending import has_replies
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import PANE_MS, pane_of
+from streams.windows.staffed import add_staffed, fixed_cost
 from streams.windows.subject_kpis import figures_by_label, is_labelled, sessions_open, settles_later_ms
 from streams.windows.sums import Counts, add_counts
 
@@ -72,6 +73,8 @@ class RollUp:
         self.as_of: int | None = None
         self.complete_through: int | None = None
         self._people_hi: int | None = None
+        #: keys of people whose figures are kept no more
+        self._withdrawn: list[str] = []
         self._completed_to: int | None = None
 
     # --- taking in
@@ -85,6 +88,8 @@ class RollUp:
         kind, channel_name, topic, partition, start, scope = key.split("|", 5)
         origin = (topic, int(partition))
         channel = None if channel_name == "-" else channel_name
+        if self._is_withheld(channel, scope):
+            return
         if kind == "progress":
             if value is not None:
                 self._progress[origin] = value
@@ -111,6 +116,9 @@ class RollUp:
             parts.drop(start, origin)  # The source gave it up: it is older than any window that is still served.
             return
         difference = parts.change(start, origin, value["counts"])
+        if state.fixed_per_hour and state.about_people:
+            before = state.trailing.panes if is_pane else state.cells
+            add_staffed(difference, before.get(start, {}), PANE_MS if is_pane else self.dated.length_of(start))
         if is_pane:
             state.trailing_changed |= state.trailing.change(start, difference)
         elif not self._given_up(start):
@@ -125,14 +133,20 @@ class RollUp:
         state = self.scopes.get((scope, channel))
         if state is None:
             definitions = ScopeDefinitions(self._definitions, scope, channel)
-            watches = self.alerts.watches_of(scope, channel)
-            state = ScopeState(scope, channel, self._calendar_of(scope), definitions, tuple(self._lengths), watches)
+            individual = channel is None and scope.startswith("agent:")
+            watches = () if individual else self.alerts.watches_of(scope, channel)
+            fixed = fixed_cost(self._configuration, scope) if channel is None else None
+            state = ScopeState(scope, channel, self._calendar_of(scope), definitions, tuple(self._lengths), watches, fixed)
             self.scopes[scope, channel] = state
             state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
             if scope.startswith("queue:"):
                 state.business = self._business.get(scope.removeprefix("queue:"))
             state.replies = has_replies(self._configuration, scope, channel)
         return state
+
+    def _is_withheld(self, channel: str | None, scope: str) -> bool:
+        """Say whether a scope is that of a single person whose figures are not kept."""
+        return channel is None and scope.startswith("agent:") and not self._configuration.is_individual(scope.removeprefix("agent:"))
 
     def _calendar_of(self, scope: str) -> Calendar:
         configuration = self._configuration
@@ -144,6 +158,8 @@ class RollUp:
         elif kind == "team":
             team = configuration.teams.get(name)
             site = team.site if team else None
+        elif kind == "agent":
+            site = configuration.place_of_person(name)[1]
         of_site = configuration.sites.get(site) if site is not None else None
         zone, day_start = configuration.zone_of_site(site), of_site.day_start if of_site else "00:00"
         return self._calendars.setdefault((zone.key, day_start), Calendar(zone, day_start))
@@ -154,6 +170,9 @@ class RollUp:
         Raises:
             DefinitionChangedError: it is a version of a definition that is configured with another content.
         """
+        if self._is_withheld(record.get("channel"), f"{record.get('scope_kind')}:{record.get('scope')}"):
+            self._withdrawn.append(key)
+            return
         if record["kind"] == "definition":
             self._definitions.restore(record)
         self._published.restore(key, record)
@@ -162,6 +181,8 @@ class RollUp:
 
     def collect(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yield key and record of everything that changed since the last call; None gives a key up."""
+        yield from ((key, None) for key in self._withdrawn)
+        self._withdrawn = []
         before = self.as_of
         self._take_progress()
         if self.as_of is None:
@@ -175,6 +196,9 @@ class RollUp:
         look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
         changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
         for state in self.scopes.values():
+            if state.is_individual:
+                yield from self._publish_changed_cells(state)
+                continue
             if changing and not state.about_people:
                 state.trailing_changed = state.now_changed = True
             looks = self._progress_changed or state.now_changed or state.trailing_changed
@@ -253,9 +277,10 @@ class RollUp:
         record = {"kind": "now", **self._stamp(state), **state.now_figures(self.as_of or 0)}
         return f"now|{state.channel or '-'}|{state.scope}", record
 
-    def figures(self, state: ScopeState, sums: Counts, start_ms: int, *, trailing: bool) -> dict[str, Any]:
-        """Return the KPIs of a scope from the sums of a window, with what they are judged by."""
-        return figures_of(state, sums, start_ms, by_offer=not trailing, live_at=(self.as_of or 0) if trailing else None)
+    def figures(self, state: ScopeState, sums: Counts, start_ms: int, *, trailing: bool, length_ms: int | None = None) -> dict[str, Any]:
+        """Return the KPIs of a scope from the sums of a window, with what they are judged by; a whole input has no length."""
+        live_at = (self.as_of or 0) if trailing else None
+        return figures_of(state, sums, start_ms, by_offer=not trailing, live_at=live_at, length_ms=length_ms)
 
     def _window_record(self, state: ScopeState, name: str, span: Span, sums: Counts) -> tuple[str, dict[str, Any]]:
         trailing = name.startswith("trailing")
@@ -267,8 +292,8 @@ class RollUp:
             "window_end": format_ms(span.end_ms),
             "final": not trailing and self._is_final(state, span, sums),
             "late_events": sums.get("late_events", 0),
-            **self.figures(state, sums, span.start_ms, trailing=trailing),
-            "by_label": {} if state.about_people else figures_by_label(sums),
+            **self.figures(state, sums, span.start_ms, trailing=trailing, length_ms=span.end_ms - span.start_ms),
+            **({} if state.is_individual else {"by_label": {} if state.about_people else figures_by_label(sums)}),
             "counts": {field: number for field, number in sorted(sums.items()) if not is_labelled(field)},
         }
         key = state.window_key(name)

@@ -37,11 +37,14 @@ class ScopeState:
         definitions: ScopeDefinitions,
         lengths_ms: tuple[int, ...],
         watches: tuple[Watch, ...] = (),
+        fixed_per_hour: int | None = None,
     ) -> None:
         self.scope = scope
         self.channel = channel
         self.calendar = calendar
         self.definitions = definitions
+        #: what it costs beside its people, in hundredths an hour; None without costs
+        self.fixed_per_hour = fixed_per_hour
         #: the alert rules that look at it
         self.watches = watches
         #: whether customers are to have replies in some time
@@ -67,6 +70,11 @@ class ScopeState:
     def about_people(self) -> bool:
         """Whether the figures are about people and not contacts."""
         return self.channel is None
+
+    @property
+    def is_individual(self) -> bool:
+        """Whether the figures are about a single person, and not for everybody."""
+        return self.channel is None and self.scope.startswith("agent:")
 
     def window_key(self, name: str) -> str:
         """Return the key of a window's record; an interval's and a day's goes on with the start."""

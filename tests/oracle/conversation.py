@@ -38,6 +38,7 @@ from schemas.times import seconds_to_ms, to_ms
 from tests.oracle import subjects
 from tests.oracle.definitions import chosen_for
 from tests.oracle.messages import Correspondence, is_customers, is_reply
+from tests.oracle.places import scopes_of_agent
 from tests.oracle.wall import open_ms
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Contribution:
     """One figure's growth: in which scope and channel, of what, how much, and when by outcome and by offer."""
 
     scope: str
-    channel: str
+    channel: str | None
+    """None for what counts for people."""
     what: str
     amount: int
     outcome_ms: int
@@ -611,6 +613,12 @@ class _Telling:
             if leg.hold > 0:
                 counts.append("held_count")
         self.book_leg(leg, leg.queue, at, sums, counts)
+        self.book_agent(leg.agent, at)
+
+    def book_agent(self, agent: str | None, at: int) -> None:
+        """Count a contact as handled by its agent: section 13."""
+        for scope in scopes_of_agent(agent, self.configuration):
+            self.contributions.append(Contribution(scope, None, "handled", 1, at, at))
 
     def resume_at_end(self, at: int) -> None:
         if self.leg is not None and self.leg.held_since is not None:
@@ -867,6 +875,7 @@ class _Telling:
                 counts += ["talk_count", "handle_count"]
                 self.touches = []
             self.book_leg(leg, leg.queue, at, sums, counts)
+            self.book_agent(leg.agent, at)
         for each in self.legs:
             each.wrapped = True
         self.work_since = {}

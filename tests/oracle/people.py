@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from schemas.agent import AgentModel, AgentSkillsChanged, AgentStateChanged, SchedulePlanned
 from schemas.times import to_ms
 from tests.oracle.conversation import is_late
+from tests.oracle.places import has_own_figures, scopes_of_place, team_and_site
+from tests.oracle.staff import Moment, Slots, Span, reported, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +70,7 @@ class PersonVerdict:
     """All that one person comes to; the last stretch is what holds now."""
 
     stretches: list[Stretch] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     late: list[AgentModel] = field(default_factory=list)
 
 
@@ -99,13 +102,8 @@ def _category(axes: dict[str, str]) -> str | None:
 
 
 def _scopes(person: str, team: str | None, site: str | None, configuration: Configuration) -> tuple[str, ...]:
-    known = configuration.people.get(person)
-    team = team or (known.team if known else None)
-    of_team = configuration.teams.get(team) if team is not None else None
-    site = site or (known.site if known else None) or (of_team.site if of_team else None)
-    business = of_team.business if of_team else None
-    named = (("team", team), ("site", site), ("business", business))
-    return (*(f"{kind}:{name}" for kind, name in named if name is not None), "total:all")
+    scopes = scopes_of_place(*team_and_site(person, team, site, configuration), configuration)
+    return (f"agent:{person}", *scopes) if has_own_figures(person, configuration) else scopes
 
 
 def follow(deliveries: Iterable[AgentModel], configuration: Configuration, through_ms: int | None = None) -> PersonVerdict:
@@ -126,9 +124,12 @@ def follow(deliveries: Iterable[AgentModel], configuration: Configuration, throu
     axes: dict[str, str] = {}
     team: str | None = None
     site: str | None = None
-    for event, following in zip(ordered, [*ordered[1:], None], strict=True):
+    slots: Slots = {}
+    moments: list[Moment] = []
+    for event, following in zip(ordered, [*ordered[1:], None][: len(ordered)], strict=True):
         if isinstance(event, AgentStateChanged):
             axes[event.axis] = _category_of_state(event.axis, event.state, configuration)
+            slots = reported(slots, event)
         if isinstance(event, AgentStateChanged | AgentSkillsChanged):
             team = event.team or team
             site = event.site or site
@@ -143,9 +144,23 @@ def follow(deliveries: Iterable[AgentModel], configuration: Configuration, throu
         verdict.stretches.append(Stretch(scopes, category, to_ms(event.occurred_at), min(ends, default=None)))
         if following is None and goes_stale and through_ms is not None and silent_from < through_ms:
             verdict.stretches.append(Stretch(scopes, "stale", silent_from, None))
+        moments.append(Moment(to_ms(event.occurred_at), category, team, site, _taken_together(slots)))
+        if goes_stale:
+            moments.append(Moment(silent_from, None, team, site))
+        moments.append(Moment(forgotten_from))
+        next_at = None if following is None else to_ms(following.occurred_at)
+        moments = [each for each in moments if next_at is None or each.at_ms < next_at]
         gone_at = through_ms if following is None else to_ms(following.occurred_at)
         if gone_at is not None and forgotten_from < gone_at:
-            axes, team, site = {}, None, None
+            axes, team, site, slots = {}, None, None, {}
             if following is None:
                 verdict.stretches.append(Stretch((), None, forgotten_from, None))
+    plans = [event for event in facts.values() if isinstance(event, SchedulePlanned)]
+    if facts:
+        verdict.spans = spans_of(next(iter(facts.values())).person_id, moments, plans, configuration)
     return verdict
+
+
+def _taken_together(slots: Slots) -> tuple[int, int] | None:
+    known = [each for each in slots.values() if {"capacity", "in_use"} <= each.keys()]
+    return (sum(each["capacity"] for each in known), sum(each["in_use"] for each in known)) if known else None

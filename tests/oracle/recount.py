@@ -18,6 +18,8 @@ from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, Sta
 from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
 from tests.oracle.people import BOOKED, Stretch, follow
+from tests.oracle.places import team_and_site
+from tests.oracle.staff import Span, fixed_an_hour, staff_figures
 from tests.oracle.targets import attainments
 
 if TYPE_CHECKING:
@@ -114,6 +116,7 @@ def recount(
     for of_person in agents.values():
         person = follow(of_person, configuration, told._people_through())
         told.stretches += person.stretches
+        told.spans += person.spans
         told.late_people += len(person.late)
         told.people_now += person.stretches[-1:]
     return told
@@ -129,6 +132,7 @@ class Recount:
     contributions: list[Contribution] = field(default_factory=list)
     standing: list[Standing] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     people_now: list[Stretch] = field(default_factory=list)
     late_contacts: Counter[str | None] = field(default_factory=Counter)
     """Late contact events by the queue that they name."""
@@ -140,10 +144,15 @@ class Recount:
     # ---- figures
 
     def scopes(self) -> list[tuple[str, str | None]]:
-        """Return all pairs of scope and channel of which anything is known; the channel is None for people."""
+        """Return all pairs of scope and channel of which anything is known, but single people; the channel is None for people."""
+        return [pair for pair in self.all_scopes() if pair[1] is not None or not pair[0].startswith("agent:")]
+
+    def all_scopes(self) -> list[tuple[str, str | None]]:
+        """Return all pairs of scope and channel of which anything is known, those of single people too."""
         found: set[tuple[str, str | None]] = {(each.scope, each.channel) for each in self.contributions}
         found |= {(each.scope, each.channel) for each in self.standing}
         found |= {(scope, None) for each in self.stretches if each.category is not None for scope in each.scopes}
+        found |= {(scope, None) for each in self.spans for scope in each.scopes}
         return sorted(found, key=lambda pair: (pair[0], pair[1] or ""))
 
     def window(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, Figure]:
@@ -151,7 +160,8 @@ class Recount:
         low, high = self.bounds(scope, channel, name, start_ms)
         by_offer = not name.startswith("trailing_")
         if channel is None:
-            return occupancy(self._people_time(scope, low, high))
+            slice_ms = PANE_MS if name.startswith("trailing_") else self._cell_ms
+            return self._people_kpis(scope, [(low, high)], slice_ms, None if name == "all" else high - low)
         at = self._judged_at(name, low)
         return contact_kpis(
             self._chosen(scope, channel, low, high, by_offer=by_offer),
@@ -233,8 +243,8 @@ class Recount:
 
     def totals(self) -> dict[str, Figure]:
         """Return the KPIs of ``total:all`` over its channels for the whole input; handling times are null where channels would be mixed."""
-        chosen = [each for each in self.contributions if each.scope == "total:all"]
-        channels = sorted({each.channel for each in chosen} | {each.channel for each in self.standing})
+        chosen = [each for each in self.contributions if each.scope == "total:all" and each.channel is not None]
+        channels = sorted({each.channel or "" for each in chosen} | {each.channel for each in self.standing})
         at = self.as_of_ms or 0
         first = self._definition("total:all", channels[0] if channels else None, at)
         judge = lambda each: self._judge("total:all", each.queue, each.channel, at)[1]  # noqa: E731
@@ -301,11 +311,11 @@ class Recount:
     def without_exceptions(self, scope: str, channel: str | None, start_ms: int | None = None) -> dict[str, Figure]:
         """Return the KPIs of a day without its cells that an exception touches."""
         low, high = self.bounds(scope, channel, "day", start_ms)
-        cell_ms = (5 if 5 in self.configuration.counting.interval_minutes else 15) * MINUTE_MS
+        cell_ms = self._cell_ms
         exceptional = self._exceptional(scope, channel)
         cells = [c for c in range(low, high, cell_ms) if not any(_touches(each, c, c + cell_ms) for each in exceptional)]
         if channel is None:
-            return occupancy(sum((self._people_time(scope, cell, cell + cell_ms) for cell in cells), Counter()))
+            return self._people_kpis(scope, [(cell, cell + cell_ms) for cell in cells], cell_ms, cell_ms * len(cells))
         offered = self._chosen(scope, channel, low, high, by_offer=True)
         chosen = [each for each in offered if each.offer_ms // cell_ms * cell_ms in set(cells)]
         judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
@@ -374,6 +384,8 @@ class Recount:
             site = self.configuration.queues[name].site if name in self.configuration.queues else None
         elif kind == "team":
             site = self.configuration.teams[name].site if name in self.configuration.teams else None
+        elif kind == "agent":
+            site = team_and_site(name, None, None, self.configuration)[1]
         place = self.configuration.sites.get(site) if site is not None else None
         return self.configuration.zone_of_site(site), time.fromisoformat(place.day_start if place else "00:00")
 
@@ -407,6 +419,32 @@ class Recount:
             if scope in each.scopes and each.category in BOOKED:
                 time_ms[each.category] += each.within(low, min(high, self._people_through()))
         return time_ms
+
+    def _people_kpis(self, scope: str, parts: list[tuple[int, int]], slice_ms: int, length_ms: int | None) -> dict[str, Figure]:
+        """Return the KPIs of people of some stretches of time together, of which whole slices are staffed."""
+        time_ms: Counter[str] = Counter()
+        handled, staffed = 0, set()
+        worked = [each for each in self.stretches if scope in each.scopes and each.category in BOOKED]
+        for low, high in parts:
+            until = min(high, self._people_through())
+            time_ms.update(self._people_time(scope, low, high))
+            for span in self.spans:
+                if scope in span.scopes:
+                    time_ms[span.what] += span.within(low, until)
+            for each in self.contributions:
+                if (each.scope, each.channel, each.what) == (scope, None, "handled") and low <= each.outcome_ms < high:
+                    handled += each.amount
+            for stretch in worked:
+                if stretch.within(low, until):
+                    end = until if stretch.end_ms is None else min(until, stretch.end_ms)
+                    staffed |= set(range(max(stretch.start_ms, low) // slice_ms, -(-end // slice_ms)))
+        fixed, individual = fixed_an_hour(scope, self.configuration), scope.startswith("agent:")
+        figures = staff_figures(time_ms, handled, length_ms, fixed, slice_ms * len(staffed), individual=individual)
+        return occupancy(time_ms) | figures
+
+    @property
+    def _cell_ms(self) -> int:
+        return MINUTE_MS * (5 if 5 in self.configuration.counting.interval_minutes else 15)
 
     def _waits(self, scope: str, channel: str) -> list[tuple[int, str | None]]:
         as_of = self.as_of_ms or 0

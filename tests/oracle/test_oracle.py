@@ -427,7 +427,7 @@ class TestHandling:
         assert parts(kpis["att"]) == (360, 360, 1, 1)  # 300 s by ann, 60 s by bo
         assert parts(kpis["average_hold"]) == (None, 0, 0, 0)
         assert parts(kpis["abandon_rate"]) == (None, None, None, None)
-        assert told.scopes() == [("department:help", "mail"), ("queue:A", "mail"), ("total:all", "mail")]
+        assert told.scopes() == [("department:help", "mail"), ("queue:A", "mail"), ("total:all", None), ("total:all", "mail")]
 
     def test_mail_without_work(self) -> None:
         """Without reported work the talk of a mail is unknown, not zero."""

@@ -69,6 +69,8 @@ QUEUES = ("sales", "support", "care", "mailbox", "chats", "tickets", "unlisted")
 VOICE = ("sales", "support", "care", "unlisted")
 WRITTEN = ("mailbox", "tickets", "care")
 AGENTS = ("ann", "bo", "cy")
+#: Those who tell of themselves; two of them handle contacts, too.
+PEOPLE = ("p0", "ann", "p2", "p3", "bo", "p1")
 
 #: The first two send heartbeats, the third never does, so that it is taken as complete a few seconds ago.
 SOURCES = ("switch", "desk", "log")
@@ -85,8 +87,9 @@ WRAPS_S = (0.0, 1.001, 15.5, 42.0)
 DUES_MS = (None, None, -60_000, 0, 1, 90_000, 600_000, 30 * 3_600_000, 30 * 3_600_000)
 
 #: How long after all else a survey is answered; the longest only in some worlds, since nothing is left in the windows of now then.
+#: A few of them together stay within the 36 hours for which a day is revised.
 SURVEYED_MS = (0, 0, 1, 20_000, 60_001, 310_000)
-SURVEYED_LONG_AFTER_MS = (*SURVEYED_MS, 3_600_000, 9 * 3_600_000)
+SURVEYED_LONG_AFTER_MS = (*SURVEYED_MS, 3_600_000, 3 * 3_600_000)
 
 STATUSES = ("new", "open", "waiting_on_customer", "on_hold", "resolved", "closed", "reopened")
 WAITING_ON = (None, None, "customer", "agent", "third_party")
@@ -593,6 +596,19 @@ STATES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
 }
 
 
+#: What is said of slots, mostly nothing: in parts, of all channels, beyond what is believed.
+SLOTS: tuple[dict[str, Any], ...] = (
+    *({},) * 5,
+    {"capacity": 3, "in_use": 1, "channel": "chat"},
+    {"in_use": 2, "channel": "chat"},
+    {"capacity": 1, "in_use": 1, "channel": "voice"},
+    {"capacity": 4, "in_use": 5},
+    {"in_use": 0},
+    {"capacity": 1_001, "in_use": 1_000, "channel": "mail"},
+)
+ACTIVITIES = ("work", "Work", "On Queue", "break", "training", "Back-Office", "available")
+
+
 def _person(pick: Pick, name: str, start_ms: int, end_ms: int) -> list[AgentModel]:
     axes = STATES[pick(tuple(STATES))]
     source = pick(SOURCES)
@@ -609,17 +625,20 @@ def _person(pick: Pick, name: str, start_ms: int, end_ms: int) -> list[AgentMode
             "sequence": pick((None, None, 0, 3)),
             "person_id": name,
         }
-        kind = pick(("state",) * 12 + ("skills", "alive", "plan"))
+        kind = pick(("state",) * 12 + ("skills", "alive", "plan", "plan"))
         if kind == "state":
             axis, states = pick(axes)
             team = pick((*(None,) * 6, "red", "blue", "nobody knows"))
-            events.append(AgentStateChanged(**common, axis=axis, state=pick(states), team=team))  # type: ignore[arg-type]
+            slots = pick(SLOTS)
+            events.append(AgentStateChanged(**common, axis=axis, state=pick(states), team=team, **slots))  # type: ignore[arg-type]
         elif kind == "skills":
             events.append(AgentSkillsChanged(**common, queues=("sales",), team=pick((None, "blue"))))
         elif kind == "alive":
             events.append(AgentHeartbeat(**common))
         else:
-            events.append(SchedulePlanned(**common, activity="work", start=from_ms(at_ms), end=from_ms(at_ms + MINUTE_MS)))
+            begins = at_ms + pick((0, 0, -90_000, 1, 10_000, 200_000))
+            until = from_ms(begins + pick((0, 9_999, MINUTE_MS, 5 * MINUTE_MS, 20 * MINUTE_MS, 40 * 3_600_000)))
+            events.append(SchedulePlanned(**common, activity=pick(ACTIVITIES), start=from_ms(begins), end=until))
         at_ms += pick((0, 1, 2_500, 10_000, 10_001, 45_000, 60_000, 333_333))
     return events
 
@@ -663,6 +682,8 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
     """Return a configuration for the queues and people of these worlds, with settings that differ from world to world."""
     strict = {"threshold_s": 60, "boundary": "lt"}
     default = pick((None, None, ["standard"], ["standard", "system"], {"voice": ["strict", "standard"], "mail": ["system"]}))
+    costs = pick((None, {"currency": "EUR", "hourly": 21.5}, {"currency": "JPY", "hourly": 2400}))
+    own_costs = costs and pick((None, {"hourly": 30, "fixed_per_hour": 7}, {"currency": costs["currency"], "fixed_per_hour": 0.01}))
     return Configuration.model_validate(
         {
             "default_zone": pick(("UTC", "Asia/Tokyo", "Asia/Kathmandu", "America/New_York")),
@@ -674,7 +695,10 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
             },
             "definitions": _definitions(pick, start_ms),
             "default_definitions": default,
-            "sites": {"berlin": {"zone": "Europe/Berlin"}, "tokyo": {"zone": "Asia/Tokyo", "day_start": pick(("00:00", "06:30"))}},
+            "sites": {
+                "berlin": {"zone": "Europe/Berlin", "individual_figures": pick((True, False))},
+                "tokyo": {"zone": "Asia/Tokyo", "day_start": pick(("00:00", "06:30")), "individual_figures": pick((True, False))},
+            },
             "queues": {
                 "sales": {
                     "channel": "voice",
@@ -710,8 +734,20 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
                 },
                 "tickets": {"channel": "ticket", "reply_target_seconds": pick(REPLY_TARGETS_S)},
             },
-            "teams": {"red": {"site": "berlin", "business": "acme"}, "blue": {"site": "tokyo"}, "green": {"business": "best"}},
-            "people": {"p0": {"team": "red"}, "p1": {"team": "green", "site": "tokyo"}, "p2": {"site": "berlin"}},
+            "costs": costs,
+            "planned_activities": {"back office": "work", "available": pick(("work", "not_work"))},
+            "teams": {
+                "red": {"site": "berlin", "business": "acme", "costs": own_costs},
+                "blue": {"site": "tokyo"},
+                "green": {"business": "best", "costs": costs and {"fixed_per_hour": 12.25}},
+            },
+            "people": {
+                "p0": {"team": "red"},
+                "p1": {"team": "green", "site": "tokyo"},
+                "p2": {"site": "berlin"},
+                "ann": {"team": "red"},
+                "bo": {"team": "blue", "site": pick((None, "berlin"))},
+            },
             "agent_state_map": {"presence": {"Training": "ready"}, "activity": {"paperwork": "wrap_up"}},
             # Nothing that these worlds tell of is forgotten.
             "counting": {
@@ -786,7 +822,7 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
         at_ms += pick((0, 1_000, 12_345, 60_000, 200_000))
     end_ms = max([start_ms + 10 * MINUTE_MS, *(to_ms(each.occurred_at) + 1 for each in events)])
     for number in range(people):
-        events += _person(pick, f"p{number}", start_ms, end_ms)
+        events += _person(pick, PEOPLE[number] if number < len(PEOPLE) else f"p{number}", start_ms, end_ms)
     for number in range(pick((0, 0, 1, 4))):
         events.append(_snapshot(pick, number, events, start_ms, end_ms))
     if late:

@@ -11,7 +11,7 @@ from schemas.times import format_ms, parse_time_ms
 from tests.oracle.conversation import PANE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tests.oracle.recount import Recount
 
@@ -24,12 +24,21 @@ CELL_MS = 300_000
 DEFAULT = (*TRAILING, "day", "interval_15m", "interval_30m")
 
 
-def differences(latest: Mapping[str, dict[str, Any]], told: Recount, *, windows: tuple[str, ...] = DEFAULT) -> list[str]:
+def differences(
+    latest: Mapping[str, dict[str, Any]],
+    told: Recount,
+    *,
+    windows: tuple[str, ...] = DEFAULT,
+    agents: Mapping[str, dict[str, Any]] | None = None,
+) -> list[str]:
     """Return one line a figure that is not exactly the oracle's; the records are those of the latest topic, by key.
 
     Every interval and day is compared, the past ones too; what is served where the oracle has counted nothing must say nothing.
+    With the records of single people they are compared too, and none of them may be among the others.
     """
-    found: list[str] = []
+    found = [f"{key} is about a single person" for key in latest if "|agent:" in key]
+    latest = {**latest, **(agents or {})}
+    places = told.scopes() if agents is None else told.all_scopes()
     served: dict[Place, dict[tuple[str, int | None], str]] = defaultdict(dict)
     for key in latest:
         kind, *parts = key.split("|")
@@ -38,10 +47,12 @@ def differences(latest: Mapping[str, dict[str, Any]], told: Recount, *, windows:
             served[place][parts[0], int(parts[3]) if len(parts) > 3 else None] = key
         elif kind == "now":
             served.setdefault((parts[1], None if parts[0] == "-" else parts[0]), {})
-    for (scope, channel), part in _parts(told, served):
+    for (scope, channel), part in _parts(told, {*places, *served}):
         path = f"{channel or '-'}|{scope}"
         expected_windows: dict[tuple[str, int | None], str] = {}
         for name in windows:
+            if name.startswith("trailing_") and _is_individual(scope, channel):
+                continue
             if name.startswith("trailing_"):
                 expected_windows[name, None] = f"window|{name}|{path}"
                 continue
@@ -53,37 +64,51 @@ def differences(latest: Mapping[str, dict[str, Any]], told: Recount, *, windows:
         further = {window: key for window, key in served[scope, channel].items() if window[0] in windows}
         for (name, start), key in {**expected_windows, **further}.items():
             found += _window(key, latest.get(key), part, (scope, channel), name, start)
-        found += _now(f"now|{path}", latest, part, scope, channel)
+        if not _is_individual(scope, channel):  # of whom nothing is served now
+            found += _now(f"now|{path}", latest, part, scope, channel)
     return found
 
 
-def _parts(told: Recount, served: Mapping[Place, object]) -> Iterator[tuple[Place, Recount]]:
-    """Yield every place that is served or known, each with the recount of that place alone: it has less to add up."""
+def _parts(told: Recount, places: Iterable[Place]) -> Iterator[tuple[Place, Recount]]:
+    """Yield every place, each with the recount of that place alone: it has less to add up."""
     contributions, standing = defaultdict(list), defaultdict(list)
     for each in told.contributions:
         contributions[each.scope, each.channel].append(each)
     for stands in told.standing:
         standing[stands.scope, stands.channel].append(stands)
-    for place in sorted({*told.scopes(), *served}, key=str):
+    for place in sorted(places, key=str):
         scope, channel = place
         if channel is None:
             stretches = [each for each in told.stretches if scope in each.scopes]
             people = [each for each in told.people_now if scope in each.scopes]
-            yield place, replace(told, contributions=[], standing=[], stretches=stretches, people_now=people)
+            spans = [each for each in told.spans if scope in each.scopes]
+            handled = contributions[place]
+            yield place, replace(told, contributions=handled, standing=[], stretches=stretches, spans=spans, people_now=people)
         else:
             yield (
                 place,
-                replace(told, contributions=contributions[scope, channel], standing=standing[scope, channel], stretches=[], people_now=[]),
+                replace(
+                    told,
+                    contributions=contributions[scope, channel],
+                    standing=standing[scope, channel],
+                    stretches=[],
+                    spans=[],
+                    people_now=[],
+                ),
             )
+
+
+def _is_individual(scope: str, channel: str | None) -> bool:
+    return channel is None and scope.startswith("agent:")
 
 
 def _cells(told: Recount) -> set[int]:
     """Return the starts of all cells in which anything may have been booked."""
     through = (told.complete_through_ms or 0) // PANE_MS * PANE_MS
     cells = {each.offer_ms // CELL_MS for each in told.contributions}
-    for each in told.stretches:
-        end = min(through if each.end_ms is None else each.end_ms, through)
-        cells.update(range(each.start_ms // CELL_MS, -(-end // CELL_MS)))
+    known = [(each.start_ms, through if each.end_ms is None else each.end_ms) for each in told.stretches]
+    for start, until in known + [(each.start_ms, each.end_ms) for each in told.spans]:
+        cells.update(range(start // CELL_MS, -(-min(until, through) // CELL_MS)))
     return {cell * CELL_MS for cell in cells}
 
 

@@ -38,6 +38,8 @@ class MemoryPipeline:
         self._latest: dict[bytes, bytes] = {}
         self.dead: list[Any] = []
         self.restarts = 0
+        #: the same of single people, in topics of their own
+        self._agents_latest: dict[bytes, bytes] = {}
         #: what has fired and cleared, and where each alert stands
         self.alerts: list[dict[str, Any]] = []
         self.alerts_latest: dict[str, dict[str, Any]] = {}
@@ -95,6 +97,11 @@ class MemoryPipeline:
         """The compacted metric topic."""
         return {key.decode(): orjson.loads(value) for key, value in self._latest.items()}
 
+    @property
+    def agents(self) -> dict[str, dict[str, Any]]:
+        """The latest records of single people by key."""
+        return {key.decode(): orjson.loads(value) for key, value in self._agents_latest.items()}
+
     def late(self) -> int:
         """Return how many events were late since the last restart."""
         return sum(stage.tracker.late for stage in self._source.values())
@@ -139,6 +146,8 @@ class MemoryPipeline:
             key = output.key.decode()
             if output.topic == "latest":
                 _compact(self._latest, [(output.key, output.value)])
+            elif output.topic == "agent-metrics-latest":
+                _compact(self._agents_latest, [(output.key, output.value)])
             elif output.topic == "alerts":
                 assert output.value is not None
                 self.alerts.append({"key": key, **orjson.loads(output.value)})
@@ -166,6 +175,8 @@ class MemoryPipeline:
                 self._rollups[number].collect()
             stage = self._rollups[number] = self._roll_up(number)
             stage.restore("latest", [(key, value) for key, value in self._latest.items() if self._partition_of(key.decode()) == number])
+            of_agents = [(key, value) for key, value in self._agents_latest.items() if self._partition_of(key.decode()) == number]
+            stage.restore("agent-metrics-latest", of_agents)
             alerts = [(key, value) for key, value in self.alerts_latest.items() if self._partition_of(key) == number]
             stage.restore("alerts-latest", [(key.encode(), orjson.dumps(value)) for key, value in alerts])
             stage.restore("panes", list(self._panes[number].items()))

@@ -44,7 +44,7 @@ class TestAnswered:
             "first_response_ms": 30_000, "first_response_count": 1,
         }  # fmt: skip
         assert [told.sums(scope) for scope in ("queue:A", *HELP)] == [expected] * 5
-        assert told.scopes() == {"queue:A", *HELP}
+        assert told.scopes() == {"queue:A", *HELP, "team:red"}
 
     def test_where_it_is_booked(self) -> None:
         """By outcome each count lies in its own instant, by offer all of them lie where the contact entered."""

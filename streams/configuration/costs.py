@@ -1,0 +1,76 @@
+"""What people's time costs, as the configuration file says it: one currency, hourly rates, what a team costs beside its people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from streams.configuration.base import PERMITTED, Model, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["COST_SCALE", "Costs", "TeamCosts", "cost_problems", "scaled"]
+
+#: Amounts are counted in hundredths: a day of thousands of people at the highest rate is still a 64-bit integer of ms × hundredths.
+COST_SCALE: Final = 100
+
+_CURRENCY: Final = r"^[A-Z]{3}$"
+PERMITTED[_CURRENCY] = "an ISO 4217 code such as JPY or EUR"
+
+
+def scaled(amount: float) -> int:
+    """Return an amount in hundredths."""
+    return round(amount * COST_SCALE)
+
+
+def _in_hundredths(amount: float) -> float:
+    if abs(amount * COST_SCALE - scaled(amount)) > 1e-6:  # noqa: PLR2004 - far below a decimal, far above a rounding
+        message = f"found {amount!r}; permitted: a number with at most two decimals"
+        raise refuse(message)
+    return amount
+
+
+Amount = Annotated[float, Field(ge=0, le=1_000_000), AfterValidator(_in_hundredths)]
+Currency = Annotated[str, Field(pattern=_CURRENCY)]
+
+
+class Costs(Model):
+    """What an hour of work costs, where a team says nothing else."""
+
+    currency: Currency
+    """Of all amounts: every team counts in the total, so there is one."""
+    hourly: Amount
+    """What an hour of worked time costs; at most two decimals."""
+
+
+class TeamCosts(Model):
+    """What differs for a team."""
+
+    currency: Currency | None = None
+    """That of `costs`, if it is said at all."""
+    hourly: Amount | None = None
+    """What an hour of worked time costs in this team."""
+    fixed_per_hour: Amount = 0
+    """What the team costs beside, an hour in which it works: rent, licenses."""
+
+
+def cost_problems(whole: Mapping[str, Any]) -> Iterator[tuple[tuple[int | str, ...], str, tuple[int | str, ...] | None]]:
+    """Yield place, reason and another place for costs of teams that do not go with the file's; what has no valid form is passed over."""
+    costs, teams = whole.get("costs"), whole.get("teams")
+    for name, team in teams.items() if isinstance(teams, dict) else ():
+        own = team.get("costs") if isinstance(team, dict) else None
+        if not isinstance(own, dict):
+            continue
+        if costs is None:
+            yield (
+                ("teams", name, "costs"),
+                "a team's costs count only beside `costs`; permitted: with `costs`, its currency and hourly",
+                None,
+            )
+            continue
+        mine, everyone = own.get("currency"), costs.get("currency") if isinstance(costs, dict) else None
+        if isinstance(mine, str) and isinstance(everyone, str) and mine != everyone:
+            reason = f"{mine!r} and {everyone!r} would be added up, at least in total; permitted: {everyone}, or no currency here"
+            yield ("teams", name, "costs", "currency"), reason, ("costs", "currency")

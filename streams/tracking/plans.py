@@ -1,0 +1,85 @@
+"""What one person is planned to do: plans in their order, and what holds of them when (``docs/counting.md`` section 13)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.configuration import Configuration
+
+__all__ = ["Activities", "PlanFact", "Plans"]
+
+#: (occurred_ms, sequence, event_id, holds from ms, to ms, whether it is work); plans sort by the first three.
+PlanFact = tuple[int, int, str, int, int, bool]
+
+_WORK = ("work", "available", "on_queue")
+
+
+class Activities:
+    """From a planning tool's words to work or not."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._work = dict.fromkeys(_WORK, True)
+        self._work.update({_normal(name): kind == "work" for name, kind in configuration.planned_activities.items()})
+
+    def is_work(self, activity: str) -> bool:
+        """Say whether who is planned so is to be available for contacts."""
+        return self._work.get(_normal(activity), False)
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace(" ", "_").replace("-", "_")
+
+
+class Plans:
+    """The plans of one person that have not been over for long."""
+
+    __slots__ = ("_begins", "_spans", "facts")
+
+    def __init__(self, facts: list[PlanFact]) -> None:
+        self.facts = facts
+        self._begins: list[int] = []
+        #: what holds: (from, to, whether it is work), one after another
+        self._spans: list[tuple[int, int, bool]] = []
+        self._lay_out()
+
+    def add(self, fact: PlanFact) -> None:
+        """Take in one more plan; the latest told counts where several hold."""
+        insort(self.facts, fact)
+        self._lay_out()
+
+    def over(self, before_ms: int) -> list[PlanFact]:
+        """Forget the plans that ended before an instant, and return them."""
+        gone = [fact for fact in self.facts if fact[4] < before_ms]
+        if gone:
+            self.facts = [fact for fact in self.facts if fact[4] >= before_ms]
+            self._lay_out()
+        return gone
+
+    def between(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, bool]]:
+        """Yield what of the time from start to end is planned, and whether it is work."""
+        spans = self._spans
+        for index in range(max(0, bisect_right(self._begins, start_ms) - 1), len(spans)):
+            begin, end, is_work = spans[index]
+            if begin >= end_ms:
+                return
+            if end > start_ms:
+                yield max(begin, start_ms), min(end, end_ms), is_work
+
+    @property
+    def begin_ms(self) -> int | None:
+        """When the first of what is planned begins."""
+        return self._begins[0] if self._begins else None
+
+    def _lay_out(self) -> None:
+        spans: list[tuple[int, int, bool]] = []
+        for _, _, _, begin, end, is_work in self.facts:
+            kept = []
+            for span in spans:
+                kept += [(low, high, span[2]) for low, high in ((span[0], min(span[1], begin)), (max(span[0], end), span[1])) if low < high]
+            spans = [*kept, (begin, end, is_work)]
+        self._spans = sorted(spans)
+        self._begins = [span[0] for span in self._spans]
