@@ -77,7 +77,7 @@ WANTED: dict[str, tuple[str, str, str | None]] = {
     "cost_per_contact": ("currency", "down", "コスト・パー・コール"),
     "target_attainment": ("ratio", "up", "目標達成率"),
 }
-#: Asked for and not there yet; the list shrinks to nothing.
+#: Asked for and not in the catalogue, or without a value on the demo, yet; the list shrinks to nothing.
 MISSING = frozenset(
     {
         "utilization",

@@ -188,4 +188,6 @@ def test_the_examples_are_the_usual_benchmarks() -> None:
         "first_contact_resolution": ("percent", 70, 90, None, None),
         "service_level": ("percent", 80, None, None, None),
         "csat": ("score", 4.2, 4.5, None, None),
+        "complaints": ("contacts", 20, None, 40, "2026-12-31"),
+        "complaints_within_day_rate": ("percent", 80, None, None, None),
     }
