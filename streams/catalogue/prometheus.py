@@ -82,6 +82,8 @@ def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+_BY_DEFINITION = ("scope_kind", "scope", "channel", "window", "definition")
+
 SERVING_METRICS: tuple[ServingMetric, ...] = (
     ServingMetric(
         "contact_center_service_level_target_ratio",
@@ -89,6 +91,28 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         ("scope_kind", "scope", "channel"),
         "ratio",
         "Target of the queue's service level, from the configuration; absent for queues without one.",
+    ),
+    ServingMetric(
+        "contact_center_service_level_by_definition_ratio",
+        "gauge",
+        _BY_DEFINITION,
+        "ratio",
+        "Service level by each definition of a scope that has several, as name@version; the first is that of contact_center_service_level_ratio. "
+        + _NOT_SUMMABLE,
+    ),
+    ServingMetric(
+        "contact_center_service_level_by_definition_numerator",
+        "gauge",
+        _BY_DEFINITION,
+        "",
+        f"Numerator of contact_center_service_level_by_definition_ratio (contacts). {_PARTS_HELP}",
+    ),
+    ServingMetric(
+        "contact_center_service_level_by_definition_denominator",
+        "gauge",
+        _BY_DEFINITION,
+        "",
+        f"Denominator of contact_center_service_level_by_definition_ratio (contacts). {_PARTS_HELP}",
     ),
     ServingMetric(
         "contact_center_as_of_timestamp_seconds",

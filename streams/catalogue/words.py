@@ -90,6 +90,10 @@ _BOTH: dict[str, tuple[str, str]] = {
         "目標があり判定に足る件数のあるキューのうち、ライブのサービスレベルが目標に届かないキュー。",
     ),
     "decided": ("decided {value}", "確定 {value}"),
+    "beside_meaning": (
+        "Service level, live, by the definition {name}: {parts}. The large figure, its color and alerts go by {first}.",
+        "定義「{name}」によるライブのサービスレベル：{parts}。大きな値とその色、アラートは「{first}」による。",
+    ),
     "met": ("target met", "目標達成"),
     "missed": ("target missed", "目標未達"),
     "trend": ("Today", "本日の推移"),

@@ -109,6 +109,7 @@ class FigureCollector(Collector):
         windows = _newest_windows(entries, self._windows)
         for kpi in _WINDOW_KPIS:
             yield from _window_families(kpi, windows)
+        yield from _definition_families(windows)
         nows = [entry for entry in entries if isinstance(entry.record, NowFigures)]
         for kpi in _NOW_KPIS:
             yield self._now_family(kpi, nows)
@@ -232,6 +233,22 @@ def _labelled_figures(kpi: Kpi, record: WindowFigures) -> Iterator[tuple[list[st
             yield [label], figure
     elif (whole := record.kpis.get(kpi.id)) is not None:
         yield [], whole
+
+
+def _definition_families(windows: list[WindowFigures]) -> Iterator[Family]:
+    """Yield the service level of scopes with several definitions by each of them."""
+    for part, suffix in (("value", "ratio"), ("numerator", "numerator"), ("denominator", "denominator")):
+        family = _labelled(f"contact_center_service_level_by_definition_{suffix}")
+        for record in windows:
+            if not record.by_definition or record.channel is None:
+                continue
+            first = {record.definitions.get("service_level", ""): record.kpis}
+            for name, kpis in {**first, **record.by_definition}.items():
+                figure = kpis.get("service_level")
+                value = None if figure is None else _part(figure, part)
+                if value is not None:
+                    family.add_metric([record.scope_kind, record.scope, record.channel, window_label(record.window), name], value)
+        yield family
 
 
 def _part(figure: FigureValue, part: str) -> float | None:

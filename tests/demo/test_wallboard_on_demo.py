@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import signal
@@ -112,6 +113,45 @@ async def looks(page: Chromium, demo: Demo, client: aiohttp.ClientSession, numbe
             found.append((shown, after))
         await asyncio.sleep(2)
     return found
+
+
+def test_two_definitions_side_by_side(demo: Demo) -> None:
+    """Must-show 4: each queue of calls is judged by standard@1, with strict@1 beside it: in the records, in ``/metrics`` and on the page."""
+    beside = """Object.fromEntries([...document.querySelectorAll('#queues tbody tr')].filter(row => row.querySelector('.beside'))
+        .map(row => [row.querySelector('.name b').innerText, row.querySelector('.beside').innerText.replace('\\n', ' ')]))"""
+
+    async def check() -> None:
+        async with aiohttp.ClientSession(address(demo)) as client, Chromium(width=1920, height=1080) as page:
+            await page.open(address(demo))
+            await page.until(f"!{STALE} && document.querySelectorAll('#queues tbody .beside').length === 4", seconds=30)
+            (_, scrape), *_ = await looks(page, demo, client, 1)
+            with frozen(process(demo, "streams.demo.feeder"), process(demo, "streams gateway")):
+                await asyncio.sleep(2)
+                async with client.get("api/v1/figures?window=trailing_15m") as answer:
+                    records = (await answer.json())["records"].values()
+                shown, scrape = await page.ask(beside), await scraped(client)
+            told = {each["scope"]: each for each in records if each.get("scope_kind") == "queue" and "by_definition" in each}
+            assert len(told) == 4
+            assert shown.keys() == told.keys()
+            for queue, record in told.items():
+                other = record["by_definition"]["strict@1"]
+                assert record["definitions"]["service_level"] == "standard@1"
+                for name, figure in (("standard@1", record["kpis"]["service_level"]), ("strict@1", other["service_level"])):
+                    labels = {"scope": queue, "window": "15m", "definition": name}
+                    exported = [
+                        each.value
+                        for each in scrape.samples
+                        if each.name == "contact_center_service_level_by_definition_ratio" and labels.items() <= each.labels.items()
+                    ]
+                    assert exported == [figure["value"]]
+                assert shown[queue] == f"{percent(other['service_level_live']['value'])} strict"
+
+    run(check())
+
+
+def percent(share: float) -> str:
+    """Return a share as the page has it: cut, not rounded."""
+    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f} %"
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

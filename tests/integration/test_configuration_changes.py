@@ -113,13 +113,13 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
             assert (status, said["configuration"][:22]) == (200, "refused, running with "), (name, page, said)
         assert (await services.ask(name, "/readyz"))[1]["configuration"].partition(", ")[2][:26] == running[:26]
         assert services.log(name).count("is refused") == 1
-        assert f"{file}:{line}: service_level.threshold_s: found -20; permitted: a number, above 0" in services.log(name)
+        assert f"{file}:{line}: definitions.standard.0.threshold_s: found -20; permitted: a number, above 0" in services.log(name)
     assert await services.counter("worker", CHANGED) > changed_at
     assert (await services.ask("serve", "/api/v1/figures"))[1]["targets"]["Orders 注文受付"] == 0.8
 
-    # Mended otherwise than it was: another threshold, target and rule, while events flow.
+    # Mended otherwise than it was: another default, target and rule, while events flow.
     rules = {"any-contact": {"kpi": "offered", "above": 0, "for_seconds": 0, "scopes": ["queue:Orders*"]}}
-    written(file, service_level={"threshold_s": 30, "version": 2}, target=0.7, alerts=rules)
+    written(file, default_definitions=["strict"], target=0.7, alerts=rules)
     for each in ("worker", "serve"):
         os.kill(services.pid(each), signal.SIGHUP)
     await publish(bootstrap, events[third : 2 * third], final_ms(events[2 * third - 1]))

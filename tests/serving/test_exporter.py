@@ -92,6 +92,28 @@ def test_golden() -> None:
     assert text(whole_center()) == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_several_definitions_side_by_side() -> None:
+    """A scope with several has a sample of each, named with its version, the first among them; one with a single definition has none."""
+    levels = {"service_level": figure(0.74, 37, 50)}
+    beside = {"strict@4": {"service_level": figure(0.6, 30, 50)}, "lenient@1": {"service_level": figure(None, 0, 0)}}
+    two = window("queue:two", kpis=levels, definitions={"service_level": "standard@2"}, by_definition=beside)
+    told = samples(text(Stand.fed([progress(), two, window("queue:one", kpis=levels)])))
+
+    stem = "contact_center_service_level_by_definition_"
+    labels = "channel=voice,definition={},scope=two,scope_kind=queue,window=15m"
+    assert {name.removeprefix(stem): value for name, value in told.items() if name.startswith(stem)} == {
+        f"ratio{{{labels.format('standard@2')}}}": 0.74,
+        f"ratio{{{labels.format('strict@4')}}}": 0.6,
+        f"numerator{{{labels.format('standard@2')}}}": 37,
+        f"numerator{{{labels.format('strict@4')}}}": 30,
+        f"numerator{{{labels.format('lenient@1')}}}": 0,
+        f"denominator{{{labels.format('standard@2')}}}": 50,
+        f"denominator{{{labels.format('strict@4')}}}": 50,
+        f"denominator{{{labels.format('lenient@1')}}}": 0,
+    }
+    assert told["contact_center_service_level_ratio{channel=voice,scope=two,scope_kind=queue,window=15m}"] == 0.74
+
+
 def test_openmetrics_is_negotiated() -> None:
     """Who asks for OpenMetrics gets it with units and an end mark, and the same samples; others get text."""
     stand = Stand.fed(small_center())
@@ -159,6 +181,7 @@ def test_every_metric_of_the_catalogue_is_exported() -> None:
                 "queue:full",
                 kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in contacts},
                 by_label={kpi.id: {"some": figure(2)} for kpi in contacts if kpi.label is not None},
+                by_definition={"strict@1": {"service_level": figure(0.5, 1, 2, 1)}},
             ),
             window("team:full", None, kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in people}, definitions={}),
         ]

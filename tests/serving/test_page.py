@@ -292,6 +292,37 @@ def test_names_are_text() -> None:
     run(check())
 
 
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("", "Service level, live, by the definition strict@4: 31 / 52. The large figure, its color and alerts go by standard@2."),
+        ("?lang=ja", "定義「strict@4」によるライブのサービスレベル：31 / 52。大きな値とその色、アラートは「standard@2」による。"),
+        (
+            "?view=wall",
+            "Service level, live, by the definition strict@4: 31 / 52. The large figure, its color and alerts go by standard@2.",
+        ),
+    ],
+)
+def test_the_second_definition_stands_small_beside_the_first(query: str, title: str) -> None:
+    """Its name and share, with both versions and the parts in the tooltip; on a wall too. A queue with one definition has none."""
+
+    async def check() -> None:
+        level = {"service_level_live": figure(37 / 52, 37, 52)}
+        named = dict.fromkeys(("service_level", "service_level_live"), "standard@2")
+        beside = {"strict@4": {"service_level_live": figure(31 / 52, 31, 52)}, "lenient@1": {"service_level_live": figure(1, 52, 52)}}
+        two = window("queue:two", kpis=level, definitions=named, by_definition=beside)
+        stand = Stand.fed([progress(), two, window("queue:one", kpis=level)])
+        async with client_of(stand.serving()) as client, Chromium(width=1920, height=1080) as page:
+            await page.open(url(client, query))
+            await page.until(f"{ROW}('two')")
+            # 31 of 52 is 59.615… %, cut.
+            shown = "[...document.querySelectorAll('.beside')].filter(e => e.getClientRects().length).map(e => [e.innerText.replace('\\n', ' '), e.title])"
+            share = "59.6%" if "ja" in query else "59.6 %"
+            assert await page.ask(shown) == [[f"{share} strict", title]]
+
+    run(check())
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 @pytest.mark.parametrize(("width", "height"), [(1920, 1080), (390, 844)])
 def test_nothing_is_cut_off(width: int, height: int, language: str, tmp_path: Path) -> None:
@@ -299,7 +330,9 @@ def test_nothing_is_cut_off(width: int, height: int, language: str, tmp_path: Pa
     long = "Technische Kundenbetreuung Geschäftskunden, zweite Ebene"
 
     async def check() -> None:
-        records = [window(f"queue:{long}", kpis={"service_level_live": figure(0.98765, 12345, 12500), "aht": figure(5432, 1, 1, 0.5)})]
+        beside = {"strict-contract@12": {"service_level_live": figure(0.91234, 11404, 12500)}}
+        level = {"service_level_live": figure(0.98765, 12345, 12500), "aht": figure(5432, 1, 1, 0.5)}
+        records = [window(f"queue:{long}", kpis=level, by_definition=beside)]
         stand = Stand.fed([*small_center(), *records, now_record(f"queue:{long}", waiting=1234, waiting_since="2026-03-31T20:00:00Z")])
         async with client_of(stand.serving(targets={long: 0.8})) as client, Chromium(width=width, height=height) as page:
             await page.open(url(client, f"?lang={language}"))

@@ -56,7 +56,8 @@ def many(number: int) -> list[tuple[bytes, bytes]]:
     records = [progress(), people_now("team:north", {"idle": 2})]
     for n in range(number):
         level = figure((99 - n) / 100, 99 - n, 100, 1)
-        records.append(window(f"queue:Q{n:02}", kpis={"service_level_live": level, "service_level": level}))
+        beside = {"strict@1": {"service_level_live": figure((90 - n) / 100, 90 - n, 100, 1)}}
+        records.append(window(f"queue:Q{n:02}", kpis={"service_level_live": level, "service_level": level}, by_definition=beside))
         records.append(now_record(f"queue:Q{n:02}", waiting=n))
     return records
 

@@ -1,7 +1,7 @@
 // What each table shows of the records: queues, teams and the backlog of the reply channels.
 
 import { only, order, pins, togglePin } from "./options.js";
-import { count, coverage, duration, known, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
+import { NOTHING, count, coverage, duration, known, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
 import { Table } from "./tables.js";
 
 // Below this many contacts a service level is shown without judgment: one contact would decide it.
@@ -34,6 +34,22 @@ function together(one, other) {
 export function markSilence(row, silence) {
   setClass(row.element, "silent", silence !== "");
   setText(row.silent, silence);
+}
+
+// The second definition's service level, small: what the same contacts are worth by another contract.
+function showBeside(cell, window) {
+  const [name, kpis] = Object.entries(window?.by_definition ?? {})[0] ?? [null, {}];
+  if (!cell.beside && name === null) return;
+  if (!cell.beside) {
+    cell.beside = Object.assign(cell.element.appendChild(document.createElement("span")), { className: "beside" });
+    for (const part of ["span", "em"]) cell.beside.appendChild(document.createElement(part));
+  }
+  const level = kpis[LEVEL];
+  const [value, called] = cell.beside.children;
+  setText(value, name === null ? "" : percent(level?.value));
+  setText(called, name === null ? "" : name.split("@")[0]);
+  const first = window?.definitions[LEVEL] ?? window?.definitions.service_level ?? "";
+  setAttribute(cell.beside, "title", name === null ? "" : word("beside_meaning", { name, parts: parts(level) || NOTHING, first }));
 }
 
 export class Ranked {
@@ -113,6 +129,7 @@ export class Queues extends Ranked {
     const cell = table.show(row, LEVEL, percent(level?.value), detail.filter(Boolean).join(" · "));
     const said = silent ? null : verdict(level, target);
     table.fill(cell, level?.value, target);
+    if (!row.total) showBeside(cell, window);
     for (const name of ["met", "missed"]) setClass(cell.element, name, said === name);
     setAttribute(cell.shape, "role", said ? "img" : "presentation");
     setAttribute(cell.shape, "aria-label", said ? word(said) : "");
