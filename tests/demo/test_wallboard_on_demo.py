@@ -116,7 +116,7 @@ async def looks(page: Chromium, demo: Demo, client: aiohttp.ClientSession, numbe
 
 
 def test_two_definitions_side_by_side(demo: Demo) -> None:
-    """Must-show 4: each queue of calls is judged by standard@1, with strict@1 beside it: in the records, in ``/metrics`` and on the page."""
+    """Must-show 4: queues of calls are judged by standard@1, with strict@1 beside it: in records, in ``/metrics`` and on the page."""
     beside = """Object.fromEntries([...document.querySelectorAll('#queues tbody tr')].filter(row => row.querySelector('.beside'))
         .map(row => [row.querySelector('.name b').innerText, row.querySelector('.beside').innerText.replace('\\n', ' ')]))"""
 

@@ -41,6 +41,10 @@ OUTSIDE = """[...document.querySelectorAll('td, th, header *, #summary *')]
   .map(e => e.outerHTML)"""
 
 
+ENGLISH = "Service level, live, by the definition strict@4: 31 / 52. The large figure, its color and alerts go by standard@2."
+JAPANESE = "定義「strict@4」によるライブのサービスレベル：31 / 52。大きな値とその色、アラートは「standard@2」による。"
+
+
 @pytest.fixture(autouse=True)
 def _browser() -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
@@ -292,17 +296,7 @@ def test_names_are_text() -> None:
     run(check())
 
 
-@pytest.mark.parametrize(
-    ("query", "title"),
-    [
-        ("", "Service level, live, by the definition strict@4: 31 / 52. The large figure, its color and alerts go by standard@2."),
-        ("?lang=ja", "定義「strict@4」によるライブのサービスレベル：31 / 52。大きな値とその色、アラートは「standard@2」による。"),
-        (
-            "?view=wall",
-            "Service level, live, by the definition strict@4: 31 / 52. The large figure, its color and alerts go by standard@2.",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("query", "title"), [("", ENGLISH), ("?lang=ja", JAPANESE), ("?view=wall", ENGLISH)])
 def test_the_second_definition_stands_small_beside_the_first(query: str, title: str) -> None:
     """Its name and share, with both versions and the parts in the tooltip; on a wall too. A queue with one definition has none."""
 
@@ -316,7 +310,8 @@ def test_the_second_definition_stands_small_beside_the_first(query: str, title: 
             await page.open(url(client, query))
             await page.until(f"{ROW}('two')")
             # 31 of 52 is 59.615… %, cut.
-            shown = "[...document.querySelectorAll('.beside')].filter(e => e.getClientRects().length).map(e => [e.innerText.replace('\\n', ' '), e.title])"
+            shown = """[...document.querySelectorAll('.beside')].filter(e => e.getClientRects().length)
+                .map(e => [e.innerText.replace('\\n', ' '), e.title])"""
             share = "59.6%" if "ja" in query else "59.6 %"
             assert await page.ask(shown) == [[f"{share} strict", title]]
 
