@@ -97,8 +97,8 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         _BY_DEFINITION,
         "ratio",
-        "Service level by each definition of a scope that has several, as name@version; the first is that of contact_center_service_level_ratio. "
-        + _NOT_SUMMABLE,
+        "Service level by each definition of a scope that has several, as name@version; "
+        f"the first is that of contact_center_service_level_ratio. {_NOT_SUMMABLE}",
     ),
     ServingMetric(
         "contact_center_service_level_by_definition_numerator",
