@@ -12,6 +12,7 @@ from schemas.times import format_ms
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from streams.windows.faq_changes import faq_answers
 from streams.windows.kpis import NEVER_ABANDONED, contact_kpis
 from streams.windows.sums import Counts, add_counts
 
@@ -127,6 +128,7 @@ class Replay:
             "now": [self._now(state) for state in states if not state.about_people or state.now],
             "late_events": self._contacts.tracker.late + self._agents.tracker.late,
             "dead_letters": self._dead,
+            "faq_changes": faq_answers(self._configuration, self.latest.values()),
         }
         return result
 

@@ -22,6 +22,7 @@ __all__ = [
     "DefinitionName",
     "DefinitionVersion",
     "Definitions",
+    "Instant",
     "Versions",
     "definitions_of",
     "effective_ms",
@@ -61,10 +62,13 @@ def _instant(text: str) -> str:
     return text
 
 
+Instant = Annotated[str, AfterValidator(_instant), Field(json_schema_extra={"format": _INSTANT})]
+
+
 class DefinitionVersion(ServiceLevelDefinition):
     """One version of a named definition."""
 
-    effective_from: Annotated[str, AfterValidator(_instant), Field(json_schema_extra={"format": _INSTANT})] | None = None
+    effective_from: Instant | None = None
     """It judges windows that begin at or after this instant; the first version judges those before the second."""
 
     @property

@@ -14,6 +14,7 @@ from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.costs import Costs, TeamCosts
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.definitions import DefinitionVersion
+from streams.configuration.faq import FaqChange
 from streams.configuration.hours import Hours
 from streams.configuration.loading import configuration_schema
 from streams.configuration.models import Configuration, CountingSettings
@@ -51,6 +52,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     CountingSettings,
     AlertRule,
     Target,
+    FaqChange,
     DeadLetterLimits,
 )
 

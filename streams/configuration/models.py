@@ -16,6 +16,7 @@ from streams.configuration.consistency import inconsistencies
 from streams.configuration.costs import Costs
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.definitions import Choice, DefinitionName, Versions
+from streams.configuration.faq import FaqChange
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
 from streams.configuration.targets import Target, wrong_targets
@@ -45,10 +46,10 @@ _HOUR, _DAY = 3_600, 86_400
 #: After how long without anything a contact is taken as lost: longer than any call, any pause in a chat, any answer to a letter.
 #: The entry of ``callback`` also holds for callbacks still to be made, on whatever channel: a week, so that a weekend ends none.
 LOST_AFTER_SECONDS: dict[Channel, int] = {
-    **dict.fromkeys(("voice", "video"), 4 * _HOUR),
+    **dict.fromkeys(("voice", "video", "faq", "bot"), 4 * _HOUR),
     **dict.fromkeys(("chat", "sms", "social"), _DAY),
     "callback": 7 * _DAY,
-    **dict.fromkeys(("mail", "web_form", "ticket", "survey", "faq", "bot"), 30 * _DAY),
+    **dict.fromkeys(("mail", "web_form", "ticket", "survey"), 30 * _DAY),
 }
 
 
@@ -73,7 +74,7 @@ class CountingSettings(Model):
     """How long a conversation that is over is remembered, for a survey that comes later."""
     lost_after_seconds: dict[Channel, Annotated[int, Field(ge=1, le=31_536_000)]] = LOST_AFTER_SECONDS
     """By channel, how long without anything until an open contact is lost; `callback`: until a due callback is. By default 4 hours for
-    voice and video, a day for chat, sms and social, a week for callback, 30 days for the others; channels left out keep that."""
+    voice, video, faq and bot, a day for chat, sms and social, a week for callback, 30 days for the others; channels left out keep that."""
     person_timeout_seconds: int = Field(default=43_200, ge=1, le=2_592_000)
     """A person of whom nothing is heard for longer is stale: no time is counted any more."""
     source_forget_seconds: int = Field(default=86_400, ge=1, le=31_536_000)
@@ -118,6 +119,8 @@ class Configuration(Model):
     """Rules by name: when an alert fires and clears."""
     targets: Annotated[tuple[Target, ...], Field(strict=False)] = ()
     """What figures are to reach, where, and by when; a queue's `target` is one for its service level."""
+    faq_changes: Annotated[tuple[FaqChange, ...], Field(strict=False)] = ()
+    """What was changed in the FAQ or the bot, when, and about which category: `contact-streams faq-changes` compares before and after."""
     dead_letters: DeadLetterLimits = DeadLetterLimits()
     """How much may be bad before a worker stops."""
 

@@ -10,7 +10,16 @@ from streams.windows.sums import LABEL_MARK
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MOST_LABELS", "OTHER", "figures_by_label", "is_labelled", "sessions_open", "settles_later_ms", "subject_kpis"]
+__all__ = [
+    "MOST_LABELS",
+    "OTHER",
+    "RATES",
+    "figures_by_label",
+    "is_labelled",
+    "sessions_open",
+    "settles_later_ms",
+    "subject_kpis",
+]
 
 _DAY_MS = 86_400_000
 
@@ -21,7 +30,7 @@ OTHER = "(other)"
 #: KPI → the sums of its labels.
 _COUNTS = {"not_offered": "not_offered", "excluded": "excluded", "contacts_by_category": "category"}
 #: KPI → its part of the sessions that were decided.
-_RATES = {"containment_rate": "sessions_contained", "self_service_rate": "sessions_solved"}
+RATES = {"containment_rate": "sessions_contained", "self_service_rate": "sessions_solved"}
 _DECIDED = "sessions_decided"
 
 
@@ -60,7 +69,7 @@ def subject_kpis(sums: Mapping[str, int], *, by_offer: bool) -> dict[str, Figure
         dated = sums.get("complaints_dated", 0)
         kpis["complaints_within_day_rate"] = ratio(sums.get("complaints_within_day", 0), dated, share(dated, complaints))
     coverage = share(decided, sums.get("sessions", 0)) if by_offer else share(decided, decided)
-    for kpi, part in _RATES.items():
+    for kpi, part in RATES.items():
         kpis[kpi] = ratio(sums.get(part, 0), decided, coverage)
     return kpis
 
@@ -75,7 +84,7 @@ def figures_by_label(sums: Mapping[str, int]) -> dict[str, dict[str, Figure]]:
             found[kpi] = {label: count(number) for label, number in named.items()}
     if decided := labels.get(_DECIDED):
         wholes = _named(decided, decided)
-        for kpi, part in _RATES.items():
+        for kpi, part in RATES.items():
             parts = _named(labels.get(part, {}), decided)
             found[kpi] = {label: ratio(parts.get(label, 0), whole, None) for label, whole in wholes.items()}
     return found

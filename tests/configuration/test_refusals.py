@@ -178,6 +178,13 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         ["7: alerts.a.scopes.1: 'queue:sale' is not configured, did you mean queue:sales?; permitted: queue:sales"],
     ),
     "alert without a threshold": ("alerts:\n  a: {kpi: waiting}\n", ["2: alerts.a: permitted: either below or above"]),
+    "FAQ change without an offset": (
+        "faq_changes:\n  - {at: '2026-11-05T09:00:00', category: Returns, name: x, days: 15}\n",
+        [
+            '2: faq_changes.0.at: no instant; permitted: an instant with an offset, such as 2026-04-01T00:00:00+09:00; found "2026-11',
+            "2: faq_changes.0.days: found 15; permitted: a whole number, 1 to 14",
+        ],
+    ),
     "tab": ("queues:\n\tsales: {}\n", ["2: is not valid YAML: a tab before a key or value; permitted: spaces"]),
     "open bracket": (
         "default_zone: UTC\nqueues: [\n",

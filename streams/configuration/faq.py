@@ -1,0 +1,28 @@
+"""Changes of the FAQ in the configuration file; what is told of them is in ``docs/counting.md`` section 12.6."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from streams.configuration.base import Model, Name
+from streams.configuration.definitions import Instant, effective_ms
+
+__all__ = ["FaqChange"]
+
+
+class FaqChange(Model):
+    """Something that was changed in the FAQ or the bot, for the sake of one category."""
+
+    at: Instant
+    """When it was changed; the local day of `default_zone` that holds it counts on neither side."""
+    category: str = Field(min_length=1, max_length=200)
+    """What it is about: the category of the sessions that it was to help."""
+    name: Name
+    """What it is called in the answer."""
+    days: int = Field(default=7, ge=1, le=14)
+    """How many days before and after it are compared at most; records of figures are kept for 30 days."""
+
+    @property
+    def at_ms(self) -> int:
+        """``at`` in ms."""
+        return effective_ms(self.at)
