@@ -127,7 +127,6 @@ _BOTH: dict[str, tuple[str, str]] = {
     "backlog.waiting_on_customer": ("With the customer", "返信待ち"),
     "backlog.on_hold": ("On hold", "保留"),
     "backlog.oldest": ("Oldest", "最長滞留"),
-    "backlog.overdue": ("Reply overdue", "返信漏れ"),
     "backlog.unassigned": ("No queue", "キュー未割当"),
     "age.0-4h": ("up to 4 h", "4時間未満"),
     "age.4-24h": ("4 to 24 h", "4〜24時間"),

@@ -12,7 +12,6 @@ import pytest
 from schemas.base import Channel
 from schemas.metrics import NowFigures, ScopeKind
 from streams.catalogue import (
-    AGENT_STATES,
     DIMENSIONS,
     KPIS,
     SERVING_METRICS,
@@ -114,10 +113,10 @@ def test_words_have_the_same_blanks_in_both_languages() -> None:
 
 
 def test_every_channel_scope_unit_and_state_has_a_word() -> None:
-    """No page falls back to an identifier for a channel, a kind of scope, a unit or a state."""
+    """No page falls back to an identifier for a channel, a kind of scope, a unit, a state or a band of age."""
     wanted = {f"channel.{channel}" for channel in get_args(Channel)} | {f"scope.{kind}" for kind in get_args(ScopeKind)}
 
-    wanted |= {f"state.{state}" for state in AGENT_STATES}
+    wanted |= {f"{kpi.split_by}.{member}" for kpi in KPIS for member in kpi.members}
     wanted |= {
         f"{kind}.{name}" for kind, names in (("unit", Unit), ("good", Direction), ("windows", WindowKind)) for name in get_args(names)
     }

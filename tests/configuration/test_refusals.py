@@ -33,6 +33,10 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         "service_level:\n  threshold_s: -1\n",
         ["2: service_level.threshold_s: found -1; permitted: a number, above 0, at most 2592000"],
     ),
+    "no time for a reply": (
+        "queues:\n  sales:\n    reply_target_seconds: 0\n",
+        ["3: queues.sales.reply_target_seconds: found 0; permitted: a whole number, 1 to 31536000"],
+    ),
     "text for a number": (
         "service_level:\n  threshold_s: '20'\n",
         ['2: service_level.threshold_s: found "20"; permitted: a number, above 0, at most 2592000'],

@@ -38,6 +38,7 @@ Shown = dict[str, Any]
 _NOTHING = "–"
 _JUDGED_FROM = 5
 _SHOWN_ALERTS = 6
+_UNASSIGNED = "(unassigned)"
 _BACKLOG = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_customer", "backlog_on_hold")
 
 
@@ -135,6 +136,7 @@ class Expected:
         return {
             (name, self._word(f"channel.{channel}")): self._contacts(f"queue:{name}", channel, [f"queue:{name}"], self._targets.get(name))
             for name, channel in self._channels("queue")
+            if name != _UNASSIGNED
         }
 
     def totals(self) -> dict[str, dict[str, list[str]]]:
@@ -181,10 +183,12 @@ class Expected:
                 total = None if None in values else sum(value or 0 for value in values)
                 oldest = self._now("backlog_oldest", f"queue:{name}", channel)
                 assert oldest is None or oldest < 86400, "a day of the demo has no backlog older than a day"
-                rows[name, self._word(f"channel.{channel}")] = {
+                shown = self._word("backlog.unassigned") if name == _UNASSIGNED else name
+                rows[shown, self._word(f"channel.{channel}")] = {
                     "backlog": [self._count(total), ""],
                     **{kpi: [self._count(value), ""] for kpi, value in zip(_BACKLOG, values, strict=True)},
                     "backlog_oldest": [self._duration(oldest), ""],
+                    "reply_overdue": [self._count(self._now("reply_overdue", f"queue:{name}", channel)), ""],
                 }
         return rows
 

@@ -84,9 +84,9 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
             assert claims["waiting"] == ["0"]
             unknown = ("service_level_live", "longest_wait", "asa", "aht", "abandon_rate")
             assert {kpi: claims[kpi][0] for kpi in unknown} == dict.fromkeys(unknown, "–")
-            # 0 untouched + 4 in progress + 7 waiting on the customer + 1 on hold; the oldest is of two days ago
+            # 0 untouched + 4 in progress + 7 waiting on the customer + 1 on hold; the oldest is of two days ago; two replies are overdue
             backlog = await page.ask("[...document.querySelectorAll('#backlogs tbody td b')].map(b => b.innerText)")
-            assert backlog == ["12", "0", "4", "7", "1", "2 d 0 h"]
+            assert backlog == ["12", "0", "4", "7", "1", "2 d 0 h", "2"]
             north = await page.ask(f"{ROW}('north')")
             assert north["occupancy"] == ["81.2 %", "95 % measured"]
             assert [north[state] for state in ("handling", "wrap_up", "idle", "available", "unavailable")] == [

@@ -11,6 +11,7 @@ import pytest
 from schemas.events import parse_contact_event
 from schemas.times import format_ms
 from streams.configuration import Configuration
+from streams.tracking.pending import Open, Pending
 from streams.tracking.scopes import Scope
 from tests.oracle.recount import recount
 from tests.tracking.desk import START_MS, Desk
@@ -371,6 +372,21 @@ def test_the_backlog_by_whole_hours() -> None:
 
     assert START_MS % 3_600_000 == 0
     assert desk.tracker.pending(Scope("queue:mails", "mail"))["backlog_hours"] == [[nine - 1, 10], [nine, 10]]
+
+
+def test_twenty_thousand_tickets_in_a_small_record() -> None:
+    """One a minute for two weeks, their replies overdue: what is written of them are 335 hours and some numbers."""
+    kept = Pending()
+    for number in range(20_000):
+        start = START_MS - 60_000 * number
+        kept.note(str(number), None, Open(1, "untouched", start, callback=False, due=None, reply_due=start + 600_000))
+    record = kept.figures([1], START_MS)
+
+    # 19,999 min before 9:00 are 333 h 19 min: from 9:00 the hour that it begins, and 334 before it, the last one for 19 min: 335.
+    # Replies are due 10 min later: at 9:00 or after it those of the last 10 min, and of the one that began at 9:00, 11 of them.
+    assert (len(record["backlog_hours"]), sum(number for _, number in record["backlog_hours"])) == (335, 20_000)
+    assert (record["replies_overdue"], len(record["reply_due_ms"])) == (19_989, 11)
+    assert len(orjson.dumps(record)) < 5_000
 
 
 @pytest.mark.parametrize("queue", ["mails", "claims"])

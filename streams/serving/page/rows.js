@@ -10,6 +10,8 @@ export const JUDGED_FROM = 5;
 const REORDER_MS = 10_000;
 const BACKLOG = ["untouched", "in_progress", "waiting_on_customer", "on_hold"];
 const LEVEL = "service_level_live";
+// Written contacts of no queue: they have a backlog, and nothing else of a queue.
+const UNASSIGNED = "(unassigned)";
 
 export const longestWait = (now, asOf) => aging(now?.waiting === 0 ? null : now?.waiting_since, now, asOf);
 
@@ -98,7 +100,7 @@ export class Queues extends Ranked {
     this.standings.clear();
     for (const [key, entry] of gather("queue")) {
       const { scope, channel, window } = entry;
-      if (channel === null || (only.size > 0 && !only.has(scope))) continue;
+      if (channel === null || scope === UNASSIGNED || (only.size > 0 && !only.has(scope))) continue;
       const row = this.table.row(key, scope, named("channel", channel));
       shown.add(key);
       const target = targets[scope] ?? null;
@@ -182,6 +184,7 @@ export class Backlogs extends Ranked {
       ["backlog", word("backlog_all"), ""],
       ...BACKLOG.map((state) => [`backlog_${state}`, word(`backlog.${state}`), meaning(`backlog_${state}`)]),
       ["backlog_oldest", word("backlog.oldest"), meaning("backlog_oldest")],
+      ["reply_overdue", label("reply_overdue"), meaning("reply_overdue")],
     ];
     super(new Table("backlogs", [["name", word("scope.queue"), ""], ...headings]));
   }
@@ -192,10 +195,11 @@ export class Backlogs extends Ranked {
       const values = BACKLOG.map((state) => now?.[`backlog_${state}`]);
       if (!values.some(known) || (only.size > 0 && !only.has(scope))) continue;
       shown.add(key);
-      const row = this.table.row(key, scope, named("channel", channel));
+      const row = this.table.row(key, scope === UNASSIGNED ? word("backlog.unassigned") : scope, named("channel", channel));
       this.table.show(row, "backlog", count(values.every(known) ? values.reduce((a, b) => a + b, 0) : null));
       BACKLOG.forEach((state, n) => this.table.show(row, `backlog_${state}`, count(values[n])));
       this.table.show(row, "backlog_oldest", span(aging(now.backlog_oldest_since, now, asOf)));
+      this.table.show(row, "reply_overdue", count(now.reply_overdue));
       markSilence(row, silence("queue", scope));
     }
     this.table.keep(shown);
