@@ -30,8 +30,12 @@ _Number = Annotated[float, Field(allow_inf_nan=False)]
 _DEFAULT_WINDOW: Final = "day"
 _VALUES: Final = ("target", "stretch", "low", "high", "start_value")
 _MOST: Final = {"ratio": 1, "percent": 100}
-#: Figures that are no single number, or about targets themselves.
-_NOT_AIMED_AT: Final = tuple(kpi.id for kpi in KPI_BY_ID.values() if kpi.split_by is not None or kpi.subject == "targets")
+#: Dimensions that are no scope.
+_NO_SCOPE: Final = {"channel", "agent", "customer"}
+#: Figures that are no single number, about targets themselves, or of single agents or customers alone.
+_NOT_AIMED_AT: Final = tuple(
+    kpi.id for kpi in KPI_BY_ID.values() if kpi.split_by is not None or kpi.subject == "targets" or _NO_SCOPE.issuperset(kpi.dimensions)
+)
 
 _Found = tuple[tuple[str, ...], str]
 
@@ -99,7 +103,7 @@ class Target(Model):
         if self.unit not in permitted:
             yield ("unit",), f"{self.unit} is not the unit of {kpi.id}; permitted: {' or '.join(permitted)}"
         kind = self.scope.partition(":")[0]
-        kinds = [*(each for each in kpi.dimensions if each not in {"channel", "agent", "customer"}), "total"]
+        kinds = [*(each for each in kpi.dimensions if each not in _NO_SCOPE), "total"]
         if kind not in kinds:
             yield ("scope",), f"{kpi.id} is not served for {kind}s; permitted: {', '.join(kinds)}"
         if "channel" not in kpi.dimensions and self.channel is not None:

@@ -55,6 +55,7 @@ def load(tmp_path: Path, text: str) -> list[str]:
             "targets.1.kpi: unknown kpi 'assa', did you mean asa?; permitted: offered, answered,",
         ),
         ("target_attainment", "queue:sales", "unit: ratio, target: 1", "targets.1.kpi: there can be no target for 'target_attainment'"),
+        ("handled_per_agent", "total:all", "unit: contacts, low: 5", "targets.1.kpi: there can be no target for 'handled_per_agent'"),
         (
             "csat",
             "queue:sale",
@@ -190,4 +191,5 @@ def test_the_examples_are_the_usual_benchmarks() -> None:
         "csat": ("score", 4.2, 4.5, None, None),
         "complaints": ("contacts", 20, None, 40, "2026-12-31"),
         "complaints_within_day_rate": ("percent", 80, None, None, None),
+        "cost_per_contact": ("currency", 1150, None, 1250, "2027-03-31"),
     }
