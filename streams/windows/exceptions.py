@@ -60,6 +60,12 @@ class Exceptions:
         kind, name = scope.split(":", 1)
         if kind == "site" and self._is_about(each, name, None):
             yield name
+        if kind == "agent":
+            person = configuration.people.get(name)
+            team_of = configuration.teams.get(person.team) if person is not None and person.team is not None else None
+            place = (person.site if person is not None else None) or (team_of.site if team_of is not None else None)
+            if self._is_about(each, place, None):
+                yield place
         if about_people:
             for team_name, team in configuration.teams.items():
                 belongs = kind == "total" or (kind == "team" and team_name == name) or (kind == "business" and team.business == name)

@@ -55,6 +55,14 @@ def test_windows_and_parts_are_those_of_the_normative_page() -> None:
             assert (kpi.id, kpi.has_parts) == (kpi.id, denominator != "–")
 
 
+def test_every_kpi_has_its_attribution() -> None:
+    """Section 15.4 says of each KPI in which slice of time it is booked."""
+    table = COUNTING.read_text(encoding="utf-8").split("\n### 15.4 ")[1].split("\n## ")[0]
+    named = {name.strip() for line in table.splitlines() if line.startswith("|") for name in line.split("|")[1].split(",")}
+
+    assert {kpi.id for kpi in KPIS} <= named
+
+
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
 def test_everything_is_said_in_both_languages(kpi: Kpi) -> None:
     """Names and meanings are there, Japanese ones in Japanese script, and a meaning is one sentence."""

@@ -95,6 +95,9 @@ def _places(configuration: Configuration, scope: str, *, about_people: bool) -> 
     """Return the pairs of site and queue that make up a scope."""
     kind, name = scope.split(":", 1)
     places: list[tuple[str | None, str | None]] = [(name, None)] if kind == "site" else []
+    if kind == "agent":
+        person = configuration.people[name]
+        return [(person.site or (configuration.teams[person.team].site if person.team else None), None)]
     if about_people:
         teams = configuration.teams.items()
         chosen = {"team": [name], "business": [t for t, team in teams if team.business == name], "total": [t for t, _ in teams]}

@@ -8,6 +8,7 @@ from schemas.agent import AgentModel, AgentStateChanged
 from schemas.times import parse_time_ms
 from streams.configuration import Configuration
 from streams.replay import Replay
+from streams.windows.exceptions import Exceptions
 from tests.oracle.saying import call, say
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ class TestMarks:
 
         assert [day(records, each).get("exceptions") for each in of] == [["Typhoon 台風"]] * len(of)
         assert [day(records, each).get("exceptions") for each in ("voice|queue:B", "-|team:blue")] == [None, None]
+
+    def test_single_people(self) -> None:
+        """Whoever works at the site by the configuration, on their own word or their team's."""
+        people = {"ann": {"team": "red"}, "bob": {"site": "tokyo"}, "cy": {"team": "blue"}}
+        center = {"sites": {"tokyo": {"zone": "Asia/Tokyo"}}, "teams": {"red": {"site": "tokyo"}, "blue": {}}, "people": people}
+        exceptions = Exceptions(Configuration.model_validate({**center, "calendar_exceptions": [TYPHOON]}))
+
+        assert [len(exceptions.of(f"agent:{name}", about_people=True)) for name in ("ann", "bob", "cy")] == [1, 1, 0]
 
     def test_several(self) -> None:
         """In the order of their begins; one without an end goes on, and everywhere is everywhere."""
