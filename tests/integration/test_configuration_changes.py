@@ -135,6 +135,8 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
         assert (await services.ask(name, "/healthz"))[1]["configuration"][:13] == "running with "
         assert (await services.ask(name, "/healthz"))[1]["configuration"][:26] != running[:26]
     assert (await services.ask("serve", "/api/v1/figures"))[1]["targets"]["Orders 注文受付"] == 0.7
+    judged = (await services.ask("serve", "/api/v1/targets"))[1]["targets"]
+    assert {each["target"] for each in judged if each["of_queue"] and each["scope"] == "Orders 注文受付"} == {0.7}
     firing = (await services.ask("serve", "/api/v1/alerts?state=firing"))[1]["alerts"]
     assert {each["rule"] for each in firing} == {"any-contact"}
 
