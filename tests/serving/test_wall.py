@@ -279,7 +279,8 @@ def test_nothing_moves_when_figures_change() -> None:
                 "asa": figure(4000, 1, 1),
                 "aht": figure(9999, 1, 1),
             }
-            stand.store.feed(*window("queue:Q00", kpis=kpis, revision=2))
+            beside = {"strict@1": {"service_level_live": figure(1, 12345, 12345)}}
+            stand.store.feed(*window("queue:Q00", kpis=kpis, by_definition=beside, revision=2))
             stand.store.feed(*now_record("queue:Q00", waiting=1234, waiting_since="2026-03-31T20:00:00Z", revision=2))
             await page.until("document.querySelector('td.waiting b').innerText === '1,234'")
             assert await page.ask(places) == before
