@@ -17,6 +17,7 @@ from schemas.limits import MAX_RECORD_BYTES
 from schemas.times import to_ms
 from streams.commands import queue_log_options
 from streams.commands.common import add_log_option, fail, instant, start_logging
+from streams.commands.definition_comparison import compared, comparison, comparison_table
 from streams.commands.mapping_options import make_mapper
 from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.feed import Summary
@@ -54,6 +55,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("file", type=Path, metavar="FILE")
     add_content_options(parser, required=True)
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
+    parser.add_argument(
+        "--definition",
+        action="append",
+        metavar="NAME",
+        help="compare: judge every queue by this definition, NAME@VERSION or preset, and by the others given likewise (2 to 4)",
+    )
     parser.add_argument("--config", type=Path, help="configuration file (YAML)")
     parser.add_argument(
         "--until", type=instant, metavar="TIME", help="count what occurred up to this RFC 3339 time (default: the last event's)"
@@ -82,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         configuration = load_configuration(args.config)
+        if args.definition:
+            configuration = compared(configuration, args.definition)
         rejected: list[Rejected] = []
         identities = Identities(configuration)
         read = read_events(args, rejected)
@@ -99,9 +108,13 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         return fail(f"{error.filename or args.file}: cannot be read: {error.strerror or error}")
     result = replay.finish(args.until if args.until is not None else last_ms)
+    if args.definition:
+        result["comparison"] = comparison(result, args.definition)
     result["dead_letters"] = [_dead_letter(each) for each in rejected] + result.get("dead_letters", [])
     if args.json:
         sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif args.definition:
+        sys.stdout.writelines(f"{line}\n" for line in comparison_table(result["comparison"], args.definition))
     else:
         sys.stdout.writelines(f"{line}\n" for line in _table(result))
     return 0

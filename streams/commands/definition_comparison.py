@@ -1,0 +1,111 @@
+"""``replay --definition A --definition B``: what several definitions make of the same contacts, by queue and interval."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.configuration.definitions import INLINE, MOST, DefinitionVersion
+from streams.configuration.presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streams.configuration import Configuration
+
+__all__ = ["DefinitionChoiceError", "compared", "comparison", "comparison_table"]
+
+_ANY_CHANNEL: Final = "*"
+
+
+class DefinitionChoiceError(ValueError):
+    """These definitions cannot be compared; says why, and what is permitted."""
+
+
+def compared(configuration: Configuration, names: Sequence[str]) -> Configuration:
+    """Return a configuration in which every queue is judged by the first of some definitions, with the others beside it.
+
+    A name is that of a definition with all its versions, NAME@VERSION for one of them from the beginning, ``service_level`` for what stands
+    there in the file, or a preset.
+
+    Raises:
+        DefinitionChoiceError: too few or too many, one twice, or a name that is none.
+    """
+    if not 1 < len(set(names)) == len(names) <= MOST:
+        raise DefinitionChoiceError(f"--definition {', '.join(names)}; permitted: 2 to {MOST} definitions, each once")
+    definitions = {name: _versions(configuration, name) for name in names}
+    queues = {
+        name: queue.model_copy(update={"service_level": None, "definitions": None, "target": None})
+        for name, queue in configuration.queues.items()
+    }
+    chosen = {"definitions": definitions, "default_definitions": {_ANY_CHANNEL: tuple(names)}, "queues": queues, "alerts": {}}
+    return configuration.model_copy(update=chosen)
+
+
+def _versions(configuration: Configuration, name: str) -> tuple[DefinitionVersion, ...]:
+    called, _, version = name.partition("@")
+    found = configuration.definitions.get(called, ())
+    if version:
+        found = tuple(each.model_copy(update={"effective_from": None}) for each in found if str(each.version) == version)
+    elif not found and name == INLINE:
+        found = (DefinitionVersion.model_validate(configuration.service_level.model_dump()),)
+    elif not found and name in PRESETS:
+        found = (DefinitionVersion.model_validate({"preset": name}),)
+    if not found:
+        known = [*configuration.definitions]
+        known += [f"{each}@{one.version}" for each, versions in configuration.definitions.items() if len(versions) > 1 for one in versions]
+        raise DefinitionChoiceError(f"--definition {name} is none; permitted: {', '.join([*known, INLINE, *PRESETS])}")
+    return found
+
+
+def comparison(result: dict[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return, by queue, channel and interval of a replay's result, each figure by every definition, and how far it is from the first's."""
+    found = []
+    for each in result["intervals"]:
+        beside = dict(zip(names[1:], each["by_definition"].values(), strict=True))
+        kpis: dict[str, Any] = {}
+        for kpi in dict.fromkeys(kpi for figures in beside.values() for kpi in figures):
+            first = each["kpis"][kpi]
+            by_name = {names[0]: first, **{name: figures.get(kpi, first) for name, figures in beside.items()}}
+            differences = {name: _minus(by_name[name]["value"], first["value"]) for name in names[1:]}
+            kpis[kpi] = {"figures": by_name, "differences": differences}
+        place = {name: each[name] for name in ("queue", "channel", "interval", "start", "end")}
+        judged = {names[0]: each["definitions"]["service_level"], **dict(zip(names[1:], each["by_definition"], strict=True))}
+        versions = {name: int(label.rpartition("@")[2]) for name, label in judged.items()}
+        found.append({**place, "versions": versions, "kpis": kpis})
+    return found
+
+
+def _minus(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def comparison_table(compared_intervals: list[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a table for people: the service levels of the shortest intervals, and their differences in points."""
+    shortest = min((each["interval"] for each in compared_intervals), key=_minutes, default="")
+    rows = [["queue", "channel", "from", *names, *(f"{name} - {names[0]}" for name in names[1:])]]
+    ordered = sorted(
+        (each for each in compared_intervals if each["interval"] == shortest), key=lambda each: (each["queue"], each["channel"])
+    )
+    for (queue, channel), intervals in groupby(ordered, key=lambda each: (each["queue"], each["channel"])):
+        for each in sorted(intervals, key=lambda each: str(each["start"])):
+            level = each["kpis"]["service_level"]
+            shares = [_share(level["figures"][name]) for name in names]
+            rows.append([queue, channel, each["start"], *shares, *(_points(level["differences"][name]) for name in names[1:])])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, second, *cells in rows:
+        names_of = f"{first:<{widths[0]}}  {second:<{widths[1]}}"
+        yield names_of + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[2:], strict=True))
+
+
+def _minutes(interval: str) -> int:
+    return int(interval.removeprefix("interval_").removesuffix("m"))
+
+
+def _share(figure: dict[str, Any]) -> str:
+    parts = f"{figure['numerator']:.0f}/{figure['denominator']:.0f}"
+    return f"- {parts}" if figure["value"] is None else f"{100 * figure['value']:.1f} % {parts}"
+
+
+def _points(difference: float | None) -> str:
+    return "-" if difference is None else f"{100 * difference:+.1f}"
