@@ -123,8 +123,8 @@ def test_calendar_exceptions_are_marked() -> None:
             for query, said in (("", "calendar exception: Typhoon 台風"), ("?lang=ja", "カレンダー例外：Typhoon 台風")):
                 await page.open(url(client, query))
                 await page.until("document.querySelector('.trend rect')")
-                assert await page.ask("document.querySelectorAll('.trend .exception').length") == 2
-                assert await page.ask("document.querySelector('.trend:has(rect) .ends b').innerText") == typhoon[0]
+                assert await page.ask("document.querySelectorAll('.trend line.exception').length") == 2
+                assert await page.ask("document.querySelector('.trend:has(rect) .ends .exception').innerText") == typhoon[0]
                 text = await page.ask("document.querySelector('.trend:has(rect) svg').getAttribute('aria-label')")
                 assert text.endswith(said)
                 assert page.complaints == []

@@ -63,7 +63,8 @@ export class Trends {
     const names = exceptionsOf(intervals);
     for (const time of intervals.length ? this.axis : []) ends.appendChild(document.createElement("time")).textContent = hour(time);
     if (names.length) {
-      const named = document.createElement("b");
+      const named = document.createElement("span");
+      named.className = "exception";
       named.textContent = names.join(", ");
       ends.lastChild.before(named);
     }
