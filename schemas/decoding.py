@@ -14,7 +14,15 @@ from pydantic import ValidationError
 
 from schemas import structs
 from schemas.base import TEXT_PATTERN
-from schemas.events import AGENT_KINDS, CONTACT_KINDS, encode, parse_agent_event, parse_contact_event
+from schemas.events import (
+    AGENT_KINDS,
+    CONTACT_KINDS,
+    CUSTOMER_KINDS,
+    encode,
+    parse_agent_event,
+    parse_contact_event,
+    parse_customer_event,
+)
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.rejection import REJECT_REASONS, Rejected, RejectReason
 from schemas.times import REST_MS, SECOND_MS, parse_time_ms, to_ms
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 
     from schemas.base import Event
 
-__all__ = ["REJECT_REASONS", "RejectReason", "Rejected", "decode_agent_event", "decode_contact_event"]
+__all__ = ["REJECT_REASONS", "RejectReason", "Rejected", "decode_agent_event", "decode_contact_event", "decode_customer_event"]
 
 E_co = TypeVar("E_co", bound=structs.Event, covariant=True)
 
@@ -220,3 +228,6 @@ decode_contact_event: Decode[structs.ContactEvent] = _decoder(structs.ContactEve
 
 #: Decodes a record value of agent-events.
 decode_agent_event: Decode[structs.AgentEvent] = _decoder(structs.AgentEvent, parse_agent_event, AGENT_KINDS)
+
+#: Decodes a record value of customer-events.
+decode_customer_event: Decode[structs.CustomerEvent] = _decoder(structs.CustomerEvent, parse_customer_event, CUSTOMER_KINDS)

@@ -113,7 +113,7 @@ AgentEvent = Annotated[
 """What a record of agent-events holds."""
 
 CustomerEvent = Annotated[
-    OrderPlaced | OrderCancelled | CustomerActivated | CustomerChurned | CustomerLinked | ForecastSet,
+    OrderPlaced | OrderCancelled | CustomerActivated | CustomerChurned | CustomerLinked | ForecastSet | SourceHeartbeat | SourceSnapshot,
     Field(discriminator="type"),
 ]
 """What a record of customer-events holds: orders, customers, and forecasts (keyed by queue)."""

@@ -100,7 +100,7 @@ class ForecastSet(Event):
 
 
 class SourceHeartbeat(Event):
-    """A source is alive and has reported everything up to a time; published to every partition of both topics."""
+    """A source is alive and has reported everything up to a time; published to every partition of the topics of events."""
 
     type: Literal["source.heartbeat"] = "source.heartbeat"
     complete_through: Time
@@ -110,7 +110,7 @@ class SourceHeartbeat(Event):
 
 
 class SourceSnapshot(Event):
-    """What is open at a source now: what is open here and not in it is closed as lost; published to every partition of both topics."""
+    """What is open at a source now: what is open here and not in it is closed as lost; goes to every partition of the topics of events."""
 
     type: Literal["source.snapshot"] = "source.snapshot"
     kind: Literal["contacts", "agents"]

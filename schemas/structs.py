@@ -49,7 +49,14 @@ __all__ = [
     "ContactWorkStarted",
     "ContactWrapUpStarted",
     "ContactWrappedUp",
+    "CustomerActivated",
+    "CustomerChurned",
+    "CustomerEvent",
+    "CustomerLinked",
     "Event",
+    "ForecastSet",
+    "OrderCancelled",
+    "OrderPlaced",
     "SchedulePlanned",
     "SelfServiceEnded",
     "SelfServiceStarted",
@@ -475,7 +482,7 @@ class SurveyAnswered(Event, kw_only=True, tag="survey.answered"):
 
 
 class SourceHeartbeat(Event, kw_only=True, tag="source.heartbeat"):
-    """A source is alive and has reported everything up to a time; published to every partition of both topics."""
+    """A source is alive and has reported everything up to a time; published to every partition of the topics of events."""
 
     type: ClassVar[Literal["source.heartbeat"]] = "source.heartbeat"
     complete_through_ms: Ms = msgspec.field(name="complete_through")
@@ -484,7 +491,7 @@ class SourceHeartbeat(Event, kw_only=True, tag="source.heartbeat"):
 
 
 class SourceSnapshot(Event, kw_only=True, tag="source.snapshot"):
-    """What is open at a source now: what is open here and not in it is closed as lost; published to every partition of both topics."""
+    """What is open at a source now: what is open here and not in it is closed as lost; goes to every partition of the topics of events."""
 
     type: ClassVar[Literal["source.snapshot"]] = "source.snapshot"
     kind: Literal["contacts", "agents"]
@@ -533,6 +540,62 @@ class SchedulePlanned(Event, kw_only=True, tag="schedule.planned"):
     further_times: ClassVar[tuple[str, ...]] = ("start_ms", "end_ms")
 
 
+class OrderPlaced(Event, kw_only=True, tag="order.placed"):
+    """A customer ordered something."""
+
+    type: ClassVar[Literal["order.placed"]] = "order.placed"
+    customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
+    order_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    value: Annotated[float, Meta(ge=0, le=1000000000000000.0)] | None = None
+    currency: Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}$")] | None = None
+
+
+class OrderCancelled(Event, kw_only=True, tag="order.cancelled"):
+    """A customer took an order back."""
+
+    type: ClassVar[Literal["order.cancelled"]] = "order.cancelled"
+    customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
+    order_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    value: Annotated[float, Meta(ge=0, le=1000000000000000.0)] | None = None
+    currency: Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}$")] | None = None
+
+
+class CustomerActivated(Event, kw_only=True, tag="customer.activated"):
+    """Somebody became a customer."""
+
+    type: ClassVar[Literal["customer.activated"]] = "customer.activated"
+    customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class CustomerChurned(Event, kw_only=True, tag="customer.churned"):
+    """Somebody stopped being a customer."""
+
+    type: ClassVar[Literal["customer.churned"]] = "customer.churned"
+    customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class CustomerLinked(Event, kw_only=True, tag="customer.linked"):
+    """Two keys turned out to be one customer."""
+
+    type: ClassVar[Literal["customer.linked"]] = "customer.linked"
+    customer_key: Annotated[str, Meta(min_length=1, max_length=200)]
+    linked_key: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ForecastSet(Event, kw_only=True, tag="forecast.set"):
+    """What is expected of a queue in one interval; published keyed by `queue`."""
+
+    type: ClassVar[Literal["forecast.set"]] = "forecast.set"
+    queue: Annotated[str, Meta(min_length=1, max_length=200)]
+    channel: Channel | None = None
+    interval_start_ms: Ms = msgspec.field(name="interval_start")
+    interval_seconds: Annotated[float, Meta(ge=0, le=315576000.0)]
+    volume: Annotated[float, Meta(ge=0, le=1000000000000000.0)] | None = None
+    handle_seconds: Annotated[float, Meta(ge=0, le=315576000.0)] | None = None
+    staff: Annotated[float, Meta(ge=0, le=1000000000000000.0)] | None = None
+    further_times: ClassVar[tuple[str, ...]] = ("interval_start_ms",)
+
+
 ContactEvent: TypeAlias = (
     ContactArrived
     | ContactNotOffered
@@ -572,3 +635,8 @@ ContactEvent: TypeAlias = (
 
 AgentEvent: TypeAlias = AgentStateChanged | AgentSkillsChanged | AgentHeartbeat | SchedulePlanned | SourceHeartbeat | SourceSnapshot
 """What a record of agent-events holds."""
+
+CustomerEvent: TypeAlias = (
+    OrderPlaced | OrderCancelled | CustomerActivated | CustomerChurned | CustomerLinked | ForecastSet | SourceHeartbeat | SourceSnapshot
+)
+"""What a record of customer-events holds."""

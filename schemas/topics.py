@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from schemas.agent_metrics import AgentFigures
 from schemas.alerts import AlertRecord
+from schemas.customer_facts import CustomerFact
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
 from schemas.metrics import MetricRecord
 from schemas.panes import PaneRecord
@@ -126,6 +127,19 @@ TOPICS: Final[tuple[Topic, ...]] = (
         partitions=8,
         cleanup_policy="delete",
         retention_ms=7 * _DAY_MS,
+        dead_letters="customer-events-dead-letters.v1",
+        settings=_ROOM_FOR_ANYTHING,
+    ),
+    Topic(
+        name="customer-facts.v1",
+        summary="What the worker has found out about customers: their contacts, orders and links, brought together by customer.",
+        key="contact|conversation_id, event|event_id or progress|source topic|source partition",
+        model=CustomerFact,
+        # One: a link may join any two customers, whatever their keys. It holds a record a change of a customer's contact, not one an event.
+        partitions=1,
+        cleanup_policy="delete",
+        # As its sources: what is older is in the state of its reader.
+        retention_ms=7 * _DAY_MS,
     ),
     Topic(
         name="track-contacts-state.v1",
@@ -143,6 +157,24 @@ TOPICS: Final[tuple[Topic, ...]] = (
         model=None,
         partitions=8,
         partitions_of="agent-events.v1",
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="track-customer-events-state.v1",
+        summary="Forecasts, and how far customer-events has been read: the engine's own, read at a restore.",
+        key="the engine's own",
+        model=None,
+        partitions=8,
+        partitions_of="customer-events.v1",
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="customers-state.v1",
+        summary="Customers, by their hashed keys: the engine's own, read at a restore. Give it an access list of its own.",
+        key="customer_key, and the engine's own keys",
+        model=None,
+        partitions=1,
+        partitions_of="customer-facts.v1",
         cleanup_policy="compact",
     ),
     Topic(
@@ -224,6 +256,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         name="agent-events-dead-letters.v1",
         summary="Records of agent-events that could not be processed: key, value and headers as received, the reason in further headers.",
+        key="as received",
+        model=None,
+        partitions=1,
+        cleanup_policy="delete",
+        retention_ms=14 * _DAY_MS,
+        settings=_ROOM_FOR_HEADERS,
+    ),
+    Topic(
+        name="customer-events-dead-letters.v1",
+        summary="Records of customer-events that could not be processed: key, value and headers as received, the reason in headers too.",
         key="as received",
         model=None,
         partitions=1,

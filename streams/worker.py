@@ -24,6 +24,7 @@ from streams.engine.topics import TopicSpec, ensure_topics
 from streams.serving.pipeline import pipeline_app
 from streams.serving.reload import watch
 from streams.stages.counters import StageCounters
+from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.configuration.file import Taken
 
-__all__ = ["WorkerSettings", "create_topics", "flows", "run", "topic_specs"]
+__all__ = ["FLOWS", "WorkerSettings", "create_topics", "flows", "run", "topic_specs"]
 
 logger = logging.getLogger(__name__)
+
+#: The flows of a worker by name.
+FLOWS = ("track-contacts", "track-agents", "track-customer-events", "customers", "roll-up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,8 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
     """Return what a worker runs: a flow a source topic."""
     panes, latest, alerts_latest = topic("queue-panes.v1"), topic("queue-metrics-latest.v1"), topic("alerts-latest.v1")
     agents_latest = topic("agent-metrics-latest.v1")
-    contacts, agents = topic("contact-events.v1"), topic("agent-events.v1")
+    contacts, agents, customers = topic("contact-events.v1"), topic("agent-events.v1"), topic("customer-events.v1")
+    facts = topic("customer-facts.v1")
 
     def track_topics(source: Topic) -> TrackTopics:
         return TrackTopics(
@@ -86,6 +91,8 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             dead_letters=topic(source.dead_letters or "").full_name(prefix),
             consumer_group=app_id,
             now_ms=lambda: time.time_ns() // 1_000_000,
+            # No figure about customers needs the agents.
+            customer_facts="" if source is agents else facts.full_name(prefix),
         )
 
     roll_up = RollUpTopics(
@@ -102,6 +109,13 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
         agent_metrics=topic("agent-metrics.v1").full_name(prefix),
         agent_metrics_latest=agents_latest.full_name(prefix),
     )
+    customer_topics = CustomerTopics(
+        pane_partitions=panes.partitions,
+        metrics=roll_up.metrics,
+        latest=roll_up.latest,
+        contact_events=roll_up.contact_events,
+        contact_partitions=contacts.partitions,
+    )
     return [
         Flow(
             name="track-contacts",
@@ -114,6 +128,19 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             source=agents.full_name(prefix),
             changelog=topic("track-agents-state.v1").full_name(prefix),
             stage_factory=lambda p: AgentStage(p, configuration, track_topics(agents), counters["track-agents"]),
+        ),
+        Flow(
+            name="track-customer-events",
+            source=customers.full_name(prefix),
+            changelog=topic("track-customer-events-state.v1").full_name(prefix),
+            stage_factory=lambda p: CustomerEventStage(p, configuration, track_topics(customers), counters["track-customer-events"]),
+        ),
+        Flow(
+            name="customers",
+            source=facts.full_name(prefix),
+            changelog=topic("customers-state.v1").full_name(prefix),
+            flushes_second=True,
+            stage_factory=lambda _: CustomerStage(configuration, customer_topics, counters["customers"]),
         ),
         Flow(
             name="roll-up",
@@ -142,7 +169,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
         group_instance_id=settings.instance_id,
         client_options=settings.client_options,
     )
-    counters = {name: StageCounters() for name in ("track-contacts", "track-agents", "roll-up")}
+    counters = {name: StageCounters() for name in FLOWS}
     health = Health()
 
     async def serve_metrics(_health: Health) -> None:

@@ -108,7 +108,7 @@ def _section(title: str, text: str, base: type[Event], models: Iterable[type[Eve
 def event_page() -> str:
     """Return the text of `docs/events.md`."""
     customer_kinds = [model for model in CUSTOMER_KINDS if issubclass(model, CustomerModel)]
-    forecast_kinds = [model for model in CUSTOMER_KINDS if not issubclass(model, CustomerModel)]
+    forecast_kinds = [model for model in CUSTOMER_KINDS if not issubclass(model, CustomerModel | SourceHeartbeat | SourceSnapshot)]
     sections = [
         _INTRODUCTION,
         f"## Common fields\n\n{_table(Event, ())}\n",

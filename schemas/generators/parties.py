@@ -30,9 +30,12 @@ _DEAD: Final = Parties((*_CONNECTORS, "worker", "dead-letters"), ("dead-letters"
 PARTIES: Final[dict[str, Parties]] = {
     "contact-events.v1": _EVENTS,
     "agent-events.v1": _EVENTS,
-    "customer-events.v1": Parties(("connectors", "gateway", "other programs"), ("other programs",)),
+    "customer-events.v1": Parties(("connectors", "gateway", "other programs"), ("worker", "other programs")),
+    "customer-facts.v1": _STATE,
     "track-contacts-state.v1": _STATE,
     "track-agents-state.v1": _STATE,
+    "track-customer-events-state.v1": _STATE,
+    "customers-state.v1": _STATE,
     "queue-panes.v1": _STATE,
     "queue-metrics.v1": _METRICS,
     "queue-metrics-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
@@ -42,6 +45,7 @@ PARTIES: Final[dict[str, Parties]] = {
     "alerts-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
     "contact-events-dead-letters.v1": _DEAD,
     "agent-events-dead-letters.v1": Parties(("gateway", "worker", "dead-letters"), _DEAD.readers),
+    "customer-events-dead-letters.v1": Parties(("worker", "dead-letters"), _DEAD.readers),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from annotated_types import Ge, Le, MaxLen, MinLen
 
 from schemas.base import TEXT_PATTERN, Channel, Event
-from schemas.events import AGENT_KINDS, CONTACT_KINDS
+from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -148,14 +148,16 @@ def _union(name: str, models: Iterable[type[Event]], summary: str) -> str:
     line = f"{name}: TypeAlias = {' | '.join(names)}\n"
     if len(line) <= _LINE:
         return f'{line}"""{summary}"""\n'
-    members = "\n    | ".join(names)
+    members = " | ".join(names)
+    if len(members) + 4 > _LINE:
+        members = "\n    | ".join(names)
     return f'{name}: TypeAlias = (\n    {members}\n)\n"""{summary}"""\n'
 
 
 def struct_source() -> str:
     """Return the source of `schemas/structs.py`."""
-    models = list(dict.fromkeys([*CONTACT_KINDS, *AGENT_KINDS]))
-    names = sorted(["AgentEvent", "Channel", "ContactEvent", "Event", *(model.__name__ for model in models)])
+    models = list(dict.fromkeys([*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS]))
+    names = sorted(["AgentEvent", "Channel", "ContactEvent", "CustomerEvent", "Event", *(model.__name__ for model in models)])
     common = [
         'class Event(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):',
         '    """What every event carries."""',
@@ -170,7 +172,9 @@ def struct_source() -> str:
         *(_struct(model).rstrip() for model in models),
         _union("ContactEvent", CONTACT_KINDS, "What a record of contact-events holds.").rstrip()
         + "\n\n"
-        + _union("AgentEvent", AGENT_KINDS, "What a record of agent-events holds.").rstrip(),
+        + _union("AgentEvent", AGENT_KINDS, "What a record of agent-events holds.").rstrip()
+        + "\n\n"
+        + _union("CustomerEvent", CUSTOMER_KINDS, "What a record of customer-events holds.").rstrip(),
     ]
     return _HEADER + "\n" + "\n\n\n".join(blocks) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streams.catalogue.entries.customers import CUSTOMERS
 from streams.catalogue.entries.digital import DIGITAL
 from streams.catalogue.entries.handling import HANDLING
 from streams.catalogue.entries.messages import MESSAGES, PENDING
@@ -29,15 +30,32 @@ __all__ = [
     "window_label",
 ]
 
-KPIS: tuple[Kpi, ...] = (*WAITING, *HANDLING, *DIGITAL, *MESSAGES, *OPINIONS, *SUBJECTS, *PEOPLE, *STAFF, *NOW, *PENDING, *TARGETS)
+KPIS: tuple[Kpi, ...] = (
+    *WAITING,
+    *HANDLING,
+    *DIGITAL,
+    *MESSAGES,
+    *OPINIONS,
+    *SUBJECTS,
+    *PEOPLE,
+    *STAFF,
+    *CUSTOMERS,
+    *NOW,
+    *PENDING,
+    *TARGETS,
+)
 
 KPI_BY_ID: dict[str, Kpi] = {kpi.id: kpi for kpi in KPIS}
+
+#: Windows that are the only one of their kind.
+_WHOLE: tuple[WindowKind, ...] = ("day", "customers_day", "customers_month")
 
 
 def kind_of_window(window: str) -> WindowKind:
     """Return the kind of a window named as in metric records, such as ``trailing_15m``; raise ValueError for any other text."""
-    if window == "day":
-        return "day"
+    for whole in _WHOLE:
+        if window == whole:
+            return whole
     kind, _, length = window.partition("_")
     if length.removesuffix("m").isdecimal() and length.endswith("m"):
         if kind == "trailing":

@@ -8,6 +8,7 @@ from typing import Final, Literal, get_args
 __all__ = [
     "AGENT_STATES",
     "AGE_BANDS",
+    "DATED",
     "DIMENSIONS",
     "NOW",
     "TRAILING",
@@ -30,7 +31,7 @@ Unit = Literal[
 #: Which way is good; none where neither is, or where the target is a band.
 Direction = Literal["up", "down", "none"]
 Part = Literal["value", "numerator", "denominator", "coverage"]
-WindowKind = Literal["trailing", "interval", "day", "now"]
+WindowKind = Literal["trailing", "interval", "day", "customers_day", "customers_month", "now"]
 #: What a figure is about. Contacts have a channel; people and customers have none; a target is about any of them.
 Subject = Literal["contacts", "people", "customers", "targets"]
 #: By what a figure is served; beside these in total, unless it is served by agent or customer alone.
@@ -44,6 +45,7 @@ AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable", "stal
 AGE_BANDS = ("0-4h", "4-24h", "1-3d", "3-7d", "over-7d")
 
 WINDOWS: tuple[WindowKind, ...] = ("trailing", "interval", "day")
+DATED: tuple[WindowKind, ...] = ("interval", "day")
 TRAILING: tuple[WindowKind, ...] = ("trailing",)
 NOW: tuple[WindowKind, ...] = ("now",)
 

@@ -185,6 +185,8 @@ _BOTH: dict[str, tuple[str, str]] = {
     "windows.trailing": ("trailing", "直近"),
     "windows.interval": ("interval", "時間帯"),
     "windows.day": ("day", "日"),
+    "windows.customers_day": ("customers' day", "日（顧客）"),
+    "windows.customers_month": ("customers' month", "月（顧客）"),
     "windows.now": ("now", "現在"),
     "by.queue": ("queue", "キュー"),
     "by.channel": ("channel", "チャネル"),

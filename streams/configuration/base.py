@@ -19,6 +19,7 @@ _NAME: Final = r"^[^\x00-\x1f\x7f]+$"
 #: Pattern or format → what it permits, for people. A pattern of the file that is not here fails the test of the page.
 PERMITTED: Final[dict[str, str]] = {
     _NAME: "a text of 1 to 100 characters, none of them a control character",
+    "^[A-Z]{3}$": "three capital letters such as JPY",
     "IANA time zone": "IANA names such as UTC, Europe/Berlin or Asia/Tokyo",
 }
 

@@ -14,6 +14,7 @@ from streams.configuration.base import Model, Name, Zone, refuse
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.costs import Costs
+from streams.configuration.customers import CustomerSettings
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.configuration.definitions import Choice, DefinitionName, Versions
 from streams.configuration.faq import FaqChange
@@ -115,6 +116,8 @@ class Configuration(Model):
     """What people's time costs, for the cost per contact; without it there is none."""
     counting: CountingSettings = CountingSettings()
     """How long is waited for what, and which windows there are."""
+    customers: CustomerSettings = CustomerSettings()
+    """How far ahead and back is looked for what else a customer did."""
     alerts: dict[Name, AlertRule] = Field(default_factory=dict)
     """Rules by name: when an alert fires and clears."""
     targets: Annotated[tuple[Target, ...], Field(strict=False)] = ()

@@ -83,7 +83,8 @@ class Target(Model):
             return data
         if data.get("unit") is None:
             raise _refused(cls, [(("unit",), f"a target needs its unit; permitted for {kpi.id}: {' or '.join(units_of(kpi))}")])
-        return data if "now" in kpi.windows else {"window": _DEFAULT_WINDOW, **data}
+        of_customers = [window for window in kpi.windows if window.startswith("customers_")]
+        return data if "now" in kpi.windows else {"window": next(iter(of_customers), _DEFAULT_WINDOW), **data}
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Target:
@@ -171,6 +172,8 @@ def wrong_targets(configuration: Configuration) -> Iterator[tuple[tuple[str | in
     counting = configuration.counting
     windows = {
         "day": ["day"],
+        "customers_day": ["customers_day"],
+        "customers_month": ["customers_month"],
         "interval": [f"interval_{minutes}m" for minutes in counting.interval_minutes],
         "trailing": [f"trailing_{minutes}m" for minutes in counting.trailing_minutes],
     }

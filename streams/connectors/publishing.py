@@ -84,7 +84,7 @@ class Publisher(Protocol):
     async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
         """Publish events by their keys, in order, and rejections as dead letters of ``source``.
 
-        Heartbeats and snapshots of a source go to every partition of the contact and agent topics.
+        Heartbeats and snapshots of a source go to every partition of the topics of events.
         Returns once all of it is acknowledged.
 
         Raises:
@@ -154,10 +154,10 @@ def _key(event: Event) -> str | None:
 
 
 def _records(topics: EventTopics, event: Event) -> list[_Record]:
-    """Return the record of an event; what goes to every partition has one without a key in each of both topics."""
+    """Return the record of an event; what goes to every partition has one without a key in each of the topics of events."""
     key, value = _key(event), encode(event)
     if key is None:
-        return [_Record(name, None, value, [], everywhere=True) for name in (topics.contacts, topics.agents)]
+        return [_Record(name, None, value, [], everywhere=True) for name in (topics.contacts, topics.agents, topics.customers)]
     name = topics.contacts if isinstance(event, ContactModel) else topics.agents if isinstance(event, AgentModel) else topics.customers
     return [_Record(name, key.encode(), value, [])]
 

@@ -19,12 +19,13 @@ from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 import aiohttp
 import orjson
 
-from schemas.events import parse_agent_event, parse_contact_event
+from schemas.events import parse_agent_event, parse_contact_event, parse_customer_event
 from schemas.topics import DEFAULT_PREFIX
 from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublishedError
 from streams.demo.day import opening_ms
 from streams.demo.simulator import Emission, HeartbeatPlan, Simulation, final_heartbeats
 from streams.demo.simulator.load import multiplied
+from streams.demo.simulator.shop import with_shop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -128,7 +129,8 @@ class Feeder:
         self._say = say
         self._live_from_ms = now_ms()
         simulation = Simulation(seed=settings.seed, start_ms=settings.start_ms, heartbeats=HeartbeatPlan(live_from_ms=self._live_from_ms))
-        self._emissions = multiplied(simulation.emissions(), settings.rate)
+        center = multiplied(simulation.emissions(), settings.rate)
+        self._emissions = with_shop(center, settings.seed, settings.start_ms)
         self._next = next(self._emissions)
 
     async def run(self, stop: asyncio.Event) -> Summary:
@@ -230,8 +232,10 @@ class Feeder:
 
 
 def _model(emission: Emission) -> Event:
-    parse = parse_agent_event if emission.destination == "agent-events" else parse_contact_event
-    return parse(orjson.dumps(emission.event))
+    raw = orjson.dumps(emission.event)
+    if emission.destination == "customer-events":
+        return parse_customer_event(raw)
+    return parse_agent_event(raw) if emission.destination == "agent-events" else parse_contact_event(raw)
 
 
 def _clock_ms() -> int:

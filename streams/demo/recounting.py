@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 import streams
-from schemas.events import parse_agent_event, parse_contact_event
+from schemas.events import parse_agent_event, parse_contact_event, parse_customer_event
 from schemas.topics import TOPICS, topic
 from streams.catalogue.kpis import KPI_BY_ID, window_label
 
@@ -28,6 +28,7 @@ __all__ = ["Comparison", "Oracle", "Recount", "compare", "load_oracle", "read_ev
 
 _CONTACTS: Final = topic("contact-events.v1")
 _AGENTS: Final = topic("agent-events.v1")
+_CUSTOMERS: Final = topic("customer-events.v1")
 
 #: A partition that brings nothing for so long is read to its end, whatever its end offset says: markers of transactions take offsets too.
 _QUIET_SECONDS: Final = 3.0
@@ -84,9 +85,9 @@ def load_oracle() -> Oracle | None:
 
 
 async def read_events(bootstrap: str, prefix: str) -> dict[tuple[str, int], list[Event]]:
-    """Return all committed events of the contact and agent topics, by topic and partition."""
+    """Return all committed events of the topics of events, by topic and partition."""
     found: dict[tuple[str, int], list[Event]] = {}
-    for source, parse in ((_CONTACTS, parse_contact_event), (_AGENTS, parse_agent_event)):
+    for source, parse in ((_CONTACTS, parse_contact_event), (_AGENTS, parse_agent_event), (_CUSTOMERS, parse_customer_event)):
         name = source.full_name(prefix)
         for partition, values in (await _read(bootstrap, name)).items():
             found[name, partition] = [parse(value) for value in values]
@@ -136,7 +137,9 @@ async def _partitions(consumer: Any, name: str) -> set[int]:
 
 def recount_events(oracle: Oracle, events: Mapping[tuple[str, int], Sequence[Event]], configuration: Configuration) -> Recount:
     """Recount the events as of the progress of their partitions."""
-    progress = [oracle.progress_of(each, configuration) for each in events.values()]
+    # Customers do not decide how far contacts are complete.
+    counted = [each for (name, _), each in events.items() if not name.endswith(_CUSTOMERS.name)]
+    progress = [oracle.progress_of(each, configuration) for each in counted]
     received = [each.received_through_ms for each in progress if each.received_through_ms is not None]
     complete = [each.progress_ms for each in progress]
     everything = [event for each in events.values() for event in each]

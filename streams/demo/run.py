@@ -26,6 +26,7 @@ from streams.demo.recounting import Comparison, compare, load_oracle, read_event
 from streams.demo.report import alerts, missing_figures, table
 from streams.demo.scrape import Scrape
 from streams.engine.topics import TopicSpec, ensure_topics
+from streams.worker import FLOWS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -43,12 +44,10 @@ _CAUGHT_UP_SECONDS: Final = 10.0
 _SHOWN_DIFFERENCES: Final = 12
 
 #: Topics that stay empty when all is well, or that the demo has no source for.
-_MAY_BE_EMPTY: Final = frozenset(
-    {"customer-events.v1", "alerts.v1", "alerts-latest.v1", *(entry.dead_letters for entry in TOPICS if entry.dead_letters)}
-)
+_MAY_BE_EMPTY: Final = frozenset({"alerts.v1", "alerts-latest.v1", *(entry.dead_letters for entry in TOPICS if entry.dead_letters)})
 
-#: What /metrics serves: the windows of everybody, and the day for the table at the end.
-_WINDOWS: Final = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "day")
+#: What /metrics serves: the windows of everybody, the day for the table at the end, and those about customers and forecasts.
+_WINDOWS: Final = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "interval_30m", "day", "customers_day", "customers_month")
 
 _INTERRUPTED: Final = 130
 
@@ -324,10 +323,7 @@ class _Demo:
         counts = await record_counts(bootstrap, _PREFIX)
         problems += [f"topic {name} has no record." for name, number in counts.items() if number == 0 and name not in _MAY_BE_EMPTY]
         problems += [f"topic {name} holds {number} dead letters." for name, number in counts.items() if number and "dead-letters" in name]
-        processed = {
-            flow: 0 if worker is None else worker.total("contact_center_events_processed_total", {"flow": flow})
-            for flow in ("track-contacts", "track-agents", "roll-up")
-        }
+        processed = {flow: 0 if worker is None else worker.total("contact_center_events_processed_total", {"flow": flow}) for flow in FLOWS}
         problems += [f"the worker's flow {flow} processed nothing." for flow, number in processed.items() if number <= 0]
         figures = len(scrape.figures())
         if not figures:

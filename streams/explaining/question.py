@@ -103,13 +103,18 @@ class Question:
         )
 
 
+#: Kinds of windows, and figures, that no contacts of a window are behind.
+_NOT_EXPLAINED = frozenset({"now", "customers_day", "forecast_contacts", "staff_forecast", "staff_required", "forecast_accuracy"})
+
+
 def _check(kpi: str, window: str) -> None:
     found = KPI_BY_ID.get(kpi)
-    explained = [each.id for each in KPI_BY_ID.values() if each.subject == "contacts" and "now" not in each.windows]
+    explained = [each.id for each in KPI_BY_ID.values() if each.subject == "contacts" and not _NOT_EXPLAINED & {each.id, *each.windows}]
     if found is None:
         raise QuestionError(f"unknown kpi {kpi!r}; permitted: {', '.join(explained)}")
     if found.id not in explained:
-        why = "it is a figure of now" if "now" in found.windows else f"it is about {found.subject}"
+        about = "forecasts or other contacts" if found.subject == "contacts" else found.subject
+        why = "it is a figure of now" if "now" in found.windows else f"it is about {about}"
         raise QuestionError(f"no contacts of a window are behind {kpi}: {why}; permitted: {', '.join(explained)}")
     try:
         kind = kind_of_window(window)

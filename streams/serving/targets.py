@@ -34,6 +34,10 @@ class Judged(NamedTuple):
     provisional: bool | None
 
 
+#: Kinds of windows of which the one that holds as-of is meant.
+_DAYS = frozenset({"day", "customers_day", "customers_month"})
+
+
 def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
     """Return every target with its judgment as of the newest instant that any figure takes in."""
     targets = list(targets)
@@ -76,7 +80,7 @@ def _counts(record: WindowFigures, entry: Entry, as_of_ms: int) -> bool:
     if kind == "trailing":
         return True
     start, end = parse_time_ms(record.window_start), entry.window_end_ms or 0
-    return start <= as_of_ms < end if kind == "day" else end <= as_of_ms < end + (end - start)
+    return start <= as_of_ms < end if kind in _DAYS else end <= as_of_ms < end + (end - start)
 
 
 def _figure(store: Store, kpi: str, entry: Entry) -> Figure | None:

@@ -11,6 +11,7 @@ from schemas.alerts import AlertRecord
 from streams.engine.stage import ConfigurationRefusedError, Flush, Output
 from streams.stages.counters import StageCounters
 from streams.stages.panes import pane_partition
+from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.definitions import DefinitionChangedError
 from streams.windows.rollup import RollUp
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from streams.engine.stage import Record
 
 __all__ = ["RollUpStage", "RollUpTopics", "configured_scopes"]
+
+
+#: Windows that the stage of the customers writes.
+_OF_CUSTOMERS = tuple(f"window|{name}|" for name in CUSTOMER_WINDOWS)
 
 
 class RollUpTopics(NamedTuple):
@@ -87,7 +92,9 @@ class RollUpStage:
         if topic in {self._topics.latest, self._topics.agent_metrics_latest}:
             try:
                 for key, value in rows:
-                    self.rollup.restore_published(key.decode(), orjson.loads(value))
+                    name = key.decode()
+                    if not name.startswith(_OF_CUSTOMERS):
+                        self.rollup.restore_published(name, orjson.loads(value))
             except DefinitionChangedError as changed:
                 raise ConfigurationRefusedError(changed) from changed
         elif topic == self._topics.alerts_latest:

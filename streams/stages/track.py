@@ -17,19 +17,22 @@ from streams.stages.dead_letters import dead_letter
 from streams.stages.flood import FloodGauge
 from streams.stages.panes import PaneWriter
 from streams.tracking.contacts import ContactTracker
+from streams.tracking.customer_facts import contact_fact
 from streams.tracking.people import PeopleTracker
 from streams.tracking.scopes import Scope
+from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from streams.configuration import Configuration
     from streams.engine.stage import Record
+    from streams.tracking.conversation import Conversation
     from streams.tracking.progress import Progress
     from streams.tracking.slices import Slices
     from streams.tracking.snapshots import Snapshots
 
-__all__ = ["AgentStage", "ContactStage", "TrackTopics"]
+__all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 
 _META = b"m"
 _SNAPSHOT = b"p|"
@@ -44,6 +47,8 @@ class TrackTopics(NamedTuple):
     dead_letters: str
     consumer_group: str
     now_ms: Callable[[], int]
+    #: Where what is known of customers goes; empty: nowhere.
+    customer_facts: str = ""
 
 
 class _Tracker(Protocol):
@@ -59,8 +64,8 @@ class _Tracker(Protocol):
     def settle(self) -> None: ...
 
 
-class _TrackStage:
-    """What both track stages do: decode, refuse, apply; at a flush write what changed."""
+class TrackStage:
+    """What all track stages do: decode, refuse, apply; at a flush write what changed."""
 
     def __init__(
         self,
@@ -81,6 +86,8 @@ class _TrackStage:
         self._meta_changed = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
+        self._partition = partition
+        self._progress_told: int | None = None
         self.counters = counters if counters is not None else StageCounters()
 
     def process(self, records: Sequence[Record]) -> None:
@@ -131,6 +138,7 @@ class _TrackStage:
             outputs.append(Output(panes, writer.partition(scope), key, value))
         outputs += (Output(panes, writer.partition(scope), writer.key("now", scope, None), value) for scope, value in self._changed_now())
         outputs += self._changed_progress()
+        outputs += self._facts()
         meta = {"through": tracker.progress.through, **self._meta()}
         if self._meta_changed or meta != self._meta_written:
             self._meta_changed, self._meta_written = False, meta
@@ -206,6 +214,25 @@ class _TrackStage:
     def _restored(self) -> None:
         """Say that everything kept has been taken back in."""
 
+    def _facts(self) -> Iterator[Output]:
+        """Yield what customers are to be told, once the rows have been written; and how far it goes, in steps of a pane."""
+        topic, facts = self._topics.customer_facts, self._customer_facts()
+        progress = self._tracker.progress
+        if not topic or progress.received_through is None:
+            return
+        for key, fact in facts:
+            yield Output(topic, 0, key.encode(), encode(fact))
+        step = None if progress.through is None else pane_of(progress.through)
+        if facts or step != self._progress_told:
+            self._progress_told = step
+            origin = {"source_topic": self._topics.source, "source_partition": self._partition}
+            told = {"kind": "progress", **origin, "progress_ms": progress.through, "received_through_ms": progress.received_through}
+            yield Output(topic, 0, f"progress|{self._topics.source}|{self._partition}".encode(), encode(told))
+
+    def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return key and content of what customers are to be told."""
+        return []
+
     def _changed_rows(self) -> Iterator[Row]:
         raise NotImplementedError
 
@@ -216,7 +243,7 @@ class _TrackStage:
         raise NotImplementedError
 
 
-class ContactStage(_TrackStage):
+class ContactStage(TrackStage):
     """Tracks the conversations of one partition of contact-events."""
 
     def __init__(
@@ -231,11 +258,38 @@ class ContactStage(_TrackStage):
         self.tracker = ContactTracker(configuration, keep_everything=keep_everything)
         #: What the flow's table shows: conversations by id.
         self.rows = self.tracker.conversations
+        self._told: list[tuple[str, dict[str, Any]]] = []
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
 
     def _changed_rows(self) -> Iterator[Row]:
+        conversations = self.tracker.conversations
         for name, facts in self.tracker.changed_conversations():
             yield b"s|" + name.encode(), None if facts is None else encode(facts)
+            conversation = conversations.get(name)
+            if conversation is not None and (conversation.customer is not None or conversation.told is not None):
+                self._tell(conversation)
+
+    def _tell(self, conversation: Conversation) -> None:
+        """Have customers told what has changed of a contact."""
+        before, fact = conversation.told, contact_fact(conversation)
+        if fact == before:
+            return
+        conversation.told = fact
+        name = conversation.name
+        told: dict[str, Any] = {"kind": "contact", "conversation_id": name}
+        if fact is not None:
+            told |= {"customer_key": fact.customer, **fact._asdict()}
+            del told["customer"]
+        elif before is not None:
+            told |= {"customer_key": before.customer, "gone": True}
+        self._told.append((f"contact|{name}", told))
+
+    def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
+        forgotten, self.tracker.forgotten = self.tracker.forgotten, []
+        for conversation in forgotten:
+            self._tell(conversation)
+        told, self._told = self._told, []
+        return told
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
         # Who reads this has read the progress written before it: what was due by then is overdue.
@@ -256,9 +310,12 @@ class ContactStage(_TrackStage):
 
     def _restored(self) -> None:
         self.tracker.restored()
+        for conversation in self.tracker.conversations.values():
+            if conversation.customer is not None:
+                conversation.told = contact_fact(conversation)
 
 
-class AgentStage(_TrackStage):
+class AgentStage(TrackStage):
     """Tracks the people of one partition of agent-events."""
 
     def __init__(

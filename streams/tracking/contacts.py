@@ -79,6 +79,8 @@ class ContactTracker:
         self._soonest_ms = min(shortest_ms, self._retention_ms)
         #: conversations open too long before this have been counted as lost
         self.lost_to: int | None = None
+        #: conversations of known customers given up since somebody looked: what they came to may be news still
+        self.forgotten: list[Conversation] = []
         #: late events and repeats since the process began
         self.late = 0
         self.repeated = 0
@@ -239,6 +241,8 @@ class ContactTracker:
             if due < through:
                 del self.conversations[name]
                 self._changed.add(name)
+                if conversation.customer is not None or conversation.told is not None:
+                    self.forgotten.append(conversation)
             else:
                 conversation.timer = self._timers.add(name, due, None)
 

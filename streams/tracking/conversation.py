@@ -17,6 +17,7 @@ from streams.tracking.subjects import book_excluded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from streams.tracking.customer_facts import ContactFact
     from streams.tracking.facts import Fact
     from streams.tracking.ledger import Waits
     from streams.tracking.legs import Leg
@@ -57,9 +58,9 @@ class Conversation:
     """
 
     __slots__ = (
-        "apart", "channel", "contact", "counted", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs",
+        "apart", "channel", "contact", "counted", "customer", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs",
         "lost_at", "matter", "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on",
-        "responded", "service", "single", "single_targets", "source", "start", "subject", "timer", "touch_ms", "visit",
+        "responded", "service", "single", "single_targets", "source", "start", "subject", "timer", "told", "touch_ms", "visit",
         "visit_channel", "visit_queue", "void", "words", "working",
     )  # fmt: skip
 
@@ -73,6 +74,7 @@ class Conversation:
         self.noted_open: Open | None = None
         self.source: str | None = None  # of the last fact
         self.contact: str | None = None  # the last contact id, if that is another
+        self.told: ContactFact | None = None  # what customers were last told of it
         self.timer: Bucket | None = None  # when it is looked at again, at the latest
         self._reset()
 
@@ -81,6 +83,7 @@ class Conversation:
         self.lost_at = 0  # when it was lost for the last time
         self.void = False
         self.channel: str | None = None
+        self.customer: str | None = None
         self.start: int | None = None  # first arrival, else the entry of the first visit
         self.visit: int | None = None  # entered at
         self.entered = 0  # the same of the last visit, open or not
@@ -144,7 +147,7 @@ class Conversation:
         """Take over what was noted of the one that this takes the place of."""
         self.noted_visit, self.noted_leg = other.noted_visit, other.noted_leg
         self.noted_waiting, self.noted_active, self.noted_open = other.noted_waiting, other.noted_active, other.noted_open
-        self.source, self.contact, self.timer = other.source, other.contact, other.timer
+        self.source, self.contact, self.timer, self.told = other.source, other.contact, other.timer, other.told
 
     # --- what is never heard of again
 

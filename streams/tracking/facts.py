@@ -86,9 +86,10 @@ def _none(_event: Any) -> _Details:
 
 
 def _arrived(event: Any) -> _Details:
-    """Keep the site, and who began it only where that was not the customer."""
-    began = event.initiated_by
-    return (event.channel, event.direction, None if began == "customer" else began, event.site)
+    """Keep the site, who began it only where that was not the customer, and with it who the customer is, if that is known."""
+    began = None if event.initiated_by == "customer" else event.initiated_by
+    known = began if event.customer_key is None else (began, event.customer_key)
+    return (event.channel, event.direction, known, event.site)
 
 
 def _message(event: Any) -> _Details | None:

@@ -38,7 +38,8 @@ class Matter:
     """What statuses and callbacks have made of a conversation; a call that is answered and ended has none."""
 
     __slots__ = (
-        "asked", "callback", "due", "reached", "resolved", "resolved_before", "resolved_in_a_day", "status", "undoable", "waiting_on",
+        "asked", "callback", "due", "reached", "resolved", "resolved_before", "resolved_in_a_day", "settled", "status",
+        "undoable", "waiting_on",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Matter:
         self.resolved = False
         self.resolved_before = False
         self.resolved_in_a_day = False  # at the end of the day that began with the conversation, as far as is known
+        self.settled = False  # counted as resolved for the first time
         self.undoable = False  # counted as resolved at first contact, and not reopened since
         self.callback = False  # pending
         self.asked = 0  # since when who is to be called back has been waiting
@@ -111,7 +113,9 @@ def _resolve(c: Conversation, matter: Matter, at: int, rules: Rules, ledger: Led
         first_contact = not c.passed_on and c.episodes is None  # episodes are told apart from the second visit on
         if first_contact:
             amounts.append(("first_contact_resolved", 1))
-    matter.undoable |= book_whole(c, at, tuple(amounts), rules, ledger) and first_contact
+    booked = book_whole(c, at, tuple(amounts), rules, ledger)
+    matter.settled |= booked
+    matter.undoable |= booked and first_contact
 
 
 def escalate(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:

@@ -63,6 +63,12 @@ class Slices:
         """Take a kept slice back in, without counting it as changed."""
         self._by_start[kind].setdefault(start_ms, {})[scope] = counts
 
+    def empty(self, kind: str) -> None:
+        """Let what was booked into the slices of a kind be nothing: it is booked anew."""
+        for start, scopes in self._by_start[kind].items():
+            for scope in scopes:
+                self._changed[kind, scope, start] = scopes[scope] = {}
+
     def restore_grid(self, kept: dict[str, Any]) -> None:
         """Go on with the slices taken back in; they may be those of another configuration."""
         self.grid.restore(kept, [*self._by_start[CELL], *self._by_start[COHORT]], self._by_start[PANE])

@@ -31,10 +31,15 @@ def _on_arrived(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> 
     if c.channel is None:
         c.start = fact[0]  # it counts before the entry of a visit, and before later arrivals
     c.channel = fact[4]
+    began = fact[6]
+    if isinstance(began, tuple | list):
+        began, key = began
+        if c.customer is None:
+            c.customer = key
     c.void = fact[5] in NOT_INBOUND
     if c.channel in REPLY_CHANNELS and not c.void:
         words_of(c)
-        if fact[6] is None:
+        if began is None:
             hear(c, fact[0])  # it brings the customer's first message
 
 

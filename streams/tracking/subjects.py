@@ -50,6 +50,11 @@ class Subject:
         self.within_day = False
         self.kept_out: set[str] | None = None  # reasons counted
 
+    @property
+    def category(self) -> str | None:
+        """The category it has, whether or not it counts anywhere yet."""
+        return next((self.named[who] for who in _FIRST_OF if who in self.named), None)
+
 
 def _subject_of(c: Conversation) -> Subject:
     if c.subject is None:

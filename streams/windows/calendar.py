@@ -11,7 +11,9 @@ from streams.windows.slices import GRAIN_MS
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["Calendar", "Span", "first_shown"]
+    from streams.configuration import Configuration
+
+__all__ = ["Calendar", "Span", "calendar_of", "first_shown"]
 
 #: Cells whose spans are remembered: some days of them.
 _REMEMBERED: Final = 4096
@@ -88,3 +90,14 @@ def first_shown(zone: ZoneInfo, day: int, minutes: int) -> int:
         else:
             late = middle
     return late
+
+
+def calendar_of(configuration: Configuration, scope: str) -> Calendar:
+    """Return the wall clock of a scope: its site's (of a queue or team, the site it belongs to), else the default zone's."""
+    kind, name = scope.split(":", 1)
+    site = name if kind == "site" else None
+    if kind in {"queue", "team"}:
+        found = configuration.queues.get(name) if kind == "queue" else configuration.teams.get(name)
+        site = found.site if found is not None else None
+    of_site = configuration.sites.get(site) if site is not None else None
+    return Calendar(configuration.zone_of_site(site), of_site.day_start if of_site is not None else "00:00")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.windows.forecast_kpis import FORECASTS, NO_FORECASTS, forecast_kpis
 from streams.windows.judging import figures_of
 from streams.windows.slices import CELL_MS, GRAIN_MS, cell_ms_of
 from streams.windows.sums import Counts, add_counts
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.windows.calendar import Span
+    from streams.windows.figures import Figure
     from streams.windows.scope_state import ScopeState
 
 __all__ = ["Dated"]
@@ -80,6 +82,15 @@ class Dated:
             )
             told["without_exceptions"] = _beside(state, sums, span, by_offer=True, length_ms=left_ms)
         return told
+
+    def forecasts(self, state: ScopeState, span: Span, sums: Counts, *, over: bool) -> dict[str, Figure]:
+        """Return the figures about forecasts of an interval or day; people have none."""
+        if state.about_people:
+            return {}
+        if not any(sums.get(what) for what in FORECASTS):
+            return NO_FORECASTS
+        cells = (state.cells.get(start, {}) for start in range(span.start_ms, span.end_ms, self._step_ms))
+        return forecast_kpis(cells, self._cell_ms, over=over)
 
     def length_of(self, cell_ms: int) -> int:
         """Return how long a cell is."""

@@ -15,7 +15,7 @@ from streams.windows.judging import figures_of
 from streams.windows.pending import has_replies
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
-from streams.windows.slices import PANE_MS, pane_of
+from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of, pane_of
 from streams.windows.staffed import add_staffed, fixed_cost
 from streams.windows.subject_kpis import figures_by_label, is_labelled, sessions_open, settles_later_ms
 from streams.windows.sums import Counts, add_counts
@@ -218,6 +218,10 @@ class RollUp:
                 state.trailing_changed = False
             if state.watches and looks:
                 self._look(state, look)
+            if state.future_cells and cell_of(self.as_of, GRAIN_MS) != cell_of(before or 0, GRAIN_MS):
+                due = {cell for cell in state.future_cells if cell <= self.as_of}
+                state.future_cells -= due
+                state.changed_cells |= due
             if state.changed_cells:
                 yield from self._publish_changed_cells(state)
         yield from self._complete()
@@ -299,6 +303,8 @@ class RollUp:
         key = state.window_key(name)
         if trailing:
             return key, record
+        over = self.complete_through is not None and self.complete_through >= span.end_ms + self._settle_ms
+        record["kpis"].update(self.dated.forecasts(state, span, sums, over=over))
         record.update(self.dated.otherwise(state, name, span))
         return f"{key}|{span.start_ms}", record
 
@@ -315,9 +321,12 @@ class RollUp:
 
     def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, dict[str, Any] | None]]:
         windows = {window for cell in state.changed_cells for window in self.dated.windows(state, cell)}
+        as_of = self.as_of or 0
+        # What is forecast is told when its time comes.
+        state.future_cells |= {cell for cell in state.changed_cells if cell > as_of}
         state.changed_cells = set()
         for name, span in sorted(windows):
-            if not self._given_up(span.start_ms):
+            if span.start_ms <= as_of and not self._given_up(span.start_ms):
                 yield from self._publish_span(state, name, span)
 
     def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, dict[str, Any] | None]]:
@@ -326,7 +335,10 @@ class RollUp:
         if record["final"]:
             self._open.pop(key, None)
         else:
-            self._open[key] = (state, name, span, span.end_ms + self._settle_ms + settles_later_ms(sums))
+            settled = span.end_ms + self._settle_ms
+            # Looked at once it is settled, when forecasts are held against it, and then when it may be final.
+            later = settles_later_ms(sums) if self.complete_through is not None and self.complete_through >= settled else 0
+            self._open[key] = (state, name, span, settled + later)
         yield from self._publish((key, record))
 
     def _complete(self) -> Iterator[tuple[str, dict[str, Any] | None]]:

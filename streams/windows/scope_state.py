@@ -59,6 +59,8 @@ class ScopeState:
         self.cell_parts = Parts(packed=True)
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
+        #: changed cells whose time has not come
+        self.future_cells: set[int] = set()
         self.trailing_changed = True
         self.now_changed = True
         #: when a queue is open whose times are measured on the business clock

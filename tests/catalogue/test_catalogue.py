@@ -26,9 +26,14 @@ from streams.catalogue import (
     window_label,
 )
 
-#: What the page says of a figure that is not served in all windows.
-ONLY = {"now only": ("now",), "W only": ("trailing",), "D only": ("interval", "day")}
-
+#: What the page says of windows, and which are meant.
+ONLY = {
+    "now only": ("now",),
+    "W only": ("trailing",),
+    "D only": ("interval", "day"),
+    "customers_day only": ("customers_day",),
+    "customers_month only": ("customers_month",),
+}
 COUNTING = Path(__file__).parents[2] / "docs" / "counting.md"
 
 
@@ -140,8 +145,10 @@ def test_every_channel_scope_unit_and_state_has_a_word() -> None:
         ("trailing_60m", "trailing", "60m"),
         ("interval_30m", "interval", "interval_30m"),
         ("day", "day", "day"),
+        ("customers_day", "customers_day", "customers_day"),
+        ("customers_month", "customers_month", "customers_month"),
     ],
-    ids=range(4),
+    ids=range(6),
 )
 def test_windows_are_told_apart(window: str, kind: str, label: str) -> None:
     """A window's name tells its kind, and trailing windows get the short label."""

@@ -85,14 +85,6 @@ MISSING = frozenset(
         "staff_scheduled",
         "cost_per_contact",
         "handled_per_agent",
-        "staff_forecast",
-        "staff_required",
-        "forecast_accuracy",
-        "repeat_contact_rate",
-        "repeat_customer_rate",
-        "lifetime_value",
-        "retention_rate",
-        "churn_rate",
     }
 )
 

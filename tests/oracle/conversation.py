@@ -133,6 +133,10 @@ class Verdict:
     contributions: list[Contribution] = field(default_factory=list)
     standing: list[Standing] = field(default_factory=list)
     late: list[ContactModel] = field(default_factory=list)
+    story: _Telling | None = None
+    """What was told of it; None where it counts nothing."""
+    customer_key: str | None = None
+    category: str | None = None
 
 
 @dataclass
@@ -214,6 +218,9 @@ def judge(
     if not excluded:
         verdict.contributions = told.everything()
         verdict.standing = told.standing()
+        verdict.story = told
+        verdict.category = subjects.category_after(told.moments)
+        verdict.customer_key = next((arrival.customer_key for arrival in arrivals if arrival.customer_key is not None), None)
     else:
         first = min(excluded, key=_order)
         before = _told([event for event in ordered if _order(event) < _order(first)], configuration, None, [])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import datetime, time, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from schemas.agent import AgentModel
 from schemas.contact import ContactModel
-from schemas.other import SourceHeartbeat, SourceSnapshot
-from schemas.times import to_ms
+from schemas.other import CustomerModel, ForecastSet, SourceHeartbeat, SourceSnapshot
+from schemas.times import from_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle import subject_figures, wall
 from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, Standing, judge
+from tests.oracle.customers import Customers, contact_of
 from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
 from tests.oracle.people import BOOKED, Stretch, follow
@@ -92,7 +93,8 @@ def recount(
     People's time is booked through `complete_through_ms`, if given, else the progress of people's own events, rounded down to a pane.
     """
     published = list(events)
-    progress = progress_of(published, configuration)
+    of_customers = [event for event in published if isinstance(event, CustomerModel | ForecastSet)]
+    progress = progress_of([event for event in published if not isinstance(event, CustomerModel | ForecastSet)], configuration)
     of_people = [event for event in published if isinstance(event, AgentModel | SourceHeartbeat | SourceSnapshot)]
     contacts: dict[str, list[ContactModel]] = defaultdict(list)
     agents: dict[str, list[AgentModel]] = defaultdict(list)
@@ -108,10 +110,12 @@ def recount(
         people_through_ms=complete_through_ms if complete_through_ms is not None else progress_of(of_people, configuration).progress_ms,
     )
     snapshots = [event for event in published if isinstance(event, SourceSnapshot)]
+    of_known_customers = []
     for deliveries in contacts.values():
         verdict = judge(deliveries, configuration, told.complete_through_ms, snapshots)
         told.contributions += verdict.contributions
         told.standing += verdict.standing
+        of_known_customers += [each for each in [contact_of(verdict)] if each is not None]
         told.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)
     for of_person in agents.values():
         person = follow(of_person, configuration, told._people_through())
@@ -119,6 +123,7 @@ def recount(
         told.spans += person.spans
         told.late_people += len(person.late)
         told.people_now += person.stretches[-1:]
+    told.customers = Customers(of_customers, of_known_customers, configuration)
     return told
 
 
@@ -140,6 +145,7 @@ class Recount:
     people_through_ms: int | None = None
     known_since: dict[str, int] = field(default_factory=dict)
     """Versions that a stream has seen only since then, where it had figures before."""
+    customers: Customers | None = None
 
     # ---- figures
 
@@ -159,11 +165,15 @@ class Recount:
         """Return the KPIs of ``trailing_5m``, ``interval_30m`` (from `start_ms`, else of as-of), ``day`` or ``all``: the input."""
         low, high = self.bounds(scope, channel, name, start_ms)
         by_offer = not name.startswith("trailing_")
+        if name.startswith("customers_"):
+            if (channel is None and scope != "total:all") or (channel is not None and name == "customers_month"):
+                return {}
+            return self.customers.window(scope, channel, name, low, high) if self.customers else {}
         if channel is None:
             slice_ms = PANE_MS if name.startswith("trailing_") else self._cell_ms
             return self._people_kpis(scope, [(low, high)], slice_ms, None if name == "all" else high - low)
         at = self._judged_at(name, low)
-        return contact_kpis(
+        kpis = contact_kpis(
             self._chosen(scope, channel, low, high, by_offer=by_offer),
             self._definition(scope, channel, at),
             channel,
@@ -171,6 +181,16 @@ class Recount:
             waiting_over_threshold=0 if by_offer else self._over(scope, channel, at, missed=True),
             judge=lambda each: self._judge(scope, each.queue, channel, at)[1],
         )
+        return kpis | self._forecasts(scope, channel, low, high) if name == "day" or name.startswith("interval_") else kpis
+
+    def _forecasts(self, scope: str, channel: str, low: int, high: int) -> dict[str, Figure]:
+        counting = self.configuration.counting
+        over = (self.complete_through_ms or 0) >= high + 1000 * (counting.grace_seconds + counting.rejoin_seconds)
+        cell_ms = MINUTE_MS * min(15, *(counting.interval_minutes or (15,)))
+        customers = self.customers or Customers([], [], self.configuration)
+        there = self._chosen(scope, channel, low, high, by_offer=True) if customers.forecasts else []
+        entries = [each.offer_ms for each in there if each.what == "offered" for _ in range(each.amount)]
+        return customers.of_forecasts(scope, channel, low, high, cell_ms, entries, over=over)
 
     def by_label(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, Figure]]:
         """Return the figures of a window by KPI and label."""
@@ -364,6 +384,10 @@ class Recount:
         if name.startswith("trailing_"):
             high = as_of // PANE_MS * PANE_MS + PANE_MS if channel is not None else self._people_through()
             return high - _minutes(name) * MINUTE_MS, high
+        if name.startswith("customers_") and channel is None:
+            return self._calendar_span(as_of if start_ms is None else start_ms, month=name == "customers_month")
+        if name.startswith("customers_"):
+            return self._day(scope, as_of if start_ms is None else start_ms)
         if name.startswith("interval_"):
             return wall.interval(self._clock(scope)[0], as_of if start_ms is None else start_ms, _minutes(name))
         return self._day(scope, as_of)
@@ -374,6 +398,14 @@ class Recount:
 
     def _day(self, scope: str, at_ms: int) -> tuple[int, int]:
         return wall.day(*self._clock(scope), at_ms)
+
+    def _calendar_span(self, at_ms: int, *, month: bool) -> tuple[int, int]:
+        """Return the date, or the month, that holds an instant in the default zone."""
+        zone = self.configuration.zone_of_site(None)
+        first = from_ms(at_ms).astimezone(zone).date().replace(**({"day": 1} if month else {}))
+        after = (first + timedelta(days=32)).replace(day=1) if month else first + timedelta(days=1)
+        low, high = (to_ms(datetime.combine(day, time(), tzinfo=zone)) for day in (first, after))
+        return low, high
 
     def _clock(self, scope: str) -> tuple[ZoneInfo, time]:
         kind, name = scope.split(":", 1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from streams.configuration.models import Configuration
 
-__all__ = ["Booking", "Moment", "is_about", "of_exclusion", "of_story"]
+__all__ = ["Booking", "Moment", "category_after", "is_about", "of_exclusion", "of_story"]
 
 DAY_MS = 24 * 3_600_000
 
@@ -92,7 +92,8 @@ def _not_offered(moments: Sequence[Moment], configuration: Configuration) -> Ite
                 yield scope, channel, f"not_offered={moment.event.reason or 'unknown'}", 1, moment.at, moment.at
 
 
-def _category_after(moments: Sequence[Moment]) -> str | None:
+def category_after(moments: Sequence[Moment]) -> str | None:
+    """Return the category that a conversation has after these moments: section 12.3."""
     events = [each.event for each in reversed(moments)]
     for kinds in (ContactCategorized, ContactQueued, (SelfServiceStarted, SelfServiceEnded)):
         said = [event.category for event in events if isinstance(event, kinds) and event.category is not None]
@@ -103,9 +104,9 @@ def _category_after(moments: Sequence[Moment]) -> str | None:
 
 def _category(moments: Sequence[Moment]) -> Iterator[Booking]:
     for number, moment in enumerate(moments):
-        if moment.place is not None and _category_after(moments[: number + 1]) is not None:
+        if moment.place is not None and category_after(moments[: number + 1]) is not None:
             for scope, offer in moment.offers:
-                yield scope, moment.place[1], f"category={_category_after(moments)}", 1, moment.at, offer
+                yield scope, moment.place[1], f"category={category_after(moments)}", 1, moment.at, offer
             return
 
 

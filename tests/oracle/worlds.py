@@ -43,7 +43,7 @@ from schemas.contact import (
     SurveyAnswered,
     SurveyInvited,
 )
-from schemas.other import SourceHeartbeat, SourceSnapshot
+from schemas.other import ForecastSet, SourceHeartbeat, SourceSnapshot
 from schemas.times import format_ms, from_ms, parse_time_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle.conversation import PANE_MS, is_late
@@ -801,6 +801,24 @@ def _snapshot(pick: Pick, number: int, events: Sequence[Event], start_ms: int, e
     return SourceSnapshot(**common, source=source, kind="contacts", open_ids=listed)
 
 
+def _forecast(pick: Pick, number: int, start_ms: int) -> ForecastSet:
+    """Return what is expected of a queue in a time that may have begun, overlaps others, and is not aligned to anything."""
+    at_ms = start_ms + pick((0, 60_000, 400_000))
+    return ForecastSet(
+        event_id=f"forecast-{number}",
+        occurred_at=from_ms(at_ms),
+        received_at=from_ms(at_ms + pick(DELAYS_MS)),
+        source=pick(SOURCES),
+        queue=pick(("sales", "support", "unlisted")),
+        channel=pick((None, None, "voice", "chat")),
+        interval_start=from_ms(start_ms - start_ms % 300_000 + pick((-1_800_000, -900_000, 0, 0, 300_000, 1_801_000))),
+        interval_seconds=pick((300, 900, 1800, 3600, 777)),
+        volume=pick((None, 0, 3, 12.5, 1 / 3)),
+        handle_seconds=pick((None, 0, 180, 93.7)),
+        staff=pick((None, 0, 2, 4.5)),
+    )
+
+
 def _received(event: Event, at_ms: int) -> Event:
     return event.model_copy(update={"received_at": from_ms(at_ms)})
 
@@ -823,6 +841,8 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
     end_ms = max([start_ms + 10 * MINUTE_MS, *(to_ms(each.occurred_at) + 1 for each in events)])
     for number in range(people):
         events += _person(pick, PEOPLE[number] if number < len(PEOPLE) else f"p{number}", start_ms, end_ms)
+    for number in range(pick((0, 0, 3, 8))):
+        events.append(_forecast(pick, number, start_ms))
     for number in range(pick((0, 0, 1, 4))):
         events.append(_snapshot(pick, number, events, start_ms, end_ms))
     if late:

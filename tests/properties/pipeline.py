@@ -10,6 +10,8 @@ import orjson
 
 from schemas.agent import AgentModel
 from schemas.contact import ContactModel
+from schemas.other import CustomerModel, ForecastSet
+from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 
@@ -43,10 +45,15 @@ class MemoryPipeline:
         #: what has fired and cleared, and where each alert stands
         self.alerts: list[dict[str, Any]] = []
         self.alerts_latest: dict[str, dict[str, Any]] = {}
-        self._source = {
+        self._source: dict[tuple[str, int], ContactStage | AgentStage | CustomerEventStage] = {
             **{("contacts", p): self._track("contacts", p) for p in range(contacts)},
             **{("agents", p): self._track("agents", p) for p in range(agents)},
+            **{("customers", p): self._track("customers", p) for p in range(2)},
         }
+        #: what customers are told, how far that has been read, and how far what was read is durable
+        self._facts: list[Any] = []
+        self._facts_read = self._facts_kept = 0
+        self._customers = self._customer_stage()
         #: by source partition, the events taken in, and how many of them have been passed on to roll-up
         self.taken: dict[tuple[str, int], list[Event]] = {place: [] for place in self._source}
         self._passed_on: dict[tuple[str, int], int] = dict.fromkeys(self._source, 0)
@@ -56,9 +63,16 @@ class MemoryPipeline:
         self._rollups = [self._roll_up(p) for p in range(panes)]
         self._pending: list[tuple[int, bytes, bytes | None]] = []
 
-    def _track(self, topic: str, partition: int) -> ContactStage | AgentStage:
-        topics = TrackTopics(topic, "panes", self._sizes["panes"], f"{topic}-dead", "test", lambda: 0)
+    def _track(self, topic: str, partition: int) -> ContactStage | AgentStage | CustomerEventStage:
+        facts = "" if topic == "agents" else "facts"
+        topics = TrackTopics(topic, "panes", self._sizes["panes"], f"{topic}-dead", "test", lambda: 0, facts)
+        if topic == "customers":
+            return CustomerEventStage(partition, self._configuration, topics)
         return (ContactStage if topic == "contacts" else AgentStage)(partition, self._configuration, topics)
+
+    def _customer_stage(self) -> CustomerStage:
+        sizes = self._sizes
+        return CustomerStage(self._configuration, CustomerTopics(sizes["panes"], "metrics", "latest", "contacts", sizes["contacts"]))
 
     def _roll_up(self, partition: int) -> RollUpStage:
         sizes = self._sizes
@@ -91,6 +105,8 @@ class MemoryPipeline:
                 self._flush(place)
             for number in range(self._sizes["panes"]):
                 self._flush_roll_up(number)
+            self._read_facts(len(self._facts))
+            self._flush_customers()
 
     @property
     def latest(self) -> dict[str, dict[str, Any]]:
@@ -111,6 +127,8 @@ class MemoryPipeline:
             return [("contacts", crc32(event.conversation_id.encode()) % self._sizes["contacts"])]
         if isinstance(event, AgentModel):
             return [("agents", crc32(event.person_id.encode()) % self._sizes["agents"])]
+        if isinstance(event, CustomerModel | ForecastSet):
+            return [("customers", crc32((event.queue if isinstance(event, ForecastSet) else event.customer_key).encode()) % 2)]
         return list(self._source)
 
     def _take(self, place: tuple[str, int], records: list[Any]) -> None:
@@ -127,6 +145,9 @@ class MemoryPipeline:
         for number in range(self._sizes["panes"]):
             if self._random.random() < 1 / 2:
                 self._flush_roll_up(number)
+        self._read_facts(self._random.randint(self._facts_read, len(self._facts)))
+        if self._random.random() < 1 / 2:
+            self._flush_customers()
 
     def _flush(self, place: tuple[str, int]) -> None:
         flush = self._source[place].collect()
@@ -136,11 +157,23 @@ class MemoryPipeline:
             if output.topic == "panes" and output.key is not None:
                 _compact(self._panes[output.partition], [(output.key, output.value)])
                 self._rollups[output.partition].process([SimpleNamespace(key=output.key, value=output.value)])
+            elif output.topic == "facts":
+                self._facts.append(SimpleNamespace(key=output.key, value=output.value))
             else:
                 self.dead.append(output)
 
+    def _read_facts(self, end: int) -> None:
+        self._customers.process(self._facts[self._facts_read : end])
+        self._facts_read = end
+
+    def _flush_customers(self) -> None:
+        flush = self._customers.collect()
+        _compact(self._rows.setdefault(("facts", 0), {}), flush.rows)
+        self._facts_kept = self._facts_read
+        _compact(self._latest, [(output.key, output.value) for output in flush.outputs if output.topic == "latest" and output.key])
+
     def _flush_roll_up(self, number: int) -> None:
-        self.flushes.append((number, self.restarts, dict(self._passed_on)))
+        self.flushes.append((number, self.restarts, {place: known for place, known in self._passed_on.items() if place[0] != "customers"}))
         for output in self._rollups[number].collect().outputs:
             assert output.key is not None
             key = output.key.decode()
@@ -180,6 +213,13 @@ class MemoryPipeline:
             alerts = [(key, value) for key, value in self.alerts_latest.items() if self._partition_of(key) == number]
             stage.restore("alerts-latest", [(key.encode(), orjson.dumps(value)) for key, value in alerts])
             stage.restore("panes", list(self._panes[number].items()))
+        if self._random.random() < 1 / 2:
+            self._flush_customers()
+        else:
+            self._customers.collect()
+        self._customers = self._customer_stage()
+        self._customers.restore("state", list(self._rows.get(("facts", 0), {}).items()))
+        self._facts_read = self._facts_kept
         self.restarts += 1
 
     def _partition_of(self, key: str) -> int:

@@ -9,6 +9,8 @@ import pytest
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.topics import TOPICS, Topic, dead_letters_of, state_of, topic
 
+#: What senders publish and the engine reads.
+EVENTS = ["contact-events.v1", "agent-events.v1", "customer-events.v1"]
 COMPACTED = [entry for entry in TOPICS if entry.cleanup_policy == "compact"]
 DELETED = [entry for entry in TOPICS if entry.cleanup_policy == "delete"]
 
@@ -47,7 +49,7 @@ def test_state_has_as_many_partitions_as_its_source(entry: Topic) -> None:
 
 def test_only_engine_sources_have_state() -> None:
     """A topic without state says so."""
-    assert [entry.name for entry in TOPICS if state_of(entry.name)] == ["contact-events.v1", "agent-events.v1"]
+    assert [entry.name for entry in TOPICS if state_of(entry.name)] == [*EVENTS, "customer-facts.v1"]
 
 
 @pytest.mark.parametrize("entry", COMPACTED, ids=name_of)
@@ -86,7 +88,7 @@ def test_records_fit_and_the_broker_stamps_them(entry: Topic) -> None:
 def test_any_record_fits_its_dead_letter() -> None:
     """The largest record a source takes, with headers added, is still taken by its dead letters, which outlive it."""
     sources = [entry for entry in TOPICS if entry.dead_letters]
-    assert [entry.name for entry in sources] == ["contact-events.v1", "agent-events.v1"]
+    assert [entry.name for entry in sources] == EVENTS
     for entry in sources:
         letters = dead_letters_of(entry.name)
         assert letters is not None

@@ -184,6 +184,7 @@ def test_every_metric_of_the_catalogue_is_exported() -> None:
                 by_definition={"strict@1": {"service_level": figure(0.5, 1, 2, 1)}},
             ),
             window("team:full", None, kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in people}, definitions={}),
+            window("total:all", None, kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in KPIS if kpi.subject == "customers"}),
         ]
     ).with_alerts(alert())
     families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS))}

@@ -25,8 +25,8 @@ _MIN_DELAY_MS = 15
 #: This share of events is delivered twice, as senders do that retry.
 _REPEATED = 0.002
 
-#: Which topic an event belongs to; a heartbeat goes to every partition of both.
-Destination = Literal["contact-events", "agent-events", "every-partition"]
+#: Which topic an event belongs to; a heartbeat goes to every partition of all of them.
+Destination = Literal["contact-events", "agent-events", "customer-events", "every-partition"]
 
 
 class Emission(NamedTuple):

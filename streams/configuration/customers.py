@@ -1,0 +1,22 @@
+"""How customers are counted: the settings of ``docs/counting.md`` section 16."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from streams.configuration.base import Model
+
+__all__ = ["CustomerSettings"]
+
+
+class CustomerSettings(Model):
+    """How far ahead and how far back is looked for what else a customer did."""
+
+    repeat_days: int = Field(default=7, ge=1, le=31)
+    """A contact is repeated if the same customer makes contact again within so many days; until then the figure is provisional."""
+    order_window_days: int = Field(default=90, ge=1, le=366)
+    """How many days of orders tell who is a repeat customer."""
+    currency: str = Field(default="JPY", pattern="^[A-Z]{3}$")
+    """The currency of lifetime values, by ISO 4217; orders in others are not added but told as not covered."""
+    retention_days: int = Field(default=730, ge=1, le=3_650)
+    """A customer of whom nothing was heard for longer is forgotten, unless active."""

@@ -1,0 +1,156 @@
+"""What customers are told of a conversation, and what a customer consists of (``docs/counting.md`` section 16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from streams.tracking.conversation import Conversation
+
+__all__ = ["Cancellation", "ContactFact", "Customer", "Order", "contact_fact", "fact_of_customer_event"]
+
+
+class ContactFact(NamedTuple):
+    """What there is to know of a contact of a known customer."""
+
+    customer: str
+    start_ms: int
+    queue: str
+    channel: str
+    category: str | None
+    resolved: bool
+    first_contact: bool
+
+
+class Order(NamedTuple):
+    """An order as placed; ``value_milli`` in thousandths of the currency's main unit."""
+
+    at_ms: int
+    order_id: str | None
+    value_milli: int | None
+    currency: str | None
+
+
+class Cancellation(NamedTuple):
+    """An order taken back."""
+
+    at_ms: int
+    order_id: str
+
+
+def contact_fact(conversation: Conversation) -> ContactFact | None:
+    """Return what customers are to be told of a conversation; None where it is no contact of a known customer."""
+    customer, place, start = conversation.customer, conversation.last, conversation.start
+    if customer is None or place is None or start is None or conversation.void:
+        return None
+    matter = conversation.matter
+    resolved, first_contact = (False, False) if matter is None else (matter.settled, matter.undoable)
+    category = None if conversation.subject is None else conversation.subject.category
+    return ContactFact(customer, start, *place, category, resolved, first_contact)
+
+
+def fact_of_customer_event(event: Any) -> dict[str, Any] | None:
+    """Return a decoded event of a customer as customer-facts has it; None for one that says nothing that counts."""
+    told = {"event_id": event.event_id, "customer_key": event.customer_key, "at_ms": event.occurred_ms, "sequence": event.sequence or 0}
+    match event.type:
+        case "order.placed":
+            value = None if event.value is None else round(event.value * 1000)
+            return {"kind": "order", **told, "order_id": event.order_id, "value_milli": value, "currency": event.currency}
+        case "order.cancelled":
+            return None if event.order_id is None else {"kind": "cancellation", **told, "order_id": event.order_id}
+        case "customer.activated" | "customer.churned":
+            return {"kind": "status", **told, "active": event.type == "customer.activated"}
+        case "customer.linked":
+            return {"kind": "link", **told, "linked_key": event.linked_key}
+        case _:
+            return None
+
+
+class Customer:
+    """All that is known under one key; ``base_`` is what is left of contacts that are too old to be looked at one by one."""
+
+    __slots__ = (
+        "base_first_ms",
+        "base_last_ms",
+        "cancellations",
+        "contacts",
+        "links",
+        "orders",
+        "statuses",
+    )
+
+    def __init__(self) -> None:
+        #: conversation id → contact
+        self.contacts: dict[str, ContactFact] = {}
+        #: event id → fact
+        self.orders: dict[str, Order] = {}
+        self.cancellations: dict[str, Cancellation] = {}
+        #: event id → (at, sequence, active)
+        self.statuses: dict[str, tuple[int, int, bool]] = {}
+        #: event id → (at, other key)
+        self.links: dict[str, tuple[int, str]] = {}
+        self.base_first_ms: int | None = None  # start of the first contact
+        self.base_last_ms = 0
+
+    def first_contact_ms(self) -> int | None:
+        """Return the start of the first contact."""
+        starts = [contact.start_ms for contact in self.contacts.values()]
+        if self.base_first_ms is not None:
+            starts.append(self.base_first_ms)
+        return min(starts, default=None)
+
+    def last_ms(self) -> int:
+        """Return when something was last heard."""
+        told: list[int] = [contact.start_ms for contact in self.contacts.values()]
+        told += [order.at_ms for order in self.orders.values()]
+        told += [cancellation.at_ms for cancellation in self.cancellations.values()]
+        told += [status[0] for status in self.statuses.values()]
+        told += [link[0] for link in self.links.values()]
+        return max([*told, self.base_last_ms])
+
+    def standing_orders(self) -> list[tuple[Order, int | None]]:
+        """Return the orders, each with the instant at which it was taken back."""
+        taken_back: dict[str, int] = {}
+        for each in self.cancellations.values():
+            taken_back[each.order_id] = min(each.at_ms, taken_back.get(each.order_id, each.at_ms))
+        found: list[tuple[Order, int | None]] = []
+        seen: set[str] = set()
+        for _, order in sorted(self.orders.items(), key=lambda each: (each[1].at_ms, each[0])):
+            order_id = order.order_id
+            if order_id is None:
+                found.append((order, None))
+            elif order_id not in seen:
+                seen.add(order_id)
+                found.append((order, taken_back.get(order_id)))
+        return found
+
+    def statuses_in_order(self) -> list[tuple[int, bool]]:
+        """Return when the customer came and went."""
+        ordered = sorted(self.statuses.items(), key=lambda each: (each[1][0], each[1][1], each[0]))
+        return [(at, active) for _, (at, _, active) in ordered]
+
+    def fold(self, before_ms: int) -> list[str]:
+        """Keep of the contacts that began before an instant only when the first one did; return which they were."""
+        self.base_last_ms = self.last_ms()
+        folded = [name for name, contact in self.contacts.items() if contact.start_ms < before_ms]
+        for name in folded:
+            start = self.contacts.pop(name).start_ms
+            self.base_first_ms = start if self.base_first_ms is None else min(start, self.base_first_ms)
+        return folded
+
+    def row(self) -> dict[str, Any]:
+        """Return what ``from_row`` takes."""
+        facts = {name: getattr(self, name) for name in ("contacts", "orders", "cancellations", "statuses", "links")}
+        return {"base": [self.base_first_ms, self.base_last_ms], **{name: each for name, each in facts.items() if each}}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Customer:
+        """Go on from a kept state."""
+        customer = cls()
+        customer.contacts = {name: ContactFact(*fact) for name, fact in row.get("contacts", {}).items()}
+        customer.orders = {name: Order(*fact) for name, fact in row.get("orders", {}).items()}
+        customer.cancellations = {name: Cancellation(*fact) for name, fact in row.get("cancellations", {}).items()}
+        customer.statuses = {name: (at, sequence, active) for name, (at, sequence, active) in row.get("statuses", {}).items()}
+        customer.links = {name: (at, other) for name, (at, other) in row.get("links", {}).items()}
+        customer.base_first_ms, customer.base_last_ms = row["base"]
+        return customer

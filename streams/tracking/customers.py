@@ -1,0 +1,241 @@
+"""All customers, what they contribute to days, months and cohorts, and how far the parts they come from are complete."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
+from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.configuration import Configuration
+    from streams.tracking.customer_spans import Changes, Cohort, Group
+
+__all__ = ["CustomerTracker", "Running"]
+
+_DAY_MS = 86_400_000
+#: Days are served for so long beyond the horizon of repeats, and what lies further back is kept as sums only.
+_SLACK_DAYS = 3
+#: How many customers a flush looks at to forget those of whom nothing is heard.
+_SWEPT = 500
+
+
+class Running:
+    """Figures by date or month, kept as changes from one to the next; what lies before the floor is one sum."""
+
+    def __init__(self) -> None:
+        self._base: Counter[str] = Counter()
+        self._changes: Changes = {}
+        self._floor: int | None = None
+
+    def add(self, changes: Changes, sign: int) -> None:
+        """Add changes, or take them out."""
+        for at, counts in changes.items():
+            into = self._base if self._floor is not None and at < self._floor else self._changes.setdefault(at, Counter())
+            for what, amount in counts.items():
+                into[what] += sign * amount
+
+    def advance(self, floor: int) -> None:
+        """Let everything before ``floor`` become one sum."""
+        if self._floor is None or floor > self._floor:
+            self._floor = floor
+            for at in [at for at in self._changes if at < floor]:
+                self._base.update(self._changes.pop(at))
+
+    def through(self, last: int) -> Iterator[tuple[int, dict[str, int]]]:
+        """Yield every date or month from the floor to the last one, with its figures; none before there is a floor."""
+        if self._floor is None:
+            return
+        sums = self._base.copy()
+        for at in range(self._floor, last + 1):
+            sums.update(self._changes.get(at, {}))
+            yield at, {what: amount for what, amount in sums.items() if amount}
+
+
+class CustomerTracker:
+    """Customers by key; the keys that links join are counted together."""
+
+    def __init__(self, configuration: Configuration, contact_parts: Iterable[tuple[str, int]]) -> None:
+        self._rules = CustomerRules(configuration)
+        self._contact_parts = tuple(contact_parts)
+        self._kept_days = configuration.customers.repeat_days + _SLACK_DAYS
+        self.customers: dict[str, Customer] = {}
+        self.days, self.months = Running(), Running()
+        self.cohorts: dict[Cohort, Counter[str]] = {}
+        self.changed_cohorts: set[Cohort] = set()
+        #: whether a figure of days or months may have changed since this was last set back
+        self.figures_changed = False
+        #: part → progress and received through
+        self.parts: dict[tuple[str, int], tuple[int | None, int | None]] = {}
+        self._key_of: dict[str, str] = {}
+        self._joined: dict[str, set[str]] = {}
+        self._touched: dict[str, set[str]] = {}
+        self._changed: set[str] = set()
+        self._floor_ms: int | None = None
+        self._to_sweep: list[str] = []
+
+    # --- taking in
+
+    def apply(self, fact: dict[str, Any]) -> None:
+        """Take a record of customer-facts."""
+        kind = fact["kind"]
+        if kind == "progress":
+            self.parts[fact["source_topic"], fact["source_partition"]] = (fact["progress_ms"], fact["received_through_ms"])
+        elif kind == "contact":
+            self._take_contact(fact)
+        else:
+            self._take_event(kind, fact)
+
+    def _take_contact(self, fact: dict[str, Any]) -> None:
+        name, key = fact["conversation_id"], fact["customer_key"]
+        before = self._key_of.pop(name, None)
+        if before is not None:
+            self._touch(before).contacts.pop(name, None)
+        if not fact.get("gone"):
+            self._key_of[name] = key
+            self._touch(key).contacts[name] = ContactFact(
+                key, fact["start_ms"], fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]
+            )
+
+    def _take_event(self, kind: str, fact: dict[str, Any]) -> None:
+        name, at = fact["event_id"], fact["at_ms"]
+        customer = self._touch(fact["customer_key"])
+        if kind == "order":
+            customer.orders.setdefault(name, Order(at, fact["order_id"], fact["value_milli"], fact["currency"]))
+        elif kind == "cancellation":
+            customer.cancellations.setdefault(name, Cancellation(at, fact["order_id"]))
+        elif kind == "status":
+            customer.statuses.setdefault(name, (at, fact["sequence"], fact["active"]))
+        elif name not in customer.links and fact["linked_key"] != fact["customer_key"]:
+            self._touch(fact["linked_key"])
+            customer.links[name] = (at, fact["linked_key"])
+            self._join(fact["customer_key"], fact["linked_key"])
+
+    def _touch(self, key: str) -> Customer:
+        """Take what the customer contributes out, until ``settle`` books it anew; return what is known under the key."""
+        group = self._joined.get(key) or {key}
+        root = min(group)
+        if root not in self._touched:
+            self._touched[root] = group
+            self._book(group, -1)
+        self._changed.add(key)
+        customer = self.customers.get(key)
+        if customer is None:
+            customer = self.customers[key] = Customer()
+        return customer
+
+    def _join(self, key: str, other: str) -> None:
+        one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
+        if one is two:
+            return
+        self._touched.pop(min(one), None)
+        self._touched.pop(min(two), None)
+        group = one | two
+        for each in group:
+            self._joined[each] = group
+        self._touched[min(group)] = group
+
+    def _book(self, keys: Iterable[str], sign: int) -> None:
+        group: Group = {key: self.customers[key] for key in keys if key in self.customers}
+        if not group:
+            return
+        self.figures_changed = True
+        self.days.add(day_changes(group, self._rules), sign)
+        self.months.add(month_changes(group, self._rules), sign)
+        for cohort, counts in cohorts(group, self._rules).items():
+            if self._floor_ms is None or cohort[2] >= self._floor_ms:
+                into = self.cohorts.setdefault(cohort, Counter())
+                for what, amount in counts.items():
+                    into[what] += sign * amount
+                self.changed_cohorts.add(cohort)
+
+    # --- at a flush
+
+    @property
+    def as_of_ms(self) -> int | None:
+        """The newest instant that is taken in."""
+        return max((received for _, received in self.parts.values() if received is not None), default=None)
+
+    @property
+    def through_ms(self) -> int | None:
+        """Before this nothing is still to come; None while a part of contact-events has said nothing."""
+        if not all(self.parts.get(part, (None, None))[0] is not None for part in self._contact_parts):
+            return None
+        return min((progress for progress, _ in self.parts.values() if progress is not None), default=None)
+
+    def today(self) -> int | None:
+        """Return the date of as-of."""
+        as_of = self.as_of_ms
+        return None if as_of is None else self._rules.date(as_of)
+
+    def this_month(self) -> int | None:
+        """Return the month of as-of."""
+        as_of = self.as_of_ms
+        return None if as_of is None else self._rules.month(as_of)
+
+    def settle(self) -> None:
+        """Book what was touched, and give up what is too old."""
+        through = self.through_ms
+        touched, self._touched = self._touched, {}
+        for group in touched.values():
+            for customer in (self.customers[key] for key in group if key in self.customers and through is not None):
+                for name in customer.fold((through or 0) - (self._kept_days + 2) * _DAY_MS):
+                    self._key_of.pop(name, None)
+            self._book(group, 1)
+        if through is not None:
+            self._give_up(through)
+            self._forget(through)
+
+    def _give_up(self, through: int) -> None:
+        self.days.advance(self._rules.date(through) - self._kept_days)
+        self.months.advance(self._rules.month(through) - 1)
+        floor = through - self._kept_days * _DAY_MS
+        if self._floor_ms is None or floor > self._floor_ms:
+            self._floor_ms = floor
+            for cohort in [cohort for cohort in self.cohorts if cohort[2] < floor]:
+                del self.cohorts[cohort]
+
+    def _forget(self, through: int) -> None:
+        """Look at some customers, each flush at others, and forget those who count nowhere any more."""
+        if not self._to_sweep:
+            self._to_sweep = list(self.customers)
+        before = through - (self._rules.retention_days + self._kept_days + 2) * _DAY_MS
+        for _ in range(min(_SWEPT, len(self._to_sweep))):
+            key = self._to_sweep.pop()
+            customer = self.customers.get(key)
+            if customer is None or key in self._joined or customer.last_ms() >= before:
+                continue
+            if not any(active for _, active in customer.statuses_in_order()[-1:]):
+                del self.customers[key]
+                self._changed.add(key)
+
+    def changed_customers(self) -> Iterator[tuple[str, Customer | None]]:
+        """Yield the customers changed since the last call, None for those forgotten."""
+        changed, self._changed = self._changed, set()
+        for key in changed:
+            yield key, self.customers.get(key)
+
+    # --- after a restart
+
+    def restore_customer(self, key: str, row: dict[str, Any]) -> None:
+        """Take a kept customer back in."""
+        customer = self.customers[key] = Customer.from_row(row)
+        for name in customer.contacts:
+            self._key_of[name] = key
+
+    def restored(self) -> None:
+        """Say that everything kept has been taken back in, the parts too."""
+        for key, customer in self.customers.items():
+            for _, other in customer.links.values():
+                self._join(key, other)
+        self._touched = {}
+        through = self.through_ms
+        if through is not None:
+            self._give_up(through)
+        for key in self.customers:
+            group = self._joined.get(key)
+            if group is None or key == min(each for each in group if each in self.customers):
+                self._book(group or (key,), 1)

@@ -1,0 +1,139 @@
+"""Records of the windows about customers: which there are, when they are final, and which of them are news."""
+
+from __future__ import annotations
+
+from datetime import date
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from schemas.times import format_ms
+from streams.windows.calendar import Span, calendar_of, first_shown
+from streams.windows.customer_kpis import SMALLEST_GROUP, cohort_kpis, customer_kpis, retention_kpis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from streams.configuration import Configuration
+    from streams.windows.calendar import Calendar
+    from streams.windows.figures import Figure
+
+__all__ = ["CUSTOMER_WINDOWS", "CustomerWindows", "Progress"]
+
+#: The names of these windows.
+CUSTOMER_WINDOWS = ("customers_day", "customers_month")
+_DAY_MS = 86_400_000
+_TOTAL = "total:all"
+_encode = msgspec.json.Encoder(order="sorted").encode
+#: What moves on although nothing has changed.
+_APART = ("as_of", "complete_through", "revision")
+
+
+class Progress(NamedTuple):
+    """How far the customers are known, in ms."""
+
+    as_of: int
+    through: int
+
+
+class CustomerWindows:
+    """What was last published of each window; instants are those of the data."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        counting, customers = configuration.counting, configuration.customers
+        self._configuration = configuration
+        self._zone = configuration.zone_of_site(None)
+        self._settle_ms = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
+        self._horizon_ms = customers.repeat_days * _DAY_MS
+        self._calendars: dict[str, Calendar] = {}
+        #: key → revision and digest of the content
+        self._published: dict[str, tuple[int, str]] = {}
+        self._changed: dict[str, tuple[int, str] | None] = {}
+
+    def cohorts(
+        self, cohorts: Iterable[tuple[tuple[str, str, int], Mapping[str, int]]], at: Progress
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the records that are news of days of contacts, by scope, channel and start."""
+        for (scope, channel, start), sums in cohorts:
+            calendar = self._calendars.get(scope)
+            if calendar is None:
+                calendar = self._calendars[scope] = calendar_of(self._configuration, scope)
+            yield from self._news(scope, channel, CUSTOMER_WINDOWS[0], calendar.day(start), sums, cohort_kpis(sums), at, self._horizon_ms)
+
+    def days(self, days: Iterable[tuple[int, Mapping[str, int]]], at: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the records that are news of customers at the ends of dates."""
+        for day, sums in days:
+            span = Span(self._midnight(day), self._midnight(day + 1))
+            few = sums.get("supported_customers", 0) < SMALLEST_GROUP
+            told = {what: amount for what, amount in sums.items() if not few or what != "supported_value_milli"}
+            yield from self._news(_TOTAL, None, CUSTOMER_WINDOWS[0], span, told, customer_kpis(sums), at, 0)
+
+    def months(self, months: Iterable[tuple[int, Mapping[str, int]]], at: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the records that are news of customers who stay through months."""
+        for month, sums in months:
+            begin, end = (self._midnight(date(each // 12, each % 12 + 1, 1).toordinal()) for each in (month, month + 1))
+            yield from self._news(_TOTAL, None, CUSTOMER_WINDOWS[1], Span(begin, end), sums, retention_kpis(sums), at, 0)
+
+    def give_up(self, days_before_ms: int, months_before_ms: int) -> Iterator[str]:
+        """Forget the windows that began before an instant, and yield their keys."""
+        for key in list(self._published):
+            before = months_before_ms if key.startswith(f"window|{CUSTOMER_WINDOWS[1]}|") else days_before_ms
+            if int(key.rsplit("|", 1)[1]) < before:
+                del self._published[key]
+                self._changed[key] = None
+                yield key
+
+    def _midnight(self, day: int) -> int:
+        return first_shown(self._zone, day, 0)
+
+    def _news(
+        self,
+        scope: str,
+        channel: str | None,
+        window: str,
+        span: Span,
+        sums: Mapping[str, int],
+        kpis: dict[str, Figure],
+        at: Progress,
+        horizon_ms: int,
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        key = f"window|{window}|{channel or '-'}|{scope}|{span.start_ms}"
+        counts = {what: amount for what, amount in sorted(sums.items()) if amount}
+        if not counts and key not in self._published:
+            return
+        kind, name = scope.split(":", 1)
+        record: dict[str, Any] = {
+            "kind": "window",
+            "scope_kind": kind,
+            "scope": name,
+            "channel": channel,
+            "as_of": format_ms(at.as_of),
+            "complete_through": format_ms(at.through),
+            "window": window,
+            "window_start": format_ms(span.start_ms),
+            "window_end": format_ms(span.end_ms),
+            "final": at.through >= span.end_ms + horizon_ms + self._settle_ms,
+            "late_events": 0,
+            "definitions": {},
+            "kpis": kpis,
+            "counts": counts,
+        }
+        content = {name: value for name, value in record.items() if name not in _APART}
+        digest = blake2b(_encode(content), digest_size=16).hexdigest()
+        revision, before = self._published.get(key, (0, ""))
+        if digest != before:
+            record["revision"] = revision + 1
+            self._published[key] = self._changed[key] = (revision + 1, digest)
+            yield key, record
+
+    # --- rows
+
+    def changes(self) -> Iterator[tuple[str, tuple[int, str] | None]]:
+        """Yield revision and digest of what was published since the last call, None for what was given up."""
+        changed, self._changed = self._changed, {}
+        yield from changed.items()
+
+    def restore(self, key: str, revision: int, digest: str) -> None:
+        """Take back what was published last under a key."""
+        self._published[key] = (revision, digest)

@@ -1,0 +1,131 @@
+"""Random weeks of few customers with many contacts, orders and links, for property tests; the same for the same seed."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from schemas.contact import (
+    ContactAnswered,
+    ContactArrived,
+    ContactCategorized,
+    ContactEnded,
+    ContactEscalated,
+    ContactExcluded,
+    ContactQueued,
+    ContactStatusChanged,
+)
+from schemas.other import CustomerActivated, CustomerChurned, CustomerLinked, OrderCancelled, OrderPlaced, SourceHeartbeat
+from schemas.times import from_ms, parse_time_ms
+from streams.configuration.models import Configuration
+
+if TYPE_CHECKING:
+    from schemas.base import Event
+
+__all__ = ["customer_world"]
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+#: Across the night on which Berlin's clock changes and the end of a month.
+_START_MS = parse_time_ms("2026-03-24T06:00:00Z")
+_DAYS = 11
+_KEYS = tuple(f"v1:{number}" for number in range(14))
+_QUEUES = ("sales", "support", "mailbox")
+_SOURCES = ("switch", "shop")
+
+
+def _configuration(random: Random) -> Configuration:
+    return Configuration.model_validate(
+        {
+            "default_zone": random.choice(("UTC", "Asia/Tokyo", "Europe/Berlin")),
+            "sites": {"berlin": {"zone": "Europe/Berlin", "day_start": random.choice(("00:00", "06:30"))}},
+            "queues": {
+                "sales": {"channel": "voice", "department": "front", "business": "acme", "site": "berlin"},
+                "support": {"channel": "voice", "department": "back", "business": "acme"},
+                "mailbox": {"channel": "mail", "department": "back"},
+            },
+            "customers": {
+                "repeat_days": random.choice((1, 2, 7)),
+                "order_window_days": random.choice((3, 5, 90)),
+                "retention_days": random.choice((60, 730)),
+            },
+        }
+    )
+
+
+class _World:
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.events: list[Event] = []
+
+    def say(self, kind: type[Event], at_ms: int, **fields: Any) -> None:
+        number = len(self.events)
+        self.events.append(
+            kind(
+                event_id=f"{self.random.choice('abc')}{number}",
+                occurred_at=from_ms(at_ms),
+                received_at=from_ms(at_ms + self.random.choice((0, 40, 3_000))),
+                **{"source": "switch", **fields},
+            )
+        )
+
+    def contact(self, number: int) -> None:
+        random = self.random
+        at = _START_MS + random.choice((random.randrange(_DAYS * _DAY_MS), random.randrange(_DAYS) * _DAY_MS))
+        name = {"conversation_id": f"c{number}"}
+        queue = random.choice(_QUEUES)
+        channel = "mail" if queue == "mailbox" else "voice"
+        key = random.choice((*_KEYS, None))
+        self.say(
+            ContactArrived, at, **name, channel=channel, direction=random.choice((None, "inbound", "inbound", "outbound")), customer_key=key
+        )
+        if random.random() < 0.9:
+            self.say(ContactQueued, at + 1, **name, queue=queue)
+            self.say(ContactAnswered, at + 20_000, **name, agent="ann")
+        if random.random() < 0.5:
+            self.say(ContactCategorized, at + 25_000, **name, category=random.choice(("billing", "returns")))
+        if random.random() < 0.1:
+            self.say(ContactEscalated, at + 30_000, **name)
+        if random.random() < 0.7:
+            self.say(ContactStatusChanged, at + 60_000, **name, status="resolved")
+        if random.random() < 0.2:
+            self.say(ContactStatusChanged, at + random.choice((70_000, 5 * _HOUR_MS)), **name, status="reopened")
+        self.say(ContactEnded, at + 90_000, **name, by="agent")
+        if random.random() < 0.1:
+            self.say(ContactExcluded, at + 95_000, **name, reason="test")
+
+    def of_customer(self, number: int) -> None:
+        random = self.random
+        # Some of it long ago: a shop tells its history.
+        at = _START_MS + random.randrange(-40 * _DAY_MS, _DAYS * _DAY_MS)
+        common: dict[str, Any] = {"customer_key": random.choice(_KEYS), "source": "shop"}
+        if random.random() < 0.4:
+            self.say(random.choice((CustomerActivated, CustomerActivated, CustomerChurned)), at, **common)
+            return
+        order = random.choice((None, f"o{number}"))
+        amount = {"value": random.choice((None, 1200, 99.99)), "currency": random.choice(("JPY", "JPY", "EUR"))}
+        for _ in range(random.choice((1, 1, 1, 2))):  # some orders are told again under another id
+            self.say(OrderPlaced, at, **common, order_id=order, **amount)
+            at += random.choice((1, _HOUR_MS))
+        for _ in range(random.choice((0, 0, 1, 2))):
+            at += random.choice((0, 7 * _HOUR_MS, 30 * _HOUR_MS))
+            self.say(OrderCancelled, at, **common, order_id=order)
+
+
+def customer_world(seed: int, contacts: int = 70, others: int = 80) -> tuple[Configuration, list[Event], int]:
+    """Return a configuration, events in the order in which they were received, and the instant through which all was told."""
+    random = Random(seed)
+    world = _World(random)
+    for number in range(contacts):
+        world.contact(number)
+    for number in range(others):
+        world.of_customer(number)
+    for _ in range(random.choice((0, 2, 4))):
+        one, other = random.sample(_KEYS, 2)
+        world.say(CustomerLinked, _START_MS + random.randrange(_DAYS * _DAY_MS), customer_key=one, linked_key=other, source="shop")
+    end = _START_MS + (_DAYS + random.randrange(4)) * _DAY_MS
+    for source in _SOURCES:
+        for at in [*range(_START_MS, end, 5 * _HOUR_MS), end]:
+            world.say(SourceHeartbeat, at, source=source, complete_through=from_ms(at))
+            world.events[-1] = world.events[-1].model_copy(update={"received_at": from_ms(at)})
+    return _configuration(random), sorted(world.events, key=lambda event: event.received_at), end
