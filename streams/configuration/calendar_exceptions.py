@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CalendarException", "exception_problems"]
 
-_LOCAL: Final = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d$"
+_LOCAL: Final = r"^2[01]\d{2}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d$"
 PERMITTED[_LOCAL] = "a local time such as 2026-11-21T13:00"
 
 

@@ -46,6 +46,11 @@ REFUSALS = {
         "calendar_exceptions:\n  - {name: x, kind: closed, from: 2026-11-21, sites: [tokyo]}\n",
         '7: calendar_exceptions.0.from: found "2026-11-21"; permitted: a local time such as 2026-11-21T13:00',
     ),
+    "a year that nobody means": (
+        CENTER,
+        "calendar_exceptions:\n  - {name: x, kind: closed, from: 2026-11-21T13:00, to: 9999-12-31T23:59, sites: [tokyo]}\n",
+        '7: calendar_exceptions.0.to: found "9999-12-31T23:59"; permitted: a local time such as 2026-11-21T13:00',
+    ),
     "end before start": (
         CENTER,
         "calendar_exceptions:\n  - {name: x, kind: closed, from: 2026-11-21T13:00, to: 2026-11-21T13:00, sites: [tokyo]}\n",
