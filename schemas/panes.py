@@ -24,7 +24,7 @@ class SliceRecord(_Model):
     scope: str = Field(description="queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all")
     channel: str | None
     start_ms: int
-    counts: dict[str, int] = Field(description="non-zero sums; times in milliseconds")
+    counts: dict[str, int] = Field(description="non-zero sums; times in milliseconds; WHAT=LABEL for a sum by reason or category")
     answered_waits: dict[str, int] = Field(
         default_factory=dict, description="upper edge in ms (le) or inf → answered contacts; not cumulative"
     )

@@ -216,23 +216,18 @@ def _window_families(kpi: Kpi, windows: list[WindowFigures]) -> Iterator[Family]
     for metric in metrics_of(kpi):
         family = GaugeMetricFamily(metric.name, metric.help, labels=labels, unit=metric.unit)
         for record in windows:
-            if ("channel" in labels) != (record.channel is not None):
+            figure = record.kpis.get(kpi.id)
+            if figure is None or ("channel" in labels) != (record.channel is not None):
                 continue
-            for label, figure in _labelled_figures(kpi, record):
-                value = _part(figure, metric.part)
-                if value is not None:
-                    channel = [] if record.channel is None else [record.channel]
-                    family.add_metric([record.scope_kind, record.scope, *channel, window_label(record.window), *label], value)
+            channel = [] if record.channel is None else [record.channel]
+            series = [record.scope_kind, record.scope, *channel, window_label(record.window)]
+            if kpi.label is not None:  # The labels' sum is the figure as a whole.
+                for label, of_label in record.by_label.get(kpi.id, {}).items():
+                    if of_label.value is not None:
+                        family.add_metric([*series, label], of_label.value)
+            elif (value := _part(figure, metric.part)) is not None:
+                family.add_metric(series, value)
         yield family
-
-
-def _labelled_figures(kpi: Kpi, record: WindowFigures) -> Iterator[tuple[list[str], FigureValue]]:
-    """Yield the figures to export, each with the value of the KPI's own label if it has one: their sum is the figure as a whole."""
-    if kpi.label is not None:
-        for label, figure in record.by_label.get(kpi.id, {}).items():
-            yield [label], figure
-    elif (whole := record.kpis.get(kpi.id)) is not None:
-        yield [], whole
 
 
 def _definition_families(windows: list[WindowFigures]) -> Iterator[Family]:
