@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -73,6 +74,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Find the figure, read, count, print."""
     start_logging(args.log_level)
+    if args.log_level == "WARNING":
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what becomes of Kafka is said once, by us
     try:
         if args.url is not None:
             document = asyncio.run(_asked(args))

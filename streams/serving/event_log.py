@@ -22,6 +22,8 @@ __all__ = ["EventLog", "Limits", "Span", "contact_events_topic"]
 
 _POLL_MS = 300
 _MAX_RECORDS = 2000
+#: Brokers that hand over nothing for so long, though there is more, are not there any more.
+_SILENT_SECONDS = 15.0
 
 
 def contact_events_topic(prefix: str) -> str:
@@ -104,6 +106,7 @@ class EventLog:
             consumer.assign(partitions)
             behind = await asyncio.wait_for(consumer.end_offsets(partitions), PATIENCE_SECONDS)
             await self._begin(consumer, partitions, behind, since_ms, span)
+            heard = loop.time()
             while True:
                 for partition in [each for each in behind if await consumer.position(each) >= behind[each]]:
                     consumer.pause(partition)
@@ -113,7 +116,11 @@ class EventLog:
                 if loop.time() > deadline:
                     span.incomplete.append(f"reading took longer than {limits.seconds:g} s")
                     return
+                if loop.time() - heard > _SILENT_SECONDS:
+                    message = f"nothing came from {name} for {_SILENT_SECONDS:g} s"
+                    raise TimeoutError(message)
                 for partition, records in (await consumer.getmany(*behind, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)).items():
+                    heard = loop.time()
                     wanted = [record for record in records if record.offset < behind[partition]]
                     span.records += len(wanted)
                     span.bytes += sum(len(record.value or b"") for record in wanted)

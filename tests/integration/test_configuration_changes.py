@@ -123,7 +123,7 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     for each in ("worker", "serve"):
         os.kill(services.pid(each), signal.SIGHUP)
     await publish(bootstrap, events[third : 2 * third], final_ms(events[2 * third - 1]))
-    await until(lambda: "The configuration has changed" in services.log("worker"), 10)
+    await until(lambda: "The configuration has changed" in services.log("worker"), 30)
     await publish(bootstrap, events[2 * third :], final_ms(events[-1]))
     latest = await settled(bootstrap, format_ms(final_ms(events[-1])))
     await services.ready("worker", "serve")
@@ -146,10 +146,10 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     final = final_ms(events[-1])
     assert differences(latest, recount(parsed, load_configuration(file), final, final)) == []
 
-    # Told by signal, at once, that the file is gone: refused, and still running; a worker that ends now ends in order.
+    # The file is gone: refused, and still running; a worker that ends now ends in order.
     remove(file)
     os.kill(process, signal.SIGHUP)
-    await until(lambda: says(services, "worker", VALID, 0), 2)
+    await until(lambda: says(services, "worker", VALID, 0), 20)
     assert "cannot be read: No such file or directory" in services.log("worker")
     assert services.terminate("worker") == 0
 
