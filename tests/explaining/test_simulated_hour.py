@@ -113,7 +113,7 @@ def test_what_is_missing_is_said(hour: Hour) -> None:
 def test_another_configuration_is_noticed(hour: Hour) -> None:
     """Equal counts of which another definition makes another figure: the worker counts with another configuration."""
     name = next(iter(hour.configuration.queues))
-    level = hour.configuration.service_level.model_copy(update={"abandon": "handled_only", "threshold_s": 5.0})
+    level = hour.configuration.service_level.model_copy(update={"abandon": "handled_only", "threshold_s": 0.001})
     other = hour.configuration.model_copy(update={"service_level": level})
     question = Question.of(hour.replay.latest.values(), other, queue=name, kpi="service_level", window="day")
     answer = explain(question, other, hour.logs)
