@@ -43,6 +43,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--explain", action="store_true", help="answer /api/v1/explain: which contacts are behind a figure; reads contact events from Kafka"
     )
+    parser.add_argument(
+        "--agents",
+        action="store_true",
+        help="answer /api/v1/agents: figures of single people, of sites that permit them; there is no login",
+    )
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -88,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
             file=file,
             of_configuration=settings_of,
             explain=args.explain,
+            agents=args.agents,
         )
 
     settings = settings_of(Configuration() if file is None else file.running)

@@ -168,7 +168,10 @@ class _Demo:
         self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway)])
         # Static membership: the embedded broker expires nobody.
         self._start("worker", ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo"])
-        self._start("serve", ["-m", "streams", "serve", *kafka, *config, *port(self._page), "--windows", ",".join(_WINDOWS), "--explain"])
+        self._start(
+            "serve",
+            ["-m", "streams", "serve", *kafka, *config, *port(self._page), "--windows", ",".join(_WINDOWS), "--explain", "--agents"],
+        )
         feeder = ["-m", "streams.demo.feeder", *kafka, "--gateway", self._gateway, "--start-ms", str(opened_ms)]
         feeder += ["--seed", str(self._settings.seed), "--rate", str(self._settings.rate)]
         feeder += ["--record", str(self._folder / "events.jsonl"), "--summary", str(self._folder / "summary.json")]

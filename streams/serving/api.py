@@ -19,6 +19,7 @@ from schemas.alerts import AlertRecord
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described, kind_of_window
 from streams.configuration.file import ConfigurationFile
 from streams.explaining import QuestionError
+from streams.serving.agents import Agents
 from streams.serving.broker import TopicError
 from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
@@ -94,6 +95,8 @@ class Serving:
     file: ConfigurationFile | None = None
     #: Says which contacts are behind a figure; None where that is off.
     explainer: Explainer | None = None
+    #: Figures of single people; None where they are not served.
+    agents: Agents | None = None
 
     @property
     def configured(self) -> dict[str, str]:
@@ -141,6 +144,7 @@ def create_app(serving: Serving) -> web.Application:
     app.router.add_get("/api/v1/targets", _targets)
     app.router.add_get("/api/v1/catalogue", _catalogue)
     app.router.add_get("/api/v1/explain", _explain)
+    app.router.add_get("/api/v1/agents", _agents)
     app.router.add_get("/api/v1/events", _events, allow_head=False)
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready)
@@ -213,6 +217,15 @@ async def _targets(request: web.Request) -> web.Response:
 
 async def _catalogue(request: web.Request) -> web.Response:
     return await _compressed(request, _json(_catalogue_document()))
+
+
+async def _agents(request: web.Request) -> web.Response:
+    serving = request.app[_SERVING]
+    if serving.agents is None:
+        return _json({"error": "figures of single people are off here: start serve with --agents"}, status=404)
+    people = frozenset(request.query.getall("agent", [])) or None
+    chosen = serving.agents.chosen(_asked_windows(request), people)
+    return await _compressed(request, _json({**serving.figures.header(), "agents": chosen}))
 
 
 async def _explain(request: web.Request) -> web.Response:

@@ -18,6 +18,7 @@ from schemas.topics import DEFAULT_PREFIX
 from streams.catalogue import kind_of_window
 from streams.configuration import Configuration
 from streams.configuration.file import ConfigurationFile
+from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.delivery import Delivery
@@ -75,6 +76,8 @@ class ServeSettings:
     of_configuration: Callable[[Configuration], ServeSettings] | None = None
     #: Whether the API says which contacts are behind a figure; that reads contact events.
     explain: bool = False
+    #: Whether the API serves figures of single people; that follows a topic of their own.
+    agents: bool = False
 
     def __post_init__(self) -> None:
         for window in self.windows:
@@ -125,8 +128,12 @@ async def run_serve(
     explainer = None
     if settings.explain:
         explainer = Explainer(EventLog(settings.bootstrap, prefix, settings.client_options), lambda: _running(file), _EXPLAIN_LIMITS)
+    agents = None
+    if settings.agents:
+        agents = Agents()
+        followers.append(Reader(agents, topic_name=agents_topic(prefix), **kafka).run)
     delivered = None if delivery is None else delivery.deliveries
-    serving = Serving(figures, settings.windows, deliveries=delivered, file=file, explainer=explainer)
+    serving = Serving(figures, settings.windows, deliveries=delivered, file=file, explainer=explainer, agents=agents)
     runner = web.AppRunner(create_app(serving), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []
     try:

@@ -87,5 +87,7 @@ def _time(part_ms: int, whole_ms: int, coverage: float | None) -> Figure:
 def _cost(sums: Mapping[str, int], fixed_per_hour: int | None, handled: int, coverage: float | None) -> Figure:
     if fixed_per_hour is None:
         return _NOTHING
+    # Contacts of people who tell no time of theirs cost something, too: how much is not known.
     cost, unit = sums.get("labor_cost", 0) + sums.get("staffed_ms", 0) * fixed_per_hour, _HOUR_MS * COST_SCALE
-    return {"value": share(cost, unit * handled), "numerator": cost / unit, "denominator": handled, "coverage": coverage}
+    value = None if coverage is None else share(cost, unit * handled)
+    return {"value": value, "numerator": cost / unit, "denominator": handled, "coverage": coverage}

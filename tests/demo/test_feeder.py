@@ -209,7 +209,7 @@ def test_process_on_the_embedded_broker(embedded: None, tmp_path: Path, number: 
     assert feeder.returncode == 0
     final_ms = json.loads(summary.read_bytes())["final_ms"]
     lines = record.read_bytes().splitlines()
-    recorded = [parse_agent_event(line) if b'"agent.state_changed"' in line else parse_contact_event(line) for line in lines]
+    recorded = [parse_agent_event(line) if b'"person_id"' in line else parse_contact_event(line) for line in lines]
     held = {event for events in found.values() for event in events}
     assert held == set(recorded)
     assert len(found) == 16

@@ -260,6 +260,11 @@ class TestContacts:
             assert max(gaps) < 10 * 60_000, name
 
 
+def states(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the changes of state among events about people."""
+    return [event for event in events if event["type"] == "agent.state_changed"]
+
+
 class TestPeople:
     """People's states."""
 
@@ -279,7 +284,7 @@ class TestPeople:
         for person, events in facts(day, "agent-events").items():
             since: int | None = None
             for event in events:
-                if event["axis"] == "activity":
+                if event.get("axis") == "activity":
                     if since is not None:
                         talked[person].append((since, occurred(event)))
                     since = occurred(event) if event["state"] == "talking" else None
@@ -292,7 +297,7 @@ class TestPeople:
         breaks = 0
         for events in facts(day, "agent-events").values():
             presence, activity = "offline", "idle"
-            for event in events:
+            for event in states(events):
                 if event["axis"] == "presence":
                     presence = event["state"]
                     assert presence == "available" or activity == "idle", events
@@ -303,17 +308,27 @@ class TestPeople:
         assert breaks > 100
 
     def test_three_chats_at_most(self, day: list[Emission]) -> None:
-        """A person has up to three chats at a time, and often more than one."""
-        in_use = Counter(each.event["in_use"] for each in day if "in_use" in each.event)
+        """A person has up to three chats at a time, and often more than one; who talks or writes can take none."""
+        slots = Counter((each.event["capacity"], each.event["in_use"]) for each in day if "in_use" in each.event)
 
-        assert set(in_use) == {1, 2, 3}
+        assert set(slots) == {(0, 0), (3, 0), (3, 1), (3, 2), (3, 3)}
+
+    def test_shifts_are_planned(self, day: list[Emission]) -> None:
+        """Everybody's shift is told before it begins, or at the opening, with work first and the pauses over it."""
+        plans = [each.event for each in day if each.event["type"] == "schedule.planned"]
+        late = [plan for plan in plans if plan["activity"] == "work" and parse_time_ms(plan["start"]) < occurred(plan) > START_MS]
+
+        assert late == []
+        assert {plan["activity"] for plan in plans} == {"work", "break", "lunch", "meal", "meeting"}
+        assert len({plan["person_id"] for plan in plans}) == 45
+        assert all(plan["sequence"] == 1 for plan in plans if plan["activity"] == "work")
 
     def test_every_team_is_at_work(self, day: list[Emission]) -> None:
         """Of every team somebody is there at any time: nobody leaves for a break or home as the last one."""
         there: dict[str, set[str]] = {team.name: set() for team in TEAMS}
         for each in sorted((each for each in day if each.destination == "agent-events"), key=lambda each: occurred(each.event)):
             event = each.event
-            if event["axis"] == "presence":
+            if event.get("axis") == "presence":
                 if event["state"] in {"available", "not_responding"}:
                     there[event["team"]].add(event["person_id"])
                 else:
@@ -322,10 +337,10 @@ class TestPeople:
         assert all(there.values())
 
     def test_forty_five_people(self, day: list[Emission]) -> None:
-        """Every event about a person names team and site, and the teams have nine people each."""
+        """Every state of a person names team and site, and the teams have nine people each."""
         teams = defaultdict(set)
         for each in day:
-            if each.destination == "agent-events":
+            if each.event["type"] == "agent.state_changed":
                 teams[each.event["team"], each.event["site"]].add(each.key)
 
         assert {team: len(people) for (team, _), people in teams.items()} == dict.fromkeys((team.name for team in TEAMS), 9)
@@ -343,6 +358,8 @@ class TestConfiguration:
         }
         assert {name: queue.site for name, queue in configuration.queues.items()} == {name: queue.site for name, queue in QUEUES.items()}
         assert {name: team.site for name, team in configuration.teams.items()} == {team.name: team.site for team in TEAMS}
+        expected = {f"agent-{team.prefix + number}": team.name for team in TEAMS for number in range(1, 10)}
+        assert {name: person.team for name, person in configuration.people.items()} == expected
 
     @pytest.mark.parametrize("hour", range(24))
     def test_days_begin_at_the_opening(self, hour: int, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -81,9 +82,10 @@ def spans_of(person: str, moments: Sequence[Moment], plans: Sequence[SchedulePla
     ordered = sorted(plans, key=lambda plan: (plan.occurred_at, plan.sequence or 0, plan.event_id))
     holding = [(max(to_ms(plan.start), to_ms(plan.occurred_at)), to_ms(plan.end), plan) for plan in ordered]
     edges = {each.at_ms for each in moments} | {edge for begin, end, _ in holding for edge in (begin, end)} | {FAR_MS}
+    begins = [each.at_ms for each in moments]
     found: list[Span] = []
     for start, end in pairwise(sorted(edges)):
-        now = next(each for each in reversed(moments) if each.at_ms <= start)
+        now = moments[bisect_right(begins, start) - 1]
         team, site = team_and_site(person, now.team, now.site, configuration)
         scopes = scopes_of_place(team, site, configuration)
         everywhere = (f"agent:{person}", *scopes) if has_own_figures(person, configuration) else scopes
@@ -168,7 +170,7 @@ def staff_figures(
         kpis["cost_per_contact"] = null
     else:
         cost = Fraction(n.get("labor_cost", 0), 100 * 3_600_000) + fixed * staffed_ms / 3_600_000
-        kpis["cost_per_contact"] = figure(cost, handled, attributed)
+        kpis["cost_per_contact"] = figure(cost, handled, attributed) | ({} if worked else {"value": None})
     if length_ms is not None:
         length = Fraction(length_ms, 1000)
         kpis["staff_scheduled"] = figure(sum(work), length, 1.0) if planned else null

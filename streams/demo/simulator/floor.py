@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from schemas.times import format_ms
 from streams.demo.simulator.center import QUEUES, TEAMS, MediaChannel, QueuePlan, TeamPlan
 from streams.demo.simulator.shifts import DAY_MS, SHIFTS, Pause, Shift
 
@@ -25,6 +26,8 @@ _SOURCE: dict[MediaChannel, str] = {"voice": "sim-telephony", "chat": "sim-chat"
 _PREFERENCE_MS = 25_000
 #: A queue that nobody has served for so long goes first: at night two people are all there is, and every queue is to have figures.
 _NEGLECTED_MS = 240_000
+#: A shift is planned this long before it begins.
+_PLANNED_AHEAD_MS = 3_600_000
 
 
 class Contact:
@@ -66,6 +69,11 @@ class Person:
         self.kind: MediaChannel | None = None
         self.activity: tuple[str, int] = ("", 0)
         self.idle_ms = 0
+
+    @property
+    def takes_chats(self) -> bool:
+        """Whether chats are among what the person takes."""
+        return any(QUEUES[name].channel == "chat" for name in self.queues)
 
     def can_take(self, channel: MediaChannel) -> bool:
         """Say whether a contact of the channel may be offered now: one call, one mail, or up to three chats at a time."""
@@ -116,7 +124,7 @@ class Floor:
             event.update(fields)
         self.outbox.put(_SOURCE[contact.channel], "contact-events", contact.conversation_id, self.agenda.now_ms, event)
 
-    def _tell_state(self, person: Person, axis: str, state: str, in_use: int | None = None) -> None:
+    def _tell_state(self, person: Person, axis: str, state: str, chats: int | None = None) -> None:
         event: dict[str, Any] = {
             "type": "agent.state_changed",
             "person_id": person.person_id,
@@ -125,9 +133,28 @@ class Floor:
             "axis": axis,
             "state": state,
         }
-        if in_use is not None:
-            event |= {"channel": "chat", "capacity": _CHAT_CAPACITY, "in_use": in_use}
+        if chats is not None:
+            # Who talks or writes a mail can take no chat.
+            event |= {"channel": "chat", "capacity": _CHAT_CAPACITY if person.kind in {None, "chat"} else 0, "in_use": chats}
         self.outbox.put("sim-workforce", "agent-events", person.person_id, self.agenda.now_ms, event)
+
+    def _tell_plan(self, person: Person, day_ms: int) -> None:
+        """Publish a person's shift, then its pauses, which take the place of the work they fall into."""
+        shift = person.shift
+        parts = [("work", shift.start_ms, shift.end_ms)]
+        parts += [(pause.state, pause.start_ms, pause.start_ms + pause.length_ms) for pause in shift.pauses]
+        for sequence, (activity, start_ms, end_ms) in enumerate(parts, start=1):
+            if day_ms + end_ms > self.agenda.now_ms:
+                event = {
+                    "type": "schedule.planned",
+                    "person_id": person.person_id,
+                    "site": person.team.site,
+                    "sequence": sequence,
+                    "activity": activity,
+                    "start": format_ms(day_ms + start_ms),
+                    "end": format_ms(day_ms + end_ms),
+                }
+                self.outbox.put("sim-workforce", "agent-events", person.person_id, self.agenda.now_ms, event)
 
     # ---- Queues ------------------------------------------------------------------------------------------------------------------
 
@@ -243,6 +270,7 @@ class Floor:
         now = self.agenda.now_ms
         if day_ms + person.shift.end_ms <= now:
             return
+        self.agenda.at(max(now, day_ms + person.shift.start_ms - _PLANNED_AHEAD_MS), self._tell_plan, person, day_ms)
         self.agenda.at(day_ms + person.shift.start_ms, self._log_in, person, day_ms)
 
     def _log_in(self, person: Person, day_ms: int) -> None:
@@ -283,4 +311,4 @@ class Floor:
             state = "idle"
         if (state, in_use) != person.activity:
             person.activity = (state, in_use)
-            self._tell_state(person, "activity", state, in_use or None)
+            self._tell_state(person, "activity", state, in_use if person.takes_chats else None)

@@ -1,0 +1,42 @@
+"""Figures of single people, as the worker last said; followed and served only where serve is told to; no clock, no network."""
+
+from __future__ import annotations
+
+import orjson
+from pydantic import ValidationError
+
+from schemas.agent_metrics import AgentFigures
+from schemas.times import parse_time_ms
+from schemas.topics import topic
+from streams.serving.latest import Entry, Latest
+
+__all__ = ["Agents", "agents_topic"]
+
+
+def agents_topic(topic_prefix: str) -> str:
+    """Return the name of the compacted topic with the newest figures of single people."""
+    return topic("agent-metrics-latest.v1").full_name(topic_prefix)
+
+
+class Agents(Latest[Entry[AgentFigures]]):
+    """What was last said under each key of agent-metrics-latest."""
+
+    def read(self, key: str, value: bytes, version: int) -> Entry[AgentFigures]:
+        """Return the entry of a record; raise ValueError if it is none."""
+        try:
+            record = AgentFigures.model_validate(orjson.loads(value))
+        except ValidationError as error:
+            raise ValueError("not a record of a person's figures") from error
+        for text in (record.as_of, record.window_start, record.window_end):
+            parse_time_ms(text)
+        return Entry(key, record, value, version)
+
+    def chosen(self, windows: frozenset[str] | None = None, people: frozenset[str] | None = None) -> list[orjson.Fragment] | None:
+        """Return the records of some windows and people, or of all, as in the topic by key; None while nothing is known."""
+        if not self.known:
+            return None
+        return [
+            orjson.Fragment(entry.raw)
+            for entry in self.entries()
+            if (windows is None or entry.record.window in windows) and (people is None or entry.record.scope in people)
+        ]
