@@ -114,7 +114,8 @@ def test_another_configuration_is_noticed(hour: Hour) -> None:
     """Equal counts of which another definition makes another figure: the worker counts with another configuration."""
     name = next(iter(hour.configuration.queues))
     level = hour.configuration.service_level.model_copy(update={"abandon": "handled_only", "threshold_s": 0.001})
-    other = hour.configuration.model_copy(update={"service_level": level})
+    queue = hour.configuration.queues[name].model_copy(update={"service_level": level, "definitions": None})
+    other = hour.configuration.model_copy(update={"queues": {**hour.configuration.queues, name: queue}})
     question = Question.of(hour.replay.latest.values(), other, queue=name, kpi="service_level", window="day")
     answer = explain(question, other, hour.logs)
 
