@@ -14,6 +14,7 @@ from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from streams.windows.faq_changes import faq_answers
 from streams.windows.kpis import NEVER_ABANDONED, contact_kpis
+from streams.windows.subject_kpis import figures_by_label
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Replay:
             "totals": self._totals(states),
             "queues": self._by_queue(states),
             "by_definition": self._by_definition(states),
+            "by_label": self._by_label(states),
             "teams": self._by_team(states),
             "intervals": self._intervals(states),
             "now": [self._now(state) for state in states if not state.about_people or state.now],
@@ -177,6 +179,12 @@ class Replay:
         """Return the figures of the whole input, judged as of its end."""
         rollup = self._rollup.rollup
         return rollup.figures(state, self._whole(state), rollup.as_of or 0, trailing=False)
+
+    def _by_label(self, states: Sequence[ScopeState]) -> dict[str, Any]:
+        """Return by channel of the total what happened by reason and category."""
+        contacts = [state for state in states if state.scope == "total:all" and state.channel is not None]
+        found = {state.channel or "": figures_by_label(self._whole(state)) for state in contacts}
+        return {channel: labels for channel, labels in found.items() if labels}
 
     def _by_definition(self, states: Sequence[ScopeState]) -> dict[str, Any]:
         """Return, by queue and channel, what judges it and what the definitions beside that give; queues with several alone."""

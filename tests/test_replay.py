@@ -112,6 +112,22 @@ class TestFigures:
         # 2 calls and 1 mail; nobody abandons a mail: 0 of 2 calls.
         assert (totals["offered"]["value"], totals["abandon_rate"]["denominator"]) == (3, 2)
 
+    def test_by_label(self) -> None:
+        """Categories are told by channel: 2 calls about returns in the end, one mail about invoices."""
+        replay = Replay(CONFIGURATION)
+        self.contact(replay)
+        for whom, at, category in (("c1", 30, "sales"), ("c1", 40, "returns"), ("c2", 85, "returns")):
+            replay.add(event("contact.categorized", at, category=category, conversation_id=whom), "contact")
+        replay.add(event("contact.queued", 50, queue="M", category="invoices", conversation_id="m"), "contact")
+        told = replay.finish()["by_label"]
+
+        assert {
+            channel: {label: each["value"] for label, each in labels["contacts_by_category"].items()} for channel, labels in told.items()
+        } == {
+            "voice": {"returns": 2},
+            "mail": {"invoices": 1},
+        }
+
     def test_bad_lines(self) -> None:
         """A line that cannot be used is reported with where it stood, and the others count."""
         replay = Replay(CONFIGURATION)

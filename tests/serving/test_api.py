@@ -89,6 +89,7 @@ def test_a_queue_by_name() -> None:
             assert set(voice["windows"]) == {"trailing_15m", "interval_30m"}
             assert voice["windows"]["interval_30m"]["window_end"] == AS_OF
             assert (voice["now"]["waiting"], voice["now"]["longest_wait_seconds"]) == (2, 72)
+            assert voice["windows"]["trailing_15m"]["by_label"]["not_offered"]["full"]["value"] == 3
 
             told = await (await client.get("/api/v1/queues/a%2Fb%20c")).json()
             assert told["channels"]["chat"]["now"]["waiting"] == 1
