@@ -37,6 +37,26 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         "queues:\n  sales:\n    reply_target_seconds: 0\n",
         ["3: queues.sales.reply_target_seconds: found 0; permitted: a whole number, 1 to 31536000"],
     ),
+    "three decimals": (
+        "costs: {currency: EUR, hourly: 1.005}\n",
+        ["1: costs.hourly: found 1.005; permitted: a number with at most two decimals"],
+    ),
+    "no currency": (
+        "costs: {currency: yen, hourly: 1}\n",
+        ['1: costs.currency: found "yen"; permitted: an ISO 4217 code such as JPY or EUR'],
+    ),
+    "two currencies": (
+        "costs: {currency: EUR, hourly: 20}\nteams:\n  a:\n    costs:\n      currency: JPY\n",
+        ["5: teams.a.costs.currency: 'JPY' and 'EUR' would be added up, at least in total; permitted: EUR, or no currency here (line 1)"],
+    ),
+    "costs of a team alone": (
+        "teams:\n  a:\n    costs: {hourly: 20}\n",
+        ["3: teams.a.costs: a team's costs count only beside `costs`; permitted: with `costs`, its currency and hourly"],
+    ),
+    "neither work nor not": (
+        "planned_activities:\n  lunch: brake\n",
+        ['2: planned_activities.lunch: found "brake"; permitted: work, not_work'],
+    ),
     "text for a number": (
         "service_level:\n  threshold_s: '20'\n",
         ['2: service_level.threshold_s: found "20"; permitted: a number, above 0, at most 2592000'],
