@@ -92,7 +92,10 @@ class Topic:
 
 _AGENT_KEY: Final = "window|NAME|-|agent:PERSON|start_ms"
 _ALERT_KEY: Final = "alert|rule|channel or -|scope_kind:scope"
-_METRIC_KEY: Final = "window|NAME|channel or -|scope_kind:scope[|start_ms]; now|channel or -|scope_kind:scope; progress|partition"
+_METRIC_KEY: Final = (
+    "window|NAME|channel or -|scope_kind:scope[|start_ms]; now|channel or -|scope_kind:scope; progress|partition; "
+    "definition|partition|NAME@VERSION"
+)
 
 #: Partition counts of sources and panes are permanent: state and keys are bound to them, and a mismatch is refused at start.
 TOPICS: Final[tuple[Topic, ...]] = (

@@ -106,6 +106,7 @@ class RollUpStage:
 
     def process(self, records: Sequence[Record]) -> None:
         """Take changed panes; they were written by track, so none is bad."""
+        self.rollup.begin()
         apply, loads = self.rollup.apply, orjson.loads
         for record in records:
             apply((record.key or b"").decode(), None if record.value is None else loads(record.value))

@@ -68,6 +68,9 @@ class RollUp:
         self._calendars: dict[tuple[str, str], Calendar] = {}
         self._published = Published()
         self._definitions = DefinitionBook(configuration)
+        #: the as-of of what former workers counted
+        self._began_at: int | None = None
+        self._begun = False
         #: windows that may still change: key → (scope, kind, span, when that is looked at again)
         self._open: dict[str, tuple[ScopeState, str, Span, int]] = {}
         self.as_of: int | None = None
@@ -177,6 +180,12 @@ class RollUp:
             self._definitions.restore(record)
         self._published.restore(key, record)
 
+    def begin(self) -> None:
+        """Say that everything kept has been taken back in: what comes from now on is counted by this configuration."""
+        if not self._begun:
+            self._begun = True
+            self._began_at = self._received_through()
+
     # --- publishing
 
     def collect(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
@@ -187,7 +196,9 @@ class RollUp:
         self._take_progress()
         if self.as_of is None:
             return
-        for label, content in self._definitions.first_sight(self.as_of, fresh=len(self._published) == 0):
+        self.begin()
+        seen_at = self.as_of if self._began_at is None else self._began_at
+        for label, content in self._definitions.first_sight(seen_at, fresh=len(self._published) == 0):
             yield from self._publish((f"definition|{self._partition}|{label}", content))
         hi = pane_of(self.as_of) + PANE_MS
         moved = before != self.as_of
@@ -245,13 +256,16 @@ class RollUp:
                 self.alerts.look(watch, figure, look, definition)
 
     def _take_progress(self) -> None:
-        received = [p["received_through_ms"] for p in self._progress.values() if p["received_through_ms"] is not None]
-        if received:
-            self.as_of = max(received)
+        received = self._received_through()
+        if received is not None:
+            self.as_of = received
         contacts, people = self._through(self._contact_sources), self._through(self._agent_sources)
         self.complete_through = None if contacts is None or people is None else min(contacts, people)
         self._people_hi = None if people is None else pane_of(people)
         self.dated.take_progress(self._progress.values())
+
+    def _received_through(self) -> int | None:
+        return max((p["received_through_ms"] for p in self._progress.values() if p["received_through_ms"] is not None), default=None)
 
     def _through(self, sources: tuple[tuple[str, int], ...]) -> int | None:
         through: list[int] = []

@@ -119,7 +119,6 @@ def test_a_version_seen_late_holds_from_the_next_quarter_on() -> None:
     there.run([*CALLS[:2], *beat(400)])
     told = configuration(V1, AT_HALF_A_MINUTE_PAST)
     there.restart_with(told)
-    there.run([])
     there.run([*CALLS[2:], *beat(1020)], restarts=0.2, moves=0.5)
 
     assert level(there, FIRST) == ("standard@1", 2, 2)
@@ -142,7 +141,6 @@ def test_a_definition_that_is_new_beside_another_begins_when_it_is_known() -> No
     there = pipeline(before)
     there.run([*CALLS[:2], *beat(400)])
     there.restart_with(after)
-    there.run([])
     there.run([*call(960, 12.5), *call(1000, 15), *beat(1030)])
 
     first, second = (there.latest[f"window|interval_15m|voice|queue:sales|{NOON_MS + n * QUARTER_MS}"] for n in (0, 1))
