@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import orjson
 
+from streams.columns import aligned
 from streams.commands.common import add_log_option, fail, start_logging
 from streams.commands.replay import Read, add_content_options, read_events
 from streams.configuration import Configuration, ConfigurationError, load_configuration
@@ -33,8 +34,6 @@ __all__ = ["add_parser", "run"]
 _UNEXPLAINED: Final = 1
 _DAY_SECONDS: Final = 86_400
 _ANSWER_SECONDS: Final = 60
-#: Columns of the table that hold numbers.
-_NUMBERS: Final = frozenset({0, 4, 5, 6})
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -158,18 +157,13 @@ def _by_cause(gaps: Sequence[Gap]) -> dict[str, int]:
 
 
 def _table(number: int, gaps: Sequence[Gap]) -> Iterator[str]:
-    rows = [("line", "queue", "interval", "figure", "ours", "theirs", "difference", "cause")]
+    rows = [("queue", "interval", "figure", "cause", "ours", "theirs", "difference", "line")]
     for gap in gaps:
         said = gap.cause + (f": {gap.detail}" if gap.detail else "")
-        line = "" if gap.line is None else str(gap.line)
         figures = (_number(gap.ours), _number(gap.theirs), _number(gap.difference, sign=True))
-        rows.append((line, gap.queue, gap.start, gap.kpi, *figures, said))
+        rows.append((gap.queue, gap.start, gap.kpi, said, *figures, "" if gap.line is None else str(gap.line)))
     if gaps:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            placed = zip(range(len(row)), row, widths, strict=True)
-            cells = (cell.rjust(width) if place in _NUMBERS else cell.ljust(width) for place, cell, width in placed)
-            yield "  ".join(cells).rstrip()
+        yield aligned(rows, left=4)
     causes = ", ".join(f"{count} {cause}" for cause, count in _by_cause(gaps).items())
     equal = number - sum(gap.line is not None for gap in gaps)
     yield f"{number} figures compared, {equal} equal{f'; gaps: {causes}' if causes else ''}"
