@@ -34,7 +34,9 @@ _MOST: Final = {"ratio": 1, "percent": 100}
 _NO_SCOPE: Final = {"channel", "agent", "customer"}
 #: Figures that are no single number, about targets themselves, or of single agents or customers alone.
 _NOT_AIMED_AT: Final = tuple(
-    kpi.id for kpi in KPI_BY_ID.values() if kpi.split_by is not None or kpi.subject == "targets" or _NO_SCOPE.issuperset(kpi.dimensions)
+    kpi.id
+    for kpi in KPI_BY_ID.values()
+    if kpi.split_by is not None or kpi.subject == "targets" or (kpi.dimensions and _NO_SCOPE.issuperset(kpi.dimensions))
 )
 
 _Found = tuple[tuple[str, ...], str]

@@ -129,7 +129,7 @@ class FigureCollector(Collector):
         judged = judged_targets(self._store, self._kpi_targets)
         for metric in metrics_of(kpi):
             family = GaugeMetricFamily(metric.name, metric.help, labels=labels_of(kpi), unit=metric.unit)
-            for terms, judgment, _ in judged:
+            for terms, judgment, *_ in judged:
                 if (value := judgment.attainment[metric.part]) is not None:
                     window = "now" if terms.window is None else window_label(terms.window)
                     family.add_metric([terms.kpi, terms.scope_kind, terms.scope, terms.channel or "", window], value)

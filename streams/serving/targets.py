@@ -32,6 +32,8 @@ class Judged(NamedTuple):
     judgment: Judgment
     #: Whether the figure may still change; None where there is none.
     provisional: bool | None
+    #: The begin of the window that it is of, the earliest if channels differ; None for figures of now.
+    window_start: str | None
 
 
 #: Kinds of windows of which the one that holds as-of is meant.
@@ -62,25 +64,37 @@ def _place(terms: Terms) -> _Place:
 
 
 def _judged(store: Store, terms: Terms, entries: Iterable[tuple[Entry, NowFigures | WindowFigures]], as_of_ms: int) -> Judged:
-    newest: dict[str | None, tuple[int, Figure, bool | None]] = {}
+    settling = KPI_BY_ID[terms.kpi].horizon is not None
+    newest: dict[str | None, tuple[tuple[bool, int], Figure, WindowFigures | None]] = {}
     for entry, record in entries:
-        if terms.channel not in {None, record.channel} or (isinstance(record, WindowFigures) and not _counts(record, entry, as_of_ms)):
+        if terms.channel not in {None, record.channel} or (
+            isinstance(record, WindowFigures) and not _counts(record, entry, as_of_ms, settling=settling)
+        ):
             continue
         figure, end = _figure(store, terms.kpi, entry), entry.window_end_ms or 0
-        if figure is not None and (record.channel not in newest or end > newest[record.channel][0]):
-            newest[record.channel] = (end, figure, record.final if isinstance(record, WindowFigures) else None)
+        if figure is None:
+            continue
+        of = record if isinstance(record, WindowFigures) else None
+        # What goes on changing after its window is judged once it does no more, if that is still there.
+        settled = settling and of is not None and of.final
+        if record.channel not in newest or (settled, end) > newest[record.channel][0]:
+            newest[record.channel] = ((settled, end), figure, of)
     figure = together(terms, [figure for _, figure, _ in newest.values()])
-    finals = [final for *_, final in newest.values() if final is not None]
-    return Judged(terms, judged(terms, figure, as_of_ms), not all(finals) if finals else None)
+    windows = [of for *_, of in newest.values() if of is not None]
+    provisional = not all(of.final for of in windows) if windows else None
+    start = min((of.window_start for of in windows), key=parse_time_ms, default=None)
+    return Judged(terms, judged(terms, figure, as_of_ms), provisional, start)
 
 
-def _counts(record: WindowFigures, entry: Entry, as_of_ms: int) -> bool:
-    """Say whether a target's figure may come from a window: of days the running one counts, of intervals the one that ended last."""
+def _counts(record: WindowFigures, entry: Entry, as_of_ms: int, *, settling: bool) -> bool:
+    """Say whether a target's figure may come from a window: of days the running one, or one that is over; of intervals the last one."""
     kind = kind_of_window(record.window)
     if kind == "trailing":
         return True
     start, end = parse_time_ms(record.window_start), entry.window_end_ms or 0
-    return start <= as_of_ms < end if kind in _DAYS else end <= as_of_ms < end + (end - start)
+    if kind in _DAYS:
+        return end <= as_of_ms if settling else start <= as_of_ms < end
+    return end <= as_of_ms < end + (end - start)
 
 
 def _figure(store: Store, kpi: str, entry: Entry) -> Figure | None:
@@ -119,6 +133,7 @@ def _document(each: Judged) -> dict[str, Any]:
         "start_date": terms.start_date,
         "due": terms.due,
         "figure": judgment.figure,
+        "window_start": each.window_start,
         "provisional": each.provisional,
         "attainment": judgment.attainment,
         "standing": judgment.standing,

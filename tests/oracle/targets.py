@@ -127,11 +127,11 @@ def _way(target: Target, start: Decimal | None, goal: Decimal, v: Decimal, zone:
 
 
 def attainments(told: Recount) -> dict[tuple[str, str, str, str], Figure]:
-    """Return the attainment of every target of a day or trailing window by KPI, scope, channel (empty: all) and window."""
+    """Return the attainment of every target of the running day or a trailing window by KPI, scope, channel (empty: all) and window."""
     configuration = told.configuration
     found: dict[tuple[str, str, str, str], Figure] = {}
     for target in configuration.targets:
-        if target.window is not None and not target.window.startswith("interval_"):
+        if target.window is not None and target.window.startswith(("day", "trailing_")) and KPI_BY_ID[target.kpi].horizon is None:
             found[target.kpi, target.scope, target.channel or "", target.window] = _attained(told, target)
     written = {scope for kpi, scope, *_ in found if kpi == "service_level"}
     for name, queue in configuration.queues.items():

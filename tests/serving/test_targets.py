@@ -66,10 +66,44 @@ LEVEL = {"kpi": "service_level", "unit": "ratio", "target": 0.8}
 def test_which_record_counts(records: list[Any], target: dict[str, Any], value: float | None, provisional: bool | None) -> None:
     """The running day, the channels asked for, waits as of now; else nothing is known."""
     stand = Stand.fed([progress(), *records])
-    ((_, judgment, told),) = judged_targets(stand.store, terms(target))
+    ((_, judgment, told, _),) = judged_targets(stand.store, terms(target))
 
     assert (judgment.figure["value"], told) == (value, provisional)
     assert (judgment.standing == "unknown") is (value is None)
+
+
+@pytest.mark.parametrize(
+    ("days", "value", "provisional"),
+    [
+        # Of three weeks' days those before last week are final; the newest of these counts.
+        ([("2026-03-24", 0.25, True), ("2026-03-25", 0.3, True), ("2026-03-31", 0.1, False), ("2026-04-01", 0, False)], 0.3, False),
+        # None is final yet: the newest that is over, which may still grow.
+        ([("2026-03-30", 0.2, False), ("2026-03-31", 0.1, False), ("2026-04-01", 0, False)], 0.1, True),
+        ([("2026-04-01", 0, False)], None, None),
+    ],
+    ids=["final", "over", "today"],
+)
+def test_what_settles_late_is_judged_when_it_has(
+    days: list[tuple[str, float, bool]], value: float | None, provisional: bool | None
+) -> None:
+    """Whoever was here today may come back within a week: today's share of repeats says nothing yet."""
+    records = []
+    for date, share, final in days:
+        end = f"{date[:8]}{int(date[8:]) + 1:02}" if date != "2026-03-31" else "2026-04-01"
+        key, record = window(
+            "queue:sales",
+            name="customers_day",
+            kpis={"repeat_contact_rate": figure(share, 100 * share, 100)},
+            window_start=f"{date}T00:00:00Z",
+            window_end=f"{end}T00:00:00Z",
+            final=final,
+        )
+        records.append((key + f"|{date}".encode(), record))
+    stand = Stand.fed([progress(), *records])
+    ((_, judgment, told, start),) = judged_targets(stand.store, terms({"kpi": "repeat_contact_rate", "unit": "percent", "target": 20}))
+
+    assert (judgment.figure["value"], told) == (value, provisional)
+    assert start == next((f"{date}T00:00:00Z" for date, share, _ in days if share == value), None)
 
 
 def test_the_interval_that_ended_last_counts() -> None:
@@ -138,6 +172,7 @@ def test_what_the_api_says() -> None:
                 "start_date": "2026-03-02",
                 "due": "2026-04-30",
                 "figure": {"value": 4.25, "numerator": 17, "denominator": 4, "coverage": 0.8},
+                "window_start": "2026-04-01T08:45:00Z",
                 "provisional": True,
                 "attainment": {"value": 4.25 / 4.5, "numerator": 4.25, "denominator": 4.5, "coverage": 0.8},
                 "standing": "behind",

@@ -10,7 +10,7 @@ import pytest
 from streams.configuration.models import Configuration
 from streams.windows.targets import terms_of
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, client_of, small_center
+from tests.serving.records import Stand, client_of, figure, progress, small_center, window
 from tests.serving.test_page import OUTSIDE, run, url
 from tests.serving.test_wall import FAINT
 from tests.support.require import require
@@ -135,6 +135,34 @@ def test_in_japanese_and_on_a_wall() -> None:
             await page.until(f"{ROWS}.length === 6")
             assert await page.ask("document.documentElement.scrollHeight") <= 720
             assert await page.ask(OUTSIDE) == []
+
+    run(check())
+
+
+def test_what_settles_late_names_its_day() -> None:
+    """A figure of a day or month that is over is not said to be of today."""
+    repeats, kept = figure(0.125, 25, 200), figure(0.95, 95, 100, 1)
+    day: dict[str, Any] = {"window_start": "2026-03-20T12:00:00Z", "window_end": "2026-03-21T12:00:00Z", "final": True}
+    month: dict[str, Any] = {"window_start": "2026-03-15T00:00:00Z", "window_end": "2026-04-15T00:00:00Z"}
+    records = [
+        window("queue:sales", name="customers_day", kpis={"repeat_contact_rate": repeats}, **day),
+        window("total:all", None, name="customers_month", kpis={"retention_rate": kept}, **month),
+    ]
+    targets = [
+        {"kpi": "repeat_contact_rate", "scope": "queue:sales", "unit": "percent", "target": 10},
+        {"kpi": "retention_rate", "scope": "total:all", "unit": "percent", "target": 94, "window": "customers_month"},
+    ]
+    terms = terms_of(Configuration.model_validate({**CENTER, "targets": targets}))
+
+    async def check() -> None:
+        stand = Stand.fed([progress(), *records])
+        async with client_of(stand.serving(kpi_targets=terms)) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{ROWS}.length === 2")
+            assert [row[1:6] for row in await page.ask(READ)] == [
+                ["sales · 20 Mar 2026", "12.5 %", "target 10 % · 25 / 200", "80.0 %", "missed"],
+                ["Total · Mar 2026", "95.0 %", "target 94 %", "101.0 %", "met"],
+            ]
 
     run(check())
 

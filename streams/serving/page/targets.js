@@ -3,7 +3,7 @@
 import { only, order } from "./options.js";
 import { JUDGED_FROM, markSilence, Ranked } from "./rows.js";
 import { Table } from "./tables.js";
-import { NOTHING, coverage, day, figure, kpi, known, label, meaning, named, parts, percent, points, setAttribute, setClass, span, target as targetText, word } from "./text.js";
+import { NOTHING, coverage, day, figure, kpi, known, label, meaning, month, named, parts, percent, points, setAttribute, setClass, span, target as targetText, word } from "./text.js";
 
 const ASK_MS = 5_000;
 const VERDICTS = { stretch_met: "met", met: "met", on_track: "met", missed: "missed", behind: "missed" };
@@ -39,15 +39,19 @@ function goal({ kpi: id, target, stretch, low, high }) {
   return known(low) ? word("target.at_least", { value: value(id, low) }) : word("target.at_most", { value: value(id, high) });
 }
 
-function windowOf(window) {
+function windowOf({ kpi: id, window, window_start: start }) {
   if (window === null) return "";
+  // What settles late is of a day or month that is over.
+  if (window === "customers_month") return start ? month(start) : "";
+  if (window === "customers_day" || (window === "day" && kpi(id).horizon)) return start ? day(start) : "";
   if (window === "day") return word("windows.today");
   return word(window.startsWith("trailing") ? "alert.last" : "windows.last_interval", { n: numberOf(window) });
 }
 
-function place({ scope_kind: kind, scope, channel, window }) {
+function place(each) {
+  const { scope_kind: kind, scope, channel } = each;
   const name = kind === "total" ? word("scope.total") : kind === "queue" ? scope : `${word(`scope.${kind}`)} ${scope}`;
-  return [name, channel === null ? "" : named("channel", channel), windowOf(window)].filter(Boolean).join(" · ");
+  return [name, channel === null ? "" : named("channel", channel), windowOf(each)].filter(Boolean).join(" · ");
 }
 
 function howFar({ kpi: id, progress, margin, standing }) {

@@ -67,6 +67,7 @@ export function figure(id, value) {
 export const points = (value) => word("points", { n: tenths.format(value * 100) });
 
 export const day = (time) => new Date(time.length > 10 ? time : `${time}T00:00`).toLocaleDateString(locale, { day: "numeric", month: "short", year: "numeric" });
+export const month = (time) => new Date(time).toLocaleDateString(locale, { month: "short", year: "numeric" });
 export const clock = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const hour = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
 
