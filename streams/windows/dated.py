@@ -59,8 +59,11 @@ class Dated:
             add_counts(total, cells.get(start, {}))
         return total
 
-    def otherwise(self, state: ScopeState, name: str, span: Span) -> dict[str, Any]:
-        """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions."""
+    def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False) -> dict[str, Any]:
+        """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions.
+
+        ``over``: nothing in it is still to come.
+        """
         told: dict[str, Any] = {}
         if self.by_outcome and not state.about_people and span.start_ms >= self._outcome_from:
             sums = self.sums(state.outcome_cells, span)
@@ -81,16 +84,19 @@ class Dated:
                 if not any(each.touches(start, start + self._cell_ms) for each in touching)
             )
             told["without_exceptions"] = _beside(state, sums, span, by_offer=True, length_ms=left_ms)
+            told["without_exceptions"]["kpis"].update(self.forecasts(state, span, sums, over=over, cells=left))
         return told
 
-    def forecasts(self, state: ScopeState, span: Span, sums: Counts, *, over: bool) -> dict[str, Figure]:
-        """Return the figures about forecasts of an interval or day; people have none."""
+    def forecasts(
+        self, state: ScopeState, span: Span, sums: Counts, *, over: bool, cells: Mapping[int, Counts] | None = None
+    ) -> dict[str, Figure]:
+        """Return the figures about forecasts of an interval or day, or of some of its cells; people have none."""
         if state.about_people:
             return {}
         if not any(sums.get(what) for what in FORECASTS):
             return NO_FORECASTS
-        cells = (state.cells.get(start, {}) for start in range(span.start_ms, span.end_ms, self._step_ms))
-        return forecast_kpis(cells, self._cell_ms, over=over)
+        known = state.cells if cells is None else cells
+        return forecast_kpis((known.get(start, {}) for start in range(span.start_ms, span.end_ms, self._step_ms)), self._cell_ms, over=over)
 
     def length_of(self, cell_ms: int) -> int:
         """Return how long a cell is."""

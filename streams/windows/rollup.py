@@ -319,7 +319,7 @@ class RollUp:
             return key, record
         over = self.complete_through is not None and self.complete_through >= span.end_ms + self._settle_ms
         record["kpis"].update(self.dated.forecasts(state, span, sums, over=over))
-        record.update(self.dated.otherwise(state, name, span))
+        record.update(self.dated.otherwise(state, name, span, over=over))
         return f"{key}|{span.start_ms}", record
 
     def _is_final(self, state: ScopeState, span: Span, sums: Counts) -> bool:

@@ -232,16 +232,16 @@ class Customers:
     # ---- forecasts
 
     def of_forecasts(
-        self, scope: str, channel: str, low: int, high: int, cell_ms: int, offered: list[int], *, over: bool
+        self, scope: str, channel: str, cells_ms: Iterable[int], cell_ms: int, offered: list[int], *, over: bool
     ) -> dict[str, Figure]:
-        """Return the figures about forecasts of a window; ``offered`` are the entries of the contacts offered in it."""
+        """Return the figures about forecasts of these cells; ``offered`` are the entries of the contacts offered in them."""
         places = {(each.queue, each.channel or self._channel(each.queue)) for each in self.forecasts}
         here = sorted(place for place in places if place[1] == channel and scope in self._scopes(place[0]))
         if not here:
             return {"forecast_contacts": NOTHING, "staff_forecast": NOTHING, "staff_required": NOTHING, "forecast_accuracy": NOTHING}
         volume = worked = work_ms = staff_ms = hits = 0
         cells = work_cells = staff_cells = 0
-        for cell in range(low, high, cell_ms):
+        for cell in cells_ms:
             known = [each for each in (self._cell(place, cell, cell_ms) for place in here) if each]
             with_volume = [each for each in known if "volume" in each]
             with_work = [each for each in known if "work" in each]

@@ -183,14 +183,14 @@ class Recount:
         )
         return kpis | self._forecasts(scope, channel, low, high) if name == "day" or name.startswith("interval_") else kpis
 
-    def _forecasts(self, scope: str, channel: str, low: int, high: int) -> dict[str, Figure]:
+    def _forecasts(self, scope: str, channel: str, low: int, high: int, cells: Iterable[int] | None = None) -> dict[str, Figure]:
         counting = self.configuration.counting
         over = (self.complete_through_ms or 0) >= high + 1000 * (counting.grace_seconds + counting.rejoin_seconds)
-        cell_ms = MINUTE_MS * min(15, *(counting.interval_minutes or (15,)))
         customers = self.customers or Customers([], [], self.configuration)
         there = self._chosen(scope, channel, low, high, by_offer=True) if customers.forecasts else []
         entries = [each.offer_ms for each in there if each.what == "offered" for _ in range(each.amount)]
-        return customers.of_forecasts(scope, channel, low, high, cell_ms, entries, over=over)
+        known = range(low, high, self._cell_ms) if cells is None else cells
+        return customers.of_forecasts(scope, channel, known, self._cell_ms, entries, over=over)
 
     def by_label(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, Figure]]:
         """Return the figures of a window by KPI and label."""
@@ -339,7 +339,8 @@ class Recount:
         offered = self._chosen(scope, channel, low, high, by_offer=True)
         chosen = [each for each in offered if each.offer_ms // cell_ms * cell_ms in set(cells)]
         judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
-        return contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=True, judge=judge)
+        kpis = contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=True, judge=judge)
+        return kpis | self._forecasts(scope, channel, low, high, cells)
 
     def age_ms(self, scope: str, since_ms: int, as_of_ms: int) -> int:
         """Return the age of what is in a backlog since an instant: of a queue on its clock."""

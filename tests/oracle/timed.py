@@ -7,17 +7,38 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from schemas.other import ForecastSet
 from schemas.times import from_ms
 from streams.configuration.models import Configuration
 from tests.oracle.worlds import MINUTE_MS, random_world
 
 if TYPE_CHECKING:
+    from schemas.base import Event
     from tests.oracle.worlds import World
 
 __all__ = ["timed_world"]
 
 #: Closed now and then in every hour that these worlds are about: morning, midnight, and the hours that clocks skip and repeat.
 WEEK = {"mon-sun": ["00:05-01:35", "01:45-02:30", "02:45-08:55", "09:05-23:35", "23:45-24:00"]}
+
+
+def _forecasts(world: World) -> list[Event]:
+    """Return forecasts of two queues for the hours around the begin of a world."""
+    begin = world.start_ms - world.start_ms % (60 * MINUTE_MS)
+    common: dict[str, Any] = {"occurred_at": from_ms(begin), "received_at": from_ms(begin), "source": "switch"}
+    return [
+        ForecastSet(
+            **common,
+            event_id=f"forecast-{queue}-{number}",
+            queue=queue,
+            interval_start=from_ms(begin + 30 * MINUTE_MS * number),
+            interval_seconds=1800,
+            volume=6 + number,
+            staff=2,
+        )
+        for queue in ("sales", "care")
+        for number in range(4)
+    ]
 
 
 def timed_world(seed: int, conversations: int = 16) -> World:
@@ -62,4 +83,4 @@ def timed_world(seed: int, conversations: int = 16) -> World:
     for each in content["calendar_exceptions"]:
         if each.get("to", "9") <= each["from"]:  # the clock was set back in between
             del each["to"]
-    return replace(world, configuration=Configuration.model_validate(content))
+    return replace(world, events=[*_forecasts(world), *world.events], configuration=Configuration.model_validate(content))
