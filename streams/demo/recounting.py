@@ -45,10 +45,15 @@ class Recount(Protocol):
     def scopes(self) -> list[tuple[str, str | None]]:
         """Return the scopes with their channels."""
 
-    def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
-        """Return the KPIs of a window."""
+    def window(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, float | None]]:
+        """Return the KPIs of a window, of intervals that begins then; without a begin of the one that holds as-of."""
 
-    def by_label(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, dict[str, float | None]]]:
+    def intervals(self, scope: str, channel: str | None, minutes: int) -> Mapping[int, object]:
+        """Return the intervals in which anything was counted, by their begin."""
+
+    def by_label(
+        self, scope: str, channel: str | None, name: str, start_ms: int | None = None
+    ) -> dict[str, dict[str, dict[str, float | None]]]:
         """Return the figures of a window by KPI and label."""
 
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:
@@ -170,13 +175,19 @@ class _Expected:
     def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
         key = (scope, channel, name)
         if key not in self._windows:
-            self._windows[key] = self._recount.window(*key)
+            self._windows[key] = self._recount.window(*key, self._start(*key))
         return self._windows[key]
+
+    def _start(self, scope: str, channel: str | None, name: str) -> int | None:
+        """Return the begin of the interval that is served: the newest in which anything was counted, None if that is the one of as-of."""
+        if not name.startswith("interval_") or any(figure["numerator"] for figure in self._recount.window(scope, channel, name).values()):
+            return None
+        return max(self._recount.intervals(scope, channel, int(name.removeprefix("interval_").removesuffix("m"))), default=None)
 
     def by_label(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, dict[str, float | None]]]:
         key = (scope, channel, name)
         if key not in self._labels:
-            self._labels[key] = self._recount.by_label(*key)
+            self._labels[key] = self._recount.by_label(*key, self._start(*key))
         return self._labels[key]
 
     def now(self, scope: str, channel: str | None) -> dict[str, Any]:

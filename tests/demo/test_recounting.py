@@ -21,6 +21,10 @@ FIGURE: dict[Part, float] = {"value": 12.5, "numerator": 50.0, "denominator": 4.
 LABELS = 'scope_kind="queue",scope="Orders",channel="voice",window="15m"'
 
 
+#: When the interval began that the recount counted anything in last.
+BEFORE_MS = 1_795_305_600_000
+
+
 class FakeRecount:
     """A recount that knows one queue's speed of answer."""
 
@@ -31,11 +35,19 @@ class FakeRecount:
         """See Recount."""
         return [("queue:Orders", "voice")]
 
-    def window(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, float | None]]:
+    def window(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, dict[str, float | None]]:
         """See Recount."""
+        if name == "interval_30m":
+            return {"asa": {str(part): value if start_ms == BEFORE_MS else 0 for part, value in FIGURE.items()}}
         return {"asa": {str(part): value for part, value in FIGURE.items()}} if name == "trailing_15m" else {}
 
-    def by_label(self, scope: str, channel: str | None, name: str) -> dict[str, dict[str, dict[str, float | None]]]:
+    def intervals(self, scope: str, channel: str | None, minutes: int) -> dict[int, None]:
+        """See Recount: nothing was counted since the interval before the one of as-of."""
+        return {BEFORE_MS - 1_800_000: None, BEFORE_MS: None}
+
+    def by_label(
+        self, scope: str, channel: str | None, name: str, start_ms: int | None = None
+    ) -> dict[str, dict[str, dict[str, float | None]]]:
         """See Recount."""
         full: dict[str, float | None] = {"value": 4, "numerator": 4, "denominator": None, "coverage": None}
         return {"not_offered": {"full": full}} if name == "trailing_15m" else {}
@@ -117,6 +129,19 @@ def test_figures_of_now() -> None:
 
     assert compare(Scrape(right + attained(1.6)), FakeRecount(), Configuration()).differences == []
     assert len(compare(Scrape(wrong + attained(1.6)), FakeRecount(), Configuration()).differences) == 3
+
+
+def test_an_interval_without_contacts() -> None:
+    """Where nothing has come since the interval before, that one is served still, and compared."""
+    earlier = scrape_of(served(), attained(1.6) + "".join(f"{sample}\n" for sample in samples_of("interval_30m")))
+
+    assert compare(earlier, FakeRecount(), Configuration()).differences == []
+
+
+def samples_of(window: str) -> list[str]:
+    """Return the parts of the speed of answer in another window."""
+    labels = LABELS.replace('window="15m"', f'window="{window}"')
+    return [f"{metric.name}{{{labels}}} {FIGURE[metric.part]!r}" for metric in metrics_of(KPI_BY_ID["asa"])]
 
 
 def test_figures_by_label() -> None:
