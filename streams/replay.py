@@ -207,7 +207,9 @@ class Replay:
                 continue
             for name, span in sorted({window for cell in state.cells for window in rollup.dated.windows(state, cell)}):
                 if name != "day":
-                    figures = rollup.figures(state, rollup.dated.sums(state.cells, span), span.start_ms, trailing=False)
+                    sums = rollup.dated.sums(state.cells, span)
+                    figures = rollup.figures(state, sums, span.start_ms, trailing=False)
+                    figures["kpis"].update(rollup.dated.forecasts(state, span, sums, over=rollup.is_over(span)))
                     found.append(
                         {
                             "queue": state.scope.split(":", 1)[1],

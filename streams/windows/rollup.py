@@ -317,21 +317,25 @@ class RollUp:
         key = state.window_key(name)
         if trailing:
             return key, record
-        over = self.complete_through is not None and self.complete_through >= span.end_ms + self._settle_ms
+        over = self.is_over(span)
         record["kpis"].update(self.dated.forecasts(state, span, sums, over=over))
         record.update(self.dated.otherwise(state, name, span, over=over))
         return f"{key}|{span.start_ms}", record
 
+    def is_over(self, span: Span, later_ms: int = 0) -> bool:
+        """Say whether only late events are still to come in a span, or for so long after it."""
+        return self.complete_through is not None and self.complete_through >= span.end_ms + self._settle_ms + later_ms
+
     def _is_final(self, state: ScopeState, span: Span, sums: Counts) -> bool:
         """Say whether only a late event could still change the window."""
-        if self.complete_through is None or self.complete_through < span.end_ms + self._settle_ms:
+        if not self.is_over(span):
             return False
         if state.about_people:
             return True
         decided = sum(number for field, number in sums.items() if field in {"answered", "abandoned"} or field.startswith("flow_out_"))
         if decided < sums.get("offered", 0) or sums.get("handled", 0) < sums.get("answered", 0) or sessions_open(sums):
             return False
-        return self.complete_through >= span.end_ms + self._settle_ms + settles_later_ms(sums)
+        return self.is_over(span, settles_later_ms(sums))
 
     def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, dict[str, Any] | None]]:
         windows = {window for cell in state.changed_cells for window in self.dated.windows(state, cell)}
