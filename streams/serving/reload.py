@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from streams.configuration.file import ConfigurationFile, Taken
 
 __all__ = ["CHANGED", "POLL_SECONDS", "VALID", "configuration_families", "now_ms", "watch"]
+
+logger = logging.getLogger(__name__)
 
 #: Between two looks at the file; a change is judged at the second look that finds it.
 POLL_SECONDS = 2.0
@@ -45,8 +48,13 @@ async def watch(file: ConfigurationFile, take: Callable[[Taken], None], *, poll_
             await asyncio.wait_for(asked.wait(), poll_seconds)
         at_once = asked.is_set()
         asked.clear()
-        # Reading waits for a disk, and a large file takes a second to check: neither may hold up what else goes on.
-        if (taken := await asyncio.to_thread(file.look, now_ms(), at_once=at_once)) is not None:
+        try:
+            # Reading waits for a disk, and a large file takes a second to check: neither may hold up what else goes on.
+            taken = await asyncio.to_thread(file.look, now_ms(), at_once=at_once)
+        except Exception:
+            logger.exception("The configuration file could not be looked at; going on as before.")
+            continue
+        if taken is not None:
             take(taken)
 
 

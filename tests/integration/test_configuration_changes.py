@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.embedded
 
 PREFIX = "equal"
-EVENTS, SEED = 3_000, 23
+EVENTS, SEED = 1_800, 23
 VALID = "contact_center_configuration_valid"
 CHANGED = "contact_center_configuration_changed_timestamp_seconds"
 
@@ -65,7 +65,7 @@ async def settled(bootstrap: str, at: str) -> dict[str, dict[str, Any]]:
             if now == before and all(each.get("as_of") == each.get("complete_through") == at for each in progress):
                 return now
             before = now
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(0.4)
 
 
 def test_a_changed_file_under_a_running_worker(tmp_path: Path) -> None:
