@@ -10,8 +10,10 @@ import orjson
 
 from schemas.times import format_ms
 from streams.configuration.dead_letters import DeadLetterLimits
+from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
-from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from streams.stages.track import AgentStage, ContactStage, TrackStage, TrackTopics
+from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.faq_changes import faq_answers
 from streams.windows.kpis import NEVER_ABANDONED, contact_kpis
 from streams.windows.subject_kpis import figures_by_label
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay"]
 
-_CONTACTS, _AGENTS, _PANES = "contact-events", "agent-events", "queue-panes"
+_CONTACTS, _AGENTS, _CUSTOMERS, _PANES, _FACTS = "contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts"
 _FAR_FUTURE_MS = 253_402_300_799_000
 #: Figures that mean nothing when channels are mixed.
 _PER_CHANNEL = ("att", "average_hold", "acw", "aht")
@@ -48,27 +50,34 @@ class Replay:
         configuration = configuration.model_copy(update={"dead_letters": no_limits})
 
         def topics(source: str) -> TrackTopics:
-            return TrackTopics(source, _PANES, 1, f"{source}-dead-letters", "replay", lambda: 0)
+            return TrackTopics(source, _PANES, 1, f"{source}-dead-letters", "replay", lambda: 0, "" if source == _AGENTS else _FACTS)
 
         self._contacts = ContactStage(0, configuration, topics(_CONTACTS), keep_everything=True)
         self._agents = AgentStage(0, configuration, topics(_AGENTS), keep_everything=True)
+        self._customer_events = CustomerEventStage(0, configuration, topics(_CUSTOMERS), keep_everything=True)
+        self._customers = CustomerStage(configuration, CustomerTopics(1, "queue-metrics", "queue-metrics-latest", _CONTACTS, 1))
         self._rollup = RollUpStage(
             0,
             configuration,
             RollUpTopics(_PANES, 1, "queue-metrics", "queue-metrics-latest", "alerts", "alerts-latest", _CONTACTS, 1, _AGENTS, 1),
             keep_everything=True,
         )
-        self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: []}
+        self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: [], _CUSTOMERS: []}
         self._offset = 0
         self._dead: list[dict[str, Any]] = []
         #: key → last published record, as the latest topic has it
         self.latest: dict[str, dict[str, Any]] = {}
 
     def add(
-        self, value: bytes | None, kind: Literal["contact", "agent"], *, published_ms: int | None = None, origin: str | None = None
+        self,
+        value: bytes | None,
+        kind: Literal["contact", "agent", "customer"],
+        *,
+        published_ms: int | None = None,
+        origin: str | None = None,
     ) -> None:
         """Take one event; what cannot be used becomes a dead letter named by ``origin``."""
-        topic = _CONTACTS if kind == "contact" else _AGENTS
+        topic = {"contact": _CONTACTS, "agent": _AGENTS, "customer": _CUSTOMERS}[kind]
         self._offset += 1
         at = _FAR_FUTURE_MS if published_ms is None else published_ms
         headers = (("origin", origin.encode()),) if origin is not None else ()
@@ -87,18 +96,25 @@ class Replay:
         ).encode()
         self.add(beat, "contact")
         self.add(beat, "agent")
+        self.add(beat, "customer")
 
     def _work_off(self) -> None:
-        for topic, stage in ((_CONTACTS, self._contacts), (_AGENTS, self._agents)):
+        stages: tuple[tuple[str, TrackStage], ...] = (
+            (_CONTACTS, self._contacts),
+            (_AGENTS, self._agents),
+            (_CUSTOMERS, self._customer_events),
+        )
+        for topic, stage in stages:
             records, self._pending[topic] = self._pending[topic], []
             stage.process(records)
             self._pass_on(stage.collect())
-        for output in self._rollup.collect().outputs:
+        for output in [*self._rollup.collect().outputs, *self._customers.collect().outputs]:
             self._take_latest(output.topic, output.key, output.value)
 
     def _pass_on(self, flush: Flush) -> None:
         self._rollup.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == _PANES])
-        self._dead.extend(_dead_letter(o.value, o.headers) for o in flush.outputs if o.topic != _PANES)
+        self._customers.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == _FACTS])
+        self._dead.extend(_dead_letter(o.value, o.headers) for o in flush.outputs if o.topic not in {_PANES, _FACTS})
 
     def _take_latest(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         if topic == "queue-metrics-latest" and key is not None:
@@ -127,6 +143,7 @@ class Replay:
             "by_label": self._by_label(states),
             "teams": self._by_team(states),
             "intervals": self._intervals(states),
+            "customers": [record for _, record in sorted(self.latest.items()) if record.get("window") in CUSTOMER_WINDOWS],
             "now": [self._now(state) for state in states if not state.about_people or state.now],
             "late_events": self._contacts.tracker.late + self._agents.tracker.late,
             "dead_letters": self._dead,
@@ -206,7 +223,7 @@ class Replay:
             if not state.scope.startswith("queue:"):
                 continue
             for name, span in sorted({window for cell in state.cells for window in rollup.dated.windows(state, cell)}):
-                if name != "day":
+                if name != "day" and span.start_ms <= (rollup.as_of or 0):  # what is forecast is told when its time comes
                     sums = rollup.dated.sums(state.cells, span)
                     figures = rollup.figures(state, sums, span.start_ms, trailing=False)
                     figures["kpis"].update(rollup.dated.forecasts(state, span, sums, over=rollup.is_over(span)))
@@ -218,7 +235,7 @@ class Replay:
                             "start": format_ms(span.start_ms),
                             "end": format_ms(span.end_ms),
                             **figures,
-                            **rollup.dated.otherwise(state, name, span),
+                            **rollup.dated.otherwise(state, name, span, over=rollup.is_over(span)),
                         }
                     )
         return found

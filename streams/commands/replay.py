@@ -11,9 +11,10 @@ import orjson
 
 from schemas.agent import AgentModel
 from schemas.decoding import Rejected as NotAnEventError
-from schemas.decoding import decode_agent_event, decode_contact_event
+from schemas.decoding import decode_agent_event, decode_contact_event, decode_customer_event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode
 from schemas.limits import MAX_RECORD_BYTES
+from schemas.other import CustomerModel, ForecastSet
 from schemas.times import to_ms
 from streams.commands import queue_log_options
 from streams.commands.common import add_log_option, fail, instant, start_logging
@@ -30,13 +31,13 @@ from streams.replay import Replay
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.connectors.lines import Line
 
 __all__ = ["Read", "add_content_options", "add_parser", "read_events", "run"]
 
-Kind = Literal["contact", "agent"]
+Kind = Literal["contact", "agent", "customer"]
 
 #: One event: when it occurred (ms), its JSON, the streams it belongs to, and where it was read.
 Read = tuple[int, bytes, tuple[Kind, ...], str]
@@ -46,7 +47,12 @@ def _types(kinds: tuple[type[Any], ...]) -> frozenset[str]:
     return frozenset(str(kind.model_fields["type"].default) for kind in kinds)
 
 
-_CONTACT_TYPES, _AGENT_TYPES, _CUSTOMER_TYPES = _types(CONTACT_KINDS), _types(AGENT_KINDS), _types(CUSTOMER_KINDS)
+#: Which kinds of events each stage of a replay takes, and what reads them; what a source says of itself goes to all of them.
+_TOPICS: dict[Kind, tuple[frozenset[str], Callable[[bytes], Any]]] = {
+    "contact": (frozenset(_types(CONTACT_KINDS)), decode_contact_event),
+    "agent": (frozenset(_types(AGENT_KINDS)), decode_agent_event),
+    "customer": (frozenset(_types(CUSTOMER_KINDS)), decode_customer_event),
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -132,8 +138,9 @@ def _mapped(args: argparse.Namespace, rejected: list[Rejected]) -> Iterator[Read
     for found, origin in mapped_events(args.file, mapping, mapper, Summary()):
         if isinstance(found, Rejected):
             rejected.append(found)
-        elif found.type not in _CUSTOMER_TYPES:
-            kind: Kind = "agent" if isinstance(found, AgentModel) else "contact"
+        else:
+            of_customer = isinstance(found, CustomerModel | ForecastSet)
+            kind: Kind = "agent" if isinstance(found, AgentModel) else "customer" if of_customer else "contact"
             yield to_ms(found.occurred_at), encode(found), (kind,), origin
 
 
@@ -168,11 +175,10 @@ def _event(line: Line) -> Read | Rejected | None:
         kind = orjson.loads(line.raw).get("type")
     except (orjson.JSONDecodeError, AttributeError):
         kind = None
-    if kind in _CUSTOMER_TYPES:
-        return None
-    kinds: tuple[Kind, ...] = tuple(name for name, types in (("contact", _CONTACT_TYPES), ("agent", _AGENT_TYPES)) if kind in types)  # type: ignore[misc]
+    kinds: tuple[Kind, ...] = tuple(name for name, (types, _) in _TOPICS.items() if kind in types)
+    decode: Callable[[bytes], Any] = _TOPICS[kinds[0]][1] if kinds else decode_contact_event
     try:
-        event = decode_agent_event(line.raw) if kinds == ("agent",) else decode_contact_event(line.raw)
+        event = decode(line.raw)
     except NotAnEventError as error:
         return Rejected(line.origin, error.reason, error.detail, line.raw, line.start)
     return event.occurred_ms, line.raw, kinds, line.origin

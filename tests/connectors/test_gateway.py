@@ -24,6 +24,7 @@ TOKENS = Senders.parse("crm=crm-token-0123456789,chat=chat-token-0123456789")
 CRM = {"Authorization": "Bearer crm-token-0123456789"}
 CONTACTS = "contactcenter.contact-events.v1"
 AGENTS = "contactcenter.agent-events.v1"
+CUSTOMERS = "contactcenter.customer-events.v1"
 DEAD_LETTERS = "contactcenter.contact-events-dead-letters.v1"
 
 
@@ -241,7 +242,7 @@ def test_each_type_goes_to_its_topic() -> None:
     async def scenario(there: House) -> None:
         assert (await there.post(body))[0] == 200
         found = {topic: [each.key for each in kept if each.key] for topic, kept in there.publisher.records.items()}
-        assert found == {CONTACTS: [b"c1"], AGENTS: [b"p1"], "contactcenter.customer-events.v1": [b"v1:ab"]}
+        assert found == {CONTACTS: [b"c1"], AGENTS: [b"p1"], CUSTOMERS: [b"v1:ab"]}
 
     inside(scenario)
 
@@ -262,7 +263,7 @@ def test_without_a_token_nothing_is_read(headers: dict[str, str]) -> None:
         status, answer = await there.post(b"{" * 100, headers)
 
         assert (status, answer["reason"]) == (401, "no_token")
-        assert there.publisher.records.keys() <= {CONTACTS, AGENTS}
+        assert there.publisher.records.keys() <= {CONTACTS, AGENTS, CUSTOMERS}
 
     inside(scenario)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schemas.events import parse_agent_event, parse_contact_event
+from schemas.events import parse_agent_event, parse_contact_event, parse_customer_event
 from schemas.times import parse_time_ms
 from schemas.topics import TOPICS
 from streams.connectors.publishing import MemoryPublisher, NotPublishedError
@@ -47,6 +47,12 @@ class Clock:
     def __call__(self) -> int:
         """Return the time in milliseconds."""
         return self._ms + int((time.monotonic() - self._began) * 100_000)
+
+
+def _parsed(line: bytes) -> Event:
+    if b'"sim-shop"' in line:
+        return parse_customer_event(line)
+    return parse_agent_event(line) if b'"person_id"' in line else parse_contact_event(line)
 
 
 class MemoryGate:
@@ -209,7 +215,7 @@ def test_process_on_the_embedded_broker(embedded: None, tmp_path: Path, number: 
     assert feeder.returncode == 0
     final_ms = json.loads(summary.read_bytes())["final_ms"]
     lines = record.read_bytes().splitlines()
-    recorded = [parse_agent_event(line) if b'"person_id"' in line else parse_contact_event(line) for line in lines]
+    recorded = [_parsed(line) for line in lines]
     held = {event for events in found.values() for event in events}
     assert held == set(recorded)
     assert len(found) == 16

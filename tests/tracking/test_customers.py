@@ -1,0 +1,259 @@
+"""Customers by hand: repeats, orders, lifetime value, who stays, links, and what is forgotten; section 16 of docs/counting.md."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from schemas.times import parse_time_ms
+from streams.configuration import Configuration
+from streams.tracking.customers import CustomerTracker
+from streams.windows.customer_kpis import cohort_kpis, customer_kpis, retention_kpis
+
+DAY_MS = 86_400_000
+#: Noon, so that the dates of UTC are plain.
+MONDAY = parse_time_ms("2026-06-01T12:00:00Z")
+_numbers = count()
+
+
+def at(days: float) -> int:
+    """Return an instant so many days after Monday noon."""
+    return MONDAY + round(days * DAY_MS)
+
+
+class Told:
+    """A tracker, and what it says."""
+
+    def __init__(self, **settings: Any) -> None:
+        """Begin with nothing told."""
+        center = {"queues": {"A": {"department": "help"}}, "customers": settings}
+        self.tracker = CustomerTracker(Configuration.model_validate(center), [("contacts", 0)])
+
+    def contact(self, key: str, days: float, name: str | None = None, **fields: Any) -> None:
+        """Say that a customer made contact."""
+        known = {"queue": "A", "channel": "voice", "category": None, "resolved": True, "first_contact": True, **fields}
+        self._say("contact", conversation_id=name or f"c{next(_numbers)}", customer_key=key, start_ms=at(days), **known)
+
+    def order(self, key: str, days: float, order_id: str | None = None, value: float | None = 10, currency: str = "JPY") -> None:
+        """Say that a customer ordered."""
+        value_milli = None if value is None else round(1000 * value)
+        self._event("order", key, days, order_id=order_id, value_milli=value_milli, currency=currency)
+
+    def cancel(self, key: str, days: float, order_id: str) -> None:
+        """Say that an order was taken back."""
+        self._event("cancellation", key, days, order_id=order_id)
+
+    def status(self, key: str, days: float, *, active: bool) -> None:
+        """Say that a customer came or went."""
+        self._event("status", key, days, active=active)
+
+    def link(self, key: str, other: str, days: float) -> None:
+        """Say that two keys are one customer."""
+        self._event("link", key, days, linked_key=other)
+
+    def _event(self, kind: str, key: str, days: float, **fields: Any) -> None:
+        self._say(kind, event_id=f"e{next(_numbers)}", customer_key=key, at_ms=at(days), sequence=0, **fields)
+
+    def _say(self, kind: str, **fields: Any) -> None:
+        self.tracker.apply({"kind": kind, **fields})
+
+    def through(self, days: float) -> None:
+        """Say that all is known up to an instant."""
+        progress = {"progress_ms": at(days), "received_through_ms": at(days)}
+        self._say("progress", source_topic="contacts", source_partition=0, **progress)
+        self.tracker.settle()
+
+    def cohort(self, days: int, kpi: str = "repeat_contact_rate") -> tuple[Any, Any]:
+        """Return the parts of a figure of the contacts of a date."""
+        start = at(days) - DAY_MS // 2
+        figure = cohort_kpis(self.tracker.cohorts.get(("queue:A", "voice", start), {}))[kpi]
+        assert self.tracker.cohorts.get(("department:help", "voice", start)) == self.tracker.cohorts.get(("queue:A", "voice", start))
+        return figure["numerator"], figure["denominator"]
+
+    def day(self, days: int, kpi: str) -> tuple[Any, Any]:
+        """Return the parts of a figure at the end of a date."""
+        today = self.tracker.today()
+        assert today is not None
+        sums = dict(self.tracker.days.through(today))[parse_day(days)]
+        figure = customer_kpis(sums)[kpi]
+        return figure["numerator"], figure["denominator"]
+
+    def month(self, months: int) -> tuple[Any, Any]:
+        """Return who stayed of whom in a month, counted from June 2026."""
+        figure = retention_kpis(dict(self.tracker.months.through(2026 * 12 + 5 + months))[2026 * 12 + 5 + months])["retention_rate"]
+        return figure["numerator"], figure["denominator"]
+
+
+def parse_day(days: int) -> int:
+    """Return the ordinal of a date: 2026-06-01 is 739768."""
+    return 739_768 + days
+
+
+class TestRepeats:
+    """Contacts followed by another one."""
+
+    def test_within_and_beyond(self) -> None:
+        """Seven days to the millisecond are a repeat, one more are none, and the last contact has not been repeated."""
+        told = Told()
+        told.contact("ann", 0)
+        told.contact("ann", 7)
+        told.contact("bo", 0)
+        told.contact("bo", 7 + 1 / DAY_MS)
+        told.through(8)
+
+        assert told.cohort(0) == (1, 2)
+        assert told.cohort(7) == (0, 2)
+        assert told.cohort(0, "first_contact_resolution_with_repeats") == (1, 2)
+
+    @pytest.mark.parametrize(("first", "second", "repeats"), [("a", "b", 0), ("a", "a", 1), (None, "b", 1), ("a", None, 1)])
+    def test_categories(self, first: str | None, second: str | None, repeats: int) -> None:
+        """Another category is another matter; one that is not known may be the same."""
+        told = Told()
+        told.contact("ann", 0, category=first)
+        told.contact("ann", 1, category=second)
+        told.through(2)
+
+        assert told.cohort(0) == (repeats, 1)
+
+    def test_taken_back(self) -> None:
+        """A contact that is excluded afterwards repeats nothing; one whose customer turns out to be another counts there."""
+        told = Told()
+        told.contact("ann", 0)
+        told.contact("ann", 1, "x")
+        told.contact("bo", 0)
+        told.through(2)
+        assert told.cohort(0) == (1, 2)
+
+        told.contact("bo", 1, "x")
+        told.through(2)
+        assert told.cohort(0) == (1, 2)
+
+        told.tracker.apply({"kind": "contact", "conversation_id": "x", "customer_key": "bo", "gone": True})
+        told.through(2)
+        assert told.cohort(0) == (0, 2)
+        assert told.cohort(1) == (0, 0)
+
+    def test_links_hold_from_then_on(self) -> None:
+        """Two keys linked on day 2 are one customer for a contact of day 3, not for one of day 1."""
+        told = Told()
+        told.contact("ann", 0)
+        told.contact("anna", 1)
+        told.contact("an", 3)
+        told.link("anna", "ann", 2)
+        told.link("an", "anna", 2)
+        told.through(4)
+
+        # Of day 0: the contact of day 1 was a stranger's, that of day 3 was not.
+        assert told.cohort(0) == (1, 1)
+        assert told.cohort(1) == (1, 1)
+        assert told.cohort(3) == (0, 1)
+
+
+class TestOrders:
+    """Orders in a window of days."""
+
+    def test_window(self) -> None:
+        """With a window of 3 days an order counts on its date and two more; two orders make a repeat customer meanwhile."""
+        told = Told(order_window_days=3)
+        told.order("ann", 0)
+        told.order("ann", 2)
+        told.order("bo", 2)
+        told.through(6)
+
+        found = [told.day(day, "repeat_customer_rate") for day in range(6)]
+        assert found == [(0, 1), (0, 1), (1, 2), (0, 2), (0, 2), (0, 0)]
+
+    def test_taken_back_and_told_twice(self) -> None:
+        """An order counts until the date it is taken back; placed again under its id it is the same order."""
+        told = Told()
+        told.order("ann", 0, "o1")
+        told.order("ann", 1, "o1")
+        told.order("ann", 1, "o2")
+        told.cancel("ann", 3, "o2")
+        told.through(4)
+
+        assert [told.day(day, "repeat_customer_rate") for day in range(5)] == [(0, 1), (1, 1), (1, 1), (0, 1), (0, 1)]
+
+    def test_after_contact(self) -> None:
+        """Only an order placed after the first contact counts, to the millisecond; the others make it a repeat."""
+        told = Told()
+        for key, ordered in (("ann", -0.1), ("bo", 0), ("cy", 0.1), ("dee", 0.1)):
+            told.contact(key, 0)
+            told.order(key, ordered)
+        told.order("dee", -1)
+        told.through(1)
+
+        assert told.day(0, "repeat_customer_rate_after_contact") == (1, 2)
+        assert told.day(0, "repeat_customer_rate") == (1, 4)
+
+    def test_lifetime_value(self) -> None:
+        """Of five supported customers the orders in one currency are added, others lower the coverage; of four nothing is said."""
+        told = Told()
+        for number in range(4):
+            told.contact(f"c{number}", 0)
+            told.order(f"c{number}", -1, value=100)
+        told.order("c0", 1, value=50)
+        told.order("c1", 1, value=999, currency="EUR")
+        told.order("never in contact", 0, value=10_000)
+        told.through(1)
+        assert told.day(1, "lifetime_value") == (None, None)
+
+        told.contact("c4", 1)
+        told.through(2)
+        assert told.day(0, "lifetime_value") == (None, None)
+        assert told.day(1, "lifetime_value") == (450, 5)
+        today = told.tracker.today()
+        assert today is not None
+        figure = customer_kpis(dict(told.tracker.days.through(today))[parse_day(1)])["lifetime_value"]
+        assert (figure["value"], figure["coverage"]) == (90, 5 / 6)
+
+    def test_linked(self) -> None:
+        """Two customers with an order each become one with two, from the date of the link on."""
+        told = Told()
+        told.order("ann", 0)
+        told.order("anna", 0)
+        told.link("ann", "anna", 1)
+        told.through(2)
+
+        assert [told.day(day, "repeat_customer_rate") for day in range(3)] == [(0, 2), (1, 1), (1, 1)]
+
+
+class TestStaying:
+    """Who was active at the start of a month and still is at its end."""
+
+    def test_months(self) -> None:
+        """Of two active since May one leaves in June; who comes in June counts from July on."""
+        told = Told()
+        told.status("ann", -20, active=True)
+        told.status("bo", -20, active=True)
+        told.status("bo", 10, active=False)
+        told.status("cy", 10, active=True)
+        told.through(35)
+
+        assert told.month(0) == (1, 2)
+        assert told.month(1) == (2, 2)
+
+    def test_one_of_two_keys(self) -> None:
+        """A customer with two keys stays while one of them does."""
+        told = Told()
+        told.status("ann", -20, active=True)
+        told.status("anna", -20, active=True)
+        told.status("anna", 10, active=False)
+        told.link("ann", "anna", 3)
+        told.through(20)
+
+        assert told.month(0) == (1, 1)
+
+    def test_forgotten(self) -> None:
+        """Who is not heard of for longer than the retention counts nowhere any more, and the row goes; who is active stays."""
+        told = Told(retention_days=10, order_window_days=60)
+        told.order("ann", 0)
+        told.order("bo", 0)
+        told.status("bo", 0, active=True)
+        told.through(15)
+        assert [told.day(day, "repeat_customer_rate") for day in (9, 10, 11)] == [(0, 2), (0, 2), (0, 1)]
+
+        told.through(40)
+        assert set(told.tracker.customers) == {"bo"}
