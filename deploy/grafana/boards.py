@@ -43,13 +43,13 @@ def _of(kpi: Kpi, select: str, *, window: str = "$window") -> str:
     return _newest(kpi.metric, chosen)
 
 
-def _figure(kpi_id: str, select: str, legend: str, **changes: Any) -> Panel:
+def _figure(kpi_id: str, select: str, legend: str, *, window: str = "$window", **changes: Any) -> Panel:
     """Return the panel of one figure, as the catalogue has it."""
     kpi = KPI_BY_ID[kpi_id]
     facts: dict[str, Any] = {
         "title": _capitalized(kpi.en),
         "description": _description(kpi),
-        "queries": (Query(_of(kpi, select), legend),),
+        "queries": (Query(_of(kpi, select, window=window), legend),),
         "unit": _UNITS[kpi.unit],
         "decimals": 1 if kpi.unit == "ratio" else 0,
         "maximum": 1 if kpi.unit == "ratio" else None,
@@ -57,13 +57,13 @@ def _figure(kpi_id: str, select: str, legend: str, **changes: Any) -> Panel:
     return Panel(**(facts | changes))
 
 
-def _figures(title: str, kpi_ids: tuple[str, ...], select: str, *, by: str = "channel", **changes: Any) -> Panel:
+def _figures(title: str, kpi_ids: tuple[str, ...], select: str, *, by: str = "channel", window: str = "$window", **changes: Any) -> Panel:
     """Return one panel with several figures of the same unit."""
     kpis = [KPI_BY_ID[kpi_id] for kpi_id in kpi_ids]
     return Panel(
         title=title,
         description="\n\n".join(f"**{_capitalized(kpi.en)}** ({kpi.ja}): {kpi.meaning_en}" for kpi in kpis),
-        queries=tuple(Query(_of(kpi, select), f"{_capitalized(kpi.en)} {{{{{by}}}}}") for kpi in kpis),
+        queries=tuple(Query(_of(kpi, select, window=window), f"{_capitalized(kpi.en)} {{{{{by}}}}}") for kpi in kpis),
         unit=_UNITS[kpis[0].unit],
         **changes,
     )
@@ -154,6 +154,27 @@ def _subjects(select: str) -> list[Panel]:
     ]
 
 
+def _customers(total: str) -> list[Panel]:
+    """Return what stands in windows of customers: by the day and by the month."""
+    shop, day = 'scope_kind="total"', "customers_day"
+    return [
+        _figures("Repeated contacts", ("repeat_contact_rate", "first_contact_resolution_with_repeats"), total, window=day, width=8),
+        _figures("Orders", ("repeat_customer_rate", "repeat_customer_rate_after_contact"), shop, by="scope", window=day, width=8),
+        _figure("lifetime_value", shop, "{{scope}}", window=day, width=8),
+        _figures("Customers who stay", ("retention_rate", "churn_rate"), shop, by="scope", window="customers_month", width=8),
+    ]
+
+
+def _forecast(total: str) -> list[Panel]:
+    """Return what is forecast for the half hour."""
+    half = "interval_30m"
+    return [
+        _figure("forecast_contacts", total, "{{channel}}", window=half, width=8),
+        _figures("Forecast and required staff", ("staff_forecast", "staff_required"), total, window=half, width=8),
+        _figure("forecast_accuracy", total, "{{channel}}", window=half, width=8, minimum=None),
+    ]
+
+
 def _attainment() -> Panel:
     """Return how far every target is attained, each in the window that it is for; more than the whole is possible."""
     kpi = KPI_BY_ID["target_attainment"]
@@ -232,6 +253,8 @@ def _wallboard() -> dict[str, Any]:
                     _figure("cost_per_contact", teams, "{{scope}}", width=6),
                 ],
             ),
+            ("Customers, where serve exports their windows", _customers(total)),
+            ("Forecast, where serve exports interval_30m", _forecast(total)),
         ],
     )
 
