@@ -28,6 +28,8 @@ def multiplied(emissions: Iterable[Emission], rate: int) -> Iterator[Emission]:
         for copy in range(1, rate):
             twin = f"{key}~{copy}"
             again = {**event, "event_id": f"{event['event_id']}~{copy}", identity: twin}
+            if "customer_key" in event:
+                again["customer_key"] = f"{event['customer_key']}~{copy}"
             if "agent" in event:
                 again["agent"] = f"{event['agent']}~{copy}"
             yield Emission(published_ms, destination, twin, again)
