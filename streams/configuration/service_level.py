@@ -56,8 +56,8 @@ class ServiceLevelDefinition(Model):
     """The lowest score of 1 to 5 that `csat_top2` counts."""
     first_contact_resolution: Literal["no_transfer_no_escalation", "reopening_ignored", "of_offered"] = "no_transfer_no_escalation"
     """Resolved without transfer, escalation or reopening, of those resolved; the same, reopened or not; the first, of those offered."""
-    first_response: Literal["arrived", "queued"] = "arrived"
-    """From when `first_response_time` runs: from arrival, or from the last entry into a queue."""
+    first_response: Literal["arrived", "queued", "handed_over"] = "arrived"
+    """From when `first_response_time` runs: from arrival, the last entry into a queue, or the last time a bot handed over."""
     version: int = Field(default=1, ge=1)
     """Raise it when the definition changes; records name it."""
 

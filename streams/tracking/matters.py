@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
+from streams.tracking.facts import Kind
 from streams.tracking.subjects import DAY_MS, settle_day
 from streams.tracking.whole import book_whole, elapsed_ms
 from streams.tracking.words import channel_of, count_exchanges, hear
@@ -75,8 +76,14 @@ def respond(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
 
 def response_start(c: Conversation, at: int, targets: QueueTargets) -> int:
     """Return from when a first response at an instant runs; the conversation has a start."""
+    begin = targets.responds_from(at)
+    if begin == "queued" and c.visit_queue:
+        return c.entered
     started = c.start if c.start is not None else at
-    return c.entered if c.visit_queue and targets.responds_from_entry(at) else started
+    if begin == "handed_over":
+        # Facts that come later are among these when the conversation is counted anew.
+        return max((fact[0] for fact in c.facts if fact[2] == Kind.HANDED_OVER and fact[0] < at), default=started)
+    return started
 
 
 def change_status(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:

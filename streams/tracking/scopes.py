@@ -43,16 +43,16 @@ class QueueTargets(NamedTuple):
     """the larger scopes together"""
     judged: str | None
     """the definition that judges the queue's contacts in larger scopes, if it is not theirs"""
-    response: tuple[tuple[int | None, bool], ...] | None
-    """from when on the first response runs from the entry; None if it always runs from the start"""
+    response: tuple[tuple[int | None, str], ...] | None
+    """from when on the first response runs from what; None if it always runs from arrival"""
 
     replies: tuple[tuple[int | None, int], ...]
     """from when on a customer waits so long for a reply at most, in ms; empty: nobody says"""
 
-    def responds_from_entry(self, at_ms: int) -> bool:
-        """Say whether a first response now runs from the entry into the queue."""
+    def responds_from(self, at_ms: int) -> str:
+        """Return from what a first response now runs, as in a definition."""
         versions = self.response or ()
-        return next((from_entry for since, from_entry in reversed(versions) if since is None or since <= at_ms), False)
+        return next((begin for since, begin in reversed(versions) if since is None or since <= at_ms), "arrived")
 
     def reply_ms(self, at_ms: int) -> int | None:
         """Return how long a customer who begins to wait for a reply now may wait, None if nobody says."""
@@ -109,8 +109,8 @@ class Targets:
             beyond = self.group(scopes[1:])
             self.judged.update(dict.fromkeys((everything, *waiting), judged))
         versions = definitions.versions[definitions.first]
-        response = tuple((each.from_ms if index else None, each.first_response == "queued") for index, each in enumerate(versions))
-        needed = response if any(from_entry for _, from_entry in response) else None
+        response = tuple((each.from_ms if index else None, str(each.first_response)) for index, each in enumerate(versions))
+        needed = response if any(begin != "arrived" for _, begin in response) else None
         return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed, self._replies_of(place, versions))
 
     def _replies_of(self, place: tuple[str, str], versions: tuple[DefinitionVersion, ...]) -> tuple[tuple[int | None, int], ...]:

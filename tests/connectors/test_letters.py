@@ -164,6 +164,6 @@ def test_topics_by_source() -> None:
     """A source is named as people write it; one without dead letters is refused."""
     for name in ("contact-events", "contact-events.v1", "p.contact-events.v1"):
         assert dead_letter_topics("p", name) == {"p.contact-events-dead-letters.v1": 1}
-    assert len(dead_letter_topics("p")) == 2
+    assert len(dead_letter_topics("p")) == 3
     with pytest.raises(ValueError, match="queue-panes"):
         dead_letter_topics("p", "queue-panes.v1")

@@ -723,6 +723,9 @@ class _Telling:
         """Return from when a first response at an instant runs: by the first definition of its place."""
         queue, channel = self.places[-1]
         _, definition = chosen_for(self.configuration, f"queue:{queue}", channel, at, {})
+        if definition.first_response == "handed_over":
+            handed = [each.at for each in self.moments if isinstance(each.event, ContactHandedOver) and each.at < at]
+            return handed[-1] if handed else start
         return self.visits[-1].entered if self.visits and definition.first_response == "queued" else start
 
     def resolve(self, at: int) -> None:

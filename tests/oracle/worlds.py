@@ -654,7 +654,7 @@ def _definitions(pick: Pick, start_ms: int) -> dict[str, Any]:
 
     return {
         "standard": [
-            {"threshold_s": 20, "first_response": pick(("arrived", "queued"))},
+            {"threshold_s": 20, "first_response": pick(("arrived", "queued", "handed_over"))},
             {
                 "version": 2,
                 "effective_from": changed(pick((1, 7.3, 15))),
