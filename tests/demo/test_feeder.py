@@ -218,7 +218,7 @@ def test_process_on_the_embedded_broker(embedded: None, tmp_path: Path, number: 
     recorded = [_parsed(line) for line in lines]
     held = {event for events in found.values() for event in events}
     assert held == set(recorded)
-    assert len(found) == 16
+    assert len(found) == 24  # eight partitions of contacts, of agents and of customers
     for events in found.values():
         last = [event.complete_through for event in events if event.type == "source.heartbeat"]  # type: ignore[attr-defined]
         assert sum(parse_time_ms(f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}") == final_ms for moment in last) == len(SOURCES)
