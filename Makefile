@@ -19,20 +19,20 @@ help: ## list the verbs
 demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_SECONDS=60 ends it by itself)
 	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 
-PURE := not (browser or embedded or faults or kafka or nightly)
+TOGETHER := not (embedded or faults or kafka or nightly)
 
-# Pure tests share the cores; what runs brokers, browsers or other processes against the clock has them for itself.
+# What runs no broker shares the cores; what does, and what kills processes against the clock, has them for itself.
 test: $(READY) ## run the tests; what needs a missing service is skipped, in CI it fails (ARGS="-k name" to pick)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/python -m pytest -m "$(PURE)" --numprocesses auto || failed=1; \
-	$(BIN)/python -m pytest -m "not ($(PURE)) and not nightly" || failed=1; \
+	$(BIN)/python -m pytest -m "$(TOGETHER)" --numprocesses auto || failed=1; \
+	$(BIN)/python -m pytest -m "not ($(TOGETHER)) and not nightly" || failed=1; \
 	exit $$failed
 endif
 
-# What asks for no more here than in `make test` stays there.
+# What asks for no more here stays in `make test` or `make test-nightly`.
 NO_LONGER := $(addprefix --deselect tests/faults/test_,health.py dead_letter_flood.py alerts_under_faults.py)
 
 test-faults: $(READY) ## run 20 rounds under load in which processes and brokers are killed and paused; prints seeds and figures

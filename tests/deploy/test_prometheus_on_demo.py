@@ -120,16 +120,17 @@ def test_alerts_compare_with_the_targets_of_the_configuration(watched: Watched) 
 
 
 def test_the_lag_of_each_partition_is_known_and_small(watched: Watched) -> None:
-    """A worker that has caught up has next to no lag, in each of the 8, 8 and 4 partitions that it reads."""
+    """A worker that has caught up has next to no lag, in each of the 8, 8, 8, 4 and 1 partitions that it reads."""
     lags: list[dict[str, Any]] = []
 
     def small() -> bool:
         lags[:] = watched.series("contact_center_consumer_lag_records < 500")
-        return len(lags) == 20
+        return len(lags) == 29
 
     assert until(30, small), lags
     topics = {each["metric"]["topic"] for each in lags}
-    assert topics == {"contactcenter.contact-events.v1", "contactcenter.agent-events.v1", "contactcenter.queue-panes.v1"}
+    read = ("contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts")
+    assert topics == {f"contactcenter.{name}.v1" for name in read}
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 PREFIX = "flood"
 GROUP = f"{PREFIX}.worker"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 SENDERS, CONVERSATIONS_A_REQUEST = 8, 5
 WINDOW = b"window|trailing_60m|voice|queue:orders"

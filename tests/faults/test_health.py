@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = [pytest.mark.faults, pytest.mark.kafka]
+pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.nightly]
 
 #: The worker of these tests takes itself for stuck after so long.
 STUCK_AFTER_SECONDS = 8.0

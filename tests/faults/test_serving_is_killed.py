@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 #: What the server adds to from its own reading of the time.
 AGED = {"longest_wait_seconds", "backlog_oldest_seconds"}
