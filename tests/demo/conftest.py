@@ -21,7 +21,7 @@ counting: {source_timeout_seconds: 20}
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Run a demo whose center has been open for two hours, caught up with the clock."""
     require_embedded_broker()

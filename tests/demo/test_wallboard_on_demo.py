@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.topics import DEFAULT_PREFIX, TOPICS
 from streams.catalogue import WORDS
 from streams.demo.scrape import Scrape
+from tests.demo.every_kpi import figures_without_value
 from tests.demo.test_run import Demo, descendants
 from tests.demo.wallboard_reading import READ, Expected, Shown, as_of_seconds
 from tests.serving.chromium import Chromium, binary
@@ -278,5 +279,15 @@ def test_a_silent_source_marks_its_queue_alone(demo: Demo, pictures: Path) -> No
             assert await page.ask(f"getComputedStyle({of}.querySelector('td')).filter") == "grayscale(1)"
             assert shown["mark"] == "live"
             await page.photograph(pictures / "wallboard-silent.png")
+
+    run(check())
+
+
+def test_every_figure_has_a_value(demo: Demo) -> None:
+    """The simulated center makes each figure that was asked for happen, and the API says what it is."""
+
+    async def check() -> None:
+        async with aiohttp.ClientSession(address(demo)) as client:
+            assert await figures_without_value(client) == []
 
     run(check())
