@@ -170,8 +170,7 @@ def _forecast(total: str) -> list[Panel]:
     half = "interval_30m"
     return [
         _figure("forecast_contacts", total, "{{channel}}", window=half, width=8),
-        _figures("Forecast and required staff", ("staff_forecast", "staff_required"), total, window=half, width=8),
-        _figure("forecast_accuracy", total, "{{channel}}", window=half, width=8, minimum=None),
+        _figures("Forecast and required staff", ("staff_forecast", "staff_required"), total, window=half, width=16),
     ]
 
 
