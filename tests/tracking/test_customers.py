@@ -80,9 +80,9 @@ class Told:
         figure = customer_kpis(sums)[kpi]
         return figure["numerator"], figure["denominator"]
 
-    def month(self, months: int) -> tuple[Any, Any]:
-        """Return who stayed of whom in a month, counted from June 2026."""
-        figure = retention_kpis(dict(self.tracker.months.through(2026 * 12 + 5 + months))[2026 * 12 + 5 + months])["retention_rate"]
+    def month(self, months: int, kpi: str = "retention_rate") -> tuple[Any, Any]:
+        """Return who stayed (or left) of whom in a month, counted from June 2026."""
+        figure = retention_kpis(dict(self.tracker.months.through(2026 * 12 + 5 + months))[2026 * 12 + 5 + months])[kpi]
         return figure["numerator"], figure["denominator"]
 
 
@@ -234,6 +234,8 @@ class TestStaying:
 
         assert told.month(0) == (1, 2)
         assert told.month(1) == (2, 2)
+        assert told.month(0, "churn_rate") == (1, 2)
+        assert told.month(1, "churn_rate") == (0, 2)
 
     def test_one_of_two_keys(self) -> None:
         """A customer with two keys stays while one of them does."""
