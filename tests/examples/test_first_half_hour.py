@@ -31,6 +31,7 @@ def commands(page: str, repository: str, port: int) -> str:
     return script.replace("<this repository>", repository).replace("8080", str(port))
 
 
+@pytest.mark.nightly
 def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     """Clone, demo, own export by a new mapping, own queue, own alert: the script ends well, and the figures are those of the page."""
     for program in ("git", "make", "curl"):

@@ -235,6 +235,7 @@ def measured(stream: Stream, dwell: int) -> list[int]:
     return [abs(fired_at - due), abs(appended - due)]
 
 
+@pytest.mark.nightly
 def test_fires_when_it_is_due(kafka_ahead: Cluster, tmp_path: Path) -> None:
     """Four of sixteen wait too long: fired and said within two flush intervals of the instant the oracle names, cleared once."""
 

@@ -48,7 +48,7 @@ RULES: dict[str, dict[str, Any]] = {
 HOURS = {"mon-sun": [f"{hour:02}:{minute:02}-{hour:02}:{minute + 5:02}" for hour in range(24) for minute in range(0, 56, 8)]}
 TARGETS = {"sales": 0.9, "care": 0.5}
 PANES = 2
-SEEDS = range(6)
+SEEDS = range(4)
 
 
 def with_rules(configuration: Configuration) -> Configuration:
