@@ -155,8 +155,15 @@ def percent(share: float) -> str:
     return f"{math.floor(share * 1000 + 1e-9) / 10:.1f} %"
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (390, 844)])
+@pytest.mark.parametrize(
+    ("language", "width", "height"),
+    [
+        ("en", 1920, 1080),
+        ("ja", 390, 844),
+        pytest.param("ja", 1920, 1080, marks=pytest.mark.nightly),
+        pytest.param("en", 390, 844, marks=pytest.mark.nightly),
+    ],
+)
 def test_the_page_shows_the_figures_of_metrics(demo: Demo, language: Language, width: int, height: int, pictures: Path) -> None:
     """At two moments every figure of every queue, total, team, backlog and tile is that of ``/metrics`` at the same as-of."""
 
