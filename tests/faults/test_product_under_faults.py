@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.faults
 
 #: How many of the rounds below are run.
-ROUND_COUNT = int(os.environ.get("CONTACT_STREAMS_FAULT_ROUNDS", "2"))
+ROUND_COUNT = int(os.environ.get("CONTACT_STREAMS_FAULT_ROUNDS", "1"))
 SEED = int(os.environ.get("CONTACT_STREAMS_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
 
 #: A rebalance that waits for a session to end, a restore and the passes before the one that was asked for, on a busy machine.
