@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from streams.engine.health import Health
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.topics import TopicSpec, ensure_topics
 from streams.serving.pipeline import pipeline_app
-from streams.serving.reload import watch
+from streams.serving.reload import now_ms, watch
 from streams.stages.counters import StageCounters
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
@@ -90,7 +89,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             pane_partitions=panes.partitions,
             dead_letters=topic(source.dead_letters or "").full_name(prefix),
             consumer_group=app_id,
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=now_ms,
             # No figure about customers needs the agents.
             customer_facts="" if source is agents else facts.full_name(prefix),
         )

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import orjson
-
+from streams.commands.common import write_json
 from streams.configuration import Configuration, load_configuration
 from streams.configuration.problems import FileError, read_text
 from streams.configuration.yaml_lines import YamlError, parse
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     results = [_checked(path, args.kind) for path in args.files]
     if args.json:
         files = [result for result, _ in results]
-        sys.stdout.write(orjson.dumps({"files": files}, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json({"files": files})
     else:
         for result, said in results:
             (sys.stderr if result["errors"] else sys.stdout).write(f"{said}\n")

@@ -10,10 +10,12 @@ import signal
 import sys
 from zoneinfo import ZoneInfo, available_timezones
 
+import orjson
+
 from schemas.times import TimeFormatError, parse_time_ms
 from schemas.topics import DEFAULT_PREFIX
 
-__all__ = ["add_kafka_options", "add_log_option", "fail", "instant", "interruptible", "label", "start_logging", "zone"]
+__all__ = ["add_kafka_options", "add_log_option", "fail", "instant", "interruptible", "label", "start_logging", "write_json", "zone"]
 
 #: Libraries that write payloads into their debug messages.
 _NO_DEBUG = ("aiokafka", "kafka", "aiohttp", "asyncio")
@@ -47,6 +49,11 @@ def fail(what: object, *, code: int = 2) -> int:
     """Say on stderr what is wrong, where, and what to do; return the exit code."""
     sys.stderr.write(f"contact-streams: {what}\n")
     return code
+
+
+def write_json(document: object) -> None:
+    """Print a document for programs."""
+    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
 def interruptible() -> asyncio.Event:

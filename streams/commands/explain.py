@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
-import orjson
 from aiokafka.errors import KafkaError
 
 from schemas.times import format_ms
 from streams.catalogue import LANGUAGES
-from streams.commands.common import add_kafka_options, add_log_option, fail, instant, start_logging
+from streams.commands.common import add_kafka_options, add_log_option, fail, instant, start_logging, write_json
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.replay import add_content_options, read_events
 from streams.configuration import ConfigurationError, load_configuration
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         return fail(f"{error.filename or args.file or args.bootstrap}: {error.strerror or error}", code=1)
     if args.json:
-        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(document)
     else:
         sys.stdout.writelines(f"{line}\n" for line in lines(document, args.lang))
     return _DIFFERS if document["agrees"] is False else 0

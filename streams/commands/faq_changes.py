@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from aiokafka.errors import KafkaError
 
 from streams.catalogue import KPI_BY_ID, LANGUAGES
-from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
+from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging, write_json
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import ConfigurationError, load_configuration
 from streams.serving.broker import TopicError
 from streams.serving.history import days_of_total
 from streams.windows.faq_changes import faq_answers
+from streams.windows.slices import DAY_MS
 from streams.windows.subject_kpis import RATES
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "lines", "run"]
 
-_DAY_MS: Final = 86_400_000
 #: A day's record may be written a day after its end at the latest, and begins a day before the instant that it holds.
 _AROUND_DAYS: Final = 2
 
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         changes = configuration.faq_changes
         records: list[dict[str, Any]] = []
         if changes:
-            since = min(change.at_ms - (change.days + _AROUND_DAYS) * _DAY_MS for change in changes)
+            since = min(change.at_ms - (change.days + _AROUND_DAYS) * DAY_MS for change in changes)
             records = asyncio.run(days_of_total(args.bootstrap, args.prefix, max(0, since), kafka_client_options()))
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
     answers = faq_answers(configuration, records)
     if args.json:
-        sys.stdout.write(orjson.dumps(answers, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(answers)
     else:
         sys.stdout.writelines(f"{line}\n" for line in lines(answers, args.lang))
     return 0

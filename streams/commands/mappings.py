@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from schemas.events import encode
-from streams.commands.common import fail
+from streams.commands.common import fail, write_json
 from streams.commands.mapping_options import make_mapper
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping import MappingError, read_records
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         return fail(f"{error.filename or args.data}: cannot be read: {error.strerror or error}")
     if args.json:
-        sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(result)
     else:
         sys.stdout.writelines(f"{line}\n" for line in _readable(result))
     return 1 if result["rejected"] else 0

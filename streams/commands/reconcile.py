@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from streams.columns import aligned
-from streams.commands.common import add_log_option, fail, start_logging
+from streams.commands.common import add_log_option, fail, start_logging, write_json
 from streams.commands.replay import Read, add_content_options, read_events
 from streams.configuration import Configuration, ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, TimeoutError) as error:
         return fail(f"{getattr(error, 'filename', None) or args.file or args.url}: {error!r}", code=_UNEXPLAINED)
     if args.json:
-        sys.stdout.write(orjson.dumps(_document(number, gaps), option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(_document(number, gaps))
     else:
         sys.stdout.writelines(f"{line}\n" for line in _table(number, gaps))
     return _UNEXPLAINED if any(gap.cause == "unexplained" for gap in gaps) else 0

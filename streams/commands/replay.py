@@ -17,7 +17,7 @@ from schemas.limits import MAX_RECORD_BYTES
 from schemas.other import CustomerModel, ForecastSet
 from schemas.times import to_ms
 from streams.commands import queue_log_options
-from streams.commands.common import add_log_option, fail, instant, start_logging
+from streams.commands.common import add_log_option, fail, instant, start_logging, write_json
 from streams.commands.definition_comparison import compared, comparison, comparison_table
 from streams.commands.mapping_options import make_mapper
 from streams.configuration import ConfigurationError, load_configuration
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         result["comparison"] = comparison(result, args.definition)
     result["dead_letters"] = [_dead_letter(each) for each in rejected] + result.get("dead_letters", [])
     if args.json:
-        sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(result)
     elif args.definition:
         sys.stdout.writelines(f"{line}\n" for line in comparison_table(result["comparison"], args.definition))
     else:

@@ -143,6 +143,12 @@ class Configuration(Model):
         found = self.sites.get(site) if site is not None else None
         return ZoneInfo(found.zone if found else self.default_zone)
 
+    def scopes_of_queue(self, name: str) -> list[str]:
+        """Return the scopes that a queue's contacts count in: itself, then the larger ones."""
+        queue = self.queues.get(name)
+        larger = () if queue is None else (("department", queue.department), ("business", queue.business), ("site", queue.site))
+        return [f"queue:{name}", *(f"{kind}:{each}" for kind, each in larger if each is not None), "total:all"]
+
     def place_of_person(self, name: str) -> tuple[str | None, str | None]:
         """Return the team and the site that `people` give somebody; the site is the team's where the person has none."""
         person = self.people.get(name)

@@ -15,6 +15,7 @@ from streams.stages.track import TrackStage
 from streams.tracking.customers import CustomerTracker
 from streams.tracking.forecasts import CustomerEventTracker
 from streams.windows.customer_windows import CustomerWindows, Progress
+from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerEventStage", "CustomerStage", "CustomerTopics"]
 
-_DAY_MS = 86_400_000
 #: A forecast is about an interval, not about a year, and not about a time nobody plans for.
-_LONGEST_SECONDS, _FARTHEST_MS = 31 * 86_400, 400 * _DAY_MS
-_MONTHS_KEPT_MS = 62 * _DAY_MS
+_LONGEST_SECONDS, _FARTHEST_MS = 31 * 86_400, 400 * DAY_MS
+_MONTHS_KEPT_MS = 62 * DAY_MS
 _META = b"m"
 
 
@@ -111,7 +111,7 @@ class CustomerStage:
         #: What the flow's table shows: customers by key.
         self.rows = self.tracker.customers
         self.counters = counters if counters is not None else StageCounters()
-        self._kept_ms = (configuration.customers.repeat_days + 3) * _DAY_MS
+        self._kept_ms = (configuration.customers.repeat_days + 3) * DAY_MS
         self._parts_written: dict[tuple[str, int], tuple[int | None, int | None]] = {}
         self._looked_at: tuple[int | None, int | None, int] | None = None
 
@@ -152,7 +152,7 @@ class CustomerStage:
         if tracker.figures_changed or looked_at != self._looked_at:
             yield from windows.days(tracker.days.through(today), at)
             yield from windows.months(tracker.months.through(month), at)
-            for key in windows.give_up(through - self._kept_ms - 2 * _DAY_MS, through - _MONTHS_KEPT_MS):
+            for key in windows.give_up(through - self._kept_ms - 2 * DAY_MS, through - _MONTHS_KEPT_MS):
                 yield key, None
         tracker.figures_changed, self._looked_at = False, looked_at
 

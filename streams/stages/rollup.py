@@ -51,9 +51,7 @@ def configured_scopes(configuration: Configuration) -> set[tuple[str, str | None
     for name, queue in configuration.queues.items():
         if queue.channel is None:
             continue
-        larger = (("department", queue.department), ("business", queue.business), ("site", queue.site))
-        found |= {(f"queue:{name}", queue.channel), ("total:all", queue.channel)}
-        found |= {(f"{kind}:{value}", queue.channel) for kind, value in larger if value is not None}
+        found |= {(scope, queue.channel) for scope in configuration.scopes_of_queue(name)}
     for name in configuration.teams:
         found.add((f"team:{name}", None))
     return found

@@ -7,15 +7,14 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from schemas.times import from_ms
-from streams.windows.calendar import calendar_of
-from streams.windows.slices import GRAIN_MS, cell_of
+from streams.windows.calendar import Calendars
+from streams.windows.slices import DAY_MS, GRAIN_MS, cell_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from streams.configuration import Configuration
     from streams.tracking.customer_facts import ContactFact, Customer
-    from streams.windows.calendar import Calendar
 
 __all__ = ["Changes", "CustomerRules", "Group", "cohorts", "day_changes", "month_changes"]
 
@@ -26,7 +25,6 @@ Changes = dict[int, Counter[str]]
 #: (scope, channel, start of the day in ms)
 Cohort = tuple[str, str, int]
 
-_DAY_MS = 86_400_000
 _EVER = -(10**9)
 _NEVER = 10**9
 
@@ -38,8 +36,8 @@ class CustomerRules:
         settings = configuration.customers
         self._configuration = configuration
         self._zone = configuration.zone_of_site(None)
-        self._calendars: dict[str, Calendar] = {}
-        self.repeat_ms = settings.repeat_days * _DAY_MS
+        self._calendars = Calendars(configuration)
+        self.repeat_ms = settings.repeat_days * DAY_MS
         self.window_days = settings.order_window_days
         self.retention_days = settings.retention_days
         self.currency = settings.currency
@@ -54,21 +52,8 @@ class CustomerRules:
 
     def cohorts_of(self, contact: ContactFact) -> Iterator[Cohort]:
         """Yield the scopes and days that a contact counts in."""
-        queue = self._configuration.queues.get(contact.queue)
-        names: list[tuple[str, str | None]] = [("queue", contact.queue), ("total", "all")]
-        if queue is not None:
-            names += [("department", queue.department), ("business", queue.business), ("site", queue.site)]
-        for kind, name in names:
-            if name is not None:
-                scope = f"{kind}:{name}"
-                yield scope, contact.channel, self.calendar(scope).day(cell_of(contact.start_ms, GRAIN_MS)).start_ms
-
-    def calendar(self, scope: str) -> Calendar:
-        """Return the wall clock of a scope."""
-        found = self._calendars.get(scope)
-        if found is None:
-            found = self._calendars[scope] = calendar_of(self._configuration, scope)
-        return found
+        for scope in self._configuration.scopes_of_queue(contact.queue):
+            yield scope, contact.channel, self._calendars.of(scope).day(cell_of(contact.start_ms, GRAIN_MS)).start_ms
 
 
 def month_of(day: int) -> int:

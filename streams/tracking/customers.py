@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
 from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
+from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerTracker", "Running"]
 
-_DAY_MS = 86_400_000
 #: Days are served for so long beyond the horizon of repeats, and what lies further back is kept as sums only.
 _SLACK_DAYS = 3
 #: How many customers a flush looks at to forget those of whom nothing is heard.
@@ -182,7 +182,7 @@ class CustomerTracker:
         touched, self._touched = self._touched, {}
         for group in touched.values():
             for customer in (self.customers[key] for key in group if key in self.customers and through is not None):
-                for name in customer.fold((through or 0) - (self._kept_days + 2) * _DAY_MS):
+                for name in customer.fold((through or 0) - (self._kept_days + 2) * DAY_MS):
                     self._key_of.pop(name, None)
             self._book(group, 1)
         if through is not None:
@@ -192,7 +192,7 @@ class CustomerTracker:
     def _give_up(self, through: int) -> None:
         self.days.advance(self._rules.date(through) - self._kept_days)
         self.months.advance(self._rules.month(through) - 1)
-        floor = through - self._kept_days * _DAY_MS
+        floor = through - self._kept_days * DAY_MS
         if self._floor_ms is None or floor > self._floor_ms:
             self._floor_ms = floor
             for cohort in [cohort for cohort in self.cohorts if cohort[2] < floor]:
@@ -202,7 +202,7 @@ class CustomerTracker:
         """Look at some customers, each flush at others, and forget those who count nowhere any more."""
         if not self._to_sweep:
             self._to_sweep = list(self.customers)
-        before = through - (self._rules.retention_days + self._kept_days + 2) * _DAY_MS
+        before = through - (self._rules.retention_days + self._kept_days + 2) * DAY_MS
         for _ in range(min(_SWEPT, len(self._to_sweep))):
             key = self._to_sweep.pop()
             customer = self.customers.get(key)

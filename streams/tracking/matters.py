@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
 from streams.tracking.facts import Kind
-from streams.tracking.subjects import DAY_MS, settle_day
+from streams.tracking.subjects import settle_day
 from streams.tracking.whole import book_whole, elapsed_ms
 from streams.tracking.words import channel_of, count_exchanges, hear
+from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation, Rules

@@ -84,16 +84,7 @@ class Targets:
         """Return the targets of a queue on a channel."""
         found = self._queues.get((queue, channel))
         if found is None:
-            entry = self._configuration.queues.get(queue)
-            names = [f"queue:{queue}"]
-            if entry is not None:
-                names += [
-                    f"{kind}:{name}"
-                    for kind, name in (("department", entry.department), ("business", entry.business), ("site", entry.site))
-                    if name is not None
-                ]
-            names.append(TOTAL)
-            scopes = [Scope(name, channel) for name in names]
+            scopes = [Scope(name, channel) for name in self._configuration.scopes_of_queue(queue)]
             numbers = [self.number(scope) for scope in scopes]
             found = self._queues[queue, channel] = self._targets_of((queue, channel), scopes, numbers)
         return found

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger
 
 __all__ = [
-    "DAY_MS",
     "Subject",
     "book_excluded",
     "categorize",
@@ -23,9 +22,6 @@ __all__ = [
     "outside",
     "settle_day",
 ]
-
-#: A complaint is to be resolved within this of the conversation's start.
-DAY_MS = 86_400_000
 
 #: Who names a category, the one that goes before the others first.
 _SPOKEN, _QUEUED, _SERVED = "categorized", "queued", "self_service"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
 
-__all__ = ["Calendar", "Span", "calendar_of", "first_shown"]
+__all__ = ["Calendar", "Calendars", "Span", "first_shown"]
 
 #: Cells whose spans are remembered: some days of them.
 _REMEMBERED: Final = 4096
@@ -92,12 +92,30 @@ def first_shown(zone: ZoneInfo, day: int, minutes: int) -> int:
     return late
 
 
-def calendar_of(configuration: Configuration, scope: str) -> Calendar:
-    """Return the wall clock of a scope: its site's (of a queue or team, the site it belongs to), else the default zone's."""
-    kind, name = scope.split(":", 1)
-    site = name if kind == "site" else None
-    if kind in {"queue", "team"}:
-        found = configuration.queues.get(name) if kind == "queue" else configuration.teams.get(name)
-        site = found.site if found is not None else None
-    of_site = configuration.sites.get(site) if site is not None else None
-    return Calendar(configuration.zone_of_site(site), of_site.day_start if of_site is not None else "00:00")
+class Calendars:
+    """The wall clocks of all scopes; those of one zone and begin of the day share one."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._by_scope: dict[str, Calendar] = {}
+        self._by_clock: dict[tuple[str, str], Calendar] = {}
+
+    def of(self, scope: str) -> Calendar:
+        """Return the wall clock of a scope: its site's (of a queue, team or person, the site it belongs to), else the default zone's."""
+        found = self._by_scope.get(scope)
+        if found is None:
+            site = self._site_of(*scope.split(":", 1))
+            of_site = self._configuration.sites.get(site) if site is not None else None
+            zone, day_start = self._configuration.zone_of_site(site), "00:00" if of_site is None else of_site.day_start
+            found = self._by_scope[scope] = self._by_clock.setdefault((zone.key, day_start), Calendar(zone, day_start))
+        return found
+
+    def _site_of(self, kind: str, name: str) -> str | None:
+        if kind == "site":
+            return name
+        if kind == "agent":
+            return self._configuration.place_of_person(name)[1]
+        if kind not in {"queue", "team"}:
+            return None
+        found = self._configuration.queues.get(name) if kind == "queue" else self._configuration.teams.get(name)
+        return None if found is None else found.site

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from schemas.times import format_ms
-from streams.windows.calendar import Span, calendar_of, first_shown
+from streams.windows.calendar import Calendars, Span, first_shown
 from streams.windows.customer_kpis import SMALLEST_GROUP, cohort_kpis, customer_kpis, retention_kpis
+from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from streams.configuration import Configuration
-    from streams.windows.calendar import Calendar
     from streams.windows.figures import Figure
 
 __all__ = ["CUSTOMER_WINDOWS", "CustomerWindows", "Progress"]
 
 #: The names of these windows.
 CUSTOMER_WINDOWS = ("customers_day", "customers_month")
-_DAY_MS = 86_400_000
 _TOTAL = "total:all"
 _encode = msgspec.json.Encoder(order="sorted").encode
 #: What moves on although nothing has changed.
@@ -45,8 +44,8 @@ class CustomerWindows:
         self._configuration = configuration
         self._zone = configuration.zone_of_site(None)
         self._settle_ms = 1000 * (counting.grace_seconds + counting.rejoin_seconds)
-        self._horizon_ms = customers.repeat_days * _DAY_MS
-        self._calendars: dict[str, Calendar] = {}
+        self._horizon_ms = customers.repeat_days * DAY_MS
+        self._calendars = Calendars(configuration)
         #: key → revision and digest of the content
         self._published: dict[str, tuple[int, str]] = {}
         self._changed: dict[str, tuple[int, str] | None] = {}
@@ -56,10 +55,8 @@ class CustomerWindows:
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the records that are news of days of contacts, by scope, channel and start."""
         for (scope, channel, start), sums in cohorts:
-            calendar = self._calendars.get(scope)
-            if calendar is None:
-                calendar = self._calendars[scope] = calendar_of(self._configuration, scope)
-            yield from self._news(scope, channel, CUSTOMER_WINDOWS[0], calendar.day(start), sums, cohort_kpis(sums), at, self._horizon_ms)
+            day = self._calendars.of(scope).day(start)
+            yield from self._news(scope, channel, CUSTOMER_WINDOWS[0], day, sums, cohort_kpis(sums), at, self._horizon_ms)
 
     def days(self, days: Iterable[tuple[int, Mapping[str, int]]], at: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the records that are news of customers at the ends of dates."""

@@ -61,9 +61,7 @@ class Exceptions:
         if kind == "site" and self._is_about(each, name, None):
             yield name
         if kind == "agent":
-            person = configuration.people.get(name)
-            team_of = configuration.teams.get(person.team) if person is not None and person.team is not None else None
-            place = (person.site if person is not None else None) or (team_of.site if team_of is not None else None)
+            place = configuration.place_of_person(name)[1]
             if self._is_about(each, place, None):
                 yield place
         if about_people:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.times import format_ms
 from streams.windows.alerts import Alerts, Look
-from streams.windows.calendar import Calendar, Span
+from streams.windows.calendar import Calendars, Span
 from streams.windows.dated import Dated
 from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
@@ -65,7 +65,7 @@ class RollUp:
         self._business = business_clocks(configuration)
         self.alerts = Alerts(configuration)
         self.scopes: dict[tuple[str, str | None], ScopeState] = {}
-        self._calendars: dict[tuple[str, str], Calendar] = {}
+        self._calendars = Calendars(configuration)
         self._published = Published()
         self._definitions = DefinitionBook(configuration)
         #: the as-of of what former workers counted
@@ -139,7 +139,7 @@ class RollUp:
             individual = channel is None and scope.startswith("agent:")
             watches = () if individual else self.alerts.watches_of(scope, channel)
             fixed = fixed_cost(self._configuration, scope) if channel is None else None
-            state = ScopeState(scope, channel, self._calendar_of(scope), definitions, tuple(self._lengths), watches, fixed)
+            state = ScopeState(scope, channel, self._calendars.of(scope), definitions, tuple(self._lengths), watches, fixed)
             self.scopes[scope, channel] = state
             state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
             if scope.startswith("queue:"):
@@ -150,22 +150,6 @@ class RollUp:
     def _is_withheld(self, channel: str | None, scope: str) -> bool:
         """Say whether a scope is that of a single person whose figures are not kept."""
         return channel is None and scope.startswith("agent:") and not self._configuration.is_individual(scope.removeprefix("agent:"))
-
-    def _calendar_of(self, scope: str) -> Calendar:
-        configuration = self._configuration
-        kind, name = scope.split(":", 1)
-        site = name if kind == "site" else None
-        if kind == "queue":
-            queue = configuration.queues.get(name)
-            site = queue.site if queue else None
-        elif kind == "team":
-            team = configuration.teams.get(name)
-            site = team.site if team else None
-        elif kind == "agent":
-            site = configuration.place_of_person(name)[1]
-        of_site = configuration.sites.get(site) if site is not None else None
-        zone, day_start = configuration.zone_of_site(site), of_site.day_start if of_site else "00:00"
-        return self._calendars.setdefault((zone.key, day_start), Calendar(zone, day_start))
 
     def restore_published(self, key: str, record: dict[str, Any]) -> None:
         """Take back what was published last under a key, so that it is not published again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.windows.figures import Figure, count, ratio, share
+from streams.windows.slices import DAY_MS
 from streams.windows.sums import LABEL_MARK
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = [
     "subject_kpis",
 ]
 
-_DAY_MS = 86_400_000
 
 #: In one scope and window so many labels of a KPI are named; the rest are together under this name.
 MOST_LABELS = 100
@@ -46,7 +46,7 @@ def sessions_open(sums: Mapping[str, int]) -> bool:
 
 def settles_later_ms(sums: Mapping[str, int]) -> int:
     """Return how much longer than others a window is provisional: its complaints may be resolved within their day."""
-    return _DAY_MS if sums.get("complaints") else 0
+    return DAY_MS if sums.get("complaints") else 0
 
 
 def _by_label(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.demo.simulator.arrivals import volume
 from streams.demo.simulator.center import QUEUES
 from streams.demo.simulator.emission import Emission, time_text
+from streams.demo.simulator.shifts import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["with_shop"]
 
 _SOURCE: Final = "sim-shop"
-_DAY_MS: Final = 86_400_000
 _HALF_HOUR_MS: Final = 1_800_000
 _HOURS_PLANNED: Final = 26
 _SUBSCRIBERS: Final = 120
@@ -74,7 +74,7 @@ class _Shop:
     def _tell_of_subscribers(self) -> None:
         for number in range(_SUBSCRIBERS):
             key = self._customer(-number)
-            self._put(self._start_ms, self._start_ms - self._random.randrange(32, 300) * _DAY_MS, key, _said("customer.activated", key))
+            self._put(self._start_ms, self._start_ms - self._random.randrange(32, 300) * DAY_MS, key, _said("customer.activated", key))
             if self._random.random() < 1 / 10:
                 gone_ms = self._start_ms + self._random.randrange(6 * 3_600_000)
                 self._put(gone_ms, gone_ms, key, _said("customer.churned", key))
