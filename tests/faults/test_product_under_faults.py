@@ -32,6 +32,7 @@ SEED = int(os.environ.get("CONTACT_STREAMS_FAULT_SEED", "0")) or random.SystemRa
 CRASH_SECONDS = 60.0
 
 CONTACTS, AGENTS, ROLL_UP = "contact-events.v1", "agent-events.v1", "queue-panes.v1"
+CUSTOMERS, FACTS = "customer-events.v1", "customer-facts.v1"
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,17 @@ ROUNDS = [
     Round("static", (f"after_commit_sent@{CONTACTS}", f"after_commit_sent@{AGENTS}", f"after_commit_sent@{ROLL_UP}")),
     Round("dynamic", (f"after_outputs@{ROLL_UP}", "during_restore@")),
     Round("static", ("pause", f"after_offsets@{AGENTS}", "kill-both")),
-    Round("dynamic", ("pause", f"after_rows@{CONTACTS}", "kill-both")),
+    Round("dynamic", ("pause", f"after_rows@{CUSTOMERS}", "kill-both")),
     Round("dynamic", ("join", "leave")),
     Round("dynamic", ("pause-30",)),
     Round("static", ("rolling-restart", "kill")),
     Round("static", (f"after_rows@{ROLL_UP}", "during_restore@")),
     Round("dynamic", (f"after_commit_sent@{AGENTS}", "leave")),
-    Round("static", ("kill-both", "kill-both")),
+    Round("static", (f"after_rows@{FACTS}", "kill-both")),
     Round("dynamic", (f"after_offsets@{AGENTS}", "join", "kill")),
     Round("static", ("pause-30", "rolling-restart")),
     Round("dynamic", ("kill", "kill", f"after_commit_sent@{ROLL_UP}")),
-    Round("static", (f"after_outputs@{AGENTS}", f"after_offsets@{CONTACTS}", "kill")),
+    Round("static", (f"after_outputs@{FACTS}", f"after_offsets@{CUSTOMERS}", f"after_commit_sent@{FACTS}")),
 ]
 
 
@@ -108,12 +109,14 @@ async def inflict(fault: str, product: ProductRound, chance: random.Random) -> N
             while workers.log(name).count("Worker ready") == ready and time.monotonic() < until:
                 await product.wait(0.2)
         return
+    point, _, source = fault.partition("@")
+    if source == FACTS:
+        victim = product.owner(FACTS)  # there is one partition
     workers.kill(victim)
     if fault == "kill":
         print(f"  {victim} killed")
         product.start(victim)
         return
-    point, _, source = fault.partition("@")
     passes = 1 if point == "during_restore" else chance.randint(1, 12)
     print(f"  {victim} killed, comes back to die {point}:{passes}{f' of {source}' if source else ''}")
     reached = f"Crash point {point} reached."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 from schemas.times import to_ms
@@ -72,6 +73,7 @@ def judge_of(configuration: Configuration, scope: str, queue: str | None, channe
     return chosen_for(configuration, scope, channel, at_ms, known)
 
 
+@cache
 def _ms(seconds: float) -> Fraction:
     return Fraction(str(seconds)) * 1000
 

@@ -89,9 +89,11 @@ def service_level_of(contributions: Iterable[Contribution], judge: Judge) -> tup
     return met, counting
 
 
-def level_kpis(contributions: Sequence[Contribution], judge: Judge, over: int, *, by_offer: bool) -> dict[str, Figure]:
-    """Return the service level, in trailing windows with those who wait too long already."""
-    n = sums(contributions)
+def level_kpis(
+    contributions: Sequence[Contribution], judge: Judge, over: int, *, by_offer: bool, n: Counter[str] | None = None
+) -> dict[str, Figure]:
+    """Return the service level, in trailing windows with those who wait too long already; ``n`` if they are added up already."""
+    n = sums(contributions) if n is None else n
     decided = n["answered"] + n["abandoned"] + sum(amount for what, amount in n.items() if what.startswith("flow_out:"))
     met, counting = service_level_of(contributions, judge)
 
@@ -101,9 +103,11 @@ def level_kpis(contributions: Sequence[Contribution], judge: Judge, over: int, *
     return {"service_level": rate(counting), **({} if by_offer else {"service_level_live": rate(counting + over)})}
 
 
-def definition_kpis(contributions: Sequence[Contribution], definition: ServiceLevelDefinition) -> dict[str, Figure]:
-    """Return the other figures whose meaning a definition decides: the table of section 14."""
-    n = sums(contributions)
+def definition_kpis(
+    contributions: Sequence[Contribution], definition: ServiceLevelDefinition, n: Counter[str] | None = None
+) -> dict[str, Figure]:
+    """Return the other figures whose meaning a definition decides, the table of section 14; ``n`` if they are added up already."""
+    n = sums(contributions) if n is None else n
 
     def mean(total_ms: int, number: int, measured: int, every: int) -> Figure:
         return _figure(Fraction(total_ms, 1000), number, _share(min(measured, every), every))
@@ -174,8 +178,8 @@ def contact_kpis(
         "abandoned": _count(n["abandoned"]),
         "handled": _count(n["handled"]),
         "answer_rate": rate(n["answered"], whole),
-        **level_kpis(contributions, judge or (lambda _: definition), waiting_over_threshold, by_offer=by_offer),
-        **definition_kpis(contributions, definition),
+        **level_kpis(contributions, judge or (lambda _: definition), waiting_over_threshold, by_offer=by_offer, n=n),
+        **definition_kpis(contributions, definition, n),
         "time_to_abandon": mean(n["abandoned_wait_ms"], n["abandoned"], n["abandoned"]),
         "att": mean(n["talk_ms"], n["talk_count"], n["handled"]),
         "acw": mean(n["wrap_ms"], n["wrap_count"], n["handled"]),

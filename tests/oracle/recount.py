@@ -146,6 +146,7 @@ class Recount:
     known_since: dict[str, int] = field(default_factory=dict)
     """Versions that a stream has seen only since then, where it had figures before."""
     customers: Customers | None = None
+    _found: dict[tuple[Any, ...], list[Contribution]] = field(default_factory=dict, init=False, repr=False)
 
     # ---- figures
 
@@ -444,7 +445,12 @@ class Recount:
     def _chosen(self, scope: str, channel: str, low: int, high: int, *, by_offer: bool) -> list[Contribution]:
         # A pane or cell belongs to a window as a whole, and windows begin and end at their edges: the instants themselves will do.
         instant: Callable[[Contribution], int] = (lambda each: each.offer_ms) if by_offer else (lambda each: each.outcome_ms)
-        return [each for each in self.contributions if (each.scope, each.channel) == (scope, channel) and low <= instant(each) < high]
+        asked = (scope, channel, low, high, by_offer, len(self.contributions))
+        if asked not in self._found:
+            self._found[asked] = [
+                each for each in self.contributions if each.scope == scope and each.channel == channel and low <= instant(each) < high
+            ]
+        return self._found[asked]
 
     def _people_time(self, scope: str, low: int, high: int) -> Counter[str]:
         time_ms: Counter[str] = Counter()

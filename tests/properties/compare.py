@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms, parse_time_ms, to_ms
@@ -31,11 +33,13 @@ def differences(
     *,
     windows: tuple[str, ...] = DEFAULT,
     agents: Mapping[str, dict[str, Any]] | None = None,
+    processes: int = 1,
 ) -> list[str]:
     """Return one line a figure that is not exactly the oracle's; the records are those of the latest topic, by key.
 
     Every interval and day is compared, the past ones too; what is served where the oracle has counted nothing must say nothing.
     With the records of single people they are compared too, and none of them may be among the others.
+    More than one process looks at as many places at a time.
     """
     found = [f"{key} is about a single person" for key in latest if "|agent:" in key]
     latest = {**latest, **(agents or {})}
@@ -48,25 +52,53 @@ def differences(
             served[place][parts[0], int(parts[3]) if len(parts) > 3 else None] = key
         elif kind == "now":
             served.setdefault((parts[1], None if parts[0] == "-" else parts[0]), {})
-    for (scope, channel), part in _parts(told, {*places, *served}):
-        path = f"{channel or '-'}|{scope}"
-        expected_windows: dict[tuple[str, int | None], str] = {}
-        for name in windows:
-            if name.startswith("trailing_") and _is_individual(scope, channel):
-                continue
-            if name.startswith("trailing_"):
-                expected_windows[name, None] = f"window|{name}|{path}"
-                continue
-            starts = {part.bounds(scope, channel, name)[0]}
-            if name.startswith("interval_"):
-                minutes = int(name.rpartition("_")[2].removesuffix("m"))
-                starts |= {part.interval_start(scope, cell, minutes) for cell in _cells(part)}
-            expected_windows |= {(name, start): f"window|{name}|{path}|{start}" for start in starts}
-        further = {window: key for window, key in served[scope, channel].items() if window[0] in windows}
-        for (name, start), key in {**expected_windows, **further}.items():
-            found += _window(key, latest.get(key), part, (scope, channel), name, start)
-        if not _is_individual(scope, channel):  # of whom nothing is served now
-            found += _now(f"now|{path}", latest, part, scope, channel)
+    work = [_Work(latest, each, alone, served[each], windows) for each, alone in _parts(told, {*places, *served})]
+    work.sort(key=lambda each: -len(each.told.contributions) - len(each.told.spans))
+    if processes == 1:
+        return found + [line for each in work for line in _place(each)]
+    _WORK[:] = work  # what a forked process has from its birth needs not be sent
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        return found + [line for lines in pool.map(_place_at, range(len(work))) for line in lines]
+
+
+class _Work(NamedTuple):
+    """One place, the recount of it alone, and what is served of it."""
+
+    latest: Mapping[str, dict[str, Any]]
+    place: Place
+    told: Recount
+    served: Mapping[tuple[str, int | None], str]
+    windows: tuple[str, ...]
+
+
+_WORK: list[_Work] = []
+
+
+def _place_at(index: int) -> list[str]:
+    return _place(_WORK[index])
+
+
+def _place(work: _Work) -> list[str]:
+    latest, (scope, channel), part, served, windows = work
+    found: list[str] = []
+    path = f"{channel or '-'}|{scope}"
+    expected_windows: dict[tuple[str, int | None], str] = {}
+    for name in windows:
+        if name.startswith("trailing_") and _is_individual(scope, channel):
+            continue
+        if name.startswith("trailing_"):
+            expected_windows[name, None] = f"window|{name}|{path}"
+            continue
+        starts = {part.bounds(scope, channel, name)[0]}
+        if name.startswith("interval_"):
+            minutes = int(name.rpartition("_")[2].removesuffix("m"))
+            starts |= {part.interval_start(scope, cell, minutes) for cell in _cells(part)}
+        expected_windows |= {(name, start): f"window|{name}|{path}|{start}" for start in starts}
+    further = {window: key for window, key in served.items() if window[0] in windows}
+    for (name, start), key in {**expected_windows, **further}.items():
+        found += _window(key, latest.get(key), part, (scope, channel), name, start)
+    if not _is_individual(scope, channel):  # of whom nothing is served now
+        found += _now(f"now|{path}", latest, part, scope, channel)
     return found
 
 
@@ -139,6 +171,16 @@ def _parts(told: Recount, places: Iterable[Place]) -> Iterator[tuple[Place, Reco
             )
 
 
+def _around(told: Recount, low: int, high: int) -> Recount:
+    """Return the recount of what has to do with [low, high) alone, which the oracle need not look for in everything each time."""
+    return replace(
+        told,
+        contributions=[each for each in told.contributions if low <= each.offer_ms < high or low <= each.outcome_ms < high],
+        stretches=[each for each in told.stretches if each.start_ms < high and (each.end_ms is None or low < each.end_ms)],
+        spans=[each for each in told.spans if each.start_ms < high and low < each.end_ms],
+    )
+
+
 def _is_individual(scope: str, channel: str | None) -> bool:
     return channel is None and scope.startswith("agent:")
 
@@ -160,6 +202,7 @@ def _cells(told: Recount) -> set[int]:
 def _window(key: str, record: dict[str, Any] | None, told: Recount, place: Place, name: str, start: int | None) -> list[str]:
     if name == "day" and start is not None:
         told = replace(told, as_of_ms=start)  # the oracle's day is the one that holds as-of
+    told = _around(told, *told.bounds(*place, name, start))
     expected = told.window(*place, name, start)
     if record is None:
         if any(figure["numerator"] for figure in expected.values()):

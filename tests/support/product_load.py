@@ -17,7 +17,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
 from schemas.topics import topic
-from streams.demo.simulator.load import load_events
+from streams.demo.simulator.load import LOAD_START_MS, load_events
+from streams.demo.simulator.shop import with_shop
 from streams.demo.simulator.simulation import final_heartbeats
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ __all__ = ["BAD_RECORDS", "CENTERS", "BadRecord", "LoadPlan", "Publisher", "bad_
 CENTERS = 20
 
 #: Bad records of a round.
-BAD_RECORDS = 20
+BAD_RECORDS = 24
 
 #: Seconds between two batches of a partition.
 _TICK_SECONDS = 0.05
 
 _FAR = 10_000_000
-_SOURCES = ("contact-events", "agent-events")
+_SOURCES = ("contact-events", "agent-events", "customer-events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class LoadPlan:
     bad_seconds: float
 
     def topic(self, source: str) -> str:
-        """Return the full name of ``contact-events`` or ``agent-events``."""
+        """Return the full name of ``contact-events``, ``agent-events`` or ``customer-events``."""
         return topic(f"{source}.v1").full_name(self.prefix)
 
 
@@ -74,8 +75,8 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def events_of(seed: int, count: int = _FAR) -> Iterator[Emission]:
-    """Yield the first ``count`` events of a round."""
-    return islice(load_events(_FAR, seed, rate=CENTERS), count)
+    """Yield the first ``count`` events of a round: contacts, people, and what their shop tells of customers."""
+    return islice(with_shop(load_events(_FAR, seed, rate=CENTERS), seed, LOAD_START_MS, rate=CENTERS), count)
 
 
 def final_ms(last: Emission) -> int:
@@ -97,7 +98,9 @@ def bad_records(seed: int) -> list[BadRecord]:
         raw = orjson.dumps(value) if isinstance(value, dict) else value
         return BadRecord(source, reason, raw, None, [("trace", b"\x00\xff"), ("trace", b"again")])
 
-    contacts, agents = _SOURCES
+    order = {"type": "order.placed", "event_id": "bad", **common, "customer_key": "v1:bad", "order_id": "o", "value": 1, "currency": "JPY"}
+    plan = {"type": "forecast.set", "event_id": "bad", **common, "queue": "Orders 注文受付", "interval_start": moment, "volume": 1}
+    contacts, agents, customers = _SOURCES
     records = [
         of(contacts, "invalid_json", orjson.dumps(queued)[:-40]),
         of(contacts, "invalid_utf8", orjson.dumps(queued).replace(b"Orders", b"\xff\xfe\xc3")),
@@ -119,6 +122,10 @@ def bad_records(seed: int) -> list[BadRecord]:
         of(agents, "wrong_type", {**state, "state": ["idle"]}),
         of(agents, "missing_field", without(state, "axis")),
         of(agents, "time_too_old", {**state, "occurred_at": "1970-01-01T00:00:00.000Z", "received_at": "1970-01-01T00:00:00.000Z"}),
+        of(customers, "invalid_json", orjson.dumps(order)[:-5]),
+        of(customers, "unknown_type", {**order, "type": "order.eaten"}),
+        of(customers, "missing_field", without(order, "customer_key")),
+        of(customers, "invalid_value", {**plan, "interval_seconds": 0}),
     ]
     if len(records) != BAD_RECORDS:
         raise ValueError(f"{len(records)} bad records and not {BAD_RECORDS}.")

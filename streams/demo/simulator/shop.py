@@ -30,10 +30,11 @@ _SHRINKAGE: Final = 0.75
 
 
 class _Shop:
-    def __init__(self, seed: int, start_ms: int) -> None:
+    def __init__(self, seed: int, start_ms: int, rate: int) -> None:
         self._prefix = f"shop-{seed}-{start_ms // 1000:x}"
         self._random = Random(f"{seed} shop")
         self._start_ms = start_ms
+        self._rate = rate
         self._number = count()
         self._place = count()
         self._heap: list[tuple[int, int, Emission]] = []
@@ -92,7 +93,7 @@ class _Shop:
         """Yield what is told before an instant."""
         while self.next_order_ms < ms:
             self._order(self.next_order_ms)
-            self.next_order_ms += int(self._random.uniform(10, 40) * 1000)
+            self.next_order_ms += int(self._random.uniform(10, 40) * 1000) // self._rate
         while self._heap and self._heap[0][0] < ms:
             yield heappop(self._heap)[2]
 
@@ -114,9 +115,12 @@ def _said(kind: str, key: str) -> dict[str, Any]:
     return {"type": kind, "customer_key": key}
 
 
-def with_shop(emissions: Iterable[Emission], seed: int, start_ms: int) -> Iterator[Emission]:
-    """Yield the events of a center with those of its shop among them, in the order of publishing; equal arguments give equal events."""
-    shop = _Shop(seed, start_ms)
+def with_shop(emissions: Iterable[Emission], seed: int, start_ms: int, *, rate: int = 1) -> Iterator[Emission]:
+    """Yield the events of a center with those of its shop among them, in the order of publishing; equal arguments give equal events.
+
+    ``rate`` is how many times as many orders there are.
+    """
+    shop = _Shop(seed, start_ms, rate)
     for emission in emissions:
         yield from shop.before(emission.published_ms)
         shop.hear(emission)

@@ -1,0 +1,177 @@
+"""What the topics of a round say, held against each other and against what was published."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.dead_letters import REASON, headers_without_ours, origin_of
+from schemas.topics import TOPICS, topic
+from tests.support.product_load import bad_records
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from aiokafka import ConsumerRecord
+
+__all__ = ["Said"]
+
+#: Nothing may change any more for so long once everything has arrived.
+_QUIET_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Said:
+    """The topics of one round."""
+
+    bootstrap: str
+    prefix: str
+
+    async def caught_up(
+        self, final: str, seconds: float, meanwhile: Callable[[], None], explain: Callable[[], str]
+    ) -> tuple[dict[str, dict[str, Any]], float]:
+        """Return the latest records once all is counted through the end and nothing changes any more, and the seconds it took.
+
+        ``meanwhile`` is called all the time; ``explain`` says why it may have taken too long.
+        """
+        latest_topic, facts_topic = topic("queue-metrics-latest.v1"), topic("customer-facts.v1")
+        facts = TopicPartition(facts_topic.full_name(self.prefix), 0)
+        places = [TopicPartition(latest_topic.full_name(self.prefix), number) for number in range(latest_topic.partitions)]
+        reader = await self._reader([*places, facts])
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        latest: dict[bytes, bytes] = {}
+        last_fact = -1
+        began = changed = time.monotonic()
+        waited: float | None = None
+        try:
+            while waited is None or time.monotonic() - changed < _QUIET_SECONDS:
+                meanwhile()
+                for place, records in (await reader.getmany(timeout_ms=200)).items():
+                    if place == facts:
+                        last_fact = records[-1].offset
+                        continue
+                    changed = time.monotonic()
+                    for record in records:
+                        _compact(latest, record)
+                progress = [orjson.loads(latest.get(b"progress|%d" % place.partition, b"{}")) for place in places]
+                rolled_up = all(each.get("as_of") == each.get("complete_through") == final for each in progress)
+                if waited is None and rolled_up and await self._customers_counted(admin, reader, facts, last_fact):
+                    waited, changed = time.monotonic() - began, time.monotonic()
+                if time.monotonic() - began > seconds:
+                    reached = [(each.get("as_of"), each.get("complete_through")) for each in progress]
+                    raise TimeoutError(f"After {seconds:.0f} s not at {final} but at {reached}, last fact {last_fact}.\n{explain()}")
+        finally:
+            await reader.stop()
+            await admin.close()
+        return {key.decode(): orjson.loads(value) for key, value in latest.items()}, waited
+
+    async def _customers_counted(self, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, facts: TopicPartition, last_fact: int) -> bool:
+        """Say whether every event of customers, and every fact about them, has been counted; ``last_fact`` is the last that was read."""
+        entry = topic("customer-events.v1")
+        sources = [TopicPartition(entry.full_name(self.prefix), number) for number in range(entry.partitions)]
+        ends = await reader.end_offsets([*sources, facts])
+        committed = {place: found.offset for place, found in (await admin.list_consumer_group_offsets(f"{self.prefix}.worker")).items()}
+        # Behind the last fact there may be markers of transactions, which nobody commits.
+        read = await reader.position(facts) >= ends[facts]
+        return read and committed.get(facts, 0) > last_fact and all(committed.get(place, 0) == ends[place] for place in sources)
+
+    async def contradictions(self, latest: dict[str, dict[str, Any]]) -> list[str]:
+        """Hold the topics against each other: history and latest, panes and the state that they come from."""
+        wrong: list[str] = []
+        last: dict[str, dict[str, Any]] = {}
+        homes: dict[bytes, set[int]] = {}
+        async for record in self._read("queue-metrics.v1"):
+            key, value = record.key.decode(), orjson.loads(record.value)
+            homes.setdefault(record.key, set()).add(record.partition)
+            before = last[key]["revision"] if key in last else 0
+            if value["revision"] != before + 1:
+                wrong.append(f"{key}: revision {value['revision']} after {before} at offset {record.offset}")
+            last[key] = value
+        wrong += [
+            f"{key}: latest is {latest.get(key)}, the history ends with {value}" for key, value in last.items() if latest.get(key) != value
+        ]
+        wrong += [f"{key} is in latest only" for key in latest.keys() - last.keys()]
+        panes: dict[bytes, bytes] = {}
+        async for record in self._read("queue-panes.v1"):
+            if not record.key.startswith(b"progress|"):
+                homes.setdefault(record.key, set()).add(record.partition)
+            _compact(panes, record)
+        rows: dict[bytes, bytes] = {}
+        for name in ("track-contacts-state.v1", "track-agents-state.v1", "track-customer-events-state.v1"):
+            async for record in self._read(name):
+                _compact(rows, record)
+        kinds = (b"s|", b"m", b"now|", b"progress|")
+        panes = {key: value for key, value in panes.items() if not key.startswith(kinds)}
+        rows = {key: value for key, value in rows.items() if not key.startswith(kinds)}
+        wrong += [
+            f"{key!r}: the pane is {panes.get(key)!r}, the state {rows.get(key)!r}"
+            for key in panes.keys() | rows.keys()
+            if panes.get(key) != rows.get(key)
+        ]
+        return wrong + [f"{key!r} is in partitions {sorted(partitions)}" for key, partitions in homes.items() if len(partitions) > 1]
+
+    async def wrong_dead_letters(self, seed: int, places: list[list[Any]]) -> list[str]:
+        """Return what is missing or too much among the dead letters: origin, reason, key, bytes and headers of each bad record, once."""
+        expected = Counter(
+            ((topic_name, partition, offset), bad.reason, bad.key, bad.value, tuple(bad.headers))
+            for (topic_name, partition, offset), bad in zip(places, bad_records(seed), strict=True)
+        )
+        found: Counter[Any] = Counter()
+        for entry in TOPICS:
+            if entry.dead_letters is None:
+                continue
+            async for record in self._read(entry.dead_letters):
+                origin, headers = origin_of(record.headers), dict(record.headers)
+                if origin.consumer_group != f"{self.prefix}.worker" or origin.topic != entry.full_name(self.prefix):
+                    found["in the wrong place", str(origin)] += 1
+                place = (origin.topic, origin.partition, origin.offset)
+                found[place, headers[REASON].decode(), record.key, record.value, tuple(headers_without_ours(record.headers))] += 1
+        return [f"missing {str(each)[:300]}" for each in (expected - found)] + [
+            f"too much {str(each)[:300]}" for each in (found - expected)
+        ]
+
+    async def _read(self, name: str) -> AsyncIterator[ConsumerRecord]:
+        """Yield every committed record of a topic, a partition after the other's chunks."""
+        entry = topic(name)
+        places = [TopicPartition(entry.full_name(self.prefix), number) for number in range(entry.partitions)]
+        consumer = await self._reader(places)
+        try:
+            ends = await consumer.end_offsets(places)
+            while any([await consumer.position(place) < ends[place] for place in places]):
+                for records in (await consumer.getmany(timeout_ms=100)).values():
+                    for record in records:
+                        yield record
+        finally:
+            await consumer.stop()
+
+    async def _reader(self, places: list[TopicPartition]) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap, isolation_level="read_committed", auto_offset_reset="earliest", enable_auto_commit=False
+        )
+        await consumer.start()
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        return consumer
+
+    async def delete_topics(self) -> None:
+        """Make room."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            await admin.delete_topics([entry.full_name(self.prefix) for entry in TOPICS])
+        finally:
+            await admin.close()
+
+
+def _compact(kept: dict[bytes, bytes], record: ConsumerRecord) -> None:
+    if record.value is None:
+        kept.pop(record.key, None)
+    else:
+        kept[record.key] = record.value
