@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
 from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
 from streams.engine.health import Health
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.topics import TopicSpec, ensure_topics
+from streams.listening import Connections, HttpServer
 from streams.serving.pipeline import pipeline_app
 from streams.serving.reload import now_ms, watch
 from streams.stages.counters import StageCounters
@@ -172,16 +171,13 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
     health = Health()
 
     async def serve_metrics(_health: Health) -> None:
-        runner = web.AppRunner(pipeline_app(health, counters, file), access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        port = runner.addresses[0][1]
-        print(f"worker metrics http://{settings.host}:{port}/metrics", flush=True)  # noqa: T201
+        connections = Connections()
+        server = HttpServer(pipeline_app(health, counters, file, connections), connections)
+        print(f"worker metrics {await server.start(settings.host, settings.port or 0)}/metrics", flush=True)  # noqa: T201
         try:
             await asyncio.Event().wait()
         finally:
-            await runner.cleanup()
+            await server.stop()
 
     succession = _Succession()
 

@@ -33,8 +33,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "streams.explaining": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows", "streams.tracking"},
     "streams.reconciling": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows"},
-    "streams.connectors": {"schemas", "streams.configuration"},
-    "streams.serving": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows", "streams.explaining"},
+    "streams.listening": {"streams.catalogue"},
+    "streams.connectors": {"schemas", "streams.configuration", "streams.listening"},
+    "streams.serving": {
+        "schemas",
+        "streams.catalogue",
+        "streams.configuration",
+        "streams.windows",
+        "streams.explaining",
+        "streams.listening",
+    },
     "streams.demo": {
         "schemas",
         "streams.catalogue",

@@ -185,6 +185,27 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "Open streams of server-sent events.",
     ),
     ServingMetric(
+        "contact_center_http_connections",
+        "gauge",
+        (),
+        "",
+        "Open HTTP connections.",
+    ),
+    ServingMetric(
+        "contact_center_http_connections_refused_total",
+        "counter",
+        ("reason",),
+        "",
+        "Connections refused because there were too many, in total or from one address.",
+    ),
+    ServingMetric(
+        "contact_center_http_connections_dropped_total",
+        "counter",
+        ("reason",),
+        "",
+        "Connections ended: unread (the client took nothing), slow_answer, slow_request, or memory (too much waited to be read by all).",
+    ),
+    ServingMetric(
         "contact_center_configuration_valid",
         "gauge",
         (),

@@ -14,8 +14,21 @@ import orjson
 
 from schemas.times import TimeFormatError, parse_time_ms
 from schemas.topics import DEFAULT_PREFIX
+from streams.listening import ConnectionLimits
 
-__all__ = ["add_kafka_options", "add_log_option", "fail", "instant", "interruptible", "label", "start_logging", "write_json", "zone"]
+__all__ = [
+    "add_connection_options",
+    "add_kafka_options",
+    "add_log_option",
+    "connection_limits",
+    "fail",
+    "instant",
+    "interruptible",
+    "label",
+    "start_logging",
+    "write_json",
+    "zone",
+]
 
 #: Libraries that write payloads into their debug messages.
 _NO_DEBUG = ("aiokafka", "kafka", "aiohttp", "asyncio")
@@ -36,6 +49,33 @@ def add_kafka_options(parser: argparse.ArgumentParser) -> None:
 def add_log_option(parser: argparse.ArgumentParser) -> None:
     """Declare how much is logged."""
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+
+def add_connection_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how many clients there may be."""
+    defaults = ConnectionLimits()
+    parser.add_argument(
+        "--max-connections", type=_count, default=defaults.total, metavar="N", help="HTTP connections at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-connections-per-address",
+        type=_count,
+        default=defaults.per_address,
+        metavar="N",
+        help="of these from one address; all clients of a proxy come from its address (default: %(default)s)",
+    )
+
+
+def connection_limits(args: argparse.Namespace) -> ConnectionLimits:
+    """Return what those options say."""
+    return ConnectionLimits(total=args.max_connections, per_address=args.max_connections_per_address)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        message = f"{text!r} is no whole number above 0"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def start_logging(level: str) -> None:

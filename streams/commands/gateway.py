@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, start_logging
+from streams.commands.common import (
+    add_connection_options,
+    add_kafka_options,
+    add_log_option,
+    connection_limits,
+    fail,
+    interruptible,
+    start_logging,
+)
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.gateway import Gateway, GatewaySettings, NotPermittedHereError
@@ -50,6 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="how far behind now the senders are taken to be complete (default: %(default)s)",
     )
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
+    add_connection_options(parser)
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -69,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(error)
     settings = GatewaySettings(
         host=args.host,
+        connections=connection_limits(args),
         port=args.port,
         events_per_second=args.rate,
         burst_events=args.burst,

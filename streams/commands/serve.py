@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.catalogue import kind_of_window
-from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
+from streams.commands.common import add_connection_options, add_kafka_options, add_log_option, connection_limits, fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
@@ -48,6 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="answer /api/v1/agents: figures of single people, of sites that permit them; there is no login",
     )
+    add_connection_options(parser)
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
             client_options=client_options,
             topic_prefix=args.prefix,
             host=args.host,
+            limits=connection_limits(args),
             port=args.port,
             windows=windows,
             targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},

@@ -23,6 +23,7 @@ from streams.connectors.admission import MAX_EVENTS, REASONS, Admission, judge, 
 from streams.connectors.lines import Rejected
 from streams.connectors.publishing import NotPublishedError, heartbeat
 from streams.connectors.senders import TOKENS_VARIABLE, Bucket, Senders
+from streams.listening import ConnectionLimits, Connections, HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,6 +69,8 @@ class GatewaySettings:
     #: How far behind now the gateway's sources are said to be complete.
     complete_after_seconds: float = 2.0
     heartbeat_seconds: float = 1.0
+    #: What senders may take of it.
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
 
 
 @dataclass(slots=True)
@@ -149,7 +152,9 @@ class Gateway:
         #: Sources the gateway speaks for. One that sends its own heartbeats is let to speak for itself.
         self._sources = set(senders.names)
         self._speak_for_themselves: set[str] = set()
-        self._runner: web.AppRunner | None = None
+        self._connections = Connections(self.settings.connections)
+        self._metrics.registry.register(self._connections)
+        self._server: HttpServer | None = None
         self._heartbeats: asyncio.Task[None] | None = None
 
     # ---- Running -------------------------------------------------------------------------------------------------------------------
@@ -165,13 +170,10 @@ class Gateway:
 
     async def start(self) -> str:
         """Listen, begin the heartbeats and return the address, ``http://host:port``; raise OSError."""
-        # No access log: it would write down the sender's address with every request. Bodies are not inflated.
-        self._runner = web.AppRunner(self.app(), access_log=None, auto_decompress=False, shutdown_timeout=_STOP_SECONDS)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.settings.host, self.settings.port, backlog=128).start()
+        # Bodies are not inflated.
+        self._server = HttpServer(self.app(), self._connections, auto_decompress=False, shutdown_timeout=_STOP_SECONDS)
+        address = await self._server.start(self.settings.host, self.settings.port)
         self._heartbeats = asyncio.create_task(self._beat(), name="gateway-heartbeats")
-        host, port = self._runner.addresses[0][:2]
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         who = ", ".join(self._senders.names)
         if who:
             logger.info("The gateway listens. address=%s senders=%s", address, who)
@@ -182,9 +184,9 @@ class Gateway:
     async def stop(self) -> None:
         """Take no more requests, finish those under way, and stop."""
         self._stopping = True
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
         if self._heartbeats is not None:
             self._heartbeats.cancel()
             with contextlib.suppress(asyncio.CancelledError):

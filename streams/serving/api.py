@@ -19,6 +19,7 @@ from schemas.alerts import AlertRecord
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described, kind_of_window
 from streams.configuration.file import ConfigurationFile
 from streams.explaining import QuestionError
+from streams.listening import Connections
 from streams.serving.agents import Agents
 from streams.serving.broker import TopicError
 from streams.serving.deliveries import Deliveries
@@ -97,6 +98,8 @@ class Serving:
     explainer: Explainer | None = None
     #: Figures of single people; None where they are not served.
     agents: Agents | None = None
+    #: The connections of the server, where it counts them.
+    connections: Connections | None = None
 
     @property
     def configured(self) -> dict[str, str]:
@@ -118,6 +121,7 @@ class Serving:
             alerts=figures.alerts.copy(),
             delivered=None if self.deliveries is None else self.deliveries.at(figures.clock()),
             file=self.file,
+            connections=() if self.connections is None else tuple(self.connections.collect()),
         )
 
 

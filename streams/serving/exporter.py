@@ -67,6 +67,7 @@ class FigureCollector(Collector):
         alerts: Alerts | None = None,
         delivered: Delivered | None = None,
         file: ConfigurationFile | None = None,
+        connections: Collection[Family] = (),
     ) -> None:
         self._store = store
         self._standing = standing
@@ -78,6 +79,7 @@ class FigureCollector(Collector):
         self._alerts = alerts
         self._delivered = delivered
         self._file = file
+        self._connections = connections
 
     def describe(self) -> list[Family]:
         """Name no family ahead: registering must not read the store."""
@@ -96,6 +98,7 @@ class FigureCollector(Collector):
         if self._delivered is not None:
             yield from _deliveries(self._delivered)
         yield _gauge("contact_center_event_stream_clients", self._clients)
+        yield from self._connections
         yield from configuration_families(self._file)
         build = "contact_center_build_info"
         yield InfoMetricFamily(build.removesuffix("_info"), _HELP[build], value={"version": self._version})

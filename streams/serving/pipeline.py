@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from streams.configuration.file import ConfigurationFile
+    from streams.listening import Connections
 
 __all__ = ["PipelineCollector", "pipeline_app"]
 
@@ -117,10 +118,17 @@ class PipelineCollector:
         yield from configuration_families(self._file)
 
 
-def pipeline_app(health: _Health, counters: Mapping[str, _Counters], file: ConfigurationFile | None = None) -> web.Application:
+def pipeline_app(
+    health: _Health,
+    counters: Mapping[str, _Counters],
+    file: ConfigurationFile | None = None,
+    connections: Connections | None = None,
+) -> web.Application:
     """Return the app with ``/metrics``, ``/healthz`` (progress) and ``/readyz`` (restored and caught up)."""
     registry = CollectorRegistry()
     registry.register(PipelineCollector(health, counters, file))
+    if connections is not None:
+        registry.register(connections)
 
     def configured() -> dict[str, str]:
         return {} if file is None else {"configuration": file.standing}

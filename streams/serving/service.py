@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 from zoneinfo import ZoneInfo
 
-from aiohttp import web
-
 from schemas.topics import DEFAULT_PREFIX
 from streams.catalogue import kind_of_window
 from streams.configuration import Configuration
 from streams.configuration.file import ConfigurationFile
+from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
@@ -55,6 +54,8 @@ class ServeSettings:
     host: str = "127.0.0.1"
     #: 0 takes a free port.
     port: int = 8080
+    #: What its clients may take of it.
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     #: The windows that ``/metrics`` exports, named as in metric records.
     windows: tuple[str, ...] = DEFAULT_WINDOWS
     #: Service level targets by queue, shown beside the figure; 0 to 1.
@@ -133,14 +134,14 @@ async def run_serve(
         agents = Agents()
         followers.append(Reader(agents, topic_name=agents_topic(prefix), **kafka).run)
     delivered = None if delivery is None else delivery.deliveries
-    serving = Serving(figures, settings.windows, deliveries=delivered, file=file, explainer=explainer, agents=agents)
-    runner = web.AppRunner(create_app(serving), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    connections = Connections(settings.limits)
+    serving = Serving(
+        figures, settings.windows, deliveries=delivered, file=file, explainer=explainer, agents=agents, connections=connections
+    )
+    server = HttpServer(create_app(serving), connections, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []
     try:
-        await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        announce(f"serving {_url(settings.host, runner)}")
+        announce(f"serving {await server.start(settings.host, settings.port)}/")
         tasks = [asyncio.create_task(run()) for run in followers] + [asyncio.create_task(stop.wait())]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -149,7 +150,7 @@ async def run_serve(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await runner.cleanup()
+        await server.stop()
         for number in signals:
             loop.remove_signal_handler(number)
 
@@ -170,8 +171,3 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
     figures.store.tell_anew()
     settings.file.taken_up(taken.configuration, now_ms())
     log.info("The configuration has changed: %s.", settings.file.standing)
-
-
-def _url(host: str, runner: web.AppRunner) -> str:
-    port = runner.addresses[0][1]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import random
+import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from aiohttp import ClientSession, ClientTimeout
 from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings, NotPermittedHereError
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders
+from streams.listening import ConnectionLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -387,6 +389,32 @@ def test_a_slow_body_is_given_up() -> None:
             assert response.status == 408
 
     inside(scenario, body_seconds=0.2)
+
+
+def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
+    """Neither holds a connection for ever; both are counted, and others go on."""
+
+    async def scenario(house: House) -> None:
+        host, port = house.address.removeprefix("http://").split(":")
+        # 3,000 refusals with their reasons are more than kernels take in.
+        body = b"[" + b",".join([b"{}"] * 3000) + b"]"
+        post = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        post += b"Authorization: %s\r\nContent-Length: %d\r\n\r\n" % (CRM["Authorization"].encode(), len(body))
+        loop = asyncio.get_running_loop()
+        with socket.socket() as halfway, socket.socket() as silent:
+            for client, said in ((halfway, b"POST /v1/ev"), (silent, (post + body) * 5)):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.settimeout(0)
+                await loop.sock_connect(client, (host, int(port)))
+                await loop.sock_sendall(client, said)
+            text = ""
+            while not ('dropped_total{reason="unread"} 1.0' in text and 'dropped_total{reason="slow_request"} 1.0' in text):
+                await asyncio.sleep(0.1)
+                async with house.session.get(f"{house.address}/metrics") as response:
+                    text = await response.text()
+        assert (await house.post(queued()))[0] == 200
+
+    inside(scenario, connections=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05))
 
 
 def test_stopping_finishes_what_is_under_way_and_takes_no_more() -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from streams.engine.exits import ExitCode
 from tests.faults.test_product_under_faults import SEED
@@ -158,6 +159,13 @@ def test_clients_that_do_not_read(own: Cluster, tmp_path: Path) -> None:
                     break
         return waits
 
+    async def connections(url: str) -> tuple[float, float]:
+        """Return how many connections were dropped, and how many are open."""
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as response:
+            found = {each.name: each for each in text_string_to_metric_families(await response.text())}
+        dropped, still_open = found["contact_center_http_connections_dropped"], found["contact_center_http_connections"]
+        return sum(each.value for each in dropped.samples), still_open.samples[0].value
+
     async def faults(product: ProductRound, services: Services) -> None:
         address = urlsplit(services.addresses["serve"])
         before = rss_mib(services.pid("serve"))
@@ -181,10 +189,14 @@ def test_clients_that_do_not_read(own: Cluster, tmp_path: Path) -> None:
                 slowest = max(slowest, time.monotonic() - began)
                 await product.wait(0.5)
             waits, after = await reading, rss_mib(services.pid("serve"))
+            dropped, still_open = await connections(address.geturl())
         print(
             f"  80 clients that do not read: server from {before:.0f} to {settled:.0f} and {after:.0f} MiB; others: slowest answer "
-            f"{slowest:.2f} s, {len(waits)} messages of changes in 20 s, longest wait for one {max(waits):.2f} s"
+            f"{slowest:.2f} s, {len(waits)} messages of changes in 20 s, longest wait for one {max(waits):.2f} s; "
+            f"{dropped:.0f} dropped, {still_open:.0f} connections open"
         )
+        assert dropped == 80
+        assert still_open < 10
         assert settled < before + 80 * ANSWER_MIB
         assert after < settled + 20
         assert slowest < 3

@@ -1,0 +1,8 @@
+"""What every HTTP server of the product listens with: so many connections, and none that a client holds for ever."""
+
+from __future__ import annotations
+
+from streams.listening.connections import ConnectionLimits, Connections
+from streams.listening.server import HttpServer
+
+__all__ = ["ConnectionLimits", "Connections", "HttpServer"]

@@ -1,0 +1,281 @@
+"""The connections of one server: how many there may be, and for how long a client may keep it waiting or leave unread what it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from aiohttp import web
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from streams.catalogue import SERVING_METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from prometheus_client import Metric
+
+__all__ = ["DROPPED", "REFUSED", "Connection", "ConnectionLimits", "Connections"]
+
+#: Why a connection is not taken: too many in all, or from one address.
+REFUSED: Final = ("total", "address")
+
+#: Why one is ended: nothing was read, an answer took too long, a request took too long, or too much waited to be read by all.
+DROPPED: Final = ("unread", "slow_answer", "slow_request", "memory")
+
+#: What the kernel takes in for a client. By itself it would take megabytes, and a slow client would seem to read nothing meanwhile.
+_KERNEL_BYTES: Final = 128 * 1024
+
+_OPEN: Final = "contact_center_http_connections"
+_REFUSED: Final = "contact_center_http_connections_refused_total"
+_DROPPED: Final = "contact_center_http_connections_dropped_total"
+
+_HELP: Final = {about.name: about.help for about in SERVING_METRICS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What clients may take of a server."""
+
+    #: Connections at a time; more are answered with 503.
+    total: int = 1500
+    #: Of these from one address. All clients of a proxy come from its address.
+    per_address: int = 750
+    #: How long a client may read nothing of what it was sent.
+    unread_seconds: float = 10.0
+    #: How long it may take to read all of it.
+    answer_seconds: float = 60.0
+    #: How long the head of a request may take, from its first byte.
+    request_seconds: float = 10.0
+    #: How long a connection may be open without a request; longer than proxies keep theirs, so that they close first.
+    idle_seconds: float = 75.0
+    #: What may wait to be read by all clients together; beyond it, who has read nothing for longest is dropped.
+    unsent_bytes: int = 256 * 1024 * 1024
+    #: Limits are looked at so often, and counted in looks: a process that was paused takes no client for slow.
+    look_seconds: float = 1.0
+
+    def looks(self, seconds: float) -> int:
+        """Return in how many looks so much time has passed."""
+        return max(1, round(seconds / self.look_seconds))
+
+
+class Connection(asyncio.Protocol):
+    """One connection: passes everything on to the server's own protocol, and keeps count of how long the client lets it wait."""
+
+    __slots__ = (
+        "_connections",
+        "_inner",
+        "_make",
+        "_request_looks",
+        "_stalled_looks",
+        "_unsent",
+        "_unsent_looks",
+        "busy",
+        "heard",
+        "transport",
+    )
+
+    def __init__(self, connections: Connections, make: Callable[[], asyncio.Protocol]) -> None:
+        self._connections = connections
+        self._make = make
+        self._inner: asyncio.Protocol | None = None
+        self.transport: asyncio.Transport | None = None
+        #: Whether a request has begun to come that no handler has seen yet.
+        self.heard = False
+        #: Whether a handler is at work: how long a body may take is for it to say.
+        self.busy = False
+        self._request_looks = self._unsent_looks = self._stalled_looks = 0
+        self._unsent = 0
+
+    @property
+    def address(self) -> str:
+        """The client's address."""
+        peer = None if self.transport is None else self.transport.get_extra_info("peername")
+        return str(peer[0]) if peer else ""
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """How long the client has read nothing, and how much waits for it: who is first to go when there is too much in all."""
+        return self._stalled_looks, self.unsent
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait here for the client to read."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
+    def overdue(self, limits: ConnectionLimits) -> str | None:
+        """Take a look, and return which limit has been passed."""
+        unsent = self.unsent
+        self._unsent_looks = self._unsent_looks + 1 if unsent else 0
+        self._stalled_looks = self._stalled_looks + 1 if unsent and unsent >= self._unsent else 0
+        self._unsent = unsent
+        self._request_looks = self._request_looks + 1 if self.heard else 0
+        # The first look only finds that something waits.
+        for reason, looks, seconds in (
+            ("unread", self._stalled_looks, limits.unread_seconds),
+            ("slow_answer", self._unsent_looks, limits.answer_seconds),
+            ("slow_request", self._request_looks, limits.request_seconds),
+        ):
+            if looks > limits.looks(seconds):
+                return reason
+        return None
+
+    def end(self, *, late: bool) -> None:
+        """End the connection; ``late`` is told to a client that is still asking. What it did not read is thrown away."""
+        if self.transport is not None:
+            if late and not self.unsent:
+                self._say("408 Request Timeout")
+            else:
+                self.transport.abort()
+
+    def _say(self, status: str) -> None:
+        if self.transport is not None:
+            self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n".encode())
+            self.transport.close()
+            if self.unsent:  # a client that does not even take this
+                self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the client in, or say that there is no room."""
+        self.transport = cast("asyncio.Transport", transport)
+        if not self._connections.admit(self):
+            self._say("503 Service Unavailable")
+            return
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
+        self._inner = self._make()
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Make room."""
+        if self._inner is not None:
+            self._connections.forget(self)
+            self._inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request."""
+        if self._inner is not None:
+            self.heard = self.heard or not self.busy
+            self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass on that the client sends no more."""
+        return None if self._inner is None else self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass on that the client reads more slowly than is written."""
+        if self._inner is not None:
+            self._inner.pause_writing()
+            self._connections.relieve()
+
+    def resume_writing(self) -> None:
+        """Pass on that it has caught up."""
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+
+class Connections:
+    """All connections of a server, and what became of those that are not there any more."""
+
+    def __init__(self, limits: ConnectionLimits | None = None) -> None:
+        self.limits = limits or ConnectionLimits()
+        self._open: dict[Connection, str] = {}
+        self._by_address: Counter[str] = Counter()
+        self._refused = dict.fromkeys(REFUSED, 0)
+        self._dropped = dict.fromkeys(DROPPED, 0)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def open(self) -> tuple[Connection, ...]:
+        """Those that are open now."""
+        return tuple(self._open)
+
+    def admit(self, connection: Connection) -> bool:
+        """Say whether there is room for ``connection``, and give it."""
+        address = connection.address
+        if len(self._open) >= self.limits.total:
+            self._refused["total"] += 1
+            return False
+        if self._by_address[address] >= self.limits.per_address:
+            self._refused["address"] += 1
+            return False
+        self._open[connection] = address
+        self._by_address[address] += 1
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """Take back the room of one that is closed."""
+        address = self._open.pop(connection, None)
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    def look(self) -> None:
+        """Drop those that have passed a limit."""
+        for connection in self.open:
+            reason = connection.overdue(self.limits)
+            if reason is not None:
+                self._drop(connection, reason)
+
+    def relieve(self) -> None:
+        """Drop who has read nothing for longest, until no more waits to be read than may."""
+        excess = sum(connection.unsent for connection in self._open) - self.limits.unsent_bytes
+        if excess > 0:
+            for connection in sorted(self._open, key=lambda each: each.standing, reverse=True):
+                excess -= connection.unsent
+                self._drop(connection, "memory")
+                if excess <= 0:
+                    break
+
+    def _drop(self, connection: Connection, reason: str) -> None:
+        self._dropped[reason] += 1
+        connection.end(late=reason == "slow_request")
+        # What is aborted is told so later; until then it takes no room and is not dropped again.
+        self.forget(connection)
+
+    def abort(self) -> None:
+        """End all at once."""
+        for connection in self.open:
+            connection.end(late=False)
+
+    def attend(self, app: web.Application) -> None:
+        """Learn from ``app`` when a request has come in; before it starts."""
+        app.middlewares.insert(0, _handled)
+        app.on_response_prepare.append(_answered)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric families."""
+        yield GaugeMetricFamily(_OPEN, _HELP[_OPEN], value=len(self._open))
+        for name, counts in ((_REFUSED, self._refused), (_DROPPED, self._dropped)):
+            family = CounterMetricFamily(name, _HELP[name], labels=["reason"])
+            for reason, count in counts.items():
+                family.add_metric([reason], count)
+            yield family
+
+
+@web.middleware
+async def _handled(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    connection = _connection_of(request)
+    if connection is None:
+        return await handler(request)
+    connection.heard, connection.busy = False, True
+    try:
+        return await handler(request)
+    finally:
+        connection.busy = False
+
+
+async def _answered(request: web.Request, _: web.StreamResponse) -> None:
+    connection = _connection_of(request)
+    if connection is not None:
+        connection.heard = False
+
+
+def _connection_of(request: web.Request) -> Connection | None:
+    protocol = None if request.transport is None else request.transport.get_protocol()
+    return protocol if isinstance(protocol, Connection) else None
