@@ -84,8 +84,6 @@ class Serving:
     #: The windows that ``/metrics`` exports, named as in metric records.
     windows: tuple[str, ...] = DEFAULT_WINDOWS
     max_clients: int = 500
-    #: A client that takes nothing for this long is dropped.
-    write_timeout_seconds: float = 10.0
     #: An event of no content after this long without news: proxies close what is silent, and the page takes silence for a cut.
     heartbeat_seconds: float = 2.0
     #: The connections of open event streams.
@@ -289,9 +287,6 @@ async def _events(request: web.Request) -> web.StreamResponse:
     try:
         await stream.prepare(request)
         await _tell(stream, feed, windows, serving)
-    except TimeoutError:
-        # What the client did not take is thrown away with the connection: closing in order would wait for it.
-        transport.abort()
     except ConnectionError:
         pass
     except Exception:
@@ -303,13 +298,9 @@ async def _events(request: web.Request) -> web.StreamResponse:
 
 
 async def _tell(stream: web.StreamResponse, feed: Feed, windows: frozenset[str] | None, serving: Serving) -> None:
-    """Write events until the feed or the client ends; raise TimeoutError when the client takes nothing any more."""
-
-    async def write(data: bytes) -> None:
-        await asyncio.wait_for(stream.write(data), serving.write_timeout_seconds)
-
+    """Write events until the feed or the client ends; a client that takes nothing any more is dropped by the server's limits."""
     # Whatever Last-Event-ID a returning client names, it gets everything anew: ids are of this process.
-    await write(b"retry: 2000\n\n")
+    await stream.write(b"retry: 2000\n\n")
     since: int | None = None
     alerts_since: int | None = None
     tick = -1
@@ -317,12 +308,12 @@ async def _tell(stream: web.StreamResponse, feed: Feed, windows: frozenset[str] 
         if await feed.next_tick(tick, serving.heartbeat_seconds):
             tick = feed.tick
             since, event = feed.message(since, windows)
-            await write(event)
+            await stream.write(event)
             alerts_since, event = feed.alerts(alerts_since)
             if event:
-                await write(event)
+                await stream.write(event)
         else:
-            await write(b"event: alive\ndata: {}\n\n")
+            await stream.write(b"event: alive\ndata: {}\n\n")
 
 
 def _asked_windows(request: web.Request) -> frozenset[str] | None:

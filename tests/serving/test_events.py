@@ -8,7 +8,10 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from aiohttp import ClientSession
 
+from streams.listening import ConnectionLimits, Connections, HttpServer
+from streams.serving.api import create_app
 from tests.serving.records import Stand, client_of, now_record, progress, small_center, window
 
 if TYPE_CHECKING:
@@ -184,16 +187,19 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
 
     async def check() -> None:
         stand = Stand.fed(small_center())
-        serving = stand.serving(write_timeout_seconds=1.0)
+        connections = Connections(ConnectionLimits(unread_seconds=1.0, look_seconds=0.1))
+        serving = stand.serving(connections=connections)
+        server = HttpServer(create_app(serving), connections, shutdown_timeout=1)
+        host, port = (await server.start("127.0.0.1", 0)).removeprefix("http://").split(":")
         # Larger than what the kernel takes for a client that does not.
         filler = {"service_level": "x" * 4_000_000}
 
-        async with client_of(serving) as client:
+        async with ClientSession(f"http://{host}:{port}") as client:
             slow = socket.socket()
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.settimeout(0)
             loop = asyncio.get_running_loop()
-            await loop.sock_connect(slow, (client.host, client.port))
+            await loop.sock_connect(slow, (host, int(port)))
             await loop.sock_sendall(slow, b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
             await until(lambda: bool(serving.clients))
             (stuck,) = serving.clients
@@ -218,6 +224,7 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
                 while await asyncio.wait_for(loop.sock_recv(slow, 65536), 2):
                     pass
             slow.close()
+        await server.stop()
 
     asyncio.run(check())
 
