@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 __all__ = [
     "REST_MS",
@@ -58,6 +59,8 @@ def seconds_to_ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
+# Records written together name the same few instants.
+@lru_cache(maxsize=4096)
 def format_ms(ms: int) -> str:
     """Return `ms` as ``YYYY-MM-DDTHH:MM:SS.mmmZ``."""
     text = from_ms(ms).replace(tzinfo=None).isoformat(timespec="milliseconds")

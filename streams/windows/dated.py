@@ -56,7 +56,9 @@ class Dated:
         """Return the sums of the cells in a span."""
         total: Counts = {}
         for start in range(span.start_ms, span.end_ms, self._step_ms):
-            add_counts(total, cells.get(start, {}))
+            counts = cells.get(start)
+            if counts:
+                add_counts(total, counts)
         return total
 
     def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False) -> dict[str, Any]:

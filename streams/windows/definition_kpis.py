@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
-from streams.windows.figures import mean, ratio, share
+from streams.windows.figures import mean, mean_of, ratio, share
+from streams.windows.sums import LABEL_MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from streams.configuration.models import ServiceLevelDefinition
     from streams.windows.figures import Figure
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["DECIDED_BY", "FLOW_OUT", "decided_in", "definition_kpis", "level_kpis", "service_level_parts"]
 
 FLOW_OUT: Final = "flow_out_"
+#: Between whose waits a field of a histogram counts and the upper edge of its bucket (`streams.tracking.ledger.Waits`).
+_BUCKET: Final = "_wait_le_"
 
 #: Figure → the keys of a definition that decide what it means; service levels differ in any other.
 DECIDED_BY: Final[dict[str, tuple[str, ...]]] = {
@@ -26,34 +30,44 @@ DECIDED_BY: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _within(sums: Mapping[str, int], prefix: str, limit_ms: float) -> int:
-    """Return how many waits fall into buckets whose upper edge is at most the limit."""
-    found = 0
+def _waits_of(sums: Mapping[str, int]) -> dict[str, list[tuple[float, int]]]:
+    """Return the buckets of every histogram of waits by whose waits they are: upper edge in ms, number of waits."""
+    found: dict[str, list[tuple[float, int]]] = {}
     for field, number in sums.items():
-        if field.startswith(prefix):
-            edge = field[len(prefix) :]
-            if edge != "inf" and int(edge) <= limit_ms:
-                found += number
+        if _BUCKET in field and LABEL_MARK not in field:
+            whose, _, edge = field.rpartition(_BUCKET)
+            found.setdefault(whose, []).append((inf if edge == "inf" else int(edge), number))
     return found
 
 
-def _short(sums: Mapping[str, int], definition: ServiceLevelDefinition, threshold_ms: int) -> tuple[int, int]:
+def _within(buckets: Iterable[tuple[float, int]], limit_ms: float) -> int:
+    """Return how many waits fall into buckets whose upper edge is at most the limit."""
+    found = 0
+    for edge, number in buckets:
+        if edge <= limit_ms:
+            found += number
+    return found
+
+
+def _short(waits: Mapping[str, list[tuple[float, int]]], definition: ServiceLevelDefinition, threshold_ms: int) -> tuple[int, int]:
     """Return the short abandons, and those of them within the threshold."""
     limit = definition.short_ms
     if limit is None:
         return 0, 0
     if definition.short_abandon_clock == "queue_enter":
-        return _within(sums, "abandoned_wait_le_", limit - 1), _within(sums, "abandoned_wait_le_", min(limit - 1, threshold_ms))
-    prefix = f"short_{limit}_abandoned_wait_le_"
-    return sum(number for field, number in sums.items() if field.startswith(prefix)), _within(sums, prefix, threshold_ms)
+        abandoned = waits.get("abandoned", ())
+        return _within(abandoned, limit - 1), _within(abandoned, min(limit - 1, threshold_ms))
+    short = waits.get(f"short_{limit}_abandoned", ())
+    return _within(short, inf), _within(short, threshold_ms)
 
 
 def service_level_parts(sums: Mapping[str, int], definition: ServiceLevelDefinition) -> tuple[int, int]:
     """Return contacts that met the service level and contacts that count."""
     threshold = definition.threshold_ms
-    met = _within(sums, "answered_wait_le_", threshold)
-    short, short_within = _short(sums, definition, threshold)
-    within = _within(sums, "abandoned_wait_le_", threshold) - short_within
+    waits = _waits_of(sums)
+    met = _within(waits.get("answered", ()), threshold)
+    short, short_within = _short(waits, definition, threshold)
+    within = _within(waits.get("abandoned", ()), threshold) - short_within
     abandoned = sums.get("abandoned", 0) - short
     if definition.abandon == "handled_only":
         abandoned = 0
@@ -67,14 +81,17 @@ def service_level_parts(sums: Mapping[str, int], definition: ServiceLevelDefinit
         if treatment != "exclude":
             left += sums.get(FLOW_OUT + reason, 0)
         if treatment == "positive":
-            met += _within(sums, f"left_{reason}_wait_le_", threshold)
+            met += _within(waits.get(f"left_{reason}", ()), threshold)
     return met, sums.get("answered", 0) + abandoned + left
 
 
 def decided_in(sums: Mapping[str, int]) -> int:
     """Return the contacts that left the queue in whatever way."""
-    flowed_out = sum(number for field, number in sums.items() if field.startswith(FLOW_OUT))
-    return sums.get("answered", 0) + sums.get("abandoned", 0) + flowed_out
+    decided = sums.get("answered", 0) + sums.get("abandoned", 0)
+    for field, number in sums.items():
+        if field.startswith(FLOW_OUT):
+            decided += number
+    return decided
 
 
 def level_kpis(parts: tuple[int, int], sums: Mapping[str, int], past_threshold: int | None, *, by_offer: bool) -> dict[str, Figure]:
@@ -108,7 +125,8 @@ def _asa(sums: Mapping[str, int], definition: ServiceLevelDefinition) -> Figure:
     if definition.asa_denominator == "answered":
         return mean(sums, "answered_wait_ms", "answered")
     waits = sum(sums.get(field, 0) for field in ("answered_wait_ms", "abandoned_wait_ms", "left_wait_ms"))
-    return mean({"ms": waits, "number": decided_in(sums) - sums.get("flow_out_lost", 0)}, "ms", "number")
+    decided = decided_in(sums) - sums.get("flow_out_lost", 0)
+    return mean_of(waits, decided, decided)
 
 
 def _average_hold(sums: Mapping[str, int], definition: ServiceLevelDefinition) -> Figure:
@@ -122,9 +140,9 @@ def _aht(sums: Mapping[str, int], definition: ServiceLevelDefinition) -> Figure:
     parts = definition.aht_parts
     if "wrap_up" not in parts:
         hold = sums.get("hold_ms", 0) if "hold" in parts else 0
-        return mean({**sums, "ms": sums.get("talk_ms", 0) + hold}, "ms", "talk_count", "handled")
+        return mean_of(sums.get("talk_ms", 0) + hold, sums.get("talk_count", 0), sums.get("handled", 0))
     without = 0 if "hold" in parts else sums.get("handle_hold_ms", 0)
-    return mean({**sums, "ms": sums.get("handle_ms", 0) - without}, "ms", "handle_count", "handled")
+    return mean_of(sums.get("handle_ms", 0) - without, sums.get("handle_count", 0), sums.get("handled", 0))
 
 
 def _first_contact_resolution(sums: Mapping[str, int], definition: ServiceLevelDefinition) -> Figure:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Figure", "count", "flow", "mean", "ratio", "share"]
+__all__ = ["Figure", "count", "flow", "mean", "mean_of", "ratio", "share"]
 
 
 class Figure(TypedDict):
@@ -26,7 +26,8 @@ def count(number: int) -> Figure:
 
 def ratio(numerator: int, denominator: int, coverage: float | None) -> Figure:
     """Return a ratio with both parts."""
-    return {"value": share(numerator, denominator), "numerator": numerator, "denominator": denominator, "coverage": coverage}
+    value = numerator / denominator if denominator else None  # as share: it is called some fifty times a window
+    return {"value": value, "numerator": numerator, "denominator": denominator, "coverage": coverage}
 
 
 def share(part: int, whole: int) -> float | None:
@@ -35,14 +36,22 @@ def share(part: int, whole: int) -> float | None:
 
 
 def mean(sums: Mapping[str, int], total: str, number: str, whole: str | None = None) -> Figure:
+    """Return the mean of what was summed under a name over what was counted under another, with count ÷ whole as coverage."""
+    measured = sums.get(number, 0)
+    return mean_of(sums.get(total, 0), measured, measured if whole is None else sums.get(whole, 0))
+
+
+def mean_of(total_ms: int, measured: int, whole: int) -> Figure:
     """Return Σ milliseconds ÷ count in seconds, with count ÷ whole as coverage. Scores are summed in thousandths likewise.
 
     Integers are divided once: the result is the float nearest to the true quotient, and equal to any other exact recount's.
     """
-    measured, total_ms = sums.get(number, 0), sums.get(total, 0)
-    every = measured if whole is None else sums.get(whole, 0)
-    coverage = share(min(measured, every), every)
-    return {"value": share(total_ms, 1000 * measured), "numerator": total_ms / 1000, "denominator": measured, "coverage": coverage}
+    return {
+        "value": total_ms / (1000 * measured) if measured else None,
+        "numerator": total_ms / 1000,
+        "denominator": measured,
+        "coverage": min(measured, whole) / whole if whole else None,
+    }
 
 
 def flow(sums: Mapping[str, int], part: str, whole: str) -> Figure:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Published"]
 
 _CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds"})
+_PROGRESS_APART = frozenset({"revision"})
 #: Keys of windows that end with their start: there are ever more of them, until they are given up.
 _DATED = ("window|interval", "window|day")
 
@@ -45,7 +46,7 @@ class Published:
             self._dated[key] = (revision + 1, digest)
             return True
         last = self._current.get(key)
-        if last is not None and _content(last) == _content(record):
+        if last is not None and _is_same(last, record):
             return False
         record["revision"] = 1 if last is None else last["revision"] + 1
         self._current[key] = record
@@ -66,10 +67,22 @@ class Published:
         return len(self._current) + len(self._dated)
 
 
+def _is_same(last: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Say whether the contents are equal; mostly the first parts that are looked at are not."""
+    apart = _apart(record)
+    return all(name in apart or (name in last and last[name] == value) for name, value in record.items()) and all(
+        name in apart or name in record for name in last
+    )
+
+
 def _content(record: dict[str, Any]) -> dict[str, Any]:
-    if record["kind"] == "progress":
-        return {name: value for name, value in record.items() if name != "revision"}
-    return {name: value for name, value in record.items() if name not in _CONTENT_APART}
+    apart = _apart(record)
+    return {name: value for name, value in record.items() if name not in apart}
+
+
+def _apart(record: dict[str, Any]) -> frozenset[str]:
+    """Return the parts of a record that are no content: of a progress how far it has come is all there is."""
+    return _PROGRESS_APART if record["kind"] == "progress" else _CONTENT_APART
 
 
 def _digest(record: dict[str, Any]) -> bytes:

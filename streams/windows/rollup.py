@@ -8,6 +8,7 @@ from schemas.times import format_ms
 from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendars, Span
 from streams.windows.dated import Dated
+from streams.windows.definition_kpis import decided_in
 from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
@@ -17,8 +18,8 @@ from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of, pane_of
 from streams.windows.staffed import add_staffed, fixed_cost
-from streams.windows.subject_kpis import figures_by_label, is_labelled, sessions_open, settles_later_ms
-from streams.windows.sums import Counts, add_counts
+from streams.windows.subject_kpis import figures_by_label, sessions_open, settles_later_ms
+from streams.windows.sums import LABEL_MARK, Counts, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -296,7 +297,7 @@ class RollUp:
             "late_events": sums.get("late_events", 0),
             **self.figures(state, sums, span.start_ms, trailing=trailing, length_ms=span.end_ms - span.start_ms),
             **({} if state.is_individual else {"by_label": {} if state.about_people else figures_by_label(sums)}),
-            "counts": {field: number for field, number in sorted(sums.items()) if not is_labelled(field)},
+            "counts": {field: sums[field] for field in sorted(sums) if LABEL_MARK not in field},
         }
         key = state.window_key(name)
         if trailing:
@@ -316,8 +317,7 @@ class RollUp:
             return False
         if state.about_people:
             return True
-        decided = sum(number for field, number in sums.items() if field in {"answered", "abandoned"} or field.startswith("flow_out_"))
-        if decided < sums.get("offered", 0) or sums.get("handled", 0) < sums.get("answered", 0) or sessions_open(sums):
+        if decided_in(sums) < sums.get("offered", 0) or sums.get("handled", 0) < sums.get("answered", 0) or sessions_open(sums):
             return False
         return self.is_over(span, settles_later_ms(sums))
 
