@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.tracking.grid import Grid
+from streams.windows.settled import CELL_SETTLES_MS, PANE_SETTLES_MS, SumsByStart
 from streams.windows.slices import PANE_MS, cell_of
-from streams.windows.sums import add_counts, pack, unpack
+from streams.windows.sums import add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,7 @@ PANE, CELL, COHORT = "pane", "cell", "cohort"
 #: (kind, scope, start in ms)
 SliceKey = tuple[str, "Scope", int]
 
-#: Cells and cohorts that begin further behind the progress than this are kept packed: little is booked into them any more.
-_PACK_AFTER_MS = 3_600_000
+_SETTLES_MS = {PANE: PANE_SETTLES_MS, CELL: CELL_SETTLES_MS, COHORT: CELL_SETTLES_MS}
 
 
 class Slices:
@@ -39,7 +39,7 @@ class Slices:
         self._length_ms = {PANE: PANE_MS, CELL: self.grid.cell_ms, COHORT: self.grid.cell_ms}
         self._keep_ms = {PANE: pane_keep_ms, CELL: cell_keep_ms, COHORT: cell_keep_ms}
         self._floor: dict[str, int | None] = {PANE: None, CELL: None, COHORT: None}
-        self._by_start: dict[str, dict[int, dict[Scope, Counts | bytes]]] = {PANE: {}, CELL: {}, COHORT: {}}
+        self._sums: dict[str, SumsByStart[Scope]] = {PANE: SumsByStart(), CELL: SumsByStart(), COHORT: SumsByStart()}
         self._changed: dict[SliceKey, Counts | None] = {}
 
     def book(self, ledger: Ledger) -> None:
@@ -61,26 +61,26 @@ class Slices:
 
     def put(self, kind: str, scope: Scope, start_ms: int, counts: Counts) -> None:
         """Take a kept slice back in, without counting it as changed."""
-        self._by_start[kind].setdefault(start_ms, {})[scope] = counts
+        self._sums[kind].exchange(start_ms, scope, counts)
 
     def empty(self, kind: str) -> None:
         """Let what was booked into the slices of a kind be nothing: it is booked anew."""
-        for start, scopes in self._by_start[kind].items():
-            for scope in scopes:
-                self._changed[kind, scope, start] = scopes[scope] = {}
+        sums = self._sums[kind]
+        for start in sums.starts():
+            for scope in sums.keys(start):
+                nothing: Counts = {}
+                self._changed[kind, scope, start] = nothing
+                sums.exchange(start, scope, nothing)
 
     def restore_grid(self, kept: dict[str, Any]) -> None:
         """Go on with the slices taken back in; they may be those of another configuration."""
-        self.grid.restore(kept, [*self._by_start[CELL], *self._by_start[COHORT]], self._by_start[PANE])
+        self.grid.restore(kept, [*self._sums[CELL].starts(), *self._sums[COHORT].starts()], self._sums[PANE].starts())
 
     def _add(self, kind: str, scope: Scope, start: int, counts: Counts) -> None:
         floor = self._floor[kind]
         if floor is not None and start < floor:
             return
-        scopes = self._by_start[kind].setdefault(start, {})
-        mine = scopes.get(scope)
-        if mine is None or isinstance(mine, bytes):
-            mine = scopes[scope] = {} if mine is None else unpack(mine)
+        mine = self._sums[kind].own(start, scope)
         add_counts(mine, counts)
         self._changed[kind, scope, start] = mine
 
@@ -95,20 +95,12 @@ class Slices:
             if before is not None and floor <= before:
                 continue
             self._floor[kind] = floor
-            by_start = self._by_start[kind]
-            for start in [start for start in by_start if start < floor]:
-                for scope in by_start.pop(start):
+            sums = self._sums[kind]
+            for start in [start for start in sums.starts() if start < floor]:
+                for scope in sums.keys(start):
                     self._changed[kind, scope, start] = None
-            if kind != PANE:
-                self._pack(by_start, through_ms - _PACK_AFTER_MS)
-
-    @staticmethod
-    def _pack(by_start: dict[int, dict[Scope, Counts | bytes]], before_ms: int) -> None:
-        for start, scopes in by_start.items():
-            if start < before_ms:
-                for scope, counts in scopes.items():
-                    if not isinstance(counts, bytes):
-                        scopes[scope] = pack(counts)
+                sums.drop(start)
+            sums.settle(through_ms - _SETTLES_MS[kind])
 
     def changes(self) -> Iterator[tuple[SliceKey, Counts | None]]:
         """Yield the slices changed since the last call, None for those given up."""
@@ -116,4 +108,4 @@ class Slices:
         yield from changed.items()
 
     def __len__(self) -> int:
-        return sum(len(scopes) for by_start in self._by_start.values() for scopes in by_start.values())
+        return sum(map(len, self._sums.values()))

@@ -117,9 +117,11 @@ class RollUp:
         else:
             return
         if value is None:
-            parts.drop(start, origin)  # The source gave it up: it is older than any window that is still served.
+            parts.discard(start, origin)  # The source gave it up: it is older than any window that is still served.
             return
-        difference = parts.change(start, origin, value["counts"])
+        counts: Counts = value["counts"]
+        difference = dict(counts)
+        add_counts(difference, parts.exchange(start, origin, counts), -1)
         if state.fixed_per_hour and state.about_people:
             before = state.trailing.panes if is_pane else state.cells
             add_staffed(difference, before.get(start, {}), PANE_MS if is_pane else self.dated.length_of(start))
@@ -361,6 +363,7 @@ class RollUp:
         for key in self._published.give_up(through - self._keep_ms - _STAY_MS):
             yield key, None
         for state in self.scopes.values():
+            state.settle(through)
             for cells in (state.cells, state.outcome_cells):
                 for cell in [cell for cell in cells if self._given_up(cell)]:
                     del cells[cell]

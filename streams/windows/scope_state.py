@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
 from streams.windows.pending import ages, becomes_due, replies_overdue
-from streams.windows.sums import Counts, Parts, TrailingSums, add_counts
+from streams.windows.settled import CELL_SETTLES_MS, PANE_SETTLES_MS, SumsByStart
+from streams.windows.sums import Counts, TrailingSums, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,9 +55,10 @@ class ScopeState:
         self.cells: dict[int, Counts] = {}
         #: for contacts by outcome too, if that is asked for
         self.outcome_cells: dict[int, Counts] = {}
-        self.outcome_parts = Parts(packed=True)
-        self.pane_parts = Parts(packed=False)
-        self.cell_parts = Parts(packed=True)
+        #: what each source partition contributes, as last told
+        self.outcome_parts: SumsByStart[int] = SumsByStart()
+        self.pane_parts: SumsByStart[int] = SumsByStart()
+        self.cell_parts: SumsByStart[int] = SumsByStart()
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
         #: changed cells whose time has not come
@@ -77,6 +79,12 @@ class ScopeState:
     def is_individual(self) -> bool:
         """Whether the figures are about a single person, and not for everybody."""
         return self.channel is None and self.scope.startswith("agent:")
+
+    def settle(self, through_ms: int) -> None:
+        """Let what is complete so far take less room."""
+        self.pane_parts.settle(through_ms - PANE_SETTLES_MS)
+        for parts in (self.cell_parts, self.outcome_parts):
+            parts.settle(through_ms - CELL_SETTLES_MS)
 
     def window_key(self, name: str) -> str:
         """Return the key of a window's record; an interval's and a day's goes on with the start."""

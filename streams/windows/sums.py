@@ -1,12 +1,10 @@
-"""Merged slices of one scope, and the sums of its trailing windows kept up by differences."""
+"""Sums by field, and the sums of trailing windows kept up by differences."""
 
 from __future__ import annotations
 
-from msgspec import msgpack
-
 from streams.windows.slices import PANE_MS
 
-__all__ = ["LABEL_MARK", "Counts", "Parts", "TrailingSums", "add_counts", "pack", "unpack"]
+__all__ = ["LABEL_MARK", "Counts", "TrailingSums", "add_counts"]
 
 #: In the name of a sum, between what is summed and the label it is of: no other name has one.
 LABEL_MARK = "="
@@ -27,61 +25,6 @@ def add_counts(into: Counts, counts: Counts, sign: int = 1) -> bool:
             else:
                 del into[field]
     return changed
-
-
-#: field → its number in packed counts, in the order in which this process met them; those with a label, of which there may be any
-#: number, keep their names
-_numbers: dict[str, int] = {}
-_fields: list[str] = []
-_decode = msgpack.Decoder(dict[int | str, int]).decode
-
-
-def pack(counts: Counts) -> bytes:
-    """Return counts that are kept for days and seldom changed in a fraction of the room; only this process can read it."""
-    numbered: dict[int | str, int] = {}
-    for field, amount in counts.items():
-        number: int | str | None = _numbers.get(field)
-        if number is None and LABEL_MARK in field:
-            number = field
-        elif number is None:
-            number = _numbers[field] = len(_fields)
-            _fields.append(field)
-        numbered[number] = amount
-    return msgpack.encode(numbered)
-
-
-def unpack(packed: bytes) -> Counts:
-    """Return packed counts as they were."""
-    return {_fields[number] if type(number) is int else str(number): amount for number, amount in _decode(packed).items()}
-
-
-class Parts:
-    """What each source partition contributes to the slices of one scope, as last told."""
-
-    def __init__(self, *, packed: bool) -> None:
-        self._packed = packed
-        self._by_start: dict[int, dict[int, Counts | bytes]] = {}
-
-    def change(self, start_ms: int, origin: int, counts: Counts) -> Counts:
-        """Put counts in the place of those told before, and return what they add to them."""
-        parts = self._by_start.get(start_ms)
-        if parts is None:
-            parts = self._by_start[start_ms] = {}
-        before = parts.get(origin)
-        parts[origin] = pack(counts) if self._packed else counts
-        difference = dict(counts)
-        if before:
-            add_counts(difference, unpack(before) if isinstance(before, bytes) else before, -1)
-        return difference
-
-    def drop(self, start_ms: int, origin: int) -> None:
-        """Forget a contribution, which stays in the sums."""
-        parts = self._by_start.get(start_ms)
-        if parts is not None and parts.pop(origin, None) is not None and not parts:
-            del self._by_start[start_ms]
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_start.values()))
 
 
 class TrailingSums:

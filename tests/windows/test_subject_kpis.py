@@ -8,7 +8,6 @@ import pytest
 
 from schemas.times import parse_time_ms
 from streams.windows.subject_kpis import figures_by_label, subject_kpis
-from streams.windows.sums import pack, unpack
 from tests.windows.test_rollup import Told
 
 #: Of 8 sessions 6 are decided, 4 of them contained and 3 solved; the category of one is not known.
@@ -143,10 +142,3 @@ class TestRecords:
         days = [record for key, record in told.latest.items() if key.startswith("window|day|voice|queue:A|")]
 
         assert [parts(day["kpis"]["complaints_within_day_rate"])[:3] for day in days if day["counts"]] == [(1, 1, 1)]
-
-
-def test_packed() -> None:
-    """Labels come out of packed counts as they went in, whatever is in their names."""
-    counts = {"offered": 3, "category=a=b: 料金": 2, "not_offered=busy": 1}
-
-    assert unpack(pack(counts)) == counts
