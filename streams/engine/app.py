@@ -43,7 +43,8 @@ class EngineApp(faust.App):
 
     def _declare(self, flow: Flow) -> None:
         async def process(chunks: faust.Stream[Any]) -> None:
-            async for chunk in chunks:
+            # Compiled, Faust's stream keeps every acknowledged offset until it commits, whatever the consumer's `ack` does.
+            async for chunk in chunks.noack():
                 self.ownership.process(chunk)
 
         self.agent(self.topic(flow.source, schema=ChunkSchema()), name=f"{flow.name}-agent")(process)
