@@ -122,6 +122,10 @@ class Owner:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            # A broker answers a connection's requests in turn: at the end of a topic, whatever is asked next would wait behind a fetch.
+            fetch_max_wait_ms=10,
+            # Also the wait before a topic's leader, not known yet, is looked up again.
+            retry_backoff_ms=20,
             **settings.client_options,
         )
         await consumer.start()

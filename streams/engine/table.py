@@ -131,6 +131,11 @@ class EngineTableManager(TableManager):
         self[table.name] = table
         return table
 
+    async def on_start(self) -> None:
+        """Replaces tables/manager.py, TableManager.on_start, which sleeps for a second first: for tables made while Faust starts."""
+        await self._update_channels()
+        await self.recovery.start()
+
     _recovery: Recovery | None
 
     async def _update_channels(self) -> None:

@@ -176,6 +176,22 @@ def test_recovery_ends_on_a_changelog_with_control_records(bench: Bench) -> None
     asyncio.run(run())
 
 
+def test_taking_a_partition_waits_for_no_fetch(bench: Bench) -> None:
+    """A broker holds a fetch at the end of a topic for half a second, and what a restore asks next on that connection with it."""
+
+    async def run() -> None:
+        await bench.make()
+        bench.start()
+        seconds = []
+        for number in (0, 1):
+            await bench.logged(rf"{bench.source} partition {number} is owned")
+            seconds += re.findall(rf"partition {number} is owned: 0 rows restored in (.*) s,", bench.workers.log("worker"))
+        assert len(seconds) == 2
+        assert min(map(float, seconds)) < 0.4
+
+    asyncio.run(run())
+
+
 def test_aborted_records_of_a_source_are_not_read(bench: Bench) -> None:
     """The consumer reads committed records only, and an aborted batch before them holds nothing up."""
 
