@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
 from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
+from streams.tracking.customer_store import Customers
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class CustomerTracker:
         self._rules = CustomerRules(configuration)
         self._contact_parts = tuple(contact_parts)
         self._kept_days = configuration.customers.repeat_days + _SLACK_DAYS
-        self.customers: dict[str, Customer] = {}
+        self.customers = Customers()
         self.days, self.months = Running(), Running()
         self.cohorts: dict[Cohort, Counter[str]] = {}
         self.changed_cohorts: set[Cohort] = set()
@@ -90,7 +92,7 @@ class CustomerTracker:
             self._take_event(kind, fact)
 
     def _take_contact(self, fact: dict[str, Any]) -> None:
-        name, key = fact["conversation_id"], fact["customer_key"]
+        name, key = fact["conversation_id"], intern(fact["customer_key"])
         before = self._key_of.pop(name, None)
         if before is not None:
             self._touch(before).contacts.pop(name, None)
@@ -122,10 +124,7 @@ class CustomerTracker:
             self._touched[root] = group
             self._book(group, -1)
         self._changed.add(key)
-        customer = self.customers.get(key)
-        if customer is None:
-            customer = self.customers[key] = Customer()
-        return customer
+        return self.customers.own(key)
 
     def _join(self, key: str, other: str) -> None:
         one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
@@ -181,7 +180,7 @@ class CustomerTracker:
         through = self.through_ms
         touched, self._touched = self._touched, {}
         for group in touched.values():
-            for customer in (self.customers[key] for key in group if key in self.customers and through is not None):
+            for customer in (self.customers.own(key) for key in group if key in self.customers and through is not None):
                 for name in customer.fold((through or 0) - (self._kept_days + 2) * DAY_MS):
                     self._key_of.pop(name, None)
             self._book(group, 1)
@@ -205,10 +204,9 @@ class CustomerTracker:
         before = through - (self._rules.retention_days + self._kept_days + 2) * DAY_MS
         for _ in range(min(_SWEPT, len(self._to_sweep))):
             key = self._to_sweep.pop()
-            customer = self.customers.get(key)
-            if customer is None or key in self._joined or customer.last_ms() >= before:
+            if key not in self.customers or key in self._joined or self.customers.last_ms(key) >= before:
                 continue
-            if not any(active for _, active in customer.statuses_in_order()[-1:]):
+            if not any(active for _, active in self.customers[key].statuses_in_order()[-1:]):
                 del self.customers[key]
                 self._changed.add(key)
 
@@ -217,12 +215,14 @@ class CustomerTracker:
         changed, self._changed = self._changed, set()
         for key in changed:
             yield key, self.customers.get(key)
+        self.customers.settle()
 
     # --- after a restart
 
     def restore_customer(self, key: str, row: dict[str, Any]) -> None:
         """Take a kept customer back in."""
-        customer = self.customers[key] = Customer.from_row(row)
+        key, customer = intern(key), Customer.from_row(row)
+        self.customers.put(key, customer)
         for name in customer.contacts:
             self._key_of[name] = key
 
