@@ -117,7 +117,8 @@ async def inflict(fault: str, product: ProductRound, chance: random.Random) -> N
         print(f"  {victim} killed")
         product.start(victim)
         return
-    passes = 1 if point == "during_restore" else chance.randint(1, 12)
+    # A worker that catches up makes rounds of flushes of some seconds.
+    passes = 1 if point == "during_restore" else chance.randint(1, 5 if source in {ROLL_UP, FACTS} else 12)
     print(f"  {victim} killed, comes back to die {point}:{passes}{f' of {source}' if source else ''}")
     reached = f"Crash point {point} reached."
     before = workers.log(victim).count(reached)

@@ -120,7 +120,7 @@ class ProductRound:
             latest, waited = await said.caught_up(format_ms(recount.final_ms), catch_up_seconds, self.workers.supervise, self._logs)
             if at_end is not None:
                 await at_end(latest)
-            unclean = [f"{name} ended with {status}" for name in self.workers.names if (status := self.workers.terminate(name))]
+            unclean = [f"{name} ended with {status}" for name, status in self.workers.terminate_all().items() if status]
             differing = asyncio.create_task(asyncio.to_thread(recount.differences, latest))
             outcome = Outcome(
                 events=published["events"],

@@ -15,6 +15,7 @@ from streams.engine.exits import CRASH_VARIABLE
 from tests.support.kafka import die_with_parent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 __all__ = ["Workers"]
@@ -88,9 +89,14 @@ class Workers:
 
     def terminate(self, name: str, seconds: float = 30) -> int:
         """Ask ``name`` to stop and return its exit status."""
-        process = self._running.pop(name)
-        process.terminate()
-        return process.wait(timeout=seconds)
+        return self.terminate_all([name], seconds)[name]
+
+    def terminate_all(self, names: Iterable[str] | None = None, seconds: float = 30) -> dict[str, int]:
+        """Ask ``names``, or everybody, to stop at the same moment and return their exit status."""
+        processes = {name: self._running.pop(name) for name in (self.names if names is None else names)}
+        for process in processes.values():
+            process.terminate()
+        return {name: process.wait(timeout=seconds) for name, process in processes.items()}
 
     def wait(self, name: str, seconds: float = 60) -> int:
         """Wait until ``name`` ends by itself and return its exit status."""
