@@ -32,12 +32,13 @@ else
 	exit $$failed
 endif
 
-# What asks for no more here stays in `make test` or `make test-nightly`.
-NO_LONGER := $(addprefix --deselect tests/faults/test_,health.py dead_letter_flood.py alerts_under_faults.py)
+# The others of tests/faults are in `make test` or `make test-nightly`.
+UNDER_FAULTS := $(addprefix tests/,$(addprefix faults/test_,product_under_faults.py product_when_brokers_fail.py serving_is_killed.py \
+	gateway_is_killed.py) nightly/test_day_in_any_order.py)
 
 test-faults: $(READY) ## run 20 rounds under load in which processes and brokers are killed and paused; prints seeds and figures
 	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-20} \
-		$(BIN)/python -m pytest tests/faults tests/nightly/test_day_in_any_order.py -m "faults or not nightly" $(NO_LONGER) -rP $(ARGS)
+		$(BIN)/python -m pytest $(UNDER_FAULTS) -rP $(ARGS)
 
 test-nightly: $(READY) ## run the long forms: a day, a million records, full disks; each prints its figures
 	$(BIN)/python -m pytest -m nightly -rP $(ARGS)
