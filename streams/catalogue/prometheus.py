@@ -129,6 +129,13 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "Nothing earlier than this is still to come; absent while a part of the stream has said nothing.",
     ),
     ServingMetric(
+        "contact_center_figures_recovering",
+        "gauge",
+        (),
+        "",
+        "Scopes (queues, teams, totals) whose figures stand still while others go on: no worker has restored them yet.",
+    ),
+    ServingMetric(
         "contact_center_source_last_seen_timestamp_seconds",
         "gauge",
         ("source",),

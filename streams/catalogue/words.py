@@ -133,6 +133,8 @@ _BOTH: dict[str, tuple[str, str]] = {
     "age.1-3d": ("1 to 3 d", "1〜3日"),
     "age.3-7d": ("3 to 7 d", "3〜7日"),
     "age.over-7d": ("over 7 d", "7日以上"),
+    "recovering": ("recovering, figures stand still: {count} queues", "復旧中（{count}件のキューの数値が停止）"),
+    "recovering_since": ("recovering, as of {time}", "復旧中：{time}時点"),
     "silent_since": ("{sources} silent since {time}", "{sources}：{time}から応答なし"),
     "alert.warning": ("Warning", "注意"),
     "alert.critical": ("Critical", "重大"),

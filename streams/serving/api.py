@@ -114,6 +114,7 @@ class Serving:
             windows=self.windows,
             version=_version(),
             clients=len(self.clients),
+            recovering=len(figures.recovering),
             targets=figures.targets,
             kpi_targets=figures.kpi_targets,
             alerts=figures.alerts.copy(),

@@ -68,6 +68,7 @@ class FigureCollector(Collector):
         delivered: Delivered | None = None,
         file: ConfigurationFile | None = None,
         connections: Collection[Family] = (),
+        recovering: int = 0,
     ) -> None:
         self._store = store
         self._standing = standing
@@ -80,6 +81,7 @@ class FigureCollector(Collector):
         self._delivered = delivered
         self._file = file
         self._connections = connections
+        self._recovering = recovering
 
     def describe(self) -> list[Family]:
         """Name no family ahead: registering must not read the store."""
@@ -161,6 +163,7 @@ class FigureCollector(Collector):
         store = self._store
         yield _gauge("contact_center_as_of_timestamp_seconds", _seconds(store.as_of_ms))
         yield _gauge("contact_center_complete_through_timestamp_seconds", _seconds(store.complete_through_ms))
+        yield _gauge("contact_center_figures_recovering", self._recovering)
         seen = _labelled("contact_center_source_last_seen_timestamp_seconds")
         stale = _labelled("contact_center_source_stale")
         for name, source in store.sources.items():

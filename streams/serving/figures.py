@@ -55,6 +55,11 @@ class Figures:
         age = self.age_seconds
         return not self.standing.ready or not self.standing.connected or age is None or age > STALE_AFTER_SECONDS
 
+    @property
+    def recovering(self) -> dict[str, int]:
+        """The scopes whose figures stand still while others go on, with the instant they are as of: no worker has restored them yet."""
+        return self.store.standing_still(int(STALE_AFTER_SECONDS * 1000))
+
     def header(self) -> dict[str, Any]:
         """Return what holds for all figures: as of when, how old, how complete, from which sources."""
         store = self.store
@@ -66,6 +71,7 @@ class Figures:
             "stale": self.stale,
             "ready": self.standing.ready,
             "connected": self.standing.connected,
+            "recovering": {scope: format_ms(as_of) for scope, as_of in self.recovering.items()},
             "sources": {name: {"last_seen": _time(source.last_seen_ms), "stale": source.stale} for name, source in store.sources.items()},
         }
 

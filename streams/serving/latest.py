@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Entry(Generic[_R]):
     raw: bytes
     #: The table's version that brought it.
     version: int
+    #: The partition that it came from, where that was told.
+    partition: int | None = field(default=None, kw_only=True)
 
 
 _E = TypeVar("_E", bound=Entry[Any])
@@ -89,7 +91,7 @@ class Latest(Generic[_E]):
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
-    def feed(self, key: bytes | None, value: bytes | None) -> bool:
+    def feed(self, key: bytes | None, value: bytes | None, partition: int | None = None) -> bool:
         """Take one record of the topic, a tombstone if it has no value; return whether it changed anything. Never raises."""
         try:
             name = (key or b"").decode()
@@ -100,7 +102,7 @@ class Latest(Generic[_E]):
         if not name:
             self.rejected += 1
             return False
-        return self._remove(name) if entry is None else self._put(entry)
+        return self._remove(name) if entry is None else self._put(replace(entry, partition=partition))
 
     def take_over(self, other: Self) -> None:
         """Become what ``other`` holds, as read from the topic; whoever follows this table gets everything anew."""

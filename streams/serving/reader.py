@@ -140,6 +140,6 @@ async def _poll(consumer: AIOKafkaConsumer, table: Latest[Any]) -> int:
     batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
     for records in batches.values():
         for record in records:
-            table.feed(record.key, record.value)
+            table.feed(record.key, record.value, record.partition)
     await asyncio.sleep(0)  # what lies ready is returned without waiting: others must get their turn
     return sum(map(len, batches.values()))

@@ -53,6 +53,7 @@ class Store(Latest[Entry]):
     def __init__(self) -> None:
         super().__init__()
         self._as_of_ms: int | None = None
+        self._as_of_by_partition: dict[int, int] = {}
         self._complete_through_ms: int | None = None
         self._sources: dict[str, Source] = {}
         #: queue → when it is open, where its times are measured on the business clock
@@ -67,6 +68,21 @@ class Store(Latest[Entry]):
     def complete_through_ms(self) -> int | None:
         """The instant before which nothing is still to come; None while any part of the stream cannot say."""
         return self._complete_through_ms
+
+    def standing_still(self, behind_ms: int) -> dict[str, int]:
+        """Return the scopes whose partition is behind the newest of all by more than ``behind_ms``, with its as-of.
+
+        Every partition of queue-panes hears of the progress of the whole stream, so one that does not come along while others do has
+        nobody who rolls it up.
+        """
+        still = {number: as_of for number, as_of in self._as_of_by_partition.items() if as_of < (self._as_of_ms or 0) - behind_ms}
+        if not still:
+            return {}
+        return {
+            f"{entry.record.scope_kind}:{entry.record.scope}": still[entry.partition]
+            for entry in self.entries()
+            if entry.partition in still and isinstance(entry.record, WindowFigures | NowFigures)
+        }
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -122,6 +138,9 @@ class Store(Latest[Entry]):
             return
         told = [entry for entry in self._entries.values() if isinstance(entry.record, ProgressFigures)]
         self._as_of_ms = max((entry.as_of_ms for entry in told if entry.as_of_ms is not None), default=None)
+        self._as_of_by_partition = {
+            entry.partition: entry.as_of_ms for entry in told if entry.partition is not None and entry.as_of_ms is not None
+        }
         complete = [entry.complete_through_ms for entry in told]
         known = [ms for ms in complete if ms is not None]
         self._complete_through_ms = min(known) if known and len(known) == len(complete) else None

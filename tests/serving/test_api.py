@@ -65,6 +65,32 @@ def test_stale(ahead_seconds: float, ready: bool, connected: bool, stale: bool) 
     assert stand.serving().figures.stale is stale
 
 
+def half_restored() -> Stand:
+    """Return a stand of two partitions, the second of which has stood still for 25 s."""
+    stand = Stand()
+    for partition, as_of, queue in ((0, AS_OF, "sales"), (1, "2026-04-01T08:59:35Z", "claims")):
+        for key, value in (progress(partition, as_of=as_of), now_record(f"queue:{queue}", waiting=1), window(f"queue:{queue}")):
+            assert stand.store.feed(key, value, partition)
+    return stand
+
+
+def test_a_partition_that_nobody_has_restored_is_named() -> None:
+    """While others go on, the queues of one that stands still are recovering, as of when it stopped; the whole is not stale."""
+
+    async def check() -> None:
+        stand = half_restored()
+        async with client_of(stand.serving()) as client:
+            told = await (await client.get("/api/v1/figures")).json()
+            assert (told["stale"], told["recovering"]) == (False, {"queue:claims": "2026-04-01T08:59:35.000Z"})
+            assert "contact_center_figures_recovering 1.0" in await (await client.get("/metrics")).text()
+
+            key, value = progress(1, revision=2)
+            assert stand.store.feed(key, value, 1)
+            assert (await (await client.get("/api/v1/queues/claims")).json())["recovering"] == {}
+
+    asyncio.run(check())
+
+
 def test_without_figures_all_is_stale() -> None:
     """Before any progress was told there is no age, and nothing to be taken for the present."""
     figures = Stand().serving().figures

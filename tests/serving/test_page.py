@@ -13,6 +13,7 @@ from streams.catalogue import KPI_BY_ID
 from streams.serving.api import create_app
 from tests.serving.chromium import Chromium, binary
 from tests.serving.records import Stand, client_of, figure, now_record, progress, small_center, window
+from tests.serving.test_api import half_restored
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -98,6 +99,34 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
             ]
             assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["1 / 1", "2", "1:12", "6", "2"]
             assert "mail" in await page.ask("document.getElementById('silent').innerText")
+            assert page.complaints == []
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("query", "row", "banner"),
+    [
+        ("", "recovering, as of 08:59:35", "recovering, figures stand still: 1 queues"),
+        ("?lang=ja", "復旧中：08:59:35時点", "復旧中（1件のキューの数値が停止）"),
+    ],
+    ids=["English", "Japanese"],
+)
+def test_queues_that_nobody_has_restored_are_marked(query: str, row: str, banner: str) -> None:
+    """What stands still while others go on is gray and says since when; once it comes along again the mark is gone."""
+
+    async def check() -> None:
+        stand = half_restored()
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client, query))
+            await page.until(f"{ROW}('sales') && {ROW}('claims')")
+            assert (await page.ask(f"{ROW}('claims')"))["name"][-1] == row
+            assert row not in (await page.ask(f"{ROW}('sales')"))["name"]
+            assert banner in await page.ask("document.getElementById('silent').innerText")
+            key, value = progress(1, revision=2)
+            stand.store.feed(key, value, 1)
+            await page.until("document.getElementById('silent').hidden")
+            assert row not in (await page.ask(f"{ROW}('claims')"))["name"]
             assert page.complaints == []
 
     run(check())

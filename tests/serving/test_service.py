@@ -76,6 +76,23 @@ def test_the_whole_topic_is_read_before_anything_is_shown(bootstrap: str) -> Non
 
 
 @pytest.mark.embedded
+def test_what_stands_still_is_known_by_its_partition(bootstrap: str) -> None:
+    """The records of a partition whose progress is behind that of the others, and no others."""
+
+    async def check() -> None:
+        name = latest_topic("still")
+        await make(bootstrap, name)
+        await publish(bootstrap, name, [progress(0), now_record("queue:sales")], partition=0)
+        await publish(bootstrap, name, [progress(1, as_of="2026-04-01T08:59:40Z"), now_record("queue:claims")], partition=1)
+        async with reading(bootstrap, name) as (reader, store):
+            await until(lambda: reader.ready)
+            assert store.standing_still(10_000).keys() == {"queue:claims"}
+            assert store.standing_still(20_000) == {}
+
+    run(check())
+
+
+@pytest.mark.embedded
 def test_an_empty_topic_is_ready_and_a_missing_one_awaited(bootstrap: str) -> None:
     """Without the topic serving waits and does not make it; once it is there, empty as it is, it is read."""
 

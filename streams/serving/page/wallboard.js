@@ -48,7 +48,9 @@ const silentSources = () => Object.entries(header?.sources ?? {}).filter(([, sou
 function silence(kind, name) {
   const feeding = fedBy[`${kind}:${name}`];
   const silent = silentSources().filter(([source]) => !feeding || feeding.includes(source));
-  return silent.map(([source, { last_seen: seen }]) => (seen ? word("silent_since", { sources: source, time: clock(seen) }) : word("silent_sources", { sources: source }))).join(" · ");
+  const reasons = silent.map(([source, { last_seen: seen }]) => (seen ? word("silent_since", { sources: source, time: clock(seen) }) : word("silent_sources", { sources: source })));
+  const still = header?.recovering?.[`${kind}:${name}`];
+  return (still ? [word("recovering_since", { time: clock(still) }), ...reasons] : reasons).join(" · ");
 }
 
 function figuresAge() {
@@ -73,8 +75,10 @@ function showStanding() {
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
   const silent = silentSources().map(([name]) => name);
-  byId("silent").hidden = silent.length === 0;
-  setText(byId("silent"), word("silent_sources", { sources: silent.join(", ") }));
+  const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
+  const said = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : ""];
+  byId("silent").hidden = said.every((text) => text === "");
+  setText(byId("silent"), said.filter((text) => text !== "").join(" · "));
 }
 
 // ---- the page
