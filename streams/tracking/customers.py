@@ -77,6 +77,7 @@ class CustomerTracker:
         self._touched: dict[str, set[str]] = {}
         self._changed: set[str] = set()
         self._floor_ms: int | None = None
+        self._through: int | None = None
         self._to_sweep: list[str] = []
 
     # --- taking in
@@ -86,6 +87,7 @@ class CustomerTracker:
         kind = fact["kind"]
         if kind == "progress":
             self.parts[fact["source_topic"], fact["source_partition"]] = (fact["progress_ms"], fact["received_through_ms"])
+            self._through = self.through_ms
         elif kind == "contact":
             self._take_contact(fact)
         else:
@@ -120,6 +122,12 @@ class CustomerTracker:
         """Take what the customer contributes out, until ``settle`` books it anew; return what is known under the key."""
         group = self._joined.get(key) or {key}
         root = min(group)
+        if self._is_over(group):
+            # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
+            if self._touched.pop(root, None):
+                self._book(group, 1)
+            self._drop(group)
+            group, root = {key}, key
         if root not in self._touched:
             self._touched[root] = group
             self._book(group, -1)
@@ -186,7 +194,7 @@ class CustomerTracker:
             self._book(group, 1)
         if through is not None:
             self._give_up(through)
-            self._forget(through)
+            self._forget()
 
     def _give_up(self, through: int) -> None:
         self.days.advance(self._rules.date(through) - self._kept_days)
@@ -197,16 +205,33 @@ class CustomerTracker:
             for cohort in [cohort for cohort in self.cohorts if cohort[2] < floor]:
                 del self.cohorts[cohort]
 
-    def _forget(self, through: int) -> None:
+    def _forget(self) -> None:
         """Look at some customers, each flush at others, and forget those who count nowhere any more."""
         if not self._to_sweep:
             self._to_sweep = list(self.customers)
-        before = through - (self._rules.retention_days + self._kept_days + 2) * DAY_MS
         for _ in range(min(_SWEPT, len(self._to_sweep))):
             key = self._to_sweep.pop()
-            if key not in self.customers or key in self._joined or self.customers.last_ms(key) >= before:
-                continue
-            if not any(active for _, active in self.customers[key].statuses_in_order()[-1:]):
+            group = self._joined.get(key) or {key}
+            if self._is_over(group):
+                self._drop(group)
+
+    def _is_over(self, group: Iterable[str]) -> bool:
+        """Say whether so little was heard of a customer for so long that the next fact is of somebody new."""
+        known = [key for key in group if key in self.customers]
+        if not known or self._through is None:
+            return False
+        before = self._through - (self._rules.retention_days + self._kept_days + 2) * DAY_MS
+        if any(self.customers.last_ms(key) >= before for key in known):
+            return False
+        return not any(active for key in known for _, active in self.customers[key].statuses_in_order()[-1:])
+
+    def _drop(self, group: Iterable[str]) -> None:
+        """Forget a customer with all keys; what it counted has ended before the floor."""
+        for key in group:
+            self._joined.pop(key, None)
+            if key in self.customers:
+                for name in self.customers[key].contacts:
+                    self._key_of.pop(name, None)
                 del self.customers[key]
                 self._changed.add(key)
 
@@ -232,7 +257,7 @@ class CustomerTracker:
             for _, other in customer.links.values():
                 self._join(key, other)
         self._touched = {}
-        through = self.through_ms
+        self._through = through = self.through_ms
         if through is not None:
             self._give_up(through)
         for key in self.customers:

@@ -126,6 +126,8 @@ class CustomerEventTracker:
         changed, self._changed = self._changed, set()
         for place in sorted(changed):
             yield place, list(self.forecasts[place].values())
+            if not self.forecasts[place]:
+                del self.forecasts[place]
 
     def restore_forecasts(self, place: tuple[str, str], forecasts: list[Any]) -> None:
         """Take kept forecasts back in; their cells are kept too."""

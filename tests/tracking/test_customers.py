@@ -60,10 +60,14 @@ class Told:
         self.tracker.apply({"kind": kind, **fields})
 
     def through(self, days: float) -> None:
+        """Say that all is known up to an instant, and flush."""
+        self.progress(days)
+        self.tracker.settle()
+
+    def progress(self, days: float) -> None:
         """Say that all is known up to an instant."""
         progress = {"progress_ms": at(days), "received_through_ms": at(days)}
         self._say("progress", source_topic="contacts", source_partition=0, **progress)
-        self.tracker.settle()
 
     def cohort(self, days: int, kpi: str = "repeat_contact_rate") -> tuple[Any, Any]:
         """Return the parts of a figure of the contacts of a date."""
@@ -259,3 +263,28 @@ class TestStaying:
 
         told.through(40)
         assert set(told.tracker.customers) == {"bo"}
+
+    def test_linked_keys_are_forgotten_together(self) -> None:
+        """While one of them is heard of all stay; then all go, and nothing of them is left."""
+        told = Told(retention_days=10, order_window_days=60)
+        told.contact("ann", 0, name="c")
+        told.link("ann", "anna", 1)
+        told.order("anna", 8)
+        told.through(29)  # 10 + 7 + 5 days after the first, not after the last
+        assert set(told.tracker.customers) == {"ann", "anna"}
+        told.through(31)
+        assert not set(told.tracker.customers)
+        assert not told.tracker._joined
+        assert not told.tracker._key_of
+
+    @pytest.mark.parametrize("swept", [True, False])
+    @pytest.mark.parametrize(("days", "known"), [(22, True), (22.1, False)])
+    def test_who_comes_back(self, days: float, known: bool, swept: bool) -> None:
+        """With an order of 22 days ago the next one is a repeat; beyond 10 + 7 + 5 days of somebody new, swept away by then or not."""
+        told = Told(retention_days=10, order_window_days=60)
+        told.order("ann", 0)
+        told.through(days) if swept else told.progress(days)
+        told.order("ann", days)
+        told.through(days)
+
+        assert told.day(int(days), "repeat_customer_rate") == (int(known), 1)
