@@ -224,7 +224,7 @@ class Replay:
                 continue
             for name, span in sorted({window for cell in state.cells for window in rollup.dated.windows(state, cell)}):
                 if name != "day" and span.start_ms <= (rollup.as_of or 0):  # what is forecast is told when its time comes
-                    sums = rollup.dated.sums(state.cells, span)
+                    sums = state.cells.sums(span)
                     figures = rollup.figures(state, sums, span.start_ms, trailing=False)
                     figures["kpis"].update(rollup.dated.forecasts(state, span, sums, over=rollup.is_over(span)))
                     found.append(

@@ -1,4 +1,4 @@
-"""Intervals and days: which ones a cell belongs to, the sums of their cells, and what they say beside their figures by offer."""
+"""Intervals and days: which ones a cell belongs to, and what they say beside their figures by offer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.windows.forecast_kpis import FORECASTS, NO_FORECASTS, forecast_kpis
 from streams.windows.judging import figures_of
-from streams.windows.slices import CELL_MS, GRAIN_MS, cell_ms_of
+from streams.windows.slices import CELL_MS, cell_ms_of
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Dated:
     def __init__(self, configuration: Configuration) -> None:
         self._minutes = configuration.counting.interval_minutes
         self.by_outcome = "outcome" in configuration.counting.attribution
-        self._cell_ms = self._step_ms = cell_ms_of(configuration)
+        self._cell_ms = cell_ms_of(configuration)
         #: before these, cells are longer than now, or not complete by outcome
         self._fine_from = self._outcome_from = _LONG_AGO_MS
 
@@ -39,11 +39,6 @@ class Dated:
             max((each.get(name) or _LONG_AGO_MS for each in told), default=_LONG_AGO_MS) for name in ("fine_from_ms", "outcome_from_ms")
         )
 
-    def met(self, start_ms: int) -> None:
-        """Take note of a cell that there is: of a finer configuration, all sums must step by its length."""
-        if start_ms % self._step_ms:
-            self._step_ms = GRAIN_MS
-
     def windows(self, state: ScopeState, cell_ms: int) -> Iterator[tuple[str, Span]]:
         """Yield the intervals and the day that hold a cell."""
         for minutes in self._minutes:
@@ -52,15 +47,6 @@ class Dated:
                 yield f"interval_{minutes}m", span
         yield "day", state.calendar.day(cell_ms)
 
-    def sums(self, cells: Mapping[int, Counts], span: Span) -> Counts:
-        """Return the sums of the cells in a span."""
-        total: Counts = {}
-        for start in range(span.start_ms, span.end_ms, self._step_ms):
-            counts = cells.get(start)
-            if counts:
-                add_counts(total, counts)
-        return total
-
     def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False) -> dict[str, Any]:
         """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions.
 
@@ -68,37 +54,38 @@ class Dated:
         """
         told: dict[str, Any] = {}
         if self.by_outcome and not state.about_people and span.start_ms >= self._outcome_from:
-            sums = self.sums(state.outcome_cells, span)
+            sums = state.outcome_cells.sums(span)
             told["by_outcome"] = _beside(state, sums, span, by_offer=False)
         touching = [each for each in state.exceptions if each.touches(*span)]
         if touching:
             told["exceptions"] = list(dict.fromkeys(each.name for each in touching))
         if touching and name == "day":
-            left = {
-                start: counts
-                for start, counts in state.cells.items()
+            left = [
+                state.cells[start]
+                for start in state.cells
                 if span.start_ms <= start < span.end_ms and not any(each.touches(start, start + self.length_of(start)) for each in touching)
-            }
-            sums = self.sums(left, span)
+            ]
+            undisturbed: Counts = {}
+            for counts in left:
+                add_counts(undisturbed, counts)
             left_ms = sum(
                 self._cell_ms
                 for start in range(span.start_ms, span.end_ms, self._cell_ms)
                 if not any(each.touches(start, start + self._cell_ms) for each in touching)
             )
-            told["without_exceptions"] = _beside(state, sums, span, by_offer=True, length_ms=left_ms)
-            told["without_exceptions"]["kpis"].update(self.forecasts(state, span, sums, over=over, cells=left))
+            told["without_exceptions"] = _beside(state, undisturbed, span, by_offer=True, length_ms=left_ms)
+            told["without_exceptions"]["kpis"].update(self.forecasts(state, span, undisturbed, over=over, cells=left))
         return told
 
     def forecasts(
-        self, state: ScopeState, span: Span, sums: Counts, *, over: bool, cells: Mapping[int, Counts] | None = None
+        self, state: ScopeState, span: Span, sums: Counts, *, over: bool, cells: Iterable[Counts] | None = None
     ) -> dict[str, Figure]:
         """Return the figures about forecasts of an interval or day, or of some of its cells; people have none."""
         if state.about_people:
             return {}
         if not any(sums.get(what) for what in FORECASTS):
             return NO_FORECASTS
-        known = state.cells if cells is None else cells
-        return forecast_kpis((known.get(start, {}) for start in range(span.start_ms, span.end_ms, self._step_ms)), self._cell_ms, over=over)
+        return forecast_kpis(state.cells.forecasts(span) if cells is None else cells, self._cell_ms, over=over)
 
     def length_of(self, cell_ms: int) -> int:
         """Return how long a cell is."""

@@ -22,7 +22,7 @@ from streams.windows.subject_kpis import figures_by_label, sessions_open, settle
 from streams.windows.sums import LABEL_MARK, Counts, add_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from streams.configuration import Configuration
 
@@ -123,14 +123,13 @@ class RollUp:
         difference = dict(counts)
         add_counts(difference, parts.exchange(start, origin, counts), -1)
         if state.fixed_per_hour and state.about_people:
-            before = state.trailing.panes if is_pane else state.cells
+            before: Mapping[int, Counts] = state.trailing.panes if is_pane else state.cells
             add_staffed(difference, before.get(start, {}), PANE_MS if is_pane else self.dated.length_of(start))
         if is_pane:
             state.trailing_changed |= state.trailing.change(start, difference)
         elif not self._given_up(start):
-            add_counts(cells.setdefault(start, {}), difference)
+            cells.add(start, difference)
             state.changed_cells.add(start)
-            self.dated.met(start)
 
     def _given_up(self, start_ms: int) -> bool:
         return self._keep_ms is not None and self.complete_through is not None and start_ms < self.complete_through - self._keep_ms
@@ -334,7 +333,7 @@ class RollUp:
                 yield from self._publish_span(state, name, span)
 
     def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        sums = self.dated.sums(state.cells, span)
+        sums = state.cells.sums(span)
         key, record = self._window_record(state, name, span, sums)
         if record["final"]:
             self._open.pop(key, None)
@@ -365,8 +364,7 @@ class RollUp:
         for state in self.scopes.values():
             state.settle(through)
             for cells in (state.cells, state.outcome_cells):
-                for cell in [cell for cell in cells if self._given_up(cell)]:
-                    del cells[cell]
+                cells.forget(through - self._keep_ms)
 
     def _sources(self) -> tuple[dict[str, int], list[str]]:
         """Return the last sign of life of every source, and those that are stale wherever they are known."""

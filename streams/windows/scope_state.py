@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
+from streams.windows.cells import Cells
 from streams.windows.pending import ages, becomes_due, replies_overdue
 from streams.windows.settled import CELL_SETTLES_MS, PANE_SETTLES_MS, SumsByStart
 from streams.windows.sums import Counts, TrailingSums, add_counts
@@ -52,9 +53,9 @@ class ScopeState:
         self.replies = False
         self.trailing = TrailingSums(lengths_ms)
         #: start of the cell → sums, by offer for contacts, by outcome for people
-        self.cells: dict[int, Counts] = {}
+        self.cells = Cells()
         #: for contacts by outcome too, if that is asked for
-        self.outcome_cells: dict[int, Counts] = {}
+        self.outcome_cells = Cells()
         #: what each source partition contributes, as last told
         self.outcome_parts: SumsByStart[int] = SumsByStart()
         self.pane_parts: SumsByStart[int] = SumsByStart()
@@ -85,6 +86,8 @@ class ScopeState:
         self.pane_parts.settle(through_ms - PANE_SETTLES_MS)
         for parts in (self.cell_parts, self.outcome_parts):
             parts.settle(through_ms - CELL_SETTLES_MS)
+        for cells in (self.cells, self.outcome_cells):
+            cells.settle(through_ms)
 
     def window_key(self, name: str) -> str:
         """Return the key of a window's record; an interval's and a day's goes on with the start."""

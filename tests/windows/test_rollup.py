@@ -275,7 +275,7 @@ class TestFinal:
 
         assert (there, still) == (True, True)
         assert gone[self.KEY] is None
-        assert told.rollup.scopes["queue:A", "voice"].cells == {}
+        assert len(told.rollup.scopes["queue:A", "voice"].cells) == 0
 
 
 class TestNow:

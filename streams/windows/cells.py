@@ -1,0 +1,112 @@
+"""The merged cells of one scope: those that have settled are packed, and what they come to in a day is added up once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from streams.windows.forecast_kpis import FORECASTS
+from streams.windows.settled import CELL_SETTLES_MS, pack, unpack
+from streams.windows.slices import GRAIN_MS
+from streams.windows.sums import Counts, add_counts
+
+if TYPE_CHECKING:
+    from streams.windows.calendar import Span
+
+__all__ = ["Cells"]
+
+#: For spans longer than this, which is to say days, the sum of what has settled of them is kept.
+_LONG_MS = 7_200_000
+
+
+class Cells(Mapping[int, Counts]):
+    """Start of the cell → sums; what is looked up is not to be changed."""
+
+    def __init__(self) -> None:
+        self._live: dict[int, Counts] = {}
+        self._settled: dict[int, bytes] = {}
+        #: span not yet over → the sums of its settled cells
+        self._of_settled: dict[Span, Counts] = {}
+        self._settled_to = 0
+
+    def __getitem__(self, start_ms: int) -> Counts:
+        found = self._live.get(start_ms)
+        return unpack(self._settled[start_ms]) if found is None else found
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._settled
+        yield from self._live
+
+    def __len__(self) -> int:
+        return len(self._settled) + len(self._live)
+
+    def __contains__(self, start_ms: object) -> bool:
+        return start_ms in self._live or start_ms in self._settled
+
+    def add(self, start_ms: int, difference: Counts) -> None:
+        """Add to a cell."""
+        counts = self._live.get(start_ms)
+        if counts is None:
+            packed = self._settled.pop(start_ms, None)
+            counts = self._live[start_ms] = {} if packed is None else unpack(packed)
+            if packed is not None:
+                self._move(start_ms, counts, -1)
+        add_counts(counts, difference)
+
+    def sums(self, span: Span) -> Counts:
+        """Return the sums of the cells that begin in a span."""
+        total: Counts = {}
+        if span.end_ms - span.start_ms <= _LONG_MS:
+            for start in range(span.start_ms, span.end_ms, GRAIN_MS):
+                if start in self:
+                    add_counts(total, self[start])
+            return total
+        if self._settled:
+            total.update(self._settled_in(span))
+        for start, counts in self._live.items():
+            if span.start_ms <= start < span.end_ms:
+                add_counts(total, counts)
+        return total
+
+    def _settled_in(self, span: Span) -> Counts:
+        sums = self._of_settled.get(span)
+        if sums is None:
+            sums = {}
+            for start, packed in self._settled.items():
+                if span.start_ms <= start < span.end_ms:
+                    add_counts(sums, unpack(packed))
+            if span.end_ms >= self._settled_to:
+                self._of_settled[span] = sums
+        return sums
+
+    def forecasts(self, span: Span) -> Iterator[Counts]:
+        """Yield the sums of the cells in a span of which something is forecast."""
+        for start, counts in self._live.items():
+            if span.start_ms <= start < span.end_ms and _is_forecast(counts):
+                yield counts
+
+    def settle(self, through_ms: int) -> None:
+        """Pack what is not expected to change any more; what is forecast is looked at cell by cell for a day, and is not packed."""
+        before = self._settled_to = through_ms - CELL_SETTLES_MS
+        for start in [start for start in self._live if start < before]:
+            if not _is_forecast(self._live[start]):
+                counts = self._live.pop(start)
+                self._settled[start] = pack(counts)
+                self._move(start, counts, 1)
+        for span in [span for span in self._of_settled if span.end_ms < before]:
+            del self._of_settled[span]
+
+    def _move(self, start_ms: int, counts: Counts, sign: int) -> None:
+        for span, sums in self._of_settled.items():
+            if span.start_ms <= start_ms < span.end_ms:
+                add_counts(sums, counts, sign)
+
+    def forget(self, before_ms: int) -> None:
+        """Give up what begins before an instant; no span that holds any of it is asked for again."""
+        for kept in (self._live, self._settled):
+            for start in [start for start in kept if start < before_ms]:
+                del kept[start]
+
+
+def _is_forecast(counts: Counts) -> bool:
+    return any(counts.get(what) for what in FORECASTS)

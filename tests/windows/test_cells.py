@@ -1,0 +1,104 @@
+"""Merged cells say the same whether they are packed or not, one by one and in the sum of a day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.windows.calendar import Span
+from streams.windows.cells import Cells
+from streams.windows.settled import CELL_SETTLES_MS
+from streams.windows.slices import GRAIN_MS
+from streams.windows.sums import Counts, add_counts
+from tests.windows.test_rollup import Told
+
+HOUR_MS = 3_600_000
+DAY = Span(0, 24 * HOUR_MS)
+
+starts = st.integers(0, 300).map(lambda number: number * GRAIN_MS)
+spans = st.tuples(starts, st.sampled_from([1, 3, 12, 100, 288])).map(lambda each: Span(each[0], each[0] + each[1] * GRAIN_MS))
+amounts = st.dictionaries(st.sampled_from(["offered", "forecasts", "forecasts_of_staff", "category=料金"]), st.integers(-3, 3))
+steps: st.SearchStrategy[list[tuple[str, Any, Counts]]] = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), starts, amounts),
+        st.tuples(st.just("settle"), starts, st.just({})),
+        st.tuples(st.just("forget"), starts, st.just({})),
+        st.tuples(st.just("look"), spans, st.just({})),
+    ),
+    max_size=40,
+)
+
+
+@given(steps)
+def test_as_a_plain_dictionary(steps: list[tuple[str, Any, Counts]]) -> None:
+    """Whatever is added, packed and given up in whatever order: cells, and sums of short and long spans, are those of a dictionary."""
+    cells, plain = Cells(), dict[int, Counts]()
+    floor = 0
+    for what, where, counts in steps:
+        if isinstance(where, Span):
+            span = Span(max(where.start_ms, floor), max(where.end_ms, floor))
+            total: Counts = {}
+            for start, each in plain.items():
+                if span.start_ms <= start < span.end_ms:
+                    add_counts(total, each)
+            assert cells.sums(span) == total
+        elif what == "add" and where >= floor:
+            cells.add(where, counts)
+            add_counts(plain.setdefault(where, {}), counts)
+        elif what == "settle":
+            cells.settle(where)
+        elif what == "forget":
+            cells.forget(where)
+            floor = max(floor, where)
+            plain = {start: each for start, each in plain.items() if start >= where}
+        assert dict(cells) == plain
+        told = [each for each in plain.values() if each.get("forecasts") or each.get("forecasts_of_staff")]
+        assert sorted(map(str, cells.forecasts(Span(0, 400 * GRAIN_MS)))) == sorted(map(str, told))
+
+
+def test_a_day_adds_up_what_settles_once() -> None:
+    """A cell that has settled is packed; the sum of its day has it all the same, also after a late event, and once the day is over."""
+    cells = Cells()
+    cells.add(0, {"offered": 2})
+    cells.add(HOUR_MS, {"offered": 3})
+    before = cells.sums(DAY)
+    cells.settle(HOUR_MS + CELL_SETTLES_MS)
+    packed = (list(cells._live), cells.sums(DAY))
+    cells.add(0, {"offered": 1, "late_events": 1})
+    late = cells.sums(DAY)
+    cells.settle(DAY.end_ms + CELL_SETTLES_MS + 1)
+
+    assert (before, packed) == ({"offered": 5}, ([HOUR_MS], {"offered": 5}))
+    assert late == cells.sums(DAY) == {"offered": 6, "late_events": 1}
+    # What is over is added up when somebody asks, and not kept.
+    assert (list(cells._live), cells._of_settled) == ([], {})
+
+
+def test_what_is_forecast_stays_at_hand() -> None:
+    """Forecasts are held against each cell of a day at every record of it."""
+    cells = Cells()
+    cells.add(0, {"forecasts": 1, "forecast_milli": 4_000})
+    cells.add(GRAIN_MS, {"offered": 1})
+    cells.settle(HOUR_MS)
+
+    assert list(cells._live) == [0]
+    assert list(cells.forecasts(DAY)) == [{"forecasts": 1, "forecast_milli": 4_000}]
+
+
+def test_a_day_of_the_roll_up() -> None:
+    """Four hours after 09:00 a call of the morning is handled: interval and day say so as if nothing had been packed."""
+    told = Told()
+    for hour in range(4):
+        told.slice("cohort", 3_600 * hour, {"offered": 2, "answered": 2, "handled": 2 - (hour == 0)})
+        told.as_of(3_600 * hour + 60)
+    told.as_of(4 * 3_600)
+    live = list(told.rollup.scopes["queue:A", "voice"].cells._live)
+    told.slice("cohort", 0, {"offered": 2, "answered": 2, "handled": 2})
+    told.as_of(4 * 3_600 + 60)
+
+    morning = told.rollup.scopes["queue:A", "voice"].calendar.day(1_781_514_000_000).start_ms
+    assert live == []  # the newest begins at 12:00, an hour ago
+    assert told.latest["window|interval_15m|voice|queue:A|1781514000000"]["counts"]["handled"] == 2
+    assert told.latest[f"window|day|voice|queue:A|{morning}"]["counts"] == {"answered": 8, "handled": 8, "offered": 8}
