@@ -93,10 +93,6 @@ class EngineTable(Table):
         """Replaces tables/table.py, Table.on_key_del, for the same reason."""
         self._refuse()
 
-    def on_clear(self) -> NoReturn:
-        """Replaces tables/table.py, Table.on_clear, for the same reason."""
-        self._refuse()
-
     def _refuse(self) -> NoReturn:
         raise TypeError(f"Rows of {self.name} are written by its stage and become durable with its flush.")
 

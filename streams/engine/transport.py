@@ -85,7 +85,8 @@ class _ReadOffsets(dict[Any, None]):
     """Replaces transport/consumer.py, Consumer._read_offset: remembers nothing.
 
     Faust drops what is below the last offset it has seen. A chunk that was on its way while the partition was
-    sought back would so have everything in between dropped.
+    sought back would so have everything in between dropped. And it would keep every gap that compaction and control
+    records make, until a commit.
     """
 
     def __getitem__(self, tp: object) -> None:
@@ -189,15 +190,6 @@ class _Consumer(driver.Consumer):
         assigned = self.assignment()
         epoch, offsets = self._ownership.read_again(assigned)
         await self._thread.seek_to(epoch, offsets)
-
-    def ack(self, message: Message) -> bool:
-        """Replaces transport/consumer.py, Consumer.ack: nothing is committed, so nothing is counted."""
-        message.acked = True
-        self._unacked_messages.discard(message)
-        return True
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Replaces transport/consumer.py, Consumer._add_gap: compaction and control records make gaps."""
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
         """Replaces transport/consumer.py, Consumer.commit: offsets move with the flush's transaction only."""

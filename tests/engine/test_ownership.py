@@ -275,15 +275,19 @@ class SlowWriter:
         """Hold everything back."""
         self.release = asyncio.Event()
         self.written: list[Any] = []
+        self._writing = False
 
     def prepare(self, changelog: object, rows: list[Any], outputs: object, source: object, next_offset: int) -> Any:
         """Remember what is to be written."""
         return rows, next_offset
 
     async def write(self, transaction: Any) -> None:
-        """Write when released."""
+        """Write when released; a producer has one transaction at a time."""
+        assert not self._writing
+        self._writing = True
         await self.release.wait()
         self.written.append(transaction)
+        self._writing = False
 
 
 def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> None:

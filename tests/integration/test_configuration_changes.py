@@ -140,11 +140,7 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     firing = (await services.ask("serve", "/api/v1/alerts?state=firing"))[1]["alerts"]
     assert {each["rule"] for each in firing} == {"any-contact"}
 
-    parsed = [
-        (parse_agent_event if each.destination == "agent-events" else parse_contact_event)(orjson.dumps(each.event)) for each in events
-    ]
-    final = final_ms(events[-1])
-    assert differences(latest, recount(parsed, load_configuration(file), final, final)) == []
+    equal_to_the_recount(latest, events, file)
 
     # The file is gone: refused, and still running; a worker that ends now ends in order.
     remove(file)
@@ -152,6 +148,15 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     await until(lambda: says(services, "worker", VALID, 0), 20)
     assert "cannot be read: No such file or directory" in services.log("worker")
     assert services.terminate("worker") == 0
+
+
+def equal_to_the_recount(latest: dict[str, dict[str, Any]], events: list[Any], file: Path) -> None:
+    """Hold every figure against the independent recount of all events."""
+    parsed = [
+        (parse_agent_event if each.destination == "agent-events" else parse_contact_event)(orjson.dumps(each.event)) for each in events
+    ]
+    final = final_ms(events[-1])
+    assert differences(latest, recount(parsed, load_configuration(file), final, final)) == []
 
 
 async def says(services: Services, name: str, gauge: str, value: float) -> bool:
