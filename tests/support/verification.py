@@ -69,7 +69,6 @@ def recounting(seed: int, events: int, configuration: Path) -> Iterator[Recounti
 
 def main(arguments: str) -> None:
     """Recount, read the latest records by key from standard input and print the differences; ``arguments`` is JSON."""
-    os.nice(10)  # the workers, which still catch up, come first
     seed, count, configuration = json.loads(arguments)
     gc.disable()  # millions of objects that all stay: collecting would take most of the time
     emissions = list(events_of(seed, count))
