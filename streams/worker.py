@@ -16,6 +16,7 @@ from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
 from streams.engine.health import Health
+from streams.engine.memory import give_back_regularly, hold_little
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.topics import TopicSpec, ensure_topics
 from streams.listening import Connections, HttpServer
@@ -158,6 +159,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
     """
     # Conversations live long and have no cycles: looking through all of them for garbage every few thousand events is for nothing.
     gc.set_threshold(100_000, 50, 100)
+    hold_little()
     asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
     app_id = f"{settings.prefix}.worker"
     engine = EngineSettings(
@@ -190,7 +192,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
             engine,
             flows(configuration, settings.prefix, app_id, counters),
             health=health,
-            background=[*([] if settings.port is None else [serve_metrics]), *([] if file is None else [watch_file])],
+            background=[give_back_regularly, *([] if settings.port is None else [serve_metrics]), *([] if file is None else [watch_file])],
         )
     except SystemExit as end:
         if not end.code:

@@ -1,0 +1,53 @@
+"""Memory that was freed goes back to the machine: a flush takes many megabytes for a moment, in other places than the flush before."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from streams.engine.health import Health
+
+__all__ = ["GIVE_BACK_SECONDS", "give_back", "give_back_regularly", "hold_little"]
+
+#: Between two times; it takes a few milliseconds.
+GIVE_BACK_SECONDS = 15.0
+
+#: Parameters of glibc's mallopt: the size from which a block is mapped by itself, and how many arenas there are.
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_LARGE_BYTES = 128 * 1024
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """Return the C library of the process, None if it is another one."""
+    try:
+        library = ctypes.CDLL(None)
+    except (OSError, TypeError):
+        return None
+    return library if hasattr(library, "malloc_trim") and hasattr(library, "mallopt") else None
+
+
+def hold_little() -> None:
+    """Have large blocks go back when they are freed, and all threads share what is free; before there are threads.
+
+    By itself glibc takes the largest block freed so far for one that is worth keeping, and gives each thread free memory of its own.
+    """
+    library = _glibc()
+    if library is not None:
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        library.mallopt(_M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Return every page that is free; where the C library is not glibc, do nothing."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+async def give_back_regularly(_health: Health) -> NoReturn:
+    """Give back what is free, again and again."""
+    while True:
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        give_back()

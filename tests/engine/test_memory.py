@@ -1,0 +1,60 @@
+"""What a process has freed goes back to the machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from streams.engine import memory
+from tests.support.require import require
+
+#: Frees 64,000 blocks of a kilobyte each in a thread of its own and 32 blocks of two megabytes, with a small block kept after every eighth.
+_SCRIPT = """
+import json, sys, threading
+from pathlib import Path
+from streams.engine import memory
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+if sys.argv[1] == "little":
+    memory.hold_little()
+kept, told = [], {"before": held()}
+
+def work():
+    small = []
+    for number in range(64_000):
+        small.append(bytearray(1000))
+        if number % 8_000 == 0:
+            kept.append(bytearray(1000))
+    large = [bytearray(2**21) for _ in range(32)]
+    for each in large:
+        each[::4096] = bytes(512)
+    told["most"] = held()
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+told["freed"] = held()
+if sys.argv[1] == "little":
+    memory.give_back()
+told["after"] = held()
+print(json.dumps(told))
+"""
+
+
+def _held(how: str) -> dict[str, float]:
+    found = subprocess.run([sys.executable, "-c", _SCRIPT, how], capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(found.stdout)
+    return told
+
+
+def test_freed_memory_is_given_back() -> None:
+    """Of 128 MiB that were taken and freed, less than a tenth stays with the process."""
+    require(sys.platform == "linux" and memory._glibc() is not None, "Freed memory is given back through glibc, on Linux.")
+    told = _held("little")
+    print(told, "without:", _held("as it is"))  # noqa: T201 - prints its figures
+
+    assert told["most"] - told["before"] > 120
+    assert told["after"] - told["before"] < 12.8
