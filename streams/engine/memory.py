@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GIVE_BACK_SECONDS", "give_back", "give_back_regularly", "hold_little"]
 
-#: Between two times; it takes a few milliseconds.
+#: Between two times. It takes some milliseconds, more the more there is, and so much longer than that must lie between them.
 GIVE_BACK_SECONDS = 15.0
+_REST = 1000
 
 #: Parameters of glibc's mallopt: the size from which a block is mapped by itself, and how many arenas there are.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
@@ -48,6 +50,9 @@ def give_back() -> None:
 
 async def give_back_regularly(_health: Health) -> NoReturn:
     """Give back what is free, again and again."""
+    took = 0.0
     while True:
-        await asyncio.sleep(GIVE_BACK_SECONDS)
+        await asyncio.sleep(max(GIVE_BACK_SECONDS, _REST * took))
+        began = time.monotonic()
         give_back()
+        took = time.monotonic() - began
