@@ -322,12 +322,12 @@ def _groups(keys: Iterable[str], links: Iterable[tuple[str, str]]) -> list[set[s
 def _holding(forecasts: list[ForecastSet], seconds: range) -> Iterator[tuple[ForecastSet, int]]:
     """Yield the forecasts that hold, each with for how many ms: the last told of those that cover a second."""
     lengths: dict[str, int] = {}
+    starts = [(to_ms(each.interval_start), each) for each in forecasts]
+    spans = [(start, start + 1000 * each.interval_seconds, each.event_id) for start, each in starts]
     for at in seconds:
-        covering = [
-            each for each in forecasts if to_ms(each.interval_start) <= at < to_ms(each.interval_start) + 1000 * each.interval_seconds
-        ]
+        covering = [event_id for start, end, event_id in spans if start <= at < end]
         if covering:
-            lengths[covering[-1].event_id] = lengths.get(covering[-1].event_id, 0) + 1000
+            lengths[covering[-1]] = lengths.get(covering[-1], 0) + 1000
     for each in forecasts:
         if each.event_id in lengths:
             yield each, lengths[each.event_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -95,8 +96,11 @@ def _place(work: _Work) -> list[str]:
             starts |= {part.interval_start(scope, cell, minutes) for cell in _cells(part)}
         expected_windows |= {(name, start): f"window|{name}|{path}|{start}" for start in starts}
     further = {window: key for window, key in served.items() if window[0] in windows}
+    around = _Around(part)
     for (name, start), key in {**expected_windows, **further}.items():
-        found += _window(key, latest.get(key), part, (scope, channel), name, start)
+        # The oracle's day is the one that holds as-of.
+        of = replace(part, as_of_ms=start) if name == "day" and start is not None else part
+        found += _window(key, latest.get(key), around(of, *of.bounds(scope, channel, name, start)), (scope, channel), name, start)
     if not _is_individual(scope, channel):  # of whom nothing is served now
         found += _now(f"now|{path}", latest, part, scope, channel)
     return found
@@ -171,14 +175,24 @@ def _parts(told: Recount, places: Iterable[Place]) -> Iterator[tuple[Place, Reco
             )
 
 
-def _around(told: Recount, low: int, high: int) -> Recount:
-    """Return the recount of what has to do with [low, high) alone, which the oracle need not look for in everything each time."""
-    return replace(
-        told,
-        contributions=[each for each in told.contributions if low <= each.offer_ms < high or low <= each.outcome_ms < high],
-        stretches=[each for each in told.stretches if each.start_ms < high and (each.end_ms is None or low < each.end_ms)],
-        spans=[each for each in told.spans if each.start_ms < high and low < each.end_ms],
-    )
+class _Around:
+    """Cuts out of the recount of a place what has to do with a span of time: the oracle need not look for it in everything each time."""
+
+    def __init__(self, told: Recount) -> None:
+        self._by_offer = sorted(told.contributions, key=lambda each: each.offer_ms)
+        self._by_outcome = sorted(told.contributions, key=lambda each: each.outcome_ms)
+        self._offers = [each.offer_ms for each in self._by_offer]
+        self._outcomes = [each.outcome_ms for each in self._by_outcome]
+
+    def __call__(self, told: Recount, low: int, high: int) -> Recount:
+        offered = self._by_offer[bisect_left(self._offers, low) : bisect_left(self._offers, high)]
+        happened = self._by_outcome[bisect_left(self._outcomes, low) : bisect_left(self._outcomes, high)]
+        return replace(
+            told,
+            contributions=offered + [each for each in happened if not low <= each.offer_ms < high],
+            stretches=[each for each in told.stretches if each.start_ms < high and (each.end_ms is None or low < each.end_ms)],
+            spans=[each for each in told.spans if each.start_ms < high and low < each.end_ms],
+        )
 
 
 def _is_individual(scope: str, channel: str | None) -> bool:
@@ -200,9 +214,6 @@ def _cells(told: Recount) -> set[int]:
 
 
 def _window(key: str, record: dict[str, Any] | None, told: Recount, place: Place, name: str, start: int | None) -> list[str]:
-    if name == "day" and start is not None:
-        told = replace(told, as_of_ms=start)  # the oracle's day is the one that holds as-of
-    told = _around(told, *told.bounds(*place, name, start))
     expected = told.window(*place, name, start)
     if record is None:
         if any(figure["numerator"] for figure in expected.values()):
