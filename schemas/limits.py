@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
-__all__ = ["MAX_AHEAD_MS", "MAX_RECORD_BYTES", "MIN_TIME_MS", "TimeReason", "check_times"]
+from schemas.rejection import Rejected
+
+__all__ = ["MAX_AHEAD_MS", "MAX_RECORD_BYTES", "MIN_TIME_MS", "TIME_DETAILS", "TimeReason", "check_forecast", "check_times"]
 
 #: The largest record value read, in bytes; the broker's own limit is higher, so that a refusal has a reason and not an error.
 MAX_RECORD_BYTES = 256 * 1024
@@ -16,6 +18,15 @@ MIN_TIME_MS = 946_684_800_000
 MAX_AHEAD_MS = 5 * 60 * 1000
 
 TimeReason = Literal["time_too_old", "time_in_future"]
+
+TIME_DETAILS: Final[dict[TimeReason, str]] = {
+    "time_too_old": "occurred_at is before the year 2000",
+    "time_in_future": "occurred_at is more than 5 minutes after received_at, or received_at that much after the record was published",
+}
+"""What each means, for who looks at a dead letter."""
+
+#: A forecast is about an interval, not about a year, and not about a time nobody plans for.
+_LONGEST_FORECAST_SECONDS, _FARTHEST_FORECAST_MS = 31 * 86_400, 400 * 86_400_000
 
 
 class _Timed(Protocol):
@@ -36,3 +47,13 @@ def check_times(event: _Timed, published_at_ms: int) -> TimeReason | None:
     if event.occurred_ms - received_ms > MAX_AHEAD_MS or received_ms - published_at_ms > MAX_AHEAD_MS:
         return "time_in_future"
     return None
+
+
+def check_forecast(event: Any) -> None:
+    """Raise Rejected if a decoded customer event is a forecast of an interval that nobody plans."""
+    if event.type != "forecast.set":
+        return
+    if not 0 < event.interval_seconds <= _LONGEST_FORECAST_SECONDS:
+        raise Rejected("invalid_value", f"interval_seconds: more than 0 and at most {_LONGEST_FORECAST_SECONDS}")
+    if event.interval_start_ms > event.occurred_ms + _FARTHEST_FORECAST_MS:
+        raise Rejected("invalid_value", "interval_start: at most 400 days after occurred_at")

@@ -46,9 +46,9 @@ def add_kafka_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="topic prefix (default: %(default)s)")
 
 
-def add_log_option(parser: argparse.ArgumentParser) -> None:
-    """Declare how much is logged."""
-    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+def add_log_option(parser: argparse.ArgumentParser, default: str = "INFO") -> None:
+    """Declare how much is logged; commands that answer and end say their answer alone."""
+    parser.add_argument("--log-level", default=default, choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaProducer
 
 from schemas.dead_letters import REPLAYED, REPLAYED_FROM, headers_without_ours
-from streams.commands.dead_letter_text import came_from, printable, summary
+from streams.commands.dead_letter_text import brief, came_from, printable, short, summary
 from streams.connectors.letters import Judge, ranges
 from streams.engine.flush import TransactionWriter
 from streams.engine.stage import Output
@@ -127,7 +127,7 @@ def _output(letter: Letter, value: bytes | None) -> Output:
 
 
 async def consider(
-    reader: LetterReader, wanted: Wanted, judge: Judge, *, everything: bool, say: Callable[[str], None] | None = None
+    reader: LetterReader, wanted: Wanted, judge: Judge, *, everything: bool, prefix: str = "", say: Callable[[str], None] | None = None
 ) -> Outcome:
     """Return what would become of the letters, a line about each if asked to; nothing is written."""
     outcome = Outcome()
@@ -138,7 +138,8 @@ async def consider(
                 verdict = None if letter.offset in marks else judge.judge(letter, _now_ms())
                 _count(outcome, letter, verdict, everything=everything)
                 if say is not None:
-                    say(f"{letter.place} → {printable(came_from(letter).rpartition('/')[0])}: {_word(verdict, everything=everything)}")
+                    target = printable(came_from(letter).rpartition("/")[0])
+                    say(f"{short(letter.place, prefix)} → {short(target, prefix)}: {_word(verdict, everything=everything)}")
     return outcome
 
 
@@ -210,7 +211,7 @@ def _word(verdict: Verdict | None, *, everything: bool) -> str:
     if verdict is None:
         return "sent back before"
     if verdict.outcome == "rejected":
-        return f"still rejected: {printable(verdict.why)}" + (", sent all the same" if everything else "")
+        return f"still rejected: {brief(verdict.why)}" + (", sent all the same" if everything else "")
     return "accepted" if verdict.outcome == "accepted" else f"cannot be sent back: {printable(verdict.why)}"
 
 

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from streams.connectors.letters import Letter
 
-__all__ = ["came_from", "facts", "pages", "printable", "row", "summary"]
+__all__ = ["brief", "came_from", "facts", "pages", "printable", "row", "short", "summary"]
 
 _KEY_CHARACTERS: Final = 40
+#: A detail may list all that is permitted; ``show`` and ``--json`` have all of it.
+_DETAIL_CHARACTERS: Final = 120
 _HEX_WIDTH: Final = 16
 #: What is shown of a value; ``--raw`` gives all.
 _SHOWN_BYTES: Final = 64 * 1024
@@ -29,6 +31,17 @@ def printable(text: str | bytes) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", errors="backslashreplace").decode()
+
+
+def brief(text: str) -> str:
+    """Return what fits a line of a reason's detail."""
+    text = printable(text)
+    return text if len(text) <= _DETAIL_CHARACTERS else f"{text[: _DETAIL_CHARACTERS - 1]}…"
+
+
+def short(name: str, prefix: str) -> str:
+    """Return a place without the prefix of its topic, as ``show`` takes it."""
+    return name.removeprefix(f"{prefix}.") if prefix else name
 
 
 def came_from(letter: Letter) -> str:
@@ -58,17 +71,14 @@ def facts(letter: Letter) -> dict[str, Any]:
 
 def row(letter: Letter, prefix: str) -> str:
     """Return the line of a letter in a table."""
-
-    def short(name: str) -> str:
-        return name.removeprefix(f"{prefix}.") if prefix else name
-
     key = "-" if letter.key is None else printable(letter.key)
     if len(key) > _KEY_CHARACTERS:
         key = key[: _KEY_CHARACTERS - 1] + "…"
     size = "no value" if letter.value is None else f"{len(letter.value)} B"
+    origin = short(printable(came_from(letter)), prefix)
     return (
-        f"{short(letter.place)}  {format_ms(letter.at_ms)}  {printable(letter.reason):<14}  {short(printable(came_from(letter)))}"
-        f"  key {key}  {size}  {printable(letter.detail)}"
+        f"{short(letter.place, prefix)}  {format_ms(letter.at_ms)}  {printable(letter.reason):<14}  {origin}"
+        f"  key {key}  {size}  {brief(letter.detail)}"
     )
 
 

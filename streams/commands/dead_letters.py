@@ -57,7 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     for action in (listing, show, replay):
         add_kafka_options(action)
-        add_log_option(action)
+        add_log_option(action, default="WARNING")
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -107,13 +107,14 @@ def _reader(args: argparse.Namespace, topics: dict[str, int]) -> LetterReader:
 
 
 async def _list(args: argparse.Namespace) -> int:
-    wanted, reasons = _wanted(args), Counter[str]()
+    wanted, reasons, others = _wanted(args), Counter[str](), Counter[str]()
     limit = args.limit if args.limit is not None else None if args.json else _TABLE_ROWS
     newest: deque[str] = deque(maxlen=limit)
     async with _reader(args, dead_letter_topics(args.prefix, args.source_topic)) as reader:
         for place in reader.places:
             async for letter in reader.letters(place, wanted.since_ms):
                 if not wanted.takes(letter):
+                    others[letter.reason] += 1
                     continue
                 reasons[letter.reason] += 1
                 line = orjson.dumps(facts(letter)).decode() if args.json else row(letter, args.prefix)
@@ -125,6 +126,8 @@ async def _list(args: argparse.Namespace) -> int:
     total = reasons.total()
     shown = f", the last {limit:,} above" if limit is not None and total > limit else ""
     (sys.stderr if args.json else sys.stdout).write(f"{total:,} dead letters{shown}: {summary(reasons)}\n")
+    if not reasons and others:
+        sys.stderr.write(f"none of those asked for; there are others: {summary(others)}\n")
     return 0
 
 
@@ -156,7 +159,11 @@ async def _consider(args: argparse.Namespace, found: list[Outcome]) -> int:
         sys.stdout.write(f"{line}\n")
 
     async with _reader(args, dead_letter_topics(args.prefix, args.source_topic)) as reader:
-        found.append(await consider(reader, _wanted(args), Judge(args.prefix), everything=args.all, say=say if args.dry_run else None))
+        found.append(
+            await consider(
+                reader, _wanted(args), Judge(args.prefix), everything=args.all, prefix=args.prefix, say=say if args.dry_run else None
+            )
+        )
     sys.stdout.write(f"{found[0].seen:,} dead letters: {found[0].told('would be sent back')}\n")
     return 0
 

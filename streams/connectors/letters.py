@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.dead_letters import CONTENT_ENCODING, DETAIL, REASON, REPLAYED, Origin, origin_of
-from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
-from schemas.limits import check_times
+from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, decode_customer_event
+from schemas.limits import TIME_DETAILS, check_forecast, check_times
 from schemas.topics import TOPICS, topic
 
 if TYPE_CHECKING:
@@ -158,16 +158,23 @@ class Verdict(NamedTuple):
     value: bytes | None = None
 
 
+def _decode_customer_event(value: bytes | None) -> Any:
+    event = decode_customer_event(value)
+    check_forecast(event)
+    return event
+
+
 class Judge:
     """Decides as the track stages do."""
 
     def __init__(self, prefix: str) -> None:
         """Know the topics whose names begin with the prefix."""
-        contacts, agents = topic("contact-events.v1"), topic("agent-events.v1")
-        self._known: dict[str, tuple[int, Callable[[bytes | None], Any]]] = {
-            contacts.full_name(prefix): (contacts.partitions, decode_contact_event),
-            agents.full_name(prefix): (agents.partitions, decode_agent_event),
+        decoders: dict[str, Callable[[bytes | None], Any]] = {
+            "contact-events.v1": decode_contact_event,
+            "agent-events.v1": decode_agent_event,
+            "customer-events.v1": _decode_customer_event,
         }
+        self._known = {topic(name).full_name(prefix): (topic(name).partitions, decode) for name, decode in decoders.items()}
 
     def judge(self, letter: Letter, now_ms: int) -> Verdict:
         """Return what would become of a letter that is sent back at an instant."""
@@ -185,7 +192,9 @@ class Judge:
         except Rejected as rejected:
             return Verdict("rejected", str(rejected), value)
         wrong = check_times(event, now_ms)
-        return Verdict("accepted", "", value) if wrong is None else Verdict("rejected", wrong, value)
+        if wrong is not None:
+            return Verdict("rejected", f"{wrong}: {TIME_DETAILS[wrong]}", value)
+        return Verdict("accepted", "", value)
 
 
 # ---- What was sent back already ----------------------------------------------------------------------------------------------------

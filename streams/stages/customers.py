@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from msgspec.json import encode
 
-from schemas.decoding import Rejected, decode_customer_event
+from schemas.decoding import decode_customer_event
+from schemas.limits import check_forecast
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
 from streams.stages.panes import pane_partition
@@ -27,19 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerEventStage", "CustomerStage", "CustomerTopics"]
 
-#: A forecast is about an interval, not about a year, and not about a time nobody plans for.
-_LONGEST_SECONDS, _FARTHEST_MS = 31 * 86_400, 400 * DAY_MS
 _MONTHS_KEPT_MS = 62 * DAY_MS
 _META = b"m"
 
 
 def _decode(value: bytes | None) -> Any:
     event = decode_customer_event(value)
-    if event.type == "forecast.set":
-        if not 0 < event.interval_seconds <= _LONGEST_SECONDS:
-            raise Rejected("invalid_value", f"interval_seconds: more than 0 and at most {_LONGEST_SECONDS}")
-        if event.interval_start_ms > event.occurred_ms + _FARTHEST_MS:
-            raise Rejected("invalid_value", "interval_start: at most 400 days after occurred_at")
+    check_forecast(event)
     return event
 
 

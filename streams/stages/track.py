@@ -9,7 +9,7 @@ import orjson
 from msgspec.json import encode
 
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
-from schemas.limits import check_times
+from schemas.limits import TIME_DETAILS, check_times
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
@@ -103,7 +103,7 @@ class TrackStage:
                 continue
             wrong = check_times(event, record.timestamp)
             if wrong is not None:
-                self._reject(index, record, wrong, "occurred_at or received_at is outside what can be true; see schemas.limits")
+                self._reject(index, record, wrong, TIME_DETAILS[wrong])
             elif event.type == "source.heartbeat":
                 progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended)
             elif event.type == "source.snapshot":

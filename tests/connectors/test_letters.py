@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.dead_letters import Origin, dead_letter_headers, headers_without_ours
 from schemas.times import parse_time_ms
+from schemas.topics import TOPICS
 from streams.commands.dead_letter_text import facts, pages, printable, row
 from streams.connectors.letters import Judge, Letter, Marks, NotWholeError, Wanted, dead_letter_topics, ranges
 
@@ -42,6 +43,9 @@ def letter(value: bytes | None, topic: str = "p.contact-events.v1", partition: i
     return Letter("p.contact-events-dead-letters.v1", 0, 7, NOW_MS, b"c1", value, tuple((n, c or b"") for n, c in [*headers, *added]))
 
 
+FAR_FORECAST = event(type="forecast.set", interval_start="2028-01-01T00:00:00Z", interval_seconds=1800, volume=5)
+
+
 class TestJudge:
     """What would become of a letter now."""
 
@@ -54,6 +58,9 @@ class TestJudge:
             (letter(event(received_at="2026-06-15T09:05:00.001Z")), "rejected", "time_in_future"),
             (letter(event(received_at="2026-06-15T09:05:00Z")), "accepted", ""),
             (letter(event(), topic="p.agent-events.v1"), "rejected", "unknown_type"),
+            (letter(event(type="order.placed", customer_key="v1:ann"), topic="p.customer-events.v1"), "accepted", ""),
+            (letter(event(), topic="p.customer-events.v1"), "rejected", "unknown_type"),
+            (letter(FAR_FORECAST, topic="p.customer-events.v1"), "rejected", "interval_start: at most 400 days"),
             (letter(event(), topic="other.contact-events.v1"), "impossible", "none of ours"),
             (letter(event(), partition=8), "impossible", "none of ours"),
             (letter(gzip.compress(event()), dead_letter_content_encoding=b"gzip"), "accepted", ""),
@@ -61,7 +68,7 @@ class TestJudge:
             (letter(event()[:20], dead_letter_content_encoding=b"cut"), "impossible", "first 20 bytes"),
             (Letter("t", 0, 1, NOW_MS, b"pbx", b"a line", (("dead-letter-origin", b"queue_log:9"),)), "impossible", "never was a record"),
         ],
-        ids=range(12),
+        ids=range(15),
     )
     def test_each(self, found: Letter, outcome: str, why: str) -> None:
         """As the track stage decides, by the clock of now; what cannot go back is told from what would be rejected."""
@@ -69,6 +76,15 @@ class TestJudge:
 
         assert verdict.outcome == outcome
         assert why in verdict.why
+
+    def test_no_source_is_left_out(self) -> None:
+        """What comes from any topic with dead letters can go back there."""
+        sources = [entry for entry in TOPICS if entry.dead_letters]
+
+        assert len(sources) == 3
+        for entry in sources:
+            found = letter(b"?", topic=entry.full_name("p"), partition=entry.partitions - 1)
+            assert Judge("p").judge(found, NOW_MS).outcome == "rejected"
 
     def test_a_packed_value_is_unpacked(self) -> None:
         """What is sent back are the original bytes; a bomb is not unpacked beyond a bound."""
@@ -122,6 +138,14 @@ class TestShown:
         assert printable(b"a\x1b[31m\xff\n") == r"a\x1b[31m\xff\n"
         assert printable("x\u202ey\u200bz") == r"x\u202ey\u200bz"
         assert printable("注文 ok") == "注文 ok"
+
+    def test_a_line_is_no_longer_than_it_helps(self) -> None:
+        """Of a list of all that is permitted the begin is shown; names are those that `show` takes."""
+        line = row(letter(b"?", dead_letter_detail=b"type: one of " + b"contact.queued, " * 40), "p")
+
+        assert line.startswith("contact-events-dead-letters.v1/0/7  ")
+        assert line.endswith("…")
+        assert len(line) < 300
 
     def test_a_list_has_no_values(self) -> None:
         """A line names place, reason, origin, key and size; what was sent stands only in what shows one."""
