@@ -98,8 +98,8 @@ def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | 
         broker_max_poll_records=settings.max_poll_records,
         consumer_group_instance_id=settings.group_instance_id,
         producer_request_timeout=40.0,
-        # Chunks, not events: what waits here is in memory.
-        stream_buffer_maxsize=16,
+        # Chunks, not events: what waits here is in memory. As many as one fetch may bring.
+        stream_buffer_maxsize=8,
         # A rebalance waits for the chunk under way anyway, it cannot be interrupted; the others are cleared.
         stream_wait_empty=False,
         stream_recovery_delay=0.0,

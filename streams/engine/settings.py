@@ -29,8 +29,8 @@ class EngineSettings:
     rebalance_timeout_seconds: float = 30.0
     #: Static membership: a name that outlives the process, so that a restart moves no partition.
     group_instance_id: str | None = None
-    #: The most records one fetch hands over; bounds how long a chunk keeps the loop from flushing.
-    max_poll_records: int = 16000
+    #: The most records one fetch hands over; bounds how long a chunk keeps the loop from flushing, and with it what waits in memory.
+    max_poll_records: int = 4000
     #: Shown in the brokers' logs and quotas.
     client_id: str = "contact-streams"
     #: The most bytes of one produced batch; below the topics' ``max.message.bytes``.
