@@ -57,8 +57,11 @@ class Figures:
 
     @property
     def recovering(self) -> dict[str, int]:
-        """The scopes whose figures stand still while others go on, with the instant they are as of: no worker has restored them yet."""
-        return self.store.standing_still(int(STALE_AFTER_SECONDS * 1000))
+        """The scopes whose figures stand still while others are current, with the instant they are as of: no worker has restored them yet.
+
+        None where everything is stale: that says more.
+        """
+        return {} if self.stale else self.store.standing_still(int(STALE_AFTER_SECONDS * 1000))
 
     def header(self) -> dict[str, Any]:
         """Return what holds for all figures: as of when, how old, how complete, from which sources."""

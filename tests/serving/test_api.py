@@ -84,6 +84,11 @@ def test_a_partition_that_nobody_has_restored_is_named() -> None:
             assert (told["stale"], told["recovering"]) == (False, {"queue:claims": "2026-04-01T08:59:35.000Z"})
             assert "contact_center_figures_recovering 1.0" in await (await client.get("/metrics")).text()
 
+            stand.connected = False
+            cut = await (await client.get("/api/v1/figures")).json()
+            assert (cut["stale"], cut["recovering"]) == (True, {})
+            stand.connected = True
+
             key, value = progress(1, revision=2)
             assert stand.store.feed(key, value, 1)
             assert (await (await client.get("/api/v1/queues/claims")).json())["recovering"] == {}
