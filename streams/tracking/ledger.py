@@ -77,13 +77,19 @@ class Ledger:
             counts = self.by_outcome[key] = {}
         counts[field] = counts.get(field, 0) + 1
 
-    def book_time(self, target: int, start_ms: int, end_ms: int, rates: Rates, sign: int) -> None:
-        """Spread the time from start to end over the panes it falls in, by outcome, each millisecond at these rates."""
+    def book_time(self, target: int, start_ms: int, end_ms: int, rates: Rates, times: int) -> None:
+        """Spread the time from start to end over the panes it falls in, by outcome, each millisecond at these rates.
+
+        ``times``: of how many people it is the time; −1 takes one's back.
+        """
+        by_outcome = self.by_outcome
         while start_ms < end_ms:
             pane = start_ms - start_ms % PANE_MS
-            until = min(end_ms, pane + PANE_MS)
-            counts = self.by_outcome.setdefault((target, pane), {})
-            length = sign * (until - start_ms)
+            until = pane + PANE_MS if pane + PANE_MS < end_ms else end_ms
+            counts = by_outcome.get((target, pane))
+            if counts is None:
+                counts = by_outcome[target, pane] = {}
+            length = times * (until - start_ms)
             for field, rate in rates:
                 counts[field] = counts.get(field, 0) + rate * length
             start_ms = until

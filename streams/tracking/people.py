@@ -17,6 +17,7 @@ from streams.tracking.slices import Slices
 from streams.tracking.slots import said_of
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.standing import GONE, Standing, Stands, StateMap
+from streams.tracking.unchanged import Unchanged
 from streams.windows.slices import PANE_MS, pane_of
 
 if TYPE_CHECKING:
@@ -219,19 +220,18 @@ class PeopleTracker:
         self.booked_to = end_ms
         forget_ms = self._forget_before(end_ms)
         silent_before = end_ms - self._soonest_ms
-        timeout_ms, book_time = self._timeout_ms, self._ledger.book_time
+        timeout_ms, unchanged = self._timeout_ms, Unchanged(end_ms if booked is None else booked, end_ms)
         gone: list[str] = []
         for name, person in self.people.items():
             facts, seen = person.facts, person.last_seen
-            if booked is None or seen is None or seen > booked or person.plans is not None:
+            if booked is None or seen is None or seen > booked:
                 start = booked if booked is not None else person.first_ms
                 self._book(person, end_ms if start is None else start, end_ms, 1)
-            else:
-                # Nothing new of most people in most panes: all of it goes to where they stand.
-                stand, until = person.stands[-1] if facts else person.base, seen + timeout_ms
-                if until > booked:
-                    for target, rates in stand.bookings:
-                        book_time(target, booked, min(until, end_ms), rates, 1)
+            elif seen + timeout_ms >= end_ms:
+                # Of most people in most panes.
+                unchanged.add(person.stands[-1] if facts else person.base, person.plans)
+            elif seen + timeout_ms > booked or person.plans is not None:
+                self._book(person, booked, end_ms, 1)
             if facts and facts[0][0] < forget_ms:
                 person.fold(forget_ms)
                 self._changed.add(name)
@@ -248,6 +248,7 @@ class PeopleTracker:
         for name in gone:
             del self.people[name]
             self._changed.add(name)
+        unchanged.book(self._ledger)
 
     def changed_people(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yield what is kept of the people changed since the last call, None for those given up."""
