@@ -14,7 +14,7 @@ __all__ = ["AgentFigures"]
 class AgentFigures(BaseModel):
     """The KPIs of one person in one interval or day."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     kind: Literal["window"] = "window"
     scope_kind: Literal["agent"] = "agent"

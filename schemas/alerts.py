@@ -16,7 +16,7 @@ ClearedBecause = Literal["recovered", "too_few_contacts", "closed", "rule_remove
 class AlertRecord(BaseModel):
     """Where one alert stands; ``docs/counting.md`` section 10 says when it fires and clears."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     kind: Literal["alert"] = "alert"
     alert_id: str = Field(description="names one breach, the same when fired and when cleared: to recognize what was received twice")

@@ -122,6 +122,8 @@ class Event(BaseModel):
         allow_inf_nan=False,
         serialize_by_alias=True,
         use_attribute_docstrings=True,
+        # On first use: a worker reads nearly all records without the models, and starts sooner.
+        defer_build=True,
     )
 
     type: str

@@ -10,7 +10,7 @@ __all__ = ["CustomerFact"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class _Told(_Model):

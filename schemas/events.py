@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_core import from_json
 
 from schemas.agent import AgentHeartbeat, AgentSkillsChanged, AgentStateChanged, SchedulePlanned
@@ -118,9 +118,10 @@ CustomerEvent = Annotated[
 ]
 """What a record of customer-events holds: orders, customers, and forecasts (keyed by queue)."""
 
-_CONTACT: TypeAdapter[ContactEvent] = TypeAdapter(ContactEvent)
-_AGENT: TypeAdapter[AgentEvent] = TypeAdapter(AgentEvent)
-_CUSTOMER: TypeAdapter[CustomerEvent] = TypeAdapter(CustomerEvent)
+_ON_FIRST_USE = ConfigDict(defer_build=True)
+_CONTACT: TypeAdapter[ContactEvent] = TypeAdapter(ContactEvent, config=_ON_FIRST_USE)
+_AGENT: TypeAdapter[AgentEvent] = TypeAdapter(AgentEvent, config=_ON_FIRST_USE)
+_CUSTOMER: TypeAdapter[CustomerEvent] = TypeAdapter(CustomerEvent, config=_ON_FIRST_USE)
 
 
 def _kinds(union: object) -> tuple[type[Event], ...]:

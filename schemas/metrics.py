@@ -21,7 +21,7 @@ ScopeKind = Literal["queue", "department", "business", "site", "team", "total"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class FigureValue(_Model):

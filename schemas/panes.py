@@ -10,7 +10,7 @@ __all__ = ["NowRecord", "PaneRecord", "ProgressRecord", "SliceRecord"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
     source_topic: str
     source_partition: int = Field(ge=0)
 

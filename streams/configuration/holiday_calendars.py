@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Final
 
-import holidays
 from pydantic import AfterValidator, Field
 
 from streams.configuration.base import PERMITTED, nearest, refuse
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["HolidayCalendar", "holiday_dates"]
 
@@ -18,8 +21,13 @@ _LONG_CODE: Final = 3
 PERMITTED[_FORMAT] = "a country such as JP, or a part of one such as DE-BE, by its codes of ISO 3166"
 
 
+def _holidays() -> ModuleType:
+    """Return the package, which takes long to import and is of use to those only who name a calendar."""
+    return import_module("holidays")
+
+
 def _known(name: str) -> str:
-    countries = holidays.list_supported_countries(include_aliases=False)
+    countries = _holidays().list_supported_countries(include_aliases=False)
     country, dash, part = name.partition("-")
     if country not in countries:
         close = nearest(country.upper()[:2], countries) if len(country) <= _LONG_CODE else ""  # JPN, jp
@@ -40,5 +48,5 @@ HolidayCalendar = Annotated[str, AfterValidator(_known), Field(json_schema_extra
 def holiday_dates(calendar: str, year: int) -> frozenset[int]:
     """Return the public holidays of a year as ordinals of their dates."""
     country, _, part = calendar.partition("-")
-    found = holidays.country_holidays(country, subdiv=part or None, years=year, expand=False)
+    found = _holidays().country_holidays(country, subdiv=part or None, years=year, expand=False)
     return frozenset(day.toordinal() for day in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from streams.engine.settings import EngineSettings, Flow
 
 __all__ = ["Background", "EngineApp", "build_app", "run_worker"]
+
+#: By the answer to a heartbeat a worker is told that another one joins, which waits for it with its start.
+_HEARTBEAT_SECONDS = 0.5
 
 #: Runs in the worker's loop from its start to its end, a metrics server for instance.
 Background = Callable[[Health], Awaitable[None]]
@@ -81,6 +85,14 @@ class EngineApp(faust.App):
         return Transport(self.conf.broker_consumer, self)
 
 
+class _Worker(faust.Worker):
+    """Faust's worker, which ends when it has ended."""
+
+    async def _sentinel_task(self) -> None:
+        """Replaces mode/worker.py, Worker._sentinel_task, which lets a second pass at every end before the loop is closed."""
+        await asyncio.sleep(0)
+
+
 def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | None = None) -> EngineApp:
     """Return the Faust app that runs ``flows``; ``health`` is kept up to date while it runs."""
     flows = tuple(flows)
@@ -92,7 +104,7 @@ def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | 
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
         broker_client_id=settings.client_id,
         broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.session_timeout_seconds / 5,
+        broker_heartbeat_interval=min(_HEARTBEAT_SECONDS, settings.session_timeout_seconds / 5),
         broker_rebalance_timeout=settings.rebalance_timeout_seconds,
         broker_request_timeout=max(40.0, settings.session_timeout_seconds + 5),
         broker_max_poll_records=settings.max_poll_records,
@@ -131,7 +143,7 @@ def run_worker(
     """
     app = build_app(settings, flows, health)
     app.background = background
-    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker = _Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
     worker.spinner = None
     worker.execute_from_commandline()
     raise SystemExit(0)

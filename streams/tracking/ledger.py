@@ -85,7 +85,7 @@ class Ledger:
         by_outcome = self.by_outcome
         while start_ms < end_ms:
             pane = start_ms - start_ms % PANE_MS
-            until = pane + PANE_MS if pane + PANE_MS < end_ms else end_ms
+            until = min(end_ms, pane + PANE_MS)
             counts = by_outcome.get((target, pane))
             if counts is None:
                 counts = by_outcome[target, pane] = {}
