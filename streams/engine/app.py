@@ -92,6 +92,14 @@ class _Worker(faust.Worker):
         """Replaces mode/worker.py, Worker._sentinel_task, which lets a second pass at every end before the loop is closed."""
         await asyncio.sleep(0)
 
+    def _on_sigusr1(self) -> None:
+        """Replaces mode/worker.py, Worker._on_sigusr1, which writes every stack into the log, with what the rows hold."""
+        logger.warning("SIGUSR1 says nothing to a worker: it goes on.")
+
+    def _on_sigusr2(self) -> None:
+        """Replaces mode/worker.py, Worker._on_sigusr2, which stops the worker in a debugger."""
+        logger.warning("SIGUSR2 says nothing to a worker: it goes on.")
+
 
 def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | None = None) -> EngineApp:
     """Return the Faust app that runs ``flows``; ``health`` is kept up to date while it runs."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 import time
 import uuid
 from dataclasses import dataclass
@@ -188,6 +190,24 @@ def test_taking_a_partition_waits_for_no_fetch(bench: Bench) -> None:
             seconds += re.findall(rf"partition {number} is owned: 0 rows restored in (.*) s,", bench.workers.log("worker"))
         assert len(seconds) == 2
         assert min(map(float, seconds)) < 0.4
+
+    asyncio.run(run())
+
+
+def test_further_signals_disturb_nothing(bench: Bench) -> None:
+    """Faust would write its stacks with the rows in them into the log, and stop in a debugger."""
+
+    async def run() -> None:
+        await bench.make()
+        bench.start()
+        await bench.logged("Worker ready")
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            os.kill(bench.workers.pid("worker"), number)
+        await bench.logged("SIGUSR2 says nothing to a worker")
+        await bench.send((0, b"a", b"x"))
+        await until_processed(bench.bootstrap, bench.name, bench.source, 2, START_SECONDS)
+        assert "File \"" not in bench.workers.log("worker")
+        assert bench.workers.terminate("worker") == 0
 
     asyncio.run(run())
 
