@@ -206,7 +206,7 @@ def test_further_signals_disturb_nothing(bench: Bench) -> None:
         await bench.logged("SIGUSR2 says nothing to a worker")
         await bench.send((0, b"a", b"x"))
         await until_processed(bench.bootstrap, bench.name, bench.source, 2, START_SECONDS)
-        assert "File \"" not in bench.workers.log("worker")
+        assert 'File "' not in bench.workers.log("worker")
         assert bench.workers.terminate("worker") == 0
 
     asyncio.run(run())
