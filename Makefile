@@ -38,7 +38,7 @@ UNDER_FAULTS := $(addprefix tests/,$(addprefix faults/test_,product_under_faults
 
 test-faults: $(READY) ## run 20 rounds under load in which processes and brokers are killed and paused; prints seeds and figures
 	CONTACT_STREAMS_FAULT_ROUNDS=$${CONTACT_STREAMS_FAULT_ROUNDS:-20} \
-		$(BIN)/python -m pytest $(UNDER_FAULTS) -rP $(ARGS)
+		$(BIN)/python -m pytest $(UNDER_FAULTS) -m "nightly or not nightly" -rP $(ARGS)
 
 test-nightly: $(READY) ## run the long forms: a day, a million records, full disks; each prints its figures
 	$(BIN)/python -m pytest -m nightly -rP $(ARGS)
