@@ -90,9 +90,17 @@ def shuffled(events: list[Event], random: Random) -> list[Event]:
 
 
 def final_figures(latest: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what every record says in the end, but for how many revisions it took and who was heard last."""
+    """Return what every record says in the end, but for how many revisions it took and who was heard last.
+
+    A trailing window of which nothing changes moves on without being written: its bounds are those of the last flush that had news.
+    """
+    figures = ("kpis", "counts", "late_events", "final")
     return {
-        key: {name: record[name] for name in ("kpis", "counts", "late_events", "window_start", "window_end", "final") if name in record}
+        key: {
+            name: record[name]
+            for name in (figures if key.startswith("window|trailing_") else (*figures, "window_start", "window_end"))
+            if name in record
+        }
         for key, record in latest.items()
         if key.startswith("window|")
     }
