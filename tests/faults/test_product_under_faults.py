@@ -118,7 +118,7 @@ async def inflict(fault: str, product: ProductRound, chance: random.Random) -> N
         product.start(victim)
         return
     # A worker that catches up makes rounds of flushes of some seconds.
-    passes = 1 if point == "during_restore" else chance.randint(1, 5 if source in {ROLL_UP, FACTS} else 12)
+    passes = 1 if point == "during_restore" else chance.randint(1, 4 if source in {ROLL_UP, FACTS} else 8)
     print(f"  {victim} killed, comes back to die {point}:{passes}{f' of {source}' if source else ''}")
     reached = f"Crash point {point} reached."
     before = workers.log(victim).count(reached)
@@ -144,9 +144,9 @@ def test_every_figure_under_faults(kafka: Cluster, tmp_path: Path, number: int) 
 
         async def faults() -> None:
             for fault in this.faults:
-                await product.wait(chance.uniform(1.5, 3))
+                await product.wait(chance.uniform(1, 2.5))
                 await inflict(fault, product, chance)
-            await product.wait(chance.uniform(1.5, 3))
+            await product.wait(chance.uniform(1, 2.5))
 
         outcome = asyncio.run(product.run(faults, bad_seconds=6))
         print(f"  {outcome}; ended by themselves: {workers.ended}")

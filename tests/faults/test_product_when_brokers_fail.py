@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 #: Seconds a killed node is away, and after its return: replicas have to catch up, and the load with what it could not send.
-AWAY_SECONDS, BACK_SECONDS = 5.0, 10.0
+AWAY_SECONDS, BACK_SECONDS = 4.0, 6.0
 
 
 async def coordinator(bootstrap: str, group: str) -> int:

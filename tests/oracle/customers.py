@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -129,9 +130,9 @@ class Customers:
     def of_contacts(self, scope: str, channel: str, low: int, high: int) -> dict[str, Figure]:
         """Return the figures of the contacts that began in a day."""
         there = [each for each in self.contacts if scope in each.scopes and each.channel == channel and low <= each.start < high]
-        repeated = [each for each in there if self.is_repeated(each)]
+        repeated = {id(each) for each in there if self.is_repeated(each)}
         resolved = [each for each in there if each.resolved]
-        at_once = [each for each in resolved if each.at_once and each not in repeated]
+        at_once = [each for each in resolved if each.at_once and id(each) not in repeated]
         return {
             "repeat_contact_rate": {**_rate(len(repeated), len(there)), "coverage": None},
             "first_contact_resolution_with_repeats": {**_rate(len(at_once), len(resolved)), "coverage": None},
@@ -241,6 +242,7 @@ class Customers:
             return {"forecast_contacts": NOTHING, "staff_forecast": NOTHING, "staff_required": NOTHING, "forecast_accuracy": NOTHING}
         volume = worked = work_ms = staff_ms = hits = 0
         cells = work_cells = staff_cells = 0
+        entries = sorted(offered)
         for cell in cells_ms:
             known = [each for each in (self._cell(place, cell, cell_ms) for place in here) if each]
             with_volume = [each for each in known if "volume" in each]
@@ -251,7 +253,7 @@ class Customers:
             worked += sum(round(each["worked"]) for each in with_work)
             work_ms += sum(round(each["work"]) for each in with_work)
             staff_ms += sum(round(each["staff"]) for each in with_staff)
-            hits += sum(cell <= at < cell + cell_ms for at in offered) if with_volume else 0
+            hits += bisect_left(entries, cell + cell_ms) - bisect_left(entries, cell) if with_volume else 0
         told = {**NOTHING, "value": volume / 1000, "numerator": volume / 1000} if cells else NOTHING
         accuracy = NOTHING
         if cells and over:

@@ -146,7 +146,9 @@ class Recount:
     known_since: dict[str, int] = field(default_factory=dict)
     """Versions that a stream has seen only since then, where it had figures before."""
     customers: Customers | None = None
+    #: What has been looked for already.
     _found: dict[tuple[Any, ...], list[Contribution]] = field(default_factory=dict, init=False, repr=False)
+    _judges: dict[tuple[Any, ...], Chosen] = field(default_factory=dict, init=False, repr=False)
 
     # ---- figures
 
@@ -210,13 +212,14 @@ class Recount:
         first = self._definition(scope, channel, at)
         chosen = self._chosen(scope, channel, low, high, by_offer=by_offer)
         found: dict[str, dict[str, Figure]] = {}
+        total = sums(chosen)
         for other, definition in side_by_side(self.configuration, scope, channel, at, self.known_since):
             live = definition.count_at == "earliest" and not by_offer
             over = sum(is_over(definition, wait) for wait, _ in self._waits(scope, channel)) if live else 0
-            kpis = level_kpis(chosen, lambda _, one=definition: one, over, by_offer=by_offer)  # type: ignore[misc]
+            kpis = level_kpis(chosen, lambda _, one=definition: one, over, by_offer=by_offer, n=total)  # type: ignore[misc]
             kpis |= {
                 kpi: figure
-                for kpi, figure in definition_kpis(chosen, definition).items()
+                for kpi, figure in definition_kpis(chosen, definition, total).items()
                 if getattr(definition, KEYS_OF[kpi]) != getattr(first, KEYS_OF[kpi])
             }
             found[f"{other}@{definition.version}"] = kpis
@@ -432,7 +435,10 @@ class Recount:
         return chosen_for(self.configuration, scope, channel, at_ms, self.known_since)[1]
 
     def _judge(self, scope: str, queue: str | None, channel: str, at_ms: int) -> Chosen:
-        return judge_of(self.configuration, scope, queue, channel, at_ms, self.known_since)
+        asked = (scope, queue, channel, at_ms)
+        if asked not in self._judges:
+            self._judges[asked] = judge_of(self.configuration, scope, queue, channel, at_ms, self.known_since)
+        return self._judges[asked]
 
     def _over(self, scope: str, channel: str, at_ms: int, *, missed: bool = False) -> int:
         """Return how many wait too long by what judges windows that begin then; with `missed` those that count as missed by now."""

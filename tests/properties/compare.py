@@ -84,6 +84,7 @@ def _place(work: _Work) -> list[str]:
     found: list[str] = []
     path = f"{channel or '-'}|{scope}"
     expected_windows: dict[tuple[str, int | None], str] = {}
+    cells = _cells(part)
     for name in windows:
         if name.startswith("trailing_") and _is_individual(scope, channel):
             continue
@@ -93,7 +94,7 @@ def _place(work: _Work) -> list[str]:
         starts = {part.bounds(scope, channel, name)[0]}
         if name.startswith("interval_"):
             minutes = int(name.rpartition("_")[2].removesuffix("m"))
-            starts |= {part.interval_start(scope, cell, minutes) for cell in _cells(part)}
+            starts |= {part.interval_start(scope, cell, minutes) for cell in cells}
         expected_windows |= {(name, start): f"window|{name}|{path}|{start}" for start in starts}
     further = {window: key for window, key in served.items() if window[0] in windows}
     around = _Around(part)

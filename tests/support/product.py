@@ -55,7 +55,7 @@ class ProductRound:
     workers: Workers
     seed: int
     static: bool
-    rate: int = 5400
+    rate: int = 5200
     replication: int = 1
 
     async def wait(self, seconds: float) -> None:
