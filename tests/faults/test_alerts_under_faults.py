@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.faults, pytest.mark.kafka]
 
 CONTACTS, AGENTS = topic("contact-events.v1"), topic("agent-events.v1")
-HISTORY, LATEST = topic("alerts.v1"), topic("alerts-latest.v1")
+HISTORY, LATEST, METRICS = topic("alerts.v1"), topic("alerts-latest.v1"), topic("queue-metrics-latest.v1")
 
 #: Answered within two seconds or not; the rule goes by the queue's target of 80 %.
 CENTER = """\
@@ -50,8 +52,8 @@ alerts:
 BEAT_SECONDS = 0.1
 #: Whatever else runs on the machine can only add to a distance: the best of so many tries is the product's. Everything else holds in each.
 TRIES = 3
-#: Two flush intervals.
-BOUND_MS = 2 * round(1000 * WorkerSettings(bootstrap="").flush_interval_seconds)
+#: What is set between two flushes.
+INTERVAL_MS = round(1000 * WorkerSettings(bootstrap="").flush_interval_seconds)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,8 @@ class Stream:
     events: list[dict[str, Any]] = field(default_factory=list)
     #: (topic, when the broker appended it, record)
     said: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
+    #: When each flush of partition 0 of the roll-up was appended: while heartbeats come, each says how far it has come.
+    flushes: list[int] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -129,7 +133,9 @@ class Stream:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _listen(self) -> None:
+        metrics = TopicPartition(METRICS.full_name(self.prefix), 0)
         places = [TopicPartition(each.full_name(self.prefix), number) for each in (HISTORY, LATEST) for number in range(each.partitions)]
+        places.append(metrics)
         consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, isolation_level="read_committed", auto_offset_reset="earliest")
         await consumer.start()
         try:
@@ -137,6 +143,9 @@ class Stream:
             await consumer.seek_to_beginning(*places)
             while True:
                 for place, records in (await consumer.getmany(timeout_ms=50)).items():
+                    if place == metrics:
+                        self.flushes += [record.timestamp for record in records if record.key == b"progress|0"]
+                        continue
                     name = HISTORY.name if place.topic == HISTORY.full_name(self.prefix) else LATEST.name
                     self.said += [(name, record.timestamp, orjson.loads(record.value)) for record in records if record.value is not None]
         finally:
@@ -150,6 +159,10 @@ class Stream:
                     if name == LATEST.name and what(record):
                         return appended, record
                 await asyncio.sleep(0.02)
+
+    def bound_ms(self) -> float:
+        """Return two flush intervals: a busy machine makes rounds of flushes that are longer than what is set."""
+        return 2 * max(INTERVAL_MS, median(after - before for before, after in pairwise(self.flushes)))
 
     def history(self) -> list[tuple[int, dict[str, Any]]]:
         """Return what has fired and cleared, and when that was appended."""
@@ -222,8 +235,8 @@ def folder(parent: Path, number: int) -> Path:
     return made
 
 
-def measured(stream: Stream, dwell: int) -> list[int]:
-    """Print and return how far from the instant the oracle names the alert fired, and how far from it that was appended, in ms.
+def measured(stream: Stream, dwell: int) -> tuple[int, float]:
+    """Print and return how far from the instant the oracle names the alert fired or was appended, and how far it may be, in ms.
 
     The oracle's eye looks whenever anything is received: the instant is its since and the dwell.
     """
@@ -231,8 +244,12 @@ def measured(stream: Stream, dwell: int) -> list[int]:
     appended, fired = stream.history()[0]
     since, fired_at = parse_time_ms(fired["since"]), parse_time_ms(fired["fired_at"])
     due = named.since_ms + 1000 * dwell
-    print(f"  since {since - named.since_ms} ms, fired_at {fired_at - due} ms, appended {appended - due} ms after the oracle's")
-    return [abs(fired_at - due), abs(appended - due)]
+    bound = stream.bound_ms()
+    print(
+        f"  since {since - named.since_ms} ms, fired_at {fired_at - due} ms, appended {appended - due} ms after the oracle's; "
+        f"two flush intervals were {bound:.0f} ms"
+    )
+    return max(abs(fired_at - due), abs(appended - due)), bound
 
 
 @pytest.mark.nightly
@@ -246,15 +263,15 @@ def test_fires_when_it_is_due(kafka_ahead: Cluster, tmp_path: Path) -> None:
         await stream.contacts(range(16, 24), answered=True)
         await stream.until(lambda record: record["state"] == "cleared", 30)
 
-    distances: list[int] = []
+    distance, bound = 0, 0.0
     for number in range(TRIES):
         stream = run(kafka_ahead, folder(tmp_path, number), f"alerts-undisturbed-{number}", story, dwell=10, clear=3)
 
         assert [record["state"] for _, record in stream.history()] == ["firing", "cleared"]
-        distances = measured(stream, 10)
-        if max(distances) <= BOUND_MS:
+        distance, bound = measured(stream, 10)
+        if distance <= bound:
             break
-    assert max(distances) <= BOUND_MS
+    assert distance <= bound
 
 
 def test_killed_while_pending_firing_and_recovering(kafka_ahead: Cluster, tmp_path: Path) -> None:
@@ -275,14 +292,14 @@ def test_killed_while_pending_firing_and_recovering(kafka_ahead: Cluster, tmp_pa
         await stream.until(lambda record: record["state"] == "cleared", 40)
         await asyncio.sleep(1)
 
-    distances: list[int] = []
+    distance, bound = 0, 0.0
     for number in range(TRIES):
         stream = run(kafka_ahead, folder(tmp_path, number), f"alerts-killed-{number}", story, dwell=20, clear=5)
 
         (_, fired), (_, cleared) = stream.history()
         assert (fired["state"], cleared["state"], cleared["cleared_because"]) == ("firing", "cleared", "recovered")
         assert (cleared["alert_id"], cleared["since"], cleared["fired_at"]) == (fired["alert_id"], fired["since"], fired["fired_at"])
-        distances = measured(stream, 20)
-        if max(distances) <= BOUND_MS:
+        distance, bound = measured(stream, 20)
+        if distance <= bound:
             break
-    assert max(distances) <= BOUND_MS
+    assert distance <= bound
