@@ -11,11 +11,11 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from tests.properties.compacted import compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.engine.stage import Flush
 
 START_MS = parse_time_ms("2026-06-01T00:00:00Z")
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -86,19 +86,10 @@ class Worker:
             stage.process([record(each) for each in of[name]])
             flush = stage.collect()
             assert [output.value for output in flush.outputs if output.topic == "dead"] == []
-            self._compact(name, flush)
+            compact(self.compacted, name, flush)
             facts = [output for output in flush.outputs if output.topic == "facts"]
             self.customers.process([SimpleNamespace(key=output.key, value=output.value) for output in facts])
-        self._compact("customers", self.customers.collect())
-
-    def _compact(self, name: str, flush: Flush) -> None:
-        rows = [(name, key, value) for key, value in flush.rows]
-        rows += [(output.topic, output.key or b"", output.value) for output in flush.outputs if output.topic in self.compacted]
-        for topic, key, value in rows:
-            if value is None:
-                self.compacted[topic].pop(key, None)
-            else:
-                self.compacted[topic][key] = value
+        compact(self.compacted, "customers", self.customers.collect())
 
     def sizes(self) -> dict[str, int]:
         """Return how many there are of everything that is kept by a key, and the bytes that a restart would read."""

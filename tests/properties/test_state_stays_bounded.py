@@ -12,11 +12,11 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from tests.properties.compacted import compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.engine.stage import Flush
 
 START_MS = parse_time_ms("2026-06-01T00:00:00Z")
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
@@ -85,19 +85,10 @@ class Worker:
             mine = [each for each in events if each["type"].startswith("source.") or ("person_id" in each) == (name == "agents")]
             stage.process([record(each) for each in mine])
             flush = stage.collect()
-            self._compact(name, flush)
+            compact(self.compacted, name, flush)
             assert not [output for output in flush.outputs if output.topic == "dead"]
             self.rollup.process([SimpleNamespace(key=output.key, value=output.value) for output in flush.outputs])
-        self._compact("latest", self.rollup.collect())
-
-    def _compact(self, name: str, flush: Flush) -> None:
-        rows = [(name, key, value) for key, value in flush.rows]
-        rows += [(output.topic, output.key or b"", output.value) for output in flush.outputs if output.topic in self.compacted]
-        for topic, key, value in rows:
-            if value is None:
-                self.compacted[topic].pop(key, None)
-            else:
-                self.compacted[topic][key] = value
+        compact(self.compacted, "latest", self.rollup.collect())
 
     def sizes(self) -> dict[str, int]:
         """Return how many there are of everything that is kept by a key, and the bytes that a restart would read."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.times import format_ms
 from streams.worker import create_topics
-from tests.support.kafka import die_with_parent
+from tests.support.children import start_module
 from tests.support.product_load import LoadPlan
 from tests.support.said import Said
 from tests.support.verification import recounting
@@ -103,7 +101,7 @@ class ProductRound:
             self.start(name)
         await self.ready()
         plan = LoadPlan(self.bootstrap, self.prefix, self.seed, self.rate, bad_seconds)
-        with self._load(plan) as load:
+        with start_module("tests.support.product_load", asdict(plan)) as load:
             try:
                 await faults()
                 assert load.stdin is not None
@@ -136,15 +134,3 @@ class ProductRound:
 
     def _logs(self) -> str:
         return "\n".join(f"{name}:\n{self.workers.log(name)[-6000:]}" for name in self.workers.names)
-
-    @staticmethod
-    def _load(plan: LoadPlan) -> subprocess.Popen[bytes]:
-        """Start the load, in a process of its own: nothing that is done here may slow it down."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.support.product_load", json.dumps(asdict(plan))],
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - the child calls one system call and execs
-        )

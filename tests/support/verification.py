@@ -18,7 +18,7 @@ from schemas.events import parse_agent_event, parse_contact_event, parse_custome
 from streams.configuration import load_configuration
 from tests.oracle.recount import recount
 from tests.properties.compare import customer_differences, differences
-from tests.support.kafka import die_with_parent
+from tests.support.children import start_module
 from tests.support.product_load import events_of, final_ms
 
 if TYPE_CHECKING:
@@ -52,14 +52,7 @@ class Recounting:
 def recounting(seed: int, events: int, configuration: Path) -> Iterator[Recounting]:
     """Begin to recount the first ``events`` of a round; leaving ends it."""
     *_, last = events_of(seed, events)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.verification", json.dumps([seed, events, str(configuration)])],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - the child calls one system call and execs
-    )
+    process = start_module("tests.support.verification", [seed, events, str(configuration)])
     try:
         yield Recounting(final_ms(last), process)
     finally:
