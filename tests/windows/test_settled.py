@@ -55,7 +55,9 @@ def test_as_a_plain_dictionary(steps: list[tuple[str, int, str, Counts]]) -> Non
 
 
 def test_room() -> None:
-    """Eight partitions' sums of ten fields take a tenth of the room of dictionaries once they are packed."""
+    """Eight partitions' sums of ten fields take an eighth of the room of dictionaries once they are packed, however many fields are known."""
+    # What this process has met so far decides how long the numbers of further fields are: three hundred, and they are as long as they get.
+    pack({f"earlier_{number}": 0 for number in range(300)})
     sums: SumsByStart[int] = SumsByStart()
     for origin in range(8):
         sums.exchange(0, origin, {f"field_{number}": 300 + number for number in range(10)})
@@ -63,7 +65,7 @@ def test_room() -> None:
     before = 8 * (sys.getsizeof({f"field_{number}": number for number in range(10)}) + 10 * sys.getsizeof(300))
     sums.settle(1)
 
-    assert sum(sys.getsizeof(packed) for packed in sums._settled.values()) < before / 10
+    assert sum(sys.getsizeof(packed) for packed in sums._settled.values()) < before / 8
 
 
 @pytest.mark.parametrize("kind", ["pane", "cohort"])
