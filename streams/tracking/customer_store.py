@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import msgpack
 
+from streams.tracking.buckets import Buckets
 from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
 
 __all__ = ["Customers"]
@@ -18,12 +19,17 @@ class Customers(Mapping[str, Customer]):
     """Customers by key; one that is only looked at is a copy."""
 
     def __init__(self) -> None:
-        self._packed: dict[str, bytes] = {}
+        self._packed = Buckets()
         #: those that are being changed, in place of what is packed of them
         self._live: dict[str, Customer] = {}
 
     def __getitem__(self, key: str) -> Customer:
-        return self._live[key] if key in self._live else _unpack(key, self._packed[key])
+        if key in self._live:
+            return self._live[key]
+        packed = self._packed.get(key)
+        if packed is None:
+            raise KeyError(key)
+        return _unpack(key, packed)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._packed)
@@ -32,34 +38,61 @@ class Customers(Mapping[str, Customer]):
         return len(self._packed)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._packed
+        return isinstance(key, str) and key in self._packed
 
     def own(self, key: str) -> Customer:
         """Return a customer, a new one if there is none, to be changed until ``settle``."""
         customer = self._live.get(key)
         if customer is None:
-            packed = self._packed.setdefault(key, b"")
+            packed = self._packed.get(key)
+            if packed is None:
+                packed = b""
+                self._packed.put(key, packed)
             customer = self._live[key] = _unpack(key, packed)
         return customer
 
     def put(self, key: str, customer: Customer) -> None:
         """Take in a customer."""
-        self._packed[key] = _pack(customer)
+        self._packed.put(key, _pack(customer))
 
     def __delitem__(self, key: str) -> None:
-        del self._packed[key]
+        if self._packed.pop(key) is None:
+            raise KeyError(key)
         self._live.pop(key, None)
 
     def last_ms(self, key: str) -> int:
         """Return when something was last heard of a customer."""
         customer = self._live.get(key)
-        return int.from_bytes(self._packed[key][:_HEAD], signed=True) if customer is None else customer.last_ms()
+        if customer is not None:
+            return customer.last_ms()
+        packed = self._packed.get(key)
+        if packed is None:
+            raise KeyError(key)
+        return _last_ms(packed)
+
+    def silent(self, number: int, before_ms: int) -> list[str]:
+        """Return those in a bucket, of which there are ``buckets``, of whom nothing was heard since an instant."""
+        live = self._live
+        return [
+            key
+            for key, packed in self._packed.bucket(number).items()
+            if (live[key].last_ms() if key in live else _last_ms(packed)) < before_ms
+        ]
+
+    @property
+    def buckets(self) -> int:
+        """In how many buckets the customers are kept by now."""
+        return self._packed.buckets
 
     def settle(self) -> None:
         """Pack those that were changed."""
         for key, customer in self._live.items():
-            self._packed[key] = _pack(customer)
+            self._packed.put(key, _pack(customer))
         self._live = {}
+
+
+def _last_ms(packed: bytes) -> int:
+    return int.from_bytes(packed[:_HEAD], signed=True)
 
 
 def _pack(customer: Customer) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from streams.tracking.buckets import Buckets
 from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
 from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
 from streams.tracking.customer_store import Customers
@@ -21,8 +21,8 @@ __all__ = ["CustomerTracker", "Running"]
 
 #: Days are served for so long beyond the horizon of repeats, and what lies further back is kept as sums only.
 _SLACK_DAYS = 3
-#: How many customers a flush looks at to forget those of whom nothing is heard.
-_SWEPT = 500
+#: How many buckets of customers a flush looks at to forget those of whom nothing is heard.
+_SWEPT = 32
 
 
 class Running:
@@ -72,13 +72,14 @@ class CustomerTracker:
         self.figures_changed = False
         #: part → progress and received through
         self.parts: dict[tuple[str, int], tuple[int | None, int | None]] = {}
-        self._key_of: dict[str, str] = {}
+        #: conversation id → the key of its customer
+        self._key_of = Buckets()
         self._joined: dict[str, set[str]] = {}
         self._touched: dict[str, set[str]] = {}
         self._changed: set[str] = set()
         self._floor_ms: int | None = None
         self._through: int | None = None
-        self._to_sweep: list[str] = []
+        self._swept = 0
 
     # --- taking in
 
@@ -94,12 +95,15 @@ class CustomerTracker:
             self._take_event(kind, fact)
 
     def _take_contact(self, fact: dict[str, Any]) -> None:
-        name, key = fact["conversation_id"], intern(fact["customer_key"])
-        before = self._key_of.pop(name, None)
+        name, key = fact["conversation_id"], fact["customer_key"]
+        before, told = self._key_of.get(name), None if fact.get("gone") else key.encode()
         if before is not None:
-            self._touch(before).contacts.pop(name, None)
-        if not fact.get("gone"):
-            self._key_of[name] = key
+            self._touch(before.decode()).contacts.pop(name, None)
+        if told is None:
+            self._key_of.pop(name)
+        elif told != before:
+            self._key_of.put(name, told)
+        if told is not None:
             self._touch(key).contacts[name] = ContactFact(
                 key, fact["start_ms"], fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]
             )
@@ -190,7 +194,7 @@ class CustomerTracker:
         for group in touched.values():
             for customer in (self.customers.own(key) for key in group if key in self.customers and through is not None):
                 for name in customer.fold((through or 0) - (self._kept_days + 2) * DAY_MS):
-                    self._key_of.pop(name, None)
+                    self._key_of.pop(name)
             self._book(group, 1)
         if through is not None:
             self._give_up(through)
@@ -207,20 +211,28 @@ class CustomerTracker:
 
     def _forget(self) -> None:
         """Look at some customers, each flush at others, and forget those who count nowhere any more."""
-        if not self._to_sweep:
-            self._to_sweep = list(self.customers)
-        for _ in range(min(_SWEPT, len(self._to_sweep))):
-            key = self._to_sweep.pop()
-            group = self._joined.get(key) or {key}
-            if self._is_over(group):
-                self._drop(group)
+        before = self._over_before_ms()
+        if before is None:
+            return
+        for _ in range(min(_SWEPT, self.customers.buckets)):
+            self._swept = (self._swept + 1) % self.customers.buckets
+            for key in self.customers.silent(self._swept, before):
+                group = self._joined.get(key) or {key}
+                if self._is_over(group):
+                    self._drop(group)
+
+    def _over_before_ms(self) -> int | None:
+        """Return since when something must have been heard of a customer who is not over; None while that is unknown."""
+        if self._through is None:
+            return None
+        return self._through - (self._rules.retention_days + self._kept_days + 2) * DAY_MS
 
     def _is_over(self, group: Iterable[str]) -> bool:
         """Say whether so little was heard of a customer for so long that the next fact is of somebody new."""
         known = [key for key in group if key in self.customers]
-        if not known or self._through is None:
+        before = self._over_before_ms()
+        if not known or before is None:
             return False
-        before = self._through - (self._rules.retention_days + self._kept_days + 2) * DAY_MS
         if any(self.customers.last_ms(key) >= before for key in known):
             return False
         return not any(active for key in known for _, active in self.customers[key].statuses_in_order()[-1:])
@@ -231,7 +243,7 @@ class CustomerTracker:
             self._joined.pop(key, None)
             if key in self.customers:
                 for name in self.customers[key].contacts:
-                    self._key_of.pop(name, None)
+                    self._key_of.pop(name)
                 del self.customers[key]
                 self._changed.add(key)
 
@@ -246,10 +258,10 @@ class CustomerTracker:
 
     def restore_customer(self, key: str, row: dict[str, Any]) -> None:
         """Take a kept customer back in."""
-        key, customer = intern(key), Customer.from_row(row)
+        customer = Customer.from_row(row)
         self.customers.put(key, customer)
         for name in customer.contacts:
-            self._key_of[name] = key
+            self._key_of.put(name, key.encode())
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, the parts too."""

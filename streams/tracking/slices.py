@@ -39,7 +39,7 @@ class Slices:
         self._length_ms = {PANE: PANE_MS, CELL: self.grid.cell_ms, COHORT: self.grid.cell_ms}
         self._keep_ms = {PANE: pane_keep_ms, CELL: cell_keep_ms, COHORT: cell_keep_ms}
         self._floor: dict[str, int | None] = {PANE: None, CELL: None, COHORT: None}
-        self._sums: dict[str, SumsByStart[Scope]] = {PANE: SumsByStart(), CELL: SumsByStart(), COHORT: SumsByStart()}
+        self._sums: dict[str, SumsByStart[Scope]] = {kind: SumsByStart(for_days=kind != PANE) for kind in (PANE, CELL, COHORT)}
         self._changed: dict[SliceKey, Counts | None] = {}
 
     def book(self, ledger: Ledger) -> None:

@@ -14,6 +14,7 @@ __all__ = ["Published"]
 
 _CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds"})
 _PROGRESS_APART = frozenset({"revision"})
+_DIGEST_BYTES = 16
 #: Keys of windows that end with their start: there are ever more of them, until they are given up.
 _DATED = ("window|interval", "window|day")
 
@@ -26,12 +27,13 @@ class Published:
 
     def __init__(self) -> None:
         self._current: dict[str, dict[str, Any]] = {}
-        self._dated: dict[str, tuple[int, bytes]] = {}
+        #: key without the start → start → revision and digest, packed: there are thousands a day
+        self._dated: dict[str, dict[int, bytes]] = {}
 
     def restore(self, key: str, record: dict[str, Any]) -> None:
         """Take a record that was published earlier."""
         if key.startswith(_DATED):
-            self._dated[key] = (record["revision"], _digest(record))
+            self._keep(key, record["revision"], _digest(record))
         else:
             self._current[key] = record
 
@@ -39,11 +41,12 @@ class Published:
         """Say whether a record is news; if so it gets its revision and is the last published."""
         if key.startswith(_DATED):
             digest = _digest(record)
-            revision, before = self._dated.get(key, (0, b""))
-            if digest == before:
+            window, start = _parts(key)
+            kept = self._dated.get(window, {}).get(start, b"")
+            if digest == kept[-_DIGEST_BYTES:]:
                 return False
-            record["revision"] = revision + 1
-            self._dated[key] = (revision + 1, digest)
+            record["revision"] = int.from_bytes(kept[:-_DIGEST_BYTES]) + 1
+            self._keep(key, record["revision"], digest)
             return True
         last = self._current.get(key)
         if last is not None and _is_same(last, record):
@@ -59,12 +62,24 @@ class Published:
 
     def give_up(self, before_ms: int) -> Iterator[str]:
         """Forget the intervals and days that began before an instant, and yield their keys."""
-        for key in [key for key in self._dated if int(key.rsplit("|", 1)[1]) < before_ms]:
-            del self._dated[key]
-            yield key
+        for window, kept in list(self._dated.items()):
+            for start in [start for start in kept if start < before_ms]:
+                del kept[start]
+                yield f"{window}|{start}"
+            if not kept:
+                del self._dated[window]
+
+    def _keep(self, key: str, revision: int, digest: bytes) -> None:
+        window, start = _parts(key)
+        self._dated.setdefault(window, {})[start] = revision.to_bytes((revision.bit_length() + 7) // 8) + digest
 
     def __len__(self) -> int:
-        return len(self._current) + len(self._dated)
+        return len(self._current) + sum(map(len, self._dated.values()))
+
+
+def _parts(key: str) -> tuple[str, int]:
+    window, _, start = key.rpartition("|")
+    return window, int(start)
 
 
 def _is_same(last: dict[str, Any], record: dict[str, Any]) -> bool:
@@ -86,4 +101,4 @@ def _apart(record: dict[str, Any]) -> frozenset[str]:
 
 
 def _digest(record: dict[str, Any]) -> bytes:
-    return blake2b(_canonical(_content(record)), digest_size=16).digest()
+    return blake2b(_canonical(_content(record)), digest_size=_DIGEST_BYTES).digest()

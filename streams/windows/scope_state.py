@@ -57,9 +57,9 @@ class ScopeState:
         #: for contacts by outcome too, if that is asked for
         self.outcome_cells = Cells()
         #: what each source partition contributes, as last told
-        self.outcome_parts: SumsByStart[int] = SumsByStart()
+        self.outcome_parts: SumsByStart[int] = SumsByStart(for_days=True)
         self.pane_parts: SumsByStart[int] = SumsByStart()
-        self.cell_parts: SumsByStart[int] = SumsByStart()
+        self.cell_parts: SumsByStart[int] = SumsByStart(for_days=True)
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
         #: changed cells whose time has not come

@@ -24,10 +24,11 @@ def test_packed() -> None:
     assert unpack(pack(counts)) == counts
 
 
+@pytest.mark.parametrize("for_days", [False, True])
 @given(st.lists(touches, max_size=40))
-def test_as_a_plain_dictionary(steps: list[tuple[str, int, str, Counts]]) -> None:
+def test_as_a_plain_dictionary(for_days: bool, steps: list[tuple[str, int, str, Counts]]) -> None:
     """Whatever is added, replaced, forgotten and packed, in whatever order: the sums are those of a dictionary that packs nothing."""
-    sums: SumsByStart[str] = SumsByStart()
+    sums: SumsByStart[str] = SumsByStart(for_days=for_days)
     plain: dict[tuple[int, str], Counts] = {}
     for what, start, key, counts in steps:
         match what:
@@ -55,8 +56,8 @@ def test_as_a_plain_dictionary(steps: list[tuple[str, int, str, Counts]]) -> Non
 
 
 def test_room() -> None:
-    """Eight partitions' sums of ten fields take an eighth of the room of dictionaries once they are packed, however many fields are known."""
-    # What this process has met so far decides how long the numbers of further fields are: three hundred, and they are as long as they get.
+    """Eight partitions' sums of ten fields take an eighth of the room of dictionaries once they are packed, however many fields are."""
+    # The more fields this process has met, the longer the numbers of further ones: after three hundred they are as long as they get.
     pack({f"earlier_{number}": 0 for number in range(300)})
     sums: SumsByStart[int] = SumsByStart()
     for origin in range(8):
@@ -66,6 +67,19 @@ def test_room() -> None:
     sums.settle(1)
 
     assert sum(sys.getsizeof(packed) for packed in sums._settled.values()) < before / 8
+
+
+def test_room_for_days() -> None:
+    """Sums that are kept for days take half of what others take: scopes are alike, and so are what they have sums of."""
+    sizes = []
+    for for_days in (False, True):
+        sums: SumsByStart[str] = SumsByStart(for_days=for_days)
+        for number in range(20):
+            sums.exchange(0, f"queue:{number}", {f"field_{field}": 300 + 7 * number + field for field in range(20)})
+        sums.settle(1)
+        sizes.append(sum(map(sys.getsizeof, sums._settled.values())))
+
+    assert sizes[1] < sizes[0] / 2
 
 
 @pytest.mark.parametrize("kind", ["pane", "cohort"])

@@ -1,0 +1,91 @@
+"""Bytes by text in little room: a few share an object, which costs more than what most of them hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import msgpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Buckets"]
+
+#: How many share a bucket, on average.
+_SHARE = 16
+
+_encode = msgpack.Encoder().encode
+_decode = msgpack.Decoder(dict[str, bytes]).decode
+_EMPTY = _encode({})
+
+
+class Buckets:
+    """A dictionary of packed buckets that grows by one of them at a time, so that nobody ever waits for all to be packed anew.
+
+    Which key is in which bucket: linear hashing (W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980).
+    """
+
+    def __init__(self) -> None:
+        self._buckets = [_EMPTY]
+        #: the largest power of two of buckets that there are
+        self._whole = 1
+        self._length = 0
+
+    def get(self, key: str) -> bytes | None:
+        """Return what is kept under a key."""
+        return _decode(self._buckets[self._place(key)]).get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keep under a key, in the place of what there was."""
+        place = self._place(key)
+        kept = _decode(self._buckets[place])
+        before = len(kept)
+        kept[key] = value
+        self._buckets[place] = _encode(kept)
+        self._length += len(kept) - before
+        if self._length > _SHARE * len(self._buckets):
+            self._split()
+
+    def pop(self, key: str) -> bytes | None:
+        """Forget a key; return what was kept under it."""
+        place = self._place(key)
+        kept = _decode(self._buckets[place])
+        value = kept.pop(key, None)
+        if value is not None:
+            self._length -= 1
+            self._buckets[place] = _encode(kept)
+        return value
+
+    def _place(self, key: str) -> int:
+        number = hash(key) & (2 * self._whole - 1)
+        return number if number < len(self._buckets) else number & (self._whole - 1)
+
+    def _split(self) -> None:
+        """Share what is in the oldest bucket of this size with a new one."""
+        place = len(self._buckets) - self._whole
+        kept = _decode(self._buckets[place])
+        self._buckets.append(_EMPTY)
+        moved = {key: value for key, value in kept.items() if self._place(key) != place}
+        self._buckets[-1] = _encode(moved)
+        self._buckets[place] = _encode({key: value for key, value in kept.items() if key not in moved})
+        if len(self._buckets) == 2 * self._whole:
+            self._whole *= 2
+
+    def bucket(self, number: int) -> dict[str, bytes]:
+        """Return what is in a bucket, of which there are as many as ``buckets`` says."""
+        return _decode(self._buckets[number])
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets there are by now."""
+        return len(self._buckets)
+
+    def __iter__(self) -> Iterator[str]:
+        for number in range(len(self._buckets)):
+            yield from self.bucket(number)
+
+    def __contains__(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def __len__(self) -> int:
+        return self._length
