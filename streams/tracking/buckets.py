@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Buckets"]
 
 #: How many share a bucket, on average.
-_SHARE = 16
+_SHARE = 8
 
 _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder(dict[str, bytes]).decode
@@ -30,15 +30,17 @@ class Buckets:
         #: the largest power of two of buckets that there are
         self._whole = 1
         self._length = 0
+        #: the bucket looked into last, and what is in it: a key is mostly asked for several times in a row
+        self._place_open, self._open = 0, dict[str, bytes]()
 
     def get(self, key: str) -> bytes | None:
         """Return what is kept under a key."""
-        return _decode(self._buckets[self._place(key)]).get(key)
+        return self._look(self._place(key)).get(key)
 
     def put(self, key: str, value: bytes) -> None:
         """Keep under a key, in the place of what there was."""
         place = self._place(key)
-        kept = _decode(self._buckets[place])
+        kept = self._look(place)
         before = len(kept)
         kept[key] = value
         self._buckets[place] = _encode(kept)
@@ -49,12 +51,17 @@ class Buckets:
     def pop(self, key: str) -> bytes | None:
         """Forget a key; return what was kept under it."""
         place = self._place(key)
-        kept = _decode(self._buckets[place])
+        kept = self._look(place)
         value = kept.pop(key, None)
         if value is not None:
             self._length -= 1
             self._buckets[place] = _encode(kept)
         return value
+
+    def _look(self, place: int) -> dict[str, bytes]:
+        if place != self._place_open:
+            self._place_open, self._open = place, _decode(self._buckets[place])
+        return self._open
 
     def _place(self, key: str) -> int:
         number = hash(key) & (2 * self._whole - 1)
@@ -63,7 +70,8 @@ class Buckets:
     def _split(self) -> None:
         """Share what is in the oldest bucket of this size with a new one."""
         place = len(self._buckets) - self._whole
-        kept = _decode(self._buckets[place])
+        kept = dict(self._look(place))
+        self._place_open = -1
         self._buckets.append(_EMPTY)
         moved = {key: value for key, value in kept.items() if self._place(key) != place}
         self._buckets[-1] = _encode(moved)
@@ -72,7 +80,7 @@ class Buckets:
             self._whole *= 2
 
     def bucket(self, number: int) -> dict[str, bytes]:
-        """Return what is in a bucket, of which there are as many as ``buckets`` says."""
+        """Return what is in a bucket, of which there are as many as ``buckets`` says; not to be changed."""
         return _decode(self._buckets[number])
 
     @property

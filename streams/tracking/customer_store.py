@@ -38,7 +38,7 @@ class Customers(Mapping[str, Customer]):
         return len(self._packed)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key in self._packed
+        return isinstance(key, str) and (key in self._live or key in self._packed)
 
     def own(self, key: str) -> Customer:
         """Return a customer, a new one if there is none, to be changed until ``settle``."""
