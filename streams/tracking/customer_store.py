@@ -84,6 +84,10 @@ class Customers(Mapping[str, Customer]):
         """In how many buckets the customers are kept by now."""
         return self._packed.buckets
 
+    def rest(self, number: int) -> None:
+        """Let a bucket take less room."""
+        self._packed.rest(number)
+
     def settle(self) -> None:
         """Pack those that were changed."""
         for key, customer in self._live.items():

@@ -21,7 +21,7 @@ __all__ = ["CustomerTracker", "Running"]
 
 #: Days are served for so long beyond the horizon of repeats, and what lies further back is kept as sums only.
 _SLACK_DAYS = 3
-#: How many buckets of customers a flush looks at to forget those of whom nothing is heard.
+#: How many buckets of customers, and of their contacts, a flush looks at: to forget the silent, and let the others rest.
 _SWEPT = 32
 
 
@@ -79,7 +79,7 @@ class CustomerTracker:
         self._changed: set[str] = set()
         self._floor_ms: int | None = None
         self._through: int | None = None
-        self._swept = 0
+        self._swept = self._rested = 0
 
     # --- taking in
 
@@ -220,6 +220,10 @@ class CustomerTracker:
                 group = self._joined.get(key) or {key}
                 if self._is_over(group):
                     self._drop(group)
+            self.customers.rest(self._swept)
+        for _ in range(min(_SWEPT, self._key_of.buckets)):
+            self._rested = (self._rested + 1) % self._key_of.buckets
+            self._key_of.rest(self._rested)
 
     def _over_before_ms(self) -> int | None:
         """Return since when something must have been heard of a customer who is not over; None while that is unknown."""
