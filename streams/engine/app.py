@@ -109,6 +109,8 @@ def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | 
             raise ValueError(f"Two flows have the same {what}: {sorted(names)}.")
     app = EngineApp(
         settings.app_id,
+        # By itself Faust lets the environment overrule what stands here: BROKER_URL, APP_VERSION, STREAM_WAIT_EMPTY and 76 more.
+        env={},
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
         broker_client_id=settings.client_id,
         broker_session_timeout=settings.session_timeout_seconds,

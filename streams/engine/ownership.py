@@ -197,6 +197,13 @@ class Owner:
                 *(chunk.topic, chunk.partition, chunk.begin, self.next_offset),
             )
         records: Sequence[Record] = chunk.records
+        if records[0].offset < chunk.begin:
+            # aiokafka drops what is below its position, so it has begun at the start again: Kafka no longer had the offset.
+            leave(
+                ExitCode.RESTORE_FAILED,
+                "%s partition %d came from %d on again, %d was awaited: was it made anew, or has Kafka lost its end?",
+                *(chunk.topic, chunk.partition, records[0].offset, chunk.begin),
+            )
         if records[-1].offset < self.next_offset:
             return 0
         if records[0].offset < self.next_offset:

@@ -108,12 +108,21 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         """Extend drivers/aiokafka.py, AIOKafkaConsumerThread._fetch_records: make chunks that know what they follow on."""
         chunks = {}
         for tp, records in (await super()._fetch_records(*args, **options)).items():
-            # Not sought yet means not restored yet: it will be read again.
+            # Not sought yet means not restored yet, or assigned anew: it will be read again.
             if tp in self._read:
                 epoch, begin = self._read[tp]
                 self._read[tp] = epoch, records[-1].offset + 1
                 chunks[tp] = Chunk(tp.topic, tp.partition, epoch, begin, records)
         return chunks
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Extend transport/consumer.py, ConsumerThread.on_partitions_assigned: what was sought before does not hold any more.
+
+        aiokafka begins at the committed offsets, which may be older ones while the last flush is pending. That would
+        look like a source that was made anew.
+        """
+        self._read.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def seek_to(self, epoch: int, offsets: Mapping[tuple[str, int], int]) -> None:
         """Read each partition on from its offset, as ``epoch``."""

@@ -20,7 +20,7 @@ from streams.engine.ownership import Owner
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.stage import Output
 from streams.engine.table import _RecoveryAfterOwnership
-from streams.engine.transport import Chunk, _ConsumerThread, _ReadOffsets
+from streams.engine.transport import Chunk, _ConsumerThread
 from tests.support.counting import CountingStage, counting_flow
 
 if TYPE_CHECKING:
@@ -72,15 +72,21 @@ def test_gaps_between_offsets_are_no_loss() -> None:
     assert owner.next_offset == 18
 
 
-def test_a_chunk_lost_on_the_way_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When Faust drops a chunk and does not seek back, the next one shows it."""
-    codes = []
+@pytest.fixture
+def codes(monkeypatch: pytest.MonkeyPatch) -> list[ExitCode]:
+    """With what the process would have ended: the tests go on."""
+    codes: list[ExitCode] = []
 
-    def leave(code: ExitCode, *_: object) -> None:
+    def leave(code: ExitCode, *_: object, **__: object) -> None:
         codes.append(code)
         raise LeftError
 
     monkeypatch.setattr(ownership, "leave", leave)
+    return codes
+
+
+def test_a_chunk_lost_on_the_way_ends_the_process(codes: list[ExitCode]) -> None:
+    """When Faust drops a chunk and does not seek back, the next one shows it."""
     owner = owner_at(10)
     assert owner.process(Chunk("source", 0, EPOCH, 10, records([10, 11]))) == 2
 
@@ -89,6 +95,7 @@ def test_a_chunk_lost_on_the_way_ends_the_process(monkeypatch: pytest.MonkeyPatc
     assert codes == [ExitCode.CHUNK_LOST]
 
 
+@pytest.mark.usefixtures("codes")
 def test_a_chunk_read_before_the_last_seek_is_ignored() -> None:
     """Faust may deliver one that was on its way during a rebalance: processing it would skip what comes before it."""
     owner = owner_at(10)
@@ -96,14 +103,6 @@ def test_a_chunk_read_before_the_last_seek_is_ignored() -> None:
     assert owner.process(Chunk("source", 0, EPOCH - 1, 500, records([500, 501]))) == 0
     assert owner.process(Chunk("source", 0, EPOCH, 10, records([10]))) == 1
     assert owner.next_offset == 11
-
-
-def test_faust_takes_nothing_for_already_read() -> None:
-    """Faust drops what is below the last offset it saw, which a chunk on its way during a seek moves ahead."""
-    offsets = _ReadOffsets()
-    offsets[PLACE] = 900
-
-    assert offsets[PLACE] is None
 
 
 @pytest.mark.parametrize(("generation", "expected"), [(7, ["restored", "resumed", "sought"]), (6, ["restored", "resumed"])])
@@ -137,7 +136,7 @@ def test_a_chunk_says_what_it_follows_on() -> None:
     """Begins are taken where reading and seeking take turns, so a fetch that is lost between threads leaves a gap."""
 
     async def run() -> None:
-        fetched = [{PLACE: records([12, 13])}, {PLACE: records([14])}, {PLACE: records([10])}]
+        fetched = [{PLACE: records(offsets)} for offsets in ([12, 13], [14], [10], [2])]
         thread = object.__new__(_ConsumerThread)
         thread._read = {}
         consumer = SimpleNamespace(seek=lambda *_: None)
@@ -146,13 +145,19 @@ def test_a_chunk_says_what_it_follows_on() -> None:
         async def fetch(*_: object, **__: object) -> Any:
             return fetched.pop(0)
 
+        async def assigned(*_: object) -> None:
+            pass
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_ConsumerThread.__bases__[0], "_fetch_records", fetch)
+            patch.setattr(_ConsumerThread.__bases__[0], "on_partitions_assigned", assigned)
             await thread._seek_to(1, {PLACE: 10})
             first, second = await thread._fetch_records(), await thread._fetch_records()
             await thread._seek_to(3, {PLACE: 9})
             await thread._seek_to(2, {PLACE: 77})
             third = await thread._fetch_records()
+            await thread.on_partitions_assigned({PLACE})
+            assert await thread._fetch_records() == {}, "Read from where aiokafka begins by itself."
 
         assert [(chunk[PLACE].epoch, chunk[PLACE].begin) for chunk in (first, second, third)] == [(1, 10), (1, 14), (3, 9)]
 
@@ -290,6 +295,7 @@ class SlowWriter:
         self._writing = False
 
 
+@pytest.mark.usefixtures("codes")
 def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> None:
     """SIGTERM or a rebalance may cancel who waits for a flush; the changes that the stage gave away still become durable."""
 
@@ -315,18 +321,11 @@ def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> N
     asyncio.run(run())
 
 
-@pytest.mark.parametrize(("released_after", "codes"), [(0.05, []), (60.0, [ExitCode.FLUSH_FAILED])])
+@pytest.mark.parametrize(("released_after", "expected"), [(0.05, []), (60.0, [ExitCode.FLUSH_FAILED])])
 def test_a_flush_over_its_limit_is_looked_at_once_more(
-    monkeypatch: pytest.MonkeyPatch, released_after: float, codes: list[ExitCode]
+    monkeypatch: pytest.MonkeyPatch, codes: list[ExitCode], released_after: float, expected: list[ExitCode]
 ) -> None:
     """A process that was paused finds its limit over and the answers unread; one whose flush is stuck ends."""
-    left = []
-
-    def leave(code: ExitCode, *_: object, **__: object) -> None:
-        left.append(code)
-        raise LeftError
-
-    monkeypatch.setattr(ownership, "leave", leave)
     monkeypatch.setattr(ownership, "_GRACE_SECONDS", -SETTINGS.transaction_timeout_seconds)
     monkeypatch.setattr(ownership, "_SECOND_LOOK_SECONDS", 0.3)
 
@@ -343,4 +342,4 @@ def test_a_flush_over_its_limit_is_looked_at_once_more(
 
     asyncio.run(run())
 
-    assert left == codes
+    assert codes == expected
