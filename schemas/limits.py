@@ -1,4 +1,4 @@
-"""The limits a record is held to beside its shape: its size, and how far its times may lie apart."""
+"""The limits a record is held to beside its shape: its size, how far its times may lie apart, how many tell of one id."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from typing import Any, Final, Literal, Protocol
 
 from schemas.rejection import Rejected
 
-__all__ = ["MAX_AHEAD_MS", "MAX_RECORD_BYTES", "MIN_TIME_MS", "TIME_DETAILS", "TimeReason", "check_forecast", "check_times"]
+__all__ = [
+    "MAX_AHEAD_MS",
+    "MAX_FACTS",
+    "MAX_PLANS",
+    "MAX_RECORD_BYTES",
+    "MIN_TIME_MS",
+    "TIME_DETAILS",
+    "TOO_MANY_EVENTS",
+    "TimeReason",
+    "check_forecast",
+    "check_times",
+]
 
 #: The largest record value read, in bytes; the broker's own limit is higher, so that a refusal has a reason and not an error.
 MAX_RECORD_BYTES = 256 * 1024
@@ -24,6 +35,16 @@ TIME_DETAILS: Final[dict[TimeReason, str]] = {
     "time_in_future": "occurred_at is more than 5 minutes after received_at, or received_at that much after the record was published",
 }
 """What each means, for who looks at a dead letter."""
+
+#: A conversation has no more events, nor a person of those that may still change something: each is one row of state, which has to
+#: fit into a record whatever the texts in it.
+MAX_FACTS = 2_000
+
+#: And a person no more plans: half a year of shifts with their breaks.
+MAX_PLANS = 3_000
+
+#: Why an event is refused that is one too many of its conversation or person: no record shows that, only what is known by then.
+TOO_MANY_EVENTS: Final = "too_many_events"
 
 #: A forecast is about an interval, not about a year, and not about a time nobody plans for.
 _LONGEST_FORECAST_SECONDS, _FARTHEST_FORECAST_MS = 31 * 86_400, 400 * 86_400_000

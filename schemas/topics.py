@@ -50,6 +50,9 @@ _COMPACTED: Final = {
 #: What a platform sends may be absurdly large: it comes in and becomes a dead letter, instead of an error that a sender repeats forever.
 _ROOM_FOR_ANYTHING: Final = {"max.message.bytes": str(6 * _MIB)}
 
+#: A row holds all that is known of a conversation or person: as many events as may be, each with the longest texts.
+_ROOM_FOR_ROWS: Final = {"max.message.bytes": str(8 * _MIB)}
+
 #: A dead letter is the original value with headers added: a record of the largest size must still fit.
 _ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(8 * _MIB)}
 
@@ -152,6 +155,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         partitions=8,
         partitions_of="contact-events.v1",
         cleanup_policy="compact",
+        settings=_ROOM_FOR_ROWS,
     ),
     Topic(
         name="track-agents-state.v1",
@@ -161,6 +165,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         partitions=8,
         partitions_of="agent-events.v1",
         cleanup_policy="compact",
+        settings=_ROOM_FOR_ROWS,
     ),
     Topic(
         name="track-customer-events-state.v1",

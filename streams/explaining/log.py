@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from schemas.decoding import Rejected, decode_contact_event
 from schemas.limits import check_times
 from streams.tracking.contacts import ContactTracker
+from streams.tracking.facts import TooManyFactsError
 from streams.tracking.scopes import Scope
 from streams.windows.sums import add_counts
 
@@ -79,9 +80,13 @@ class PartitionLog:
             tracker.snapshot(event)
         else:
             name = event.conversation_id
+            try:
+                tracker.apply(event)
+            except TooManyFactsError:
+                self.rejected += 1
+                return
             before = self._offsets.get(name)
             self._offsets[name] = Offsets(offset, offset, 1) if before is None else Offsets(before.first, offset, before.records + 1)
-            tracker.apply(event)
         self._unsettled += 1
         if self._unsettled >= _SETTLE_EVERY:
             self.settle()

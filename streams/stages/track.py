@@ -9,7 +9,7 @@ import orjson
 from msgspec.json import encode
 
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
-from schemas.limits import TIME_DETAILS, check_times
+from schemas.limits import TIME_DETAILS, TOO_MANY_EVENTS, check_times
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
@@ -18,6 +18,7 @@ from streams.stages.flood import FloodGauge
 from streams.stages.panes import PaneWriter
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import contact_fact
+from streams.tracking.facts import TooManyFactsError
 from streams.tracking.people import PeopleTracker
 from streams.tracking.scopes import Scope
 from streams.windows.slices import pane_of
@@ -109,7 +110,10 @@ class TrackStage:
             elif event.type == "source.snapshot":
                 tracker.snapshot(event)
             else:
-                apply(event)
+                try:
+                    apply(event)
+                except TooManyFactsError as too_many:
+                    self._reject(index, record, TOO_MANY_EVENTS, str(too_many))
         self._flood.took(len(records))
         self._meta_changed = True
         counters.events += len(records)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from schemas.limits import MAX_FACTS
 from streams.tracking.conversation import Conversation, Rules
-from streams.tracking.facts import Kind, fact_of
+from streams.tracking.facts import Kind, TooManyFactsError, fact_of
 from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
@@ -86,7 +87,11 @@ class ContactTracker:
         self.repeated = 0
 
     def apply(self, event: Any) -> None:
-        """Take a decoded contact event whose times have been checked."""
+        """Take a decoded contact event whose times have been checked.
+
+        Raises:
+            TooManyFactsError: its conversation has as many as may be.
+        """
         received = event.received_ms
         self.progress.received(event.source, received)
         fact = fact_of(event)
@@ -106,6 +111,8 @@ class ContactTracker:
         may_have_moved = conversation is None
         if conversation is None:
             conversation = self.conversations[name] = Conversation(name)
+        elif len(conversation.facts) >= MAX_FACTS:
+            raise TooManyFactsError("conversation_id", MAX_FACTS)
         if conversation.takes_in_order(fact):
             conversation.append(fact, self._rules, self._ledger)
         else:

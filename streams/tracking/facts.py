@@ -11,10 +11,17 @@ from schemas.times import seconds_to_ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CUSTOMER", "Fact", "Kind", "fact_of"]
+__all__ = ["CUSTOMER", "Fact", "Kind", "TooManyFactsError", "fact_of"]
 
 #: Who wrote a message, in the details of its fact; none: an agent.
 CUSTOMER = "customer"
+
+
+class TooManyFactsError(Exception):
+    """An event of a conversation or person of which as much is known as may be; the message says what may be wrong."""
+
+    def __init__(self, of: str, limit: int) -> None:
+        super().__init__(f"{of}: at most {limit} events are counted together; is this the id of a single one?")
 
 
 class Kind(IntEnum):

@@ -6,7 +6,9 @@ from bisect import bisect_right
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from schemas.limits import MAX_FACTS, MAX_PLANS
 from streams.tracking.contacts import keep_ms, retention_ms
+from streams.tracking.facts import TooManyFactsError
 from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger
 from streams.tracking.person import Person, Silence, fact_of_row, standing_of_row
@@ -60,7 +62,11 @@ class PeopleTracker:
         self.repeated = 0
 
     def apply(self, event: Any) -> None:
-        """Take a decoded agent event whose times have been checked."""
+        """Take a decoded agent event whose times have been checked.
+
+        Raises:
+            TooManyFactsError: of its person as much is known as may be.
+        """
         received, at = event.received_ms, event.occurred_ms
         self.progress.received(event.source, received)
         name = event.person_id
@@ -71,6 +77,8 @@ class PeopleTracker:
         if received > pane_of(at) + PANE_MS + self._grace_ms or self._is_behind(event, person):
             self._count_late(received)
             return
+        if person is not None and len(person.ids) >= MAX_FACTS:
+            self._limit(person, event)
         if event.type == "schedule.planned":
             begins = max(at, event.start_ms)
             if begins < event.end_ms:
@@ -89,6 +97,16 @@ class PeopleTracker:
         if person.last_seen == at:
             person.source = intern(event.source)
         self._changed.add(name)
+
+    def _limit(self, person: Person, event: Any) -> None:
+        """Raise TooManyFactsError if there are as many of a kind as may be."""
+        if event.type != "schedule.planned":
+            if len(person.facts) >= MAX_FACTS:
+                raise TooManyFactsError("person_id", MAX_FACTS)
+        elif person.plans is not None and len(person.plans.facts) >= MAX_PLANS:
+            person.ids.difference_update(plan[2] for plan in person.plans.hidden())
+            if len(person.plans.facts) >= MAX_PLANS:
+                raise TooManyFactsError("person_id", MAX_PLANS)
 
     def _new(self, name: str) -> Person:
         person = self.people[name] = Person(self._stands.start(name, Standing()))

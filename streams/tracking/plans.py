@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,14 +42,25 @@ class Plans:
     def __init__(self, facts: list[PlanFact]) -> None:
         self.facts = facts
         self._begins: list[int] = []
-        #: what holds: (from, to, whether it is work), one after another
-        self._spans: list[tuple[int, int, bool]] = []
+        #: what holds: (from, to, plan), one after another
+        self._spans: list[tuple[int, int, PlanFact]] = []
         self._lay_out()
 
     def add(self, fact: PlanFact) -> None:
         """Take in one more plan; the latest told counts where several hold."""
+        is_last = not self.facts or fact > self.facts[-1]
         insort(self.facts, fact)
-        self._lay_out()
+        if is_last:
+            self._put(fact)
+        else:
+            self._lay_out()
+
+    def hidden(self) -> list[PlanFact]:
+        """Forget the plans that hold nowhere any more, and return them: they are told again every night, weeks ahead."""
+        holding = {plan for _, _, plan in self._spans}
+        gone = [fact for fact in self.facts if fact not in holding]
+        self.facts = [fact for fact in self.facts if fact in holding]
+        return gone
 
     def over(self, before_ms: int) -> list[PlanFact]:
         """Forget the plans that ended before an instant, and return them."""
@@ -63,11 +74,11 @@ class Plans:
         """Yield what of the time from start to end is planned, and whether it is work."""
         spans = self._spans
         for index in range(max(0, bisect_right(self._begins, start_ms) - 1), len(spans)):
-            begin, end, is_work = spans[index]
+            begin, end, plan = spans[index]
             if begin >= end_ms:
                 return
             if end > start_ms:
-                yield max(begin, start_ms), min(end, end_ms), is_work
+                yield max(begin, start_ms), min(end, end_ms), plan[5]
 
     @property
     def begin_ms(self) -> int | None:
@@ -75,11 +86,23 @@ class Plans:
         return self._begins[0] if self._begins else None
 
     def _lay_out(self) -> None:
-        spans: list[tuple[int, int, bool]] = []
-        for _, _, _, begin, end, is_work in self.facts:
-            kept = []
-            for span in spans:
-                kept += [(low, high, span[2]) for low, high in ((span[0], min(span[1], begin)), (max(span[0], end), span[1])) if low < high]
-            spans = [*kept, (begin, end, is_work)]
-        self._spans = sorted(spans)
-        self._begins = [span[0] for span in self._spans]
+        self._spans, self._begins = [], []
+        for fact in self.facts:
+            self._put(fact)
+
+    def _put(self, fact: PlanFact) -> None:
+        """Have a plan hold over those told before it."""
+        spans, (_, _, _, begin, end, _) = self._spans, fact
+        first = max(0, bisect_right(self._begins, begin) - 1)
+        if first < len(spans) and spans[first][1] <= begin:
+            first += 1
+        last = max(first, bisect_left(self._begins, end))
+        parts = [(begin, end, fact)]
+        if first < last:
+            low, high = spans[first], spans[last - 1]
+            if low[0] < begin:
+                parts.insert(0, (low[0], begin, low[2]))
+            if high[1] > end:
+                parts.append((end, high[1], high[2]))
+        spans[first:last] = parts
+        self._begins[first:last] = [part[0] for part in parts]

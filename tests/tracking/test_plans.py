@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.times import format_ms
 from streams.configuration import Configuration
+from streams.tracking.plans import Plans
 from tests.tracking.telling import CONFIGURATION, Contacts, People, event, ms
+
+if TYPE_CHECKING:
+    from streams.tracking.plans import PlanFact
 
 PERMITTED = CONFIGURATION.model_dump(exclude_unset=True) | {"sites": {"bonn": {"zone": "Europe/Berlin", "individual_figures": True}}}
 EUROS = PERMITTED | {
@@ -30,6 +37,29 @@ def planned(people: People, scope: str = "team:red") -> dict[str, int]:
     """Return the planned time that was booked, in seconds, without the zeros that a correction leaves."""
     sums = people.sums(scope, None, "pane")
     return {field.removesuffix("_ms"): ms_ // 1000 for field, ms_ in sums.items() if field.startswith("planned_") and ms_}
+
+
+_facts = st.tuples(st.integers(0, 8), st.integers(0, 3), st.integers(0, 20), st.integers(1, 12), st.booleans())
+
+
+@given(st.lists(_facts, max_size=25), st.integers(0, 25))
+def test_the_latest_told_holds(told: list[tuple[int, int, int, int, bool]], hidden_after: int) -> None:
+    """At every instant that plan holds which was told last, in whatever order they came and whether or not hidden ones are forgotten."""
+    facts = [(at, sequence, f"p{number}", begin, begin + length, work) for number, (at, sequence, begin, length, work) in enumerate(told)]
+    plans = Plans([])
+    gone: list[PlanFact] = []
+    for number, fact in enumerate(facts):
+        plans.add(fact)
+        if number == hidden_after:
+            gone = plans.hidden()
+    found = {at: work for low, high, work in plans.between(0, 40) for at in range(low, high)}
+
+    holding = {
+        at: max(fact for fact in facts if fact[3] <= at < fact[4]) for at in range(40) if any(fact[3] <= at < fact[4] for fact in facts)
+    }
+    assert found == {at: fact[5] for at, fact in holding.items()}
+    assert not {*gone} & {*holding.values()}
+    assert sorted([*plans.facts, *gone]) == sorted(facts)
 
 
 class TestPlans:
