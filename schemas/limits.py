@@ -11,9 +11,11 @@ __all__ = [
     "MAX_FACTS",
     "MAX_PLANS",
     "MAX_RECORD_BYTES",
+    "MAX_SOURCES",
     "MIN_TIME_MS",
     "TIME_DETAILS",
     "TOO_MANY_EVENTS",
+    "TOO_MANY_SOURCES",
     "TimeReason",
     "check_forecast",
     "check_times",
@@ -43,8 +45,14 @@ MAX_FACTS = 2_000
 #: And a person no more plans: half a year of shifts with their breaks.
 MAX_PLANS = 3_000
 
+#: From more systems than this nothing is taken on one partition: each is named in every record of how far the partition has come.
+MAX_SOURCES = 250
+
 #: Why an event is refused that is one too many of its conversation or person: no record shows that, only what is known by then.
 TOO_MANY_EVENTS: Final = "too_many_events"
+
+#: Why an event is refused of a source that is one too many.
+TOO_MANY_SOURCES: Final = "too_many_sources"
 
 #: A forecast is about an interval, not about a year, and not about a time nobody plans for.
 _LONGEST_FORECAST_SECONDS, _FARTHEST_FORECAST_MS = 31 * 86_400, 400 * 86_400_000

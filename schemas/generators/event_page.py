@@ -11,7 +11,7 @@ from schemas.base import MAX_SECONDS, Event
 from schemas.contact import ContactModel
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
 from schemas.generators.json_schema import kind_of
-from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS, MAX_RECORD_BYTES, TOO_MANY_EVENTS
+from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS, MAX_RECORD_BYTES, MAX_SOURCES, TOO_MANY_EVENTS, TOO_MANY_SOURCES
 from schemas.other import CustomerModel, SourceHeartbeat, SourceSnapshot
 from schemas.rejection import REJECT_REASONS
 
@@ -44,6 +44,7 @@ JSON Schema of every kind stands in `schemas/json/events/`, of every topic in `s
 - **An id is that of one conversation, or one person.** Of a conversation at most {MAX_FACTS:,} events are counted, of a person at most
   {MAX_FACTS:,} in the few minutes in which they may still change something, and {MAX_PLANS:,} plans; others become
   dead letters (`{TOO_MANY_EVENTS}`).
+- **A source is a system**: from more than {MAX_SOURCES} on one partition nothing is taken (`{TOO_MANY_SOURCES}`).
 - **A record that breaks a rule becomes a dead letter** with one of the reasons {", ".join(f"`{reason}`" for reason in REJECT_REASONS)}.
 
 A *conversation* is one customer's matter; a *contact* is what the platform gives an id; a *visit* is one stay in one queue.

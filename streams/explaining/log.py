@@ -74,6 +74,9 @@ class PartitionLog:
         if self._until_ms is not None and event.received_ms > self._until_ms:
             return
         tracker = self._tracker
+        if not tracker.progress.has_room(event.source):
+            self.rejected += 1
+            return
         if event.type == "source.heartbeat":
             tracker.progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended)
         elif event.type == "source.snapshot":

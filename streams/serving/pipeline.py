@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
-from schemas.limits import TOO_MANY_EVENTS, TimeReason
+from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_SOURCES, TimeReason
 from schemas.rejection import REJECT_REASONS
 from streams.serving.reload import configuration_families
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PipelineCollector", "pipeline_app"]
 
-_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS), 0)
+_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS, TOO_MANY_SOURCES), 0)
 
 
 class _Counters(Protocol):

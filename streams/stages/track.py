@@ -9,7 +9,7 @@ import orjson
 from msgspec.json import encode
 
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
-from schemas.limits import TIME_DETAILS, TOO_MANY_EVENTS, check_times
+from schemas.limits import MAX_SOURCES, TIME_DETAILS, TOO_MANY_EVENTS, TOO_MANY_SOURCES, check_times
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 
+_IS_NO_SOURCE = f"source: {MAX_SOURCES} others are heard of on this partition; it names a system, not what that system tells of"
 _META = b"m"
 _SNAPSHOT = b"p|"
 
@@ -95,7 +96,7 @@ class TrackStage:
         """Apply every record; a bad one becomes a dead letter, and too many of them raise DeadLetterFloodError."""
         decode, tracker, counters = self._decode, self._tracker, self.counters
         apply, progress = tracker.apply, tracker.progress
-        late, repeated = tracker.late, tracker.repeated
+        late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
         for index, record in enumerate(records):
             try:
                 event = decode(record.value)
@@ -105,6 +106,8 @@ class TrackStage:
             wrong = check_times(event, record.timestamp)
             if wrong is not None:
                 self._reject(index, record, wrong, TIME_DETAILS[wrong])
+            elif not has_room(event.source):
+                self._reject(index, record, TOO_MANY_SOURCES, _IS_NO_SOURCE)
             elif event.type == "source.heartbeat":
                 progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended)
             elif event.type == "source.snapshot":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from schemas.limits import MAX_SOURCES
+
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
@@ -29,6 +31,10 @@ class Progress:
         self.received_through: int | None = None
         #: nothing earlier is still to come; never goes back
         self.through: int | None = None
+
+    def has_room(self, source: str) -> bool:
+        """Say whether something of a source may be taken: it is known, or not too many others are."""
+        return source in self.sources or len(self.sources) < MAX_SOURCES
 
     def received(self, source: str, received_ms: int) -> None:
         """Take note that an event of a source came in."""

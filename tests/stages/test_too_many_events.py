@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from schemas.dead_letters import DETAIL, REASON
-from schemas.limits import MAX_FACTS, MAX_PLANS
+from schemas.limits import MAX_FACTS, MAX_PLANS, MAX_SOURCES
 from schemas.times import format_ms
 from schemas.topics import topic
 from streams.configuration import Configuration
@@ -157,10 +157,36 @@ def test_plans_without_end() -> None:
     assert counters.rejected == {"too_many_events": 5}
 
 
+def test_sources() -> None:
+    """Another source with every event: 250 are known, then dead letters; the known go on, and one that says it has ended makes room."""
+    stage = ContactStage(0, UNLIMITED, TOPICS)
+
+    def queued(number: int) -> Any:
+        return record(event("contact.queued", number, queue="A", conversation_id=f"c{number}", source=f"pbx {number}"))
+
+    stage.process([queued(number) for number in range(260)])
+    flush = stage.collect()
+    assert MAX_SOURCES == 250
+    assert reasons(flush) == ["too_many_sources"] * 10
+    assert set(stage.tracker.conversations) == {f"c{number}" for number in range(250)}
+
+    stage.process([record(event("contact.answered", 260, agent="ann", conversation_id="c3", source="pbx 3")), queued(300)])
+    assert reasons(stage.collect()) == ["too_many_sources"]
+    assert len(stage.tracker.conversations["c3"].facts) == 2
+
+    end: dict[str, Any] = {"source": "pbx 4", "ended": True, "complete_through": format_ms(ms(301))}
+    stage.process([record(event("source.heartbeat", 301, **end)), queued(302)])
+    assert reasons(stage.collect()) == []
+    assert "c302" in stage.tracker.conversations
+
+
 def test_explained() -> None:
     """Who counts contacts again to explain a figure takes the same events."""
     log = PartitionLog(UNLIMITED, None)
     for number in range(2_100):
         log.take(message(number), number, ms(10**9))
+    for number in range(260):
+        log.take(event("contact.queued", 2_100, queue="A", source=f"pbx {number}"), 2_100 + number, ms(10**9))
 
-    assert (log.records, log.rejected) == (2_100, 100)
+    # 249 other sources beside the one of the messages.
+    assert (log.records, log.rejected) == (2_360, 100 + 11)
