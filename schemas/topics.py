@@ -51,6 +51,7 @@ _COMPACTED: Final = {
 _ROOM_FOR_ANYTHING: Final = {"max.message.bytes": str(6 * _MIB)}
 
 #: A row holds all that is known of a conversation or person: as many events as may be, each with the longest texts.
+#: That of a customer's key holds 10,000 facts, and 8,000,000 bytes, at most.
 _ROOM_FOR_ROWS: Final = {"max.message.bytes": str(8 * _MIB)}
 
 #: A dead letter is the original value with headers added: a record of the largest size must still fit.
@@ -184,6 +185,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         partitions=1,
         partitions_of="customer-facts.v1",
         cleanup_policy="compact",
+        settings=_ROOM_FOR_ROWS,
     ),
     Topic(
         name="queue-panes.v1",

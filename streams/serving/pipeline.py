@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 
 from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_SOURCES, TimeReason
 from schemas.rejection import REJECT_REASONS
+from schemas.topics import topic as topic_of
 from streams.serving.reload import configuration_families
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PipelineCollector", "pipeline_app"]
 
 _NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS, TOO_MANY_SOURCES), 0)
+#: Where customers come from, whatever its prefix.
+_CUSTOMERS = topic_of("customer-facts.v1").name
 
 
 class _Counters(Protocol):
@@ -32,6 +35,7 @@ class _Counters(Protocol):
     late: int
     repeated: int
     rejected: dict[str, int]
+    overfull: int
 
 
 class _Health(Protocol):
@@ -115,6 +119,13 @@ class PipelineCollector:
                 lag.add_metric([topic, str(partition)], max(0, found.end_offset - found.committed_offset))
             restored.add_metric([topic, str(partition)], found.restore_seconds)
         yield from (committed, lag, restored)
+        # Of a partition that another worker has taken over that one tells.
+        owned = any(source.endswith(_CUSTOMERS) for source, _ in health.partitions)
+        yield GaugeMetricFamily(
+            "contact_center_customers_overfull",
+            "Customer keys with more facts than a single customer has; they count nowhere. 0 where another worker has the customers.",
+            value=self._counters["customers"].overfull if owned and "customers" in self._counters else 0,
+        )
         yield from configuration_families(self._file)
 
 

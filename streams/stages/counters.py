@@ -1,4 +1,4 @@
-"""What a worker's stages have done since the process began; plain numbers that an exporter may read."""
+"""What a worker's stages have done since the process began, and found; plain numbers that an exporter may read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ __all__ = ["StageCounters"]
 
 @dataclass(slots=True)
 class StageCounters:
-    """Counters of one flow; they only go up."""
+    """Counters of one flow; they only go up, but for what there is of something now."""
 
     events: int = 0
     late: int = 0
     repeated: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    #: keys of customers under which too much is known, now
+    overfull: int = 0
 
     def reject(self, reason: str) -> None:
         """Count one dead letter."""

@@ -122,6 +122,7 @@ class CustomerStage:
         """Return the customers that changed, and the windows that are news."""
         tracker = self.tracker
         tracker.settle()
+        self.counters.overfull = len(tracker.overfull)
         rows: list[Row] = [
             (b"s|" + key.encode(), None if customer is None else encode(customer.row())) for key, customer in tracker.changed_customers()
         ]
@@ -171,3 +172,4 @@ class CustomerStage:
                 self.tracker.restore_customer(key[2:].decode(), kept)
         self._parts_written = dict(self.tracker.parts)
         self.tracker.restored()
+        self.counters.overfull = len(self.tracker.overfull)

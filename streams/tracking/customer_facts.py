@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.json import encode
+
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation
 
-__all__ = ["Cancellation", "ContactFact", "Customer", "Order", "contact_fact", "fact_of_customer_event"]
+__all__ = ["MAX_FACTS", "Cancellation", "ContactFact", "Customer", "Order", "contact_fact", "fact_of_customer_event"]
+
+#: A key with more facts is nobody's single customer.
+MAX_FACTS = 10_000
+#: Nor is one whose row is larger: it has to go into one record of its topic.
+MAX_BYTES = 8_000_000
+#: So many facts take less, however long their texts are: four of 200 characters of 4 bytes, and 200 bytes around them.
+_FIT_ANYHOW = MAX_BYTES // (4 * 800 + 200)
+#: How many facts come between two looks at how large the row is; what they add to it must fit as well.
+_LOOK_EVERY = 64
 
 
 class ContactFact(NamedTuple):
@@ -76,6 +87,7 @@ class Customer:
         "contacts",
         "links",
         "orders",
+        "overfull",
         "statuses",
     )
 
@@ -91,6 +103,30 @@ class Customer:
         self.links: dict[str, tuple[int, str]] = {}
         self.base_first_ms: int | None = None  # start of the first contact
         self.base_last_ms = 0
+        #: nobody's single customer: nothing is kept but links, and when something was last heard
+        self.overfull = False
+
+    def facts(self) -> int:
+        """Return how many facts are kept."""
+        return len(self.contacts) + len(self.orders) + len(self.cancellations) + len(self.statuses) + len(self.links)
+
+    def too_many(self) -> bool:
+        """Say, after each fact, whether they are more than a single customer's."""
+        facts = self.facts()
+        return facts > MAX_FACTS or (facts % _LOOK_EVERY == 0 and self.too_large())
+
+    def too_large(self) -> bool:
+        """Say whether the row is larger than a single customer's."""
+        return self.facts() > _FIT_ANYHOW and len(encode(self.row())) > MAX_BYTES
+
+    def empty(self) -> list[str]:
+        """Become nobody's single customer; return which contacts are kept no more."""
+        self.base_last_ms, self.base_first_ms = self.last_ms(), None
+        emptied = list(self.contacts)
+        for facts in (self.contacts, self.orders, self.cancellations, self.statuses):
+            facts.clear()
+        self.overfull = True
+        return emptied
 
     def first_contact_ms(self) -> int | None:
         """Return the start of the first contact."""
@@ -141,7 +177,8 @@ class Customer:
     def row(self) -> dict[str, Any]:
         """Return what ``from_row`` takes."""
         facts = {name: getattr(self, name) for name in ("contacts", "orders", "cancellations", "statuses", "links")}
-        return {"base": [self.base_first_ms, self.base_last_ms], **{name: each for name, each in facts.items() if each}}
+        row = {"base": [self.base_first_ms, self.base_last_ms], **{name: each for name, each in facts.items() if each}}
+        return {**row, "overfull": True} if self.overfull else row
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Customer:
@@ -153,4 +190,5 @@ class Customer:
         customer.statuses = {name: (at, sequence, active) for name, (at, sequence, active) in row.get("statuses", {}).items()}
         customer.links = {name: (at, other) for name, (at, other) in row.get("links", {}).items()}
         customer.base_first_ms, customer.base_last_ms = row["base"]
+        customer.overfull = row.get("overfull", False)
         return customer

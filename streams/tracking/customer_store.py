@@ -103,14 +103,14 @@ def _pack(customer: Customer) -> bytes:
     contacts = {name: contact[1:] for name, contact in customer.contacts.items()}  # without the customer, which is the key
     base = (customer.base_first_ms, customer.base_last_ms)
     facts = (contacts, customer.orders, customer.cancellations, customer.statuses, customer.links)
-    return customer.last_ms().to_bytes(_HEAD, signed=True) + msgpack.encode((*base, *facts))
+    return customer.last_ms().to_bytes(_HEAD, signed=True) + msgpack.encode((*base, customer.overfull, *facts))
 
 
 def _unpack(key: str, packed: bytes) -> Customer:
     customer = Customer()
     if packed:
-        first, last, contacts, orders, cancellations, statuses, links = msgpack.decode(memoryview(packed)[_HEAD:])
-        customer.base_first_ms, customer.base_last_ms = first, last
+        first, last, overfull, contacts, orders, cancellations, statuses, links = msgpack.decode(memoryview(packed)[_HEAD:])
+        customer.base_first_ms, customer.base_last_ms, customer.overfull = first, last, overfull
         customer.contacts = {name: ContactFact(key, *fact) for name, fact in contacts.items()}
         customer.orders = {name: Order(*fact) for name, fact in orders.items()}
         customer.cancellations = {name: Cancellation(*fact) for name, fact in cancellations.items()}

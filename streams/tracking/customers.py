@@ -9,52 +9,21 @@ from streams.tracking.buckets import Buckets
 from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
 from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
 from streams.tracking.customer_store import Customers
+from streams.tracking.running import Running
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.customer_spans import Changes, Cohort, Group
+    from streams.tracking.customer_spans import Cohort, Group
 
-__all__ = ["CustomerTracker", "Running"]
+__all__ = ["CustomerTracker"]
 
 #: Days are served for so long beyond the horizon of repeats, and what lies further back is kept as sums only.
 _SLACK_DAYS = 3
 #: How many buckets of customers, and of their contacts, a flush looks at: to forget the silent, and let the others rest.
 _SWEPT = 32
-
-
-class Running:
-    """Figures by date or month, kept as changes from one to the next; what lies before the floor is one sum."""
-
-    def __init__(self) -> None:
-        self._base: Counter[str] = Counter()
-        self._changes: Changes = {}
-        self._floor: int | None = None
-
-    def add(self, changes: Changes, sign: int) -> None:
-        """Add changes, or take them out."""
-        for at, counts in changes.items():
-            into = self._base if self._floor is not None and at < self._floor else self._changes.setdefault(at, Counter())
-            for what, amount in counts.items():
-                into[what] += sign * amount
-
-    def advance(self, floor: int) -> None:
-        """Let everything before ``floor`` become one sum."""
-        if self._floor is None or floor > self._floor:
-            self._floor = floor
-            for at in [at for at in self._changes if at < floor]:
-                self._base.update(self._changes.pop(at))
-
-    def through(self, last: int) -> Iterator[tuple[int, dict[str, int]]]:
-        """Yield every date or month from the floor to the last one, with its figures; none before there is a floor."""
-        if self._floor is None:
-            return
-        sums = self._base.copy()
-        for at in range(self._floor, last + 1):
-            sums.update(self._changes.get(at, {}))
-            yield at, {what: amount for what, amount in sums.items() if amount}
 
 
 class CustomerTracker:
@@ -65,6 +34,8 @@ class CustomerTracker:
         self._contact_parts = tuple(contact_parts)
         self._kept_days = configuration.customers.repeat_days + _SLACK_DAYS
         self.customers = Customers()
+        #: keys under which so much is known that they are nobody's single customer
+        self.overfull: set[str] = set()
         self.days, self.months = Running(), Running()
         self.cohorts: dict[Cohort, Counter[str]] = {}
         self.changed_cohorts: set[Cohort] = set()
@@ -96,31 +67,66 @@ class CustomerTracker:
 
     def _take_contact(self, fact: dict[str, Any]) -> None:
         name, key = fact["conversation_id"], fact["customer_key"]
-        before, told = self._key_of.get(name), None if fact.get("gone") else key.encode()
+        before = self._key_of.get(name)
         if before is not None:
             self._touch(before.decode()).contacts.pop(name, None)
-        if told is None:
+        if fact.get("gone") or not self._takes(fact["start_ms"], key):
             self._key_of.pop(name)
-        elif told != before:
-            self._key_of.put(name, told)
-        if told is not None:
-            self._touch(key).contacts[name] = ContactFact(
-                key, fact["start_ms"], fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]
-            )
+            return
+        customer = self._touch(key)
+        if self._key_of.get(name) != key.encode():
+            self._key_of.put(name, key.encode())
+        customer.contacts[name] = ContactFact(
+            key, fact["start_ms"], fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]
+        )
+        self._limit(key, customer)
 
     def _take_event(self, kind: str, fact: dict[str, Any]) -> None:
-        name, at = fact["event_id"], fact["at_ms"]
-        customer = self._touch(fact["customer_key"])
+        name, at, key = fact["event_id"], fact["at_ms"], fact["customer_key"]
+        if not self._takes(at, *((key, fact["linked_key"]) if kind == "link" else (key,))):
+            return
+        customer = self._touch(key)
         if kind == "order":
             customer.orders.setdefault(name, Order(at, fact["order_id"], fact["value_milli"], fact["currency"]))
         elif kind == "cancellation":
             customer.cancellations.setdefault(name, Cancellation(at, fact["order_id"]))
         elif kind == "status":
             customer.statuses.setdefault(name, (at, fact["sequence"], fact["active"]))
-        elif name not in customer.links and fact["linked_key"] != fact["customer_key"]:
+        elif name not in customer.links and fact["linked_key"] != key:
             self._touch(fact["linked_key"])
             customer.links[name] = (at, fact["linked_key"])
-            self._join(fact["customer_key"], fact["linked_key"])
+            self._join(key, fact["linked_key"])
+        self._limit(key, customer)
+
+    def _takes(self, at_ms: int, *keys: str) -> bool:
+        """Say whether a fact about keys is kept; of one that is overfull it only says that something was heard."""
+        overfull = [key for key in keys if key in self.overfull and not self._is_over(self._joined.get(key) or {key})]
+        for key in overfull:
+            # Of a day at most once: there are many such facts, and each time the row is written.
+            if at_ms - self.customers.last_ms(key) >= DAY_MS:
+                self._touch(key).base_last_ms = at_ms
+        return not overfull
+
+    def _limit(self, key: str, customer: Customer) -> None:
+        """Let a customer who was given a fact be nobody's if that is one too many."""
+        if not customer.too_many():
+            return
+        # Whether what is too old has been folded by now, or has not been touched since, must make no difference.
+        self._fold(customer, self._through)
+        if customer.too_many():
+            self._empty(key, customer)
+
+    def _fold(self, customer: Customer, through: int | None) -> None:
+        if through is not None:
+            for name in customer.fold(through - (self._kept_days + 2) * DAY_MS):
+                self._key_of.pop(name)
+
+    def _empty(self, key: str, customer: Customer) -> None:
+        """Keep nothing of a customer whose contribution has been taken out."""
+        for name in customer.empty():
+            self._key_of.pop(name)
+        self.overfull.add(key)
+        self._changed.add(key)
 
     def _touch(self, key: str) -> Customer:
         """Take what the customer contributes out, until ``settle`` books it anew; return what is known under the key."""
@@ -192,9 +198,11 @@ class CustomerTracker:
         through = self.through_ms
         touched, self._touched = self._touched, {}
         for group in touched.values():
-            for customer in (self.customers.own(key) for key in group if key in self.customers and through is not None):
-                for name in customer.fold((through or 0) - (self._kept_days + 2) * DAY_MS):
-                    self._key_of.pop(name)
+            for key in (key for key in group if key in self.customers):
+                customer = self.customers.own(key)
+                self._fold(customer, through)
+                if customer.too_large():
+                    self._empty(key, customer)
             self._book(group, 1)
         if through is not None:
             self._give_up(through)
@@ -245,6 +253,7 @@ class CustomerTracker:
         """Forget a customer with all keys; what it counted has ended before the floor."""
         for key in group:
             self._joined.pop(key, None)
+            self.overfull.discard(key)
             if key in self.customers:
                 for name in self.customers[key].contacts:
                     self._key_of.pop(name)
@@ -266,6 +275,8 @@ class CustomerTracker:
         self.customers.put(key, customer)
         for name in customer.contacts:
             self._key_of.put(name, key.encode())
+        if customer.overfull:
+            self.overfull.add(key)
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, the parts too."""

@@ -1,4 +1,7 @@
-"""The independent recount of customers and forecasts: section 16, every figure looked up anew from all events."""
+"""The independent recount of customers and forecasts: section 16, every figure looked up anew from all events.
+
+No key is ever overfull here (section 16.1): no world comes near 10,000 facts of one.
+"""
 
 from __future__ import annotations
 

@@ -44,6 +44,15 @@ def test_the_lag_is_unknown_without_kafka() -> None:
     assert family(LAG, Health(partitions=partitions, last_answer=monotonic() - 3600)).samples == []
 
 
+def test_overfull_customers_are_told_by_their_owner() -> None:
+    """As many as there are where the partition of customers is owned; 0 where it is not, or not any more."""
+    name, counters = "contact_center_customers_overfull", {"customers": StageCounters(overfull=3)}
+    owner = Health(partitions={("center.customer-facts.v1", 0): PartitionHealth(0, 0, 0.5)})
+
+    found = [family(name, health, of) for health, of in ((owner, counters), (Health(), counters), (owner, {}))]
+    assert [(sample.labels, sample.value) for each in found for sample in each.samples] == [({}, 3), ({}, 0), ({}, 0)]
+
+
 def test_dead_letters_of_every_reason_begin_with_0() -> None:
     """Prometheus sees no increase where a series begins, so every reason is there before its first dead letter."""
     counters = {"track-contacts": StageCounters(rejected={"invalid_json": 2, "of_tomorrow": 1}), "roll-up": StageCounters()}

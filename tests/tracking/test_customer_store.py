@@ -34,6 +34,20 @@ def test_as_it_was() -> None:
     assert customers.last_ms("ann 安") == 9_000
 
 
+def test_overfull() -> None:
+    """Whether a key is nobody's single customer is kept, packed and in its row; rows of before say nothing of it."""
+    customers = Customers()
+    emptied = known()
+    assert emptied.empty() == ["c1"]
+    customers.put("ann", emptied)
+
+    assert customers["ann"].overfull
+    assert customers["ann"].row() == {"base": [None, 9_000], "links": {"l1": (4_000, "bo")}, "overfull": True}
+    assert Customer.from_row(customers["ann"].row()).overfull
+    assert "overfull" not in known().row()
+    assert not Customer.from_row(known().row()).overfull
+
+
 def test_changed_in_place() -> None:
     """What is changed of a customer that was taken to be changed stays, before and after it is packed; of a copy nothing does."""
     customers = Customers()

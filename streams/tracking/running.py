@@ -1,0 +1,45 @@
+"""Figures by date or month that are kept as changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.tracking.customer_spans import Changes
+
+__all__ = ["Running"]
+
+
+class Running:
+    """Figures by date or month, kept as changes from one to the next; what lies before the floor is one sum."""
+
+    def __init__(self) -> None:
+        self._base: Counter[str] = Counter()
+        self._changes: Changes = {}
+        self._floor: int | None = None
+
+    def add(self, changes: Changes, sign: int) -> None:
+        """Add changes, or take them out."""
+        for at, counts in changes.items():
+            into = self._base if self._floor is not None and at < self._floor else self._changes.setdefault(at, Counter())
+            for what, amount in counts.items():
+                into[what] += sign * amount
+
+    def advance(self, floor: int) -> None:
+        """Let everything before ``floor`` become one sum."""
+        if self._floor is None or floor > self._floor:
+            self._floor = floor
+            for at in [at for at in self._changes if at < floor]:
+                self._base.update(self._changes.pop(at))
+
+    def through(self, last: int) -> Iterator[tuple[int, dict[str, int]]]:
+        """Yield every date or month from the floor to the last one, with its figures; none before there is a floor."""
+        if self._floor is None:
+            return
+        sums = self._base.copy()
+        for at in range(self._floor, last + 1):
+            sums.update(self._changes.get(at, {}))
+            yield at, {what: amount for what, amount in sums.items() if amount}
