@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import time
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,7 +43,9 @@ def hold_little() -> None:
 
 
 def give_back() -> None:
-    """Return every page that is free; where the C library is not glibc, do nothing."""
+    """Free what only refers to itself, of what is young, and return every page that is free; the latter with glibc alone."""
+    # The thresholds of the worker are high: the middle generation would be looked at every half hour, and the old one is huge.
+    gc.collect(1)
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)
