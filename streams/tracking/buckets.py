@@ -25,7 +25,7 @@ _COMPRESSED = 0x78
 class Buckets:
     """A dictionary of packed buckets that grows by one of them at a time, so that nobody ever waits for all to be packed anew.
 
-    Those at ``rest`` take half the room and ten times as long to be looked into, until something in them changes.
+    Those at ``rest`` take half the room and three to five times as long to be looked into, until something in them changes.
     Which key is in which bucket: linear hashing (W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980).
     """
 
@@ -74,7 +74,7 @@ class Buckets:
     def _split(self) -> None:
         """Share what is in the oldest bucket of this size with a new one."""
         place = len(self._buckets) - self._whole
-        kept = dict(self._look(place))
+        kept = self.bucket(place)
         self._place_open = -1
         self._buckets.append(_EMPTY)
         moved = {key: value for key, value in kept.items() if self._place(key) != place}

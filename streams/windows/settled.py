@@ -63,7 +63,7 @@ def unpack(packed: bytes | Raw) -> Counts:
 class SumsByStart(Generic[K]):
     """Sums by start and key; what ``settle`` has packed stays packed until it is touched, a key at a time.
 
-    Those that are kept ``for_days`` take half the room again, and twenty times as long to be touched.
+    Those that are kept ``for_days`` take half the room again, and about five times as long to be touched.
     """
 
     def __init__(self, *, for_days: bool = False) -> None:
