@@ -9,6 +9,7 @@ from schemas.rejection import Rejected
 __all__ = [
     "MAX_AHEAD_MS",
     "MAX_FACTS",
+    "MAX_INSTANCES",
     "MAX_PLANS",
     "MAX_RECORD_BYTES",
     "MAX_SOURCES",
@@ -47,6 +48,9 @@ MAX_PLANS = 3_000
 
 #: From more systems than this nothing is taken on one partition: each is named in every record of how far the partition has come.
 MAX_SOURCES = 250
+
+#: A source's events come by at most so many ways at a time, each of which says how far it is complete.
+MAX_INSTANCES = 16
 
 #: Why an event is refused that is one too many of its conversation or person: no record shows that, only what is known by then.
 TOO_MANY_EVENTS: Final = "too_many_events"

@@ -106,7 +106,11 @@ class SourceHeartbeat(Event):
     complete_through: Time
     """Nothing that occurred before this is still to come."""
     ended: bool = False
-    """The source said its last word, as at the end of a file: until it is heard again nobody waits for it, and its silence is no fault."""
+    """The source said its last word, as at the end of a file: until it is heard again nobody waits for it, and its silence is no fault.
+    With `instance`: that way of its events has ended."""
+    instance: Id | None = None
+    """Which of several ways the source's events take this speaks for, such as one of two gateways. The source is complete through the
+    least of them, unless it says itself, without `instance`, how far it is. One silent for `source_timeout_seconds` is not waited for."""
 
 
 class SourceSnapshot(Event):

@@ -487,6 +487,7 @@ class SourceHeartbeat(Event, kw_only=True, tag="source.heartbeat"):
     type: ClassVar[Literal["source.heartbeat"]] = "source.heartbeat"
     complete_through_ms: Ms = msgspec.field(name="complete_through")
     ended: bool = False
+    instance: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     further_times: ClassVar[tuple[str, ...]] = ("complete_through_ms",)
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+#: Of an instance's name: it is in every heartbeat.
+_MAX_INSTANCE = 100
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
@@ -57,6 +60,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SECONDS",
         help="how far behind now the senders are taken to be complete (default: %(default)s)",
     )
+    parser.add_argument(
+        "--instance-id",
+        default=defaults.instance,
+        metavar="NAME",
+        help="which of several gateways this is: another name for each, the same after a restart (default: host name and port)",
+    )
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     add_connection_options(parser)
     add_log_option(parser)
@@ -68,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     if args.rate <= 0 or args.burst <= 0 or args.complete_after < 0:
         return fail("gateway: --rate and --burst are above 0, --complete-after is 0 or more")
+    if len(args.instance_id) > _MAX_INSTANCE or not args.instance_id.isprintable():
+        return fail(f"gateway: --instance-id has at most {_MAX_INSTANCE} printable characters")
     try:
         senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""))
         identities = Identities(load_configuration(args.config))
@@ -83,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
         events_per_second=args.rate,
         burst_events=args.burst,
         complete_after_seconds=args.complete_after,
+        instance=args.instance_id,
     )
     kafka = KafkaPublisher(
         args.bootstrap,

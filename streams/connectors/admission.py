@@ -116,6 +116,8 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
     source = data.setdefault("source", admission.sender)
     if not admission.any_source and source != admission.sender:
         return refused("source_not_permitted", f"source: this sender speaks for {admission.sender} only; leave source out")
+    if kind == "source.heartbeat" and data.get("instance") is not None:
+        return refused("invalid_value", "instance: only a gateway says which instance it is; leave instance out")
     parse = _parser(kind)
     if parse is None:
         return refused("unknown_type", "type: none of the contact, agent and customer events of the contract")

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import math
+import socket
 import time
 from collections import Counter as Tally
 from dataclasses import dataclass, field
@@ -69,6 +70,8 @@ class GatewaySettings:
     #: How far behind now the gateway's sources are said to be complete.
     complete_after_seconds: float = 2.0
     heartbeat_seconds: float = 1.0
+    #: Which of several gateways this is, the same after a restart; empty: named by host and port.
+    instance: str = ""
     #: What senders may take of it.
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
 
@@ -147,8 +150,9 @@ class Gateway:
         self._metrics = _Metrics()
         self._metrics.begin(senders.names or [LOCAL_SENDER])
         self._stopping = False
-        #: Arrivals of the requests under way: nothing is complete beyond the oldest.
-        self._arrivals: dict[int, datetime] = {}
+        self._instance = self.settings.instance or f"{socket.gethostname()}:{self.settings.port}"
+        #: Sender and arrival of the requests under way: nothing of that sender's is complete beyond the oldest.
+        self._arrivals: dict[int, tuple[str, datetime]] = {}
         #: Sources the gateway speaks for. One that sends its own heartbeats is let to speak for itself.
         self._sources = set(senders.names)
         self._speak_for_themselves: set[str] = set()
@@ -173,6 +177,8 @@ class Gateway:
         # Bodies are not inflated.
         self._server = HttpServer(self.app(), self._connections, auto_decompress=False, shutdown_timeout=_STOP_SECONDS)
         address = await self._server.start(self.settings.host, self.settings.port)
+        if not self.settings.instance:
+            self._instance = f"{socket.gethostname()}:{address.rpartition(':')[2]}"
         self._heartbeats = asyncio.create_task(self._beat(), name="gateway-heartbeats")
         who = ", ".join(self._senders.names)
         if who:
@@ -192,6 +198,9 @@ class Gateway:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._heartbeats
             self._heartbeats = None
+            # Others that take the same senders' events are not to wait for this one.
+            with contextlib.suppress(NotPublishedError):
+                await self.beat(ended=True)
 
     async def _beat(self) -> None:
         lost = False
@@ -208,12 +217,18 @@ class Gateway:
                 lost = False
             await asyncio.sleep(self.settings.heartbeat_seconds)
 
-    async def beat(self) -> None:
-        """Publish one heartbeat for each source the gateway speaks for; raise NotPublishedError."""
+    async def beat(self, *, ended: bool = False) -> None:
+        """Publish one heartbeat for each source the gateway speaks for, or the last; raise NotPublishedError."""
         now = self._now()
-        complete_through = min([now, *self._arrivals.values()]) - timedelta(seconds=self.settings.complete_after_seconds)
+        oldest: dict[str, datetime] = {}
+        for sender, arrival in self._arrivals.values():
+            oldest[sender] = min(arrival, oldest.get(sender, arrival))
+        behind = timedelta(seconds=self.settings.complete_after_seconds)
         for source in sorted(self._sources - self._speak_for_themselves):
-            await self._publisher.publish([heartbeat(source, complete_through, now)], source=source)
+            # Without tokens any request may hold events of any source.
+            arrival = oldest.get(source if self._senders else LOCAL_SENDER, now)
+            beat = heartbeat(source, min(now, arrival) - behind, now, instance=self._instance, ended=ended)
+            await self._publisher.publish([beat], source=source)
 
     # ---- POST /v1/events -----------------------------------------------------------------------------------------------------------
 
@@ -259,7 +274,7 @@ class Gateway:
         if refusal is not None:
             return refusal
         ticket = id(request)
-        self._arrivals[ticket] = self._now()
+        self._arrivals[ticket] = sender, self._now()
         self._metrics.in_flight.set(len(self._arrivals))
         try:
             return await self._take(request, sender)

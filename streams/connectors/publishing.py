@@ -121,10 +121,15 @@ def last_word(source: str, received_at: datetime) -> SourceHeartbeat:
     return beat.model_copy(update={"event_id": f"{source[:80]}-ended-{to_ms(received_at)}", "ended": True})
 
 
-def heartbeat(source: str, complete_through: datetime, now: datetime) -> SourceHeartbeat:
-    """Return the sign of life of a source: it has reported all that occurred before ``complete_through``."""
+def heartbeat(
+    source: str, complete_through: datetime, now: datetime, *, instance: str | None = None, ended: bool = False
+) -> SourceHeartbeat:
+    """Return the sign of life of a source: it has reported all that occurred before ``complete_through``, by an instance at least."""
+    by = "" if instance is None else f"-{instance[:80]}"
     return SourceHeartbeat(
-        event_id=f"{source[:80]}-heartbeat-{to_ms(now)}",
+        event_id=f"{source[:80]}{by}-heartbeat-{to_ms(now)}",
+        instance=instance,
+        ended=ended,
         occurred_at=now,
         received_at=now,
         source=source,

@@ -78,7 +78,9 @@ class PartitionLog:
             self.rejected += 1
             return
         if event.type == "source.heartbeat":
-            tracker.progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended)
+            tracker.progress.heartbeat(
+                event.source, event.received_ms, event.complete_through_ms, ended=event.ended, instance=event.instance
+            )
         elif event.type == "source.snapshot":
             tracker.snapshot(event)
         else:

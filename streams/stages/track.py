@@ -109,7 +109,7 @@ class TrackStage:
             elif not has_room(event.source):
                 self._reject(index, record, TOO_MANY_SOURCES, _IS_NO_SOURCE)
             elif event.type == "source.heartbeat":
-                progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended)
+                progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended, instance=event.instance)
             elif event.type == "source.snapshot":
                 tracker.snapshot(event)
             else:

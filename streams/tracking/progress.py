@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import MAX_SOURCES
+from schemas.limits import MAX_INSTANCES, MAX_SOURCES
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -27,7 +27,11 @@ class Progress:
         self._disorder_ms = disorder_ms
         #: source → last received_at
         self.sources: dict[str, int] = {}
+        #: source → what it said of itself, and when it last did
         self._complete: dict[str, int] = {}
+        self._spoke: dict[str, int] = {}
+        #: source → instance → last received_at and what it said: one way of several that the source's events take
+        self._instances: dict[str, dict[str, tuple[int, int]]] = {}
         self.received_through: int | None = None
         #: nothing earlier is still to come; never goes back
         self.through: int | None = None
@@ -44,14 +48,28 @@ class Progress:
             if self.received_through is None or received_ms > self.received_through:
                 self.received_through = received_ms
 
-    def heartbeat(self, source: str, received_ms: int, complete_ms: int, *, ended: bool = False) -> None:
-        """Take a source's word that nothing earlier than ``complete_ms`` is still to come, or nothing at all."""
+    def heartbeat(self, source: str, received_ms: int, complete_ms: int, *, ended: bool = False, instance: str | None = None) -> None:
+        """Take a source's word that nothing earlier than ``complete_ms`` is still to come, or nothing at all.
+
+        With an ``instance`` it is said of what comes that way alone.
+        """
         self.received(source, received_ms)
-        if ended:
-            if received_ms >= self.sources[source]:
-                self._forget(source)
-            return
-        self._complete[source] = max(complete_ms, self._complete.get(source, complete_ms))
+        if instance is not None:
+            self._heard_of(self._instances.setdefault(source, {}), instance, received_ms, complete_ms, ended=ended)
+        elif not ended:
+            self._complete[source] = max(complete_ms, self._complete.get(source, complete_ms))
+            self._spoke[source] = max(received_ms, self._spoke.get(source, received_ms))
+        elif received_ms >= self.sources[source]:
+            self._forget(source)
+
+    def _heard_of(self, words: dict[str, tuple[int, int]], instance: str, received_ms: int, complete_ms: int, *, ended: bool) -> None:
+        received_before, complete_before = words.get(instance, (received_ms, complete_ms))
+        if not ended:
+            words[instance] = max(received_ms, received_before), max(complete_ms, complete_before)
+            if len(words) > MAX_INSTANCES:
+                del words[min(words, key=lambda name: (words[name], name))]
+        elif received_ms >= received_before:
+            words.pop(instance, None)
 
     def stale(self) -> list[str]:
         """Return the sources that have been silent for longer than the timeout, by the others' time."""
@@ -67,14 +85,30 @@ class Progress:
             return False
         self._forget_silent(newest - self._forget_ms)
         limit = newest - self._timeout_ms
-        complete = self._complete
-        alive = (complete.get(source, last - self._disorder_ms) for source, last in self.sources.items() if last >= limit)
+        self._forget_instances(limit)
+        alive = (self._complete_of(source, last, limit) for source, last in self.sources.items() if last >= limit)
         # Where the source heard last has ended, there may be none.
         through = min(alive, default=newest)
         if self.through is not None and through <= self.through:
             return False
         self.through = through
         return True
+
+    def _complete_of(self, source: str, last_ms: int, limit_ms: int) -> int:
+        """Return its own word, if it gave one since the limit; else the least of its instances', else the best guess there is."""
+        own = self._complete.get(source)
+        words = self._instances.get(source)
+        if words and (own is None or self._spoke.get(source, limit_ms - 1) < limit_ms):
+            return min(complete for _, complete in words.values())
+        return last_ms - self._disorder_ms if own is None else own
+
+    def _forget_instances(self, before_ms: int) -> None:
+        """Give up instances silent since before an instant: what was on its way there is sent again elsewhere."""
+        for source, words in [*self._instances.items()]:
+            for name in [name for name, (last, _) in words.items() if last < before_ms]:
+                del words[name]
+            if not words:
+                del self._instances[source]
 
     def _forget_silent(self, before_ms: int) -> None:
         """Give up sources silent since before an instant; the one that was heard last never is, for nobody tells its silence."""
@@ -83,13 +117,26 @@ class Progress:
 
     def _forget(self, source: str) -> None:
         del self.sources[source]
-        self._complete.pop(source, None)
+        for kept in (self._complete, self._spoke, self._instances):
+            kept.pop(source, None)
 
     def state(self) -> dict[str, Any]:
         """Return what ``restore`` takes."""
-        return {"sources": self.sources, "complete": self._complete, "through": self.through, "received_through": self.received_through}
+        return {
+            "sources": self.sources,
+            "complete": self._complete,
+            "spoke": self._spoke,
+            "instances": self._instances,
+            "through": self.through,
+            "received_through": self.received_through,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a kept state."""
+        """Go on from a kept state; an older one does not tell a source's own word from that of its instances."""
         self.sources, self._complete = dict(state["sources"]), dict(state["complete"])
+        self._spoke = dict(state.get("spoke", {}))
+        self._instances = {
+            source: {name: (last, complete) for name, (last, complete) in words.items()}
+            for source, words in state.get("instances", {}).items()
+        }
         self.through, self.received_through = state["through"], state["received_through"]

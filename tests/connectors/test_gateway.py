@@ -442,7 +442,7 @@ def heartbeats(there: House) -> list[tuple[str, str]]:
 
 
 def test_every_sender_has_heartbeats_that_stay_behind_what_is_under_way() -> None:
-    """A quiet sender is told from a dead gateway; while a request waits for Kafka, nothing is said to be complete beyond its arrival."""
+    """A quiet sender is told from a dead gateway; while a request waits for Kafka, its sender alone is not complete beyond it."""
 
     async def scenario(there: House) -> None:
         assert isinstance(there.publisher, SlowPublisher)
@@ -458,13 +458,37 @@ def test_every_sender_has_heartbeats_that_stay_behind_what_is_under_way() -> Non
         await asyncio.sleep(0.05)
         there.publisher.gate.set()
         await asyncio.gather(waiting, beating)
-        assert {through for _, through in heartbeats(there)} == {"2026-03-02T11:59:58.000Z"}
+        assert sorted(heartbeats(there)) == [("chat", "2026-03-02T12:00:58.000Z"), ("crm", "2026-03-02T11:59:58.000Z")]
 
         there.publisher.records.clear()
         await there.gateway.beat()
         assert {through for _, through in heartbeats(there)} == {"2026-03-02T12:00:58.000Z"}
 
     inside(scenario, publisher=SlowPublisher)
+
+
+def test_a_gateway_names_itself_in_its_heartbeats_and_says_when_it_ends() -> None:
+    """Another gateway of the same senders is told apart from it, and not made to wait for it; no sender may say so."""
+
+    async def scenario(there: House) -> None:
+        await asyncio.sleep(0.05)
+        names = {json.loads(kept.value)["instance"] for kept in there.publisher.records[CONTACTS]}
+        assert names == {f"{socket.gethostname()}:{there.address.rpartition(':')[2]}"}
+        there.publisher.records.clear()
+        own = {
+            "type": "source.heartbeat",
+            "event_id": "h",
+            "occurred_at": "2026-03-02T12:00:00Z",
+            "complete_through": "2026-03-02T11:00:00Z",
+        }
+        status, answer = await there.post({**own, "instance": "another"})
+        assert (status, answer["events"][0]["reason"]) == (400, "invalid_value")
+        there.publisher.records.clear()
+        await there.gateway.stop()
+        last = [json.loads(kept.value) for kept in there.publisher.records[CONTACTS]]
+        assert {(each["source"], each["instance"], each["ended"]) for each in last} == {(name, *names, True) for name in ("crm", "chat")}
+
+    inside(scenario)
 
 
 def test_a_sender_with_heartbeats_of_its_own_speaks_for_itself() -> None:

@@ -52,12 +52,15 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
     """Return the progress of one partition that holds the events, repeats and late ones too."""
     last_received: dict[str, int] = {}
     heartbeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    instances: dict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
     ended: dict[str, int] = {}
     for event in events:
         received = to_ms(event.received_at)
         last_received[event.source] = max(received, last_received.get(event.source, received))
         if isinstance(event, SourceHeartbeat):
-            if event.ended:
+            if event.instance is not None:
+                instances[event.source, event.instance].append((received, None if event.ended else to_ms(event.complete_through)))
+            elif event.ended:
                 ended[event.source] = max(received, ended.get(event.source, received))
             else:
                 heartbeats[event.source].append((received, to_ms(event.complete_through)))
@@ -73,11 +76,19 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
         if through - received <= forget_ms and received > ended.get(source, received - 1)
     }
     stale = frozenset(source for source, received in last_received.items() if through - received > timeout_ms)
-    complete = [
-        max(heartbeats[source])[1] if heartbeats[source] else received - disorder_ms
-        for source, received in last_received.items()
-        if source not in stale
-    ]
+
+    def complete_of(source: str, received: int) -> int:
+        own = max(heartbeats[source], default=None)
+        if own is not None and own[0] >= through - timeout_ms:
+            return own[1]
+        # Of each instance what it said last, unless that was that it ends.
+        told = [max(words, key=lambda word: (word[0], word[1] is None)) for (of, _), words in instances.items() if of == source]
+        words = [word for at, word in told if word is not None and at >= through - timeout_ms]
+        if words:
+            return min(words)
+        return received - disorder_ms if own is None else own[1]
+
+    complete = [complete_of(source, received) for source, received in last_received.items() if source not in stale]
     return Progress(through, min(complete, default=through), stale)
 
 

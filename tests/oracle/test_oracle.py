@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -787,6 +788,16 @@ class TestProgress:
         assert progress_of(events[:1], CONFIGURATION).progress_ms == ms(20)
         assert progress_of([*events, beat(30, source="file")], CONFIGURATION).stale == {"file"}
 
+    def test_instances(self) -> None:
+        """A source is complete through the least of its gateways, but for those that ended or fell silent; its own word goes first."""
+        one, two = beat(90, source="desk", instance="one"), beat(80, source="desk", instance="two")
+
+        assert progress_of([one, two], CONFIGURATION).progress_ms == ms(80)
+        assert progress_of([one, two, beat(91, source="desk", instance="two", ended=True)], CONFIGURATION).progress_ms == ms(90)
+        assert progress_of([two, beat(140, source="desk", instance="one")], CONFIGURATION).progress_ms == ms(80)
+        assert progress_of([two, beat(140.001, source="desk", instance="one")], CONFIGURATION).progress_ms == ms(140.001)
+        assert progress_of([one, two, beat(95, source="desk")], CONFIGURATION).progress_ms == ms(95)
+
     @pytest.mark.parametrize(("now", "stale"), [(160, False), (160.001, True)])
     def test_stale(self, now: float, stale: bool) -> None:
         """A source silent for more than 60 s by the others' clock holds nothing back."""
@@ -832,9 +843,9 @@ class TestWorlds:
         world = random_world(seed)
 
         for events in (world.events, shuffled_within_grace(world.events, Random(seed))):
-            through: dict[str, int] = {}
+            through: dict[str, dict[str | None, int]] = defaultdict(dict)
             for event in events:
                 if isinstance(event, SourceHeartbeat):
-                    through[event.source] = to_ms(event.complete_through)
+                    through[event.source][event.instance] = to_ms(event.complete_through)
                 else:
-                    assert to_ms(event.occurred_at) >= through.get(event.source, 0)
+                    assert to_ms(event.occurred_at) >= min(through[event.source].values(), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from zlib import crc32
 
 from hypothesis import strategies as st
 
@@ -75,6 +76,8 @@ PEOPLE = ("p0", "ann", "p2", "p3", "bo", "p1")
 #: The first two send heartbeats, the third never does, so that it is taken as complete a few seconds ago.
 SOURCES = ("switch", "desk", "log")
 SILENT = "log"
+#: What the second one sends comes by one of two gateways, each of which says how far it is complete.
+GATEWAYS = {"desk": ("gateway-1", "gateway-2")}
 
 #: Nothing, one millisecond, exact edges of panes, thresholds and rejoin, and in between.
 GAPS_MS = (0, 0, 1, 250, 999, 1_000, 4_321, 10_000, 19_999, 20_000, 20_001, 29_500, 30_000, 45_678, 59_999, 60_000, 60_001, 95_000, 180_000)
@@ -770,21 +773,29 @@ def _with_heartbeats(pick: Pick, events: list[Event], grace_ms: int, end_ms: int
         own = [each for each in timely if each.source == source]
         at_ms = min((to_ms(each.received_at) for each in own), default=end_ms)
         while at_ms < end_ms:
-            beats.append(_heartbeat(source, len(beats), at_ms, own))
+            beats += _heartbeats(source, len(beats), at_ms, own)
             at_ms += pick((5_000, 10_000, 10_000, 25_000, 150_000))  # the last is silence that makes the source stale
-        beats.append(_heartbeat(source, len(beats), over_ms, own))
+        beats += _heartbeats(source, len(beats), over_ms, own)
     return sorted([*events, *beats], key=lambda each: each.received_at)
 
 
-def _heartbeat(source: str, number: int, at_ms: int, own: Iterable[Event]) -> SourceHeartbeat:
-    to_come = [to_ms(each.occurred_at) for each in own if to_ms(each.received_at) > at_ms]
-    return SourceHeartbeat(
-        event_id=f"beat-{number}-{source}",
-        occurred_at=from_ms(at_ms),
-        received_at=from_ms(at_ms),
-        source=source,
-        complete_through=from_ms(min([at_ms, *to_come])),
-    )
+def _heartbeats(source: str, number: int, at_ms: int, own: Iterable[Event]) -> list[Event]:
+    """Return what the source, or each of its gateways, says at an instant."""
+    to_come = [each for each in own if to_ms(each.received_at) > at_ms]
+    ways = GATEWAYS.get(source, (None,))
+    return [
+        SourceHeartbeat(
+            event_id=f"beat-{number + way}-{source}",
+            occurred_at=from_ms(at_ms),
+            received_at=from_ms(at_ms),
+            source=source,
+            complete_through=from_ms(
+                min([at_ms, *(to_ms(each.occurred_at) for each in to_come if crc32(each.event_id.encode()) % len(ways) == way)])
+            ),
+            instance=name,
+        )
+        for way, name in enumerate(ways)
+    ]
 
 
 def _snapshot(pick: Pick, number: int, events: Sequence[Event], start_ms: int, end_ms: int) -> SourceSnapshot:

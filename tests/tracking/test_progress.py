@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from copy import deepcopy
 
+import orjson
+
+from schemas.limits import MAX_INSTANCES
 from streams.tracking.progress import Progress
 
 
@@ -103,7 +106,14 @@ def test_a_source_that_never_comes_back() -> None:
     assert still == ["gone"]
     assert then == (
         [],
-        {"sources": {"alive": 3_610_001}, "complete": {"alive": 3_610_001}, "through": 3_610_001, "received_through": 3_610_001},
+        {
+            "sources": {"alive": 3_610_001},
+            "complete": {"alive": 3_610_001},
+            "spoke": {"alive": 3_610_001},
+            "instances": {},
+            "through": 3_610_001,
+            "received_through": 3_610_001,
+        },
     )
     assert told.through == 3_615_000
 
@@ -146,11 +156,93 @@ def test_restored() -> None:
     told, after = progress(), progress()
     told.heartbeat("a", 20_000, 19_000)
     told.received("b", 21_000)
+    told.heartbeat("c", 21_000, 20_500, instance="one")
+    told.heartbeat("c", 21_000, 19_500, instance="two")
     told.advance()
-    after.restore(told.state())
+    after.restore(orjson.loads(orjson.dumps(told.state())))
 
     assert not after.advance()
     assert after.state() == told.state()
     after.received("b", 40_000)
     after.advance()
     assert after.through == 19_000
+
+
+def test_the_slowest_instance_decides() -> None:
+    """A source whose events come by two gateways is complete through the least that they say, whichever was heard last."""
+    told = progress()
+    told.heartbeat("crm", 20_000, 11_000, instance="one")
+    told.heartbeat("crm", 20_500, 18_500, instance="two")
+    told.heartbeat("crm", 21_000, 12_000, instance="one")
+    told.advance()
+
+    assert told.through == 12_000
+
+
+def test_an_instance_that_ends() -> None:
+    """It is not waited for any more; an older last word ends nothing; with the last one gone the source is as one without heartbeats."""
+    told = progress()
+    told.heartbeat("crm", 20_000, 11_000, instance="one")
+    told.heartbeat("crm", 20_000, 18_000, instance="two")
+    told.heartbeat("crm", 19_000, 19_000, instance="one", ended=True)
+    told.advance()
+    still = told.through
+    told.heartbeat("crm", 21_000, 11_000, instance="one", ended=True)
+    told.advance()
+    then = told.through
+    told.heartbeat("crm", 30_000, 18_000, instance="two", ended=True)
+    told.advance()
+
+    assert (still, then, told.through) == (11_000, 18_000, 25_000)
+    assert told.sources == {"crm": 30_000}
+
+
+def test_an_instance_that_falls_silent() -> None:
+    """At exactly 60 s of silence it still holds its source back, a millisecond later no more."""
+    told = progress()
+    told.heartbeat("crm", 10_000, 9_000, instance="killed")
+    told.heartbeat("crm", 70_000, 69_000, instance="alive")
+    told.advance()
+    still = told.through
+    told.heartbeat("crm", 70_001, 69_001, instance="alive")
+    told.advance()
+
+    assert (still, told.through) == (9_000, 69_001)
+
+
+def test_a_source_that_speaks_for_itself() -> None:
+    """What its gateways say does not count, one of which may not have heard of it; until it has been silent for 60 s."""
+    told = progress()
+    told.heartbeat("crm", 10_000, 10_000)
+    told.heartbeat("crm", 70_000, 68_000, instance="one")
+    told.advance()
+    still = told.through
+    told.heartbeat("crm", 70_001, 68_001, instance="one")
+    told.advance()
+
+    assert (still, told.through) == (10_000, 68_001)
+
+
+def test_instances_are_bounded() -> None:
+    """Of more than 16 the one that was heard of last is kept, and the one silent for longest is not."""
+    told = progress()
+    for number in range(MAX_INSTANCES + 1):
+        told.heartbeat("crm", 20_000 + number, 10_000 + number, instance=f"gateway-{number}")
+    told.advance()
+
+    assert MAX_INSTANCES == 16
+    assert len(told.state()["instances"]["crm"]) == 16
+    assert told.through == 10_001
+
+
+def test_state_kept_before_there_were_instances() -> None:
+    """What a gateway of before had said does not hold its source back once that gateway names itself."""
+    told = progress()
+    told.restore({"sources": {"crm": 20_000}, "complete": {"crm": 18_000}, "through": 18_000, "received_through": 20_000})
+    told.received("crm", 20_500)
+    told.advance()
+    still = told.through
+    told.heartbeat("crm", 21_000, 19_000, instance="one")
+    told.advance()
+
+    assert (still, told.through) == (18_000, 19_000)
