@@ -1,15 +1,13 @@
 # Contact Streams: every command of `contact-streams` in one image. Build it from the root of a checkout.
 
-FROM python:3.12.11-slim-bookworm AS build
+FROM python:3.12.11-slim-bookworm@sha256:519591d6871b7bc437060736b9f7456b8731f1499a57e22e6c285135ae657bf7 AS build
 WORKDIR /build
 
 # Dependencies first, they change least. Exactly what the lock names, by hash, and never built from source.
 COPY requirements.lock requirements-dev.lock ./
 RUN python -m venv --without-pip /opt/contact-streams \
     && pip --python /opt/contact-streams/bin/python install --no-cache-dir --disable-pip-version-check \
-        --require-hashes --only-binary :all: -r requirements.lock \
-    # The embedded broker is for demos on a laptop: an image that serves has no use for it.
-    && pip --python /opt/contact-streams/bin/python uninstall --yes noida-db
+        --require-hashes --only-binary :all: -r requirements.lock
 
 # What builds the project stays in this stage; it too comes from a lock, by hash.
 RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements-dev.lock > build.lock \
@@ -21,7 +19,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && pip --python /opt/contact-streams/bin/python install --no-cache-dir --no-deps --no-index dist/*.whl
 
 
-FROM python:3.12.11-slim-bookworm
+FROM python:3.12.11-slim-bookworm@sha256:519591d6871b7bc437060736b9f7456b8731f1499a57e22e6c285135ae657bf7
 LABEL org.opencontainers.image.title="Contact Streams" \
       org.opencontainers.image.licenses="Apache-2.0"
 

@@ -11,7 +11,7 @@ COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults test-nightly check format docs bench lock setup
+.PHONY: help demo test test-faults test-nightly check format docs bench guard lock sbom setup
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,15 @@ bench: $(READY) ## measure the pipeline on this machine
 
 lock: $(READY) ## choose the dependencies anew, with hashes
 	$(COMPILE) --upgrade --extra demo --extra dev --output-file requirements-dev.lock pyproject.toml
-	$(COMPILE) --extra demo --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+sbom: $(READY) ## write what the image holds beside Python as CycloneDX into dist/
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-format JSON --spec-version 1.6 --validate --output-file dist/contact-streams.cdx.json
+
+guard: $(READY) ## count what an event costs in instructions and compare with benchmarks/instructions.json
+	$(BIN)/python -m benchmarks.instructions $(ARGS)
 
 setup: $(READY) ## make .venv ready; every other verb does so by itself
 

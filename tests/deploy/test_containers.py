@@ -27,7 +27,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(enc
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 #: Services that run a command of ours → the port they listen on.
 OURS = {name: service for name, service in SERVICES.items() if "build" in service and "entrypoint" not in service}
-PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
+#: A whole version for people, and the digest that decides which image that is.
+PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*@sha256:[0-9a-f]{64}")
 
 # ---- Dockerfile --------------------------------------------------------------------------------------------------------------------------
 
@@ -88,7 +89,8 @@ def test_the_image_is_built_as_it_should_be() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "fault"),
     [
-        ("python:3.12.11-slim-bookworm", "python:latest", "unpinned"),
+        ("python:3.12.11-slim-bookworm@sha256:", "python:latest@sha256:", "unpinned"),
+        ("3.12.11-slim-bookworm@sha256:", "3.12.11-slim-bookworm AS sha256-", "unpinned"),
         ("USER 10001:10001\n", "", "no USER"),
         ("USER 10001:10001", "USER root", "user root"),
         ("COPY streams streams", "COPY streams streems streams", "missing streems"),
@@ -169,9 +171,9 @@ def test_services_can_do_no_more_than_they_must(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_images_are_pinned(name: str) -> None:
-    """Each image has a whole version; ours is that of the project and is built from this checkout."""
+    """Each image has a whole version and its digest; ours is that of the project and is built from this checkout."""
     image = SERVICES[name]["image"]
-    assert PINNED.fullmatch(image)
+    assert ("build" in SERVICES[name]) != (PINNED.fullmatch(image) is not None)
     if "build" in SERVICES[name]:
         version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
         assert image == f"contact-streams:{version}"
@@ -181,7 +183,7 @@ def test_images_are_pinned(name: str) -> None:
 
 def test_kafka_is_the_one_that_tests_run_on() -> None:
     """The broker has the version that the tests use."""
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{VERSION}"
+    assert SERVICES["kafka"]["image"].partition("@")[0] == f"apache/kafka:{VERSION}"
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
