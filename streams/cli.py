@@ -16,8 +16,8 @@ __all__ = ["COMMANDS", "main"]
 
 #: Modules of ``streams.commands``, each with ``add_parser(subparsers)`` and ``run(args) -> int``. The order is that of the help.
 COMMANDS: Final = (
-    "demo", "worker", "serve", "gateway", "connector", "mappings", "check", "metrics", "replay", "explain", "reconcile", "faq-changes",
-    "dead-letters",
+    "demo", "worker", "serve", "gateway", "senders", "connector", "mappings", "check", "metrics", "replay", "explain", "reconcile",
+    "faq-changes", "dead-letters",
 )  # fmt: skip
 
 #: Exit code of wrong usage or configuration, as argparse has it.

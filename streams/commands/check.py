@@ -1,4 +1,4 @@
-"""``contact-streams check``: say what is wrong with a configuration or a mapping before anything starts with it."""
+"""``contact-streams check``: say what is wrong with a configuration, a mapping or a senders file before anything starts with it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from streams.commands.common import write_json
 from streams.configuration import Configuration, load_configuration
 from streams.configuration.problems import FileError, read_text
+from streams.configuration.senders import SendersFile, load_senders
 from streams.configuration.yaml_lines import YamlError, parse
 from streams.connectors.mapping import load_mapping
 from streams.connectors.mapping.format import MappingFile
+from streams.connectors.permissions import Names, Permissions
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
+    from streams.configuration.senders import Sender
     from streams.connectors.mapping import Mapping
 
 __all__ = ["add_parser", "run"]
 
-Kind = Literal["configuration", "mapping"]
+Kind = Literal["configuration", "mapping", "senders"]
 
 _USAGE: Final = 2
 
@@ -29,11 +33,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "check",
-        help="say what is wrong with a configuration or a mapping",
-        description="Reads configurations and mappings and says all that is wrong; ends with 0 if nothing is, else with 2.",
+        help="say what is wrong with a configuration, a mapping or a senders file",
+        description="Reads configurations, mappings and senders files and says all that is wrong; ends with 0 if nothing is, else with 2.",
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--kind", choices=("configuration", "mapping"), help="what the files are (default: what their keys say)")
+    parser.add_argument("--kind", choices=("configuration", "mapping", "senders"), help="what the files are (default: what their keys say)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -55,7 +59,7 @@ def _checked(path: Path, kind: Kind | None) -> tuple[dict[str, Any], str]:
     found = kind or _kind(path)
     result: dict[str, Any] = {"file": str(path), "kind": found, "summary": {}, "errors": []}
     try:
-        result["summary"] = _of_mapping(load_mapping(path)) if found == "mapping" else _of_configuration(load_configuration(path))
+        result["summary"] = _SUMMARIES[found](path)
     except FileError as error:
         result["errors"] = [{"line": each.line, "path": each.at, "reason": each.reason} for each in error.problems]
         return result, str(error)
@@ -69,6 +73,8 @@ def _kind(path: Path) -> Kind:
     except (FileError, YamlError):
         return "configuration"
     keys = set(content) if isinstance(content, dict) else set()
+    if keys & set(SendersFile.model_fields):
+        return "senders"
     return "mapping" if len(keys & set(MappingFile.keys())) > len(keys & set(Configuration.model_fields)) else "configuration"
 
 
@@ -88,7 +94,39 @@ def _of_mapping(mapping: Mapping) -> dict[str, Any]:
     return {"name": file.name, "source": file.source, "events": len(file.events), "columns": len({name for _, name in mapping.plan.paths})}
 
 
+def _of_senders(file: SendersFile) -> dict[str, Any]:
+    """Return what each sender may send."""
+    return {name: _of_sender(name, sender) for name, sender in file.senders.items()}
+
+
+def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
+    may = Permissions.of(name, sender)
+    tokens = {token.name: {"not_before": token.not_before, "not_after": token.not_after} for token in sender.tokens}
+    permitted = {"sources": may.sources, "types": None if sender.types is None else Names(sender.types), "queues": may.queues}
+    permitted["sites"] = may.sites
+    return {"tokens": tokens, **{what: ["*"] if names is None else [*names.patterns] for what, names in permitted.items()}}
+
+
+_SUMMARIES: Final[dict[Kind, Callable[[Path], dict[str, Any]]]] = {
+    "configuration": lambda path: _of_configuration(load_configuration(path)),
+    "mapping": lambda path: _of_mapping(load_mapping(path)),
+    "senders": lambda path: _of_senders(load_senders(path)),
+}
+
+
 def _told(kind: Kind, summary: dict[str, Any]) -> str:
+    if kind == "senders":
+        return f"senders: {len(summary)}" + "".join(_told_of_sender(name, each) for name, each in summary.items())
     if kind == "mapping":
         return f"mapping {summary['name']} of {summary['source']}: {summary['events']} events from {summary['columns']} columns"
     return "configuration: " + (", ".join(f"{number} {name}" for name, number in summary.items() if number) or "no queues or sites")
+
+
+def _until(times: dict[str, Any]) -> str:
+    return f" until {times['not_after']}" if times["not_after"] else ""
+
+
+def _told_of_sender(name: str, may: dict[str, Any]) -> str:
+    permitted = "; ".join(f"{what} {', '.join(may[what]) or 'none'}" for what in ("sources", "types", "queues", "sites"))
+    tokens = ", ".join(f"{each}{_until(times)}" for each, times in may["tokens"].items())
+    return f"\n  {name}: {permitted}; tokens {tokens or 'none'}"

@@ -7,7 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.commands.common import (
     add_connection_options,
@@ -19,11 +19,14 @@ from streams.commands.common import (
     start_logging,
 )
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.configuration import ConfigurationError, load_configuration
+from streams.configuration import load_configuration
+from streams.configuration.problems import FileError
 from streams.connectors.gateway import Gateway, GatewaySettings, NotPermittedHereError
 from streams.connectors.identities import IdentifyingPublisher, Identities
 from streams.connectors.publishing import EventTopics, KafkaPublisher
 from streams.connectors.senders import TOKENS_VARIABLE, Senders, TokensError
+from streams.connectors.senders_file import WatchedSenders
+from streams.serving.reload import FileGauges, now_ms, watch
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "gateway",
         help="take canonical events over HTTP and publish them",
-        description=f"Takes canonical events at POST /v1/events. Senders are named in {TOKENS_VARIABLE}, as name=token pairs.",
+        description=f"Takes canonical events at POST /v1/events. Senders are named in a file (--senders), which says what each may send, "
+        f"or in {TOKENS_VARIABLE}, as name=token pairs.",
     )
     add_kafka_options(parser)
     parser.add_argument("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
@@ -66,6 +70,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME",
         help="which of several gateways this is: another name for each, the same after a restart (default: host name and port)",
     )
+    parser.add_argument("--senders", type=Path, metavar="FILE", help="senders file (YAML); a change is in force without a restart")
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     add_connection_options(parser)
     add_log_option(parser)
@@ -80,12 +85,13 @@ def run(args: argparse.Namespace) -> int:
     if len(args.instance_id) > _MAX_INSTANCE or not args.instance_id.isprintable():
         return fail(f"gateway: --instance-id has at most {_MAX_INSTANCE} printable characters")
     try:
-        senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""))
+        file = None if args.senders is None else WatchedSenders(args.senders, now_ms())
+        senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""), None if file is None else file.running)
         identities = Identities(load_configuration(args.config))
         client_options = kafka_client_options()
     except TokensError as error:
         return fail(f"{TOKENS_VARIABLE}: {error}")
-    except (ConfigurationError, KafkaSecurityError) as error:
+    except (FileError, KafkaSecurityError) as error:
         return fail(error)
     settings = GatewaySettings(
         host=args.host,
@@ -103,22 +109,28 @@ def run(args: argparse.Namespace) -> int:
         client_id="contact-streams-gateway",
         client_options=client_options,
     )
-    return asyncio.run(_serve(args, senders, settings, IdentifyingPublisher(kafka, identities)))
+    return asyncio.run(_serve(args, senders, file, settings, IdentifyingPublisher(kafka, identities)))
 
 
-async def _serve(args: argparse.Namespace, senders: Senders, settings: GatewaySettings, publisher: Publisher) -> int:
+async def _serve(
+    args: argparse.Namespace, senders: Senders, file: WatchedSenders | None, settings: GatewaySettings, publisher: Publisher
+) -> int:
     stop = interruptible()
+    about: dict[str, Any] = {} if file is None else {"standing": lambda: file.standing, "collectors": [FileGauges(file)]}
     try:
-        gateway = Gateway(publisher, senders, settings)
+        gateway = Gateway(publisher, senders, settings, **about)
         address = await gateway.start()
     except NotPermittedHereError as error:
         return fail(error)
     except (OSError, OverflowError) as error:
         return fail(f"gateway: cannot listen on {args.host} port {args.port}: {error}. Choose another --host or --port.")
-    tokens = "" if senders else f" (no tokens: from this machine only; set {TOKENS_VARIABLE} to take events from others)"
+    tokens = "" if senders else f" (no tokens: from this machine only; use --senders or {TOKENS_VARIABLE} to take events from others)"
     sys.stdout.write(f"gateway {address}/v1/events{tokens}\n")
     sys.stdout.flush()
+    watching = None if file is None else asyncio.create_task(watch(file, gateway.take), name="senders-file")
     await stop.wait()
+    if watching is not None:
+        watching.cancel()
     await gateway.stop()
     await publisher.stop()
     return 0

@@ -1,4 +1,4 @@
-"""Writes the tables of ``docs/configuration.md`` and the JSON Schema of the file from the models, or says whether both are current."""
+"""Writes the tables of ``docs/configuration.md`` and the JSON Schemas of the files from the models, or says whether they are current."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from streams.configuration.hours import Hours
 from streams.configuration.loading import configuration_schema
 from streams.configuration.models import Configuration, CountingSettings
 from streams.configuration.places import Person, Queue, Site, Team
+from streams.configuration.senders import Sender, SenderToken, senders_schema
 from streams.configuration.service_level import ServiceLevelDefinition
 from streams.configuration.targets import Target
 from streams.configuration.wording import permitted
@@ -26,7 +27,7 @@ from streams.configuration.wording import permitted
 if TYPE_CHECKING:
     from streams.configuration.base import Model
 
-__all__ = ["MODELS", "PAGE", "SCHEMA", "main", "page", "schema"]
+__all__ = ["MODELS", "PAGE", "SCHEMA", "SENDERS_SCHEMA", "main", "page", "schema"]
 
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -35,6 +36,7 @@ PAGE: Final = _ROOT / "docs" / "configuration.md"
 
 #: The schema in a checkout, for editors.
 SCHEMA: Final = _ROOT / "schemas" / "configuration.json"
+SENDERS_SCHEMA: Final = _ROOT / "schemas" / "senders.json"
 
 #: Each has one table on the page.
 MODELS: Final[tuple[type[Model], ...]] = (
@@ -54,6 +56,8 @@ MODELS: Final[tuple[type[Model], ...]] = (
     Target,
     FaqChange,
     DeadLetterLimits,
+    Sender,
+    SenderToken,
 )
 
 #: What has their keys beside its own does not show them again.
@@ -68,10 +72,10 @@ def page(text: str) -> str:
     return _TABLE.sub(lambda found: found[1] + found[2] + tables[found[1]], text)
 
 
-def schema() -> str:
-    """Return the JSON Schema of the file."""
-    words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:contact-streams:configuration"}
-    return json.dumps({**words, **configuration_schema()}, indent=2, ensure_ascii=False) + "\n"
+def schema(name: str = "configuration", of: dict[str, Any] | None = None) -> str:
+    """Return the text of a file's JSON Schema; by default that of the configuration."""
+    words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:contact-streams:{name}"}
+    return json.dumps({**words, **(configuration_schema() if of is None else of)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _table(model: type[Model]) -> str:
@@ -111,7 +115,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=PAGE, help="the page, if it is not docs/configuration.md of this checkout")
     parser.add_argument("--schema", type=Path, default=SCHEMA, help="the schema, if it is not schemas/configuration.json of this checkout")
     options = parser.parse_args(arguments)
-    for path, wanted in ((options.page, page(options.page.read_text(encoding="utf-8"))), (options.schema, schema())):
+    for path, wanted in (
+        (options.page, page(options.page.read_text(encoding="utf-8"))),
+        (options.schema, schema()),
+        (SENDERS_SCHEMA, schema("senders", senders_schema())),
+    ):
         if path.is_file() and path.read_text(encoding="utf-8") == wanted:
             continue
         if options.check:

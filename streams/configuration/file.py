@@ -11,13 +11,15 @@ import orjson
 
 from schemas.times import format_ms
 from streams.configuration.loading import ConfigurationError, parse_configuration
-from streams.configuration.problems import Problem, read_text
+from streams.configuration.problems import Problem
+from streams.configuration.watched import WatchedText
 from streams.configuration.yaml_lines import line_of, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.configuration.models import Configuration
+    from streams.configuration.problems import FileError
 
 __all__ = ["HANDED_OVER", "ConfigurationFile", "Taken", "changed_in_place", "configuration_hash", "hand_over"]
 
@@ -25,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 #: Names the open file through which a process that starts again in place gets the text that was found valid.
 HANDED_OVER: Final = "CONTACT_STREAMS_CONFIGURATION_FD"
-
-_Stamp = tuple[int, int, int] | None
 
 
 class Taken(NamedTuple):
@@ -53,7 +53,7 @@ def _ordered(value: Any) -> Any:
 class ConfigurationFile:
     """A file that may change under a running process, which goes on with the last one that was valid.
 
-    ``look`` is called again and again. A changed text is judged when two looks have found the same, so that no half-written file is.
+    ``look`` is called again and again; a changed text is judged as ``WatchedText`` says.
     A version of a definition that says something else than the running one is refused too: versions do not change in place.
     """
 
@@ -64,18 +64,13 @@ class ConfigurationFile:
             ConfigurationError: it cannot be used.
         """
         self.path = path
-        self._stamp: _Stamp = None
-        self._seen = handed_over()
-        if self._seen is None:
-            self._stamp = self._stamp_now()
-            self._seen = read_text(path, ConfigurationError)
-        self.running = parse_configuration(path, self._seen)
+        self._text = WatchedText(path, ConfigurationError, handed_over())
+        self.running = parse_configuration(path, self._text.first)
         #: when what runs was taken up
         self.since_ms = now_ms
         #: when the file was last found to be another: taken up or refused
         self.changed_ms = now_ms
         self.refused: ConfigurationError | None = None
-        self._judged: str | None = self._seen
 
     @property
     def valid(self) -> bool:
@@ -93,22 +88,14 @@ class ConfigurationFile:
 
         ``at_once`` judges what is there without a second look: somebody said that it is ready.
         """
-        stamp = self._stamp_now()
-        if stamp == self._stamp and self._seen == self._judged and not at_once:
-            return None
-        text, failure = self._read()
-        settled = text == self._seen
-        self._stamp, self._seen = stamp, text
-        if not at_once and (not settled or text == self._judged):
-            return None
-        self._judged = text
-        return self._judge(text, failure, now_ms)
+        found = self._text.look(at_once=at_once)
+        return None if found is None else self._judge(found.text, found.failure, now_ms)
 
     def taken_up(self, configuration: Configuration, now_ms: int) -> None:
         """Say that the process runs with another configuration now."""
         self.running, self.since_ms = configuration, now_ms
 
-    def _judge(self, text: str | None, failure: ConfigurationError | None, now_ms: int) -> Taken | None:
+    def _judge(self, text: str | None, failure: FileError | None, now_ms: int) -> Taken | None:
         self.changed_ms = now_ms
         try:
             if text is None:
@@ -130,19 +117,6 @@ class ConfigurationFile:
             logger.info("%s says what is running%s.", self.path, " again" if was_refused else "")
             return None
         return Taken(found, text)
-
-    def _read(self) -> tuple[str | None, ConfigurationError | None]:
-        try:
-            return read_text(self.path, ConfigurationError), None
-        except ConfigurationError as error:
-            return None, error
-
-    def _stamp_now(self) -> _Stamp:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def changed_in_place(running: Configuration, found: Configuration, text: str) -> list[Problem]:

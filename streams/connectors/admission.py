@@ -17,6 +17,7 @@ from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS, TimeReas
 from schemas.rejection import REJECT_REASONS
 from schemas.times import format_ms, to_ms
 from streams.connectors.lines import Rejected
+from streams.connectors.permissions import PERMISSION_REASONS, Permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_EVENTS", "REASONS", "Admission", "judge", "split"]
 
 #: Why an event is refused.
-REASONS: Final = (*REJECT_REASONS, *get_args(TimeReason), "source_not_permitted")
+REASONS: Final = (*REJECT_REASONS, *get_args(TimeReason), *PERMISSION_REASONS)
 
 #: A request of more events is refused as too large.
 MAX_EVENTS: Final = 10_000
@@ -50,8 +51,7 @@ class Admission:
     """Who sends, and what that permits."""
 
     sender: str
-    #: With a token a sender speaks for the source of its own name and no other.
-    any_source: bool
+    permissions: Permissions
     received_at: datetime
 
     @property
@@ -113,14 +113,17 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
     if not isinstance(kind, str):
         return refused("missing_field", "type: required, as a text")
     data["received_at"] = format_ms(to_ms(admission.received_at))
-    source = data.setdefault("source", admission.sender)
-    if not admission.any_source and source != admission.sender:
-        return refused("source_not_permitted", f"source: this sender speaks for {admission.sender} only; leave source out")
+    permissions = admission.permissions
+    source = data.setdefault("source", permissions.default_source)
+    if permissions.sources is not None and not (isinstance(source, str) and source in permissions.sources):
+        return refused("source_not_permitted", _whose(permissions))
     if kind == "source.heartbeat" and data.get("instance") is not None:
         return refused("invalid_value", "instance: only a gateway says which instance it is; leave instance out")
     parse = _parser(kind)
     if parse is None:
         return refused("unknown_type", "type: none of the contact, agent and customer events of the contract")
+    if permissions.types is not None and kind not in permissions.types:
+        return refused("type_not_permitted", "type: this sender may not send events of this type")
     about = "agents" if kind in _AGENT_TYPES and kind not in _CONTACT_TYPES else "contacts"
     try:
         event = parse(orjson.dumps(data))
@@ -128,6 +131,8 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
         return refused(error.reason, error.detail)
     except (ValidationError, ValueError, TypeError, RecursionError) as error:
         return refused("invalid_value", _worded(error))
+    if (why := permissions.refusal(event)) is not None:
+        return refused(*why)
     occurred_ms = to_ms(event.occurred_at)
     if occurred_ms < MIN_TIME_MS:
         return refused("time_too_old", "occurred_at: 2000 or later")
@@ -137,6 +142,12 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
     if size > MAX_RECORD_BYTES:
         return refused("too_large", f"{size} bytes as it is published; at most {MAX_RECORD_BYTES}")
     return event
+
+
+def _whose(permissions: Permissions) -> str:
+    """Return what a sender is told that speaks for a source that is not its own."""
+    leave = "name one of them" if permissions.default_source is None else "leave source out"
+    return f"source: this sender speaks for {str(permissions.sources)[:300]} only; {leave}"
 
 
 def _parser(kind: str) -> Callable[[bytes], Event] | None:

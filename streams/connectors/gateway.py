@@ -22,14 +22,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from schemas.other import SourceHeartbeat
 from streams.connectors.admission import MAX_EVENTS, REASONS, Admission, judge, split
 from streams.connectors.lines import Rejected
+from streams.connectors.permissions import Permissions
 from streams.connectors.publishing import NotPublishedError, heartbeat
 from streams.connectors.senders import TOKENS_VARIABLE, Bucket, Senders
 from streams.listening import ConnectionLimits, Connections, HttpServer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from prometheus_client.registry import Collector
 
     from schemas.base import Event
+    from streams.configuration.senders import SendersFile
     from streams.connectors.publishing import Publisher
 
 __all__ = ["MAX_REQUEST_BYTES", "Gateway", "GatewaySettings", "NotPermittedHereError"]
@@ -42,7 +46,7 @@ MAX_REQUEST_BYTES: Final = 1024 * 1024
 #: Who sends when no token is configured.
 LOCAL_SENDER: Final = "gateway"
 
-#: Without tokens anybody on this machine may name sources; beyond this many they get no heartbeats.
+#: Sources of a sender that are not known by name before they come; more are refused or, without tokens, get no heartbeats.
 _MAX_SOURCES: Final = 100
 
 #: Longer than the longest request; stopping waits for the requests under way.
@@ -121,6 +125,8 @@ class Gateway:
         settings: limits and where to listen.
         now: the wall clock, stamped as ``received_at``.
         monotonic: seconds, for rates.
+        standing: what ``/healthz`` says beside that it runs.
+        collectors: what ``/metrics`` shows beside the gateway's own.
 
     Raises:
         NotPermittedHereError: nobody has a token and the host is not the loopback address.
@@ -134,12 +140,14 @@ class Gateway:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        standing: Callable[[], str] | None = None,
+        collectors: Iterable[Collector] = (),
     ) -> None:
         self.settings = settings or GatewaySettings()
         if not senders and not _is_loopback(self.settings.host):
             message = (
                 f"No sender has a token, so the gateway listens on the loopback address only, not on {self.settings.host}. "
-                f"Set {TOKENS_VARIABLE} to name=token pairs, or use --host 127.0.0.1."
+                f"Name them with --senders or in {TOKENS_VARIABLE}, or use --host 127.0.0.1."
             )
             raise NotPermittedHereError(message)
         self._publisher = publisher
@@ -153,11 +161,14 @@ class Gateway:
         self._instance = self.settings.instance or f"{socket.gethostname()}:{self.settings.port}"
         #: Sender and arrival of the requests under way: nothing of that sender's is complete beyond the oldest.
         self._arrivals: dict[int, tuple[str, datetime]] = {}
-        #: Sources the gateway speaks for. One that sends its own heartbeats is let to speak for itself.
-        self._sources = set(senders.names)
+        #: By sender, the sources that came and are not known by name. The gateway speaks for these and for those that are.
+        self._heard: dict[str, set[str]] = {}
+        #: A source that sends its own heartbeats is let to speak for itself.
         self._speak_for_themselves: set[str] = set()
         self._connections = Connections(self.settings.connections)
-        self._metrics.registry.register(self._connections)
+        for collector in (self._connections, *collectors):
+            self._metrics.registry.register(collector)
+        self._standing = standing
         self._server: HttpServer | None = None
         self._heartbeats: asyncio.Task[None] | None = None
 
@@ -202,6 +213,13 @@ class Gateway:
             with contextlib.suppress(NotPublishedError):
                 await self.beat(ended=True)
 
+    def take(self, file: SendersFile) -> None:
+        """Go by another senders file from the next request on."""
+        self._senders.take(file)
+        self._metrics.begin(self._senders.names)
+        for name, heard in self._heard.items():
+            heard.intersection_update([source for source in heard if name in self._senders.that_speak_for(source)])
+
     async def _beat(self) -> None:
         lost = False
         while True:
@@ -224,10 +242,11 @@ class Gateway:
         for sender, arrival in self._arrivals.values():
             oldest[sender] = min(arrival, oldest.get(sender, arrival))
         behind = timedelta(seconds=self.settings.complete_after_seconds)
-        for source in sorted(self._sources - self._speak_for_themselves):
+        for source in sorted(self._senders.sources.union(*self._heard.values()) - self._speak_for_themselves):
             # Without tokens any request may hold events of any source.
-            arrival = oldest.get(source if self._senders else LOCAL_SENDER, now)
-            beat = heartbeat(source, min(now, arrival) - behind, now, instance=self._instance, ended=ended)
+            may_hold = self._senders.that_speak_for(source) if self._senders else [LOCAL_SENDER]
+            through = min([now, *(oldest[sender] for sender in may_hold if sender in oldest)])
+            beat = heartbeat(source, through - behind, now, instance=self._instance, ended=ended)
             await self._publisher.publish([beat], source=source)
 
     # ---- POST /v1/events -----------------------------------------------------------------------------------------------------------
@@ -244,9 +263,9 @@ class Gateway:
         if self._stopping:
             return "", _problem(503, "stopping", "the gateway is stopping", retry_after=5)
         if self._senders:
-            sender = self._senders.named_by(request.headers.get("Authorization"))
+            sender = self._senders.named_by(request.headers.get("Authorization"), self._now().timestamp() * 1000)
             if sender is None:
-                return "", _problem(401, "no_token", "send Authorization: Bearer with a token of this gateway", authenticate=True)
+                return "", _no_token()
         else:
             sender = LOCAL_SENDER
             if "Origin" in request.headers:
@@ -298,10 +317,13 @@ class Gateway:
             return _problem(400, "empty", "the body holds no event: send one JSON object, an array of them, or JSON Lines")
         if len(items) > MAX_EVENTS:
             return _problem(413, "too_many_events", f"{len(items)} events; at most {MAX_EVENTS} in a request")
-        admission = Admission(sender, any_source=not self._senders, received_at=self._now())
+        permissions = self._senders.permissions_of(sender) if self._senders else Permissions(default_source=sender)
+        if permissions is None:
+            return _no_token()
+        admission = Admission(sender, permissions, self._now())
         outcomes = []
         for number, item in enumerate(items, start=1):
-            outcomes.append(judge(item, admission))
+            outcomes.append(self._known(judge(item, admission), item, admission))
             if number % _JUDGED_AT_A_TIME == 0:
                 # A request of thousands of events must not keep the others waiting.
                 await asyncio.sleep(0)
@@ -320,6 +342,20 @@ class Gateway:
             {"accepted": len(accepted), "rejected": len(rejected), "events": [_answer(i, each) for i, each in enumerate(outcomes)]}, status
         )
 
+    def _known(self, outcome: Event | Rejected, item: bytes, admission: Admission) -> Event | Rejected:
+        """Take note of a source that is not known by name; a sender that brings another one with every event is refused."""
+        if isinstance(outcome, Rejected) or outcome.source in self._senders.sources:
+            return outcome
+        heard = self._heard.setdefault(admission.sender, set())
+        if outcome.source in heard:
+            return outcome
+        if len(heard) < _MAX_SOURCES:
+            heard.add(outcome.source)
+        elif self._senders:
+            detail = f"source: this sender has named {_MAX_SOURCES} others; it names a system, not what that system tells of"
+            return Rejected(admission.origin, "source_not_permitted", detail, item)
+        return outcome
+
     def _count(self, sender: str, accepted: list[Event], rejected: list[Rejected]) -> None:
         self._metrics.accepted.labels(sender).inc(len(accepted))
         for reason, count in Tally(each.reason for each in rejected).items():
@@ -327,8 +363,6 @@ class Gateway:
         for event in accepted:
             if isinstance(event, SourceHeartbeat):
                 self._speak_for_themselves.add(event.source)
-            if not self._senders and len(self._sources) < _MAX_SOURCES:
-                self._sources.add(event.source)
 
     # ---- The rest ------------------------------------------------------------------------------------------------------------------
 
@@ -351,7 +385,7 @@ class Gateway:
         return response
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return web.Response(text="ok\n" if self._standing is None else f"ok\nsenders: {self._standing()}\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if self._stopping:
@@ -396,6 +430,10 @@ def _problem(status: int, reason: str, detail: str, *, retry_after: int | None =
     if authenticate:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _no_token() -> web.Response:
+    return _problem(401, "no_token", "send Authorization: Bearer with a token of this gateway", authenticate=True)
 
 
 def _too_large() -> web.Response:

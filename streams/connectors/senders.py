@@ -6,14 +6,20 @@ import hashlib
 import hmac
 import math
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from streams.configuration.definitions import effective_ms
+from streams.connectors.permissions import Permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["TOKENS_VARIABLE", "Bucket", "Senders", "TokensError"]
+    from streams.configuration.senders import SendersFile, SenderToken
+
+__all__ = ["TOKENS_VARIABLE", "Bucket", "Senders", "TokensError", "hash_of", "new_token"]
 
 #: ``name=token`` pairs, separated by commas or white space; one name may have several tokens, while one replaces another.
 TOKENS_VARIABLE: Final = "CONTACT_STREAMS_GATEWAY_TOKENS"
@@ -26,22 +32,56 @@ _MAX_HEADER_LENGTH: Final = 1000
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}")
 
+# A plain SHA-256 keeps a secret that nobody can guess: these have 256 random bits, so that no list of likely tokens leads to a hash, and a
+# slow hash would only slow the gateway down. It would not do for passwords, so a token of another form is taken with no hash of the file.
+_FORM: Final = "cst_"
+_TOKEN_BYTES: Final = 32
+_OUR_TOKEN = re.compile(rf"{_FORM}[A-Za-z0-9_-]{{43}}")
+_HASH_BEGIN: Final = "sha256:"
+
 
 class TokensError(ValueError):
     """The tokens cannot be used; the message names the entry, never the token."""
 
 
-class Senders:
-    """The senders that have a token."""
+class _Key(NamedTuple):
+    """One token that is known."""
 
-    def __init__(self, tokens: Mapping[str, str] | None = None) -> None:
-        """Take token → sender name."""
+    digest: bytes
+    sender: str
+    from_ms: float
+    until_ms: float
+    #: whether only a token of ``new_token`` fits
+    ours: bool
+
+
+def new_token() -> str:
+    """Return a token for a senders file, of 256 random bits."""
+    return _FORM + secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def hash_of(token: str) -> str:
+    """Return what a senders file holds of a token."""
+    return _HASH_BEGIN + _digest(token).hex()
+
+
+class Senders:
+    """The senders that have a token, and what each may send."""
+
+    def __init__(self, tokens: Mapping[str, str] | None = None, file: SendersFile | None = None) -> None:
+        """Take token → sender name, and a senders file; what a sender of both may send stands in the file."""
         # Digests have one length, so that comparing them tells nothing of a token's.
-        self._digests = [(_digest(token), name) for token, name in (tokens or {}).items()]
+        self._given = [_Key(_digest(token), name, -math.inf, math.inf, ours=False) for token, name in (tokens or {}).items()]
+        self._has_file = False
+        self._keys: list[_Key] = []
+        #: The sources that senders may speak for by name; others, by a pattern, are known when they come.
+        self.sources: frozenset[str] = frozenset()
+        self._permissions: dict[str, Permissions] = {}
+        self._take(file)
 
     @classmethod
-    def parse(cls, text: str) -> Senders:
-        """Return the senders of ``name=token`` pairs.
+    def parse(cls, text: str, file: SendersFile | None = None) -> Senders:
+        """Return the senders of ``name=token`` pairs, and of a senders file.
 
         Raises:
             TokensError: an entry is no pair, a name or a token is unfit, or two names share a token.
@@ -60,30 +100,61 @@ class Senders:
             if tokens.setdefault(token, name) != name:
                 message = f"entry {number} ({name}): the same token belongs to {tokens[token]}"
                 raise TokensError(message)
-        return cls(tokens)
+        return cls(tokens, file)
+
+    def take(self, file: SendersFile) -> None:
+        """Go by another senders file from now on."""
+        self._take(file)
+
+    def _take(self, file: SendersFile | None) -> None:
+        of_file = {} if file is None else file.senders
+        self._has_file = self._has_file or file is not None
+        permissions = {key.sender: Permissions.of_own_source(key.sender) for key in self._given}
+        self._permissions = permissions | {name: Permissions.of(name, sender) for name, sender in of_file.items()}
+        named = (each.sources.exact for each in self._permissions.values() if each.sources is not None)
+        self.sources = frozenset[str]().union(*named)
+        self._keys = [*self._given, *(_key(name, token) for name, sender in of_file.items() for token in sender.tokens)]
 
     def __bool__(self) -> bool:
-        return bool(self._digests)
+        """Say whether a token is needed at all: with a senders file it is, also where nobody in it has one."""
+        return self._has_file or bool(self._keys)
 
     @property
     def names(self) -> list[str]:
         """The names, each once."""
-        return sorted({name for _, name in self._digests})
+        return sorted(self._permissions)
 
-    def named_by(self, authorization: str | None) -> str | None:
-        """Return whose token an Authorization header carries, None for nobody's.
+    def permissions_of(self, name: str) -> Permissions | None:
+        """Return what a sender may send, None for one that is not known."""
+        return self._permissions.get(name)
+
+    def that_speak_for(self, source: str) -> Iterator[str]:
+        """Yield the senders that may speak for a source."""
+        for name, each in self._permissions.items():
+            if each.sources is None or source in each.sources:
+                yield name
+
+    def named_by(self, authorization: str | None, now_ms: float) -> str | None:
+        """Return whose token an Authorization header carries, None for nobody's, and for one that is not taken yet or any more.
 
         Every token is compared, each in constant time: how long it takes tells nothing.
         """
         if authorization is None or len(authorization) > _MAX_HEADER_LENGTH:
             return None
         scheme, _, token = authorization.partition(" ")
-        given = _digest(token.strip())
+        token = token.strip()
+        given, ours = _digest(token), _OUR_TOKEN.fullmatch(token) is not None
         found = None
-        for digest, name in self._digests:
-            if hmac.compare_digest(digest, given):
-                found = name
+        for key in self._keys:
+            if hmac.compare_digest(key.digest, given) and (ours or not key.ours) and key.from_ms <= now_ms < key.until_ms:
+                found = key.sender
         return found if scheme.lower() == "bearer" else None
+
+
+def _key(name: str, token: SenderToken) -> _Key:
+    begins = -math.inf if token.not_before is None else effective_ms(token.not_before)
+    ends = math.inf if token.not_after is None else effective_ms(token.not_after)
+    return _Key(bytes.fromhex(token.hash.removeprefix(_HASH_BEGIN)), name, begins, ends, ours=True)
 
 
 def _digest(token: str) -> bytes:

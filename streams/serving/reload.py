@@ -1,4 +1,4 @@
-"""Watches the configuration file of a running process, and says on its pages what became of it."""
+"""Watches the configuration or senders file of a running process, and says on its pages what became of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from prometheus_client.core import GaugeMetricFamily
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from streams.configuration.file import ConfigurationFile, Taken
+__all__ = ["CHANGED", "POLL_SECONDS", "VALID", "FileGauges", "configuration_families", "now_ms", "watch"]
 
-__all__ = ["CHANGED", "POLL_SECONDS", "VALID", "configuration_families", "now_ms", "watch"]
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +33,27 @@ CHANGED = "contact_center_configuration_changed_timestamp_seconds"
 _HELP = {metric.name: metric.help for metric in SERVING_METRICS}
 
 
+class _Judged(Protocol):
+    """A file of which it is known whether a process can run with it as it is."""
+
+    changed_ms: int
+
+    @property
+    def valid(self) -> bool: ...
+
+
+class _Watched(Protocol[T_co]):
+    """A file that is looked at again and again."""
+
+    def look(self, now_ms: int, *, at_once: bool = False) -> T_co | None: ...
+
+
 def now_ms() -> int:
     """Return the time of the wall clock."""
     return time.time_ns() // 1_000_000
 
 
-async def watch(file: ConfigurationFile, take: Callable[[Taken], None], *, poll_seconds: float = POLL_SECONDS) -> None:
+async def watch(file: _Watched[T], take: Callable[[T], None], *, poll_seconds: float = POLL_SECONDS) -> None:
     """Look at the file every few seconds, and at once on SIGHUP, until cancelled; ``take`` gets what is valid and new."""
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -52,13 +68,24 @@ async def watch(file: ConfigurationFile, take: Callable[[Taken], None], *, poll_
             # Reading waits for a disk, and a large file takes a second to check: neither may hold up what else goes on.
             taken = await asyncio.to_thread(file.look, now_ms(), at_once=at_once)
         except Exception:
-            logger.exception("The configuration file could not be looked at; going on as before.")
+            logger.exception("The file could not be looked at; going on as before.")
             continue
         if taken is not None:
             take(taken)
 
 
-def configuration_families(file: ConfigurationFile | None) -> Iterator[Metric]:
+class FileGauges:
+    """The gauges about a file, for a registry."""
+
+    def __init__(self, file: _Judged) -> None:
+        self._file = file
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges as of now."""
+        return configuration_families(self._file)
+
+
+def configuration_families(file: _Judged | None) -> Iterator[Metric]:
     """Yield the gauges about the file; none where a process has no file."""
     if file is not None:
         yield GaugeMetricFamily(VALID, _HELP[VALID], value=float(file.valid))

@@ -686,8 +686,8 @@ def test_tokens_are_read_with_errors_that_name_the_entry_and_not_the_token() -> 
     """Several tokens may belong to one name; a short, shared or misshapen one is refused."""
     senders = Senders.parse(" crm=crm-token-0123456789,\n crm=next-token-0123456789 chat=chat-token=with=signs ")
     assert senders.names == ["chat", "crm"]
-    assert senders.named_by("bearer next-token-0123456789") == "crm"
-    assert senders.named_by("Bearer chat-token=with=signs") == "chat"
+    assert senders.named_by("bearer next-token-0123456789", 0) == "crm"
+    assert senders.named_by("Bearer chat-token=with=signs", 0) == "chat"
 
     for text in (
         "crm",
