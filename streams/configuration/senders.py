@@ -65,6 +65,13 @@ def _of_some_type(pattern: str) -> str:
     return pattern
 
 
+def _not_empty(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    if not patterns:
+        message = "is empty, and nothing could be sent; permitted: at least one pattern"
+        raise refuse(message)
+    return patterns
+
+
 def _composed(pattern: str) -> str:
     return normalize("NFC", pattern)
 
@@ -72,8 +79,9 @@ def _composed(pattern: str) -> str:
 #: A name; each * in it stands for any text, also none.
 Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_composed)]
 Patterns = Annotated[tuple[Pattern, ...], Field(strict=False, max_length=_MAX_PATTERNS)]
+SomePatterns = Annotated[Patterns, AfterValidator(_not_empty)]
 TypePattern = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_of_some_type)]
-TypePatterns = Annotated[tuple[TypePattern, ...], Field(strict=False, min_length=1, max_length=_MAX_PATTERNS)]
+TypePatterns = Annotated[tuple[TypePattern, ...], Field(strict=False, max_length=_MAX_PATTERNS), AfterValidator(_not_empty)]
 
 
 class SenderToken(Model):
@@ -101,7 +109,7 @@ class Sender(Model):
 
     tokens: Annotated[tuple[SenderToken, ...], Field(strict=False, max_length=_MAX_TOKENS)]
     """Its tokens: several at a time, while one replaces another. With none the sender is known and may not send."""
-    sources: Annotated[Patterns, Field(min_length=1)] | None = None
+    sources: SomePatterns | None = None
     """Patterns of the sources it speaks for; by default the source of its own name alone."""
     types: TypePatterns | None = None
     """Patterns of the types of events it may send, such as `contact.*`; by default all types."""
