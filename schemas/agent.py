@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from schemas.base import MAX_LIST, Channel, Count, Event, Id, Label, Name, Time
+from schemas.base import MAX_LIST, Channel, Count, Event, Id, Label, Name, Time, hold
+from schemas.limits import far_fetched_plan
+from schemas.times import to_ms
 
 __all__ = ["AgentHeartbeat", "AgentModel", "AgentSkillsChanged", "AgentStateChanged", "SchedulePlanned"]
 
@@ -65,4 +67,9 @@ class SchedulePlanned(AgentModel):
     start: Time
     """When it begins."""
     end: Time
-    """When it is over."""
+    """When it is over: at most 31 days after `start`, and 400 days after `occurred_at`."""
+
+    @model_validator(mode="after")
+    def _is_near(self) -> Self:
+        hold(far_fetched_plan(to_ms(self.occurred_at), to_ms(self.start), to_ms(self.end)))
+        return self

@@ -25,6 +25,7 @@ __all__ = [
     "Number",
     "Seconds",
     "Time",
+    "hold",
 ]
 
 #: Ten years: a longer duration is a fault of the sender.
@@ -110,6 +111,13 @@ Channel = Literal[
 
 #: Channels where an agent answers by writing: the first public message is the answer, and handling is touch time.
 REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
+
+
+def hold(far_fetched: str | None) -> None:
+    """Refuse an event that tells of times too long or too far off, in a validator of its model."""
+    if far_fetched is not None:
+        kind, message = "far_fetched", "{permitted}"
+        raise PydanticCustomError(kind, message, {"permitted": far_fetched})
 
 
 class Event(BaseModel):

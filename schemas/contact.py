@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from schemas.base import MAX_LIST, Channel, Event, Id, Label, Language, Name, Seconds, Time
+from schemas.base import MAX_LIST, Channel, Event, Id, Label, Language, Name, Seconds, Time, hold
+from schemas.limits import far_fetched_due
+from schemas.times import to_ms
 
 __all__ = [
     "ContactAgentOffered",
@@ -234,7 +236,12 @@ class ContactCallbackRequested(ContactModel):
 
     type: Literal["contact.callback_requested"] = "contact.callback_requested"
     due: Time | None = None
-    """When the callback is due."""
+    """When the callback is due: at most 400 days after `occurred_at`."""
+
+    @model_validator(mode="after")
+    def _is_near(self) -> Self:
+        hold(far_fetched_due(to_ms(self.occurred_at), None if self.due is None else to_ms(self.due)))
+        return self
 
 
 class ContactCallbackAttempted(ContactModel):
@@ -242,9 +249,14 @@ class ContactCallbackAttempted(ContactModel):
 
     type: Literal["contact.callback_attempted"] = "contact.callback_attempted"
     due: Time | None = None
-    """When the next attempt is due."""
+    """When the next attempt is due: at most 400 days after `occurred_at`."""
     outcome: Literal["reached", "no_answer", "cancelled", "expired"] | None = None
     """How the attempt ended."""
+
+    @model_validator(mode="after")
+    def _is_near(self) -> Self:
+        hold(far_fetched_due(to_ms(self.occurred_at), None if self.due is None else to_ms(self.due)))
+        return self
 
 
 class ContactCallbackEnded(ContactModel):

@@ -23,7 +23,7 @@ from schemas.events import (
     parse_contact_event,
     parse_customer_event,
 )
-from schemas.limits import MAX_RECORD_BYTES
+from schemas.limits import MAX_RECORD_BYTES, far_fetched
 from schemas.rejection import REJECT_REASONS, Rejected, RejectReason
 from schemas.times import REST_MS, SECOND_MS, parse_time_ms, to_ms
 
@@ -99,11 +99,13 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
 
 
 def _put_further_times(event: structs.Event) -> None:
-    """Replace the texts of the times beyond the common ones by milliseconds."""
+    """Replace the texts of the times beyond the common ones by milliseconds; raise ValueError if they are too far off."""
     for name in event.further_times:
         text = getattr(event, name)
         if text is not None:
             setattr(event, name, parse_time_ms(text))
+    if far_fetched(event) is not None:
+        raise ValueError("far-fetched")
 
 
 def _is_sound(value: bytes, event: structs.Event) -> bool:
@@ -201,6 +203,8 @@ def _rejected(error: ErrorDetails, types: tuple[str, ...]) -> Rejected:
     """Word the first error of a validation; the context of an unknown type holds input and is not used."""
     kind = error["type"]
     reason = _REASONS.get(kind, "invalid_value")
+    if kind == "far_fetched":
+        return Rejected(reason, str(error["ctx"]["permitted"]))
     path = ".".join(str(part) for part in error["loc"][1:])
     if kind == "union_tag_not_found":
         return Rejected(reason, "type: required")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, Protocol
 
-from schemas.rejection import Rejected
-
 __all__ = [
     "MAX_AHEAD_MS",
+    "MAX_COMPLETE_AHEAD_MS",
     "MAX_FACTS",
     "MAX_INSTANCES",
     "MAX_PLANS",
@@ -18,8 +17,12 @@ __all__ = [
     "TOO_MANY_EVENTS",
     "TOO_MANY_SOURCES",
     "TimeReason",
-    "check_forecast",
-    "check_times",
+    "bound_complete_through",
+    "bound_times",
+    "far_fetched",
+    "far_fetched_due",
+    "far_fetched_forecast",
+    "far_fetched_plan",
 ]
 
 #: The largest record value read, in bytes; the broker's own limit is higher, so that a refusal has a reason and not an error.
@@ -31,11 +34,15 @@ MIN_TIME_MS = 946_684_800_000
 #: How far a clock may run ahead of the next one down the line, in milliseconds.
 MAX_AHEAD_MS = 5 * 60 * 1000
 
-TimeReason = Literal["time_too_old", "time_in_future"]
+#: How far a heartbeat may say that a source is complete beyond its own receipt, in milliseconds: what two clocks that are kept differ by.
+MAX_COMPLETE_AHEAD_MS = 2_000
+
+TimeReason = Literal["time_too_old", "time_in_future", "complete_through_in_future"]
 
 TIME_DETAILS: Final[dict[TimeReason, str]] = {
     "time_too_old": "occurred_at is before the year 2000",
-    "time_in_future": "occurred_at is more than 5 minutes after received_at, or received_at that much after the record was published",
+    "time_in_future": "occurred_at is more than 5 minutes after received_at, or either that much after the record was published",
+    "complete_through_in_future": "complete_through is more than 2 seconds after received_at: nobody knows that nothing is still to come",
 }
 """What each means, for who looks at a dead letter."""
 
@@ -58,8 +65,9 @@ TOO_MANY_EVENTS: Final = "too_many_events"
 #: Why an event is refused of a source that is one too many.
 TOO_MANY_SOURCES: Final = "too_many_sources"
 
-#: A forecast is about an interval, not about a year, and not about a time nobody plans for.
-_LONGEST_FORECAST_SECONDS, _FARTHEST_FORECAST_MS = 31 * 86_400, 400 * 86_400_000
+#: A plan or forecast is about a shift or an interval, not about a year, and nobody plans or promises for a time farther off.
+_LONGEST_DAYS, _FARTHEST_DAYS = 31, 400
+_DAY_MS = 86_400_000
 
 
 class _Timed(Protocol):
@@ -69,24 +77,68 @@ class _Timed(Protocol):
     received_ms: int
 
 
-def check_times(event: _Timed, published_at_ms: int) -> TimeReason | None:
-    """Return why the times of a decoded event cannot be true, or None.
+def bound_times(event: _Timed, appended_ms: int) -> TimeReason | None:
+    """Return why the times of a decoded event cannot be true, or None; then it was received no later than its record was appended.
 
-    `published_at_ms` is the Kafka timestamp of the record: milliseconds since the epoch, set at publishing.
+    `appended_ms` is the Kafka timestamp of the record: milliseconds since the epoch, by the broker's clock. A connector's clock that
+    runs ahead loses no event, and moves nothing beyond that.
     """
     received_ms = event.received_ms
     if event.occurred_ms < MIN_TIME_MS:
         return "time_too_old"
-    if event.occurred_ms - received_ms > MAX_AHEAD_MS or received_ms - published_at_ms > MAX_AHEAD_MS:
+    if event.occurred_ms - received_ms > MAX_AHEAD_MS or received_ms - appended_ms > MAX_AHEAD_MS:
         return "time_in_future"
+    return None if received_ms <= appended_ms else _set_back(event, appended_ms)
+
+
+def _set_back(event: Any, appended_ms: int) -> TimeReason | None:
+    """Have an event be received when its record was appended."""
+    if event.occurred_ms - appended_ms > MAX_AHEAD_MS:
+        return "time_in_future"
+    wrong = bound_complete_through(event, appended_ms) if getattr(event, "complete_through_ms", None) is not None else None
+    event.received_ms = appended_ms
+    return wrong
+
+
+def bound_complete_through(heartbeat: Any, appended_ms: int) -> TimeReason | None:
+    """Return why a decoded heartbeat is not believed, or None; then it says nothing of a time after its record was appended."""
+    if heartbeat.complete_through_ms - heartbeat.received_ms > MAX_COMPLETE_AHEAD_MS:
+        return "complete_through_in_future"
+    heartbeat.complete_through_ms = min(heartbeat.complete_through_ms, appended_ms)
     return None
 
 
-def check_forecast(event: Any) -> None:
-    """Raise Rejected if a decoded customer event is a forecast of an interval that nobody plans."""
-    if event.type != "forecast.set":
-        return
-    if not 0 < event.interval_seconds <= _LONGEST_FORECAST_SECONDS:
-        raise Rejected("invalid_value", f"interval_seconds: more than 0 and at most {_LONGEST_FORECAST_SECONDS}")
-    if event.interval_start_ms > event.occurred_ms + _FARTHEST_FORECAST_MS:
-        raise Rejected("invalid_value", "interval_start: at most 400 days after occurred_at")
+# ---- What a sender says of times to come: how long, and how far off ---------------------------------------------------------------
+
+
+def far_fetched_plan(occurred_ms: int, start_ms: int, end_ms: int) -> str | None:
+    """Return what is permitted where a plan is too long or ends too far off, None if it is neither."""
+    if end_ms - start_ms > _LONGEST_DAYS * _DAY_MS:
+        return f"end: at most {_LONGEST_DAYS} days after start"
+    return _far_off("end", occurred_ms, end_ms)
+
+
+def far_fetched_forecast(occurred_ms: int, start_ms: int, seconds: float) -> str | None:
+    """Return what is permitted where a forecast is of no interval, of too long a one, or of one too far off; None if of none of these."""
+    if not 0 < seconds <= _LONGEST_DAYS * _DAY_MS / 1000:
+        return f"interval_seconds: more than 0 and at most {_LONGEST_DAYS * _DAY_MS // 1000}"
+    return _far_off("interval_start", occurred_ms, start_ms)
+
+
+def far_fetched_due(occurred_ms: int, due_ms: int | None) -> str | None:
+    """Return what is permitted where a callback is due too far off, None if it is not."""
+    return None if due_ms is None else _far_off("due", occurred_ms, due_ms)
+
+
+def far_fetched(event: Any) -> str | None:
+    """Return what is permitted where a decoded event tells of times too long or too far off, None otherwise."""
+    kind = event.type
+    if kind == "schedule.planned":
+        return far_fetched_plan(event.occurred_ms, event.start_ms, event.end_ms)
+    if kind == "forecast.set":
+        return far_fetched_forecast(event.occurred_ms, event.interval_start_ms, event.interval_seconds)
+    return far_fetched_due(event.occurred_ms, event.due_ms) if hasattr(event, "due_ms") else None
+
+
+def _far_off(field: str, occurred_ms: int, at_ms: int) -> str | None:
+    return f"{field}: at most {_FARTHEST_DAYS} days after occurred_at" if at_ms - occurred_ms > _FARTHEST_DAYS * _DAY_MS else None

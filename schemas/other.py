@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from schemas.base import Channel, Event, Id, Name, Number, Seconds, Time
+from schemas.base import Channel, Event, Id, Name, Number, Seconds, Time, hold
+from schemas.limits import far_fetched_forecast
+from schemas.times import to_ms
 
 __all__ = [
     "MAX_OPEN_IDS",
@@ -88,9 +90,9 @@ class ForecastSet(Event):
     channel: Channel | None = None
     """The channel; absent means all of the queue."""
     interval_start: Time
-    """When the interval begins."""
+    """When the interval begins: at most 400 days after `occurred_at`."""
     interval_seconds: Seconds
-    """How long it is."""
+    """How long it is: more than 0, and at most 31 days."""
     volume: Number | None = None
     """How many contacts are expected."""
     handle_seconds: Seconds | None = None
@@ -98,13 +100,18 @@ class ForecastSet(Event):
     staff: Number | None = None
     """How many people are needed."""
 
+    @model_validator(mode="after")
+    def _is_near(self) -> Self:
+        hold(far_fetched_forecast(to_ms(self.occurred_at), to_ms(self.interval_start), self.interval_seconds))
+        return self
+
 
 class SourceHeartbeat(Event):
     """A source is alive and has reported everything up to a time; published to every partition of the topics of events."""
 
     type: Literal["source.heartbeat"] = "source.heartbeat"
     complete_through: Time
-    """Nothing that occurred before this is still to come."""
+    """Nothing that occurred before this is still to come: at most 2 seconds after `received_at`."""
     ended: bool = False
     """The source said its last word, as at the end of a file: until it is heard again nobody waits for it, and its silence is no fault.
     With `instance`: that way of its events has ended."""

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from schemas.decoding import Rejected as NotAnEventError
 from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode, parse_agent_event, parse_contact_event, parse_customer_event
-from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS, TimeReason
+from schemas.limits import MAX_AHEAD_MS, MAX_COMPLETE_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS, TimeReason
+from schemas.operator import OPERATOR_KINDS
+from schemas.other import SourceHeartbeat
 from schemas.rejection import REJECT_REASONS
 from schemas.times import format_ms, to_ms
 from streams.connectors.lines import Rejected
@@ -120,6 +122,8 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
     if kind == "source.heartbeat" and data.get("instance") is not None:
         return refused("invalid_value", "instance: only a gateway says which instance it is; leave instance out")
     parse = _parser(kind)
+    if parse is None and kind in OPERATOR_KINDS:
+        return refused("unknown_type", "type: an operator's order, which contact-streams alone gives; a sender reports events")
     if parse is None:
         return refused("unknown_type", "type: none of the contact, agent and customer events of the contract")
     if permissions.types is not None and kind not in permissions.types:
@@ -133,11 +137,14 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
         return refused("invalid_value", _worded(error))
     if (why := permissions.refusal(event)) is not None:
         return refused(*why)
-    occurred_ms = to_ms(event.occurred_at)
+    occurred_ms, received_ms = to_ms(event.occurred_at), to_ms(admission.received_at)
     if occurred_ms < MIN_TIME_MS:
         return refused("time_too_old", "occurred_at: 2000 or later")
-    if occurred_ms - to_ms(admission.received_at) > MAX_AHEAD_MS:
+    if occurred_ms - received_ms > MAX_AHEAD_MS:
         return refused("time_in_future", f"occurred_at: at most {MAX_AHEAD_MS // 60_000} minutes after it is received")
+    if isinstance(event, SourceHeartbeat) and to_ms(event.complete_through) - received_ms > MAX_COMPLETE_AHEAD_MS:
+        limit = f"at most {MAX_COMPLETE_AHEAD_MS // 1000} seconds after it is received; is a local time labelled Z?"
+        return refused("complete_through_in_future", f"complete_through: {limit}")
     size = len(encode(event))
     if size > MAX_RECORD_BYTES:
         return refused("too_large", f"{size} bytes as it is published; at most {MAX_RECORD_BYTES}")

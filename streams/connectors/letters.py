@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.dead_letters import CONTENT_ENCODING, DETAIL, REASON, REPLAYED, Origin, origin_of
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, decode_customer_event
-from schemas.limits import TIME_DETAILS, check_forecast, check_times
+from schemas.limits import TIME_DETAILS, bound_complete_through, bound_times
 from schemas.topics import TOPICS, topic
 
 if TYPE_CHECKING:
@@ -158,12 +158,6 @@ class Verdict(NamedTuple):
     value: bytes | None = None
 
 
-def _decode_customer_event(value: bytes | None) -> Any:
-    event = decode_customer_event(value)
-    check_forecast(event)
-    return event
-
-
 class Judge:
     """Decides as the track stages do."""
 
@@ -172,7 +166,7 @@ class Judge:
         decoders: dict[str, Callable[[bytes | None], Any]] = {
             "contact-events.v1": decode_contact_event,
             "agent-events.v1": decode_agent_event,
-            "customer-events.v1": _decode_customer_event,
+            "customer-events.v1": decode_customer_event,
         }
         self._known = {topic(name).full_name(prefix): (topic(name).partitions, decode) for name, decode in decoders.items()}
 
@@ -191,7 +185,9 @@ class Judge:
             return Verdict("impossible", f"{error}; the record itself is at {origin.topic}/{origin.partition}/{origin.offset}")
         except Rejected as rejected:
             return Verdict("rejected", str(rejected), value)
-        wrong = check_times(event, now_ms)
+        wrong = bound_times(event, now_ms)
+        if wrong is None and event.type == "source.heartbeat":
+            wrong = bound_complete_through(event, now_ms)
         if wrong is not None:
             return Verdict("rejected", f"{wrong}: {TIME_DETAILS[wrong]}", value)
         return Verdict("accepted", "", value)

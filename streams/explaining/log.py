@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.decoding import Rejected, decode_contact_event
-from schemas.limits import check_times
+from schemas.limits import bound_complete_through, bound_times
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.scopes import Scope
@@ -68,7 +68,10 @@ class PartitionLog:
         except Rejected:
             self.rejected += 1
             return
-        if check_times(event, published_ms) is not None:
+        wrong = bound_times(event, published_ms)
+        if wrong is None and event.type == "source.heartbeat":
+            wrong = bound_complete_through(event, published_ms)
+        if wrong is not None:
             self.rejected += 1
             return
         if self._until_ms is not None and event.received_ms > self._until_ms:

@@ -8,7 +8,6 @@ import orjson
 from msgspec.json import encode
 
 from schemas.decoding import decode_customer_event
-from schemas.limits import check_forecast
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
 from streams.stages.panes import pane_partition
@@ -32,12 +31,6 @@ _MONTHS_KEPT_MS = 62 * DAY_MS
 _META = b"m"
 
 
-def _decode(value: bytes | None) -> Any:
-    event = decode_customer_event(value)
-    check_forecast(event)
-    return event
-
-
 class CustomerEventStage(TrackStage):
     """Books the forecasts of one partition of customer-events, and passes its customers on."""
 
@@ -54,7 +47,7 @@ class CustomerEventStage(TrackStage):
         #: What the flow's table shows: forecasts by queue and channel.
         self.rows = self.tracker.forecasts
         self._cell_ms_kept: int | None = None
-        super().__init__(partition, configuration, topics, self.tracker, _decode, counters)
+        super().__init__(partition, configuration, topics, self.tracker, decode_customer_event, counters)
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         return [(f"event|{fact['event_id']}", fact) for fact in self.tracker.facts()]

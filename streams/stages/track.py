@@ -9,7 +9,9 @@ import orjson
 from msgspec.json import encode
 
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
-from schemas.limits import MAX_SOURCES, TIME_DETAILS, TOO_MANY_EVENTS, TOO_MANY_SOURCES, check_times
+from schemas.limits import MAX_SOURCES, TIME_DETAILS, TOO_MANY_EVENTS, TOO_MANY_SOURCES, bound_complete_through, bound_times
+from schemas.operator import BadOrderError, ProgressReset, parse_order
+from schemas.times import to_ms
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
@@ -64,6 +66,7 @@ class _Tracker(Protocol):
     def apply(self, event: Any) -> None: ...
     def snapshot(self, event: Any) -> None: ...
     def settle(self) -> None: ...
+    def set_back(self, to_ms: int, now_ms: int) -> None: ...
 
 
 class TrackStage:
@@ -101,15 +104,21 @@ class TrackStage:
             try:
                 event = decode(record.value)
             except Rejected as rejected:
-                self._reject(index, record, rejected.reason, rejected.detail)
+                if rejected.reason != "unknown_type" or not self._carries_out(index, record):
+                    self._reject(index, record, rejected.reason, rejected.detail)
                 continue
-            wrong = check_times(event, record.timestamp)
+            wrong = bound_times(event, record.timestamp)
             if wrong is not None:
                 self._reject(index, record, wrong, TIME_DETAILS[wrong])
             elif not has_room(event.source):
                 self._reject(index, record, TOO_MANY_SOURCES, _IS_NO_SOURCE)
             elif event.type == "source.heartbeat":
-                progress.heartbeat(event.source, event.received_ms, event.complete_through_ms, ended=event.ended, instance=event.instance)
+                wrong = bound_complete_through(event, record.timestamp)
+                if wrong is None:
+                    heard, complete = event.received_ms, event.complete_through_ms
+                    progress.heartbeat(event.source, heard, complete, ended=event.ended, instance=event.instance)
+                else:
+                    self._reject(index, record, wrong, TIME_DETAILS[wrong])
             elif event.type == "source.snapshot":
                 tracker.snapshot(event)
             else:
@@ -122,6 +131,17 @@ class TrackStage:
         counters.events += len(records)
         counters.late += tracker.late - late
         counters.repeated += tracker.repeated - repeated
+
+    def _carries_out(self, index: int, record: Record) -> bool:
+        """Carry out what an operator orders in a record; say whether it is an order."""
+        try:
+            order = parse_order(record.value)
+        except BadOrderError as bad:
+            self._reject(index, record, "invalid_value", str(bad))
+            return True
+        if isinstance(order, ProgressReset):
+            self._tracker.set_back(min(to_ms(order.to), record.timestamp), record.timestamp)
+        return order is not None
 
     def _reject(self, index: int, record: Record, reason: str, detail: str) -> None:
         self._flood.bad(index, record, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import MAX_FACTS
+from schemas.limits import MAX_AHEAD_MS, MAX_FACTS
 from streams.tracking.conversation import Conversation, Rules
 from streams.tracking.facts import Kind, TooManyFactsError, fact_of
 from streams.tracking.grid import grid_of
@@ -19,7 +19,7 @@ from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.timers import Timers
 from streams.windows.hours import business_clocks
-from streams.windows.slices import PANE_MS
+from streams.windows.slices import CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,10 +137,14 @@ class ContactTracker:
             return None
         return self._count_instead(conversation, sorted([*conversation.facts, fact]))
 
-    def _count_instead(self, conversation: Conversation, facts: list[Fact]) -> Conversation:
-        """Book what is different with other facts; return the conversation that takes the place of this one."""
+    def _count_instead(self, conversation: Conversation, facts: list[Fact], lost_to: int | None = None) -> Conversation:
+        """Book what is different with other facts; return the conversation that takes the place of this one.
+
+        ``lost_to``: how far the progress had come with which it was counted, if that is not how far it has come now.
+        """
         before = Ledger()
-        Conversation().refold(conversation.facts, self._rules, before, self.lost_to if conversation.ended_by_silence else None)
+        counted_to = (self.lost_to if lost_to is None else lost_to) if conversation.ended_by_silence else None
+        Conversation().refold(conversation.facts, self._rules, before, counted_to)
         counted = Conversation(conversation.name)
         counted.refold(facts, self._rules, self._ledger, self.lost_to)
         self._ledger.add(before, -1)
@@ -235,6 +239,27 @@ class ContactTracker:
         self._ledger.clear()
         if through is not None:
             self.slices.evict(through)
+
+    def set_back(self, to_ms: int, now_ms: int) -> None:
+        """Set progress back to an instant if it lies beyond; what was lost only beyond it is open again, unless it is forgotten.
+
+        By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
+        """
+        self.progress.set_back(to_ms)
+        before = self.lost_to
+        if before is None or before <= to_ms:
+            return
+        self.lost_to = to_ms
+        pending, self._ledger = self._ledger, Ledger()
+        for name, conversation in list(self.conversations.items()):
+            if conversation.ended_by_silence and (conversation.lost_at or 0) >= to_ms:
+                self._changed.add(name)
+                self._note_now(name, self._count_instead(conversation, conversation.facts, before))
+        # What was given up beyond is not to become less than nothing.
+        self.slices.book(self._ledger)
+        self._ledger = pending
+        self.slices.empty_from(now_ms + MAX_AHEAD_MS + CELL_MS)
+        self.slices.set_back(to_ms)
 
     def _look_at_the_silent(self, through: int) -> None:
         """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""

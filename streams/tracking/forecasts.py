@@ -116,6 +116,11 @@ class CustomerEventTracker:
                     del told[interval]
                     self._changed.add(place)
 
+    def set_back(self, to_ms: int, now_ms: int) -> None:  # noqa: ARG002 - as the other trackers have it
+        """Set progress back to an instant if it lies beyond; forecasts given up meanwhile have to be sent again."""
+        self.progress.set_back(to_ms)
+        self.slices.set_back(to_ms)
+
     def facts(self) -> list[dict[str, Any]]:
         """Return what was said of customers since the last call."""
         facts, self._facts = self._facts, []

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import MAX_FACTS, MAX_PLANS
+from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS
 from streams.tracking.contacts import keep_ms, retention_ms
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.grid import grid_of
@@ -20,7 +20,7 @@ from streams.tracking.slots import said_of
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.standing import GONE, Standing, Stands, StateMap
 from streams.tracking.unchanged import Unchanged
-from streams.windows.slices import PANE_MS, pane_of
+from streams.windows.slices import CELL_MS, PANE_MS, pane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,8 @@ class PeopleTracker:
         self._activities = Activities(configuration)
         self._ledger = Ledger()
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
+        #: time further behind the end of what is booked falls into slices that are given up
+        self._keep_ms = None if cells is None else cells + CELL_MS
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
         self.people: dict[str, Person] = {}
@@ -196,6 +198,8 @@ class PeopleTracker:
     def _book(self, person: Person, start_ms: int, end_ms: int, sign: int) -> None:
         """Book a person's time from start to end, worked and planned; or with sign −1 take it back."""
         book_time, plans = self._ledger.book_time, person.plans
+        if self._keep_ms is not None:
+            start_ms = max(start_ms, end_ms - self._keep_ms)
         for stand, low, high in person.phases(start_ms, end_ms, self._silence):
             for target, rates in stand.bookings:
                 book_time(target, low, high, rates, sign)
@@ -267,6 +271,37 @@ class PeopleTracker:
             del self.people[name]
             self._changed.add(name)
         unchanged.book(self._ledger)
+
+    def set_back(self, to_ms: int, now_ms: int) -> None:
+        """Set progress back to an instant if it lies beyond: time booked beyond is taken back, and so are plans that are not permitted.
+
+        By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
+        """
+        self.progress.set_back(to_ms)
+        before = self.booked_to
+        end = None if before is None else min(before, pane_of(to_ms))
+        went_beyond = before is not None and end is not None and before > end
+        pending, self._ledger = self._ledger, Ledger()
+        for name, person in self.people.items():
+            far = () if person.plans is None else person.plans.far_fetched()
+            if before is not None and end is not None and (far or went_beyond):
+                since = before - (self._keep_ms or 0) if far else end
+                self._book(person, since, before, -1)
+                person.take_back(to_ms, far)
+                self._book(person, since, end, 1)
+            else:
+                person.take_back(to_ms, far)
+            self._changed.add(name)
+        self.booked_to = end
+        # With the slices as they are kept still: what was given up beyond is not to become less than nothing.
+        self.slices.book(self._ledger)
+        self._ledger = pending
+        if went_beyond:
+            self.compared_to = None if self.compared_to is None else min(self.compared_to, to_ms)
+            self.slices.empty_from(now_ms + MAX_AHEAD_MS + CELL_MS)
+            self.slices.set_back(to_ms)
+            for person in self.people.values():
+                self._note_now(person)
 
     def changed_people(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yield what is kept of the people changed since the last call, None for those given up."""

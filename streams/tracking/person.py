@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from streams.tracking.standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from streams.tracking.plans import Plans
+    from streams.tracking.plans import PlanFact, Plans
     from streams.tracking.standing import PersonFact, Stand
 
 __all__ = ["Person", "Silence", "fact_of_row", "standing_of_row"]
@@ -115,6 +115,14 @@ class Person:
         if self.plans is not None and not self.plans.facts:
             self.plans = None
         return bool(gone)
+
+    def take_back(self, to_ms: int, plans: Sequence[PlanFact]) -> None:
+        """Be open again for facts that come after the last one folded, if that was beyond an instant; and forget some plans."""
+        if self.base_ms is not None and self.base_ms > to_ms:
+            self.base_ms = to_ms if self.base_at is None else min(self.base_ms, self.base_at + 1)
+        if self.plans is not None and plans:
+            self.ids.difference_update(fact[2] for fact in plans)
+            self.plans = self.plans.without(plans)
 
     def row(self) -> dict[str, Any]:
         """Return what is kept."""

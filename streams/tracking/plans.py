@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING
 
+from schemas.limits import far_fetched_plan
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from streams.configuration import Configuration
 
@@ -69,6 +71,15 @@ class Plans:
             self.facts = [fact for fact in self.facts if fact[4] >= before_ms]
             self._lay_out()
         return gone
+
+    def far_fetched(self) -> list[PlanFact]:
+        """Return the plans that are taken no more: too long, or of a time too far off."""
+        return [fact for fact in self.facts if far_fetched_plan(fact[0], fact[3], fact[4]) is not None]
+
+    def without(self, gone: Sequence[PlanFact]) -> Plans | None:
+        """Return what is left without some plans, None if that is nothing."""
+        left = [fact for fact in self.facts if fact not in gone]
+        return Plans(left) if left else None
 
     def between(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, bool]]:
         """Yield what of the time from start to end is planned, and whether it is work."""

@@ -33,7 +33,7 @@ class Progress:
         #: source → instance → last received_at and what it said: one way of several that the source's events take
         self._instances: dict[str, dict[str, tuple[int, int]]] = {}
         self.received_through: int | None = None
-        #: nothing earlier is still to come; never goes back
+        #: nothing earlier is still to come; goes back only when an operator sets it back
         self.through: int | None = None
 
     def has_room(self, source: str) -> bool:
@@ -109,6 +109,20 @@ class Progress:
                 del words[name]
             if not words:
                 del self._instances[source]
+
+    def set_back(self, to_ms: int) -> None:
+        """Let nothing lie beyond an instant: neither the progress nor what was heard of any source."""
+        self.sources = {source: min(last, to_ms) for source, last in self.sources.items()}
+        self._complete = {source: min(complete, to_ms) for source, complete in self._complete.items()}
+        self._spoke = {source: min(last, to_ms) for source, last in self._spoke.items()}
+        self._instances = {
+            source: {name: (min(last, to_ms), min(complete, to_ms)) for name, (last, complete) in words.items()}
+            for source, words in self._instances.items()
+        }
+        if self.received_through is not None:
+            self.received_through = min(self.received_through, to_ms)
+        if self.through is not None:
+            self.through = min(self.through, to_ms)
 
     def _forget_silent(self, before_ms: int) -> None:
         """Give up sources silent since before an instant; the one that was heard last never is, for nobody tells its silence."""

@@ -102,6 +102,23 @@ class Slices:
                 sums.drop(start)
             sums.settle(through_ms - _SETTLES_MS[kind])
 
+    def set_back(self, through_ms: int) -> None:
+        """Take what is booked into slices that lie so little behind an instant that they are kept; what was given up stays so."""
+        for kind, keep_ms in self._keep_ms.items():
+            before = self._floor[kind]
+            if keep_ms is not None and before is not None:
+                floor = through_ms - keep_ms
+                self._floor[kind] = min(before, floor - floor % self._length_ms[kind])
+
+    def empty_from(self, start_ms: int) -> None:
+        """Let what was booked into slices that begin at an instant or later be nothing."""
+        for kind, sums in self._sums.items():
+            for start in [start for start in sums.starts() if start >= start_ms]:
+                for scope in sums.keys(start):
+                    nothing: Counts = {}
+                    self._changed[kind, scope, start] = nothing
+                    sums.exchange(start, scope, nothing)
+
     def changes(self) -> Iterator[tuple[SliceKey, Counts | None]]:
         """Yield the slices changed since the last call, None for those given up."""
         changed, self._changed = self._changed, {}

@@ -181,6 +181,24 @@ def test_good_events_are_taken_and_bad_ones_named_and_kept() -> None:
     inside(scenario)
 
 
+def heartbeat(complete_through: str) -> bytes:
+    """Return a source's word at 12:00."""
+    common = b'{"type":"source.heartbeat","event_id":"h","occurred_at":"2026-03-02T12:00:00Z","complete_through":"%s"}'
+    return common % complete_through.encode()
+
+
+def forecast(start: str, seconds: float) -> bytes:
+    """Return a forecast made at 12:00."""
+    common = b'{"type":"forecast.set","event_id":"f","queue":"q","occurred_at":"2026-03-02T12:00:00Z",'
+    return common + b'"interval_start":"%s","interval_seconds":%d}' % (start.encode(), seconds)
+
+
+def plan(start: str, end: str) -> bytes:
+    """Return a plan told at 12:00."""
+    common = b'{"type":"schedule.planned","event_id":"p","person_id":"a","activity":"work","occurred_at":"2026-03-02T12:00:00Z",'
+    return common + b'"start":"%s","end":"%s"}' % (start.encode(), end.encode())
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -206,6 +224,16 @@ def test_good_events_are_taken_and_bad_ones_named_and_kept() -> None:
             b'{"type":"source.heartbeat","event_id":"h","occurred_at":"2026-03-02T12:00:00Z","complete_through":"2026-03-02T12:00:00Z","source":"chat"}',
             "source_not_permitted",
         ),
+        (heartbeat("2099-01-01T00:00:00Z"), "complete_through_in_future"),
+        # 12:00 in London, as a clock in Tokyo has it that takes itself to be in London.
+        (heartbeat("2026-03-02T21:00:00Z"), "complete_through_in_future"),
+        (heartbeat("2026-03-02T12:00:03Z"), "complete_through_in_future"),
+        (plan("2026-03-03T08:00:00Z", "9999-12-31T23:59:59Z"), "invalid_value"),
+        (plan("2026-03-03T08:00:00Z", "2026-04-03T08:00:01Z"), "invalid_value"),
+        (plan("2027-04-06T08:00:00Z", "2027-04-06T12:00:01Z"), "invalid_value"),
+        (forecast("2027-04-06T12:00:01Z", 900), "invalid_value"),
+        (forecast("2026-04-06T12:00:00Z", 31 * 86_400 + 1), "invalid_value"),
+        (b'{"type":"operator.progress_reset","event_id":"r","occurred_at":"2026-03-02T12:00:00Z"}', "unknown_type"),
     ],
 )
 def test_what_is_no_event_is_refused_with_its_reason(body: bytes, reason: str) -> None:
@@ -216,7 +244,8 @@ def test_what_is_no_event_is_refused_with_its_reason(body: bytes, reason: str) -
 
         assert (status, answer["accepted"]) == (400, 0)
         assert answer["events"][0]["reason"] == reason
-        assert len(there.publisher.records[DEAD_LETTERS]) == 1
+        agents = there.publisher.topics.agent_dead_letters
+        assert len([*there.publisher.records.get(DEAD_LETTERS, ()), *there.publisher.records.get(agents, ())]) == 1
         assert there.values(CONTACTS) == []
 
     inside(scenario)

@@ -21,7 +21,7 @@ from schemas.events import (
     parse_contact_event,
     parse_customer_event,
 )
-from schemas.limits import check_times
+from schemas.limits import bound_times
 
 EXAMPLES: list[dict[str, Any]] = [json.loads(line) for line in (Path(__file__).parent / "examples.jsonl").read_text("utf-8").splitlines()]
 PARSERS = ((CONTACT_KINDS, parse_contact_event), (AGENT_KINDS, parse_agent_event), (CUSTOMER_KINDS, parse_customer_event))
@@ -196,4 +196,4 @@ def test_times_that_cannot_be_true_have_a_reason(occurred_ms: int, received_ms: 
             self.occurred_ms = occurred_ms
             self.received_ms = received_ms
 
-    assert check_times(Timed(), published_ms) == reason
+    assert bound_times(Timed(), published_ms) == reason

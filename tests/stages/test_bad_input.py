@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from schemas.dead_letters import headers_without_ours, origin_of
+from schemas.times import format_ms
 from streams.stages.counters import StageCounters
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from tests.tracking.telling import CONFIGURATION, event, ms, record
@@ -47,6 +48,16 @@ BAD = {
     "1970": (changed(occurred_at="1970-01-01T00:00:00Z"), "time_too_old"),
     "2090": (changed(occurred_at="2090-01-01T00:00:00Z"), "time_in_future"),
     "received in 2090": (changed(received_at="2090-01-01T00:00:00Z"), "time_in_future"),
+    "complete 3 s beyond its receipt": (event("source.heartbeat", 0, complete_through=format_ms(ms(3))), "complete_through_in_future"),
+    "complete in 2099": (event("source.heartbeat", 0, complete_through="2099-01-01T00:00:00Z"), "complete_through_in_future"),
+    "a heartbeat of Tokyo labelled Z": (
+        event("source.heartbeat", 0, complete_through=format_ms(ms(9 * 3600))),
+        "complete_through_in_future",
+    ),
+    "a callback in 401 days": (event("contact.callback_requested", 0, due=format_ms(ms(400 * 86_400 + 1))), "invalid_value"),
+    "a callback in 9999": (event("contact.callback_attempted", 0, due="9999-12-31T23:59:59Z"), "invalid_value"),
+    "an order in another form": (b'{"type":"operator.progress_reset","event_id":"r","to":7}', "invalid_value"),
+    "an order of tomorrow": (b'{"type":"operator.unheard_of","event_id":"r"}', "unknown_type"),
     "5 MB": (changed(category="x" * 5_000_000), "too_large"),
     "deeply nested": (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "invalid_json"),
 }

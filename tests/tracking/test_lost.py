@@ -94,10 +94,10 @@ class TestWhen:
         assert "lost_contacts" not in told(*call, through=due + week).sums("queue:A", kind="pane")
         assert told(*call, through=due + week + 1).starts("queue:A", "lost_contacts") == {due + week: 1}
 
-    def test_a_callback_due_in_another_century(self) -> None:
+    def test_a_callback_due_in_more_than_a_year(self) -> None:
         """A due time is believed thirty days ahead, no further."""
         month, week = 30 * 24 * HOUR, 7 * 24 * HOUR
-        call = (event("contact.queued", 0, queue="A"), event("contact.callback_requested", 0, due="2126-06-15T09:00:00Z"))
+        call = (event("contact.queued", 0, queue="A"), event("contact.callback_requested", 0, due=format_ms(ms(400 * 24 * HOUR))))
 
         assert told(*call, through=month + week + 1).starts("queue:A", "lost_contacts") == {month + week: 1}
 

@@ -1,0 +1,166 @@
+"""What senders and operators say of time, and how far it moves a stage: never beyond the append, and back on an operator's order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from schemas.operator import ProgressReset, encode_order
+from schemas.times import format_ms, from_ms
+from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from tests.stages.test_track import rows_of
+from tests.tracking.telling import CONFIGURATION, event, ms, record
+
+if TYPE_CHECKING:
+    from streams.engine.stage import Flush
+
+HOUR = 3_600
+TOPICS = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0)
+
+
+def at(appended: float, value: bytes) -> Any:
+    """Return a record that the broker appended at a second."""
+    return record(value, timestamp=ms(appended))
+
+
+def beat(appended: float, complete: float | None = None, received: float | None = None) -> Any:
+    """Return a heartbeat, complete up to its receipt unless told otherwise."""
+    received = appended if received is None else received
+    complete_through = format_ms(ms(received if complete is None else complete))
+    return at(appended, event("source.heartbeat", received, complete_through=complete_through))
+
+
+def reset(appended: float, to: float | None = None) -> Any:
+    """Return an operator's order."""
+    order = ProgressReset(event_id="r1", occurred_at=from_ms(ms(appended)), to=from_ms(ms(appended if to is None else to)))
+    return at(appended, encode_order(order))
+
+
+def progress(flush: Flush) -> dict[str, Any]:
+    """Return what a flush says of how far it has come."""
+    (found,) = [orjson.loads(output.value or b"") for output in flush.outputs if (output.key or b"").startswith(b"progress|")]
+    return dict(found)
+
+
+def dead(flush: Flush) -> list[str]:
+    """Return the reasons of the dead letters."""
+    return [dict(output.headers)["dead-letter-reason"].decode() for output in flush.outputs if output.topic == "dead"]
+
+
+class TestBound:
+    """What a record says, held to when it was appended."""
+
+    def test_a_gateway_whose_clock_is_ahead_loses_nothing_and_moves_nothing(self) -> None:
+        """Received 270 s ahead, an event counts; as-of and progress stand where the broker's clock does, the heartbeat's too."""
+        stage = ContactStage(0, CONFIGURATION, TOPICS)
+        stage.process([at(1, event("contact.queued", 0, received=271, queue="A")), beat(2, received=272, complete=270)])
+        flush = stage.collect()
+
+        told = progress(flush)
+        assert (told["received_through_ms"], told["progress_ms"]) == (ms(2), ms(2))
+        assert dead(flush) == []
+        assert stage.tracker.conversations["c1"].visit == ms(0)
+        assert stage.tracker.late == 0
+
+    @pytest.mark.parametrize("complete", [3.0, 9.0 * HOUR, 60 * 365 * 24 * HOUR])
+    def test_a_heartbeat_of_a_time_to_come_is_a_dead_letter(self, complete: float) -> None:
+        """What was known before goes on by what is true."""
+        stage = ContactStage(0, CONFIGURATION, TOPICS)
+        stage.process([at(0, event("contact.queued", 0, queue="A")), beat(0), beat(0.5, complete=0.5 + complete)])
+        flush = stage.collect()
+
+        assert dead(flush) == ["complete_through_in_future"]
+        assert progress(flush)["progress_ms"] == ms(0)
+
+    def test_two_clocks_ahead_do_not_add_up(self) -> None:
+        """An event that occurred more than 5 minutes after its append is refused, though neither clock is that far ahead of the next."""
+        stage = ContactStage(0, CONFIGURATION, TOPICS)
+        stage.process([at(0, event("contact.queued", 480, received=240, queue="A"))])
+
+        assert dead(stage.collect()) == ["time_in_future"]
+
+    def test_two_clocks_that_are_kept_differ_a_little(self) -> None:
+        """Up to two seconds beyond its receipt are taken for now."""
+        stage = ContactStage(0, CONFIGURATION, TOPICS)
+        stage.process([beat(10, complete=12)])
+        flush = stage.collect()
+
+        assert (dead(flush), progress(flush)["progress_ms"]) == ([], ms(10))
+
+
+class TestReset:
+    """An operator sets progress back that an older version let go too far."""
+
+    def test_what_lies_before_stays(self) -> None:
+        """Where nothing lies beyond, an order changes nothing."""
+        stage, other = ContactStage(0, CONFIGURATION, TOPICS), ContactStage(0, CONFIGURATION, TOPICS)
+        story = [at(0, event("contact.queued", 0, queue="A", event_id="q")), beat(5)]
+        stage.process(story)
+        other.process([*story, reset(6)])
+
+        ours, theirs = stage.collect(), other.collect()
+        assert [output for output in ours.outputs if b"progress|" not in (output.key or b"")] == [
+            output for output in theirs.outputs if b"progress|" not in (output.key or b"")
+        ]
+        assert progress(ours)["progress_ms"] == progress(theirs)["progress_ms"] == ms(5)
+
+    def test_a_call_that_was_lost_only_beyond_waits_again(self) -> None:
+        """Progress 9 h ahead lost a call that waits; set back, it waits, is answered and counts, and nothing is left where it was lost."""
+        stage = ContactStage(0, CONFIGURATION, TOPICS)
+        stage.process([at(0, event("contact.queued", 0, queue="A"))])
+        stage.tracker.progress.heartbeat("test", ms(0), ms(9 * HOUR))
+        rows = rows_of(stage.collect(), {})
+        lost = orjson.loads(rows[b"m"])
+        assert lost["lost_to"] == ms(9 * HOUR)
+
+        after = ContactStage(0, CONFIGURATION, TOPICS)
+        after.restore("state", rows.items())
+        after.process([reset(30), at(31, event("contact.answered", 30, agent="ann")), beat(40)])
+        flush = after.collect()
+
+        assert progress(flush)["progress_ms"] == ms(40)
+        cells = {
+            orjson.loads(row)["start_ms"]: orjson.loads(row)["counts"]
+            for key, row in rows_of(flush, rows).items()
+            if key.startswith(b"cohort|voice|") and key.endswith(b"queue:A")
+        }
+        assert {start: counts for start, counts in cells.items() if any(counts.values())}.keys() == {ms(0)}
+        assert (cells[ms(0)]["offered"], cells[ms(0)]["answered"]) == (1, 1)
+        assert not cells[ms(0)].get("lost_contacts")
+
+    def test_time_booked_beyond_is_taken_back(self) -> None:
+        """Ann is idle from 0 on; progress went 9 h ahead, is set back at 60 s, and comes to 120 s: two minutes, as if never ahead."""
+        rows: dict[bytes, bytes] = {}
+        stage = AgentStage(0, CONFIGURATION, TOPICS)
+        stage.process([at(0, event("agent.state_changed", 0, axis="routing", state="idle"))])
+        stage.tracker.progress.heartbeat("test", ms(0), ms(9 * HOUR))
+        rows_of(stage.collect(), rows)
+
+        after = AgentStage(0, CONFIGURATION, TOPICS)
+        after.restore("state", rows.items())
+        after.process([reset(60)])
+        rows_of(after.collect(), rows)
+        after.process([beat(120)])
+        rows_of(after.collect(), rows)
+
+        cells = [orjson.loads(row) for key, row in rows.items() if key.startswith(b"cell|-|") and key.endswith(b"team:red")]
+        assert {cell["start_ms"]: cell["counts"]["idle_ms"] for cell in cells if cell["counts"].get("idle_ms")} == {ms(0): 120_000}
+
+    def test_a_new_state_counts_again(self) -> None:
+        """Beyond, what ann says is late; once set back it is not."""
+        rows: dict[bytes, bytes] = {}
+        stage = AgentStage(0, CONFIGURATION, TOPICS)
+        stage.process([at(0, event("agent.state_changed", 0, axis="routing", state="idle"))])
+        stage.tracker.progress.heartbeat("test", ms(0), ms(9 * HOUR))
+        rows_of(stage.collect(), rows)
+
+        after = AgentStage(0, CONFIGURATION, TOPICS)
+        after.restore("state", rows.items())
+        after.process([reset(60), at(90, event("agent.state_changed", 90, axis="presence", state="offline")), beat(120)])
+        rows_of(after.collect(), rows)
+
+        assert after.tracker.late == 0
+        cells = [orjson.loads(row) for key, row in rows.items() if key.startswith(b"cell|-|") and key.endswith(b"team:red")]
+        assert {cell["start_ms"]: cell["counts"]["idle_ms"] for cell in cells if cell["counts"].get("idle_ms")} == {ms(0): 90_000}
