@@ -14,11 +14,23 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-#: Modules of ``streams.commands``, each with ``add_parser(subparsers)`` and ``run(args) -> int``. The order is that of the help.
-COMMANDS: Final = (
-    "demo", "worker", "serve", "gateway", "senders", "connector", "mappings", "check", "metrics", "replay", "explain", "reconcile",
-    "faq-changes", "dead-letters",
-)  # fmt: skip
+#: Command → its line in the help. Each is a module of ``streams.commands`` with ``add_parser(subparsers)`` and ``run(args) -> int``.
+COMMANDS: Final = {
+    "demo": "run everything here with a simulated contact center and an embedded broker",
+    "worker": "track contacts and people, and roll their figures up",
+    "serve": "serve figures: metrics, API and page",
+    "gateway": "take canonical events over HTTP and publish them",
+    "senders": "make a token for a sender of the gateway",
+    "connector": "publish what a platform writes",
+    "mappings": "try a mapping file on data",
+    "check": "say what is wrong with a configuration, a mapping or a senders file",
+    "metrics": "list every figure: name, unit, direction, by what it is served",
+    "replay": "count a file of events and print the figures",
+    "explain": "say which contacts are behind a figure",
+    "reconcile": "compare another system's report with our figures",
+    "faq-changes": "compare self-service before and after changes of the FAQ",
+    "dead-letters": "look at records that could not be used, and send them back",
+}
 
 #: Exit code of wrong usage or configuration, as argparse has it.
 _USAGE: Final = 2
@@ -35,9 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"contact-streams {_version()}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    # Only what is asked for is imported: the worker's frame alone takes most of a second.
-    for name in [argument for argument in arguments[:1] if argument in COMMANDS] or COMMANDS:
-        importlib.import_module(f"streams.commands.{name.replace('-', '_')}").add_parser(subparsers)
+    # Only what is asked for is imported: the worker's frame alone takes most of a second. The help of all commands needs none of them.
+    if arguments[:1] and arguments[0] in COMMANDS:
+        importlib.import_module(f"streams.commands.{arguments[0].replace('-', '_')}").add_parser(subparsers)
+    else:
+        for name, line in COMMANDS.items():
+            subparsers.add_parser(name, help=line)
     try:
         args = parser.parse_args(arguments)
     except SystemExit as leaving:  # argparse has printed what there is to say

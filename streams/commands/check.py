@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from streams.commands.common import write_json
 from streams.configuration import Configuration, load_configuration
 from streams.configuration.problems import FileError, read_text
-from streams.configuration.senders import SendersFile, load_senders
 from streams.configuration.yaml_lines import YamlError, parse
-from streams.connectors.mapping import load_mapping
-from streams.connectors.mapping.format import MappingFile
-from streams.connectors.permissions import Names, Permissions
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from streams.configuration.senders import Sender
-    from streams.connectors.mapping import Mapping
+    from streams.configuration.senders import Sender, SendersFile
 
 __all__ = ["add_parser", "run"]
 
@@ -33,7 +28,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "check",
-        help="say what is wrong with a configuration, a mapping or a senders file",
         description="Reads configurations, mappings and senders files and says all that is wrong; ends with 0 if nothing is, else with 2.",
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
@@ -73,12 +67,19 @@ def _kind(path: Path) -> Kind:
     except (FileError, YamlError):
         return "configuration"
     keys = set(content) if isinstance(content, dict) else set()
+    if keys <= set(Configuration.model_fields):
+        return "configuration"
+    # A configuration is checked without what the others need: the models of all events among it.
+    from streams.configuration.senders import SendersFile  # noqa: PLC0415
+    from streams.connectors.mapping.format import MappingFile  # noqa: PLC0415
+
     if keys & set(SendersFile.model_fields):
         return "senders"
     return "mapping" if len(keys & set(MappingFile.keys())) > len(keys & set(Configuration.model_fields)) else "configuration"
 
 
-def _of_configuration(configuration: Configuration) -> dict[str, int]:
+def _of_configuration(path: Path) -> dict[str, int]:
+    configuration = load_configuration(path)
     return {
         "sites": len(configuration.sites),
         "queues": len(configuration.queues),
@@ -89,17 +90,25 @@ def _of_configuration(configuration: Configuration) -> dict[str, int]:
     }
 
 
-def _of_mapping(mapping: Mapping) -> dict[str, Any]:
+def _of_mapping(path: Path) -> dict[str, Any]:
+    from streams.connectors.mapping import load_mapping  # noqa: PLC0415 - as in _kind
+
+    mapping = load_mapping(path)
     file = mapping.plan.file
     return {"name": file.name, "source": file.source, "events": len(file.events), "columns": len({name for _, name in mapping.plan.paths})}
 
 
-def _of_senders(file: SendersFile) -> dict[str, Any]:
+def _of_senders(path: Path) -> dict[str, Any]:
     """Return what each sender may send."""
+    from streams.configuration.senders import load_senders  # noqa: PLC0415 - as in _kind
+
+    file: SendersFile = load_senders(path)
     return {name: _of_sender(name, sender) for name, sender in file.senders.items()}
 
 
 def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
+    from streams.connectors.permissions import Names, Permissions  # noqa: PLC0415 - as in _kind
+
     may = Permissions.of(name, sender)
     tokens = {token.name: {"not_before": token.not_before, "not_after": token.not_after} for token in sender.tokens}
     permitted = {"sources": may.sources, "types": None if sender.types is None else Names(sender.types), "queues": may.queues}
@@ -108,9 +117,9 @@ def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
 
 
 _SUMMARIES: Final[dict[Kind, Callable[[Path], dict[str, Any]]]] = {
-    "configuration": lambda path: _of_configuration(load_configuration(path)),
-    "mapping": lambda path: _of_mapping(load_mapping(path)),
-    "senders": lambda path: _of_senders(load_senders(path)),
+    "configuration": _of_configuration,
+    "mapping": _of_mapping,
+    "senders": _of_senders,
 }
 
 

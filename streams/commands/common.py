@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 import orjson
 
 from schemas.times import TimeFormatError, parse_time_ms
-from schemas.topics import DEFAULT_PREFIX
-from streams.listening import ConnectionLimits
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from streams.listening import ConnectionLimits
 
 __all__ = [
     "add_connection_options",
@@ -36,6 +39,8 @@ _NO_DEBUG = ("aiokafka", "kafka", "aiohttp", "asyncio")
 
 def add_kafka_options(parser: argparse.ArgumentParser) -> None:
     """Declare where Kafka is and what its topics are called."""
+    from schemas.topics import DEFAULT_PREFIX  # noqa: PLC0415 - with it come the models of all events
+
     default = os.environ.get("CONTACT_STREAMS_BOOTSTRAP", "127.0.0.1:9092")
     parser.add_argument(
         "--bootstrap",
@@ -53,6 +58,8 @@ def add_log_option(parser: argparse.ArgumentParser, default: str = "INFO") -> No
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Declare how many clients there may be."""
+    from streams.listening import ConnectionLimits  # noqa: PLC0415 - with it comes the HTTP server
+
     defaults = ConnectionLimits()
     parser.add_argument(
         "--max-connections", type=_count, default=defaults.total, metavar="N", help="HTTP connections at a time (default: %(default)s)"
@@ -68,6 +75,8 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
 
 def connection_limits(args: argparse.Namespace) -> ConnectionLimits:
     """Return what those options say."""
+    from streams.listening import ConnectionLimits  # noqa: PLC0415 - as above
+
     return ConnectionLimits(total=args.max_connections, per_address=args.max_connections_per_address)
 
 
@@ -98,6 +107,8 @@ def write_json(document: object) -> None:
 
 def interruptible() -> asyncio.Event:
     """Return an event that SIGTERM and SIGINT set, in place of ending the process."""
+    import asyncio  # noqa: PLC0415 - a command that runs no loop starts without
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for which in (signal.SIGTERM, signal.SIGINT):

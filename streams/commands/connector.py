@@ -36,7 +36,7 @@ _CONFIG_HELP: Final = "configuration file (YAML), for the identities of people"
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("connector", help="publish what a platform writes", description=__doc__)
+    parser = subparsers.add_parser("connector", description=__doc__)
     platforms = parser.add_subparsers(title="platforms", metavar="PLATFORM", required=True)
     queue_log = platforms.add_parser(
         "asterisk-queue-log", help="Asterisk's queue_log", description="Publishes the events of an Asterisk queue_log."

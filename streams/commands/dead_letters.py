@@ -30,7 +30,7 @@ _TABLE_ROWS = 100
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("dead-letters", help="look at records that could not be used, and send them back", description=__doc__)
+    parser = subparsers.add_parser("dead-letters", description=__doc__)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     listing = actions.add_parser("list", help="a line each, and how many by reason", description="Lists dead letters without their values.")

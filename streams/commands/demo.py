@@ -20,7 +20,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "demo",
-        help="run everything here with a simulated contact center and an embedded broker",
         description="Simulates a contact center that opened five hours ago, and goes on in real time. With --seconds it ends by itself: "
         "all events are counted anew, and the exit code is 0 only if every served figure equals the recount.",
     )

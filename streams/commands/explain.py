@@ -43,7 +43,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "explain",
-        help="say which contacts are behind a figure",
         description="Counts the contact events of Kafka, or of a file, again and says which contacts make a figure. "
         "Ends with 0 if they make the figure that is served, with 1 if they do not.",
     )

@@ -50,7 +50,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "faq-changes",
-        help="compare self-service before and after changes of the FAQ",
         description="Reads the days of queue-metrics and says for each of faq_changes in the configuration "
         "how many sessions of its category were contained and solved in equal spans before and after.",
     )

@@ -44,7 +44,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     defaults = GatewaySettings()
     parser = subparsers.add_parser(
         "gateway",
-        help="take canonical events over HTTP and publish them",
         description=f"Takes canonical events at POST /v1/events. Senders are named in a file (--senders), which says what each may send, "
         f"or in {TOKENS_VARIABLE}, as name=token pairs.",
     )

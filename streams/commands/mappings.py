@@ -32,7 +32,7 @@ _NOT_SHOWN: Final = frozenset({"type", "event_id", "occurred_at", "received_at",
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("mappings", help="try a mapping file on data", description=__doc__)
+    parser = subparsers.add_parser("mappings", description=__doc__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     test = verbs.add_parser(
         "test", help="show what each row becomes", description="Shows what each row becomes; ends with 1 if some cannot be mapped."

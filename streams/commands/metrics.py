@@ -25,7 +25,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "metrics",
-        help="list every figure: name, unit, direction, by what it is served",
         description="Lists the figures that are served, as GET /api/v1/catalogue and docs/metrics.md do.",
     )
     parser.add_argument("--id", metavar="ID", help="all that is said of one figure")

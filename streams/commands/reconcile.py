@@ -40,7 +40,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "reconcile",
-        help="compare another system's report with our figures",
         description="Compares the intervals of a report (CSV) with ours and names the cause of each gap. Ends with 0 if no gap is left "
         "unexplained, else with 1.",
     )

@@ -57,7 +57,7 @@ _TOPICS: dict[Kind, tuple[frozenset[str], Callable[[bytes], Any]]] = {
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("replay", help="count a file of events and print the figures", description=__doc__)
+    parser = subparsers.add_parser("replay", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE")
     add_content_options(parser, required=True)
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")

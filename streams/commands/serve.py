@@ -29,7 +29,7 @@ _URL, _SECRET = "CONTACT_STREAMS_ALERT_WEBHOOK_URL", "CONTACT_STREAMS_ALERT_WEBH
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
     defaults = ServeSettings()
-    parser = subparsers.add_parser("serve", help="serve figures: metrics, API and page", description=__doc__)
+    parser = subparsers.add_parser("serve", description=__doc__)
     add_kafka_options(parser)
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the targets of queues and the sources that feed them")
     parser.add_argument("--host", default=defaults.host, help="address to listen on; there is no login (default: %(default)s)")

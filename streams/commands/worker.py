@@ -21,7 +21,7 @@ __all__ = ["add_parser", "run"]
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("worker", help="track contacts and people, and roll their figures up", description=__doc__)
+    parser = subparsers.add_parser("worker", description=__doc__)
     add_kafka_options(parser)
     parser.add_argument("--config", type=Path, help="configuration file (YAML); a valid change is taken up, another is refused")
     parser.add_argument("--replication", type=int, default=1, help="replicas of topics created here (default: %(default)s)")

@@ -27,7 +27,7 @@ PERMITTED: Final[dict[str, str]] = {
 class Model(BaseModel):
     """A part of the file: only the keys it declares, and nothing taken for what it is not."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, defer_build=True)
 
 
 def refuse(message: str) -> PydanticCustomError:

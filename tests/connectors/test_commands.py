@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streams import commands
 from streams.cli import COMMANDS, main
 from tests.support.require import require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: 2026-03-02T09:00:00Z
 T = 1_772_442_000
@@ -194,6 +195,29 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     """The registered modules fit the command line."""
     assert main([command, "--help"]) == 0
     assert command in capsys.readouterr().out
+
+
+def test_every_module_of_a_command_is_one() -> None:
+    """The table of the help and the folder agree."""
+    modules = {
+        path for path in Path(commands.__path__[0]).glob("*.py") if "\ndef add_parser(subparsers" in path.read_text(encoding="utf-8")
+    }
+
+    assert {path.stem.replace("_", "-") for path in modules} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "deploy/contact-center.yaml"]])
+def test_commands_import_what_they_use(arguments: list[str]) -> None:
+    """No frame, no network, no models of events: so none of these takes more than a quarter of a second of processor."""
+    root = Path(__file__).parents[2]
+    code = f"import sys; sys.argv = ['contact-streams', *{arguments!r}]; from streams.cli import main; main(); "
+    code += "sys.stderr.write(' '.join(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+
+    assert not {"aiohttp", "aiokafka", "faust", "prometheus_client", "schemas.events", "streams.connectors.mapping"} & set(
+        done.stderr.split()
+    )
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
