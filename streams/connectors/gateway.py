@@ -12,7 +12,7 @@ import time
 from collections import Counter as Tally
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 from aiohttp import ClientPayloadError, web
@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from schemas.other import SourceHeartbeat
 from streams.connectors.admission import MAX_EVENTS, REASONS, Admission, judge, split
+from streams.connectors.doors import NoRoomError, Pace, Share, SlowBodyError, TooLargeError, read_body
 from streams.connectors.lines import Rejected
 from streams.connectors.permissions import Permissions
 from streams.connectors.publishing import NotPublishedError, heartbeat
@@ -49,6 +50,9 @@ LOCAL_SENDER: Final = "gateway"
 #: Sources of a sender that are not known by name before they come; more are refused or, without tokens, get no heartbeats.
 _MAX_SOURCES: Final = 100
 
+#: Why a request is refused whose sender may send: its share of places or of bytes is taken, or its body is too slow.
+_REFUSED: Final = ("places", "bytes", "slow")
+
 #: Longer than the longest request; stopping waits for the requests under way.
 _STOP_SECONDS: Final = 15.0
 
@@ -67,10 +71,11 @@ class GatewaySettings:
     #: Events a second a sender may send for long, and how many at once.
     events_per_second: float = 2_000
     burst_events: float = 10_000
-    #: Requests being read or published at a time; more are told to come back.
+    #: Requests being read or published at a time, and what their bodies may hold together; who comes on top is told to come back.
     max_in_flight: int = 64
-    #: How long a sender may take to send a body.
-    body_seconds: float = 10.0
+    max_bytes_in_flight: int = 32 * 1024 * 1024
+    #: How fast a sender has to send a body.
+    pace: Pace = field(default_factory=Pace)
     #: How far behind now the gateway's sources are said to be complete.
     complete_after_seconds: float = 2.0
     heartbeat_seconds: float = 1.0
@@ -99,6 +104,12 @@ class _Metrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=registry,
         )
+        self.refused = Counter(
+            f"{prefix}_requests_refused",
+            "Requests that found no room in their sender's share, or whose body came too slowly.",
+            ["sender", "reason"],
+            registry=registry,
+        )
         self.in_flight = Gauge(f"{prefix}_requests_in_flight", "Requests being read or published.", registry=registry)
 
     def begin(self, senders: list[str]) -> None:
@@ -108,10 +119,13 @@ class _Metrics:
             self.accepted.labels(sender)
             for reason in REASONS:
                 self.rejected.labels(sender, reason)
+            for reason in _REFUSED:
+                self.refused.labels(sender, reason)
 
     accepted: Counter = field(init=False)
     rejected: Counter = field(init=False)
     requests: Counter = field(init=False)
+    refused: Counter = field(init=False)
     publish: Histogram = field(init=False)
     in_flight: Gauge = field(init=False)
 
@@ -161,6 +175,8 @@ class Gateway:
         self._instance = self.settings.instance or f"{socket.gethostname()}:{self.settings.port}"
         #: Sender and arrival of the requests under way: nothing of that sender's is complete beyond the oldest.
         self._arrivals: dict[int, tuple[str, datetime]] = {}
+        self._places = Share(self.settings.max_in_flight)
+        self._bytes = Share(self.settings.max_bytes_in_flight)
         #: By sender, the sources that came and are not known by name. The gateway speaks for these and for those that are.
         self._heard: dict[str, set[str]] = {}
         #: A source that sends its own heartbeats is let to speak for itself.
@@ -278,9 +294,14 @@ class Gateway:
         wait = self._bucket(sender).wait_seconds()
         if wait > 0:
             return sender, _problem(429, "too_many", "more events than this sender may send", retry_after=math.ceil(wait))
-        if len(self._arrivals) >= self.settings.max_in_flight:
-            return sender, _problem(503, "busy", "too many requests at a time", retry_after=1)
-        return sender, None
+        lacking = self._places.lacks(sender, self._senders.names)
+        return sender, None if lacking is None else self._no_room(sender, "places", whose=lacking)
+
+    def _no_room(self, sender: str, of: str, *, whose: Literal["own", "all"]) -> web.Response:
+        self._metrics.refused.labels(sender, of).inc()
+        if whose == "own":
+            return _problem(429, "too_many_at_a_time", f"this sender has its share of {of} under way", retry_after=1)
+        return _problem(503, "busy", "too many requests at a time", retry_after=1)
 
     def _bucket(self, sender: str) -> Bucket:
         bucket = self._buckets.get(sender)
@@ -294,24 +315,37 @@ class Gateway:
             return refusal
         ticket = id(request)
         self._arrivals[ticket] = sender, self._now()
+        self._places.take(sender)
         self._metrics.in_flight.set(len(self._arrivals))
         try:
             return await self._take(request, sender)
         finally:
             del self._arrivals[ticket]
+            self._places.give_back(sender)
             self._metrics.in_flight.set(len(self._arrivals))
 
     async def _take(self, request: web.Request, sender: str) -> web.Response:
+        pace = self.settings.pace
         try:
-            async with asyncio.timeout(self.settings.body_seconds):
-                body = await _body(request)
-        except TimeoutError:
-            return _problem(408, "slow", f"the body took more than {self.settings.body_seconds:g} s")
+            body = await read_body(request.content, pace, MAX_REQUEST_BYTES, self._bytes, sender, self._senders.names)
+        except SlowBodyError:
+            self._metrics.refused.labels(sender, "slow").inc()
+            return _problem(
+                408, "slow", f"a body begins within {pace.grace_seconds:g} s, then has {pace.bytes_per_second:g} bytes a second"
+            )
+        except NoRoomError as error:
+            return self._no_room(sender, "bytes", whose=error.whose)
+        except TooLargeError:
+            return _too_large()
         except (ClientPayloadError, HttpProcessingError, web.RequestPayloadError):
             return _problem(400, "broken_body", "the body is not sent as HTTP wants it, or ended early")
-        if body is None:
-            return _too_large()
-        items = split(body, request.content_type)
+        try:
+            return await self._publish(bytes(body), request.content_type, sender)
+        finally:
+            self._bytes.give_back(sender, len(body))
+
+    async def _publish(self, body: bytes, content_type: str, sender: str) -> web.Response:
+        items = split(body, content_type)
         self._bucket(sender).pay(max(1, len(items)))
         if not items:
             return _problem(400, "empty", "the body holds no event: send one JSON object, an array of them, or JSON Lines")
@@ -401,16 +435,6 @@ class Gateway:
 
 _NOT_FOUND: Final = 404
 _JUDGED_AT_A_TIME: Final = 500
-
-
-async def _body(request: web.Request) -> bytes | None:
-    """Return the body, None if it is larger than a request may be."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_REQUEST_BYTES:
-            return None
-    return bytes(body)
 
 
 def _answer(index: int, outcome: Event | Rejected) -> dict[str, Any]:

@@ -41,7 +41,10 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{settings.events_per_second} events a second",
         f"{settings.burst_events} at once",
         f"| {settings.max_in_flight}; the next",
-        f"| {settings.body_seconds:g} s |",
+        f"{settings.max_bytes_in_flight // 1024**2} MiB, shared",
+        f"{settings.pace.grace_seconds:g} s to begin",
+        f"{settings.pace.bytes_per_second:g} bytes a second",
+        f"{settings.pace.body_seconds:g} s for all",
         f":{settings.port}/v1/events",
         f"at most {MAX_LINE_BYTES // 1024} KiB",
         f"more than {MAX_AHEAD_MS // 60_000} minutes after now",
@@ -54,6 +57,6 @@ def test_every_metric_of_the_gateway_is_named() -> None:
     source = Path(gateway.__file__).read_text(encoding="utf-8")
     names = re.findall(r'(Counter|Gauge|Histogram)\(\s*f"\{prefix\}_(\w+)"', source)
 
-    assert len(names) == 5
+    assert len(names) == 6
     for kind, name in names:
         assert f"contact_center_gateway_{name}{'_total' if kind == 'Counter' else ''}" in PAGE

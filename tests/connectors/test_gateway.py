@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientSession, ClientTimeout
 
+from streams.connectors.doors import Pace
 from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings, NotPermittedHereError
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 TOKENS = Senders.parse("crm=crm-token-0123456789,chat=chat-token-0123456789")
 CRM = {"Authorization": "Bearer crm-token-0123456789"}
+CHAT = {"Authorization": "Bearer chat-token-0123456789"}
 CONTACTS = "contactcenter.contact-events.v1"
 AGENTS = "contactcenter.agent-events.v1"
 CUSTOMERS = "contactcenter.customer-events.v1"
@@ -389,7 +391,26 @@ def test_nothing_is_acknowledged_that_kafka_has_not() -> None:
 
 
 def test_requests_beyond_the_bound_are_told_to_come_back() -> None:
-    """Nothing is queued without end: with all places taken, the next request is refused at once, and places come free again."""
+    """Nothing is queued without end: with its places taken, a sender is refused at once and others are not; places come free again."""
+
+    async def scenario(there: House) -> None:
+        assert isinstance(there.publisher, SlowPublisher)
+        there.publisher.gate.clear()
+        waiting = [asyncio.create_task(there.post(queued(str(i)))) for i in range(3)]
+        await asyncio.sleep(0.2)
+        status, answer = await there.post(queued("more"))
+        assert (status, answer["reason"]) == (429, "too_many_at_a_time")
+        waiting += [asyncio.create_task(there.post(queued(str(i)), CHAT)) for i in range(3)]
+        await asyncio.sleep(0.2)
+        there.publisher.gate.set()
+        assert {status for status, _ in await asyncio.gather(*waiting)} == {200}
+        assert (await there.post(queued("later")))[0] == 200
+
+    inside(scenario, publisher=SlowPublisher, max_in_flight=6)
+
+
+def test_who_sends_alone_has_all_places() -> None:
+    """Where no other sender has a token, nothing is kept for one; one request more than there are places is told to come back."""
 
     async def scenario(there: House) -> None:
         assert isinstance(there.publisher, SlowPublisher)
@@ -399,25 +420,29 @@ def test_requests_beyond_the_bound_are_told_to_come_back() -> None:
         status, answer = await there.post(queued("more"))
         assert (status, answer["reason"]) == (503, "busy")
         there.publisher.gate.set()
-        assert [status for status, _ in await asyncio.gather(*waiting)] == [200, 200, 200]
-        assert (await there.post(queued("later")))[0] == 200
+        assert {status for status, _ in await asyncio.gather(*waiting)} == {200}
 
-    inside(scenario, publisher=SlowPublisher, max_in_flight=3)
+    inside(scenario, senders=Senders.parse("crm=crm-token-0123456789"), publisher=SlowPublisher, max_in_flight=3)
 
 
 def test_a_slow_body_is_given_up() -> None:
-    """Who sends a byte now and then keeps no place."""
+    """Who sends a byte now and then keeps no place, nor who sends more than that for longer than all of it may take."""
 
-    async def drip() -> AsyncIterator[bytes]:
+    async def drip(size: int) -> AsyncIterator[bytes]:
         for _ in range(100):
-            yield b" "
+            yield b" " * size
             await asyncio.sleep(0.05)
 
     async def scenario(there: House) -> None:
-        async with there.session.post(f"{there.address}/v1/events", data=drip(), headers=CRM) as response:
-            assert response.status == 408
+        took = []
+        for size in (1, 200):
+            began = asyncio.get_running_loop().time()
+            async with there.session.post(f"{there.address}/v1/events", data=drip(size), headers=CRM) as response:
+                assert response.status == 408
+            took.append(asyncio.get_running_loop().time() - began)
+        assert 0.2 <= took[0] < 0.8 <= took[1]
 
-    inside(scenario, body_seconds=0.2)
+    inside(scenario, pace=Pace(grace_seconds=0.2, bytes_per_second=1000, body_seconds=0.8))
 
 
 def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
