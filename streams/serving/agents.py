@@ -21,7 +21,7 @@ def agents_topic(topic_prefix: str) -> str:
 class Agents(Latest[Entry[AgentFigures]]):
     """What was last said under each key of agent-metrics-latest."""
 
-    def read(self, key: str, value: bytes, version: int) -> Entry[AgentFigures]:
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[AgentFigures]:  # noqa: ARG002 - told to all tables
         """Return the entry of a record; raise ValueError if it is none."""
         try:
             record = AgentFigures.model_validate(orjson.loads(value))

@@ -27,6 +27,6 @@ def read_alert(value: bytes) -> AlertRecord:
 class Alerts(Latest[Entry[AlertRecord]]):
     """What was last said under each key of alerts-latest."""
 
-    def read(self, key: str, value: bytes, version: int) -> Entry[AlertRecord]:
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[AlertRecord]:  # noqa: ARG002 - told to all tables
         """Return the entry of a record; raise ValueError if it is none."""
         return Entry(key, read_alert(value), value, version)

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import re
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 
-from schemas.metrics import NowFigures, WindowFigures
+from schemas.metrics import NowFigures
 from streams.catalogue import KPI_BY_ID, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
 from streams.serving.reload import configuration_families
+from streams.serving.rows import BY_DEFINITION, DEFAULT_WINDOWS, WINDOW_KPIS, Row, columns_of, label, row_of, sample_labels, value_text
 from streams.serving.store import Store
 from streams.serving.targets import judged_targets
+from streams.serving.window_records import WindowRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from prometheus_client.core import Metric as Family
 
-    from schemas.metrics import FigureValue
     from streams.configuration.file import ConfigurationFile
     from streams.serving.alerts import Alerts
     from streams.serving.deliveries import Delivered
     from streams.serving.store import Entry
     from streams.windows.targets import Terms
 
-__all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Standing", "exposition"]
+__all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Lines", "Standing", "exposition"]
 
-#: The windows exported unless others are asked for.
-DEFAULT_WINDOWS = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m")
-
-_WINDOW_KPIS = tuple(kpi for kpi in KPIS if "now" not in kpi.windows and kpi.subject != "targets")
 _NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows and kpi.metric is not None)
 #: What grows while nothing happens is reckoned at each scrape.
 _AGING = {"longest_wait": Store.longest_wait_seconds, "backlog_oldest": Store.backlog_oldest_seconds}
 _HELP = {metric.name: metric.help for metric in SERVING_METRICS}
+_SERVING = {metric.name: metric for metric in SERVING_METRICS}
+_END = b"# EOF\n"
+
+
+class Lines(NamedTuple):
+    """A gauge whose samples are text already, for there are many."""
+
+    name: str
+    help: str
+    unit: str
+    samples: bytes
 
 
 class Standing(Protocol):
@@ -51,7 +59,7 @@ class Standing(Protocol):
         """Whether the store follows the topic at this moment."""
 
 
-class FigureCollector(Collector):
+class FigureCollector:
     """All metrics of the serving process. What nothing can be said about has no sample; nothing is remembered between scrapes."""
 
     def __init__(
@@ -83,11 +91,7 @@ class FigureCollector(Collector):
         self._connections = connections
         self._recovering = recovering
 
-    def describe(self) -> list[Family]:
-        """Name no family ahead: registering must not read the store."""
-        return []
-
-    def collect(self) -> Iterator[Family]:
+    def collect(self) -> Iterator[Family | Lines]:
         """Yield the families, those of the figures only once the topic was read to its end."""
         if self._standing.ready:
             yield from self._figures()
@@ -109,25 +113,26 @@ class FigureCollector(Collector):
     def _rejected(self) -> int:
         return self._store.rejected + (self._alerts.rejected if self._alerts else 0) + (self._delivered.rejected if self._delivered else 0)
 
-    def _figures(self) -> Iterator[Family]:
-        entries = self._store.entries()
-        windows = _newest_windows(entries, self._windows)
-        for kpi in _WINDOW_KPIS:
-            yield from _window_families(kpi, windows)
-        yield from _definition_families(windows)
-        nows = [entry for entry in entries if isinstance(entry.record, NowFigures)]
+    def _figures(self) -> Iterator[Family | Lines]:
+        windows = _newest_windows(self._store.group(*self._windows))
+        for_contacts, for_people = (_Series([each for each in windows if (each[0].channel is not None) == has]) for has in (True, False))
+        for kpi in WINDOW_KPIS:
+            yield from (for_contacts if kpi.subject == "contacts" else for_people).families(kpi)
+        yield from for_contacts.definitions()
+        nows = [(entry, entry.said) for entry in self._store.group("now") if isinstance(entry.said, NowFigures)]
         for kpi in _NOW_KPIS:
             yield self._now_family(kpi, nows)
         yield self._target_family(nows)
         yield from self._attainments()
 
-    def _target_family(self, nows: list[Entry]) -> Family:
-        family = _labelled("contact_center_service_level_target_ratio")
-        for entry in nows:
-            record = entry.record
-            if isinstance(record, NowFigures) and record.scope_kind == "queue" and record.channel and record.scope in self._targets:
-                family.add_metric([record.scope_kind, record.scope, record.channel], self._targets[record.scope])
-        return family
+    def _target_family(self, nows: list[tuple[Entry, NowFigures]]) -> Lines:
+        name = "contact_center_service_level_target_ratio"
+        samples = [
+            (_scope_of(record), self._targets[record.scope])
+            for _, record in nows
+            if record.scope_kind == "queue" and record.channel and record.scope in self._targets
+        ]
+        return _lines(name, _SERVING[name].help, _SERVING[name].unit, samples)
 
     def _attainments(self) -> Iterator[Family]:
         kpi = KPI_BY_ID["target_attainment"]
@@ -140,24 +145,24 @@ class FigureCollector(Collector):
                     family.add_metric([terms.kpi, terms.scope_kind, terms.scope, terms.channel or "", window], value)
             yield family
 
-    def _now_family(self, kpi: Kpi, nows: list[Entry]) -> Family:
-        family = _family(kpi)
-        for entry in nows:
-            record = entry.record
-            assert isinstance(record, NowFigures)  # noqa: S101 - chosen by the caller, said for the type checker
-            scope = [record.scope_kind, record.scope]
-            channel = [] if record.channel is None else [record.channel]
+    def _now_family(self, kpi: Kpi, nows: list[tuple[Entry, NowFigures]]) -> Lines:
+        samples: list[tuple[list[tuple[str, str]], float]] = []
+        aging = _AGING.get(kpi.id)
+        for entry, record in nows:
             if kpi.split_by is not None:
                 if (counts := getattr(record, kpi.id)) is not None:
+                    scope = _scope_of(record)
                     # What is not listed is not there: 0, not unknown.
-                    for member in dict.fromkeys((*kpi.members, *sorted(counts))):
-                        family.add_metric([*scope, *channel, member], counts.get(member, 0))
-                continue
-            aging = _AGING.get(kpi.id)
-            value = getattr(record, kpi.id) if aging is None else aging(self._store, entry)
-            if value is not None and channel:
-                family.add_metric([*scope, *channel], value)
-        return family
+                    samples += [
+                        ([*scope, (kpi.split_by, member)], counts.get(member, 0))
+                        for member in dict.fromkeys((*kpi.members, *sorted(counts)))
+                    ]
+            elif record.channel is not None:
+                value = getattr(record, kpi.id) if aging is None else aging(self._store, entry)
+                if value is not None:
+                    samples.append((_scope_of(record), value))
+        metric = metrics_of(kpi)[0]
+        return _lines(metric.name, metric.help, metric.unit, samples)
 
     def _freshness(self) -> Iterator[Family]:
         store = self._store
@@ -196,70 +201,122 @@ def _deliveries(delivered: Delivered) -> Iterator[Family]:
     yield _gauge("contact_center_alert_oldest_undelivered_seconds", delivered.oldest_seconds)
 
 
-def exposition(collector: Collector, accept: str) -> tuple[bytes, str]:
-    """Return the metrics and their content type, as OpenMetrics or text, whichever the ``Accept`` header asks for."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
-    encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+def exposition(collector: FigureCollector, accept: str) -> tuple[Iterator[bytes], str]:
+    """Return the metrics piece by piece and their content type, as OpenMetrics or text, whichever the ``Accept`` header asks for."""
+    # All our names are plain: there is nothing to escape in them, however somebody would like that done.
+    encode, content_type = choose_encoder(re.sub(r";\s*escaping=[^;,]*", "", accept))
+    return _pieces(collector, encode, opened=content_type.startswith("application/openmetrics-text")), content_type
 
 
-def _newest_windows(entries: list[Entry], windows: frozenset[str]) -> list[WindowFigures]:
-    """Return the records of the wanted windows, of each series the newest: two samples of one series would void the scrape."""
-    newest: dict[tuple[str, str, str, str], tuple[int, WindowFigures]] = {}
+def _pieces(collector: FigureCollector, encode: Callable[[Any], bytes], *, opened: bool) -> Iterator[bytes]:
+    for family in collector.collect():
+        if isinstance(family, Lines):
+            unit = f"# UNIT {family.name} {family.unit}\n" if opened and family.unit else ""
+            text = family.help.replace("\\", r"\\").replace("\n", r"\n")
+            text = text.replace('"', r"\"") if opened else text
+            yield f"# HELP {family.name} {text}\n# TYPE {family.name} gauge\n{unit}".encode()
+            yield family.samples
+        else:
+            yield encode(_One(family)).removesuffix(_END)
+    if opened:
+        yield _END
+
+
+class _One(NamedTuple):
+    """A family as encoders want it."""
+
+    family: Family
+
+    def collect(self) -> tuple[Family]:
+        """Return it."""
+        return (self.family,)
+
+
+def _newest_windows(entries: list[Entry]) -> list[tuple[Entry, Row]]:
+    """Return the records of windows, of each series the newest: two samples of one series would void the scrape."""
+    newest: dict[tuple[str, str, str, str], Entry] = {}
     for entry in entries:
-        record = entry.record
-        if isinstance(record, WindowFigures) and record.window in windows:
-            series = (record.scope_kind, record.scope, record.channel or "", record.window)
-            end = entry.window_end_ms or 0
-            if series not in newest or end > newest[series][0]:
-                newest[series] = (end, record)
-    return [newest[series][1] for series in sorted(newest)]
+        series = (entry.scope_kind or "", entry.scope, entry.channel or "", entry.group)
+        if series not in newest or (entry.window_end_ms or 0) > (newest[series].window_end_ms or 0):
+            newest[series] = entry
+    return [(newest[series], _row(newest[series])) for series in sorted(newest)]
 
 
-def _window_families(kpi: Kpi, windows: list[WindowFigures]) -> Iterator[Family]:
-    labels = labels_of(kpi)
-    for metric in metrics_of(kpi):
-        family = GaugeMetricFamily(metric.name, metric.help, labels=labels, unit=metric.unit)
-        for record in windows:
-            figure = record.kpis.get(kpi.id)
-            if figure is None or ("channel" in labels) != (record.channel is not None):
-                continue
-            channel = [] if record.channel is None else [record.channel]
-            series = [record.scope_kind, record.scope, *channel, window_label(record.window)]
+def _row(entry: Entry) -> Row:
+    if entry.row is not None:
+        return entry.row
+    record = entry.record
+    assert isinstance(record, WindowRecord)  # noqa: S101 - chosen by the caller, said for the type checker
+    return row_of(record)
+
+
+class _Series:
+    """Records of contacts, or of people, column by column."""
+
+    def __init__(self, windows: list[tuple[Entry, Row]]) -> None:
+        self._rows = [row for _, row in windows]
+        #: The labels of each record, in the order of their names.
+        self._pairs = [_window_labels(entry) for entry, _ in windows]
+        self._labels = [b"{%b} " % b",".join(text for _, text in pairs) for pairs in self._pairs]
+        places = _PLACES[not windows or windows[0][0].channel is not None]
+        columns = zip(*(row.values for row in self._rows), strict=True)
+        self._columns = dict(zip(places, columns, strict=True)) if windows else {}
+
+    def families(self, kpi: Kpi) -> Iterator[Lines]:
+        """Yield a KPI's gauges."""
+        for metric in metrics_of(kpi):
             if kpi.label is not None:  # The labels' sum is the figure as a whole.
-                for label, of_label in record.by_label.get(kpi.id, {}).items():
-                    if of_label.value is not None:
-                        family.add_metric([*series, label], of_label.value)
-            elif (value := _part(figure, metric.part)) is not None:
-                family.add_metric(series, value)
-        yield family
-
-
-def _definition_families(windows: list[WindowFigures]) -> Iterator[Family]:
-    """Yield the service level of scopes with several definitions by each of them."""
-    for part, suffix in (("value", "ratio"), ("numerator", "numerator"), ("denominator", "denominator")):
-        family = _labelled(f"contact_center_service_level_by_definition_{suffix}")
-        for record in windows:
-            if not record.by_definition or record.channel is None:
+                samples = [[(text, value) for id_, text, value in row.labelled if id_ == kpi.id] for row in self._rows]
+                yield Lines(metric.name, metric.help, metric.unit, self._beside(metric.name, kpi.label, samples))
                 continue
-            first = {record.definitions.get("service_level", ""): record.kpis}
-            for name, kpis in {**first, **record.by_definition}.items():
-                figure = kpis.get("service_level")
-                value = None if figure is None else _part(figure, part)
-                if value is not None:
-                    family.add_metric([record.scope_kind, record.scope, record.channel, window_label(record.window), name], value)
-        yield family
+            column = self._columns.get((kpi.id, metric.part), ())
+            if None in column:
+                lines = [labels + value for labels, value in zip(self._labels, column, strict=True) if value is not None]
+            else:
+                lines = list(map(add, self._labels, column))
+            name = metric.name.encode()
+            yield Lines(metric.name, metric.help, metric.unit, name + name.join(lines) if lines else b"")
+
+    def definitions(self) -> Iterator[Lines]:
+        """Yield the service level of scopes with several definitions by each of them."""
+        for part, suffix in BY_DEFINITION:
+            name = f"contact_center_service_level_by_definition_{suffix}"
+            samples = [[(text, value) for of, text, value in row.defined if of == part] for row in self._rows]
+            yield Lines(name, _SERVING[name].help, _SERVING[name].unit, self._beside(name, "definition", samples))
+
+    def _beside(self, name: str, label_name: str, samples: list[list[tuple[bytes, bytes]]]) -> bytes:
+        """Return samples with one label more."""
+        lines = []
+        for pairs, found in zip(self._pairs, samples, strict=True):
+            if found:
+                before = b",".join(text for other, text in pairs if other < label_name)
+                after = b",".join(text for other, text in pairs if other > label_name)
+                head = b'%b{%b%b%b="' % (name.encode(), before, b"," if before else b"", label_name.encode())
+                tail = b'"%b%b} ' % (b"," if after else b"", after)
+                lines += [head + text + tail + value for text, value in found]
+        return b"".join(lines)
 
 
-def _part(figure: FigureValue, part: str) -> float | None:
-    value: float | None = getattr(figure, part)
-    return value
+_PLACES = {
+    contacts: [place for kpi in WINDOW_KPIS if (kpi.subject == "contacts") == contacts for place in columns_of(kpi)]
+    for contacts in (True, False)
+}
 
 
-def _family(kpi: Kpi) -> GaugeMetricFamily:
-    metric = metrics_of(kpi)[0]
-    return GaugeMetricFamily(metric.name, metric.help, labels=labels_of(kpi), unit=metric.unit)
+def _window_labels(entry: Entry) -> list[tuple[str, bytes]]:
+    channel = [] if entry.channel is None else [("channel", entry.channel)]
+    pairs = [*channel, ("scope", entry.scope), ("scope_kind", entry.scope_kind or ""), ("window", window_label(entry.group))]
+    return [(name, label(name, text)) for name, text in pairs]
+
+
+def _scope_of(record: NowFigures) -> list[tuple[str, str]]:
+    channel = [] if record.channel is None else [("channel", record.channel)]
+    return [("scope_kind", record.scope_kind), ("scope", record.scope), *channel]
+
+
+def _lines(name: str, text: str, unit: str, samples: Iterable[tuple[list[tuple[str, str]], float]]) -> Lines:
+    start = name.encode()
+    return Lines(name, text, unit, b"".join(start + sample_labels(pairs) + (value_text(value) or b"") for pairs, value in samples))
 
 
 def _labelled(name: str) -> GaugeMetricFamily:

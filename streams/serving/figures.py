@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from schemas.metrics import DefinitionFigures, NowFigures, WindowFigures
+from schemas.metrics import NowFigures
 from schemas.times import format_ms
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
@@ -81,7 +81,8 @@ class Figures:
     def everything(self, windows: Collection[str] | None = None) -> dict[str, Any]:
         """Return the header, the targets, what feeds whom and all records by key; with ``windows`` only theirs and those of now."""
         fed_by = {scope: sorted(sources) for scope, sources in self.fed_by.items()}
-        return {**self.header(), "targets": dict(self.targets), "fed_by": fed_by, "records": self.records(self.store.entries(), windows)}
+        entries = self.store.entries() if windows is None else self.store.group("now", *windows)
+        return {**self.header(), "targets": dict(self.targets), "fed_by": fed_by, "records": self.records(entries, windows)}
 
     def records(self, entries: Iterable[Entry], windows: Collection[str] | None = None) -> dict[str, Any]:
         """Return the records of ``entries`` by key."""
@@ -89,23 +90,21 @@ class Figures:
 
     def window_records(self, queue: str) -> list[dict[str, Any]]:
         """Return the records of a queue's windows, and those of definitions, as they were read."""
-        return [orjson.loads(entry.raw) for entry in self.store.entries() if _of_queue(entry, queue)]
+        found = [*self.store.group("definition"), *(entry for entry in self.store.of_scope("queue", queue) if entry.window is not None)]
+        return [orjson.loads(entry.raw) for entry in sorted(found, key=lambda entry: entry.key)]
 
     def queue(self, name: str) -> dict[str, Any] | None:
         """Return what is known of one queue, by channel; None if no record names it."""
         channels: dict[str, dict[str, Any]] = {}
         ends: dict[tuple[str, str], int] = {}
-        for entry in self.store.entries():
-            record = entry.record
-            if not isinstance(record, NowFigures | WindowFigures) or (record.scope_kind, record.scope) != ("queue", name):
-                continue
-            channel_name = record.channel or "-"
+        for entry in self.store.of_scope("queue", name):
+            channel_name = entry.channel or "-"
             channel = channels.setdefault(channel_name, {"now": None, "windows": {}})
-            if isinstance(record, NowFigures):
+            if entry.window is None:
                 channel["now"] = self._record(entry)
-            elif (end := entry.window_end_ms or 0) >= ends.get((channel_name, record.window), 0):
-                ends[channel_name, record.window] = end
-                channel["windows"][record.window] = self._record(entry)
+            elif (end := entry.window_end_ms or 0) >= ends.get((channel_name, entry.window), 0):
+                ends[channel_name, entry.window] = end
+                channel["windows"][entry.window] = self._record(entry)
         if not channels:
             return None
         return {**self.header(), "queue": name, "target": self.targets.get(name), "channels": channels}
@@ -116,7 +115,7 @@ class Figures:
         return {**self.header(), "alerts": [orjson.Fragment(entry.raw) for entry in entries] if self.alerts.known else None}
 
     def _record(self, entry: Entry) -> Any:
-        if isinstance(entry.record, NowFigures):
+        if isinstance(entry.said, NowFigures):
             aged = {"longest_wait_seconds": self.store.longest_wait_seconds(entry)}
             if entry.backlog_since_ms is not None:
                 aged["backlog_oldest_seconds"] = self.store.backlog_oldest_seconds(entry)
@@ -124,16 +123,8 @@ class Figures:
         return orjson.Fragment(entry.raw)
 
 
-def _of_queue(entry: Entry, queue: str) -> bool:
-    record = entry.record
-    if isinstance(record, DefinitionFigures):
-        return True
-    return isinstance(record, WindowFigures) and (record.scope_kind, record.scope) == ("queue", queue)
-
-
 def _wanted(entry: Entry, windows: Collection[str]) -> bool:
-    record = entry.record
-    return isinstance(record, NowFigures) or (isinstance(record, WindowFigures) and record.window in windows)
+    return entry.group == "now" or (entry.window is not None and entry.window in windows)
 
 
 def _time(ms: int | None) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,6 +15,15 @@ _MAX_REMOVED = 10_000
 
 
 class _Record(Protocol):
+    @property
+    def revision(self) -> int: ...
+
+
+class _Entry(Protocol):
+    @property
+    def key(self) -> str: ...
+    @property
+    def version(self) -> int: ...
     @property
     def revision(self) -> int: ...
 
@@ -32,11 +41,14 @@ class Entry(Generic[_R]):
     raw: bytes
     #: The table's version that brought it.
     version: int
-    #: The partition that it came from, where that was told.
-    partition: int | None = field(default=None, kw_only=True)
+
+    @property
+    def revision(self) -> int:
+        """The record's."""
+        return self.record.revision
 
 
-_E = TypeVar("_E", bound=Entry[Any])
+_E = TypeVar("_E", bound=_Entry)
 
 
 @dataclass(slots=True, frozen=True)
@@ -68,8 +80,8 @@ class Latest(Generic[_E]):
         self._known_since = 0
         self._callbacks: list[Callable[[], None]] = []
 
-    def read(self, key: str, value: bytes, version: int) -> _E:
-        """Return the entry of a record; raise ValueError if it is none."""
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> _E:
+        """Return the entry of a record, from a partition where that is told; raise ValueError if it is none."""
         raise NotImplementedError
 
     def entries(self) -> list[_E]:
@@ -95,19 +107,20 @@ class Latest(Generic[_E]):
         """Take one record of the topic, a tombstone if it has no value; return whether it changed anything. Never raises."""
         try:
             name = (key or b"").decode()
-            entry = None if value is None else self.read(name, value, self.version + 1)
+            entry = None if value is None else self.read(name, value, self.version + 1, partition)
         except ValueError:  # no JSON, no such record, no such time or no UTF-8
             self.rejected += 1
             return False
         if not name:
             self.rejected += 1
             return False
-        return self._remove(name) if entry is None else self._put(replace(entry, partition=partition))
+        return self._remove(name) if entry is None else self._put(entry)
 
     def take_over(self, other: Self) -> None:
         """Become what ``other`` holds, as read from the topic; whoever follows this table gets everything anew."""
-        self.version += 1
-        self._entries = {entry.key: replace(entry, version=self.version) for entry in other._entries.values()}
+        # Beyond the versions of all entries taken over: none is newer than what is told anew.
+        self.version = max(self.version, other.version) + 1
+        self._entries = other._entries.copy()
         self._removed.clear()
         self._known_since = self.version
         self.rejected += other.rejected
@@ -130,18 +143,18 @@ class Latest(Generic[_E]):
         removed = [key for key, at in self._removed.items() if at > version]
         return Changes(self.version, changed, removed)
 
-    def _replaced(self, entry: _E | None = None) -> None:
-        """Take anew what is derived from all entries, because ``entry`` came or went, or all of them did; not changed in place."""
+    def _replaced(self, entry: _E | None = None, before: _E | None = None) -> None:
+        """Take anew what is derived from entries: one came in place of one before, or went, or all did; not changed in place."""
 
     def _put(self, entry: _E) -> bool:
         before = self._entries.get(entry.key)
-        if before is not None and entry.record.revision <= before.record.revision:
+        if before is not None and entry.revision <= before.revision:
             return False
         self._entries.pop(entry.key, None)
         self._removed.pop(entry.key, None)
         self.version = entry.version
         self._entries[entry.key] = entry
-        self._replaced(entry)
+        self._replaced(entry, before)
         self._changed()
         return True
 
@@ -154,7 +167,7 @@ class Latest(Generic[_E]):
         if len(self._removed) > _MAX_REMOVED:
             oldest = next(iter(self._removed))
             self._known_since = self._removed.pop(oldest)
-        self._replaced(gone)
+        self._replaced(None, gone)
         self._changed()
         return True
 

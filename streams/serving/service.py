@@ -113,7 +113,7 @@ async def run_serve(
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     store = Store()
-    store.business = settings.business
+    store.business, store.exported = settings.business, frozenset(settings.windows)
     alerts = Alerts()
     prefix, kafka = settings.topic_prefix, _Kafka(bootstrap=settings.bootstrap, client_options=settings.client_options)
     readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Self
 
+import msgspec
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from schemas.metrics import DefinitionFigures, MetricRecord, NowFigures, ProgressFigures, WindowFigures
+from schemas.metrics import DefinitionFigures, NowFigures, ProgressFigures
 from schemas.times import parse_time_ms
-from streams.serving import latest
 from streams.serving.latest import Latest
+from streams.serving.rows import DEFAULT_WINDOWS, Row, row_of
+from streams.serving.window_records import Packing, WindowRecord, read_window, unpacked_window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streams.windows.hours import OpeningHours
 
-__all__ = ["Entry", "Source", "Store"]
+__all__ = ["TRENDS", "Entry", "Source", "Store"]
 
-_Record = WindowFigures | NowFigures | ProgressFigures | DefinitionFigures
-_RECORD: TypeAdapter[_Record] = TypeAdapter(MetricRecord)
+_Record = NowFigures | ProgressFigures | DefinitionFigures
+_RECORD: TypeAdapter[_Record] = TypeAdapter(Annotated[_Record, Field(discriminator="kind")])
+#: Windows of which every queue's records are shown as a course of the day.
+TRENDS = "interval_15m"
 
 
-@dataclass(slots=True, frozen=True)
-class Entry(latest.Entry[_Record]):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One record, and what was read from it; times in milliseconds since the epoch."""
 
+    key: str
+    #: The table's version that brought it.
+    version: int
+    revision: int
+    #: The window of a window record, the kind of any other.
+    group: str
     as_of_ms: int | None
+    #: The record itself, if it is of no window.
+    said: _Record | None = None
+    #: The value as it was in the topic, of windows packed.
+    packed: bytes = b""
+    pattern: bytes = b""
+    #: The partition that it came from, where that was told.
+    partition: int | None = None
+    scope_kind: str | None = None
+    scope: str = ""
+    channel: str | None = None
     #: ``complete_through`` of a progress record.
     complete_through_ms: int | None = None
     #: ``waiting_since`` of a now record.
@@ -36,7 +56,26 @@ class Entry(latest.Entry[_Record]):
     #: ``backlog_oldest_since`` of a now record.
     backlog_since_ms: int | None = None
     #: Of a window record.
+    window_start_ms: int = 0
     window_end_ms: int | None = None
+    #: What a scrape says of a window record, and its place in the course of the day as JSON; None where it is asked for neither.
+    row: Row | None = None
+    point: bytes | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The value as it was in the topic, fields that this version does not know included."""
+        return self.packed if self.said is not None else Packing.unpack(self.packed, self.pattern)
+
+    @property
+    def record(self) -> _Record | WindowRecord:
+        """The record; that of a window is made anew each time."""
+        return self.said if self.said is not None else unpacked_window(self.packed, self.pattern)
+
+    @property
+    def window(self) -> str | None:
+        """The window of a window record."""
+        return self.group if self.said is None else None
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,6 +91,11 @@ class Store(Latest[Entry]):
 
     def __init__(self) -> None:
         super().__init__()
+        #: Window or kind → key → entry: many records are intervals of the past, which nobody looks through for what is now.
+        self._groups: dict[str, dict[str, Entry]] = {}
+        self._packing = Packing()
+        #: The windows that scrapes ask for.
+        self.exported: frozenset[str] = frozenset(DEFAULT_WINDOWS)
         self._as_of_ms: int | None = None
         self._as_of_by_partition: dict[int, int] = {}
         self._complete_through_ms: int | None = None
@@ -79,9 +123,9 @@ class Store(Latest[Entry]):
         if not still:
             return {}
         return {
-            f"{entry.record.scope_kind}:{entry.record.scope}": still[entry.partition]
+            f"{entry.scope_kind}:{entry.scope}": still[entry.partition]
             for entry in self.entries()
-            if entry.partition in still and isinstance(entry.record, WindowFigures | NowFigures)
+            if entry.partition in still and entry.scope_kind is not None
         }
 
     @property
@@ -89,36 +133,101 @@ class Store(Latest[Entry]):
         """The sources of events by name, in order."""
         return dict(self._sources)
 
-    def read(self, key: str, value: bytes, version: int) -> Entry:
+    def empty(self) -> Self:
+        """Return a store of nothing, for the same scrapes."""
+        other = super().empty()
+        other.exported = self.exported
+        return other
+
+    def copy(self) -> Self:
+        """Return a store that holds the same and changes no more."""
+        other = super().copy()
+        vars(other)["_groups"] = {name: entries.copy() for name, entries in self._groups.items()}
+        return other
+
+    def group(self, *names: str) -> list[Entry]:
+        """Return the entries of windows, or of another kind of record, by key."""
+        found = (entry for name in names for entry in self._groups.get(name, {}).values())
+        return sorted(found, key=_key)
+
+    def of_scope(self, kind: str, name: str) -> list[Entry]:
+        """Return the entries of one scope, by key."""
+        return sorted((entry for entry in self._entries.values() if entry.scope == name and entry.scope_kind == kind), key=_key)
+
+    @property
+    def newest_as_of_ms(self) -> int:
+        """The newest instant that any record takes in: a record can be newer than the progress told once a second."""
+        return max((entry.as_of_ms for entry in self._entries.values() if entry.as_of_ms is not None), default=self._as_of_ms or 0)
+
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry:
         """Return the entry of a record; raise ValueError if it is none."""
+        window = read_window(value)
+        return (
+            self._read_other(key, value, version, partition)
+            if window is None
+            else self._read_window(key, value, version, partition, window)
+        )
+
+    def _read_window(self, key: str, value: bytes, version: int, partition: int | None, window: WindowRecord) -> Entry:
+        group = sys.intern(window.window)
+        start_ms, end_ms = parse_time_ms(window.window_start), parse_time_ms(window.window_end)
+        packed, pattern = self._packing.pack(group, value)
+        trend = group == TRENDS and window.scope_kind == "queue" and window.channel is not None
+        return Entry(
+            key,
+            version,
+            window.revision,
+            group,
+            parse_time_ms(window.as_of),
+            packed=packed,
+            pattern=pattern,
+            partition=partition,
+            scope_kind=sys.intern(window.scope_kind),
+            scope=sys.intern(window.scope),
+            channel=None if window.channel is None else sys.intern(window.channel),
+            window_start_ms=start_ms,
+            window_end_ms=end_ms,
+            row=row_of(window) if group in self.exported else None,
+            point=_point(window) if trend else None,
+        )
+
+    @staticmethod
+    def _read_other(key: str, value: bytes, version: int, partition: int | None) -> Entry:
         # Not pydantic's own JSON: it takes NaN, which the pages of the API would hand on to readers that do not.
         try:
             record = _RECORD.validate_python(orjson.loads(value))
         except ValidationError as error:
             raise ValueError("not a metric record") from error
+        kept = Entry(key, version, record.revision, record.kind, None, record, value, partition=partition)
         if isinstance(record, DefinitionFigures):
-            return Entry(key, record, value, version, None)
+            return kept
         as_of = None if record.as_of is None else parse_time_ms(record.as_of)
         if isinstance(record, ProgressFigures):
             complete = None if record.complete_through is None else parse_time_ms(record.complete_through)
             for text in record.sources.values():
                 parse_time_ms(text)
-            return Entry(key, record, value, version, as_of, complete_through_ms=complete)
-        if isinstance(record, NowFigures):
-            since, backlog = (None if text is None else parse_time_ms(text) for text in (record.waiting_since, record.backlog_oldest_since))
-            return Entry(key, record, value, version, as_of, waiting_since_ms=since, backlog_since_ms=backlog)
-        return Entry(key, record, value, version, as_of, window_end_ms=parse_time_ms(record.window_end))
+            return msgspec.structs.replace(kept, as_of_ms=as_of, complete_through_ms=complete)
+        since, backlog = (None if text is None else parse_time_ms(text) for text in (record.waiting_since, record.backlog_oldest_since))
+        return msgspec.structs.replace(
+            kept,
+            as_of_ms=as_of,
+            scope_kind=record.scope_kind,
+            scope=sys.intern(record.scope),
+            channel=record.channel,
+            waiting_since_ms=since,
+            backlog_since_ms=backlog,
+        )
 
     def longest_wait_seconds(self, entry: Entry) -> float | None:
         """Return how long the contact waiting longest in a now record has been waiting at the current as-of; None if nobody waits."""
-        record = entry.record
+        record = entry.said
         if not isinstance(record, NowFigures) or record.waiting == 0:
             return None
         return self._since(entry, entry.waiting_since_ms, record.longest_wait_seconds)
 
     def backlog_oldest_seconds(self, entry: Entry) -> float | None:
         """Return the age of the oldest in the backlog of a now record at the current as-of; None without one."""
-        record = entry.record
+        record = entry.said
         if not isinstance(record, NowFigures):
             return None
         hours = self.business.get(record.scope) if record.scope_kind == "queue" else None
@@ -132,11 +241,20 @@ class Store(Latest[Entry]):
             return written
         return (max(0, as_of - since_ms) if hours is None else hours.open_ms(since_ms, as_of)) / 1000
 
-    def _replaced(self, entry: Entry | None = None) -> None:
-        """Take as-of, completeness and sources anew from the progress records; there is one a partition of queue-panes."""
-        if entry is not None and not isinstance(entry.record, ProgressFigures):
+    def _replaced(self, entry: Entry | None = None, before: Entry | None = None) -> None:
+        """Keep the groups, and take as-of, completeness and sources anew from the progress records, one a partition of queue-panes."""
+        changed = [each for each in (before, entry) if each is not None]
+        if before is not None:
+            self._groups[before.group].pop(before.key, None)
+        if entry is not None:
+            self._groups.setdefault(entry.group, {})[entry.key] = entry
+        if not changed:
+            self._groups = {}
+            for each in self._entries.values():
+                self._groups.setdefault(each.group, {})[each.key] = each
+        elif all(each.group != "progress" for each in changed):
             return
-        told = [entry for entry in self._entries.values() if isinstance(entry.record, ProgressFigures)]
+        told = list(self._groups.get("progress", {}).values())
         self._as_of_ms = max((entry.as_of_ms for entry in told if entry.as_of_ms is not None), default=None)
         self._as_of_by_partition = {
             entry.partition: entry.as_of_ms for entry in told if entry.partition is not None and entry.as_of_ms is not None
@@ -147,8 +265,27 @@ class Store(Latest[Entry]):
         last_seen: dict[str, int] = {}
         stale: set[str] = set()
         for teller in told:
-            if isinstance(teller.record, ProgressFigures):
-                stale.update(teller.record.stale_sources)
-                for source, text in teller.record.sources.items():
+            if isinstance(teller.said, ProgressFigures):
+                stale.update(teller.said.stale_sources)
+                for source, text in teller.said.sources.items():
                     last_seen[source] = max(parse_time_ms(text), last_seen.get(source, 0))
         self._sources = {source: Source(last_seen.get(source), source in stale) for source in sorted(last_seen.keys() | stale)}
+
+
+def _key(entry: Entry) -> str:
+    return entry.key
+
+
+def _point(window: WindowRecord) -> bytes:
+    level, offered = window.kpis.get("service_level"), window.kpis.get("offered")
+    return orjson.dumps(
+        {
+            "start": window.window_start,
+            "end": window.window_end,
+            "final": window.final,
+            "offered": None if offered is None else offered.value,
+            "service_level": None if level is None else level.value,
+            "denominator": None if level is None else level.denominator,
+            "exceptions": window.exceptions or [],
+        }
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas.metrics import NowFigures, WindowFigures
+from schemas.metrics import NowFigures
 from schemas.times import format_ms, parse_time_ms
 from streams.catalogue import KPI_BY_ID, kind_of_window
 from streams.serving.store import Store
+from streams.serving.window_records import WindowRecord
 from streams.windows.targets import Judgment, Terms, judged, together
 
 if TYPE_CHECKING:
@@ -46,16 +47,12 @@ def judged_targets(store: Store, targets: Iterable[Terms]) -> list[Judged]:
     if not targets:
         return []
     wanted = {_place(each) for each in targets}
-    found: dict[_Place, list[tuple[Entry, NowFigures | WindowFigures]]] = {}
-    as_of = store.as_of_ms or 0
-    for entry in store.entries():
-        record = entry.record
-        # A record can be newer than the progress told once a second.
-        as_of = max(as_of, entry.as_of_ms or 0)
-        if isinstance(record, NowFigures | WindowFigures):
-            place = (record.scope_kind, record.scope, record.window if isinstance(record, WindowFigures) else None)
-            if place in wanted:
-                found.setdefault(place, []).append((entry, record))
+    found: dict[_Place, list[tuple[Entry, NowFigures | WindowRecord]]] = {}
+    as_of = max(store.as_of_ms or 0, store.newest_as_of_ms)
+    for entry in store.group(*{window or "now" for *_, window in wanted}):
+        place = (entry.scope_kind or "", entry.scope, entry.window)
+        if place in wanted and isinstance(record := entry.record, NowFigures | WindowRecord):
+            found.setdefault(place, []).append((entry, record))
     return [_judged(store, terms, found.get(_place(terms), ()), as_of) for terms in targets]
 
 
@@ -63,18 +60,18 @@ def _place(terms: Terms) -> _Place:
     return terms.scope_kind, terms.scope, terms.window
 
 
-def _judged(store: Store, terms: Terms, entries: Iterable[tuple[Entry, NowFigures | WindowFigures]], as_of_ms: int) -> Judged:
+def _judged(store: Store, terms: Terms, entries: Iterable[tuple[Entry, NowFigures | WindowRecord]], as_of_ms: int) -> Judged:
     settling = KPI_BY_ID[terms.kpi].horizon is not None
-    newest: dict[str | None, tuple[tuple[bool, int], Figure, WindowFigures | None]] = {}
+    newest: dict[str | None, tuple[tuple[bool, int], Figure, WindowRecord | None]] = {}
     for entry, record in entries:
         if terms.channel not in {None, record.channel} or (
-            isinstance(record, WindowFigures) and not _counts(record, entry, as_of_ms, settling=settling)
+            isinstance(record, WindowRecord) and not _counts(record, entry, as_of_ms, settling=settling)
         ):
             continue
-        figure, end = _figure(store, terms.kpi, entry), entry.window_end_ms or 0
+        figure, end = _figure(store, terms.kpi, entry, record), entry.window_end_ms or 0
         if figure is None:
             continue
-        of = record if isinstance(record, WindowFigures) else None
+        of = record if isinstance(record, WindowRecord) else None
         # What goes on changing after its window is judged once it does no more, if that is still there.
         settled = settling and of is not None and of.final
         if record.channel not in newest or (settled, end) > newest[record.channel][0]:
@@ -86,7 +83,7 @@ def _judged(store: Store, terms: Terms, entries: Iterable[tuple[Entry, NowFigure
     return Judged(terms, judged(terms, figure, as_of_ms), provisional, start)
 
 
-def _counts(record: WindowFigures, entry: Entry, as_of_ms: int, *, settling: bool) -> bool:
+def _counts(record: WindowRecord, entry: Entry, as_of_ms: int, *, settling: bool) -> bool:
     """Say whether a target's figure may come from a window: of days the running one, or one that is over; of intervals the last one."""
     kind = kind_of_window(record.window)
     if kind == "trailing":
@@ -97,10 +94,9 @@ def _counts(record: WindowFigures, entry: Entry, as_of_ms: int, *, settling: boo
     return end <= as_of_ms < end + (end - start)
 
 
-def _figure(store: Store, kpi: str, entry: Entry) -> Figure | None:
+def _figure(store: Store, kpi: str, entry: Entry, record: NowFigures | WindowRecord) -> Figure | None:
     """Return the record's figure; None if the record is about something else."""
-    record = entry.record
-    if isinstance(record, WindowFigures):
+    if isinstance(record, WindowRecord):
         found = record.kpis.get(kpi)
         if found is None:
             return None

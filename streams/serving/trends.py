@@ -4,48 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from schemas.metrics import WindowFigures
-from schemas.times import parse_time_ms
+import orjson
+
+from streams.serving.store import TRENDS
 
 if TYPE_CHECKING:
     from streams.serving.store import Store
 
-__all__ = ["KEPT_SECONDS", "WINDOW", "trends_of"]
+__all__ = ["KEPT_SECONDS", "trends_of"]
 
-#: The intervals shown: short enough to see a bad half hour, long enough to hold some contacts.
-WINDOW = "interval_15m"
 #: What all pages ask for is made once in so many seconds; intervals change slowly.
 KEPT_SECONDS = 5.0
 
 
-def trends_of(store: Store, window: str = WINDOW) -> dict[str, Any]:
+def trends_of(store: Store) -> dict[str, Any]:
     """Return the intervals since the begin of each queue's newest day, by channel and in order of time."""
-    series: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    series: dict[tuple[str, str], dict[int, bytes]] = {}
     days: dict[tuple[str, str], int] = {}
-    for entry in store.entries():
-        record = entry.record
-        if not isinstance(record, WindowFigures) or record.scope_kind != "queue" or record.channel is None:
-            continue
-        key = (record.scope, record.channel)
-        if record.window == "day":
-            days[key] = max(parse_time_ms(record.window_start), days.get(key, 0))
-        elif record.window == window:
-            level, offered = record.kpis.get("service_level"), record.kpis.get("offered")
-            series.setdefault(key, {})[parse_time_ms(record.window_start)] = {
-                "start": record.window_start,
-                "end": record.window_end,
-                "final": record.final,
-                "offered": None if offered is None else offered.value,
-                "service_level": None if level is None else level.value,
-                "denominator": None if level is None else level.denominator,
-                "exceptions": record.exceptions or [],
-            }
+    for entry in store.group("day"):
+        if entry.scope_kind == "queue" and entry.channel is not None:
+            key = (entry.scope, entry.channel)
+            days[key] = max(entry.window_start_ms, days.get(key, 0))
+    for entry in store.group(TRENDS):
+        if entry.point is not None and entry.channel is not None:
+            key = (entry.scope, entry.channel)
+            if entry.window_start_ms >= days.get(key, 0) or key not in series:
+                series.setdefault(key, {})[entry.window_start_ms] = entry.point
     trends = [
         {
             "queue": key[0],
             "channel": key[1],
-            "intervals": [points[at] for at in sorted(points) if at >= days.get(key, 0)],
+            "intervals": [orjson.Fragment(points[at]) for at in sorted(points) if at >= days.get(key, 0)],
         }
         for key, points in sorted(series.items())
     ]
-    return {"window": window, "trends": trends}
+    return {"window": TRENDS, "trends": trends}

@@ -9,11 +9,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from streams.catalogue import KPIS, SERVING_METRICS, labels_of, metrics_of
 from streams.connectors.gateway import _Metrics
 from streams.engine.health import Health, PartitionHealth
-from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector
+from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.pipeline import PipelineCollector
 from streams.stages.counters import StageCounters
 from tests.serving.records import Stand, small_center
@@ -58,7 +59,8 @@ def known_metrics() -> dict[str, set[str]]:
 
 def _families() -> Iterable[Metric]:
     stand = Stand.fed(small_center())
-    yield from FigureCollector(stand.store, stand, windows=DEFAULT_WINDOWS, version="1").collect()
+    pieces, _ = exposition(FigureCollector(stand.store, stand, windows=DEFAULT_WINDOWS, version="1"), "application/openmetrics-text")
+    yield from text_string_to_metric_families(b"".join(pieces).decode())  # type: ignore[no-untyped-call]
     counters = StageCounters()
     health = Health(partitions={("contact-events.v1", 0): PartitionHealth(7, 0, 0.5)}, last_answer=monotonic())
     yield from PipelineCollector(health, {"track-contacts": counters}).collect()

@@ -66,8 +66,8 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
         file=ConfigurationFile(Path(__file__).parents[2] / "deploy" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")),
         connections=tuple(Connections().collect()),
     )
-    body, _ = exposition(collector, accept)
-    return body.decode()
+    pieces, _ = exposition(collector, accept)
+    return b"".join(pieces).decode()
 
 
 def whole_center() -> Stand:
@@ -120,8 +120,9 @@ def test_openmetrics_is_negotiated() -> None:
     """Who asks for OpenMetrics gets it with units and an end mark, and the same samples; others get text."""
     stand = Stand.fed(small_center())
     collector = FigureCollector(stand.store, stand, windows=DEFAULT_WINDOWS, version="1.2.3")
-    body, content_type = exposition(collector, f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5")
-    plain, plain_type = exposition(collector, "text/plain;version=0.0.4")
+    pieces, content_type = exposition(collector, f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5")
+    plain_pieces, plain_type = exposition(collector, "text/plain;version=0.0.4")
+    body, plain = b"".join(pieces), b"".join(plain_pieces)
 
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert plain_type.startswith("text/plain; version=0.0.4")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 import pytest
 
+from schemas.metrics import FigureValue, WindowFigures
 from schemas.times import parse_time_ms
 from streams.serving import latest
 from streams.serving.store import Store
+from streams.serving.window_records import Seen, WindowRecord
 from tests.serving.records import AS_OF, now_record, people_now, progress, small_center, window
 
 
@@ -254,3 +257,40 @@ def test_fields_of_a_newer_version_are_kept() -> None:
     (entry,) = fed((key, value)).entries()
 
     assert orjson.loads(entry.raw)["waiting_by_age"] == {"60": 1}
+
+
+def test_windows_are_read_as_their_schema_says() -> None:
+    """The fast reader of windows knows the fields of the schema, as many of them required, and refuses what that refuses."""
+    schema = WindowFigures.model_fields
+    fields = {field.encode_name: field.required for field in msgspec.structs.fields(WindowRecord)}
+
+    assert fields == {name: field.is_required() for name, field in schema.items() if name != "kind"}
+    assert [field.encode_name for field in msgspec.structs.fields(Seen)] == list(FigureValue.model_fields)
+    _, good = window("queue:a", kpis={"offered": {"value": 1}})
+    assert Store().feed(b"k", good)
+    for name, wrong in {
+        "scope_kind": "planet",
+        "revision": 0,
+        "late_events": -1,
+        "counts": {"offered": 0.5},
+        "kpis": {"offered": {"value": "many"}},
+        "window_start": "yesterday",
+        "by_label": [],
+        "exceptions": [1],
+    }.items():
+        assert not Store().feed(b"k", orjson.dumps({**orjson.loads(good), name: wrong})), name
+
+
+def test_what_is_packed_comes_back() -> None:
+    """Records are handed on byte for byte, unknown fields included, however unlike the one before they are."""
+    values = [
+        window("queue:a", name=name, revision=n, later=unknown)[1]
+        for n, (name, unknown) in enumerate(
+            [("day", "x"), ("day", "営業" * 3000), ("day", ["y"] * 9), ("trailing_5m", None), ("interval_15m", "\u0007"), ("day", "x")], 1
+        )
+    ]
+    store = fed(*((b"%d" % n, value) for n, value in enumerate(values)))
+
+    assert [entry.raw for entry in store.entries()] == values
+    assert not store.feed(b"k", values[0].replace(b'"x"', b'"\xff"'))
+    assert not store.feed(b"k", values[0].replace(b'"x"', b'"\\ud800"'))
