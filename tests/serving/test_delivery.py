@@ -528,7 +528,7 @@ def test_people_are_told_what_where_and_since_when() -> None:
         "since 2026-04-01 17:54 JST, rule level"
     )
     assert japanese == (
-        "重大: キュー sales（電話） – サービスレベル（ライブ） 62.0%、50件中31件、直近15分、80.0%未満、"
+        "重大: キュー sales（電話） – サービスレベル（リアルタイム） 62.0%、50件中31件、直近15分、80.0%未満、"
         "2026-04-01 17:54 JSTから、ルール level"
     )
 
@@ -540,7 +540,7 @@ def test_people_are_told_why_it_is_over() -> None:
     assert (
         english == "Cleared: Queue sales (Voice) – service level (live) 81.9 %, 41 of 50, last 15 min, recovered, lasted 6 min, rule level"
     )
-    assert japanese == "解消: キュー sales（電話） – サービスレベル（ライブ） 81.9%、50件中41件、直近15分、回復、継続時間6分、ルール level"
+    assert japanese == "解消: キュー sales（電話） – サービスレベル（リアルタイム） 81.9%、50件中41件、直近15分、回復、継続時間6分、ルール level"
 
 
 @pytest.mark.parametrize(

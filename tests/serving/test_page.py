@@ -43,7 +43,7 @@ OUTSIDE = """[...document.querySelectorAll('td, th, header *, #summary *')]
 
 
 ENGLISH = "Service level, live, by the definition strict@4: 31 / 52. The large figure, its color and alerts go by standard@2."
-JAPANESE = "定義「strict@4」によるライブのサービスレベル：31 / 52。大きな値とその色、アラートは「standard@2」による。"
+JAPANESE = "定義「strict@4」によるリアルタイムのサービスレベル：31 / 52。大きな値とその色、アラートは「standard@2」による。"
 
 
 @pytest.fixture(autouse=True)
@@ -286,7 +286,7 @@ def test_japanese() -> None:
             assert await page.ask("document.documentElement.lang") == "ja"
             assert (await page.ask(f"{ROW}('sales')"))["name"] == ["sales", "電話"]
             assert (await page.ask(f"{ROW}('sales')"))["service_level_live"] == ["71.1%", "37 / 52 · 目標 80% · 確定 74.0%"]
-            assert await page.ask(MARK) == "ライブ"
+            assert await page.ask(MARK) == "リアルタイム"
             assert await page.ask("document.getElementById('language').getAttribute('href')") == "?lang=en&window=15"
             assert page.complaints == []
 

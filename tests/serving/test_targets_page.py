@@ -122,7 +122,7 @@ def test_in_japanese_and_on_a_wall() -> None:
             said = await page.ask("[document.body.innerText, ...[...document.querySelectorAll('[title]')].map(e => e.title)].join('\\n')")
             assert re.findall(r"[A-Za-z]{2,}", re.sub(names, "", said)) == []
             rows = {row[0]: row[1:] for row in await page.ask(READ)}
-            assert rows["放棄呼率"] == [
+            assert rows["放棄率"] == [
                 "sales · 電話 · 直近15分", "10.0%", "目標 5% · 5 / 50", "50.0%", "順調", "計画より7.3ポイント先行",
                 "2026年4月30日", "このペースで2026年4月8日", "✓", "verdict met",
             ]  # fmt: skip

@@ -27,7 +27,7 @@ DIGITAL: tuple[Kpi, ...] = (
     Kpi(
         id="resolution_time",
         en="resolution time",
-        ja="対応時間",
+        ja="解決所要時間",
         meaning_en="How long it took from the start to the first resolution, on average.",
         meaning_ja="受付から最初の解決までにかかった平均時間。",
         formula="Σ (first resolved or closed − start) ÷ first resolutions whose start is known; on the calendar clock",

@@ -10,7 +10,7 @@ MESSAGES: tuple[Kpi, ...] = (
     Kpi(
         id="average_response_time",
         en="average response time",
-        ja="平均回答時間",
+        ja="平均返信時間",
         meaning_en="How long customers waited for a reply to what they wrote, on average over all replies and not only the first.",
         meaning_ja="顧客のメッセージに担当者が返信するまでの平均時間（初回だけでなくすべての返信）。",
         formula="Σ (agent's reply − first message of the customer not yet answered) ÷ such replies; on the calendar clock",
@@ -93,7 +93,7 @@ PENDING: tuple[Kpi, ...] = (
     Kpi(
         id="reply_overdue",
         en="replies overdue",
-        ja="返信漏れ",
+        ja="返信期限超過",
         meaning_en="Customers who have waited longer for a reply than the queue's target; nothing where replies have no target.",
         meaning_ja="キューの目標時間を過ぎても返信を待っている顧客の件数。目標がなければ値なし。",
         formula="not resolved, and the customer's wait for a reply began more than the target before as-of",

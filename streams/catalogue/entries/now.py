@@ -11,7 +11,7 @@ NOW: tuple[Kpi, ...] = (
     Kpi(
         id="waiting",
         en="waiting",
-        ja="待ち呼数",
+        ja="待ち件数",
         meaning_en="Contacts waiting in a queue now.",
         meaning_ja="いまキューで待っている件数。",
         formula="visits open at as-of",
@@ -109,7 +109,7 @@ NOW: tuple[Kpi, ...] = (
     Kpi(
         id="backlog_waiting_on_customer",
         en="backlog: waiting on the customer",
-        ja="返信待ち",
+        ja="お客様回答待ち",
         meaning_en="Messages and tickets on which the customer has to answer; reply channels only.",
         meaning_ja="顧客の返信を待っている件数（返信型チャネルのみ）。",
         formula="not resolved, last status waiting_on_customer or its turn the customer's",

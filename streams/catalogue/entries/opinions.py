@@ -62,7 +62,7 @@ OPINIONS: tuple[Kpi, ...] = (
     Kpi(
         id="survey_response_rate",
         en="survey response rate",
-        ja="回答率",
+        ja="アンケート回答率",
         meaning_en="Survey answers per invitation.",
         meaning_ja="アンケートの依頼に対する回答の割合。",
         formula="surveys answered ÷ surveys invited",

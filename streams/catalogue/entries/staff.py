@@ -64,9 +64,9 @@ STAFF: tuple[Kpi, ...] = (
     Kpi(
         id="adherence",
         en="schedule adherence",
-        ja="遵守率",
+        ja="スケジュール遵守率",
         meaning_en="Share of the planned time in which people did as planned: available for contacts when that is work, away when not.",
-        meaning_ja="予定された時間のうち、予定どおり（業務は対応可能、業務外は離席）だった割合。",
+        meaning_ja="予定された時間のうち、予定どおり（業務は対応可能、業務外は受付不可）だった割合。",
         formula="time in the planned kind of activity ÷ planned time",
         unit="ratio",
         direction="up",
@@ -166,7 +166,7 @@ STAFF: tuple[Kpi, ...] = (
     Kpi(
         id="cost_per_contact",
         en="cost per contact",
-        ja="コスト・パー・コール",
+        ja="1件当たりコスト (CPC)",
         meaning_en="What a handled contact cost, in the currency of the configuration.",
         meaning_ja="対応1件当たりのコスト（設定した通貨）。",
         formula="(worked hours × hourly cost + fixed cost of the staffed time) ÷ handled by the agents",

@@ -74,7 +74,7 @@ SUBJECTS: tuple[Kpi, ...] = (
     Kpi(
         id="complaints_within_day_rate",
         en="complaints resolved within a day",
-        ja="1日以内解決率",
+        ja="苦情1日以内解決率",
         meaning_en="Share of complaints that were resolved, and stayed so, within 24 hours.",
         meaning_ja="受付から24時間以内に解決した苦情の割合。",
         formula="complaints resolved within 24 h of the conversation's start ÷ complaints whose start is known",

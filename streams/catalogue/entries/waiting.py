@@ -82,7 +82,7 @@ WAITING: tuple[Kpi, ...] = (
     Kpi(
         id="abandon_rate",
         en="abandonment rate",
-        ja="放棄呼率",
+        ja="放棄率",
         meaning_en="Share of contacts that the customer gave up; nothing for mail and tickets.",
         meaning_ja="顧客が応答前に離脱した割合。メールとチケットでは算出しません。",
         formula=(
@@ -121,7 +121,7 @@ WAITING: tuple[Kpi, ...] = (
     Kpi(
         id="service_level_live",
         en="service level (live)",
-        ja="サービスレベル（ライブ）",
+        ja="サービスレベル（リアルタイム）",
         meaning_en="Service level in which contacts still waiting beyond the threshold already count as missed.",
         meaning_ja="基準時間を超えて待っている問い合わせも未達として数えるサービスレベル。",
         formula="as service_level, its denominator + contacts waiting now for longer than the threshold",
