@@ -16,6 +16,7 @@ from streams.configuration.consistency import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streams.catalogue.kpis import Kpi
     from streams.configuration.models import Configuration
 
 __all__ = ["AlertRule", "ScopePattern", "configured_scopes", "wrong_rules"]
@@ -26,6 +27,7 @@ PERMITTED[_SCOPE] = "queue:NAME, department:NAME, business:NAME, site:NAME, team
 ScopePattern = Annotated[str, Field(pattern=_SCOPE)]
 
 _DEFAULT_WINDOW = "trailing_15m"
+_THRESHOLDS: Final = ("below", "above", "clear_at")
 _OF_A_TARGET = ("service_level", "service_level_live")
 _SCOPES_OF_CONTACTS = ("queue", "department", "business", "site", "total")
 _SCOPES_OF_PEOPLE = ("team", "site", "business", "total")
@@ -42,6 +44,8 @@ class AlertRule(Model):
     """Fires below this; `target` is the queue's own. Either this or `above`."""
     above: float | None = None
     """Fires above this."""
+    unit: Literal["ratio", "percent"] | None = None
+    """In which `below`, `above` and `clear_at` of a ratio are written: 0.05 (default) or, with `percent`, 5."""
     clear_at: float | None = None
     """Goes on firing up to this; by default the threshold itself."""
     for_seconds: int = Field(default=60, ge=0, le=86_400)
@@ -66,6 +70,8 @@ class AlertRule(Model):
         if not isinstance(data, dict):
             return data
         kpi = KPI_BY_ID.get(str(data.get("kpi", "service_level_live")))
+        if kpi is not None and kpi.unit == "ratio" and data.get("unit") == "percent":
+            data = {**data, "unit": "ratio", **{name: data[name] / 100 for name in _THRESHOLDS if type(data.get(name)) in {int, float}}}
         if kpi is None or "now" in kpi.windows:
             return data
         filled = {"window": _DEFAULT_WINDOW, **data}
@@ -103,6 +109,8 @@ class AlertRule(Model):
         if kpi.subject == "people" and self.channels is not None:
             msg = f"{self.kpi} is about people and has no channels"
             raise ValueError(msg)
+        if wrong := self._out_of_range(kpi):
+            raise ValueError(wrong)
         if self.below == "target" and self.kpi not in _OF_A_TARGET:
             msg = f"the target of a queue is for {' or '.join(_OF_A_TARGET)}, not for {self.kpi}"
             raise ValueError(msg)
@@ -116,6 +124,23 @@ class AlertRule(Model):
             msg = f"clear_at {self.clear_at} must not be above {self.above}"
             raise ValueError(msg)
         return self
+
+    def _out_of_range(self, kpi: Kpi) -> str | None:
+        """Return what is wrong with a threshold that the figure never passes."""
+        if kpi.unit != "ratio" and self.unit is not None:
+            return f"{self.kpi} is counted in {kpi.unit} and no ratio; permitted: no unit"
+        ratio, written = kpi.unit == "ratio", {name: getattr(self, name) for name in _THRESHOLDS}
+        for name, value in written.items():
+            if not isinstance(value, float) or kpi.unit == "score":
+                continue
+            least, most = (value > 0, value <= 1) if name == "below" else (value >= 0, value <= (name == "clear_at") or value < 1)
+            if not least or (ratio and not most):
+                span = "above 0, at most 1" if name == "below" else "0 or more, less than 1" if name == "above" else "0 to 1"
+                permitted = (
+                    f"{span}, or with unit: percent a hundred times that" if ratio else "above 0" if name == "below" else "0 or more"
+                )
+                return f"{name} {value:g} of {self.kpi} can never {'be passed' if name != 'clear_at' else 'clear'}; permitted: {permitted}"
+        return None
 
     def covers(self, scope: str, channel: str | None) -> bool:
         """Say whether the rule is about a scope and channel; figures about people have no channel."""

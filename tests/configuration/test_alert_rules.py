@@ -52,6 +52,38 @@ def test_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "permitted"),
+    [
+        ("kpi: abandon_rate, above: 5", "0 or more, less than 1, or with unit: percent"),
+        ("kpi: abandon_rate, above: 1", "less than 1"),
+        ("kpi: abandon_rate, above: 101, unit: percent", "less than 1"),
+        ("kpi: service_level, below: 80", "above 0, at most 1"),
+        ("kpi: service_level, below: 0", "above 0"),
+        ("kpi: service_level, below: 0.8, clear_at: 1.2", "0 to 1"),
+        ("kpi: asa, below: 0", "above 0"),
+        ("kpi: asa, above: -1", "0 or more"),
+        ("kpi: asa, above: 5, unit: percent", "no unit"),
+    ],
+)
+def test_what_can_never_fire_is_refused(tmp_path: Path, rule: str, permitted: str) -> None:
+    """A share written as a percentage is the usual slip."""
+    assert permitted in complaint(tmp_path, f"  slip: {{{rule}}}\n")
+
+
+def test_shares_may_be_written_in_percent(tmp_path: Path) -> None:
+    """5 percent is 0.05, also after it has been read twice."""
+    file = tmp_path / "center.yaml"
+    rules = "  much: {kpi: abandon_rate, above: 5, clear_at: 4, unit: percent}\n  score: {kpi: nps, below: -10}\n"
+    file.write_text(CENTER + rules, encoding="utf-8")
+    found = load_configuration(file)
+
+    rule = found.alerts["much"]
+    assert (rule.above, rule.clear_at) == (0.05, 0.04)
+    assert type(found).model_validate(found.model_dump()).alerts["much"] == rule
+    assert found.alerts["score"].below == -10
+
+
+@pytest.mark.parametrize(
     ("rule", "line", "says"),
     [
         ("    window: trailing_30m\n", 12, ("alerts.level.window", "trailing_30m", "trailing_5m, trailing_15m")),

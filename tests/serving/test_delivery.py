@@ -540,7 +540,10 @@ def test_people_are_told_why_it_is_over() -> None:
     assert (
         english == "Cleared: Queue sales (Voice) – service level (live) 81.9 %, 41 of 50, last 15 min, recovered, lasted 6 min, rule level"
     )
-    assert japanese == "解消: キュー sales（電話） – サービスレベル（リアルタイム） 81.9%、50件中41件、直近15分、回復、継続時間6分、ルール level"
+    assert (
+        japanese
+        == "解消: キュー sales（電話） – サービスレベル（リアルタイム） 81.9%、50件中41件、直近15分、回復、継続時間6分、ルール level"
+    )
 
 
 @pytest.mark.parametrize(
