@@ -13,6 +13,7 @@ from schemas.customer_facts import CustomerFact
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
 from schemas.metrics import MetricRecord
 from schemas.panes import PaneRecord
+from schemas.workers import WorkerHeartbeat
 
 __all__ = ["DEFAULT_PREFIX", "TOPICS", "Topic", "dead_letters_of", "state_of", "topic"]
 
@@ -250,6 +251,18 @@ TOPICS: Final[tuple[Topic, ...]] = (
         model=AlertRecord,
         partitions=4,
         cleanup_policy="compact",
+    ),
+    Topic(
+        name="worker-heartbeats.v1",
+        summary="Workers say twice a second that they are alive, and which source partitions they count.",
+        key="worker",
+        model=WorkerHeartbeat,
+        # One: who is silent while others are heard is told by the order of records.
+        partitions=1,
+        cleanup_policy="delete",
+        # Nobody asks about the hour before the last.
+        retention_ms=_HOUR_MS,
+        settings={"segment.ms": str(_HOUR_MS // 4)},
     ),
     Topic(
         name="contact-events-dead-letters.v1",

@@ -167,6 +167,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
         bootstrap=settings.bootstrap,
         flush_interval_seconds=settings.flush_interval_seconds,
         group_instance_id=settings.instance_id,
+        heartbeats_topic=topic("worker-heartbeats.v1").full_name(settings.prefix),
         client_options=settings.client_options,
     )
     counters = {name: StageCounters() for name in FLOWS}

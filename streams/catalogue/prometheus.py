@@ -136,6 +136,14 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "Scopes (queues, teams, totals) whose figures stand still while others go on: no worker has restored them yet.",
     ),
     ServingMetric(
+        "contact_center_partitions_standing_still",
+        "gauge",
+        ("topic",),
+        "",
+        "Partitions that no live worker counts: none has said for 2 s that it goes on with them. "
+        "Absent while no worker is known to send heartbeats.",
+    ),
+    ServingMetric(
         "contact_center_source_last_seen_timestamp_seconds",
         "gauge",
         ("source",),

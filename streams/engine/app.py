@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import faust
 
 from streams.engine.health import Health
+from streams.engine.heartbeats import Heartbeats
 from streams.engine.ownership import Owner, Ownership
 from streams.engine.table import EngineTable, EngineTableManager
 from streams.engine.transport import ChunkSchema, Transport
@@ -41,6 +42,7 @@ class EngineApp(faust.App):
         self._engine_settings = settings
         self._flows = flows
         self._ownership: Ownership | None = None
+        self.heartbeats = Heartbeats(settings, health, self._member_id)
         for flow in flows:
             self.Table(flow.name, changelog_topic=self.topic(flow.changelog or flow.source))
             self._declare(flow)
@@ -65,6 +67,11 @@ class EngineApp(faust.App):
             self._ownership = Ownership(self._engine_settings, self._flows, self.health, self._show, self._hide)
         return self._ownership
 
+    def _member_id(self) -> str:
+        consumer: Any = self.consumer
+        member: str = consumer.member_id
+        return member
+
     def _show(self, owner: Owner) -> None:
         self._rows(owner).add(owner.source.partition, owner.rows)
 
@@ -77,6 +84,7 @@ class EngineApp(faust.App):
     async def on_first_start(self) -> None:
         """Replaces app/base.py, App.on_first_start, which makes data folders: all state is in Kafka."""
         self.add_future(Watch(self._engine_settings, self.health).run())
+        self.heartbeats.start()
         for background in self.background:
             self.add_future(background(self.health))
 

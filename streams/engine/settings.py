@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from streams.engine.silence import SILENCE_SECONDS
 from streams.engine.stage import Stage
 
 __all__ = ["EngineSettings", "Flow"]
@@ -25,6 +26,10 @@ class EngineSettings:
     transaction_timeout_seconds: float = 8.0
     #: How long a silent worker keeps its partitions. With ``group_instance_id``, longer than a restart takes.
     session_timeout_seconds: float = 10.0
+    #: One partition, with the brokers' times: where workers say twice a second that they are alive. None: nobody says or hears anything.
+    heartbeats_topic: str | None = None
+    #: How long a worker's heartbeats may be missing before the others have the group remove it.
+    silence_seconds: float = SILENCE_SECONDS
     #: How long a rebalance waits for a worker: for the chunk and the flush under way, not for restoring.
     rebalance_timeout_seconds: float = 30.0
     #: Static membership: a name that outlives the process, so that a restart moves no partition.

@@ -5,6 +5,7 @@ Replaces internals of faust-streaming 0.15.3, named at each override.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,6 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from streams.engine.stage import Record
 
 if TYPE_CHECKING:
-    import asyncio
-
     from faust.types import TP, AppT, Message
 
     from streams.engine.ownership import Ownership
@@ -207,9 +206,16 @@ class _Consumer(driver.Consumer):
     async def verify_all_partitions_active(self) -> None:
         """Replaces transport/consumer.py: it would report every partition, for Faust never commits; see health.py."""
 
+    @property
+    def member_id(self) -> str:
+        """This worker's name in the group; empty while it has none."""
+        consumer = self._thread._consumer
+        coordinator = None if consumer is None else consumer._coordinator
+        return "" if coordinator is None else coordinator.member_id
+
     async def on_stop(self) -> None:
         """Extend transport/consumer.py, Consumer.on_stop: flush what is left before the group is left."""
-        await self._ownership.stop()
+        await asyncio.gather(self._ownership.stop(), self.app.heartbeats.stop())
         await super().on_stop()
 
 

@@ -118,6 +118,7 @@ class Serving:
             version=_version(),
             clients=len(self.clients),
             recovering=len(figures.recovering),
+            standing_still=figures.standing_still,
             targets=figures.targets,
             kpi_targets=figures.kpi_targets,
             alerts=figures.alerts.copy(),

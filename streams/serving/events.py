@@ -16,7 +16,7 @@ __all__ = ["Feed"]
 #: Between two messages to the same client.
 INTERVAL_SECONDS = 0.25
 #: How often age and connection are looked at when no record comes.
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 #: Clients at the same speed get the same bytes; those at an odd one their own, not kept.
 _MAX_CACHED = 64
 
@@ -110,9 +110,10 @@ class Feed:
         self._ticked.set()
         self._ticked = asyncio.Event()
 
-    def _state(self) -> tuple[int, int, bool, bool, bool, bool]:
+    def _state(self) -> tuple[object, ...]:
         figures, alerts = self._figures, self._figures.alerts
-        return (figures.store.version, alerts.version, alerts.known, figures.stale, figures.standing.ready, figures.standing.connected)
+        standing = (figures.stale, figures.standing_still, figures.standing.ready, figures.standing.connected)
+        return (figures.store.version, alerts.version, alerts.known, *standing)
 
 
 def _event(kind: str, version: int, body: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from streams.serving.rows import BY_DEFINITION, DEFAULT_WINDOWS, WINDOW_KPIS, Ro
 from streams.serving.store import Store
 from streams.serving.targets import judged_targets
 from streams.serving.window_records import WindowRecord
+from streams.serving.workers import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -77,6 +78,7 @@ class FigureCollector:
         file: ConfigurationFile | None = None,
         connections: Collection[Family] = (),
         recovering: int = 0,
+        standing_still: Mapping[str, Collection[int]] | None = None,
     ) -> None:
         self._store = store
         self._standing = standing
@@ -90,6 +92,7 @@ class FigureCollector:
         self._file = file
         self._connections = connections
         self._recovering = recovering
+        self._standing_still = standing_still
 
     def collect(self) -> Iterator[Family | Lines]:
         """Yield the families, those of the figures only once the topic was read to its end."""
@@ -169,6 +172,11 @@ class FigureCollector:
         yield _gauge("contact_center_as_of_timestamp_seconds", _seconds(store.as_of_ms))
         yield _gauge("contact_center_complete_through_timestamp_seconds", _seconds(store.complete_through_ms))
         yield _gauge("contact_center_figures_recovering", self._recovering)
+        if self._standing_still is not None:
+            still = _labelled("contact_center_partitions_standing_still")
+            for name in COUNTED:
+                still.add_metric([name], len(self._standing_still.get(name, ())))
+            yield still
         seen = _labelled("contact_center_source_last_seen_timestamp_seconds")
         stale = _labelled("contact_center_source_stale")
         for name, source in store.sources.items():

@@ -10,9 +10,11 @@ import orjson
 
 from schemas.metrics import NowFigures
 from schemas.times import format_ms
+from schemas.topics import topic
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
 from streams.serving.store import Store
+from streams.serving.workers import Workers
 from streams.windows.targets import Terms
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from streams.serving.store import Entry
 
 __all__ = ["STALE_AFTER_SECONDS", "Figures"]
+
+_PANES = topic("queue-panes.v1")
 
 #: Older than this by the wall clock, figures are shown as stale.
 STALE_AFTER_SECONDS = 10.0
@@ -42,6 +46,19 @@ class Figures:
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
     #: What figures are to reach, service levels of queues included.
     kpi_targets: tuple[Terms, ...] = ()
+    #: What is known of the workers; None where nobody asks.
+    workers: Workers | None = None
+
+    @property
+    def standing_still(self) -> dict[str, list[int]] | None:
+        """The parts of the stream that no live worker counts, by topic without prefix; None while no worker is known to send heartbeats."""
+        return None if self.workers is None else self.workers.standing_still
+
+    @property
+    def _rolled_up(self) -> bool:
+        """Whether a live worker makes any figures at all, as far as is known."""
+        still = self.standing_still
+        return still is None or len(still.get(_PANES.name, ())) < _PANES.partitions
 
     @property
     def age_seconds(self) -> float | None:
@@ -53,7 +70,9 @@ class Figures:
     def stale(self) -> bool:
         """Whether the figures are too old to be taken for the present, or nothing would make them newer."""
         age = self.age_seconds
-        return not self.standing.ready or not self.standing.connected or age is None or age > STALE_AFTER_SECONDS
+        if not self.standing.ready or not self.standing.connected or not self._rolled_up:
+            return True
+        return age is None or age > STALE_AFTER_SECONDS
 
     @property
     def recovering(self) -> dict[str, int]:
@@ -61,7 +80,9 @@ class Figures:
 
         None where everything is stale: that says more.
         """
-        return {} if self.stale else self.store.standing_still(int(STALE_AFTER_SECONDS * 1000))
+        if self.stale:
+            return {}
+        return self.store.standing_still(int(STALE_AFTER_SECONDS * 1000), (self.standing_still or {}).get(_PANES.name, ()))
 
     def header(self) -> dict[str, Any]:
         """Return what holds for all figures: as of when, how old, how complete, from which sources."""
@@ -74,6 +95,7 @@ class Figures:
             "stale": self.stale,
             "ready": self.standing.ready,
             "connected": self.standing.connected,
+            "standing_still": self.standing_still,
             "recovering": {scope: format_ms(as_of) for scope, as_of in self.recovering.items()},
             "sources": {name: {"last_seen": _time(source.last_seen_ms), "stale": source.stale} for name, source in store.sources.items()},
         }

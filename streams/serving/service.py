@@ -29,6 +29,7 @@ from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
+from streams.serving.workers import HeartbeatReader, Workers
 from streams.windows.hours import OpeningHours
 from streams.windows.targets import Terms
 
@@ -122,7 +123,9 @@ async def run_serve(
     if settings.webhook is not None:
         delivery = Delivery(settings.webhook, topic_prefix=prefix, clock=clock, zone=settings.zone, **kafka)
         followers.append(delivery.run)
-    figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets)
+    workers = Workers(prefix)
+    followers.append(HeartbeatReader(workers, topic_prefix=prefix, **kafka).run)
+    figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
     file = settings.file
     if file is not None:
         followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery)))

@@ -17,7 +17,7 @@ from streams.serving.rows import DEFAULT_WINDOWS, Row, row_of
 from streams.serving.window_records import Packing, WindowRecord, read_window, unpacked_window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from streams.windows.hours import OpeningHours
 
@@ -113,13 +113,14 @@ class Store(Latest[Entry]):
         """The instant before which nothing is still to come; None while any part of the stream cannot say."""
         return self._complete_through_ms
 
-    def standing_still(self, behind_ms: int) -> dict[str, int]:
-        """Return the scopes whose partition is behind the newest of all by more than ``behind_ms``, with its as-of.
+    def standing_still(self, behind_ms: int, partitions: Collection[int] = ()) -> dict[str, int]:
+        """Return the scopes whose partition is behind the newest by more than ``behind_ms``, or one of ``partitions``, with its as-of.
 
         Every partition of queue-panes hears of the progress of the whole stream, so one that does not come along while others do has
         nobody who rolls it up.
         """
-        still = {number: as_of for number, as_of in self._as_of_by_partition.items() if as_of < (self._as_of_ms or 0) - behind_ms}
+        limit = (self._as_of_ms or 0) - behind_ms
+        still = {number: as_of for number, as_of in self._as_of_by_partition.items() if as_of < limit or number in partitions}
         if not still:
             return {}
         return {

@@ -71,7 +71,7 @@ class TestRight:
     def test_everything_that_is_shipped(self, capsys: CaptureFixture[str]) -> None:
         """The configurations and mappings of this repository pass, in one call."""
         files = [
-            ROOT / "deploy" / "contact-center.yaml",
+            ROOT / "deploy" / "configuration" / "contact-center.yaml",
             ROOT / "streams" / "demo" / "configuration.yaml",
             *(ROOT / "deploy" / "mappings").glob("*.yaml"),
             *(ROOT / "deploy" / "examples").glob("*.yaml"),

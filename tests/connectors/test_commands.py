@@ -206,7 +206,7 @@ def test_every_module_of_a_command_is_one() -> None:
     assert {path.stem.replace("_", "-") for path in modules} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "deploy/contact-center.yaml"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "deploy/configuration/contact-center.yaml"]])
 def test_commands_import_what_they_use(arguments: list[str]) -> None:
     """No frame, no network, no models of events: so none of these takes more than a quarter of a second of processor."""
     root = Path(__file__).parents[2]

@@ -210,12 +210,15 @@ def test_commands_are_real(name: str) -> None:
 
     assert options.bootstrap == "kafka:9092"
     if getattr(options, "config", None):
-        assert f"./contact-center.yaml:{options.config}:ro" in OURS[name]["volumes"]
+        # The folder: a file that an editor replaces would stay the one of before in the container.
+        assert f"./configuration:{Path(options.config).parent}:ro" in OURS[name]["volumes"]
+        assert (DEPLOY / "configuration" / Path(options.config).name).is_file()
 
 
 def test_the_gateway_worker_and_serve_are_there() -> None:
     """A whole product: the test above did not pass because nothing was there."""
-    assert sorted(OURS) == ["gateway", "serve", "worker"]
+    assert sorted(OURS) == ["gateway", "serve", "worker", "worker-2"]
+    assert [option(OURS[name], "--instance-id") for name in ("worker", "worker-2")] == ["worker-1", "worker-2"]
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
@@ -224,6 +227,7 @@ def test_ports_agree(name: str) -> None:
     service = OURS[name]
     port = option(service, "--port")
     prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    name, *_ = name.split("-")
     scraped = {job["job_name"]: job["dns_sd_configs"][0] for job in prometheus["scrape_configs"]}[f"contact-streams-{name}"]
 
     assert option(service, "--host") == "0.0.0.0"  # noqa: S104 - in its container
@@ -267,13 +271,13 @@ def test_secrets_are_not_committed() -> None:
 
 def test_the_configuration_is_read() -> None:
     """The mounted configuration, as it is and with its examples uncommented, is one that worker and serve take."""
-    path = DEPLOY / "contact-center.yaml"
+    path = DEPLOY / "configuration" / "contact-center.yaml"
     assert load_configuration(path).service_level.threshold_s == 20
 
 
 def test_the_examples_in_the_configuration_are_read(tmp_path: Path) -> None:
     """Uncommented, the examples in the configuration are taken too."""
-    text = (DEPLOY / "contact-center.yaml").read_text(encoding="utf-8")
+    text = (DEPLOY / "configuration" / "contact-center.yaml").read_text(encoding="utf-8")
     path = tmp_path / "contact-center.yaml"
     path.write_text(re.sub(r"^# (?=\s|\w+:$)", "", text, flags=re.MULTILINE), encoding="utf-8")
 

@@ -10,31 +10,36 @@ import orjson
 from aiohttp.test_utils import TestClient, TestServer
 
 from schemas.times import parse_time_ms
+from schemas.topics import DEFAULT_PREFIX
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.deliveries import Deliveries
 from streams.serving.figures import Figures
 from streams.serving.store import Store
+from streams.serving.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from aiohttp import web
 
 __all__ = [
     "AS_OF",
+    "EVERYTHING",
     "FIRED",
     "Clock",
     "Stand",
     "alert",
     "client_of",
     "figure",
+    "heartbeat",
     "now_record",
     "people_now",
     "people_window",
     "progress",
     "small_center",
     "window",
+    "workers_heard",
 ]
 
 AS_OF = "2026-04-01T09:00:00Z"
@@ -224,6 +229,23 @@ class Clock:
         return self.seconds
 
 
+#: What two workers together count, by topic without prefix.
+EVERYTHING = {"contact-events.v1": range(8), "agent-events.v1": range(8), "queue-panes.v1": range(4)}
+
+
+def heartbeat(going_on: Mapping[str, Iterable[int]], worker: str = "w") -> bytes:
+    """Return the heartbeat of a worker that goes on with these partitions."""
+    told = {f"{DEFAULT_PREFIX}.{name}": list(numbers) for name, numbers in going_on.items()}
+    return orjson.dumps({"kind": "worker", "worker": worker, "member_id": "m", "going_on": told})
+
+
+def workers_heard(clock: Clock, without: Mapping[str, Iterable[int]]) -> Workers:
+    """Return workers that have just said that they go on with everything but some partitions."""
+    workers = Workers(DEFAULT_PREFIX, clock)
+    workers.heard(heartbeat({name: set(numbers) - set(without.get(name, ())) for name, numbers in EVERYTHING.items()}))
+    return workers
+
+
 @dataclass
 class Stand:
     """A store with its standing, as the reader would have them."""
@@ -234,6 +256,7 @@ class Stand:
     ready: bool = True
     connected: bool = True
     clock: Clock = field(default_factory=Clock)
+    workers: Workers | None = None
 
     @classmethod
     def fed(cls, records: list[tuple[bytes, bytes]]) -> Stand:
@@ -262,6 +285,7 @@ class Stand:
                 self.alerts,
                 changes.pop("fed_by", {}),
                 changes.pop("kpi_targets", ()),
+                self.workers,
             ),
             **changes,
         )

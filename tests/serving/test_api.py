@@ -5,11 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
 from streams.catalogue import KPIS, WORDS
-from tests.serving.records import AS_OF, Stand, client_of, now_record, progress, small_center, window
+from streams.serving.workers import Workers
+from tests.serving.records import (
+    AS_OF,
+    EVERYTHING,
+    Clock,
+    Stand,
+    client_of,
+    heartbeat,
+    now_record,
+    progress,
+    small_center,
+    window,
+    workers_heard,
+)
 
 PATHS = ["/", "/wallboard.js", "/wallboard.css", "/icon.svg", "/alerts.js", "/alerts.css", "/metrics", "/healthz", "/readyz"]
 PATHS += ["/api/v1/figures", "/api/v1/queues/sales", "/api/v1/catalogue", "/api/v1/nothing"]
@@ -94,6 +108,57 @@ def test_a_partition_that_nobody_has_restored_is_named() -> None:
             assert (await (await client.get("/api/v1/queues/claims")).json())["recovering"] == {}
 
     asyncio.run(check())
+
+
+def test_what_no_live_worker_counts_is_told() -> None:
+    """Two seconds after the last heartbeat of a partition it stands still; with every roll-up gone all is stale. No record is needed."""
+
+    async def check() -> None:
+        stand = half_restored()
+        stand.store.feed(*progress(1, revision=2), 1)
+        clock = Clock()
+        stand.workers = workers_heard(clock, {})
+        async with client_of(stand.serving()) as client:
+
+            async def told() -> dict[str, Any]:
+                answer: dict[str, Any] = await (await client.get("/api/v1/figures")).json()
+                return answer
+
+            well = await told()
+            assert (well["stale"], well["standing_still"], well["recovering"]) == (False, {}, {})
+            clock.seconds += 2.1
+            stand.workers.heard(
+                heartbeat({"contact-events.v1": [0, 1, 2, 4, 5, 6, 7], "agent-events.v1": range(8), "queue-panes.v1": [0, 2, 3]})
+            )
+            partly = await told()
+            assert (partly["stale"], partly["standing_still"]) == (False, {"contact-events.v1": [3], "queue-panes.v1": [1]})
+            assert partly["recovering"] == {"queue:claims": "2026-04-01T09:00:00.000Z"}
+            metrics = await (await client.get("/metrics")).text()
+            assert 'contact_center_partitions_standing_still{topic="contact-events.v1"} 1.0' in metrics
+            assert 'contact_center_partitions_standing_still{topic="agent-events.v1"} 0.0' in metrics
+            clock.seconds += 2.1
+            dead = await told()
+            assert (dead["stale"], dead["standing_still"]) == (True, {name: list(numbers) for name, numbers in EVERYTHING.items()})
+            for odd in (b"", b"[]", b'{"going_on":{"x":3}}', b'{"going_on":[]}', b'{"going_on":{"x":[[]]}}', None):
+                stand.workers.heard(odd)
+            assert (await told())["stale"] is True
+
+    asyncio.run(check())
+
+
+def test_without_heartbeats_of_any_worker_nothing_is_said_of_them() -> None:
+    """Workers of an older version send none: figures are judged by their age, as before."""
+    stand = Stand.fed(small_center())
+    clock = Clock()
+    stand.workers = Workers("contactcenter", clock)
+    clock.seconds += 60
+    figures = stand.serving().figures
+    assert (figures.stale, figures.standing_still) == (False, None)
+    stand.workers.begin()
+    clock.seconds += 1.9
+    assert (figures.stale, figures.standing_still) == (False, {})
+    clock.seconds += 0.2
+    assert figures.stale is True
 
 
 def test_without_figures_all_is_stale() -> None:

@@ -19,7 +19,7 @@ from streams.configuration.models import Configuration
 from streams.listening import Connections
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.windows.targets import terms_of
-from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window
+from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window, workers_heard
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -63,8 +63,11 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
         kpi_targets=KPI_TARGETS,
         alerts=stand.alerts,
         delivered=stand.deliveries.at(stand.clock()),
-        file=ConfigurationFile(Path(__file__).parents[2] / "deploy" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")),
+        file=ConfigurationFile(
+            Path(__file__).parents[2] / "deploy" / "configuration" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")
+        ),
         connections=tuple(Connections().collect()),
+        standing_still=None if stand.workers is None else stand.workers.standing_still,
     )
     pieces, _ = exposition(collector, accept)
     return b"".join(pieces).decode()
@@ -190,6 +193,7 @@ def test_every_metric_of_the_catalogue_is_exported() -> None:
             window("total:all", None, kpis={kpi.id: figure(0.5, 1, 2, 1) for kpi in KPIS if kpi.subject == "customers"}),
         ]
     ).with_alerts(alert())
+    stand.workers = workers_heard(stand.clock, {})
     families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS))}
     expected = {metric.name: (metric.help, set(labels_of(kpi))) for kpi in KPIS for metric in metrics_of(kpi)}
     expected |= {metric.name.removesuffix("_total").removesuffix("_info"): (metric.help, set(metric.labels)) for metric in SERVING_METRICS}

@@ -12,7 +12,19 @@ from aiohttp.test_utils import unused_port
 from streams.catalogue import KPI_BY_ID
 from streams.serving.api import create_app
 from tests.serving.chromium import Chromium, binary
-from tests.serving.records import Stand, client_of, figure, now_record, progress, small_center, window
+from tests.serving.records import (
+    EVERYTHING,
+    Clock,
+    Stand,
+    client_of,
+    figure,
+    heartbeat,
+    now_record,
+    progress,
+    small_center,
+    window,
+    workers_heard,
+)
 from tests.serving.test_api import half_restored
 from tests.support.require import require
 
@@ -99,6 +111,36 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
             ]
             assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["1 / 1", "2", "1:12", "6", "2"]
             assert "mail" in await page.ask("document.getElementById('silent').innerText")
+            assert page.complaints == []
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("query", "partly", "wholly"),
+    [
+        ("", "partly standing still – events are not counted", "standing still – no worker counts"),
+        ("?lang=ja", "一部停止中 – 集計されていないイベントあり", "停止中 – 集計プロセスの応答なし"),
+    ],
+    ids=["English", "Japanese"],
+)
+def test_what_no_worker_counts_is_said(query: str, partly: str, wholly: str) -> None:
+    """While nobody counts a part of the events the page is gray and says so, without any record; and when nobody counts at all."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        clock = Clock()
+        stand.workers = workers_heard(clock, {})
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client, query))
+            await page.until(f"{ROW}('sales') && !{STALE}")
+            clock.seconds += 2.1
+            stand.workers.heard(heartbeat({"contact-events.v1": range(1, 8), "agent-events.v1": range(8), "queue-panes.v1": range(4)}))
+            await page.until(f"{MARK} === '{partly}' && {STALE}")
+            clock.seconds += 2.1
+            await page.until(f"{MARK} === '{wholly}' && {STALE}")
+            stand.workers.heard(heartbeat(EVERYTHING))
+            await page.until(f"!{STALE}")
             assert page.complaints == []
 
     run(check())

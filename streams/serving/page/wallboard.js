@@ -66,11 +66,17 @@ function showStanding() {
   const old = figuresAge();
   const lost = !connected || header?.connected === false;
   const loading = connected && header?.ready === false;
-  const stale = lost || loading || old === null || old > staleAfter;
+  // What no live worker counts is missing in figures, however new they look. Of queues that none rolls up their rows say so.
+  const untold = header?.standing_still ?? {};
+  const halted = header?.stale === true && "queue-panes.v1" in untold;
+  const uncounted = "contact-events.v1" in untold || "agent-events.v1" in untold;
+  const stale = lost || loading || old === null || old > staleAfter || halted || uncounted;
   let mark = word("live");
   if (loading) mark = word("loading");
   else if (lost) mark = word("disconnected");
   else if (old === null) mark = word("no_as_of");
+  else if (halted) mark = word("standing_still");
+  else if (uncounted) mark = word("partly_standing_still");
   else if (stale) mark = word("stale", { age: age(old) });
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);

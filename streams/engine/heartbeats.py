@@ -1,0 +1,189 @@
+"""A worker's heartbeats, and what it does about the silence of others: the group removes them, long before their session times out.
+
+It runs in a thread of its own: a long chunk must not look like death. What it says of the work is how the main loop stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, NoError, UnknownMemberIdError, for_code
+from aiokafka.protocol.group import LeaveGroupRequest
+
+from streams.engine.silence import Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.engine.health import Health
+    from streams.engine.settings import EngineSettings
+
+__all__ = ["Heartbeats"]
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL_SECONDS = 0.5
+#: A main loop that has not come round for so long does not go on, though its process lives.
+_STANDS_STILL_SECONDS = 1.75
+_PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 1.0
+#: How many heartbeats before the end are read at the start: a worker may have died before this one began.
+_LOOK_BACK = 500
+
+
+class Heartbeats:
+    """Publishes ``{"kind": "worker", "worker": id, "member_id": …, "going_on": {topic: [partition, …]}}`` twice a second."""
+
+    def __init__(self, settings: EngineSettings, health: Health, member_id: Callable[[], str]) -> None:
+        """Tell of the partitions in ``health``; ``member_id`` is asked for this worker's name in the group, empty between two."""
+        self._settings = settings
+        self._health = health
+        self._member_id = member_id
+        self.worker = uuid.uuid4().hex
+        self._silence = Silence(self.worker, settings.silence_seconds)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._told_of_clocks = False
+
+    def start(self) -> None:
+        """Begin, if there is a topic for it."""
+        if self._settings.heartbeats_topic is not None and self._thread is None:
+            self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="heartbeats", daemon=True)
+            self._thread.start()
+
+    async def stop(self) -> None:
+        """Say farewell: who ends in order is not missed, and a static member keeps its partitions through a restart."""
+        if self._thread is None:
+            return
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # its loop has ended already
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        await asyncio.to_thread(self._thread.join, _PATIENCE_SECONDS)
+
+    async def _run(self) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        while not self._stopping.is_set():
+            try:
+                await self._connected(self._stopping)
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.warning("Heartbeats cannot be exchanged: %r. Trying again.", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), _PAUSE_SECONDS)
+
+    async def _connected(self, stopping: asyncio.Event) -> None:
+        """Tell and listen until told to stop or something fails."""
+        settings = self._settings
+        common: dict[str, Any] = {
+            "bootstrap_servers": settings.bootstrap,
+            "client_id": f"{settings.client_id}-heartbeats",
+            "request_timeout_ms": int(_PATIENCE_SECONDS * 1000),
+            **settings.client_options,
+        }
+        producer = AIOKafkaProducer(acks=1, **common)
+        consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, auto_offset_reset="latest", fetch_max_wait_ms=250, **common)
+        clients = (producer, consumer)
+        tasks: list[asyncio.Task[Any]] = []
+        try:
+            for client in clients:
+                await asyncio.wait_for(client.start(), _PATIENCE_SECONDS)
+            tasks = [asyncio.create_task(each) for each in (self._tell(producer, stopping), self._listen(consumer), stopping.wait())]
+            done, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for client in clients:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(client.stop(), _PATIENCE_SECONDS)
+
+    async def _tell(self, producer: AIOKafkaProducer, stopping: asyncio.Event) -> None:
+        member = ""
+        while not stopping.is_set():
+            member = self._member_id()
+            await self._send(producer, {"member_id": member, "going_on": self.going_on()})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _INTERVAL_SECONDS)
+        await self._send(producer, {"member_id": None, "going_on": {}})
+
+    async def _send(self, producer: AIOKafkaProducer, told: dict[str, Any]) -> None:
+        value = json.dumps({"kind": "worker", "worker": self.worker, **told}).encode()
+        topic = self._settings.heartbeats_topic
+        await asyncio.wait_for(producer.send_and_wait(topic, value, key=self.worker.encode(), partition=0), _PATIENCE_SECONDS)
+
+    def going_on(self) -> dict[str, list[int]]:
+        """Return the source partitions that are restored and flushed, by topic; none while the main loop stands still."""
+        health = self._health
+        if health.recovering or time.monotonic() - health.last_progress > _STANDS_STILL_SECONDS:
+            return {}
+        found: dict[str, list[int]] = {}
+        for topic, partition in sorted(list(health.partitions)):  # noqa: C414 - copied at once: the main loop changes it
+            found.setdefault(topic, []).append(partition)
+        return found
+
+    async def _listen(self, consumer: AIOKafkaConsumer) -> None:
+        place = TopicPartition(self._settings.heartbeats_topic, 0)
+        consumer.assign([place])
+        end = (await asyncio.wait_for(consumer.end_offsets([place]), _PATIENCE_SECONDS))[place]
+        first = (await asyncio.wait_for(consumer.beginning_offsets([place]), _PATIENCE_SECONDS))[place]
+        consumer.seek(place, max(first, end - _LOOK_BACK))
+        while True:
+            for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
+                if record.timestamp_type != 1:  # the senders' clocks: no two need agree
+                    if not self._told_of_clocks:
+                        self._told_of_clocks = True
+                        logger.warning(
+                            "%s has no broker times (LogAppendTime): silent workers are left to the session timeout.", place.topic
+                        )
+                    continue
+                for worker, member in self._take(record.value, record.timestamp):
+                    await self._remove(worker, member)
+
+    def _take(self, value: bytes | None, at_ms: int) -> list[tuple[str, str]]:
+        try:
+            told = json.loads(value or b"")
+            worker, member = told["worker"], told["member_id"]
+        except (ValueError, TypeError, KeyError):
+            return []
+        if not isinstance(worker, str) or not isinstance(member, str | None):
+            return []
+        return self._silence.heard(worker, member, at_ms)
+
+    async def _remove(self, worker: str, member: str) -> None:
+        """Have the group go on without a member. Were it alive, it would join again, and its transactions are fenced: counts stay exact."""
+        settings = self._settings
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=settings.bootstrap, request_timeout_ms=int(_PATIENCE_SECONDS * 1000), **settings.client_options
+        )
+        try:
+            await asyncio.wait_for(admin.start(), _PATIENCE_SECONDS)
+            coordinator = await asyncio.wait_for(admin.find_coordinator(settings.app_id), _PATIENCE_SECONDS)
+            request = LeaveGroupRequest(settings.app_id, member)
+            answer = await asyncio.wait_for(admin._send_request_to_node(coordinator, request), _PATIENCE_SECONDS)
+            error = for_code(answer.error_code)
+        except (KafkaError, OSError, TimeoutError) as failed:
+            logger.warning("Worker %s is silent, but could not be removed from the group: %r.", worker, failed)
+            return
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(admin.close(), _PATIENCE_SECONDS)
+        if error is NoError:
+            logger.warning(
+                "Worker %s (%s) has been silent for %.1f s and was removed from the group: others take its partitions over.",
+                *(worker, member, settings.silence_seconds),
+            )
+        elif error is not UnknownMemberIdError:
+            logger.warning("Worker %s is silent, but the group did not remove it: %s.", worker, error.__name__)
+            return
+        self._silence.removed(worker)

@@ -1,0 +1,74 @@
+"""Which workers count as silent: only those that are missing while others are heard without a gap."""
+
+from __future__ import annotations
+
+from streams.engine.silence import Silence
+
+STEP_MS = 500
+
+
+def beat(silence: Silence, begin_ms: int, end_ms: int, *others: str) -> list[tuple[int, str]]:
+    """Have ``me`` and ``others`` speak twice a second; return when who was found silent, and forget nothing."""
+    found = []
+    for at_ms in range(begin_ms, end_ms, STEP_MS):
+        for other in others:
+            silence.heard(other, f"member-{other}", at_ms)
+        found += [(at_ms, worker) for worker, _ in silence.heard("me", "member-me", at_ms)]
+    return found
+
+
+def test_a_worker_that_falls_silent_is_found_after_three_seconds() -> None:
+    """It is found at the first look 3 s after its last heartbeat, with its member, and again until the group has removed it."""
+    silence = Silence("me", 3.0)
+    assert beat(silence, 0, 10_000, "other") == []
+    assert beat(silence, 10_000, 13_000) == [(12_500, "other")]  # its last one stands at 9,500
+    assert silence.heard("me", "member-me", 13_000) == [("other", "member-other")]
+    silence.removed("other")
+    assert beat(silence, 13_500, 30_000) == []
+
+
+def test_a_pause_of_ones_own_makes_nobody_dead() -> None:
+    """Whoever was paused, or cut off together with all others, begins to listen anew."""
+    silence = Silence("me", 3.0)
+    beat(silence, 0, 10_000, "other")
+    assert beat(silence, 40_000, 42_500) == []
+    assert beat(silence, 42_500, 60_000, "other") == []
+
+
+def test_who_ends_in_order_is_not_missed() -> None:
+    """After its farewell a static member may take its time to come back."""
+    silence = Silence("me", 3.0)
+    beat(silence, 0, 5_000, "other")
+    silence.heard("other", None, 5_000)
+    assert beat(silence, 5_000, 60_000) == []
+
+
+def test_between_two_memberships_there_is_nothing_to_remove() -> None:
+    """A member id that is not known yet keeps the one before, and is a sign of life."""
+    silence = Silence("me", 3.0)
+    silence.heard("other", "", 0)
+    assert beat(silence, 0, 20_000) == []
+    silence.heard("other", "first", 20_000)
+    silence.heard("other", "", 22_000)
+    assert beat(silence, 20_000, 25_000) == []
+    assert silence.heard("me", "", 25_000) == [("other", "first")]
+
+
+def test_one_that_was_removed_and_speaks_again_is_spared_for_a_minute() -> None:
+    """An overloaded worker must not cause rebalances without end: the session timeout holds meanwhile."""
+    silence = Silence("me", 3.0)
+    beat(silence, 0, 5_000, "other")
+    assert beat(silence, 5_000, 8_000)
+    silence.removed("other")
+    beat(silence, 8_000, 10_000, "other")
+    assert beat(silence, 10_000, 60_000) == []
+    found = beat(silence, 60_000, 90_000)
+    assert found
+    assert found[0] == (67_500, "other")  # removed at 7,500
+
+
+def test_a_worker_that_died_before_this_one_began_is_found_too() -> None:
+    """What stands in the topic from before counts, but it has half the time from one's own first heartbeat on to speak."""
+    silence = Silence("me", 3.0)
+    silence.heard("before", "gone", 0)
+    assert beat(silence, 100_000, 102_500) == [(at, "before") for at in (101_500, 102_000)]
