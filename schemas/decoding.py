@@ -34,7 +34,15 @@ if TYPE_CHECKING:
 
     from schemas.base import Event
 
-__all__ = ["REJECT_REASONS", "RejectReason", "Rejected", "decode_agent_event", "decode_contact_event", "decode_customer_event"]
+__all__ = [
+    "REJECT_REASONS",
+    "RejectReason",
+    "Rejected",
+    "decode_agent_event",
+    "decode_contact_event",
+    "decode_customer_event",
+    "source_of",
+]
 
 E_co = TypeVar("E_co", bound=structs.Event, covariant=True)
 
@@ -223,6 +231,27 @@ def _rejected(error: ErrorDetails, types: tuple[str, ...]) -> Rejected:
 def _whole(context: dict[str, Any]) -> dict[str, Any]:
     """Return the context with whole numbers written without a fraction."""
     return {name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in context.items()}
+
+
+class _Sourced(msgspec.Struct):
+    source: str
+
+
+_read_source = msgspec.json.Decoder(_Sourced).decode
+
+#: As `schemas.base.Label` has it.
+_LONGEST_SOURCE = 100
+
+
+def source_of(value: bytes | None) -> str | None:
+    """Return the source that a rejected record names, None if it names none that an event could have."""
+    if value is None or len(value) > MAX_RECORD_BYTES:
+        return None
+    try:
+        source = _read_source(value).source
+    except (ValueError, RecursionError):
+        return None
+    return source if len(source) <= _LONGEST_SOURCE and _IS_TEXT(source) is not None else None
 
 
 # ---- The topics --------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ __all__ = [
     "MAX_RECORD_BYTES",
     "MAX_SOURCES",
     "MIN_TIME_MS",
+    "SOURCE_QUARANTINED",
     "TIME_DETAILS",
     "TOO_MANY_EVENTS",
     "TOO_MANY_SOURCES",
@@ -64,6 +65,9 @@ TOO_MANY_EVENTS: Final = "too_many_events"
 
 #: Why an event is refused of a source that is one too many.
 TOO_MANY_SOURCES: Final = "too_many_sources"
+
+#: Why a record is set aside of a source that is quarantined on its partition: nothing is wrong with it by itself.
+SOURCE_QUARANTINED: Final = "source_quarantined"
 
 #: A plan or forecast is about a shift or an interval, not about a year, and nobody plans or promises for a time farther off.
 _LONGEST_DAYS, _FARTHEST_DAYS = 31, 400

@@ -13,6 +13,7 @@ __all__ = [
     "NowFigures",
     "OtherFigures",
     "ProgressFigures",
+    "QuarantinedSource",
     "ScopeKind",
     "WindowFigures",
 ]
@@ -127,6 +128,15 @@ class NowFigures(_Scoped):
     agents_by_state: dict[str, int] | None = None
 
 
+class QuarantinedSource(_Model):
+    """A source whose records are set aside on some partition, because it was beyond its limits or an operator said so."""
+
+    reason: str = Field(description="bad_records, late_records, operator; where it began first")
+    since: str = Field(description="RFC 3339")
+    partitions: int = Field(ge=1, description="of all event topics")
+    records: int = Field(ge=0, description="set aside since")
+
+
 class ProgressFigures(_Model):
     """How far one partition of queue-panes has been rolled up; written once a second while sources are alive."""
 
@@ -136,6 +146,11 @@ class ProgressFigures(_Model):
     complete_through: str | None
     stale_sources: list[str]
     sources: dict[str, str] = Field(description="source → RFC 3339 of its last sign of life (received_at)")
+    quarantined_sources: dict[str, QuarantinedSource] = Field(
+        default_factory=dict,
+        description="source → why it is set apart; absent without. `(unreadable)` stands for records that name no source, `(other)` for "
+        "sources that are too many to be judged each by itself",
+    )
     revision: int = Field(ge=1)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["NowRecord", "PaneRecord", "ProgressRecord", "SliceRecord"]
+__all__ = ["NowRecord", "PaneRecord", "ProgressRecord", "QuarantinedOnPartition", "SliceRecord"]
 
 
 class _Model(BaseModel):
@@ -53,6 +53,15 @@ class NowRecord(_Model):
     agents_by_state: dict[str, int] = Field(default_factory=dict)
 
 
+class QuarantinedOnPartition(BaseModel):
+    """Why the records of a source are set aside on one partition."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+    reason: str = Field(description="bad_records, late_records, operator")
+    since_ms: int = Field(description="Kafka's timestamp of the record with which it began")
+    records: int = Field(ge=0, description="set aside since")
+
+
 class ProgressRecord(_Model):
     """How far one source partition is complete."""
 
@@ -61,6 +70,11 @@ class ProgressRecord(_Model):
     received_through_ms: int | None
     sources: dict[str, int] = Field(description="source → its last received_at, ms")
     stale_sources: list[str]
+    quarantined_sources: dict[str, QuarantinedOnPartition] = Field(
+        default_factory=dict,
+        description="source → why it is set apart here; `(unreadable)` stands for records that name no source, `(other)` for sources "
+        "that are too many to be judged each by itself",
+    )
     configuration_hash: str
     fine_from_ms: int | None = Field(default=None, description="before this, cells of 15 min stand among those of 5 min")
     outcome_from_ms: int | None = Field(default=None, description="before this, cells of contacts by outcome are not complete")

@@ -158,6 +158,13 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "1 if a source has been silent for longer than the source timeout, else 0.",
     ),
     ServingMetric(
+        "contact_center_source_quarantined",
+        "gauge",
+        ("source",),
+        "",
+        "1 while records of a source are set aside on some partition because it is quarantined, else 0.",
+    ),
+    ServingMetric(
         "contact_center_reader_connected",
         "gauge",
         (),

@@ -83,6 +83,8 @@ _BOTH: dict[str, tuple[str, str]] = {
     "disconnected": ("connection lost – trying again", "接続が切れました – 再接続中"),
     "loading": ("reading figures", "読み込み中"),
     "silent_sources": ("silent: {sources}", "更新途絶: {sources}"),
+    "quarantined_sources": ("set apart: {sources}", "隔離中: {sources}"),
+    "quarantined_since": ("{sources} set apart since {time}", "{sources}：{time}から隔離中"),
     "no_queues": ("No queue has reported yet.", "まだデータがありません。"),
     "no_teams": ("No team has reported yet.", "まだデータがありません。"),
     "other_language": ("日本語", "English"),

@@ -1,4 +1,4 @@
-"""How many records may be set aside before the worker stops; what the limits mean is in ``docs/operations.md``."""
+"""What a source may do before it is quarantined; what the limits mean is in ``docs/operations.md``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ from pydantic import Field
 
 from streams.configuration.base import Model
 
-__all__ = ["DeadLetterLimits"]
+__all__ = ["DeadLetterLimits", "SourceLimits"]
 
 
 class DeadLetterLimits(Model):
-    """Limits of one source partition; 0 or null turns one off."""
+    """Limits of one source on one partition: beyond them it is quarantined there; 0 or null turns one off."""
 
     max_run: int | None = Field(default=1_000, ge=0)
-    """So many records in a row may be bad: more than one bad batch of a sender, less than a sender that has changed for good."""
+    """So many records of a source in a row may be bad: more than one bad batch, less than a sender that has changed for good."""
     max_ratio: float | None = Field(default=0.5, ge=0, lt=1)
-    """Such a share of the last `ratio_window` records may be bad; not judged before there have been as many."""
-    # Kept exactly, a bit a record and reason: the bound holds the row small that is written with each flush.
+    """Such a share of the last `ratio_window` records of a source may be bad."""
     ratio_window: int = Field(default=10_000, ge=100, le=100_000)
-    """How many records `max_ratio` looks back on."""
+    """How many records of a source `max_ratio` looks back on, to a twentieth; those before its first are taken as good."""
+
+
+class SourceLimits(Model):
+    """Further limits of one source on one partition; 0 or null turns one off."""
+
+    max_late_ratio: float | None = Field(default=0.9, ge=0, lt=1)
+    """Such a share of the last `late_window` events of a source may be late: more than an outage that is caught up with."""
+    late_window: int = Field(default=20_000, ge=100, le=1_000_000)
+    """How many events of a source `max_late_ratio` looks back on, to a twentieth; those before its first are taken as in time."""

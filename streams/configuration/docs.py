@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.configuration.alerts import AlertRule
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.costs import Costs, TeamCosts
-from streams.configuration.dead_letters import DeadLetterLimits
+from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.configuration.definitions import DefinitionVersion
 from streams.configuration.faq import FaqChange
 from streams.configuration.hours import Hours
@@ -56,6 +56,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     Target,
     FaqChange,
     DeadLetterLimits,
+    SourceLimits,
     Sender,
     SenderToken,
 )

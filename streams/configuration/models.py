@@ -15,7 +15,7 @@ from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.costs import Costs
 from streams.configuration.customers import CustomerSettings
-from streams.configuration.dead_letters import DeadLetterLimits
+from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.configuration.definitions import Choice, DefinitionName, Versions
 from streams.configuration.faq import FaqChange
 from streams.configuration.places import Person, Queue, Site, Team
@@ -125,7 +125,9 @@ class Configuration(Model):
     faq_changes: Annotated[tuple[FaqChange, ...], Field(strict=False)] = ()
     """What was changed in the FAQ or the bot, when, and about which category: `contact-streams faq-changes` compares before and after."""
     dead_letters: DeadLetterLimits = DeadLetterLimits()
-    """How much may be bad before a worker stops."""
+    """How much of a source may be bad before it is quarantined."""
+    source_limits: SourceLimits = SourceLimits()
+    """What else of a source may be how much before it is quarantined."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Configuration:

@@ -29,8 +29,7 @@ class ExitCode(IntEnum):
     RESTORE_FAILED = 84
     #: Faust dropped a chunk without seeking back.
     CHUNK_LOST = 85
-    #: More bad records than the limits permit; the offsets of their chunk were not committed.
-    DEAD_LETTER_FLOOD = 86
+    # 86 was a flood of bad records: their source is quarantined now, and the worker goes on.
     #: The configuration does not go with what was published, such as a definition that was changed in place.
     CONFIGURATION_REFUSED = 87
 

@@ -14,7 +14,7 @@ from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFence
 from streams.engine.exits import CrashPoint, ExitCode, leave
 from streams.engine.flush import TransactionWriter
 from streams.engine.health import Health, PartitionHealth
-from streams.engine.stage import ConfigurationRefusedError, DeadLetterFloodError
+from streams.engine.stage import ConfigurationRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -357,8 +357,6 @@ class Ownership:
             return
         try:
             self._health.records += self._owners[place].process(chunk)
-        except DeadLetterFloodError as flood:
-            leave(ExitCode.DEAD_LETTER_FLOOD, "%s", flood)
         except Exception as error:  # noqa: BLE001 - whatever it was, Faust would go on with the next chunk
             leave(
                 ExitCode.STAGE_FAILED,

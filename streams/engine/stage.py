@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["ConfigurationRefusedError", "DeadLetterFloodError", "Flush", "Output", "Record", "Row", "Stage"]
-
-
-class DeadLetterFloodError(Exception):
-    """A stage has met more bad records than it may set aside. No defect: the operator decides, and the message says what and where."""
+__all__ = ["ConfigurationRefusedError", "Flush", "Output", "Record", "Row", "Stage"]
 
 
 class ConfigurationRefusedError(Exception):

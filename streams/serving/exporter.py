@@ -179,12 +179,13 @@ class FigureCollector:
             yield still
         seen = _labelled("contact_center_source_last_seen_timestamp_seconds")
         stale = _labelled("contact_center_source_stale")
+        quarantined = _labelled("contact_center_source_quarantined")
         for name, source in store.sources.items():
             if source.last_seen_ms is not None:
                 seen.add_metric([name], source.last_seen_ms / 1000)
             stale.add_metric([name], float(source.stale))
-        yield seen
-        yield stale
+            quarantined.add_metric([name], float(source.quarantined is not None))
+        yield from (seen, stale, quarantined)
 
 
 def _firing(alerts: Alerts) -> Family:

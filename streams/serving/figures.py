@@ -20,7 +20,7 @@ from streams.windows.targets import Terms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.serving.store import Entry
+    from streams.serving.store import Entry, Source
 
 __all__ = ["STALE_AFTER_SECONDS", "Figures"]
 
@@ -97,7 +97,7 @@ class Figures:
             "connected": self.standing.connected,
             "standing_still": self.standing_still,
             "recovering": {scope: format_ms(as_of) for scope, as_of in self.recovering.items()},
-            "sources": {name: {"last_seen": _time(source.last_seen_ms), "stale": source.stale} for name, source in store.sources.items()},
+            "sources": {name: _source(source) for name, source in store.sources.items()},
         }
 
     def everything(self, windows: Collection[str] | None = None) -> dict[str, Any]:
@@ -147,6 +147,11 @@ class Figures:
 
 def _wanted(entry: Entry, windows: Collection[str]) -> bool:
     return entry.group == "now" or (entry.window is not None and entry.window in windows)
+
+
+def _source(source: Source) -> dict[str, Any]:
+    said: dict[str, Any] = {"last_seen": _time(source.last_seen_ms), "stale": source.stale}
+    return said if source.quarantined is None else {**said, "quarantined": source.quarantined.model_dump()}
 
 
 def _time(ms: int | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, get_args
 
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
-from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_SOURCES, TimeReason
+from schemas.limits import SOURCE_QUARANTINED, TOO_MANY_EVENTS, TOO_MANY_SOURCES, TimeReason
 from schemas.rejection import REJECT_REASONS
 from schemas.topics import topic as topic_of
 from streams.serving.reload import configuration_families
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PipelineCollector", "pipeline_app"]
 
-_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS, TOO_MANY_SOURCES), 0)
+_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS, TOO_MANY_SOURCES, SOURCE_QUARANTINED), 0)
 #: Where customers come from, whatever its prefix.
 _CUSTOMERS = topic_of("customer-facts.v1").name
 
@@ -36,6 +37,7 @@ class _Counters(Protocol):
     repeated: int
     rejected: dict[str, int]
     overfull: int
+    quarantined: dict[tuple[str, int], tuple[str, ...]]
 
 
 class _Health(Protocol):
@@ -120,6 +122,16 @@ class PipelineCollector:
             restored.add_metric([topic, str(partition)], found.restore_seconds)
         yield from (committed, lag, restored)
         # Of a partition that another worker has taken over that one tells.
+        apart = GaugeMetricFamily(
+            "contact_center_source_quarantined_partitions",
+            "Partitions of this worker on which records of a source are set aside because it is quarantined.",
+            labels=["flow", "source"],
+        )
+        for flow, counters in self._counters.items():
+            numbers = Counter(name for place, names in list(counters.quarantined.items()) if place in health.partitions for name in names)
+            for name, number in sorted(numbers.items()):
+                apart.add_metric([flow, name], number)
+        yield apart
         owned = any(source.endswith(_CUSTOMERS) for source, _ in health.partitions)
         yield GaugeMetricFamily(
             "contact_center_customers_overfull",

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
-from schemas.metrics import DefinitionFigures, NowFigures, ProgressFigures
+from schemas.metrics import DefinitionFigures, NowFigures, ProgressFigures, QuarantinedSource
 from schemas.times import parse_time_ms
 from streams.serving.latest import Latest
 from streams.serving.rows import DEFAULT_WINDOWS, Row, row_of
@@ -80,10 +80,11 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True, frozen=True)
 class Source:
-    """A source of events: its last sign of life, if any, and whether it has been silent for too long."""
+    """A source of events: its last sign of life, if any, whether it has been silent for too long, and whether it is set apart."""
 
     last_seen_ms: int | None
     stale: bool
+    quarantined: QuarantinedSource | None = None
 
 
 class Store(Latest[Entry]):
@@ -205,7 +206,7 @@ class Store(Latest[Entry]):
         as_of = None if record.as_of is None else parse_time_ms(record.as_of)
         if isinstance(record, ProgressFigures):
             complete = None if record.complete_through is None else parse_time_ms(record.complete_through)
-            for text in record.sources.values():
+            for text in (*record.sources.values(), *(each.since for each in record.quarantined_sources.values())):
                 parse_time_ms(text)
             return msgspec.structs.replace(kept, as_of_ms=as_of, complete_through_ms=complete)
         since, backlog = (None if text is None else parse_time_ms(text) for text in (record.waiting_since, record.backlog_oldest_since))
@@ -265,12 +266,20 @@ class Store(Latest[Entry]):
         self._complete_through_ms = min(known) if known and len(known) == len(complete) else None
         last_seen: dict[str, int] = {}
         stale: set[str] = set()
+        quarantined: dict[str, QuarantinedSource] = {}
         for teller in told:
             if isinstance(teller.said, ProgressFigures):
                 stale.update(teller.said.stale_sources)
+                for source, found in teller.said.quarantined_sources.items():
+                    if source not in quarantined or found.records > quarantined[source].records:
+                        quarantined[source] = found
                 for source, text in teller.said.sources.items():
                     last_seen[source] = max(parse_time_ms(text), last_seen.get(source, 0))
-        self._sources = {source: Source(last_seen.get(source), source in stale) for source in sorted(last_seen.keys() | stale)}
+        self._sources = {
+            # Whom nobody waits for is not silent.
+            source: Source(last_seen.get(source), source in stale and source not in quarantined, quarantined.get(source))
+            for source in sorted(last_seen.keys() | stale | quarantined.keys())
+        }
 
 
 def _key(entry: Entry) -> str:

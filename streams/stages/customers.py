@@ -47,14 +47,20 @@ class CustomerEventStage(TrackStage):
         #: What the flow's table shows: forecasts by queue and channel.
         self.rows = self.tracker.forecasts
         self._cell_ms_kept: int | None = None
+        self._quarantined_written: dict[str, Any] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_customer_event, counters)
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         return [(f"event|{fact['event_id']}", fact) for fact in self.tracker.facts()]
 
     def _changed_progress(self) -> Iterator[Output]:
-        """Tell nobody but the customers: contacts do not wait for orders."""
-        return iter(())
+        """Tell of quarantined sources alone: contacts do not wait for orders."""
+        quarantined = self._quarantine.told()
+        if quarantined == self._quarantined_written:
+            return
+        self._quarantined_written = quarantined
+        nothing: dict[str, Any] = {"progress_ms": None, "received_through_ms": None, "sources": {}, "stale_sources": []}
+        yield from self._progress_outputs({**nothing, "configuration_hash": self._hash, "quarantined_sources": quarantined})
 
     def _changed_rows(self) -> Iterator[Row]:
         for (queue, channel), forecasts in self.tracker.changed_forecasts():

@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import orjson
 from msgspec.json import encode
 
-from schemas.decoding import Rejected, decode_agent_event, decode_contact_event
-from schemas.limits import MAX_SOURCES, TIME_DETAILS, TOO_MANY_EVENTS, TOO_MANY_SOURCES, bound_complete_through, bound_times
+from schemas.dead_letters import REPLAYED_FROM
+from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, source_of
+from schemas.limits import (
+    MAX_SOURCES,
+    SOURCE_QUARANTINED,
+    TIME_DETAILS,
+    TOO_MANY_EVENTS,
+    TOO_MANY_SOURCES,
+    bound_complete_through,
+    bound_times,
+)
 from schemas.operator import BadOrderError, ProgressReset, parse_order
 from schemas.times import to_ms
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
 from streams.stages.dead_letters import dead_letter
-from streams.stages.flood import FloodGauge
 from streams.stages.panes import PaneWriter
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import contact_fact
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.people import PeopleTracker
+from streams.tracking.quarantine import NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
 from streams.windows.slices import pane_of
 
@@ -87,7 +96,7 @@ class TrackStage:
         self._writer = PaneWriter(topics.source, partition, topics.pane_partitions)
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
-        self._flood = FloodGauge(configuration.dead_letters)
+        self._quarantine = Quarantine(configuration.dead_letters, configuration.source_limits, tracker.progress)
         self._meta_changed = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
@@ -96,55 +105,74 @@ class TrackStage:
         self.counters = counters if counters is not None else StageCounters()
 
     def process(self, records: Sequence[Record]) -> None:
-        """Apply every record; a bad one becomes a dead letter, and too many of them raise DeadLetterFloodError."""
-        decode, tracker, counters = self._decode, self._tracker, self.counters
+        """Apply every record; a bad one becomes a dead letter, and of a source that has too many of them all that follow."""
+        decode, tracker, counters, quarantine = self._decode, self._tracker, self.counters, self._quarantine
         apply, progress = tracker.apply, tracker.progress
+        quarantined, watched = quarantine.quarantined, quarantine.watched
         late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
-        for index, record in enumerate(records):
+        known_late = late
+        for record in records:
             try:
                 event = decode(record.value)
             except Rejected as rejected:
-                if rejected.reason != "unknown_type" or not self._carries_out(index, record):
-                    self._reject(index, record, rejected.reason, rejected.detail)
+                if rejected.reason != "unknown_type" or not self._carries_out(record):
+                    self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
                 continue
             wrong = bound_times(event, record.timestamp)
             if wrong is not None:
-                self._reject(index, record, wrong, TIME_DETAILS[wrong])
+                self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
+            elif quarantined and event.source in quarantined:
+                progress.pass_time(event.received_ms)
+                quarantined[event.source].records += 1
+                self._set_aside(record, SOURCE_QUARANTINED, f"{event.source}: {quarantined[event.source].reason}")
             elif not has_room(event.source):
-                self._reject(index, record, TOO_MANY_SOURCES, _IS_NO_SOURCE)
+                self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
             elif event.type == "source.heartbeat":
                 wrong = bound_complete_through(event, record.timestamp)
                 if wrong is None:
                     heard, complete = event.received_ms, event.complete_through_ms
                     progress.heartbeat(event.source, heard, complete, ended=event.ended, instance=event.instance)
                 else:
-                    self._reject(index, record, wrong, TIME_DETAILS[wrong])
+                    self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
             elif event.type == "source.snapshot":
                 tracker.snapshot(event)
             else:
                 try:
                     apply(event)
                 except TooManyFactsError as too_many:
-                    self._reject(index, record, TOO_MANY_EVENTS, str(too_many))
-        self._flood.took(len(records))
+                    self._reject(record, event.source, TOO_MANY_EVENTS, str(too_many))
+                    continue
+                if tracker.late != known_late:
+                    known_late = tracker.late
+                    self._note_late(record, event.source)
+                elif watched:
+                    quarantine.fine(event.source)
         self._meta_changed = True
         counters.events += len(records)
-        counters.late += tracker.late - late
+        counters.late += known_late - late
         counters.repeated += tracker.repeated - repeated
 
-    def _carries_out(self, index: int, record: Record) -> bool:
+    def _carries_out(self, record: Record) -> bool:
         """Carry out what an operator orders in a record; say whether it is an order."""
         try:
             order = parse_order(record.value)
         except BadOrderError as bad:
-            self._reject(index, record, "invalid_value", str(bad))
+            self._reject(record, None, "invalid_value", str(bad))
             return True
         if isinstance(order, ProgressReset):
             self._tracker.set_back(min(to_ms(order.to), record.timestamp), record.timestamp)
         return order is not None
 
-    def _reject(self, index: int, record: Record, reason: str, detail: str) -> None:
-        self._flood.bad(index, record, reason)
+    def _note_late(self, record: Record, source: str) -> None:
+        # What an operator sends back is late because it was set aside.
+        if not any(name == REPLAYED_FROM for name, _ in record.headers):
+            self._quarantine.late(source, record.offset, record.timestamp)
+
+    def _reject(self, record: Record, source: str | None, reason: str, detail: str) -> None:
+        self._quarantine.bad(source, reason, record.offset, record.timestamp)
+        self._set_aside(record, reason, detail)
+
+    def _set_aside(self, record: Record, reason: str, detail: str) -> None:
         self.counters.reject(reason)
         topics = self._topics
         self._dead.append(
@@ -155,6 +183,7 @@ class TrackStage:
         """Return rows, panes, progress and dead letters that changed."""
         tracker, writer, panes = self._tracker, self._writer, self._topics.panes
         tracker.settle()
+        self.counters.quarantined[self._topics.source, self._partition] = tuple(self._quarantine.quarantined)
         rows: list[Row] = list(self._changed_rows())
         rows += ((_SNAPSHOT + name.encode(), None if kept is None else encode(kept)) for name, kept in tracker.snapshots.changed())
         outputs: list[Output] = []
@@ -175,7 +204,7 @@ class TrackStage:
                     encode(
                         {
                             "progress": tracker.progress.state(),
-                            "flood": self._flood.state(),
+                            "sources": self._quarantine.state(),
                             "grid": tracker.slices.grid.state(),
                             **self._meta(),
                         }
@@ -188,22 +217,25 @@ class TrackStage:
 
     def _changed_progress(self) -> Iterator[Output]:
         progress = self._tracker.progress
-        stale = progress.stale()
-        figures = (progress.through, progress.received_through, stale)
-        if figures == self._progress_written or progress.received_through is None:
+        stale, quarantined = progress.stale(), self._quarantine.told()
+        figures = (progress.through, progress.received_through, stale, quarantined)
+        if figures == self._progress_written or (progress.received_through is None and not quarantined):
             return
         self._progress_written = figures
-        key = self._writer.key("progress", None, None)
-        value = self._writer.progress(
+        yield from self._progress_outputs(
             {
                 "progress_ms": progress.through,
                 "received_through_ms": progress.received_through,
                 "sources": progress.sources,
                 "stale_sources": stale,
                 "configuration_hash": self._hash,
+                **({"quarantined_sources": quarantined} if quarantined else {}),
                 **self._tracker.slices.grid.since(),
             }
         )
+
+    def _progress_outputs(self, figures: dict[str, Any]) -> Iterator[Output]:
+        key, value = self._writer.key("progress", None, None), self._writer.progress(figures)
         for partition in range(self._writer.pane_partitions):
             yield Output(self._topics.panes, partition, key, value)
 
@@ -216,7 +248,8 @@ class TrackStage:
             if key == _META:
                 grid = kept.get("grid", {})
                 self._tracker.progress.restore(kept["progress"])
-                self._flood.restore(kept.get("flood", {}))
+                # Versions before counted the bad records of all sources together, under "flood": who sent them is not known.
+                self._quarantine.restore(kept.get("sources", {}))
                 self._restore_meta(kept)
             elif key.startswith(b"s|"):
                 self._restore_subject(key[2:].decode(), kept)

@@ -71,6 +71,16 @@ class Progress:
         elif received_ms >= received_before:
             words.pop(instance, None)
 
+    def leave_out(self, source: str) -> None:
+        """Neither wait for a source any more nor ask whether it is silent."""
+        if source in self.sources:
+            self._forget(source)
+
+    def pass_time(self, received_ms: int) -> None:
+        """Take note of the time at which something came in of a source that is left out: the others' silence is measured by it too."""
+        if self.received_through is None or received_ms > self.received_through:
+            self.received_through = received_ms
+
     def stale(self) -> list[str]:
         """Return the sources that have been silent for longer than the timeout, by the others' time."""
         newest = self.received_through

@@ -376,13 +376,27 @@ class RollUp:
             fresh.update(set(progress["sources"]) - set(progress["stale_sources"]))
         return sources, sorted(set(sources) - fresh)
 
+    def _quarantined(self) -> dict[str, dict[str, Any]]:
+        """Return the sources that are quarantined somewhere: since when first and why then, on how many partitions, how many records."""
+        found: dict[str, dict[str, Any]] = {}
+        for origin in sorted(self._progress):
+            for source, told in self._progress[origin].get("quarantined_sources", {}).items():
+                first = found.setdefault(source, {"reason": told["reason"], "since": told["since_ms"], "partitions": 0, "records": 0})
+                if told["since_ms"] < first["since"]:
+                    first["since"], first["reason"] = told["since_ms"], told["reason"]
+                first["partitions"] += 1
+                first["records"] += told["records"]
+        return {source: {**each, "since": format_ms(each["since"])} for source, each in sorted(found.items())}
+
     def _progress_record(self) -> tuple[str, dict[str, Any]]:
         sources, stale = self._sources()
+        quarantined = self._quarantined()
         record = {
             "kind": "progress",
             "pane_partition": self._partition,
             **self._as_of(),
             "stale_sources": stale,
             "sources": {source: format_ms(received) for source, received in sorted(sources.items())},
+            **({"quarantined_sources": quarantined} if quarantined else {}),
         }
         return f"progress|{self._partition}", record

@@ -1,4 +1,4 @@
-"""A sender whose every record is bad, on Apache Kafka: the worker stops, stays stopped, and goes on when it is told to."""
+"""A source whose every record is bad, on Apache Kafka: it is set apart at the same record however workers die, and the others count."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.dead_letters import REASON, origin_of
 from schemas.topics import topic
-from streams.engine.exits import ExitCode
 from streams.worker import create_topics
-from tests.support.recount import committed, until_processed
+from tests.support.recount import until_processed
 from tests.support.workers import Workers
 
 if TYPE_CHECKING:
@@ -30,13 +29,15 @@ SOURCE = CONTACTS.full_name(PREFIX)
 PARTITION, GOOD, MAX_RUN, FLOOD = 5, 200, 300, 2_000
 
 LIMITED = f"dead_letters: {{max_run: {MAX_RUN}}}\n"
-OFF = "dead_letters: {max_run: 0, max_ratio: null}\n"
+
+#: Names who sent it, and nothing else.
+BAD = b'{"type": "contact.queued", "source": "bot"}'
 
 
-def good(number: int) -> bytes:
-    """Return an event that counts."""
+def good(number: int, source: str = "pbx") -> bytes:
+    """Return an event that is right."""
     at = f"2026-03-02T09:{number // 60:02}:{number % 60:02}.000Z"
-    common = {"type": "contact.queued", "event_id": f"e{number}", "occurred_at": at, "received_at": at, "source": "pbx"}
+    common = {"type": "contact.queued", "event_id": f"e{number}", "occurred_at": at, "received_at": at, "source": source}
     return orjson.dumps({**common, "conversation_id": f"c{number}", "queue": "sales"})
 
 
@@ -71,53 +72,38 @@ async def letters(bootstrap: str) -> list[tuple[int, int, str]]:
         await consumer.stop()
 
 
-def test_a_flood_stops_the_worker(kafka: Cluster, tmp_path: Path) -> None:
-    """It ends with a status and a line of its own, at the same record each time; with the limit off every bad record is set aside once."""
+def test_a_flood_is_set_apart(kafka: Cluster, tmp_path: Path) -> None:
+    """Over a restart and a kill -9 within the flood, each record is set aside once with its reason, and of the other source none."""
     configuration = tmp_path / "center.yaml"
+    configuration.write_text(LIMITED)
     options = ["--bootstrap", kafka.bootstrap, "--prefix", PREFIX, "--config", str(configuration), "--port", "-1", "--instance-id", "only"]
     asyncio.run(create_topics(kafka.bootstrap, PREFIX))
     asyncio.run(publish(kafka.bootstrap, [good(number) for number in range(GOOD)]))
     with Workers(tmp_path, "tests.support.product_worker") as workers:
-        configuration.write_text(LIMITED)
         workers.start("worker", {"arguments": ["worker", *options]})
         asyncio.run(until_processed(kafka.bootstrap, GROUP, SOURCE, CONTACTS.partitions, 60))
 
-        # A batch that the limit permits, in two parts so that the count has to last over flushes and starts.
-        asyncio.run(publish(kafka.bootstrap, [b"?"] * (MAX_RUN // 2)))
+        # A batch that the limit permits, in two parts so that the count has to last over flushes and starts; others in between.
+        asyncio.run(publish(kafka.bootstrap, [BAD] * (MAX_RUN // 2)))
         asyncio.run(until_processed(kafka.bootstrap, GROUP, SOURCE, CONTACTS.partitions, 60))
         assert workers.terminate("worker") == 0
         workers.start("worker")
-        asyncio.run(publish(kafka.bootstrap, [b"?"] * (MAX_RUN // 2)))
+        asyncio.run(publish(kafka.bootstrap, [good(GOOD)] + [BAD] * (MAX_RUN // 2)))
         asyncio.run(until_processed(kafka.bootstrap, GROUP, SOURCE, CONTACTS.partitions, 60))
-        beginning = GOOD + MAX_RUN
-        assert asyncio.run(letters(kafka.bootstrap)) == [(PARTITION, GOOD + number, "invalid_json") for number in range(MAX_RUN)]
+        expected = [(PARTITION, offset, "missing_field") for offset in range(GOOD, GOOD + MAX_RUN + 1) if offset != GOOD + MAX_RUN // 2]
+        assert asyncio.run(letters(kafka.bootstrap)) == expected
 
-        # The flood itself, with a kind of its own, and what is good behind it.
-        asyncio.run(publish(kafka.bootstrap, [b"{}"] * FLOOD + [good(GOOD + number) for number in range(50)]))
-        line = (
-            f"DEAD_LETTER_FLOOD: {SOURCE} partition {PARTITION} is not read beyond offset {beginning}: {MAX_RUN + 1} records in a row, "
-            f"from offset {GOOD} on, cannot be used, and max_run permits {MAX_RUN} (invalid_json {MAX_RUN}, missing_field 1)."
-        )
-        for times in (1, 2):
-            if times > 1:
-                workers.start("worker")
-            assert workers.wait("worker") == ExitCode.DEAD_LETTER_FLOOD
-            assert workers.log("worker").count(line) == times
-            offsets = asyncio.run(committed(kafka.bootstrap, GROUP, SOURCE, CONTACTS.partitions))
-            assert offsets[PARTITION] == beginning
-            assert len(asyncio.run(letters(kafka.bootstrap))) == MAX_RUN
-
-        configuration.write_text(OFF)
+        # One more, and what is right of it and of the other, while the worker dies and comes back.
+        flood = [BAD] + [good(GOOD + number, "bot" if number % 2 else "pbx") for number in range(1, FLOOD)]
+        asyncio.run(publish(kafka.bootstrap, flood[: FLOOD // 2]))
+        workers.kill("worker")
         workers.start("worker")
+        asyncio.run(publish(kafka.bootstrap, flood[FLOOD // 2 :]))
         asyncio.run(until_processed(kafka.bootstrap, GROUP, SOURCE, CONTACTS.partitions, 60))
         assert workers.terminate("worker") == 0
-        found = asyncio.run(letters(kafka.bootstrap))
-        assert found[MAX_RUN:] == [(PARTITION, beginning + number, "missing_field") for number in range(FLOOD)]
+        assert workers.ended == []
 
-        # Turned on again it begins anew: another permitted batch, and what is good goes on.
-        configuration.write_text(LIMITED)
-        workers.start("worker")
-        asyncio.run(publish(kafka.bootstrap, [b"?"] * MAX_RUN + [good(GOOD + 50)]))
-        asyncio.run(until_processed(kafka.bootstrap, GROUP, SOURCE, CONTACTS.partitions, 60))
-        assert workers.terminate("worker") == 0
-        assert len(asyncio.run(letters(kafka.bootstrap))) == 2 * MAX_RUN + FLOOD
+    beginning = GOOD + 1 + MAX_RUN
+    expected += [(PARTITION, beginning, "missing_field")]
+    expected += [(PARTITION, beginning + number, "source_quarantined") for number in range(1, FLOOD, 2)]
+    assert asyncio.run(letters(kafka.bootstrap)) == expected

@@ -99,7 +99,7 @@ def test_records(count: int) -> None:
     """Must-show 7: 1,000,000 bent records through the stages of the worker; taken and refused add up, refused ones are dead letters."""
     chance, began = random.Random(count), time.monotonic()
     topics = TrackTopics("events", "panes", 4, "dead", "fuzz", lambda: 0)
-    # What floods the dead letters ends a worker otherwise.
+    # A source that floods the dead letters is quarantined otherwise.
     configuration = Configuration.model_validate({"dead_letters": {"max_ratio": 0, "max_run": 0}})
     stages = [ContactStage(0, configuration, topics), AgentStage(0, configuration, topics)]
     dead = sent = 0

@@ -53,6 +53,20 @@ def test_overfull_customers_are_told_by_their_owner() -> None:
     assert [(sample.labels, sample.value) for each in found for sample in each.samples] == [({}, 3), ({}, 0), ({}, 0)]
 
 
+def test_quarantined_sources_are_told_by_who_owns_the_partition() -> None:
+    """A sample a source, with the number of partitions; what another worker has taken over that one tells."""
+    counters = {
+        "track-contacts": StageCounters(quarantined={("events", 0): ("bot",), ("events", 1): ("bot", "fax"), ("events", 2): ("x",)})
+    }
+    health = Health(partitions={("events", number): PartitionHealth(0, 0, 0.5) for number in (0, 1)})
+
+    found = family("contact_center_source_quarantined_partitions", health, counters).samples
+    assert [(sample.labels, sample.value) for sample in found] == [
+        ({"flow": "track-contacts", "source": "bot"}, 2),
+        ({"flow": "track-contacts", "source": "fax"}, 1),
+    ]
+
+
 def test_dead_letters_of_every_reason_begin_with_0() -> None:
     """Prometheus sees no increase where a series begins, so every reason is there before its first dead letter."""
     counters = {"track-contacts": StageCounters(rejected={"invalid_json": 2, "of_tomorrow": 1}), "roll-up": StageCounters()}
@@ -61,7 +75,7 @@ def test_dead_letters_of_every_reason_begin_with_0() -> None:
     none = ("empty", "too_large", "invalid_utf8", "unknown_type", "missing_field", "wrong_type", "invalid_value")
     times = ("time_too_old", "time_in_future", "complete_through_in_future")
     assert found == {
-        **{("track-contacts", reason): 0 for reason in (*none, *times, "too_many_events", "too_many_sources")},
+        **{("track-contacts", reason): 0 for reason in (*none, *times, "too_many_events", "too_many_sources", "source_quarantined")},
         ("track-contacts", "invalid_json"): 2,
         ("track-contacts", "of_tomorrow"): 1,
     }

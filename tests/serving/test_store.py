@@ -6,7 +6,7 @@ import msgspec
 import orjson
 import pytest
 
-from schemas.metrics import FigureValue, WindowFigures
+from schemas.metrics import FigureValue, QuarantinedSource, WindowFigures
 from schemas.times import parse_time_ms
 from streams.serving import latest
 from streams.serving.store import Store
@@ -122,6 +122,21 @@ def test_sources_are_taken_together() -> None:
     assert [source.stale for source in store.sources.values()] == [True, True, False]
     assert store.sources["pbx"].last_seen_ms == parse_time_ms("2026-04-01T09:00:00Z")
     assert store.sources["chat"].last_seen_ms is None
+
+
+def test_a_quarantined_source() -> None:
+    """It is known though nobody heard of it otherwise, and is not silent; of what partitions say the newer counts."""
+    apart = {"reason": "bad_records", "since": "2026-04-01T08:59:00Z", "partitions": 1, "records": 7}
+    store = fed(
+        progress(0, quarantined_sources={"bot": apart}),
+        progress(1, stale_sources=["bot"], quarantined_sources={"bot": {**apart, "records": 9}}),
+    )
+
+    assert store.sources["bot"].quarantined == QuarantinedSource(**{**apart, "records": 9})
+    assert not store.sources["bot"].stale
+    assert store.sources["pbx"].quarantined is None
+    store.feed(*progress(2, quarantined_sources={"bot": {**apart, "since": "yesterday"}}))
+    assert store.rejected == 1
 
 
 def test_the_longest_wait_grows_with_as_of() -> None:

@@ -132,6 +132,37 @@ def test_calendar_exceptions_are_marked() -> None:
     run(check())
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "since"), [("en", "set apart: mail", "mail set apart since"), ("ja", "隔離中: mail", "から隔離中")]
+)
+def test_a_quarantined_source_is_named(language: str, said: str, since: str) -> None:
+    """One line above the figures names it, and the queue that it feeds is gray; queues of others, or of which nobody says, are judged."""
+    level = figure(0.5, 10, 20)
+    records = [window(f"queue:{name}", kpis={"service_level_live": level}) for name in ("calls", "letters", "unsaid")]
+    apart = {"mail": {"reason": "bad_records", "since": "2026-04-01T08:00:00Z", "partitions": 1, "records": 7}}
+    fed_by = {"queue:calls": ["pbx"], "queue:letters": ["mail"]}
+
+    async def check() -> None:
+        stand = Stand.fed([progress(quarantined_sources=apart), *records])
+        serving = stand.serving(targets=dict.fromkeys(("calls", "letters", "unsaid"), 0.8), fed_by=fed_by)
+        async with client_of(serving) as client, Chromium() as page:
+            answer = await (await client.get("/api/v1/figures")).json()
+            assert answer["sources"]["mail"] == {"last_seen": None, "stale": False, "quarantined": apart["mail"]}
+            await page.open(url(client) + f"?lang={language}")
+            await page.until("document.querySelectorAll('#queues tbody tr').length === 3")
+            assert await page.ask("document.querySelector('#silent').innerText") == said
+            assert await page.ask("[...document.querySelectorAll('#queues tbody tr')].map(r => r.classList.contains('silent'))") == [
+                False,
+                True,
+                False,
+            ]
+            assert since in await page.ask("document.querySelector('.silent .silent-mark').innerText")
+            stand.store.feed(*progress(revision=2))
+            await page.until("document.querySelector('#silent').hidden && document.querySelectorAll('.silent').length === 0")
+
+    run(check())
+
+
 def test_a_silent_source_marks_whom_it_feeds() -> None:
     """Of three queues the one is gray whose source is silent, and one of which nobody said what feeds it; the third is judged."""
     level = figure(0.5, 10, 20)

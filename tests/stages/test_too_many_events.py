@@ -20,7 +20,7 @@ from tests.tracking.telling import CONFIGURATION, event, ms, record
 if TYPE_CHECKING:
     from streams.engine.stage import Flush
 
-#: Limits are off: half of what comes is bad here, and that would stop a worker with status 86, rightly.
+#: Limits are off: half of what comes is bad here, and its source would be quarantined, rightly.
 UNLIMITED = Configuration.model_validate({**CONFIGURATION.model_dump(exclude_unset=True), "dead_letters": {"max_run": 0, "max_ratio": 0}})
 
 #: The longest text there may be, of characters that take the most bytes.

@@ -371,3 +371,26 @@ class TestProgress:
 
         assert record is not None
         assert (record["stale_sources"], record["sources"]) == (["crm"], {"crm": format_ms(ms(0)), "pbx": format_ms(ms(1))})
+
+    def test_a_quarantined_source_is_told_once(self) -> None:
+        """Since when and why where it began first, on how many partitions, and how many records in all; once released, of none any more."""
+        told = Told()
+        nothing = {"progress_ms": ms(9), "received_through_ms": ms(9), "sources": {}, "stale_sources": []}
+        for topic, number, reason, second in (
+            ("contacts", 0, "operator", 5),
+            ("contacts", 1, "bad_records", 3),
+            ("orders", 0, "late_records", 7),
+        ):
+            apart = {"bot": {"reason": reason, "since_ms": ms(second), "records": 10 + second}}
+            told.rollup.apply(f"progress|-|{topic}|{number}|-|-", {**nothing, "quarantined_sources": apart})
+        record = told.collect()["progress|0"]
+
+        assert record is not None
+        assert record["quarantined_sources"] == {
+            "bot": {"reason": "bad_records", "since": format_ms(ms(3)), "partitions": 3, "records": 45},
+        }
+        for topic, number in (("contacts", 0), ("contacts", 1), ("orders", 0)):
+            told.rollup.apply(f"progress|-|{topic}|{number}|-|-", nothing)
+        record = told.collect()["progress|0"]
+        assert record is not None
+        assert "quarantined_sources" not in record

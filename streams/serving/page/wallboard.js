@@ -42,6 +42,7 @@ function gather(kind) {
 
 // ---- how far the figures can be trusted
 
+const quarantinedSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.quarantined);
 const silentSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.stale);
 
 // Without a list of what feeds it, a scope may be fed by any source.
@@ -49,6 +50,9 @@ function silence(kind, name) {
   const feeding = fedBy[`${kind}:${name}`];
   const silent = silentSources().filter(([source]) => !feeding || feeding.includes(source));
   const reasons = silent.map(([source, { last_seen: seen }]) => (seen ? word("silent_since", { sources: source, time: clock(seen) }) : word("silent_sources", { sources: source })));
+  // Only what is known to need it: the others' figures go on.
+  const apart = quarantinedSources().filter(([source]) => feeding?.includes(source));
+  reasons.push(...apart.map(([source, { quarantined }]) => word("quarantined_since", { sources: source, time: clock(quarantined.since) })));
   const still = header?.recovering?.[`${kind}:${name}`];
   return (still ? [word("recovering_since", { time: clock(still) }), ...reasons] : reasons).join(" · ");
 }
@@ -81,8 +85,9 @@ function showStanding() {
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
   const silent = silentSources().map(([name]) => name);
+  const apart = quarantinedSources().map(([name]) => name);
   const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
-  const said = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : ""];
+  const said = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", apart.length ? word("quarantined_sources", { sources: apart.join(", ") }) : ""];
   byId("silent").hidden = said.every((text) => text === "");
   setText(byId("silent"), said.filter((text) => text !== "").join(" · "));
 }

@@ -1,0 +1,204 @@
+"""A stage keeps its sources apart: one beyond its limits is set aside, the others' figures are those they have without it."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from schemas.dead_letters import ORIGINAL_OFFSET, REASON, REPLAYED_FROM
+from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
+from streams.stages.counters import StageCounters
+from streams.stages.customers import CustomerEventStage
+from streams.stages.track import AgentStage, ContactStage, TrackStage
+from tests.stages.test_track import TOPICS, rows_of
+from tests.tracking.telling import CONFIGURATION, event, ms, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.engine.stage import Flush
+
+LIMITED = CONFIGURATION.model_copy(
+    update={"dead_letters": DeadLetterLimits(max_run=3), "source_limits": SourceLimits(max_late_ratio=0.5, late_window=100)}
+)
+
+
+def records(values: Sequence[bytes | None], first_offset: int = 0, **fields: Any) -> list[Any]:
+    """Return records of a topic."""
+    return [
+        record(value, topic="contacts", partition=0, offset=first_offset + number, timestamp=ms(100_000 + number), **fields)
+        for number, value in enumerate(values)
+    ]
+
+
+def letters(*flushes: Flush) -> list[tuple[int, str]]:
+    """Return offset and reason of every dead letter."""
+    found = [dict(output.headers) for flush in flushes for output in flush.outputs if output.topic == "dead"]
+    return [(int(headers[ORIGINAL_OFFSET]), headers[REASON].decode()) for headers in found]
+
+
+def figures(*flushes: Flush) -> dict[bytes, Any]:
+    """Return the panes, cells and states of now as they were written last."""
+    rows = {output.key or b"": output.value for flush in flushes for output in flush.outputs if output.topic == "panes"}
+    return {key: None if value is None else orjson.loads(value) for key, value in rows.items() if not key.startswith(b"progress")}
+
+
+def progress(*flushes: Flush) -> dict[str, Any]:
+    """Return what was said last of how far the partition has come."""
+    found = [
+        output.value
+        for flush in flushes
+        for output in flush.outputs
+        if output.topic == "panes" and (output.key or b"").startswith(b"progress")
+    ]
+    return dict(orjson.loads(found[-1] or b""))
+
+
+def bad(source: str) -> bytes:
+    """Return an event that cannot be used and says who sent it."""
+    return orjson.dumps({"type": "source.heartbeat", "source": source})
+
+
+def alive(source: str, seconds: float) -> bytes:
+    """Return a heartbeat."""
+    return event("source.heartbeat", seconds, source=source, complete_through=orjson.loads(event("contact.queued", seconds))["occurred_at"])
+
+
+@pytest.mark.parametrize("kind", [ContactStage, AgentStage, CustomerEventStage])
+def test_one_beyond_its_limits(kind: type[ContactStage | AgentStage | CustomerEventStage]) -> None:
+    """From the fourth bad record in a row on nothing of it is taken, right or not; it is told with why, since when and how many."""
+    counters = StageCounters()
+    stage = kind(0, LIMITED, TOPICS, counters)
+    stage.process(records([alive("good", 0), alive("rogue", 0), *[bad("rogue")] * 4, alive("rogue", 1), bad("rogue"), alive("good", 2)]))
+    flush = stage.collect()
+
+    assert letters(flush) == [*((offset, "missing_field") for offset in range(2, 6)), (6, "source_quarantined"), (7, "missing_field")]
+    assert counters.rejected == {"missing_field": 5, "source_quarantined": 1}
+    assert counters.quarantined == {(TOPICS.source, 0): ("rogue",)}
+    told = progress(flush)
+    assert told["quarantined_sources"] == {"rogue": {"reason": "bad_records", "since_ms": ms(100_005), "records": 2}}
+    assert (told["stale_sources"], "rogue" in told["sources"]) == ([], False)
+
+
+def test_c3_everything_under_one_id() -> None:
+    """3,100 messages of one id: 2,000 count, 1,001 are too many and quarantine their source; the other's figures are as without it."""
+    honest = [event("contact.queued", number / 10, queue="A", conversation_id=f"a{number}", source="a") for number in range(50)]
+    null = [
+        event("contact.message", 10 + number / 1_000, conversation_id="null", author_kind="agent", source="b") for number in range(3_100)
+    ]
+    after = [event("contact.answered", 14, agent="ann", conversation_id=f"a{number}", source="a") for number in range(50)]
+    attacked, alone = ContactStage(0, CONFIGURATION, TOPICS), ContactStage(0, CONFIGURATION, TOPICS)
+    flushes = []
+    for values in (honest, null, after):
+        attacked.process(records(values))
+        flushes.append(attacked.collect())
+    alone.process(records([*honest, *after]))
+
+    reasons = [reason for _, reason in letters(*flushes)]
+    assert (reasons.count("too_many_events"), reasons.count("source_quarantined"), len(reasons)) == (1_001, 99, 1_100)
+    assert progress(*flushes)["quarantined_sources"]["b"]["records"] == 99
+    of_a = {key: value for key, value in figures(*flushes).items() if b"queue:A" in key}
+    assert of_a
+    assert of_a == {key: value for key, value in figures(alone.collect()).items() if b"queue:A" in key}
+
+
+def test_late_events() -> None:
+    """More than half of the last hundred are late: quarantined; what an operator sends back is late for a reason and does not count."""
+    stage = ContactStage(0, LIMITED, TOPICS)
+    late = [event("contact.queued", 0, received=10_000, conversation_id=f"c{number}", queue="A", source="slow") for number in range(60)]
+    stage.process(records(late, headers=((REPLAYED_FROM, b"dead/0/1"),)))
+    assert letters(stage.collect()) == []
+    stage.process(records(late[:50], 60))
+    stage.process(records([event("contact.queued", 10_000, queue="A", conversation_id="x", source="slow"), *late[:10]], 110))
+    flush = stage.collect()
+
+    assert progress(flush)["quarantined_sources"]["slow"]["reason"] == "late_records"
+    assert letters(flush) == [(offset, "source_quarantined") for offset in range(112, 121)]
+
+
+def test_records_without_a_source() -> None:
+    """They are set aside for their own reasons, quarantined or not, and no source pays for them."""
+    stage = ContactStage(0, LIMITED, TOPICS)
+    stage.process(records([*[b"?"] * 10, b'{"source":"' + b"x" * 101 + b'"}', event("contact.queued", 0, queue="A"), None]))
+    flush = stage.collect()
+
+    assert [reason for _, reason in letters(flush)] == ["invalid_json"] * 10 + ["missing_field", "empty"]
+    assert progress(flush)["quarantined_sources"] == {"(unreadable)": {"reason": "bad_records", "since_ms": ms(100_003), "records": 8}}
+    assert "c1" in stage.tracker.conversations
+
+
+def test_one_that_comes_back_says_nothing_new() -> None:
+    """Its time passes for the others, whose silence is seen by it, but it holds nobody back; after a day it is still apart."""
+    stage = ContactStage(0, LIMITED, TOPICS)
+    stage.process(records([alive("good", 0), alive("rogue", 0), *[bad("rogue")] * 4]))
+    stage.process(records([alive("good", 60), alive("rogue", 30)], 6))
+    assert progress(stage.collect())["progress_ms"] == ms(60)
+    stage.process(records([alive("rogue", 86_400)], 8))
+    told = progress(stage.collect())
+
+    assert (told["stale_sources"], list(told["sources"])) == (["good"], ["good"])
+    assert told["quarantined_sources"]["rogue"]["records"] == 2
+
+
+def run(values: Sequence[bytes | None], chance: Random | None) -> tuple[list[tuple[int, str]], dict[bytes, Any], Any, TrackStage]:
+    """Process records, in one piece or by chance in chunks and over restarts; return dead letters, figures, state and the stage."""
+    everything = records(values)
+    rows: dict[bytes, bytes] = {}
+    stage, flushes, begin = ContactStage(0, LIMITED, TOPICS), [], 0
+    while begin < len(everything):
+        size = len(everything) if chance is None else chance.randint(1, 40)
+        stage.process(everything[begin : begin + size])
+        begin += size
+        if chance is None or chance.random() < 0.5 or begin >= len(everything):
+            flushes.append(stage.collect())
+            rows = rows_of(flushes[-1], rows)
+            if chance is not None and chance.random() < 0.5:
+                stage = ContactStage(0, LIMITED, TOPICS)
+                stage.restore("state", list(rows.items()))
+    return letters(*flushes), figures(*flushes), orjson.loads(rows[b"m"])["sources"], stage
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_chunks_and_restarts(seed: int) -> None:
+    """What is set aside and why, what counts, and who is apart does not depend on chunks and restarts."""
+    chance = Random(seed)
+    values: list[bytes | None] = []
+    for number in range(400):
+        source = chance.choice("aabbcd")
+        chosen = chance.random()
+        if chosen < {"a": 0.05, "b": 0.45, "c": 0.75, "d": 0.3}[source]:
+            values.append(bad(source) if chance.random() < 0.9 else chance.choice([b"?", None]))
+        elif chosen < 0.85:
+            values.append(event("contact.queued", number, queue=chance.choice("AB"), conversation_id=f"c{number}", source=source))
+        else:
+            values.append(alive(source, number))
+    whole, pieces = run(values, None), run(values, chance)
+
+    assert whole[0]
+    assert pieces[:3] == whole[:3]
+    assert "a" not in whole[2].get("quarantined", {})
+
+
+def test_a_state_that_counted_all_together() -> None:
+    """State of a version that counted the bad records of all sources is read; its counts, of whom nobody knows, begin anew."""
+    stage = ContactStage(0, LIMITED, TOPICS)
+    stage.process(records([event("contact.queued", 0, queue="A")]))
+    rows = rows_of(stage.collect(), {})
+    older = {name: kept for name, kept in orjson.loads(rows[b"m"] or b"").items() if name != "sources"}
+    older["flood"] = {
+        "run": {"invalid_json": 2, "missing_field": 1},
+        "run_from": 1,
+        "seen": 4,
+        "bits": {"invalid_json": "6", "missing_field": "1"},
+    }
+    restarted = ContactStage(0, LIMITED, TOPICS)
+    restarted.restore("state", list((rows | {b"m": orjson.dumps(older)}).items()))
+    restarted.process(records([*[bad("test")] * 3, alive("test", 1)], 4))
+    flush = restarted.collect()
+
+    assert letters(flush) == [(offset, "missing_field") for offset in (4, 5, 6)]
+    assert "quarantined_sources" not in progress(flush)
+    assert "flood" not in orjson.loads(rows_of(flush, {})[b"m"] or b"")
