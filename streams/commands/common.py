@@ -24,6 +24,7 @@ __all__ = [
     "add_kafka_options",
     "add_log_option",
     "connection_limits",
+    "count",
     "fail",
     "instant",
     "interruptible",
@@ -62,11 +63,11 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
 
     defaults = ConnectionLimits()
     parser.add_argument(
-        "--max-connections", type=_count, default=defaults.total, metavar="N", help="HTTP connections at a time (default: %(default)s)"
+        "--max-connections", type=count, default=defaults.total, metavar="N", help="HTTP connections at a time (default: %(default)s)"
     )
     parser.add_argument(
         "--max-connections-per-address",
-        type=_count,
+        type=count,
         default=defaults.per_address,
         metavar="N",
         help="of these from one address; all clients of a proxy come from its address (default: %(default)s)",
@@ -80,7 +81,8 @@ def connection_limits(args: argparse.Namespace) -> ConnectionLimits:
     return ConnectionLimits(total=args.max_connections, per_address=args.max_connections_per_address)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Read a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         message = f"{text!r} is no whole number above 0"
         raise argparse.ArgumentTypeError(message)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.catalogue import kind_of_window
-from streams.commands.common import add_connection_options, add_kafka_options, add_log_option, connection_limits, fail, start_logging
+from streams.commands.common import add_connection_options, add_kafka_options, add_log_option, connection_limits, count, fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
@@ -49,6 +49,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="answer /api/v1/agents: figures of single people, of sites that permit them; there is no login",
     )
     add_connection_options(parser)
+    parser.add_argument(
+        "--max-streams", type=count, default=defaults.max_streams, metavar="N", help="event streams at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-streams-per-address",
+        type=count,
+        default=defaults.max_streams_per_address,
+        metavar="N",
+        help="of these from one address; all clients of a proxy come from its address (default: %(default)s)",
+    )
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -79,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             topic_prefix=args.prefix,
             host=args.host,
             limits=connection_limits(args),
+            max_streams=args.max_streams,
+            max_streams_per_address=args.max_streams_per_address,
             port=args.port,
             windows=windows,
             targets={name: queue.target for name, queue in configuration.queues.items() if queue.target is not None},

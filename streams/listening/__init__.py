@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from streams.listening.addresses import client_of
 from streams.listening.connections import ConnectionLimits, Connections
 from streams.listening.server import HttpServer
 
-__all__ = ["ConnectionLimits", "Connections", "HttpServer"]
+__all__ = ["ConnectionLimits", "Connections", "HttpServer", "client_of"]

@@ -12,6 +12,7 @@ from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from streams.catalogue import SERVING_METRICS
+from streams.listening.addresses import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -92,9 +93,9 @@ class Connection(asyncio.Protocol):
 
     @property
     def address(self) -> str:
-        """The client's address."""
+        """The client's address; of IPv6 its network."""
         peer = None if self.transport is None else self.transport.get_extra_info("peername")
-        return str(peer[0]) if peer else ""
+        return client_of(str(peer[0])) if peer else ""
 
     @property
     def standing(self) -> tuple[int, int]:

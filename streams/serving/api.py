@@ -7,10 +7,11 @@ import gzip
 import logging
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import orjson
 from aiohttp import web
@@ -20,12 +21,13 @@ from schemas.alerts import AlertRecord
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described, kind_of_window
 from streams.configuration.file import ConfigurationFile
 from streams.explaining import QuestionError
-from streams.listening import Connections
+from streams.listening import Connections, client_of
 from streams.serving.agents import Agents
 from streams.serving.broker import TopicError
+from streams.serving.clients import Clients
 from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
-from streams.serving.explainer import BusyError, Explainer, asked_of
+from streams.serving.explainer import Explainer, asked_of
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.figures import STALE_AFTER_SECONDS, Figures
 from streams.serving.kept import Kept
@@ -33,9 +35,10 @@ from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
 from streams.serving.targets import targets_of
 from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
 from streams.serving.trends import trends_of
+from streams.serving.turns import NoTurnError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Coroutine
 
 __all__ = ["Serving", "create_app"]
 
@@ -77,6 +80,12 @@ _STATES = frozenset(get_args(AlertRecord.model_fields["state"].annotation))
 _COMPRESS_FROM_BYTES = 2048
 _GZIP = b"\x1f\x8b"
 _VARY = "Accept, Accept-Encoding"
+#: How often it is looked whether who asked is still there.
+_LOOK_SECONDS = 0.5
+#: Who is turned away with a question comes back after so long, and again as long for each that waits.
+_EXPLAIN_RETRY_SECONDS = 2
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +95,12 @@ class Serving:
     figures: Figures
     #: The windows that ``/metrics`` exports, named as in metric records.
     windows: tuple[str, ...] = DEFAULT_WINDOWS
-    max_clients: int = 500
     #: An event of no content after this long without news: proxies close what is silent, and the page takes silence for a cut.
     heartbeat_seconds: float = 2.0
-    #: The connections of open event streams.
-    clients: set[asyncio.Transport] = field(default_factory=set)
+    #: The connections of open event streams, and how many there may be.
+    clients: Clients = field(default_factory=Clients)
+    #: Whose a request is, where clients share something out among them: by default the address that it comes from.
+    whose: Callable[[web.Request], str] = field(default=lambda request: client_of(request.remote or ""))
     #: What became of the alerts that this process delivers; None where it delivers none.
     deliveries: Deliveries | None = None
     #: The configuration file, where there is one.
@@ -254,17 +264,33 @@ async def _explain(request: web.Request) -> web.Response:
         return _json({"error": "explain is off here: start serve with --explain"}, status=404)
     try:
         lang, limit, asked = asked_of(request.query)
-        document = await serving.explainer.document(serving.figures.window_records, lang=lang, limit=limit, asked=asked)
+        document = await _while_connected(
+            request,
+            serving.explainer.document(serving.figures.window_records, asker=serving.whose(request), lang=lang, limit=limit, asked=asked),
+        )
     except QuestionError as error:
         return _json({"error": str(error)}, status=400)
-    except BusyError:
-        response = _json({"error": "another question is being answered"}, status=429)
-        response.headers["Retry-After"] = "5"
+    except NoTurnError as error:
+        whose = "of yours" if error.own else "of all"
+        response = _json({"error": f"too many questions {whose} wait for an answer", "waiting": error.ahead}, status=429)
+        response.headers["Retry-After"] = str(_EXPLAIN_RETRY_SECONDS * (1 + error.ahead))
         return response
     except (KafkaError, TopicError, OSError, TimeoutError) as error:
         log.warning("Events could not be read: %r.", error)
         return _json({"error": "events cannot be read from Kafka now"}, status=503)
     return await _compressed(request, _json(document))
+
+
+async def _while_connected(request: web.Request, answer: Coroutine[Any, Any, _T]) -> _T:
+    """Return the answer; give it up, and raise ConnectionResetError, when the client has gone."""
+    answering = asyncio.ensure_future(answer)
+    try:
+        while not (await asyncio.wait({answering}, timeout=_LOOK_SECONDS))[0]:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError
+        return answering.result()
+    finally:
+        answering.cancel()
 
 
 async def _alive(request: web.Request) -> web.Response:
@@ -293,15 +319,18 @@ async def _page(request: web.Request) -> web.Response:
 async def _events(request: web.Request) -> web.StreamResponse:
     serving, feed = request.app[_SERVING], request.app[_FEED]
     windows = _asked_windows(request)
-    if len(serving.clients) >= serving.max_clients:
-        response = _json({"error": "too many event streams"}, status=503)
+    whose = serving.whose(request)
+    lacking = serving.clients.lacks(whose)
+    if lacking is not None:
+        error = "too many event streams from this address" if lacking == "own" else "too many event streams"
+        response = _json({"error": error}, status=429 if lacking == "own" else 503)
         response.headers["Retry-After"] = "5"
         return response
     stream = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     transport = request.transport
     if transport is None:  # gone before it was answered
         return stream
-    serving.clients.add(transport)
+    serving.clients.add(transport, whose)
     try:
         await stream.prepare(request)
         await _tell(stream, feed, windows, serving)

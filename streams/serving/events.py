@@ -66,7 +66,8 @@ class Feed:
         if self.tick != seen:
             return True
         try:
-            await asyncio.wait_for(self._ticked.wait(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):  # unlike wait_for, it makes no task for each client
+                await self._ticked.wait()
         except TimeoutError:
             return False
         return True

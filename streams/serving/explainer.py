@@ -1,13 +1,15 @@
-"""Answers which contacts are behind a figure, from the events that Kafka still has; one question at a time."""
+"""Answers which contacts are behind a figure, from the events that Kafka still has; one question at a time, the others wait."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from schemas.times import TimeFormatError, parse_time_ms
 from streams.catalogue import LANGUAGES
 from streams.explaining import PartitionLog, Question, QuestionError, explain
+from streams.serving.turns import NoTurnError, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from streams.explaining import Answer
     from streams.serving.event_log import EventLog, Limits, Span
 
-__all__ = ["BusyError", "Explainer", "answered", "asked_of"]
+__all__ = ["Explainer", "answered", "asked_of"]
 
 #: Conversations listed a part, unless asked otherwise, and at most.
 _LISTED, _LISTED_AT_MOST = 20, 1000
@@ -26,9 +28,11 @@ _LISTED, _LISTED_AT_MOST = 20, 1000
 #: A figure may be on the move while its events are read: it is asked for again so often.
 _TRIES = 3
 
+#: How long a question waits for its turn.
+_WAITING_SECONDS = 60.0
 
-class BusyError(Exception):
-    """Another question is being answered."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 async def answered(
@@ -58,11 +62,21 @@ async def answered(
                 mine.take(record.value, record.offset, record.timestamp)
 
         span = await log.events(question.since_ms(configuration, look_back_ms), limits, take, told)
-        answer = await asyncio.to_thread(explain, question, configuration, logs)
+        answer = await _in_thread(explain, question, configuration, logs)
         if answer.agrees is not False or span.incomplete or not answer.differences or not left:
             break
         await asyncio.sleep(1)
     return answer, span
+
+
+async def _in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Run a function in a thread and wait for its end also when cancelled: until then the machine is still busy with it."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise
 
 
 def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:
@@ -94,16 +108,23 @@ class Explainer:
         self._log = log
         self._configuration = configuration
         self._limits = limits
-        self._busy = False
+        self.turns = Turns()
 
     async def document(
-        self, records: Callable[[str], Iterable[Mapping[str, Any]]], *, lang: str, limit: int, asked: Mapping[str, Any]
+        self, records: Callable[[str], Iterable[Mapping[str, Any]]], *, asker: str, lang: str, limit: int, asked: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the answer as JSON has it; ``asked`` is what ``Question.of`` takes. Raises BusyError, and what ``answered`` does."""
-        if self._busy:
-            raise BusyError
-        self._busy = True
-        try:
+        """Return the answer as JSON has it, when the turn has come; ``asked`` is what ``Question.of`` takes.
+
+        Raises:
+            NoTurnError: too many questions wait, or the turn did not come.
+            QuestionError, TopicError, KafkaError, OSError, TimeoutError: as ``answered``.
+        """
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(_WAITING_SECONDS):
+                    await held.enter_async_context(self.turns.turn(asker))
+            except TimeoutError:
+                raise NoTurnError(self.turns.waiting, own=False) from None
             configuration = self._configuration()
 
             async def find() -> Question:
@@ -111,6 +132,4 @@ class Explainer:
 
             async with asyncio.timeout(2 * self._limits.seconds):
                 answer, span = await answered(find, self._log, configuration, self._limits)
-        finally:
-            self._busy = False
         return {**answer.document(lang=lang, limit=limit), "read": span.document()}

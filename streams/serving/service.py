@@ -20,6 +20,7 @@ from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
+from streams.serving.clients import Clients
 from streams.serving.delivery import Delivery
 from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
@@ -57,6 +58,9 @@ class ServeSettings:
     port: int = 8080
     #: What its clients may take of it.
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    #: Event streams at a time, and of these from one address.
+    max_streams: int = 500
+    max_streams_per_address: int = 250
     #: The windows that ``/metrics`` exports, named as in metric records.
     windows: tuple[str, ...] = DEFAULT_WINDOWS
     #: Service level targets by queue, shown beside the figure; 0 to 1.
@@ -139,7 +143,14 @@ async def run_serve(
     delivered = None if delivery is None else delivery.deliveries
     connections = Connections(settings.limits)
     serving = Serving(
-        figures, settings.windows, deliveries=delivered, file=file, explainer=explainer, agents=agents, connections=connections
+        figures,
+        settings.windows,
+        deliveries=delivered,
+        file=file,
+        explainer=explainer,
+        agents=agents,
+        connections=connections,
+        clients=Clients(settings.max_streams, settings.max_streams_per_address),
     )
     server = HttpServer(create_app(serving), connections, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []

@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 
 from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.api import create_app
+from streams.serving.clients import Clients
 from tests.serving.records import Stand, client_of, now_record, progress, small_center, window
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
             await loop.sock_connect(slow, (host, int(port)))
             await loop.sock_sendall(slow, b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
             await until(lambda: bool(serving.clients))
-            (stuck,) = serving.clients
+            (stuck,) = tuple(serving.clients)
             async with client.get("/api/v1/events", read_bufsize=2**23) as response:
                 size = largest = 0
                 dropped_after = None
@@ -233,7 +234,7 @@ def test_there_is_room_for_so_many_clients() -> None:
     """One stream above the limit is refused and told when to come again; a place that becomes free is given."""
 
     async def check() -> None:
-        serving = Stand.fed(small_center()).serving(max_clients=1, heartbeat_seconds=0.05)
+        serving = Stand.fed(small_center()).serving(clients=Clients(1), heartbeat_seconds=0.05)
         async with client_of(serving) as client:
             async with client.get("/api/v1/events") as first:
                 await next_event(first)

@@ -1,0 +1,90 @@
+"""Whose turn it is, where only one is served at a time: those who ask take turns, however much each asks, and few wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["NoTurnError", "Turns"]
+
+
+class NoTurnError(Exception):
+    """Too many wait; ``ahead`` says how many in all, ``own`` whether it is the asker's own that are too many."""
+
+    def __init__(self, ahead: int, *, own: bool) -> None:
+        super().__init__(ahead)
+        self.ahead = ahead
+        self.own = own
+
+
+class Turns:
+    """One turn at a time. Each asker may have a few waiting; the askers that wait are served one after the other, one turn each.
+
+    Use it within one event loop.
+    """
+
+    def __init__(self, *, waiting_each: int = 3, waiting: int = 32) -> None:
+        self._waiting_each = waiting_each
+        self._most_waiting = waiting
+        self._taken = False
+        #: Asker → those of its requests that wait, in the order in which askers are served.
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(map(len, self._waiting.values()))
+
+    @asynccontextmanager
+    async def turn(self, asker: str) -> AsyncIterator[None]:
+        """Wait for the turn and hold it; one who is cancelled meanwhile is skipped.
+
+        Raises:
+            NoTurnError: too many wait already; at once.
+        """
+        if self._taken:
+            await self._wait(asker)
+        self._taken = True
+        try:
+            yield
+        finally:
+            self._next()
+
+    async def _wait(self, asker: str) -> None:
+        ahead, own = self.waiting, len(self._waiting.get(asker, ()))
+        if own >= self._waiting_each or ahead >= self._most_waiting:
+            raise NoTurnError(ahead, own=own >= self._waiting_each)
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(asker, deque()).append(called)
+        try:
+            await called
+        except asyncio.CancelledError:
+            if called.done() and not called.cancelled():
+                self._next()  # it was called and has left: the turn is another's
+            else:
+                self._leave(asker, called)
+            raise
+
+    def _leave(self, asker: str, called: asyncio.Future[None]) -> None:
+        mine = self._waiting.get(asker)
+        if mine is not None and called in mine:
+            mine.remove(called)
+            if not mine:
+                del self._waiting[asker]
+
+    def _next(self) -> None:
+        while self._waiting:
+            asker = next(iter(self._waiting))
+            mine = self._waiting.pop(asker)
+            called = mine.popleft()
+            if mine:
+                self._waiting[asker] = mine  # behind all others
+            if not called.done():
+                called.set_result(None)
+                return  # still taken, by whom it was handed to
+        self._taken = False
