@@ -1,4 +1,7 @@
-"""Server-sent events: everything once, then what changed, at most four times a second, to any number of clients at their own speed."""
+"""Server-sent events: everything once, then what changed, at most four times a second, to any number of clients at their own speed.
+
+That time has passed and no figure changed is told once a second.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ __all__ = ["Feed"]
 INTERVAL_SECONDS = 0.25
 #: How often age and connection are looked at when no record comes.
 _LOOK_SECONDS = 0.5
+#: Between two messages that tell of nothing but how far the figures have come; the partitions say so at moments of their own.
+_QUIET_SECONDS = 0.9
+_PROGRESS = "progress|"
 #: Clients at the same speed get the same bytes; those at an odd one their own, not kept.
 _MAX_CACHED = 64
 
@@ -42,16 +48,19 @@ class Feed:
         """Tell clients of changes until cancelled."""
         unsubscribe = [table.subscribe(self._changed.set) for table in (self._figures.store, self._figures.alerts)]
         told = self._state()
+        now = asyncio.get_running_loop().time
+        woke = now()
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), _LOOK_SECONDS)
                 self._changed.clear()
                 state = self._state()
-                if state != told:
-                    told = state
-                    self._wake()
-                    await asyncio.sleep(self._interval_seconds)
+                if state == told or (state[1:] == told[1:] and now() - woke < _QUIET_SECONDS and self._is_quiet(told[0])):
+                    continue
+                told, woke = state, now()
+                self._wake()
+                await asyncio.sleep(self._interval_seconds)
         finally:
             for end in unsubscribe:
                 end()
@@ -105,13 +114,18 @@ class Feed:
                 return alerts.version, b""
         return alerts.version, _event("alerts", alerts.version, {"whole": changes is None, "firing": firing, "ended": ended})
 
+    def _is_quiet(self, since: int) -> bool:
+        """Say whether time has passed since a version and no figure changed."""
+        changes = self._figures.store.changes_since(since)
+        return changes is not None and not changes.removed and all(entry.key.startswith(_PROGRESS) for entry in changes.changed)
+
     def _wake(self) -> None:
         self.tick += 1
         self._cache.clear()
         self._ticked.set()
         self._ticked = asyncio.Event()
 
-    def _state(self) -> tuple[object, ...]:
+    def _state(self) -> tuple[int, *tuple[object, ...]]:
         figures, alerts = self._figures, self._figures.alerts
         standing = (figures.stale, figures.standing_still, figures.standing.ready, figures.standing.connected)
         return (figures.store.version, alerts.version, alerts.known, *standing)

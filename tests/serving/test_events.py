@@ -95,6 +95,37 @@ def test_changes_are_coalesced() -> None:
     asyncio.run(check())
 
 
+def test_that_time_passes_is_told_once_a_second() -> None:
+    """Progress of partitions that comes at moments of their own makes a message a second; a figure among them is told at once."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client, client.get("/api/v1/events") as response:
+            await next_event(response)
+            loop = asyncio.get_running_loop()
+            began, times = loop.time(), []
+
+            async def pass_time() -> float:
+                for revision in range(2, 42):
+                    stand.store.feed(*progress(revision % 4, revision=revision))
+                    await asyncio.sleep(0.05)
+                stand.store.feed(*now_record("queue:sales", waiting=7, revision=50))
+                return loop.time() - began
+
+            passing = asyncio.create_task(pass_time())
+            while True:
+                _, _, told = await next_event(response)
+                times.append(loop.time() - began)
+                if "now|voice|queue:sales" in told["records"]:
+                    break
+            fed = await passing
+
+            assert 2 <= len(times) <= times[-1] / 0.9 + 2
+            assert times[-1] - fed < 0.75
+
+    asyncio.run(check())
+
+
 def test_only_the_window_asked_for() -> None:
     """A page that shows one window is not told of the others."""
 
