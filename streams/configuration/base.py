@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 from zoneinfo import available_timezones
 
@@ -30,6 +31,9 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, defer_build=True)
 
 
+_COMPARED, _COMPARED_CHARACTERS = 200, 100
+
+
 def refuse(message: str) -> PydanticCustomError:
     """Return the error to raise from a validator; the sentence says what is permitted."""
     return PydanticCustomError("refused", "{message}", {"message": message})
@@ -37,7 +41,12 @@ def refuse(message: str) -> PydanticCustomError:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``, did you mean X?`` for the known word next to a wrong one, or nothing."""
-    found = get_close_matches(word, list(known), n=1)
+    # What names are compared for takes their length times each other's.
+    found = (
+        get_close_matches(word, [each for each in islice(known, _COMPARED) if len(each) <= _COMPARED_CHARACTERS], n=1)
+        if len(word) <= _COMPARED_CHARACTERS
+        else []
+    )
     return f", did you mean {found[0]}?" if found else ""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from streams.configuration.base import nearest
 from streams.configuration.definitions import INLINE, effective_ms
 
 if TYPE_CHECKING:
@@ -36,11 +36,9 @@ def _names(at: At, choice: Any, known: Mapping[str, Any]) -> Iterator[tuple[At, 
     for channel, names in lists.items():
         for index, name in enumerate(names if isinstance(names, list | tuple) else ()):
             if isinstance(name, str) and name not in known:
-                close = get_close_matches(name, list(known), n=1)
                 permitted = ", ".join(known) or "none, for there are no definitions"
-                near = f", did you mean {close[0]}?" if close else ""
                 place = (*at, index) if channel in (None, "*") else (*at, channel, index)
-                yield place, f"{name!r} is not among definitions{near}; permitted: {permitted}", None
+                yield place, f"{name!r} is not among definitions{nearest(name, known)}; permitted: {permitted}", None
 
 
 def _versions(at: At, versions: Any) -> Iterator[tuple[At, str, At | None]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.models import INCONSISTENT, Configuration
-from streams.configuration.problems import FileError, Problem, read_text
+from streams.configuration.problems import MAX_PROBLEMS, FileError, Problem, read_text
 from streams.configuration.wording import worded
 from streams.configuration.yaml_lines import Document, YamlError, line_of, parse
 
@@ -63,10 +64,10 @@ def configuration_schema() -> dict[str, Any]:
 
 
 def _problems(error: ValidationError, document: Document) -> Iterator[Problem]:
-    for each in error.errors(include_url=False):
+    for each in islice(error.errors(include_url=False), MAX_PROBLEMS):
         if each["type"] != INCONSISTENT:
             at, reason = worded(each, configuration_schema())
             yield Problem(line_of(document.root, at), ".".join(map(str, at)), reason)
-    for wrong in inconsistencies(document.content):
+    for wrong in islice(inconsistencies(document.content), MAX_PROBLEMS):
         other = "" if wrong.other is None else f" (line {line_of(document.root, wrong.other)})"
         yield Problem(line_of(document.root, wrong.at), ".".join(map(str, wrong.at)), wrong.reason + other)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
 from streams.configuration.base import PERMITTED, Model, Name, nearest, refuse
 from streams.configuration.definitions import Instant, effective_ms
-from streams.configuration.problems import FileError, Problem, read_text
+from streams.configuration.problems import MAX_PROBLEMS, FileError, Problem, read_text
 from streams.configuration.wording import permitted, schema_at, worded
 from streams.configuration.yaml_lines import YamlError, line_of, parse
 
@@ -159,7 +159,7 @@ def parse_senders(path: Path, text: str) -> SendersFile:
     try:
         found = SendersFile.model_validate({} if document.content is None else document.content)
     except ValidationError as error:
-        for each in error.errors(include_url=False):
+        for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
             at, reason = _worded(each)
             problems.append(Problem(line_of(document.root, at), ".".join(map(str, at)), reason))
     if problems:

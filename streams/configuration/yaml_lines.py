@@ -15,6 +15,14 @@ Location = tuple[int | str, ...]
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,15}")
 _FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})")
+#: Beyond these a text is refused at once: no file of a contact center comes near, and what they cost is bounded.
+_MAX_DEPTH: Final = 40
+_MAX_NODES: Final = 250_000
+_MAX_SCALAR: Final = 10_000
+#: The parser in C is ten times as fast; what is wrong is said in the words of the other, where the text is short.
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SHOWN: Final = 60
+_WORDED_CHARACTERS: Final = 32_768
 _WORDS: Final = {"true": True, "True": True, "false": False, "False": False, "null": None, "Null": None, "~": None, "": None}
 
 
@@ -40,16 +48,77 @@ class Document(NamedTuple):
 def parse(text: str, *, aliases: bool = False) -> Document:
     """Return the content of a document, with aliases and merge keys only where they are permitted; raise YamlError."""
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) and not aliases:
-                raise YamlError(_line(event), "aliases (*name) are not read here: write it again")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _bounded(text, _Parser, aliases=aliases)
+        root = yaml.compose(text, Loader=_Parser)
         reader = _Reader()
         return Document(None if root is None else reader.content(root), root, reader.problems)
     except yaml.YAMLError as error:
-        raise _worded(error) from error
+        raise _worded(_in_other_words(error, text, aliases=aliases)) from error
     except RecursionError as error:
         raise YamlError(1, "is nested too deeply") from error
+
+
+def _bounded(text: str, parser: Any, *, aliases: bool) -> None:
+    """Raise YamlError for a text that is too much, before anything is made of it."""
+    bounds = _Bounds()
+    for event in yaml.parse(text, Loader=parser):
+        line = _line(event)
+        if isinstance(event, yaml.AliasEvent) and not aliases:
+            raise YamlError(line, "aliases (*name) are not read here: write it again")
+        if reason := bounds.take(event):
+            raise YamlError(line, reason)
+
+
+def _in_other_words(error: yaml.YAMLError, text: str, *, aliases: bool) -> yaml.YAMLError:
+    if len(text) <= _WORDED_CHARACTERS and _Parser is not yaml.SafeLoader:
+        try:
+            _bounded(text, yaml.SafeLoader, aliases=aliases)
+            yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as other:
+            return other
+    return error
+
+
+class _Bounds:
+    """How much a text holds so far, what its aliases stand for included."""
+
+    def __init__(self) -> None:
+        self._documents = 0
+        self._nodes = 0
+        #: of each node that is open, the nodes before it and its anchor
+        self._open: list[tuple[int, str | None]] = []
+        self._sizes: dict[str, int] = {}
+
+    def take(self, event: yaml.Event) -> str | None:
+        """Return what is too much with one event more."""
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            return "holds a second document (---); permitted: one" if self._documents > 1 else None
+        if isinstance(event, yaml.CollectionEndEvent):
+            before, anchor = self._open.pop()
+            if anchor is not None:
+                self._sizes[anchor] = self._nodes - before
+            return None
+        if not isinstance(event, yaml.NodeEvent):
+            return None
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for _, anchor in self._open):
+                return f"*{event.anchor} stands within what it names; permitted: behind it"
+            self._nodes += self._sizes.get(event.anchor or "", 1)
+        else:
+            self._nodes += 1
+            if isinstance(event, yaml.ScalarEvent):
+                if len(event.value) > _MAX_SCALAR:
+                    return f"a text of {len(event.value)} characters; permitted: at most {_MAX_SCALAR}"
+                if event.anchor is not None:
+                    self._sizes[event.anchor] = 1
+            else:
+                self._open.append((self._nodes - 1, event.anchor))
+                if len(self._open) > _MAX_DEPTH:
+                    return f"is nested too deeply; permitted: {_MAX_DEPTH} levels"
+        if self._nodes > _MAX_NODES:
+            return f"holds more than {_MAX_NODES} keys and values, what aliases stand for included"
+        return None
 
 
 def _worded(error: yaml.YAMLError) -> YamlError:
@@ -97,7 +166,9 @@ class _Reader:
                         raise YamlError(line, "<< takes over keys and values; permitted: *name of such")
                     merged |= self.content(each)
             elif key.value in lines:
-                self.problems.append((line, f"the key {key.value!r} stands here twice, first in line {lines[key.value]}; permitted: once"))
+                self.problems.append(
+                    (line, f"the key {_short(key.value)!r} stands here twice, first in line {lines[key.value]}; permitted: once")
+                )
             else:
                 found[key.value] = self.content(value)
                 lines[key.value] = line
@@ -106,7 +177,7 @@ class _Reader:
 
 def _scalar(node: yaml.Node) -> Any:
     text: str = node.value
-    if isinstance(node, yaml.ScalarNode) and node.style is None:
+    if isinstance(node, yaml.ScalarNode) and not node.style:  # the parser in C says ""
         if text in _WORDS:
             return _WORDS[text]
         # 007 is no number: leading zeros belong to ids.
@@ -115,6 +186,10 @@ def _scalar(node: yaml.Node) -> Any:
         if _FLOAT.fullmatch(text):
             return float(text)
     return text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def line_of(node: yaml.Node | None, location: Location) -> int:

@@ -319,7 +319,7 @@ def load_state(path: Path) -> State | None:
         return State(Position(**data["position"]), data["parser"], data["history"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"{path}: is no state file of this program ({type(error).__name__}). Remove it to read the log from its beginning."
         raise StateFileError(message) from error
 

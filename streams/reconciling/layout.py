@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from schemas.base import Channel
 from streams.catalogue import KPI_BY_ID
 from streams.configuration.base import Model, Zone, nearest, refuse
-from streams.configuration.problems import FileError, Problem, read_text
+from streams.configuration.problems import MAX_PROBLEMS, FileError, Problem, read_text
 from streams.configuration.wording import worded
 from streams.configuration.yaml_lines import YamlError, line_of, parse
 
@@ -105,7 +105,7 @@ def load_layout(path: Path) -> Layout:
         layout = Layout.model_validate({} if document.content is None else document.content)
     except ValidationError as error:
         schema = Layout.model_json_schema()
-        for each in error.errors(include_url=False):
+        for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
             at, reason = worded(each, schema)
             problems.append(Problem(line_of(document.root, at), ".".join(map(str, at)), reason))
     if problems:

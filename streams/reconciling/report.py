@@ -75,6 +75,13 @@ def read_report(path: Path, layout: Layout) -> list[Row]:
     except UnicodeError as error:
         raise ReportError(path, [Problem(None, "", f"is not {layout.encoding}; permitted: the encoding that the layout names")]) from error
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=layout.delimiter)
+    try:
+        return _rows(path, reader, layout)
+    except csv.Error as error:
+        raise ReportError(path, [Problem(reader.line_num + 1, "", f"is no CSV that can be read: {error}")]) from error
+
+
+def _rows(path: Path, reader: csv.DictReader[str], layout: Layout) -> list[Row]:
     names = list(reader.fieldnames or ())
     if problems := _missing(names, layout):
         raise ReportError(path, problems)

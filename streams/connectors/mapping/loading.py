@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from streams.configuration.problems import FileError, Problem, read_text
+from streams.configuration.problems import MAX_PROBLEMS, FileError, Problem, read_text
 from streams.configuration.yaml_lines import YamlError, line_of, parse
 from streams.connectors.mapping.format import MappingFile, Value
 from streams.connectors.mapping.plan import Plan, make_plan, problems_of
@@ -69,4 +69,4 @@ def load_mapping(path: Path, *, source: str | None = None, site: str | None = No
 
 
 def _placed(root: yaml.Node | None, problems: list[RuleProblem]) -> list[Problem]:
-    return [Problem(line_of(root, at), ".".join(map(str, at)), reason) for at, reason in problems]
+    return [Problem(line_of(root, at), ".".join(map(str, at)), reason) for at, reason in problems[:MAX_PROBLEMS]]
