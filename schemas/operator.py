@@ -13,7 +13,16 @@ from pydantic_core import from_json
 
 from schemas.base import Id, Label, Time
 
-__all__ = ["OPERATOR_KINDS", "BadOrderError", "OperatorModel", "ProgressReset", "encode_order", "parse_order"]
+__all__ = [
+    "OPERATOR_KINDS",
+    "BadOrderError",
+    "OperatorModel",
+    "ProgressReset",
+    "SourceQuarantined",
+    "SourceReleased",
+    "encode_order",
+    "parse_order",
+]
 
 
 class BadOrderError(ValueError):
@@ -43,8 +52,24 @@ class ProgressReset(OperatorModel):
     """Nothing may lie beyond this; what lies before it stays as it is."""
 
 
+class SourceQuarantined(OperatorModel):
+    """From here on what a source sends is set aside; a source that is quarantined already stays so for the reason it has."""
+
+    type: Literal["operator.source_quarantined"] = "operator.source_quarantined"
+    source: Label
+
+
+class SourceReleased(OperatorModel):
+    """From here on what a source sends counts again, and it is judged anew."""
+
+    type: Literal["operator.source_released"] = "operator.source_released"
+    source: Label
+
+
 #: The models by what stands under `type` in a record. Only additions.
-OPERATOR_KINDS: dict[str, type[OperatorModel]] = {str(kind.model_fields["type"].default): kind for kind in (ProgressReset,)}
+OPERATOR_KINDS: dict[str, type[OperatorModel]] = {
+    str(kind.model_fields["type"].default): kind for kind in (ProgressReset, SourceQuarantined, SourceReleased)
+}
 
 
 def encode_order(order: OperatorModel) -> bytes:

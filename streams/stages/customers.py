@@ -76,6 +76,7 @@ class CustomerEventStage(TrackStage):
         self._cell_ms_kept = kept.get("forecast_cell_ms")
 
     def _restored(self) -> None:
+        self._quarantined_written = self._quarantine.told()
         if self._cell_ms_kept not in (None, self.tracker.cell_ms):
             self.tracker.rebook()
 

@@ -19,7 +19,7 @@ from schemas.limits import (
     bound_complete_through,
     bound_times,
 )
-from schemas.operator import BadOrderError, ProgressReset, parse_order
+from schemas.operator import BadOrderError, ProgressReset, SourceQuarantined, SourceReleased, parse_order
 from schemas.times import to_ms
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
@@ -30,7 +30,7 @@ from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import contact_fact
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.people import PeopleTracker
-from streams.tracking.quarantine import NO_ROOM, Quarantine
+from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
 from streams.windows.slices import pane_of
 
@@ -161,6 +161,10 @@ class TrackStage:
             return True
         if isinstance(order, ProgressReset):
             self._tracker.set_back(min(to_ms(order.to), record.timestamp), record.timestamp)
+        elif isinstance(order, SourceQuarantined):
+            self._quarantine.begin(order.source, BY_OPERATOR, order.why or "", record.offset, record.timestamp)
+        elif isinstance(order, SourceReleased):
+            self._quarantine.release(order.source)
         return order is not None
 
     def _note_late(self, record: Record, source: str) -> None:

@@ -9,6 +9,8 @@ import orjson
 import pytest
 
 from schemas.dead_letters import ORIGINAL_OFFSET, REASON, REPLAYED_FROM
+from schemas.operator import SourceQuarantined, SourceReleased, encode_order
+from schemas.times import from_ms
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.stages.counters import StageCounters
 from streams.stages.customers import CustomerEventStage
@@ -141,6 +143,29 @@ def test_one_that_comes_back_says_nothing_new() -> None:
 
     assert (told["stale_sources"], list(told["sources"])) == (["good"], ["good"])
     assert told["quarantined_sources"]["rogue"]["records"] == 2
+
+
+def order(kind: type[SourceQuarantined | SourceReleased], source: str) -> bytes:
+    """Return an operator's order as the topic has it."""
+    return encode_order(kind(event_id="o1", occurred_at=from_ms(ms(0)), source=source, why="as agreed"))
+
+
+@pytest.mark.parametrize("kind", [ContactStage, AgentStage, CustomerEventStage])
+def test_an_operator_quarantines_and_releases(kind: type[ContactStage | AgentStage | CustomerEventStage]) -> None:
+    """Between the two orders everything of that source is set aside, over a restart too; afterwards it counts and is judged anew."""
+    first = kind(0, LIMITED, TOPICS)
+    first.process(records([alive("a", 0), alive("b", 0), order(SourceQuarantined, "b"), alive("b", 1)]))
+    flush = first.collect()
+    stage = kind(0, LIMITED, TOPICS)
+    stage.restore("state", list(rows_of(flush, {}).items()))
+    stage.process(records([bad("b"), alive("a", 2), order(SourceReleased, "b"), alive("b", 3), *[bad("b")] * 3, alive("b", 4)], 4))
+    later = stage.collect()
+
+    assert letters(flush) == [(3, "source_quarantined")]
+    assert progress(flush)["quarantined_sources"] == {"b": {"reason": "operator", "since_ms": ms(100_002), "records": 1}}
+    assert letters(later) == [(4, "missing_field"), *((offset, "missing_field") for offset in (8, 9, 10))]
+    assert progress(later).get("quarantined_sources", {}) == {}
+    assert stage.tracker.progress.sources == {"a": ms(2), "b": ms(4)}
 
 
 def run(values: Sequence[bytes | None], chance: Random | None) -> tuple[list[tuple[int, str]], dict[bytes, Any], Any, TrackStage]:
