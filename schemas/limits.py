@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Protocol
 __all__ = [
     "MAX_AHEAD_MS",
     "MAX_COMPLETE_AHEAD_MS",
+    "MAX_COUNTED_ANEW",
     "MAX_FACTS",
     "MAX_INSTANCES",
     "MAX_PLANS",
@@ -16,6 +17,7 @@ __all__ = [
     "SOURCE_QUARANTINED",
     "TIME_DETAILS",
     "TOO_MANY_EVENTS",
+    "TOO_MANY_OUT_OF_ORDER",
     "TOO_MANY_SOURCES",
     "TimeReason",
     "bound_complete_through",
@@ -54,6 +56,9 @@ MAX_FACTS = 2_000
 #: And a person no more plans: half a year of shifts with their breaks.
 MAX_PLANS = 3_000
 
+#: For events of a conversation that arrive after later ones, so many of its events are counted again at most.
+MAX_COUNTED_ANEW = 25_000
+
 #: From more systems than this nothing is taken on one partition: each is named in every record of how far the partition has come.
 MAX_SOURCES = 250
 
@@ -62,6 +67,9 @@ MAX_INSTANCES = 16
 
 #: Why an event is refused that is one too many of its conversation or person: no record shows that, only what is known by then.
 TOO_MANY_EVENTS: Final = "too_many_events"
+
+#: Why an event is refused that comes before others of its conversation once too many of these have been counted again.
+TOO_MANY_OUT_OF_ORDER: Final = "too_many_out_of_order"
 
 #: Why an event is refused of a source that is one too many.
 TOO_MANY_SOURCES: Final = "too_many_sources"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from schemas.decoding import Rejected, decode_contact_event
 from schemas.limits import bound_complete_through, bound_times
 from streams.tracking.contacts import ContactTracker
-from streams.tracking.facts import TooManyFactsError
+from streams.tracking.facts import FACT_PARTS, TooManyFactsError
 from streams.tracking.scopes import Scope
 from streams.windows.sums import add_counts
 
@@ -23,8 +23,6 @@ __all__ = ["Offsets", "PartitionLog", "Share"]
 
 #: Records between two looks at what is lost or over, as a worker does at its flushes.
 _SETTLE_EVERY = 1000
-#: Parts of a conversation's last entry, after its facts: source and contact id.
-_ORIGIN_PARTS = 2
 
 
 class Offsets(NamedTuple):
@@ -113,7 +111,7 @@ class PartitionLog:
             if kept is None:
                 self._over.append((name, self._facts.pop(name, ())))
             else:
-                self._facts[name] = kept[:-1] if kept and len(kept[-1]) == _ORIGIN_PARTS else list(kept)
+                self._facts[name] = kept[:-1] if kept and len(kept[-1]) < FACT_PARTS else list(kept)
 
     def shares(self, scope: str, channel: str, span: Span, *, by_offer: bool) -> Iterator[Share]:
         """Yield what each conversation contributes to a window, those that contribute something."""

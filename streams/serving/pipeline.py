@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
-from schemas.limits import SOURCE_QUARANTINED, TOO_MANY_EVENTS, TOO_MANY_SOURCES, TimeReason
+from schemas.limits import SOURCE_QUARANTINED, TOO_MANY_EVENTS, TOO_MANY_OUT_OF_ORDER, TOO_MANY_SOURCES, TimeReason
 from schemas.rejection import REJECT_REASONS
 from schemas.topics import topic as topic_of
 from streams.serving.reload import configuration_families
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PipelineCollector", "pipeline_app"]
 
-_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS, TOO_MANY_SOURCES, SOURCE_QUARANTINED), 0)
+_NONE_REJECTED = dict.fromkeys(
+    (*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS, TOO_MANY_OUT_OF_ORDER, TOO_MANY_SOURCES, SOURCE_QUARANTINED), 0
+)
 #: Where customers come from, whatever its prefix.
 _CUSTOMERS = topic_of("customer-facts.v1").name
 

@@ -14,7 +14,6 @@ from schemas.limits import (
     MAX_SOURCES,
     SOURCE_QUARANTINED,
     TIME_DETAILS,
-    TOO_MANY_EVENTS,
     TOO_MANY_SOURCES,
     bound_complete_through,
     bound_times,
@@ -140,7 +139,7 @@ class TrackStage:
                 try:
                     apply(event)
                 except TooManyFactsError as too_many:
-                    self._reject(record, event.source, TOO_MANY_EVENTS, str(too_many))
+                    self._reject(record, event.source, too_many.reason, str(too_many))
                     continue
                 if tracker.late != known_late:
                     known_late = tracker.late

@@ -6,14 +6,15 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS
-from streams.tracking.conversation import Conversation, Rules
-from streams.tracking.facts import Kind, TooManyFactsError, fact_of
+from streams.tracking.conversation import Conversation, Disorder, Rules
+from streams.tracking.facts import FACT_PARTS, Kind, TooManyFactsError, fact_of
 from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.needs import needs_of, thresholds_ms
 from streams.tracking.pending import Pending
 from streams.tracking.progress import progress_of
+from streams.tracking.recount import count_in, set_aside
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
@@ -32,8 +33,6 @@ __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
 #: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
 _DAY_KEEP_MS = 51 * 3_600_000
-#: Parts of a row's last entry, after the facts: source and contact id.
-_ORIGIN_PARTS = 2
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
 
@@ -49,6 +48,14 @@ def retention_ms(configuration: Configuration) -> int:
     """Return how long what is over is kept, in ms: at least as long as something of it may still come in."""
     counting = configuration.counting
     return 1000 * max(counting.closed_retention_seconds, counting.grace_seconds + counting.rejoin_seconds)
+
+
+def _origin_of(conversation: Conversation) -> list[tuple[Any, ...]]:
+    """Return a row's last entry, after the facts: source, contact id, and how many facts were counted anew if there are any."""
+    source, contact, disorder = conversation.source, conversation.contact, conversation.disorder
+    if source is None:
+        return []
+    return [(source, contact) if disorder is None else (source, contact, disorder.counted_anew)]
 
 
 class ContactTracker:
@@ -75,6 +82,8 @@ class ContactTracker:
         self._pending = Pending()
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
+        #: conversations with facts that are not counted yet
+        self._aside: set[str] = set()
         self._timers = Timers()
         self.snapshots = Snapshots("contacts", self._grace_ms)
         self._soonest_ms = min(shortest_ms, self._retention_ms)
@@ -111,19 +120,17 @@ class ContactTracker:
         may_have_moved = conversation is None
         if conversation is None:
             conversation = self.conversations[name] = Conversation(name)
-        elif len(conversation.facts) >= MAX_FACTS:
+        elif conversation.known >= MAX_FACTS:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
         if conversation.takes_in_order(fact):
             conversation.append(fact, self._rules, self._ledger)
         else:
-            counted = self._count_anew(conversation, fact, received)
-            if counted is None:
+            conversation = self._set_aside(conversation, fact, received)
+            if conversation is None:
                 self._count_late(event, received)
                 return
-            # It may wait since the same instant, but in another queue or channel than was thought.
-            conversation, may_have_moved = counted, True
         self._changed.add(name)
-        if conversation.facts[-1] is fact:
+        if conversation.newest is fact:
             conversation.source = intern(event.source)
             if event.contact_id is not None and event.contact_id != name:
                 conversation.contact = event.contact_id
@@ -131,11 +138,36 @@ class ContactTracker:
             # Its own name: each event brings another copy of it.
             self._note_now(conversation.name, conversation)
 
-    def _count_anew(self, conversation: Conversation, fact: Fact, received: int) -> Conversation | None:
-        """Count all facts again with one more among them; refuse what would change a frozen pane after an exclusion."""
-        if fact[2] == Kind.EXCLUDED and self._is_frozen(conversation, received):
-            return None
-        return self._count_instead(conversation, sorted([*conversation.facts, fact]))
+    def _set_aside(self, conversation: Conversation, fact: Fact, received: int) -> Conversation | None:
+        """Take a fact that comes before others; refuse what would change a frozen pane after an exclusion."""
+        name = conversation.name
+        disorder = set_aside(conversation, fact)
+        if fact[2] == Kind.EXCLUDED:
+            # What it would take back is known of the others alone. What looking costs is remembered, whatever becomes of it.
+            self._changed.add(name)
+            disorder.aside.remove(fact)
+            conversation = self._up_to_date(conversation)
+            if self._is_frozen(conversation, received):
+                return None
+            disorder.aside.append(fact)
+            return self._up_to_date(conversation)
+        self._aside.add(name)
+        return conversation
+
+    def _count_aside(self) -> None:
+        for name in [*self._aside]:
+            self._up_to_date(self.conversations[name])
+
+    def _up_to_date(self, conversation: Conversation) -> Conversation:
+        """Count what was set aside of a conversation."""
+        if conversation.disorder is None or not conversation.disorder.aside:
+            return conversation
+        self._aside.discard(conversation.name)
+        counted = count_in(conversation, self._rules, self._ledger, self.lost_to)
+        self.conversations[counted.name] = counted
+        # It may wait since the same instant, but in another queue or channel than was thought.
+        self._note_now(counted.name, counted)
+        return counted
 
     def _count_instead(self, conversation: Conversation, facts: list[Fact], lost_to: int | None = None) -> Conversation:
         """Book what is different with other facts; return the conversation that takes the place of this one.
@@ -149,6 +181,8 @@ class ContactTracker:
         counted.refold(facts, self._rules, self._ledger, self.lost_to)
         self._ledger.add(before, -1)
         counted.take_notes(conversation)
+        if counted.disorder is not None:
+            counted.disorder.marks = []
         self.conversations[counted.name] = counted
         return counted
 
@@ -170,7 +204,7 @@ class ContactTracker:
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
         conversation = self.conversations.get(event.conversation_id)
-        group = conversation.current_group(self._rules) if conversation is not None else None
+        group = self._up_to_date(conversation).current_group(self._rules) if conversation is not None else None
         if group is None:
             queue = getattr(event, "queue", None)
             channel = getattr(event, "channel", None)
@@ -228,7 +262,8 @@ class ContactTracker:
     # --- at a flush
 
     def settle(self) -> None:
-        """Count what is lost, write what was booked into the slices, and give up what is too old."""
+        """Count what was set aside and what is lost, write what was booked into the slices, and give up what is too old."""
+        self._count_aside()
         self.progress.advance()
         through = self.progress.through
         if through is not None:
@@ -245,6 +280,7 @@ class ContactTracker:
 
         By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
         """
+        self._count_aside()
         self.progress.set_back(to_ms)
         before = self.lost_to
         if before is None or before <= to_ms:
@@ -313,8 +349,7 @@ class ContactTracker:
             if conversation is None:
                 yield name, None
             else:
-                source = conversation.source
-                yield name, conversation.facts if source is None else [*conversation.facts, (source, conversation.contact)]
+                yield name, [*conversation.facts, *_origin_of(conversation)]
 
     def changed_now(self) -> Iterator[tuple[Scope, list[int], int]]:
         """Yield scope, entries of the waiting (ascending, ms) and contacts in progress where these or what is pending changed."""
@@ -345,9 +380,10 @@ class ContactTracker:
     def restore_conversation(self, name: str, facts: list[Any]) -> None:
         """Take a kept conversation back in; older rows do not say of what source it is."""
         conversation = self.conversations[name] = Conversation(name)
-        if facts and len(facts[-1]) == _ORIGIN_PARTS:
-            source, conversation.contact = facts.pop()
+        if facts and len(facts[-1]) < FACT_PARTS:
+            source, conversation.contact, *anew = facts.pop()
             conversation.source = intern(source)
+            conversation.disorder = Disorder(anew[0]) if anew else None
         conversation.refold(facts, self._rules, Ledger())
 
     def restored(self) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from streams.tracking.words import Words
     from streams.windows.hours import OpeningHours
 
-__all__ = ["Conversation", "Rules"]
+__all__ = ["STATE", "Conversation", "Disorder", "Rules"]
 
 _ARRIVED, _EXCLUDED = int(Kind.ARRIVED), int(Kind.EXCLUDED)
 
@@ -50,6 +50,20 @@ class Rules(NamedTuple):
     needs: Needs = Needs()
 
 
+class Disorder:
+    """What is kept of a conversation some of whose facts came out of order."""
+
+    __slots__ = ("aside", "counted_anew", "marks")
+
+    def __init__(self, counted_anew: int = 0) -> None:
+        #: facts that are not counted yet, ordered
+        self.aside: list[Fact] = []
+        #: how many facts have been counted again for others
+        self.counted_anew = counted_anew
+        #: (number of facts, what they lead to): counting can go on there
+        self.marks: list[tuple[int, Conversation]] = []
+
+
 class Conversation:
     """One conversation's facts and the state they lead to.
 
@@ -58,8 +72,8 @@ class Conversation:
     """
 
     __slots__ = (
-        "apart", "channel", "contact", "counted", "customer", "entered", "episodes", "facts", "had_leg", "last", "last_ms", "leg", "legs",
-        "lost_at", "matter", "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on",
+        "apart", "channel", "contact", "counted", "customer", "disorder", "entered", "episodes", "facts", "had_leg", "last", "last_ms",
+        "leg", "legs", "lost_at", "matter", "name", "noted_active", "noted_leg", "noted_open", "noted_visit", "noted_waiting", "passed_on",
         "responded", "service", "single", "single_targets", "source", "start", "subject", "timer", "told", "touch_ms", "visit",
         "visit_channel", "visit_queue", "void", "words", "working",
     )  # fmt: skip
@@ -76,6 +90,7 @@ class Conversation:
         self.contact: str | None = None  # the last contact id, if that is another
         self.told: ContactFact | None = None  # what customers were last told of it
         self.timer: Bucket | None = None  # when it is looked at again, at the latest
+        self.disorder: Disorder | None = None  # from the first fact out of order on
         self._reset()
 
     def _reset(self) -> None:
@@ -111,10 +126,21 @@ class Conversation:
 
     def knows(self, event_id: str) -> bool:
         """Say whether an event is among the facts."""
-        for fact in self.facts:  # noqa: SIM110 - a generator costs three times as much, for every event
+        for fact in self.facts:
             if fact[3] == event_id:
                 return True
-        return False
+        return self.disorder is not None and any(fact[3] == event_id for fact in self.disorder.aside)
+
+    @property
+    def newest(self) -> Fact:
+        """The last fact, counted or not."""
+        aside = None if self.disorder is None else self.disorder.aside
+        return self.facts[-1] if not aside or (self.facts and self.facts[-1] > aside[-1]) else aside[-1]
+
+    @property
+    def known(self) -> int:
+        """How many facts there are, counted or not."""
+        return len(self.facts) if self.disorder is None else len(self.facts) + len(self.disorder.aside)
 
     def takes_in_order(self, fact: Fact) -> bool:
         """Say whether a fact can be counted on top of the others, without counting them anew."""
@@ -125,7 +151,7 @@ class Conversation:
     def append(self, fact: Fact, rules: Rules, ledger: Ledger) -> None:
         """Count a fact that comes after all others."""
         self.facts.append(fact)
-        self._step(fact, rules, ledger)
+        self.step(fact, rules, ledger)
 
     def refold(self, facts: Sequence[Fact], rules: Rules, ledger: Ledger, through_ms: int | None = None) -> None:
         """Take these ordered facts for all there are up to an instant, and book everything they contribute."""
@@ -135,7 +161,7 @@ class Conversation:
         excluded = next((number for number, f in enumerate(self.facts) if f[2] == _EXCLUDED), None)
         self.void = ours or excluded is not None
         for fact in self.facts:
-            self._step(fact, rules, ledger)
+            self.step(fact, rules, ledger)
         if excluded is not None and not ours:
             before = Conversation()
             before.refold(self.facts[:excluded], rules, Ledger())
@@ -148,6 +174,7 @@ class Conversation:
         self.noted_visit, self.noted_leg = other.noted_visit, other.noted_leg
         self.noted_waiting, self.noted_active, self.noted_open = other.noted_waiting, other.noted_active, other.noted_open
         self.source, self.contact, self.timer, self.told = other.source, other.contact, other.timer, other.told
+        self.disorder = other.disorder
 
     # --- what is never heard of again
 
@@ -217,10 +244,19 @@ class Conversation:
 
     # --- the steps
 
-    def _step(self, fact: Fact, rules: Rules, ledger: Ledger) -> None:
+    def step(self, fact: Fact, rules: Rules, ledger: Ledger) -> None:
+        """Count a fact that is among ``facts`` already, after those before it."""
         at = fact[0]
         if at - self.last_ms > rules.shortest_ms:
             self.lose_by(at, rules, ledger)
         self.last_ms = at
         if not self.void:
             STEPS[fact[2]](self, fact, rules, ledger)
+
+
+#: What a conversation's facts lead to; the rest is what they are, and what was noted of them.
+STATE = (
+    "apart", "channel", "counted", "customer", "entered", "episodes", "had_leg", "last", "last_ms", "leg", "lost_at", "matter",
+    "passed_on", "responded", "service", "single", "single_targets", "start", "subject", "touch_ms", "visit", "visit_channel",
+    "visit_queue", "void", "words", "working",
+)  # fmt: skip

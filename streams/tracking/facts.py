@@ -6,12 +6,13 @@ from enum import IntEnum
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_OUT_OF_ORDER
 from schemas.times import seconds_to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CUSTOMER", "Fact", "Kind", "TooManyFactsError", "fact_of"]
+__all__ = ["CUSTOMER", "FACT_PARTS", "Fact", "Kind", "TooManyFactsError", "fact_of"]
 
 #: Who wrote a message, in the details of its fact; none: an agent.
 CUSTOMER = "customer"
@@ -20,8 +21,16 @@ CUSTOMER = "customer"
 class TooManyFactsError(Exception):
     """An event of a conversation or person of which as much is known as may be; the message says what may be wrong."""
 
-    def __init__(self, of: str, limit: int) -> None:
-        super().__init__(f"{of}: at most {limit} events are counted together; is this the id of a single one?")
+    def __init__(self, of: str, limit: int, reason: str = TOO_MANY_EVENTS) -> None:
+        super().__init__(f"{of}: {_TOO_MANY[reason].format(limit)}")
+        #: why, as a dead letter has it
+        self.reason = reason
+
+
+_TOO_MANY = {
+    TOO_MANY_EVENTS: "at most {} events are counted together; is this the id of a single one?",
+    TOO_MANY_OUT_OF_ORDER: "its events come so far out of order that {} had to be counted again; send them as they occur",
+}
 
 
 class Kind(IntEnum):
@@ -60,6 +69,9 @@ class Kind(IntEnum):
 
 #: (occurred_ms, sequence, kind, event_id, then up to four details of the kind); facts sort by the first four.
 Fact = tuple[int, int, int, str, Any, Any, Any, Any]
+
+#: So many parts each fact has, in a row too.
+FACT_PARTS = 8
 
 #: Kind of survey → the lowest and the highest score that counts, and the scale as it is written.
 _SURVEYS = {"csat": (1, 5, "1-5"), "nps": (0, 10, "0-10")}

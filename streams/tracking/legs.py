@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
@@ -37,6 +38,12 @@ class Leg:
         self.talk_ms: int | None = None
         self.ended = started
         self.wrap_at: int | None = None
+
+    def wrapping(self, at: int) -> Leg:
+        """Return the ended leg with its wrap-up begun: what has ended is never changed in place."""
+        leg = copy(self)
+        leg.wrap_at = at
+        return leg
 
 
 def end_leg(c: Conversation, at: int, ledger: Ledger, *, lost: bool = False) -> None:

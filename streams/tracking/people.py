@@ -11,7 +11,7 @@ from streams.tracking.contacts import keep_ms, retention_ms
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger
-from streams.tracking.person import Person, Silence, fact_of_row, standing_of_row
+from streams.tracking.person import Aside, Person, Silence, fact_of_row, standing_of_row
 from streams.tracking.plans import Activities, Plans
 from streams.tracking.progress import progress_of
 from streams.tracking.scopes import TOTAL, Scope, Targets
@@ -56,6 +56,8 @@ class PeopleTracker:
         self._now: dict[int, dict[str, int]] = {}
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
+        #: people of whom something is not counted yet
+        self._aside: set[str] = set()
         #: snapshots have been applied up to this progress
         self.compared_to: int | None = None
         #: panes that end at or before this have been given their time
@@ -85,7 +87,7 @@ class PeopleTracker:
             begins = max(at, event.start_ms)
             if begins < event.end_ms:
                 plan = (at, event.sequence or 0, event.event_id, begins, event.end_ms, self._activities.is_work(event.activity))
-                self._take_plan(person or self._new(name), plan)
+                self._take_plan(name, person or self._new(name), plan)
                 self._changed.add(name)
             return
         axis, category, team, site, slots = "", "", None, None, None
@@ -95,17 +97,21 @@ class PeopleTracker:
             team, site = event.team, event.site
         if person is None:
             person = self._new(name)
-        self._take(name, person, (at, event.sequence or 0, event.event_id, axis, category, team, site, slots))
-        if person.last_seen == at:
+        fact = (at, event.sequence or 0, event.event_id, axis, category, team, site, slots)
+        self._take(name, person, fact, received)
+        if person.newest is fact:
             person.source = intern(event.source)
         self._changed.add(name)
 
     def _limit(self, person: Person, event: Any) -> None:
         """Raise TooManyFactsError if there are as many of a kind as may be."""
         if event.type != "schedule.planned":
-            if len(person.facts) >= MAX_FACTS:
+            if person.known >= MAX_FACTS:
                 raise TooManyFactsError("person_id", MAX_FACTS)
-        elif person.plans is not None and len(person.plans.facts) >= MAX_PLANS:
+            return
+        if person.aside is not None and person.aside.plans:
+            self._up_to_date(event.person_id, person)
+        if person.plans is not None and len(person.plans.facts) >= MAX_PLANS:
             person.ids.difference_update(plan[2] for plan in person.plans.hidden())
             if len(person.plans.facts) >= MAX_PLANS:
                 raise TooManyFactsError("person_id", MAX_PLANS)
@@ -133,37 +139,60 @@ class PeopleTracker:
         self.late += 1
         self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
 
-    def _take(self, name: str, person: Person, fact: PersonFact) -> None:
+    def _take(self, name: str, person: Person, fact: PersonFact, received: int | None) -> None:
         booked, at, facts = self.booked_to, fact[0], person.facts
+        if (booked is not None and at < booked) or (facts and fact < facts[-1]):
+            person.set_aside(fact, received)
+            person.ids.add(fact[2])
+            self._aside.add(name)
+            return
         person.ids.add(fact[2])
-        if (booked is None or at >= booked) and (not facts or fact > facts[-1]):
-            seen, before = (facts[-1][0], person.stands[-1]) if facts else (person.base_at, person.base)
-            # Nothing of a person is forgotten sooner: the look-up alone says where the fact leads.
-            recent = seen is None or at - seen <= self._soonest_ms
-            after = self._stands.after(name, before, fact) if recent else self._onward(name, before, seen, fact)
-            person.stands.append(after)
-            facts.append(fact)
-            if after is person.noted and not person.stale:
-                return
-        else:
-            end_ms = at if booked is None else booked
-            self._book(person, at, end_ms, -1)
-            place = bisect_right(facts, fact)
-            facts.insert(place, fact)
-            self._stand_anew(name, person, place)
-            self._book(person, at, end_ms, 1)
-        self._note_now(person)
+        seen, before = (facts[-1][0], person.stands[-1]) if facts else (person.base_at, person.base)
+        # Nothing of a person is forgotten sooner: the look-up alone says where the fact leads.
+        recent = seen is None or at - seen <= self._soonest_ms
+        after = self._stands.after(name, before, fact) if recent else self._onward(name, before, seen, fact)
+        person.stands.append(after)
+        facts.append(fact)
+        if after is not person.noted or person.stale:
+            self._note_now(person)
 
-    def _take_plan(self, person: Person, plan: PlanFact) -> None:
-        booked, begins = self.booked_to, plan[3]
+    def _take_plan(self, name: str, person: Person, plan: PlanFact) -> None:
         person.ids.add(plan[2])
-        if booked is not None and begins < booked:
-            self._book(person, begins, booked, -1)
+        if self.booked_to is not None and plan[3] < self.booked_to:
+            if person.aside is None:
+                person.aside = Aside()
+            person.aside.plans.append(plan)
+            self._aside.add(name)
+            return
         if person.plans is None:
             person.plans = Plans([])
         person.plans.add(plan)
-        if booked is not None and begins < booked:
-            self._book(person, begins, booked, 1)
+
+    def _count_aside(self) -> None:
+        for name in [*self._aside]:
+            self._up_to_date(name, self.people[name])
+
+    def _up_to_date(self, name: str, person: Person) -> None:
+        """Count what was set aside of a person: take back the time since the first of it, and book it anew."""
+        aside = person.aside
+        if aside is None or not (aside.facts or aside.plans):
+            return
+        self._aside.discard(name)
+        facts, plans, aside.facts, aside.plans = aside.facts, aside.plans, [], []
+        start_ms = min([*(fact[0] for fact in facts[:1]), *(plan[3] for plan in plans)])
+        end_ms = start_ms if self.booked_to is None else self.booked_to
+        self._book(person, start_ms, end_ms, -1)
+        if facts:
+            place = bisect_right(person.facts, facts[0])
+            person.facts = sorted([*person.facts, *facts])
+            self._stand_anew(name, person, place)
+        if plans and person.plans is None:
+            person.plans = Plans([])
+        for plan in plans:
+            if person.plans is not None:
+                person.plans.add(plan)
+        self._book(person, start_ms, end_ms, 1)
+        self._note_now(person)
 
     def _stand_anew(self, name: str, person: Person, place: int) -> None:
         """Follow the facts from a place on."""
@@ -210,7 +239,8 @@ class PeopleTracker:
     # --- at a flush
 
     def settle(self) -> None:
-        """Book the time of the panes that progress has passed, and write everything booked into the slices."""
+        """Book what was set aside and the time of the panes that progress has passed, and write everything booked into the slices."""
+        self._count_aside()
         self.progress.advance()
         if self.progress.through is not None:
             self._look_at_snapshots(self.progress.through)
@@ -232,7 +262,8 @@ class PeopleTracker:
                 if person.base_at is not None:
                     heard.append(person.base_at)
                 if snapshot.misses(name, None, heard) and person.last.category is not None:
-                    self._take(name, person, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None))
+                    self._take(name, person, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None), None)
+                    self._up_to_date(name, person)
                     self._changed.add(name)
 
     def _book_to(self, end_ms: int) -> None:
@@ -277,6 +308,7 @@ class PeopleTracker:
 
         By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
         """
+        self._count_aside()
         self.progress.set_back(to_ms)
         before = self.booked_to
         end = None if before is None else min(before, pane_of(to_ms))
@@ -336,6 +368,8 @@ class PeopleTracker:
         person.facts = [fact_of_row(fact) for fact in kept["facts"]]
         if kept.get("plans"):
             person.plans = Plans([tuple(plan) for plan in kept["plans"]])
+        if kept.get("counted_anew"):
+            person.aside = Aside(*kept["counted_anew"])
         person.ids = {fact[2] for fact in (*person.facts, *(person.plans.facts if person.plans is not None else ()))}
         self._stand_anew(name, person, 0)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
+from streams.tracking.facts import TooManyFactsError
 from streams.tracking.standing import Standing
 
 if TYPE_CHECKING:
@@ -12,9 +15,10 @@ if TYPE_CHECKING:
     from streams.tracking.plans import PlanFact, Plans
     from streams.tracking.standing import PersonFact, Stand
 
-__all__ = ["Person", "Silence", "fact_of_row", "standing_of_row"]
+__all__ = ["Aside", "Person", "Silence", "fact_of_row", "standing_of_row"]
 
 _FACT_PARTS, _SLOTS = 8, 5
+_HOUR_MS = 3_600_000
 
 
 class Silence(NamedTuple):
@@ -41,10 +45,24 @@ class Silence(NamedTuple):
             yield nobody, low, high
 
 
+class Aside:
+    """What of a person is to be counted at the next flush, because it comes before what has been counted."""
+
+    __slots__ = ("counted_anew", "facts", "hour", "plans")
+
+    def __init__(self, hour: int = 0, counted_anew: int = 0) -> None:
+        #: ordered
+        self.facts: list[PersonFact] = []
+        self.plans: list[PlanFact] = []
+        #: the newest hour of receipt since the epoch, and how many facts have been counted again for what was received in it
+        self.hour = hour
+        self.counted_anew = counted_anew
+
+
 class Person:
     """One person's facts and plans."""
 
-    __slots__ = ("base", "base_at", "base_ms", "facts", "ids", "nobody", "noted", "plans", "source", "stale", "stands")
+    __slots__ = ("aside", "base", "base_at", "base_ms", "facts", "ids", "nobody", "noted", "plans", "source", "stale", "stands")
 
     def __init__(self, nobody: Stand) -> None:
         #: where the person stands while nothing is known
@@ -52,6 +70,7 @@ class Person:
         self.noted: Stand | None = None
         self.stale = False  # as noted
         self.plans: Plans | None = None
+        self.aside: Aside | None = None
         self.ids: set[str] = set()
         self.begin_anew()
 
@@ -75,6 +94,36 @@ class Person:
         return self.facts[place - 1][0] if place else self.base_at
 
     @property
+    def newest(self) -> PersonFact | None:
+        """The last fact that is not folded, counted or not."""
+        return max((*self.facts[-1:], *(self.aside.facts[-1:] if self.aside is not None else ())), default=None)
+
+    @property
+    def known(self) -> int:
+        """How many facts there are that are not folded, counted or not."""
+        return len(self.facts) + (0 if self.aside is None else len(self.aside.facts))
+
+    def set_aside(self, fact: PersonFact, received_ms: int | None) -> None:
+        """Keep a fact for the next flush, and add up what it costs that it comes before others; not of one that nothing sent.
+
+        Raises:
+            TooManyFactsError: too many have been counted again for what was received within the hour.
+        """
+        if self.aside is None:
+            self.aside = Aside()
+        aside = self.aside
+        newest = self.newest
+        if received_ms is not None and newest is not None and fact < newest:
+            hour = received_ms // _HOUR_MS
+            if hour > aside.hour:
+                aside.hour, aside.counted_anew = hour, 0
+            after = self.known - bisect_left(self.facts, fact) - bisect_left(aside.facts, fact)
+            if aside.counted_anew + after > MAX_COUNTED_ANEW:
+                raise TooManyFactsError("person_id", MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER)
+            aside.counted_anew += after
+        insort(aside.facts, fact)
+
+    @property
     def last_seen(self) -> int | None:
         """When something was heard for the last time."""
         return self.facts[-1][0] if self.facts else self.base_at
@@ -89,9 +138,10 @@ class Person:
 
     def phases(self, start_ms: int, end_ms: int, silence: Silence) -> Iterator[tuple[Stand, int, int]]:
         """Yield where the person stood from start to end, silence taken into account."""
-        stand, seen, since = self.base, self.base_at, start_ms
-        for fact, after in zip(self.facts, self.stands, strict=True):
-            at = fact[0]
+        place = bisect_left(self.facts, (start_ms,))
+        stand, seen, since = self.stands[place - 1] if place else self.base, self.seen(place), start_ms
+        for number in range(place, len(self.facts)):
+            at, after = self.facts[number][0], self.stands[number]
             if at >= end_ms:
                 break
             if at > since:
@@ -126,8 +176,10 @@ class Person:
 
     def row(self) -> dict[str, Any]:
         """Return what is kept."""
-        row = {"base": tuple(self.base.standing), "base_ms": self.base_ms, "base_at": self.base_at, "source": self.source}
-        return {**row, "facts": self.facts} if self.plans is None else {**row, "facts": self.facts, "plans": self.plans.facts}
+        row: dict[str, Any] = {"base": tuple(self.base.standing), "base_ms": self.base_ms, "base_at": self.base_at, "source": self.source}
+        row |= {"facts": self.facts} if self.plans is None else {"facts": self.facts, "plans": self.plans.facts}
+        aside = self.aside
+        return row if aside is None or not aside.counted_anew else {**row, "counted_anew": (aside.hour, aside.counted_anew)}
 
 
 def standing_of_row(kept: list[Any]) -> Standing:

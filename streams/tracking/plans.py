@@ -50,12 +50,8 @@ class Plans:
 
     def add(self, fact: PlanFact) -> None:
         """Take in one more plan; the latest told counts where several hold."""
-        is_last = not self.facts or fact > self.facts[-1]
         insort(self.facts, fact)
-        if is_last:
-            self._put(fact)
-        else:
-            self._lay_out()
+        self._put(fact)
 
     def hidden(self) -> list[PlanFact]:
         """Forget the plans that hold nowhere any more, and return them: they are told again every night, weeks ahead."""
@@ -102,18 +98,27 @@ class Plans:
             self._put(fact)
 
     def _put(self, fact: PlanFact) -> None:
-        """Have a plan hold over those told before it."""
+        """Have a plan hold where none told later does."""
         spans, (_, _, _, begin, end, _) = self._spans, fact
         first = max(0, bisect_right(self._begins, begin) - 1)
         if first < len(spans) and spans[first][1] <= begin:
             first += 1
         last = max(first, bisect_left(self._begins, end))
-        parts = [(begin, end, fact)]
-        if first < last:
-            low, high = spans[first], spans[last - 1]
-            if low[0] < begin:
-                parts.insert(0, (low[0], begin, low[2]))
-            if high[1] > end:
-                parts.append((end, high[1], high[2]))
+        parts: list[tuple[int, int, PlanFact]] = []
+        free = begin  # from here on it holds, as far as is known
+        for low, high, plan in spans[first:last]:
+            if plan < fact:
+                if low < begin:
+                    parts.append((low, begin, plan))
+                if high > end:
+                    parts += ((free, end, fact), (end, high, plan))
+                    free = high
+                continue
+            if free < low:
+                parts.append((free, low, fact))
+            parts.append((low, high, plan))
+            free = max(free, high)
+        if free < end:
+            parts.append((free, end, fact))
         spans[first:last] = parts
         self._begins[first:last] = [part[0] for part in parts]

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from streams.tracking.facts import Fact
     from streams.tracking.ledger import Ledger
 
-__all__ = ["SelfService", "end_session", "hand_over", "start_session", "stop_session", "turn_to_people"]
+__all__ = ["SelfService", "Session", "end_session", "hand_over", "start_session", "stop_session", "turn_to_people"]
 
 
-class _Session:
+class Session:
     """One stay with a bot or in a FAQ."""
 
     __slots__ = ("category", "channel", "first", "group", "started")
@@ -34,7 +34,7 @@ class SelfService:
     __slots__ = ("ended", "open")
 
     def __init__(self) -> None:
-        self.open: _Session | None = None
+        self.open: Session | None = None
         #: group, instant of the end, start, and what to book once the customer turns to people
         self.ended: list[tuple[int, int, int, tuple[tuple[str, int], ...]]] = []
 
@@ -52,7 +52,7 @@ def start_session(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> 
     stop_session(c.service, at, "left", ledger)
     group = outside(c, fact, site, rules, channel)
     first = c.last is None and not c.had_leg and not any(_is_of_people(each) and each < fact for each in c.facts)
-    c.service.open = _Session(channel, group, at, category, first=first)
+    c.service.open = Session(channel, group, at, category, first=first)
     ledger.book(group, at, at, (("sessions", 1),))
     if category is not None:
         name_category(c, at, category, rules, ledger, served=True)
@@ -106,6 +106,6 @@ def stop_session(service: SelfService, at: int, outcome: str, ledger: Ledger) ->
         service.ended.append((session.group, at, session.started, _with_label(session, gains, -1)))
 
 
-def _with_label(session: _Session, names: list[str], amount: int) -> tuple[tuple[str, int], ...]:
+def _with_label(session: Session, names: list[str], amount: int) -> tuple[tuple[str, int], ...]:
     labelled = [] if session.category is None else [f"{name}={session.category}" for name in names]
     return tuple((name, amount) for name in (*names, *labelled))

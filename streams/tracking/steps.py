@@ -144,8 +144,8 @@ def _on_wrap_up_started(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledg
     if leg is not None:
         if leg is c.leg:
             end_leg(c, fact[0], ledger)
-        if leg.wrap_at is None:
-            leg.wrap_at = fact[0]
+        if leg.wrap_at is None and c.legs is not None:
+            c.legs[c.legs.index(leg)] = leg.wrapping(fact[0])
 
 
 def _on_wrapped_up(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:

@@ -16,6 +16,9 @@ LAG = "contact_center_consumer_lag_records"
 DEAD = "contact_center_events_dead_lettered"
 
 
+_TOO_MANY = ("too_many_events", "too_many_out_of_order", "too_many_sources")
+
+
 def family(name: str, health: Health | None = None, counters: dict[str, StageCounters] | None = None) -> Metric:
     """Return one family of a worker's metrics."""
     return next(each for each in PipelineCollector(health or Health(), counters or {}).collect() if each.name == name)
@@ -75,7 +78,7 @@ def test_dead_letters_of_every_reason_begin_with_0() -> None:
     none = ("empty", "too_large", "invalid_utf8", "unknown_type", "missing_field", "wrong_type", "invalid_value")
     times = ("time_too_old", "time_in_future", "complete_through_in_future")
     assert found == {
-        **{("track-contacts", reason): 0 for reason in (*none, *times, "too_many_events", "too_many_sources", "source_quarantined")},
+        **{("track-contacts", reason): 0 for reason in (*none, *times, *_TOO_MANY, "source_quarantined")},
         ("track-contacts", "invalid_json"): 2,
         ("track-contacts", "of_tomorrow"): 1,
     }
