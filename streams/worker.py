@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from schemas.topics import DEFAULT_PREFIX, TOPICS, Topic, topic
+from schemas.topics import DEFAULT_PREFIX, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
 from streams.engine.health import Health
 from streams.engine.memory import give_back_regularly, hold_little
 from streams.engine.settings import EngineSettings, Flow
-from streams.engine.topics import TopicSpec, ensure_topics
 from streams.listening import Connections, HttpServer
 from streams.serving.pipeline import pipeline_app
 from streams.serving.reload import now_ms, watch
@@ -26,6 +25,7 @@ from streams.stages.counters import StageCounters
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from streams.topics import create_topics, topic_specs
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -55,24 +55,6 @@ class WorkerSettings:
     flush_interval_seconds: float = 0.25
     #: Passed to every aiokafka client, as ``EngineSettings.client_options``; may hold a password.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-
-def topic_specs(prefix: str, replication: int) -> list[TopicSpec]:
-    """Return every topic of the product as it is to be created."""
-    return [
-        TopicSpec(
-            entry.full_name(prefix),
-            entry.partitions,
-            replication,
-            entry.config() | ({"min.insync.replicas": "2"} if replication >= 3 else {}),  # noqa: PLR2004
-        )
-        for entry in TOPICS
-    ]
-
-
-async def create_topics(bootstrap: str, prefix: str = DEFAULT_PREFIX, replication: int = 1, **client_options: Any) -> None:
-    """Create the topics that are missing; refuse those with another number of partitions."""
-    await ensure_topics(bootstrap, topic_specs(prefix, replication), **client_options)
 
 
 def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapping[str, StageCounters]) -> list[Flow]:

@@ -23,6 +23,7 @@ __all__ = [
     "add_connection_options",
     "add_kafka_options",
     "add_log_option",
+    "add_replication_option",
     "connection_limits",
     "count",
     "fail",
@@ -50,6 +51,13 @@ def add_kafka_options(parser: argparse.ArgumentParser) -> None:
         help="Kafka, several separated by commas (default: CONTACT_STREAMS_BOOTSTRAP or %(default)s)",
     )
     parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="topic prefix (default: %(default)s)")
+
+
+def add_replication_option(parser: argparse.ArgumentParser) -> None:
+    """Declare how many replicas topics get that are made here."""
+    parser.add_argument(
+        "--replication", type=_count, default=1, help="replicas of topics created here, the same for every process (default: %(default)s)"
+    )
 
 
 def add_log_option(parser: argparse.ArgumentParser, default: str = "INFO") -> None:

@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.commands import queue_log_options
-from streams.commands.common import add_kafka_options, add_log_option, fail, interruptible, label, start_logging
+from streams.commands.common import (
+    add_kafka_options,
+    add_log_option,
+    add_replication_option,
+    fail,
+    interruptible,
+    label,
+    start_logging,
+)
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.mapping_options import make_mapper
+from streams.commands.topic_making import topic_maker
 from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.feed import Summary, follow, publish_history
 from streams.connectors.follow import StateFileError
@@ -51,6 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     queue_log_options.add_options(queue_log)
     queue_log.add_argument("--config", type=Path, help=_CONFIG_HELP)
     add_kafka_options(queue_log)
+    add_replication_option(queue_log)
     add_log_option(queue_log)
     queue_log.set_defaults(run=run)
     mapping = platforms.add_parser(
@@ -64,6 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     mapping.add_argument("--site", type=label, help="the site its events belong to (default: the mapping's site)")
     mapping.add_argument("--config", type=Path, help=_CONFIG_HELP)
     add_kafka_options(mapping)
+    add_replication_option(mapping)
     add_log_option(mapping)
     mapping.set_defaults(run=run_mapping)
 
@@ -130,7 +141,8 @@ def _publisher(args: argparse.Namespace, source: str) -> Publisher:
         now=lambda: datetime.now(UTC),
         timeout_seconds=10,
         client_id=f"contact-streams-{source}",
-        client_options=kafka_client_options(),
+        client_options=(client_options := kafka_client_options()),
+        prepare=topic_maker(args, client_options),
     )
     return IdentifyingPublisher(publisher, identities)
 

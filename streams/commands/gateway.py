@@ -13,12 +13,14 @@ from streams.commands.common import (
     add_connection_options,
     add_kafka_options,
     add_log_option,
+    add_replication_option,
     connection_limits,
     fail,
     interruptible,
     start_logging,
 )
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
+from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration
 from streams.configuration.problems import FileError
 from streams.connectors.gateway import Gateway, GatewaySettings, NotPermittedHereError
@@ -48,6 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         f"or in {TOKENS_VARIABLE}, as name=token pairs.",
     )
     add_kafka_options(parser)
+    add_replication_option(parser)
     parser.add_argument("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
     parser.add_argument(
@@ -107,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
         now=lambda: datetime.now(UTC),
         client_id="contact-streams-gateway",
         client_options=client_options,
+        prepare=topic_maker(args, client_options),
     )
     return asyncio.run(_serve(args, senders, file, settings, IdentifyingPublisher(kafka, identities)))
 

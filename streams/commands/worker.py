@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging
+from streams.commands.common import add_kafka_options, add_log_option, add_replication_option, fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
+from streams.engine.topics import NotMadeError, PartitionMismatchError
 from streams.serving.reload import now_ms
 from streams.worker import WorkerSettings
 from streams.worker import run as run_worker
@@ -24,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("worker", description=__doc__)
     add_kafka_options(parser)
     parser.add_argument("--config", type=Path, help="configuration file (YAML); a valid change is taken up, another is refused")
-    parser.add_argument("--replication", type=int, default=1, help="replicas of topics created here (default: %(default)s)")
+    add_replication_option(parser)
     parser.add_argument("--instance-id", help="static membership: a name that outlives the process")
     parser.add_argument("--host", default="127.0.0.1", help="address of the worker's own /metrics (default: %(default)s)")
     parser.add_argument("--port", type=int, default=9464, help="its port, 0 for a free one, -1 for none (default: %(default)s)")
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:  # noqa: RET503 - the worker itself never returns
+def run(args: argparse.Namespace) -> int:
     """Run the worker until it is told to stop."""
     start_logging(args.log_level)
     try:
@@ -40,16 +41,16 @@ def run(args: argparse.Namespace) -> int:  # noqa: RET503 - the worker itself ne
         client_options = kafka_client_options()
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)
-    run_worker(
-        WorkerSettings(
-            bootstrap=args.bootstrap,
-            prefix=args.prefix,
-            replication=args.replication,
-            instance_id=args.instance_id,
-            host=args.host,
-            port=None if args.port < 0 else args.port,
-            client_options=client_options,
-        ),
-        Configuration() if file is None else file.running,
-        file,
+    settings = WorkerSettings(
+        bootstrap=args.bootstrap,
+        prefix=args.prefix,
+        replication=args.replication,
+        instance_id=args.instance_id,
+        host=args.host,
+        port=None if args.port < 0 else args.port,
+        client_options=client_options,
     )
+    try:
+        run_worker(settings, Configuration() if file is None else file.running, file)
+    except (PartitionMismatchError, NotMadeError) as error:
+        return fail(error)

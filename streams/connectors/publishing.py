@@ -21,7 +21,7 @@ from schemas.times import format_ms, to_ms
 from schemas.topics import DEFAULT_PREFIX, dead_letters_of, topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from schemas.base import Event
@@ -202,6 +202,8 @@ class KafkaPublisher:
         timeout_seconds: how long ``publish`` waits for Kafka altogether.
         now: stamped on dead letters.
         client_options: given to the producer too: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
+        prepare: makes the topics that are missing, before a producer asks for one and a broker makes it with settings of its own; raises
+            NotPublishedError when nothing may be published.
     """
 
     def __init__(
@@ -213,12 +215,14 @@ class KafkaPublisher:
         timeout_seconds: float = 5.0,
         client_id: str = "contact-streams-connector",
         client_options: Mapping[str, Any] | None = None,
+        prepare: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.topics = topics
         self._now = now
         self._timeout_seconds = timeout_seconds
         self._bootstrap = bootstrap
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": client_id, **(client_options or {})}
+        self._prepare = prepare
         self._producer: Any = None
         self._connecting = asyncio.Lock()
 
@@ -250,6 +254,9 @@ class KafkaPublisher:
                 return bool(await producer.client.force_metadata_update())
         except (TimeoutError, KafkaError, OSError):
             return False
+        except NotPublishedError as error:
+            logger.warning("%s", error)
+            return False
 
     async def stop(self) -> None:
         """See Publisher."""
@@ -274,6 +281,8 @@ class KafkaPublisher:
     async def _connected(self) -> Any:
         async with self._connecting:
             if self._producer is None:
+                if self._prepare is not None:
+                    await self._prepare()
                 producer = AIOKafkaProducer(
                     **self._client,
                     acks="all",

@@ -7,10 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
-__all__ = ["PartitionMismatchError", "TopicSpec", "ensure_topics"]
+__all__ = ["NotMadeError", "PartitionMismatchError", "TopicSpec", "ensure_topics"]
 
 #: How often a topic just made is looked for, and the time between two looks: 10 s in all.
 _LOOKS, _PAUSE_SECONDS = 50, 0.2
@@ -31,20 +40,25 @@ class PartitionMismatchError(RuntimeError):
     """A topic exists with another number of partitions than declared."""
 
 
+class NotMadeError(RuntimeError):
+    """A topic is missing, and Kafka does not let this process make it."""
+
+
 async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_options: Any) -> None:
     """Create the topics of ``specs`` that are missing and verify the partition counts of all.
 
     ``client_options`` are those of ``EngineSettings``. Settings and replication of topics that exist are the
     operator's and stay as they are.
 
-    Raises PartitionMismatchError, naming every topic that differs, before anything is created.
+    Raises PartitionMismatchError, naming every topic that differs and what mends it, before anything is created; NotMadeError when
+    Kafka does not permit to create.
     """
     wanted = {spec.name: spec for spec in specs}
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options)
     await admin.start()
     try:
         found = await _partitions(admin, wanted)
-        _verify(wanted, found)
+        await _verify(bootstrap, wanted, found, client_options)
         absent = [wanted[name] for name in wanted if name not in found]
         if absent:
             await _create(admin, absent)
@@ -55,19 +69,45 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_opt
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 raise TimeoutError(f"Topics not there after their creation: {sorted(wanted.keys() - found.keys())}.")
-            _verify(wanted, found)
+            await _verify(bootstrap, wanted, found, client_options)
     finally:
         await admin.close()
 
 
-def _verify(wanted: Mapping[str, TopicSpec], found: Mapping[str, int]) -> None:
-    wrong = [
-        f"{name} has {found[name]} partitions, {spec.partitions} are declared"
-        for name, spec in sorted(wanted.items())
-        if name in found and found[name] != spec.partitions
-    ]
-    if wrong:
-        raise PartitionMismatchError(f"{'; '.join(wrong)}. Partition counts are permanent: declare what is there, or use new topics.")
+async def _verify(bootstrap: str, wanted: Mapping[str, TopicSpec], found: Mapping[str, int], client_options: Mapping[str, Any]) -> None:
+    wrong = [spec for name, spec in sorted(wanted.items()) if name in found and found[name] != spec.partitions]
+    if not wrong:
+        return
+    said = [f"{spec.name} has {found[spec.name]} partitions, {spec.partitions} are declared" for spec in wrong]
+    empty = await _empty(bootstrap, {spec.name: found[spec.name] for spec in wrong}, client_options)
+    mending = []
+    for spec in wrong:
+        tool = f"kafka-topics.sh --bootstrap-server {bootstrap}"
+        if spec.name not in empty:
+            continue
+        if found[spec.name] < spec.partitions:
+            mending.append(f"{tool} --alter --topic {spec.name} --partitions {spec.partitions}")
+        else:
+            mending.append(f"{tool} --delete --topic {spec.name}")
+    advice = f" Nothing is in {', '.join(sorted(empty))}: mend with `{'` and `'.join(mending)}`, then start again." if mending else ""
+    if len(mending) < len(wrong):
+        advice += (
+            " Where records are, keys and state are placed by the partition count, which is permanent: use new topics (another "
+            "--prefix), or delete those topics with all that is in them."
+        )
+    raise PartitionMismatchError(f"{'; '.join(said)}.{advice}")
+
+
+async def _empty(bootstrap: str, counts: Mapping[str, int], client_options: Mapping[str, Any]) -> set[str]:
+    """Return the topics in which there is no record and never was one."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, **client_options)
+    await consumer.start()
+    try:
+        places = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
+        ends = await consumer.end_offsets(places)
+    finally:
+        await consumer.stop()
+    return {name for name in counts if not any(end for place, end in ends.items() if place.topic == name)}
 
 
 async def _partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
@@ -91,6 +131,13 @@ async def _create(admin: AIOKafkaAdminClient, specs: list[TopicSpec]) -> None:
     )
     for name, code, *message in answer.topic_errors:
         error = for_code(code)
+        if error in (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
+            raise NotMadeError(
+                f"{name} is missing, and Kafka does not permit this process to make it. Start a worker first, as a user who may create "
+                "topics, or permit it (operation Create); docs/topics.md has partitions and settings."
+            )
+        if error is InvalidReplicationFactorError:
+            raise NotMadeError(f"{name} cannot be made: {message}. Give as --replication what there are brokers for.")
         # Another worker that starts at the same moment may have been quicker.
         if error not in (NoError, TopicAlreadyExistsError):
             raise error(f"{name}: {message}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from streams.engine.app import build_app
 from streams.engine.exits import ExitCode
@@ -237,6 +238,34 @@ def test_another_partition_count_is_refused(bench: Bench) -> None:
         with pytest.raises(PartitionMismatchError, match=f"{bench.source} has 2 partitions, 3 are declared"):
             await ensure_topics(bench.bootstrap, [TopicSpec(other, 1), TopicSpec(bench.source, 3)])
         await ensure_topics(bench.bootstrap, [TopicSpec(other, 4)])
+
+    asyncio.run(run())
+
+
+def test_what_mends_a_partition_count_is_said(bench: Bench) -> None:
+    """Of an empty topic the very command; of one with records, that there is no way but another topic. What it says does mend."""
+
+    async def refused(*specs: TopicSpec) -> str:
+        with pytest.raises(PartitionMismatchError) as refusal:
+            await ensure_topics(bench.bootstrap, specs)
+        return str(refusal.value)
+
+    async def run() -> None:
+        await bench.make()
+        said = await refused(TopicSpec(bench.source, 3), TopicSpec(bench.panes, 1), TopicSpec(bench.changelog, 1))
+        tool = f"kafka-topics.sh --bootstrap-server {bench.bootstrap}"
+        assert f"{tool} --alter --topic {bench.source} --partitions 3`" in said
+        assert f"{tool} --delete --topic {bench.changelog}`" in said
+        assert "Where records are" not in said
+        await bench.send((0, b"a", b"x"))
+        said = await refused(TopicSpec(bench.source, 3))
+        assert "Where records are" in said
+        assert tool not in said
+        admin = AIOKafkaAdminClient(bootstrap_servers=bench.bootstrap)
+        await admin.start()
+        await admin.create_partitions({bench.panes: NewPartitions(2)})
+        await admin.close()
+        await ensure_topics(bench.bootstrap, [TopicSpec(bench.panes, 2)])
 
     asyncio.run(run())
 

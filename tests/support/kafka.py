@@ -111,8 +111,11 @@ class Cluster:
     ``password`` are then known to it by SCRAM.
     """
 
-    def __init__(self, nodes: int, folder: Path, listeners: Mapping[str, Listener] | None = None) -> None:
-        """Lay out ``nodes`` nodes below ``folder``; nothing runs yet."""
+    def __init__(
+        self, nodes: int, folder: Path, listeners: Mapping[str, Listener] | None = None, settings: Mapping[str, object] | None = None
+    ) -> None:
+        """Lay out ``nodes`` nodes below ``folder``, with ``settings`` beside or in place of ours; nothing runs yet."""
+        self._settings = settings or {}
         self._folder = folder
         self._listeners = {name: (listener, free_port()) for name, listener in (listeners or {}).items()}
         self._jars = jars()
@@ -272,6 +275,7 @@ class Cluster:
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
             "log.cleaner.threads": 1,
         }
+        settings |= self._settings
         for name, (listener, _) in self._listeners.items():
             settings |= {f"listener.name.{name.lower()}.{key}": value for key, value in listener.settings.items()}
         return "".join(f"{name}={value}\n" for name, value in settings.items())
@@ -333,10 +337,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int = 1, listeners: Mapping[str, Listener] | None = None) -> Iterator[Cluster]:
+def cluster(
+    nodes: int = 1, listeners: Mapping[str, Listener] | None = None, settings: Mapping[str, object] | None = None
+) -> Iterator[Cluster]:
     """Run ``nodes`` nodes of Apache Kafka for the length of a ``with`` block. Call it from the main thread."""
     with tempfile.TemporaryDirectory(prefix="contact-streams-kafka-", ignore_cleanup_errors=True) as folder:
-        running = Cluster(nodes, Path(folder), listeners)
+        running = Cluster(nodes, Path(folder), listeners, settings)
         try:
             running.start()
             yield running

@@ -1,0 +1,29 @@
+"""Topics made by whoever publishes first: a broker that makes topics by itself would give them partitions of its own choice."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
+
+from streams.connectors.publishing import EventTopics, NotPublishedError
+from streams.engine.topics import NotMadeError, PartitionMismatchError
+from streams.topics import create_topics
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable, Mapping
+
+__all__ = ["topic_maker"]
+
+
+def topic_maker(args: argparse.Namespace, client_options: Mapping[str, Any]) -> Callable[[], Awaitable[None]]:
+    """Return what makes the topics that are published to, and raises NotPublishedError where they are not as they have to be."""
+
+    async def make() -> None:
+        names = set(astuple(EventTopics.with_prefix(args.prefix)))
+        try:
+            await create_topics(args.bootstrap, args.prefix, args.replication, only=names, **client_options)
+        except (PartitionMismatchError, NotMadeError) as error:
+            raise NotPublishedError(str(error)) from error
+
+    return make
