@@ -15,7 +15,7 @@ from schemas.metrics import MetricRecord
 from schemas.panes import PaneRecord
 from schemas.workers import WorkerHeartbeat
 
-__all__ = ["DEFAULT_PREFIX", "TOPICS", "Topic", "dead_letters_of", "state_of", "topic"]
+__all__ = ["APPEND_TIME", "DEFAULT_PREFIX", "SOURCES", "TOPICS", "Topic", "dead_letters_of", "state_of", "topic"]
 
 #: What the full names of all topics begin with, unless the configuration says otherwise.
 DEFAULT_PREFIX: Final = "contactcenter"
@@ -25,11 +25,17 @@ _HOUR_MS: Final = 60 * 60 * _SECOND_MS
 _DAY_MS: Final = 24 * _HOUR_MS
 _MIB: Final = 1024 * 1024
 
+#: The broker stamps records when they are appended: retention and compaction then go by its clock, whatever time a producer
+#: claims (replaying 2021 must not be deleted at once, nor 2090 be refused), and no record moves progress beyond it. When something
+#: happened stands in the payload.
+APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
+
+#: The topics of events: connectors write them, and operators' orders.
+SOURCES: Final = ("contact-events.v1", "agent-events.v1", "customer-events.v1")
+
 #: Settings of every topic.
 _COMMON: Final = {
-    # The broker stamps records when they are appended: retention and compaction then go by its clock, whatever time a producer
-    # claims (replaying 2021 must not be deleted at once, nor 2090 be refused). When something happened stands in the payload.
-    "message.timestamp.type": "LogAppendTime",
+    **APPEND_TIME,
     # A flush packs many small records into one batch; larger than this only delays its neighbors.
     "max.message.bytes": str(_MIB),
 }

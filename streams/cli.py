@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "explain": "say which contacts are behind a figure",
     "reconcile": "compare another system's report with our figures",
     "faq-changes": "compare self-service before and after changes of the FAQ",
+    "progress": "how far the stream is counted, and setting back what went too far",
     "dead-letters": "look at records that could not be used, and send them back",
 }
 

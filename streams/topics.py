@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from schemas.topics import DEFAULT_PREFIX, TOPICS
+from schemas.topics import APPEND_TIME, DEFAULT_PREFIX, SOURCES, TOPICS
 from streams.engine.topics import TopicSpec, ensure_topics
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def topic_specs(prefix: str, replication: int) -> list[TopicSpec]:
             entry.partitions,
             replication,
             entry.config() | ({"min.insync.replicas": "2"} if replication >= _REPLICAS_FOR_MIN_INSYNC else {}),
+            # By the broker's clock, and no sender's, is how far progress may go.
+            APPEND_TIME if entry.name in SOURCES else {},
         )
         for entry in TOPICS
     ]

@@ -80,6 +80,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "stale": ("{age} old", "{age}前のデータ"),
     "standing_still": ("standing still – no worker counts", "停止中 – 集計プロセスの応答なし"),
     "partly_standing_still": ("partly standing still – events are not counted", "一部停止中 – 集計されていないイベントあり"),
+    "ahead": ("{age} ahead: a clock is wrong", "{age}先の時刻：時計がずれています"),
     "disconnected": ("connection lost – trying again", "接続が切れました – 再接続中"),
     "loading": ("reading figures", "読み込み中"),
     "silent_sources": ("silent: {sources}", "更新途絶: {sources}"),

@@ -21,6 +21,7 @@ class Record(Protocol):
     topic: str
     partition: int
     offset: int
+    #: When the broker appended it, in ms; without that its sender's time, and at most that of reading.
     timestamp: int
     key: bytes | None
     value: bytes | None

@@ -19,6 +19,8 @@ from aiokafka.errors import (
     for_code,
 )
 
+from streams.engine.topic_settings import bring_to
+
 __all__ = ["NotMadeError", "PartitionMismatchError", "TopicSpec", "ensure_topics"]
 
 #: How often a topic just made is looked for, and the time between two looks: 10 s in all.
@@ -34,6 +36,8 @@ class TopicSpec:
     partitions: int
     replication: int = 1
     config: Mapping[str, str] = field(default_factory=dict)
+    #: Settings that a topic which exists is brought to, if that is permitted; all others are the operator's.
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 class PartitionMismatchError(RuntimeError):
@@ -48,7 +52,7 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_opt
     """Create the topics of ``specs`` that are missing and verify the partition counts of all.
 
     ``client_options`` are those of ``EngineSettings``. Settings and replication of topics that exist are the
-    operator's and stay as they are.
+    operator's and stay as they are, but for what a spec says is ``kept``; where that is not permitted, a warning says so.
 
     Raises PartitionMismatchError, naming every topic that differs and what mends it, before anything is created; NotMadeError when
     Kafka does not permit to create.
@@ -59,6 +63,7 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_opt
     try:
         found = await _partitions(admin, wanted)
         await _verify(bootstrap, wanted, found, client_options)
+        await bring_to(admin, {name: wanted[name].kept for name in found if wanted[name].kept})
         absent = [wanted[name] for name in wanted if name not in found]
         if absent:
             await _create(admin, absent)

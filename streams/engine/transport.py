@@ -6,8 +6,9 @@ Replaces internals of faust-streaming 0.15.3, named at each override.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import aiokafka
@@ -57,6 +58,22 @@ class _Envelope:
         self.offset = last.offset
         self.timestamp = last.timestamp
         self.value = chunk
+
+
+_CREATE_TIME = 0
+
+
+def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
+    """Return a chunk whose records were appended by now, whatever their senders say.
+
+    Where a topic has the broker's append time, which ours have, the first and the last record show that and nothing is to do.
+    """
+    if records[0].timestamp_type != _CREATE_TIME and records[-1].timestamp_type != _CREATE_TIME:
+        return records
+    return [
+        replace(record, timestamp=now_ms) if record.timestamp > now_ms and record.timestamp_type == _CREATE_TIME else record
+        for record in records
+    ]
 
 
 class ChunkSchema(faust.Schema):
@@ -111,7 +128,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             if tp in self._read:
                 epoch, begin = self._read[tp]
                 self._read[tp] = epoch, records[-1].offset + 1
-                chunks[tp] = Chunk(tp.topic, tp.partition, epoch, begin, records)
+                chunks[tp] = Chunk(tp.topic, tp.partition, epoch, begin, bounded(records, int(time.time() * 1000)))
         return chunks
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

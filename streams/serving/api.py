@@ -29,7 +29,7 @@ from streams.serving.deliveries import Deliveries
 from streams.serving.events import Feed
 from streams.serving.explainer import Explainer, asked_of
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
-from streams.serving.figures import STALE_AFTER_SECONDS, Figures
+from streams.serving.figures import AHEAD_SECONDS, STALE_AFTER_SECONDS, Figures
 from streams.serving.kept import Kept
 from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
 from streams.serving.targets import targets_of
@@ -380,6 +380,7 @@ def _catalogue_document() -> dict[str, Any]:
         "agent_states": AGENT_STATES,
         "words": WORDS,
         "stale_after_seconds": STALE_AFTER_SECONDS,
+        "ahead_seconds": AHEAD_SECONDS,
     }
 
 

@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
     from streams.serving.store import Entry, Source
 
-__all__ = ["STALE_AFTER_SECONDS", "Figures"]
+__all__ = ["AHEAD_SECONDS", "STALE_AFTER_SECONDS", "Figures"]
 
 _PANES = topic("queue-panes.v1")
 
 #: Older than this by the wall clock, figures are shown as stale.
 STALE_AFTER_SECONDS = 10.0
+
+#: Of a time further to come than this, by the wall clock, figures are stale too: a clock is wrong, and nobody can say how old they are.
+AHEAD_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -70,9 +73,9 @@ class Figures:
     def stale(self) -> bool:
         """Whether the figures are too old to be taken for the present, or nothing would make them newer."""
         age = self.age_seconds
-        if not self.standing.ready or not self.standing.connected or not self._rolled_up:
+        if not self.standing.ready or not self.standing.connected or not self._rolled_up or age is None:
             return True
-        return age is None or age > STALE_AFTER_SECONDS
+        return not -AHEAD_SECONDS <= age <= STALE_AFTER_SECONDS
 
     @property
     def recovering(self) -> dict[str, int]:

@@ -49,6 +49,8 @@ class CustomerTracker:
         self._touched: dict[str, set[str]] = {}
         self._changed: set[str] = set()
         self._floor_ms: int | None = None
+        #: an operator has set a part back
+        self._went_back = False
         self._through: int | None = None
         self._swept = self._rested = 0
 
@@ -58,7 +60,10 @@ class CustomerTracker:
         """Take a record of customer-facts."""
         kind = fact["kind"]
         if kind == "progress":
-            self.parts[fact["source_topic"], fact["source_partition"]] = (fact["progress_ms"], fact["received_through_ms"])
+            part = fact["source_topic"], fact["source_partition"]
+            before = self.parts.get(part, (None, None))[0]
+            self.parts[part] = (fact["progress_ms"], fact["received_through_ms"])
+            self._went_back |= before is not None and (fact["progress_ms"] or 0) < before
             self._through = self.through_ms
         elif kind == "contact":
             self._take_contact(fact)
@@ -204,6 +209,8 @@ class CustomerTracker:
                 if customer.too_large():
                     self._empty(key, customer)
             self._book(group, 1)
+        if self._went_back:
+            self._add_up_anew()
         if through is not None:
             self._give_up(through)
             self._forget()
@@ -287,6 +294,18 @@ class CustomerTracker:
         self._through = through = self.through_ms
         if through is not None:
             self._give_up(through)
+        self._book_all()
+
+    def _add_up_anew(self) -> None:
+        """Count every customer there is by where progress stands, for it was set back."""
+        self._went_back = False
+        self.changed_cohorts |= self.cohorts.keys()
+        self.days, self.months, self.cohorts, self._floor_ms = Running(), Running(), {}, None
+        if self._through is not None:
+            self._give_up(self._through)
+        self._book_all()
+
+    def _book_all(self) -> None:
         for key in self.customers:
             group = self._joined.get(key)
             if group is None or key == min(each for each in group if each in self.customers):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Running"]
 
+#: Where progress is years behind as-of, what lies between is not told date by date.
+_LONGEST = 62
+
 
 class Running:
     """Figures by date or month, kept as changes from one to the next; what lies before the floor is one sum."""
@@ -36,10 +39,13 @@ class Running:
                 self._base.update(self._changes.pop(at))
 
     def through(self, last: int) -> Iterator[tuple[int, dict[str, int]]]:
-        """Yield every date or month from the floor to the last one, with its figures; none before there is a floor."""
+        """Yield every date or month from the floor to the last one, at most the last 62, with its figures; none before there is a floor."""
         if self._floor is None:
             return
         sums = self._base.copy()
-        for at in range(self._floor, last + 1):
+        first = max(self._floor, last + 1 - _LONGEST)
+        for at in [at for at in self._changes if at < first]:
+            sums.update(self._changes[at])
+        for at in range(first, last + 1):
             sums.update(self._changes.get(at, {}))
             yield at, {what: amount for what, amount in sums.items() if amount}

@@ -221,6 +221,15 @@ class Alerts:
             self._stand(key, last, None if last.state == "pending" else last.model_copy(update={**told, **unknown}))
         return kept
 
+    def set_back(self, at_ms: int) -> None:
+        """Let no alert wait for an instant that has not come: none pends, or recovers, since a time after as-of."""
+        at = format_ms(at_ms)
+        for key, last in list(self._standing.items()):
+            if last.state == "pending" and last.since > at:
+                self._stand(key, last, None)
+            elif last.recovering_since is not None and last.recovering_since > at and last.state == "firing":
+                self._stand(key, last, last.model_copy(update={"recovering_since": None, "revision": _revision(last, at_ms)}))
+
     def look(self, watch: Watch, figure: Mapping[str, float | None], look: Look, definition: str | None = None) -> None:
         """Look at a figure and at what it is judged by."""
         last = self._standing.get(watch.key)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from schemas.times import format_ms
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -54,6 +56,22 @@ class Published:
         record["revision"] = 1 if last is None else last["revision"] + 1
         self._current[key] = record
         return True
+
+    def set_back(self, as_of_ms: int, *, again: bool) -> Iterator[str]:
+        """Yield the keys of intervals and days that have not begun yet at as-of: an older version let them begin.
+
+        What says that it is of a later as-of is news when it is next told; with ``again`` so is every interval and day.
+        """
+        as_of = format_ms(as_of_ms)
+        for key, record in self._current.items():
+            if (record.get("as_of") or "") > as_of:
+                self._current[key] = {"revision": record["revision"]}
+        for window, kept in list(self._dated.items()):
+            for start in [start for start in kept if start > as_of_ms]:
+                del kept[start]
+                yield f"{window}|{start}"
+            if again:
+                self._dated[window] = {start: packed[:-_DIGEST_BYTES] + bytes(_DIGEST_BYTES) for start, packed in kept.items()}
 
     def figure(self, key: str, kpi: str) -> tuple[dict[str, Any], str | None]:
         """Return a figure of a current window and what it is judged by; nothing if it was never published."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from streams.configuration import Configuration
+    from streams.windows.cells import Cells
 
 __all__ = ["RollUp"]
 
@@ -61,6 +62,8 @@ class RollUp:
         self._origins: dict[tuple[str, int], int] = {}
         self._progress: dict[tuple[str, int], dict[str, Any]] = {}
         self._progress_changed = False
+        #: an operator has set a source partition back
+        self._went_back = False
         self.dated = Dated(configuration)
         self._exceptions = Exceptions(configuration)
         self._business = business_clocks(configuration)
@@ -96,6 +99,7 @@ class RollUp:
             return
         if kind == "progress":
             if value is not None:
+                self._went_back |= _goes_back(self._progress.get(origin), value)
                 self._progress[origin] = value
                 self._progress_changed = True
         elif kind == "now":
@@ -122,10 +126,15 @@ class RollUp:
         counts: Counts = value["counts"]
         difference = dict(counts)
         add_counts(difference, parts.exchange(start, origin, counts), -1)
+        self._add(state, None if is_pane else cells, start, difference)
+
+    def _add(self, state: ScopeState, cells: Cells | None, start: int, difference: Counts) -> None:
+        """Add to cells, or without them to the trailing windows."""
+        is_pane = cells is None
         if state.fixed_per_hour and state.about_people:
-            before: Mapping[int, Counts] = state.trailing.panes if is_pane else state.cells
+            before: Mapping[int, Counts] = state.trailing.panes if cells is None else state.cells
             add_staffed(difference, before.get(start, {}), PANE_MS if is_pane else self.dated.length_of(start))
-        if is_pane:
+        if cells is None:
             state.trailing_changed |= state.trailing.change(start, difference)
         elif not self._given_up(start):
             cells.add(start, difference)
@@ -182,6 +191,13 @@ class RollUp:
         self._take_progress()
         if self.as_of is None:
             return
+        if self._went_back:
+            before = None
+            self._add_up_anew()
+        if before is None:
+            yield from ((key, None) for key in self._published.set_back(self.as_of, again=self._went_back))
+            self.alerts.set_back(self.as_of)
+        self._went_back = False
         self.begin()
         seen_at = self.as_of if self._began_at is None else self._began_at
         for label, content in self._definitions.first_sight(seen_at, fresh=len(self._published) == 0):
@@ -225,6 +241,17 @@ class RollUp:
         if self._progress_changed:
             self._progress_changed = False
             yield from self._publish(self._progress_record())
+
+    def _add_up_anew(self) -> None:
+        """Serve as after a start, from what the source partitions have told, for progress was set back: what was over goes on."""
+        self._completed_to = None
+        self._open = {}
+        for state in self.scopes.values():
+            state.begin_anew(tuple(self._lengths))
+            for parts, cells in ((state.pane_parts, None), (state.cell_parts, state.cells), (state.outcome_parts, state.outcome_cells)):
+                for start in parts.starts():
+                    for origin in parts.keys(start):
+                        self._add(state, cells, start, dict(parts.own(start, origin)))
 
     def _definitions_change(self, hi_before: int, hi: int, before: int, as_of: int) -> bool:
         """Say whether a trailing window, or now, may be judged by another version than at the flush before."""
@@ -400,3 +427,9 @@ class RollUp:
             **({"quarantined_sources": quarantined} if quarantined else {}),
         }
         return f"progress|{self._partition}", record
+
+
+def _goes_back(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
+    """Say whether a source partition has come less far than it had."""
+    names = ("progress_ms", "received_through_ms")
+    return before is not None and any((after[name] or 0) < (before[name] or 0) for name in names)

@@ -81,6 +81,11 @@ class ScopeState:
         """Whether the figures are about a single person, and not for everybody."""
         return self.channel is None and self.scope.startswith("agent:")
 
+    def begin_anew(self, lengths_ms: tuple[int, ...]) -> None:
+        """Forget what its windows came to, and not what they come from."""
+        self.trailing, self.cells, self.outcome_cells = TrailingSums(lengths_ms), Cells(), Cells()
+        self.trailing_changed = self.now_changed = True
+
     def settle(self, through_ms: int) -> None:
         """Let what is complete so far take less room."""
         self.pane_parts.settle(through_ms - PANE_SETTLES_MS)

@@ -67,11 +67,19 @@ def test_the_longest_wait_is_of_the_current_as_of() -> None:
 
 @pytest.mark.parametrize(
     ("ahead_seconds", "ready", "connected", "stale"),
-    [(10.0, True, True, False), (10.5, True, True, True), (-3600.0, True, True, False), (1.0, False, True, True), (1.0, True, False, True)],
-    ids=range(5),
+    [
+        (10.0, True, True, False),
+        (10.5, True, True, True),
+        (-2.0, True, True, False),
+        (-2.5, True, True, True),
+        (-3600.0, True, True, True),
+        (1.0, False, True, True),
+        (1.0, True, False, True),
+    ],
+    ids=range(7),
 )
 def test_stale(ahead_seconds: float, ready: bool, connected: bool, stale: bool) -> None:
-    """Figures are stale when the wall clock is more than 10 s ahead of them, or when nothing would make them newer."""
+    """Figures are stale when the wall clock is more than 10 s ahead of them, or 2 s behind, or when nothing would make them newer."""
     stand = Stand.fed(small_center())
     stand.clock.seconds += ahead_seconds - 1
     stand.ready, stand.connected = ready, connected
@@ -224,7 +232,7 @@ def test_the_catalogue_is_served() -> None:
             assert [(kpi["id"], kpi["ja"]) for kpi in told["kpis"]] == [(kpi.id, kpi.ja) for kpi in KPIS]
             assert told["kpis"][6]["metrics"][0]["name"] == "contact_center_service_level_ratio"
             assert told["words"] == WORDS
-            assert told["stale_after_seconds"] == 10
+            assert (told["stale_after_seconds"], told["ahead_seconds"]) == (10, 2)
 
     asyncio.run(check())
 

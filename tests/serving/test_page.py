@@ -259,6 +259,20 @@ def test_figures_grow_stale_without_news() -> None:
     run(check())
 
 
+def test_figures_of_a_time_to_come_are_stale() -> None:
+    """Figures as of 270 s from now are not live: a clock is wrong, and the page says by how much."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{MARK} === 'live' && !{STALE}")
+            stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:04:31Z"))
+            await page.until(f"{STALE} && {MARK}.endsWith('ahead: a clock is wrong')")
+
+    run(check())
+
+
 def test_the_page_waits_for_figures() -> None:
     """Before the topic was read the page says so, and shows neither zeros nor a live mark; then it shows figures by itself."""
 

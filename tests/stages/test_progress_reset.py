@@ -9,8 +9,9 @@ import pytest
 
 from schemas.operator import ProgressReset, encode_order
 from schemas.times import format_ms, from_ms
+from streams.stages.rollup import RollUpStage
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
-from tests.stages.test_track import rows_of
+from tests.stages.test_track import ROLL_UP, rows_of
 from tests.tracking.telling import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
@@ -164,3 +165,99 @@ class TestReset:
         assert after.tracker.late == 0
         cells = [orjson.loads(row) for key, row in rows.items() if key.startswith(b"cell|-|") and key.endswith(b"team:red")]
         assert {cell["start_ms"]: cell["counts"]["idle_ms"] for cell in cells if cell["counts"].get("idle_ms")} == {ms(0): 90_000}
+
+
+class TestWindows:
+    """What roll-up serves of a stream whose progress was set back."""
+
+    @pytest.mark.parametrize("ahead", [9 * HOUR, 73 * 365 * 24 * HOUR])
+    @pytest.mark.parametrize("restart", [False, True])
+    def test_the_figures_go_on(self, ahead: int, restart: bool) -> None:
+        """As-of and completeness come back, waiting is served as it is, later contacts count in every window; no window lies ahead."""
+        center = Center()
+        center.tell(at(0, event("contact.queued", 0, queue="A")), beat(1))
+        assert center.day("queue:A")["counts"]["offered"] == 1
+        center.track.tracker.progress.heartbeat("test", ms(1), ms(ahead))
+        center.track.tracker.progress.received("test", ms(ahead))
+        center.tell()
+        assert center.latest["progress|0"]["complete_through"] == format_ms(ms(ahead))
+        if restart:
+            center.restart()
+        center.tell(reset(20))
+        center.tell(at(30, event("contact.queued", 30, queue="A", conversation_id="c2")), beat(40))
+
+        assert center.latest["progress|0"]["as_of"] == center.latest["progress|0"]["complete_through"] == format_ms(ms(40))
+        assert max(each["as_of"] for each in center.latest.values() if each["kind"] != "definition") == format_ms(ms(40))
+        # 73 years ahead nobody waits any more and all panes and cells are given up; 9 h ahead the call is lost and the panes are given up.
+        kept = ahead == 9 * HOUR
+        assert center.latest["now|voice|queue:A"]["waiting"] == 1 + kept
+        assert center.latest["window|trailing_15m|voice|queue:A"]["kpis"]["offered"]["value"] == 1
+        assert center.day("queue:A")["counts"]["offered"] == 1 + kept
+        assert not center.day("queue:A")["counts"].get("lost_contacts")
+        assert all(each["window_start"] <= format_ms(ms(40)) for each in center.latest.values() if each["kind"] == "window")
+
+    def test_the_same_as_never_ahead(self) -> None:
+        """What is counted from the order on makes the records that it would have made, if no pane was given up meanwhile."""
+        ahead, straight = Center(), Center()
+        before = [at(0, event("contact.queued", 0, queue="A", event_id="q1")), beat(1)]
+        after = [at(30, event("contact.answered", 30, agent="ann", event_id="a1")), beat(400)]
+        for center in (ahead, straight):
+            center.tell(*before)
+        ahead.track.tracker.progress.heartbeat("test", ms(1), ms(1_500))
+        ahead.tell()
+        for center in (ahead, straight):
+            center.tell(reset(20))
+            center.tell(*after)
+
+        apart = ("as_of", "complete_through", "revision")
+        ours, theirs = (
+            {key: {name: part for name, part in each.items() if name not in apart} for key, each in center.latest.items() if "voice" in key}
+            for center in (ahead, straight)
+        )
+        assert ours == theirs
+
+
+class Center:
+    """A contact stage and its roll-up, and what the latest topic holds."""
+
+    def __init__(self) -> None:
+        self.track = ContactStage(0, CONFIGURATION, TOPICS)
+        self.roll_up = RollUpStage(0, CONFIGURATION, ROLL_UP)
+        self.rows: dict[bytes, bytes] = {}
+        self.panes: dict[bytes, bytes] = {}
+        self.latest: dict[str, dict[str, Any]] = {}
+
+    def tell(self, *records: Any) -> None:
+        """Have a chunk go through both."""
+        if records:
+            self.track.process(records)
+        flush = self.track.collect()
+        rows_of(flush, self.rows)
+        panes = [output for output in flush.outputs if output.topic == "panes"]
+        for output in panes:
+            _put(self.panes, output.key or b"", output.value)
+        self.roll_up.process([record(output.value, key=output.key) for output in panes])
+        for output in self.roll_up.collect().outputs:
+            if output.topic == "latest":
+                key = (output.key or b"").decode()
+                _put(self.latest, key, None if output.value is None else orjson.loads(output.value))
+
+    def restart(self) -> None:
+        """Go on from what is kept."""
+        self.track = ContactStage(0, CONFIGURATION, TOPICS)
+        self.track.restore("state", self.rows.items())
+        self.roll_up = RollUpStage(0, CONFIGURATION, ROLL_UP)
+        self.roll_up.restore("latest", [(key.encode(), orjson.dumps(value)) for key, value in self.latest.items()])
+        self.roll_up.restore("panes", self.panes.items())
+
+    def day(self, scope: str) -> dict[str, Any]:
+        """Return the only record of a day of a scope."""
+        (found,) = [value for key, value in self.latest.items() if key.startswith(f"window|day|voice|{scope}|")]
+        return found
+
+
+def _put(into: dict[Any, Any], key: Any, value: Any) -> None:
+    if value is None:
+        into.pop(key, None)
+    else:
+        into[key] = value

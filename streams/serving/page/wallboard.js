@@ -23,6 +23,7 @@ let connected = false;
 let stream = null;
 let toldAt = 0;
 let staleAfter = 10;
+let aheadOf = 2;
 
 const asOf = () => (known(header?.as_of) ? Date.parse(header.as_of) : null);
 
@@ -74,13 +75,16 @@ function showStanding() {
   const untold = header?.standing_still ?? {};
   const halted = header?.stale === true && "queue-panes.v1" in untold;
   const uncounted = "contact-events.v1" in untold || "agent-events.v1" in untold;
-  const stale = lost || loading || old === null || old > staleAfter || halted || uncounted;
+  // Of a time to come: a clock is wrong, and nobody can say how old the figures are.
+  const ahead = old !== null && old < -aheadOf;
+  const stale = lost || loading || old === null || ahead || old > staleAfter || halted || uncounted;
   let mark = word("live");
   if (loading) mark = word("loading");
   else if (lost) mark = word("disconnected");
   else if (old === null) mark = word("no_as_of");
   else if (halted) mark = word("standing_still");
   else if (uncounted) mark = word("partly_standing_still");
+  else if (ahead) mark = word("ahead", { age: age(-old) });
   else if (stale) mark = word("stale", { age: age(old) });
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
@@ -203,6 +207,7 @@ async function begin() {
   const told = await catalogue();
   learn(told);
   staleAfter = told.stale_after_seconds;
+  aheadOf = told.ahead_seconds;
   document.documentElement.lang = language;
   document.title = `${word("wallboard")} – Contact Streams`;
   offer(byId("options"));

@@ -1,0 +1,149 @@
+"""``contact-streams progress``: how far each partition of events has come, and setting back what lies beyond the broker's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import KafkaError
+
+from schemas.operator import ProgressReset
+from schemas.times import format_ms, from_ms
+from streams.commands.common import add_kafka_options, add_log_option, fail, instant, label, start_logging, write_json
+from streams.commands.dead_letter_text import printable
+from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
+from streams.connectors.letters import NoTopicError
+from streams.connectors.operator import give_order, read_progress
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from streams.connectors.operator import PartitionProgress
+
+__all__ = ["add_parser", "run_reset", "run_show"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser("progress", description=__doc__)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    show = actions.add_parser(
+        "show",
+        help="watermark, as-of and each source's last word, by partition",
+        description="Shows how far each partition of events has come, as last committed, and what lies beyond the broker's clock.",
+    )
+    show.add_argument("--json", action="store_true", help="for programs")
+    show.set_defaults(run=run_show)
+    reset = actions.add_parser(
+        "reset",
+        help="set back what lies beyond",
+        description="Orders the workers to set progress, as-of and what sources said back to an instant where they lie beyond it. "
+        "What lies before stays as it is, so an order that was not needed changes nothing.",
+    )
+    reset.add_argument("--to", type=instant, metavar="TIME", help="RFC 3339 time (default: now; never after the broker's clock)")
+    reset.add_argument("--why", type=label, help="what for; it is kept with the order")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    reset.set_defaults(run=run_reset)
+    for action in (show, reset):
+        add_kafka_options(action)
+        add_log_option(action, default="WARNING")
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print how far the partitions have come."""
+    return _guarded(args, _show)
+
+
+def run_reset(args: argparse.Namespace) -> int:
+    """Show what would be set back, ask, and give the order."""
+    if args.to is None:
+        args.to = int(time.time() * 1000)
+    if not args.yes:
+        if not sys.stdin.isatty():
+            return fail("nobody is there to be asked: add --yes")
+        code = _guarded(args, _show)
+        if code:
+            return code
+        sys.stdout.write(f"Set back to {format_ms(args.to)} what lies beyond it? [y/N] ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            return 0
+    return _guarded(args, _reset)
+
+
+def _guarded(args: argparse.Namespace, work: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]) -> int:
+    start_logging(args.log_level)
+    try:
+        return asyncio.run(work(args))
+    except (KafkaSecurityError, ValueError) as error:
+        return fail(error)
+    except NoTopicError as error:
+        return fail(error, code=1)
+    except TimeoutError:
+        return fail(f"Kafka at {args.bootstrap} did not answer in time; the same command may be given again", code=1)
+    except (KafkaError, OSError) as error:
+        return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
+
+
+async def _show(args: argparse.Namespace) -> int:
+    found = await read_progress(args.bootstrap, args.prefix, kafka_client_options())
+    beyond = sum(each.beyond for each in found)
+    if getattr(args, "json", False):
+        write_json({"partitions": [_as_json(each) for each in found], "beyond": beyond})
+        return 0
+    sys.stdout.writelines(line + "\n" for line in _table(found, args.prefix))
+    if beyond:
+        sys.stdout.write(f"{beyond} partitions lie beyond the broker's clock (!): `contact-streams progress reset` sets them back.\n")
+    return 0
+
+
+async def _reset(args: argparse.Namespace) -> int:
+    now = from_ms(int(time.time() * 1000))
+    order = ProgressReset(event_id=f"progress-reset-{uuid.uuid4()}", occurred_at=now, to=from_ms(args.to), why=args.why)
+    partitions = await give_order(args.bootstrap, args.prefix, order, kafka_client_options())
+    sys.stdout.write(
+        f"Ordered on {partitions} partitions to set back to {format_ms(args.to)} what lies beyond ({order.event_id}). "
+        "The workers carry it out where they come to it: see `contact-streams progress show`.\n"
+    )
+    return 0
+
+
+def _table(found: list[PartitionProgress], prefix: str) -> Iterator[str]:
+    """Yield a line for each partition and, below it, for each of its sources; `!` marks what lies beyond the broker's clock."""
+    yield "partition              progress                   received through           written"
+    for each in found:
+        name = f"{each.topic.removeprefix(prefix + '.')}/{each.partition}"
+        instants = "   ".join(_marked(each, at) for at in (each.progress, each.received_through))
+        yield f"{name:<22} {instants}   {format_ms(each.written)}"
+        for source, told in each.sources.items():
+            received, complete = (_marked(each, at).strip() for at in told)
+            yield f"  {printable(source)}: received {received}, complete {complete}"
+
+
+def _marked(each: PartitionProgress, at_ms: int | None) -> str:
+    if at_ms is None:
+        return f"{'-':<24}"
+    return f"{format_ms(at_ms)}{'!' if each.is_beyond(at_ms) else '':<1}"
+
+
+def _as_json(each: PartitionProgress) -> dict[str, Any]:
+    def time_of(at_ms: int | None) -> str | None:
+        return None if at_ms is None else format_ms(at_ms)
+
+    sources = {
+        name: {"received": time_of(told.received), "complete_through": time_of(told.complete_through)}
+        for name, told in each.sources.items()
+    }
+    return {
+        "topic": each.topic,
+        "partition": each.partition,
+        "written": time_of(each.written),
+        "progress": time_of(each.progress),
+        "received_through": time_of(each.received_through),
+        "beyond": each.beyond,
+        "sources": sources,
+    }
