@@ -56,7 +56,7 @@ def add_kafka_options(parser: argparse.ArgumentParser) -> None:
 def add_replication_option(parser: argparse.ArgumentParser) -> None:
     """Declare how many replicas topics get that are made here."""
     parser.add_argument(
-        "--replication", type=_count, default=1, help="replicas of topics created here, the same for every process (default: %(default)s)"
+        "--replication", type=count, default=1, help="replicas of topics created here, the same for every process (default: %(default)s)"
     )
 
 
