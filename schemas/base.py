@@ -137,13 +137,13 @@ class Event(BaseModel):
     type: str
     """The kind of event; first, so that a reader finds it at once."""
     event_id: Id
-    """Names the event; the same when the sender repeats it."""
+    """Names the event among those of its source; the same when the sender repeats it."""
     occurred_at: Time
     """When it happened, by the platform's clock."""
     received_at: Time
     """When the connector received it."""
     source: Label
-    """The connector instance that published it."""
+    """The connector instance that published it; ids are its own, and shared only with the sources that the configuration joins."""
     site: Label | None = None
     """The site it belongs to."""
     sequence: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None

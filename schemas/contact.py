@@ -50,7 +50,8 @@ class ContactModel(Event):
     """What every contact event carries beside the common fields."""
 
     conversation_id: Id
-    """One customer's matter: all legs of a call, its transfers and callbacks; a ticket through its reopenings."""
+    """One customer's matter: all legs of a call, its transfers and callbacks; a ticket through its reopenings. The same id of another
+    source is another matter, unless the configuration joins the two (`joined_sources`)."""
     contact_id: Id | None = None
     """What the platform gives an id: one leg, one segment, one ticket."""
     related_contact_id: Id | None = None

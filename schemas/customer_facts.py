@@ -25,6 +25,7 @@ class ContactFact(_Model):
 
     kind: Literal["contact"] = "contact"
     conversation_id: str
+    id_space: str | None = Field(default=None, description="the source that the id is of, or the first of those joined with it")
     customer_key: str
     gone: bool = Field(default=False, description="it counts no more: excluded, or not inbound")
     start_ms: int | None = None

@@ -13,6 +13,7 @@ from streams.configuration.calendar_exceptions import exception_problems
 from streams.configuration.costs import cost_problems
 from streams.configuration.definition_problems import definition_problems
 from streams.configuration.hours import hours_problems
+from streams.configuration.joined_sources import joined_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +55,7 @@ def inconsistencies(content: Any) -> Iterator[Inconsistency]:
     for at, reason, other in cost_problems(whole):
         yield Inconsistency(at, reason, other)
     yield from _identities(_keys(whole.get("people")))
-    for where, reason, elsewhere in definition_problems(whole):
+    for where, reason, elsewhere in (*definition_problems(whole), *joined_problems(whole.get("joined_sources"))):
         yield Inconsistency(where, reason, elsewhere)
 
 

@@ -18,6 +18,7 @@ from streams.configuration.customers import CustomerSettings
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.configuration.definitions import Choice, DefinitionName, Versions
 from streams.configuration.faq import FaqChange
+from streams.configuration.joined_sources import JoinedSources
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
 from streams.configuration.targets import Target, wrong_targets
@@ -106,6 +107,9 @@ class Configuration(Model):
     """Teams by name."""
     people: dict[Name, Person] = Field(default_factory=dict)
     """People by name."""
+    joined_sources: JoinedSources = ()
+    """Lists of sources that share their ids, as when the telephone system and a survey tool tell of one conversation; `*` in a name stands
+    for anything. The ids of a source in no list are its own: the same id of another source is another conversation or person."""
     agent_state_map: dict[Literal["presence", "routing", "activity"], dict[str, Category]] = Field(default_factory=dict)
     """By axis, what a platform's own states mean; over the defaults of [counting](counting.md) section 6."""
     calendar_exceptions: Annotated[tuple[CalendarException, ...], Field(strict=False)] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from streams.configuration.patterns import matches
 from streams.configuration.senders import EVENT_TYPES
 
 if TYPE_CHECKING:
@@ -31,18 +32,18 @@ class Names:
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns = tuple(patterns)
         self.exact = frozenset(each for each in self.patterns if "*" not in each)
-        self._pieces = [each.split("*") for each in self.patterns if "*" in each]
+        self._wide = [each for each in self.patterns if "*" in each]
         self._remembered: dict[str, bool] = {}
 
     def __contains__(self, name: str) -> bool:
         """Say whether a pattern fits a name."""
         if name in self.exact:
             return True
-        if not self._pieces:
+        if not self._wide:
             return False
         known = self._remembered.get(name)
         if known is None:
-            known = any(_fits(pieces, name) for pieces in self._pieces)
+            known = any(matches(pattern, name) for pattern in self._wide)
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
             self._remembered[name] = known
@@ -50,20 +51,6 @@ class Names:
 
     def __str__(self) -> str:
         return ", ".join(self.patterns) or "none"
-
-
-def _fits(pieces: list[str], name: str) -> bool:
-    """Say whether a name is the pieces with any text between them: the first place where each stands is as good as any other."""
-    first, *between, last = pieces
-    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
-        return False
-    at, end = len(first), len(name) - len(last)
-    for piece in between:
-        at = name.find(piece, at, end)
-        if at < 0:
-            return False
-        at += len(piece)
-    return True
 
 
 @dataclass(frozen=True, slots=True)

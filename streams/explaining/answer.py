@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ from schemas.times import format_ms
 from streams.catalogue import KPI_BY_ID
 from streams.explaining.parts import parts_of
 from streams.explaining.question import Question, QuestionError
+from streams.tracking.spaces import id_of, space_of
 from streams.windows.definitions import DefinitionChangedError
 from streams.windows.figures import Figure
 from streams.windows.judging import figures_of
@@ -29,7 +30,7 @@ _NOT_OF_CONTACTS = frozenset({"late_events"})
 
 
 class Behind(NamedTuple):
-    """A part of a figure: how much, and by which conversations, the largest amounts first."""
+    """A part of a figure: how much, and by which conversations, as they are shown, the largest amounts first."""
 
     part: str
     amount: float
@@ -107,6 +108,7 @@ def explain(question: Question, configuration: Configuration, logs: Mapping[int,
                 amounts[part][share.conversation] = amounts[part].get(share.conversation, 0) + amount
         waiting |= log.waiting(question.scope, question.channel)
     past = maker.past_threshold(waiting)
+    shown = _shown({name for by in amounts.values() for name in by} | waiting.keys())
     served = question.served
     differences = None if served is None else _differences(sums, served["counts"])
     figure = maker.figures(sums, waiting=list(waiting.values())).get(question.kpi, _NOTHING)
@@ -116,13 +118,22 @@ def explain(question: Question, configuration: Configuration, logs: Mapping[int,
         figure=figure,
         counts=sums,
         parts=tuple(
-            Behind(part, sum(by.values()), tuple(sorted(by, key=lambda name: (-by[name], name)))) for part, by in sorted(amounts.items())
+            Behind(part, sum(by.values()), tuple(shown[name] for name in sorted(by, key=lambda name: (-by[name], name))))
+            for part, by in sorted(amounts.items())
         ),
-        waiting=past if question.kpi == "service_level_live" else (),
+        waiting=tuple(shown[name] for name in past) if question.kpi == "service_level_live" else (),
         offsets=offsets,
         differences=differences,
         same_definition=served is None or differences != {} or served["kpis"].get(question.kpi) == figure,
     )
+
+
+def _shown(names: Iterable[str]) -> dict[str, str]:
+    """Return how conversations are shown: by their ids, where several have one with the source that it is of."""
+    spaces: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        spaces[id_of(name)].append(name)
+    return {name: each if len(same) == 1 else f"{each} ({space_of(name)})" for each, same in spaces.items() for name in same}
 
 
 _NOTHING: Figure = {"value": None, "numerator": None, "denominator": None, "coverage": None}

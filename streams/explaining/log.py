@@ -34,7 +34,7 @@ class Offsets(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What one conversation contributes to one window."""
+    """What one conversation, by its name in the tracker, contributes to one window."""
 
     conversation: str
     counts: Counts
@@ -85,7 +85,7 @@ class PartitionLog:
         elif event.type == "source.snapshot":
             tracker.snapshot(event)
         else:
-            name = event.conversation_id
+            name = event.conversation_id + tracker.spaces[event.source]
             try:
                 tracker.apply(event)
             except TooManyFactsError:
@@ -120,7 +120,7 @@ class PartitionLog:
         if not targets:
             return
         for name, facts in [*self._over, *self._facts.items()]:
-            booked = self._tracker.contribution(facts)
+            booked = self._tracker.contribution(name, facts)
             counts: Counts = {}
             for (target, start), amounts in (booked.by_offer if by_offer else booked.by_outcome).items():
                 if target in targets and span.start_ms <= start < span.end_ms:
@@ -129,5 +129,5 @@ class PartitionLog:
                 yield Share(name, counts, self._offsets[name])
 
     def waiting(self, scope: str, channel: str) -> dict[str, int]:
-        """Return who waits in a scope and since when, in ms."""
+        """Return the names of who waits in a scope and since when, in ms."""
         return self._tracker.waiting_in(Scope(scope, channel))

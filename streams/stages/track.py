@@ -31,6 +31,7 @@ from streams.tracking.facts import TooManyFactsError
 from streams.tracking.people import PeopleTracker
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
+from streams.tracking.spaces import MARK, id_of, space_of
 from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.engine.stage import Record
     from streams.tracking.conversation import Conversation
+    from streams.tracking.customer_facts import ContactFact
     from streams.tracking.progress import Progress
     from streams.tracking.slices import Slices
     from streams.tracking.snapshots import Snapshots
@@ -319,38 +321,41 @@ class ContactStage(TrackStage):
         keep_everything: bool = False,
     ) -> None:
         self.tracker = ContactTracker(configuration, keep_everything=keep_everything)
-        #: What the flow's table shows: conversations by id.
+        #: What the flow's table shows: conversations by name.
         self.rows = self.tracker.conversations
         self._told: list[tuple[str, dict[str, Any]]] = []
+        #: conversations given up since the last flush → what else customers know them by
+        self._told_as: dict[str, list[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
 
     def _changed_rows(self) -> Iterator[Row]:
-        conversations = self.tracker.conversations
-        for name, facts in self.tracker.changed_conversations():
+        tracker = self.tracker
+        for name, facts in tracker.changed_conversations():
             yield b"s|" + name.encode(), None if facts is None else encode(facts)
-            conversation = conversations.get(name)
-            if conversation is not None and (conversation.customer is not None or conversation.told is not None):
-                self._tell(conversation)
+            replaced = tracker.kept_names.replaced(name)
+            yield from ((b"s|" + row.encode(), None) for row in replaced)
+            conversation = tracker.conversations.get(name)
+            if conversation is None:
+                self._told_as[name] = replaced
+            elif conversation.customer is not None or conversation.told is not None or name in tracker.united:
+                self._tell(conversation, replaced)
+        tracker.united.clear()
 
-    def _tell(self, conversation: Conversation) -> None:
-        """Have customers told what has changed of a contact."""
+    def _tell(self, conversation: Conversation, told_as: Sequence[str]) -> None:
+        """Have customers told what has changed of a contact, and that nothing is left of it under other names."""
         before, fact = conversation.told, contact_fact(conversation)
-        if fact == before:
-            return
+        self._told += (_told(row, before) for row in told_as)
+        if told_as:
+            before = None
         conversation.told = fact
-        name = conversation.name
-        told: dict[str, Any] = {"kind": "contact", "conversation_id": name}
-        if fact is not None:
-            told |= {"customer_key": fact.customer, **fact._asdict()}
-            del told["customer"]
-        elif before is not None:
-            told |= {"customer_key": before.customer, "gone": True}
-        self._told.append((f"contact|{name}", told))
+        if fact != before:
+            self._told.append(_told(conversation.name, before, fact))
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         forgotten, self.tracker.forgotten = self.tracker.forgotten, []
         for conversation in forgotten:
-            self._tell(conversation)
+            self._tell(conversation, self._told_as.get(conversation.name, ()))
+        self._told_as.clear()
         told, self._told = self._told, []
         return told
 
@@ -378,6 +383,19 @@ class ContactStage(TrackStage):
                 conversation.told = contact_fact(conversation)
 
 
+def _told(name: str, before: ContactFact | None, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:
+    """Return key and content of what customers are told of a contact: what it is now, or that it is none."""
+    told: dict[str, Any] = {"kind": "contact", "conversation_id": id_of(name)}
+    if MARK in name:
+        told["id_space"] = space_of(name)
+    if fact is not None:
+        told |= {"customer_key": fact.customer, **fact._asdict()}
+        del told["customer"]
+    else:
+        told |= {"customer_key": "" if before is None else before.customer, "gone": True}
+    return f"contact|{name}", told
+
+
 class AgentStage(TrackStage):
     """Tracks the people of one partition of agent-events."""
 
@@ -391,7 +409,7 @@ class AgentStage(TrackStage):
         keep_everything: bool = False,
     ) -> None:
         self.tracker = PeopleTracker(configuration, keep_everything=keep_everything)
-        #: What the flow's table shows: people by id.
+        #: What the flow's table shows: people by name.
         self.rows = self.tracker.people
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
 
@@ -407,6 +425,7 @@ class AgentStage(TrackStage):
     def _changed_rows(self) -> Iterator[Row]:
         for name, person in self.tracker.changed_people():
             yield b"s|" + name.encode(), None if person is None else encode(person)
+            yield from ((b"s|" + row.encode(), None) for row in self.tracker.kept_names.replaced(name))
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
         for scope, agents in self.tracker.changed_now():

@@ -18,6 +18,7 @@ from streams.tracking.recount import count_in, set_aside
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
+from streams.tracking.spaces import KeptNames, Spaces, id_of
 from streams.tracking.timers import Timers
 from streams.windows.hours import business_clocks
 from streams.windows.slices import CELL_MS, PANE_MS
@@ -59,7 +60,7 @@ def _origin_of(conversation: Conversation) -> list[tuple[Any, ...]]:
 
 
 class ContactTracker:
-    """Conversations by id; absolute slices; open visits, active legs and what is pending by target."""
+    """Conversations by id and space; absolute slices; open visits, active legs and what is pending by target."""
 
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
@@ -76,7 +77,13 @@ class ContactTracker:
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
+        #: source → what follows its ids in the names of conversations
+        self.spaces = Spaces(configuration)
         self.conversations: dict[str, Conversation] = {}
+        self.kept_names = KeptNames()
+        #: names of conversations that were two before a restart
+        self.united: set[str] = set()
+        self._to_unite: list[Conversation] = []
         self._waiting: dict[int, dict[str, int]] = {}
         self._active: dict[int, int] = {}
         self._pending = Pending()
@@ -109,8 +116,10 @@ class ContactTracker:
             if late:
                 self._count_late(event, received)
             return
-        name = event.conversation_id
+        name = event.conversation_id + self.spaces[event.source]
         conversation = self.conversations.get(name)
+        if conversation is None and self.kept_names.unclaimed(event.conversation_id):
+            conversation = self._claim(event.conversation_id, name)
         if conversation is not None and conversation.knows(fact[3]):
             self.repeated += 1
             return
@@ -132,11 +141,28 @@ class ContactTracker:
         self._changed.add(name)
         if conversation.newest is fact:
             conversation.source = intern(event.source)
-            if event.contact_id is not None and event.contact_id != name:
+            if event.contact_id is not None and event.contact_id != event.conversation_id:
                 conversation.contact = event.contact_id
         if may_have_moved or conversation.moved():
             # Its own name: each event brings another copy of it.
             self._note_now(conversation.name, conversation)
+
+    def _claim(self, row: str, name: str) -> Conversation | None:
+        """Give a conversation that was kept without a source to the first one that tells of it."""
+        conversation = self.conversations.pop(row, None)
+        if conversation is None:
+            return None
+        for target, _ in conversation.noted_waiting:
+            self._waiting[target][name] = self._waiting[target].pop(row)
+        if conversation.noted_open is not None:
+            self._pending.note(row, conversation.noted_open, None)
+            self._pending.note(name, None, conversation.noted_open)
+        self.kept_names.take(row, name)
+        conversation.name, conversation.timer = name, None
+        self.conversations[name] = conversation
+        self._changed.add(name)
+        conversation.timer = self._timers.add(name, conversation.last_ms + self._soonest_ms, None)
+        return conversation
 
     def _set_aside(self, conversation: Conversation, fact: Fact, received: int) -> Conversation | None:
         """Take a fact that comes before others; refuse what would change a frozen pane after an exclusion."""
@@ -176,7 +202,7 @@ class ContactTracker:
         """
         before = Ledger()
         counted_to = (self.lost_to if lost_to is None else lost_to) if conversation.ended_by_silence else None
-        Conversation().refold(conversation.facts, self._rules, before, counted_to)
+        Conversation(conversation.name).refold(conversation.facts, self._rules, before, counted_to)
         counted = Conversation(conversation.name)
         counted.refold(facts, self._rules, self._ledger, self.lost_to)
         self._ledger.add(before, -1)
@@ -192,18 +218,18 @@ class ContactTracker:
             return False  # What it contributes is its first exclusion, and no further one that is not late moves that back far enough.
         contributed = Ledger()
         # By the time of receipt and not by the progress: whether it is lost by then must not depend on when this is looked at.
-        Conversation().refold(conversation.facts, self._rules, contributed, received)
+        Conversation(conversation.name).refold(conversation.facts, self._rules, contributed, received)
         earliest = contributed.earliest_change()
         return earliest is not None and earliest + PANE_MS + self._grace_ms < received
 
     def snapshot(self, event: Any) -> None:
         """Take a source's word of what is open."""
         self.progress.received(event.source, event.received_ms)
-        self.snapshots.take(event)
+        self.snapshots.take(event, self.spaces[event.source])
 
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
-        conversation = self.conversations.get(event.conversation_id)
+        conversation = self.conversations.get(event.conversation_id + self.spaces[event.source])
         group = self._up_to_date(conversation).current_group(self._rules) if conversation is not None else None
         if group is None:
             queue = getattr(event, "queue", None)
@@ -240,10 +266,10 @@ class ContactTracker:
 
     # --- what is behind a figure
 
-    def contribution(self, facts: Sequence[Fact]) -> Ledger:
+    def contribution(self, name: str, facts: Sequence[Fact]) -> Ledger:
         """Return what a conversation with these facts contributes, as far as the progress has come."""
         contributed = Ledger()
-        Conversation().refold(facts, self._rules, contributed, self.lost_to)
+        Conversation(name).refold(facts, self._rules, contributed, self.lost_to)
         return contributed
 
     def booked_under(self, scope: Scope) -> frozenset[int]:
@@ -251,7 +277,7 @@ class ContactTracker:
         return frozenset(self._targets.feeding.get(scope, ()))
 
     def waiting_in(self, scope: Scope) -> dict[str, int]:
-        """Return who waits in a scope and since when, in ms."""
+        """Return the names of who waits in a scope and since when, in ms."""
         return {name: since for target in self._targets.feeding.get(scope, ()) for name, since in self._waiting.get(target, {}).items()}
 
     def _due(self, conversation: Conversation) -> int:
@@ -329,7 +355,7 @@ class ContactTracker:
         if not marked and (conversation.void or (lost_from(conversation, self._rules) is None and conversation.last_ms < at)):
             return
         facts = [fact for fact in conversation.facts if fact[3] != snapshot.name]
-        missing = snapshot.misses(conversation.name, conversation.contact, [fact[0] for fact in facts if fact[2] != Kind.MISSING])
+        missing = snapshot.misses(id_of(conversation.name), conversation.contact, [fact[0] for fact in facts if fact[2] != Kind.MISSING])
         if missing:
             then = Conversation()
             then.refold([fact for fact in facts if fact[0] < at], self._rules, Ledger())
@@ -342,7 +368,7 @@ class ContactTracker:
             self._note_now(name, self._count_instead(conversation, sorted(facts + mark)))
 
     def changed_conversations(self) -> Iterator[tuple[str, list[Any] | None]]:
-        """Yield the facts of conversations changed since the last call, with their source, None for those given up."""
+        """Yield name and facts of conversations changed since the last call, with their source, None for those given up."""
         changed, self._changed = self._changed, set()
         for name in changed:
             conversation = self.conversations.get(name)
@@ -377,17 +403,37 @@ class ContactTracker:
 
     # --- after a restart
 
-    def restore_conversation(self, name: str, facts: list[Any]) -> None:
+    def restore_conversation(self, row: str, facts: list[Any]) -> None:
         """Take a kept conversation back in; older rows do not say of what source it is."""
-        conversation = self.conversations[name] = Conversation(name)
-        if facts and len(facts[-1]) < FACT_PARTS:
-            source, conversation.contact, *anew = facts.pop()
-            conversation.source = intern(source)
-            conversation.disorder = Disorder(anew[0]) if anew else None
+        source, contact, *anew = facts.pop() if facts and len(facts[-1]) < FACT_PARTS else (None, None)
+        conversation = Conversation(self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source]))
+        conversation.source, conversation.contact = None if source is None else intern(source), contact
+        conversation.disorder = Disorder(anew[0]) if anew else None
         conversation.refold(facts, self._rules, Ledger())
+        if self.conversations.setdefault(conversation.name, conversation) is not conversation:
+            self._to_unite.append(conversation)
+
+    def _unite(self, other: Conversation) -> None:
+        """Make one of two conversations of one id whose sources have been joined since."""
+        name = other.name
+        known = self.conversations[name]
+        before, counted = Ledger(), Conversation(name)
+        for each in (known, other):
+            Conversation(name).refold(each.facts, self._rules, before, self.lost_to)
+        facts = sorted({fact[3]: fact for fact in (*known.facts, *other.facts)}.values())
+        counted.refold(facts[:MAX_FACTS], self._rules, self._ledger, self.lost_to)
+        self._ledger.add(before, -1)
+        last = max(known, other, key=lambda each: each.facts[-1])
+        counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder
+        self.conversations[name] = counted
+        self.united.add(name)
+        self._changed.add(name)
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, ``lost_to`` too."""
+        for other in self._to_unite:
+            self._unite(other)
+        self._to_unite = []
         for name, conversation in self.conversations.items():
             group = conversation.standing_group(self._rules)
             if self.lost_to is not None and conversation.lose_by(self.lost_to, self._rules, Ledger()) and group is not None:

@@ -10,6 +10,7 @@ from streams.tracking.customer_facts import Cancellation, ContactFact, Customer,
 from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
 from streams.tracking.customer_store import Customers
 from streams.tracking.running import Running
+from streams.tracking.spaces import MARK
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class CustomerTracker:
         self.figures_changed = False
         #: part → progress and received through
         self.parts: dict[tuple[str, int], tuple[int | None, int | None]] = {}
-        #: conversation id → the key of its customer
+        #: conversation by name → the key of its customer
         self._key_of = Buckets()
         self._joined: dict[str, set[str]] = {}
         self._touched: dict[str, set[str]] = {}
@@ -72,6 +73,8 @@ class CustomerTracker:
 
     def _take_contact(self, fact: dict[str, Any]) -> None:
         name, key = fact["conversation_id"], fact["customer_key"]
+        if "id_space" in fact:
+            name += MARK + fact["id_space"]
         before = self._key_of.get(name)
         if before is not None:
             self._touch(before.decode()).contacts.pop(name, None)

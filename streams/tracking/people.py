@@ -18,6 +18,7 @@ from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.slots import said_of
 from streams.tracking.snapshots import Snapshots
+from streams.tracking.spaces import KeptNames, Spaces, id_of
 from streams.tracking.standing import GONE, Standing, Stands, StateMap
 from streams.tracking.unchanged import Unchanged
 from streams.windows.slices import CELL_MS, PANE_MS, pane_of
@@ -33,7 +34,7 @@ __all__ = ["PeopleTracker"]
 
 
 class PeopleTracker:
-    """People by id; time is booked pane by pane as the partition's progress passes each pane's end."""
+    """People by id and space; time is booked pane by pane as the partition's progress passes each pane's end."""
 
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
@@ -51,7 +52,10 @@ class PeopleTracker:
         self._keep_ms = None if cells is None else cells + CELL_MS
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
+        self._spaces = Spaces(configuration)
         self.people: dict[str, Person] = {}
+        self.kept_names = KeptNames()
+        self._to_unite: list[tuple[str, Person]] = []
         self.snapshots = Snapshots("agents", self._grace_ms)
         self._now: dict[int, dict[str, int]] = {}
         self._touched_now: set[int] = set()
@@ -73,8 +77,10 @@ class PeopleTracker:
         """
         received, at = event.received_ms, event.occurred_ms
         self.progress.received(event.source, received)
-        name = event.person_id
+        name = self._targets.persons.name(event.person_id, self._spaces[event.source])
         person = self.people.get(name)
+        if person is None and self.kept_names.unclaimed(event.person_id):
+            person = self._claim(event.person_id, name)
         if person is not None and event.event_id in person.ids:
             self.repeated += 1
             return
@@ -82,12 +88,14 @@ class PeopleTracker:
             self._count_late(received)
             return
         if person is not None and len(person.ids) >= MAX_FACTS:
-            self._limit(person, event)
+            self._limit(name, person, event)
         if event.type == "schedule.planned":
             begins = max(at, event.start_ms)
             if begins < event.end_ms:
                 plan = (at, event.sequence or 0, event.event_id, begins, event.end_ms, self._activities.is_work(event.activity))
-                self._take_plan(name, person or self._new(name), plan)
+                person = person or self._new(name)
+                self._take_plan(name, person, plan)
+                person.source = person.source or intern(event.source)
                 self._changed.add(name)
             return
         axis, category, team, site, slots = "", "", None, None, None
@@ -103,14 +111,22 @@ class PeopleTracker:
             person.source = intern(event.source)
         self._changed.add(name)
 
-    def _limit(self, person: Person, event: Any) -> None:
+    def _claim(self, row: str, name: str) -> Person | None:
+        """Give somebody who was kept without a source to the first one that tells of the id."""
+        person = self.people.pop(row, None)
+        if person is not None:
+            self.people[self.kept_names.take(row, name)] = person
+            self._changed.add(name)
+        return person
+
+    def _limit(self, name: str, person: Person, event: Any) -> None:
         """Raise TooManyFactsError if there are as many of a kind as may be."""
         if event.type != "schedule.planned":
             if person.known >= MAX_FACTS:
                 raise TooManyFactsError("person_id", MAX_FACTS)
             return
         if person.aside is not None and person.aside.plans:
-            self._up_to_date(event.person_id, person)
+            self._up_to_date(name, person)
         if person.plans is not None and len(person.plans.facts) >= MAX_PLANS:
             person.ids.difference_update(plan[2] for plan in person.plans.hidden())
             if len(person.plans.facts) >= MAX_PLANS:
@@ -133,7 +149,7 @@ class PeopleTracker:
     def snapshot(self, event: Any) -> None:
         """Take a source's word of who is there."""
         self.progress.received(event.source, event.received_ms)
-        self.snapshots.take(event)
+        self.snapshots.take(event, self._spaces[event.source])
 
     def _count_late(self, received: int) -> None:
         self.late += 1
@@ -261,7 +277,7 @@ class PeopleTracker:
                 heard = [fact[0] for fact in person.facts if fact[3] != GONE]
                 if person.base_at is not None:
                     heard.append(person.base_at)
-                if snapshot.misses(name, None, heard) and person.last.category is not None:
+                if snapshot.misses(id_of(name), None, heard) and person.last.category is not None:
                     self._take(name, person, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None), None)
                     self._up_to_date(name, person)
                     self._changed.add(name)
@@ -358,13 +374,15 @@ class PeopleTracker:
 
     # --- after a restart
 
-    def restore_person(self, name: str, kept: dict[str, Any]) -> None:
-        """Take a kept person back in."""
-        person = self._new(name)
+    def restore_person(self, row: str, kept: dict[str, Any]) -> None:
+        """Take a kept person back in; older rows do not say of what source."""
+        source = kept.get("source")
+        name = self.kept_names.take(row, self._targets.persons.name_of_row(row, None if source is None else self._spaces[source]))
+        person = Person(self._stands.start(name, Standing()))
         person.base = self._stands.start(name, standing_of_row(kept["base"]))
         person.base_ms = kept["base_ms"]
         person.base_at = kept.get("base_at", person.base_ms)  # older rows say only before when it was
-        person.source = kept.get("source")
+        person.source = None if source is None else intern(source)
         person.facts = [fact_of_row(fact) for fact in kept["facts"]]
         if kept.get("plans"):
             person.plans = Plans([tuple(plan) for plan in kept["plans"]])
@@ -372,8 +390,35 @@ class PeopleTracker:
             person.aside = Aside(*kept["counted_anew"])
         person.ids = {fact[2] for fact in (*person.facts, *(person.plans.facts if person.plans is not None else ()))}
         self._stand_anew(name, person, 0)
+        if self.people.setdefault(name, person) is not person:
+            self._to_unite.append((name, person))
+
+    def _unite(self, name: str, other: Person) -> None:
+        """Make one of two people of one id whose sources have been joined since; what was booked before their facts stays."""
+        known, booked = self.people[name], self.booked_to
+        two = (known, other)
+        folded = [each.base_ms for each in two if each.base_ms is not None]
+        low = max(folded) if folded else min((each.first_ms for each in two if each.first_ms is not None), default=None)
+        if booked is not None and low is not None:
+            for each in two:
+                self._book(each, low, booked, -1)
+        latest = max(two, key=lambda each: each.base_at or 0)
+        known.base, known.base_at, known.base_ms = latest.base, latest.base_at, latest.base_ms
+        known.source = max(two, key=lambda each: each.last_seen or 0).source
+        known.facts = sorted({fact[2]: fact for fact in (*known.facts, *other.facts)}.values())
+        known.ids |= other.ids
+        known.aside = known.aside or other.aside
+        if other.plans is not None:
+            known.plans = Plans(sorted({plan[2]: plan for each in two if each.plans for plan in each.plans.facts}.values()))
+        self._stand_anew(name, known, 0)
+        if booked is not None and low is not None:
+            self._book(known, low, booked, 1)
+        self._changed.add(name)
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, ``booked_to`` too."""
+        for name, other in self._to_unite:
+            self._unite(name, other)
+        self._to_unite = []
         for person in self.people.values():
             self._note_now(person)

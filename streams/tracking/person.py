@@ -71,6 +71,7 @@ class Person:
         self.stale = False  # as noted
         self.plans: Plans | None = None
         self.aside: Aside | None = None
+        self.source: str | None = None  # of the last fact
         self.ids: set[str] = set()
         self.begin_anew()
 
@@ -79,7 +80,6 @@ class Person:
         self.base = self.nobody
         self.base_ms: int | None = None  # facts before this have been folded into the base
         self.base_at: int | None = None  # the last of these
-        self.source: str | None = None  # of the last fact
         self.facts: list[PersonFact] = []
         self.stands: list[Stand] = []  # one for each fact
         self.ids = set() if self.plans is None else {fact[2] for fact in self.plans.facts}

@@ -88,13 +88,13 @@ def count_in(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None)
     lost_before = lost_to if c.ended_by_silence else None
     if c.void or voiding:
         disorder.marks = []
-        Conversation().refold(c.facts, rules, before, lost_before)
+        Conversation(c.name).refold(c.facts, rules, before, lost_before)
         counted = Conversation(c.name)
         counted.refold(facts, rules, ledger, lost_to)
     else:
         marks = [mark for mark in disorder.marks if mark[0] <= place]
         start = marks[-1][0] if marks else 0
-        _fold(_state_at(marks), c.facts, start, rules, before, lost_before)
+        _fold(_state_at(marks, c.name), c.facts, start, rules, before, lost_before)
         counted = _state_at(marks, c.name)
         _fold(counted, facts, start, rules, ledger, lost_to, marks if len(facts) >= 2 * _STEP else None)
         disorder.marks = marks
@@ -126,7 +126,7 @@ def _thin_out(marks: Marks) -> None:
             del marks[index]
 
 
-def _state_at(marks: Marks, name: str = "") -> Conversation:
+def _state_at(marks: Marks, name: str) -> Conversation:
     return _copy_of(marks[-1][1], name) if marks else Conversation(name)
 
 

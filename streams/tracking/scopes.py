@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.base import REPLY_CHANNELS
 from streams.configuration.definitions import definitions_of
+from streams.tracking.spaces import Persons, space_of
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -68,6 +69,7 @@ class Targets:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+        self.persons = Persons(configuration)
         self._numbers: dict[Scope, int] = {}
         self._queues: dict[tuple[str, str], QueueTargets] = {}
         self._outside: dict[tuple[str | None, str], int] = {}
@@ -134,8 +136,10 @@ class Targets:
             self._people[team, site, name] = found
         return found
 
-    def of_agent(self, name: str | None) -> int:
-        """Return the group in which the contacts of an agent count: of one who is not among the configured people, the total alone."""
+    def of_agent(self, name: str | None, conversation: str) -> int:
+        """Return the group in which a conversation counts for its agent; who is none of the configured people counts in the total alone."""
+        if name is not None and not self.persons.is_configured(name, space_of(conversation)):
+            name = None
         found = self._agents.get(name)
         if found is None:
             configuration = self._configuration

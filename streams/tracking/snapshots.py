@@ -41,14 +41,24 @@ class Snapshots:
         self._new: set[str] = set()
         self._changed: set[str] = set()
 
-    def take(self, event: Any) -> None:
-        """Take a decoded snapshot; one that comes late changes nothing."""
-        at, name = event.occurred_ms, event.event_id
-        if event.kind != self._kind or name in self._kept or event.received_ms > pane_of(at) + PANE_MS + self._grace_ms:
+    def take(self, event: Any, space: str) -> None:
+        """Take a decoded snapshot, with what follows the ids of its source; one that comes late changes nothing."""
+        at, name = event.occurred_ms, event.event_id + space
+        if (
+            event.kind != self._kind
+            or name in self._kept
+            or self._was_kept(event)
+            or event.received_ms > pane_of(at) + PANE_MS + self._grace_ms
+        ):
             return
         self._kept[name] = Snapshot(name, event.source, at, frozenset(event.open_ids))
         self._new.add(name)
         self._changed.add(name)
+
+    def _was_kept(self, event: Any) -> bool:
+        """Say whether it was taken by a version that knew snapshots by their event ids alone."""
+        kept = self._kept.get(event.event_id)
+        return kept is not None and kept.source == event.source
 
     def applicable(self, before_ms: int | None, through_ms: int) -> Iterator[tuple[Snapshot, bool]]:
         """Yield in order of time the snapshots that progress has passed, and whether it does so for the first time; then forget the old."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.configuration.costs import scaled
 from streams.tracking.slots import slots_after, slots_of
+from streams.tracking.spaces import id_of, space_of
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -144,10 +145,11 @@ class Stands:
     def start(self, name: str, standing: Standing) -> Stand:
         """Return where a person stands of whom this much is known."""
         configuration = self._configuration
-        person = configuration.people.get(name)
-        if person is None:
+        person_id = id_of(name)
+        person = configuration.people.get(person_id)
+        if person is None or not self._targets.persons.is_configured(person_id, space_of(name)):
             return self._find(standing, None, None, None)
-        return self._find(standing, person.team, person.site, name if configuration.is_individual(name) else None)
+        return self._find(standing, person.team, person.site, person_id if configuration.is_individual(person_id) else None)
 
     def after(self, name: str, stand: Stand, fact: PersonFact) -> Stand:
         """Return where a fact leads from a stand."""

@@ -207,7 +207,7 @@ def _answer(
         return
     targets = rules.targets.of_queue(queue, channel)
     c.last = targets.place
-    c.leg = Leg(agent, channel, at, offered, targets, rules.targets.of_agent(agent), hold_known=hold_known)
+    c.leg = Leg(agent, channel, at, offered, targets, rules.targets.of_agent(agent, c.name), hold_known=hold_known)
     if c.words is not None:
         book_texts(c, c.words, at, rules, ledger)
     if c.subject is not None:

@@ -185,6 +185,17 @@ REFUSALS: dict[str, tuple[str, list[str]]] = {
         "people:\n  anna:\n    identities: {pbx: [1001]}\n  ben:\n    identities:\n      chat: [1001]\n      pbx: ['1001']\n",
         ["7: people.ben.identities.pbx.0: '1001' of pbx is anna's already; permitted: an id once (line 3)"],
     ),
+    "a source in two lists": (
+        "joined_sources:\n- [pbx-*, survey]\n- - orders\n  - pbx-tokyo\n  - s*y\n",
+        [
+            "4: joined_sources.1.1: 'pbx-tokyo' and 'pbx-*' mean the same sources in two lists; permitted: a source in one list (line 2)",
+            "5: joined_sources.1.2: 's*y' and 'survey' mean the same sources in two lists; permitted: a source in one list (line 2)",
+        ],
+    ),
+    "an empty list of joined sources": (
+        "joined_sources:\n- []\n",
+        ["2: joined_sources.0: found a list; permitted: a list, at least 1: a text of 1 to 100 characters"],
+    ),
     "identity that is a name": (
         "people:\n  anna:\n    identities: {pbx: [ben]}\n  ben: {}\n",
         ["3: people.anna.identities.pbx.0: 'ben' is another person's name; permitted: ids that are not (line 4)"],

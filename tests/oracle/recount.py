@@ -20,6 +20,7 @@ from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
 from tests.oracle.people import BOOKED, Stretch, follow
 from tests.oracle.places import team_and_site
+from tests.oracle.spaces import as_known_in, person_of, space_of
 from tests.oracle.staff import Span, fixed_an_hour, staff_figures
 from tests.oracle.targets import attainments
 
@@ -107,13 +108,13 @@ def recount(
     of_customers = [event for event in published if isinstance(event, CustomerModel | ForecastSet)]
     progress = progress_of([event for event in published if not isinstance(event, CustomerModel | ForecastSet)], configuration)
     of_people = [event for event in published if isinstance(event, AgentModel | SourceHeartbeat | SourceSnapshot)]
-    contacts: dict[str, list[ContactModel]] = defaultdict(list)
-    agents: dict[str, list[AgentModel]] = defaultdict(list)
+    contacts: dict[tuple[str, str], list[ContactModel]] = defaultdict(list)
+    agents: dict[tuple[str, str], list[AgentModel]] = defaultdict(list)
     for event in published:
         if isinstance(event, ContactModel):
-            contacts[event.conversation_id].append(event)
+            contacts[space_of(event.source, configuration), event.conversation_id].append(event)
         elif isinstance(event, AgentModel):
-            agents[event.person_id].append(event)
+            agents[person_of(event, configuration)].append(event)
     told = Recount(
         configuration,
         as_of_ms if as_of_ms is not None else progress.received_through_ms,
@@ -122,14 +123,14 @@ def recount(
     )
     snapshots = [event for event in published if isinstance(event, SourceSnapshot)]
     of_known_customers = []
-    for deliveries in contacts.values():
-        verdict = judge(deliveries, configuration, told.complete_through_ms, snapshots)
+    for (space, _), deliveries in contacts.items():
+        verdict = judge(deliveries, as_known_in(space, configuration), told.complete_through_ms, snapshots)
         told.contributions += verdict.contributions
         told.standing += verdict.standing
         of_known_customers += [each for each in [contact_of(verdict)] if each is not None]
         told.late_contacts.update(getattr(event, "queue", None) for event in verdict.late)
-    for of_person in agents.values():
-        person = follow(of_person, configuration, told._people_through())
+    for (space, _), of_person in agents.items():
+        person = follow(of_person, as_known_in(space, configuration), told._people_through())
         told.stretches += person.stretches
         told.spans += person.spans
         told.late_people += len(person.late)

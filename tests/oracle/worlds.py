@@ -48,6 +48,7 @@ from schemas.other import ForecastSet, SourceHeartbeat, SourceSnapshot
 from schemas.times import format_ms, from_ms, parse_time_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle.conversation import PANE_MS, is_late
+from tests.oracle.spaces import person_of, space_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["World", "configuration_of", "random_world", "repeated", "shuffled_within_grace", "worlds"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound="Event")
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -78,6 +80,10 @@ SOURCES = ("switch", "desk", "log")
 SILENT = "log"
 #: What the second one sends comes by one of two gateways, each of which says how far it is complete.
 GATEWAYS = {"desk": ("gateway-1", "gateway-2")}
+#: Which of them share their ids.
+JOINED: tuple[list[list[str]], ...] = ([], [], [["switch", "desk"]], [["*"]], [["log", "s*"]], [["d*k", "switch"], ["log", "another"]])
+#: At which of them somebody is the one whom the configuration names; none: at each of them somebody.
+IDENTITIES: tuple[dict[str, int], ...] = ({}, {}, {"switch": 7}, {"switch": 7, "log": 17})
 
 #: Nothing, one millisecond, exact edges of panes, thresholds and rejoin, and in between.
 GAPS_MS = (0, 0, 1, 250, 999, 1_000, 4_321, 10_000, 19_999, 20_000, 20_001, 29_500, 30_000, 45_678, 59_999, 60_000, 60_001, 95_000, 180_000)
@@ -570,8 +576,8 @@ PLOTS: tuple[Callable[[_Story], None], ...] = (
 )
 
 
-def _conversation(pick: Pick, name: str, at_ms: int, surveyed_ms: Sequence[int]) -> list[ContactModel]:
-    story = _Story(pick, name, at_ms, pick(SOURCES))
+def _conversation(pick: Pick, name: str, at_ms: int, surveyed_ms: Sequence[int], source: str) -> list[ContactModel]:
+    story = _Story(pick, name, at_ms, source)
     pick(PLOTS)(story)
     _asides(story, surveyed_ms)
     if pick((True, *(False,) * 9)):
@@ -612,9 +618,8 @@ SLOTS: tuple[dict[str, Any], ...] = (
 ACTIVITIES = ("work", "Work", "On Queue", "break", "training", "Back-Office", "available")
 
 
-def _person(pick: Pick, name: str, start_ms: int, end_ms: int) -> list[AgentModel]:
+def _person(pick: Pick, name: str, start_ms: int, end_ms: int, source: str) -> list[AgentModel]:
     axes = STATES[pick(tuple(STATES))]
-    source = pick(SOURCES)
     at_ms = start_ms + pick((0, 10_000, 123_456))
     events: list[AgentModel] = []
     while at_ms < end_ms and len(events) < 60:
@@ -681,6 +686,10 @@ def _definitions(pick: Pick, start_ms: int) -> dict[str, Any]:
     }
 
 
+def _identities(pick: Pick, name: str) -> dict[str, list[str]]:
+    return {source: [f"{name} {number}"] for source, number in pick(IDENTITIES).items()}
+
+
 def configuration_of(pick: Pick, start_ms: int) -> Configuration:
     """Return a configuration for the queues and people of these worlds, with settings that differ from world to world."""
     strict = {"threshold_s": 60, "boundary": "lt"}
@@ -738,6 +747,7 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
                 "tickets": {"channel": "ticket", "reply_target_seconds": pick(REPLY_TARGETS_S)},
             },
             "costs": costs,
+            "joined_sources": pick(JOINED),
             "planned_activities": {"back office": "work", "available": pick(("work", "not_work"))},
             "teams": {
                 "red": {"site": "berlin", "business": "acme", "costs": own_costs},
@@ -745,10 +755,10 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
                 "green": {"business": "best", "costs": costs and {"fixed_per_hour": 12.25}},
             },
             "people": {
-                "p0": {"team": "red"},
+                "p0": {"team": "red", "identities": _identities(pick, "p0")},
                 "p1": {"team": "green", "site": "tokyo"},
                 "p2": {"site": "berlin"},
-                "ann": {"team": "red"},
+                "ann": {"team": "red", "identities": _identities(pick, "ann")},
                 "bo": {"team": "blue", "site": pick((None, "berlin"))},
             },
             "agent_state_map": {"presence": {"Training": "ready"}, "activity": {"paperwork": "wrap_up"}},
@@ -839,6 +849,16 @@ def _frozen_ms(event: Event, grace_ms: int) -> int:
     return to_ms(event.occurred_at) // PANE_MS * PANE_MS + PANE_MS + grace_ms
 
 
+def _also_told_by(pick: Pick, source: str) -> list[str]:
+    """Return another source, if it tells of something under the same id."""
+    return [pick([each for each in SOURCES if each != source])] if pick((True, False, False, False)) else []
+
+
+def _told_apart(events: Sequence[E]) -> list[E]:
+    """Return events with ids of their own."""
+    return [each.model_copy(update={"event_id": f"{each.event_id} too"}) for each in events]
+
+
 def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
     start_ms = pick(STARTS)
     configuration = configuration_of(pick, start_ms)
@@ -847,11 +867,22 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
     at_ms = start_ms
     surveyed_ms = pick((*(SURVEYED_MS,) * 5, SURVEYED_LONG_AFTER_MS))
     for number in range(conversations):
-        events += _conversation(pick, f"c{number}", at_ms, surveyed_ms)
+        source = pick(SOURCES)
+        events += _conversation(pick, f"c{number}", at_ms, surveyed_ms, source)
+        for other in _also_told_by(pick, source):
+            # Of the same id, with the same event ids where these are other events.
+            twin = _conversation(pick, f"c{number}", at_ms, surveyed_ms, other)
+            events += _told_apart(twin) if space_of(other, configuration) == space_of(source, configuration) else twin
         at_ms += pick((0, 1_000, 12_345, 60_000, 200_000))
     end_ms = max([start_ms + 10 * MINUTE_MS, *(to_ms(each.occurred_at) + 1 for each in events)])
     for number in range(people):
-        events += _person(pick, PEOPLE[number] if number < len(PEOPLE) else f"p{number}", start_ms, end_ms)
+        name = PEOPLE[number] if number < len(PEOPLE) else f"p{number}"
+        source = pick(SOURCES)
+        events += _person(pick, name, start_ms, end_ms, source)
+        for other in _also_told_by(pick, source):
+            double = _person(pick, name, start_ms, end_ms, other)
+            same = person_of(double[0], configuration) == person_of(double[0].model_copy(update={"source": source}), configuration)
+            events += _told_apart(double) if same else double
     for number in range(pick((0, 0, 3, 8))):
         events.append(_forecast(pick, number, start_ms))
     for number in range(pick((0, 0, 1, 4))):

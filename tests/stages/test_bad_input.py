@@ -114,7 +114,7 @@ class TestDeadLetters:
         assert said["dead-letter-failed-at"] == b"2026-06-15T09:16:40.000Z"
         assert len(said["dead-letter-detail"]) <= 2_000
         assert (counters.rejected, counters.events) == ({reason: 1}, 2)
-        assert "c1" in track.tracker.conversations
+        assert "c1\x1ftest" in track.tracker.conversations
 
     def test_a_compressed_giant_fits_the_dead_letters(self) -> None:
         """A record of 20 MiB that its sender had compressed to a few kilobytes is packed again; unpacked it is the same."""

@@ -129,7 +129,7 @@ def test_records_without_a_source() -> None:
 
     assert [reason for _, reason in letters(flush)] == ["invalid_json"] * 10 + ["missing_field", "empty"]
     assert progress(flush)["quarantined_sources"] == {"(unreadable)": {"reason": "bad_records", "since_ms": ms(100_003), "records": 8}}
-    assert "c1" in stage.tracker.conversations
+    assert "c1\x1ftest" in stage.tracker.conversations
 
 
 def test_one_that_comes_back_says_nothing_new() -> None:

@@ -56,7 +56,7 @@ def test_one_id_for_everything() -> None:
     stage.collect()
     assert counters.repeated == 1
     assert counters.rejected == {"too_many_events": 100}
-    assert len(stage.tracker.conversations["c"].facts) == 2
+    assert len(stage.tracker.conversations["c\x1ftest"].facts) == 2
 
 
 def test_after_a_restart() -> None:
@@ -72,7 +72,7 @@ def test_after_a_restart() -> None:
 
     flush = second.collect()
     assert reasons(flush) == ["too_many_events"] * 50
-    assert rows_of(flush, rows)[b"s|null"] == rows_of(steady.collect(), {})[b"s|null"]
+    assert rows_of(flush, rows)[b"s|null\x1ftest"] == rows_of(steady.collect(), {})[b"s|null\x1ftest"]
 
 
 def test_the_largest_conversation_fits() -> None:
@@ -141,7 +141,7 @@ def test_plans_of_half_a_year() -> None:
         rows_of(stage.collect(), rows)
 
     assert counters.rejected == {}
-    plans = orjson.loads(rows[b"s|ann"])["plans"]
+    plans = orjson.loads(rows[b"s|ann\x1ftest"])["plans"]
     assert 2_400 <= len(plans) <= MAX_PLANS
 
 
@@ -168,16 +168,16 @@ def test_sources() -> None:
     flush = stage.collect()
     assert MAX_SOURCES == 250
     assert reasons(flush) == ["too_many_sources"] * 10
-    assert set(stage.tracker.conversations) == {f"c{number}" for number in range(250)}
+    assert set(stage.tracker.conversations) == {f"c{number}\x1fpbx {number}" for number in range(250)}
 
     stage.process([record(event("contact.answered", 260, agent="ann", conversation_id="c3", source="pbx 3")), queued(300)])
     assert reasons(stage.collect()) == ["too_many_sources"]
-    assert len(stage.tracker.conversations["c3"].facts) == 2
+    assert len(stage.tracker.conversations["c3\x1fpbx 3"].facts) == 2
 
     end: dict[str, Any] = {"source": "pbx 4", "ended": True, "complete_through": format_ms(ms(301))}
     stage.process([record(event("source.heartbeat", 301, **end)), queued(302)])
     assert reasons(stage.collect()) == []
-    assert "c302" in stage.tracker.conversations
+    assert "c302\x1fpbx 302" in stage.tracker.conversations
 
 
 def test_explained() -> None:

@@ -285,8 +285,8 @@ class TestSilence:
         people.tell(through=4_210)
         people.tell(event("agent.state_changed", 4_215, axis="routing", state="idle"), through=4_220)
 
-        assert (first, second, third) == ({"ann", "bo"}, {"ann"}, {"ann"})
-        assert kept["bo"] is None
+        assert (first, second, third) == ({"ann\x1ftest", "bo\x1ftest"}, {"ann\x1ftest"}, {"ann\x1ftest"})
+        assert kept["bo\x1ftest"] is None
         assert people.now()["team:red"] == {"idle": 1}
 
     def test_forgotten_before_progress_has_passed_it(self) -> None:

@@ -138,7 +138,7 @@ class TestPlans:
         people.tell(through=660)
 
         # Offline since 0 s, forgotten after 200 s: at 500 s ann is where the configuration has her, and nobody knows whether she is there.
-        assert (waiting, set(people.tracker.people)) == ({"ann"}, set())
+        assert (waiting, set(people.tracker.people)) == ({"ann\x1ftest"}, set())
         assert planned(people) == {"planned_work_unknown": 10}
         assert planned(people, "team:blue") == {}
 

@@ -340,8 +340,8 @@ def test_what_is_pending_is_not_forgotten() -> None:
     desk.tell(66, "status_changed", "d", status="waiting_on_customer").tell(67, "transferred", "d")
     desk.tell(5000, "queued", "later", queue="claims")
     desk.sums()
-    assert set(desk.tracker.conversations) == {"d", "later"}
+    assert set(desk.tracker.conversations) == {"d\x1ftest", "later\x1ftest"}
 
     desk.tell(5010, "status_changed", "d", status="closed").tell(9000, "queued", "even later", queue="claims").sums()
-    assert set(desk.tracker.conversations) == {"later", "even later"}
+    assert set(desk.tracker.conversations) == {"later\x1ftest", "even later\x1ftest"}
     assert desk.now() == {}

@@ -19,7 +19,7 @@ __all__ = ["MAX_DELAY_MS", "SOURCES", "Destination", "Emission", "Outbox", "hear
 MAX_DELAY_MS: Final = 1_000
 
 #: Every source of the simulation, and the longest usual delay of its events in milliseconds.
-SOURCES: Final[dict[str, int]] = {"sim-telephony": 400, "sim-chat": 300, "sim-mail": 900, "sim-workforce": 250}
+SOURCES: Final[dict[str, int]] = {"sim-telephony": 400, "sim-chat": 300, "sim-mail": 900, "sim-workforce": 250, "sim-survey": 600}
 
 _MIN_DELAY_MS = 15
 #: This share of events is delivered twice, as senders do that retry.

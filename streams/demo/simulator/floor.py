@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from schemas.times import format_ms
 from streams.demo.simulator.center import QUEUES, TEAMS, MediaChannel, QueuePlan, TeamPlan
@@ -21,6 +21,8 @@ Slot = Literal["ringing", "handling", "wrap_up"]
 
 _CHAT_CAPACITY = 3
 _BUSY_STATE: dict[MediaChannel, str] = {"voice": "talking", "chat": "chatting", "mail": "writing"}
+#: Tells of calls and chats by the ids that these have at their own sources.
+_SURVEYS: Final = "sim-survey"
 _SOURCE: dict[MediaChannel, str] = {"voice": "sim-telephony", "chat": "sim-chat", "mail": "sim-mail"}
 #: A contact of a person's preferred queue goes before one of the next queue that has waited this much longer.
 _PREFERENCE_MS = 25_000
@@ -122,7 +124,8 @@ class Floor:
         }
         if fields:
             event.update(fields)
-        self.outbox.put(_SOURCE[contact.channel], "contact-events", contact.conversation_id, self.agenda.now_ms, event)
+        source = _SURVEYS if kind.startswith("survey.") else _SOURCE[contact.channel]
+        self.outbox.put(source, "contact-events", contact.conversation_id, self.agenda.now_ms, event)
 
     def _tell_state(self, person: Person, axis: str, state: str, chats: int | None = None) -> None:
         event: dict[str, Any] = {

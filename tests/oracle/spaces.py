@@ -1,0 +1,47 @@
+"""Whose an id is: section 3 of ``docs/counting.md``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.agent import AgentModel
+    from streams.configuration.models import Configuration
+
+__all__ = ["as_known_in", "person_of", "space_of"]
+
+#: The space of the people whom the configuration makes one over several sources.
+OF_THE_CONFIGURATION = ""
+
+
+def space_of(source: str, configuration: Configuration) -> str:
+    """Return a word for the sources that share the ids of one."""
+    for number, patterns in enumerate(configuration.joined_sources):
+        for pattern in patterns:
+            if re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), source):
+                return f"list {number}"
+    return f"source {source}"
+
+
+def _spaces_of_person(name: str, configuration: Configuration) -> set[str]:
+    person = configuration.people.get(name)
+    return set() if person is None else {space_of(source, configuration) for source in person.identities}
+
+
+def person_of(event: AgentModel, configuration: Configuration) -> tuple[str, str]:
+    """Return the space and the id of who an event is about."""
+    space = space_of(event.source, configuration)
+    return (OF_THE_CONFIGURATION if space in _spaces_of_person(event.person_id, configuration) else space), event.person_id
+
+
+def as_known_in(space: str, configuration: Configuration) -> Configuration:
+    """Return the configuration without the people who are somebody else in a space."""
+    strangers = {
+        name
+        for name, person in configuration.people.items()
+        if person.identities and space not in {OF_THE_CONFIGURATION, *_spaces_of_person(name, configuration)}
+    }
+    if not strangers:
+        return configuration
+    return configuration.model_copy(update={"people": {name: each for name, each in configuration.people.items() if name not in strangers}})

@@ -1,0 +1,228 @@
+"""State as versions wrote it that knew conversations and people by their ids alone: read, and taken over into the space of its source.
+
+``rows_keyed_by_id.jsonl`` has the rows of 0:30 of a day: pbx tells of 1 to 4 and ``old``, the survey tool last of 2; desk tells of
+``ann``, ``7`` and ``old``. The rows ``old`` are without a source, as before snapshots.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from schemas.times import format_ms
+from streams.configuration import Configuration
+from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from tests.tracking.telling import CONFIGURATION, event, ms, record
+
+if TYPE_CHECKING:
+    from streams.engine.stage import Flush
+
+Stage = ContactStage | AgentStage
+
+TOPICS = TrackTopics(
+    source="source", panes="panes", pane_partitions=1, dead_letters="dead", consumer_group="g", now_ms=lambda: 0, customer_facts="facts"
+)
+JOINED = Configuration.model_validate(
+    {**CONFIGURATION.model_dump(by_alias=True, exclude_unset=True), "joined_sources": [["pbx", "survey tool"]]}
+)
+PBX: dict[str, Any] = {"source": "pbx"}
+DESK: dict[str, Any] = {"source": "desk"}
+
+
+class Kept:
+    """A stage and the rows of its state, which a restart reads."""
+
+    def __init__(self, kind: type[Stage], rows: dict[bytes, bytes], configuration: Configuration = CONFIGURATION) -> None:
+        self.rows = dict(rows)
+        self.facts: list[dict[str, Any]] = []
+        #: scope → what goes on there, as last written
+        self.now: dict[str, dict[str, Any]] = {}
+        self._kind, self._configuration = kind, configuration
+        self.restart()
+
+    def restart(self, configuration: Configuration | None = None) -> Kept:
+        """Begin anew from the rows, perhaps with another configuration."""
+        self._configuration = configuration or self._configuration
+        self.stage = self._kind(0, self._configuration, TOPICS)
+        self.stage.restore("state", self.rows.items())
+        return self
+
+    def tell(self, *events: bytes) -> Kept:
+        """Take events, and what a flush writes."""
+        self.stage.process([record(each) for each in events])
+        flush: Flush = self.stage.collect()
+        for key, value in flush.rows:
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
+        kept = (orjson.loads(each.value) for each in flush.outputs if each.topic == "panes" and each.value is not None)
+        self.now |= {each["scope"]: each for each in kept if each["kind"] == "now"}
+        self.facts += [orjson.loads(each.value) for each in flush.outputs if each.topic == "facts" and each.value is not None]
+        return self
+
+    def subjects(self) -> set[str]:
+        """Return the names of the rows of conversations or people."""
+        return {key[2:].decode() for key in self.rows if key.startswith(b"s|")}
+
+    def sums(self, scope: str, channel: str | None = "voice") -> dict[str, int]:
+        """Return what cells by offer say, of people those by outcome, without the histograms of waits."""
+        kind = b"cell|" if channel is None else b"cohort|"
+        total: dict[str, int] = {}
+        for key, value in self.rows.items():
+            if key.startswith(kind):
+                kept = orjson.loads(value)
+                if (kept["scope"], kept["channel"]) == (scope, channel):
+                    for field, amount in kept["counts"].items():
+                        if "_wait_le_" not in field:
+                            total[field] = total.get(field, 0) + amount
+        return total
+
+
+def rows_of_before(kind: str) -> dict[bytes, bytes]:
+    """Return the rows of a stage as that version wrote them."""
+    lines = (Path(__file__).parent / "rows_keyed_by_id.jsonl").read_bytes().splitlines()
+    rows = (orjson.loads(line) for line in lines)
+    return {row["key"].encode(): orjson.dumps(row["value"]) for row in rows if row["stage"] == kind}
+
+
+@pytest.fixture
+def contacts() -> Kept:
+    """Return the contacts of before under the code of today."""
+    return Kept(ContactStage, rows_of_before("contacts"))
+
+
+@pytest.fixture
+def people() -> Kept:
+    """Return the people of before."""
+    return Kept(AgentStage, rows_of_before("agents"))
+
+
+def beat(seconds: float, **source: Any) -> bytes:
+    """Return a source's word that all is told."""
+    return event("source.heartbeat", seconds, complete_through=format_ms(ms(seconds)), **source)
+
+
+def test_contacts_go_on(contacts: Kept) -> None:
+    """What their source tells next of them counts on top, their rows get their new names, and another source's contact is another."""
+    contacts.tell(
+        event("contact.queued", 35, queue="A", conversation_id="1", source="intruder"),
+        event("contact.left_queue", 36, reason="abandoned", conversation_id="1", source="intruder"),
+        event("contact.answered", 40, agent="ann", conversation_id="1", event_id="new", **PBX),
+        event("contact.queued", 41, queue="C", conversation_id="4", event_id="before-6", **PBX),
+    )
+
+    sums = contacts.sums("queue:A")
+    assert (sums["offered"], sums["answered"], sums["answered_wait_ms"]) == (3, 2, 4_000 + 40_000)
+    assert (sums["abandoned"], sums["abandoned_wait_ms"]) == (1, 1_000)
+    assert contacts.stage.tracker.repeated == 1
+    assert contacts.subjects() == {"1\x1fpbx", "1\x1fintruder", "2", "3", "4", "old"}
+
+
+def test_after_another_restart(contacts: Kept) -> None:
+    """Rows of both kinds are read, and what is counted does not depend on when it restarts."""
+    steady = Kept(ContactStage, rows_of_before("contacts"))
+    story = [event("contact.answered", 40 + number, agent="ann", conversation_id=each, **PBX) for number, each in enumerate("134")]
+    for each in [*story, beat(60, **PBX)]:
+        contacts.tell(each).restart()
+        steady.tell(each)
+
+    assert contacts.rows == steady.rows
+    assert contacts.subjects() == {"1\x1fpbx", "2", "3\x1fpbx", "4\x1fpbx", "old"}
+
+
+def test_without_a_source(contacts: Kept) -> None:
+    """A contact that no source is known of belongs to the first one that tells of it: it waits on, and is answered."""
+    contacts.tell(event("contact.answered", 40, conversation_id="old", **PBX))
+
+    assert "old" not in contacts.subjects()
+    assert "old\x1fpbx" in contacts.subjects()
+    assert contacts.sums("queue:C")["answered_wait_ms"] == 36_000
+    assert contacts.now["queue:C"]["waiting_since_ms"] == [ms(3)]
+
+
+def test_forgotten_from_a_row_of_before(contacts: Kept) -> None:
+    """What is over leaves no row, under whatever name it was kept."""
+    hours = 5 * 3_600
+    contacts.tell(beat(hours, **PBX)).tell(beat(100 * 3_600, **PBX))
+
+    assert contacts.subjects() == set()
+
+
+def test_customers_are_told(contacts: Kept) -> None:
+    """What they know of a contact by its id is taken back in the same flush in which they are told of it by its name."""
+    contacts.tell(event("contact.answered", 40, conversation_id="3", **PBX))
+    contacts.tell(event("contact.status_changed", 41, status="resolved", conversation_id="3", **PBX))
+    told = [each for each in contacts.facts if each["kind"] == "contact"]
+
+    assert told[0] == {"kind": "contact", "conversation_id": "3", "customer_key": "v1:k", "gone": True}
+    assert (told[1]["conversation_id"], told[1]["id_space"], told[1]["queue"]) == ("3", "pbx", "B")
+    assert [each.get("gone", False) for each in told[2:]] == [False]
+
+
+def test_the_last_source_has_it(contacts: Kept) -> None:
+    """Where several sources told of one contact it is the last one's; with these joined it stays that of all."""
+    wrapped_up = event("contact.wrapped_up", 40, agent="ann", conversation_id="2", **PBX)
+    contacts.tell(wrapped_up)
+    joined = Kept(ContactStage, rows_of_before("contacts"), JOINED).tell(wrapped_up)
+
+    assert {"2", "2\x1fpbx"} <= contacts.subjects()
+    assert "wrap_count" not in contacts.sums("queue:A")
+    assert joined.sums("queue:A")["wrap_ms"] == 31_000
+    assert joined.subjects() == {"1", "2\x1fpbx", "3", "4", "old"}
+
+
+def test_joined_after_the_update(contacts: Kept) -> None:
+    """Two contacts of an id whose sources are joined later become one, and figures are as if they always had been."""
+    first = event("contact.queued", 30, queue="A", conversation_id="5", **PBX)
+    second = event("contact.answered", 34, queue="A", wait_seconds=4, conversation_id="5", source="survey tool")
+    contacts.tell(first, second)
+    apart = contacts.sums("queue:A")["offered"]
+    contacts.restart(JOINED).tell()
+    always = Kept(ContactStage, rows_of_before("contacts"), JOINED).tell(first, second)
+
+    assert (apart, contacts.sums("queue:A")["offered"]) == (4, 3)
+    assert contacts.sums("queue:A") == always.sums("queue:A")
+    assert {name for name in contacts.subjects() if name.startswith("5")} == {"5\x1fpbx"}
+
+
+def test_snapshot_of_before(contacts: Kept) -> None:
+    """A snapshot that comes again is not taken for another one."""
+    again = event("source.snapshot", 20, event_id="before-10", kind="contacts", open_ids=[], **PBX)
+    contacts.tell(again, beat(100, **PBX))
+
+    assert "lost_contacts" not in contacts.sums("queue:A")
+
+
+def test_people_go_on(people: Kept) -> None:
+    """Their source's next word counts on top; of one without a source, the first's; another source's state is another person's."""
+    told = [event("agent.state_changed", 40, axis="presence", state="offline", person_id=each, **DESK) for each in ("7", "ann", "old")]
+    people.tell(event("agent.state_changed", 40, axis="presence", state="away", person_id="7", team="blue", source="intruder"), *told)
+    people.tell(beat(60, **DESK), beat(60, source="intruder"))
+
+    assert people.sums("team:red", None)["available_ms"] == 40_000
+    assert people.sums("team:blue", None)["available_ms"] == 80_000
+    assert people.sums("team:blue", None)["unavailable_ms"] == 20_000
+    assert people.subjects() == {"7\x1fdesk", "7\x1fintruder", "ann\x1fdesk", "old\x1fdesk"}
+
+
+def test_people_joined_after_the_update(people: Kept) -> None:
+    """Two people of an id become one: time within the grace is counted anew as if they always had been."""
+    joined = Configuration.model_validate(
+        {**CONFIGURATION.model_dump(by_alias=True, exclude_unset=True), "joined_sources": [["desk", "phone"]]}
+    )
+    phone: dict[str, Any] = {"source": "phone"}
+    talking = event("agent.state_changed", 10, axis="activity", state="talking", person_id="7", team="blue", **phone)
+    people.tell(talking, beat(40, **DESK), beat(40, **phone))
+    apart = people.sums("team:blue", None)
+    people.restart(joined).tell(beat(50, **DESK), beat(50, **phone))
+
+    # Available from 0 and talking from 10: of the old two, 7 was available all the time and the other one talked.
+    assert (apart["available_ms"], apart["handling_ms"]) == (80_000, 30_000)
+    assert people.sums("team:blue", None)["available_ms"] == 10_000 + 50_000
+    assert people.sums("team:blue", None)["handling_ms"] == 40_000
+    assert "7\x1fdesk" in people.subjects()
+    assert not {"7", "7\x1fphone"} & people.subjects()
