@@ -117,7 +117,8 @@ class SourceHeartbeat(Event):
     With `instance`: that way of its events has ended."""
     instance: Id | None = None
     """Which of several ways the source's events take this speaks for, such as one of two gateways. The source is complete through the
-    least of them, unless it says itself, without `instance`, how far it is. One silent for `source_timeout_seconds` is not waited for."""
+    least of them, unless it says itself, without `instance`, how far it is. One silent for `source_timeout_seconds` is not waited for.
+    With `instance` it is no sign of life of the source itself: a gateway is there for senders that may have nothing to say, or be dead."""
 
 
 class SourceSnapshot(Event):

@@ -129,7 +129,7 @@ class Replay:
         received = [t.progress.received_through for t in (self._contacts.tracker, self._agents.tracker) if t.progress.received_through]
         as_of = until_ms if until_ms is not None else max(received, default=None)
         if as_of is not None:
-            for source in {*sources, *self._contacts.tracker.progress.sources, *self._agents.tracker.progress.sources}:
+            for source in {*sources, *self._contacts.tracker.progress.known(), *self._agents.tracker.progress.known()}:
                 self.heartbeat(source, as_of)
             self._work_off()
         rollup = self._rollup.rollup

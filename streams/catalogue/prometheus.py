@@ -155,7 +155,7 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         ("source",),
         "",
-        "1 if a source has been silent for longer than the source timeout, else 0.",
+        "1 if a source has been silent for longer than it may be, or was never heard though the configuration expects it, else 0.",
     ),
     ServingMetric(
         "contact_center_source_quarantined",

@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
                 if place.sources
             },
             business=business_clocks(configuration),
+            expected=frozenset(name for name, source in configuration.sources.items() if source.silence_seconds is not None),
             webhook=webhook,
             zone=configuration.default_zone,
             file=file,

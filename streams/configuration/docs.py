@@ -21,6 +21,7 @@ from streams.configuration.models import Configuration, CountingSettings
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.senders import Sender, SenderToken, senders_schema
 from streams.configuration.service_level import ServiceLevelDefinition
+from streams.configuration.sources import Source
 from streams.configuration.targets import Target
 from streams.configuration.wording import permitted
 
@@ -50,6 +51,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     Costs,
     TeamCosts,
     Person,
+    Source,
     CalendarException,
     CountingSettings,
     AlertRule,

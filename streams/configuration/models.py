@@ -21,6 +21,7 @@ from streams.configuration.faq import FaqChange
 from streams.configuration.joined_sources import JoinedSources
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
+from streams.configuration.sources import Source
 from streams.configuration.targets import Target, wrong_targets
 
 __all__ = [
@@ -63,7 +64,10 @@ class CountingSettings(Model):
     rejoin_seconds: int = Field(default=60, ge=0, le=3_600)
     """Who left a queue and is queued again within this in the same department, business or site goes on waiting there."""
     source_timeout_seconds: int = Field(default=60, ge=1, le=86_400)
-    """A source silent for longer is stale: shown so, and waited for no more."""
+    """A source of which nothing comes for longer, not even a gateway's word, is stale: shown so, and waited for no more."""
+    silence_seconds: int = Field(default=900, ge=1, le=2_592_000)
+    """A source behind a gateway that sends nothing for longer is stale, also while the gateway is there for it; at least
+    `source_timeout_seconds`. `sources` say otherwise for one."""
     disorder_seconds: int = Field(default=5, ge=0, le=3_600)
     """A source without heartbeats is taken as complete up to its last event minus this."""
     trailing_minutes: Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], Field(strict=False)] = (5, 15, 30, 60)
@@ -110,6 +114,8 @@ class Configuration(Model):
     joined_sources: JoinedSources = ()
     """Lists of sources that share their ids, as when the telephone system and a survey tool tell of one conversation; `*` in a name stands
     for anything. The ids of a source in no list are its own: the same id of another source is another conversation or person."""
+    sources: dict[Name, Source] = Field(default_factory=dict)
+    """What is expected of sources, by the `source` of their events."""
     agent_state_map: dict[Literal["presence", "routing", "activity"], dict[str, Category]] = Field(default_factory=dict)
     """By axis, what a platform's own states mean; over the defaults of [counting](counting.md) section 6."""
     calendar_exceptions: Annotated[tuple[CalendarException, ...], Field(strict=False)] = ()

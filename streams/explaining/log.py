@@ -100,7 +100,7 @@ class PartitionLog:
     def said(self, at_ms: int) -> None:
         """Take every source's word that nothing up to an instant is still to come, as at the end of a file."""
         progress = self._tracker.progress
-        for source in [*progress.sources]:
+        for source in progress.known():
             progress.heartbeat(source, at_ms, at_ms)
 
     def settle(self) -> None:

@@ -71,6 +71,8 @@ class ServeSettings:
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
     #: Queue → when it is open, where the age of its backlog is on the business clock.
     business: Mapping[str, OpeningHours] = field(default_factory=dict)
+    #: The sources that are to be heard: one that never was is shown as silent.
+    expected: frozenset[str] = frozenset()
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     #: Where alerts are delivered to; None delivers none.
@@ -119,6 +121,7 @@ async def run_serve(
         loop.add_signal_handler(number, stop.set)
     store = Store()
     store.business, store.exported = settings.business, frozenset(settings.windows)
+    store.expected = settings.expected
     alerts = Alerts()
     prefix, kafka = settings.topic_prefix, _Kafka(bootstrap=settings.bootstrap, client_options=settings.client_options)
     readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))
@@ -179,7 +182,7 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
         return
     changed = settings.of_configuration(taken.configuration)
     figures.targets, figures.kpi_targets, figures.fed_by = changed.targets, changed.kpi_targets, changed.fed_by
-    figures.store.business = changed.business
+    figures.store.business, figures.store.expected = changed.business, changed.expected
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)
     figures.store.tell_anew()

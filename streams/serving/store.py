@@ -103,6 +103,8 @@ class Store(Latest[Entry]):
         self._sources: dict[str, Source] = {}
         #: queue → when it is open, where its times are measured on the business clock
         self.business: Mapping[str, OpeningHours] = {}
+        #: sources that are to be heard
+        self.expected: frozenset[str] = frozenset()
 
     @property
     def as_of_ms(self) -> int | None:
@@ -132,8 +134,9 @@ class Store(Latest[Entry]):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """The sources of events by name, in order."""
-        return dict(self._sources)
+        """The sources of events by name, in order; one that is expected and was never heard is silent."""
+        never = self.expected - self._sources.keys() if self._as_of_ms is not None else ()
+        return dict(sorted({**self._sources, **dict.fromkeys(never, Source(None, stale=True))}.items()))
 
     def empty(self) -> Self:
         """Return a store of nothing, for the same scrapes."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.limits import MAX_INSTANCES, MAX_SOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.configuration import Configuration
 
 __all__ = ["Progress", "progress_of"]
@@ -15,17 +17,34 @@ __all__ = ["Progress", "progress_of"]
 def progress_of(configuration: Configuration) -> Progress:
     """Return the progress of a partition of which nothing is known yet."""
     counting = configuration.counting
-    return Progress(1000 * counting.source_timeout_seconds, 1000 * counting.disorder_seconds, 1000 * counting.source_forget_seconds)
+    declared = {name: source.silence_seconds for name, source in configuration.sources.items() if source.silence_seconds is not None}
+    return Progress(
+        1000 * counting.source_timeout_seconds,
+        1000 * counting.disorder_seconds,
+        1000 * counting.source_forget_seconds,
+        Silence(1000 * counting.silence_seconds, {name: 1000 * seconds for name, seconds in declared.items()}),
+    )
+
+
+class Silence(NamedTuple):
+    """How long sources may say nothing of themselves until they are stale, in ms."""
+
+    #: while an instance, such as a gateway, says how far what comes by it is complete
+    vouched_ms: int
+    #: by source, in any case
+    declared_ms: Mapping[str, int]
 
 
 class Progress:
     """Signs of life of the sources seen on one partition; all instants in ms."""
 
-    def __init__(self, source_timeout_ms: int, disorder_ms: int, source_forget_ms: int) -> None:
+    def __init__(self, source_timeout_ms: int, disorder_ms: int, source_forget_ms: int, silence: Silence | None = None) -> None:
         self._timeout_ms = source_timeout_ms
         self._forget_ms = max(source_timeout_ms, source_forget_ms)
         self._disorder_ms = disorder_ms
-        #: source → last received_at
+        self._declared_ms = {} if silence is None else silence.declared_ms
+        self._vouched_ms = max(source_timeout_ms, 0 if silence is None else silence.vouched_ms)
+        #: source → last received_at of its events and of its own heartbeats
         self.sources: dict[str, int] = {}
         #: source → what it said of itself, and when it last did
         self._complete: dict[str, int] = {}
@@ -38,25 +57,34 @@ class Progress:
 
     def has_room(self, source: str) -> bool:
         """Say whether something of a source may be taken: it is known, or not too many others are."""
-        return source in self.sources or len(self.sources) < MAX_SOURCES
+        return source in self.sources or source in self._instances or len(self.known()) < MAX_SOURCES
+
+    def known(self) -> set[str]:
+        """Return the sources that were heard of, or are only spoken for."""
+        return self.sources.keys() | self._instances.keys()
 
     def received(self, source: str, received_ms: int) -> None:
         """Take note that an event of a source came in."""
         last = self.sources.get(source)
         if last is None or received_ms > last:
             self.sources[source] = received_ms
-            if self.received_through is None or received_ms > self.received_through:
-                self.received_through = received_ms
+            self.pass_time(received_ms)
 
     def heartbeat(self, source: str, received_ms: int, complete_ms: int, *, ended: bool = False, instance: str | None = None) -> None:
         """Take a source's word that nothing earlier than ``complete_ms`` is still to come, or nothing at all.
 
-        With an ``instance`` it is said of what comes that way alone.
+        With an ``instance`` it is said of what comes that way alone, and is no sign of the source's life: a gateway says it of every
+        sender that may send.
         """
-        self.received(source, received_ms)
         if instance is not None:
-            self._heard_of(self._instances.setdefault(source, {}), instance, received_ms, complete_ms, ended=ended)
-        elif not ended:
+            self.pass_time(received_ms)
+            words = self._instances.setdefault(source, {})
+            self._heard_of(words, instance, received_ms, complete_ms, ended=ended)
+            if not words:
+                del self._instances[source]
+            return
+        self.received(source, received_ms)
+        if not ended:
             self._complete[source] = max(complete_ms, self._complete.get(source, complete_ms))
             self._spoke[source] = max(received_ms, self._spoke.get(source, received_ms))
         elif received_ms >= self.sources[source]:
@@ -73,20 +101,28 @@ class Progress:
 
     def leave_out(self, source: str) -> None:
         """Neither wait for a source any more nor ask whether it is silent."""
+        self._instances.pop(source, None)
         if source in self.sources:
             self._forget(source)
 
     def pass_time(self, received_ms: int) -> None:
-        """Take note of the time at which something came in of a source that is left out: the others' silence is measured by it too."""
+        """Take note of the time at which something came in, also what is no sign of life of its source or of one that is left out."""
         if self.received_through is None or received_ms > self.received_through:
             self.received_through = received_ms
 
     def stale(self) -> list[str]:
-        """Return the sources that have been silent for longer than the timeout, by the others' time."""
+        """Return the sources that have said nothing of themselves for longer than they may, by the time of all."""
         newest = self.received_through
         if newest is None:
             return []
-        return sorted(source for source, last in self.sources.items() if newest - last > self._timeout_ms)
+        return sorted(source for source, last in self.sources.items() if newest - last > self._silence_ms(source, newest))
+
+    def _silence_ms(self, source: str, newest_ms: int) -> int:
+        declared = self._declared_ms.get(source)
+        if declared is not None:
+            return declared
+        words = self._instances.get(source, {}).values()
+        return self._vouched_ms if any(newest_ms - last <= self._timeout_ms for last, _ in words) else self._timeout_ms
 
     def advance(self) -> bool:
         """Bring ``through`` up to date; say whether it moved."""
@@ -96,7 +132,9 @@ class Progress:
         self._forget_silent(newest - self._forget_ms)
         limit = newest - self._timeout_ms
         self._forget_instances(limit)
-        alive = (self._complete_of(source, last, limit) for source, last in self.sources.items() if last >= limit)
+        heard = self.sources
+        # What is on the way by an instance is waited for, also where its source has been silent for long.
+        alive = (self._complete_of(each, limit) for each in self.known() if each in self._instances or heard[each] >= limit)
         # Where the source heard last has ended, there may be none.
         through = min(alive, default=newest)
         if self.through is not None and through <= self.through:
@@ -104,13 +142,13 @@ class Progress:
         self.through = through
         return True
 
-    def _complete_of(self, source: str, last_ms: int, limit_ms: int) -> int:
+    def _complete_of(self, source: str, limit_ms: int) -> int:
         """Return its own word, if it gave one since the limit; else the least of its instances', else the best guess there is."""
         own = self._complete.get(source)
         words = self._instances.get(source)
         if words and (own is None or self._spoke.get(source, limit_ms - 1) < limit_ms):
             return min(complete for _, complete in words.values())
-        return last_ms - self._disorder_ms if own is None else own
+        return self.sources[source] - self._disorder_ms if own is None else own
 
     def _forget_instances(self, before_ms: int) -> None:
         """Give up instances silent since before an instant: what was on its way there is sent again elsewhere."""
@@ -135,13 +173,13 @@ class Progress:
             self.through = min(self.through, to_ms)
 
     def _forget_silent(self, before_ms: int) -> None:
-        """Give up sources silent since before an instant; the one that was heard last never is, for nobody tells its silence."""
-        for source in [source for source, last in self.sources.items() if last < before_ms]:
+        """Give up sources silent since before an instant; those that the configuration expects to hear stay, to be named as silent."""
+        for source in [source for source, last in self.sources.items() if last < before_ms and source not in self._declared_ms]:
             self._forget(source)
 
     def _forget(self, source: str) -> None:
         del self.sources[source]
-        for kept in (self._complete, self._spoke, self._instances):
+        for kept in (self._complete, self._spoke):
             kept.pop(source, None)
 
     def state(self) -> dict[str, Any]:

@@ -55,9 +55,12 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
     heartbeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
     instances: dict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
     ended: dict[str, int] = {}
+    received_through: int | None = None
     for event in events:
         received = to_ms(event.received_at)
-        last_received[event.source] = max(received, last_received.get(event.source, received))
+        received_through = received if received_through is None else max(received, received_through)
+        if not isinstance(event, SourceHeartbeat) or event.instance is None:
+            last_received[event.source] = max(received, last_received.get(event.source, received))
         if isinstance(event, SourceHeartbeat):
             if event.instance is not None:
                 instances[event.source, event.instance].append((received, None if event.ended else to_ms(event.complete_through)))
@@ -65,32 +68,42 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
                 ended[event.source] = max(received, ended.get(event.source, received))
             else:
                 heartbeats[event.source].append((received, to_ms(event.complete_through)))
-    if not last_received:
+    if received_through is None:
         return Progress(None, None, frozenset())
+    through = received_through
     timeout_ms = configuration.counting.source_timeout_seconds * 1000
     forget_ms = configuration.counting.source_forget_seconds * 1000
     disorder_ms = configuration.counting.disorder_seconds * 1000
-    through = max(last_received.values())  # the source that has it is never stale: the others' are not later
+    declared_ms = {name: 1000 * source.silence_seconds for name, source in configuration.sources.items() if source.silence_seconds}
     last_received = {
         source: received
         for source, received in last_received.items()
-        if through - received <= forget_ms and received > ended.get(source, received - 1)
+        if (through - received <= forget_ms or source in declared_ms) and received > ended.get(source, received - 1)
     }
-    stale = frozenset(source for source, received in last_received.items() if through - received > timeout_ms)
+    # Of each instance what it said last, unless that was that it ends, or too long ago.
+    spoken_for: dict[str, list[int]] = defaultdict(list)
+    for (source, _), words in instances.items():
+        at, word = max(words, key=lambda each: (each[0], each[1] is None))
+        if word is not None and at >= through - timeout_ms:
+            spoken_for[source].append(word)
 
-    def complete_of(source: str, received: int) -> int:
+    def may_be_silent_ms(source: str) -> int:
+        if source in declared_ms:
+            return declared_ms[source]
+        return max(timeout_ms, configuration.counting.silence_seconds * 1000) if source in spoken_for else timeout_ms
+
+    stale = frozenset(source for source, received in last_received.items() if through - received > may_be_silent_ms(source))
+    waited_for = {source for source, received in last_received.items() if through - received <= timeout_ms} | spoken_for.keys()
+
+    def complete_of(source: str) -> int:
         own = max(heartbeats[source], default=None)
         if own is not None and own[0] >= through - timeout_ms:
             return own[1]
-        # Of each instance what it said last, unless that was that it ends.
-        told = [max(words, key=lambda word: (word[0], word[1] is None)) for (of, _), words in instances.items() if of == source]
-        words = [word for at, word in told if word is not None and at >= through - timeout_ms]
-        if words:
-            return min(words)
-        return received - disorder_ms if own is None else own[1]
+        if source in spoken_for:
+            return min(spoken_for[source])
+        return last_received[source] - disorder_ms if own is None else own[1]
 
-    complete = [complete_of(source, received) for source, received in last_received.items() if source not in stale]
-    return Progress(through, min(complete, default=through), stale)
+    return Progress(through, min(map(complete_of, waited_for), default=through), stale)
 
 
 def recount(

@@ -32,13 +32,13 @@ from schemas.contact import (
 from schemas.events import encode, parse_agent_event, parse_contact_event, parse_customer_event
 from schemas.other import SourceHeartbeat
 from schemas.times import parse_time, to_ms
+from streams.configuration import Configuration
 from tests.oracle.recount import Recount, progress_of, recount
 from tests.oracle.saying import CONFIGURATION, beat, call, ms, parts, say
 from tests.oracle.worlds import World, random_world, repeated, shuffled_within_grace, worlds
 
 if TYPE_CHECKING:
     from schemas.base import Event
-    from streams.configuration.models import Configuration
 
 
 def with_level(**fields: Any) -> Configuration:
@@ -797,6 +797,18 @@ class TestProgress:
         assert progress_of([two, beat(140, source="desk", instance="one")], CONFIGURATION).progress_ms == ms(80)
         assert progress_of([two, beat(140.001, source="desk", instance="one")], CONFIGURATION).progress_ms == ms(140.001)
         assert progress_of([one, two, beat(95, source="desk")], CONFIGURATION).progress_ms == ms(95)
+
+    @pytest.mark.parametrize(
+        ("now", "declared", "stale"), [(1000, None, False), (1000.001, None, True), (130, 30, False), (130.001, 30, True)]
+    )
+    def test_silent_behind_a_gateway(self, now: float, declared: int | None, stale: bool) -> None:
+        """A gateway's word is waited for, and is no sign of life: silent after 15 minutes, or as the configuration says."""
+        configuration = Configuration.model_validate({"sources": {"desk": {"silence_seconds": declared}}})
+        sent, spoken = say(ContactQueued, 100, queue="A", source="desk"), beat(now, source="desk", instance="one")
+
+        assert progress_of([sent, spoken], configuration).stale == ({"desk"} if stale else set())
+        assert progress_of([sent, spoken], configuration).progress_ms == ms(now)
+        assert progress_of([spoken], configuration).stale == set()
 
     @pytest.mark.parametrize(("now", "stale"), [(160, False), (160.001, True)])
     def test_stale(self, now: float, stale: bool) -> None:

@@ -139,6 +139,18 @@ def test_a_quarantined_source() -> None:
     assert store.rejected == 1
 
 
+def test_a_source_that_is_expected_and_was_never_heard_is_silent() -> None:
+    """As soon as anything is known of sources; one that is heard is what its records say."""
+    store, heard = Store(), fed(progress(0, sources={"pbx": "2026-04-01T09:00:00Z"}))
+    store.expected = heard.expected = frozenset({"crm", "pbx"})
+
+    assert store.sources == {}
+    assert [(name, source.last_seen_ms is None, source.stale) for name, source in heard.sources.items()] == [
+        ("crm", True, True),
+        ("pbx", False, False),
+    ]
+
+
 def test_the_longest_wait_grows_with_as_of() -> None:
     """The wait is taken from the entry at the current as-of, though the now record has not changed since."""
     store = fed(progress(), now_record("queue:a", waiting=1, waiting_since="2026-04-01T08:59:30Z", longest_wait_seconds=30))

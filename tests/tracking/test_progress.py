@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 
 import orjson
 
 from schemas.limits import MAX_INSTANCES
-from streams.tracking.progress import Progress
+from streams.configuration import Configuration
+from streams.tracking.progress import Progress, Silence, progress_of
 
 
 def progress() -> Progress:
@@ -190,6 +192,7 @@ def test_an_instance_that_ends() -> None:
     told.heartbeat("crm", 21_000, 11_000, instance="one", ended=True)
     told.advance()
     then = told.through
+    told.received("crm", 30_000)
     told.heartbeat("crm", 30_000, 18_000, instance="two", ended=True)
     told.advance()
 
@@ -246,3 +249,92 @@ def test_state_kept_before_there_were_instances() -> None:
     told.advance()
 
     assert (still, told.through) == (18_000, 19_000)
+
+
+def quiet(declared_ms: dict[str, int] | None = None) -> Progress:
+    """Return a progress where sources behind a gateway may be silent for 15 minutes, unless declared otherwise."""
+    return Progress(60_000, 5_000, 3_600_000, Silence(900_000, declared_ms or {}))
+
+
+def test_what_a_gateway_says_is_no_sign_of_life() -> None:
+    """Time passes and nothing is waited for, but at 15 minutes and a millisecond without anything of its own the source is silent."""
+    told = quiet()
+    told.received("chat", 10_000)
+    told.heartbeat("chat", 910_000, 908_000, instance="one")
+    told.advance()
+    still = (told.through, told.stale())
+    told.heartbeat("chat", 910_001, 908_001, instance="one")
+    told.advance()
+
+    assert still == (908_000, [])
+    assert (told.through, told.received_through, told.stale()) == (908_001, 910_001, ["chat"])
+    assert told.sources == {"chat": 10_000}
+    told.received("chat", 911_000)
+    assert told.stale() == []
+
+
+def test_a_source_that_never_sent_is_not_shown() -> None:
+    """Being able to send is no sign of life; what is on its way at the gateway is waited for all the same."""
+    told = quiet()
+    told.received("pbx", 20_000)
+    told.heartbeat("crm", 20_000, 12_000, instance="one")
+    told.advance()
+
+    assert (told.through, told.sources, told.stale()) == (12_000, {"pbx": 20_000}, [])
+
+
+def test_without_its_gateway_a_source_is_silent_after_the_timeout() -> None:
+    """With no instance left to speak for it, a minute is too long, as for any source."""
+    told = quiet()
+    told.received("chat", 10_000)
+    told.heartbeat("chat", 10_000, 8_000, instance="one")
+    told.heartbeat("pbx", 70_000, 70_000)
+    still = told.stale()
+    told.heartbeat("pbx", 70_001, 70_001)
+
+    assert (still, told.stale()) == ([], ["chat"])
+
+
+def test_declared_silence() -> None:
+    """It holds with and without a gateway, shorter or longer than what holds else, and such a source is not forgotten."""
+    told = quiet({"desk": 7_200_000, "pbx": 10_000})
+    told.received("desk", 10_000)
+    told.received("pbx", 10_000)
+    told.heartbeat("pbx", 20_001, 20_001, instance="one")
+    early = told.stale()
+    told.received("pbx", 7_210_000)
+    told.advance()
+    still = told.stale()
+    told.received("pbx", 7_210_001)
+    told.advance()
+
+    assert (early, still, told.stale()) == (["pbx"], [], ["desk"])
+    assert told.through == 7_205_001
+
+
+def test_silence_is_kept_through_a_restart_and_read_from_older_state() -> None:
+    """What was written goes on as it was; a state of before instances had words takes what it has for signs of life."""
+    told, after, older = quiet(), quiet(), quiet()
+    told.received("chat", 10_000)
+    told.heartbeat("chat", 500_000, 498_000, instance="one")
+    told.advance()
+    after.restore(json.loads(json.dumps(told.state())))
+    older.restore({"sources": {"chat": 500_000}, "complete": {"chat": 498_000}, "through": 498_000, "received_through": 500_000})
+    for each in (told, after, older):
+        each.heartbeat("chat", 910_001, 908_001, instance="one")
+        each.advance()
+
+    assert (told.stale(), after.stale(), older.stale()) == (["chat"], ["chat"], [])
+    assert after.state() == told.state()
+    older.heartbeat("chat", 1_400_001, 1_398_001, instance="one")
+    assert older.stale() == ["chat"]
+
+
+def test_of_the_configuration() -> None:
+    """Seconds of the file become what is judged by."""
+    told = progress_of(Configuration.model_validate({"sources": {"desk": {"silence_seconds": 7_200}}}))
+    told.received("desk", 0)
+    told.received("chat", 0)
+    told.heartbeat("chat", 900_001, 900_001, instance="one")
+
+    assert told.stale() == ["chat"]
