@@ -49,6 +49,10 @@ class PartitionProgress:
     progress: int | None
     received_through: int | None
     sources: Mapping[str, SourceProgress]
+    #: source → why it is quarantined: reason, detail, since_ms, offset, and how many records have been set aside
+    quarantined: Mapping[str, Mapping[str, Any]]
+    #: source → reason → its bad records lately, where it is not quarantined
+    watched: Mapping[str, Mapping[str, int]]
 
     def is_beyond(self, at_ms: int | None) -> bool:
         """Say whether an instant lies after the broker's clock when this was written."""
@@ -138,10 +142,13 @@ async def _last_meta(consumer: Any, place: TopicPartition) -> Any:
 
 
 def _told(name: str, number: int, record: Any) -> PartitionProgress:
-    kept = orjson.loads(record.value)["progress"]
+    row = orjson.loads(record.value)
+    kept, judged = row["progress"], row.get("sources", {})
     complete = _complete(kept)
     sources = {source: SourceProgress(last, complete.get(source)) for source, last in sorted(kept["sources"].items())}
-    return PartitionProgress(name, number, record.timestamp, kept["through"], kept["received_through"], sources)
+    watched = {source: reasons for source, (*_, reasons) in judged.get("watched", {}).items()}
+    apart = judged.get("quarantined", {})
+    return PartitionProgress(name, number, record.timestamp, kept["through"], kept["received_through"], sources, apart, watched)
 
 
 def _complete(kept: dict[str, Any]) -> dict[str, int]:
