@@ -1,0 +1,152 @@
+"""A step of progress over years costs no more than one over the time for which state is kept, whatever is planned or forecast meanwhile."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schemas.decoding import decode_agent_event, decode_contact_event, decode_customer_event
+from schemas.times import format_ms
+from streams.tracking.contacts import ContactTracker
+from streams.tracking.forecasts import CustomerEventTracker
+from streams.tracking.people import PeopleTracker
+from streams.tracking.running import Running
+from streams.windows.rollup import RollUp
+from tests.tracking.telling import CONFIGURATION, event, ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOUR, DAY = 3_600, 86_400
+#: Panes and cells are kept for 51 hours, and some minutes.
+KEPT = 52 * HOUR
+#: The first alone shows what an unbounded step costs: the second would take all memory there is.
+LONG = [60 * DAY, 73 * 365 * DAY]
+#: 9999-12-31T23:59:59Z
+FOREVER = 253_402_300_799_000
+
+
+def cost(prepare: Callable[[], Any], step: Callable[[Any, int], None], seconds: int) -> tuple[float, int]:
+    """Return the seconds of processor that a step takes, and the most memory that it holds."""
+    tracker = prepare()
+    tracemalloc.start()
+    began = time.process_time()
+    step(tracker, seconds)
+    took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return took, peak
+
+
+def is_no_dearer(prepare: Callable[[], Any], step: Callable[[Any, int], None], seconds: int) -> None:
+    """Hold a long step against one over the time for which state is kept."""
+    took, peak = cost(prepare, step, seconds)
+    least_took, least_peak = cost(prepare, step, KEPT)
+    assert peak < 1.5 * least_peak + 200_000
+    assert took < 3 * least_took + 0.2
+
+
+def heartbeat(tracker: Any, seconds: int) -> None:
+    """Have the source be complete so far, and settle."""
+    tracker.progress.heartbeat("test", ms(0), ms(seconds))
+    tracker.settle()
+
+
+def planned_forever() -> PeopleTracker:
+    """Return a tracker with a row of the version that took a plan until 9999, and people who were at work."""
+    people = PeopleTracker(CONFIGURATION)
+    base: dict[str, Any] = {"base": ["", "", "", "red", None], "base_ms": None, "base_at": None, "source": None}
+    people.restore_person("ann", {**base, "facts": [], "plans": [[ms(0), 0, "p", ms(0), FOREVER, True]]})
+    for number in range(3):
+        people.apply(decode_agent_event(event("agent.state_changed", 0, person_id=f"p{number}", axis="routing", state="idle", team="red")))
+    heartbeat(people, 60)
+    return people
+
+
+def waiting() -> ContactTracker:
+    """Return a tracker with calls that wait, and mails of which nobody hears."""
+    contacts = ContactTracker(CONFIGURATION)
+    for number in range(50):
+        queue = "M" if number % 2 else "A"
+        contacts.apply(decode_contact_event(event("contact.queued", number, queue=queue, conversation_id=f"c{number}")))
+    heartbeat(contacts, 60)
+    return contacts
+
+
+def forecast() -> CustomerEventTracker:
+    """Return a tracker with forecasts of a day, by quarters of an hour."""
+    forecasts = CustomerEventTracker(CONFIGURATION)
+    for number in range(96):
+        start = format_ms(ms(900 * number))
+        told = event("forecast.set", 0, queue="A", interval_start=start, interval_seconds=900, volume=4)
+        forecasts.apply(decode_customer_event(told))
+    heartbeat(forecasts, 60)
+    return forecasts
+
+
+@pytest.mark.parametrize("seconds", LONG)
+@pytest.mark.parametrize("prepare", [planned_forever, waiting, forecast])
+def test_of_progress(prepare: Callable[[], Any], seconds: int) -> None:
+    """Progress goes over years at once."""
+    is_no_dearer(prepare, heartbeat, seconds)
+
+
+@pytest.mark.parametrize("seconds", LONG)
+def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
+    """State of an older version may stand in 2099 when a plan comes in."""
+
+    def tell(people: PeopleTracker, step: int) -> None:
+        people._take_plan("p1", people.people["p1"], (ms(0), 0, "q", ms(0), ms(step), True))
+        people._count_aside()
+
+    def ahead() -> PeopleTracker:
+        people = planned_forever()
+        people.booked_to = ms(seconds)
+        return people
+
+    def just_ahead() -> PeopleTracker:
+        people = planned_forever()
+        people.booked_to = ms(KEPT)
+        return people
+
+    took, peak = cost(ahead, tell, seconds)
+    least_took, least_peak = cost(just_ahead, tell, KEPT)
+    assert peak < 1.5 * least_peak + 200_000
+    assert took < 3 * least_took + 0.2
+
+
+@pytest.mark.parametrize("seconds", LONG)
+def test_of_windows(seconds: int) -> None:
+    """Roll-up is told that everything is complete through a time years on."""
+
+    def prepare() -> RollUp:
+        rollup = RollUp(CONFIGURATION, 0, [("contacts", 0)], [("agents", 0)])
+        for pane in range(0, HOUR, 10):
+            for kind in ("pane", "cohort"):
+                start = ms(pane if kind == "pane" else pane - pane % 900)
+                rollup.apply(f"{kind}|voice|contacts|0|{start}|queue:A", {"counts": {"offered": 1}})
+        step(rollup, HOUR)
+        return rollup
+
+    def step(rollup: RollUp, to: int) -> None:
+        for source in ("contacts", "agents"):
+            told = {"progress_ms": ms(to), "received_through_ms": ms(to), "sources": {"test": ms(to)}, "stale_sources": []}
+            rollup.apply(f"progress|-|{source}|0|-|-", told)
+        list(rollup.collect())
+
+    is_no_dearer(prepare, step, seconds)
+
+
+def test_dates_between_progress_and_as_of() -> None:
+    """Where progress stands still for years, the last 62 dates are told, each with all that came before."""
+    days = Running()
+    days.add({10: Counter(orders=1), 5_000: Counter(orders=1), 9_000: Counter(orders=1)}, 1)
+    days.advance(4)
+
+    told = dict(days.through(9_100))
+    assert list(told) == list(range(9_039, 9_101))
+    assert {figures["orders"] for figures in told.values()} == {3}
+    assert dict(days.through(12)) == {at: ({"orders": 1} if at >= 10 else {}) for at in range(4, 13)}
