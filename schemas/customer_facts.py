@@ -13,8 +13,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
+_SPACE = "the source that the ids are of, or the first of those joined with it"
+
+
 class _Told(_Model):
     event_id: str
+    id_space: str | None = Field(default=None, description=_SPACE)
     customer_key: str
     at_ms: int = Field(description="occurred_at")
     sequence: int = 0
@@ -25,7 +29,7 @@ class ContactFact(_Model):
 
     kind: Literal["contact"] = "contact"
     conversation_id: str
-    id_space: str | None = Field(default=None, description="the source that the id is of, or the first of those joined with it")
+    id_space: str | None = Field(default=None, description=_SPACE)
     customer_key: str
     gone: bool = Field(default=False, description="it counts no more: excluded, or not inbound")
     start_ms: int | None = None

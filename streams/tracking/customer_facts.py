@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.json import encode
 
+from streams.tracking.spaces import id_of
+
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation
 
@@ -15,8 +17,9 @@ __all__ = ["MAX_FACTS", "Cancellation", "ContactFact", "Customer", "Order", "con
 MAX_FACTS = 10_000
 #: Nor is one whose row is larger: it has to go into one record of its topic.
 MAX_BYTES = 8_000_000
-#: So many facts take less, however long their texts are: four of 200 characters of 4 bytes, and 200 bytes around them.
-_FIT_ANYHOW = MAX_BYTES // (4 * 800 + 200)
+#: So many facts take less, however long their texts are: four of 200 characters of 4 bytes, two of them with a source of 100 more, and
+#: 200 bytes around them.
+_FIT_ANYHOW = MAX_BYTES // (4 * 800 + 2 * 406 + 200)
 #: How many facts come between two looks at how large the row is; what they add to it must fit as well.
 _LOOK_EVERY = 64
 
@@ -60,9 +63,10 @@ def contact_fact(conversation: Conversation) -> ContactFact | None:
     return ContactFact(customer, start, *place, category, resolved, first_contact)
 
 
-def fact_of_customer_event(event: Any) -> dict[str, Any] | None:
+def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:
     """Return a decoded event of a customer as customer-facts has it; None for one that says nothing that counts."""
-    told = {"event_id": event.event_id, "customer_key": event.customer_key, "at_ms": event.occurred_ms, "sequence": event.sequence or 0}
+    told = {"event_id": event.event_id, "id_space": id_space, "customer_key": event.customer_key}
+    told |= {"at_ms": event.occurred_ms, "sequence": event.sequence or 0}
     match event.type:
         case "order.placed":
             value = None if event.value is None else round(event.value * 1000)
@@ -148,14 +152,16 @@ class Customer:
         """Return the orders, each with the instant at which it was taken back."""
         taken_back: dict[str, int] = {}
         for each in self.cancellations.values():
-            taken_back[each.order_id] = min(each.at_ms, taken_back.get(each.order_id, each.at_ms))
+            # Orders that were kept before ids had a space have none.
+            for name in (each.order_id, id_of(each.order_id)):
+                taken_back[name] = min(each.at_ms, taken_back.get(name, each.at_ms))
         found: list[tuple[Order, int | None]] = []
         seen: set[str] = set()
         for _, order in sorted(self.orders.items(), key=lambda each: (each[1].at_ms, each[0])):
             order_id = order.order_id
             if order_id is None:
                 found.append((order, None))
-            elif order_id not in seen:
+            elif order_id not in seen and id_of(order_id) not in seen:
                 seen.add(order_id)
                 found.append((order, taken_back.get(order_id)))
         return found

