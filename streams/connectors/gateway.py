@@ -287,8 +287,9 @@ class Gateway:
             if "Origin" in request.headers:
                 # A page in this machine's browser reaches the loopback address too.
                 return "", _problem(403, "from_a_browser", "without tokens, requests from browsers are refused")
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return sender, _problem(415, "encoded", "send the body without Content-Encoding")
+        encodings = request.headers.get("Content-Encoding", "identity"), request.headers.get("Transfer-Encoding", "chunked")
+        if [each.strip().lower() for each in encodings] != ["identity", "chunked"]:
+            return sender, _problem(415, "encoded", "send the body without Content-Encoding, in no Transfer-Encoding but chunked")
         if request.content_length is not None and request.content_length > MAX_REQUEST_BYTES:
             return sender, _too_large()
         wait = self._bucket(sender).wait_seconds()
