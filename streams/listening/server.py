@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from streams.listening.connections import Connection, Connections
 
 __all__ = ["HttpServer"]
+
+_log = logging.getLogger(__name__)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Leave out requests that are not HTTP: the error quotes what was sent, tokens too, and whoever sends would fill the log."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_log.addFilter(_is_ours)
 
 
 class _Site(web.BaseSite):
@@ -48,7 +60,7 @@ class HttpServer:
         connections.attend(app)
         self._connections = connections
         idle_seconds = connections.limits.idle_seconds
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=idle_seconds, **options)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=idle_seconds, logger=_log, **options)
         self._looking: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> str:

@@ -188,6 +188,18 @@ def test_heads_that_are_too_large() -> None:
     at_gateway(scenario)
 
 
+def test_what_is_not_http_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A head that is broken in the middle of a token is refused, and no log line quotes it."""
+    broken = head("Content-Length: 0").replace(b"0123456789", b"01234\x0056789")
+
+    async def scenario(there: House) -> None:
+        assert status_of(await answer_to(there.address, broken)) == 400
+
+    with caplog.at_level("DEBUG"):
+        at_gateway(scenario)
+    assert "crm-token" not in caplog.text
+
+
 def test_a_connection_that_never_asks_is_closed() -> None:
     """Who connects and says nothing takes up room for a time that is bounded."""
 
