@@ -9,6 +9,7 @@ __all__ = [
     "MAX_COMPLETE_AHEAD_MS",
     "MAX_COUNTED_ANEW",
     "MAX_FACTS",
+    "MAX_FORECASTS",
     "MAX_INSTANCES",
     "MAX_PLANS",
     "MAX_RECORD_BYTES",
@@ -58,6 +59,9 @@ MAX_PLANS = 3_000
 
 #: For events of a conversation that arrive after later ones, so many of its events are counted again at most.
 MAX_COUNTED_ANEW = 25_000
+
+#: Of a queue and channel no more forecasts that have not passed: twelve weeks of quarters of an hour, in one row of state.
+MAX_FORECASTS = 8_000
 
 #: From more systems than this nothing is taken on one partition: each is named in every record of how far the partition has come.
 MAX_SOURCES = 250

@@ -21,6 +21,7 @@ __all__ = [
     "SourceQuarantined",
     "SourceReleased",
     "encode_order",
+    "is_order",
     "parse_order",
 ]
 
@@ -75,6 +76,14 @@ OPERATOR_KINDS: dict[str, type[OperatorModel]] = {
 def encode_order(order: OperatorModel) -> bytes:
     """Return the record value of an order."""
     return order.model_dump_json(exclude_none=True).encode()
+
+
+def is_order(value: bytes | None) -> bool:
+    """Say whether a record holds an order, in its form or not."""
+    try:
+        return parse_order(value) is not None
+    except BadOrderError:
+        return True
 
 
 def parse_order(value: bytes | None) -> OperatorModel | None:

@@ -183,6 +183,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         partitions=8,
         partitions_of="customer-events.v1",
         cleanup_policy="compact",
+        settings=_ROOM_FOR_ROWS,
     ),
     Topic(
         name="customers-state.v1",

@@ -11,7 +11,18 @@ from schemas.base import MAX_SECONDS, Event
 from schemas.contact import ContactModel
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
 from schemas.generators.json_schema import kind_of
-from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS, MAX_RECORD_BYTES, MAX_SOURCES, TOO_MANY_EVENTS, TOO_MANY_SOURCES
+from schemas.limits import (
+    MAX_AHEAD_MS,
+    MAX_COMPLETE_AHEAD_MS,
+    MAX_FACTS,
+    MAX_FORECASTS,
+    MAX_PLANS,
+    MAX_RECORD_BYTES,
+    MAX_SOURCES,
+    TOO_MANY_EVENTS,
+    TOO_MANY_SOURCES,
+)
+from schemas.operator import OPERATOR_KINDS, OperatorModel
 from schemas.other import CustomerModel, SourceHeartbeat, SourceSnapshot
 from schemas.rejection import REJECT_REASONS
 
@@ -39,10 +50,14 @@ JSON Schema of every kind stands in `schemas/json/events/`, of every topic in `s
 - **Texts** hold no control characters and are not blank. Lengths are in characters.
 - **Types are strict**: a number is no text and `"1"` is no number.
 - **A record has at most {MAX_RECORD_BYTES // 1024} KiB.** `occurred_at` is not before the year 2000 (`time_too_old`)
-  and at most {MAX_AHEAD_MS // 60_000} minutes after `received_at`, which is at most {MAX_AHEAD_MS // 60_000} minutes
-  after the record's publishing (`time_in_future`).
+  and at most {MAX_AHEAD_MS // 60_000} minutes after `received_at`; both are at most {MAX_AHEAD_MS // 60_000} minutes after the broker
+  appended the record (`time_in_future`).
+- **No sender moves time beyond the append.** What is received later than that, by a clock that is ahead, counts as received then.
+  A heartbeat whose `complete_through` is more than {MAX_COMPLETE_AHEAD_MS // 1000} seconds after its `received_at` is refused
+  (`complete_through_in_future`).
 - **An id is that of one conversation, or one person.** Of a conversation at most {MAX_FACTS:,} events are counted, of a person at most
-  {MAX_FACTS:,} in the few minutes in which they may still change something, and {MAX_PLANS:,} plans; others become
+  {MAX_FACTS:,} in the few minutes in which they may still change something, and {MAX_PLANS:,} plans,
+  of a queue and channel {MAX_FORECASTS:,} forecasts that have not passed; others become
   dead letters (`{TOO_MANY_EVENTS}`).
 - **A source is a system**: from more than {MAX_SOURCES} on one partition nothing is taken (`{TOO_MANY_SOURCES}`).
 - **A record that breaks a rule becomes a dead letter** with one of the reasons {", ".join(f"`{reason}`" for reason in REJECT_REASONS)}.
@@ -54,6 +69,13 @@ Contact ids stay the platform's own; of customers only keyed hashes are publishe
 _SOURCES = """## Sources
 
 A connector sends these to every partition of `contact-events.v1` and of `agent-events.v1`: they tell a quiet night from a dead feed.
+"""
+
+
+_ORDERS = """## Orders
+
+Not events, though they stand among them: `contact-streams` writes these to every partition of the topics of events when an operator
+says so, and workers carry them out. No connector takes them in. Each carries, beside its `type`:
 """
 
 
@@ -100,6 +122,10 @@ def _kind(model: type[Event], base: type[Event]) -> str:
     return f"### {kind_of(model)}\n\n{(model.__doc__ or '').strip()}\n\n{_table(model, base.model_fields)}\n"
 
 
+def _order(name: str, model: type[OperatorModel]) -> str:
+    return f"### {name}\n\n{(model.__doc__ or '').strip()}\n\n{_table(model, OperatorModel.model_fields)}\n"
+
+
 def _section(title: str, text: str, base: type[Event], models: Iterable[type[Event]]) -> str:
     """Return one topic's section: its text, the fields its kinds share, and the kinds."""
     parts = [f"## {title}\n\n{text}\n"]
@@ -122,5 +148,7 @@ def event_page() -> str:
         _section("Forecasts", "Topic `customer-events.v1`, keyed by `queue`.", Event, forecast_kinds),
         _SOURCES,
         *(_kind(model, Event) for model in _SOURCE_KINDS),
+        f"{_ORDERS}\n{_table(OperatorModel, ())}\n",
+        *(_order(name, model) for name, model in OPERATOR_KINDS.items()),
     ]
     return "\n".join(sections)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.decoding import Rejected, decode_contact_event
 from schemas.limits import bound_complete_through, bound_times
+from schemas.operator import is_order
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import FACT_PARTS, TooManyFactsError
 from streams.tracking.scopes import Scope
@@ -64,7 +65,7 @@ class PartitionLog:
         try:
             event = decode_contact_event(value)
         except Rejected:
-            self.rejected += 1
+            self.rejected += not is_order(value)
             return
         wrong = bound_times(event, published_ms)
         if wrong is None and event.type == "source.heartbeat":

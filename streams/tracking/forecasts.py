@@ -6,8 +6,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas.limits import MAX_FORECASTS
 from streams.tracking.contacts import keep_ms
 from streams.tracking.customer_facts import fact_of_customer_event
+from streams.tracking.facts import TooManyFactsError
 from streams.tracking.grid import grid_of
 from streams.tracking.ledger import Ledger
 from streams.tracking.progress import progress_of
@@ -61,7 +63,11 @@ class CustomerEventTracker:
         self.repeated = 0
 
     def apply(self, event: Any) -> None:
-        """Take a decoded customer event."""
+        """Take a decoded customer event.
+
+        Raises:
+            TooManyFactsError: of its queue and channel as many forecasts are known as may be.
+        """
         self.progress.received(event.source, event.received_ms)
         if event.type == "forecast.set":
             self._take_forecast(event)
@@ -85,6 +91,8 @@ class CustomerEventTracker:
         )
         if end <= start or (before is not None and before[:3] >= forecast[:3]):
             return
+        if before is None and len(told) >= MAX_FORECASTS:
+            raise TooManyFactsError("queue", MAX_FORECASTS)
         cells = self._cells(start, end)
         self._book(place, cells, -1)
         told[start, end] = forecast

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from schemas.dead_letters import DETAIL, REASON
-from schemas.limits import MAX_FACTS, MAX_PLANS, MAX_SOURCES
+from schemas.limits import MAX_FACTS, MAX_FORECASTS, MAX_PLANS, MAX_SOURCES
 from schemas.times import format_ms
 from schemas.topics import topic
 from streams.configuration import Configuration
 from streams.explaining.log import PartitionLog
 from streams.stages.counters import StageCounters
+from streams.stages.customers import CustomerEventStage
 from streams.stages.track import AgentStage, ContactStage
 from tests.stages.test_track import TOPICS, rows_of
 from tests.tracking.telling import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
+    import pytest
+
     from streams.engine.stage import Flush
 
 #: Limits are off: half of what comes is bad here, and its source would be quarantined, rightly.
@@ -190,3 +193,29 @@ def test_explained() -> None:
 
     # 249 other sources beside the one of the messages.
     assert (log.records, log.rejected) == (2_360, 100 + 11)
+
+
+def test_forecasts_of_a_century(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a queue and channel so many forecasts are known and the rest are dead letters; one that is known may be told anew, others come in."""
+    monkeypatch.setattr("streams.tracking.forecasts.MAX_FORECASTS", 100)
+    stage = CustomerEventStage(0, UNLIMITED, TOPICS)
+
+    def forecast(number: int, volume: int = 1, queue: str = "A") -> Any:
+        start = format_ms(ms(900 * number))
+        told = event("forecast.set", volume, queue=queue, interval_start=start, interval_seconds=900, volume=volume)
+        return record(told)
+
+    stage.process([forecast(number) for number in range(103)])
+    assert reasons(stage.collect()) == ["too_many_events"] * 3
+    stage.process([forecast(7, volume=2), forecast(7, queue="B")])
+    assert reasons(stage.collect()) == []
+    assert stage.rows["A", "voice"][ms(6300), ms(7200)].volume == 2
+    assert len(stage.rows["B", "voice"]) == 1
+
+
+def test_a_row_of_forecasts_fits_a_record() -> None:
+    """As many as may be, each under the longest id: the row is smaller than what its topic takes."""
+    longest = [1_795_932_001_000, 2**53 - 1, LONG, 1_795_935_600_000, 1_795_936_500_000, 1e15 / 3, 1e8 / 3, 1e15 / 3]
+    room = int(topic("track-customer-events-state.v1").config()["max.message.bytes"])
+
+    assert len(orjson.dumps([longest] * MAX_FORECASTS)) < room
