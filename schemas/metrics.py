@@ -151,6 +151,10 @@ class ProgressFigures(_Model):
         description="source → why it is set apart; absent without. `(unreadable)` stands for records that name no source, `(other)` for "
         "sources that are too many to be judged each by itself",
     )
+    beyond_limits: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="source → kind (queue, category, team, site) → how many events named one that counts as `(other)`; absent without",
+    )
     revision: int = Field(ge=1)
 
 

@@ -75,6 +75,10 @@ class ProgressRecord(_Model):
         description="source → why it is set apart here; `(unreadable)` stands for records that name no source, `(other)` for sources "
         "that are too many to be judged each by itself",
     )
+    beyond_limits: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="source → kind (queue, category, team, site) → how many events named one that counts as `(other)`; absent without",
+    )
     configuration_hash: str
     fine_from_ms: int | None = Field(default=None, description="before this, cells of 15 min stand among those of 5 min")
     outcome_from_ms: int | None = Field(default=None, description="before this, cells of contacts by outcome are not complete")

@@ -85,6 +85,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "loading": ("reading figures", "読み込み中"),
     "silent_sources": ("silent: {sources}", "更新途絶: {sources}"),
     "quarantined_sources": ("set apart: {sources}", "隔離中: {sources}"),
+    "beyond_limits": ("more names than permitted, counted as (other): {sources}", "名称の上限超過 –「(other)」に合算: {sources}"),
     "quarantined_since": ("{sources} set apart since {time}", "{sources}：{time}から隔離中"),
     "no_queues": ("No queue has reported yet.", "まだデータがありません。"),
     "no_teams": ("No team has reported yet.", "まだデータがありません。"),

@@ -27,3 +27,13 @@ class SourceLimits(Model):
     """Such a share of the last `late_window` events of a source may be late: more than an outage that is caught up with."""
     late_window: int = Field(default=20_000, ge=100, le=1_000_000)
     """How many events of a source `max_late_ratio` looks back on, to a twentieth; those before its first are taken as in time."""
+    max_new_queues: int | None = Field(default=24, ge=0, le=10_000)
+    """So many queues that the configuration does not name count by themselves; the others count as `(other)`."""
+    max_new_categories: int | None = Field(default=50, ge=0, le=10_000)
+    """The same of categories."""
+    max_new_teams: int | None = Field(default=24, ge=0, le=10_000)
+    """The same of teams that the configuration does not name."""
+    max_new_sites: int | None = Field(default=24, ge=0, le=10_000)
+    """The same of sites."""
+    names_idle_hours: int = Field(default=168, ge=72, le=8_760)
+    """A name that no source names for so long makes room for another one; longer than any day is still revised."""

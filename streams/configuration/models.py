@@ -137,7 +137,7 @@ class Configuration(Model):
     dead_letters: DeadLetterLimits = DeadLetterLimits()
     """How much of a source may be bad before it is quarantined."""
     source_limits: SourceLimits = SourceLimits()
-    """What else of a source may be how much before it is quarantined."""
+    """What else of a source may be how much: late events before it is quarantined, new names before they count together."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Configuration:

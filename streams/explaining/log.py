@@ -9,6 +9,7 @@ from schemas.limits import bound_complete_through, bound_times
 from schemas.operator import is_order
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import FACT_PARTS, TooManyFactsError
+from streams.tracking.names import FIELDS, Names
 from streams.tracking.scopes import Scope
 from streams.windows.sums import add_counts
 
@@ -51,6 +52,7 @@ class PartitionLog:
     def __init__(self, configuration: Configuration, until_ms: int | None) -> None:
         self._until_ms = until_ms
         self._tracker = ContactTracker(configuration)
+        self._names = Names(configuration)
         #: the facts of conversations still remembered, and those of conversations that are over
         self._facts: dict[str, Sequence[Fact]] = {}
         self._over: list[tuple[str, Sequence[Fact]]] = []
@@ -86,6 +88,9 @@ class PartitionLog:
         elif event.type == "source.snapshot":
             tracker.snapshot(event)
         else:
+            named = FIELDS.get(event.type)
+            if named is not None:
+                self._names.admit(event, named)
             name = event.conversation_id + tracker.spaces[event.source]
             try:
                 tracker.apply(event)

@@ -154,7 +154,11 @@ def _wanted(entry: Entry, windows: Collection[str]) -> bool:
 
 def _source(source: Source) -> dict[str, Any]:
     said: dict[str, Any] = {"last_seen": _time(source.last_seen_ms), "stale": source.stale}
-    return said if source.quarantined is None else {**said, "quarantined": source.quarantined.model_dump()}
+    if source.quarantined is not None:
+        said["quarantined"] = source.quarantined.model_dump()
+    if source.beyond_limits:
+        said["beyond_limits"] = dict(source.beyond_limits)
+    return said
 
 
 def _time(ms: int | None) -> str | None:

@@ -40,6 +40,7 @@ class _Counters(Protocol):
     rejected: dict[str, int]
     overfull: int
     quarantined: dict[tuple[str, int], tuple[str, ...]]
+    beyond_limits: dict[tuple[str, int], dict[str, int]]
 
 
 class _Health(Protocol):
@@ -134,6 +135,19 @@ class PipelineCollector:
             for name, number in sorted(numbers.items()):
                 apart.add_metric([flow, name], number)
         yield apart
+        beyond = CounterMetricFamily(
+            "contact_center_beyond_source_limits",
+            "Names in events that the configuration does not know and that are beyond the limits of their source: they count as (other).",
+            labels=["flow", "kind"],
+        )
+        for flow, counters in self._counters.items():
+            kinds: Counter[str] = Counter()
+            for place, told in list(counters.beyond_limits.items()):
+                if place in health.partitions:
+                    kinds.update(told)
+            for kind, number in sorted(kinds.items()):
+                beyond.add_metric([flow, kind], number)
+        yield beyond
         owned = any(source.endswith(_CUSTOMERS) for source, _ in health.partitions)
         yield GaugeMetricFamily(
             "contact_center_customers_overfull",

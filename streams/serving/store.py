@@ -85,6 +85,8 @@ class Source:
     last_seen_ms: int | None
     stale: bool
     quarantined: QuarantinedSource | None = None
+    #: kind → how many events named one that counts as ``(other)``
+    beyond_limits: dict[str, int] | None = None
 
 
 class Store(Latest[Entry]):
@@ -270,9 +272,14 @@ class Store(Latest[Entry]):
         last_seen: dict[str, int] = {}
         stale: set[str] = set()
         quarantined: dict[str, QuarantinedSource] = {}
+        beyond: dict[str, dict[str, int]] = {}
         for teller in told:
             if isinstance(teller.said, ProgressFigures):
                 stale.update(teller.said.stale_sources)
+                # Every partition of queue-panes hears of all of it; one may be behind.
+                for source, counts in teller.said.beyond_limits.items():
+                    if sum(counts.values()) > sum(beyond.get(source, {}).values()):
+                        beyond[source] = counts
                 for source, found in teller.said.quarantined_sources.items():
                     if source not in quarantined or found.records > quarantined[source].records:
                         quarantined[source] = found
@@ -280,8 +287,10 @@ class Store(Latest[Entry]):
                     last_seen[source] = max(parse_time_ms(text), last_seen.get(source, 0))
         self._sources = {
             # Whom nobody waits for is not silent.
-            source: Source(last_seen.get(source), source in stale and source not in quarantined, quarantined.get(source))
-            for source in sorted(last_seen.keys() | stale | quarantined.keys())
+            source: Source(
+                last_seen.get(source), source in stale and source not in quarantined, quarantined.get(source), beyond.get(source)
+            )
+            for source in sorted(last_seen.keys() | stale | quarantined.keys() | beyond.keys())
         }
 
 

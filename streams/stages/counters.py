@@ -15,6 +15,8 @@ class StageCounters:
     late: int = 0
     repeated: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    #: (source topic, partition) → kind → names and contacts beyond the limits of their source, since there is state
+    beyond_limits: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
     #: (source topic, partition) → the sources quarantined there, now
     quarantined: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     #: keys of customers under which too much is known, now

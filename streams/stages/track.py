@@ -28,6 +28,7 @@ from streams.stages.panes import PaneWriter
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import contact_fact
 from streams.tracking.facts import TooManyFactsError
+from streams.tracking.names import FIELDS, Names
 from streams.tracking.people import PeopleTracker
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
@@ -50,6 +51,7 @@ __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 _IS_NO_SOURCE = f"source: {MAX_SOURCES} others are heard of on this partition; it names a system, not what that system tells of"
 _META = b"m"
 _SNAPSHOT = b"p|"
+_NAMES = b"n|"
 
 
 class TrackTopics(NamedTuple):
@@ -98,6 +100,7 @@ class TrackStage:
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
         self._quarantine = Quarantine(configuration.dead_letters, configuration.source_limits, tracker.progress)
+        self._names = Names(configuration)
         self._meta_changed = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
@@ -108,7 +111,7 @@ class TrackStage:
     def process(self, records: Sequence[Record]) -> None:
         """Apply every record; a bad one becomes a dead letter, and of a source that has too many of them all that follow."""
         decode, tracker, counters, quarantine = self._decode, self._tracker, self.counters, self._quarantine
-        apply, progress = tracker.apply, tracker.progress
+        apply, progress, admit = tracker.apply, tracker.progress, self._names.admit
         quarantined, watched = quarantine.quarantined, quarantine.watched
         late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
         known_late = late
@@ -138,6 +141,9 @@ class TrackStage:
             elif event.type == "source.snapshot":
                 tracker.snapshot(event)
             else:
+                named = FIELDS.get(event.type)
+                if named is not None:
+                    admit(event, named)
                 try:
                     apply(event)
                 except TooManyFactsError as too_many:
@@ -188,9 +194,11 @@ class TrackStage:
         """Return rows, panes, progress and dead letters that changed."""
         tracker, writer, panes = self._tracker, self._writer, self._topics.panes
         tracker.settle()
+        self.counters.beyond_limits[self._topics.source, self._partition] = self._names.totals()
         self.counters.quarantined[self._topics.source, self._partition] = tuple(self._quarantine.quarantined)
         rows: list[Row] = list(self._changed_rows())
         rows += ((_SNAPSHOT + name.encode(), None if kept is None else encode(kept)) for name, kept in tracker.snapshots.changed())
+        rows += ((_NAMES + key.encode(), None if names is None else encode(names)) for key, names in self._names.changed_rows())
         outputs: list[Output] = []
         for (kind, scope, start), counts in tracker.slices.changes():
             key = writer.key(kind, scope, start)
@@ -210,6 +218,7 @@ class TrackStage:
                         {
                             "progress": tracker.progress.state(),
                             "sources": self._quarantine.state(),
+                            "beyond_limits": self._names.beyond,
                             "grid": tracker.slices.grid.state(),
                             **self._meta(),
                         }
@@ -223,7 +232,8 @@ class TrackStage:
     def _changed_progress(self) -> Iterator[Output]:
         progress = self._tracker.progress
         stale, quarantined = progress.stale(), self._quarantine.told()
-        figures = (progress.through, progress.received_through, stale, quarantined)
+        beyond = {source: dict(counts) for source, counts in self._names.beyond.items()}
+        figures = (progress.through, progress.received_through, stale, quarantined, beyond)
         if figures == self._progress_written or (progress.received_through is None and not quarantined):
             return
         self._progress_written = figures
@@ -235,6 +245,7 @@ class TrackStage:
                 "stale_sources": stale,
                 "configuration_hash": self._hash,
                 **({"quarantined_sources": quarantined} if quarantined else {}),
+                **({"beyond_limits": beyond} if beyond else {}),
                 **self._tracker.slices.grid.since(),
             }
         )
@@ -255,9 +266,12 @@ class TrackStage:
                 self._tracker.progress.restore(kept["progress"])
                 # Versions before counted the bad records of all sources together, under "flood": who sent them is not known.
                 self._quarantine.restore(kept.get("sources", {}))
+                self._names.restore_beyond(kept.get("beyond_limits", {}))
                 self._restore_meta(kept)
             elif key.startswith(b"s|"):
                 self._restore_subject(key[2:].decode(), kept)
+            elif key.startswith(_NAMES):
+                self._names.restore_row(key[len(_NAMES) :].decode(), kept)
             elif key.startswith(_SNAPSHOT):
                 self._tracker.snapshots.restore(key[len(_SNAPSHOT) :].decode(), kept)
             else:

@@ -415,9 +415,17 @@ class RollUp:
                 first["records"] += told["records"]
         return {source: {**each, "since": format_ms(each["since"])} for source, each in sorted(found.items())}
 
+    def _beyond_limits(self) -> dict[str, dict[str, int]]:
+        """Return how much of each source was beyond its limits, by kind, on all source partitions."""
+        found: dict[str, dict[str, int]] = {}
+        for told in self._progress.values():
+            for source, counts in told.get("beyond_limits", {}).items():
+                add_counts(found.setdefault(source, {}), counts)
+        return {source: dict(sorted(counts.items())) for source, counts in sorted(found.items())}
+
     def _progress_record(self) -> tuple[str, dict[str, Any]]:
         sources, stale = self._sources()
-        quarantined = self._quarantined()
+        quarantined, beyond = self._quarantined(), self._beyond_limits()
         record = {
             "kind": "progress",
             "pane_partition": self._partition,
@@ -425,6 +433,7 @@ class RollUp:
             "stale_sources": stale,
             "sources": {source: format_ms(received) for source, received in sorted(sources.items())},
             **({"quarantined_sources": quarantined} if quarantined else {}),
+            **({"beyond_limits": beyond} if beyond else {}),
         }
         return f"progress|{self._partition}", record
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import sys
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
+from aiohttp import ClientSession
 
+from schemas.times import format_ms
+from streams.configuration import Configuration
 from streams.stages.track import AgentStage, ContactStage
 from tests.stages.test_too_many_events import UNLIMITED, reasons
 from tests.stages.test_track import TOPICS
+from tests.support.services import Services, rss_mib, until
 from tests.tracking.telling import event, record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streams.engine.stage import Record
+    from tests.support.kafka import Cluster
 
 _FACTS = 2_000
 _KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -61,3 +72,225 @@ def _cpu_seconds(kind: type[ContactStage | AgentStage], records: list[Record], c
 def test_events_backwards_cost_little_more_than_in_order(kind: type[ContactStage | AgentStage], records: list[Record], chunk: int) -> None:
     """H3: 2,000 events of one conversation, or person, in reverse: at most five times what they take in order, not eighty times."""
     assert _cpu_seconds(kind, records[::-1], chunk) <= 5 * _cpu_seconds(kind, records, chunk)
+
+
+# ---- H4: names
+
+_LIMITED = Configuration.model_validate(
+    {
+        "queues": {"A": {}},
+        "dead_letters": {"max_run": 0, "max_ratio": 0},
+        "source_limits": {"max_new_queues": 3, "max_new_categories": 2, "max_new_teams": 2, "max_new_sites": 2, "names_idle_hours": 72},
+    }
+)
+_HOURS = 3_600
+
+
+def _queued(number: int, queue: str, source: str = "crm", seconds: float = 0, **fields: Any) -> Record:
+    name = f"{source}-{number}"
+    made: Record = record(
+        event("contact.queued", seconds, conversation_id=name, event_id=f"{name}-{queue}", queue=queue, source=source, **fields)
+    )
+    return made
+
+
+def _scopes(flush: Any) -> set[str]:
+    """Return the scopes of which a flush says something."""
+    return {value["scope"] for output in flush.outputs if output.value and "scope" in (value := orjson.loads(output.value))}
+
+
+def test_new_names_beyond_the_limit_of_their_source_count_together() -> None:
+    """Of a thousand names three count by themselves, the rest as one; configured ones and those of another source are not touched."""
+    stage = ContactStage(0, _LIMITED, TOPICS)
+    stage.process([_queued(number, f"made up {number}") for number in range(1000)])
+    stage.process([_queued(number, "A") for number in range(1000, 1010)] + [_queued(1, "Sales", "pbx"), _queued(2, "made up 2", "pbx")])
+    flush = stage.collect()
+
+    scopes = _scopes(flush)
+    assert {scope for scope in scopes if scope.startswith("queue:")} == {
+        *(f"queue:made up {number}" for number in range(3)),
+        "queue:(other)",
+        "queue:A",
+        "queue:Sales",
+    }
+    offered: dict[str, int] = {}
+    for output in flush.outputs:
+        value = orjson.loads(output.value or b"{}")
+        if value.get("kind") == "pane":
+            offered[value["scope"]] = offered.get(value["scope"], 0) + value["counts"].get("offered", 0)
+    assert offered == {
+        "queue:made up 0": 1,
+        "queue:made up 1": 1,
+        "queue:made up 2": 2,
+        "queue:(other)": 997,
+        "queue:A": 10,
+        "queue:Sales": 1,
+        "total:all": 1012,
+    }
+    told = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
+    assert told[0]["beyond_limits"] == {"crm": {"queue": 997}}
+    assert stage.counters.beyond_limits == {(TOPICS.source, 0): {"queue": 997}}
+
+
+def test_categories_teams_and_sites_likewise() -> None:
+    """No kind of name that figures are kept by grows without end."""
+    contacts, agents = ContactStage(0, _LIMITED, TOPICS), AgentStage(0, _LIMITED, TOPICS)
+    contacts.process([_queued(number, "A", category=f"c{number}") for number in range(50)])
+    contacts.process([record(event("contact.excluded", 1, conversation_id=f"x{n}", reason="spam", site=f"s{n}")) for n in range(50)])
+    agents.process(
+        [
+            record(event("agent.state_changed", 0, person_id=f"p{n}", axis="routing", state="idle", team=f"t{n}", site=f"s{n}"))
+            for n in range(50)
+        ]
+    )
+    people, labels = _scopes(agents.collect()), contacts.collect()
+
+    sites = {"site:s0", "site:s1", "site:(other)"}
+    assert people == {"total:all", "team:t0", "team:t1", "team:(other)", *sites}
+    assert {scope for scope in _scopes(labels) if scope.startswith("site:")} == sites
+    fields = {field for output in labels.outputs if output.value for field in orjson.loads(output.value).get("counts", {})}
+    assert {field for field in fields if field.startswith("category=")} == {"category=c0", "category=c1", "category=(other)"}
+
+
+def test_an_idle_name_makes_room() -> None:
+    """Three days after it was last named: not an hour sooner, and one that goes on is not given up."""
+    stage = ContactStage(0, _LIMITED, TOPICS)
+    stage.process([_queued(number, f"q{number}") for number in range(3)])
+    stage.process([_queued(10, "q0", seconds=40 * _HOURS), _queued(11, "later", seconds=72 * _HOURS)])
+    assert "queue:later" not in _scopes(stage.collect())
+    stage.process(
+        [
+            _queued(12, "later", seconds=73 * _HOURS),
+            _queued(13, "too", seconds=73 * _HOURS),
+            _queued(14, "one too many", seconds=73 * _HOURS),
+        ]
+    )
+
+    scopes = _scopes(stage.collect())
+    assert {"queue:later", "queue:too"} <= scopes
+    assert "queue:one too many" not in scopes
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_admitted_depends_on_the_records_alone(seed: int) -> None:
+    """Neither on how they come in chunks nor on restarts in between."""
+    dice = random.Random(seed)
+    records = [
+        _queued(number, f"q{dice.randrange(12)}", dice.choice(("crm", "pbx")), seconds=number * _HOURS // 2 + dice.randrange(9))
+        for number in range(400)
+    ]
+    admitted = []
+    for chunk in (1, 37, 1000):
+        stage, rows = ContactStage(0, _LIMITED, TOPICS, keep_everything=True), dict[bytes, bytes | None]()
+        for first in range(0, len(records), chunk):
+            stage.process(records[first : first + chunk])
+            rows.update(stage.collect().rows)
+            if chunk != 1000 and dice.random() < 0.1:
+                stage = ContactStage(0, _LIMITED, TOPICS, keep_everything=True)
+                stage.restore("", [(key, value) for key, value in rows.items() if value is not None])
+        kept = {key: orjson.loads(value) for key, value in rows.items() if value is not None}
+        queues = {name: [fact[4] for fact in facts if len(fact) == 8] for name, facts in kept.items() if name.startswith(b"s|")}
+        admitted.append((queues, kept[b"m"]["beyond_limits"], {key: row for key, row in kept.items() if key.startswith(b"n|")}))
+    assert admitted[0] == admitted[1] == admitted[2]
+    assert {queue for queues in admitted[0][0].values() for queue in queues} > {"(other)"}
+
+
+NAMES = 100_000
+#: Facts a conversation: what is measured is names, not contacts that wait.
+FACTS = 200
+GROWTH_MB = 50
+
+
+def test_a_hundred_thousand_new_names_from_one_sender(kafka: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H4, on a real gateway, worker and server: none grows by more than 50 MB, and the others' figures are what they were told."""
+    configuration = tmp_path / "center.yaml"
+    configuration.write_text("queues:\n  Sales: {channel: voice}\n  Service: {channel: voice}\n", encoding="utf-8")
+    monkeypatch.setenv("CONTACT_STREAMS_GATEWAY_TOKENS", "pbx=pbx-token-0123456789,evil=evil-token-0123456789")
+
+    async def post(client: ClientSession, sender: str, events: list[dict[str, Any]]) -> None:
+        headers = {"Authorization": f"Bearer {sender}-token-0123456789", "Content-Type": "application/json"}
+        async with client.post("/v1/events", data=orjson.dumps(events), headers=headers) as response:
+            assert response.status == 200, await response.text()
+
+    def told(kind: str, conversation: str, number: int, **fields: Any) -> dict[str, Any]:
+        now = round(time.time() * 1000)
+        name = f"{conversation}-{number}"
+        return {"type": kind, "event_id": name, "occurred_at": format_ms(now), "conversation_id": conversation, **fields}
+
+    def made_up_name(number: int) -> dict[str, Any]:
+        return told("contact.queued", f"e{number // FACTS}", number, queue=f"made up {number}", channel="voice", category=f"c{number}")
+
+    async def check() -> None:
+        beyond = 'contact_center_beyond_source_limits_total{flow="track-contacts",kind="queue"}'
+        names = ("gateway", "worker", "serve")
+        with Services(tmp_path, kafka.bootstrap, "names", configuration) as services:
+            services.run("worker")
+            await services.ready("worker")
+            services.run("gateway", "--rate", "1000000", "--burst", "1000000")
+            services.run("serve")
+            await services.ready("gateway", "serve")
+            async with ClientSession(services.addresses["gateway"]) as client:
+
+                async def honest(first: int) -> None:
+                    for number in range(first, first + 20):
+                        await post(client, "pbx", [told("contact.queued", f"p{number}", 1, queue="Sales", channel="voice")])
+                        if number % 2:
+                            await post(client, "pbx", [told("contact.answered", f"p{number}", 2, agent="ann")])
+
+                async def figures() -> dict[str, dict[str, int]]:
+                    _, answer = await services.ask("serve", "/api/v1/figures?window=trailing_60m")
+                    records = [r for r in (answer or {}).get("records", {}).values() if r["kind"] == "window"]
+                    return {f"{r['scope_kind']}:{r['scope']}": r["counts"] for r in records if r["channel"] == "voice"}
+
+                async def counted(offered: int) -> bool:
+                    services.supervise()
+                    return (await figures()).get("queue:Sales", {}).get("offered") == offered
+
+                await honest(0)
+                await until(lambda: counted(20), 60, lambda: services.log("worker")[-3000:])
+                # What every first event, scrape and page takes for good.
+                for path in ("/metrics", "/api/v1/figures?window=trailing_60m"):
+                    await services.ask("serve", path)
+                before = {name: rss_mib(services.pid(name)) for name in names}
+                for first in range(0, NAMES, 500):
+                    await post(
+                        client,
+                        "evil",
+                        [
+                            told(
+                                "contact.queued",
+                                f"e{number // FACTS}",
+                                number,
+                                queue=f"made up {number}",
+                                channel="voice",
+                                category=f"c{number}",
+                            )
+                            for number in range(first, first + 500)
+                        ],
+                    )
+                await honest(20)
+                await until(lambda: counted(40), 120, lambda: services.log("worker")[-3000:])
+
+                async def all_taken() -> bool:
+                    services.supervise()
+                    return await services.counter("worker", beyond) >= NAMES - 24 * 8
+
+                await until(all_taken, 120)
+                for _ in range(4):
+                    await services.ask("serve", "/metrics")
+                    await asyncio.sleep(1)
+                grown = {name: round((rss_mib(services.pid(name)) - before[name]) * 1.048576) for name in names}
+                found = await figures()
+                _, header = await services.ask("serve", "/api/v1/figures?window=trailing_60m")
+        assert (found["queue:Sales"]["offered"], found["queue:Sales"]["answered"]) == (40, 20)
+        assert found["queue:Service"].get("offered", 0) == 0
+        made_up = {scope for scope in found if scope.startswith("queue:made up")}
+        assert 24 <= len(made_up) <= 24 * 8
+        # Every conversation of theirs stays in the total once, whatever its names are.
+        assert found["total:all"]["offered"] == 40 + NAMES // FACTS
+        assert header["sources"]["evil"]["beyond_limits"]["queue"] == NAMES - len(made_up)
+        assert "beyond_limits" not in header["sources"]["pbx"]
+        assert max(grown.values()) <= GROWTH_MB, grown
+        sys.stdout.write(f"grown by MB: {grown}; {len(made_up)} names admitted\n")
+
+    asyncio.run(asyncio.wait_for(check(), 300))

@@ -32,11 +32,15 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _BATCH_BYTES = 512 * 1024
 
 
+def _name(queue: int) -> str:
+    return f"queue {queue:04d}"
+
+
 class _Latest(Replay):
     """A replay that keeps what is in the latest topic, byte for byte."""
 
-    def __init__(self) -> None:
-        super().__init__(Configuration())
+    def __init__(self, queues: int) -> None:
+        super().__init__(Configuration.model_validate({"queues": {_name(number): {} for number in range(queues)}}))
         self.raw: dict[bytes, bytes] = {}
 
     def _take_latest(self, topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -49,7 +53,7 @@ class _Latest(Replay):
 
 def of_many_queues(queues: int, *, rounds: int) -> dict[bytes, bytes]:
     """Return the latest topic after a call every ten minutes to each queue, of five calls four answered; its records by key."""
-    center = _Latest()
+    center = _Latest(queues)
     number = 0
 
     def event(at_ms: int, kind: str, conversation: str, **more: str) -> None:
@@ -71,7 +75,7 @@ def of_many_queues(queues: int, *, rounds: int) -> dict[bytes, bytes]:
         for queue in range(queues):
             at_ms, call = START_MS + each * ROUND_MS + queue * 400, f"call-{each}-{queue}"
             event(at_ms, "contact.arrived", call, direction="inbound")
-            event(at_ms + 1000, "contact.queued", call, queue=f"queue {queue:04d}")
+            event(at_ms + 1000, "contact.queued", call, queue=_name(queue))
             if (each + queue) % 5:
                 event(at_ms + 6000 + queue * 7, "contact.answered", call, agent=f"agent-{queue}")
             event(at_ms + 100_000, "contact.ended", call)

@@ -44,6 +44,7 @@ function gather(kind) {
 // ---- how far the figures can be trusted
 
 const quarantinedSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.quarantined);
+const crowdedSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.beyond_limits);
 const silentSources = () => Object.entries(header?.sources ?? {}).filter(([, source]) => source.stale);
 
 // Without a list of what feeds it, a scope may be fed by any source.
@@ -92,6 +93,8 @@ function showStanding() {
   const apart = quarantinedSources().map(([name]) => name);
   const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
   const said = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", apart.length ? word("quarantined_sources", { sources: apart.join(", ") }) : ""];
+  const crowded = crowdedSources().map(([name]) => name);
+  if (crowded.length) said.push(word("beyond_limits", { sources: crowded.join(", ") }));
   byId("silent").hidden = said.every((text) => text === "");
   setText(byId("silent"), said.filter((text) => text !== "").join(" · "));
 }
