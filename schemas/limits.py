@@ -18,7 +18,9 @@ __all__ = [
     "SOURCE_QUARANTINED",
     "TIME_DETAILS",
     "TOO_MANY_EVENTS",
+    "TOO_MANY_OPEN",
     "TOO_MANY_OUT_OF_ORDER",
+    "TOO_MANY_PEOPLE",
     "TOO_MANY_SOURCES",
     "TimeReason",
     "bound_complete_through",
@@ -74,6 +76,10 @@ TOO_MANY_EVENTS: Final = "too_many_events"
 
 #: Why an event is refused that comes before others of its conversation once too many of these have been counted again.
 TOO_MANY_OUT_OF_ORDER: Final = "too_many_out_of_order"
+
+#: Why an event is refused that would begin, or go on with, a contact or person where too much is kept of its source already.
+TOO_MANY_OPEN: Final = "too_many_open_conversations"
+TOO_MANY_PEOPLE: Final = "too_many_people"
 
 #: Why an event is refused of a source that is one too many.
 TOO_MANY_SOURCES: Final = "too_many_sources"

@@ -153,7 +153,8 @@ class ProgressFigures(_Model):
     )
     beyond_limits: dict[str, dict[str, int]] = Field(
         default_factory=dict,
-        description="source → kind (queue, category, team, site) → how many events named one that counts as `(other)`; absent without",
+        description="source → queue, category, team, site → how many events named one that counts as `(other)`; conversation, person → how "
+        "many became dead letters because too much of these is kept of it; absent without",
     )
     revision: int = Field(ge=1)
 

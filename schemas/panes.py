@@ -77,7 +77,8 @@ class ProgressRecord(_Model):
     )
     beyond_limits: dict[str, dict[str, int]] = Field(
         default_factory=dict,
-        description="source → kind (queue, category, team, site) → how many events named one that counts as `(other)`; absent without",
+        description="source → queue, category, team, site → how many events named one that counts as `(other)`; conversation, person → how "
+        "many became dead letters because too much of these is kept of it; absent without",
     )
     configuration_hash: str
     fine_from_ms: int | None = Field(default=None, description="before this, cells of 15 min stand among those of 5 min")

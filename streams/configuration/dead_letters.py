@@ -37,3 +37,11 @@ class SourceLimits(Model):
     """The same of sites."""
     names_idle_hours: int = Field(default=168, ge=72, le=8_760)
     """A name that no source names for so long makes room for another one; longer than any day is still revised."""
+    max_contacts: int | None = Field(default=50_000, ge=0)
+    """So many contacts are kept, open or over for less than `closed_retention_seconds`; what begins further ones becomes dead letters."""
+    max_contact_events: int | None = Field(default=500_000, ge=0)
+    """So many events of these contacts are kept."""
+    max_people: int | None = Field(default=5_000, ge=0)
+    """So many people are kept."""
+    max_people_events: int | None = Field(default=200_000, ge=0)
+    """So many states and plans of these people that may still change something are kept."""

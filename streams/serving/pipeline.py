@@ -11,7 +11,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
-from schemas.limits import SOURCE_QUARANTINED, TOO_MANY_EVENTS, TOO_MANY_OUT_OF_ORDER, TOO_MANY_SOURCES, TimeReason
+from schemas.limits import (
+    SOURCE_QUARANTINED,
+    TOO_MANY_EVENTS,
+    TOO_MANY_OPEN,
+    TOO_MANY_OUT_OF_ORDER,
+    TOO_MANY_PEOPLE,
+    TOO_MANY_SOURCES,
+    TimeReason,
+)
 from schemas.rejection import REJECT_REASONS
 from schemas.topics import topic as topic_of
 from streams.serving.reload import configuration_families
@@ -26,9 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PipelineCollector", "pipeline_app"]
 
-_NONE_REJECTED = dict.fromkeys(
-    (*REJECT_REASONS, *get_args(TimeReason), TOO_MANY_EVENTS, TOO_MANY_OUT_OF_ORDER, TOO_MANY_SOURCES, SOURCE_QUARANTINED), 0
-)
+_TOO_MANY = (TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE, TOO_MANY_SOURCES)
+_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), *_TOO_MANY, SOURCE_QUARANTINED), 0)
 #: Where customers come from, whatever its prefix.
 _CUSTOMERS = topic_of("customer-facts.v1").name
 
@@ -137,7 +144,7 @@ class PipelineCollector:
         yield apart
         beyond = CounterMetricFamily(
             "contact_center_beyond_source_limits",
-            "Names in events that the configuration does not know and that are beyond the limits of their source: they count as (other).",
+            "What was beyond the limits of its source: names, which count as (other), contacts and people, which become dead letters.",
             labels=["flow", "kind"],
         )
         for flow, counters in self._counters.items():

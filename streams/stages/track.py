@@ -14,6 +14,8 @@ from schemas.limits import (
     MAX_SOURCES,
     SOURCE_QUARANTINED,
     TIME_DETAILS,
+    TOO_MANY_OPEN,
+    TOO_MANY_PEOPLE,
     TOO_MANY_SOURCES,
     bound_complete_through,
     bound_times,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 
 _IS_NO_SOURCE = f"source: {MAX_SOURCES} others are heard of on this partition; it names a system, not what that system tells of"
+#: Reason of a dead letter → the kind of which too much is kept of a source.
+_BEYOND = {TOO_MANY_OPEN: "conversation", TOO_MANY_PEOPLE: "person"}
 _META = b"m"
 _SNAPSHOT = b"p|"
 _NAMES = b"n|"
@@ -147,6 +151,8 @@ class TrackStage:
                 try:
                     apply(event)
                 except TooManyFactsError as too_many:
+                    if too_many.reason in _BEYOND:
+                        self._names.note_beyond(event.source, _BEYOND[too_many.reason])
                     self._reject(record, event.source, too_many.reason, str(too_many))
                     continue
                 if tracker.late != known_late:

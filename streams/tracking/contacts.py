@@ -5,10 +5,11 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import MAX_AHEAD_MS, MAX_FACTS
+from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
 from streams.tracking.conversation import Conversation, Disorder, Rules
 from streams.tracking.facts import FACT_PARTS, Kind, TooManyFactsError, fact_of
 from streams.tracking.grid import grid_of
+from streams.tracking.held import Held
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.needs import needs_of, thresholds_ms
@@ -59,6 +60,10 @@ def _origin_of(conversation: Conversation) -> list[tuple[Any, ...]]:
     return [(source, contact) if disorder is None else (source, contact, disorder.counted_anew)]
 
 
+def _events_of(conversation: Conversation) -> int:
+    return sum(fact[2] != Kind.MISSING for fact in conversation.facts)
+
+
 class ContactTracker:
     """Conversations by id and space; absolute slices; open visits, active legs and what is pending by target."""
 
@@ -80,6 +85,8 @@ class ContactTracker:
         #: source → what follows its ids in the names of conversations
         self.spaces = Spaces(configuration)
         self.conversations: dict[str, Conversation] = {}
+        limits = configuration.source_limits
+        self._held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
         self.kept_names = KeptNames()
         #: names of conversations that were two before a restart
         self.united: set[str] = set()
@@ -116,7 +123,8 @@ class ContactTracker:
             if late:
                 self._count_late(event, received)
             return
-        name = event.conversation_id + self.spaces[event.source]
+        suffix = self.spaces[event.source]
+        name = event.conversation_id + suffix
         conversation = self.conversations.get(name)
         if conversation is None and self.kept_names.unclaimed(event.conversation_id):
             conversation = self._claim(event.conversation_id, name)
@@ -127,8 +135,10 @@ class ContactTracker:
             self._count_late(event, received)
             return
         may_have_moved = conversation is None
+        held = self._held.room(suffix, begins=may_have_moved)
         if conversation is None:
             conversation = self.conversations[name] = Conversation(name)
+            held[0] += 1
         elif conversation.known >= MAX_FACTS:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
         if conversation.takes_in_order(fact):
@@ -138,6 +148,7 @@ class ContactTracker:
             if conversation is None:
                 self._count_late(event, received)
                 return
+        held[1] += 1
         self._changed.add(name)
         if conversation.newest is fact:
             conversation.source = intern(event.source)
@@ -158,6 +169,7 @@ class ContactTracker:
             self._pending.note(row, conversation.noted_open, None)
             self._pending.note(name, None, conversation.noted_open)
         self.kept_names.take(row, name)
+        self._held.move(row, name, _events_of(conversation))
         conversation.name, conversation.timer = name, None
         self.conversations[name] = conversation
         self._changed.add(name)
@@ -334,6 +346,7 @@ class ContactTracker:
             due = self._due(conversation)
             if due < through:
                 del self.conversations[name]
+                self._held.drop(name, _events_of(conversation))
                 self._changed.add(name)
                 if conversation.customer is not None or conversation.told is not None:
                     self.forgotten.append(conversation)
@@ -434,6 +447,7 @@ class ContactTracker:
         for other in self._to_unite:
             self._unite(other)
         self._to_unite = []
+        self._held.count_anew((name, _events_of(each)) for name, each in self.conversations.items())
         for name, conversation in self.conversations.items():
             group = conversation.standing_group(self._rules)
             if self.lost_to is not None and conversation.lose_by(self.lost_to, self._rules, Ledger()) and group is not None:

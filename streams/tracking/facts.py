@@ -6,7 +6,7 @@ from enum import IntEnum
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_OUT_OF_ORDER
+from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE
 from schemas.times import seconds_to_ms
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class TooManyFactsError(Exception):
 _TOO_MANY = {
     TOO_MANY_EVENTS: "at most {} events are counted together; is this the id of a single one?",
     TOO_MANY_OUT_OF_ORDER: "its events come so far out of order that {} had to be counted again; send them as they occur",
+    TOO_MANY_OPEN: "so much is kept of its contacts on this partition (at most {}), open or over for a short time only; do they ever end?",
+    TOO_MANY_PEOPLE: "so much is kept of its people on this partition (at most {}); does person_id name people?",
 }
 
 

@@ -6,10 +6,11 @@ from bisect import bisect_right
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS
+from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS, TOO_MANY_PEOPLE
 from streams.tracking.contacts import keep_ms, retention_ms
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.grid import grid_of
+from streams.tracking.held import Held
 from streams.tracking.ledger import Ledger
 from streams.tracking.person import Aside, Person, Silence, fact_of_row, standing_of_row
 from streams.tracking.plans import Activities, Plans
@@ -18,7 +19,7 @@ from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.slots import said_of
 from streams.tracking.snapshots import Snapshots
-from streams.tracking.spaces import KeptNames, Spaces, id_of
+from streams.tracking.spaces import MARK, KeptNames, Spaces, id_of
 from streams.tracking.standing import GONE, Standing, Stands, StateMap
 from streams.tracking.unchanged import Unchanged
 from streams.windows.slices import CELL_MS, PANE_MS, pane_of
@@ -54,6 +55,8 @@ class PeopleTracker:
         self.progress = progress_of(configuration)
         self._spaces = Spaces(configuration)
         self.people: dict[str, Person] = {}
+        limits = configuration.source_limits
+        self._held = Held(TOO_MANY_PEOPLE, limits.max_people, limits.max_people_events)
         self.kept_names = KeptNames()
         self._to_unite: list[tuple[str, Person]] = []
         self.snapshots = Snapshots("agents", self._grace_ms)
@@ -77,7 +80,8 @@ class PeopleTracker:
         """
         received, at = event.received_ms, event.occurred_ms
         self.progress.received(event.source, received)
-        name = self._targets.persons.name(event.person_id, self._spaces[event.source])
+        suffix = self._spaces[event.source]
+        name = self._targets.persons.name(event.person_id, suffix)
         person = self.people.get(name)
         if person is None and self.kept_names.unclaimed(event.person_id):
             person = self._claim(event.person_id, name)
@@ -89,12 +93,15 @@ class PeopleTracker:
             return
         if person is not None and len(person.ids) >= MAX_FACTS:
             self._limit(name, person, event)
+        held = self._held.room(suffix if name.endswith(suffix) else MARK, begins=person is None)
         if event.type == "schedule.planned":
             begins = max(at, event.start_ms)
             if begins < event.end_ms:
+                held[0] += person is None
                 plan = (at, event.sequence or 0, event.event_id, begins, event.end_ms, self._activities.is_work(event.activity))
                 person = person or self._new(name)
                 self._take_plan(name, person, plan)
+                held[1] += 1
                 person.source = person.source or intern(event.source)
                 self._changed.add(name)
             return
@@ -105,8 +112,10 @@ class PeopleTracker:
             team, site = event.team, event.site
         if person is None:
             person = self._new(name)
+            held[0] += 1
         fact = (at, event.sequence or 0, event.event_id, axis, category, team, site, slots)
         self._take(name, person, fact, received)
+        held[1] += 1
         if person.newest is fact:
             person.source = intern(event.source)
         self._changed.add(name)
@@ -318,6 +327,10 @@ class PeopleTracker:
             del self.people[name]
             self._changed.add(name)
         unchanged.book(self._ledger)
+        self._count_held()
+
+    def _count_held(self) -> None:
+        self._held.count_anew((name, len(person.ids)) for name, person in self.people.items())
 
     def set_back(self, to_ms: int, now_ms: int) -> None:
         """Set progress back to an instant if it lies beyond: time booked beyond is taken back, and so are plans that are not permitted.
@@ -419,6 +432,7 @@ class PeopleTracker:
         """Say that everything kept has been taken back in, ``booked_to`` too."""
         for name, other in self._to_unite:
             self._unite(name, other)
+        self._count_held()
         self._to_unite = []
         for person in self.people.values():
             self._note_now(person)

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import sys
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from aiohttp import ClientSession
 
 from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.stages.track import AgentStage, ContactStage
 from tests.stages.test_too_many_events import UNLIMITED, reasons
 from tests.stages.test_track import TOPICS
-from tests.support.services import Services, rss_mib, until
-from tests.tracking.telling import event, record
+from tests.tracking.telling import event, ms, record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from streams.engine.stage import Record
-    from tests.support.kafka import Cluster
 
 _FACTS = 2_000
 _KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -195,102 +188,51 @@ def test_what_is_admitted_depends_on_the_records_alone(seed: int) -> None:
     assert {queue for queues in admitted[0][0].values() for queue in queues} > {"(other)"}
 
 
-NAMES = 100_000
-#: Facts a conversation: what is measured is names, not contacts that wait.
-FACTS = 200
-GROWTH_MB = 50
+# ---- H5: contacts and people
 
 
-def test_a_hundred_thousand_new_names_from_one_sender(kafka: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """H4, on a real gateway, worker and server: none grows by more than 50 MB, and the others' figures are what they were told."""
-    configuration = tmp_path / "center.yaml"
-    configuration.write_text("queues:\n  Sales: {channel: voice}\n  Service: {channel: voice}\n", encoding="utf-8")
-    monkeypatch.setenv("CONTACT_STREAMS_GATEWAY_TOKENS", "pbx=pbx-token-0123456789,evil=evil-token-0123456789")
+def _with_limits(**limits: int) -> Configuration:
+    return Configuration.model_validate({"dead_letters": {"max_run": 0, "max_ratio": 0}, "source_limits": limits})
 
-    async def post(client: ClientSession, sender: str, events: list[dict[str, Any]]) -> None:
-        headers = {"Authorization": f"Bearer {sender}-token-0123456789", "Content-Type": "application/json"}
-        async with client.post("/v1/events", data=orjson.dumps(events), headers=headers) as response:
-            assert response.status == 200, await response.text()
 
-    def told(kind: str, conversation: str, number: int, **fields: Any) -> dict[str, Any]:
-        now = round(time.time() * 1000)
-        name = f"{conversation}-{number}"
-        return {"type": kind, "event_id": name, "occurred_at": format_ms(now), "conversation_id": conversation, **fields}
+def test_contacts_that_never_end_are_refused_before_memory_ends() -> None:
+    """H5: of a thousand contacts 100 are kept; those go on, and those of another source begin. What is over makes room."""
+    stage = ContactStage(0, _with_limits(max_contacts=100), TOPICS)
+    stage.process([_queued(number, "A") for number in range(1_000)])
+    stage.process([_queued(number, "A", "pbx") for number in range(5)])
+    stage.process([record(event("contact.answered", 1, conversation_id="crm-3", event_id="answer", agent="ann", source="crm"))])
+    flush = stage.collect()
 
-    def made_up_name(number: int) -> dict[str, Any]:
-        return told("contact.queued", f"e{number // FACTS}", number, queue=f"made up {number}", channel="voice", category=f"c{number}")
+    assert reasons(flush) == ["too_many_open_conversations"] * 900
+    assert len(stage.tracker.conversations) == 105
+    told = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
+    assert told[0]["beyond_limits"] == {"crm": {"conversation": 900}}
+    assert stage.counters.rejected == {"too_many_open_conversations": 900}
 
-    async def check() -> None:
-        beyond = 'contact_center_beyond_source_limits_total{flow="track-contacts",kind="queue"}'
-        names = ("gateway", "worker", "serve")
-        with Services(tmp_path, kafka.bootstrap, "names", configuration) as services:
-            services.run("worker")
-            await services.ready("worker")
-            services.run("gateway", "--rate", "1000000", "--burst", "1000000")
-            services.run("serve")
-            await services.ready("gateway", "serve")
-            async with ClientSession(services.addresses["gateway"]) as client:
+    rows = dict(flush.rows)
+    again = ContactStage(0, _with_limits(max_contacts=100), TOPICS)
+    again.restore("", [(key, value) for key, value in rows.items() if value is not None])
+    again.process([_queued(2_000, "A")])
+    assert reasons(again.collect()) == ["too_many_open_conversations"]
+    # Lost after four hours, forgotten a day later.
+    later = 40 * _HOURS
+    again.process([record(event("source.heartbeat", later, complete_through=format_ms(ms(later)), source=name)) for name in ("crm", "pbx")])
+    again.collect()
+    again.collect()
+    again.process([_queued(number, "A", seconds=later) for number in range(3_000, 3_101)])
+    assert reasons(again.collect()) == ["too_many_open_conversations"]
 
-                async def honest(first: int) -> None:
-                    for number in range(first, first + 20):
-                        await post(client, "pbx", [told("contact.queued", f"p{number}", 1, queue="Sales", channel="voice")])
-                        if number % 2:
-                            await post(client, "pbx", [told("contact.answered", f"p{number}", 2, agent="ann")])
 
-                async def figures() -> dict[str, dict[str, int]]:
-                    _, answer = await services.ask("serve", "/api/v1/figures?window=trailing_60m")
-                    records = [r for r in (answer or {}).get("records", {}).values() if r["kind"] == "window"]
-                    return {f"{r['scope_kind']}:{r['scope']}": r["counts"] for r in records if r["channel"] == "voice"}
+def test_events_of_contacts_and_people_are_bounded_too() -> None:
+    """Few contacts with many events, many people, people with many plans: each is refused with its reason."""
+    stage = ContactStage(0, _with_limits(max_contact_events=50), TOPICS)
+    stage.process(
+        [record(event("contact.message", n, conversation_id=f"c{n % 5}", author_kind="customer", event_id=f"m{n}")) for n in range(80)]
+    )
+    assert reasons(stage.collect()) == ["too_many_open_conversations"] * 30
 
-                async def counted(offered: int) -> bool:
-                    services.supervise()
-                    return (await figures()).get("queue:Sales", {}).get("offered") == offered
-
-                await honest(0)
-                await until(lambda: counted(20), 60, lambda: services.log("worker")[-3000:])
-                # What every first event, scrape and page takes for good.
-                for path in ("/metrics", "/api/v1/figures?window=trailing_60m"):
-                    await services.ask("serve", path)
-                before = {name: rss_mib(services.pid(name)) for name in names}
-                for first in range(0, NAMES, 500):
-                    await post(
-                        client,
-                        "evil",
-                        [
-                            told(
-                                "contact.queued",
-                                f"e{number // FACTS}",
-                                number,
-                                queue=f"made up {number}",
-                                channel="voice",
-                                category=f"c{number}",
-                            )
-                            for number in range(first, first + 500)
-                        ],
-                    )
-                await honest(20)
-                await until(lambda: counted(40), 120, lambda: services.log("worker")[-3000:])
-
-                async def all_taken() -> bool:
-                    services.supervise()
-                    return await services.counter("worker", beyond) >= NAMES - 24 * 8
-
-                await until(all_taken, 120)
-                for _ in range(4):
-                    await services.ask("serve", "/metrics")
-                    await asyncio.sleep(1)
-                grown = {name: round((rss_mib(services.pid(name)) - before[name]) * 1.048576) for name in names}
-                found = await figures()
-                _, header = await services.ask("serve", "/api/v1/figures?window=trailing_60m")
-        assert (found["queue:Sales"]["offered"], found["queue:Sales"]["answered"]) == (40, 20)
-        assert found["queue:Service"].get("offered", 0) == 0
-        made_up = {scope for scope in found if scope.startswith("queue:made up")}
-        assert 24 <= len(made_up) <= 24 * 8
-        # Every conversation of theirs stays in the total once, whatever its names are.
-        assert found["total:all"]["offered"] == 40 + NAMES // FACTS
-        assert header["sources"]["evil"]["beyond_limits"]["queue"] == NAMES - len(made_up)
-        assert "beyond_limits" not in header["sources"]["pbx"]
-        assert max(grown.values()) <= GROWTH_MB, grown
-        sys.stdout.write(f"grown by MB: {grown}; {len(made_up)} names admitted\n")
-
-    asyncio.run(asyncio.wait_for(check(), 300))
+    people = AgentStage(0, _with_limits(max_people=10, max_people_events=40), TOPICS)
+    people.process([record(event("agent.state_changed", 0, person_id=f"p{n}", axis="routing", state="idle")) for n in range(15)])
+    planned: dict[str, Any] = {"activity": "work", "start": format_ms(ms(60)), "end": format_ms(ms(90))}
+    people.process([record(event("schedule.planned", 1, person_id=f"p{n % 10}", event_id=f"s{n}", **planned)) for n in range(35)])
+    assert reasons(people.collect()) == ["too_many_people"] * (5 + 5)

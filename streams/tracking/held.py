@@ -1,0 +1,61 @@
+"""How much is kept of each source, or of those that are joined: contacts or people, and the events known of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.tracking.facts import TooManyFactsError
+from streams.tracking.spaces import id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Held"]
+
+
+class Held:
+    """Counts by what follows the ids of a source in names; a limit of 0 or None is none."""
+
+    def __init__(self, reason: str, max_subjects: int | None, max_events: int | None) -> None:
+        self._reason = reason
+        self._max_subjects = max_subjects or 0
+        self._max_events = max_events or 0
+        #: what follows the ids → [contacts or people, events]
+        self._counts: dict[str, list[int]] = {}
+
+    def room(self, suffix: str, *, begins: bool) -> list[int]:
+        """Return the counts of a source, to which an event that is then kept is to be added; with ``begins`` it is of another subject.
+
+        Raises:
+            TooManyFactsError: there are as many as may be.
+        """
+        counts = self._counts.get(suffix)
+        if counts is None:
+            counts = self._counts[suffix] = [0, 0]
+        if begins and 0 < self._max_subjects <= counts[0]:
+            raise TooManyFactsError("source", self._max_subjects, self._reason)
+        if 0 < self._max_events <= counts[1]:
+            raise TooManyFactsError("source", self._max_events, self._reason)
+        return counts
+
+    def drop(self, name: str, events: int) -> None:
+        """Take note that a contact or person is given up."""
+        counts = self._counts.get(name[len(id_of(name)) :])
+        if counts is not None:
+            counts[0] -= 1
+            counts[1] -= events
+
+    def move(self, name: str, other: str, events: int) -> None:
+        """Take note that a contact or person has another name."""
+        self.drop(name, events)
+        counts = self._counts.setdefault(other[len(id_of(other)) :], [0, 0])
+        counts[0] += 1
+        counts[1] += events
+
+    def count_anew(self, kept: Iterable[tuple[str, int]]) -> None:
+        """Count everything there is: names, each with its events."""
+        self._counts = {}
+        for name, events in kept:
+            counts = self._counts.setdefault(name[len(id_of(name)) :], [0, 0])
+            counts[0] += 1
+            counts[1] += events
