@@ -345,7 +345,7 @@ class ContactStage(TrackStage):
         self.rows = self.tracker.conversations
         self._told: list[tuple[str, dict[str, Any]]] = []
         #: conversations given up since the last flush → what else customers know them by
-        self._told_as: dict[str, list[str]] = {}
+        self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
 
     def _changed_rows(self) -> Iterator[Row]:
@@ -353,7 +353,8 @@ class ContactStage(TrackStage):
         for name, facts in tracker.changed_conversations():
             yield b"s|" + name.encode(), None if facts is None else encode(facts)
             replaced = tracker.kept_names.replaced(name)
-            yield from ((b"s|" + row.encode(), None) for row in replaced)
+            for row in replaced:
+                yield b"s|" + row.encode(), None
             conversation = tracker.conversations.get(name)
             if conversation is None:
                 self._told_as[name] = replaced
@@ -445,7 +446,8 @@ class AgentStage(TrackStage):
     def _changed_rows(self) -> Iterator[Row]:
         for name, person in self.tracker.changed_people():
             yield b"s|" + name.encode(), None if person is None else encode(person)
-            yield from ((b"s|" + row.encode(), None) for row in self.tracker.kept_names.replaced(name))
+            for row in self.tracker.kept_names.replaced(name):
+                yield b"s|" + row.encode(), None
 
     def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
         for scope, agents in self.tracker.changed_now():

@@ -65,8 +65,13 @@ def contact_fact(conversation: Conversation) -> ContactFact | None:
 
 def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:
     """Return a decoded event of a customer as customer-facts has it; None for one that says nothing that counts."""
-    told = {"event_id": event.event_id, "id_space": id_space, "customer_key": event.customer_key}
-    told |= {"at_ms": event.occurred_ms, "sequence": event.sequence or 0}
+    told = {
+        "event_id": event.event_id,
+        "id_space": id_space,
+        "customer_key": event.customer_key,
+        "at_ms": event.occurred_ms,
+        "sequence": event.sequence or 0,
+    }
     match event.type:
         case "order.placed":
             value = None if event.value is None else round(event.value * 1000)

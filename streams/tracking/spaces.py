@@ -5,11 +5,14 @@ The tracker knows conversations and people by *names*: the id, ``MARK`` and the 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from streams.configuration.joined_sources import joined_as
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.configuration import Configuration
 
 __all__ = ["MARK", "KeptNames", "Persons", "Spaces", "id_of", "space_of"]
@@ -83,7 +86,7 @@ class KeptNames:
     """
 
     def __init__(self) -> None:
-        self._rows: dict[str, list[str]] = {}
+        self._rows: defaultdict[str, list[str]] = defaultdict(list)
         self._unclaimed: set[str] = set()
 
     def take(self, row: str, name: str | None) -> str:
@@ -93,7 +96,7 @@ class KeptNames:
                 self._unclaimed.add(row)
             return row
         if row != name:
-            self._rows.setdefault(name, []).append(row)
+            self._rows[name].append(row)
         return name
 
     def unclaimed(self, subject_id: str) -> bool:
@@ -103,6 +106,6 @@ class KeptNames:
         self._unclaimed.discard(subject_id)
         return True
 
-    def replaced(self, name: str) -> list[str]:
+    def replaced(self, name: str) -> Sequence[str]:
         """Return the other rows of a subject, which are to be deleted now that it has a row of its name, or none."""
-        return self._rows.pop(name, [])
+        return self._rows.pop(name, ())
