@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
+
+from streams.terminal import Harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # argparse has printed what there is to say
         return leaving.code if isinstance(leaving.code, int) else _USAGE
     try:
-        code: int = args.run(args)
-        sys.stdout.flush()
+        # Names of senders are printed, in tables, errors and the log: none may command a terminal.
+        with contextlib.redirect_stdout(Harmless(sys.stdout)), contextlib.redirect_stderr(Harmless(sys.stderr)):
+            code: int = args.run(args)
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
+from schemas.visible import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,6 +15,7 @@ __all__ = ["aligned"]
 
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return the rows as lines; the first ``left`` columns stand on the left, the others on the right."""
+    rows = [[harmless(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -141,6 +141,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "age.over-7d": ("over 7 d", "7日以上"),
     "recovering": ("recovering, figures stand still: {count} queues", "復旧中（{count}件のキューの数値が停止）"),
     "recovering_since": ("recovering, as of {time}", "復旧中：{time}時点"),
+    "looks_like": ("looks like {names}, and is another name", "{names}に似ているが、別の名前"),
     "silent_since": ("{sources} silent since {time}", "{sources}：{time}から更新途絶"),
     "alert.warning": ("Warning", "注意"),
     "alert.critical": ("Critical", "重大"),

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import orjson
 
 from schemas.times import TimeFormatError, parse_time_ms
+from schemas.visible import escaped_json
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,7 +113,7 @@ def fail(what: object, *, code: int = 2) -> int:
 
 def write_json(document: object) -> None:
     """Print a document for programs."""
-    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.write(escaped_json(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()) + "\n")
 
 
 def interruptible() -> asyncio.Event:

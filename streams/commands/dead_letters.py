@@ -12,6 +12,7 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.visible import escaped_json
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, interruptible, start_logging
 from streams.commands.dead_letter_replay import Sender, consider, send_back
 from streams.commands.dead_letter_text import facts, pages, printable, row, summary
@@ -117,7 +118,7 @@ async def _list(args: argparse.Namespace) -> int:
                     others[letter.reason] += 1
                     continue
                 reasons[letter.reason] += 1
-                line = orjson.dumps(facts(letter)).decode() if args.json else row(letter, args.prefix)
+                line = escaped_json(orjson.dumps(facts(letter)).decode()) if args.json else row(letter, args.prefix)
                 if limit is None:
                     sys.stdout.write(f"{line}\n")
                 else:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from schemas.times import parse_time, parse_time_ms
+from schemas.visible import visible
 from streams.catalogue import KPI_BY_ID, LANGUAGES, WORDS
 
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ class _Speaker:
             facts.append(self._word(f"alert.{side}", value=self._figure(alert, threshold)))
             since = parse_time(alert.since).astimezone(zone)
             facts.append(self._word("alert.since", time=f"{since:%Y-%m-%d %H:%M %Z}"))
-        facts.append(self._word("alert.rule", name=alert.rule))
+        facts.append(self._word("alert.rule", name=visible(alert.rule)))
         return f"{head}: {self._scope(alert)} – {self._comma.join(facts)}"
 
     def _scope(self, alert: AlertRecord) -> str:
         kind = self._word(f"scope.{alert.scope_kind}")
-        scope = kind if alert.scope_kind == "total" else f"{kind} {alert.scope}"
+        scope = kind if alert.scope_kind == "total" else f"{kind} {visible(alert.scope)}"
         if alert.channel is None:
             return scope
         channel = self._words.get(f"channel.{alert.channel}", alert.channel)

@@ -61,6 +61,7 @@ _PAGE = {
     "index.html": "text/html",
     "alerts.css": "text/css",
     "alerts.js": "text/javascript",
+    "names.js": "text/javascript",
     "narrow.css": "text/css",
     "options.js": "text/javascript",
     "paging.js": "text/javascript",

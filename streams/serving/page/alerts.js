@@ -1,5 +1,7 @@
 // The strip of firing alerts: which rule, where, what figure and since how long. What fires and ends is told to screen readers.
 
+import { shown } from "./names.js";
+
 const SHOWN = 6;
 const SEVERITIES = ["critical", "warning"];
 
@@ -48,10 +50,10 @@ export class AlertStrip {
     const { word } = this.tools;
     const said = [];
     for (const [key, alert] of this.alerts) {
-      if (before.get(key)?.alert_id !== alert.alert_id) said.push(`${word(`alert.${alert.severity}`)}: ${alert.rule}, ${this.where(alert)}`);
+      if (before.get(key)?.alert_id !== alert.alert_id) said.push(`${word(`alert.${alert.severity}`)}: ${shown(alert.rule)}, ${this.where(alert)}`);
     }
     for (const [key, alert] of before) {
-      if (!this.alerts.has(key)) said.push(`${word("alert.cleared")}: ${alert.rule}, ${this.where(alert)}`);
+      if (!this.alerts.has(key)) said.push(`${word("alert.cleared")}: ${shown(alert.rule)}, ${this.where(alert)}`);
     }
     if (said.length) setText(this.news, said.join(". "));
   }
@@ -60,25 +62,25 @@ export class AlertStrip {
     const { word, figure, age, asOf } = this.tools;
     const rank = ([, alert]) => SEVERITIES.indexOf(alert.severity);
     const all = [...(this.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || Date.parse(a[1].since) - Date.parse(b[1].since));
-    const shown = new Map(all.slice(0, SHOWN));
+    const first = new Map(all.slice(0, SHOWN));
     for (const [key, item] of this.items) {
-      if (!shown.has(key)) {
+      if (!first.has(key)) {
         item.remove();
         this.items.delete(key);
       }
     }
-    for (const [key, alert] of shown) {
+    for (const [key, alert] of first) {
       const item = this.items.get(key) ?? this.make(key);
       item.className = alert.severity;
       const threshold = alert.below === null ? word("alert.above", { value: figure(alert.kpi, alert.above) }) : word("alert.below", { value: figure(alert.kpi, alert.below) });
       const lasted = asOf() === null ? "" : word("alert.for", { age: age(Math.max(0, asOf() - Date.parse(alert.since)) / 1000) });
       // The figure is that of the last change: of an alert that is about to clear it is within the threshold again.
       const standing = (alert.recovering_since ?? null) === null ? `${figure(alert.kpi, alert.value)} ${threshold}` : `${figure(alert.kpi, alert.value)} · ${word("alert.clearing")}`;
-      const texts = [word(`alert.${alert.severity}`), alert.rule, this.where(alert), standing, lasted];
+      const texts = [word(`alert.${alert.severity}`), shown(alert.rule), this.where(alert), standing, lasted];
       texts.forEach((text, n) => setText(item.children[n], text));
       item.title = this.tools.label(alert.kpi);
       // Moved only where the order differs: what stands still can be read.
-      const place = [...shown.keys()].indexOf(key);
+      const place = [...first.keys()].indexOf(key);
       if (this.list.children[place] !== item) this.list.insertBefore(item, this.list.children[place] ?? null);
     }
     setText(this.more, all.length > SHOWN ? word("alert.more", { n: all.length - SHOWN }) : "");
@@ -94,7 +96,7 @@ export class AlertStrip {
 
   where(alert) {
     const { word, named } = this.tools;
-    const scope = alert.scope_kind === "total" ? word("scope.total") : alert.scope_kind === "queue" ? alert.scope : `${word(`scope.${alert.scope_kind}`)} ${alert.scope}`;
+    const scope = alert.scope_kind === "total" ? word("scope.total") : alert.scope_kind === "queue" ? shown(alert.scope) : `${word(`scope.${alert.scope_kind}`)} ${shown(alert.scope)}`;
     return alert.channel === null ? scope : `${scope} · ${named("channel", alert.channel)}`;
   }
 }

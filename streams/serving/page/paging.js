@@ -1,5 +1,6 @@
 // A wall shows whole pages and never scrolls: what does not fit comes in turn. Pinned rows are on every page of their table.
 
+import { own } from "./names.js";
 import { setAttribute, setClass, setText, word } from "./text.js";
 
 // What the title and the headings of a table take, in heights of a row; as in wall.css.
@@ -35,7 +36,7 @@ export class Pager {
 
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const step = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }[event.key];
+    const step = own({ ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }, event.key);
     if (step) {
       this.turn(step);
       this.wait(); // somebody reads: the new page stays its full time

@@ -1,5 +1,6 @@
 // What each table shows of the records: queues, teams and the backlog of the reply channels.
 
+import { own, shown } from "./names.js";
 import { only, order, pins, togglePin } from "./options.js";
 import { NOTHING, count, coverage, duration, known, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
 import { Table } from "./tables.js";
@@ -49,9 +50,9 @@ function showBeside(cell, window) {
   const level = kpis[LEVEL];
   const [value, called] = cell.beside.children;
   setText(value, name === null ? "" : percent(level?.value));
-  setText(called, name === null ? "" : name.split("@")[0]);
+  setText(called, name === null ? "" : shown(name.split("@")[0]));
   const first = window?.definitions[LEVEL] ?? window?.definitions.service_level ?? "";
-  setAttribute(cell.beside, "title", name === null ? "" : word("beside_meaning", { name, parts: parts(level) || NOTHING, first }));
+  setAttribute(cell.beside, "title", name === null ? "" : word("beside_meaning", { name: shown(name), parts: parts(level) || NOTHING, first }));
 }
 
 export class Ranked {
@@ -103,7 +104,7 @@ export class Queues extends Ranked {
       if (channel === null || scope === UNASSIGNED || (only.size > 0 && !only.has(scope))) continue;
       const row = this.table.row(key, scope, named("channel", channel));
       shown.add(key);
-      const target = targets[scope] ?? null;
+      const target = own(targets, scope);
       const levels = [window?.kpis[LEVEL], window?.kpis.service_level];
       const said = this.showRow(row, entry, levels, target, asOf, silence("queue", scope));
       if (said !== null) judged.all += 1;
@@ -168,7 +169,7 @@ export class Teams extends Ranked {
         this.table.fill(cell, occupancy?.value);
         const agents = now?.agents_by_state ?? null;
         // Who is not listed is not there: 0, not unknown.
-        for (const state of this.states) this.table.show(row, state, agents ? count(agents[state] ?? 0) : "–");
+        for (const state of this.states) this.table.show(row, state, agents ? count(own(agents, state) ?? 0) : "–");
         markSilence(row, total ? "" : silence("team", scope));
       }
     }

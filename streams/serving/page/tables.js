@@ -1,5 +1,6 @@
 // Tables whose rows and cells are made once and changed only where the text differs.
 
+import { difference, shown, twins } from "./names.js";
 import { NOTHING, known, locale, setAttribute, setClass, setText, word } from "./text.js";
 
 function make(parent, name, className = "") {
@@ -11,7 +12,7 @@ function make(parent, name, className = "") {
 function pinButton(parent, name, onPin) {
   const button = make(parent, "button", "pin");
   button.type = "button";
-  button.title = word("pin", { name });
+  button.title = word("pin", { name: shown(name) });
   button.setAttribute("aria-label", button.title);
   button.addEventListener("click", () => onPin(name));
   return button;
@@ -44,9 +45,10 @@ export class Table {
       const element = make(total ? this.foot : this.body, "tr");
       const head = make(element, "th", "name");
       head.scope = "row";
-      row = { element, cells: {}, name, total };
+      row = { element, cells: new Map(), name, total };
       row.pin = this.onPin && !total ? pinButton(head, name, this.onPin) : null;
-      setText(make(head, "b"), name);
+      setText(make(head, "b"), shown(name));
+      row.twin = make(head, "span", "twin");
       row.detail = make(head, "small");
       row.silent = make(head, "span", "silent-mark");
       this.rows.set(key, row);
@@ -56,12 +58,13 @@ export class Table {
   }
 
   cell(row, id) {
-    let found = row.cells[id];
+    let found = row.cells.get(id);
     if (!found) {
       const element = make(row.element, "td", id);
       element.dataset.label = this.headings.get(id);
       element.dataset.kpi = id;
-      found = row.cells[id] = { element, shape: make(element, "i", "shape"), value: make(element, "b"), bar: null };
+      found = { element, shape: make(element, "i", "shape"), value: make(element, "b"), bar: null };
+      row.cells.set(id, found);
       if (this.bars.has(id)) {
         found.bar = make(element, "span", "bar");
         make(found.bar, "i");
@@ -93,6 +96,21 @@ export class Table {
         row.element.remove();
         this.rows.delete(key);
       }
+    }
+    this.markTwins();
+  }
+
+  // Names that look alike are marked, and what is different about them said: one must not pass for another.
+  markTwins() {
+    const names = [...this.rows.values()].filter((row) => !row.total).map((row) => row.name);
+    const standing = JSON.stringify([...new Set(names)].sort());
+    if (standing === this.compared) return;
+    this.compared = standing;
+    const found = twins(names);
+    for (const row of this.rows.values()) {
+      const others = row.total ? undefined : found.get(row.name);
+      setText(row.twin, others ? `≈ ${difference(row.name, others)}`.trim() : "");
+      setAttribute(row.twin, "title", others ? word("looks_like", { names: others.map(shown).join(", ") }) : "");
     }
   }
 

@@ -1,5 +1,6 @@
 // What figures are to reach, and whether they do: asked for as a whole now and then, shown as a table of its own.
 
+import { own, shown } from "./names.js";
 import { only, order } from "./options.js";
 import { JUDGED_FROM, markSilence, Ranked } from "./rows.js";
 import { Table } from "./tables.js";
@@ -25,7 +26,7 @@ function value(id, number) {
 const LEAST = { ratio: 0.001, seconds: 1 };
 function difference(id, number) {
   const { unit } = kpi(id);
-  const [far, least] = [Math.abs(number), LEAST[unit] ?? 0.01];
+  const [far, least] = [Math.abs(number), own(LEAST, unit) ?? 0.01];
   const text = (size) => (unit === "ratio" ? points(size) : value(id, size));
   return far > 0 && far < least ? `< ${text(least)}` : text(far);
 }
@@ -50,7 +51,7 @@ function windowOf({ kpi: id, window, window_start: start }) {
 
 function place(each) {
   const { scope_kind: kind, scope, channel } = each;
-  const name = kind === "total" ? word("scope.total") : kind === "queue" ? scope : `${word(`scope.${kind}`)} ${scope}`;
+  const name = kind === "total" ? word("scope.total") : kind === "queue" ? shown(scope) : `${word(`scope.${kind}`)} ${shown(scope)}`;
   return [name, channel === null ? "" : named("channel", channel), windowOf(each)].filter(Boolean).join(" · ");
 }
 
@@ -67,7 +68,7 @@ function projection({ progress, met }) {
 // One contact would decide a share of few: it is shown without judgment.
 function verdict({ kpi: id, figure: of, standing }) {
   const few = kpi(id).denominator_unit === "contacts" && (of.denominator ?? 0) < JUDGED_FROM;
-  return few ? null : (VERDICTS[standing] ?? null);
+  return few ? null : own(VERDICTS, standing);
 }
 
 export class Targets extends Ranked {

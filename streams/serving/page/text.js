@@ -1,5 +1,7 @@
 // Words of the catalogue and values as text. Null is "–", never 0.
 
+import { own, shown } from "./names.js";
+
 export const NOTHING = "–";
 
 const asked = new URLSearchParams(location.search).get("lang");
@@ -14,8 +16,8 @@ export function learn(catalogue) {
   kpis = new Map(catalogue.kpis.map((kpi) => [kpi.id, kpi]));
 }
 
-export const word = (id, blanks = {}) => (words[id] ?? id).replace(/\{(\w+)\}/g, (_, name) => blanks[name] ?? "");
-export const named = (kind, id) => words[`${kind}.${id}`] ?? id;
+export const word = (id, blanks = {}) => (own(words, id) ?? id).replace(/\{(\w+)\}/g, (_, name) => own(blanks, name) ?? "");
+export const named = (kind, id) => own(words, `${kind}.${id}`) ?? shown(`${id}`);
 const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 export const label = (id) => capitalized(kpis.get(id)?.[language] ?? id);
 export const kpi = (id) => kpis.get(id) ?? {};

@@ -1,5 +1,6 @@
 // The day so far of every queue, one column an interval: asked for as a whole, for all queues at once, now and then.
 
+import { shown } from "./names.js";
 import { hour, known, percent, setAttribute, target as targetText, word } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -118,7 +119,7 @@ export class Trends {
 
 // The calendar exceptions that any of the intervals falls into.
 function exceptionsOf(intervals) {
-  return [...new Set(intervals.flatMap((each) => each.exceptions ?? []))];
+  return [...new Set(intervals.flatMap((each) => each.exceptions ?? []))].map(shown);
 }
 
 function node(name, attributes) {

@@ -1,6 +1,7 @@
 // Follows the event stream and shows its figures; every time is taken from the figures' own as-of.
 
 import { AlertStrip } from "./alerts.js";
+import { own, shown } from "./names.js";
 import { minutes, offer, only, paint, rotateSeconds, wall } from "./options.js";
 import { Pager } from "./paging.js";
 import { Backlogs, JUDGED_FROM, Queues, Teams, longestWait } from "./rows.js";
@@ -49,13 +50,13 @@ const silentSources = () => Object.entries(header?.sources ?? {}).filter(([, sou
 
 // Without a list of what feeds it, a scope may be fed by any source.
 function silence(kind, name) {
-  const feeding = fedBy[`${kind}:${name}`];
+  const feeding = own(fedBy, `${kind}:${name}`);
   const silent = silentSources().filter(([source]) => !feeding || feeding.includes(source));
-  const reasons = silent.map(([source, { last_seen: seen }]) => (seen ? word("silent_since", { sources: source, time: clock(seen) }) : word("silent_sources", { sources: source })));
+  const reasons = silent.map(([source, { last_seen: seen }]) => (seen ? word("silent_since", { sources: shown(source), time: clock(seen) }) : word("silent_sources", { sources: shown(source) })));
   // Only what is known to need it: the others' figures go on.
   const apart = quarantinedSources().filter(([source]) => feeding?.includes(source));
-  reasons.push(...apart.map(([source, { quarantined }]) => word("quarantined_since", { sources: source, time: clock(quarantined.since) })));
-  const still = header?.recovering?.[`${kind}:${name}`];
+  reasons.push(...apart.map(([source, { quarantined }]) => word("quarantined_since", { sources: shown(source), time: clock(quarantined.since) })));
+  const still = own(header?.recovering, `${kind}:${name}`);
   return (still ? [word("recovering_since", { time: clock(still) }), ...reasons] : reasons).join(" · ");
 }
 
@@ -89,8 +90,8 @@ function showStanding() {
   else if (stale) mark = word("stale", { age: age(old) });
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
-  const silent = silentSources().map(([name]) => name);
-  const apart = quarantinedSources().map(([name]) => name);
+  const silent = silentSources().map(([name]) => shown(name));
+  const apart = quarantinedSources().map(([name]) => shown(name));
   const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
   const said = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", apart.length ? word("quarantined_sources", { sources: apart.join(", ") }) : ""];
   const crowded = crowdedSources().map(([name]) => name);
