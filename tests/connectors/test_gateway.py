@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientSession, ClientTimeout
 
+from streams.configuration.senders import SendersFile
 from streams.connectors.doors import Pace
 from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings, NotPermittedHereError
 from streams.connectors.publishing import MemoryPublisher
@@ -753,3 +754,55 @@ def test_tokens_are_read_with_errors_that_name_the_entry_and_not_the_token() -> 
         with pytest.raises(ValueError, match="entry") as error:
             Senders.parse(text)
         assert "0123456789" not in str(error.value)
+
+
+def senders_file(**senders: dict[str, Any]) -> Senders:
+    """Return senders of a file, with no tokens but CRM's of the environment."""
+    content = {name: {"tokens": [], **more} for name, more in senders.items()}
+    return Senders({"crm-token-0123456789": "crm"}, SendersFile.model_validate({"senders": content}))
+
+
+def test_a_sender_by_pattern_does_not_bring_a_source_with_every_event() -> None:
+    """A hundred names are systems, more are a fault; those it has may go on, and the gateway speaks for them."""
+
+    async def scenario(there: House) -> None:
+        _, answer = await there.post([queued(f"e{number}", source=f"crm-{number}") for number in range(120)])
+        _, again = await there.post(queued("again", source="crm-7"))
+        await there.gateway.beat()
+
+        assert [each.get("reason", each["status"]) for each in answer["events"]] == ["accepted"] * 100 + ["source_not_permitted"] * 20
+        assert again["accepted"] == 1
+        assert len(there.values(CONTACTS)) == 101
+        assert len({kept.value for kept in there.publisher.records[CONTACTS] if b"source.heartbeat" in kept.value}) == 100
+
+    inside(scenario, senders=senders_file(crm={"sources": ["crm-*"]}))
+
+
+def test_a_sender_of_several_sources_names_one() -> None:
+    """Where the gateway cannot know which is meant it stamps none, and speaks for each of them."""
+
+    async def scenario(there: House) -> None:
+        _, answer = await there.post([queued("a"), queued("b", source="one"), queued("c", source="crm")])
+        await there.gateway.beat()
+        beats = [json.loads(kept.value) for kept in there.publisher.records[CONTACTS] if b"source.heartbeat" in kept.value]
+
+        assert [each.get("reason", each["status"]) for each in answer["events"]] == [
+            "source_not_permitted",
+            "accepted",
+            "source_not_permitted",
+        ]
+        assert {each["source"] for each in beats} == {"one", "two", "chat"}
+
+    inside(scenario, senders=senders_file(crm={"sources": ["one", "two"]}, chat={}))
+
+
+def test_a_file_without_tokens_opens_nothing() -> None:
+    """Whoever has no token is refused, also where nobody has one any more."""
+
+    async def scenario(there: House) -> None:
+        there.gateway.take(SendersFile(senders={}))
+
+        assert (await there.post(queued()))[0] == 401
+        assert (await there.post(queued(), headers={}))[0] == 401
+
+    inside(scenario, senders=Senders(file=SendersFile.model_validate({"senders": {"crm": {"tokens": []}}})))
