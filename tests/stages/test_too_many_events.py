@@ -196,7 +196,7 @@ def test_explained() -> None:
 
 
 def test_forecasts_of_a_century(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a queue and channel so many forecasts are known and the rest are dead letters; one that is known may be told anew, others come in."""
+    """Of a queue and channel so many forecasts are known, the rest are dead letters; one that is known may be told anew, others come in."""
     monkeypatch.setattr("streams.tracking.forecasts.MAX_FORECASTS", 100)
     stage = CustomerEventStage(0, UNLIMITED, TOPICS)
 
