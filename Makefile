@@ -11,7 +11,7 @@ COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults test-nightly check format docs bench guard lock sbom setup
+.PHONY: help demo test test-faults test-nightly check format docs bench bench-serving guard lock sbom setup
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ docs: $(READY) ## regenerate schemas and the pages made from code
 
 bench: $(READY) ## measure the pipeline on this machine
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+bench-serving: $(READY) ## measure serve for 10, 100 and 1,000 queues
+	$(BIN)/python -m benchmarks.serving $(ARGS)
 
 lock: $(READY) ## choose the dependencies anew, with hashes
 	$(COMPILE) --upgrade --extra demo --extra dev --output-file requirements-dev.lock pyproject.toml

@@ -94,7 +94,7 @@ function showStanding() {
   const apart = quarantinedSources().map(([name]) => shown(name));
   const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
   const said = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", apart.length ? word("quarantined_sources", { sources: apart.join(", ") }) : ""];
-  const crowded = crowdedSources().map(([name]) => name);
+  const crowded = crowdedSources().map(([name]) => shown(name));
   if (crowded.length) said.push(word("beyond_limits", { sources: crowded.join(", ") }));
   byId("silent").hidden = said.every((text) => text === "");
   setText(byId("silent"), said.filter((text) => text !== "").join(" · "));
