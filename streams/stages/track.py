@@ -131,8 +131,10 @@ class TrackStage:
                 self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
             elif quarantined and event.source in quarantined:
                 progress.pass_time(event.received_ms)
-                quarantined[event.source].records += 1
-                self._set_aside(record, SOURCE_QUARANTINED, f"{event.source}: {quarantined[event.source].reason}")
+                # Heartbeats hold nothing that could be wanted back.
+                if event.type != "source.heartbeat":
+                    quarantined[event.source].records += 1
+                    self._set_aside(record, SOURCE_QUARANTINED, f"{event.source}: {quarantined[event.source].reason}")
             elif not has_room(event.source):
                 self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
             elif event.type == "source.heartbeat":

@@ -69,12 +69,22 @@ def alive(source: str, seconds: float) -> bytes:
     return event("source.heartbeat", seconds, source=source, complete_through=orjson.loads(event("contact.queued", seconds))["occurred_at"])
 
 
+def right(kind: type[TrackStage], source: str, seconds: float) -> bytes:
+    """Return an event that counts."""
+    if kind is CustomerEventStage:
+        return event("order.placed", seconds, source=source, order_id="o1", customer_key="k1")
+    if kind is AgentStage:
+        return event("agent.heartbeat", seconds, source=source)
+    return event("contact.queued", seconds, source=source, queue="A")
+
+
 @pytest.mark.parametrize("kind", [ContactStage, AgentStage, CustomerEventStage])
 def test_one_beyond_its_limits(kind: type[ContactStage | AgentStage | CustomerEventStage]) -> None:
     """From the fourth bad record in a row on nothing of it is taken, right or not; it is told with why, since when and how many."""
     counters = StageCounters()
     stage = kind(0, LIMITED, TOPICS, counters)
-    stage.process(records([alive("good", 0), alive("rogue", 0), *[bad("rogue")] * 4, alive("rogue", 1), bad("rogue"), alive("good", 2)]))
+    values = [alive("good", 0), alive("rogue", 0), *[bad("rogue")] * 4, right(kind, "rogue", 1), bad("rogue"), alive("rogue", 1)]
+    stage.process(records([*values, right(kind, "good", 2)]))
     flush = stage.collect()
 
     assert letters(flush) == [*((offset, "missing_field") for offset in range(2, 6)), (6, "source_quarantined"), (7, "missing_field")]
@@ -136,9 +146,9 @@ def test_one_that_comes_back_says_nothing_new() -> None:
     """Its time passes for the others, whose silence is seen by it, but it holds nobody back; after a day it is still apart."""
     stage = ContactStage(0, LIMITED, TOPICS)
     stage.process(records([alive("good", 0), alive("rogue", 0), *[bad("rogue")] * 4]))
-    stage.process(records([alive("good", 60), alive("rogue", 30)], 6))
+    stage.process(records([alive("good", 60), alive("rogue", 30), right(ContactStage, "rogue", 31)], 6))
     assert progress(stage.collect())["progress_ms"] == ms(60)
-    stage.process(records([alive("rogue", 86_400)], 8))
+    stage.process(records([alive("rogue", 86_400), right(ContactStage, "rogue", 86_400)], 9))
     told = progress(stage.collect())
 
     assert (told["stale_sources"], list(told["sources"])) == (["good"], ["good"])
@@ -154,7 +164,7 @@ def order(kind: type[SourceQuarantined | SourceReleased], source: str) -> bytes:
 def test_an_operator_quarantines_and_releases(kind: type[ContactStage | AgentStage | CustomerEventStage]) -> None:
     """Between the two orders everything of that source is set aside, over a restart too; afterwards it counts and is judged anew."""
     first = kind(0, LIMITED, TOPICS)
-    first.process(records([alive("a", 0), alive("b", 0), order(SourceQuarantined, "b"), alive("b", 1)]))
+    first.process(records([alive("a", 0), alive("b", 0), order(SourceQuarantined, "b"), right(kind, "b", 1)]))
     flush = first.collect()
     stage = kind(0, LIMITED, TOPICS)
     stage.restore("state", list(rows_of(flush, {}).items()))
