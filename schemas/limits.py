@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal, Protocol
 
 __all__ = [
+    "ENDS_WORKERS",
     "MAX_AHEAD_MS",
     "MAX_COMPLETE_AHEAD_MS",
     "MAX_COUNTED_ANEW",
@@ -83,6 +84,9 @@ TOO_MANY_PEOPLE: Final = "too_many_people"
 
 #: Why an event is refused of a source that is one too many.
 TOO_MANY_SOURCES: Final = "too_many_sources"
+
+#: The reason of a dead letter that ended two processes before it was found; a defect of ours, whatever is in it.
+ENDS_WORKERS: Final = "ends_workers"
 
 #: Why a record is set aside of a source that is quarantined on its partition: nothing is wrong with it by itself.
 SOURCE_QUARANTINED: Final = "source_quarantined"

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
 
+from streams.engine.attempts import CAREFUL_FROM, REACH, Attempts, Mark
 from streams.engine.exits import CrashPoint, ExitCode, leave
 from streams.engine.flush import TransactionWriter
 from streams.engine.health import Health, PartitionHealth
+from streams.engine.probing import find_culprit
 from streams.engine.stage import ConfigurationRefusedError
 
 if TYPE_CHECKING:
@@ -85,6 +87,12 @@ class Owner:
         #: The next source offset to process; known after ``take``.
         self.next_offset = -1
         self.committed_offset = -1
+        #: How often it was begun in a row without being left in order; None until that has been asked.
+        self.mark: Mark | None = None
+        #: Up to this offset each chunk is tried in a child before it is processed, and how large records may be by topic.
+        self._careful_to = -1
+        self._limits: Mapping[str, int] = {}
+        self._source_end = -1
         self.stage: Stage = flow.stage_factory(partition)
         #: Live rows as the table shows them: the stage's own, if it has them, or what was flushed.
         self._kept: dict[bytes, bytes] = {}
@@ -132,6 +140,7 @@ class Owner:
         try:
             ends, own_rows, all_rows = await self._restore(consumer)
             self.next_offset, end = await self._begin(consumer, ends, own_rows)
+            self._source_end = end
         finally:
             await consumer.stop()
         self.committed_offset = self.next_offset
@@ -209,9 +218,41 @@ class Owner:
         if records[0].offset < self.next_offset:
             # A broker returns whole batches, and one may begin before the offset asked for.
             records = [record for record in records if record.offset >= self.next_offset]
-        self.stage.process(records)
+        if records[0].offset < self._careful_to:
+            self._process_carefully(records)
+        else:
+            self.stage.process(records)
         self.next_offset = records[-1].offset + 1
         return len(records)
+
+    def be_careful(self, limits: Mapping[str, int]) -> None:
+        """Try what the processes before may have met in a child first; ``limits`` says by topic how large a record may be."""
+        # What they met was there when this one took the partition, and no further on than they came between two flushes.
+        self._careful_to = min(self._source_end, self.next_offset + REACH)
+        self._limits = limits
+        if self._careful_to > self.next_offset:
+            logger.warning(
+                "%s partition %d was begun %d times without being left in order: up to offset %d every chunk is tried in a child first.",
+                *(*self.source, 0 if self.mark is None else self.mark.starts, self._careful_to),
+            )
+
+    def _process_carefully(self, records: Sequence[Record]) -> None:
+        set_aside: Callable[[Record, str], None] | None = getattr(self.stage, "set_aside", None)
+        while records:
+            culprit = find_culprit(self.stage, self.flow.changelog, records, self._limits)
+            if culprit is None or set_aside is None:
+                break
+            record = records[culprit.at]
+            logger.critical(
+                "A RECORD THAT ENDS WORKERS: %s partition %d offset %d %s. It becomes a dead letter; all others go on.",
+                *(record.topic, record.partition, record.offset, culprit.how),
+            )
+            if culprit.at:
+                self.stage.process(records[: culprit.at])
+            set_aside(record, culprit.how)
+            records = records[culprit.at + 1 :]
+        if records:
+            self.stage.process(records)
 
     async def flush(self) -> None:
         """Make everything processed so far durable and visible; return at once when there is nothing.
@@ -301,6 +342,7 @@ class Ownership:
         self._closing: set[asyncio.Task[None]] = set()
         self._flusher: asyncio.Task[None] | None = None
         self._restores = asyncio.Semaphore(settings.parallel_restores)
+        self._attempts = Attempts(settings)
         self._paused = True
         self._stopping = asyncio.Event()
         self._generation = -1
@@ -329,15 +371,38 @@ class Ownership:
         self._rebalances += 1
         self._paused = True
         await self._flush_all()
+        await self._leave_in_order()
 
     async def restored(self) -> None:
         """Wait until every assigned partition is taken, then let the flushes run."""
         rebalances = self._rebalances
         while self._taking:
             await asyncio.wait(list(self._taking.values()))
+        await self._begin()
         if rebalances == self._rebalances:
             self._health.recovering = False
             self._paused = False
+
+    async def _begin(self) -> None:
+        """Count the starts of what is newly owned; nothing is processed before that stands in Kafka."""
+        owners = {place: self._owners[place] for place in self._ready if place in self._owners}
+        new = {place: owner for place, owner in owners.items() if owner.mark is None}
+        # What was kept through the rebalance was left in order for it.
+        await self._attempts.write({place: owner.mark for place, owner in owners.items() if owner.mark is not None})
+        for place, mark in (await self._attempts.begin({place: owner.next_offset for place, owner in new.items()})).items():
+            new[place].mark = mark
+        careful = [owner for owner in new.values() if owner.mark is not None and owner.mark.starts >= CAREFUL_FROM]
+        if careful:
+            limits = await self._attempts.largest_records()
+            for owner in careful:
+                owner.be_careful(limits)
+
+    async def _leave_in_order(self) -> None:
+        """Say of everything that has been begun that it is left with all its changes durable."""
+        left = {
+            place: Mark(owner.next_offset, 0) for place, owner in self._owners.items() if place in self._ready and owner.mark is not None
+        }
+        await self._attempts.write(left)
 
     def read_again(self, places: Iterable[Place]) -> tuple[int, dict[Place, int]]:
         """Return a new epoch and the offset that each owned one of ``places`` has to be read from in it.
@@ -371,6 +436,7 @@ class Ownership:
         for task in self._taking.values():
             task.cancel()
         await self._flush_all()
+        await self._leave_in_order()
         for place in list(self._owners):
             self._drop(place)
         if self._closing:

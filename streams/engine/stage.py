@@ -61,6 +61,9 @@ class Stage(Protocol):
     ``process``; then ``process`` for each chunk in offset order; and ``collect`` at each flush. All calls
     come from one thread, one at a time. An exception ends the process: a bad record is an output, never an exception.
 
+    A stage may have a method ``set_aside(record, how)``, which makes a dead letter of a record that ends the process whenever it is
+    processed, ``how`` being a phrase that says how, and does not look into it.
+
     A stage may have an attribute ``rows``, a live mapping of its state in whatever form it keeps it: that is what the
     flow's table shows. Without it the engine keeps the flushed rows, as bytes, a second time.
     """

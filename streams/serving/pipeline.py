@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from schemas.limits import (
+    ENDS_WORKERS,
     SOURCE_QUARANTINED,
     TOO_MANY_EVENTS,
     TOO_MANY_OPEN,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["PipelineCollector", "pipeline_app"]
 
 _TOO_MANY = (TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE, TOO_MANY_SOURCES)
-_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), *_TOO_MANY, SOURCE_QUARANTINED), 0)
+_NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), *_TOO_MANY, SOURCE_QUARANTINED, ENDS_WORKERS), 0)
 #: Where customers come from, whatever its prefix.
 _CUSTOMERS = topic_of("customer-facts.v1").name
 

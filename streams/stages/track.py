@@ -11,6 +11,7 @@ from msgspec.json import encode
 from schemas.dead_letters import REPLAYED_FROM
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, source_of
 from schemas.limits import (
+    ENDS_WORKERS,
     MAX_SOURCES,
     SOURCE_QUARANTINED,
     TIME_DETAILS,
@@ -197,6 +198,11 @@ class TrackStage:
         self._dead.append(
             dead_letter(topics.dead_letters, record, reason, detail, consumer_group=topics.consumer_group, failed_at_ms=topics.now_ms())
         )
+
+    def set_aside(self, record: Record, how: str) -> None:
+        """Make a dead letter of a record that ends the process; it is not looked into, so its source is not known."""
+        self._set_aside(record, ENDS_WORKERS, f"whenever it is processed it {how}")
+        self._meta_changed = True
 
     def collect(self) -> Flush:
         """Return rows, panes, progress and dead letters that changed."""

@@ -41,7 +41,8 @@ class LeftError(Exception):
 def records(offsets: Iterable[int]) -> list[Any]:
     """Return source records of one key."""
     return [
-        SimpleNamespace(topic="source", partition=0, offset=offset, timestamp=0, key=b"a", value=b"x", headers=()) for offset in offsets
+        SimpleNamespace(topic="source", partition=0, offset=offset, timestamp=0, timestamp_type=1, key=b"a", value=b"x", headers=())
+        for offset in offsets
     ]
 
 

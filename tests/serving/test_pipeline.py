@@ -16,7 +16,14 @@ LAG = "contact_center_consumer_lag_records"
 DEAD = "contact_center_events_dead_lettered"
 
 
-_TOO_MANY = ("too_many_events", "too_many_open_conversations", "too_many_out_of_order", "too_many_people", "too_many_sources")
+_TOO_MANY = (
+    "too_many_events",
+    "too_many_open_conversations",
+    "too_many_out_of_order",
+    "too_many_people",
+    "too_many_sources",
+    "ends_workers",
+)
 
 
 def family(name: str, health: Health | None = None, counters: dict[str, StageCounters] | None = None) -> Metric:

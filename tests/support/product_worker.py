@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from streams import cli
 from streams.engine import health
 from streams.engine.flush import TransactionWriter
 from streams.engine.transport import _ConsumerThread
+from streams.tracking.contacts import ContactTracker
 
 if TYPE_CHECKING:
     from streams.engine.flush import Transaction
@@ -24,11 +26,13 @@ def main(arguments: str) -> int:
 
     With ``crash_source``, the end of a topic's name, the crash points of a flush count only the flushes of that source.
     While the file ``reads_unless`` exists, nothing is fetched any more, as when a client has lost its way; ``stuck_after_seconds``
-    makes the worker say so sooner.
+    makes the worker say so sooner. ``ends_at`` says of conversations what an event of theirs does to the process: ``raise`` or ``exit``.
     """
     given = json.loads(arguments)
     if given.get("crash_source"):
         _crash_only_at(given["crash_source"])
+    if given.get("ends_at"):
+        _end_at(given["ends_at"])
     if given.get("reads_unless"):
         _read_unless(Path(given["reads_unless"]))
     if given.get("stuck_after_seconds"):
@@ -46,6 +50,20 @@ def _crash_only_at(source: str) -> None:
         await write(self, transaction)
 
     TransactionWriter.write = write_of_any_flow  # type: ignore[method-assign]
+
+
+def _end_at(ends: dict[str, str]) -> None:
+    apply = ContactTracker.apply
+
+    def apply_or_end(self: ContactTracker, event: Any) -> None:
+        how = ends.get(getattr(event, "conversation_id", ""))
+        if how == "raise":
+            raise ZeroDivisionError("A defect of ours.")
+        if how == "exit":
+            os._exit(139)
+        apply(self, event)
+
+    ContactTracker.apply = apply_or_end  # type: ignore[method-assign]
 
 
 def _read_unless(flag: Path) -> None:
