@@ -16,6 +16,7 @@ class WorkerHeartbeat(BaseModel):
 
     kind: Literal["worker"] = "worker"
     worker: str = Field(description="names the process; another after each start")
+    instance_id: str | None = Field(default=None, description="its name through restarts (static membership)")
     member_id: str | None = Field(description="its member of the consumer group; empty while it has none; null: it ends in order")
     going_on: dict[str, list[int]] = Field(
         description="source topic → the partitions that it counts now; none while it restores, stands in a rebalance, or hangs"

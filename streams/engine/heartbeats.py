@@ -41,7 +41,7 @@ _LOOK_BACK = 500
 
 
 class Heartbeats:
-    """Publishes ``{"kind": "worker", "worker": id, "member_id": …, "going_on": {topic: [partition, …]}}`` twice a second."""
+    """Publishes a ``schemas.workers.WorkerHeartbeat`` twice a second, and judges by those of all workers."""
 
     def __init__(self, settings: EngineSettings, health: Health, member_id: Callable[[], str]) -> None:
         """Tell of the partitions in ``health``; ``member_id`` is asked for this worker's name in the group, empty between two."""
@@ -49,7 +49,9 @@ class Heartbeats:
         self._health = health
         self._member_id = member_id
         self.worker = uuid.uuid4().hex
-        self._silence = Silence(self.worker, settings.silence_seconds)
+        #: Who comes back under an instance id is the same member of the group, though another process.
+        self._name = settings.group_instance_id or self.worker
+        self._silence = Silence(self._name, settings.silence_seconds)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -118,7 +120,8 @@ class Heartbeats:
         await self._send(producer, {"member_id": None, "going_on": {}})
 
     async def _send(self, producer: AIOKafkaProducer, told: dict[str, Any]) -> None:
-        value = json.dumps({"kind": "worker", "worker": self.worker, **told}).encode()
+        told = {"kind": "worker", "worker": self.worker, "instance_id": self._settings.group_instance_id, **told}
+        value = json.dumps(told).encode()
         topic = self._settings.heartbeats_topic
         await asyncio.wait_for(producer.send_and_wait(topic, value, key=self.worker.encode(), partition=0), _PATIENCE_SECONDS)
 
@@ -154,11 +157,14 @@ class Heartbeats:
         try:
             told = json.loads(value or b"")
             worker, member = told["worker"], told["member_id"]
-        except (ValueError, TypeError, KeyError):
+            name = told.get("instance_id") or worker
+        except (ValueError, TypeError, KeyError, AttributeError):
             return []
-        if not isinstance(worker, str) or not isinstance(member, str | None):
+        if not isinstance(name, str) or not isinstance(member, str | None):
             return []
-        return self._silence.heard(worker, member, at_ms)
+        if name == self._name and worker != self.worker:  # of one's predecessor
+            return []
+        return self._silence.heard(name, member, at_ms)
 
     async def _remove(self, worker: str, member: str) -> None:
         """Have the group go on without a member. Were it alive, it would join again, and its transactions are fenced: counts stay exact."""

@@ -68,7 +68,7 @@ class Fragile(CountingStage):
 @pytest.mark.parametrize(
     ("does", "how"),
     [
-        (lambda: {}["missing"], "raises KeyError"),
+        (lambda: dict[str, int]()["missing"], "raises KeyError"),
         (lambda: os._exit(0), "ends the process"),
         (lambda: os.kill(os.getpid(), signal.SIGSEGV), f"ends the process by signal {signal.SIGSEGV.value}"),
         (hang, "hangs"),
