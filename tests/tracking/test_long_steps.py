@@ -42,11 +42,15 @@ def cost(prepare: Callable[[], Any], step: Callable[[Any, int], None], seconds: 
 
 
 def is_no_dearer(prepare: Callable[[], Any], step: Callable[[Any, int], None], seconds: int) -> None:
-    """Hold a long step against one over the time for which state is kept."""
-    took, peak = cost(prepare, step, seconds)
-    least_took, least_peak = cost(prepare, step, KEPT)
-    assert peak < 1.5 * least_peak + 200_000
-    assert took < 3 * least_took + 0.2
+    """Hold a long step against one over the time for which state is kept; the first fills what is remembered, and does not count."""
+    cost(prepare, step, KEPT)
+    compare(cost(prepare, step, seconds), cost(prepare, step, KEPT))
+
+
+def compare(found: tuple[float, int], least: tuple[float, int]) -> None:
+    """Permit what a busy machine makes of the same; 60 days unbounded take 25 times as much."""
+    assert found[1] < 2 * least[1] + 2_000_000
+    assert found[0] < 4 * least[0] + 1
 
 
 def heartbeat(tracker: Any, seconds: int) -> None:
@@ -56,12 +60,11 @@ def heartbeat(tracker: Any, seconds: int) -> None:
 
 
 def planned_forever() -> PeopleTracker:
-    """Return a tracker with a row of the version that took a plan until 9999, and people who were at work."""
+    """Return a tracker with a row of the version that took a plan until 9999, and somebody who was at work."""
     people = PeopleTracker(CONFIGURATION)
     base: dict[str, Any] = {"base": ["", "", "", "red", None], "base_ms": None, "base_at": None, "source": None}
     people.restore_person("ann", {**base, "facts": [], "plans": [[ms(0), 0, "p", ms(0), FOREVER, True]]})
-    for number in range(3):
-        people.apply(decode_agent_event(event("agent.state_changed", 0, person_id=f"p{number}", axis="routing", state="idle", team="red")))
+    people.apply(decode_agent_event(event("agent.state_changed", 0, person_id="bo", axis="routing", state="idle", team="red")))
     heartbeat(people, 60)
     return people
 
@@ -99,7 +102,8 @@ def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
     """State of an older version may stand in 2099 when a plan comes in."""
 
     def tell(people: PeopleTracker, step: int) -> None:
-        people._take_plan("p1", people.people["p1"], (ms(0), 0, "q", ms(0), ms(step), True))
+        (name,) = [name for name in people.people if name.startswith("bo")]
+        people._take_plan(name, people.people[name], (ms(0), 0, "q", ms(0), ms(step), True))
         people._count_aside()
 
     def ahead() -> PeopleTracker:
@@ -112,10 +116,7 @@ def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
         people.booked_to = ms(KEPT)
         return people
 
-    took, peak = cost(ahead, tell, seconds)
-    least_took, least_peak = cost(just_ahead, tell, KEPT)
-    assert peak < 1.5 * least_peak + 200_000
-    assert took < 3 * least_took + 0.2
+    compare(cost(ahead, tell, seconds), cost(just_ahead, tell, KEPT))
 
 
 @pytest.mark.parametrize("seconds", LONG)
