@@ -122,4 +122,5 @@ def unpacked_window(packed: bytes, pattern: bytes) -> WindowRecord:
 
 def _deflated(value: bytes, pattern: bytes) -> bytes:
     deflate = zlib.compressobj(1, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zlib.Z_DEFAULT_STRATEGY, pattern)
-    return deflate.compress(value) + deflate.flush()
+    # Copied: what zlib returns is a block of 16 KiB cut short, and tens of thousands of these leave holes that nothing else fills.
+    return bytes(memoryview(deflate.compress(value) + deflate.flush()))
