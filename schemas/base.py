@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from unicodedata import normalize
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.times import TIME_PATTERN, TimeFormatError, format_ms, parse_time, to_ms
@@ -25,6 +26,7 @@ __all__ = [
     "Number",
     "Seconds",
     "Time",
+    "composed",
     "hold",
 ]
 
@@ -34,12 +36,24 @@ MAX_SECONDS = 315_576_000.0
 #: The most entries a list of skills or queues may have.
 MAX_LIST = 500
 
-#: No control character, and at least one character that is not white space; the same meaning in Rust, Python and ECMA regular expressions.
-TEXT_PATTERN = (
-    r"^[^\x00-\x1f\x7f-\x9f]*"
-    r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-    r"[^\x00-\x1f\x7f-\x9f]*$"
+#: Characters that no text holds: controls, and what shows as nothing, turns the direction or passes one text for another: separators
+#: of lines, format characters (zero-width, bidirectional, tags), fillers, private use. Variation selectors are fine: they tell names apart.
+_REFUSED = (
+    r"\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e"
+    r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ue000-\uf8ff\ufeff\uffa0\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000f0000-\U0010ffff"
 )
+
+#: None of these, and at least one character that is not white space; the same meaning in Rust, Python and ECMA (`u`) regular expressions.
+TEXT_PATTERN = rf"^[^{_REFUSED}]*[^{_REFUSED}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000][^{_REFUSED}]*$"
+
+
+def composed(value: object) -> object:
+    """Return a text as Unicode composes it (NFC): what looks the same is the same, whichever system wrote it."""
+    return normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
+
+
+_COMPOSED = BeforeValidator(composed)
 
 
 def _read_time(value: object) -> datetime:
@@ -64,16 +78,16 @@ def _write_time(value: datetime) -> str:
     return format_ms(to_ms(value))
 
 
-Id = Annotated[str, Field(min_length=1, max_length=200, pattern=TEXT_PATTERN)]
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=TEXT_PATTERN), _COMPOSED]
 """An identifier as the platform writes it, 1 to 200 characters."""
 
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=TEXT_PATTERN)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=TEXT_PATTERN), _COMPOSED]
 """A name people gave: a queue, a team, a category, 1 to 200 characters."""
 
-Label = Annotated[str, Field(min_length=1, max_length=100, pattern=TEXT_PATTERN)]
+Label = Annotated[str, Field(min_length=1, max_length=100, pattern=TEXT_PATTERN), _COMPOSED]
 """A short word of a platform's own vocabulary, 1 to 100 characters."""
 
-Language = Annotated[str, Field(min_length=2, max_length=35, pattern=TEXT_PATTERN)]
+Language = Annotated[str, Field(min_length=2, max_length=35, pattern=TEXT_PATTERN), _COMPOSED]
 """A BCP 47 language tag."""
 
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]

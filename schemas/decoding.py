@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from unicodedata import is_normalized, normalize
 
 import msgspec
 from pydantic import ValidationError
@@ -67,8 +68,8 @@ _LONG = 4_000
 
 _BACKSLASH, _DELETE, _SPACE = b"\\\x7f "
 
-#: With these bytes begin, in UTF-8, the control characters beyond ASCII and all white space beyond ASCII but U+3000.
-_C2, _E1, _E2 = b"\xc2\xe1\xe2"
+#: With these bytes begin, in UTF-8, what no text holds beyond ASCII, but U+3164, and all white space beyond ASCII, but U+3000.
+_DOUBTFUL = tuple(bytes([byte]) for byte in b"\xc2\xcd\xd8\xdb\xdc\xe0\xe1\xe2\xee\xef\xf0\xf3\xf4")
 
 _IS_TEXT = re.compile(TEXT_PATTERN.removesuffix("$")).fullmatch
 
@@ -127,18 +128,20 @@ def _is_sound(value: bytes, event: structs.Event) -> bool:
         return False
     suspicious = _BACKSLASH in value or _DELETE in value or (_SPACE in value and '" ' in text)
     if not (suspicious or text.isascii()):
-        suspicious = _C2 in value or _E1 in value or _E2 in value or "\u3000" in text
+        if not is_normalized("NFC", text):
+            return False
+        suspicious = any(byte in value for byte in _DOUBTFUL) or "\u3000" in text or "\u3164" in text
     return not suspicious or _texts_are_sound(event)
 
 
 def _texts_are_sound(event: structs.Event) -> bool:
-    """Return whether no text holds a control character and none is blank."""
+    """Return whether no text holds a character that is refused, none is blank, and all are composed."""
     for name in event.__struct_fields__:
         content = getattr(event, name)
         if isinstance(content, str):
-            if _IS_TEXT(content) is None:
+            if _IS_TEXT(content) is None or not is_normalized("NFC", content):
                 return False
-        elif isinstance(content, tuple) and not all(map(_IS_TEXT, content)):
+        elif isinstance(content, tuple) and not all(_IS_TEXT(each) and is_normalized("NFC", each) for each in content):
             return False
     return True
 
@@ -188,6 +191,8 @@ _REASONS: dict[str, RejectReason] = {
     "time_type": "wrong_type",
 }
 
+_A_TEXT = "a text without control, format and private characters that is not blank"
+
 #: What a field may hold, by pydantic's error type, filled from the error's context: limits and literals, never input.
 _PERMITTED = {
     "string_type": "a text",
@@ -222,7 +227,7 @@ def _rejected(error: ErrorDetails, types: tuple[str, ...]) -> Rejected:
         return Rejected(reason, f"{path}: required")
     if kind == "string_pattern_mismatch":
         pattern = error["ctx"]["pattern"]
-        permitted = "a text without control characters that is not blank" if pattern == TEXT_PATTERN else f"a text like {pattern}"
+        permitted = _A_TEXT if pattern == TEXT_PATTERN else f"a text like {pattern}"
         return Rejected(reason, f"{path}: {permitted}")
     permitted = _PERMITTED.get(kind, "an object" if not path else "another value").format(**_whole(error.get("ctx", {})))
     return Rejected(reason, f"{path or 'record'}: {permitted}")
@@ -251,6 +256,7 @@ def source_of(value: bytes | None) -> str | None:
         source = _read_source(value).source
     except (ValueError, RecursionError):
         return None
+    source = normalize("NFC", source)
     return source if len(source) <= _LONGEST_SOURCE and _IS_TEXT(source) is not None else None
 
 

@@ -72,7 +72,9 @@ def _annotation(hint: Any) -> str:
         inner, *metadata = get_args(hint)
         if inner is datetime:
             return "Ms"
-        constraints = [part for field in metadata for part in field.metadata]
+        constraints = [
+            part for field in metadata for part in getattr(field, "metadata", ())
+        ]  # composing a text is up to `schemas.decoding`
         return f"Annotated[{_annotation(inner)}, Meta({_meta(constraints)})]"
     if origin is Literal:
         return f"Literal[{', '.join(_quoted(value) for value in get_args(hint))}]"

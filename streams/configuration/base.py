@@ -10,6 +10,8 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from schemas.base import composed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -58,8 +60,8 @@ def _known_zone(name: str) -> str:
 
 
 def number_as_text(value: object) -> object:
-    """Take an extension such as 1001 for the name it is."""
-    return str(value) if type(value) is int else value
+    """Take an extension such as 1001 for the name it is, and a text as Unicode composes it, as in events."""
+    return str(value) if type(value) is int else composed(value)
 
 
 Name = Annotated[str, BeforeValidator(number_as_text), Field(min_length=1, max_length=100, pattern=_NAME)]

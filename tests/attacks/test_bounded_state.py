@@ -236,3 +236,30 @@ def test_events_of_contacts_and_people_are_bounded_too() -> None:
     planned: dict[str, Any] = {"activity": "work", "start": format_ms(ms(60)), "end": format_ms(ms(90))}
     people.process([record(event("schedule.planned", 1, person_id=f"p{n % 10}", event_id=f"s{n}", **planned)) for n in range(35)])
     assert reasons(people.collect()) == ["too_many_people"] * (5 + 5)
+
+
+# ---- L2: names that pass for another
+
+
+@pytest.mark.parametrize("field", ["queue", "category", "site", "conversation_id", "event_id", "source"])
+@pytest.mark.parametrize("character", ["\u200b", "\u200d", "\u202e", "\u2066", "\ufeff", "\u3164", "\ue000", "\U000e0041", "\u2028"])
+def test_names_and_ids_that_pass_for_another_are_refused(field: str, character: str) -> None:
+    """Zero-width, right-to-left and the like: a dead letter says what a text may hold."""
+    stage = ContactStage(0, UNLIMITED, TOPICS)
+    fields: dict[str, Any] = {"queue": "A", field: f"Sa{character}les"}
+    stage.process([record(event("contact.queued", 0, **fields))])
+    flush = stage.collect()
+
+    assert reasons(flush) == ["invalid_value"]
+    assert _scopes(flush) == set()
+
+
+def test_names_that_look_the_same_are_the_same() -> None:
+    """As one system composes them and another does not; by configuration and events alike. What differs to the eye stays apart."""
+    composed, apart = "サポートガ", "サポートカ\u3099"
+    stage = ContactStage(0, Configuration.model_validate({"queues": {apart: {"department": "help"}}}), TOPICS)
+    names = (composed, apart, "葛城", "葛\U000e0100城")
+    stage.process([record(event("contact.queued", 0, conversation_id=f"c{n}", queue=name)) for n, name in enumerate(names)])
+
+    scopes = {scope for scope in _scopes(stage.collect()) if scope.startswith(("queue:", "department:"))}
+    assert scopes == {f"queue:{composed}", "department:help", "queue:葛城", "queue:葛\U000e0100城"}

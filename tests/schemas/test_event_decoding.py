@@ -220,8 +220,24 @@ HOSTILE_VALUES = [
     *('"2026-08-06T12:34:56.\\u0037Z"', '"\\u0032026-08-06T12:34:56Z"', '"2026-08-06T12:34:56Z "', '"２０２６-08-06T12:34:56Z"'),
     *('"contact.queued"', '"contact.ended"', '"agent.heartbeat"', '"source.heartbeat"', '"contact.nothing"', '"Contact.queued"'),
     *('"voice"', '"fax"', '"inbound"', '"abandoned"', '"transfer"', '"routing"', '"1-5"', '"1-5\\n"', '"JPY"', '"contacts"', '"csat"'),
+    # Format characters, fillers, private use, tags, and texts that are not composed, plain and escaped.
+    *(f'"Sa{character}les"' for character in "\u200b\u200d\u202e\u2066\xad\u061c\u180e\ufeff\u2028\u3164\uffa0\u115f"),
+    *(f'"Sa{character}les"' for character in "\u034f\ue000\U000e0041\U000f0000\u0604\u06dd\u070f\u0890\u08e2\u17b4\U000110bd"),
+    *(
+        '"Cafe\u0301"',
+        '"\u30ab\u3099"',
+        '"\\u30ab\\u3099"',
+        '"\\u200b"',
+        '"\u2126"',
+        '"' + "\ufb2c" * 70 + '"',
+        '"' + "e\u0301" * 110 + '"',
+    ),
+    *('"\u65e5\u672c"', '"\uff08\uff09"', '"\u845b\U000e0100"', '"\u2764\ufe0f"', '"\u0301"', '"\u0e01\u0e33"', '"\u212b"'),
     *("nul", "tru", "'a'", "", "undefined", "[1,]", '{"a":1,}', '{"a":1,"a":2}', '"unended', "/* no */ 1"),
 ]
+
+
+A_TEXT = "queue: a text without control, format and private characters that is not blank"
 
 
 def raw(event: dict[str, str]) -> bytes:
@@ -441,7 +457,8 @@ def test_models_are_asked_only_when_in_doubt(monkeypatch: pytest.MonkeyPatch) ->
             "occurred_at: a time such as 2026-08-06T12:34:56.789Z, with Z or an offset",
         ),
         (written({**QUEUED, "queue": ""}), "invalid_value", "queue: a length of at least 1"),
-        (written({**QUEUED, "queue": " "}), "invalid_value", "queue: a text without control characters that is not blank"),
+        (written({**QUEUED, "queue": " "}), "invalid_value", A_TEXT),
+        (written({**QUEUED, "queue": "Sa\u200bles"}), "invalid_value", A_TEXT),
         (written({**QUEUED, "queue": "q" * 201}), "invalid_value", "queue: a length of at most 200"),
         (written({**QUEUED, "relation": "x"}), "invalid_value", "relation: one of 'transfer', 'callback', 'consult' or 'reopen'"),
         (written({**QUEUED, "type": "contact.answered", "wait_seconds": -1}), "invalid_value", "wait_seconds: at least 0"),

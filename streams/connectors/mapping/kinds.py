@@ -76,7 +76,7 @@ def worded(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "required"
     if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == TEXT_PATTERN:
-        return "permitted: a text without control characters that is not blank"
+        return "permitted: a text without control, format and private characters that is not blank"
     said = error["msg"].replace("Input should be ", "permitted: ").replace("String should ", "permitted: a text that should ")
     for pydantics, plain in _PLAIN.items():
         said = said.replace(pydantics, plain)
