@@ -15,19 +15,17 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from streams.connectors.publishing import EventTopics
 from streams.demo.broker import EmbeddedBroker
+from streams.worker import create_topics
 from tests.support.require import require_embedded_broker
+from tests.support.topics import read as records_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).parents[2]
 TOKEN = {"Authorization": "Bearer crm-token-0123456789"}
-PARTITIONS = 4
 
 
 @pytest.fixture
@@ -41,12 +39,7 @@ def embedded() -> Iterator[EmbeddedBroker]:
 async def make_topics(bootstrap: str) -> str:
     """Make topics under a new prefix and return it."""
     prefix = f"t{uuid.uuid4().hex[:10]}"
-    topics = EventTopics.with_prefix(prefix)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    names = (topics.contacts, topics.agents, topics.customers, topics.contact_dead_letters, topics.agent_dead_letters)
-    await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
-    await admin.close()
+    await create_topics(bootstrap, prefix)
     return prefix
 
 
@@ -93,19 +86,7 @@ async def address_of(process: asyncio.subprocess.Process) -> str:
 
 async def read(bootstrap: str, topic: str) -> list[bytes]:
     """Return the values of a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        found: list[bytes] = []
-        while any([await consumer.position(place) < ends[place] for place in places]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += [record.value for record in records]
-        return found
-    finally:
-        await consumer.stop()
+    return [record.value for record in await records_of(bootstrap, topic)]
 
 
 def event(event_id: str) -> dict[str, str]:
