@@ -324,3 +324,25 @@ class TestIdSpaces:
         told.through(1)
 
         assert (once, told.day(0, "repeat_customer_rate")) == ((0, 1), (0, 0))
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_progress_that_went_73_years_ahead_and_came_back(flushed: bool) -> None:
+    """What was known of a customer counts again at the dates that are served, and so does what is told afterwards."""
+    told, straight = Told(), Told()
+    for each in (told, straight):
+        each.contact("k", 0, "c")
+        each.order("k", 0.1, "o")
+        each.through(1)
+    told.progress(73 * 365)
+    if flushed:
+        told.tracker._give_up(at(73 * 365))
+    for each in (told, straight):
+        each.through(1.5)
+        each.order("k", 1.6, "p")
+        each.through(2)
+
+    ours, theirs = (dict(each.tracker.days.through(each.tracker.today() or 0)) for each in (told, straight))
+    assert ours == theirs
+    assert max(ours.values(), key=lambda figures: figures.get("supported_orders", 0))["supported_orders"] == 2
+    assert told.tracker.cohorts == straight.tracker.cohorts
