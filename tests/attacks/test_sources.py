@@ -169,6 +169,12 @@ async def attack(center: Center) -> None:
     reasons = [reason for _, reason, _ in letters if reason != "source_quarantined"]
     assert reasons == ["too_many_events"] * 1_001
     assert len(letters) - len(reasons) == 99
+
+    async def is_told() -> bool:
+        # How far the stream has come is told once a second.
+        return int((await center.quarantined()).get("b", {}).get("records", 0)) >= len(letters) - len(reasons)
+
+    await until(is_told, 15)
     (name, told), *others = (await center.quarantined()).items()
     assert (name, told["reason"], told["partitions"], others) == ("b", "bad_records", 1, [])
     assert told["records"] == 99
