@@ -49,8 +49,9 @@ def test_between_two_memberships_there_is_nothing_to_remove() -> None:
     silence.heard("other", "", 0)
     assert beat(silence, 0, 20_000) == []
     silence.heard("other", "first", 20_000)
+    assert beat(silence, 20_000, 22_000) == []
     silence.heard("other", "", 22_000)
-    assert beat(silence, 20_000, 25_000) == []
+    assert beat(silence, 22_000, 25_000) == []
     assert silence.heard("me", "", 25_000) == [("other", "first")]
 
 
@@ -72,3 +73,16 @@ def test_a_worker_that_died_before_this_one_began_is_found_too() -> None:
     silence = Silence("me", 3.0)
     silence.heard("before", "gone", 0)
     assert beat(silence, 100_000, 102_500) == [(at, "before") for at in (101_500, 102_000)]
+
+
+def test_where_processors_are_short_silence_takes_longer_and_is_found_all_the_same() -> None:
+    """One's own heartbeats come late, every two seconds: each counts for one, so a dead one is found after the third."""
+    silence = Silence("me", 3.0)
+    beat(silence, 0, 10_000, "other")
+    found = [at for at in range(11_500, 22_000, 2_000) if silence.heard("me", "", at)]
+    assert found[0] == 15_500
+    # And one that is as late as oneself is not.
+    silence = Silence("me", 3.0)
+    for at in range(0, 60_000, 2_500):
+        silence.heard("other", "member", at)
+        assert silence.heard("me", "", at + 1_200) == []
