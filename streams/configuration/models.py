@@ -68,6 +68,9 @@ class CountingSettings(Model):
     silence_seconds: int = Field(default=900, ge=1, le=2_592_000)
     """A source behind a gateway that sends nothing for longer is stale, also while the gateway is there for it; at least
     `source_timeout_seconds`. `sources` say otherwise for one."""
+    lag_limit_seconds: int = Field(default=600, ge=1, le=2_592_000)
+    """A source that says it is complete only up to a time farther back, while another is complete beyond that, is stale and waited for no
+    more: no source holds back what the others are complete through for longer."""
     disorder_seconds: int = Field(default=5, ge=0, le=3_600)
     """A source without heartbeats is taken as complete up to its last event minus this."""
     trailing_minutes: Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], Field(strict=False)] = (5, 15, 30, 60)

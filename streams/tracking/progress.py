@@ -22,6 +22,7 @@ def progress_of(configuration: Configuration) -> Progress:
         1000 * counting.source_timeout_seconds,
         1000 * counting.disorder_seconds,
         1000 * counting.source_forget_seconds,
+        1000 * counting.lag_limit_seconds,
         Silence(1000 * counting.silence_seconds, {name: 1000 * seconds for name, seconds in declared.items()}),
     )
 
@@ -38,10 +39,13 @@ class Silence(NamedTuple):
 class Progress:
     """Signs of life of the sources seen on one partition; all instants in ms."""
 
-    def __init__(self, source_timeout_ms: int, disorder_ms: int, source_forget_ms: int, silence: Silence | None = None) -> None:
+    def __init__(
+        self, source_timeout_ms: int, disorder_ms: int, source_forget_ms: int, lag_limit_ms: int = 600_000, silence: Silence | None = None
+    ) -> None:
         self._timeout_ms = source_timeout_ms
         self._forget_ms = max(source_timeout_ms, source_forget_ms)
         self._disorder_ms = disorder_ms
+        self._lag_limit_ms = lag_limit_ms
         self._declared_ms = {} if silence is None else silence.declared_ms
         self._vouched_ms = max(source_timeout_ms, 0 if silence is None else silence.vouched_ms)
         #: source → last received_at of its events and of its own heartbeats
@@ -111,11 +115,13 @@ class Progress:
             self.received_through = received_ms
 
     def stale(self) -> list[str]:
-        """Return the sources that have said nothing of themselves for longer than they may, by the time of all."""
+        """Return the sources that have said nothing of themselves for longer than they may, by the time of all, or lag too far behind."""
         newest = self.received_through
         if newest is None:
             return []
-        return sorted(source for source, last in self.sources.items() if newest - last > self._silence_ms(source, newest))
+        silent = (source for source, last in self.sources.items() if newest - last > self._silence_ms(source, newest))
+        complete = self._complete_sources(newest)
+        return sorted({*silent, *(complete.keys() - self._kept_up(complete, newest).keys())})
 
     def _silence_ms(self, source: str, newest_ms: int) -> int:
         declared = self._declared_ms.get(source)
@@ -130,17 +136,24 @@ class Progress:
         if newest is None:
             return False
         self._forget_silent(newest - self._forget_ms)
-        limit = newest - self._timeout_ms
-        self._forget_instances(limit)
-        heard = self.sources
-        # What is on the way by an instance is waited for, also where its source has been silent for long.
-        alive = (self._complete_of(each, limit) for each in self.known() if each in self._instances or heard[each] >= limit)
+        self._forget_instances(newest - self._timeout_ms)
         # Where the source heard last has ended, there may be none.
-        through = min(alive, default=newest)
+        through = min(self._kept_up(self._complete_sources(newest), newest).values(), default=newest)
         if self.through is not None and through <= self.through:
             return False
         self.through = through
         return True
+
+    def _complete_sources(self, newest_ms: int) -> dict[str, int]:
+        """Return how far each source is complete that has given a sign of life, or has an instance that speaks for it."""
+        limit, heard, spoken_for = newest_ms - self._timeout_ms, self.sources, self._instances
+        # What is on the way by an instance is waited for, also where its source has been silent for long.
+        return {each: self._complete_of(each, limit) for each in self.known() if each in spoken_for or heard[each] >= limit}
+
+    def _kept_up(self, complete: dict[str, int], newest_ms: int) -> dict[str, int]:
+        """Return those that lag no farther behind than they may; all, if all lag: then none of them holds another back."""
+        limit = newest_ms - self._lag_limit_ms
+        return {source: at for source, at in complete.items() if at >= limit} or complete
 
     def _complete_of(self, source: str, limit_ms: int) -> int:
         """Return its own word, if it gave one since the limit; else the least of its instances', else the best guess there is."""

@@ -103,7 +103,11 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
             return min(spoken_for[source])
         return last_received[source] - disorder_ms if own is None else own[1]
 
-    return Progress(through, min(map(complete_of, waited_for), default=through), stale)
+    complete = {source: complete_of(source) for source in waited_for}
+    behind = {source for source, at in complete.items() if through - at > 1000 * configuration.counting.lag_limit_seconds}
+    if behind == complete.keys():
+        behind = set()
+    return Progress(through, min((at for source, at in complete.items() if source not in behind), default=through), stale | behind)
 
 
 def recount(

@@ -253,7 +253,7 @@ def test_state_kept_before_there_were_instances() -> None:
 
 def quiet(declared_ms: dict[str, int] | None = None) -> Progress:
     """Return a progress where sources behind a gateway may be silent for 15 minutes, unless declared otherwise."""
-    return Progress(60_000, 5_000, 3_600_000, Silence(900_000, declared_ms or {}))
+    return Progress(60_000, 5_000, 3_600_000, silence=Silence(900_000, declared_ms or {}))
 
 
 def test_what_a_gateway_says_is_no_sign_of_life() -> None:
@@ -338,3 +338,36 @@ def test_of_the_configuration() -> None:
     told.heartbeat("chat", 900_001, 900_001, instance="one")
 
     assert told.stale() == ["chat"]
+
+
+def test_a_source_that_lags_holds_nobody_back_for_ever() -> None:
+    """Ten minutes behind it is waited for; from then on it is stale, and the others go on. Within the limit again, it counts again."""
+    told = progress()
+    told.heartbeat("a", 700_000, 690_000)
+    told.heartbeat("liar", 700_000, 100_000)
+    assert (told.advance(), told.through, told.stale()) == (True, 100_000, [])
+
+    told.heartbeat("a", 701_000, 691_000)
+    told.heartbeat("liar", 701_000, 100_000)
+    assert (told.advance(), told.through, told.stale()) == (True, 691_000, ["liar"])
+
+    told.heartbeat("a", 702_000, 695_000)
+    told.heartbeat("liar", 702_000, 693_000)
+    assert (told.advance(), told.through, told.stale()) == (True, 693_000, [])
+
+
+def test_sources_that_all_lag_are_waited_for() -> None:
+    """An honest source that is hours behind, alone, says how far its figures are complete."""
+    told = progress()
+    told.heartbeat("nightly", 10_000_000, 100_000)
+
+    assert (told.advance(), told.through, told.stale()) == (True, 100_000, [])
+
+
+def test_a_gateway_that_lags_holds_back_its_own_senders_alone() -> None:
+    """What an instance says is bounded likewise."""
+    told = progress()
+    told.heartbeat("a", 1_000_000, 999_000)
+    told.heartbeat("b", 1_000_000, 100_000, instance="gateway-1")
+
+    assert (told.advance(), told.through, told.stale()) == (True, 999_000, ["b"])
