@@ -35,6 +35,8 @@ __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
 #: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
 _DAY_KEEP_MS = 51 * 3_600_000
+#: So few facts are counted anew at once: by the flush there would be more of them.
+_FEW = 8
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
 
@@ -188,6 +190,8 @@ class ContactTracker:
             if self._is_frozen(conversation, received):
                 return None
             disorder.aside.append(fact)
+            return self._up_to_date(conversation)
+        if conversation.known <= _FEW:
             return self._up_to_date(conversation)
         self._aside.add(name)
         return conversation

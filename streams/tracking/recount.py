@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count_in", "set_aside"]
 
+_ARRIVED, _EXCLUDED = int(Kind.ARRIVED), int(Kind.EXCLUDED)
 #: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
 _STEP = 32
 #: What changes in place while facts are counted. Ended legs do not, so they are shared.
@@ -62,11 +63,11 @@ def _facts_after(c: Conversation, aside: list[Fact], fact: Fact) -> int:
 
 
 def _makes_void(fact: Fact) -> bool:
-    return fact[2] == Kind.EXCLUDED or (fact[2] == Kind.ARRIVED and fact[5] in NOT_INBOUND)
+    return fact[2] == _EXCLUDED or (fact[2] == _ARRIVED and fact[5] in NOT_INBOUND)
 
 
 def _first_exclusion(facts: Iterable[Fact]) -> Fact | None:
-    return min((fact for fact in facts if fact[2] == Kind.EXCLUDED), default=None)
+    return min((fact for fact in facts if fact[2] == _EXCLUDED), default=None)
 
 
 def count_in(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> Conversation:
