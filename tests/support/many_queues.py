@@ -79,9 +79,9 @@ def of_many_queues(queues: int, *, rounds: int) -> dict[bytes, bytes]:
             if (each + queue) % 5:
                 event(at_ms + 6000 + queue * 7, "contact.answered", call, agent=f"agent-{queue}")
             event(at_ms + 100_000, "contact.ended", call)
-    center._work_off()
     center.heartbeat("pbx", START_MS + rounds * ROUND_MS)
     center._work_off()
+    center._publish()
     return center.raw
 
 
