@@ -43,7 +43,8 @@ async def measured(bootstrap: str, queues: int, rounds: int) -> str:
                 before = cpu_seconds(pid)
                 answer = await fetch(address, path)
                 taken = cpu_seconds(pid) - before
-                found[path] = min(found.get(path, (taken, 0, 0)), (taken, len(answer.body), answer.wire_bytes))
+                now = (taken, len(answer.body), answer.wire_bytes)
+                found[path] = min(found.get(path, now), now)
         told = [f"{queues:,} queues, {len(records):,} records: {reading / changed * 1e6:.0f} µs a record, {rss_mib(pid):.0f} MiB held"]
         told += [
             f"  {path}: {taken * 1000:.0f} ms, {size / 1e6:.2f} MB, {wire / 1e6:.2f} MB sent" for path, (taken, size, wire) in found.items()
