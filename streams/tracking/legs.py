@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
@@ -41,7 +40,9 @@ class Leg:
 
     def wrapping(self, at: int) -> Leg:
         """Return the ended leg with its wrap-up begun: what has ended is never changed in place."""
-        leg = copy(self)
+        leg: Leg = object.__new__(Leg)
+        for slot in Leg.__slots__:
+            setattr(leg, slot, getattr(self, slot))
         leg.wrap_at = at
         return leg
 

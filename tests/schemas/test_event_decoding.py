@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import structs
-from schemas.decoding import decode_agent_event, decode_contact_event
+from schemas.decoding import _IS_TEXT, _PLAIN, _SPECIAL, decode_agent_event, decode_contact_event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, encode, parse_agent_event, parse_contact_event
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.rejection import REJECT_REASONS, Rejected
@@ -506,3 +507,15 @@ def test_an_agent_event_is_unknown_among_contacts() -> None:
     assert refused.value.detail == (
         "type: one of agent.state_changed, agent.skills_changed, agent.heartbeat, schedule.planned, source.heartbeat, source.snapshot"
     )
+
+
+def test_what_the_fast_path_takes_for_sound_is() -> None:
+    """Of U+3000 to U+9FFF, all but the few it looks for stand in texts, are composed, and combine with nothing."""
+    special = {sequence.decode() for sequence in _SPECIAL}
+    others = [chr(point) for point in range(0x3000, 0xA000) if chr(point) not in special]
+
+    assert all(_IS_TEXT(each) for each in others)
+    assert not any(map(unicodedata.combining, others))
+    assert all(unicodedata.is_normalized("NFC", f"{before}{each}") for each in others for before in ("e", "か", ""))
+    assert all(_PLAIN[each.encode()] for each in others)
+    assert not any(_PLAIN[f"注{each}文".encode()] for each in (*special, "é", "e\u0301", "\u200b", "ａ", "\U00020000"))
