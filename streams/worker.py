@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import KafkaError
+
 from schemas.topics import DEFAULT_PREFIX, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.configuration.file import Taken
 
-__all__ = ["FLOWS", "WorkerSettings", "create_topics", "flows", "run", "topic_specs"]
+__all__ = ["FLOWS", "KafkaUnusableError", "WorkerSettings", "create_topics", "flows", "run", "topic_specs"]
 
 logger = logging.getLogger(__name__)
 
@@ -133,16 +135,28 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
     ]
 
 
+class KafkaUnusableError(Exception):
+    """Kafka does not answer, or refuses what the worker needs at its start; the message says where, why and what to do."""
+
+
 def run(settings: WorkerSettings, configuration: Configuration, file: ConfigurationFile | None = None) -> NoReturn:
     """Create missing topics, then track and roll up until SIGTERM or SIGINT.
 
     When ``file`` becomes another valid configuration, the worker flushes, stops, and starts again in place, as the same process: state is
     restored as after any restart, and neither a supervisor nor, with static membership, the group takes note of it.
+
+    Raises:
+        KafkaUnusableError: nothing can begin; a supervisor tries again.
+        PartitionMismatchError, NotMadeError: as ``create_topics``.
     """
     # Conversations live long and have no cycles: looking through all of them for garbage every few thousand events is for nothing.
     gc.set_threshold(100_000, 50, 100)
     hold_little()
-    asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
+    try:
+        asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
+    except (KafkaError, OSError, TimeoutError) as error:
+        message = f"Kafka at {settings.bootstrap} cannot be used: {error!r}. Start it, or say with --bootstrap where it is."
+        raise KafkaUnusableError(message) from error
     app_id = f"{settings.prefix}.worker"
     engine = EngineSettings(
         app_id=app_id,

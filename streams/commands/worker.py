@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ from streams.commands.common import add_kafka_options, add_log_option, add_repli
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
+from streams.engine.exits import ExitCode
 from streams.engine.topics import NotMadeError, PartitionMismatchError
 from streams.serving.reload import now_ms
-from streams.worker import WorkerSettings
+from streams.worker import KafkaUnusableError, WorkerSettings
 from streams.worker import run as run_worker
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ def run(args: argparse.Namespace) -> int:
         client_options = kafka_client_options()
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)
+    if args.port > 0 and (taken := _why_taken(args.host, args.port)):
+        return fail(
+            f"worker: cannot listen on {args.host} port {args.port}: {taken}. Choose another --port, 0 for a free one, -1 for none."
+        )
     settings = WorkerSettings(
         bootstrap=args.bootstrap,
         prefix=args.prefix,
@@ -54,3 +60,14 @@ def run(args: argparse.Namespace) -> int:
         run_worker(settings, Configuration() if file is None else file.running, file)
     except (PartitionMismatchError, NotMadeError) as error:
         return fail(error)
+    except KafkaUnusableError as error:
+        return fail(f"worker: {error}", code=ExitCode.FLUSH_FAILED)
+
+
+def _why_taken(host: str, port: int) -> str | None:
+    """Return why nothing can listen there, None if something can: later the worker's own loop would say it, in its words."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return None
+    except (OSError, OverflowError) as error:
+        return str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -218,6 +219,25 @@ def test_commands_import_what_they_use(arguments: list[str]) -> None:
     assert not {"aiohttp", "aiokafka", "faust", "prometheus_client", "schemas.events", "streams.connectors.mapping"} & set(
         done.stderr.split()
     )
+
+
+def test_a_worker_without_kafka_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    """One line: where, why, what to do; the status that supervisors know from a lost Kafka."""
+    assert main(["worker", "--bootstrap", "127.0.0.1:1", "--port", "-1", "--log-level", "ERROR"]) == 82
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    assert "Kafka at 127.0.0.1:1 cannot be used" in said
+    assert "--bootstrap" in said
+
+
+def test_a_worker_whose_port_is_taken_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    """Before anything begins."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["worker", "--bootstrap", "127.0.0.1:1", "--port", str(port)]) == 2
+    said = capfd.readouterr().err
+    assert f"cannot listen on 127.0.0.1 port {port}" in said
+    assert "--port" in said
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
