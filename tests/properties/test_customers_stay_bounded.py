@@ -24,6 +24,8 @@ DAYS, COMPARED_FROM = 100, 80
 
 CONFIGURATION = Configuration.model_validate(
     {
+        # Here it is retention that bounds the queues that come and go.
+        "source_limits": {"max_new_queues": None},
         "queues": {"sales": {"channel": "voice"}, "helper": {"channel": "bot"}},
         "teams": {"red": {}},
         "customers": {"repeat_days": 1, "order_window_days": 3, "retention_days": 6},

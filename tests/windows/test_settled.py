@@ -71,6 +71,8 @@ def test_room() -> None:
 
 def test_room_for_days() -> None:
     """Sums that are kept for days take half of what others take: scopes are alike, and so are what they have sums of."""
+    # As above: by then the numbers of fields are as long as they get.
+    pack({f"earlier_{number}": 0 for number in range(300)})
     sizes = []
     for for_days in (False, True):
         sums: SumsByStart[str] = SumsByStart(for_days=for_days)
