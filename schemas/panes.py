@@ -51,6 +51,9 @@ class NowRecord(_Model):
     replies_overdue: int = Field(default=0, description="customers waiting for a reply that was due when this was written")
     reply_due_ms: list[int] = Field(default_factory=list, description="due times of all other replies, ascending")
     agents_by_state: dict[str, int] = Field(default_factory=dict)
+    expires: bool = Field(
+        default=False, description="a tombstone follows when nothing has been reported of the scope for long; absent in older records"
+    )
 
 
 class QuarantinedOnPartition(BaseModel):
@@ -79,6 +82,9 @@ class ProgressRecord(_Model):
         default_factory=dict,
         description="source → queue, category, team, site → how many events named one that counts as `(other)`; conversation, person → how "
         "many became dead letters because too much of these is kept of it; absent without",
+    )
+    expires: bool = Field(
+        default=False, description="records of now of this source partition that do not say so are of an older version, and hold no more"
     )
     configuration_hash: str
     fine_from_ms: int | None = Field(default=None, description="before this, cells of 15 min stand among those of 5 min")

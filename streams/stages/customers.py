@@ -66,7 +66,7 @@ class CustomerEventStage(TrackStage):
         for (queue, channel), forecasts in self.tracker.changed_forecasts():
             yield f"s|{channel}|{queue}".encode(), encode(forecasts) if forecasts else None
 
-    def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
+    def _changed_now(self, begun: Iterable[Scope]) -> Iterator[tuple[Scope, bytes]]:  # noqa: ARG002
         return iter(())
 
     def _meta(self) -> dict[str, Any]:

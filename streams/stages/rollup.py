@@ -13,6 +13,7 @@ from streams.stages.counters import StageCounters
 from streams.stages.panes import pane_partition
 from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.definitions import DefinitionChangedError
+from streams.windows.lasting import configured_places
 from streams.windows.rollup import RollUp
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.engine.stage import Record
 
-__all__ = ["RollUpStage", "RollUpTopics", "configured_scopes"]
+__all__ = ["RollUpStage", "RollUpTopics"]
 
 
 #: Windows that the stage of the customers writes.
@@ -43,18 +44,6 @@ class RollUpTopics(NamedTuple):
     agent_partitions: int
     agent_metrics: str = "agent-metrics"
     agent_metrics_latest: str = "agent-metrics-latest"
-
-
-def configured_scopes(configuration: Configuration) -> set[tuple[str, str | None]]:
-    """Return the scopes and channels that the configuration names."""
-    found: set[tuple[str, str | None]] = set()
-    for name, queue in configuration.queues.items():
-        if queue.channel is None:
-            continue
-        found |= {(scope, queue.channel) for scope in configuration.scopes_of_queue(name)}
-    for name in configuration.teams:
-        found.add((f"team:{name}", None))
-    return found
 
 
 class RollUpStage:
@@ -81,7 +70,7 @@ class RollUpStage:
         )
         #: What the flow's table shows: the windows' sums by scope and channel.
         self.rows = self.rollup.scopes
-        for scope, channel in sorted(configured_scopes(configuration), key=str):
+        for scope, channel in sorted(configured_places(configuration), key=str):
             if pane_partition(scope, topics.pane_partitions) == partition:
                 self.rollup.expect(scope, channel)
 

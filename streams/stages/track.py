@@ -30,6 +30,7 @@ from streams.stages.dead_letters import dead_letter
 from streams.stages.panes import PaneWriter
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import contact_fact
+from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.people import PeopleTracker
@@ -57,6 +58,7 @@ _BEYOND = {TOO_MANY_OPEN: "conversation", TOO_MANY_PEOPLE: "person"}
 _META = b"m"
 _SNAPSHOT = b"p|"
 _NAMES = b"n|"
+_BOOKED = b"b|"
 
 
 class TrackTopics(NamedTuple):
@@ -106,6 +108,8 @@ class TrackStage:
         self._dead: list[Output] = []
         self._quarantine = Quarantine(configuration.dead_letters, configuration.source_limits, tracker.progress)
         self._names = Names(configuration)
+        #: when something was last booked in each scope; None where nothing expires
+        self._expiry: Expiry | None = None
         self._meta_changed = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
@@ -176,7 +180,10 @@ class TrackStage:
             self._reject(record, None, "invalid_value", str(bad))
             return True
         if isinstance(order, ProgressReset):
-            self._tracker.set_back(min(to_ms(order.to), record.timestamp), record.timestamp)
+            to = min(to_ms(order.to), record.timestamp)
+            self._tracker.set_back(to, record.timestamp)
+            if self._expiry is not None:
+                self._expiry.set_back(to)
         elif isinstance(order, SourceQuarantined):
             self._quarantine.begin(order.source, BY_OPERATOR, order.why or "", record.offset, record.timestamp)
         elif isinstance(order, SourceReleased):
@@ -214,12 +221,21 @@ class TrackStage:
         rows += ((_SNAPSHOT + name.encode(), None if kept is None else encode(kept)) for name, kept in tracker.snapshots.changed())
         rows += ((_NAMES + key.encode(), None if names is None else encode(names)) for key, names in self._names.changed_rows())
         outputs: list[Output] = []
+        expiry = self._expiry
         for (kind, scope, start), counts in tracker.slices.changes():
+            # What was emptied because it lay in the future is no sign of life.
+            if expiry is not None and counts is not None and (counts or start <= (tracker.progress.received_through or 0)):
+                expiry.note(scope, start)
             key = writer.key(kind, scope, start)
             value = None if counts is None else writer.slice(kind, scope, start, counts)
             rows.append((key, value))
             outputs.append(Output(panes, writer.partition(scope), key, value))
-        outputs += (Output(panes, writer.partition(scope), writer.key("now", scope, None), value) for scope, value in self._changed_now())
+        begun, gone = set[Scope](), list[Scope]()
+        if expiry is not None:
+            begun, gone = expiry.begun(), expiry.expired(tracker.progress.through)
+            rows += ((_BOOKED + key.encode(), None if last is None else encode(last)) for key, last in expiry.changed_rows())
+        now = {**dict(self._changed_now(begun)), **dict.fromkeys(gone)}
+        outputs += (Output(panes, writer.partition(scope), writer.key("now", scope, None), value) for scope, value in now.items())
         outputs += self._changed_progress()
         outputs += self._facts()
         meta = {"through": tracker.progress.through, **self._meta()}
@@ -243,6 +259,11 @@ class TrackStage:
         self._dead = []
         return Flush(rows, outputs)
 
+    @property
+    def _expires(self) -> dict[str, bool]:
+        """What records of now and of progress say so that roll-up knows those of a version that gave nothing up."""
+        return {} if self._expiry is None else {"expires": True}
+
     def _changed_progress(self) -> Iterator[Output]:
         progress = self._tracker.progress
         stale, quarantined = progress.stale(), self._quarantine.told()
@@ -260,6 +281,7 @@ class TrackStage:
                 "configuration_hash": self._hash,
                 **({"quarantined_sources": quarantined} if quarantined else {}),
                 **({"beyond_limits": beyond} if beyond else {}),
+                **self._expires,
                 **self._tracker.slices.grid.since(),
             }
         )
@@ -271,8 +293,10 @@ class TrackStage:
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002
         """Take the state back in from its rows."""
-        slices = self._tracker.slices
+        slices, expiry = self._tracker.slices, self._expiry
         grid: dict[str, Any] | None = None
+        #: scope → start of the last slice
+        booked: dict[Scope, int] = {}
         for key, value in rows:
             kept = orjson.loads(value)
             if key == _META:
@@ -288,13 +312,23 @@ class TrackStage:
                 self._names.restore_row(key[len(_NAMES) :].decode(), kept)
             elif key.startswith(_SNAPSHOT):
                 self._tracker.snapshots.restore(key[len(_SNAPSHOT) :].decode(), kept)
+            elif key.startswith(_BOOKED):
+                if expiry is not None:
+                    expiry.restore_row(key[len(_BOOKED) :].decode(), kept)
             else:
-                slices.put(kept["kind"], Scope(kept["scope"], kept["channel"]), kept["start_ms"], kept["counts"])
+                scope, start = Scope(kept["scope"], kept["channel"]), kept["start_ms"]
+                slices.put(kept["kind"], scope, start, kept["counts"])
+                if kept["counts"]:
+                    booked[scope] = max(start, booked.get(scope, start))
         through = self._tracker.progress.through
         if through is not None:
             slices.evict(through)
         if grid is not None:
             slices.restore_grid(grid)
+        if expiry is not None:
+            # Rows of a version that gave nothing up do not say it.
+            for scope, start in booked.items():
+                expiry.note(scope, start)
         self._restored()
         self._meta_written = {"through": through, **self._meta()}
 
@@ -329,7 +363,8 @@ class TrackStage:
     def _changed_rows(self) -> Iterator[Row]:
         raise NotImplementedError
 
-    def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
+    def _changed_now(self, begun: Iterable[Scope]) -> Iterator[tuple[Scope, bytes]]:
+        """Yield what goes on in the scopes where that has changed, and in these."""
         raise NotImplementedError
 
     def _restore_subject(self, name: str, kept: Any) -> None:
@@ -355,6 +390,7 @@ class ContactStage(TrackStage):
         #: conversations given up since the last flush → what else customers know them by
         self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
+        self._expiry = None if keep_everything else Expiry(configuration, self.tracker.is_open)
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
@@ -388,11 +424,11 @@ class ContactStage(TrackStage):
         told, self._told = self._told, []
         return told
 
-    def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
+    def _changed_now(self, begun: Iterable[Scope]) -> Iterator[tuple[Scope, bytes]]:
         # Who reads this has read the progress written before it: what was due by then is overdue.
         passed = None if self._progress_written is None else self._progress_written[1]
-        for scope, since, in_progress in self.tracker.changed_now():
-            figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope, passed)}
+        for scope, since, in_progress in self.tracker.changed_now(begun):
+            figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope, passed), **self._expires}
             yield scope, self._writer.now(scope, figures)
 
     def _restore_subject(self, name: str, kept: Any) -> None:
@@ -441,6 +477,7 @@ class AgentStage(TrackStage):
         #: What the flow's table shows: people by name.
         self.rows = self.tracker.people
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
+        self._expiry = None if keep_everything else Expiry(configuration, self.tracker.is_open)
 
     def _meta(self) -> dict[str, Any]:
         return {"booked_to": self.tracker.booked_to, "compared_to": self.tracker.compared_to}
@@ -457,9 +494,9 @@ class AgentStage(TrackStage):
             for row in self.tracker.kept_names.replaced(name):
                 yield b"s|" + row.encode(), None
 
-    def _changed_now(self) -> Iterator[tuple[Scope, bytes]]:
-        for scope, agents in self.tracker.changed_now():
-            yield scope, self._writer.now(scope, {"agents_by_state": agents})
+    def _changed_now(self, begun: Iterable[Scope]) -> Iterator[tuple[Scope, bytes]]:
+        for scope, agents in self.tracker.changed_now(begun):
+            yield scope, self._writer.now(scope, {"agents_by_state": agents, **self._expires})
 
     def _restore_subject(self, name: str, kept: Any) -> None:
         self.tracker.restore_person(name, kept)

@@ -25,7 +25,7 @@ from streams.windows.hours import business_clocks
 from streams.windows.slices import CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streams.configuration import Configuration
     from streams.tracking.facts import Fact
@@ -394,11 +394,16 @@ class ContactTracker:
             else:
                 yield name, [*conversation.facts, *_origin_of(conversation)]
 
-    def changed_now(self) -> Iterator[tuple[Scope, list[int], int]]:
-        """Yield scope, entries of the waiting (ascending, ms) and contacts in progress where these or what is pending changed."""
+    def is_open(self, scope: Scope) -> bool:
+        """Say whether anything waits, is in progress or is pending in a scope."""
+        feeding = self._targets.feeding.get(scope, ())
+        return any(self._waiting.get(target) or self._active.get(target) or self._pending.is_open(target) for target in feeding)
+
+    def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, list[int], int]]:
+        """Yield scope, entries of the waiting (ascending, ms) and contacts in progress: where anything changed, and of these scopes."""
         touched, self._touched_now = self._touched_now, set()
-        for scope in {scope for target in touched for scope in self._targets.scopes[target]}:
-            feeding = self._targets.feeding[scope]
+        for scope in {scope for target in touched for scope in self._targets.scopes[target]}.union(begun):
+            feeding = self._targets.feeding.get(scope, ())
             since = sorted(entry for target in feeding for entry in self._waiting.get(target, {}).values())
             yield scope, since, sum(self._active.get(target, 0) for target in feeding)
 

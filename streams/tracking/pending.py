@@ -73,6 +73,10 @@ class Pending:
             self._open.setdefault(after.group, {})[name] = after
             self._tallies.pop(after.group, None)
 
+    def is_open(self, group: int) -> bool:
+        """Say whether anything is open in a group."""
+        return bool(self._open.get(group))
+
     def figures(self, groups: Iterable[int], overdue_before_ms: int | None = None) -> dict[str, Any]:
         """Return what is pending in some groups together, as fields of a now record; nothing for nothing.
 

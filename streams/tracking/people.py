@@ -25,7 +25,7 @@ from streams.tracking.unchanged import Unchanged
 from streams.windows.slices import CELL_MS, PANE_MS, pane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streams.configuration import Configuration
     from streams.tracking.plans import PlanFact
@@ -374,12 +374,16 @@ class PeopleTracker:
             else:
                 yield name, person.row()
 
-    def changed_now(self) -> Iterator[tuple[Scope, dict[str, int]]]:
-        """Yield scope and people per category where that changed."""
+    def is_open(self, scope: Scope) -> bool:
+        """Say whether anybody is there in a scope."""
+        return any(any(self._now.get(group, {}).values()) for group in self._targets.feeding.get(scope, ()))
+
+    def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, dict[str, int]]]:
+        """Yield scope and people per category where that changed, and in these scopes."""
         touched, self._touched_now = self._touched_now, set()
-        for scope in {scope for group in touched for scope in self._targets.scopes[group]}:
+        for scope in {scope for group in touched for scope in self._targets.scopes[group]}.union(begun):
             total: dict[str, int] = {}
-            for group in self._targets.feeding[scope]:
+            for group in self._targets.feeding.get(scope, ()):
                 for category, people in self._now.get(group, {}).items():
                     total[category] = total.get(category, 0) + people
             if not scope.is_individual:

@@ -11,11 +11,12 @@ from schemas.times import format_ms, parse_time_ms
 from streams.windows.hours import opening_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from schemas.alerts import ClearedBecause
     from streams.configuration import Configuration
     from streams.configuration.alerts import AlertRule
+    from streams.windows.lasting import Place
 
 __all__ = ["AlertChange", "Alerts", "Look", "Watch"]
 
@@ -203,23 +204,25 @@ class Alerts:
         self._looked = True
         kept: list[tuple[str, str | None]] = []
         for key, last in list(self._standing.items()):
-            place = (f"{last.scope_kind}:{last.scope}", last.channel)
+            place = _place(last)
             if last.state == "cleared":
                 continue
             if any(_key(name, *place) == key for name, _, _ in self._rules_on(*place)):
                 kept.append(place)
                 continue
-            at = format_ms(at_ms)
-            unknown = dict.fromkeys(("value", "numerator", "denominator"))
-            told = {
-                "state": "cleared",
-                "cleared_at": at,
-                "cleared_because": "rule_removed",
-                "as_of": at,
-                "revision": _revision(last, at_ms),
-            }
-            self._stand(key, last, None if last.state == "pending" else last.model_copy(update={**told, **unknown}))
+            self._stand(key, last, None if last.state == "pending" else _cleared(last, at_ms, "rule_removed"))
         return kept
+
+    def places(self) -> set[Place]:
+        """Return the scopes and channels of which something stands."""
+        return {_place(last) for last in self._standing.values()}
+
+    def forget(self, places: Collection[Place], at_ms: int) -> None:
+        """Let nothing stand any more of scopes that have expired; what fires is cleared before."""
+        for key, last in [(key, last) for key, last in self._standing.items() if _place(last) in places]:
+            if last.state == "firing":
+                self._stand(key, last, _cleared(last, at_ms, "too_few_contacts"))
+            self._stand(key, last, None)
 
     def set_back(self, at_ms: int) -> None:
         """Let no alert wait for an instant that has not come: none pends, or recovers, since a time after as-of."""
@@ -249,6 +252,17 @@ class Alerts:
         """Return what has changed since the last call."""
         changes, self._changes = self._changes, []
         return changes
+
+
+def _place(record: AlertRecord) -> Place:
+    return f"{record.scope_kind}:{record.scope}", record.channel
+
+
+def _cleared(last: AlertRecord, at_ms: int, because: ClearedBecause) -> AlertRecord:
+    """Return an alert that is cleared though its figure is not known any more."""
+    at = format_ms(at_ms)
+    told = {"state": "cleared", "cleared_at": at, "cleared_because": because, "as_of": at, "revision": _revision(last, at_ms)}
+    return last.model_copy(update={**told, **dict.fromkeys(("value", "numerator", "denominator"))})
 
 
 def _key(rule: str, scope: str, channel: str | None) -> str:

@@ -10,7 +10,9 @@ import msgspec
 from schemas.times import format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
+
+    from streams.windows.lasting import Place
 
 __all__ = ["Published"]
 
@@ -31,6 +33,8 @@ class Published:
         self._current: dict[str, dict[str, Any]] = {}
         #: key without the start → start → revision and digest, packed: there are thousands a day
         self._dated: dict[str, dict[int, bytes]] = {}
+        #: scopes and channels of which the last interval, or day, was given up since somebody looked
+        self.emptied: set[Place] = set()
 
     def restore(self, key: str, record: dict[str, Any]) -> None:
         """Take a record that was published earlier."""
@@ -86,6 +90,23 @@ class Published:
                 yield f"{window}|{start}"
             if not kept:
                 del self._dated[window]
+                place = _place(window)
+                if place is not None:
+                    self.emptied.add(place)
+
+    def places(self) -> set[Place]:
+        """Return the scopes and channels of which something is published as current."""
+        return {place for key in self._current if (place := _place(key)) is not None}
+
+    def without_dated(self, places: Iterable[Place]) -> set[Place]:
+        """Return those of some scopes and channels of which no interval or day is published."""
+        return set(places).difference(map(_place, self._dated))
+
+    def forget(self, places: Collection[Place]) -> Iterator[str]:
+        """Forget what was published as current of some scopes and channels, and yield its keys."""
+        for key in [key for key in self._current if _place(key) in places]:
+            del self._current[key]
+            yield key
 
     def _keep(self, key: str, revision: int, digest: bytes) -> None:
         window, start = _parts(key)
@@ -93,6 +114,17 @@ class Published:
 
     def __len__(self) -> int:
         return len(self._current) + sum(map(len, self._dated.values()))
+
+
+def _place(key: str) -> Place | None:
+    """Return the scope and channel of a key, of an interval or day without the start; None if it is of neither."""
+    kind, _, rest = key.partition("|")
+    if kind == "window":
+        _, _, rest = rest.partition("|")
+    elif kind != "now":
+        return None
+    channel, _, scope = rest.partition("|")
+    return scope, None if channel == "-" else channel
 
 
 def _parts(key: str) -> tuple[str, int]:

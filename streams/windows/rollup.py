@@ -13,6 +13,7 @@ from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
 from streams.windows.judging import figures_of
+from streams.windows.lasting import lasting_places
 from streams.windows.pending import has_replies
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.windows.cells import Cells
+    from streams.windows.lasting import Place
+    from streams.windows.settled import SumsByStart
 
 __all__ = ["RollUp"]
 
@@ -68,7 +71,10 @@ class RollUp:
         self._exceptions = Exceptions(configuration)
         self._business = business_clocks(configuration)
         self.alerts = Alerts(configuration)
-        self.scopes: dict[tuple[str, str | None], ScopeState] = {}
+        self.scopes: dict[Place, ScopeState] = {}
+        self._lasting = lasting_places(configuration)
+        #: scopes that a source partition has given up since the last flush; None: until all partitions give up what expires, every one
+        self._given_up_by_some: set[Place] | None = None
         self._calendars = Calendars(configuration)
         self._published = Published()
         self._definitions = DefinitionBook(configuration)
@@ -102,31 +108,46 @@ class RollUp:
                 self._went_back |= _goes_back(self._progress.get(origin), value)
                 self._progress[origin] = value
                 self._progress_changed = True
+        elif value is None:
+            self._apply_tombstone(kind, (scope, channel), origin, start)
         elif kind == "now":
             state = self._state(scope, channel)
-            state.now[origin] = value or {}
+            state.now[origin] = value
             state.now_changed = True
         else:
             self._apply_slice(kind, self._state(scope, channel), self._origins.setdefault(origin, len(self._origins)), int(start), value)
 
-    def _apply_slice(self, kind: str, state: ScopeState, origin: int, start: int, value: dict[str, Any] | None) -> None:
-        is_pane = kind == "pane"
-        cells = state.cells
-        if is_pane:
-            parts = state.pane_parts
-        elif kind == ("cell" if state.about_people else "cohort"):
-            parts = state.cell_parts
-        elif kind == "cell" and self.dated.by_outcome:
-            parts, cells = state.outcome_parts, state.outcome_cells
+    def _apply_tombstone(self, kind: str, place: Place, origin: tuple[str, int], start: str) -> None:
+        """Forget what a source partition gave up: a slice older than any window that is still served, or what goes on in a scope."""
+        state = self.scopes.get(place)
+        if state is None:
+            return
+        if kind == "now":
+            state.now_changed |= state.now.pop(origin, None) is not None
         else:
+            parts = self._parts(kind, state)
+            if parts is not None:
+                parts.discard(int(start), self._origins.setdefault(origin, len(self._origins)))
+        if not state.now and self._given_up_by_some is not None:
+            self._given_up_by_some.add(place)
+
+    def _parts(self, kind: str, state: ScopeState) -> SumsByStart[int] | None:
+        """Return what slices of a kind are kept in, if they are."""
+        if kind == "pane":
+            return state.pane_parts
+        if kind == ("cell" if state.about_people else "cohort"):
+            return state.cell_parts
+        return state.outcome_parts if kind == "cell" and self.dated.by_outcome else None
+
+    def _apply_slice(self, kind: str, state: ScopeState, origin: int, start: int, value: dict[str, Any]) -> None:
+        parts = self._parts(kind, state)
+        if parts is None:
             return
-        if value is None:
-            parts.discard(start, origin)  # The source gave it up: it is older than any window that is still served.
-            return
+        cells = None if kind == "pane" else state.outcome_cells if parts is state.outcome_parts else state.cells
         counts: Counts = value["counts"]
         difference = dict(counts)
         add_counts(difference, parts.exchange(start, origin, counts), -1)
-        self._add(state, None if is_pane else cells, start, difference)
+        self._add(state, cells, start, difference)
 
     def _add(self, state: ScopeState, cells: Cells | None, start: int, difference: Counts) -> None:
         """Add to cells, or without them to the trailing windows."""
@@ -206,6 +227,7 @@ class RollUp:
         moved = before != self.as_of
         for watched in self.alerts.begin(self.as_of):
             self._state(*watched)
+        yield from self._give_up_expired(self.as_of)
         look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
         changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
         for state in self.scopes.values():
@@ -241,6 +263,37 @@ class RollUp:
         if self._progress_changed:
             self._progress_changed = False
             yield from self._publish(self._progress_record())
+
+    def _give_up_expired(self, at_ms: int) -> Iterator[tuple[str, None]]:
+        """Take back all that was published of the scopes that every source partition has given up, and forget them."""
+        if self._keep_ms is None:
+            return
+        if self._given_up_by_some is None:
+            if not all(self._progress.get(origin, {}).get("expires") for origin in (*self._contact_sources, *self._agent_sources)):
+                return
+            # Those too of which only a former worker knew, such as one of a version that gave nothing up.
+            self._given_up_by_some = {*self.scopes, *self._published.places(), *self.alerts.places()}
+            for state in self.scopes.values():
+                state.drop_now_of_older_versions()
+        looked_at = (self._given_up_by_some | self._published.emptied) - self._lasting
+        self._given_up_by_some, self._published.emptied = set(), set()
+        if not looked_at:
+            return
+        # Intervals and days stay for as long as those of others: till then trailing windows and now stay too.
+        gone = {place for place in self._published.without_dated(looked_at) if self._is_gone(place)}
+        if not gone:
+            return
+        for place in gone:
+            self.scopes.pop(place, None)
+        self._open = {key: window for key, window in self._open.items() if (window[0].scope, window[0].channel) not in gone}
+        yield from ((key, None) for key in self._published.forget(gone))
+        self.alerts.forget(gone, at_ms)
+
+    def _is_gone(self, place: Place) -> bool:
+        state = self.scopes.get(place)
+        if state is None:
+            return not (place[1] is None and place[0].startswith("agent:"))
+        return not (state.is_individual or state.is_held)
 
     def _add_up_anew(self) -> None:
         """Serve as after a start, from what the source partitions have told, for progress was set back: what was over goes on."""

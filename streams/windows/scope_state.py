@@ -81,6 +81,17 @@ class ScopeState:
         """Whether the figures are about a single person, and not for everybody."""
         return self.channel is None and self.scope.startswith("agent:")
 
+    @property
+    def is_held(self) -> bool:
+        """Whether any source partition holds something of it."""
+        return bool(self.now) or any(parts.starts() for parts in (self.pane_parts, self.cell_parts, self.outcome_parts))
+
+    def drop_now_of_older_versions(self) -> None:
+        """Forget what versions told that gave no scope up: of what they hold still, source partitions have told anew."""
+        told = {origin: figures for origin, figures in self.now.items() if figures.get("expires")}
+        self.now_changed |= len(told) < len(self.now)
+        self.now = told
+
     def begin_anew(self, lengths_ms: tuple[int, ...]) -> None:
         """Forget what its windows came to, and not what they come from."""
         self.trailing, self.cells, self.outcome_cells = TrailingSums(lengths_ms), Cells(), Cells()

@@ -1,0 +1,190 @@
+"""What nothing is reported of for long expires everywhere, whatever the chunks and the restarts; what is configured stays."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from schemas.agent import AgentStateChanged
+from schemas.contact import ContactAnswered, ContactEnded, ContactLeftQueue, ContactQueued
+from streams.configuration import Configuration
+from streams.replay import Replay
+from tests.oracle.saying import beat, say
+from tests.properties.pipeline import MemoryPipeline
+
+if TYPE_CHECKING:
+    from schemas.base import Event
+
+HOUR = 3_600
+IDLE_HOURS = 72
+#: Something is booked of a person for twelve hours after the last word; then come the idle hours, or the 74 for which intervals are served.
+GONE_HOURS = 12 + 76
+
+
+def configuration(idle_hours: int = IDLE_HOURS) -> Configuration:
+    """Return one queue and one team, and an alert on every queue."""
+    return Configuration.model_validate(
+        {
+            "queues": {"Sales": {"channel": "voice", "department": "shop"}},
+            "teams": {"red": {}},
+            "sources": {"dead": {"silence_seconds": 5}},
+            "source_limits": {"names_idle_hours": idle_hours},
+            "alerts": {
+                "waits": {"kpi": "longest_wait", "above": 10, "for_seconds": 0, "clear_for_seconds": 60, "scopes": ["queue:*"]},
+            },
+        }
+    )
+
+
+def call(begin: float, queue: str, name: str, channel: str = "voice") -> list[Event]:
+    """Return a call that waits 40 s, with a look in between at which it has waited 30 s, and talks a minute."""
+    return [
+        say(ContactQueued, begin, name, queue=queue, channel=channel),
+        beat(begin + 30),
+        say(ContactAnswered, begin + 40, name, agent="a", queue=queue),
+        say(ContactEnded, begin + 100, name, by="customer"),
+    ]
+
+
+def beats(first_hour: float, last_hour: float, every: float = 1 / 6) -> list[Event]:
+    """Return heartbeats that say that all is told."""
+    return [beat(HOUR * (first_hour + number * every)) for number in range(round((last_hour - first_hour) / every) + 1)]
+
+
+def day(made_up: str = "made up") -> list[Event]:
+    """Return what is told at the beginning: calls of a configured queue and of one that is made up, and a person of a made-up team."""
+    person = [
+        say(AgentStateChanged, at, "p", axis="routing", state=state, team=made_up, site="nowhere")
+        for at, state in ((10, "idle"), (500, "offline"))
+    ]
+    return sorted(
+        [
+            *call(60, "Sales", "c1"),
+            *call(70, made_up, "c2"),
+            *call(80, "Sales", "c3", "chat"),
+            *person,
+            # Its alert fires, and while a source is silent none recovers.
+            beat(0, source="dead"),
+            say(ContactQueued, 200, "c4", queue=made_up, channel="voice"),
+            beat(260),
+            say(ContactLeftQueue, 300, "c4", reason="abandoned"),
+        ],
+        key=lambda each: each.occurred_at,
+    )
+
+
+def about(keys: Any, *names: str) -> set[str]:
+    """Return the keys that hold one of some names."""
+    texts = {key.decode() if isinstance(key, bytes) else key for key in keys}
+    return {key for key in texts if any(name in key for name in names)}
+
+
+def kept(there: MemoryPipeline, *names: str) -> dict[str, set[str]]:
+    """Return by where it is kept what is kept of some names."""
+    return {
+        "latest": about(there.latest, *names),
+        "alerts": about(there.alerts_latest, *names),
+        "panes": about((key for panes in there._panes for key in panes), *names),
+        "rows": about((key for rows in there._rows.values() for key in rows if not key.startswith((b"n|", b"s|"))), *names),
+        "roll-up": about((f"{scope}|{channel}" for stage in there._rollups for scope, channel in stage.rollup.scopes), *names),
+    }
+
+
+NOTHING = dict.fromkeys(("latest", "alerts", "panes", "rows", "roll-up"), set[str]())
+EXPIRES = ("made up", "nowhere", "|chat|")
+
+
+@pytest.mark.parametrize(("seed", "restarts"), [(0, 0.0), (1, 0.0), (2, 0.2), (3, 0.2), (4, 0.5)])
+def test_what_is_made_up_expires_and_what_is_configured_stays(seed: int, restarts: float) -> None:
+    """All that was said of a made-up queue, team and site, and of a channel that a queue is not for, is taken back; all else stays."""
+    there = MemoryPipeline(configuration(), Random(seed), contacts=3, agents=2, panes=2)
+    there.run(day(), restarts=restarts, moves=1.0)
+    there.run(beats(1, 70), restarts=restarts / 10)
+    before = kept(there, *EXPIRES)
+    assert about(before["latest"], "now|voice|queue:made up", "window|trailing_15m|voice|queue:made up", "window|day|voice|queue:made up|")
+    assert about(before["latest"], "now|-|team:made up", "now|-|site:nowhere", "now|chat|queue:Sales", "now|chat|department:shop")
+    assert before["panes"]
+    assert before["rows"]
+    assert [each["state"] for each in there.alerts if each["scope"] == "made up"] == ["firing"]
+    stays = about(there.latest, "queue:Sales", "team:red", "department:shop", "total:all|")
+
+    there.run(beats(70, GONE_HOURS), restarts=restarts / 10)
+    assert kept(there, *EXPIRES) == NOTHING
+    current = {key for key in stays if not key.startswith(("window|interval", "window|day")) and "|chat|" not in key}
+    assert {key for key in current if "Sales" in key} >= {"now|voice|queue:Sales", "window|trailing_15m|voice|queue:Sales"}
+    assert current <= set(there.latest)
+    told = [(each["state"], each["cleared_because"]) for each in there.alerts if each["scope"] == "made up"]
+    assert told == [("firing", None), ("cleared", "too_few_contacts")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neither_chunks_nor_restarts_decide(seed: int) -> None:
+    """The same is left at the same progress, also of scopes of which some is told again meanwhile."""
+    events = sorted(
+        [*day(), *call(20 * HOUR, "later", "l1"), *call(74 * HOUR, "later", "l2"), *beats(1, 140, 1 / 2)], key=lambda each: each.occurred_at
+    )
+    whole = MemoryPipeline(configuration(), Random(seed))
+    whole.run(events, moves=1.0)
+    parts = MemoryPipeline(configuration(), Random(seed + 100))
+    parts.run(events, moves=1 / 4, restarts=1 / 10)
+
+    assert parts.restarts > 3
+    assert set(parts.latest) == set(whole.latest)
+    assert {key: each["kpis"] for key, each in parts.latest.items() if "kpis" in each} == {
+        key: each["kpis"] for key, each in whole.latest.items() if "kpis" in each
+    }
+    assert about(whole.latest, "queue:later")
+    assert kept(parts, *EXPIRES) == kept(whole, *EXPIRES) == NOTHING
+    # By the second call alone: the first would have ended it after 93 hours.
+    assert [set(panes) for panes in parts._panes] == [set(panes) for panes in whole._panes]
+
+
+def test_what_is_open_holds_a_scope_and_what_comes_back_begins_anew() -> None:
+    """A contact that waits for weeks is shown as waiting; a queue that is reported of again after it expired is there with new figures."""
+    there = MemoryPipeline(configuration(), Random(5))
+    there.run([*day(), say(ContactQueued, 900, "m1", queue="letters", channel="mail"), *beats(1, 200)], moves=1.0, restarts=0.002)
+    assert there.latest["now|mail|queue:letters"]["waiting"] == 1
+    assert about(there.latest, "made up") == set()
+
+    there.run([*call(201 * HOUR, "made up", "c9"), *beats(201.2, 202)], moves=1.0)
+    day_key = next(key for key in there.latest if key.startswith("window|day|voice|queue:made up|"))
+    assert there.latest[day_key]["kpis"]["offered"]["value"] == 1
+    assert there.latest["now|voice|queue:made up"]["waiting"] == 0
+
+
+def test_what_the_last_release_wrote_is_given_up_too() -> None:
+    """It kept neither when anything was last booked nor said that scopes expire: of what nobody holds any more all is taken back."""
+    there = MemoryPipeline(configuration(8_760), Random(6))
+    there.run([*day(), *call(79 * HOUR, "recent", "r1"), *beats(1, 80)])
+    for rows in there._rows.values():
+        for key in [key for key in rows if key.startswith(b"b|")]:
+            del rows[key]
+    for panes in there._panes:
+        for key, value in panes.items():
+            told = orjson.loads(value)
+            told.pop("expires", None)
+            panes[key] = orjson.dumps(told)
+    assert about(there.latest, "made up")
+
+    there.restart_with(configuration())
+    there.run(beats(80.5, GONE_HOURS), restarts=0.1)
+    # Source partitions know nothing of what was told so long ago: its last records in queue-panes stay, and are read as nothing.
+    assert {key.split("|")[0] for key in kept(there, *EXPIRES).pop("panes")} == {"now"}
+    assert kept(there, *EXPIRES) | {"panes": set()} == NOTHING
+    assert about(there.latest, "now|voice|queue:recent", "window|trailing_15m|voice|queue:recent")
+    there.run(beats(GONE_HOURS, 79 + 76))
+    assert kept(there, *EXPIRES, "recent") | {"panes": set()} == NOTHING
+    assert not about(there._panes[0] | there._panes[1], "recent")
+
+
+def test_a_replay_keeps_everything() -> None:
+    """All that an input says is in its figures, however long ago it was."""
+    replay = Replay(configuration())
+    for each in [*day(), *beats(1, 100)]:
+        for kind in ("contact", "agent") if each.type.startswith("source.") else ("agent" if each.type.startswith("agent") else "contact",):
+            replay.add(each.model_dump_json(exclude_none=True).encode(), kind)
+    replay.finish()
+    assert about(replay.latest, "now|voice|queue:made up", "window|day|voice|queue:made up|", "now|-|team:made up")
