@@ -40,7 +40,8 @@ keeps the last value of each key, and goes on reading. `examples/latest_table/` 
 
 - **A record replaces** the one before it under the same key; it is never a difference.
 - **`revision` grows** with every record of a key. A lower one, or the same, is a repeat: ignore it.
-- **An empty value deletes** the key: an interval or a day that is over and given up, or a scope that has expired. If a key comes again, it begins anew with revision 1.
+- **An empty value deletes** the key: an interval or a day that is over and given up, or a scope that has expired.
+  If a key comes again, it begins anew with revision 1.
 - **`final`** says that only late events could change a window any more, and they do not: they are counted in `late_events`.
 - Unknown figures are null. A ratio or mean travels with numerator and denominator; see [metrics](metrics.md).
 - Each partition has its `progress` record: `as_of` and `complete_through` of the whole are the newest and the earliest of them.

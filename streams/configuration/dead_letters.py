@@ -36,8 +36,8 @@ class SourceLimits(Model):
     max_new_sites: int | None = Field(default=24, ge=0, le=10_000)
     """The same of sites."""
     names_idle_hours: int = Field(default=168, ge=72, le=8_760)
-    """A name that no source names for so long makes room for another one, and what nothing is reported of for so long is shown no more, unless
-    the configuration names it; longer than any day is still revised."""
+    """A name that no source names for so long makes room for another one, and what nothing is reported of for so long is shown
+    no more, unless the configuration names it; longer than any day is still revised."""
     max_contacts: int | None = Field(default=50_000, ge=0)
     """So many contacts are kept, open or over for less than `closed_retention_seconds`; what begins further ones becomes dead letters."""
     max_contact_events: int | None = Field(default=500_000, ge=0)

@@ -110,6 +110,8 @@ class TrackStage:
         self._names = Names(configuration)
         #: when something was last booked in each scope; None where nothing expires
         self._expiry: Expiry | None = None
+        #: what records of now and of progress say so that roll-up knows those of a version that gave nothing up
+        self._expires: dict[str, bool] = {}
         self._meta_changed = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
@@ -172,6 +174,9 @@ class TrackStage:
         counters.late += known_late - late
         counters.repeated += tracker.repeated - repeated
 
+    def _expire(self, expiry: Expiry) -> None:
+        self._expiry, self._expires = expiry, {"expires": True}
+
     def _carries_out(self, record: Record) -> bool:
         """Carry out what an operator orders in a record; say whether it is an order."""
         try:
@@ -184,6 +189,7 @@ class TrackStage:
             self._tracker.set_back(to, record.timestamp)
             if self._expiry is not None:
                 self._expiry.set_back(to)
+                self._tracker.slices.forget_hours()
         elif isinstance(order, SourceQuarantined):
             self._quarantine.begin(order.source, BY_OPERATOR, order.why or "", record.offset, record.timestamp)
         elif isinstance(order, SourceReleased):
@@ -221,17 +227,16 @@ class TrackStage:
         rows += ((_SNAPSHOT + name.encode(), None if kept is None else encode(kept)) for name, kept in tracker.snapshots.changed())
         rows += ((_NAMES + key.encode(), None if names is None else encode(names)) for key, names in self._names.changed_rows())
         outputs: list[Output] = []
-        expiry = self._expiry
         for (kind, scope, start), counts in tracker.slices.changes():
-            # What was emptied because it lay in the future is no sign of life.
-            if expiry is not None and counts is not None and (counts or start <= (tracker.progress.received_through or 0)):
-                expiry.note(scope, start)
             key = writer.key(kind, scope, start)
             value = None if counts is None else writer.slice(kind, scope, start, counts)
             rows.append((key, value))
             outputs.append(Output(panes, writer.partition(scope), key, value))
         begun, gone = set[Scope](), list[Scope]()
+        expiry, booked = self._expiry, tracker.slices.booked()
         if expiry is not None:
+            for scope, start in booked:
+                expiry.note(scope, start)
             begun, gone = expiry.begun(), expiry.expired(tracker.progress.through)
             rows += ((_BOOKED + key.encode(), None if last is None else encode(last)) for key, last in expiry.changed_rows())
         now = {**dict(self._changed_now(begun)), **dict.fromkeys(gone)}
@@ -258,11 +263,6 @@ class TrackStage:
         outputs += self._dead
         self._dead = []
         return Flush(rows, outputs)
-
-    @property
-    def _expires(self) -> dict[str, bool]:
-        """What records of now and of progress say so that roll-up knows those of a version that gave nothing up."""
-        return {} if self._expiry is None else {"expires": True}
 
     def _changed_progress(self) -> Iterator[Output]:
         progress = self._tracker.progress
@@ -390,7 +390,8 @@ class ContactStage(TrackStage):
         #: conversations given up since the last flush → what else customers know them by
         self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
-        self._expiry = None if keep_everything else Expiry(configuration, self.tracker.is_open)
+        if not keep_everything:
+            self._expire(Expiry(configuration, self.tracker.is_open))
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
@@ -477,7 +478,8 @@ class AgentStage(TrackStage):
         #: What the flow's table shows: people by name.
         self.rows = self.tracker.people
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
-        self._expiry = None if keep_everything else Expiry(configuration, self.tracker.is_open)
+        if not keep_everything:
+            self._expire(Expiry(configuration, self.tracker.is_open))
 
     def _meta(self) -> dict[str, Any]:
         return {"booked_to": self.tracker.booked_to, "compared_to": self.tracker.compared_to}

@@ -23,6 +23,7 @@ PANE, CELL, COHORT = "pane", "cell", "cohort"
 #: (kind, scope, start in ms)
 SliceKey = tuple[str, "Scope", int]
 
+_HOUR_MS = 3_600_000
 _SETTLES_MS = {PANE: PANE_SETTLES_MS, CELL: CELL_SETTLES_MS, COHORT: CELL_SETTLES_MS}
 
 
@@ -41,11 +42,18 @@ class Slices:
         self._floor: dict[str, int | None] = {PANE: None, CELL: None, COHORT: None}
         self._sums: dict[str, SumsByStart[Scope]] = {kind: SumsByStart(for_days=kind != PANE) for kind in (PANE, CELL, COHORT)}
         self._changed: dict[SliceKey, Counts | None] = {}
+        #: target → end of the hour in which something was last booked under it, and what began such an hour since somebody looked
+        self._hours: dict[int, int] = {}
+        self._booked: list[tuple[int, int]] = []
 
     def book(self, ledger: Ledger) -> None:
         """Add everything booked in the ledger, spread over the scopes of its targets."""
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
+        hours = self._hours
         for (target, pane), counts in ledger.by_outcome.items():
+            if pane >= hours.get(target, 0):
+                hours[target] = pane - pane % _HOUR_MS + _HOUR_MS
+                self._booked.append((target, pane))
             cell = cell_of(pane, cell_ms)
             for scope in scopes_of[target]:
                 # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
@@ -58,6 +66,17 @@ class Slices:
             for scope in scopes_of[target]:
                 if scope.channel is not None:
                     self._add(COHORT, scope, cell, counts)
+
+    def forget_hours(self) -> None:
+        """Have the next booking under each target noted, whatever was booked before: progress was set back."""
+        self._hours = {}
+
+    def booked(self) -> Iterator[tuple[Scope, int]]:
+        """Yield the scopes in which something was booked in a later hour than before, with a start in it, since the last call."""
+        booked, self._booked = self._booked, []
+        for target, start in booked:
+            for scope in self._targets.scopes[target]:
+                yield scope, start
 
     def put(self, kind: str, scope: Scope, start_ms: int, counts: Counts) -> None:
         """Take a kept slice back in, without counting it as changed."""

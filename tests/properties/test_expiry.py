@@ -93,7 +93,7 @@ def kept(there: MemoryPipeline, *names: str) -> dict[str, set[str]]:
     }
 
 
-NOTHING = dict.fromkeys(("latest", "alerts", "panes", "rows", "roll-up"), set[str]())
+NOTHING: dict[str, set[str]] = {place: set() for place in ("latest", "alerts", "panes", "rows", "roll-up")}
 EXPIRES = ("made up", "nowhere", "|chat|")
 
 

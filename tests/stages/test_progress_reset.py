@@ -261,3 +261,24 @@ def _put(into: dict[Any, Any], key: Any, value: Any) -> None:
         into.pop(key, None)
     else:
         into[key] = value
+
+
+def test_what_was_booked_in_a_time_to_come_holds_no_scope() -> None:
+    """Set back, a scope expires by what was booked before and since; one that is reported of since stays."""
+    stage = ContactStage(0, CONFIGURATION, TOPICS)
+    far = 500 * HOUR
+    for name in ("gone", "lives"):
+        stage.process([at(far, event("contact.not_offered", far, conversation_id=name, channel="voice", site=name)), beat(far)])
+    stage.collect()
+    stage.process([reset(10)])
+    stage.collect()
+    stage.process([at(20, event("contact.not_offered", 20, conversation_id="more", channel="voice", site="lives")), beat(30)])
+    stage.collect()
+    told: dict[bytes | None, bytes | None] = {}
+    for hour in (100, 168, 171):
+        stage.process(
+            [at(hour * HOUR, event("contact.not_offered", hour * HOUR, conversation_id=f"h{hour}", channel="voice", site="lives"))]
+        )
+        told.update({output.key: output.value for output in stage.collect().outputs})
+    assert told[b"now|voice|contacts|0|-|site:gone"] is None
+    assert b"now|voice|contacts|0|-|site:lives" not in told
