@@ -276,9 +276,8 @@ def test_what_was_booked_in_a_time_to_come_holds_no_scope() -> None:
     stage.collect()
     told: dict[bytes | None, bytes | None] = {}
     for hour in (100, 168, 171):
-        stage.process(
-            [at(hour * HOUR, event("contact.not_offered", hour * HOUR, conversation_id=f"h{hour}", channel="voice", site="lives"))]
-        )
+        more = event("contact.not_offered", hour * HOUR, conversation_id=f"h{hour}", channel="voice", site="lives")
+        stage.process([at(hour * HOUR, more), beat(hour * HOUR)])
         told.update({output.key: output.value for output in stage.collect().outputs})
     assert told[b"now|voice|contacts|0|-|site:gone"] is None
     assert b"now|voice|contacts|0|-|site:lives" not in told

@@ -107,8 +107,8 @@ class Said:
         for name in ("track-contacts-state.v1", "track-agents-state.v1", "track-customer-events-state.v1"):
             async for record in self._read(name):
                 _compact(rows, record)
-        # Rows of state that are no panes: subjects, meta, snapshots and names; and panes that are in no row.
-        kinds = (b"s|", b"m", b"p|", b"n|", b"now|", b"progress|")
+        # Rows of state that are no panes: subjects, meta, snapshots, names, last bookings; and panes that are in no row.
+        kinds = (b"s|", b"m", b"p|", b"n|", b"b|", b"now|", b"progress|")
         panes = {key: value for key, value in panes.items() if not key.startswith(kinds)}
         rows = {key: value for key, value in rows.items() if not key.startswith(kinds)}
         wrong += [
