@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.connectors.feed import FollowSettings, follow, publish_history
-from streams.connectors.publishing import EventTopics, MemoryPublisher, NotPublishedError
+from streams.connectors.publishing import MemoryPublisher, NotPublishedError
 from streams.connectors.queue_log import QueueLogParser
 from streams.demo.broker import EmbeddedBroker
+from streams.topics import create_topics
 from tests.support.require import require_embedded_broker
+from tests.support.topics import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -245,37 +245,14 @@ def embedded() -> Iterator[str]:
 def prepared(bootstrap: str) -> str:
     """Make topics under a new prefix and return it."""
     prefix = f"t{uuid.uuid4().hex[:10]}"
-    topics = EventTopics.with_prefix(prefix)
-
-    async def make() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-        await admin.start()
-        await admin.create_topics([NewTopic(name, 2, 1) for name in (topics.contacts, topics.agents, topics.contact_dead_letters)])
-        await admin.close()
-
-    asyncio.run(make())
+    asyncio.run(create_topics(bootstrap, prefix))
     return prefix
 
 
 def published(bootstrap: str, topic: str) -> list[dict[str, Any]]:
-    """Return all events of a topic of two partitions, without heartbeats."""
-
-    async def read() -> list[dict[str, Any]]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            places = [TopicPartition(topic, number) for number in range(2)]
-            consumer.assign(places)
-            ends = await consumer.end_offsets(places)
-            found = []
-            while any([await consumer.position(place) < ends[place] for place in places]):
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    found += [json.loads(record.value) for record in records]
-            return [event for event in found if event["type"] != "source.heartbeat"]
-        finally:
-            await consumer.stop()
-
-    return asyncio.run(read())
+    """Return all events of a topic, without heartbeats."""
+    events = [json.loads(record.value or b"{}") for record in asyncio.run(read(bootstrap, topic))]
+    return [event for event in events if event["type"] != "source.heartbeat"]
 
 
 def connector(*arguments: str) -> subprocess.Popen[str]:
