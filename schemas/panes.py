@@ -80,8 +80,9 @@ class ProgressRecord(_Model):
     )
     beyond_limits: dict[str, dict[str, int]] = Field(
         default_factory=dict,
-        description="source → queue, category, team, site → how many events named one that counts as `(other)`; conversation, person → how "
-        "many became dead letters because too much of these is kept of it; absent without",
+        description="source → queue, category, team, site → how many events named one that counts as `(other)`; channel → how many "
+        "count so for a channel that the queue is not for; conversation, person → how many became dead letters because too much of these "
+        "is kept of it; snapshot → how many were passed over, of more than six within a minute; absent without",
     )
     expires: bool = Field(
         default=False, description="records of now of this source partition that do not say so are of an older version, and hold no more"

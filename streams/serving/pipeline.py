@@ -145,7 +145,8 @@ class PipelineCollector:
         yield apart
         beyond = CounterMetricFamily(
             "contact_center_beyond_source_limits",
-            "What was beyond the limits of its source: names, which count as (other), contacts and people, which become dead letters.",
+            "What was beyond the limits of its source: names and channels of queues, which count as (other), contacts and people, "
+            "which become dead letters, snapshots, which are passed over.",
             labels=["flow", "kind"],
         )
         for flow, counters in self._counters.items():

@@ -83,7 +83,7 @@ class _Tracker(Protocol):
     snapshots: Snapshots
 
     def apply(self, event: Any) -> None: ...
-    def snapshot(self, event: Any) -> None: ...
+    def snapshot(self, event: Any) -> bool: ...
     def settle(self) -> None: ...
     def set_back(self, to_ms: int, now_ms: int) -> None: ...
 
@@ -152,7 +152,8 @@ class TrackStage:
                 else:
                     self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
             elif event.type == "source.snapshot":
-                tracker.snapshot(event)
+                if not tracker.snapshot(event):
+                    self._names.note_beyond(event.source, "snapshot")
             else:
                 named = FIELDS.get(event.type)
                 if named is not None:
@@ -255,6 +256,7 @@ class TrackStage:
                             "sources": self._quarantine.state(),
                             "beyond_limits": self._names.beyond,
                             "grid": tracker.slices.grid.state(),
+                            **({"snapshots": tracker.snapshots.lately} if tracker.snapshots.lately else {}),
                             **self._meta(),
                         }
                     ),
@@ -305,6 +307,7 @@ class TrackStage:
                 # Versions before counted the bad records of all sources together, under "flood": who sent them is not known.
                 self._quarantine.restore(kept.get("sources", {}))
                 self._names.restore_beyond(kept.get("beyond_limits", {}))
+                self._tracker.snapshots.lately = {source: (sent[0], sent[1]) for source, sent in kept.get("snapshots", {}).items()}
                 self._restore_meta(kept)
             elif key.startswith(b"s|"):
                 self._restore_subject(key[2:].decode(), kept)

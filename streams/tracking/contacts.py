@@ -238,10 +238,10 @@ class ContactTracker:
         earliest = contributed.earliest_change()
         return earliest is not None and earliest + PANE_MS + self._grace_ms < received
 
-    def snapshot(self, event: Any) -> None:
-        """Take a source's word of what is open."""
+    def snapshot(self, event: Any) -> bool:
+        """Take a source's word of what is open; say whether it has not said so too often."""
         self.progress.received(event.source, event.received_ms)
-        self.snapshots.take(event, self.spaces[event.source])
+        return self.snapshots.take(event, self.spaces[event.source], self.progress.received_through or 0)
 
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
@@ -359,11 +359,15 @@ class ContactTracker:
 
     def _look_at_snapshots(self, before: int | None, through: int) -> None:
         """Count what a source does not list as lost; and look again at what has changed, while that may still decide."""
-        for snapshot, is_new in self.snapshots.applicable(before, through):
-            for name in list(self.conversations if is_new else self._changed):
-                conversation = self.conversations.get(name)
-                if conversation is not None and conversation.source == snapshot.source:
-                    self._compare(conversation, snapshot)
+        snapshots = self.snapshots.applicable(before, through)
+        any_new = any(is_new for each in snapshots.values() for _, is_new in each)
+        for name in list(self.conversations if any_new else self._changed) if snapshots else ():
+            known = self.conversations.get(name)
+            if known is None:
+                continue
+            for snapshot, is_new in snapshots.get(known.source, ()):
+                if is_new or name in self._changed:
+                    self._compare(self.conversations[name], snapshot)
 
     def _compare(self, conversation: Conversation, snapshot: Snapshot) -> None:
         """Put among the facts that a conversation is missing from a snapshot, or take that out again."""

@@ -76,9 +76,10 @@ class CustomerEventTracker:
             if fact is not None:
                 self._facts.append(fact)
 
-    def snapshot(self, event: Any) -> None:
-        """Take a source's word of what is open, which is nothing here."""
+    def snapshot(self, event: Any) -> bool:
+        """Take a source's word of what is open, which is nothing here and costs nothing."""
         self.progress.received(event.source, event.received_ms)
+        return True
 
     def _take_forecast(self, event: Any) -> None:
         place = (event.queue, event.channel or self._targets.channel_of(event.queue) or "voice")

@@ -77,15 +77,15 @@ class Ledger:
             counts = self.by_outcome[key] = {}
         counts[field] = counts.get(field, 0) + 1
 
-    def book_time(self, target: int, start_ms: int, end_ms: int, rates: Rates, times: int) -> None:
+    def book_time(self, target: int, start_ms: int, end_ms: int, rates: Rates, times: int, step_ms: int = PANE_MS) -> None:
         """Spread the time from start to end over the panes it falls in, by outcome, each millisecond at these rates.
 
-        ``times``: of how many people it is the time; −1 takes one's back.
+        ``times``: of how many people it is the time; −1 takes one's back. ``step_ms``: another length, where panes are given up.
         """
         by_outcome = self.by_outcome
         while start_ms < end_ms:
-            pane = start_ms - start_ms % PANE_MS
-            until = min(end_ms, pane + PANE_MS)
+            pane = start_ms - start_ms % step_ms
+            until = min(end_ms, pane + step_ms)
             counts = by_outcome.get((target, pane))
             if counts is None:
                 counts = by_outcome[target, pane] = {}

@@ -22,7 +22,7 @@ from streams.tracking.snapshots import Snapshots
 from streams.tracking.spaces import MARK, KeptNames, Spaces, id_of
 from streams.tracking.standing import GONE, Standing, Stands, StateMap
 from streams.tracking.unchanged import Unchanged
-from streams.windows.slices import CELL_MS, PANE_MS, pane_of
+from streams.windows.slices import CELL_MS, GRAIN_MS, PANE_MS, pane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,10 +155,10 @@ class PeopleTracker:
         """Return before what nothing can change any more once panes up to an instant have their time."""
         return end_ms - self._grace_ms - 2 * PANE_MS
 
-    def snapshot(self, event: Any) -> None:
-        """Take a source's word of who is there."""
+    def snapshot(self, event: Any) -> bool:
+        """Take a source's word of who is there; say whether it has not said so too often."""
         self.progress.received(event.source, event.received_ms)
-        self.snapshots.take(event, self._spaces[event.source])
+        return self.snapshots.take(event, self._spaces[event.source], self.progress.received_through or 0)
 
     def _count_late(self, received: int) -> None:
         self.late += 1
@@ -251,15 +251,23 @@ class PeopleTracker:
 
     def _book(self, person: Person, start_ms: int, end_ms: int, sign: int) -> None:
         """Book a person's time from start to end, worked and planned; or with sign −1 take it back."""
-        book_time, plans = self._ledger.book_time, person.plans
         if self._keep_ms is not None:
             start_ms = max(start_ms, end_ms - self._keep_ms)
+        # Time of panes that are given up goes into cells alone: one who is first heard of costs no more than the panes there are.
+        panes_from = self.slices.panes_from
+        if panes_from is not None and start_ms < panes_from:
+            self._book_by(GRAIN_MS, person, start_ms, min(end_ms, panes_from), sign)
+            start_ms = panes_from
+        self._book_by(PANE_MS, person, start_ms, end_ms, sign)
+
+    def _book_by(self, step_ms: int, person: Person, start_ms: int, end_ms: int, sign: int) -> None:
+        book_time, plans = self._ledger.book_time, person.plans
         for stand, low, high in person.phases(start_ms, end_ms, self._silence):
             for target, rates in stand.bookings:
-                book_time(target, low, high, rates, sign)
+                book_time(target, low, high, rates, sign, step_ms)
             if plans is not None:
                 for begin, end, is_work in plans.between(low, high):
-                    book_time(stand.group, begin, end, stand.planned[is_work], sign)
+                    book_time(stand.group, begin, end, stand.planned[is_work], sign, step_ms)
 
     # --- at a flush
 
@@ -278,10 +286,14 @@ class PeopleTracker:
     def _look_at_snapshots(self, through: int) -> None:
         """Take those whom a source does not list for gone: nothing is known of them until they are heard of again."""
         before, self.compared_to = self.compared_to, through
-        for snapshot, is_new in self.snapshots.applicable(before, through):
-            for name in list(self.people if is_new else self._changed):
-                person = self.people.get(name)
-                if person is None or person.source != snapshot.source or snapshot.name in person.ids:
+        snapshots = self.snapshots.applicable(before, through)
+        any_new = any(is_new for each in snapshots.values() for _, is_new in each)
+        for name in list(self.people if any_new else self._changed) if snapshots else ():
+            person = self.people.get(name)
+            if person is None:
+                continue
+            for snapshot, is_new in snapshots.get(person.source, ()):
+                if snapshot.name in person.ids or not (is_new or name in self._changed):
                     continue
                 heard = [fact[0] for fact in person.facts if fact[3] != GONE]
                 if person.base_at is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.tracking.grid import Grid
 from streams.windows.settled import CELL_SETTLES_MS, PANE_SETTLES_MS, SumsByStart
-from streams.windows.slices import PANE_MS, cell_of
+from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of
 from streams.windows.sums import add_counts
 
 if TYPE_CHECKING:
@@ -77,6 +77,12 @@ class Slices:
         for target, start in booked:
             for scope in self._targets.scopes[target]:
                 yield scope, start
+
+    @property
+    def panes_from(self) -> int | None:
+        """The instant, of those at which every cell may begin, before which all panes are given up; None before any is."""
+        floor = self._floor[PANE]
+        return None if floor is None else floor - floor % GRAIN_MS
 
     def put(self, kind: str, scope: Scope, start_ms: int, counts: Counts) -> None:
         """Take a kept slice back in, without counting it as changed."""

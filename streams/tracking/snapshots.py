@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MARGIN_MS", "Snapshot", "Snapshots"]
 
+#: So many of a source are taken within a minute of what its partition receives: each costs a look at all that is known of the source.
+_MOST_A_MINUTE = 6
+_MINUTE_MS = 60_000
 #: What is heard of so soon after a snapshot was open in it, whatever it lists: lists and events come by different ways.
 MARGIN_MS = 60_000
 
@@ -40,9 +43,14 @@ class Snapshots:
         self._kept: dict[str, Snapshot] = {}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        #: source → minute in which it sent the last, and how many in it
+        self.lately: dict[str, tuple[int, int]] = {}
 
-    def take(self, event: Any, space: str) -> None:
-        """Take a decoded snapshot, with what follows the ids of its source; one that comes late changes nothing."""
+    def take(self, event: Any, space: str, received_through_ms: int) -> bool:
+        """Take a decoded snapshot, with what follows the ids of its source; one that comes late changes nothing.
+
+        Return whether no more have come from its source within a minute, of what was received by now, than are taken.
+        """
         at, name = event.occurred_ms, event.event_id + space
         if (
             event.kind != self._kind
@@ -50,28 +58,43 @@ class Snapshots:
             or self._was_kept(event)
             or event.received_ms > pane_of(at) + PANE_MS + self._grace_ms
         ):
-            return
+            return True
+        minute = received_through_ms // _MINUTE_MS
+        before, number = self.lately.get(event.source, (minute, 0))
+        number = number if before == minute else 0
+        if number >= _MOST_A_MINUTE:
+            return False
+        self.lately[event.source] = (minute, number + 1)
         self._kept[name] = Snapshot(name, event.source, at, frozenset(event.open_ids))
         self._new.add(name)
         self._changed.add(name)
+        return True
 
     def _was_kept(self, event: Any) -> bool:
         """Say whether it was taken by a version that knew snapshots by their event ids alone."""
         kept = self._kept.get(event.event_id)
         return kept is not None and kept.source == event.source
 
-    def applicable(self, before_ms: int | None, through_ms: int) -> Iterator[tuple[Snapshot, bool]]:
-        """Yield in order of time the snapshots that progress has passed, and whether it does so for the first time; then forget the old."""
+    def applicable(self, before_ms: int | None, through_ms: int) -> dict[str | None, list[tuple[Snapshot, bool]]]:
+        """Return by source, in order of time, the snapshots that progress has passed, and whether it does so for the first time.
+
+        Those that no event may come too late for any more are forgotten.
+        """
+        found: dict[str | None, list[tuple[Snapshot, bool]]] = {}
         if not self._kept:
-            return
+            return found
+        minute = through_ms // _MINUTE_MS
+        self.lately = {source: sent for source, sent in self.lately.items() if sent[0] >= minute}
         for snapshot in sorted(self._kept.values(), key=lambda each: (each.at_ms, each.name)):
             due = snapshot.at_ms + MARGIN_MS
             if due < through_ms:
-                yield snapshot, before_ms is None or due >= before_ms or snapshot.name in self._new
+                is_new = before_ms is None or due >= before_ms or snapshot.name in self._new
+                found.setdefault(snapshot.source, []).append((snapshot, is_new))
                 self._new.discard(snapshot.name)
                 if due + self._grace_ms + PANE_MS < through_ms:
                     del self._kept[snapshot.name]
                     self._changed.add(snapshot.name)
+        return found
 
     def changed(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yield what is kept of the snapshots changed since the last call, None for those given up."""

@@ -263,3 +263,83 @@ def test_names_that_look_the_same_are_the_same() -> None:
 
     scopes = {scope for scope in _scopes(stage.collect()) if scope.startswith(("queue:", "department:"))}
     assert scopes == {f"queue:{composed}", "department:help", "queue:葛城", "queue:葛\U000e0100城"}
+
+
+# ---- Floods of what is dear
+
+
+def _snapshot(number: int, seconds: float, source: str, open_ids: list[str]) -> Record:
+    made: Record = record(
+        event("source.snapshot", seconds, event_id=f"{source} s{number}", source=source, kind="contacts", open_ids=open_ids)
+    )
+    return made
+
+
+def _told_beyond(flush: Any) -> dict[str, dict[str, int]]:
+    told = [orjson.loads(output.value) for output in flush.outputs if output.value and b'"progress"' in output.value]
+    return dict(told[-1].get("beyond_limits", {})) if told else {}
+
+
+def _beats(seconds: float, *sources: str) -> list[Record]:
+    return [record(event("source.heartbeat", seconds, complete_through=format_ms(ms(seconds)), source=each)) for each in sources]
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_six_snapshots_of_a_source_are_taken_a_minute(cut: int) -> None:
+    """The seventh is passed over and counted, also after a restart; those of another source, and of the next minute, are taken."""
+    records = [_snapshot(number, number, "evil", [f"evil-{number}"]) for number in range(9)] + [_snapshot(0, 9, "pbx", [])]
+    stage = ContactStage(0, _with_limits(), TOPICS)
+    stage.process(records[:cut])
+    rows = {key: value for key, value in stage.collect().rows if value is not None}
+    again = ContactStage(0, _with_limits(), TOPICS)
+    again.restore("", list(rows.items()))
+    again.process(records[cut:])
+    assert _told_beyond(again.collect()) == {"evil": {"snapshot": 3}}
+    assert len(again.tracker.snapshots) == 7
+    again.process([_snapshot(number, 60 + number, "evil", []) for number in range(9, 11)])
+    assert len(again.tracker.snapshots) == 9
+
+
+def test_snapshots_of_one_source_cost_no_look_at_the_contacts_of_another() -> None:
+    """Six snapshots each of a hundred sources cost a flush beside 4,000 contacts of others ten times those of one source, not 72 times."""
+
+    def seconds(sources: int) -> float:
+        taken = []
+        for _ in range(3):
+            stage = ContactStage(0, UNLIMITED, TOPICS)
+            stage.process([_queued(number, "A", "pbx") for number in range(4_000)])
+            stage.collect()
+            names = [f"evil{source}" for source in range(sources)]
+            stage.process([_snapshot(number, 10 + number, name, ["x"]) for name in names for number in range(6)])
+            stage.process(_beats(100, "pbx", *names))
+            begun = time.process_time()
+            stage.collect()
+            taken.append(time.process_time() - begun)
+        return min(taken)
+
+    assert seconds(100) <= 10 * seconds(1)
+
+
+def test_time_long_ago_costs_no_more_than_the_panes_that_are_kept() -> None:
+    """New people who began eleven hours ago cost a flush at most two and a half times those of two hours ago, not five times."""
+
+    def seconds(hours: int) -> float:
+        taken = []
+        for _ in range(3):
+            stage = AgentStage(0, UNLIMITED, TOPICS)
+            end = 20 * _HOURS
+            stage.process(_beats(end, "test"))
+            stage.collect()
+            since = end - hours * _HOURS
+            stage.process(
+                [record(event("agent.state_changed", since, person_id=f"p{n}", axis="routing", state="idle")) for n in range(200)]
+            )
+            stage.process(_beats(end + 10, "test"))
+            begun = time.process_time()
+            flush = stage.collect()
+            taken.append(time.process_time() - begun)
+            cells = [orjson.loads(o.value)["counts"] for o in flush.outputs if o.value and b'"cell"' in o.value and b"total:all" in o.value]
+            assert sum(counts["idle_ms"] for counts in cells) == 200 * 1000 * (hours * _HOURS + 10)
+        return min(taken)
+
+    assert seconds(11) <= 2.5 * seconds(2)
