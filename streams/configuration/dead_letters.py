@@ -28,7 +28,8 @@ class SourceLimits(Model):
     late_window: int = Field(default=20_000, ge=100, le=1_000_000)
     """How many events of a source `max_late_ratio` looks back on, to a twentieth; those before its first are taken as in time."""
     max_new_queues: int | None = Field(default=24, ge=0, le=10_000)
-    """So many queues that the configuration does not name count by themselves; the others count as `(other)`."""
+    """So many queues that the configuration does not name count by themselves; the others count as `(other)`. So do
+    pairs of a queue and a channel that it is not configured for, beyond as many."""
     max_new_categories: int | None = Field(default=50, ge=0, le=10_000)
     """The same of categories."""
     max_new_teams: int | None = Field(default=24, ge=0, le=10_000)

@@ -53,6 +53,7 @@ class PartitionLog:
         self._until_ms = until_ms
         self._tracker = ContactTracker(configuration)
         self._names = Names(configuration)
+        self._names.conversation_of = self._tracker.conversation_of
         #: the facts of conversations still remembered, and those of conversations that are over
         self._facts: dict[str, Sequence[Fact]] = {}
         self._over: list[tuple[str, Sequence[Fact]]] = []

@@ -393,6 +393,7 @@ class ContactStage(TrackStage):
         #: conversations given up since the last flush → what else customers know them by
         self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
+        self._names.conversation_of = self.tracker.conversation_of
         if not keep_everything:
             self._expire(Expiry(configuration, self.tracker.is_open))
 

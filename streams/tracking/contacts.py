@@ -160,6 +160,10 @@ class ContactTracker:
             # Its own name: each event brings another copy of it.
             self._note_now(conversation.name, conversation)
 
+    def conversation_of(self, event: Any) -> Conversation | None:
+        """Return what is known of the conversation of an event."""
+        return self.conversations.get(event.conversation_id + self.spaces[event.source])
+
     def _claim(self, row: str, name: str) -> Conversation | None:
         """Give a conversation that was kept without a source to the first one that tells of it."""
         conversation = self.conversations.pop(row, None)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from schemas import structs
+from streams.tracking.channels import channel_said, has_visit, queues_without_channel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.configuration import Configuration
+    from streams.tracking.conversation import Conversation
 
 __all__ = ["FIELDS", "OTHER", "Names"]
 
@@ -21,6 +23,10 @@ OTHER = "(other)"
 #: Of no queue; it is ours.
 _UNASSIGNED = "(unassigned)"
 _HOUR_MS = 3_600_000
+#: Between a queue and a channel in the name of both: it is in no name.
+_AND = "\x1f"
+#: So many channels of a queue that is configured with none a source may use without taking a place.
+_FREE_CHANNELS = 2
 
 #: Fields with names that figures are kept by; a site only where it counts without a queue.
 _OF_CONTACTS = {"queue": "queue", "category": "category"}
@@ -37,6 +43,9 @@ def _fields() -> dict[str, tuple[tuple[str, str], ...]]:
                 wanted = {"team": "team", "site": "site"} if "team" in kind.__struct_fields__ else {}
             elif kind.type in _WITH_SITE:
                 wanted["site"] = "site"
+            # Comes it after its queues, the pairs are other ones.
+            if kind.type == "contact.arrived":
+                wanted["channel"] = "arrival"
             found[kind.type] = tuple((field, of) for field, of in wanted.items() if field in kind.__struct_fields__)
     return {type_: fields for type_, fields in found.items() if fields}
 
@@ -62,12 +71,19 @@ class Names:
             "team": limits.max_new_teams,
             "site": limits.max_new_sites,
             "category": limits.max_new_categories,
+            "channel": limits.max_new_queues,
+            "free_channel": None,
         }
+        self._channels = {name: None if queue.channel is None else str(queue.channel) for name, queue in configuration.queues.items()}
+        #: what is known of the conversation of an event
+        self.conversation_of: Callable[[Any], Conversation | None] = _nothing
         self._idle_ms = _HOUR_MS * limits.names_idle_hours
         #: kind → name → [source that brought it, hour in which it was last named, in ms]
         self._admitted: dict[str, dict[str, list[Any]]] = {kind: {} for kind in self._limits}
         #: kind and source → nothing of it is idle before this, and it has as many as may be
         self._full_until: dict[tuple[str, str], int] = {}
+        #: source and queue → how many channels it uses without taking a place
+        self._free: dict[tuple[str, str], int] = {}
         self._changed: set[tuple[str, str]] = set()
         #: source → kind → how often something was beyond its limit
         self.beyond: dict[str, dict[str, int]] = {}
@@ -76,17 +92,65 @@ class Names:
         """Put ``(other)`` in place of the names in these fields of a decoded event that are beyond the limits of its source."""
         for field, kind in fields:
             name = getattr(event, field)
-            if name is None or name in self._configured[kind]:
+            if kind == "arrival":
+                self._admit_arrival(event)
+            elif name is None:
                 continue
-            entry = self._admitted[kind].get(name)
-            hour = event.received_ms - event.received_ms % _HOUR_MS
-            if entry is not None and hour <= entry[1] + self._idle_ms:
-                if hour > entry[1]:
-                    entry[1] = hour
-                    self._changed.add((kind, entry[0]))
-            elif not self._take(kind, name, event.source, hour):
+            elif name not in self._configured[kind] and not self._admits(kind, name, event):
                 setattr(event, field, OTHER)
                 self.note_beyond(event.source, kind)
+            elif kind == "queue":
+                self._admit_channel(event, name)
+
+    def _admits(self, kind: str, name: str, event: Any) -> bool:
+        entry = self._admitted[kind].get(name)
+        hour = event.received_ms - event.received_ms % _HOUR_MS
+        if entry is None or hour > entry[1] + self._idle_ms:
+            return self._take(kind, name, event.source, hour)
+        if hour > entry[1]:
+            entry[1] = hour
+            self._changed.add((kind, entry[0]))
+        return True
+
+    def _admit_channel(self, event: Any, queue: str) -> None:
+        """Put ``(other)`` in place of a queue if the event's is one channel too many of it."""
+        own, channel = self._channels.get(queue), getattr(event, "channel", None)
+        conversation = None
+        if channel is None:
+            conversation = self.conversation_of(event)
+            channel = (None if conversation is None else channel_said(conversation)) or own or "voice"
+        if channel == own or queue in (OTHER, _UNASSIGNED):
+            return
+        if event.type != "contact.queued" and conversation is not None and has_visit(conversation, queue):
+            return
+        if not self._admits_pair(event, queue, channel):
+            event.queue = OTHER
+            self.note_beyond(event.source, "channel")
+
+    def _admit_arrival(self, event: Any) -> None:
+        """Leave a conversation on its channel if its queues were on one too many by an arrival that comes after them."""
+        conversation = self.conversation_of(event)
+        if conversation is None or conversation.knows(event.event_id):
+            return
+        for queue in queues_without_channel(conversation):
+            own = self._channels.get(queue)
+            if event.channel != own and queue not in (OTHER, _UNASSIGNED) and not self._admits_pair(event, queue, event.channel):
+                event.channel = channel_said(conversation) or own or "voice"
+                self.note_beyond(event.source, "channel")
+                return
+
+    def _admits_pair(self, event: Any, queue: str, channel: str) -> bool:
+        """Say whether a queue counts by itself on a channel that is not its own."""
+        pair, free = f"{queue}{_AND}{channel}", self._admitted["free_channel"]
+        if pair in free:
+            return True
+        used = self._free.get((event.source, queue), 0)
+        if self._channels.get(queue) is None and used < _FREE_CHANNELS and pair not in self._admitted["channel"]:
+            free[pair] = [event.source, 0]
+            self._free[event.source, queue] = used + 1
+            self._changed.add(("free_channel", event.source))
+            return True
+        return self._admits("channel", pair, event)
 
     def _take(self, kind: str, name: str, source: str, hour: int) -> bool:
         """Admit a name if its source has not as many as may be, those apart of which nothing was heard for too long."""
@@ -104,6 +168,8 @@ class Names:
             return False
         for each in idle:
             del admitted[each]
+            if kind == "queue":
+                self._free_again(each)
         before = admitted.get(name)
         if before is not None:
             self._changed.add((kind, before[0]))
@@ -111,6 +177,14 @@ class Names:
         self._full_until.pop((kind, source), None)
         self._changed.add((kind, source))
         return True
+
+    def _free_again(self, queue: str) -> None:
+        """Forget which channels a queue was used on that is given up."""
+        free = self._admitted["free_channel"]
+        for pair in [pair for pair in free if pair.startswith(f"{queue}{_AND}")]:
+            source = free.pop(pair)[0]
+            self._free.pop((source, queue), None)
+            self._changed.add(("free_channel", source))
 
     def note_beyond(self, source: str, kind: str) -> None:
         """Take note that something of a source was beyond a limit."""
@@ -137,7 +211,15 @@ class Names:
         kind, source = key.split("|", 1)
         if kind in self._admitted:
             self._admitted[kind].update({name: [source, hour] for name, hour in names.items()})
+        if kind == "free_channel":
+            for pair in names:
+                used = (source, pair.partition(_AND)[0])
+                self._free[used] = self._free.get(used, 0) + 1
 
     def restore_beyond(self, kept: dict[str, dict[str, int]]) -> None:
         """Take back how much was beyond limits."""
         self.beyond = {source: dict(counts) for source, counts in kept.items()}
+
+
+def _nothing(_event: Any) -> None:
+    """Return what a stage without conversations knows of one."""

@@ -343,3 +343,94 @@ def test_time_long_ago_costs_no_more_than_the_panes_that_are_kept() -> None:
         return min(taken)
 
     assert seconds(11) <= 2.5 * seconds(2)
+
+
+# ---- Channels: a queue on each of twelve is twelve scopes, and as many of what it belongs to
+
+_CHANNELS = ("voice", "chat", "mail", "sms", "social", "video", "web_form", "ticket", "callback", "survey", "faq", "bot")
+_WITH_CHANNELS = Configuration.model_validate(
+    {
+        "queues": {**{f"Q{n}": {"channel": "voice", "department": f"D{n}"} for n in range(5)}, "open": {}},
+        "dead_letters": {"max_run": 0, "max_ratio": 0},
+        "source_limits": {"max_new_queues": 3, "names_idle_hours": 72},
+    }
+)
+
+
+def _in_ways(way: str, number: int, queue: str, channel: str, source: str = "evil") -> list[Record]:
+    """Return what makes a contact wait in a queue on a channel: said with the queue, by its arrival before, or by one told after."""
+    common: dict[str, Any] = {"conversation_id": f"{source}{number}", "source": source}
+    if way == "queued":
+        return [record(event("contact.queued", 0, queue=queue, channel=channel, event_id=f"{source}{number}q", **common))]
+    arrived = record(event("contact.arrived", 0, channel=channel, direction="inbound", event_id=f"{source}{number}a", **common))
+    queued = record(event("contact.queued", 1, queue=queue, event_id=f"{source}{number}q", **common))
+    return [arrived, queued] if way == "arrived" else [queued, arrived]
+
+
+def _places(flush: Any) -> set[tuple[str, str]]:
+    """Return the scopes and channels in which anything was offered."""
+    told = [orjson.loads(output.value) for output in flush.outputs if output.value]
+    return {(each["scope"], each["channel"]) for each in told if each["kind"] == "cohort" and each["counts"].get("offered")}
+
+
+@pytest.mark.parametrize("way", ["queued", "arrived", "arrived after"])
+def test_channels_beyond_the_limit_of_their_source_count_together(way: str) -> None:
+    """Five queues for voice on twelve channels: three more pairs count by themselves; of a queue for any channel two do for nothing."""
+    stage = ContactStage(0, _WITH_CHANNELS, TOPICS)
+    tried = [(queue, channel) for queue in (*(f"Q{n}" for n in range(5)), "open") for channel in _CHANNELS]
+    for number, (queue, channel) in enumerate(tried):
+        stage.process(_in_ways(way, number, queue, channel))
+    honest = [("Q0", "voice"), ("Q1", "callback"), ("Q2", "callback"), ("open", "social"), ("open", "video"), ("Q3", "callback")]
+    for number, (queue, channel) in enumerate(honest):
+        stage.process(_in_ways(way, number, queue, channel, "pbx"))
+    flush = stage.collect()
+
+    places = {place for place in _places(flush) if place[0].startswith("queue:") and place[0] != "queue:(other)"}
+    own = {(f"queue:Q{n}", "voice") for n in range(5)}
+    evils = {("queue:Q0", channel) for channel in ("chat", "mail", "sms")} | {("queue:open", channel) for channel in ("voice", "chat")}
+    assert places == own | evils | {(f"queue:{queue}", channel) for queue, channel in honest}
+    assert _told_beyond(flush) == {"evil": {"channel": len(tried) - len(own) - len(evils)}}
+    # Every contact counts once, somewhere.
+    offered = [orjson.loads(o.value) for o in flush.outputs if o.value and b'"cohort"' in o.value and b'"total:all"' in o.value]
+    assert sum(each["counts"].get("offered", 0) for each in offered) == len(tried) + len(honest)
+
+
+def test_what_a_visit_is_on_decides_the_channel_of_what_follows() -> None:
+    """A chat turned voice: what is said of the queue by its visit takes no place for the channel of the arrival."""
+    stage = ContactStage(0, _WITH_CHANNELS, TOPICS)
+    for number in range(4):
+        common: dict[str, Any] = {"conversation_id": f"c{number}", "source": "pbx"}
+        stage.process(
+            [
+                record(event("contact.arrived", 0, channel="chat", direction="inbound", **common)),
+                record(event("contact.queued", 1, queue=f"Q{number}", channel="voice", **common)),
+                record(event("contact.answered", 2, queue=f"Q{number}", agent="ann", **common)),
+            ]
+        )
+    flush = stage.collect()
+    assert _told_beyond(flush) == {}
+    assert {channel for _, channel in _places(flush)} == {"voice"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_channels_are_admitted_by_the_records_alone(seed: int) -> None:
+    """Neither chunks nor restarts decide which pairs count by themselves, whatever order arrivals and queues come in."""
+    dice = random.Random(seed)
+    records: list[Record] = []
+    for number in range(150):
+        way = dice.choice(("queued", "arrived", "arrived after"))
+        queue = dice.choice(("Q0", "Q1", "Q2", "open", "new"))
+        records += _in_ways(way, number, queue, dice.choice(_CHANNELS), dice.choice(("evil", "pbx")))
+    ends = []
+    for chunk in (1, 7, 1_000):
+        stage, rows = ContactStage(0, _WITH_CHANNELS, TOPICS), dict[bytes, bytes | None]()
+        for first in range(0, len(records), chunk):
+            stage.process(records[first : first + chunk])
+            rows.update(stage.collect().rows)
+            if chunk == 7 and dice.random() < 0.3:
+                stage = ContactStage(0, _WITH_CHANNELS, TOPICS)
+                stage.restore("", [(key, value) for key, value in rows.items() if value is not None])
+        kept = {key: orjson.loads(value) for key, value in rows.items() if value is not None}
+        ends.append({key: row for key, row in kept.items() if key.startswith((b"n|", b"s|"))} | {b"m": kept[b"m"]["beyond_limits"]})
+    assert ends[0] == ends[1] == ends[2]
+    assert {kind for counts in ends[0][b"m"].values() for kind in counts} == {"channel"}
