@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schemas import limits
 from streams import cli
 from streams.engine import health
 from streams.engine.flush import TransactionWriter
@@ -27,6 +28,7 @@ def main(arguments: str) -> int:
     With ``crash_source``, the end of a topic's name, the crash points of a flush count only the flushes of that source.
     While the file ``reads_unless`` exists, nothing is fetched any more, as when a client has lost its way; ``stuck_after_seconds``
     makes the worker say so sooner. ``ends_at`` says of conversations what an event of theirs does to the process: ``raise`` or ``exit``.
+    ``max_ahead_ms`` takes the place of the five minutes that a clock may run ahead.
     """
     given = json.loads(arguments)
     if given.get("crash_source"):
@@ -35,6 +37,8 @@ def main(arguments: str) -> int:
         _end_at(given["ends_at"])
     if given.get("reads_unless"):
         _read_unless(Path(given["reads_unless"]))
+    if given.get("max_ahead_ms"):
+        limits.MAX_AHEAD_MS = given["max_ahead_ms"]
     if given.get("stuck_after_seconds"):
         health.STUCK_AFTER_SECONDS = given["stuck_after_seconds"]
     return cli.main(given["arguments"])
