@@ -12,6 +12,7 @@ from streams.commands.common import add_connection_options, add_kafka_options, a
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
+from streams.engine.memory import hold_little
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
@@ -111,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
             agents=args.agents,
         )
 
+    hold_little()
     settings = settings_of(Configuration() if file is None else file.running)
     try:
         asyncio.run(run_serve(settings))

@@ -364,6 +364,7 @@ class Gateway:
                 await asyncio.sleep(0)
         accepted = [outcome for outcome in outcomes if not isinstance(outcome, Rejected)]
         rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
+        self._bucket(sender).pay((_PRICE_OF_A_REFUSAL - 1) * len(rejected))
         began = self._monotonic()
         try:
             await self._publisher.publish(accepted, rejected, source=sender)
@@ -435,7 +436,10 @@ class Gateway:
 
 
 _NOT_FOUND: Final = 404
-_JUDGED_AT_A_TIME: Final = 500
+_JUDGED_AT_A_TIME: Final = 100
+
+#: An event that is refused counts as so many towards the rate of its sender: it is short, and its dead letter is not.
+_PRICE_OF_A_REFUSAL: Final = 10
 
 
 def _answer(index: int, outcome: Event | Rejected) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -137,6 +138,10 @@ def heartbeat(
     )
 
 
+#: After so many records of a request, others have their turn.
+_SENT_AT_A_TIME = 200
+
+
 @dataclass(frozen=True, slots=True)
 class _Record:
     topic: str
@@ -167,6 +172,7 @@ def _records(topics: EventTopics, event: Event) -> list[_Record]:
     return [_Record(name, key.encode(), value, [])]
 
 
+@cache
 def _app_version() -> str:
     try:
         return version("contact-streams")
@@ -265,7 +271,10 @@ class KafkaPublisher:
     async def _send(self, producer: Any, records: Iterable[_Record]) -> None:
         pending: list[asyncio.Future[Any]] = []
         try:
-            for record in records:
+            for number, record in enumerate(records, start=1):
+                if number % _SENT_AT_A_TIME == 0:
+                    # Where there is room in the producer, nothing here waits: what others send must not wait either.
+                    await asyncio.sleep(0)
                 partitions = sorted(await producer.partitions_for(record.topic)) if record.everywhere else [None]
                 for partition in partitions:
                     sent = producer.send(record.topic, record.value, key=record.key, partition=partition, headers=record.headers)

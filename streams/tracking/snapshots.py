@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.windows.slices import PANE_MS, pane_of
@@ -14,6 +15,9 @@ __all__ = ["MARGIN_MS", "Snapshot", "Snapshots"]
 #: So many of a source are taken within a minute of what its partition receives: each costs a look at all that is known of the source.
 _MOST_A_MINUTE = 6
 _MINUTE_MS = 60_000
+#: So many ids of a source, and of all together, are kept at a time: minutes pass until a snapshot is applied, each id takes 100 bytes, and
+#: every partition keeps all. One snapshot of a source always finds room beside none of its own.
+_MOST_IDS, _MOST_IDS_OF_ALL = 50_000, 200_000
 #: What is heard of so soon after a snapshot was open in it, whatever it lists: lists and events come by different ways.
 MARGIN_MS = 60_000
 
@@ -43,13 +47,16 @@ class Snapshots:
         self._kept: dict[str, Snapshot] = {}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        #: source → how many ids are kept of it
+        self._ids: Counter[str] = Counter()
         #: source → minute in which it sent the last, and how many in it
         self.lately: dict[str, tuple[int, int]] = {}
 
     def take(self, event: Any, space: str, received_through_ms: int) -> bool:
         """Take a decoded snapshot, with what follows the ids of its source; one that comes late changes nothing.
 
-        Return whether no more have come from its source within a minute, of what was received by now, than are taken.
+        Return whether it was taken, or changes nothing: no more have come from its source within a minute, of what was received by now,
+        than are taken, and there is room for its ids.
         """
         at, name = event.occurred_ms, event.event_id + space
         if (
@@ -62,13 +69,20 @@ class Snapshots:
         minute = received_through_ms // _MINUTE_MS
         before, number = self.lately.get(event.source, (minute, 0))
         number = number if before == minute else 0
-        if number >= _MOST_A_MINUTE:
+        if number >= _MOST_A_MINUTE or not self._has_room(event.source, len(event.open_ids)):
             return False
         self.lately[event.source] = (minute, number + 1)
-        self._kept[name] = Snapshot(name, event.source, at, frozenset(event.open_ids))
+        self._keep(Snapshot(name, event.source, at, frozenset(event.open_ids)))
         self._new.add(name)
         self._changed.add(name)
         return True
+
+    def _has_room(self, source: str, ids: int) -> bool:
+        return self._ids[source] + ids <= _MOST_IDS and self._ids.total() + ids <= _MOST_IDS_OF_ALL
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        self._kept[snapshot.name] = snapshot
+        self._ids[snapshot.source] += len(snapshot.open_ids)
 
     def _was_kept(self, event: Any) -> bool:
         """Say whether it was taken by a version that knew snapshots by their event ids alone."""
@@ -93,6 +107,9 @@ class Snapshots:
                 self._new.discard(snapshot.name)
                 if due + self._grace_ms + PANE_MS < through_ms:
                     del self._kept[snapshot.name]
+                    self._ids[snapshot.source] -= len(snapshot.open_ids)
+                    if not self._ids[snapshot.source]:
+                        del self._ids[snapshot.source]
                     self._changed.add(snapshot.name)
         return found
 
@@ -105,7 +122,7 @@ class Snapshots:
 
     def restore(self, name: str, kept: dict[str, Any]) -> None:
         """Take a kept snapshot back in."""
-        self._kept[name] = Snapshot(name, kept["source"], kept["at_ms"], frozenset(kept["open_ids"]))
+        self._keep(Snapshot(name, kept["source"], kept["at_ms"], frozenset(kept["open_ids"])))
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -300,6 +300,20 @@ def test_six_snapshots_of_a_source_are_taken_a_minute(cut: int) -> None:
     assert len(again.tracker.snapshots) == 9
 
 
+def test_no_more_ids_of_open_contacts_are_kept_than_there_is_room_for() -> None:
+    """Seven snapshots of 10,000 ids: five are kept, two are passed over and said; another source's finds room, also after a restart."""
+    ids = [f"made-up-{number}" for number in range(10_000)]
+    stage = ContactStage(0, _with_limits(), TOPICS)
+    stage.process([_snapshot(number, 20 * number, "evil", ids) for number in range(7)] + [_snapshot(0, 130, "pbx", ["c-1"])])
+    flush = stage.collect()
+    assert _told_beyond(flush) == {"evil": {"snapshot": 2}}
+    assert len(stage.tracker.snapshots) == 6
+    again = ContactStage(0, _with_limits(), TOPICS)
+    again.restore("state", [(key, value) for key, value in flush.rows if value is not None])
+    again.process([_snapshot(9, 140, "evil", ids), _snapshot(9, 141, "pbx", ["c-2"])])
+    assert len(again.tracker.snapshots) == 7
+
+
 def test_snapshots_of_one_source_cost_no_look_at_the_contacts_of_another() -> None:
     """Six snapshots each of a hundred sources cost a flush beside 4,000 contacts of others ten times those of one source, not 72 times."""
 

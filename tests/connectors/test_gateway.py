@@ -469,7 +469,18 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
                     text = await response.text()
         assert (await house.post(queued()))[0] == 200
 
-    inside(scenario, connections=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05))
+    inside(scenario, burst_events=1_000_000, connections=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05))
+
+
+def test_refusals_cost_a_sender_ten_times_what_events_do() -> None:
+    """They are short, and their dead letters are not: 200 use up 2,000 of the burst, and others are not hindered."""
+
+    async def scenario(house: House) -> None:
+        async with house.session.post(f"{house.address}/v1/events", data=b"[" + b",".join([b"{}"] * 200) + b"]", headers=CRM) as response:
+            assert response.status == 400
+        assert (await house.post(queued()))[0] == 429
+
+    inside(scenario, burst_events=1_500, events_per_second=0.001)
 
 
 def test_stopping_finishes_what_is_under_way_and_takes_no_more() -> None:
