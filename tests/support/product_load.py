@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
 from schemas.topics import topic
+from streams.demo.simulator.emission import heartbeat
 from streams.demo.simulator.load import LOAD_START_MS, load_events
 from streams.demo.simulator.shop import with_shop
 from streams.demo.simulator.simulation import final_heartbeats
@@ -32,7 +33,10 @@ __all__ = ["BAD_RECORDS", "CENTERS", "BadRecord", "LoadPlan", "Publisher", "bad_
 CENTERS = 20
 
 #: Bad records of a round.
-BAD_RECORDS = 24
+BAD_RECORDS = 28
+
+#: Who sends what is not true, and how often before another's event.
+HOSTILE, _HOSTILE = "hostile", 1 / 100
 
 #: Seconds between two batches of a partition.
 _TICK_SECONDS = 0.05
@@ -75,8 +79,23 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def events_of(seed: int, count: int = _FAR) -> Iterator[Emission]:
-    """Yield the first ``count`` events of a round: contacts, people, and what their shop tells of customers."""
-    return islice(with_shop(load_events(_FAR, seed, rate=CENTERS), seed, LOAD_START_MS, rate=CENTERS), count)
+    """Yield the first ``count`` events of a round: contacts, people, what their shop tells of customers, and what a hostile sender says."""
+    honest = with_shop(load_events(_FAR, seed, rate=CENTERS), seed, LOAD_START_MS, rate=CENTERS)
+    return islice(with_hostile_sender(honest, seed), count)
+
+
+def with_hostile_sender(emissions: Iterable[Emission], seed: int) -> Iterator[Emission]:
+    """Yield before some events one of another source under the same ids, to use them up or to end what they are of."""
+    chance = Random(f"{seed} hostile")
+    for emission in emissions:
+        if emission.destination in {"contact-events", "agent-events"} and chance.random() < _HOSTILE:
+            event = {key: value for key, value in emission.event.items() if key != "customer_key"} | {"source": HOSTILE}
+            if emission.destination == "contact-events" and chance.random() < 1 / 2:
+                kept = ("event_id", "occurred_at", "received_at", "source", "conversation_id")
+                kind = chance.choice(("contact.excluded", "contact.ended"))
+                event = {"type": kind, **{key: event[key] for key in kept}} | ({"reason": "test"} if kind == "contact.excluded" else {})
+            yield emission._replace(event=event)
+        yield emission
 
 
 def final_ms(last: Emission) -> int:
@@ -126,6 +145,14 @@ def bad_records(seed: int) -> list[BadRecord]:
         of(customers, "unknown_type", {**order, "type": "order.eaten"}),
         of(customers, "missing_field", without(order, "customer_key")),
         of(customers, "invalid_value", {**plan, "interval_seconds": 0}),
+    ]
+    lie = {"type": "source.heartbeat", "event_id": "bad", **common, "source": HOSTILE, "complete_through": "2099-01-01T00:00:00.000Z"}
+    shift = {"type": "schedule.planned", "event_id": "bad", **common, "source": HOSTILE, "person_id": "bad-person", "activity": "work"}
+    records += [
+        of(contacts, "complete_through_in_future", lie),
+        of(agents, "complete_through_in_future", lie),
+        of(agents, "invalid_value", {**shift, "start": moment, "end": "9999-01-01T00:00:00.000Z"}),
+        of(contacts, "invalid_value", {**queued, "source": HOSTILE, "queue": "Ord\u200bers"}),
     ]
     if len(records) != BAD_RECORDS:
         raise ValueError(f"{len(records)} bad records and not {BAD_RECORDS}.")
@@ -206,7 +233,8 @@ async def publish(plan: LoadPlan, stop: asyncio.Event) -> dict[str, Any]:
         seconds = time.monotonic() - began
         if last is None:
             raise ValueError("Stopped before anything was sent.")
-        await publisher.send(final_heartbeats(final_ms(last), str(plan.seed)))
+        final = final_ms(last)
+        await publisher.send([*final_heartbeats(final, str(plan.seed)), heartbeat(HOSTILE, f"final-{plan.seed}-{HOSTILE}", final, final)])
     finally:
         await producer.stop()
     return {"events": sent, "seconds": seconds, "bad": places}
