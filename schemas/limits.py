@@ -12,6 +12,7 @@ __all__ = [
     "MAX_FACTS",
     "MAX_FORECASTS",
     "MAX_INSTANCES",
+    "MAX_JOINED_KEYS",
     "MAX_PLANS",
     "MAX_RECORD_BYTES",
     "MAX_SOURCES",
@@ -71,6 +72,9 @@ MAX_SOURCES = 250
 
 #: A source's events come by at most so many ways at a time, each of which says how far it is complete.
 MAX_INSTANCES = 16
+
+#: Links join at most so many keys to one customer: with each of them a fact of the customer costs more to count.
+MAX_JOINED_KEYS = 20
 
 #: Why an event is refused that is one too many of its conversation or person: no record shows that, only what is known by then.
 TOO_MANY_EVENTS: Final = "too_many_events"

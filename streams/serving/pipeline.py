@@ -47,6 +47,7 @@ class _Counters(Protocol):
     repeated: int
     rejected: dict[str, int]
     overfull: int
+    links_refused: int
     quarantined: dict[tuple[str, int], tuple[str, ...]]
     beyond_limits: dict[tuple[str, int], dict[str, int]]
 
@@ -162,6 +163,11 @@ class PipelineCollector:
             "contact_center_customers_overfull",
             "Customer keys with more facts than a single customer has; they count nowhere. 0 where another worker has the customers.",
             value=self._counters["customers"].overfull if owned and "customers" in self._counters else 0,
+        )
+        yield CounterMetricFamily(
+            "contact_center_customer_links_refused",
+            "Links that would join more keys to one customer than there may be; they are passed over.",
+            value=self._counters["customers"].links_refused if "customers" in self._counters else 0,
         )
         yield from configuration_families(self._file)
 

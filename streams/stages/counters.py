@@ -21,6 +21,8 @@ class StageCounters:
     quarantined: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     #: keys of customers under which too much is known, now
     overfull: int = 0
+    #: links of customers that would join too many keys, and are passed over
+    links_refused: int = 0
 
     def reject(self, reason: str) -> None:
         """Count one dead letter."""

@@ -122,7 +122,7 @@ class CustomerStage:
         """Return the customers that changed, and the windows that are news."""
         tracker = self.tracker
         tracker.settle()
-        self.counters.overfull = len(tracker.overfull)
+        self._count()
         rows: list[Row] = [
             (b"s|" + key.encode(), None if customer is None else encode(customer.row())) for key, customer in tracker.changed_customers()
         ]
@@ -132,6 +132,12 @@ class CustomerStage:
             self._parts_written = dict(tracker.parts)
             rows.append((_META, encode([[*part, *told] for part, told in sorted(tracker.parts.items())])))
         return Flush(rows, outputs)
+
+    def _count(self) -> None:
+        tracker, counters = self.tracker, self.counters
+        counters.overfull = len(tracker.overfull)
+        counters.links_refused += tracker.links_refused
+        tracker.links_refused = 0
 
     def _news(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         tracker, windows = self.tracker, self.windows
@@ -172,4 +178,4 @@ class CustomerStage:
                 self.tracker.restore_customer(key[2:].decode(), kept)
         self._parts_written = dict(self.tracker.parts)
         self.tracker.restored()
-        self.counters.overfull = len(self.tracker.overfull)
+        self._count()

@@ -108,7 +108,7 @@ class Customer:
         self.cancellations: dict[str, Cancellation] = {}
         #: event id → (at, sequence, active)
         self.statuses: dict[str, tuple[int, int, bool]] = {}
-        #: event id → (at, other key)
+        #: event id → (at, other key); of each other key the earliest
         self.links: dict[str, tuple[int, str]] = {}
         self.base_first_ms: int | None = None  # start of the first contact
         self.base_last_ms = 0
@@ -136,6 +136,17 @@ class Customer:
             facts.clear()
         self.overfull = True
         return emptied
+
+    def link(self, name: str, at_ms: int, other: str) -> None:
+        """Take a link: of those to the same key the earliest says all, and of the others only that something was heard."""
+        before = next((each for each, (_, linked) in self.links.items() if linked == other), None)
+        self.links[name] = (at_ms, other)
+        if before is not None:
+            self.unlink(name if at_ms >= self.links[before][0] else before)
+
+    def unlink(self, name: str) -> None:
+        """Keep of a link only when it was heard."""
+        self.base_last_ms = max(self.base_last_ms, self.links.pop(name)[0])
 
     def first_contact_ms(self) -> int | None:
         """Return the start of the first contact."""

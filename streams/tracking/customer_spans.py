@@ -65,9 +65,9 @@ def month_of(day: int) -> int:
 def day_changes(group: Group, rules: CustomerRules) -> Changes:
     """Return how the figures of customers at the end of a day change from day to day."""
     found: Changes = {}
+    forgotten = _forgotten(group, rules)
     for begin, end, members in _epochs(group, [(rules.date(at), key, other) for at, key, other in _links(group)]):
-        until = min(end, _forgotten(group, rules))
-        _sweep(_steps(members, rules), begin, until, found)
+        _sweep(_steps(members, rules), begin, min(end, forgotten), found)
     return found
 
 
@@ -174,7 +174,7 @@ def cohorts(group: Group, rules: CustomerRules) -> dict[Cohort, Counter[str]]:
     """Return what the contacts of a customer contribute to the days of their starts."""
     found: dict[Cohort, Counter[str]] = {}
     contacts = sorted((contact for customer in group.values() for contact in customer.contacts.values()), key=lambda each: each.start_ms)
-    links = sorted(_links(group))
+    links = _first_links(_links(group))
     for place, contact in enumerate(contacts):
         counts = Counter(customer_contacts=1)
         repeated = any(_repeats(contact, later, links) for later in _until(contacts, place, contact.start_ms + rules.repeat_ms))
@@ -208,13 +208,31 @@ def _links(group: Group) -> Iterator[tuple[int, str, str]]:
             yield at, key, other
 
 
-def _epochs(group: Group, links: list[tuple[int, str, str]]) -> Iterator[tuple[int, int, list[Customer]]]:
+def _first_links(links: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """Return, in order, those links that join what no earlier ones do; at any instant they join what all of them join."""
+    of: dict[str, set[str]] = {}
+    found: list[tuple[int, str, str]] = []
+    for at, key, other in sorted(links):
+        one, two = of.setdefault(key, {key}), of.setdefault(other, {other})
+        if one is not two:
+            found.append((at, key, other))
+            one |= two
+            of.update(dict.fromkeys(two, one))
+    return found
+
+
+def _epochs(group: Group, links: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, int, list[Customer]]]:
     """Yield from when up to when which keys are one customer, with what is known under them; ``links`` are by date or month."""
-    begins = [_EVER, *sorted({at for at, _, _ in links})]
-    for begin, end in zip(begins, [*begins[1:], _NEVER], strict=True):
-        pairs = [(key, other) for at, key, other in links if at <= begin]
-        for joined in _joined(group, pairs):
-            yield begin, end, [group[key] for key in sorted(joined) if key in group]
+    parts: dict[str, tuple[int, set[str]]] = {key: (_EVER, {key}) for key in group}
+    for at, key, other in _first_links(links):
+        ended = [parts.setdefault(each, (_EVER, {each})) for each in (key, other)]
+        for begin, keys in ended:
+            if begin < at:
+                yield begin, at, [group[each] for each in sorted(keys) if each in group]
+        joined = at, ended[0][1] | ended[1][1]
+        parts.update(dict.fromkeys(joined[1], joined))
+    for begin, keys in {id(part): part for part in parts.values()}.values():
+        yield begin, _NEVER, [group[each] for each in sorted(keys) if each in group]
 
 
 def _joined(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> list[set[str]]:

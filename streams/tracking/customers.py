@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from schemas.limits import MAX_JOINED_KEYS
 from streams.tracking.buckets import Buckets
 from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
 from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
@@ -37,6 +38,8 @@ class CustomerTracker:
         self.customers = Customers()
         #: keys under which so much is known that they are nobody's single customer
         self.overfull: set[str] = set()
+        #: links passed over since this was last set back, for they would join too many keys
+        self.links_refused = 0
         self.days, self.months = Running(), Running()
         self.cohorts: dict[Cohort, Counter[str]] = {}
         self.changed_cohorts: set[Cohort] = set()
@@ -93,6 +96,9 @@ class CustomerTracker:
         name, at, key = fact["event_id"], fact["at_ms"], fact["customer_key"]
         if not self._takes(at, *((key, fact["linked_key"]) if kind == "link" else (key,))):
             return
+        if kind == "link" and not self._may_join(key, fact["linked_key"]):
+            self.links_refused += 1
+            return
         customer = self._touch(key)
         space = MARK + fact["id_space"] if "id_space" in fact else ""
         # What was kept before ids had a space, and is told again, goes by its id.
@@ -107,7 +113,7 @@ class CustomerTracker:
             customer.statuses.setdefault(name, (at, fact["sequence"], fact["active"]))
         elif name not in customer.links and fact["linked_key"] != key:
             self._touch(fact["linked_key"])
-            customer.links[name] = (at, fact["linked_key"])
+            customer.link(name, at, fact["linked_key"])
             self._join(key, fact["linked_key"])
         self._limit(key, customer)
 
@@ -143,19 +149,29 @@ class CustomerTracker:
 
     def _touch(self, key: str) -> Customer:
         """Take what the customer contributes out, until ``settle`` books it anew; return what is known under the key."""
-        group = self._joined.get(key) or {key}
+        group = self._group(key)
         root = min(group)
-        if self._is_over(group):
-            # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
-            if self._touched.pop(root, None):
-                self._book(group, 1)
-            self._drop(group)
-            group, root = {key}, key
         if root not in self._touched:
             self._touched[root] = group
             self._book(group, -1)
         self._changed.add(key)
         return self.customers.own(key)
+
+    def _group(self, key: str) -> set[str]:
+        """Return the keys that are one customer with a key; of one who is over nothing is left."""
+        group = self._joined.get(key) or {key}
+        if not self._is_over(group):
+            return group
+        # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
+        if self._touched.pop(min(group), None):
+            self._book(group, 1)
+        self._drop(group)
+        return {key}
+
+    def _may_join(self, key: str, other: str) -> bool:
+        """Say whether a link leaves a customer with no more keys than one may have."""
+        one, two = self._group(key), self._group(other)
+        return one is two or len(one) + len(two) <= MAX_JOINED_KEYS
 
     def _join(self, key: str, other: str) -> None:
         one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
@@ -256,13 +272,11 @@ class CustomerTracker:
 
     def _is_over(self, group: Iterable[str]) -> bool:
         """Say whether so little was heard of a customer for so long that the next fact is of somebody new."""
-        known = [key for key in group if key in self.customers]
-        before = self._over_before_ms()
-        if not known or before is None:
+        before, customers = self._over_before_ms(), self.customers
+        if before is None or any(key in customers and customers.last_ms(key) >= before for key in group):
             return False
-        if any(self.customers.last_ms(key) >= before for key in known):
-            return False
-        return not any(active for key in known for _, active in self.customers[key].statuses_in_order()[-1:])
+        known = [customers[key] for key in group if key in customers]
+        return bool(known) and not any(active for customer in known for _, active in customer.statuses_in_order()[-1:])
 
     def _drop(self, group: Iterable[str]) -> None:
         """Forget a customer with all keys; what it counted has ended before the floor."""
@@ -295,14 +309,27 @@ class CustomerTracker:
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, the parts too."""
-        for key, customer in self.customers.items():
-            for _, other in customer.links.values():
-                self._join(key, other)
-        self._touched = {}
         self._through = through = self.through_ms
+        self._restore_links()
+        self._touched = {}
         if through is not None:
             self._give_up(through)
         self._book_all()
+
+    def _restore_links(self) -> None:
+        """Join what links join; of those that versions without limits kept the earliest hold, and the others are given up."""
+        links = sorted((at, key, other, name) for key, customer in self.customers.items() for name, (at, other) in customer.links.items())
+        seen: set[tuple[str, str]] = set()
+        for _, key, other, name in links:
+            one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
+            fits = one is two or len(one) + len(two) <= MAX_JOINED_KEYS
+            if fits and (key, other) not in seen:
+                seen.add((key, other))
+                self._join(key, other)
+                continue
+            self.links_refused += not fits
+            self.customers.own(key).unlink(name)
+            self._changed.add(key)
 
     def _add_up_anew(self) -> None:
         """Count every customer there is by where progress stands, for it was set back."""
