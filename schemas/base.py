@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from schemas.times import TIME_PATTERN, TimeFormatError, format_ms, parse_time, to_ms
 
 __all__ = [
+    "BLANKS",
     "MAX_LIST",
     "MAX_SECONDS",
     "REPLY_CHANNELS",
@@ -48,9 +49,16 @@ _REFUSED = (
 TEXT_PATTERN = rf"^[^{_REFUSED}]*[^{_REFUSED}\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000][^{_REFUSED}]*$"
 
 
+#: White space, as the pattern has it. A text that consists of nothing else is left as it is, for the pattern to refuse.
+BLANKS = "\x20\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+
+
 def composed(value: object) -> object:
-    """Return a text as Unicode composes it (NFC): what looks the same is the same, whichever system wrote it."""
-    return normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
+    """Return a text as Unicode composes it (NFC), without white space at its ends: what looks the same is the same, whoever wrote it."""
+    if not isinstance(value, str):
+        return value
+    value = value.strip(BLANKS) or value
+    return value if value.isascii() else normalize("NFC", value)
 
 
 _COMPOSED = BeforeValidator(composed)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
-from unicodedata import is_normalized, normalize
+from unicodedata import is_normalized
 
 import msgspec
 from pydantic import ValidationError
 
 from schemas import structs
-from schemas.base import TEXT_PATTERN
+from schemas.base import BLANKS, TEXT_PATTERN, composed
 from schemas.events import (
     AGENT_KINDS,
     CONTACT_KINDS,
@@ -90,6 +90,9 @@ _SPECIAL = (
     b"\xe3\x85\xa4",
 )
 
+#: What a text that ends with a blank looks like in any JSON: such a quote closes it, for a value or white space does not follow.
+_ENDS_BLANK = re.compile(r' "[,}\]\s]').search
+
 _IS_TEXT = re.compile(TEXT_PATTERN.removesuffix("$")).fullmatch
 
 
@@ -145,7 +148,9 @@ def _is_sound(value: bytes, event: structs.Event) -> bool:
         text = value.decode()
     except UnicodeDecodeError:
         return False
-    suspicious = _BACKSLASH in value or _DELETE in value or (_SPACE in value and '" ' in text)
+    suspicious = (
+        _BACKSLASH in value or _DELETE in value or (_SPACE in value and ('" ' in text or (' "' in text and _ENDS_BLANK(text) is not None)))
+    )
     if not (suspicious or text.isascii()):
         # Names in Chinese and Japanese come by here with every event, and are few; the rest of the world takes the longer way.
         suspicious = not _PLAIN[value.translate(None, _ASCII)]
@@ -168,15 +173,19 @@ _PLAIN = _Plain()
 
 
 def _texts_are_sound(event: structs.Event) -> bool:
-    """Return whether no text holds a character that is refused, none is blank, and all are composed."""
+    """Return whether no text holds a character that is refused, none is blank or has blanks at its ends, and all are composed."""
     for name in event.__struct_fields__:
         content = getattr(event, name)
         if isinstance(content, str):
-            if _IS_TEXT(content) is None or not is_normalized("NFC", content):
+            if not _is_sound_text(content):
                 return False
-        elif isinstance(content, tuple) and not all(_IS_TEXT(each) and is_normalized("NFC", each) for each in content):
+        elif isinstance(content, tuple) and not all(map(_is_sound_text, content)):
             return False
     return True
+
+
+def _is_sound_text(text: str) -> bool:
+    return _IS_TEXT(text) is not None and is_normalized("NFC", text) and text == text.strip(BLANKS)
 
 
 # ---- The slow path -----------------------------------------------------------------------------------------------------------------
@@ -289,7 +298,7 @@ def source_of(value: bytes | None) -> str | None:
         source = _read_source(value).source
     except (ValueError, RecursionError):
         return None
-    source = normalize("NFC", source)
+    source = cast("str", composed(source))
     return source if len(source) <= _LONGEST_SOURCE and _IS_TEXT(source) is not None else None
 
 

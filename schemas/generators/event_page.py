@@ -47,7 +47,7 @@ JSON Schema of every kind stands in `schemas/json/events/`, of every topic in `s
 - **Times** are RFC 3339 text with a capital `T` and with `Z` or an offset: `2026-08-06T12:34:56.789Z`.
   A fraction has 1 to 9 digits; what is finer than a millisecond is cut off. Numbers are no times.
 - **Durations** are seconds, from 0 to ten years, and may have a fraction.
-- **Texts** hold no control characters and are not blank. Lengths are in characters.
+- **Texts** hold no control characters and are not blank; white space at their ends is left out. Lengths are in characters.
 - **Types are strict**: a number is no text and `"1"` is no number.
 - **A record has at most {MAX_RECORD_BYTES // 1024} KiB.** `occurred_at` is not before the year 2000 (`time_too_old`)
   and at most {MAX_AHEAD_MS // 60_000} minutes after `received_at`; both are at most {MAX_AHEAD_MS // 60_000} minutes after the broker

@@ -112,7 +112,7 @@ def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
     may = Permissions.of(name, sender)
     tokens = {token.name: {"not_before": token.not_before, "not_after": token.not_after} for token in sender.tokens}
     permitted = {"sources": may.sources, "types": None if sender.types is None else Names(sender.types), "queues": may.queues}
-    permitted["sites"] = may.sites
+    permitted |= {"sites": may.sites, "teams": may.teams}
     return {"tokens": tokens, **{what: ["*"] if names is None else [*names.patterns] for what, names in permitted.items()}}
 
 
@@ -136,6 +136,6 @@ def _until(times: dict[str, Any]) -> str:
 
 
 def _told_of_sender(name: str, may: dict[str, Any]) -> str:
-    permitted = "; ".join(f"{what} {', '.join(may[what]) or 'none'}" for what in ("sources", "types", "queues", "sites"))
+    permitted = "; ".join(f"{what} {', '.join(may[what]) or 'none'}" for what in ("sources", "types", "queues", "sites", "teams"))
     tokens = ", ".join(f"{each}{_until(times)}" for each, times in may["tokens"].items())
     return f"\n  {name}: {permitted}; tokens {tokens or 'none'}"

@@ -109,6 +109,8 @@ def _guarded(args: argparse.Namespace, work: Callable[[argparse.Namespace], Coro
         return fail(error, code=1)
     except TimeoutError:
         return fail(f"Kafka at {args.bootstrap} did not answer in time; the same command may be given again", code=1)
+    except BrokenPipeError:  # stdout: what read it has enough, and the frame of all commands knows what to do
+        raise
     except (KafkaError, OSError) as error:
         return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
 

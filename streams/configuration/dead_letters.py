@@ -21,29 +21,30 @@ class DeadLetterLimits(Model):
 
 
 class SourceLimits(Model):
-    """Further limits of one source on one partition; 0 or null turns one off."""
+    """Further limits of one source on one partition: one that sends to 8 partitions may reach each 8 times. 0 or null turns one off."""
 
     max_late_ratio: float | None = Field(default=0.9, ge=0, lt=1)
     """Such a share of the last `late_window` events of a source may be late: more than an outage that is caught up with."""
     late_window: int = Field(default=20_000, ge=100, le=1_000_000)
     """How many events of a source `max_late_ratio` looks back on, to a twentieth; those before its first are taken as in time."""
     max_new_queues: int | None = Field(default=24, ge=0, le=10_000)
-    """So many queues that the configuration does not name count by themselves; the others count as `(other)`. So do
-    pairs of a queue and a channel that it is not configured for, beyond as many."""
+    """On each partition so many queues of a source that the configuration does not name count by themselves; the others count as
+    `(other)`. So do pairs of a queue and a channel that it is not configured for, beyond as many."""
     max_new_categories: int | None = Field(default=50, ge=0, le=10_000)
-    """The same of categories."""
+    """The same of categories, per source and partition."""
     max_new_teams: int | None = Field(default=24, ge=0, le=10_000)
-    """The same of teams that the configuration does not name."""
+    """On each partition so many teams of a source that the configuration does not name count by themselves."""
     max_new_sites: int | None = Field(default=24, ge=0, le=10_000)
-    """The same of sites."""
+    """The same of sites, per source and partition."""
     names_idle_hours: int = Field(default=168, ge=72, le=8_760)
     """A name that no source names for so long makes room for another one, and what nothing is reported of for so long is shown
     no more, unless the configuration names it; longer than any day is still revised."""
     max_contacts: int | None = Field(default=50_000, ge=0)
-    """So many contacts are kept, open or over for less than `closed_retention_seconds`; what begins further ones becomes dead letters."""
+    """So many contacts of a source are kept on each partition, open or over for less than `closed_retention_seconds`; what begins
+    further ones becomes dead letters."""
     max_contact_events: int | None = Field(default=500_000, ge=0)
-    """So many events of these contacts are kept."""
+    """So many events of these contacts are kept, per source and partition."""
     max_people: int | None = Field(default=5_000, ge=0)
-    """So many people are kept."""
+    """So many people of a source are kept on each partition."""
     max_people_events: int | None = Field(default=200_000, ge=0)
-    """So many states and plans of these people that may still change something are kept."""
+    """So many states and plans of these people that may still change something are kept, per source and partition."""

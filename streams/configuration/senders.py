@@ -117,6 +117,9 @@ class Sender(Model):
     """Patterns of the queues that its events may name; by default any. Events that name no queue are not limited by it."""
     sites: Patterns | None = None
     """Patterns of the sites that its events may name; by default any. Events that name no site are not limited by it."""
+    teams: Patterns | None = None
+    """Patterns of the teams that its events may name; by default any, or none where `sites` is given: a team counts in its own site.
+    Events that name no team are not limited by it."""
 
 
 class SendersFile(Model):

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 from pydantic import ValidationError
 
+from schemas.base import composed
 from schemas.decoding import Rejected as NotAnEventError
 from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode, parse_agent_event, parse_contact_event, parse_customer_event
@@ -116,7 +117,9 @@ def judge(value: bytes, admission: Admission) -> Event | Rejected:
         return refused("missing_field", "type: required, as a text")
     data["received_at"] = format_ms(to_ms(admission.received_at))
     permissions = admission.permissions
-    source = data.setdefault("source", permissions.default_source)
+    source = data.get("source")
+    # What is judged is what will be published: null is absent, and names are composed.
+    source = data["source"] = permissions.default_source if source is None else composed(source)
     if permissions.sources is not None and not (isinstance(source, str) and source in permissions.sources):
         return refused("source_not_permitted", _whose(permissions))
     if kind == "source.heartbeat" and data.get("instance") is not None:

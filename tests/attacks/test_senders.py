@@ -120,6 +120,7 @@ async def attack(services: Services, file: SendersFile, bootstrap: str) -> None:
     dead = await read(bootstrap, topic(DEAD).full_name("senders"))
     assert Counter(dict(record.headers)["dead-letter-reason"].decode() for record in dead) == {
         "source_not_permitted": 3, "type_not_permitted": 2, "queue_not_permitted": 4, "site_not_permitted": 1,
+        "team_not_permitted": 1,
     }  # fmt: skip
     assert await services.counter("gateway", f'{REFUSED}{{reason="queue_not_permitted",sender="b"}}') == 4
 
@@ -143,6 +144,9 @@ async def foreign(a: Sender, b: Sender) -> None:
         event("contact.ended", "b4", source="b-south", conversation_id="b-1"),
     ) == [*["source_not_permitted"] * 3, *["type_not_permitted"] * 2, *["queue_not_permitted"] * 4, *["accepted"] * 4]
     assert await a.reasons(event("contact.queued", "x10", queue="A", site="tokyo")) == ["site_not_permitted"]
+    # It names sites and no teams: a person who is put into a team counts in that team's site.
+    state = event("agent.state_changed", "x11", person_id="ann", axis="presence", state="online", team="care-a", site="berlin")
+    assert await a.reasons(state) == ["team_not_permitted"]
 
 
 async def rotation(services: Services, file: SendersFile, sender: Any) -> None:

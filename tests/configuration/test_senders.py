@@ -27,6 +27,7 @@ senders:
       - {{name: next, hash: {OTHER}}}
     types: ["contact.*", source.heartbeat]
     queues: ["Berlin *"]
+    teams: [care-a, "Berlin *"]
   crm:
     tokens: []
     sources: [crm, "crm-*"]
@@ -51,6 +52,7 @@ def test_what_it_says(tmp_path: Path) -> None:
 
     assert [token.name for token in pbx.tokens] == ["2026-11", "next"]
     assert (pbx.sources, pbx.types, pbx.queues, pbx.sites) == (None, ("contact.*", "source.heartbeat"), ("Berlin *",), None)
+    assert (pbx.teams, crm.teams) == (("care-a", "Berlin *"), None)
     assert (crm.tokens, crm.sources, crm.sites) == ((), ("crm", "crm-*"), ())
 
 
@@ -96,8 +98,11 @@ def test_check_says_what_is_permitted(tmp_path: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     assert said.splitlines() == [
         f"{path}: ok (senders: 2",
-        "  pbx: sources pbx; types contact.*, source.heartbeat; queues Berlin *; sites *; tokens 2026-11 until 2027-05-01T00:00:00Z, next",
-        "  crm: sources crm, crm-*; types *; queues *; sites none; tokens none)",
+        (
+            "  pbx: sources pbx; types contact.*, source.heartbeat; queues Berlin *; sites *; teams care-a, Berlin *; "
+            "tokens 2026-11 until 2027-05-01T00:00:00Z, next"
+        ),
+        "  crm: sources crm, crm-*; types *; queues *; sites none; teams none; tokens none)",
     ]
     path.write_text(RIGHT.replace(OTHER, SECRET), encoding="utf-8")
     assert main(["check", "--json", str(path)]) == 2

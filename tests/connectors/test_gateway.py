@@ -136,6 +136,31 @@ def test_an_event_is_stamped_published_and_acknowledged() -> None:
     inside(scenario)
 
 
+@pytest.mark.parametrize("source", [None, "crm", " crm", "crm\u3000"])
+def test_a_source_is_judged_as_it_will_be_published(source: str | None) -> None:
+    """Null is absent, and white space at the ends belongs to no name."""
+
+    async def scenario(there: House) -> None:
+        status, answer = await there.post(queued(source=source, queue=" sales "))
+
+        assert status == 200, answer
+        (event,) = there.values(CONTACTS)
+        assert (event["source"], event["queue"]) == ("crm", "sales")
+
+    inside(scenario)
+
+
+def test_a_pattern_that_ends_with_a_blank_lets_no_other_source_in() -> None:
+    """The pattern fits "crm " as it is sent, and not "crm", which would be published."""
+
+    async def scenario(there: House) -> None:
+        _, answer = await there.post([queued("a", source="crm "), queued("b", source="crm 2")])
+
+        assert [each.get("reason", each["status"]) for each in answer["events"]] == ["source_not_permitted", "accepted"]
+
+    inside(scenario, senders=senders_file(crm={"sources": ["crm *"]}))
+
+
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
@@ -220,7 +245,7 @@ def plan(start: str, end: str) -> bytes:
         (json.dumps(queued(occurred_at="1999-12-31T23:59:59Z")).encode(), "time_too_old"),
         (json.dumps(queued(occurred_at="2026-03-02T12:05:01Z")).encode(), "time_in_future"),
         (json.dumps(queued(source="somebody")).encode(), "source_not_permitted"),
-        (json.dumps(queued(source=None)).encode(), "source_not_permitted"),
+        (json.dumps(queued(source="")).encode(), "source_not_permitted"),
         (json.dumps(queued(note="x" * 300_000)).encode(), "too_large"),
         (json.dumps({"type": "order.placed", "event_id": "o", "occurred_at": "2026-03-02T11:00:00Z"}).encode(), "invalid_value"),
         (

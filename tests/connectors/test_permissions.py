@@ -9,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.agent import AgentStateChanged
 from schemas.contact import ContactAnswered, ContactQueued
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
 from streams.configuration.senders import Sender, SendersFile
-from streams.connectors.permissions import QUEUE_FIELDS, Names, Permissions
+from streams.connectors.permissions import QUEUE_FIELDS, TEAM_FIELD, Names, Permissions
 from streams.connectors.senders import Senders
 
-KINDS = sorted({*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS}, key=lambda kind: kind.__name__)
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+STATE = AgentStateChanged(
+    event_id="e", occurred_at=AT, received_at=AT, source="a", person_id="ann", axis="presence", state="online", team="care-a"
+)
+KINDS = sorted({*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS}, key=lambda kind: kind.__name__)
 COMMON: dict[str, Any] = {"event_id": "e", "occurred_at": AT, "received_at": AT, "source": "a", "conversation_id": "c"}
 
 
@@ -68,7 +72,7 @@ def test_defaults() -> None:
 
     assert nothing_said.sources is not None
     assert ("crm" in nothing_said.sources, "crm-tokyo" in nothing_said.sources) == (True, False)
-    assert (nothing_said.types, nothing_said.queues, nothing_said.sites) == (None, None, None)
+    assert (nothing_said.types, nothing_said.queues, nothing_said.sites, nothing_said.teams) == (None,) * 4
     assert [each.default_source for each in (nothing_said, other, several)] == ["crm", "crm-tokyo", None]
 
 
@@ -88,6 +92,47 @@ def test_a_queue_that_is_not_permitted(kind: Any) -> None:
         assert reason is not None
         assert reason[0] == "queue_not_permitted"
         assert reason[1].startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_field_that_names_a_team_is_judged(kind: Any) -> None:
+    """A field of a team's name that is added to the contract is judged too."""
+    assert {name for name in kind.model_fields if "team" in name} <= {TEAM_FIELD}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if TEAM_FIELD in kind.model_fields], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("limits", "permitted"),
+    [
+        ({}, ["mine 1", "theirs"]),
+        ({"queues": ("q",)}, ["mine 1", "theirs"]),
+        ({"teams": ("mine *",)}, ["mine 1"]),
+        ({"teams": ("mine *",), "sites": ("tokyo",)}, ["mine 1"]),
+        ({"teams": ("*",), "sites": ("tokyo",)}, ["mine 1", "theirs"]),
+        # A team counts in its own site: with sites alone it may name none.
+        ({"sites": ("*",)}, []),
+        ({"teams": ()}, []),
+    ],
+)
+def test_teams(kind: Any, limits: dict[str, Any], permitted: list[str]) -> None:
+    """A team is judged where it is named, and who is confined to sites names teams only by a list of them."""
+    may = Permissions.of("a", Sender(tokens=(), **limits))
+    others = {"site": None, **dict.fromkeys(QUEUE_FIELDS & set(kind.model_fields))}
+    refusals = {name: may.refusal(kind.model_construct(team=name, **others)) for name in ("mine 1", "theirs")}
+
+    assert [name for name, why in refusals.items() if why is None] == permitted
+    assert {why[0] for why in refusals.values() if why is not None} <= {"team_not_permitted"}
+    assert may.refusal(kind.model_construct(team=None, **others)) is None
+
+
+def test_the_refusal_of_a_team_says_what_to_do() -> None:
+    """It names what is permitted, and where to permit more."""
+    why = Permissions.of("a", Sender(tokens=(), sites=("tokyo",))).refusal(STATE)
+
+    assert why is not None
+    assert why[0] == "team_not_permitted"
+    assert why[1].startswith("team: this sender may name the teams none; ")
+    assert "`teams` of the senders file" in why[1]
 
 
 def test_sites_and_events_that_name_neither() -> None:

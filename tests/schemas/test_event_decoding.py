@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import structs
-from schemas.decoding import _IS_TEXT, _PLAIN, _SPECIAL, decode_agent_event, decode_contact_event
+from schemas.decoding import _IS_TEXT, _PLAIN, _SPECIAL, decode_agent_event, decode_contact_event, source_of
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, encode, parse_agent_event, parse_contact_event
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.rejection import REJECT_REASONS, Rejected
@@ -234,6 +234,23 @@ HOSTILE_VALUES = [
         '"' + "e\u0301" * 110 + '"',
     ),
     *('"\u65e5\u672c"', '"\uff08\uff09"', '"\u845b\U000e0100"', '"\u2764\ufe0f"', '"\u0301"', '"\u0e01\u0e33"', '"\u212b"'),
+    # White space at the ends.
+    *(
+        f'"{text}"'
+        for text in (
+            " Sales",
+            "Sales ",
+            "Sales\u3000",
+            "\xa0Sales",
+            "\u65e5\u672c ",
+            "Sales\\u0020",
+            " , ",
+            "a, ",
+            "Sales\\n ",
+            "x" * 200 + " ",
+        )
+    ),
+    *('["a "]', '[" a","b"]', '["a" ]', '["a ", "b"]', '"a " ', '"\\\\ "', '" \u0301"', '"\\" "', '"" '),
     *("nul", "tru", "'a'", "", "undefined", "[1,]", '{"a":1,}', '{"a":1,"a":2}', '"unended', "/* no */ 1"),
 ]
 
@@ -507,6 +524,19 @@ def test_an_agent_event_is_unknown_among_contacts() -> None:
     assert refused.value.detail == (
         "type: one of agent.state_changed, agent.skills_changed, agent.heartbeat, schedule.planned, source.heartbeat, source.snapshot"
     )
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("name", [" support", "support ", "\u3000support\xa0", " support,  "])
+def test_white_space_at_the_ends_makes_no_other_name(name: str, separators: tuple[str, str]) -> None:
+    """It cannot be seen: such a name would pass for another queue."""
+    value = json.dumps({**QUEUED, "queue": name, "skills": ["ja ", " en"]}, ensure_ascii=False, separators=separators).encode()
+    event, model = decode_contact_event(value), parse_contact_event(value)
+
+    expected = "support," if "," in name else "support"
+    assert (event.queue, event.skills) == (expected, ("ja", "en"))  # type: ignore[union-attr]
+    assert (model.queue, model.skills) == (expected, ("ja", "en"))  # type: ignore[union-attr]
+    assert source_of(json.dumps({"source": name}).encode()) == expected
 
 
 def test_what_the_fast_path_takes_for_sound_is() -> None:
