@@ -120,7 +120,6 @@ async def attack(services: Services, file: SendersFile, bootstrap: str) -> None:
     dead = await read(bootstrap, topic(DEAD).full_name("senders"))
     assert Counter(dict(record.headers)["dead-letter-reason"].decode() for record in dead) == {
         "source_not_permitted": 3, "type_not_permitted": 2, "queue_not_permitted": 4, "site_not_permitted": 1,
-        "team_not_permitted": 1,
     }  # fmt: skip
     assert await services.counter("gateway", f'{REFUSED}{{reason="queue_not_permitted",sender="b"}}') == 4
 
