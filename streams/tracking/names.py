@@ -142,7 +142,8 @@ class Names:
     def _admits_pair(self, event: Any, queue: str, channel: str) -> bool:
         """Say whether a queue counts by itself on a channel that is not its own."""
         pair, free = f"{queue}{_AND}{channel}", self._admitted["free_channel"]
-        if pair in free:
+        if pair in free or not self._limits["channel"]:
+            # Without a limit nothing is kept: what would it be given up for?
             return True
         used = self._free.get((event.source, queue), 0)
         if self._channels.get(queue) is None and used < _FREE_CHANNELS and pair not in self._admitted["channel"]:
