@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from schemas.visible import escaped_json
-from streams.commands.common import add_kafka_options, add_log_option, fail, instant, interruptible, start_logging
+from streams.commands.common import add_kafka_options, add_log_option, fail, instant, interruptible
 from streams.commands.dead_letter_replay import Sender, consider, send_back
 from streams.commands.dead_letter_text import facts, pages, printable, row, summary
-from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.connectors.letters import Judge, LetterReader, NoTopicError, NotWholeError, Wanted, dead_letter_topics
+from streams.commands.kafka_security import kafka_client_options
+from streams.commands.kafka_work import confirmed, guarded
+from streams.connectors.letters import Judge, LetterReader, NotWholeError, Wanted, dead_letter_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from streams.commands.dead_letter_replay import Outcome
 
 __all__ = ["add_parser", "run_list", "run_replay", "run_show"]
 
 _TABLE_ROWS = 100
+_LATE = "what was not reported as sent was not sent"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,12 +61,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_list(args: argparse.Namespace) -> int:
     """Print a line for each letter and count them by reason."""
-    return _guarded(args, _list)
+    return guarded(args, _list, late=_LATE)
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print one letter."""
-    return _guarded(args, _show)
+    return guarded(args, _show, late=_LATE)
 
 
 def run_replay(args: argparse.Namespace) -> int:
@@ -77,32 +75,14 @@ def run_replay(args: argparse.Namespace) -> int:
         return fail("nobody is there to be asked: add --dry-run or --yes")
     found: list[Outcome] = []
     if not args.yes:
-        code = _guarded(args, lambda args: _consider(args, found))
+        code = guarded(args, lambda args: _consider(args, found), late=_LATE)
         if code or args.dry_run:
             return code
         if not found[0].sent:
             return 0
-        sys.stdout.write(f"Send {found[0].sent:,} back? [y/N] ")
-        sys.stdout.flush()
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        if not confirmed(f"Send {found[0].sent:,} back?"):
             return 0
-    return _guarded(args, _replay)
-
-
-def _guarded(args: argparse.Namespace, work: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]) -> int:
-    start_logging(args.log_level)
-    try:
-        return asyncio.run(work(args))
-    except (KafkaSecurityError, ValueError) as error:
-        return fail(error)
-    except NoTopicError as error:
-        return fail(error, code=1)
-    except TimeoutError:
-        return fail(f"Kafka at {args.bootstrap} did not answer in time; what was not reported as sent was not sent", code=1)
-    except BrokenPipeError:  # stdout: what read it has enough, and the frame of all commands knows what to do
-        raise
-    except (KafkaError, OSError) as error:
-        return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
+    return guarded(args, _replay, late=_LATE)
 
 
 def _reader(args: argparse.Namespace, topics: dict[str, int]) -> LetterReader:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.errors import KafkaError
-
 from schemas.operator import ProgressReset
 from schemas.times import format_ms, from_ms
-from streams.commands.common import add_kafka_options, add_log_option, fail, instant, label, start_logging, write_json
+from streams.commands.common import add_kafka_options, add_log_option, fail, instant, label, write_json
 from streams.commands.dead_letter_text import printable
-from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.connectors.letters import NoTopicError
+from streams.commands.kafka_security import kafka_client_options
+from streams.commands.kafka_work import confirmed, guarded
 from streams.connectors.operator import give_order, read_progress
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Iterator
 
     from streams.connectors.operator import PartitionProgress
 
@@ -55,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print how far the partitions have come."""
-    return _guarded(args, _show)
+    return guarded(args, _show)
 
 
 def run_reset(args: argparse.Namespace) -> int:
@@ -65,30 +62,12 @@ def run_reset(args: argparse.Namespace) -> int:
     if not args.yes:
         if not sys.stdin.isatty():
             return fail("nobody is there to be asked: add --yes")
-        code = _guarded(args, _show)
+        code = guarded(args, _show)
         if code:
             return code
-        sys.stdout.write(f"Set back to {format_ms(args.to)} what lies beyond it? [y/N] ")
-        sys.stdout.flush()
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        if not confirmed(f"Set back to {format_ms(args.to)} what lies beyond it?"):
             return 0
-    return _guarded(args, _reset)
-
-
-def _guarded(args: argparse.Namespace, work: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]) -> int:
-    start_logging(args.log_level)
-    try:
-        return asyncio.run(work(args))
-    except (KafkaSecurityError, ValueError) as error:
-        return fail(error)
-    except NoTopicError as error:
-        return fail(error, code=1)
-    except TimeoutError:
-        return fail(f"Kafka at {args.bootstrap} did not answer in time; the same command may be given again", code=1)
-    except BrokenPipeError:  # stdout: what read it has enough, and the frame of all commands knows what to do
-        raise
-    except (KafkaError, OSError) as error:
-        return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
+    return guarded(args, _reset)
 
 
 async def _show(args: argparse.Namespace) -> int:

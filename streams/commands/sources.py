@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.errors import KafkaError
-
 from schemas.operator import SourceQuarantined, SourceReleased
 from schemas.times import format_ms, from_ms
-from streams.commands.common import add_kafka_options, add_log_option, fail, label, start_logging, write_json
+from streams.commands.common import add_kafka_options, add_log_option, fail, label, write_json
 from streams.commands.dead_letter_text import printable
-from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.connectors.letters import NoTopicError
+from streams.commands.kafka_security import kafka_client_options
+from streams.commands.kafka_work import confirmed, guarded
 from streams.connectors.operator import give_order, read_progress
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Iterator
 
     from streams.connectors.operator import PartitionProgress
 
@@ -64,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_list(args: argparse.Namespace) -> int:
     """Print what is known of the sources."""
-    return _guarded(args, _list)
+    return guarded(args, _list)
 
 
 def run_quarantine(args: argparse.Namespace) -> int:
@@ -81,9 +78,7 @@ def _ordered(args: argparse.Namespace, kind: type[SourceQuarantined | SourceRele
     if not args.yes:
         if not sys.stdin.isatty():
             return fail("nobody is there to be asked: add --yes")
-        sys.stdout.write(f"{question.format(source=printable(args.source))}? [y/N] ")
-        sys.stdout.flush()
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        if not confirmed(f"{question.format(source=printable(args.source))}?"):
             return 0
 
     async def give(args: argparse.Namespace) -> int:
@@ -96,23 +91,7 @@ def _ordered(args: argparse.Namespace, kind: type[SourceQuarantined | SourceRele
         )
         return 0
 
-    return _guarded(args, give)
-
-
-def _guarded(args: argparse.Namespace, work: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]) -> int:
-    start_logging(args.log_level)
-    try:
-        return asyncio.run(work(args))
-    except (KafkaSecurityError, ValueError) as error:
-        return fail(error)
-    except NoTopicError as error:
-        return fail(error, code=1)
-    except TimeoutError:
-        return fail(f"Kafka at {args.bootstrap} did not answer in time; the same command may be given again", code=1)
-    except BrokenPipeError:  # stdout: what read it has enough, and the frame of all commands knows what to do
-        raise
-    except (KafkaError, OSError) as error:
-        return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
+    return guarded(args, give)
 
 
 async def _list(args: argparse.Namespace) -> int:

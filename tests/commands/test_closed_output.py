@@ -26,5 +26,5 @@ def test_a_closed_output_is_no_error_of_kafka(command: ModuleType, capsys: pytes
         return 0
 
     with pytest.raises(BrokenPipeError):
-        command._guarded(Namespace(log_level="WARNING", bootstrap="127.0.0.1:1"), printing)
+        command.guarded(Namespace(log_level="WARNING", bootstrap="127.0.0.1:1"), printing)
     assert capsys.readouterr().err == ""
