@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.judged import BUCKETS_HELP, BeyondLimits
+
 __all__ = [
     "DefinitionFigures",
     "FigureValue",
@@ -148,15 +150,9 @@ class ProgressFigures(_Model):
     sources: dict[str, str] = Field(description="source → RFC 3339 of its last sign of life (received_at)")
     quarantined_sources: dict[str, QuarantinedSource] = Field(
         default_factory=dict,
-        description="source → why it is set apart; absent without. `(unreadable)` stands for records that name no source, `(other)` for "
-        "sources that are too many to be judged each by itself",
+        description=f"source → why it is set apart; absent without. {BUCKETS_HELP}",
     )
-    beyond_limits: dict[str, dict[str, int]] = Field(
-        default_factory=dict,
-        description="source → queue, category, team, site → how many events named one that counts as `(other)`; channel → how many "
-        "count so for a channel that the queue is not for; conversation, person → how many became dead letters because too much of these "
-        "is kept of it; snapshot → how many were passed over, of more than six within a minute; absent without",
-    )
+    beyond_limits: BeyondLimits
     revision: int = Field(ge=1)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.judged import BUCKETS_HELP, BeyondLimits
+
 __all__ = ["NowRecord", "PaneRecord", "ProgressRecord", "QuarantinedOnPartition", "SliceRecord"]
 
 
@@ -75,15 +77,9 @@ class ProgressRecord(_Model):
     stale_sources: list[str]
     quarantined_sources: dict[str, QuarantinedOnPartition] = Field(
         default_factory=dict,
-        description="source → why it is set apart here; `(unreadable)` stands for records that name no source, `(other)` for sources "
-        "that are too many to be judged each by itself",
+        description=f"source → why it is set apart here; {BUCKETS_HELP}",
     )
-    beyond_limits: dict[str, dict[str, int]] = Field(
-        default_factory=dict,
-        description="source → queue, category, team, site → how many events named one that counts as `(other)`; channel → how many "
-        "count so for a channel that the queue is not for; conversation, person → how many became dead letters because too much of these "
-        "is kept of it; snapshot → how many were passed over, of more than six within a minute; absent without",
-    )
+    beyond_limits: BeyondLimits
     expires: bool = Field(
         default=False, description="records of now of this source partition that do not say so are of an older version, and hold no more"
     )

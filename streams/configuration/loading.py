@@ -6,17 +6,18 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.models import INCONSISTENT, Configuration
 from streams.configuration.problems import MAX_PROBLEMS, FileError, Problem, read_text
+from streams.configuration.reading import read_model
 from streams.configuration.wording import worded
-from streams.configuration.yaml_lines import Document, YamlError, line_of, parse
+from streams.configuration.yaml_lines import Document, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pydantic import ValidationError
 
 __all__ = ["ConfigurationError", "configuration_schema", "load_configuration", "parse_configuration"]
 
@@ -36,18 +37,7 @@ def load_configuration(path: Path | None) -> Configuration:
 
 def parse_configuration(path: Path, text: str) -> Configuration:
     """Return the configuration in the text of ``path``; raise ConfigurationError as ``load_configuration``."""
-    try:
-        document = parse(text, aliases=True)
-    except YamlError as error:
-        raise ConfigurationError(path, [Problem(error.line, "", error.reason)]) from error
-    problems = [Problem(line, "", reason) for line, reason in document.problems]
-    try:
-        configuration = Configuration.model_validate({} if document.content is None else document.content)
-    except ValidationError as error:
-        problems += _problems(error, document)
-    if problems:
-        raise ConfigurationError(path, problems)
-    return configuration
+    return read_model(path, text, Configuration, _problems, ConfigurationError, aliases=True)
 
 
 @cache

@@ -7,14 +7,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from unicodedata import normalize
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
 from streams.configuration.base import PERMITTED, Model, Name, nearest, refuse
 from streams.configuration.definitions import Instant, effective_ms
-from streams.configuration.problems import MAX_PROBLEMS, FileError, Problem, read_text
+from streams.configuration.problems import FileError, read_text
+from streams.configuration.reading import problems_of, read_model
 from streams.configuration.wording import permitted, schema_at, worded
-from streams.configuration.yaml_lines import YamlError, line_of, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,20 +154,7 @@ def load_senders(path: Path) -> SendersFile:
 
 def parse_senders(path: Path, text: str) -> SendersFile:
     """Return the senders in the text of ``path``; raise SendersError as ``load_senders``."""
-    try:
-        document = parse(text)
-    except YamlError as error:
-        raise SendersError(path, [Problem(error.line, "", error.reason)]) from error
-    problems = [Problem(line, "", reason) for line, reason in document.problems]
-    try:
-        found = SendersFile.model_validate({} if document.content is None else document.content)
-    except ValidationError as error:
-        for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
-            at, reason = _worded(each)
-            problems.append(Problem(line_of(document.root, at), ".".join(map(str, at)), reason))
-    if problems:
-        raise SendersError(path, problems)
-    return found
+    return read_model(path, text, SendersFile, lambda wrong, document: problems_of(wrong, document, _worded), SendersError)
 
 
 def _worded(error: Any) -> tuple[tuple[int | str, ...], str]:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from schemas.base import Channel
 from streams.catalogue import KPI_BY_ID
 from streams.configuration.base import Model, Zone, nearest, refuse
-from streams.configuration.problems import MAX_PROBLEMS, FileError, Problem, read_text
+from streams.configuration.problems import FileError, read_text
+from streams.configuration.reading import problems_of, read_model
 from streams.configuration.wording import worded
-from streams.configuration.yaml_lines import YamlError, line_of, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from pydantic import ValidationError
+
+    from streams.configuration.problems import Problem
+    from streams.configuration.yaml_lines import Document
 
 __all__ = ["COMPARED", "GENERIC", "Column", "Layout", "LayoutError", "Unit", "load_layout"]
 
@@ -96,18 +102,9 @@ def load_layout(path: Path) -> Layout:
     Raises:
         LayoutError: it is missing, is no YAML, or says something that is not permitted; it names all of that.
     """
-    try:
-        document = parse(read_text(path, LayoutError))
-    except YamlError as error:
-        raise LayoutError(path, [Problem(error.line, "", error.reason)]) from error
-    problems = [Problem(line, "", reason) for line, reason in document.problems]
-    try:
-        layout = Layout.model_validate({} if document.content is None else document.content)
-    except ValidationError as error:
-        schema = Layout.model_json_schema()
-        for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
-            at, reason = worded(each, schema)
-            problems.append(Problem(line_of(document.root, at), ".".join(map(str, at)), reason))
-    if problems:
-        raise LayoutError(path, problems)
-    return layout
+    schema = Layout.model_json_schema()
+
+    def problems(wrong: ValidationError, document: Document) -> Iterator[Problem]:
+        return problems_of(wrong, document, lambda each: worded(each, schema))
+
+    return read_model(path, read_text(path, LayoutError), Layout, problems, LayoutError)

@@ -363,15 +363,8 @@ class ContactTracker:
 
     def _look_at_snapshots(self, before: int | None, through: int) -> None:
         """Count what a source does not list as lost; and look again at what has changed, while that may still decide."""
-        snapshots = self.snapshots.applicable(before, through)
-        any_new = any(is_new for each in snapshots.values() for _, is_new in each)
-        for name in list(self.conversations if any_new else self._changed) if snapshots else ():
-            known = self.conversations.get(name)
-            if known is None:
-                continue
-            for snapshot, is_new in snapshots.get(known.source, ()):
-                if is_new or name in self._changed:
-                    self._compare(self.conversations[name], snapshot)
+        for name, snapshot in self.snapshots.to_compare(before, through, self.conversations, self._changed):
+            self._compare(self.conversations[name], snapshot)
 
     def _compare(self, conversation: Conversation, snapshot: Snapshot) -> None:
         """Put among the facts that a conversation is missing from a snapshot, or take that out again."""

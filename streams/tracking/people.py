@@ -286,22 +286,17 @@ class PeopleTracker:
     def _look_at_snapshots(self, through: int) -> None:
         """Take those whom a source does not list for gone: nothing is known of them until they are heard of again."""
         before, self.compared_to = self.compared_to, through
-        snapshots = self.snapshots.applicable(before, through)
-        any_new = any(is_new for each in snapshots.values() for _, is_new in each)
-        for name in list(self.people if any_new else self._changed) if snapshots else ():
-            person = self.people.get(name)
-            if person is None:
+        for name, snapshot in self.snapshots.to_compare(before, through, self.people, self._changed):
+            person = self.people[name]
+            if snapshot.name in person.ids:
                 continue
-            for snapshot, is_new in snapshots.get(person.source, ()):
-                if snapshot.name in person.ids or not (is_new or name in self._changed):
-                    continue
-                heard = [fact[0] for fact in person.facts if fact[3] != GONE]
-                if person.base_at is not None:
-                    heard.append(person.base_at)
-                if snapshot.misses(id_of(name), None, heard) and person.last.category is not None:
-                    self._take(name, person, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None), None)
-                    self._up_to_date(name, person)
-                    self._changed.add(name)
+            heard = [fact[0] for fact in person.facts if fact[3] != GONE]
+            if person.base_at is not None:
+                heard.append(person.base_at)
+            if snapshot.misses(id_of(name), None, heard) and person.last.category is not None:
+                self._take(name, person, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None), None)
+                self._up_to_date(name, person)
+                self._changed.add(name)
 
     def _book_to(self, end_ms: int) -> None:
         booked = self.booked_to

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from streams.windows.slices import PANE_MS, pane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
 __all__ = ["MARGIN_MS", "Snapshot", "Snapshots"]
 
@@ -112,6 +112,23 @@ class Snapshots:
                         del self._ids[snapshot.source]
                     self._changed.add(snapshot.name)
         return found
+
+    def to_compare(
+        self, before_ms: int | None, through_ms: int, known: Mapping[str, Any], changed: Collection[str]
+    ) -> Iterator[tuple[str, Snapshot]]:
+        """Yield names of what is known of the sources of snapshots, each with the snapshot to hold it against, as progress passes them.
+
+        A new snapshot is held against everything of its source, one that was seen before against what has changed, by then.
+        """
+        snapshots = self.applicable(before_ms, through_ms)
+        any_new = any(is_new for each in snapshots.values() for _, is_new in each)
+        for name in list(known if any_new else changed) if snapshots else ():
+            subject = known.get(name)
+            if subject is None:
+                continue
+            for snapshot, is_new in snapshots.get(subject.source, ()):
+                if is_new or name in changed:
+                    yield name, snapshot
 
     def changed(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yield what is kept of the snapshots changed since the last call, None for those given up."""
