@@ -63,8 +63,8 @@ _SHORT = 500
 #: A record with more openings than this may be nested more deeply than the models' parser goes (200).
 _MANY_OPENINGS = 150
 
-#: A record longer than this may hold more digits than the models' parser takes (4,300).
-_LONG = 4_000
+#: A number as long as this may hold more digits than the models' parser takes (4,300).
+_IS_ENDLESS = re.compile(rb"[-+.0-9eE]{4000}").search
 
 _BACKSLASH, _DELETE, _SPACE = b"\\\x7f "
 
@@ -142,7 +142,9 @@ def _put_further_times(event: structs.Event) -> None:
 def _is_sound(value: bytes, event: structs.Event) -> bool:
     """Return whether an unusual record is certainly right; False leaves the decision to the models."""
     size = len(value)
-    if size > _SHORT and (size > _LONG or value.count(b"{") + value.count(b"[") > _MANY_OPENINGS):
+    if size > _SHORT and (
+        size > MAX_RECORD_BYTES or value.count(b"{") + value.count(b"[") > _MANY_OPENINGS or _IS_ENDLESS(value) is not None
+    ):
         return False
     try:
         text = value.decode()

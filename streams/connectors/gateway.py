@@ -19,7 +19,7 @@ from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from schemas.other import SourceHeartbeat
+from schemas.other import SourceHeartbeat, SourceSnapshot
 from streams.connectors.admission import MAX_EVENTS, REASONS, Admission, judge, split
 from streams.connectors.doors import NoRoomError, Pace, Share, SlowBodyError, TooLargeError, read_body
 from streams.connectors.lines import Rejected
@@ -364,7 +364,8 @@ class Gateway:
                 await asyncio.sleep(0)
         accepted = [outcome for outcome in outcomes if not isinstance(outcome, Rejected)]
         rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
-        self._bucket(sender).pay((_PRICE_OF_A_REFUSAL - 1) * len(rejected))
+        listed = sum(len(event.open_ids) for event in accepted if isinstance(event, SourceSnapshot))
+        self._bucket(sender).pay((_PRICE_OF_A_REFUSAL - 1) * len(rejected) + listed // _IDS_FOR_AN_EVENT)
         began = self._monotonic()
         try:
             await self._publisher.publish(accepted, rejected, source=sender)
@@ -440,6 +441,9 @@ _JUDGED_AT_A_TIME: Final = 100
 
 #: An event that is refused counts as so many towards the rate of its sender: it is short, and its dead letter is not.
 _PRICE_OF_A_REFUSAL: Final = 10
+
+#: So many ids of a snapshot count as an event: every partition reads all of them.
+_IDS_FOR_AN_EVENT: Final = 4
 
 
 def _answer(index: int, outcome: Event | Rejected) -> dict[str, Any]:

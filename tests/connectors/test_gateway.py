@@ -497,6 +497,17 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
     inside(scenario, burst_events=1_000_000, connections=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05))
 
 
+def test_a_snapshot_costs_its_sender_by_the_ids_it_lists() -> None:
+    """8,000 ids use up 2,000 of the burst: every partition reads them."""
+    told = {"type": "source.snapshot", "event_id": "s", "kind": "contacts", "open_ids": [f"c{number}" for number in range(8_000)]}
+
+    async def scenario(house: House) -> None:
+        assert (await house.post({**told, "occurred_at": queued()["occurred_at"]}))[0] == 200
+        assert (await house.post(queued()))[0] == 429
+
+    inside(scenario, burst_events=1_500, events_per_second=0.001)
+
+
 def test_refusals_cost_a_sender_ten_times_what_events_do() -> None:
     """They are short, and their dead letters are not: 200 use up 2,000 of the burst, and others are not hindered."""
 
