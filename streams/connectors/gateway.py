@@ -258,12 +258,14 @@ class Gateway:
         for sender, arrival in self._arrivals.values():
             oldest[sender] = min(arrival, oldest.get(sender, arrival))
         behind = timedelta(seconds=self.settings.complete_after_seconds)
+        beats = []
         for source in sorted(self._senders.sources.union(*self._heard.values()) - self._speak_for_themselves):
             # Without tokens any request may hold events of any source.
             may_hold = self._senders.that_speak_for(source) if self._senders else [LOCAL_SENDER]
             through = min([now, *(oldest[sender] for sender in may_hold if sender in oldest)])
-            beat = heartbeat(source, through - behind, now, instance=self._instance, ended=ended)
-            await self._publisher.publish([beat], source=source)
+            beats.append(heartbeat(source, through - behind, now, instance=self._instance, ended=ended))
+        # Together: one after the other, a sender of many sources would hold up the word of all others.
+        await self._publisher.publish(beats, source=LOCAL_SENDER)
 
     # ---- POST /v1/events -----------------------------------------------------------------------------------------------------------
 

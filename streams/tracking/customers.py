@@ -28,6 +28,11 @@ _SLACK_DAYS = 3
 _SWEPT = 32
 
 
+def _fit(one: set[str], two: set[str]) -> bool:
+    """Say whether the keys of two customers may be those of one."""
+    return one is two or len(one) + len(two) <= MAX_JOINED_KEYS
+
+
 class CustomerTracker:
     """Customers by key; the keys that links join are counted together."""
 
@@ -170,8 +175,7 @@ class CustomerTracker:
 
     def _may_join(self, key: str, other: str) -> bool:
         """Say whether a link leaves a customer with no more keys than one may have."""
-        one, two = self._group(key), self._group(other)
-        return one is two or len(one) + len(two) <= MAX_JOINED_KEYS
+        return _fit(self._group(key), self._group(other))
 
     def _join(self, key: str, other: str) -> None:
         one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
@@ -321,8 +325,7 @@ class CustomerTracker:
         links = sorted((at, key, other, name) for key, customer in self.customers.items() for name, (at, other) in customer.links.items())
         seen: set[tuple[str, str]] = set()
         for _, key, other, name in links:
-            one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
-            fits = one is two or len(one) + len(two) <= MAX_JOINED_KEYS
+            fits = _fit(self._joined.get(key) or {key}, self._joined.get(other) or {other})
             if fits and (key, other) not in seen:
                 seen.add((key, other))
                 self._join(key, other)
