@@ -14,10 +14,10 @@ from streams.configuration.base import PERMITTED, Model
 from streams.configuration.consistency import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from streams.catalogue.kpis import Kpi
-    from streams.configuration.models import Configuration
+    from streams.configuration.places import Queue, Team
 
 __all__ = ["AlertRule", "ScopePattern", "configured_scopes", "wrong_rules"]
 
@@ -157,22 +157,28 @@ class AlertRule(Model):
         return tuple(re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL) for pattern in self.scopes)
 
 
-def wrong_rules(configuration: Configuration) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield what is wrong with the rules in the light of everything else that is configured: its place in the file and the reason."""
-    for name, rule in configuration.alerts.items():
-        for place, reason in _wrong(rule, configuration):
+def wrong_rules(
+    rules: Mapping[str, AlertRule], scopes: Mapping[str, Sequence[str]], queues: Mapping[str, Queue], trailing_minutes: Iterable[int]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield what is wrong with the rules in the light of everything else that is configured: its place in the file and the reason.
+
+    ``scopes`` are those configured, by kind.
+    """
+    windows = [f"trailing_{minutes}m" for minutes in trailing_minutes]
+    for name, rule in rules.items():
+        for place, reason in _wrong(rule, scopes, queues, windows):
             yield ("alerts", name, *place), reason
 
 
-def _wrong(rule: AlertRule, configuration: Configuration) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    windows = [f"trailing_{minutes}m" for minutes in configuration.counting.trailing_minutes]
+def _wrong(
+    rule: AlertRule, known: Mapping[str, Sequence[str]], queues: Mapping[str, Queue], windows: Sequence[str]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if rule.window is not None and rule.window not in windows:
         yield (
             ("window",),
             f"{rule.window!r} is not among the trailing windows{nearest(rule.window, windows)}; permitted: {', '.join(windows)}",
         )
     people = KPI_BY_ID[rule.kpi].subject == "people"
-    known = configured_scopes(configuration)
     for number, pattern in enumerate(rule.scopes):
         kind = pattern.partition(":")[0]
         served = ", ".join(_SCOPES_OF_PEOPLE if people else _SCOPES_OF_CONTACTS)
@@ -183,20 +189,17 @@ def _wrong(rule: AlertRule, configuration: Configuration) -> Iterator[tuple[tupl
                 ("scopes", number),
                 f"{pattern!r} is not configured{nearest(pattern, known[kind])}; permitted: {', '.join(known[kind]) or 'none is'}",
             )
-    if rule.below == "target" and not any(
-        queue.target is not None and rule.names(f"queue:{name}") for name, queue in configuration.queues.items()
-    ):
+    if rule.below == "target" and not any(queue.target is not None and rule.names(f"queue:{name}") for name, queue in queues.items()):
         yield ("below",), "no queue that this rule is about has a target"
 
 
-def configured_scopes(configuration: Configuration) -> dict[str, list[str]]:
+def configured_scopes(queues: Mapping[str, Queue], teams: Mapping[str, Team], sites: Iterable[str]) -> dict[str, list[str]]:
     """Return the configured scopes by kind."""
-    queues, teams = configuration.queues, configuration.teams
     names = {
         "queue": queues,
         "department": [queue.department for queue in queues.values()],
         "business": (*(queue.business for queue in queues.values()), *(team.business for team in teams.values())),
-        "site": configuration.sites,
+        "site": sites,
         "team": teams,
         "total": ("all",),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -12,29 +12,25 @@ from streams.configuration.base import PERMITTED, refuse
 from streams.configuration.service_level import ServiceLevelDefinition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from streams.configuration.models import Configuration
+    from collections.abc import Mapping
 
 __all__ = [
+    "ANY_CHANNEL",
     "INLINE",
     "MOST",
     "Choice",
     "DefinitionName",
     "DefinitionVersion",
-    "Definitions",
     "Instant",
     "Versions",
-    "definitions_of",
     "effective_ms",
-    "every_version",
 ]
 
 #: The name of what stands under ``service_level`` in the file and not among the definitions.
 INLINE: Final = "service_level"
 #: Definitions side by side, at most.
 MOST: Final = 4
-_ANY_CHANNEL: Final = "*"
+ANY_CHANNEL: Final = "*"
 _CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
 
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$"
@@ -105,12 +101,12 @@ Versions = Annotated[tuple[DefinitionVersion, ...], BeforeValidator(_one_is_a_li
 
 def _by_channel(value: Any) -> Any:
     """Take a list for that of all channels."""
-    found = {_ANY_CHANNEL: value} if isinstance(value, list | tuple) else value
+    found = {ANY_CHANNEL: value} if isinstance(value, list | tuple) else value
     entries = found.values() if isinstance(found, dict) else ()
     if not isinstance(found, dict) or not all(isinstance(each, list | tuple) and all(isinstance(n, str) for n in each) for each in entries):
         message = "permitted: a list of names of definitions, or channels, each with such a list"
         raise refuse(message)
-    if wrong := [str(name) for name in found if name not in (*_CHANNELS, _ANY_CHANNEL)]:
+    if wrong := [str(name) for name in found if name not in (*_CHANNELS, ANY_CHANNEL)]:
         message = f"{wrong[0]!r} is no channel; permitted: {', '.join(_CHANNELS)}"
         raise refuse(message)
     for each in entries:
@@ -128,40 +124,3 @@ Choice = Annotated[
     BeforeValidator(_by_channel),
     WithJsonSchema({"anyOf": [_NAMES, {"type": "object", "propertyNames": {"enum": [*_CHANNELS]}, "additionalProperties": _NAMES}]}),
 ]
-
-
-class Definitions(NamedTuple):
-    """What a queue or larger scope is judged by: names, the first of which judges, each with its versions in order."""
-
-    versions: dict[str, tuple[DefinitionVersion, ...]]
-    #: Its own, so that larger scopes judge its contacts by it too; the inline definition of a queue is for the queue alone.
-    own: bool = False
-
-    @property
-    def first(self) -> str:
-        """The name of the one figures are judged by."""
-        return next(iter(self.versions))
-
-
-def definitions_of(configuration: Configuration, queue: str | None, channel: str | None) -> Definitions:
-    """Return what judges a queue on a channel; without a queue, a larger scope."""
-    entry = configuration.queues.get(queue) if queue is not None else None
-    if entry is not None and entry.service_level is not None:
-        return Definitions({INLINE: (_inline(entry.service_level),)})
-    for choice, own in ((entry.definitions if entry is not None else None, True), (configuration.default_definitions, False)):
-        names = None if choice is None else choice.get(channel or _ANY_CHANNEL, choice.get(_ANY_CHANNEL))
-        if names is not None:
-            return Definitions({name: configuration.definitions[name] for name in names}, own)
-    return Definitions({INLINE: (_inline(configuration.service_level),)})
-
-
-def _inline(definition: ServiceLevelDefinition) -> DefinitionVersion:
-    return DefinitionVersion.model_construct(**definition.__dict__, effective_from=None)
-
-
-def every_version(configuration: Configuration) -> Iterator[ServiceLevelDefinition]:
-    """Yield whatever may judge something: the inline definitions and all versions of the named ones."""
-    yield configuration.service_level
-    yield from (queue.service_level for queue in configuration.queues.values() if queue.service_level is not None)
-    for versions in configuration.definitions.values():
-        yield from versions

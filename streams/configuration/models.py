@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.base import Channel
-from streams.configuration.alerts import AlertRule, wrong_rules
+from streams.configuration.alerts import AlertRule, configured_scopes, wrong_rules
 from streams.configuration.base import Model, Name, Zone, refuse
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
@@ -148,7 +148,12 @@ class Configuration(Model):
             InitErrorDetails(type=PydanticCustomError(INCONSISTENT, "{reason}", {"reason": each.reason}), loc=each.at, input=None)
             for each in inconsistencies(self.model_dump(by_alias=True))
         ]
-        wrong += [InitErrorDetails(type=refuse(reason), loc=at, input=None) for at, reason in (*wrong_rules(self), *wrong_targets(self))]
+        scopes, counting = configured_scopes(self.queues, self.teams, self.sites), self.counting
+        refused = [
+            *wrong_rules(self.alerts, scopes, self.queues, counting.trailing_minutes),
+            *wrong_targets(self.targets, scopes, counting.interval_minutes, counting.trailing_minutes),
+        ]
+        wrong += [InitErrorDetails(type=refuse(reason), loc=at, input=None) for at, reason in refused]
         if wrong:
             raise ValidationError.from_exception_data(type(self).__name__, wrong)
         return self

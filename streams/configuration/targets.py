@@ -9,15 +9,12 @@ from pydantic_core import InitErrorDetails
 
 from schemas.base import Channel
 from streams.catalogue.kpis import KPI_BY_ID, Kpi, Unit
-from streams.configuration.alerts import configured_scopes
 from streams.configuration.base import PERMITTED, Model, refuse
 from streams.configuration.consistency import nearest
 from streams.configuration.hours import Date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from streams.configuration.models import Configuration
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Target", "units_of", "wrong_targets"]
 
@@ -168,19 +165,22 @@ def _refused(model: type[Target], wrong: list[_Found]) -> ValidationError:
     return ValidationError.from_exception_data(model.__name__, details)
 
 
-def wrong_targets(configuration: Configuration) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield what is wrong with the targets in the light of everything else that is configured: its place in the file and the reason."""
-    known = configured_scopes(configuration)
-    counting = configuration.counting
+def wrong_targets(
+    targets: Iterable[Target], known: Mapping[str, Sequence[str]], interval_minutes: Iterable[int], trailing_minutes: Iterable[int]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield what is wrong with the targets in the light of everything else that is configured: its place in the file and the reason.
+
+    ``known`` are the scopes configured, by kind.
+    """
     windows = {
         "day": ["day"],
         "customers_day": ["customers_day"],
         "customers_month": ["customers_month"],
-        "interval": [f"interval_{minutes}m" for minutes in counting.interval_minutes],
-        "trailing": [f"trailing_{minutes}m" for minutes in counting.trailing_minutes],
+        "interval": [f"interval_{minutes}m" for minutes in interval_minutes],
+        "trailing": [f"trailing_{minutes}m" for minutes in trailing_minutes],
     }
     seen: set[tuple[str | None, ...]] = set()
-    for number, target in enumerate(configuration.targets):
+    for number, target in enumerate(targets):
         kpi = KPI_BY_ID[target.kpi]
         kind = target.scope.partition(":")[0]
         if target.scope not in known[kind]:

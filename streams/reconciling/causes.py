@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from schemas.times import format_ms, parse_time_ms
 from streams.catalogue import KPI_BY_ID
-from streams.configuration.definitions import definitions_of
+from streams.configuration.judges import definitions_of
 from streams.reconciling.other_ways import other_ways
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.configuration.definitions import every_version
+from streams.configuration.judges import every_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.base import REPLY_CHANNELS
-from streams.configuration.definitions import definitions_of
+from streams.configuration.judges import definitions_of
 from streams.tracking.spaces import Persons, space_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.configuration import docs
-from streams.configuration.definitions import INLINE, definitions_of
+from streams.configuration.definitions import INLINE
 from streams.configuration.hours import Hours
+from streams.configuration.judges import definitions_of
 from streams.configuration.loading import load_configuration
 from streams.configuration.service_level import ServiceLevelDefinition
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.configuration import Configuration, ConfigurationError, load_configuration
-from streams.configuration.definitions import definitions_of
+from streams.configuration.judges import definitions_of
 
 if TYPE_CHECKING:
     from pathlib import Path
