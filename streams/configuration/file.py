@@ -11,6 +11,7 @@ import orjson
 
 from schemas.times import format_ms
 from streams.configuration.loading import ConfigurationError, parse_configuration
+from streams.configuration.models import Configuration
 from streams.configuration.problems import Problem
 from streams.configuration.watched import WatchedText
 from streams.configuration.yaml_lines import line_of, parse
@@ -18,7 +19,6 @@ from streams.configuration.yaml_lines import line_of, parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.configuration.models import Configuration
     from streams.configuration.problems import FileError
 
 __all__ = ["HANDED_OVER", "ConfigurationFile", "Taken", "changed_in_place", "configuration_hash", "hand_over"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.configuration.problems import read_text
+from streams.configuration.problems import FileError, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streams.configuration.problems import FileError
 
 __all__ = ["Changed", "WatchedText"]
 

@@ -11,7 +11,7 @@ from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import FACT_PARTS, TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.scopes import Scope
-from streams.windows.sums import add_counts
+from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.tracking.facts import Fact
     from streams.windows.calendar import Span
-    from streams.windows.sums import Counts
 
 __all__ = ["Offsets", "PartitionLog", "Share"]
 

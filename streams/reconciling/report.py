@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -17,7 +18,6 @@ from streams.configuration.problems import FileError, Problem
 from streams.reconciling.layout import COMPARED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from streams.reconciling.layout import Column, Layout, Unit

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from aiokafka import TopicPartition
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Delivered", "Deliveries", "Result"]
 

@@ -7,6 +7,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import choose_encoder
 
 from schemas.metrics import NowFigures
@@ -20,8 +21,6 @@ from streams.serving.workers import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-
-    from prometheus_client.core import Metric as Family
 
     from streams.configuration.file import ConfigurationFile
     from streams.serving.alerts import Alerts

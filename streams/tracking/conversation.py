@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, NamedTuple
 from schemas.base import REPLY_CHANNELS
 from streams.tracking.backlog import backlog_of, reply_due, standing_place
 from streams.tracking.facts import Kind
-from streams.tracking.ledger import Ledger
+from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.needs import Needs
 from streams.tracking.pending import Open
+from streams.tracking.scopes import Targets
 from streams.tracking.steps import NOT_INBOUND, STEPS
 from streams.tracking.subjects import book_excluded
+from streams.windows.hours import OpeningHours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from streams.tracking.customer_facts import ContactFact
     from streams.tracking.facts import Fact
-    from streams.tracking.ledger import Waits
     from streams.tracking.legs import Leg
     from streams.tracking.matters import Matter
-    from streams.tracking.scopes import QueueTargets, Targets
+    from streams.tracking.scopes import QueueTargets
     from streams.tracking.self_service import SelfService
     from streams.tracking.subjects import Subject
     from streams.tracking.timers import Bucket
     from streams.tracking.visits import Episode
     from streams.tracking.words import Words
-    from streams.windows.hours import OpeningHours
 
 __all__ = ["STATE", "Conversation", "Disorder", "Rules"]
 

@@ -40,9 +40,8 @@ class Leg:
 
     def wrapping(self, at: int) -> Leg:
         """Return the ended leg with its wrap-up begun: what has ended is never changed in place."""
-        leg: Leg = object.__new__(Leg)
-        for slot in Leg.__slots__:
-            setattr(leg, slot, getattr(self, slot))
+        leg = Leg(self.agent, self.channel, self.started, self.offered, self.targets, self.people, hold_known=self.hold_known)
+        leg.hold_ms, leg.held_at, leg.talk_ms, leg.ended = self.hold_ms, self.held_at, self.talk_ms, self.ended
         leg.wrap_at = at
         return leg
 

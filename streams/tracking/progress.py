@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.limits import MAX_INSTANCES, MAX_SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from streams.configuration import Configuration
 
 __all__ = ["Progress", "progress_of"]

@@ -6,14 +6,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.configuration.costs import scaled
-from streams.tracking.slots import slots_after, slots_of
+from streams.tracking.slots import Slots, slots_after, slots_of
 from streams.tracking.spaces import id_of, space_of
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.tracking.ledger import Rates
     from streams.tracking.scopes import Targets
-    from streams.tracking.slots import Slots, SlotsSaid
+    from streams.tracking.slots import SlotsSaid
 
 __all__ = ["GONE", "PersonFact", "Stand", "Standing", "Stands", "StateMap"]
 

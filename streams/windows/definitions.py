@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.times import format_ms, parse_time_ms
+from streams.configuration.definitions import DefinitionVersion
 from streams.configuration.judges import definitions_of
 from streams.windows.definition_kpis import service_level_parts
 from streams.windows.slices import CELL_MS, cell_of
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from streams.configuration import Configuration
-    from streams.configuration.definitions import DefinitionVersion
 
 __all__ = ["DefinitionBook", "DefinitionChangedError", "Judged", "ScopeDefinitions"]
 

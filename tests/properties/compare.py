@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -12,11 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms, parse_time_ms, to_ms
 from tests.oracle.conversation import PANE_MS
+from tests.oracle.recount import Recount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from tests.oracle.recount import Recount
+    from collections.abc import Iterable, Iterator
 
     Place = tuple[str, str | None]
 

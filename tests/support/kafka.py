@@ -18,11 +18,12 @@ import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 __all__ = ["PASSWORD", "USER", "VERSION", "Cluster", "Listener", "cluster", "die_with_parent", "free_port", "jars", "missing"]
 
