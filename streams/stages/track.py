@@ -414,12 +414,17 @@ class ContactStage(TrackStage):
     def _tell(self, conversation: Conversation, told_as: Sequence[str]) -> None:
         """Have customers told what has changed of a contact, and that nothing is left of it under other names."""
         before, fact = conversation.told, contact_fact(conversation)
-        self._told += (_told(row, before) for row in told_as)
+        customer = conversation.customer or "" if before is None else before.customer
+        self._told += (_told(row, customer) for row in told_as)
         if told_as:
             before = None
         conversation.told = fact
-        if fact != before:
-            self._told.append(_told(conversation.name, before, fact))
+        if fact == before:
+            return
+        if fact is None or (before is not None and before.customer != fact.customer):
+            self._told.append(_told(conversation.name, customer))
+        if fact is not None:
+            self._told.append(_told(conversation.name, fact.customer, fact))
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         forgotten, self.tracker.forgotten = self.tracker.forgotten, []
@@ -453,16 +458,16 @@ class ContactStage(TrackStage):
                 conversation.told = contact_fact(conversation)
 
 
-def _told(name: str, before: ContactFact | None, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:
-    """Return key and content of what customers are told of a contact: what it is now, or that it is none."""
+def _told(name: str, customer: str, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:
+    """Return key and content of what customers are told of a contact: what it is now, or that it is none of that customer's."""
     told: dict[str, Any] = {"kind": "contact", "conversation_id": id_of(name)}
     if MARK in name:
         told["id_space"] = space_of(name)
     if fact is not None:
-        told |= {"customer_key": fact.customer, **fact._asdict()}
+        told |= {"customer_key": customer, **fact._asdict()}
         del told["customer"]
     else:
-        told |= {"customer_key": "" if before is None else before.customer, "gone": True}
+        told |= {"customer_key": customer, "gone": True}
     return f"contact|{name}", told
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
 from msgspec.json import encode
 
 from streams.tracking.spaces import id_of
@@ -11,7 +14,17 @@ from streams.tracking.spaces import id_of
 if TYPE_CHECKING:
     from streams.tracking.conversation import Conversation
 
-__all__ = ["MAX_FACTS", "Cancellation", "ContactFact", "Customer", "Order", "contact_fact", "fact_of_customer_event"]
+__all__ = [
+    "MAX_FACTS",
+    "Cancellation",
+    "Contact",
+    "ContactFact",
+    "Customer",
+    "Order",
+    "contact_fact",
+    "contact_name",
+    "fact_of_customer_event",
+]
 
 #: A key with more facts is nobody's single customer.
 MAX_FACTS = 10_000
@@ -34,6 +47,22 @@ class ContactFact(NamedTuple):
     category: str | None
     resolved: bool
     first_contact: bool
+
+
+class Contact(Struct, array_like=True, frozen=True, gc=False):
+    """A contact as it is kept under the key of its customer."""
+
+    start_ms: int
+    queue: str
+    channel: str
+    category: str | None
+    resolved: bool
+    first_contact: bool
+
+
+def contact_name(conversation: str) -> str:
+    """Return 11 characters that tell a conversation, by id and id space, from the others of a customer: all that is kept of its name."""
+    return b64encode(blake2b(conversation.encode(), digest_size=8).digest())[:11].decode()
 
 
 class Order(NamedTuple):
@@ -86,34 +115,22 @@ def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:
             return None
 
 
-class Customer:
+class Customer(Struct, array_like=True):
     """All that is known under one key; ``base_`` is what is left of contacts that are too old to be looked at one by one."""
 
-    __slots__ = (
-        "base_first_ms",
-        "base_last_ms",
-        "cancellations",
-        "contacts",
-        "links",
-        "orders",
-        "overfull",
-        "statuses",
-    )
-
-    def __init__(self) -> None:
-        #: conversation id → contact
-        self.contacts: dict[str, ContactFact] = {}
-        #: event id → fact
-        self.orders: dict[str, Order] = {}
-        self.cancellations: dict[str, Cancellation] = {}
-        #: event id → (at, sequence, active)
-        self.statuses: dict[str, tuple[int, int, bool]] = {}
-        #: event id → (at, other key); of each other key the earliest
-        self.links: dict[str, tuple[int, str]] = {}
-        self.base_first_ms: int | None = None  # start of the first contact
-        self.base_last_ms = 0
-        #: nobody's single customer: nothing is kept but links, and when something was last heard
-        self.overfull = False
+    base_first_ms: int | None = None  # start of the first contact
+    base_last_ms: int = 0
+    #: nobody's single customer: nothing is kept but links, and when something was last heard
+    overfull: bool = False
+    #: ``contact_name`` → contact
+    contacts: dict[str, Contact] = {}
+    #: event id → fact
+    orders: dict[str, Order] = {}
+    cancellations: dict[str, Cancellation] = {}
+    #: event id → (at, sequence, active)
+    statuses: dict[str, tuple[int, int, bool]] = {}
+    #: event id → (at, other key); of each other key the earliest
+    links: dict[str, tuple[int, str]] = {}
 
     def facts(self) -> int:
         """Return how many facts are kept."""
@@ -128,14 +145,12 @@ class Customer:
         """Say whether the row is larger than a single customer's."""
         return self.facts() > _FIT_ANYHOW and len(encode(self.row())) > MAX_BYTES
 
-    def empty(self) -> list[str]:
-        """Become nobody's single customer; return which contacts are kept no more."""
+    def empty(self) -> None:
+        """Become nobody's single customer."""
         self.base_last_ms, self.base_first_ms = self.last_ms(), None
-        emptied = list(self.contacts)
         for facts in (self.contacts, self.orders, self.cancellations, self.statuses):
             facts.clear()
         self.overfull = True
-        return emptied
 
     def link(self, name: str, at_ms: int, other: str) -> None:
         """Take a link: of those to the same key the earliest says all, and of the others only that something was heard."""
@@ -150,19 +165,27 @@ class Customer:
 
     def first_contact_ms(self) -> int | None:
         """Return the start of the first contact."""
-        starts = [contact.start_ms for contact in self.contacts.values()]
-        if self.base_first_ms is not None:
-            starts.append(self.base_first_ms)
-        return min(starts, default=None)
+        first = self.base_first_ms
+        for contact in self.contacts.values():
+            if first is None or contact.start_ms < first:
+                first = contact.start_ms
+        return first
 
     def last_ms(self) -> int:
         """Return when something was last heard."""
-        told: list[int] = [contact.start_ms for contact in self.contacts.values()]
-        told += [order.at_ms for order in self.orders.values()]
-        told += [cancellation.at_ms for cancellation in self.cancellations.values()]
-        told += [status[0] for status in self.statuses.values()]
-        told += [link[0] for link in self.links.values()]
-        return max([*told, self.base_last_ms])
+        last = self.base_last_ms
+        for contact in self.contacts.values():
+            if contact.start_ms > last:  # noqa: PLR1730 - at every fact
+                last = contact.start_ms
+        if self.orders or self.cancellations or self.statuses or self.links:
+            for facts in (self.orders, self.cancellations, self.statuses, self.links):
+                for fact in facts.values():
+                    last = max(last, fact[0])
+        return last
+
+    def is_active(self) -> bool:
+        """Say whether the last that is known is that the customer came."""
+        return bool(self.statuses) and self.statuses_in_order()[-1][1]
 
     def standing_orders(self) -> list[tuple[Order, int | None]]:
         """Return the orders, each with the instant at which it was taken back."""
@@ -187,30 +210,38 @@ class Customer:
         ordered = sorted(self.statuses.items(), key=lambda each: (each[1][0], each[1][1], each[0]))
         return [(at, active) for _, (at, _, active) in ordered]
 
-    def fold(self, before_ms: int) -> list[str]:
-        """Keep of the contacts that began before an instant only when the first one did; return which they were."""
-        self.base_last_ms = self.last_ms()
-        folded = [name for name, contact in self.contacts.items() if contact.start_ms < before_ms]
-        for name in folded:
+    def fold(self, before_ms: int) -> None:
+        """Keep of the contacts that began before an instant only when the first and the last one did."""
+        for name in [name for name, contact in self.contacts.items() if contact.start_ms < before_ms]:
             start = self.contacts.pop(name).start_ms
             self.base_first_ms = start if self.base_first_ms is None else min(start, self.base_first_ms)
-        return folded
+            self.base_last_ms = max(start, self.base_last_ms)
 
     def row(self) -> dict[str, Any]:
         """Return what ``from_row`` takes."""
-        facts = {name: getattr(self, name) for name in ("contacts", "orders", "cancellations", "statuses", "links")}
-        row = {"base": [self.base_first_ms, self.base_last_ms], **{name: each for name, each in facts.items() if each}}
-        return {**row, "overfull": True} if self.overfull else row
+        row: dict[str, Any] = {"base": (self.base_first_ms, self.base_last_ms)}
+        for name in ("contacts", "orders", "cancellations", "statuses", "links"):
+            facts = getattr(self, name)
+            if facts:
+                row[name] = facts
+        if self.overfull:
+            row["overfull"] = True
+        return row
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Customer:
         """Go on from a kept state."""
-        customer = cls()
-        customer.contacts = {name: ContactFact(*fact) for name, fact in row.get("contacts", {}).items()}
-        customer.orders = {name: Order(*fact) for name, fact in row.get("orders", {}).items()}
-        customer.cancellations = {name: Cancellation(*fact) for name, fact in row.get("cancellations", {}).items()}
-        customer.statuses = {name: (at, sequence, active) for name, (at, sequence, active) in row.get("statuses", {}).items()}
-        customer.links = {name: (at, other) for name, (at, other) in row.get("links", {}).items()}
-        customer.base_first_ms, customer.base_last_ms = row["base"]
-        customer.overfull = row.get("overfull", False)
-        return customer
+        first, last = row["base"]
+        contacts = dict(_kept_contact(name, fact) for name, fact in row.get("contacts", {}).items())
+        orders = {name: Order(*fact) for name, fact in row.get("orders", {}).items()}
+        cancellations = {name: Cancellation(*fact) for name, fact in row.get("cancellations", {}).items()}
+        statuses = {name: (at, sequence, active) for name, (at, sequence, active) in row.get("statuses", {}).items()}
+        links = {name: (at, other) for name, (at, other) in row.get("links", {}).items()}
+        return cls(first, last, row.get("overfull", False), contacts, orders, cancellations, statuses, links)
+
+
+def _kept_contact(name: str, fact: list[Any]) -> tuple[str, Contact]:
+    """Return a contact of a row; older ones begin with the customer and stand under the conversation's whole name."""
+    if len(fact) == len(ContactFact._fields):
+        return contact_name(name), Contact(*fact[1:])
+    return name, Contact(*fact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.times import from_ms
 from streams.windows.calendar import Calendars
@@ -14,19 +14,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from streams.configuration import Configuration
-    from streams.tracking.customer_facts import ContactFact, Customer
+    from streams.tracking.customer_facts import Contact, Customer
 
-__all__ = ["Changes", "CustomerRules", "Group", "cohorts", "day_changes", "month_changes"]
+__all__ = ["COHORT_SUMS", "NOTHING", "Changes", "Cohort", "Contribution", "CustomerRules", "Group", "contribution", "contribution_of_one"]
 
 #: Keys that links ever join, with what is known under each.
 Group = dict[str, "Customer"]
 #: date or month → what a figure rises or falls by from then on
-Changes = dict[int, Counter[str]]
+Changes = dict[int, dict[str, int]]
 #: (scope, channel, start of the day in ms)
 Cohort = tuple[str, str, int]
+#: customer_contacts, repeated_contacts, customer_resolved, customer_resolved_once
+_Counts = tuple[int, int, int, int]
 
-_EVER = -(10**9)
-_NEVER = 10**9
+#: What is counted of the contacts of a day.
+COHORT_SUMS: Final = ("customer_contacts", "repeated_contacts", "customer_resolved", "customer_resolved_once")
+_EVER: Final = -(10**9)
+_NEVER: Final = 10**9
+#: From 1973 on all zones are whole quarters of an hour away from UTC, so that all instants of one have the same date.
+_QUARTERS_FROM_MS: Final = 94_694_400_000
+#: How many dates, and places of contacts, are remembered.
+_REMEMBERED: Final = 100_000
+_SUPPORTED: Final = {"supported_customers": 1}
+_NO_LONGER: Final = {"supported_customers": -1}
+
+
+class Contribution(NamedTuple):
+    """What one customer counts; all are compared and never changed."""
+
+    days: Changes
+    months: Changes
+    #: number of a place (``CustomerRules.place``) → what the contacts there count
+    contacts: dict[int, _Counts]
+
+
+NOTHING: Final = Contribution({}, {}, {})
 
 
 class CustomerRules:
@@ -37,6 +59,11 @@ class CustomerRules:
         self._configuration = configuration
         self._zone = configuration.zone_of_site(None)
         self._calendars = Calendars(configuration)
+        self._dates: dict[int, int] = {}
+        self._places: dict[tuple[str, str, int], int] = {}
+        self._numbers: dict[tuple[Cohort, ...], int] = {}
+        #: by number of a place, the scopes and days that its contacts count in
+        self.cohorts: list[tuple[Cohort, ...]] = []
         self.repeat_ms = settings.repeat_days * DAY_MS
         self.window_days = settings.order_window_days
         self.retention_days = settings.retention_days
@@ -44,16 +71,40 @@ class CustomerRules:
 
     def date(self, at_ms: int) -> int:
         """Return the date of an instant in the default zone."""
+        if at_ms < _QUARTERS_FROM_MS:
+            return self._date(at_ms)
+        quarter = at_ms // GRAIN_MS
+        found = self._dates.get(quarter)
+        if found is None:
+            if len(self._dates) >= _REMEMBERED:
+                self._dates.clear()
+            found = self._dates[quarter] = self._date(at_ms)
+        return found
+
+    def _date(self, at_ms: int) -> int:
         return from_ms(at_ms).astimezone(self._zone).date().toordinal()
 
     def month(self, at_ms: int) -> int:
         """Return the month of an instant in the default zone."""
         return month_of(self.date(at_ms))
 
-    def cohorts_of(self, contact: ContactFact) -> Iterator[Cohort]:
-        """Yield the scopes and days that a contact counts in."""
-        for scope in self._configuration.scopes_of_queue(contact.queue):
-            yield scope, contact.channel, self._calendars.of(scope).day(cell_of(contact.start_ms, GRAIN_MS)).start_ms
+    def place(self, contact: Contact) -> int:
+        """Return the number of the scopes and days that a contact counts in; it holds until ``forget_places``."""
+        cell = cell_of(contact.start_ms, GRAIN_MS)
+        found = self._places.get((contact.queue, contact.channel, cell))
+        if found is None:
+            scopes = self._configuration.scopes_of_queue(contact.queue)
+            cohorts = tuple((scope, contact.channel, self._calendars.of(scope).day(cell).start_ms) for scope in scopes)
+            found = self._numbers.setdefault(cohorts, len(self.cohorts))
+            if found == len(self.cohorts):
+                self.cohorts.append(cohorts)
+            self._places[contact.queue, contact.channel, cell] = found
+        return found
+
+    def forget_places(self) -> None:
+        """Let places have other numbers, if they have become many."""
+        if len(self._places) > _REMEMBERED:
+            self._places, self._numbers, self.cohorts = {}, {}, []
 
 
 def month_of(day: int) -> int:
@@ -62,18 +113,48 @@ def month_of(day: int) -> int:
     return found.year * 12 + found.month - 1
 
 
-def day_changes(group: Group, rules: CustomerRules) -> Changes:
+def contribution(group: Group, rules: CustomerRules) -> Contribution:
+    """Return what a customer counts."""
+    if len(group) == 1:
+        (customer,) = group.values()
+        return contribution_of_one(customer, rules)
+    months = _month_changes(group, rules) if any(customer.statuses for customer in group.values()) else {}
+    return Contribution(_day_changes(group, rules), months, _contacts(group, rules))
+
+
+def contribution_of_one(customer: Customer, rules: CustomerRules) -> Contribution:
+    """Return what a customer of a single key counts: most are of one, and nothing but contacts is known of them."""
+    group = {"": customer}
+    if customer.orders:
+        days = _day_changes(group, rules)
+    else:
+        first, active = customer.first_contact_ms(), customer.is_active()
+        forgotten = _NEVER if active else rules.date(customer.last_ms()) + rules.retention_days + 1
+        supported = forgotten if first is None else rules.date(first)
+        days = {supported: _SUPPORTED, forgotten: _NO_LONGER} if supported < forgotten else {}
+        if active:
+            days = {} if first is None else {supported: _SUPPORTED}
+    months = _month_changes(group, rules) if customer.statuses else {}
+    if len(customer.contacts) == 1:
+        (contact,) = customer.contacts.values()
+        contacts = {rules.place(contact): (1, 0, int(contact.resolved), int(contact.first_contact))}
+    else:
+        contacts = _contacts(group, rules) if customer.contacts else {}
+    return Contribution(days, months, contacts)
+
+
+def _day_changes(group: Group, rules: CustomerRules) -> Changes:
     """Return how the figures of customers at the end of a day change from day to day."""
-    found: Changes = {}
     forgotten = _forgotten(group, rules)
+    found: dict[int, Counter[str]] = {}
     for begin, end, members in _epochs(group, [(rules.date(at), key, other) for at, key, other in _links(group)]):
         _sweep(_steps(members, rules), begin, min(end, forgotten), found)
-    return found
+    return dict(found)
 
 
 def _forgotten(group: Group, rules: CustomerRules) -> int:
     """Return the date from which a customer of whom nothing is heard counts no more."""
-    if any(active for customer in group.values() for _, active in customer.statuses_in_order()[-1:]):
+    if any(customer.is_active() for customer in group.values()):
         return _NEVER
     return rules.date(max(customer.last_ms() for customer in group.values())) + rules.retention_days + 1
 
@@ -107,7 +188,7 @@ def _steps(members: Iterable[Customer], rules: CustomerRules) -> dict[int, Count
     return steps
 
 
-def _sweep(steps: Mapping[int, Counter[str]], begin: int, end: int, found: Changes) -> None:
+def _sweep(steps: Mapping[int, Counter[str]], begin: int, end: int, found: dict[int, Counter[str]]) -> None:
     """Add what a customer counts from ``begin`` up to and without ``end``."""
     if begin >= end:
         return
@@ -141,12 +222,10 @@ def _figures(state: Counter[str]) -> Counter[str]:
     )
 
 
-def month_changes(group: Group, rules: CustomerRules) -> Changes:
+def _month_changes(group: Group, rules: CustomerRules) -> Changes:
     """Return how the figures of customers who stay change from month to month."""
-    found: Changes = {}
+    found: dict[int, Counter[str]] = {}
     statuses = {key: [(rules.month(at), active) for at, active in customer.statuses_in_order()] for key, customer in group.items()}
-    if not any(statuses.values()):
-        return found
 
     def active_at_end(key: str, month: int) -> bool:
         return next((active for at, active in reversed(statuses[key]) if at <= month), False)
@@ -167,39 +246,38 @@ def month_changes(group: Group, rules: CustomerRules) -> Changes:
                 if change:
                     found.setdefault(month, Counter())[what] += change
             counted = now
+    return dict(found)
+
+
+def _contacts(group: Group, rules: CustomerRules) -> dict[int, _Counts]:
+    """Return what the contacts of a customer count, by their place."""
+    keyed = [(key, contact) for key, customer in group.items() for contact in customer.contacts.values()]
+    keyed.sort(key=lambda each: each[1].start_ms)
+    links = _first_links(_links(group)) if len(group) > 1 else []
+    found: dict[int, _Counts] = {}
+    for index, (_, contact) in enumerate(keyed):
+        repeated = _is_repeated(keyed, index, contact.start_ms + rules.repeat_ms, links)
+        place, once = rules.place(contact), contact.first_contact and not repeated
+        contacts, repeats, resolved, resolved_once = found.get(place, (0, 0, 0, 0))
+        found[place] = (contacts + 1, repeats + repeated, resolved + contact.resolved, resolved_once + once)
     return found
 
 
-def cohorts(group: Group, rules: CustomerRules) -> dict[Cohort, Counter[str]]:
-    """Return what the contacts of a customer contribute to the days of their starts."""
-    found: dict[Cohort, Counter[str]] = {}
-    contacts = sorted((contact for customer in group.values() for contact in customer.contacts.values()), key=lambda each: each.start_ms)
-    links = _first_links(_links(group))
-    for place, contact in enumerate(contacts):
-        counts = Counter(customer_contacts=1)
-        repeated = any(_repeats(contact, later, links) for later in _until(contacts, place, contact.start_ms + rules.repeat_ms))
-        counts["repeated_contacts"] += repeated
-        counts["customer_resolved"] += contact.resolved
-        counts["customer_resolved_once"] += contact.first_contact and not repeated
-        for cohort in rules.cohorts_of(contact):
-            found.setdefault(cohort, Counter()).update(counts)
-    return found
-
-
-def _until(contacts: list[ContactFact], place: int, last_ms: int) -> Iterator[ContactFact]:
-    for number in range(place + 1, len(contacts)):
-        if contacts[number].start_ms > last_ms:
-            return
-        yield contacts[number]
-
-
-def _repeats(contact: ContactFact, later: ContactFact, links: list[tuple[int, str, str]]) -> bool:
-    if later.start_ms == contact.start_ms or (contact.category and later.category and contact.category != later.category):
-        return False
-    if later.customer == contact.customer:
-        return True
-    pairs = [(key, other) for at, key, other in links if at <= later.start_ms]
-    return any({contact.customer, later.customer} <= joined for joined in _joined({contact.customer, later.customer}, pairs))
+def _is_repeated(keyed: list[tuple[str, Contact]], index: int, last_ms: int, links: list[tuple[int, str, str]]) -> bool:
+    """Say whether one of contacts in order of their starts is followed by another one of its customer up to an instant."""
+    key, contact = keyed[index]
+    for number in range(index + 1, len(keyed)):
+        other, later = keyed[number]
+        if later.start_ms > last_ms:
+            return False
+        if later.start_ms == contact.start_ms or (contact.category and later.category and contact.category != later.category):
+            continue
+        if other == key:
+            return True
+        pairs = [(one, two) for at, one, two in links if at <= later.start_ms]
+        if any({key, other} <= joined for joined in _joined({key, other}, pairs)):
+            return True
+    return False
 
 
 def _links(group: Group) -> Iterator[tuple[int, str, str]]:

@@ -6,114 +6,92 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import msgpack
 
-from streams.tracking.buckets import Buckets
-from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
+from streams.tracking.customer_facts import Customer
 
 __all__ = ["Customers"]
 
-#: Bytes of a packed customer that say when something was last heard.
-_HEAD = 8
+_pack = msgpack.Encoder().encode
+_unpack = msgpack.Decoder(Customer).decode
+#: A key as connectors make it: a version and a digest in hexadecimal, of which half the characters are enough.
+_VERSION, _DIGEST = 3, 64
+
+
+def _short(key: str) -> bytes:
+    if len(key) == _VERSION + _DIGEST and key[0] == "v" and key[_VERSION - 1] == ":":
+        try:
+            digest = bytes.fromhex(key[_VERSION:])
+        except ValueError:
+            pass
+        else:
+            if digest.hex() == key[_VERSION:]:
+                return b"\0" + key[1].encode() + digest
+    return b"\1" + key.encode()
+
+
+def _long(short: bytes) -> str:
+    if short[0]:
+        return short[1:].decode()
+    digest = short[-_DIGEST // 2 :]
+    return f"v{short[1 : -_DIGEST // 2].decode()}:{digest.hex()}"
 
 
 class Customers(Mapping[str, Customer]):
     """Customers by key; one that is only looked at is a copy."""
 
     def __init__(self) -> None:
-        self._packed = Buckets()
+        self._packed: dict[bytes, bytes] = {}
         #: those that are being changed, in place of what is packed of them
         self._live: dict[str, Customer] = {}
+        #: those that ``some`` has still to return in this round
+        self._round: list[bytes] = []
 
     def __getitem__(self, key: str) -> Customer:
-        if key in self._live:
-            return self._live[key]
-        packed = self._packed.get(key)
-        if packed is None:
-            raise KeyError(key)
-        return _unpack(key, packed)
+        live = self._live.get(key)
+        return _unpack(self._packed[_short(key)]) if live is None else live
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._packed)
+        return map(_long, self._packed)
 
     def __len__(self) -> int:
         return len(self._packed)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and (key in self._live or key in self._packed)
+        return isinstance(key, str) and (key in self._live or _short(key) in self._packed)
+
+    def find(self, key: str) -> Customer | None:
+        """Return a customer, if there is one, to be changed until ``settle``."""
+        customer = self._live.get(key)
+        if customer is None:
+            packed = self._packed.get(_short(key))
+            if packed is not None:
+                customer = self._live[key] = _unpack(packed)
+        return customer
 
     def own(self, key: str) -> Customer:
         """Return a customer, a new one if there is none, to be changed until ``settle``."""
-        customer = self._live.get(key)
+        customer = self.find(key)
         if customer is None:
-            packed = self._packed.get(key)
-            if packed is None:
-                packed = b""
-                self._packed.put(key, packed)
-            customer = self._live[key] = _unpack(key, packed)
+            self._packed[_short(key)] = b""
+            customer = self._live[key] = Customer()
         return customer
 
     def put(self, key: str, customer: Customer) -> None:
         """Take in a customer."""
-        self._packed.put(key, _pack(customer))
+        self._packed[_short(key)] = _pack(customer)
 
     def __delitem__(self, key: str) -> None:
-        if self._packed.pop(key) is None:
-            raise KeyError(key)
+        del self._packed[_short(key)]
         self._live.pop(key, None)
 
-    def last_ms(self, key: str) -> int:
-        """Return when something was last heard of a customer."""
-        customer = self._live.get(key)
-        if customer is not None:
-            return customer.last_ms()
-        packed = self._packed.get(key)
-        if packed is None:
-            raise KeyError(key)
-        return _last_ms(packed)
-
-    def silent(self, number: int, before_ms: int) -> list[str]:
-        """Return those in a bucket, of which there are ``buckets``, of whom nothing was heard since an instant."""
-        live = self._live
-        return [
-            key
-            for key, packed in self._packed.bucket(number).items()
-            if (live[key].last_ms() if key in live else _last_ms(packed)) < before_ms
-        ]
-
-    @property
-    def buckets(self) -> int:
-        """In how many buckets the customers are kept by now."""
-        return self._packed.buckets
-
-    def rest(self, number: int) -> None:
-        """Let a bucket take less room."""
-        self._packed.rest(number)
+    def some(self, number: int) -> list[str]:
+        """Return so many customers, each time others: those there are, one after the other, as often as it takes."""
+        if not self._round:
+            self._round = list(self._packed)
+        self._round, found = self._round[:-number], self._round[-number:]
+        return [_long(short) for short in found if short in self._packed]
 
     def settle(self) -> None:
         """Pack those that were changed."""
         for key, customer in self._live.items():
-            self._packed.put(key, _pack(customer))
+            self._packed[_short(key)] = _pack(customer)
         self._live = {}
-
-
-def _last_ms(packed: bytes) -> int:
-    return int.from_bytes(packed[:_HEAD], signed=True)
-
-
-def _pack(customer: Customer) -> bytes:
-    contacts = {name: contact[1:] for name, contact in customer.contacts.items()}  # without the customer, which is the key
-    base = (customer.base_first_ms, customer.base_last_ms)
-    facts = (contacts, customer.orders, customer.cancellations, customer.statuses, customer.links)
-    return customer.last_ms().to_bytes(_HEAD, signed=True) + msgpack.encode((*base, customer.overfull, *facts))
-
-
-def _unpack(key: str, packed: bytes) -> Customer:
-    customer = Customer()
-    if packed:
-        first, last, overfull, contacts, orders, cancellations, statuses, links = msgpack.decode(memoryview(packed)[_HEAD:])
-        customer.base_first_ms, customer.base_last_ms, customer.overfull = first, last, overfull
-        customer.contacts = {name: ContactFact(key, *fact) for name, fact in contacts.items()}
-        customer.orders = {name: Order(*fact) for name, fact in orders.items()}
-        customer.cancellations = {name: Cancellation(*fact) for name, fact in cancellations.items()}
-        customer.statuses = {name: (at, sequence, active) for name, (at, sequence, active) in statuses.items()}
-        customer.links = {name: (at, other) for name, (at, other) in links.items()}
-    return customer

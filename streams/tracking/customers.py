@@ -6,9 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_JOINED_KEYS
-from streams.tracking.buckets import Buckets
-from streams.tracking.customer_facts import Cancellation, ContactFact, Customer, Order
-from streams.tracking.customer_spans import CustomerRules, cohorts, day_changes, month_changes
+from streams.tracking.customer_facts import Cancellation, Contact, Customer, Order, contact_name
+from streams.tracking.customer_spans import COHORT_SUMS, NOTHING, CustomerRules, contribution, contribution_of_one
 from streams.tracking.customer_store import Customers
 from streams.tracking.running import Running
 from streams.tracking.spaces import MARK
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.customer_spans import Cohort, Group
+    from streams.tracking.customer_spans import Cohort, Contribution
 
 __all__ = ["CustomerTracker"]
 
 #: Days are served for so long beyond the horizon of repeats, and what lies further back is kept as sums only.
 _SLACK_DAYS = 3
-#: How many buckets of customers, and of their contacts, a flush looks at: to forget the silent, and let the others rest.
-_SWEPT = 32
+#: How many customers a flush looks at, to forget the silent.
+_SWEPT = 256
 
 
 def _fit(one: set[str], two: set[str]) -> bool:
@@ -52,16 +51,16 @@ class CustomerTracker:
         self.figures_changed = False
         #: part → progress and received through
         self.parts: dict[tuple[str, int], tuple[int | None, int | None]] = {}
-        #: conversation by name → the key of its customer
-        self._key_of = Buckets()
         self._joined: dict[str, set[str]] = {}
-        self._touched: dict[str, set[str]] = {}
+        #: first key of a customer → all of them, and what they counted before this flush
+        self._touched: dict[str, tuple[set[str], list[Contribution]]] = {}
+        #: number of a place → what its contacts count more by now
+        self._contacts: dict[int, list[int]] = {}
         self._changed: set[str] = set()
         self._floor_ms: int | None = None
         #: an operator has set a part back
         self._went_back = False
         self._through: int | None = None
-        self._swept = self._rested = 0
 
     # --- taking in
 
@@ -80,22 +79,17 @@ class CustomerTracker:
             self._take_event(kind, fact)
 
     def _take_contact(self, fact: dict[str, Any]) -> None:
-        name, key = fact["conversation_id"], fact["customer_key"]
-        if "id_space" in fact:
-            name += MARK + fact["id_space"]
-        before = self._key_of.get(name)
-        if before is not None:
-            self._touch(before.decode()).contacts.pop(name, None)
-        if fact.get("gone") or not self._takes(fact["start_ms"], key):
-            self._key_of.pop(name)
-            return
-        customer = self._touch(key)
-        if self._key_of.get(name) != key.encode():
-            self._key_of.put(name, key.encode())
-        customer.contacts[name] = ContactFact(
-            key, fact["start_ms"], fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]
-        )
-        self._limit(key, customer)
+        key, name = fact["customer_key"], fact["conversation_id"]
+        name = contact_name(name + MARK + fact["id_space"] if "id_space" in fact else name)
+        if fact.get("gone"):
+            if key in self.customers and name in self.customers[key].contacts:
+                del self._touch(key).contacts[name]
+        elif self._takes(fact["start_ms"], key):
+            customer = self._touch(key)
+            customer.contacts[name] = Contact(
+                fact["start_ms"], fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]
+            )
+            self._limit(key, customer)
 
     def _take_event(self, kind: str, fact: dict[str, Any]) -> None:
         name, at, key = fact["event_id"], fact["at_ms"], fact["customer_key"]
@@ -124,10 +118,12 @@ class CustomerTracker:
 
     def _takes(self, at_ms: int, *keys: str) -> bool:
         """Say whether a fact about keys is kept; of one that is overfull it only says that something was heard."""
+        if self.overfull.isdisjoint(keys):
+            return True
         overfull = [key for key in keys if key in self.overfull and not self._is_over(self._joined.get(key) or {key})]
         for key in overfull:
             # Of a day at most once: there are many such facts, and each time the row is written.
-            if at_ms - self.customers.last_ms(key) >= DAY_MS:
+            if at_ms - self.customers[key].last_ms() >= DAY_MS:
                 self._touch(key).base_last_ms = at_ms
         return not overfull
 
@@ -141,26 +137,27 @@ class CustomerTracker:
             self._empty(key, customer)
 
     def _fold(self, customer: Customer, through: int | None) -> None:
-        if through is not None:
-            for name in customer.fold(through - (self._kept_days + 2) * DAY_MS):
-                self._key_of.pop(name)
+        if through is not None and customer.contacts:
+            customer.fold(through - (self._kept_days + 2) * DAY_MS)
 
     def _empty(self, key: str, customer: Customer) -> None:
-        """Keep nothing of a customer whose contribution has been taken out."""
-        for name in customer.empty():
-            self._key_of.pop(name)
+        """Keep nothing of a customer whose contribution is being counted anew."""
+        customer.empty()
         self.overfull.add(key)
         self._changed.add(key)
 
     def _touch(self, key: str) -> Customer:
-        """Take what the customer contributes out, until ``settle`` books it anew; return what is known under the key."""
-        group = self._group(key)
-        root = min(group)
-        if root not in self._touched:
-            self._touched[root] = group
-            self._book(group, -1)
+        """Return what is known under a key, to be changed; at ``settle`` what its customer counts by then is booked."""
+        customer = self.customers.find(key)
+        if customer is None or key in self._joined or self._is_over((key,)):
+            group = self._group(key)
+            root, customer = min(group), self.customers.own(key)
+            if root not in self._touched:
+                self._touched[root] = (group, [self._counted(group)])
+        elif key not in self._touched:
+            self._touched[key] = ({key}, [contribution_of_one(customer, self._rules)])
         self._changed.add(key)
-        return self.customers.own(key)
+        return customer
 
     def _group(self, key: str) -> set[str]:
         """Return the keys that are one customer with a key; of one who is over nothing is left."""
@@ -168,8 +165,9 @@ class CustomerTracker:
         if not self._is_over(group):
             return group
         # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
-        if self._touched.pop(min(group), None):
-            self._book(group, 1)
+        touched = self._touched.pop(min(group), None)
+        if touched is not None:
+            self._book_changed(*touched)
         self._drop(group)
         return {key}
 
@@ -181,26 +179,53 @@ class CustomerTracker:
         one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
         if one is two:
             return
-        self._touched.pop(min(one), None)
-        self._touched.pop(min(two), None)
+        before = [counted for group in (one, two) for counted in self._touched.pop(min(group), (group, []))[1]]
         group = one | two
         for each in group:
             self._joined[each] = group
-        self._touched[min(group)] = group
+        self._touched[min(group)] = (group, before)
 
-    def _book(self, keys: Iterable[str], sign: int) -> None:
-        group: Group = {key: self.customers[key] for key in keys if key in self.customers}
-        if not group:
-            return
-        self.figures_changed = True
-        self.days.add(day_changes(group, self._rules), sign)
-        self.months.add(month_changes(group, self._rules), sign)
-        for cohort, counts in cohorts(group, self._rules).items():
-            if self._floor_ms is None or cohort[2] >= self._floor_ms:
-                into = self.cohorts.setdefault(cohort, Counter())
-                for what, amount in counts.items():
-                    into[what] += sign * amount
-                self.changed_cohorts.add(cohort)
+    def _counted(self, keys: Iterable[str]) -> Contribution:
+        """Return what a customer counts."""
+        group = {key: self.customers[key] for key in keys if key in self.customers}
+        return contribution(group, self._rules) if group else NOTHING
+
+    def _book_changed(self, group: Iterable[str], before: list[Contribution]) -> None:
+        """Book what a customer counts in place of what was counted before."""
+        now = self._counted(group)
+        if len(before) != 1:
+            for each in before:
+                self._book(each, NOTHING)
+            self._book(NOTHING, now)
+        elif before[0] != now:
+            self._book(before[0], now)
+
+    def _book(self, before: Contribution, now: Contribution) -> None:
+        for running, changes, changed in ((self.days, before.days, now.days), (self.months, before.months, now.months)):
+            if changes != changed:
+                self.figures_changed = True
+                running.add(changes, -1)
+                running.add(changed, 1)
+        if before.contacts != now.contacts:
+            for sign, contacts in ((-1, before.contacts), (1, now.contacts)):
+                for place, counts in contacts.items():
+                    into = self._contacts.setdefault(place, [0, 0, 0, 0])
+                    for index, amount in enumerate(counts):
+                        into[index] += sign * amount
+
+    def _spread(self) -> None:
+        """Book what the contacts of each place count more in its scopes."""
+        for place, amounts in self._contacts.items():
+            if not any(amounts):
+                continue
+            for cohort in self._rules.cohorts[place]:
+                if self._floor_ms is None or cohort[2] >= self._floor_ms:
+                    into = self.cohorts.setdefault(cohort, Counter())
+                    for what, amount in zip(COHORT_SUMS, amounts, strict=True):
+                        into[what] += amount
+                    self.changed_cohorts.add(cohort)
+        self._contacts = {}
+        self._rules.forget_places()
 
     # --- at a flush
 
@@ -230,13 +255,15 @@ class CustomerTracker:
         """Book what was touched, and give up what is too old."""
         through = self.through_ms
         touched, self._touched = self._touched, {}
-        for group in touched.values():
-            for key in (key for key in group if key in self.customers):
-                customer = self.customers.own(key)
-                self._fold(customer, through)
-                if customer.too_large():
-                    self._empty(key, customer)
-            self._book(group, 1)
+        for group, before in touched.values():
+            for key in group:
+                if key in self.customers:
+                    customer = self.customers.own(key)
+                    self._fold(customer, through)
+                    if customer.too_large():
+                        self._empty(key, customer)
+            self._book_changed(group, before)
+        self._spread()
         if self._went_back:
             self._add_up_anew()
         if through is not None:
@@ -257,16 +284,11 @@ class CustomerTracker:
         before = self._over_before_ms()
         if before is None:
             return
-        for _ in range(min(_SWEPT, self.customers.buckets)):
-            self._swept = (self._swept + 1) % self.customers.buckets
-            for key in self.customers.silent(self._swept, before):
+        for key in self.customers.some(_SWEPT):
+            if key in self.customers and self.customers[key].last_ms() < before:
                 group = self._joined.get(key) or {key}
                 if self._is_over(group):
                     self._drop(group)
-            self.customers.rest(self._swept)
-        for _ in range(min(_SWEPT, self._key_of.buckets)):
-            self._rested = (self._rested + 1) % self._key_of.buckets
-            self._key_of.rest(self._rested)
 
     def _over_before_ms(self) -> int | None:
         """Return since when something must have been heard of a customer who is not over; None while that is unknown."""
@@ -276,11 +298,17 @@ class CustomerTracker:
 
     def _is_over(self, group: Iterable[str]) -> bool:
         """Say whether so little was heard of a customer for so long that the next fact is of somebody new."""
-        before, customers = self._over_before_ms(), self.customers
-        if before is None or any(key in customers and customers.last_ms(key) >= before for key in group):
+        before = self._over_before_ms()
+        if before is None:
             return False
-        known = [customers[key] for key in group if key in customers]
-        return bool(known) and not any(active for customer in known for _, active in customer.statuses_in_order()[-1:])
+        known = False
+        for key in group:
+            customer = self.customers.get(key)
+            if customer is not None:
+                if customer.last_ms() >= before or customer.is_active():
+                    return False
+                known = True
+        return known
 
     def _drop(self, group: Iterable[str]) -> None:
         """Forget a customer with all keys; what it counted has ended before the floor."""
@@ -288,8 +316,6 @@ class CustomerTracker:
             self._joined.pop(key, None)
             self.overfull.discard(key)
             if key in self.customers:
-                for name in self.customers[key].contacts:
-                    self._key_of.pop(name)
                 del self.customers[key]
                 self._changed.add(key)
 
@@ -306,8 +332,6 @@ class CustomerTracker:
         """Take a kept customer back in."""
         customer = Customer.from_row(row)
         self.customers.put(key, customer)
-        for name in customer.contacts:
-            self._key_of.put(name, key.encode())
         if customer.overfull:
             self.overfull.add(key)
 
@@ -347,4 +371,5 @@ class CustomerTracker:
         for key in self.customers:
             group = self._joined.get(key)
             if group is None or key == min(each for each in group if each in self.customers):
-                self._book(group or (key,), 1)
+                self._book(NOTHING, self._counted(group or (key,)))
+        self._spread()

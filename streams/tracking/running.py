@@ -21,7 +21,7 @@ class Running:
 
     def __init__(self) -> None:
         self._base: Counter[str] = Counter()
-        self._changes: Changes = {}
+        self._changes: dict[int, Counter[str]] = {}
         self._floor: int | None = None
 
     def add(self, changes: Changes, sign: int) -> None:

@@ -153,7 +153,7 @@ def test_of_one_key_to_another_the_earliest_holds() -> None:
         _seconds(stage, [_event("link", f"l{number}", "ann", days, linked_key="bo")])
 
     assert list(stage.tracker.customers["ann"].links.values()) == [(at(-9), "bo")]
-    assert stage.tracker.customers.last_ms("ann") == at(-1)
+    assert stage.tracker.customers["ann"].last_ms() == at(-1)
 
 
 def test_of_kept_links_the_earliest_hold() -> None:

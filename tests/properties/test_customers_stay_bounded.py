@@ -104,7 +104,7 @@ class Worker:
             "places of forecasts": len(self.events.tracker.forecasts),
             "slices of forecasts": len(self.events.tracker.slices),
             "customers": len(customers.customers),
-            "contacts of customers": len(customers._key_of),
+            "contacts of customers": sum(len(customer.contacts) for customer in customers.customers.values()),
             "joined": len(customers._joined),
             "cohorts": len(customers.cohorts),
             "dates": len(customers.days._changes) + len(customers.months._changes),

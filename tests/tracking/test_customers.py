@@ -30,11 +30,16 @@ class Told:
         """Begin with nothing told."""
         center = {"queues": {"A": {"department": "help"}}, "customers": settings}
         self.tracker = CustomerTracker(Configuration.model_validate(center), [("contacts", 0)])
+        self._customer_of: dict[str, str] = {}
 
     def contact(self, key: str, days: float, name: str | None = None, **fields: Any) -> None:
-        """Say that a customer made contact."""
+        """Say that a customer made contact; of one that was another's also that it is that one's no more, as contacts are told."""
         known = {"queue": "A", "channel": "voice", "category": None, "resolved": True, "first_contact": True, **fields}
-        self._say("contact", conversation_id=name or f"c{next(_numbers)}", customer_key=key, start_ms=at(days), **known)
+        name = name or f"c{next(_numbers)}"
+        if self._customer_of.setdefault(name, key) != key:
+            self._say("contact", conversation_id=name, customer_key=self._customer_of[name], gone=True)
+            self._customer_of[name] = key
+        self._say("contact", conversation_id=name, customer_key=key, start_ms=at(days), **known)
 
     def order(self, key: str, days: float, order_id: str | None = None, value: float | None = 10, currency: str = "JPY") -> None:
         """Say that a customer ordered."""
@@ -280,7 +285,6 @@ class TestStaying:
         told.through(31)
         assert not set(told.tracker.customers)
         assert not told.tracker._joined
-        assert not told.tracker._key_of
 
     @pytest.mark.parametrize("swept", [True, False])
     @pytest.mark.parametrize(("days", "known"), [(22, True), (22.1, False)])
