@@ -58,8 +58,8 @@ docs: $(READY) ## regenerate schemas and the pages made from code
 	$(BIN)/python -m streams.configuration.docs
 	$(BIN)/python -m deploy.grafana.generate
 
-bench: $(READY) ## measure the pipeline on this machine
-	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+bench: $(READY) ## measure what an event costs, beside a plain loop and five figures on other engines (ARGS="--events 1500000")
+	$(BIN)/python -m benchmarks.pipeline --rate 1 200 --peers all $(ARGS)
 
 bench-serving: $(READY) ## measure serve for 10, 100 and 1,000 queues
 	$(BIN)/python -m benchmarks.serving $(ARGS)

@@ -1,0 +1,166 @@
+"""Clocks and charges a process from the first event it takes in to the last figure it publishes.
+
+The last figure is published when it can be read: when the end offset of the output topics, as a reader of committed records sees it,
+has reached what it stays at. CPU is that of the process with all its threads, memory the most it ever had resident.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Cost", "Look", "as_json", "committed_ends", "cost", "cpu_seconds", "follow", "last_records", "peak_mib", "table"]
+
+#: Nothing may follow the last figure for so long.
+QUIET_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.05
+_TICKS_A_SECOND: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a running process."""
+
+    #: Of the wall clock.
+    seconds: float
+    cpu_seconds: float
+    #: Events taken in until now.
+    done: int
+    #: Sum of the end offsets of its output.
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a program took for its events; CPU in microseconds an event, None where it cannot be said."""
+
+    name: str
+    events: int
+    cpu_us: float
+    #: Of the second half of the events.
+    warm_cpu_us: float | None
+    events_per_second: float
+    peak_mib: float | None
+    #: Whether the figures are those of the recount; None: not compared.
+    right: bool | None = None
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds of a process until now, or nan if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()
+    except OSError:
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+
+
+def peak_mib(pid: int) -> float | None:
+    """Return the most memory a process has had resident, in MiB; None if it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
+
+
+async def committed_ends(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> int:
+    """Return the sum of the end offsets that a reader of committed records sees."""
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+    return sum(ends.values())
+
+
+async def follow(
+    bootstrap: str, output: Sequence[TopicPartition], pid: int, done: Callable[[], int], events: int, give_up_seconds: float
+) -> list[Look]:
+    """Look at a process until it has taken in all events and published nothing more for a while.
+
+    Raises:
+        RuntimeError: it ended, or was not ready in time.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False)
+    await consumer.start()
+    looks: list[Look] = []
+    changed = began = time.monotonic()
+    try:
+        while time.monotonic() - began < give_up_seconds:
+            published = await committed_ends(consumer, output)
+            cpu = cpu_seconds(pid)
+            if cpu != cpu:  # noqa: PLR0124 - not a number: it is gone
+                raise RuntimeError("it ended by itself")
+            looks.append(Look(time.monotonic(), cpu, await asyncio.to_thread(done), published))
+            if len(looks) < 2 or published != looks[-2].published:  # noqa: PLR2004 - the one before
+                changed = time.monotonic()
+            if looks[-1].done >= events and published and time.monotonic() - changed > QUIET_SECONDS:
+                return looks
+            await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        await consumer.stop()
+    taken, shown = (looks[-1].done, looks[-1].published) if looks else (0, 0)
+    raise RuntimeError(f"after {give_up_seconds:.0f} s it had taken in {taken:,} of {events:,} events and published {shown:,} records")
+
+
+def cost(name: str, events: int, looks: Sequence[Look], peak: float | None, right: bool | None = None) -> Cost:
+    """Return what ``looks`` say: from the last look at which nothing was taken in to the first at which everything was published."""
+    first = next(number for number, look in enumerate(looks) if look.done)
+    begin = looks[max(0, first - 1)]
+    end = next(look for look in looks if look.published == looks[-1].published and look.done >= events)
+    half = next(look for look in looks if look.done >= events / 2)
+    rest = events - half.done
+    return Cost(
+        name=name,
+        events=events,
+        cpu_us=(end.cpu_seconds - begin.cpu_seconds) / events * 1e6,
+        warm_cpu_us=(end.cpu_seconds - half.cpu_seconds) / rest * 1e6 if rest else None,
+        events_per_second=events / max(end.seconds - begin.seconds, 1e-9),
+        peak_mib=peak,
+        right=right,
+    )
+
+
+async def last_records(bootstrap: str, places: Sequence[TopicPartition]) -> dict[str, Any]:
+    """Return the last committed value of each key, as JSON."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False)
+    await consumer.start()
+    found: dict[str, Any] = {}
+    try:
+        consumer.assign(list(places))
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    found[record.key.decode()] = record.value
+    finally:
+        await consumer.stop()
+    return {key: orjson.loads(value) for key, value in found.items() if value is not None}
+
+
+def table(costs: Sequence[Cost], ceiling_cpu_us: float) -> str:
+    """Return the costs as a table in Markdown."""
+    lines = [
+        "| program | events | µs of CPU an event | second half (warm) | of the ceiling | events/s | peak MiB | totals |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for each in costs:
+        warm = "–" if each.warm_cpu_us is None else f"{each.warm_cpu_us:.1f}"
+        peak = "–" if each.peak_mib is None else f"{each.peak_mib:,.0f}"
+        right = {None: "–", True: "right", False: "WRONG"}[each.right]
+        lines.append(
+            f"| {each.name} | {each.events:,} | {each.cpu_us:.1f} | {warm} | {ceiling_cpu_us / each.cpu_us:.2f} "
+            f"| {each.events_per_second:,.0f} | {peak} | {right} |"
+        )
+    return "\n".join(lines)
+
+
+def as_json(costs: Sequence[Cost]) -> list[dict[str, Any]]:
+    """Return the costs as JSON says them."""
+    return [asdict(each) for each in costs]
