@@ -28,12 +28,12 @@ from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
 from streams.stages.dead_letters import dead_letter
 from streams.stages.panes import PaneWriter
+from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.customer_facts import contact_fact
 from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
-from streams.tracking.people import PeopleTracker
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
 from streams.tracking.spaces import MARK, id_of, space_of
@@ -59,6 +59,7 @@ _META = b"m"
 _SNAPSHOT = b"p|"
 _NAMES = b"n|"
 _BOOKED = b"b|"
+_PLANS = b"P|"
 
 
 class TrackTopics(NamedTuple):
@@ -311,6 +312,8 @@ class TrackStage:
                 self._restore_meta(kept)
             elif key.startswith(b"s|"):
                 self._restore_subject(key[2:].decode(), kept)
+            elif key.startswith(_PLANS):
+                self._restore_plans(key[len(_PLANS) :].decode(), kept)
             elif key.startswith(_NAMES):
                 self._names.restore_row(key[len(_NAMES) :].decode(), kept)
             elif key.startswith(_SNAPSHOT):
@@ -372,6 +375,9 @@ class TrackStage:
 
     def _restore_subject(self, name: str, kept: Any) -> None:
         raise NotImplementedError
+
+    def _restore_plans(self, name: str, kept: Any) -> None:
+        """Take back the plans of an agent."""
 
 
 class ContactStage(TrackStage):
@@ -472,7 +478,7 @@ def _told(name: str, customer: str, fact: ContactFact | None = None) -> tuple[st
 
 
 class AgentStage(TrackStage):
-    """Tracks the people of one partition of agent-events."""
+    """Tracks the agents of one partition of agent-events."""
 
     def __init__(
         self,
@@ -483,9 +489,9 @@ class AgentStage(TrackStage):
         *,
         keep_everything: bool = False,
     ) -> None:
-        self.tracker = PeopleTracker(configuration, keep_everything=keep_everything)
-        #: What the flow's table shows: people by name.
-        self.rows = self.tracker.people
+        self.tracker = AgentTracker(configuration, keep_everything=keep_everything)
+        #: What the flow's table shows: agents by name.
+        self.rows = self.tracker.agents
         super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
         if not keep_everything:
             self._expire(Expiry(configuration, self.tracker.is_open))
@@ -500,14 +506,22 @@ class AgentStage(TrackStage):
         self.tracker.restored()
 
     def _changed_rows(self) -> Iterator[Row]:
-        for name, person in self.tracker.changed_people():
-            yield b"s|" + name.encode(), None if person is None else encode(person)
-            for row in self.tracker.kept_names.replaced(name):
-                yield b"s|" + row.encode(), None
+        tracker = self.tracker
+        for name, row in tracker.changed_agents():
+            yield b"s|" + name.encode(), None if row is None else encode(row)
+            for before in tracker.kept_names.replaced(name):
+                tracker.rewrite_plans(name)
+                yield b"s|" + before.encode(), None
+                yield _PLANS + before.encode(), None
+        for name, plans in tracker.changed_plans():
+            yield _PLANS + name.encode(), None if plans is None else encode(plans)
 
     def _changed_now(self, begun: Iterable[Scope]) -> Iterator[tuple[Scope, bytes]]:
         for scope, agents in self.tracker.changed_now(begun):
             yield scope, self._writer.now(scope, {"agents_by_state": agents, **self._expires})
 
     def _restore_subject(self, name: str, kept: Any) -> None:
-        self.tracker.restore_person(name, kept)
+        self.tracker.restore_agent(name, kept)
+
+    def _restore_plans(self, name: str, kept: Any) -> None:
+        self.tracker.restore_plans(name, kept)

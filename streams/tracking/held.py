@@ -38,6 +38,10 @@ class Held:
             raise TooManyFactsError("source", self._max_events, self._reason)
         return counts
 
+    def of(self, name: str) -> list[int]:
+        """Return the counts of the source of a contact or agent, whatever the limits."""
+        return self._counts.setdefault(name[len(id_of(name)) :], [0, 0])
+
     def drop(self, name: str, events: int) -> None:
         """Take note that a contact or person is given up."""
         counts = self._counts.get(name[len(id_of(name)) :])

@@ -94,6 +94,15 @@ class Ledger:
                 counts[field] = counts.get(field, 0) + rate * length
             start_ms = until
 
+    def book_length(self, target: int, pane_ms: int, length_ms: int, rates: Rates) -> None:
+        """Add so much time to a pane, by outcome, each millisecond at these rates."""
+        key = (target, pane_ms)
+        counts = self.by_outcome.get(key)
+        if counts is None:
+            counts = self.by_outcome[key] = {}
+        for field, rate in rates:
+            counts[field] = counts.get(field, 0) + rate * length_ms
+
     def add(self, other: Ledger, sign: int = 1) -> None:
         """Add (or, with sign −1, take out) everything booked in another ledger."""
         for mine, theirs in ((self.by_outcome, other.by_outcome), (self.by_offer, other.by_offer)):

@@ -1,4 +1,4 @@
-"""What one person is planned to do: plans in their order, and what holds of them when (``docs/counting.md`` section 13)."""
+"""What one agent is planned to do: plans in their order, and what holds of them when (``docs/counting.md`` section 13)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
 
-__all__ = ["Activities", "PlanFact", "Plans"]
+__all__ = ["NEVER_MS", "NOT_PLANNED", "PLANNED_OTHER", "PLANNED_WORK", "Activities", "PlanFact", "Plans"]
+
+#: How an agent is planned at an instant.
+NOT_PLANNED, PLANNED_OTHER, PLANNED_WORK = 0, 1, 2
+#: Later than any instant.
+NEVER_MS = 1 << 62
 
 #: (occurred_ms, sequence, event_id, holds from ms, to ms, whether it is work); plans sort by the first three.
 PlanFact = tuple[int, int, str, int, int, bool]
@@ -37,27 +42,31 @@ def _normal(name: str) -> str:
 
 
 class Plans:
-    """The plans of one person that have not been over for long."""
+    """The plans of one agent that have not been over for long."""
 
-    __slots__ = ("_begins", "_spans", "facts")
+    __slots__ = ("_begins", "_spans", "facts", "first_end_ms")
 
     def __init__(self, facts: list[PlanFact]) -> None:
         self.facts = facts
         self._begins: list[int] = []
         #: what holds: (from, to, plan), one after another
         self._spans: list[tuple[int, int, PlanFact]] = []
+        #: the first of them is over; far off if there is none
+        self.first_end_ms = NEVER_MS
         self._lay_out()
 
     def add(self, fact: PlanFact) -> None:
         """Take in one more plan; the latest told counts where several hold."""
         insort(self.facts, fact)
         self._put(fact)
+        self.first_end_ms = min(self.first_end_ms, fact[4])
 
     def hidden(self) -> list[PlanFact]:
         """Forget the plans that hold nowhere any more, and return them: they are told again every night, weeks ahead."""
         holding = {plan for _, _, plan in self._spans}
         gone = [fact for fact in self.facts if fact not in holding]
         self.facts = [fact for fact in self.facts if fact in holding]
+        self._note_end()
         return gone
 
     def over(self, before_ms: int) -> list[PlanFact]:
@@ -77,15 +86,21 @@ class Plans:
         left = [fact for fact in self.facts if fact not in gone]
         return Plans(left) if left else None
 
-    def between(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, bool]]:
-        """Yield what of the time from start to end is planned, and whether it is work."""
-        spans = self._spans
-        for index in range(max(0, bisect_right(self._begins, start_ms) - 1), len(spans)):
-            begin, end, plan = spans[index]
-            if begin >= end_ms:
-                return
-            if end > start_ms:
-                yield max(begin, start_ms), min(end, end_ms), plan[5]
+    def at(self, at_ms: int) -> tuple[int, int]:
+        """Return how the agent is planned at an instant, and until when at least."""
+        place = bisect_right(self._begins, at_ms)
+        if place:
+            _, end, plan = self._spans[place - 1]
+            if at_ms < end:
+                return (PLANNED_WORK if plan[5] else PLANNED_OTHER), end
+        return NOT_PLANNED, self._begins[place] if place < len(self._begins) else NEVER_MS
+
+    def between(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, int]]:
+        """Yield how the agent is planned from when to when, over all the time from start to end."""
+        while start_ms < end_ms:
+            planned, until = self.at(start_ms)
+            yield planned, start_ms, min(until, end_ms)
+            start_ms = until
 
     @property
     def begin_ms(self) -> int | None:
@@ -96,6 +111,10 @@ class Plans:
         self._spans, self._begins = [], []
         for fact in self.facts:
             self._put(fact)
+        self._note_end()
+
+    def _note_end(self) -> None:
+        self.first_end_ms = min((fact[4] for fact in self.facts), default=NEVER_MS)
 
     def _put(self, fact: PlanFact) -> None:
         """Have a plan hold where none told later does."""

@@ -98,8 +98,8 @@ class Worker:
         customers, windows = self.customers.tracker, self.customers.windows
         return {
             "conversations": len(self.contacts.tracker.conversations),
-            "people": len(self.agents.tracker.people),
-            "plans and facts": sum(len(person.facts) + len(person.ids) for person in self.agents.tracker.people.values()),
+            "people": len(self.agents.tracker.agents),
+            "plans and facts": sum(len(person.facts) + len(person.ids) for person in self.agents.tracker.agents.values()),
             "forecasts": sum(map(len, self.events.tracker.forecasts.values())),
             "places of forecasts": len(self.events.tracker.forecasts),
             "slices of forecasts": len(self.events.tracker.slices),

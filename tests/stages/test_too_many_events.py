@@ -144,7 +144,7 @@ def test_plans_of_half_a_year() -> None:
         rows_of(stage.collect(), rows)
 
     assert counters.rejected == {}
-    plans = orjson.loads(rows[b"s|ann\x1ftest"])["plans"]
+    plans = orjson.loads(rows[b"P|ann\x1ftest"])
     assert 2_400 <= len(plans) <= MAX_PLANS
 
 

@@ -12,8 +12,8 @@ import orjson
 from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
+from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
-from streams.tracking.people import PeopleTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +134,7 @@ class People(Booked):
 
     def __init__(self, configuration: Configuration = CONFIGURATION) -> None:
         super().__init__()
-        self.tracker = PeopleTracker(configuration, keep_everything=True)
+        self.tracker = AgentTracker(configuration, keep_everything=True)
 
     def tell(self, *events: bytes, through: float) -> None:
         """Apply events, say that all is reported up to an instant, and take note of what was booked."""

@@ -11,9 +11,9 @@ import pytest
 
 from schemas.decoding import decode_agent_event, decode_contact_event, decode_customer_event
 from schemas.times import format_ms
+from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.forecasts import CustomerEventTracker
-from streams.tracking.people import PeopleTracker
 from streams.tracking.running import Running
 from streams.windows.rollup import RollUp
 from tests.tracking.telling import CONFIGURATION, event, ms
@@ -59,11 +59,11 @@ def heartbeat(tracker: Any, seconds: int) -> None:
     tracker.settle()
 
 
-def planned_forever() -> PeopleTracker:
+def planned_forever() -> AgentTracker:
     """Return a tracker with a row of the version that took a plan until 9999, and somebody who was at work."""
-    people = PeopleTracker(CONFIGURATION)
+    people = AgentTracker(CONFIGURATION)
     base: dict[str, Any] = {"base": ["", "", "", "red", None], "base_ms": None, "base_at": None, "source": None}
-    people.restore_person("ann", {**base, "facts": [], "plans": [[ms(0), 0, "p", ms(0), FOREVER, True]]})
+    people.restore_agent("ann", {**base, "facts": [], "plans": [[ms(0), 0, "p", ms(0), FOREVER, True]]})
     people.apply(decode_agent_event(event("agent.state_changed", 0, person_id="bo", axis="routing", state="idle", team="red")))
     heartbeat(people, 60)
     return people
@@ -101,17 +101,17 @@ def test_of_progress(prepare: Callable[[], Any], seconds: int) -> None:
 def test_a_plan_told_when_progress_is_far_ahead(seconds: int) -> None:
     """State of an older version may stand in 2099 when a plan comes in."""
 
-    def tell(people: PeopleTracker, step: int) -> None:
-        (name,) = [name for name in people.people if name.startswith("bo")]
-        people._take_plan(name, people.people[name], (ms(0), 0, "q", ms(0), ms(step), True))
+    def tell(people: AgentTracker, step: int) -> None:
+        (name,) = [name for name in people.agents if name.startswith("bo")]
+        people._take_plan(name, people.agents[name], (ms(0), 0, "q", ms(0), ms(step), True))
         people._count_aside()
 
-    def ahead() -> PeopleTracker:
+    def ahead() -> AgentTracker:
         people = planned_forever()
         people.booked_to = ms(seconds)
         return people
 
-    def just_ahead() -> PeopleTracker:
+    def just_ahead() -> AgentTracker:
         people = planned_forever()
         people.booked_to = ms(KEPT)
         return people

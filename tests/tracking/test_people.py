@@ -9,7 +9,7 @@ import pytest
 from schemas.decoding import decode_agent_event
 from streams.configuration import Configuration
 from streams.stages.track import AgentStage, TrackTopics
-from streams.tracking.standing import Standing, StateMap
+from streams.tracking.agent_states import Categories, Reported
 from tests.tracking.telling import CONFIGURATION, People, event, ms, record
 
 if TYPE_CHECKING:
@@ -46,16 +46,16 @@ class TestCategory:
     )
     def test_the_first_that_holds(self, presence: str, routing: str, activity: str, expected: str | None) -> None:
         """The rules of the page are tried in its order; names are taken without regard to case, spaces and dashes."""
-        states = StateMap(Configuration())
+        states = Categories(Configuration())
         axes = {"presence": presence, "routing": routing, "activity": activity}
 
         told = {axis: states.category(axis, name) if name else "" for axis, name in axes.items()}
 
-        assert Standing(told["presence"], told["routing"], told["activity"]).category() == expected
+        assert Reported(told["presence"], told["routing"], told["activity"]).category() == expected
 
     def test_a_configured_state(self) -> None:
         """The operator's word for a state counts before the rule for all others."""
-        states = StateMap(Configuration.model_validate({"agent_state_map": {"activity": {"Coffee Break": "idle"}}}))
+        states = Categories(Configuration.model_validate({"agent_state_map": {"activity": {"Coffee Break": "idle"}}}))
 
         assert states.category("activity", "coffee-break") == "idle"
         assert states.category("activity", "ringing") == "idle"
@@ -276,12 +276,12 @@ class TestSilence:
             event("agent.state_changed", 0, axis="presence", state="offline", person_id="bo"),
             through=3_600,
         )
-        first = set(people.tracker.people)
+        first = set(people.tracker.agents)
         people.tell(through=3_750)
-        second = set(people.tracker.people)
+        second = set(people.tracker.agents)
         people.tell(through=4_200)
-        third = set(people.tracker.people)
-        kept = dict(people.tracker.changed_people())
+        third = set(people.tracker.agents)
+        kept = dict(people.tracker.changed_agents())
         people.tell(through=4_210)
         people.tell(event("agent.state_changed", 4_215, axis="routing", state="idle"), through=4_220)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.times import format_ms
 from streams.configuration import Configuration
-from streams.tracking.plans import Plans
+from streams.tracking.plans import NOT_PLANNED, PLANNED_WORK, Plans
 from tests.tracking.telling import CONFIGURATION, Contacts, People, event, ms
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ def test_the_latest_told_holds(told: list[tuple[int, int, int, int, bool]], hidd
         plans.add(fact)
         if number == hidden_after:
             gone = plans.hidden()
-    found = {at: work for low, high, work in plans.between(0, 40) for at in range(low, high)}
+    spans = list(plans.between(0, 40))
+    assert [low for _, low, _ in spans] + [40] == [0, *(high for _, _, high in spans)]
+    found = {at: planned == PLANNED_WORK for planned, low, high in spans if planned != NOT_PLANNED for at in range(low, high)}
+    assert all(low <= at < plans.at(at)[1] and plans.at(at)[0] == planned for planned, low, high in spans for at in range(low, high))
 
     holding = {
         at: max(fact for fact in facts if fact[3] <= at < fact[4]) for at in range(40) if any(fact[3] <= at < fact[4] for fact in facts)
@@ -134,11 +137,11 @@ class TestPlans:
         """A plan outlives what else is known of a person, and nothing is left once it is over and the grace too."""
         people = People(Configuration.model_validate({**PERMITTED, "counting": {"closed_retention_seconds": 200}}))
         people.tell(plan(0, "work", 500, 510), state(0, "presence", "offline", team="blue"), through=450)
-        waiting = set(people.tracker.people)
+        waiting = set(people.tracker.agents)
         people.tell(through=660)
 
         # Offline since 0 s, forgotten after 200 s: at 500 s ann is where the configuration has her, and nobody knows whether she is there.
-        assert (waiting, set(people.tracker.people)) == ({"ann\x1ftest"}, set())
+        assert (waiting, set(people.tracker.agents)) == ({"ann\x1ftest"}, set())
         assert planned(people) == {"planned_work_unknown": 10}
         assert planned(people, "team:blue") == {}
 

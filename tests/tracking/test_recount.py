@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 import pytest
 
 from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.limits import MAX_COUNTED_ANEW
 from schemas.times import format_ms
+from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import TooManyFactsError
-from streams.tracking.people import PeopleTracker
 from tests.tracking.desk import CONFIGURATION, START_MS
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _states(dice: random.Random, number: int) -> list[Any]:
 
 def _time_of(events: list[Any], chunk: int) -> tuple[dict[Any, dict[str, int]], int, Any]:
     """Return what is booked of a person's time when so many events come between two flushes, how many were refused, and the row."""
-    tracker, slices, refused = PeopleTracker(CONFIGURATION, keep_everything=True), {}, 0
+    tracker, slices, refused = AgentTracker(CONFIGURATION, keep_everything=True), {}, 0
 
     def settle() -> None:
         tracker.settle()
@@ -205,7 +206,7 @@ def _time_of(events: list[Any], chunk: int) -> tuple[dict[Any, dict[str, int]], 
         if number % chunk == 0:
             settle()
     settle()
-    row = dict(tracker.changed_people())["ann\x1fs"]
+    row = dict(tracker.changed_agents())["ann\x1fs"]
     tracker.progress.heartbeat("s", START_MS + 60_000, START_MS + 120_000)
     settle()
     return {key: counts for key, counts in slices.items() if counts}, refused, row
@@ -224,6 +225,7 @@ def test_the_time_of_people_does_not_depend_on_the_flushes(seed: int) -> None:
     assert bool(one[1]) == bool(seed % 2)
     if not one[1]:
         assert one[0] == in_order[0]
-    again = PeopleTracker(CONFIGURATION, keep_everything=True)
-    again.restore_person("ann", orjson.loads(orjson.dumps(one[2])))
-    assert again.people["ann\x1fs"].row().get("counted_anew") == one[2].get("counted_anew")
+    again = AgentTracker(CONFIGURATION, keep_everything=True)
+    again.restore_agent("ann", orjson.loads(msgspec.json.encode(one[2])))
+    again.restored()
+    assert again.agents["ann\x1fs"].row()[4:] == one[2][4:]

@@ -1,0 +1,601 @@
+"""All agents of one source partition: their states over time and what time that makes (``docs/counting.md`` sections 6 and 13)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, MAX_PLANS, TOO_MANY_PEOPLE
+from streams.tracking.agent import Agent, Aside, Silence, fact_of_row, reported_of_row
+from streams.tracking.agent_states import GONE, AgentStates, Categories, Reported
+from streams.tracking.contacts import keep_ms, retention_ms
+from streams.tracking.facts import TooManyFactsError
+from streams.tracking.grid import grid_of
+from streams.tracking.held import Held
+from streams.tracking.ledger import Ledger
+from streams.tracking.plans import NEVER_MS, NOT_PLANNED, Activities, Plans
+from streams.tracking.progress import progress_of
+from streams.tracking.scopes import TOTAL, Scope, Targets
+from streams.tracking.slices import Slices
+from streams.tracking.slots import said_of
+from streams.tracking.snapshots import Snapshots
+from streams.tracking.spaces import MARK, KeptNames, Spaces, id_of
+from streams.tracking.timeline import Timeline
+from streams.tracking.timers import Timers
+from streams.windows.slices import CELL_MS, GRAIN_MS, PANE_MS, pane_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streams.configuration import Configuration
+    from streams.tracking.agent_states import AgentFact, AgentState
+    from streams.tracking.plans import PlanFact
+    from streams.tracking.timeline import Timed
+
+__all__ = ["AgentTracker"]
+
+
+class AgentTracker:
+    """Agents by id and space; time is booked pane by pane as the partition's progress passes each pane's end."""
+
+    def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
+        counting = configuration.counting
+        self._grace_ms = 1000 * counting.grace_seconds
+        #: an event may arrive so long after it occurred if it occurred at the start of a pane
+        self._late_ms = self._grace_ms + PANE_MS
+        #: nothing can change any more that is so far behind what is booked
+        self._final_ms = self._grace_ms + 2 * PANE_MS
+        self._silence = Silence(1000 * counting.person_timeout_seconds, retention_ms(configuration))
+        self._targets = Targets(configuration)
+        self._categories = Categories(configuration)
+        self._states = AgentStates(configuration, self._targets)
+        self._activities = Activities(configuration)
+        self._ledger = Ledger()
+        panes, cells = (None, None) if keep_everything else keep_ms(configuration)
+        #: time further behind the end of what is booked falls into slices that are given up
+        self._keep_ms = None if cells is None else cells + CELL_MS
+        self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
+        self.progress = progress_of(configuration)
+        self._spaces = Spaces(configuration)
+        self.agents: dict[str, Agent] = {}
+        limits = configuration.source_limits
+        self._held = Held(TOO_MANY_PEOPLE, limits.max_people, limits.max_people_events)
+        self.kept_names = KeptNames()
+        #: agents of rows, with their names and rows, until everything kept has been taken back in
+        self._restored: list[tuple[str, str, Agent]] = []
+        self._restored_plans: dict[str, list[PlanFact]] = {}
+        self.snapshots = Snapshots("agents", self._grace_ms)
+        self._now: dict[int, dict[str, int]] = {}
+        self._touched_now: set[int] = set()
+        self._changed: set[str] = set()
+        #: agents whose plans have changed
+        self._changed_plans: set[str] = set()
+        #: agents of whom something is not counted yet
+        self._aside: set[str] = set()
+        self._timeline = Timeline()
+        self._timers = Timers()
+        #: snapshots have been applied up to this progress
+        self.compared_to: int | None = None
+        #: panes that end at or before this have been given their time
+        self.booked_to: int | None = None
+        self.late = 0
+        self.repeated = 0
+
+    def apply(self, event: Any) -> None:
+        """Take a decoded agent event whose times have been checked.
+
+        Raises:
+            TooManyFactsError: of its agent as much is known as may be.
+        """
+        received, at, source, event_id, kind = event.received_ms, event.occurred_ms, event.source, event.event_id, event.type
+        self.progress.received(source, received)
+        suffix = self._spaces[source]
+        name = self._targets.persons.name(event.person_id, suffix)
+        agent = self.agents.get(name)
+        if agent is None:
+            if self.kept_names.unclaimed(event.person_id):
+                agent = self._claim(event.person_id, name)
+        elif event_id in agent.ids:
+            self.repeated += 1
+            return
+        if received > at - at % PANE_MS + self._late_ms or self._is_behind(event, agent):
+            self._count_late(received)
+            return
+        if agent is not None and len(agent.ids) >= MAX_FACTS:
+            self._limit(name, agent, event)
+        held = self._held.room(suffix if name.endswith(suffix) else MARK, begins=agent is None)
+        if kind == "schedule.planned":
+            begins = max(at, event.start_ms)
+            if begins < event.end_ms:
+                plan = (at, event.sequence or 0, event_id, begins, event.end_ms, self._activities.is_work(event.activity))
+                if agent is None:
+                    agent = self._new(name, held)
+                self._take_plan(name, agent, plan)
+                agent.source = agent.source or intern(source)
+                self._changed.add(name)
+            return
+        if kind == "agent.state_changed":
+            axis = event.axis
+            said = said_of(event) if event.capacity is not None or event.in_use is not None else None
+            fact = (at, event.sequence or 0, event_id, axis, self._categories.category(axis, event.state), event.team, event.site, said)
+        elif kind == "agent.heartbeat":
+            fact = (at, event.sequence or 0, event_id, "", "", None, None, None)
+        else:
+            fact = (at, event.sequence or 0, event_id, "", "", event.team, event.site, None)
+        if agent is None:
+            agent = self._new(name, held)
+        self._take(name, agent, fact, received)
+        if agent.aside is None or agent.newest is fact:
+            agent.source = intern(source)
+        self._changed.add(name)
+
+    def _claim(self, row: str, name: str) -> Agent | None:
+        """Give an agent who was kept without a source to the first one that tells of the id."""
+        agent = self.agents.pop(row, None)
+        if agent is not None:
+            self.agents[self.kept_names.take(row, name)] = agent
+            held = self._held.of(name)
+            for place, number in enumerate((1, len(agent.ids))):
+                agent.held[place] -= number
+                held[place] += number
+            agent.held, agent.timer = held, None
+            self._look_at(name, agent)
+            self._changed.add(name)
+            if agent.plans is not None:
+                self._changed_plans.add(name)
+        return agent
+
+    def _limit(self, name: str, agent: Agent, event: Any) -> None:
+        """Raise TooManyFactsError if there are as many of a kind as may be."""
+        if event.type != "schedule.planned":
+            if agent.known >= MAX_FACTS:
+                raise TooManyFactsError("person_id", MAX_FACTS)
+            return
+        if agent.aside is not None and agent.aside.plans:
+            self._up_to_date(name, agent)
+        if agent.plans is not None and len(agent.plans.facts) >= MAX_PLANS:
+            agent.drop_hidden()
+            self._changed_plans.add(name)
+            self._changed.add(name)
+            if len(agent.plans.facts) >= MAX_PLANS:
+                raise TooManyFactsError("person_id", MAX_PLANS)
+
+    def _new(self, name: str, held: list[int]) -> Agent:
+        agent = self.agents[name] = Agent(self._states.start(name, Reported()), held)
+        held[0] += 1
+        return agent
+
+    def _is_behind(self, event: Any, agent: Agent | None) -> bool:
+        """Say whether an event is no newer than what has been folded, or older than what is still known of plans."""
+        if event.type == "schedule.planned":
+            return self.booked_to is not None and event.occurred_ms < self.booked_to - self._final_ms
+        return agent is not None and agent.base_at is not None and event.occurred_ms <= agent.base_at
+
+    def snapshot(self, event: Any) -> bool:
+        """Take a source's word of who is there; say whether it has not said so too often."""
+        self.progress.received(event.source, event.received_ms)
+        return self.snapshots.take(event, self._spaces[event.source], self.progress.received_through or 0)
+
+    def _count_late(self, received: int) -> None:
+        self.late += 1
+        self._ledger.book(self._targets.number(Scope(TOTAL, None)), received, received, (("late_events", 1),))
+
+    def _take(self, name: str, agent: Agent, fact: AgentFact, received: int | None) -> None:
+        booked, at, facts = self.booked_to, fact[0], agent.facts
+        if (booked is not None and at < booked) or (facts and fact < facts[-1]):
+            agent.set_aside(fact, received)
+            self._aside.add(name)
+        else:
+            if agent.until <= at:
+                self._advance(agent, at)
+            seen, before = (facts[-1][0], agent.states[-1]) if facts else (agent.base_at, agent.base)
+            silence = self._silence
+            # Nothing of an agent is forgotten sooner: the look-up alone says where the fact leads.
+            recent = seen is None or at - seen <= silence.soonest_ms
+            after = self._states.after(name, before, fact) if recent else self._onward(name, before, seen, fact)
+            agent.states.append(after)
+            facts.append(fact)
+            timed = after.timed[agent.planned]
+            if timed is not agent.timed:
+                self._timeline.move(agent.timed, timed, at)
+                agent.timed = timed
+                if after.category is not None:
+                    # Told of also if it has passed by the flush: what there is of a scope must not depend on chunks.
+                    self._touched_now.add(after.group)
+            agent.until = min(at + (silence.retention_ms if after.category is None else silence.timeout_ms), agent.planned_until)
+            if min(facts[0][0] + self._final_ms, agent.until) < agent.due:
+                self._look_at(name, agent)
+        agent.ids.add(fact[2])
+        agent.held[1] += 1
+
+    def _take_plan(self, name: str, agent: Agent, plan: PlanFact) -> None:
+        booked = self.booked_to
+        if booked is not None and plan[3] < booked:
+            if agent.aside is None:
+                agent.aside = Aside()
+            agent.aside.plans.append(plan)
+            self._aside.add(name)
+        else:
+            # What the timeline knows changes only if it knows of later facts already.
+            known = bool(agent.facts) and plan[3] <= agent.facts[-1][0]
+            if known:
+                self._spread(agent, -1)
+            if agent.plans is None:
+                agent.plans = Plans([])
+            agent.plans.add(plan)
+            if known:
+                self._enter(agent)
+            else:
+                agent.planned_until = min(agent.planned_until, plan[3])
+                agent.until = min(agent.until, plan[3])
+            self._look_at(name, agent)
+        agent.ids.add(plan[2])
+        agent.held[1] += 1
+        self._changed_plans.add(name)
+
+    # --- the timeline: knows of an agent what holds up to the last fact, and of silence and plans what is booked
+
+    def _spread(self, agent: Agent, agents: int) -> None:
+        """Tell the timeline all that it knows of an agent, or with −1 have it know nothing."""
+        booked = self.booked_to
+        first = agent.first_ms if booked is None else booked
+        if first is None:
+            return
+        known = self._known_to(agent, first)
+        before: Timed | None = None
+        for timed, low, _ in agent.spans(first - 1, known + 1, self._silence):
+            if before is not None:
+                self._timeline.move(before, timed, low, agents)
+            elif booked is not None:
+                self._timeline.add(timed, agents)
+            before = timed
+        if before is not None:
+            agent.timed = before
+
+    def _enter(self, agent: Agent) -> None:
+        """Tell the timeline of an agent, and note until when that holds if nothing comes in."""
+        self._spread(agent, 1)
+        first = agent.first_ms if self.booked_to is None else self.booked_to
+        if first is not None:
+            known = self._known_to(agent, first)
+            silent = self._silence.at(agent.last, agent.last_seen, agent.nobody, known)[1]
+            agent.planned, agent.planned_until = (NOT_PLANNED, NEVER_MS) if agent.plans is None else agent.plans.at(known)
+            agent.until = min(silent, agent.planned_until)
+
+    def _known_to(self, agent: Agent, first_ms: int) -> int:
+        """Return the instant up to which the timeline knows of an agent, at least that before the first."""
+        return max(agent.facts[-1][0], first_ms - 1) if agent.facts else first_ms - 1
+
+    def _advance(self, agent: Agent, to_ms: int) -> None:
+        """Tell the timeline what silence and plans change up to an instant."""
+        while agent.until <= to_ms:
+            at = agent.until
+            state, until = self._silence.at(agent.last, agent.last_seen, agent.nobody, at)
+            if agent.plans is not None and agent.planned_until <= at:
+                agent.planned, agent.planned_until = agent.plans.at(at)
+            timed = state.timed[agent.planned]
+            self._timeline.move(agent.timed, timed, at)
+            agent.timed, agent.until = timed, min(until, agent.planned_until)
+
+    def _look_at(self, name: str, agent: Agent) -> None:
+        """Have an agent looked at once what is booked passes the next instant at which there is something to do."""
+        due = agent.until
+        if agent.facts:
+            due = min(due, agent.facts[0][0] + self._final_ms)
+        if agent.plans is not None:
+            due = min(due, agent.plans.first_end_ms + self._final_ms)
+        seen = agent.last_seen
+        if seen is not None:
+            due = min(due, seen + self._silence.forgotten_after(agent.last) + self._final_ms)
+        if due < agent.due or agent.timer is None:
+            agent.due, agent.timer = due, self._timers.add(name, due, agent.timer)
+
+    # --- out of order
+
+    def _count_aside(self) -> None:
+        for name in [*self._aside]:
+            self._up_to_date(name, self.agents[name])
+
+    def _up_to_date(self, name: str, agent: Agent) -> None:
+        """Count what was set aside of an agent: take back the time since the first of it, and book it again."""
+        aside = agent.aside
+        if aside is None or not (aside.facts or aside.plans):
+            return
+        self._aside.discard(name)
+        facts, plans, aside.facts, aside.plans = aside.facts, aside.plans, [], []
+        start_ms = min([*(fact[0] for fact in facts[:1]), *(plan[3] for plan in plans)])
+        end_ms = start_ms if self.booked_to is None else self.booked_to
+        self._spread(agent, -1)
+        self._book(agent, start_ms, end_ms, -1)
+        if facts:
+            place = bisect_right(agent.facts, facts[0])
+            agent.facts = sorted([*agent.facts, *facts])
+            self._follow(name, agent, place)
+        if plans:
+            if agent.plans is None:
+                agent.plans = Plans([])
+            for plan in plans:
+                agent.plans.add(plan)
+        self._book(agent, start_ms, end_ms, 1)
+        self._enter(agent)
+        self._look_at(name, agent)
+        self._note_now(agent)
+
+    def _follow(self, name: str, agent: Agent, place: int) -> None:
+        """Follow the facts from a place on."""
+        del agent.states[place:]
+        state, seen = agent.last, agent.seen(place)
+        for fact in agent.facts[place:]:
+            state, seen = self._onward(name, state, seen, fact), fact[0]
+            agent.states.append(state)
+
+    def _onward(self, name: str, state: AgentState, seen: int | None, fact: AgentFact) -> AgentState:
+        """Return where a fact leads from a state, or from nothing if that was forgotten meanwhile."""
+        if seen is not None and fact[0] - seen > self._silence.forgotten_after(state):
+            state = self._states.start(name, Reported())
+        return self._states.after(name, state, fact)
+
+    def _book(self, agent: Agent, start_ms: int, end_ms: int, sign: int) -> None:
+        """Book an agent's time from start to end, worked and planned; or with sign −1 take it back."""
+        if self._keep_ms is not None:
+            start_ms = max(start_ms, end_ms - self._keep_ms)
+        # Time of panes that are given up goes into cells alone: one who is first heard of costs no more than the panes there are.
+        panes_from = self.slices.panes_from
+        if panes_from is not None and start_ms < panes_from:
+            self._book_by(GRAIN_MS, agent, start_ms, min(end_ms, panes_from), sign)
+            start_ms = panes_from
+        self._book_by(PANE_MS, agent, start_ms, end_ms, sign)
+
+    def _book_by(self, step_ms: int, agent: Agent, start_ms: int, end_ms: int, sign: int) -> None:
+        book_time = self._ledger.book_time
+        for timed, low, high in agent.spans(start_ms, end_ms, self._silence):
+            for target, rates in timed.bookings:
+                book_time(target, low, high, rates, sign, step_ms)
+
+    # --- at a flush
+
+    def settle(self) -> None:
+        """Book what was set aside and the time of the panes that progress has passed, and write everything booked into the slices."""
+        self._count_aside()
+        self.progress.advance()
+        through = self.progress.through
+        if through is not None:
+            self._look_at_snapshots(through)
+        for name in self._changed:
+            agent = self.agents.get(name)
+            if agent is not None and (agent.stale or agent.last is not agent.noted):
+                self._note_now(agent)
+        if through is not None:
+            self._book_to(pane_of(through))
+        self.slices.book(self._ledger)
+        self._ledger.clear()
+        if through is not None:
+            self.slices.evict(through)
+
+    def _note_now(self, agent: Agent) -> None:
+        """Count an agent in the state there is now, or nowhere any more."""
+        seen, booked = agent.last_seen, self.booked_to
+        silent_ms = 0 if seen is None or booked is None else booked - seen
+        after = agent.last if silent_ms <= self._silence.forgotten_after(agent.last) else None
+        stale = after is not None and silent_ms > self._silence.timeout_ms
+        if after is agent.noted and stale == agent.stale:
+            return
+        for state, silent, change in ((agent.noted, agent.stale, -1), (after, stale, 1)):
+            if state is not None and state.category is not None:
+                category = "stale" if silent else state.category
+                counts = self._now.setdefault(state.group, {})
+                counts[category] = counts.get(category, 0) + change
+                self._touched_now.add(state.group)
+        agent.noted, agent.stale = after, stale
+
+    def _look_at_snapshots(self, through: int) -> None:
+        """Take those whom a source does not list for gone: nothing is known of them until they are heard of again."""
+        before, self.compared_to = self.compared_to, through
+        for name, snapshot in self.snapshots.to_compare(before, through, self.agents, self._changed):
+            agent = self.agents[name]
+            if snapshot.name in agent.ids:
+                continue
+            heard = [fact[0] for fact in agent.facts if fact[3] != GONE]
+            if agent.base_at is not None:
+                heard.append(agent.base_at)
+            if snapshot.misses(id_of(name), None, heard) and agent.last.category is not None:
+                self._take(name, agent, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None), None)
+                self._up_to_date(name, agent)
+                self._changed.add(name)
+
+    def _book_to(self, end_ms: int) -> None:
+        booked = self.booked_to
+        if booked is not None and end_ms <= booked:
+            return
+        self.booked_to = end_ms
+        for name, bucket in self._timers.passed(end_ms):
+            agent = self.agents.get(name)
+            if agent is not None and agent.timer is bucket:
+                self._pass(name, agent, end_ms)
+        self._timeline.book(self._ledger, booked, end_ms, self._keep_ms, self.slices.panes_from)
+
+    def _pass(self, name: str, agent: Agent, end_ms: int) -> None:
+        """Tell the timeline what silence and plans change of an agent, and forget what nothing can change any more."""
+        if agent.until < end_ms:
+            self._advance(agent, end_ms - 1)
+        final_ms = end_ms - self._final_ms
+        if agent.facts and agent.facts[0][0] < final_ms:
+            # Rows are not written for it: what they hold too much is folded when they are read.
+            agent.fold(final_ms)
+        if agent.plans is not None and agent.drop_plans(final_ms):
+            self._changed.add(name)
+            self._changed_plans.add(name)
+        seen = agent.last_seen
+        if seen is None or seen < end_ms - self._silence.soonest_ms:
+            self._note_now(agent)
+            # Until nothing can change what was booked when it was still known.
+            if seen is not None and seen + self._silence.forgotten_after(agent.last) < final_ms:
+                agent.held[1] -= len(agent.facts)
+                agent.forget()
+                self._changed.add(name)
+            if agent.last_seen is None and agent.plans is None:
+                self._give_up(name, agent)
+                return
+        agent.due, agent.timer = NEVER_MS, None
+        self._look_at(name, agent)
+
+    def _give_up(self, name: str, agent: Agent) -> None:
+        del self.agents[name]
+        agent.held[0] -= 1
+        agent.held[1] -= len(agent.ids)
+        self._changed.add(name)
+
+    def set_back(self, to_ms: int, now_ms: int) -> None:
+        """Set progress back to an instant if it lies beyond: time booked beyond is taken back, and so are plans that are not permitted.
+
+        By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
+        """
+        self._count_aside()
+        self.progress.set_back(to_ms)
+        before = self.booked_to
+        end = None if before is None else min(before, pane_of(to_ms))
+        went_beyond = before is not None and end is not None and before > end
+        pending, self._ledger = self._ledger, Ledger()
+        for name, agent in self.agents.items():
+            far = () if agent.plans is None else agent.plans.far_fetched()
+            if before is not None and end is not None and (far or went_beyond):
+                since = before - (self._keep_ms or 0) if far else end
+                self._book(agent, since, before, -1)
+                agent.take_back(far)
+                self._book(agent, since, end, 1)
+            else:
+                agent.take_back(far)
+            self._changed.add(name)
+            if far:
+                self._changed_plans.add(name)
+        self.booked_to = end
+        self._begin_timeline()
+        # With the slices as they are kept still: what was given up beyond is not to become less than nothing.
+        self.slices.book(self._ledger)
+        self._ledger = pending
+        if went_beyond:
+            self.compared_to = None if self.compared_to is None else min(self.compared_to, to_ms)
+            self.slices.empty_from(now_ms + MAX_AHEAD_MS + CELL_MS)
+            self.slices.set_back(to_ms)
+            for agent in self.agents.values():
+                self._note_now(agent)
+
+    def _begin_timeline(self) -> None:
+        """Tell the timeline of all agents, and nothing else."""
+        self._timeline.clear()
+        self._timers = Timers()
+        for name, agent in self.agents.items():
+            self._enter(agent)
+            agent.due, agent.timer = NEVER_MS, None
+            self._look_at(name, agent)
+
+    def changed_agents(self) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
+        """Yield what is kept of the agents changed since the last call, but for their plans; None for those given up."""
+        changed, self._changed = self._changed, set()
+        agents = self.agents
+        for name in changed:
+            agent = agents.get(name)
+            yield name, None if agent is None else agent.row()
+
+    def rewrite_plans(self, name: str) -> None:
+        """Have the plans of an agent be yielded with what has changed: they are kept under another name."""
+        self._changed_plans.add(name)
+
+    def changed_plans(self) -> Iterator[tuple[str, list[PlanFact] | None]]:
+        """Yield the plans of the agents whose plans have changed since the last call; None if there are none left."""
+        changed, self._changed_plans = self._changed_plans, set()
+        for name in changed:
+            agent = self.agents.get(name)
+            yield name, None if agent is None or agent.plans is None else agent.plans.facts
+
+    def is_open(self, scope: Scope) -> bool:
+        """Say whether an agent is there in a scope."""
+        return any(any(self._now.get(group, {}).values()) for group in self._targets.feeding.get(scope, ()))
+
+    def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, dict[str, int]]]:
+        """Yield scope and agents per category where that changed, and in these scopes."""
+        touched, self._touched_now = self._touched_now, set()
+        for scope in {scope for group in touched for scope in self._targets.scopes[group]}.union(begun):
+            total: dict[str, int] = {}
+            for group in self._targets.feeding.get(scope, ()):
+                for category, agents in self._now.get(group, {}).items():
+                    total[category] = total.get(category, 0) + agents
+            if not scope.is_individual:
+                yield scope, {category: agents for category, agents in sorted(total.items()) if agents}
+
+    # --- after a restart
+
+    def restore_agent(self, row: str, kept: Any) -> None:
+        """Take a kept agent back in; in older rows parts have names, and plans are among them."""
+        if isinstance(kept, dict):
+            base, source, facts, spent = kept["base"], kept.get("source"), kept["facts"], kept.get("counted_anew")
+            base_at = kept.get("base_at", kept["base_ms"])  # the oldest say only before when it was
+        else:
+            base, base_at, source, facts, *more = kept
+            spent = more[0] if more else None
+        # The oldest rows do not say of what source they are.
+        name = self.kept_names.take(row, self._targets.persons.name_of_row(row, None if source is None else self._spaces[source]))
+        agent = Agent(self._states.start(name, Reported()), self._held.of(name))
+        agent.base, agent.base_at = self._states.start(name, reported_of_row(base)), base_at
+        agent.source = None if source is None else intern(source)
+        agent.facts = [fact_of_row(fact) for fact in facts]
+        if spent:
+            agent.aside = Aside(*spent)
+        if isinstance(kept, dict) and kept.get("plans"):
+            agent.plans = Plans([tuple(plan) for plan in kept["plans"]])
+            self._changed.add(name)
+            self._changed_plans.add(name)
+        self._restored.append((row, name, agent))
+
+    def restore_plans(self, row: str, kept: list[Any]) -> None:
+        """Take the kept plans of an agent back in."""
+        self._restored_plans[row] = [tuple(plan) for plan in kept]
+
+    def restored(self) -> None:
+        """Say that everything kept has been taken back in, ``booked_to`` too."""
+        again: list[tuple[str, Agent]] = []
+        for row, name, agent in self._restored:
+            plans = self._restored_plans.get(row)
+            if plans and agent.plans is None:
+                agent.plans = Plans(plans)
+            agent.ids = {fact[2] for fact in (*agent.facts, *(agent.plans.facts if agent.plans is not None else ()))}
+            agent.held[1] += len(agent.ids)
+            self._follow(name, agent, 0)
+            if self.booked_to is not None and agent.facts and agent.facts[0][0] < self.booked_to - self._final_ms:
+                agent.fold(self.booked_to - self._final_ms)
+            if self.agents.setdefault(name, agent) is agent:
+                agent.held[0] += 1
+            else:
+                again.append((name, agent))
+        self._restored, self._restored_plans = [], {}
+        for name, other in again:
+            self._unite(name, other)
+        self._begin_timeline()
+        for agent in self.agents.values():
+            self._note_now(agent)
+
+    def _unite(self, name: str, other: Agent) -> None:
+        """Make one of two agents of one id whose sources have been joined since; what was booked before their facts stays."""
+        known, booked = self.agents[name], self.booked_to
+        two = (known, other)
+        folded = [each.base_at for each in two if each.base_at is not None]
+        low = max(folded) + 1 if folded else min((each.first_ms for each in two if each.first_ms is not None), default=None)
+        if booked is not None and low is not None:
+            for each in two:
+                self._book(each, low, booked, -1)
+        latest = max(two, key=lambda each: each.base_at or 0)
+        known.base, known.base_at = latest.base, latest.base_at
+        known.source = max(two, key=lambda each: each.last_seen or 0).source
+        known.facts = sorted({fact[2]: fact for fact in (*known.facts, *other.facts)}.values())
+        known.aside = known.aside or other.aside
+        known.held[1] -= len(known.ids) + len(other.ids)
+        if other.plans is not None:
+            known.plans = Plans(sorted({plan[2]: plan for each in two if each.plans for plan in each.plans.facts}.values()))
+        known.ids = {fact[2] for fact in (*known.facts, *(known.plans.facts if known.plans is not None else ()))}
+        known.held[1] += len(known.ids)
+        self._follow(name, known, 0)
+        if booked is not None and low is not None:
+            self._book(known, low, booked, 1)
+        self._changed.add(name)
+        self._changed_plans.add(name)

@@ -1,0 +1,107 @@
+"""The time of all agents of a partition: how many are in each state, and where one changes to another (``docs/counting.md`` 6, 13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.windows.slices import GRAIN_MS, PANE_MS
+
+if TYPE_CHECKING:
+    from streams.tracking.ledger import Ledger, Rates
+
+__all__ = ["Timed", "Timeline"]
+
+
+class Timed:
+    """Agents in one state who are planned alike: how many there are, and what each millisecond of one adds."""
+
+    __slots__ = ("agents", "bookings")
+
+    def __init__(self, bookings: tuple[tuple[int, Rates], ...]) -> None:
+        self.agents = 0
+        #: by target; empty: such time counts nowhere
+        self.bookings = bookings
+
+
+class Timeline:
+    """Time is booked pane by pane for all agents at once: a change costs a change, and an agent who stays as before costs nothing."""
+
+    __slots__ = ("_ahead", "_present")
+
+    def __init__(self) -> None:
+        #: those in which agents are at the end of what is booked
+        self._present: set[Timed] = set()
+        #: pane after that → what changes in it: agents more or less at its end, and their ms in it beyond those of who was there before
+        self._ahead: dict[int, dict[Timed, tuple[int, int]]] = {}
+
+    def change(self, timed: Timed, at_ms: int, agents: int) -> None:
+        """Have there be so many agents more from an instant on that is not booked yet."""
+        pane = at_ms - at_ms % PANE_MS
+        changes = self._ahead.get(pane)
+        if changes is None:
+            changes = self._ahead[pane] = {}
+        now = changes.get(timed)
+        length = agents * (pane + PANE_MS - at_ms)
+        changes[timed] = (agents, length) if now is None else (now[0] + agents, now[1] + length)
+
+    def move(self, before: Timed, after: Timed, at_ms: int, agents: int = 1) -> None:
+        """Have agents change at an instant that is not booked yet."""
+        if before is not after:
+            if before.bookings:
+                self.change(before, at_ms, -agents)
+            if after.bookings:
+                self.change(after, at_ms, agents)
+
+    def add(self, timed: Timed, agents: int) -> None:
+        """Have there be so many agents more at the end of what is booked."""
+        if timed.bookings:
+            timed.agents += agents
+            if timed.agents:
+                self._present.add(timed)
+            else:
+                self._present.discard(timed)
+
+    def clear(self) -> None:
+        """Have there be nobody, and nobody come."""
+        for timed in self._present:
+            timed.agents = 0
+        self._present.clear()
+        self._ahead.clear()
+
+    def book(self, ledger: Ledger, start_ms: int | None, end_ms: int, keep_ms: int | None, panes_from: int | None) -> None:
+        """Book the panes from start to end; with no start, from the first change on.
+
+        ``keep_ms``: how far behind the end time counts. ``panes_from``: what is before an instant goes into cells alone.
+        """
+        ahead = self._ahead
+        changed = sorted(pane for pane in ahead if pane < end_ms)
+        low = start_ms if start_ms is not None else changed[0] if changed else end_ms
+        first = low if keep_ms is None else max(low, end_ms - keep_ms)
+        for pane in changed:
+            self._book_alike(ledger, max(low, first), pane, panes_from)
+            changes = ahead.pop(pane)
+            if pane >= first:
+                for timed in self._present:
+                    if timed not in changes:
+                        for target, rates in timed.bookings:
+                            ledger.book_time(target, pane, pane + PANE_MS, rates, timed.agents)
+                for timed, (_, length) in changes.items():
+                    total = timed.agents * PANE_MS + length
+                    if total:
+                        for target, rates in timed.bookings:
+                            ledger.book_length(target, pane, total, rates)
+            for timed, (agents, _) in changes.items():
+                if agents:
+                    self.add(timed, agents)
+            low = pane + PANE_MS
+        self._book_alike(ledger, max(low, first), end_ms, panes_from)
+
+    def _book_alike(self, ledger: Ledger, low_ms: int, high_ms: int, panes_from: int | None) -> None:
+        """Book time in which nothing changes."""
+        if low_ms >= high_ms:
+            return
+        split = low_ms if panes_from is None else min(max(panes_from, low_ms), high_ms)
+        for timed in self._present:
+            for target, rates in timed.bookings:
+                ledger.book_time(target, low_ms, split, rates, timed.agents, GRAIN_MS)
+                ledger.book_time(target, split, high_ms, rates, timed.agents)
