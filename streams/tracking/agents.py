@@ -126,7 +126,7 @@ class AgentTracker:
         if agent is None:
             agent = self._new(name, held)
         self._take(name, agent, fact, received)
-        if agent.aside is None or agent.newest is fact:
+        if agent.aside is None or agent.newest == fact:
             agent.source = intern(source)
         self._changed.add(name)
 

@@ -152,7 +152,7 @@ class ContactTracker:
                 return
         held[1] += 1
         self._changed.add(name)
-        if conversation.newest is fact:
+        if conversation.newest == fact:
             conversation.source = intern(event.source)
             if event.contact_id is not None and event.contact_id != event.conversation_id:
                 conversation.contact = event.contact_id

@@ -309,7 +309,7 @@ def _epochs(group: Group, links: Iterable[tuple[int, str, str]]) -> Iterator[tup
                 yield begin, at, [group[each] for each in sorted(keys) if each in group]
         joined = at, ended[0][1] | ended[1][1]
         parts.update(dict.fromkeys(joined[1], joined))
-    for begin, keys in {id(part): part for part in parts.values()}.values():
+    for begin, keys in {min(part[1]): part for part in parts.values()}.values():
         yield begin, _NEVER, [group[each] for each in sorted(keys) if each in group]
 
 
