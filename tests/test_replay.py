@@ -53,7 +53,11 @@ class TestAsThePipeline:
         expected = {
             (record["window"], record["channel"], record["scope"], record["window_start"]): record["kpis"]
             for record in pipeline.latest.values()
-            if record["kind"] == "window" and record["scope_kind"] == "queue" and record["window"].startswith("interval")
+            if record["kind"] == "window"
+            and record["scope_kind"] == "queue"
+            and record["window"].startswith("interval")
+            # What was published and taken back since says nothing; a replay, which reads all at once, never said it.
+            and any(kpi["numerator"] for kpi in record["kpis"].values())
         }
         for kpis in (*found.values(), *expected.values()):
             kpis.pop("forecast_accuracy")  # published once a minute, when a window has settled

@@ -8,16 +8,16 @@ from schemas.decoding import Rejected, decode_contact_event
 from schemas.limits import bound_complete_through, bound_times
 from schemas.operator import is_order
 from streams.tracking.contacts import ContactTracker
-from streams.tracking.facts import FACT_PARTS, TooManyFactsError
+from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.scopes import Scope
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.facts import Fact
+    from streams.tracking.facts import AnyFact
     from streams.windows.calendar import Span
 
 __all__ = ["Offsets", "PartitionLog", "Share"]
@@ -54,8 +54,8 @@ class PartitionLog:
         self._names = Names(configuration)
         self._names.conversation_of = self._tracker.conversation_of
         #: the facts of conversations still remembered, and those of conversations that are over
-        self._facts: dict[str, Sequence[Fact]] = {}
-        self._over: list[tuple[str, Sequence[Fact]]] = []
+        self._facts: dict[str, list[AnyFact]] = {}
+        self._over: list[tuple[str, list[AnyFact]]] = []
         self._offsets: dict[str, Offsets] = {}
         self._unsettled = 0
         self.records = 0
@@ -115,9 +115,9 @@ class PartitionLog:
         self._tracker.settle()
         for name, kept in self._tracker.changed_conversations():
             if kept is None:
-                self._over.append((name, self._facts.pop(name, ())))
+                self._over.append((name, self._facts.pop(name, [])))
             else:
-                self._facts[name] = kept[:-1] if kept and len(kept[-1]) < FACT_PARTS else list(kept)
+                self._facts[name] = list(kept.facts)
 
     def shares(self, scope: str, channel: str, span: Span, *, by_offer: bool) -> Iterator[Share]:
         """Yield what each conversation contributes to a window, those that contribute something."""

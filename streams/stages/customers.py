@@ -80,9 +80,9 @@ class CustomerEventStage(TrackStage):
         if self._cell_ms_kept not in (None, self.tracker.cell_ms):
             self.tracker.rebook()
 
-    def _restore_subject(self, name: str, kept: Any) -> None:
+    def _restore_subject(self, name: str, row: bytes) -> None:
         channel, queue = name.split("|", 1)
-        self.tracker.restore_forecasts((queue, channel), kept)
+        self.tracker.restore_forecasts((queue, channel), orjson.loads(row))
 
 
 class CustomerTopics(NamedTuple):

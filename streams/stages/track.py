@@ -29,12 +29,13 @@ from streams.stages.counters import StageCounters
 from streams.stages.dead_letters import dead_letter
 from streams.stages.panes import PaneWriter
 from streams.tracking.agents import AgentTracker
+from streams.tracking.contact_fact import contact_fact
 from streams.tracking.contacts import ContactTracker
-from streams.tracking.customer_facts import contact_fact
 from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
+from streams.tracking.rows import read_row
 from streams.tracking.scopes import Scope
 from streams.tracking.spaces import MARK, id_of, space_of
 from streams.windows.slices import pane_of
@@ -44,11 +45,11 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.engine.stage import Record
-    from streams.tracking.conversation import Conversation
     from streams.tracking.customer_facts import ContactFact
     from streams.tracking.progress import Progress
     from streams.tracking.slices import Slices
     from streams.tracking.snapshots import Snapshots
+    from streams.tracking.state import Conversation
 
 __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 
@@ -301,6 +302,9 @@ class TrackStage:
         #: scope → start of the last slice
         booked: dict[Scope, int] = {}
         for key, value in rows:
+            if key.startswith(b"s|"):
+                self._restore_subject(key[2:].decode(), value)
+                continue
             kept = orjson.loads(value)
             if key == _META:
                 grid = kept.get("grid", {})
@@ -310,8 +314,6 @@ class TrackStage:
                 self._names.restore_beyond(kept.get("beyond_limits", {}))
                 self._tracker.snapshots.lately = {source: (sent[0], sent[1]) for source, sent in kept.get("snapshots", {}).items()}
                 self._restore_meta(kept)
-            elif key.startswith(b"s|"):
-                self._restore_subject(key[2:].decode(), kept)
             elif key.startswith(_PLANS):
                 self._restore_plans(key[len(_PLANS) :].decode(), kept)
             elif key.startswith(_NAMES):
@@ -373,7 +375,7 @@ class TrackStage:
         """Yield what goes on in the scopes where that has changed, and in these."""
         raise NotImplementedError
 
-    def _restore_subject(self, name: str, kept: Any) -> None:
+    def _restore_subject(self, name: str, row: bytes) -> None:
         raise NotImplementedError
 
     def _restore_plans(self, name: str, kept: Any) -> None:
@@ -405,22 +407,22 @@ class ContactStage(TrackStage):
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
-        for name, facts in tracker.changed_conversations():
-            yield b"s|" + name.encode(), None if facts is None else encode(facts)
+        for name, row in tracker.changed_conversations():
+            yield b"s|" + name.encode(), None if row is None else encode(row)
             replaced = tracker.kept_names.replaced(name)
-            for row in replaced:
-                yield b"s|" + row.encode(), None
+            for other in replaced:
+                yield b"s|" + other.encode(), None
             conversation = tracker.conversations.get(name)
             if conversation is None:
                 self._told_as[name] = replaced
-            elif conversation.customer is not None or conversation.told is not None or name in tracker.united:
+            elif conversation.state.customer is not None or conversation.told is not None or name in tracker.united:
                 self._tell(conversation, replaced)
         tracker.united.clear()
 
     def _tell(self, conversation: Conversation, told_as: Sequence[str]) -> None:
         """Have customers told what has changed of a contact, and that nothing is left of it under other names."""
-        before, fact = conversation.told, contact_fact(conversation)
-        customer = conversation.customer or "" if before is None else before.customer
+        before, fact = conversation.told, contact_fact(conversation.state)
+        customer = conversation.state.customer or "" if before is None else before.customer
         self._told += (_told(row, customer) for row in told_as)
         if told_as:
             before = None
@@ -447,8 +449,8 @@ class ContactStage(TrackStage):
             figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope, passed), **self._expires}
             yield scope, self._writer.now(scope, figures)
 
-    def _restore_subject(self, name: str, kept: Any) -> None:
-        self.tracker.restore_conversation(name, [tuple(fact) for fact in kept])
+    def _restore_subject(self, name: str, row: bytes) -> None:
+        self.tracker.restore_conversation(name, read_row(row))
 
     def _meta(self) -> dict[str, Any]:
         return {"lost_to": self.tracker.lost_to}
@@ -460,8 +462,8 @@ class ContactStage(TrackStage):
     def _restored(self) -> None:
         self.tracker.restored()
         for conversation in self.tracker.conversations.values():
-            if conversation.customer is not None:
-                conversation.told = contact_fact(conversation)
+            if conversation.state.customer is not None:
+                conversation.told = contact_fact(conversation.state)
 
 
 def _told(name: str, customer: str, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:
@@ -520,8 +522,8 @@ class AgentStage(TrackStage):
         for scope, agents in self.tracker.changed_now(begun):
             yield scope, self._writer.now(scope, {"agents_by_state": agents, **self._expires})
 
-    def _restore_subject(self, name: str, kept: Any) -> None:
-        self.tracker.restore_agent(name, kept)
+    def _restore_subject(self, name: str, row: bytes) -> None:
+        self.tracker.restore_agent(name, orjson.loads(row))
 
     def _restore_plans(self, name: str, kept: Any) -> None:
         self.tracker.restore_plans(name, kept)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.matters import OPEN
+from streams.tracking.ticket import OPEN
 
 if TYPE_CHECKING:
-    from streams.tracking.conversation import Conversation, Rules
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import State
 
 __all__ = ["UNASSIGNED", "backlog_of", "reply_due", "standing_place"]
 
@@ -16,40 +17,40 @@ __all__ = ["UNASSIGNED", "backlog_of", "reply_due", "standing_place"]
 UNASSIGNED = "(unassigned)"
 
 
-def standing_place(c: Conversation) -> tuple[str, str] | None:
+def standing_place(s: State) -> tuple[str, str] | None:
     """Return the queue and channel that a conversation stands in: its place, else that of written contacts of no queue."""
-    if c.last is not None:
-        return c.last
-    return (UNASSIGNED, c.channel) if c.channel in REPLY_CHANNELS and c.words is not None else None
+    if s.place is not None:
+        return s.place.place
+    return (UNASSIGNED, s.channel) if s.channel in REPLY_CHANNELS and s.messages is not None else None
 
 
-def backlog_of(c: Conversation) -> str | None:
+def backlog_of(s: State) -> str | None:
     """Return the state in which the conversation is in the backlog, None if it is not."""
-    place, matter = standing_place(c), c.matter
-    if place is None or place[1] not in REPLY_CHANNELS or (matter is not None and matter.resolved):
+    place, ticket = standing_place(s), s.ticket
+    if place is None or place[1] not in REPLY_CHANNELS or (ticket is not None and ticket.resolved):
         return None
-    status, waiting_on = (None, None) if matter is None else (matter.status, matter.waiting_on)
+    status, waiting_on = (None, None) if ticket is None else (ticket.status, ticket.waiting_on)
     if status == "on_hold":
         return "on_hold"
     if status == "waiting_on_customer" or waiting_on == "customer":
         return "waiting_on_customer"
-    if c.last is not None:
-        untouched, going_on = c.visit is not None and not c.had_leg, c.visit is not None or c.leg is not None
+    if s.place is not None:
+        untouched, going_on = s.visit is not None and not s.had_leg, s.visit is not None or s.leg is not None
     else:
-        going_on = c.words is not None and not c.words.settled
-        untouched = going_on and not c.had_leg and c.words is not None and not c.words.replied and status in {None, "new"}
+        going_on = s.messages is not None and not s.messages.settled
+        untouched = going_on and not s.had_leg and s.messages is not None and not s.messages.replied and status in {None, "new"}
     if untouched:
         return "untouched"
     return "in_progress" if going_on or status in OPEN else None
 
 
-def reply_due(c: Conversation, rules: Rules) -> int | None:
+def reply_due(s: State, rules: Rules) -> int | None:
     """Return by when the customer is to have a reply, None if no reply is due."""
-    words = c.words
-    if words is None or words.waits is None or (c.matter is not None and c.matter.resolved):
+    messages = s.messages
+    if messages is None or messages.waits is None or (s.ticket is not None and s.ticket.resolved):
         return None
-    place = standing_place(c)
+    place = standing_place(s)
     if place is None:
         return None
-    target_ms = rules.targets.of_queue(*place).reply_ms(words.waits)
-    return None if target_ms is None else words.waits + target_ms
+    target_ms = rules.targets.of_queue(*place).reply_ms(messages.waits)
+    return None if target_ms is None else messages.waits + target_ms

@@ -6,37 +6,39 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
-from streams.tracking.conversation import Conversation, Disorder, Rules
-from streams.tracking.facts import FACT_PARTS, Kind, TooManyFactsError, fact_of
+from streams.tracking.facts import Excluded, Missing, TooManyFactsError, fact_of, order_of
+from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put
 from streams.tracking.grid import grid_of
 from streams.tracking.held import Held
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.needs import needs_of, thresholds_ms
+from streams.tracking.notes import active_in, has_moved, open_of, standing_group, waiting_in, waits
 from streams.tracking.pending import Pending
 from streams.tracking.progress import progress_of
-from streams.tracking.recount import count_in, set_aside
+from streams.tracking.rows import row_of
+from streams.tracking.rules import Rules
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.spaces import KeptNames, Spaces, id_of
+from streams.tracking.state import Conversation, Disorder
 from streams.tracking.timers import Timers
 from streams.windows.hours import business_clocks
 from streams.windows.slices import CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.facts import Fact
+    from streams.tracking.facts import AnyFact
+    from streams.tracking.rows import ConversationRow
     from streams.tracking.snapshots import Snapshot
 
 __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
 #: Cells are kept this long and the grace behind the progress: an hour longer than roll-up revises a past day.
 _DAY_KEEP_MS = 51 * 3_600_000
-#: So few facts are counted anew at once: by the flush there would be more of them.
-_FEW = 8
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
 
@@ -54,16 +56,8 @@ def retention_ms(configuration: Configuration) -> int:
     return 1000 * max(counting.closed_retention_seconds, counting.grace_seconds + counting.rejoin_seconds)
 
 
-def _origin_of(conversation: Conversation) -> list[tuple[Any, ...]]:
-    """Return a row's last entry, after the facts: source, contact id, and how many facts were counted anew if there are any."""
-    source, contact, disorder = conversation.source, conversation.contact, conversation.disorder
-    if source is None:
-        return []
-    return [(source, contact) if disorder is None else (source, contact, disorder.counted_anew)]
-
-
 def _events_of(conversation: Conversation) -> int:
-    return sum(fact[2] != Kind.MISSING for fact in conversation.facts)
+    return sum(not isinstance(fact, Missing) for fact in conversation.every_fact())
 
 
 class ContactTracker:
@@ -98,8 +92,8 @@ class ContactTracker:
         self._pending = Pending()
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
-        #: conversations with facts that are not counted yet
-        self._aside: set[str] = set()
+        #: conversations with facts that are not folded yet
+        self._unfolded: set[str] = set()
         self._timers = Timers()
         self.snapshots = Snapshots("contacts", self._grace_ms)
         self._soonest_ms = min(shortest_ms, self._retention_ms)
@@ -130,35 +124,31 @@ class ContactTracker:
         conversation = self.conversations.get(name)
         if conversation is None and self.kept_names.unclaimed(event.conversation_id):
             conversation = self._claim(event.conversation_id, name)
-        if conversation is not None and conversation.knows(fact[3]):
+        if conversation is not None and conversation.knows(fact.event_id):
             self.repeated += 1
             return
         if late:
             self._count_late(event, received)
             return
-        may_have_moved = conversation is None
-        held = self._held.room(suffix, begins=may_have_moved)
+        held = self._held.room(suffix, begins=conversation is None)
         if conversation is None:
             conversation = self.conversations[name] = Conversation(name)
             held[0] += 1
         elif conversation.known >= MAX_FACTS:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
-        if conversation.takes_in_order(fact):
-            conversation.append(fact, self._rules, self._ledger)
-        else:
-            conversation = self._set_aside(conversation, fact, received)
-            if conversation is None:
-                self._count_late(event, received)
-                return
-        held[1] += 1
+        # Its own name: each event brings another copy of it.
+        name = conversation.name
+        if isinstance(fact, Excluded) and self._excludes_too_late(conversation, fact, received):
+            self._count_late(event, received)
+            return
+        put(conversation, fact)
+        self._unfolded.add(name)
         self._changed.add(name)
-        if conversation.newest == fact:
+        held[1] += 1
+        if conversation.newest is fact:
             conversation.source = intern(event.source)
             if event.contact_id is not None and event.contact_id != event.conversation_id:
                 conversation.contact = event.contact_id
-        if may_have_moved or conversation.moved():
-            # Its own name: each event brings another copy of it.
-            self._note_now(conversation.name, conversation)
 
     def conversation_of(self, event: Any) -> Conversation | None:
         """Return what is known of the conversation of an event."""
@@ -169,7 +159,7 @@ class ContactTracker:
         conversation = self.conversations.pop(row, None)
         if conversation is None:
             return None
-        for target, _ in conversation.noted_waiting:
+        for target, _ in waits(conversation.noted_waiting):
             self._waiting[target][name] = self._waiting[target].pop(row)
         if conversation.noted_open is not None:
             self._pending.note(row, conversation.noted_open, None)
@@ -179,68 +169,53 @@ class ContactTracker:
         conversation.name, conversation.timer = name, None
         self.conversations[name] = conversation
         self._changed.add(name)
-        conversation.timer = self._timers.add(name, conversation.last_ms + self._soonest_ms, None)
+        conversation.timer = self._timers.add(name, conversation.state.last_ms + self._soonest_ms, None)
         return conversation
 
-    def _set_aside(self, conversation: Conversation, fact: Fact, received: int) -> Conversation | None:
-        """Take a fact that comes before others; refuse what would change a frozen pane after an exclusion."""
+    def _excludes_too_late(self, conversation: Conversation, fact: Excluded, received: int) -> bool:
+        """Say whether an exclusion would change a frozen pane: decided by what came before it, whatever flushes there were."""
         name = conversation.name
-        disorder = set_aside(conversation, fact)
-        if fact[2] == Kind.EXCLUDED:
-            # What it would take back is known of the others alone. What looking costs is remembered, whatever becomes of it.
-            self._changed.add(name)
-            disorder.aside.remove(fact)
-            conversation = self._up_to_date(conversation)
-            if self._is_frozen(conversation, received):
-                return None
-            disorder.aside.append(fact)
-            return self._up_to_date(conversation)
-        if conversation.known <= _FEW:
-            return self._up_to_date(conversation)
-        self._aside.add(name)
-        return conversation
-
-    def _count_aside(self) -> None:
-        for name in [*self._aside]:
-            self._up_to_date(self.conversations[name])
-
-    def _up_to_date(self, conversation: Conversation) -> Conversation:
-        """Count what was set aside of a conversation."""
-        if conversation.disorder is None or not conversation.disorder.aside:
-            return conversation
-        self._aside.discard(conversation.name)
-        counted = count_in(conversation, self._rules, self._ledger, self.lost_to)
-        self.conversations[counted.name] = counted
-        # It may wait since the same instant, but in another queue or channel than was thought.
-        self._note_now(counted.name, counted)
-        return counted
-
-    def _count_instead(self, conversation: Conversation, facts: list[Fact], lost_to: int | None = None) -> Conversation:
-        """Book what is different with other facts; return the conversation that takes the place of this one.
-
-        ``lost_to``: how far the progress had come with which it was counted, if that is not how far it has come now.
-        """
-        before = Ledger()
-        counted_to = (self.lost_to if lost_to is None else lost_to) if conversation.ended_by_silence else None
-        Conversation(conversation.name).refold(conversation.facts, self._rules, before, counted_to)
-        counted = Conversation(conversation.name)
-        counted.refold(facts, self._rules, self._ledger, self.lost_to)
-        self._ledger.add(before, -1)
-        counted.take_notes(conversation)
-        if counted.disorder is not None:
-            counted.disorder.marks = []
-        self.conversations[counted.name] = counted
-        return counted
-
-    def _is_frozen(self, conversation: Conversation, received: int) -> bool:
-        """Say whether something that a conversation contributes is in a pane that is frozen for an event received now."""
-        if conversation.void:
+        # What looking costs is remembered, whatever becomes of it.
+        charge(conversation, fact)
+        self._changed.add(name)
+        self._unfolded.add(name)
+        self._fold(conversation)
+        if conversation.state.void:
             return False  # What it contributes is its first exclusion, and no further one that is not late moves that back far enough.
         contributed = Ledger()
         # By the time of receipt and not by the progress: whether it is lost by then must not depend on when this is looked at.
-        Conversation(conversation.name).refold(conversation.facts, self._rules, contributed, received)
+        folded(name, conversation.facts, self._rules, contributed, received)
         earliest = contributed.earliest_change()
         return earliest is not None and earliest + PANE_MS + self._grace_ms < received
+
+    def _fold(self, conversation: Conversation) -> None:
+        """Count what came of a conversation since it was last folded, and note what goes on with it now."""
+        name = conversation.name
+        self._unfolded.discard(name)
+        if conversation.fresh is not None:
+            fold(conversation, self._rules, self._ledger, self.lost_to)
+            if conversation.timer is None or has_moved(conversation):
+                self._note_now(name, conversation)
+
+    def _fold_all(self) -> None:
+        unfolded, self._unfolded = self._unfolded, set()
+        for name in unfolded:
+            self._fold(self.conversations[name])
+
+    def _count_instead(self, conversation: Conversation, facts: list[AnyFact], lost_to: int | None = None) -> None:
+        """Book what is different with other facts.
+
+        ``lost_to``: how far the progress had come with which it was counted, if that is not how far it has come now.
+        """
+        name, before = conversation.name, Ledger()
+        counted_to = (self.lost_to if lost_to is None else lost_to) if ended_by_silence(conversation.state) else None
+        folded(name, conversation.facts, self._rules, before, counted_to)
+        conversation.state = folded(name, facts, self._rules, self._ledger, self.lost_to)
+        conversation.newest = facts[-1] if facts else None
+        self._ledger.add(before, -1)
+        if conversation.disorder is not None:
+            conversation.disorder.marks = []
+        self._note_now(name, conversation)
 
     def snapshot(self, event: Any) -> bool:
         """Take a source's word of what is open; say whether it has not said so too often."""
@@ -250,7 +225,11 @@ class ContactTracker:
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
         conversation = self.conversations.get(event.conversation_id + self.spaces[event.source])
-        group = self._up_to_date(conversation).current_group(self._rules) if conversation is not None else None
+        group = None
+        if conversation is not None:
+            self._fold(conversation)
+            place = conversation.state.place
+            group = None if place is None else place.everything
         if group is None:
             queue = getattr(event, "queue", None)
             channel = getattr(event, "channel", None)
@@ -262,34 +241,37 @@ class ContactTracker:
 
     def _note_now(self, name: str, conversation: Conversation) -> None:
         """Keep up who waits where and since when, what is in progress and what is pending."""
-        waiting, active = conversation.noted_waiting, conversation.noted_active
-        now_waiting, now_active = conversation.note(self._rules)
-        if now_waiting != waiting:
-            for target, _ in waiting:
+        state = conversation.state
+        waiting, now_waiting = conversation.noted_waiting, waiting_in(state)
+        if now_waiting is not waiting and now_waiting != waiting:
+            conversation.noted_waiting = now_waiting
+            for target, _ in waits(waiting):
                 del self._waiting[target][name]
                 self._touched_now.add(target)
-            for target, since in now_waiting:
+            for target, since in waits(now_waiting):
                 self._waiting.setdefault(target, {})[name] = since
                 self._touched_now.add(target)
+        active, now_active = conversation.noted_active, active_in(state)
         if now_active != active:
+            conversation.noted_active = now_active
             for group, change in ((active, -1), (now_active, 1)):
                 if group is not None:
                     self._active[group] = self._active.get(group, 0) + change
                     self._touched_now.add(group)
-        was_open = conversation.noted_open
-        now_open = conversation.note_open(self._rules)
+        was_open, now_open = conversation.noted_open, open_of(state, self._rules)
         if now_open != was_open:
+            conversation.noted_open = now_open
             self._pending.note(name, was_open, now_open)
             self._touched_now.update(each.group for each in (was_open, now_open) if each is not None)
         # Nothing falls due sooner than this after a fact; when it is looked at, it is put off.
-        conversation.timer = self._timers.add(name, conversation.last_ms + self._soonest_ms, conversation.timer)
+        conversation.timer = self._timers.add(name, state.last_ms + self._soonest_ms, conversation.timer)
 
     # --- what is behind a figure
 
-    def contribution(self, name: str, facts: Sequence[Fact]) -> Ledger:
+    def contribution(self, name: str, facts: list[AnyFact]) -> Ledger:
         """Return what a conversation with these facts contributes, as far as the progress has come."""
         contributed = Ledger()
-        Conversation(name).refold(facts, self._rules, contributed, self.lost_to)
+        folded(name, facts, self._rules, contributed, self.lost_to)
         return contributed
 
     def booked_under(self, scope: Scope) -> frozenset[int]:
@@ -302,14 +284,14 @@ class ContactTracker:
 
     def _due(self, conversation: Conversation) -> int:
         """Return when a conversation is lost, or forgotten, if nothing more is known of it."""
-        lost = lost_from(conversation, self._rules)
-        return conversation.last_ms + self._retention_ms if lost is None else lost
+        lost = lost_from(conversation.state, self._rules)
+        return conversation.state.last_ms + self._retention_ms if lost is None else lost
 
     # --- at a flush
 
     def settle(self) -> None:
-        """Count what was set aside and what is lost, write what was booked into the slices, and give up what is too old."""
-        self._count_aside()
+        """Fold what came and count what is lost, write what was booked into the slices, and give up what is too old."""
+        self._fold_all()
         self.progress.advance()
         through = self.progress.through
         if through is not None:
@@ -326,7 +308,7 @@ class ContactTracker:
 
         By ``now_ms`` an event may have happened; nothing has that lies further off than clocks may differ.
         """
-        self._count_aside()
+        self._fold_all()
         self.progress.set_back(to_ms)
         before = self.lost_to
         if before is None or before <= to_ms:
@@ -334,9 +316,9 @@ class ContactTracker:
         self.lost_to = to_ms
         pending, self._ledger = self._ledger, Ledger()
         for name, conversation in list(self.conversations.items()):
-            if conversation.ended_by_silence and (conversation.lost_at or 0) >= to_ms:
+            if ended_by_silence(conversation.state) and conversation.state.lost_at >= to_ms:
                 self._changed.add(name)
-                self._note_now(name, self._count_instead(conversation, conversation.facts, before))
+                self._count_instead(conversation, conversation.facts, before)
         # What was given up beyond is not to become less than nothing.
         self.slices.book(self._ledger)
         self._ledger = pending
@@ -349,14 +331,14 @@ class ContactTracker:
             conversation = self.conversations.get(name)
             if conversation is None or conversation.timer is not bucket:
                 continue
-            if conversation.lose_by(through, self._rules, self._ledger):
+            if lose_by(conversation.state, through, self._rules, self._ledger):
                 self._note_now(name, conversation)
             due = self._due(conversation)
             if due < through:
                 del self.conversations[name]
                 self._held.drop(name, _events_of(conversation))
                 self._changed.add(name)
-                if conversation.customer is not None or conversation.told is not None:
+                if conversation.state.customer is not None or conversation.told is not None:
                     self.forgotten.append(conversation)
             else:
                 conversation.timer = self._timers.add(name, due, None)
@@ -369,31 +351,31 @@ class ContactTracker:
     def _compare(self, conversation: Conversation, snapshot: Snapshot) -> None:
         """Put among the facts that a conversation is missing from a snapshot, or take that out again."""
         marked = conversation.knows(snapshot.name)
-        at = snapshot.at_ms
-        if not marked and (conversation.void or (lost_from(conversation, self._rules) is None and conversation.last_ms < at)):
+        at, state = snapshot.at_ms, conversation.state
+        if not marked and (state.void or (lost_from(state, self._rules) is None and state.last_ms < at)):
             return
-        facts = [fact for fact in conversation.facts if fact[3] != snapshot.name]
-        missing = snapshot.misses(id_of(conversation.name), conversation.contact, [fact[0] for fact in facts if fact[2] != Kind.MISSING])
+        name = conversation.name
+        facts = [fact for fact in conversation.facts if fact.event_id != snapshot.name]
+        missing = snapshot.misses(id_of(name), conversation.contact, [fact.at for fact in facts if not isinstance(fact, Missing)])
         if missing:
-            then = Conversation()
-            then.refold([fact for fact in facts if fact[0] < at], self._rules, Ledger())
-            due = lost_from(then, self._rules)
+            due = lost_from(folded(name, [fact for fact in facts if fact.at < at], self._rules, Ledger()), self._rules)
             missing = due is not None and due >= at
         if missing != marked:
-            mark: list[Fact] = [(at, -1, int(Kind.MISSING), snapshot.name, None, None, None, None)] if missing else []
-            name = conversation.name
+            if missing:
+                facts.append(Missing(at, -1, snapshot.name, None))
             self._changed.add(name)
-            self._note_now(name, self._count_instead(conversation, sorted(facts + mark)))
+            self._count_instead(conversation, sorted(facts, key=order_of))
 
-    def changed_conversations(self) -> Iterator[tuple[str, list[Any] | None]]:
-        """Yield name and facts of conversations changed since the last call, with their source, None for those given up."""
+    def changed_conversations(self) -> Iterator[tuple[str, ConversationRow | None]]:
+        """Yield name and row of conversations changed since the last call, None for those given up."""
         changed, self._changed = self._changed, set()
         for name in changed:
             conversation = self.conversations.get(name)
             if conversation is None:
                 yield name, None
             else:
-                yield name, [*conversation.facts, *_origin_of(conversation)]
+                self._fold(conversation)
+                yield name, row_of(conversation)
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether anything waits, is in progress or is pending in a scope."""
@@ -426,13 +408,14 @@ class ContactTracker:
 
     # --- after a restart
 
-    def restore_conversation(self, row: str, facts: list[Any]) -> None:
+    def restore_conversation(self, row: str, kept: ConversationRow) -> None:
         """Take a kept conversation back in; older rows do not say of what source it is."""
-        source, contact, *anew = facts.pop() if facts and len(facts[-1]) < FACT_PARTS else (None, None)
+        source = kept.source
         conversation = Conversation(self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source]))
-        conversation.source, conversation.contact = None if source is None else intern(source), contact
-        conversation.disorder = Disorder(anew[0]) if anew else None
-        conversation.refold(facts, self._rules, Ledger())
+        conversation.source, conversation.contact = None if source is None else intern(source), kept.contact
+        conversation.disorder = None if kept.counted_anew is None else Disorder(kept.counted_anew)
+        conversation.state = folded(conversation.name, kept.facts, self._rules, Ledger())
+        conversation.newest = kept.facts[-1] if kept.facts else None
         if self.conversations.setdefault(conversation.name, conversation) is not conversation:
             self._to_unite.append(conversation)
 
@@ -442,11 +425,12 @@ class ContactTracker:
         known = self.conversations[name]
         before, counted = Ledger(), Conversation(name)
         for each in (known, other):
-            Conversation(name).refold(each.facts, self._rules, before, self.lost_to)
-        facts = sorted({fact[3]: fact for fact in (*known.facts, *other.facts)}.values())
-        counted.refold(facts[:MAX_FACTS], self._rules, self._ledger, self.lost_to)
+            folded(name, each.facts, self._rules, before, self.lost_to)
+        facts = sorted({fact.event_id: fact for fact in (*known.facts, *other.facts)}.values(), key=order_of)[:MAX_FACTS]
+        counted.state = folded(name, facts, self._rules, self._ledger, self.lost_to)
+        counted.newest = facts[-1]
         self._ledger.add(before, -1)
-        last = max(known, other, key=lambda each: each.facts[-1])
+        last = max(known, other, key=lambda each: order_of(each.facts[-1]))
         counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder
         self.conversations[name] = counted
         self.united.add(name)
@@ -459,8 +443,8 @@ class ContactTracker:
         self._to_unite = []
         self._held.count_anew((name, _events_of(each)) for name, each in self.conversations.items())
         for name, conversation in self.conversations.items():
-            group = conversation.standing_group(self._rules)
-            if self.lost_to is not None and conversation.lose_by(self.lost_to, self._rules, Ledger()) and group is not None:
+            group = standing_group(conversation.state, self._rules)
+            if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Ledger()) and group is not None:
                 # It is shown as waiting still if it was not lost by the settings with which that was last written.
                 self._touched_now.add(group)
             self._note_now(name, conversation)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.json import encode
 
 from streams.tracking.spaces import id_of
-
-if TYPE_CHECKING:
-    from streams.tracking.conversation import Conversation
 
 __all__ = [
     "MAX_FACTS",
@@ -21,7 +18,6 @@ __all__ = [
     "ContactFact",
     "Customer",
     "Order",
-    "contact_fact",
     "contact_name",
     "fact_of_customer_event",
 ]
@@ -79,17 +75,6 @@ class Cancellation(NamedTuple):
 
     at_ms: int
     order_id: str
-
-
-def contact_fact(conversation: Conversation) -> ContactFact | None:
-    """Return what customers are to be told of a conversation; None where it is no contact of a known customer."""
-    customer, place, start = conversation.customer, conversation.last, conversation.start
-    if customer is None or place is None or start is None or conversation.void:
-        return None
-    matter = conversation.matter
-    resolved, first_contact = (False, False) if matter is None else (matter.settled, matter.undoable)
-    category = None if conversation.subject is None else conversation.subject.category
-    return ContactFact(customer, start, *place, category, resolved, first_contact)
 
 
 def fact_of_customer_event(event: Any, id_space: str) -> dict[str, Any] | None:

@@ -1,10 +1,12 @@
-"""What counting keeps of a contact event: one fact, or nothing."""
+"""What counting keeps of a contact event: one fact, typed by its kind, or nothing."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
+
+from msgspec import Struct
 
 from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE
 from schemas.times import seconds_to_ms
@@ -12,10 +14,47 @@ from schemas.times import seconds_to_ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CUSTOMER", "FACT_PARTS", "Fact", "Kind", "TooManyFactsError", "fact_of"]
+__all__ = [
+    "NOT_INBOUND",
+    "Answered",
+    "AnyFact",
+    "Arrived",
+    "CallbackAttempted",
+    "CallbackEnded",
+    "CallbackRequested",
+    "Categorized",
+    "Ended",
+    "Escalated",
+    "Excluded",
+    "Fact",
+    "HandedOver",
+    "Held",
+    "Kind",
+    "LeftQueue",
+    "Message",
+    "Missing",
+    "NotOffered",
+    "OfferEnded",
+    "Queued",
+    "Resumed",
+    "SelfServiceEnded",
+    "SelfServiceStarted",
+    "StatusChanged",
+    "SurveyAnswered",
+    "SurveyInvited",
+    "TooManyFactsError",
+    "Transferred",
+    "WorkEnded",
+    "WorkStarted",
+    "WrapUpStarted",
+    "WrappedUp",
+    "fact_of",
+    "is_voiding",
+    "order_of",
+    "precedes",
+]  # fmt: skip
 
-#: Who wrote a message, in the details of its fact; none: an agent.
-CUSTOMER = "customer"
+NOT_INBOUND = frozenset({"outbound", "internal"})
 
 
 class TooManyFactsError(Exception):
@@ -69,103 +108,339 @@ class Kind(IntEnum):
     HANDED_OVER = 42
 
 
-#: (occurred_ms, sequence, kind, event_id, then up to four details of the kind); facts sort by the first four.
-Fact = tuple[int, int, int, str, Any, Any, Any, Any]
+class Fact(Struct, array_like=True, gc=False):
+    """What all kinds have; a row has it as a list that begins with the kind's number.
 
-#: So many parts each fact has, in a row too.
-FACT_PARTS = 8
+    ``contact``: what the platform gives an id, empty where that is the conversation's own. A further field of a kind comes last
+    and has a default, so that rows without it can be read.
+    """
+
+    kind: ClassVar[int]
+    at: int
+    sequence: int
+    event_id: str
+    contact: str | None
+
+
+class Arrived(Fact, tag=0):
+    """``initiated_by`` only where that was not the customer."""
+
+    kind: ClassVar[int] = 0
+    channel: str
+    direction: str | None = None
+    initiated_by: str | None = None
+    customer_key: str | None = None
+    site: str | None = None
+
+
+class SelfServiceStarted(Fact, tag=-2):
+    """A session with a bot or a FAQ; ``channel`` says with which."""
+
+    kind: ClassVar[int] = -2
+    channel: str
+    category: str | None = None
+    site: str | None = None
+
+
+class SelfServiceEnded(Fact, tag=-1):
+    """The end of a session."""
+
+    kind: ClassVar[int] = -1
+    outcome: str | None = None
+    category: str | None = None
+
+
+class LeftQueue(Fact, tag=1):
+    """The end of a visit without an answer. ``named``: its names choose the visit; those in rows of before did not."""
+
+    kind: ClassVar[int] = 1
+    reason: str
+    queue: str | None = None
+    wait_ms: int | None = None
+    named: bool = True
+
+
+class Transferred(Fact, tag=2):
+    """The contact was passed on."""
+
+    kind: ClassVar[int] = 2
+    from_queue: str | None = None
+    to_agent: str | None = None
+    agent: str | None = None
+
+
+class Queued(Fact, tag=3):
+    """A visit began."""
+
+    kind: ClassVar[int] = 3
+    queue: str
+    channel: str | None = None
+    category: str | None = None
+
+
+class OfferEnded(Fact, tag=5):
+    """An offer to an agent that ended with no answer."""
+
+    kind: ClassVar[int] = 5
+    queue: str | None = None
+
+
+class Answered(Fact, tag=6):
+    """An agent and the customer were connected. ``named`` as in ``LeftQueue``."""
+
+    kind: ClassVar[int] = 6
+    agent: str | None = None
+    queue: str | None = None
+    wait_ms: int | None = None
+    hold_known: bool = False
+    named: bool = True
+
+
+class WorkStarted(Fact, tag=7):
+    """An agent began to work on it."""
+
+    kind: ClassVar[int] = 7
+    agent: str | None = None
+
+
+class Held(Fact, tag=8):
+    """The customer was put on hold."""
+
+    kind: ClassVar[int] = 8
+    agent: str | None = None
+
+
+class Resumed(Fact, tag=9):
+    """The customer was taken off hold."""
+
+    kind: ClassVar[int] = 9
+    agent: str | None = None
+
+
+class Message(Fact, tag=10):
+    """What people wrote to each other: an agent's public words, or the customer's with what is known of thanks in them."""
+
+    kind: ClassVar[int] = 10
+    agent: str | None = None
+    by_customer: bool = False
+    thanks: bool | None = None
+
+
+class WorkEnded(Fact, tag=11):
+    """An agent stopped working on it."""
+
+    kind: ClassVar[int] = 11
+    agent: str | None = None
+
+
+class StatusChanged(Fact, tag=12):
+    """A ticket has another status."""
+
+    kind: ClassVar[int] = 12
+    status: str
+    waiting_on: str | None = None
+
+
+class Ended(Fact, tag=13):
+    """The conversation, or the share of it that it names, came to its end."""
+
+    kind: ClassVar[int] = 13
+    by: str | None = None
+    agent: str | None = None
+
+
+class WrapUpStarted(Fact, tag=14):
+    """Work after the conversation began."""
+
+    kind: ClassVar[int] = 14
+    agent: str | None = None
+
+
+class WrappedUp(Fact, tag=15):
+    """Work after the conversation ended."""
+
+    kind: ClassVar[int] = 15
+    agent: str | None = None
+    wrap_ms: int | None = None
+
+
+class Excluded(Fact, tag=16):
+    """It counts nowhere."""
+
+    kind: ClassVar[int] = 16
+    reason: str | None = None
+    site: str | None = None
+
+
+class Escalated(Fact, tag=17):
+    """It was handed to an agent more able or more senior."""
+
+    kind: ClassVar[int] = 17
+
+
+class CallbackRequested(Fact, tag=18):
+    """The customer asked to be called back."""
+
+    kind: ClassVar[int] = 18
+    due: int | None = None
+
+
+class CallbackAttempted(Fact, tag=19):
+    """The customer was called back, successfully or not."""
+
+    kind: ClassVar[int] = 19
+    due: int | None = None
+    outcome: str | None = None
+
+
+class CallbackEnded(Fact, tag=20):
+    """No further callback will be attempted."""
+
+    kind: ClassVar[int] = 20
+    outcome: str | None = None
+
+
+class SurveyInvited(Fact, tag=21):
+    """The customer was asked for an opinion."""
+
+    kind: ClassVar[int] = 21
+
+
+class SurveyAnswered(Fact, tag=22):
+    """An opinion; its kind and score only where the score can be counted."""
+
+    kind: ClassVar[int] = 22
+    survey: str | None = None
+    score: float = 0.0
+
+
+class Missing(Fact, tag=23):
+    """A snapshot does not list it."""
+
+    kind: ClassVar[int] = 23
+
+
+class NotOffered(Fact, tag=40):
+    """It was kept out of every queue."""
+
+    kind: ClassVar[int] = 40
+    reason: str
+    site: str | None = None
+
+
+class Categorized(Fact, tag=41):
+    """What it is about."""
+
+    kind: ClassVar[int] = 41
+    category: str | None = None
+    complaint: bool = False
+
+
+class HandedOver(Fact, tag=42):
+    """A bot handed the customer over to people."""
+
+    kind: ClassVar[int] = 42
+
+
+AnyFact: TypeAlias = Union[  # noqa: UP007 - the decoder needs a name at run time that spans lines
+    Arrived, SelfServiceStarted, SelfServiceEnded, LeftQueue, Transferred, Queued, OfferEnded, Answered, WorkStarted, Held, Resumed,
+    Message, WorkEnded, StatusChanged, Ended, WrapUpStarted, WrappedUp, Excluded, Escalated, CallbackRequested, CallbackAttempted,
+    CallbackEnded, SurveyInvited, SurveyAnswered, Missing, NotOffered, Categorized, HandedOver,
+]  # fmt: skip
+
+
+def order_of(fact: AnyFact) -> tuple[int, int, int, str]:
+    """Return what facts are ordered by."""
+    return (fact.at, fact.sequence, fact.kind, fact.event_id)
+
+
+def precedes(fact: AnyFact, other: AnyFact) -> bool:
+    """Say whether a fact comes before another one."""
+    return fact.at < other.at if fact.at != other.at else order_of(fact) < order_of(other)
+
+
+def is_voiding(fact: AnyFact) -> bool:
+    """Say whether the whole conversation counts nothing because of a fact."""
+    return fact.kind == Excluded.kind or (isinstance(fact, Arrived) and fact.direction in NOT_INBOUND)
+
+
+# ---- from events
 
 #: Kind of survey → the lowest and the highest score that counts, and the scale as it is written.
 _SURVEYS = {"csat": (1, 5, "1-5"), "nps": (0, 10, "0-10")}
 
+_Common: TypeAlias = tuple[int, int, str, Union[str, None]]  # noqa: UP007
 
-def fact_of(event: Any) -> Fact | None:
+
+def fact_of(event: Any) -> AnyFact | None:
     """Return the fact of a decoded contact event, None if the kind or its details count nothing."""
-    make = _DETAILS.get(event.type)
+    make = _MAKERS.get(event.type)
     if make is None:
         return None
-    kind, details = make
-    found = details(event)
-    if found is None:
-        return None
-    return (event.occurred_ms, event.sequence or 0, kind, event.event_id, *found)
-
-
-_Details = tuple[Any, Any, Any, Any]
+    contact = event.contact_id
+    return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, "" if contact == event.conversation_id else contact))
 
 
 def _ms(seconds: float | None) -> int | None:
     return None if seconds is None else seconds_to_ms(seconds)
 
 
-def _agent(event: Any) -> _Details:
-    return (event.agent, None, None, None)
-
-
-def _none(_event: Any) -> _Details:
-    return (None, None, None, None)
-
-
-def _arrived(event: Any) -> _Details:
-    """Keep the site, who began it only where that was not the customer, and with it who the customer is, if that is known."""
+def _arrived(event: Any, common: _Common) -> Arrived:
     began = None if event.initiated_by == "customer" else event.initiated_by
-    known = began if event.customer_key is None else (began, event.customer_key)
-    return (event.channel, event.direction, known, event.site)
+    return Arrived(*common, event.channel, event.direction, began, event.customer_key, event.site)
 
 
-def _message(event: Any) -> _Details | None:
-    """Keep what people wrote to each other: an agent's public words, and the customer's with what is known of thanks in them."""
+def _message(event: Any, common: _Common) -> Message | None:
     if event.public is False or event.automatic:
         return None
     if event.author_kind == "agent":
-        return (event.agent, None, None, None)
-    return (None, CUSTOMER, event.thanks, None) if event.author_kind == CUSTOMER else None
+        return Message(*common, event.agent)
+    return Message(*common, None, True, event.thanks) if event.author_kind == "customer" else None  # noqa: FBT003
 
 
-def _answered(event: Any) -> _Details:
+def _answered(event: Any, common: _Common) -> Answered:
     reports = event.reports
-    return (event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports)
+    return Answered(*common, event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports)
 
 
-def _categorized(event: Any) -> _Details | None:
+def _categorized(event: Any, common: _Common) -> Categorized | None:
     complaint = event.complaint is True
-    return (event.category, complaint, None, None) if complaint or event.category is not None else None
+    return Categorized(*common, event.category, complaint) if complaint or event.category is not None else None
 
 
-def _survey(event: Any) -> _Details:
-    """Keep kind and score where the score can be counted."""
+def _survey(event: Any, common: _Common) -> SurveyAnswered:
     lowest, highest, scale = _SURVEYS.get(event.kind, (0, -1, ""))
     if event.scale in (None, scale) and lowest <= event.score <= highest:
-        return (event.kind, event.score, None, None)
-    return (None, None, None, None)
+        return SurveyAnswered(*common, event.kind, event.score)
+    return SurveyAnswered(*common)
 
 
-_DETAILS: dict[str, tuple[int, Callable[[Any], _Details | None]]] = {
-    "contact.arrived": (int(Kind.ARRIVED), _arrived),
-    "contact.left_queue": (int(Kind.LEFT_QUEUE), lambda e: (e.reason, e.queue, _ms(e.wait_seconds), None)),
-    "contact.transferred": (int(Kind.TRANSFERRED), _none),
-    "contact.queued": (int(Kind.QUEUED), lambda e: (intern(e.queue), e.channel, e.category, None)),
-    "contact.offer_ended": (int(Kind.OFFER_ENDED), lambda e: (e.outcome, e.queue, None, None) if e.outcome == "no_answer" else None),
-    "contact.answered": (int(Kind.ANSWERED), _answered),
-    "contact.work_started": (int(Kind.WORK_STARTED), _agent),
-    "contact.held": (int(Kind.HELD), _none),
-    "contact.resumed": (int(Kind.RESUMED), _none),
-    "contact.message": (int(Kind.MESSAGE), _message),
-    "contact.work_ended": (int(Kind.WORK_ENDED), _agent),
-    "contact.status_changed": (int(Kind.STATUS_CHANGED), lambda e: (e.status, e.waiting_on, None, None)),
-    "contact.ended": (int(Kind.ENDED), lambda e: (e.by, None, None, None)),
-    "contact.wrap_up_started": (int(Kind.WRAP_UP_STARTED), _agent),
-    "contact.wrapped_up": (int(Kind.WRAPPED_UP), lambda e: (e.agent, _ms(e.wrap_up_seconds), None, None)),
-    "contact.excluded": (int(Kind.EXCLUDED), lambda e: (e.reason, e.site, None, None)),
-    "contact.escalated": (int(Kind.ESCALATED), _none),
-    "contact.callback_requested": (int(Kind.CALLBACK_REQUESTED), lambda e: (e.due_ms, None, None, None)),
-    "contact.callback_attempted": (int(Kind.CALLBACK_ATTEMPTED), lambda e: (e.due_ms, e.outcome, None, None)),
-    "contact.callback_ended": (int(Kind.CALLBACK_ENDED), lambda e: (None, e.outcome, None, None)),
-    "survey.invited": (int(Kind.SURVEY_INVITED), _none),
-    "survey.answered": (int(Kind.SURVEY_ANSWERED), _survey),
-    "contact.not_offered": (int(Kind.NOT_OFFERED), lambda e: (e.reason or "unknown", e.site, None, None)),
-    "contact.categorized": (int(Kind.CATEGORIZED), _categorized),
-    "contact.handed_over": (int(Kind.HANDED_OVER), _none),
-    "self_service.started": (int(Kind.SELF_SERVICE_STARTED), lambda e: (e.kind, e.category, e.site, None)),
-    "self_service.ended": (int(Kind.SELF_SERVICE_ENDED), lambda e: (e.outcome, e.category, None, None)),
+_MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {
+    "contact.arrived": _arrived,
+    "contact.left_queue": lambda e, common: LeftQueue(*common, e.reason, e.queue, _ms(e.wait_seconds)),
+    "contact.transferred": lambda e, common: Transferred(*common, e.from_queue, e.to_agent),
+    "contact.queued": lambda e, common: Queued(*common, intern(e.queue), e.channel, e.category),
+    "contact.offer_ended": lambda e, common: OfferEnded(*common, e.queue) if e.outcome == "no_answer" else None,
+    "contact.answered": _answered,
+    "contact.work_started": lambda e, common: WorkStarted(*common, e.agent),
+    "contact.held": lambda e, common: Held(*common, e.agent),
+    "contact.resumed": lambda e, common: Resumed(*common, e.agent),
+    "contact.message": _message,
+    "contact.work_ended": lambda e, common: WorkEnded(*common, e.agent),
+    "contact.status_changed": lambda e, common: StatusChanged(*common, e.status, e.waiting_on),
+    "contact.ended": lambda e, common: Ended(*common, e.by),
+    "contact.wrap_up_started": lambda e, common: WrapUpStarted(*common, e.agent),
+    "contact.wrapped_up": lambda e, common: WrappedUp(*common, e.agent, _ms(e.wrap_up_seconds)),
+    "contact.excluded": lambda e, common: Excluded(*common, e.reason, e.site),
+    "contact.escalated": lambda _, common: Escalated(*common),
+    "contact.callback_requested": lambda e, common: CallbackRequested(*common, e.due_ms),
+    "contact.callback_attempted": lambda e, common: CallbackAttempted(*common, e.due_ms, e.outcome),
+    "contact.callback_ended": lambda e, common: CallbackEnded(*common, e.outcome),
+    "survey.invited": lambda _, common: SurveyInvited(*common),
+    "survey.answered": _survey,
+    "contact.not_offered": lambda e, common: NotOffered(*common, e.reason or "unknown", e.site),
+    "contact.categorized": _categorized,
+    "contact.handed_over": lambda _, common: HandedOver(*common),
+    "self_service.started": lambda e, common: SelfServiceStarted(*common, e.kind, e.category, e.site),
+    "self_service.ended": lambda e, common: SelfServiceEnded(*common, e.outcome, e.category),
 }

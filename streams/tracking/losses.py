@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.backlog import backlog_of, reply_due, standing_place
+from streams.tracking.bot_sessions import stop_session
 from streams.tracking.legs import end_leg
-from streams.tracking.self_service import stop_session
+from streams.tracking.messages import settle_messages
 from streams.tracking.visits import leave
 
 if TYPE_CHECKING:
-    from streams.tracking.conversation import Conversation, Rules
     from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import State
 
 __all__ = ["lose", "lost_from"]
 
@@ -19,49 +21,49 @@ __all__ = ["lose", "lost_from"]
 _DUE_AHEAD_MS = 30 * 86_400_000
 
 
-def lost_from(c: Conversation, rules: Rules) -> int | None:
+def lost_from(s: State, rules: Rules) -> int | None:
     """Return the instant at which an open conversation is lost if nothing more is known of it, None if it is closed."""
-    due = _contact_lost_from(c, rules)
-    if due is None and c.service is not None and c.service.channel is not None:
-        return c.last_ms + rules.lost_after_ms[c.service.channel]
+    due = _contact_lost_from(s, rules)
+    if due is None and s.bot_sessions is not None and s.bot_sessions.open is not None:
+        return s.last_ms + rules.lost_after_ms[s.bot_sessions.open.channel]
     return due
 
 
-def _contact_lost_from(c: Conversation, rules: Rules) -> int | None:
-    place = standing_place(c)
+def _contact_lost_from(s: State, rules: Rules) -> int | None:
+    place = standing_place(s)
     if place is None:
         return None
-    matter = c.matter
-    callback = matter is not None and matter.callback and c.last is not None
-    if c.visit is None and c.leg is None and not callback and backlog_of(c) is None and reply_due(c, rules) is None:
+    ticket = s.ticket
+    callback = ticket is not None and ticket.callback and s.place is not None
+    if s.visit is None and s.leg is None and not callback and backlog_of(s) is None and reply_due(s, rules) is None:
         return None
-    due = c.last_ms + rules.lost_after_ms[place[1]]
-    if matter is not None and callback:
-        planned = c.last_ms if matter.due is None else max(c.last_ms, min(matter.due, c.last_ms + _DUE_AHEAD_MS))
+    due = s.last_ms + rules.lost_after_ms[place[1]]
+    if ticket is not None and callback:
+        planned = s.last_ms if ticket.due is None else max(s.last_ms, min(ticket.due, s.last_ms + _DUE_AHEAD_MS))
         due = max(due, planned + rules.lost_after_ms["callback"])
     return due
 
 
-def lose(c: Conversation, at: int, rules: Rules, ledger: Ledger) -> None:
+def lose(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
     """End all that is open, without inventing what nobody reported: how long it was talked, and whether it was settled."""
-    if c.service is not None:
-        only_session = _contact_lost_from(c, rules) is None
-        stop_session(c.service, at, "left", ledger)
+    if s.bot_sessions is not None:
+        only_session = _contact_lost_from(s, rules) is None
+        stop_session(s.bot_sessions, at, "left", ledger)
         if only_session:
-            c.last_ms = c.lost_at = at
+            s.last_ms = s.lost_at = at
             return
-    place = standing_place(c)
+    place = standing_place(s)
     if place is not None:
         # By offer too it counts when it was lost: the interval of its entry may have been given up long ago.
         ledger.book(rules.targets.of_queue(*place).everything, at, at, (("lost_contacts", 1),))
-    if c.visit is not None:
-        leave(c, at, "lost", rules, ledger)
-    if c.leg is not None:
-        end_leg(c, at, ledger, lost=True)
-    c.legs = c.working = None
-    if c.matter is not None:
-        c.matter.callback = False
-        c.matter.status = c.matter.waiting_on = None
-    if c.words is not None:
-        c.words.settle()
-    c.last_ms = c.lost_at = at
+    if s.visit is not None:
+        leave(s, s.visit, at, "lost", rules, ledger)
+    if s.leg is not None:
+        end_leg(s, at, ledger, lost=True)
+    s.ended_legs = s.working = None
+    if s.ticket is not None:
+        s.ticket.callback = False
+        s.ticket.status = s.ticket.waiting_on = None
+    if s.messages is not None:
+        settle_messages(s.messages)
+    s.last_ms = s.lost_at = at

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.conversation import Conversation
+    from streams.tracking.state import Conversation
 
 __all__ = ["FIELDS", "OTHER", "Names"]
 

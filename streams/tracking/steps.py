@@ -2,161 +2,170 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.base import REPLY_CHANNELS
+from streams.tracking.bot_sessions import end_session, hand_over, start_session, turn_to_people
 from streams.tracking.callbacks import attempt_callback, end_callback, request_callback
-from streams.tracking.facts import CUSTOMER, Kind
-from streams.tracking.legs import Leg, book_apart, book_leg, end_leg, leg_of
+from streams.tracking.facts import Kind
+from streams.tracking.legs import begin_wrap_up, book_apart, book_leg, end_leg, leg_of
 from streams.tracking.losses import lose, lost_from
-from streams.tracking.matters import DONE, change_status, escalate, invite, respond, take_opinion
-from streams.tracking.self_service import end_session, hand_over, start_session, turn_to_people
-from streams.tracking.subjects import categorize, find_place, name_category, not_offer
+from streams.tracking.messages import book_texts, hear, messages_of, read, reply, settle_messages
+from streams.tracking.state import Leg
+from streams.tracking.ticket import DONE, change_status, escalate, invite, respond, take_opinion
+from streams.tracking.topic import categorize, find_place, name_category, not_offer
 from streams.tracking.visits import answer_visit, channel_in, enter, leave
-from streams.tracking.words import book_texts, hear, read, reply, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.tracking.conversation import Conversation, Rules
-    from streams.tracking.facts import Fact
+    from streams.tracking.facts import (
+        Answered,
+        AnyFact,
+        Arrived,
+        Ended,
+        Held,
+        LeftQueue,
+        Message,
+        Missing,
+        OfferEnded,
+        Queued,
+        Resumed,
+        StatusChanged,
+        Transferred,
+        WorkEnded,
+        WorkStarted,
+        WrappedUp,
+        WrapUpStarted,
+    )
     from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import State
 
-__all__ = ["NOT_INBOUND", "STEPS"]
-
-NOT_INBOUND = frozenset({"outbound", "internal"})
-
-
-def _on_arrived(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
-    if c.channel is None:
-        c.start = fact[0]  # it counts before the entry of a visit, and before later arrivals
-    c.channel = fact[4]
-    began = fact[6]
-    if isinstance(began, tuple | list):
-        began, key = began
-        if c.customer is None:
-            c.customer = key
-    c.void = fact[5] in NOT_INBOUND
-    if c.channel in REPLY_CHANNELS and not c.void:
-        words_of(c)
-        if began is None:
-            hear(c, fact[0])  # it brings the customer's first message
+__all__ = ["STEPS"]
 
 
-def _on_queued(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    enter(c, fact[0], fact[4], fact[5], fact[0], rules, ledger)
-    if fact[6] is not None:
-        name_category(c, fact[0], fact[6], rules, ledger)
+def _on_arrived(s: State, fact: Arrived, _rules: Rules, _ledger: Ledger) -> None:
+    if s.channel is None:
+        s.start = fact.at  # it counts before the entry of a visit, and before later arrivals
+    s.channel = fact.channel
+    if s.customer is None:
+        s.customer = fact.customer_key
+    if s.channel in REPLY_CHANNELS:
+        messages_of(s)
+        if fact.initiated_by is None:
+            hear(s, fact.at)  # it brings the customer's first message
 
 
-def _on_left_queue(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    at, reason, queue, wait_ms = fact[0], fact[4], fact[5], fact[6]
-    if c.visit is None and queue is not None and wait_ms is not None:
-        enter(c, at - wait_ms, queue, None, at, rules, ledger)
-    if c.visit is not None:
-        leave(c, at, reason, rules, ledger)
+def _on_queued(s: State, fact: Queued, rules: Rules, ledger: Ledger) -> None:
+    enter(s, fact.at, fact.queue, fact.channel, fact.contact, fact.at, rules, ledger)
+    if fact.category is not None:
+        name_category(s, fact.at, fact.category, ledger)
 
 
-def _on_transferred(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    at, leg = fact[0], c.leg
-    c.passed_on = True
+def _on_left_queue(s: State, fact: LeftQueue, rules: Rules, ledger: Ledger) -> None:
+    at = fact.at
+    if s.visit is None and fact.queue is not None and fact.wait_ms is not None:
+        enter(s, at - fact.wait_ms, fact.queue, None, fact.contact, at, rules, ledger)
+    if s.visit is not None:
+        leave(s, s.visit, at, fact.reason, rules, ledger)
+
+
+def _on_transferred(s: State, fact: Transferred, rules: Rules, ledger: Ledger) -> None:
+    at, leg = fact.at, s.leg
+    s.passed_on = True
     if leg is not None:
-        end_leg(c, at, ledger)
-        book_apart(c, leg.targets, leg.offered, at, (("transfers_out", 1),), ledger)
-    elif c.visit is not None:
-        leave(c, at, "transfer", rules, ledger)
+        end_leg(s, at, ledger)
+        book_apart(s, leg.targets, leg.offered, at, (("transfers_out", 1),), ledger)
+    elif s.visit is not None:
+        leave(s, s.visit, at, "transfer", rules, ledger)
 
 
-def _on_offer_ended(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    at, outcome, queue = fact[0], fact[4], fact[5]
-    if outcome != "no_answer":
-        return
-    if c.visit is not None and queue in (None, c.visit_queue):
-        targets, offered = rules.targets.of_queue(c.visit_queue, c.visit_channel), c.visit
+def _on_offer_ended(s: State, fact: OfferEnded, rules: Rules, ledger: Ledger) -> None:
+    queue, visit = fact.queue, s.visit
+    if visit is not None and queue in (None, visit.queue):
+        book_apart(s, visit.targets, visit.entered, fact.at, (("non_response", 1),), ledger)
     elif queue is not None:
-        targets, offered = rules.targets.of_queue(queue, channel_in(c, queue, rules)), None
-    else:
+        targets = rules.targets.of_queue(queue, channel_in(s, queue, rules))
+        book_apart(s, targets, None, fact.at, (("non_response", 1),), ledger)
+
+
+def _on_answered(s: State, fact: Answered, rules: Rules, ledger: Ledger) -> None:
+    _answer(s, fact.at, fact.agent, fact.contact, fact.queue, fact.wait_ms, fact.hold_known, rules, ledger)
+    if not s.responded:
+        respond(s, fact.at, rules, ledger)
+    if s.bot_sessions is not None:
+        turn_to_people(s.bot_sessions, fact.at, ledger)
+
+
+def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:
+    if fact.by_customer:
+        read(s, fact.at, fact.thanks, ledger)
         return
-    book_apart(c, targets, offered, at, (("non_response", 1),), ledger)
+    if s.bot_sessions is not None:
+        turn_to_people(s.bot_sessions, fact.at, ledger)
+    if s.visit is not None and s.visit.channel in REPLY_CHANNELS:
+        _answer(s, fact.at, fact.agent, fact.contact, None, None, False, rules, ledger)  # noqa: FBT003
+    if not s.responded:
+        respond(s, fact.at, rules, ledger)
+    reply(s, fact.at, fact.agent, rules, ledger)
 
 
-def _on_answered(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    _answer(c, fact[0], fact[4], fact[5], fact[6], rules, ledger, hold_known=bool(fact[7]))
-    if not c.responded:
-        respond(c, fact[0], rules, ledger)
-    if c.service is not None:
-        turn_to_people(c.service, fact[0], ledger)
-
-
-def _on_message(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    if fact[5] == CUSTOMER:
-        read(c, fact[0], fact[6], rules, ledger)
-        return
-    if c.service is not None:
-        turn_to_people(c.service, fact[0], ledger)
-    if c.visit is not None and c.visit_channel in REPLY_CHANNELS:
-        _answer(c, fact[0], fact[4], None, None, rules, ledger, hold_known=False)
-    if not c.responded:
-        respond(c, fact[0], rules, ledger)
-    reply(c, fact[0], fact[4], rules, ledger)
-
-
-def _on_held(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
-    leg = c.leg
+def _on_held(s: State, fact: Held, _rules: Rules, _ledger: Ledger) -> None:
+    leg = s.leg
     if leg is not None:
         leg.hold_known = True
         if leg.held_at is None:
-            leg.held_at = fact[0]
+            leg.held_at = fact.at
 
 
-def _on_resumed(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
-    leg = c.leg
+def _on_resumed(s: State, fact: Resumed, _rules: Rules, _ledger: Ledger) -> None:
+    leg = s.leg
     if leg is not None:
         leg.hold_known = True
         if leg.held_at is not None:
-            leg.hold_ms += fact[0] - leg.held_at
+            leg.hold_ms += fact.at - leg.held_at
             leg.held_at = None
 
 
-def _on_work_started(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
-    if c.working is None:
-        c.working = {}
-    c.working.setdefault(fact[4], fact[0])
+def _on_work_started(s: State, fact: WorkStarted, _rules: Rules, _ledger: Ledger) -> None:
+    if s.working is None:
+        s.working = {}
+    s.working.setdefault(fact.agent, fact.at)
 
 
-def _on_work_ended(c: Conversation, fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
-    if c.working is not None and fact[4] in c.working:
-        c.touch_ms = (c.touch_ms or 0) + fact[0] - c.working.pop(fact[4])
+def _on_work_ended(s: State, fact: WorkEnded, _rules: Rules, _ledger: Ledger) -> None:
+    if s.working is not None and fact.agent in s.working:
+        s.touch_ms = (s.touch_ms or 0) + fact.at - s.working.pop(fact.agent)
 
 
-def _on_ended(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    _end(c, fact[0], "abandoned" if fact[4] == "customer" else "other", rules, ledger)
+def _on_ended(s: State, fact: Ended, rules: Rules, ledger: Ledger) -> None:
+    _end(s, fact.at, "abandoned" if fact.by == "customer" else "other", rules, ledger)
 
 
-def _on_status_changed(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    if fact[4] in DONE:
-        _end(c, fact[0], "other", rules, ledger)
-    change_status(c, fact, rules, ledger)
+def _on_status_changed(s: State, fact: StatusChanged, rules: Rules, ledger: Ledger) -> None:
+    if fact.status in DONE:
+        _end(s, fact.at, "other", rules, ledger)
+    change_status(s, fact, rules, ledger)
 
 
-def _on_wrap_up_started(c: Conversation, fact: Fact, _rules: Rules, ledger: Ledger) -> None:
-    leg = leg_of(c, fact[4])
+def _on_wrap_up_started(s: State, fact: WrapUpStarted, _rules: Rules, ledger: Ledger) -> None:
+    leg = leg_of(s, fact.agent)
     if leg is not None:
-        if leg is c.leg:
-            end_leg(c, fact[0], ledger)
-        if leg.wrap_at is None and c.legs is not None:
-            c.legs[c.legs.index(leg)] = leg.wrapping(fact[0])
+        if leg is s.leg:
+            end_leg(s, fact.at, ledger)
+        begin_wrap_up(s, leg, fact.at)
 
 
-def _on_wrapped_up(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    at, agent, wrap_ms = fact[0], fact[4], fact[5]
-    leg = leg_of(c, agent)
+def _on_wrapped_up(s: State, fact: WrappedUp, rules: Rules, ledger: Ledger) -> None:
+    at, wrap_ms = fact.at, fact.wrap_ms
+    leg = leg_of(s, fact.agent)
     if leg is None:
         return
-    if leg is c.leg:
-        end_leg(c, at, ledger)
-    if c.legs is not None:
-        c.legs.remove(leg)
+    if leg is s.leg:
+        end_leg(s, at, ledger)
+    if s.ended_legs is not None:
+        s.ended_legs.remove(leg)
     if wrap_ms is None:
         wrap_ms = max(0, at - (leg.wrap_at if leg.wrap_at is not None else leg.ended))
     counts, sums = ["wrap_count"], [("wrap_ms", wrap_ms)]
@@ -165,57 +174,63 @@ def _on_wrapped_up(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) ->
         sums.append(("handle_ms", leg.talk_ms + leg.hold_ms + wrap_ms))
         if rules.needs.handle_hold:
             sums.append(("handle_hold_ms", leg.hold_ms))
-    book_leg(c, leg, at, counts, sums, ledger)
+    book_leg(s, leg, at, counts, sums, ledger)
 
 
-def _on_nothing(c: Conversation, _fact: Fact, _rules: Rules, _ledger: Ledger) -> None:
+def _on_nothing(_s: State, _fact: AnyFact, _rules: Rules, _ledger: Ledger) -> None:
     """Count nothing: the kind matters only when all facts are taken together."""
 
 
-def _on_missing(c: Conversation, fact: Fact, rules: Rules, ledger: Ledger) -> None:
-    if lost_from(c, rules) is not None:
-        lose(c, fact[0], rules, ledger)
+def _on_missing(s: State, fact: Missing, rules: Rules, ledger: Ledger) -> None:
+    if lost_from(s, rules) is not None:
+        lose(s, fact.at, rules, ledger)
 
 
-def _end(c: Conversation, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
-    if c.visit is not None:
-        leave(c, at, reason, rules, ledger)
-    if c.leg is not None:
-        end_leg(c, at, ledger)
-    if c.words is not None:
-        c.words.settle()
+def _end(s: State, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
+    if s.visit is not None:
+        leave(s, s.visit, at, reason, rules, ledger)
+    if s.leg is not None:
+        end_leg(s, at, ledger)
+    if s.messages is not None:
+        settle_messages(s.messages)
 
 
 def _answer(
-    c: Conversation, at: int, agent: str | None, queue: str | None, wait_ms: int | None, rules: Rules, ledger: Ledger, *, hold_known: bool
+    s: State,
+    at: int,
+    agent: str | None,
+    contact: str | None,
+    queue: str | None,
+    wait_ms: int | None,
+    hold_known: bool,
+    rules: Rules,
+    ledger: Ledger,
 ) -> None:
-    if c.leg is not None:
-        end_leg(c, at, ledger)
-    if c.visit is None and queue is not None and wait_ms is not None:
-        enter(c, at - wait_ms, queue, None, at, rules, ledger)
-    c.had_leg = True
-    offered = c.visit
-    if c.visit is not None:
-        answer_visit(c, at, c.visit, rules, ledger)
-        queue, channel = c.visit_queue, c.visit_channel
-        c.visit = None
+    if s.leg is not None:
+        end_leg(s, at, ledger)
+    if s.visit is None and queue is not None and wait_ms is not None:
+        enter(s, at - wait_ms, queue, None, contact, at, rules, ledger)
+    s.had_leg = True
+    visit, offered = s.visit, None
+    if visit is not None:
+        answer_visit(s, visit, at, rules, ledger)
+        targets, offered = visit.targets, visit.entered
     elif queue is not None:
-        channel = channel_in(c, queue, rules)
-    elif c.last is not None:
-        queue, channel = c.last
+        targets = rules.targets.of_queue(queue, channel_in(s, queue, rules))
+    elif s.place is not None:
+        targets = s.place
     else:
         return
-    targets = rules.targets.of_queue(queue, channel)
-    c.last = targets.place
-    c.leg = Leg(agent, channel, at, offered, targets, rules.targets.of_agent(agent, c.name), hold_known=hold_known)
-    if c.words is not None:
-        book_texts(c, c.words, at, rules, ledger)
-    if c.subject is not None:
-        find_place(c, c.subject, at, rules, ledger)
+    s.place = targets
+    s.leg = Leg(agent, contact, targets.place[1], at, offered, targets, rules.targets.of_agent(agent, s.name), hold_known)
+    if s.messages is not None:
+        book_texts(s, s.messages, at, ledger)
+    if s.topic is not None:
+        find_place(s, s.topic, at, ledger)
 
 
 #: Kind of fact → what it does to a conversation.
-STEPS: dict[int, Callable[[Conversation, Fact, Rules, Ledger], None]] = {
+STEPS: dict[int, Callable[[State, Any, Rules, Ledger], None]] = {
     Kind.ARRIVED: _on_arrived,
     Kind.LEFT_QUEUE: _on_left_queue,
     Kind.TRANSFERRED: _on_transferred,
@@ -232,16 +247,16 @@ STEPS: dict[int, Callable[[Conversation, Fact, Rules, Ledger], None]] = {
     Kind.WRAP_UP_STARTED: _on_wrap_up_started,
     Kind.WRAPPED_UP: _on_wrapped_up,
     Kind.EXCLUDED: _on_nothing,
-    Kind.ESCALATED: escalate,
-    Kind.CALLBACK_REQUESTED: request_callback,
-    Kind.CALLBACK_ATTEMPTED: attempt_callback,
-    Kind.CALLBACK_ENDED: end_callback,
-    Kind.SURVEY_INVITED: invite,
+    Kind.ESCALATED: lambda s, fact, _, ledger: escalate(s, fact, ledger),
+    Kind.CALLBACK_REQUESTED: lambda s, fact, _, ledger: request_callback(s, fact, ledger),
+    Kind.CALLBACK_ATTEMPTED: lambda s, fact, _, ledger: attempt_callback(s, fact, ledger),
+    Kind.CALLBACK_ENDED: lambda s, fact, _, ledger: end_callback(s, fact, ledger),
+    Kind.SURVEY_INVITED: lambda s, fact, _, ledger: invite(s, fact, ledger),
     Kind.SURVEY_ANSWERED: take_opinion,
     Kind.MISSING: _on_missing,
     Kind.NOT_OFFERED: not_offer,
-    Kind.CATEGORIZED: categorize,
+    Kind.CATEGORIZED: lambda s, fact, _, ledger: categorize(s, fact, ledger),
     Kind.HANDED_OVER: hand_over,
     Kind.SELF_SERVICE_STARTED: start_session,
-    Kind.SELF_SERVICE_ENDED: end_session,
+    Kind.SELF_SERVICE_ENDED: lambda s, fact, _, ledger: end_session(s, fact, ledger),
 }

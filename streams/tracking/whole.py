@@ -7,33 +7,37 @@ from typing import TYPE_CHECKING
 from streams.tracking.legs import entry_in
 
 if TYPE_CHECKING:
-    from streams.tracking.conversation import Conversation, Rules
     from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import State
 
 __all__ = ["book_whole", "elapsed_ms", "where_of_whole"]
 
 
-def book_whole(c: Conversation, at: int, amounts: tuple[tuple[str, int], ...], rules: Rules, ledger: Ledger) -> bool:
+def book_whole(s: State, at: int, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> bool:
     """Book in the place of the conversation, by offer under its last visit there; say whether it has a place."""
-    where = where_of_whole(c, at, rules)
+    where = where_of_whole(s, at)
     for target, offered in where:
         ledger.book(target, at, offered, amounts)
     return bool(where)
 
 
-def where_of_whole(c: Conversation, at: int, rules: Rules) -> tuple[tuple[int, int], ...]:
+def where_of_whole(s: State, at: int) -> tuple[tuple[int, int], ...]:
     """Return the targets of the place, each with the entry that it is booked under by offer; nothing without a place."""
-    place = c.last
-    if place is None:
+    targets = s.place
+    if targets is None:
         return ()
-    targets = rules.targets.of_queue(*place)
-    here = place == (c.visit_queue, c.visit_channel)
-    if here and c.single is not None:
-        return ((targets.everything, c.entered),)
-    return ((targets.queue, c.entered if here else at), *((scope, entry_in(c, scope, at)) for scope in targets.larger))
+    visit = s.last_visit
+    here = visit is not None and visit.targets is targets
+    if visit is not None and here and s.single is not None:
+        return ((targets.everything, visit.entered),)
+    return (
+        (targets.queue, visit.entered if visit is not None and here else at),
+        *((scope, entry_in(s, scope, at)) for scope in targets.larger),
+    )
 
 
-def elapsed_ms(c: Conversation, since: int, at: int, rules: Rules) -> int:
+def elapsed_ms(s: State, since: int, at: int, rules: Rules) -> int:
     """Return how long it took from an instant to another, on the clock of the queue of the conversation's place."""
-    hours = None if c.last is None else rules.business.get(c.last[0])
+    hours = None if s.place is None else rules.business.get(s.place.place[0])
     return max(0, at - since) if hours is None else hours.open_ms(since, at)

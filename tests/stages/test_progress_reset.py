@@ -62,7 +62,9 @@ class TestBound:
         told = progress(flush)
         assert (told["received_through_ms"], told["progress_ms"]) == (ms(2), ms(2))
         assert dead(flush) == []
-        assert stage.tracker.conversations["c1\x1ftest"].visit == ms(0)
+        visit = stage.tracker.conversations["c1\x1ftest"].state.visit
+        assert visit is not None
+        assert visit.entered == ms(0)
         assert stage.tracker.late == 0
 
     @pytest.mark.parametrize("complete", [3.0, 9.0 * HOUR, 60 * 365 * 24 * HOUR])

@@ -6,11 +6,13 @@ from itertools import count
 from typing import Any
 
 import orjson
+from msgspec.json import encode
 
 from schemas.decoding import decode_contact_event
 from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.tracking.contacts import ContactTracker
+from streams.tracking.rows import read_row
 from streams.tracking.scopes import Scope
 
 __all__ = ["CONFIGURATION", "START_MS", "Desk", "mail", "reply", "status"]
@@ -67,7 +69,7 @@ class Desk:
 
     def now(self, scope: str = "queue:mails", channel: str = "mail") -> dict[str, Any]:
         """Return what is pending in a scope, times as seconds after the start."""
-        found = self.tracker.pending(Scope(scope, channel))
+        found = self.pending(Scope(scope, channel))
         for name in ("backlog_hours", "replies_overdue", "reply_due_ms"):  # in test_words.py
             found.pop(name, None)
         if found.get("backlog_oldest_ms") is not None:
@@ -76,13 +78,18 @@ class Desk:
             found["callback_due_ms"] = [(due - START_MS) / 1000 for due in found["callback_due_ms"]]
         return found
 
+    def pending(self, scope: Scope, passed_ms: int | None = None) -> dict[str, Any]:
+        """Return what is pending in a scope, as a now record has it."""
+        self._settle()
+        return self.tracker.pending(scope, passed_ms)
+
     def restarted(self) -> Desk:
         """Return a desk that knows only the facts of this one."""
         other = Desk(self.configuration)
         other._numbers = self._numbers
-        for name, facts in self.tracker.changed_conversations():
-            if facts is not None:
-                other.tracker.restore_conversation(name, [tuple(fact) for fact in orjson.loads(orjson.dumps(facts))])
+        for name, row in self.tracker.changed_conversations():
+            if row is not None:
+                other.tracker.restore_conversation(name, read_row(encode(row)))
         other.tracker.restored()
         return other
 

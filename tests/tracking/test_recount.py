@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 import pytest
+from msgspec.json import encode
 
 from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.limits import MAX_COUNTED_ANEW
 from schemas.times import format_ms
 from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
-from streams.tracking.facts import TooManyFactsError
+from streams.tracking.facts import Answered, Queued, TooManyFactsError
+from streams.tracking.rows import read_row
 from tests.tracking.desk import CONFIGURATION, START_MS
 
 if TYPE_CHECKING:
@@ -143,7 +145,7 @@ def test_neither_flushes_nor_restarts_decide_what_is_refused(seed: int) -> None:
     assert rows[0] == rows[1]
 
     again = ContactTracker(CONFIGURATION, keep_everything=True)
-    again.restore_conversation("c", [tuple(fact) for fact in orjson.loads(orjson.dumps(rows[0]["c\x1fs"]))])
+    again.restore_conversation("c", read_row(encode(rows[0]["c\x1fs"])))
     again.restored()
     spent = one.tracker.conversations["c\x1fs"].disorder
     kept = again.conversations["c\x1fs"].disorder
@@ -154,13 +156,16 @@ def test_neither_flushes_nor_restarts_decide_what_is_refused(seed: int) -> None:
 
 def test_a_row_of_before_has_its_whole_allowance() -> None:
     """Rows of earlier versions end with source and contact id; the oldest with a fact."""
-    one = _Sums(_events(random.Random(3), 40, rare=0), random.Random(3), 1)
-    facts = [list(fact) for fact in one.facts]
+    facts: list[Any] = [[START_MS, 0, 3, "e0", "mails", "mail", None, None], [START_MS + 1, 0, 6, "e1", "ann", None, None, True]]
     for row in ([*facts, ["s", None]], facts):
         again = ContactTracker(CONFIGURATION, keep_everything=True)
-        again.restore_conversation("c", [tuple(part) for part in orjson.loads(orjson.dumps(row))])
-        assert next(iter(again.conversations.values())).facts == one.facts
-        assert next(iter(again.conversations.values())).disorder is None
+        again.restore_conversation("c", read_row(orjson.dumps(row)))
+        kept = next(iter(again.conversations.values()))
+        assert kept.facts == [
+            Queued(START_MS, 0, "e0", None, "mails", "mail"),
+            Answered(START_MS + 1, 0, "e1", None, "ann", hold_known=True, named=False),
+        ]
+        assert kept.disorder is None
 
 
 def test_few_places_are_kept_from_which_counting_goes_on() -> None:

@@ -264,8 +264,8 @@ def pending(*story: Step, queue: str = "mails", channel: str = "mail", scope: st
     desk = Desk(CONFIGURATION)
     for at, kind, fields in story:
         desk.tell(at, kind, **fields)
-    found = desk.tracker.pending(Scope(scope or f"queue:{queue}", channel))
-    again = desk.restarted().tracker.pending(Scope(scope or f"queue:{queue}", channel))
+    found = desk.pending(Scope(scope or f"queue:{queue}", channel))
+    again = desk.restarted().pending(Scope(scope or f"queue:{queue}", channel))
     assert found == again
     return {**found, "due": [(due - START_MS) / 1000 for due in found.get("reply_due_ms", ())]}
 
@@ -307,7 +307,7 @@ class TestRepliesDue:
         desk = Desk(CONFIGURATION)
         for number in range(5):
             desk.tell(number, "arrived", f"c{number}", channel="mail").tell(number, "queued", f"c{number}", queue="mails")
-        found = desk.tracker.pending(Scope("queue:mails", "mail"), START_MS + 3_602_000)
+        found = desk.pending(Scope("queue:mails", "mail"), START_MS + 3_602_000)
 
         assert (found["replies_overdue"], found["reply_due_ms"]) == (2, [START_MS + (3600 + n) * 1000 for n in (2, 3, 4)])
 
@@ -359,7 +359,7 @@ class TestOfNoQueue:
         desk = Desk(CONFIGURATION).tell(0, "arrived", channel="mail").tell(30 * DAY + 60, "arrived", "other", channel="voice")
 
         assert desk.sums(f"queue:{self.HERE}") == {"lost_contacts": 1}
-        assert desk.tracker.pending(Scope("total:all", "mail")) == {}
+        assert desk.pending(Scope("total:all", "mail")) == {}
 
 
 def test_the_backlog_by_whole_hours() -> None:
@@ -371,7 +371,7 @@ def test_the_backlog_by_whole_hours() -> None:
     nine = START_MS // 3_600_000
 
     assert START_MS % 3_600_000 == 0
-    assert desk.tracker.pending(Scope("queue:mails", "mail"))["backlog_hours"] == [[nine - 1, 10], [nine, 10]]
+    assert desk.pending(Scope("queue:mails", "mail"))["backlog_hours"] == [[nine - 1, 10], [nine, 10]]
 
 
 def test_twenty_thousand_tickets_in_a_small_record() -> None:
@@ -404,4 +404,4 @@ def test_order_of_arrival_does_not_matter(queue: str) -> None:
     scope = Scope(f"queue:{queue}", "mail")
 
     assert forwards.sums(scope.scope) == backwards.sums(scope.scope)
-    assert forwards.tracker.pending(scope) == backwards.tracker.pending(scope)
+    assert forwards.pending(scope) == backwards.pending(scope)

@@ -1,0 +1,84 @@
+"""Sessions with a bot or a FAQ: how they end, and whether the customer turns to people (``docs/counting.md`` section 12.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.tracking.facts import HandedOver, Message, precedes
+from streams.tracking.state import BotSession, BotSessions
+from streams.tracking.topic import name_category, outside
+
+if TYPE_CHECKING:
+    from streams.tracking.facts import AnyFact, SelfServiceEnded, SelfServiceStarted
+    from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import State
+
+__all__ = ["end_session", "hand_over", "start_session", "stop_session", "turn_to_people"]
+
+
+def start_session(s: State, fact: SelfServiceStarted, rules: Rules, ledger: Ledger) -> None:
+    """Begin a session; the one before is left."""
+    at, channel, category, site = fact.at, fact.channel, fact.category, fact.site
+    if s.bot_sessions is None:
+        s.bot_sessions = BotSessions()
+    stop_session(s.bot_sessions, at, "left", ledger)
+    group = outside(s, fact, site, rules, channel)
+    first = s.place is None and not s.had_leg and not any(_is_of_people(each) and precedes(each, fact) for each in s.facts)
+    s.bot_sessions.open = BotSession(channel, group, at, category, first)
+    ledger.book(group, at, at, (("sessions", 1),))
+    if category is not None:
+        name_category(s, at, category, ledger, served=True)
+
+
+def end_session(s: State, fact: SelfServiceEnded, ledger: Ledger) -> None:
+    """End the open session as its source says."""
+    at, outcome, category = fact.at, fact.outcome, fact.category
+    if s.bot_sessions is not None:
+        if s.bot_sessions.open is not None and category is not None:
+            s.bot_sessions.open.category = category
+        stop_session(s.bot_sessions, at, outcome or "left", ledger)
+    if category is not None:
+        name_category(s, at, category, ledger, served=True)
+
+
+def hand_over(s: State, fact: HandedOver, _rules: Rules, ledger: Ledger) -> None:
+    """Note that people are to go on."""
+    if s.bot_sessions is not None:
+        turn_to_people(s.bot_sessions, fact.at, ledger)
+
+
+def _is_of_people(fact: AnyFact) -> bool:
+    """Say whether people were turned to without a queue or an answer, which leave traces of their own."""
+    return isinstance(fact, HandedOver) or (isinstance(fact, Message) and not fact.by_customer)
+
+
+def turn_to_people(sessions: BotSessions, at: int, ledger: Ledger) -> None:
+    """Take note that the customer does not manage without people."""
+    stop_session(sessions, at, "handed_over", ledger)
+    for group, ended, started, undone in sessions.ended:
+        ledger.book(group, ended, started, undone)
+    sessions.ended = []
+
+
+def stop_session(sessions: BotSessions, at: int, outcome: str, ledger: Ledger) -> None:
+    """End the open session, if there is one."""
+    session, sessions.open = sessions.open, None
+    if session is None:
+        return
+    gains = []
+    if outcome != "handed_over":
+        gains.append("sessions_contained")
+    if outcome == "confirmed_solved" or (outcome == "left" and session.first):
+        gains.append("sessions_solved")
+    amounts = _with_label(session, ["sessions_decided", *gains], 1)
+    ledger.book(session.group, at, session.started, amounts)
+    if outcome == "confirmed_solved":
+        gains.remove("sessions_solved")  # people met later do not make it unsolved
+    if gains:
+        sessions.ended.append((session.group, at, session.started, _with_label(session, gains, -1)))
+
+
+def _with_label(session: BotSession, names: list[str], amount: int) -> tuple[tuple[str, int], ...]:
+    labelled = [] if session.category is None else [f"{name}={session.category}" for name in names]
+    return tuple((name, amount) for name in (*names, *labelled))

@@ -1,0 +1,204 @@
+"""Ordered facts become state and bookings: once a flush for those that came since, from where they belong on."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING
+
+from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
+from streams.tracking.facts import NOT_INBOUND, Arrived, Excluded, TooManyFactsError, is_voiding, order_of, precedes
+from streams.tracking.ledger import Ledger
+from streams.tracking.losses import lose, lost_from
+from streams.tracking.state import Disorder, State, copy_of
+from streams.tracking.steps import STEPS
+from streams.tracking.topic import book_excluded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.tracking.facts import AnyFact
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import Conversation
+
+    Marks = list[tuple[int, State]]
+
+__all__ = ["charge", "ended_by_silence", "fold", "folded", "lose_by", "put"]
+
+#: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
+_STEP = 32
+
+
+# --- taking facts in
+
+
+def put(c: Conversation, fact: AnyFact) -> None:
+    """Put a fact with the others that the next fold counts.
+
+    Raises:
+        TooManyFactsError: it comes before others, or makes them count nothing, and too much of the conversation has been counted again.
+    """
+    newest = c.newest
+    if newest is None:
+        c.newest = fact
+    else:
+        in_order = precedes(newest, fact)
+        if not in_order or is_voiding(fact):
+            charge(c, fact)
+        if in_order:
+            c.newest = fact
+        elif c.fresh is not None:
+            insort(c.fresh, fact, key=order_of)
+            return
+    if c.fresh is None:
+        c.fresh = [fact]
+    else:
+        c.fresh.append(fact)
+
+
+def charge(c: Conversation, fact: AnyFact) -> None:
+    """Add up what a fact costs that comes before others, or makes them count nothing: what arrived decides it, not the folds.
+
+    Raises:
+        TooManyFactsError: too much of the conversation has been counted again already.
+    """
+    disorder = c.disorder
+    if disorder is None:
+        disorder = c.disorder = Disorder()
+    spent = disorder.counted_anew + _facts_after(c, fact)
+    if spent > MAX_COUNTED_ANEW:
+        raise TooManyFactsError("conversation_id", MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER)
+    disorder.counted_anew = spent
+
+
+def _facts_after(c: Conversation, fact: AnyFact) -> int:
+    """Return how many facts have to be counted again for one."""
+    fresh = c.fresh or ()
+    if is_voiding(fact):
+        return c.known
+    if c.state.void or any(map(is_voiding, fresh)):
+        first = _first_exclusion(c.every_fact())
+        return 1 if first is None or precedes(first, fact) else c.known
+    order = order_of(fact)
+    return 1 + c.known - bisect_left(c.facts, order, key=order_of) - bisect_left(fresh, order, key=order_of)
+
+
+def _first_exclusion(facts: Iterable[AnyFact]) -> AnyFact | None:
+    return min((fact for fact in facts if isinstance(fact, Excluded)), default=None, key=order_of)
+
+
+# --- folding
+
+
+def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> None:
+    """Count the facts that came since the last fold and book what they change; ``lost_to``: what was open too long before is lost."""
+    fresh, state = c.fresh, c.state
+    if fresh is None:
+        return
+    c.fresh = None
+    facts, first = state.facts, fresh[0]
+    if not state.void and first.at > state.lost_at and (not facts or precedes(facts[-1], first)) and not any(map(is_voiding, fresh)):
+        for fact in fresh:
+            facts.append(fact)
+            step(state, fact, rules, ledger)
+    else:
+        _fold_among(c, fresh, rules, ledger, lost_to)
+
+
+def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None) -> None:
+    """Count facts that come before others, or make them count nothing, and book the difference."""
+    state, disorder = c.state, c.disorder
+    facts = sorted([*state.facts, *fresh], key=order_of)
+    voiding = any(map(is_voiding, fresh))
+    if state.void and not voiding:
+        first = _first_exclusion(state.facts)
+        if first is None or precedes(first, fresh[0]):
+            # Nothing counts after an exclusion, nor in a contact that the business began.
+            state.facts, state.last_ms = facts, facts[-1].at
+            return
+    before = Ledger()
+    lost_before = lost_to if ended_by_silence(state) else None
+    if state.void or voiding or disorder is None:
+        if disorder is not None:
+            disorder.marks = []
+        if state.facts:
+            folded(c.name, state.facts, rules, before, lost_before)
+        c.state = folded(c.name, facts, rules, ledger, lost_to)
+    else:
+        place = bisect_left(state.facts, order_of(fresh[0]), key=order_of)
+        marks = [mark for mark in disorder.marks if mark[0] <= place]
+        start = marks[-1][0] if marks else 0
+        _fold_from(_state_at(marks, c.name), state.facts, start, rules, before, lost_before)
+        c.state = _state_at(marks, c.name)
+        _fold_from(c.state, facts, start, rules, ledger, lost_to, marks if len(facts) >= 2 * _STEP else None)
+        disorder.marks = marks
+    ledger.add(before, -1)
+
+
+def folded(name: str, facts: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None = None) -> State:
+    """Return what these ordered facts lead to if they are all there are, and book everything they contribute."""
+    state = State(name, facts)
+    ours = any(isinstance(fact, Arrived) and fact.direction in NOT_INBOUND for fact in facts)
+    excluded = next((fact for fact in facts if isinstance(fact, Excluded)), None)
+    state.void = ours or excluded is not None
+    for fact in facts:
+        step(state, fact, rules, ledger)
+    if excluded is not None and not ours:
+        before = folded(name, facts[: facts.index(excluded)], rules, Ledger())
+        book_excluded(before, excluded, rules, ledger)
+    if lost_to is not None:
+        lose_by(state, lost_to, rules, ledger)
+    return state
+
+
+def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
+    """Count a fact that is among the state's facts already, after those before it."""
+    at = fact.at
+    if at - state.last_ms > rules.shortest_ms:
+        lose_by(state, at, rules, ledger)
+    state.last_ms = at
+    if not state.void:
+        STEPS[fact.kind](state, fact, rules, ledger)
+
+
+def _fold_from(
+    state: State, facts: list[AnyFact], start: int, rules: Rules, ledger: Ledger, lost_to: int | None, marks: Marks | None = None
+) -> None:
+    """Count the facts from a place on; note in ``marks`` from where it can be done again."""
+    state.facts = facts
+    for number in range(start, len(facts)):
+        if marks is not None and number % _STEP == 0 and number > start:
+            marks.append((number, copy_of(state)))
+            _thin_out(marks)
+        step(state, facts[number], rules, ledger)
+    if lost_to is not None:
+        lose_by(state, lost_to, rules, ledger)
+
+
+def _thin_out(marks: Marks) -> None:
+    """Keep few places, the closer the nearer to the end: from any fact back to one is no farther than from it to the end."""
+    last = marks[-1][0]
+    for index in range(len(marks) - 2, 0, -1):
+        after = marks[index + 1][0]
+        if after - marks[index - 1][0] <= last - after:
+            del marks[index]
+
+
+def _state_at(marks: Marks, name: str) -> State:
+    return copy_of(marks[-1][1]) if marks else State(name, [])
+
+
+# --- what is never heard of again
+
+
+def ended_by_silence(state: State) -> bool:
+    """Say whether it was lost after the last of its facts."""
+    return state.lost_at > 0 and state.lost_at == state.last_ms
+
+
+def lose_by(state: State, now_ms: int, rules: Rules, ledger: Ledger) -> bool:
+    """Count it as lost if it is open and too long nothing is known of it before an instant; say whether it was."""
+    due = lost_from(state, rules)
+    if due is None or due >= now_ms:
+        return False
+    lose(state, due, rules, ledger)
+    return True

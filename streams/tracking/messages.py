@@ -1,0 +1,93 @@
+"""What customer and agents write to each other: who waits for whose messages, round trips, thanks (``docs/counting.md`` section 11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.tracking.state import Messages
+from streams.tracking.whole import book_whole, elapsed_ms
+
+if TYPE_CHECKING:
+    from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import State
+
+__all__ = ["book_texts", "channel_of", "count_exchanges", "hear", "messages_of", "read", "reply", "settle_messages"]
+
+#: What the customer's text is found to be, each more than the one before: booked once a conversation.
+_TEXTS = ("texts", "texts_looked", "thanked")
+
+
+def settle_messages(messages: Messages) -> None:
+    """End the waiting: what the customer says from now on is about something new."""
+    messages.settled = True
+    messages.waits = None
+
+
+def messages_of(s: State) -> Messages:
+    """Return the conversation's words; from now on there are some."""
+    if s.messages is None:
+        s.messages = Messages()
+    return s.messages
+
+
+def channel_of(s: State) -> str | None:
+    """Return the channel of the place, or without one of the last arrival."""
+    return s.channel if s.place is None else s.place.place[1]
+
+
+def hear(s: State, at: int) -> None:
+    """Take note that the customer said something."""
+    messages = messages_of(s)
+    if messages.since is None or messages.settled:
+        messages.since, messages.settled = at, False
+    messages.answered = False
+    if messages.waits is None:
+        messages.waits = at
+
+
+def read(s: State, at: int, thanks: bool | None, ledger: Ledger) -> None:
+    """Take note of a customer's message, and whether its connector found thanks in it."""
+    hear(s, at)
+    messages = messages_of(s)
+    messages.spoken = True
+    messages.seen = max(messages.seen, 1 if thanks is None else 2 + thanks)
+    book_texts(s, messages, at, ledger)
+
+
+def book_texts(s: State, messages: Messages, at: int, ledger: Ledger) -> None:
+    """Book what holds of the customer's text and is not booked yet, once the conversation has a place."""
+    if messages.booked < messages.seen and book_whole(s, at, tuple((name, 1) for name in _TEXTS[messages.booked : messages.seen]), ledger):
+        messages.booked = messages.seen
+
+
+def reply(s: State, at: int, agent: str | None, rules: Rules, ledger: Ledger) -> None:
+    """Book an agent's reply: how long the customer waited for it, or that somebody else had replied already."""
+    messages = messages_of(s)
+    messages.spoken = messages.replied = True
+    messages.waits = None
+    amounts: list[tuple[str, int]] = []
+    if messages.since is not None:
+        amounts += (("response_ms", elapsed_ms(s, messages.since, at, rules)), ("response_count", 1))
+        messages.since = None
+        messages.trips += 1
+        messages.answered, messages.doubled = True, False
+    elif not messages.answered:
+        return
+    elif not messages.doubled and agent is not None and messages.last_agent not in (None, agent):
+        messages.doubled = True
+        amounts.append(("duplicate_replies", 1))
+    messages.last_agent = agent
+    amounts.append(("replies", 1))
+    if agent is not None:
+        amounts.append(("replies_named", 1))
+    book_whole(s, at, tuple(amounts), ledger)
+
+
+def count_exchanges(s: State) -> tuple[tuple[str, int], ...]:
+    """Return what a resolution books of the round trips since the last one; nothing where no message is known of."""
+    messages = s.messages
+    if messages is None or not messages.spoken:
+        return ()
+    trips, messages.trips = messages.trips, 0
+    return (("exchanged", 1), ("exchanges", trips))

@@ -1,0 +1,73 @@
+"""What of a conversation goes on now: where it waits and since when, where it is worked on, what of it is pending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.base import REPLY_CHANNELS
+from streams.tracking.backlog import backlog_of, reply_due, standing_place
+from streams.tracking.pending import Open
+from streams.tracking.state import Visit
+
+if TYPE_CHECKING:
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import Conversation, State, Waits
+
+__all__ = ["active_in", "has_moved", "open_of", "standing_group", "waiting_in", "waits"]
+
+
+def has_moved(c: Conversation) -> bool:
+    """Say whether it may wait, be worked on or be pending otherwise than when this was last noted."""
+    state = c.state
+    return (
+        state.visit is not c.noted_waiting
+        or (None if state.leg is None else state.leg.targets.everything) != c.noted_active
+        or state.ticket is not None
+        or state.messages is not None
+        or state.bot_sessions is not None
+    )
+
+
+def waiting_in(state: State) -> Visit | Waits | None:
+    """Return where it waits: its visit while that says all, later the targets, each with since when, in ms."""
+    visit = state.visit
+    if visit is None or state.episodes is None:
+        return visit
+    found = [(visit.targets.queue, visit.entered)]
+    for scope, waiting in zip(visit.targets.larger, visit.targets.larger_waiting, strict=True):
+        episode = state.episodes[scope]
+        found.append((waiting, episode.entered if episode.state == "waiting" else visit.entered))
+    return tuple(found)
+
+
+def waits(noted: Visit | Waits | None) -> Waits:
+    """Return the targets in which what ``waiting_in`` has returned waits, each with since when."""
+    if noted is None:
+        return ()
+    return ((noted.targets.everything, noted.entered),) if isinstance(noted, Visit) else noted
+
+
+def active_in(state: State) -> int | None:
+    """Return the group in whose scopes an agent works on it."""
+    return None if state.leg is None else state.leg.targets.everything
+
+
+def open_of(state: State, rules: Rules) -> Open | None:
+    """Return what of it is pending: a callback, its share of the backlog, a reply."""
+    ticket = state.ticket
+    if ticket is None and state.messages is None and (state.place is None or state.place.place[1] not in REPLY_CHANNELS):
+        return None
+    place = standing_place(state)
+    if place is None:
+        return None
+    backlog, reply = backlog_of(state), reply_due(state, rules)
+    callback, due = (False, None) if ticket is None or state.place is None else (ticket.callback, ticket.due)
+    if backlog is None and not callback and reply is None:
+        return None
+    return Open(rules.targets.of_queue(*place).everything, backlog, state.start, callback, due, reply)
+
+
+def standing_group(state: State, rules: Rules) -> int | None:
+    """Return the group in whose scopes it is pending, if it is."""
+    place = standing_place(state)
+    return None if place is None else rules.targets.of_queue(*place).everything

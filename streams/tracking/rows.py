@@ -1,0 +1,123 @@
+"""A conversation as a row of state has it: its facts and what of it is no fact; and as versions before have written it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from streams.tracking.facts import (
+    Answered,
+    AnyFact,
+    Arrived,
+    CallbackAttempted,
+    CallbackEnded,
+    CallbackRequested,
+    Categorized,
+    Ended,
+    Escalated,
+    Excluded,
+    HandedOver,
+    Held,
+    LeftQueue,
+    Message,
+    Missing,
+    NotOffered,
+    OfferEnded,
+    Queued,
+    Resumed,
+    SelfServiceEnded,
+    SelfServiceStarted,
+    StatusChanged,
+    SurveyAnswered,
+    SurveyInvited,
+    Transferred,
+    WorkEnded,
+    WorkStarted,
+    WrappedUp,
+    WrapUpStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.tracking.state import Conversation
+
+__all__ = ["ConversationRow", "read_row", "row_of"]
+
+
+class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
+    """The facts in order; ``source`` and ``contact`` of the last one; how many facts were counted again for others."""
+
+    facts: list[AnyFact]
+    source: str | None = None
+    contact: str | None = None
+    counted_anew: int | None = None
+
+
+def row_of(conversation: Conversation) -> ConversationRow:
+    """Return the row of a conversation whose facts are all folded."""
+    disorder = conversation.disorder
+    counted_anew = None if disorder is None else disorder.counted_anew
+    return ConversationRow(conversation.facts, conversation.source, conversation.contact, counted_anew)
+
+
+_decode = msgspec.json.Decoder(ConversationRow).decode
+
+
+def read_row(value: bytes) -> ConversationRow:
+    """Return a row that this version or the one before has written: then it is a list."""
+    return _decode(value) if value[:1] == b"{" else _of_list(msgspec.json.decode(value))
+
+
+_Common: TypeAlias = tuple[int, int, str, None]
+
+#: So many parts each fact had; the list's last entry has fewer and says what is no fact.
+_FACT_PARTS = 8
+
+
+def _of_list(parts: list[Any]) -> ConversationRow:
+    source, contact, *anew = parts.pop() if parts and len(parts[-1]) < _FACT_PARTS else (None, None)
+    return ConversationRow([_fact(*each) for each in parts], source, contact, anew[0] if anew else None)
+
+
+def _fact(at: int, sequence: int, kind: int, event_id: str, a: Any, b: Any, c: Any, d: Any) -> AnyFact:
+    return _OLD[kind]((at, sequence, event_id, None), a, b, c, d)
+
+
+def _arrived(common: _Common, channel: Any, direction: Any, began: Any, site: Any) -> Arrived:
+    initiated_by, customer_key = began if isinstance(began, list) else (began, None)
+    return Arrived(*common, channel, direction, initiated_by, customer_key, site)
+
+
+_OLD: dict[int, Callable[[_Common, Any, Any, Any, Any], AnyFact]] = {
+    -2: lambda common, channel, category, site, _: SelfServiceStarted(*common, channel, category, site),
+    -1: lambda common, outcome, category, _, __: SelfServiceEnded(*common, outcome, category),
+    0: _arrived,
+    # Before, names of queue and agent did not choose the visit or leg that these are about.
+    1: lambda common, reason, queue, wait_ms, _: LeftQueue(*common, reason, queue, wait_ms, named=False),
+    2: lambda common, _, __, ___, ____: Transferred(*common),
+    3: lambda common, queue, channel, category, _: Queued(*common, queue, channel, category),
+    5: lambda common, _, queue, __, ___: OfferEnded(*common, queue),
+    6: lambda common, agent, queue, wait_ms, known: Answered(*common, agent, queue, wait_ms, hold_known=bool(known), named=False),
+    7: lambda common, agent, _, __, ___: WorkStarted(*common, agent),
+    8: lambda common, _, __, ___, ____: Held(*common),
+    9: lambda common, _, __, ___, ____: Resumed(*common),
+    10: lambda common, agent, author, thanks, _: Message(*common, agent, author == "customer", thanks),
+    11: lambda common, agent, _, __, ___: WorkEnded(*common, agent),
+    12: lambda common, status, waiting_on, _, __: StatusChanged(*common, status, waiting_on),
+    13: lambda common, by, _, __, ___: Ended(*common, by),
+    14: lambda common, agent, _, __, ___: WrapUpStarted(*common, agent),
+    15: lambda common, agent, wrap_ms, _, __: WrappedUp(*common, agent, wrap_ms),
+    16: lambda common, reason, site, _, __: Excluded(*common, reason, site),
+    17: lambda common, _, __, ___, ____: Escalated(*common),
+    18: lambda common, due, _, __, ___: CallbackRequested(*common, due),
+    19: lambda common, due, outcome, _, __: CallbackAttempted(*common, due, outcome),
+    20: lambda common, _, outcome, __, ___: CallbackEnded(*common, outcome),
+    21: lambda common, _, __, ___, ____: SurveyInvited(*common),
+    22: lambda common, survey, score, _, __: SurveyAnswered(*common, survey, score or 0.0),
+    23: lambda common, _, __, ___, ____: Missing(*common),
+    40: lambda common, reason, site, _, __: NotOffered(*common, reason, site),
+    41: lambda common, category, complaint, _, __: Categorized(*common, category, complaint),
+    42: lambda common, _, __, ___, ____: HandedOver(*common),
+}

@@ -1,0 +1,27 @@
+"""What counting needs from the configuration."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streams.tracking.ledger import Waits
+from streams.tracking.needs import Needs
+from streams.tracking.scopes import Targets
+from streams.windows.hours import OpeningHours
+
+__all__ = ["Rules"]
+
+
+class Rules(NamedTuple):
+    """What the functions that fold facts go by."""
+
+    targets: Targets
+    waits: Waits
+    rejoin_ms: int
+    lost_after_ms: dict[str, int]
+    """channel → how long after its last fact a conversation is lost"""
+    shortest_ms: int
+    """no conversation is lost sooner than this after a fact"""
+    business: dict[str, OpeningHours]
+    """queue → when it is open, where it has its times measured on the business clock"""
+    needs: Needs = Needs()

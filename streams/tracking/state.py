@@ -1,0 +1,366 @@
+"""What is known of one conversation: data alone; the rules that change it are in the modules that import this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from streams.tracking.customer_facts import ContactFact
+    from streams.tracking.facts import AnyFact
+    from streams.tracking.needs import Amounts
+    from streams.tracking.pending import Open
+    from streams.tracking.scopes import QueueTargets
+    from streams.tracking.timers import Bucket
+
+__all__ = [
+    "BotSession",
+    "BotSessions",
+    "Conversation",
+    "Disorder",
+    "Episode",
+    "Leg",
+    "Messages",
+    "State",
+    "Ticket",
+    "Topic",
+    "Visit",
+    "Waits",
+    "Where",
+    "copy_of",
+    "wrapping",
+]
+
+Slotted = TypeVar("Slotted")
+
+#: Targets, each with since when it waits there.
+Waits = tuple[tuple[int, int], ...]
+
+#: Targets, each with the entry that it is booked under by offer, and the instant of it all.
+Where = tuple[tuple[tuple[int, int], ...], int]
+
+
+class Visit:
+    """A conversation's stay in one queue; never changed in place."""
+
+    __slots__ = ("channel", "contact", "entered", "queue", "targets")
+
+    def __init__(self, queue: str, channel: str, entered: int, contact: str | None, targets: QueueTargets) -> None:
+        self.queue = queue
+        self.channel = channel
+        self.entered = entered
+        self.contact = contact
+        self.targets = targets
+
+
+class Episode:
+    """A conversation's stay in one larger scope."""
+
+    __slots__ = ("entered", "left", "left_at", "state")
+
+    def __init__(self, entered: int) -> None:
+        self.entered = entered
+        self.state = "waiting"
+        self.left_at = 0
+        #: what its leaving has booked
+        self.left: Amounts = ()
+
+
+class Leg:
+    """An agent's share of a conversation; once it has ended it is never changed in place."""
+
+    __slots__ = (
+        "agent", "channel", "contact", "ended", "held_at", "hold_known", "hold_ms", "offered", "people", "started", "talk_ms", "targets",
+        "wrap_at",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        agent: str | None,
+        contact: str | None,
+        channel: str,
+        started: int,
+        offered: int | None,
+        targets: QueueTargets,
+        people: int,
+        hold_known: bool,
+    ) -> None:
+        self.agent = agent
+        self.contact = contact
+        self.channel = channel
+        self.started = started
+        self.offered = offered
+        self.targets = targets
+        #: the group in which the agent's contacts count
+        self.people = people
+        self.hold_known = hold_known
+        self.hold_ms = 0
+        self.held_at: int | None = None
+        self.talk_ms: int | None = None
+        self.ended = started
+        self.wrap_at: int | None = None
+
+
+class Ticket:
+    """What statuses and callbacks have made of a conversation; a call that is answered and ended has none."""
+
+    __slots__ = (
+        "asked", "callback", "due", "reached", "resolved", "resolved_before", "resolved_in_a_day", "settled", "status",
+        "undoable", "waiting_on",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.status: str | None = None
+        self.waiting_on: str | None = None
+        self.resolved = False
+        self.resolved_before = False
+        #: at the end of the day that began with the conversation, as far as is known
+        self.resolved_in_a_day = False
+        #: counted as resolved for the first time
+        self.settled = False
+        #: counted as resolved at first contact, and not reopened since
+        self.undoable = False
+        #: pending
+        self.callback = False
+        #: since when who is to be called back has been waiting
+        self.asked = 0
+        self.due: int | None = None
+        #: by any callback
+        self.reached = False
+
+
+class Messages:
+    """Where the correspondence of a conversation stands; a call has none."""
+
+    __slots__ = (
+        "answered", "booked", "doubled", "last_agent", "replied", "seen", "settled", "since", "spoken", "trips", "waits",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        #: first words of the stretch that no agent has answered
+        self.since: int | None = None
+        #: ended, resolved or lost since the last words of the customer
+        self.settled = False
+        #: since when the customer waits for a reply
+        self.waits: int | None = None
+        #: the customer's last words were, and it is the agents' replies that follow
+        self.answered = False
+        self.last_agent: str | None = None
+        self.doubled = False
+        self.replied = False
+        #: a message is known of, from either side
+        self.spoken = False
+        #: since the last resolution
+        self.trips = 0
+        #: how many of the texts hold
+        self.seen = 0
+        self.booked = 0
+
+
+class Topic:
+    """What a conversation is about; most are never told."""
+
+    __slots__ = ("complaint", "complaint_where", "counted", "dated", "kept_out", "named", "where", "within_day")
+
+    def __init__(self) -> None:
+        #: who says so → category
+        self.named: dict[str, str] = {}
+        #: the category it counts under
+        self.counted: str | None = None
+        self.where: Where | None = None
+        self.complaint = False
+        self.complaint_where: Where | None = None
+        self.dated = False
+        self.within_day = False
+        #: reasons counted
+        self.kept_out: set[str] | None = None
+
+
+class BotSession:
+    """One stay with a bot or in a FAQ."""
+
+    __slots__ = ("category", "channel", "first", "group", "started")
+
+    def __init__(self, channel: str, group: int, started: int, category: str | None, first: bool) -> None:
+        self.channel = channel
+        self.group = group
+        self.started = started
+        self.category = category
+        #: people had not been turned to before
+        self.first = first
+
+
+class BotSessions:
+    """The sessions of a conversation: the open one, and what would have to be taken back of those that ended well."""
+
+    __slots__ = ("ended", "open")
+
+    def __init__(self) -> None:
+        self.open: BotSession | None = None
+        #: group, instant of the end, start, and what to book once the customer turns to people
+        self.ended: list[tuple[int, int, int, Amounts]] = []
+
+
+class State:
+    """What the ordered facts of a conversation lead to.
+
+    While a conversation has entered only one queue, its episodes in all larger scopes are the same as its visit and
+    are booked together with it under the queue's group; they are told apart from the second visit on.
+    """
+
+    __slots__ = (
+        "apart", "bot_sessions", "channel", "counted", "customer", "ended_legs", "episodes", "facts", "first_targets", "had_leg",
+        "last_ms", "last_visit", "leg", "lost_at", "messages", "name", "passed_on", "place", "responded", "single", "start", "ticket",
+        "topic", "touch_ms", "visit", "void", "working",
+    )  # fmt: skip
+
+    def __init__(self, name: str, facts: list[AnyFact]) -> None:
+        self.name = name
+        #: in order; the rules look back in them for what is seldom asked
+        self.facts = facts
+        #: its last fact, or when it was lost
+        self.last_ms = 0
+        #: when it was lost for the last time
+        self.lost_at = 0
+        #: it counts nothing
+        self.void = False
+        #: of the last arrival
+        self.channel: str | None = None
+        self.customer: str | None = None
+        #: first arrival, else the entry of the first visit
+        self.start: int | None = None
+        #: the open one
+        self.visit: Visit | None = None
+        #: open or not
+        self.last_visit: Visit | None = None
+        self.first_targets: QueueTargets | None = None
+        #: the one episode of a conversation with one visit
+        self.single: Episode | None = None
+        #: per larger scope's number, from the second visit on
+        self.episodes: dict[int, Episode] | None = None
+        #: the active one
+        self.leg: Leg | None = None
+        #: wrap-up still to come
+        self.ended_legs: list[Leg] | None = None
+        self.had_leg = False
+        #: where the last visit or leg was: what belongs to the whole is booked there
+        self.place: QueueTargets | None = None
+        #: names: booked under the first group
+        self.counted: set[str | tuple[int, str]] | None = None
+        #: whether a leg was booked in larger scopes apart from its queue
+        self.apart = False
+        self.working: dict[str | None, int] | None = None
+        #: closed and not yet booked
+        self.touch_ms: int | None = None
+        self.responded = False
+        #: transferred or escalated
+        self.passed_on = False
+        #: from the first status or callback on
+        self.ticket: Ticket | None = None
+        #: from the first message on; in reply channels from the arrival on
+        self.messages: Messages | None = None
+        #: once it is told what it is about, or that it was kept out
+        self.topic: Topic | None = None
+        #: from the first session with a bot or a FAQ on
+        self.bot_sessions: BotSessions | None = None
+
+
+class Disorder:
+    """What is kept of a conversation some of whose facts came out of order."""
+
+    __slots__ = ("counted_anew", "marks")
+
+    def __init__(self, counted_anew: int = 0) -> None:
+        #: how many facts have been counted again for others
+        self.counted_anew = counted_anew
+        #: (number of facts, what they lead to): counting can go on there
+        self.marks: list[tuple[int, State]] = []
+
+
+class Conversation:
+    """One conversation: its facts, the state that those folded so far lead to, and what of it is noted elsewhere."""
+
+    __slots__ = (
+        "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "source", "state", "timer", "told",
+    )  # fmt: skip
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.state = State(name, [])
+        #: facts that came since the last fold
+        self.fresh: list[AnyFact] | None = None
+        #: the last of all facts, folded or not
+        self.newest: AnyFact | None = None
+        #: of the last fact
+        self.source: str | None = None
+        #: the last contact id, if that is another
+        self.contact: str | None = None
+        #: from the first fact out of order on
+        self.disorder: Disorder | None = None
+        #: where it waits: its visit, or the targets, each with since when
+        self.noted_waiting: Visit | Waits | None = None
+        #: group in whose scopes an agent works on it
+        self.noted_active: int | None = None
+        self.noted_open: Open | None = None
+        #: what customers were last told of it
+        self.told: ContactFact | None = None
+        #: when it is looked at again, at the latest
+        self.timer: Bucket | None = None
+
+    @property
+    def facts(self) -> list[AnyFact]:
+        """The facts folded so far, in order."""
+        return self.state.facts
+
+    @property
+    def known(self) -> int:
+        """How many facts there are, folded or not."""
+        return len(self.state.facts) + (0 if self.fresh is None else len(self.fresh))
+
+    def every_fact(self) -> list[AnyFact]:
+        """Return all facts, the folded ones in order first."""
+        return self.state.facts if self.fresh is None else [*self.state.facts, *self.fresh]
+
+    def knows(self, event_id: str) -> bool:
+        """Say whether an event is among the facts."""
+        for fact in self.state.facts:
+            if fact.event_id == event_id:
+                return True
+        return self.fresh is not None and any(fact.event_id == event_id for fact in self.fresh)
+
+
+def copy_of(state: State) -> State:
+    """Return a state that does not change with this one; what never changes in place is shared."""
+    other = _twin(state)
+    other.single = None if state.single is None else _twin(state.single)
+    if state.episodes is not None:
+        other.episodes = {scope: _twin(episode) for scope, episode in state.episodes.items()}
+    other.leg = None if state.leg is None else _twin(state.leg)
+    other.ended_legs = None if state.ended_legs is None else list(state.ended_legs)
+    other.counted = None if state.counted is None else set(state.counted)
+    other.working = None if state.working is None else dict(state.working)
+    other.ticket = None if state.ticket is None else _twin(state.ticket)
+    other.messages = None if state.messages is None else _twin(state.messages)
+    if state.topic is not None:
+        topic = other.topic = _twin(state.topic)
+        topic.named = dict(state.topic.named)
+        topic.kept_out = None if state.topic.kept_out is None else set(state.topic.kept_out)
+    if state.bot_sessions is not None:
+        sessions = other.bot_sessions = _twin(state.bot_sessions)
+        sessions.open = None if sessions.open is None else _twin(sessions.open)
+        sessions.ended = list(sessions.ended)
+    return other
+
+
+def wrapping(leg: Leg, at: int) -> Leg:
+    """Return an ended leg with its wrap-up begun."""
+    other = _twin(leg)
+    other.wrap_at = at
+    return other
+
+
+def _twin(value: Slotted) -> Slotted:
+    kind = type(value)
+    other = kind.__new__(kind)
+    for slot in kind.__slots__:  # type: ignore[attr-defined]
+        setattr(other, slot, getattr(value, slot))
+    return other

@@ -1,0 +1,128 @@
+"""What belongs to a conversation as a whole: first response, resolution, surveys (``docs/counting.md`` section 4.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.base import REPLY_CHANNELS
+from streams.tracking.facts import HandedOver
+from streams.tracking.messages import channel_of, count_exchanges, hear
+from streams.tracking.state import Ticket
+from streams.tracking.topic import settle_day
+from streams.tracking.whole import book_whole, elapsed_ms
+from streams.windows.slices import DAY_MS
+
+if TYPE_CHECKING:
+    from streams.tracking.facts import Escalated, StatusChanged, SurveyAnswered, SurveyInvited
+    from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
+    from streams.tracking.scopes import QueueTargets
+    from streams.tracking.state import State
+
+__all__ = [
+    "DONE",
+    "OPEN",
+    "change_status",
+    "escalate",
+    "invite",
+    "respond",
+    "response_start",
+    "take_opinion",
+    "ticket_of",
+]
+
+#: Statuses of a ticket that is settled, and those that say it is being worked on.
+DONE = frozenset({"resolved", "closed"})
+OPEN = frozenset({"open", "new", "reopened"})
+_TOP_SCORE, _PROMOTER, _DETRACTOR = 4, 9, 6
+
+
+def ticket_of(s: State) -> Ticket:
+    """Return the conversation's ticket; from now on there is one."""
+    if s.ticket is None:
+        s.ticket = Ticket()
+    return s.ticket
+
+
+def respond(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
+    """Book the first response, unless the conversation has no place yet; without a start it says nothing, and no later one does."""
+    if s.place is None:
+        return
+    s.responded = True
+    if s.start is not None:
+        since = response_start(s, at, s.place)
+        book_whole(s, at, (("first_response_ms", elapsed_ms(s, since, at, rules)), ("first_response_count", 1)), ledger)
+
+
+def response_start(s: State, at: int, targets: QueueTargets) -> int:
+    """Return from when a first response at an instant runs; the conversation has a start."""
+    begin = targets.responds_from(at)
+    if begin == "queued" and s.last_visit is not None:
+        return s.last_visit.entered
+    started = s.start if s.start is not None else at
+    if begin == "handed_over":
+        # Facts that come later are among these when the conversation is counted anew.
+        return max((fact.at for fact in s.facts if fact.kind == HandedOver.kind and fact.at < at), default=started)
+    return started
+
+
+def change_status(s: State, fact: StatusChanged, rules: Rules, ledger: Ledger) -> None:
+    """Note the status, and book what it resolves or reopens."""
+    at, status = fact.at, fact.status
+    ticket = ticket_of(s)
+    ticket.status, ticket.waiting_on = status, fact.waiting_on
+    if s.messages is not None and (status == "waiting_on_customer" or fact.waiting_on == "customer"):
+        s.messages.waits = None
+    if not ticket.resolved and status in DONE:
+        ticket.resolved = True
+        _resolve(s, ticket, at, rules, ledger)
+    elif ticket.resolved and status in OPEN:
+        ticket.resolved = False
+        undone = (("first_contact_undone", 1),) if ticket.undoable else ()
+        ticket.undoable = False
+        book_whole(s, at, (("reopened", 1), *undone), ledger)
+        if fact.waiting_on != "customer" and channel_of(s) in REPLY_CHANNELS:
+            hear(s, at)
+    if s.start is None or at - s.start <= DAY_MS:
+        ticket.resolved_in_a_day = ticket.resolved
+        if s.topic is not None:
+            settle_day(s, s.topic, ledger)
+
+
+def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, ledger: Ledger) -> None:
+    amounts = [("resolved", 1), *count_exchanges(s)]
+    first_contact = False
+    if not ticket.resolved_before:
+        ticket.resolved_before = True
+        amounts.append(("first_resolved", 1))
+        if s.start is not None:
+            amounts += (("resolution_ms", elapsed_ms(s, s.start, at, rules)), ("resolution_count", 1))
+        first_contact = not s.passed_on and s.episodes is None  # episodes are told apart from the second visit on
+        if first_contact:
+            amounts.append(("first_contact_resolved", 1))
+    booked = book_whole(s, at, tuple(amounts), ledger)
+    ticket.settled |= booked
+    ticket.undoable |= booked and first_contact
+
+
+def escalate(s: State, fact: Escalated, ledger: Ledger) -> None:
+    """Book an escalation."""
+    s.passed_on = True
+    book_whole(s, fact.at, (("escalations", 1),), ledger)
+
+
+def invite(s: State, fact: SurveyInvited, ledger: Ledger) -> None:
+    """Book that the customer was asked for an opinion."""
+    book_whole(s, fact.at, (("surveys_invited", 1),), ledger)
+
+
+def take_opinion(s: State, fact: SurveyAnswered, rules: Rules, ledger: Ledger) -> None:
+    """Book an opinion, and its score if that is on a scale that counts."""
+    kind, score = fact.survey, fact.score
+    amounts = [("surveys_answered", 1)]
+    if kind == "csat":
+        amounts += (("csat_count", 1), ("csat_milli", round(score * 1000)), ("csat_top", int(score >= _TOP_SCORE)))
+        amounts += rules.needs.tops(score)
+    elif kind == "nps":
+        amounts += (("nps_count", 1), ("nps_promoters", int(score >= _PROMOTER)), ("nps_detractors", int(score <= _DETRACTOR)))
+    book_whole(s, fact.at, tuple(amounts), ledger)

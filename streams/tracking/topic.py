@@ -1,0 +1,120 @@
+"""What a conversation is about, and why it never came to a queue (``docs/counting.md`` sections 12.1 to 12.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.tracking.facts import Arrived, precedes
+from streams.tracking.state import Topic
+from streams.tracking.whole import where_of_whole
+
+if TYPE_CHECKING:
+    from streams.tracking.facts import AnyFact, Categorized, Excluded, NotOffered
+    from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import State, Where
+
+__all__ = [
+    "book_excluded",
+    "categorize",
+    "category_of",
+    "find_place",
+    "name_category",
+    "not_offer",
+    "outside",
+    "settle_day",
+]
+
+#: Who names a category, the one that goes before the others first.
+_SPOKEN, _QUEUED, _SERVED = "categorized", "queued", "self_service"
+_FIRST_OF = (_SPOKEN, _QUEUED, _SERVED)
+
+
+def category_of(topic: Topic) -> str | None:
+    """Return the category it has, whether or not it counts anywhere yet."""
+    return next((topic.named[who] for who in _FIRST_OF if who in topic.named), None)
+
+
+def _topic_of(s: State) -> Topic:
+    if s.topic is None:
+        s.topic = Topic()
+    return s.topic
+
+
+def outside(s: State, fact: AnyFact, site: str | None, rules: Rules, channel: str | None = None) -> int:
+    """Return the group of what a fact says without a queue; a channel goes before the conversation's own."""
+    if site is None and s.place is not None:
+        site = rules.targets.site_of(s.place.place[0])
+    if site is None:
+        before = (each.site for each in reversed(s.facts) if isinstance(each, Arrived) and each.site is not None and precedes(each, fact))
+        site = next(before, None)
+    own = s.channel or (s.place.place[1] if s.place is not None else "voice")
+    return rules.targets.outside(site, channel or own)
+
+
+def not_offer(s: State, fact: NotOffered, rules: Rules, ledger: Ledger) -> None:
+    """Book that a contact was kept out, once a reason."""
+    at, reason, site = fact.at, fact.reason, fact.site
+    topic = _topic_of(s)
+    if topic.kept_out is None:
+        topic.kept_out = set()
+    if reason not in topic.kept_out:
+        topic.kept_out.add(reason)
+        ledger.book(outside(s, fact, site, rules), at, at, ((f"not_offered={reason}", 1),))
+
+
+def book_excluded(before: State, fact: Excluded, rules: Rules, ledger: Ledger) -> None:
+    """Book an exclusion where the facts before it have led to."""
+    at, reason, site = fact.at, fact.reason or "unknown", fact.site
+    group = outside(before, fact, site, rules) if before.place is None else before.place.everything
+    ledger.book(group, at, at, ((f"excluded={reason}", 1),))
+
+
+def categorize(s: State, fact: Categorized, ledger: Ledger) -> None:
+    """Take an agent's or a program's word of what it is about."""
+    at, category, complaint = fact.at, fact.category, fact.complaint
+    topic = _topic_of(s)
+    topic.complaint |= complaint
+    if category is not None:
+        topic.named[_SPOKEN] = category
+    find_place(s, topic, at, ledger)
+
+
+def name_category(s: State, at: int, category: str, ledger: Ledger, *, served: bool = False) -> None:
+    """Take the word of a queue, or of a self-sessions session, for what it is about."""
+    topic = _topic_of(s)
+    topic.named[_SERVED if served else _QUEUED] = category
+    find_place(s, topic, at, ledger)
+
+
+def find_place(s: State, topic: Topic, at: int, ledger: Ledger) -> None:
+    """Count category and complaint once there is a place for them, and move the category where it is another one now."""
+    if s.place is None:
+        return
+    category = category_of(topic)
+    if category != topic.counted and category is not None:
+        if topic.where is None:
+            topic.where = where_of_whole(s, at), at
+        else:
+            _book(topic.where, ((f"category={topic.counted}", -1),), ledger)
+        topic.counted = category
+        _book(topic.where, ((f"category={category}", 1),), ledger)
+    if topic.complaint and topic.complaint_where is None:
+        topic.complaint_where = where_of_whole(s, at), at
+        topic.dated = s.start is not None
+        _book(topic.complaint_where, (("complaints", 1), *((("complaints_dated", 1),) if topic.dated else ())), ledger)
+        settle_day(s, topic, ledger)
+
+
+def settle_day(s: State, topic: Topic, ledger: Ledger) -> None:
+    """Book whether a complaint was resolved within its day, as far as is known."""
+    within = s.ticket is not None and s.ticket.resolved_in_a_day
+    if topic.complaint_where is not None and topic.dated and within != topic.within_day:
+        topic.within_day = within
+        _book(topic.complaint_where, (("complaints_within_day", 1 if within else -1),), ledger)
+
+
+def _book(where: Where, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> None:
+    entries, at = where
+    for target, offered in entries:
+        ledger.book(target, at, offered, amounts)
