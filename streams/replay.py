@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from schemas.times import format_ms
+from streams.catalogue.entries.waiting import NEVER_ABANDONED
+from streams.catalogue.kpis import KPIS
 from streams.configuration.dead_letters import DeadLetterLimits
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackStage, TrackTopics
 from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.faq_changes import faq_answers
-from streams.windows.kpis import NEVER_ABANDONED, contact_kpis
-from streams.windows.subject_kpis import figures_by_label
+from streams.windows.kpis import contact_kpis
+from streams.windows.labels import figures_by_label
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ __all__ = ["Replay"]
 _CONTACTS, _AGENTS, _CUSTOMERS, _PANES, _FACTS = "contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts"
 _FAR_FUTURE_MS = 253_402_300_799_000
 #: Figures that mean nothing when channels are mixed.
-_PER_CHANNEL = ("att", "average_hold", "acw", "aht")
+_PER_CHANNEL = tuple(kpi.id for kpi in KPIS if kpi.per_channel)
 #: Events between two flushes: nobody looks at figures meanwhile, so only memory speaks for few.
 _CHUNK = 20_000
 

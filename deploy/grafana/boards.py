@@ -29,7 +29,7 @@ def _capitalized(text: str) -> str:
 
 
 def _description(kpi: Kpi) -> str:
-    return f"{kpi.meaning_en}\n\n{kpi.ja}: {kpi.meaning_ja}\n\n{_capitalized(kpi.formula)}."
+    return f"{kpi.meaning_en}\n\n{kpi.ja}: {kpi.meaning_ja}\n\n{_capitalized(kpi.text)}."
 
 
 def _newest(metric: str, select: str) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.catalogue.fields import FIELDS
 from streams.catalogue.kpis import DIMENSIONS, KPIS, Kpi
 from streams.catalogue.prometheus import SERVING_METRICS, labels_of, metrics_of
 from streams.catalogue.words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from streams.catalogue.quantities import Field
 
 __all__ = ["PAGE", "main", "page"]
 
@@ -46,6 +50,16 @@ _DETAILS = """
 
 *Definition*: computed by a definition of the configuration, which records name with its version. *Provisional for*: how long after
 its window a figure may still change by its own nature. Figures without a Prometheus metric are in records and the API alone.
+
+"""
+
+_FIELDS = """
+## Fields
+
+What figures are made of: the sums in `counts` of window records and in queue-panes. Words in capitals stand for values: a way out
+of the queue (`REASON`), the upper edge of a bucket of waits or a limit in ms (`EDGE`, `LIMIT`), a lowest top score (`TOP`), what was
+planned and what became of it (`PLAN`, `HOW`), a reason or category (`LABEL`).
+In larger scopes `NAME:FIELD` is what a queue's own definition judges there.
 
 """
 
@@ -84,7 +98,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _kpi_row(kpi: Kpi) -> tuple[str, ...]:
-    return (f"`{kpi.id}`", kpi.en, kpi.ja, kpi.formula, kpi.unit, _DIRECTIONS[kpi.direction], ", ".join(kpi.windows), kpi.subject)
+    return (f"`{kpi.id}`", kpi.en, kpi.ja, kpi.text, kpi.unit, _DIRECTIONS[kpi.direction], ", ".join(kpi.windows), kpi.subject)
 
 
 def _details_row(kpi: Kpi) -> tuple[str, ...]:
@@ -95,6 +109,25 @@ def _details_row(kpi: Kpi) -> tuple[str, ...]:
         "by definition" if kpi.definition_dependent else "–",
         "–" if kpi.horizon is None else kpi.horizon,
         "–" if kpi.metric is None else f"`{kpi.metric}`",
+    )
+
+
+def _field_row(field: Field) -> tuple[str, ...]:
+    name = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), field.wire)
+    name = f"`{name}`" if field.whole else f"`{name}=LABEL`"
+    booked = {"both": "outcome and offer", "customers": "days and months of customers"}.get(field.booked, field.booked)
+    labels = "–" if field.label is None else field.label
+    unit = {1000: "ms" if field.unit == "seconds" else f"{field.unit} ÷ 1000", 360_000_000: "ms × hundredths an hour"}.get(
+        field.per, field.unit
+    )
+    readers = ", ".join(f"`{kpi.id}`" for kpi in KPIS if field.key in kpi.formula.fields)
+    return (
+        name,
+        f"{field.means} (where a definition needs it)" if field.needed else field.means,
+        unit,
+        booked,
+        labels,
+        readers or f"none: {field.raw}",
     )
 
 
@@ -126,6 +159,8 @@ def page() -> str:
         _table(("id", "parts", "by", "definition", "provisional for", "Prometheus"), [_details_row(kpi) for kpi in KPIS]),
         "\n### What is served by what\n\nWhat is served by queue, department, business, site or team is served in total too.\n",
         *_by_dimension(),
+        _FIELDS,
+        _table(("field", "counts", "unit", "booked by", "by label", "read by"), [_field_row(field) for field in FIELDS]),
         _PROMETHEUS,
         "\n### Figures\n\n",
         _table(("metric", "figure", "labels", "help"), gauges),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from streams.catalogue.formulas import Formula
+from streams.catalogue.quantities import Unit
+
 __all__ = [
     "AGENT_STATES",
     "AGE_BANDS",
@@ -24,10 +27,6 @@ __all__ = [
     "in_window",
 ]
 
-#: A score is a mean of survey answers on their own scale; a count is a plain number, such as round trips a contact.
-Unit = Literal[
-    "contacts", "seconds", "ratio", "agents", "offers", "score", "count", "1/h", "hours", "currency", "customers", "messages", "sessions"
-]
 #: Which way is good; none where neither is, or where the target is a band.
 Direction = Literal["up", "down", "none"]
 Part = Literal["value", "numerator", "denominator", "coverage"]
@@ -61,15 +60,14 @@ _USUAL: Final[dict[Subject, tuple[Dimension, ...]]] = {
 class Kpi:
     """One figure, with everything that is said about it anywhere.
 
-    ``metric`` is the Prometheus name of its value; the names of its parts follow from it (`streams.catalogue.prometheus`). None where
-    Prometheus gets no figure, as for those of single agents and customers.
-    ``numerator_unit`` and ``denominator_unit`` are set for ratios and means, which are never served without them.
-    ``measured`` marks figures whose coverage can be below 1, because not every source reports what they need.
+    ``formula`` computes it and says how; what it is served with follows from it. ``note`` is what the formula cannot say.
+    ``metric`` is the Prometheus name of its value, made of id and unit where it is not given; the names of its parts follow from it
+    (`streams.catalogue.prometheus`). None where Prometheus gets no figure, as for those of single agents and customers.
+    ``source`` is where it stands in the topics, by default among the KPIs of window records.
+    ``measured`` says whether its coverage can be below 1 because not every source reports what it needs; by default the formula says so.
     ``by`` says by what it is served, where that is not what is usual for its subject.
     ``per_channel`` marks figures of which several channels are never put together.
-    ``definition_dependent`` marks figures computed by a definition of the configuration; records name it with its version.
     ``split_by`` is the label by whose values, the ``members``, a count of now is broken down: it is no single figure.
-    ``label`` names the Prometheus label of figures that are exported by label, such as a reason, and never as a whole.
     ``horizon`` is the setting, or the fixed time, for which a figure stays provisional after its window; None where none does.
     """
 
@@ -78,28 +76,60 @@ class Kpi:
     ja: str
     meaning_en: str
     meaning_ja: str
-    formula: str
+    formula: Formula
     unit: Unit
     direction: Direction
-    windows: tuple[WindowKind, ...]
-    subject: Subject
-    metric: str | None = None
-    source: str
-    numerator_unit: Unit | None = None
-    denominator_unit: Unit | None = None
-    measured: bool = False
+    note: str = ""
+    windows: tuple[WindowKind, ...] = WINDOWS
+    subject: Subject = "contacts"
+    metric: str | None = ""
+    source: str = ""
+    measured: bool | None = None
     by: tuple[Dimension, ...] | None = None
     per_channel: bool = False
-    definition_dependent: bool = False
     horizon: str | None = None
     split_by: str | None = None
     members: tuple[str, ...] = ()
-    label: str | None = None
+
+    def __post_init__(self) -> None:
+        """Complete what follows from the rest."""
+        if self.metric == "":
+            suffix = self.unit if self.unit in {"seconds", "ratio", "score"} else ""
+            object.__setattr__(self, "metric", "_".join(filter(None, ("contact_center", self.id, suffix))))
+        if not self.source:
+            object.__setattr__(self, "source", in_window(self.id))
+        if self.measured is None:
+            object.__setattr__(self, "measured", self.has_parts and self.formula.measured)
+
+    @property
+    def text(self) -> str:
+        """The formula in words."""
+        return f"{self.formula}; {self.note}" if self.note else str(self.formula)
+
+    @property
+    def numerator_unit(self) -> Unit | None:
+        """The unit of the numerator of ratios and means, which are never served without their parts."""
+        return None if self.formula.units is None else self.formula.units[0]
+
+    @property
+    def denominator_unit(self) -> Unit | None:
+        """The unit of the denominator."""
+        return None if self.formula.units is None else self.formula.units[1]
+
+    @property
+    def definition_dependent(self) -> bool:
+        """Whether a definition of the configuration decides what it means; records name it with its version."""
+        return self.formula.by_definition
+
+    @property
+    def label(self) -> str | None:
+        """The Prometheus label of a count that is exported by label, such as a reason, and never as a whole."""
+        return None if self.has_parts else self.formula.labels
 
     @property
     def has_parts(self) -> bool:
         """Whether it travels with numerator and denominator."""
-        return self.denominator_unit is not None
+        return self.formula.units is not None
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:

@@ -54,7 +54,7 @@ def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
     advice = "" if "now" in kpi.windows else f" {_NOT_SUMMABLE}"
     if kpi.label is not None and "now" not in kpi.windows:
         advice += f" Sum it over {kpi.label}; what did not occur has no sample."
-    metrics = [Metric(kpi.metric, "value", unit, f"{_capitalized(kpi.en)}: {kpi.formula}.{advice}")]
+    metrics = [Metric(kpi.metric, "value", unit, f"{_capitalized(kpi.en)}: {kpi.text}.{advice}")]
     if kpi.numerator_unit is None or kpi.denominator_unit is None:
         return tuple(metrics)
     stem = kpi.metric.removesuffix(f"_{kpi.unit}")
@@ -72,10 +72,16 @@ def metrics_of(kpi: Kpi) -> tuple[Metric, ...]:
 
 def described(kpi: Kpi) -> dict[str, Any]:
     """Return everything that is said of a KPI, as the API and ``contact-streams metrics --json`` say it."""
-    facts = asdict(kpi)
-    del facts["by"]
+    facts = {name: getattr(kpi, name) for name in _SAID}
     metrics = [asdict(metric) for metric in metrics_of(kpi)]
-    return {**facts, "parts": kpi.parts, "dimensions": kpi.dimensions, "prometheus": bool(metrics), "metrics": metrics}
+    return {**facts, "formula": kpi.text, "prometheus": bool(metrics), "metrics": metrics}
+
+
+#: What the API says of a KPI beside its formula and its metrics.
+_SAID = (
+    "id", "en", "ja", "meaning_en", "meaning_ja", "unit", "direction", "windows", "subject", "metric", "source", "numerator_unit",
+    "denominator_unit", "measured", "per_channel", "definition_dependent", "horizon", "split_by", "members", "label", "parts", "dimensions",
+)  # fmt: skip
 
 
 def _capitalized(text: str) -> str:

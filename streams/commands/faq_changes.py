@@ -16,8 +16,8 @@ from streams.configuration import ConfigurationError, load_configuration
 from streams.serving.broker import TopicError
 from streams.serving.history import days_of_total
 from streams.windows.faq_changes import faq_answers
+from streams.windows.labels import RATES
 from streams.windows.slices import DAY_MS
-from streams.windows.subject_kpis import RATES
 
 if TYPE_CHECKING:
     import argparse

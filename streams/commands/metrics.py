@@ -78,7 +78,7 @@ def _about(kpi: Kpi, language: Language) -> Iterator[str]:
     yield kpi.meaning_ja if language == "ja" else kpi.meaning_en
     windows, by = _served(kpi, language)
     facts = {
-        "formula": kpi.formula,
+        "formula": kpi.text,
         "unit": words[f"unit.{kpi.unit}"],
         "good": words[f"good.{kpi.direction}"],
         "parts": ", ".join(kpi.parts),

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.times import format_ms
 from streams.catalogue import KPI_BY_ID
+from streams.catalogue.formulas import Figure
+from streams.catalogue.quantities import is_labelled
 from streams.explaining.parts import parts_of
 from streams.explaining.question import Question, QuestionError
 from streams.tracking.spaces import id_of, space_of
 from streams.windows.definitions import DefinitionChangedError
-from streams.windows.figures import Figure
 from streams.windows.judging import figures_of
 from streams.windows.rollup import RollUp
-from streams.windows.subject_kpis import is_labelled
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Answer:
             "kpi": kpi.id,
             "label": kpi.ja if lang == "ja" else kpi.en,
             "meaning": kpi.meaning_ja if lang == "ja" else kpi.meaning_en,
-            "formula": kpi.formula,
+            "formula": kpi.text,
             "definition": self.definition,
             "scope": question.scope,
             "channel": question.channel,

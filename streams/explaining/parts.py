@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from streams.windows.figures import Figure
+    from streams.catalogue.formulas import Figure
     from streams.windows.sums import Counts
 
 __all__ = ["Parted", "Role", "parts_of"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.catalogue.fields import FLOW_OUT, LEFT_WAITS, parse
 from streams.configuration.presets import PRESETS
 from streams.configuration.service_level import ServiceLevelDefinition
-from streams.windows.definition_kpis import DECIDED_BY, FLOW_OUT, decided_in, definition_kpis, service_level_parts
-from streams.windows.figures import share
+from streams.windows.kpis import decided_in, definition_kpis, service_level_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,10 +33,10 @@ def other_ways(kpi: str, counts: Mapping[str, int], ours: ServiceLevelDefinition
         part = counts.get("answered" if kpi == "answer_rate" else "abandoned", 0)
         both = counts.get("answered", 0) + counts.get("abandoned", 0)
         for whole, number in (("answered + abandoned", both), ("decided", decided_in(counts)), ("offered", counts.get("offered", 0))):
-            yield f"÷ {whole}", share(part, number)
+            yield f"÷ {whole}", _share(part, number)
     elif kpi in _KEYS:
         for key, value in _KEYS[kpi]:
-            if key in DECIDED_BY[kpi] and getattr(ours, key) != value:
+            if getattr(ours, key) != value:
                 figure = definition_kpis(counts, ours.model_copy(update={key: value}))[kpi]
                 said = " + ".join(sorted(value)) if isinstance(value, frozenset) else value
                 yield f"{key}: {said}", figure["value"]
@@ -46,14 +46,14 @@ def _levels(counts: Mapping[str, int], ours: ServiceLevelDefinition) -> Iterator
     for name, values in PRESETS.items():
         definition = ServiceLevelDefinition(preset=name, threshold_s=ours.threshold_s, short_abandon_s=ours.short_abandon_s)
         if _can_say(counts, definition):
-            yield f"{name} ({definition.threshold_s:g} s)", share(*service_level_parts(counts, definition))
+            yield f"{name} ({definition.threshold_s:g} s)", _share(*service_level_parts(counts, definition))
             if ours.short_abandon_s is not None and "short_abandon_clock" not in values:
                 every = ServiceLevelDefinition(preset=name, threshold_s=ours.threshold_s)
-                yield f"{name} ({every.threshold_s:g} s, short abandons count)", share(*service_level_parts(counts, every))
+                yield f"{name} ({every.threshold_s:g} s, short abandons count)", _share(*service_level_parts(counts, every))
     for edge_ms in _edges(counts):
         other = ours.model_copy(update={"threshold_s": edge_ms / 1000})
         if other.threshold_s != ours.threshold_s:
-            yield f"our definition with {other.threshold_s:g} s", share(*service_level_parts(counts, other))
+            yield f"our definition with {other.threshold_s:g} s", _share(*service_level_parts(counts, other))
 
 
 def _edges(counts: Mapping[str, int]) -> list[int]:
@@ -64,7 +64,12 @@ def _edges(counts: Mapping[str, int]) -> list[int]:
 
 def _can_say(counts: Mapping[str, int], definition: ServiceLevelDefinition) -> bool:
     """Say whether the sums have what a definition needs beyond those that every window has."""
+    told = {found.values["reason"] for name in counts if (found := parse(name)) is not None and found.field is LEFT_WAITS}
     positive = [reason for reason, treatment in definition.flow_out.items() if treatment == "positive"]
-    return all(
-        not counts.get(FLOW_OUT + reason) or any(field.startswith(f"left_{reason}_wait_le_") for field in counts) for reason in positive
-    ) and (definition.short_ms is None or definition.short_abandon_clock == "queue_enter")
+    return all(not counts.get(FLOW_OUT.name(reason=reason)) or reason in told for reason in positive) and (
+        definition.short_ms is None or definition.short_abandon_clock == "queue_enter"
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -14,8 +14,8 @@ from streams.windows.targets import Judgment, Terms, judged, together
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from streams.catalogue.formulas import Figure
     from streams.serving.store import Entry
-    from streams.windows.figures import Figure
 
 __all__ = ["KEPT_SECONDS", "Judged", "judged_targets", "targets_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from streams.windows.forecast_kpis import FORECASTS
+from streams.windows.kpis import FORECASTS
 from streams.windows.settled import CELL_SETTLES_MS, pack, unpack
 from streams.windows.slices import GRAIN_MS
 from streams.windows.sums import Counts, add_counts

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from schemas.times import format_ms
+from streams.catalogue.entries.customers import SMALLEST_GROUP
 from streams.windows.calendar import Calendars, Span, first_shown
-from streams.windows.customer_kpis import SMALLEST_GROUP, cohort_kpis, customer_kpis, retention_kpis
+from streams.windows.kpis import cohort_kpis, customer_kpis, retention_kpis
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from streams.catalogue.formulas import Figure
     from streams.configuration import Configuration
-    from streams.windows.figures import Figure
 
 __all__ = ["CUSTOMER_WINDOWS", "CustomerWindows", "Progress"]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streams.windows.forecast_kpis import FORECASTS, NO_FORECASTS, forecast_kpis
 from streams.windows.judging import figures_of
+from streams.windows.kpis import FORECASTS, NO_FORECASTS, forecast_kpis
 from streams.windows.slices import CELL_MS, cell_ms_of
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from streams.catalogue.formulas import Figure
     from streams.configuration import Configuration
     from streams.windows.calendar import Span
-    from streams.windows.figures import Figure
     from streams.windows.scope_state import ScopeState
 
 __all__ = ["Dated"]

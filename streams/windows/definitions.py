@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.times import format_ms, parse_time_ms
+from streams.catalogue.quantities import by_definition
 from streams.configuration.definitions import DefinitionVersion
 from streams.configuration.judges import definitions_of
-from streams.windows.definition_kpis import service_level_parts
+from streams.windows.kpis import service_level_parts
 from streams.windows.slices import CELL_MS, cell_of
-from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from streams.configuration import Configuration
+    from streams.windows.sums import Counts
 
 __all__ = ["DefinitionBook", "DefinitionChangedError", "Judged", "ScopeDefinitions"]
 
@@ -146,21 +147,23 @@ class ScopeDefinitions:
     def judge(self, sums: Mapping[str, int], start_ms: int) -> tuple[tuple[int, int], str]:
         """Return contacts met and counted, each by the definition of its queue, and the names of these definitions."""
         first = self._first.at(start_ms)
-        names = {field.partition(":")[0] for field in sums if ":" in field} & self._parts.keys() if self._parts else ()
-        if not names:
-            return service_level_parts(sums, first.definition), first.label
-        rest: Counts = dict(sums)
-        met = counted = 0
+        met, counted = service_level_parts(sums, first.definition)
+        own: dict[str, Counts] = {}
+        if self._parts:
+            for field in [field for field in sums if ":" in field]:
+                name, rest = by_definition(field)
+                if name is not None and name in self._parts:
+                    own.setdefault(name, {})[rest] = sums[field]
+        if not own:
+            return (met, counted), first.label
         labels: list[str] = []
-        for name in names:
-            own = {field.partition(":")[2]: number for field, number in sums.items() if field.startswith(f"{name}:")}
-            add_counts(rest, own, -1)
+        for name, part in own.items():
             judged = self._parts[name].at(start_ms)
             labels.append(judged.label)
-            part = service_level_parts(own, judged.definition)
-            met, counted = met + part[0], counted + part[1]
-        part = service_level_parts(rest, first.definition)
-        return (met + part[0], counted + part[1]), ", ".join([first.label, *sorted(labels)])
+            # Each of these was counted by the first definition as well.
+            theirs, ours = service_level_parts(part, judged.definition), service_level_parts(part, first.definition)
+            met, counted = met + theirs[0] - ours[0], counted + theirs[1] - ours[1]
+        return (met, counted), ", ".join([first.label, *sorted(labels)])
 
     def part(self, name: str, start_ms: int) -> Judged | None:
         """Return what judges those of a larger scope whose queue goes by another name."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import format_ms, parse_time_ms
 from streams.windows.calendar import Calendar, Span
-from streams.windows.figures import ratio
-from streams.windows.subject_kpis import OTHER, RATES
+from streams.windows.labels import OTHER, RATES, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,5 +88,5 @@ def _side(category: str, spans: Sequence[Span], days: _Days) -> dict[str, Any] |
             found[kpi] = _NOTHING  # It may be among the others.
             continue
         figures = [labels[category] for labels in of_kpi if category in labels]
-        found[kpi] = ratio(sum(each["numerator"] for each in figures), sum(each["denominator"] for each in figures), None)
+        found[kpi] = ratio(sum(each["numerator"] for each in figures), sum(each["denominator"] for each in figures))
     return found

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from streams.windows.definition_kpis import DECIDED_BY, definition_kpis, level_kpis, service_level_parts
-from streams.windows.kpis import contact_kpis, people_kpis
-from streams.windows.people_kpis import StaffTerms
+from streams.catalogue.sheets import judged_by
+from streams.windows.kpis import StaffTerms, contact_kpis, definition_kpis, people_kpis
 
 if TYPE_CHECKING:
+    from streams.configuration.models import ServiceLevelDefinition
     from streams.windows.scope_state import ScopeState
     from streams.windows.sums import Counts
 
 __all__ = ["figures_of"]
+
+_JUDGED_BY: Final = judged_by()
+_LEVEL: Final = frozenset({"service_level"})
 
 
 def figures_of(
@@ -41,15 +44,17 @@ def figures_of(
     level, level_label = definitions.judge(sums, start_ms)
     past = None if live_at is None else state.past_threshold(live_at, start_ms, missed=True)
     kpis = contact_kpis(sums, first.definition, state.channel or "", by_offer=by_offer, past_threshold=past, level=level)
-    levels = ("service_level",) if live_at is None else ("service_level", "service_level_live")
-    labels = {**dict.fromkeys(levels, level_label), **dict.fromkeys(DECIDED_BY, first.label)}
+    labels = {kpi: level_label if keys == _LEVEL else first.label for kpi, keys in _JUDGED_BY.items() if kpi in kpis}
     found: dict[str, Any] = {"definitions": labels, "kpis": dict(kpis)}
     others: dict[str, Any] = {}
     for other in definitions.others(start_ms):
         past = None if live_at is None else state.past_threshold_of(other, live_at, missed=True)
-        beside = level_kpis(service_level_parts(sums, other.definition), sums, past, by_offer=by_offer)
-        for kpi, figure in definition_kpis(sums, other.definition).items():
-            if any(getattr(other.definition, key) != getattr(first.definition, key) for key in DECIDED_BY[kpi]):
-                beside[kpi] = figure
-        others[other.label] = beside
+        beside = definition_kpis(sums, other.definition, by_offer=by_offer, past_threshold=past)
+        others[other.label] = {kpi: figure for kpi, figure in beside.items() if _differs(kpi, first.definition, other.definition)}
     return {**found, "by_definition": others} if others else found
+
+
+def _differs(kpi: str, one: ServiceLevelDefinition, other: ServiceLevelDefinition) -> bool:
+    """Say whether two definitions mean different figures by a KPI; service levels always may."""
+    keys = _JUDGED_BY[kpi]
+    return keys == _LEVEL or any(getattr(one, key) != getattr(other, key) for key in keys)

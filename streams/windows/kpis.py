@@ -1,32 +1,35 @@
-"""From sums to figures: every KPI of a window with its parts (``docs/counting.md`` section 8)."""
+"""From sums to figures: what the formulas of the catalogue make of a window (``docs/counting.md`` section 8)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.windows.definition_kpis import decided_in, definition_kpis, level_kpis, service_level_parts
-from streams.windows.figures import count, flow, mean, ratio, share
-from streams.windows.message_kpis import message_kpis
-from streams.windows.people_kpis import STAFF, staff_kpis
-from streams.windows.subject_kpis import subject_kpis
+from streams.catalogue.formulas import How
+from streams.catalogue.given import WORKED
+from streams.catalogue.levels import decided_in, level_of, ways_of
+from streams.catalogue.sheets import sheet_of
+from streams.windows.labels import wholes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from streams.configuration.models import ServiceLevelDefinition
-    from streams.windows.figures import Figure
-    from streams.windows.people_kpis import StaffTerms
+    from streams.catalogue.formulas import Figure
+    from streams.catalogue.levels import Definition
 
-__all__ = ["NEVER_ABANDONED", "contact_kpis", "people_kpis", "service_level_parts"]
+__all__ = [
+    "FORECASTS", "NO_FORECASTS", "STAFF", "StaffTerms", "cohort_kpis", "contact_kpis", "customer_kpis", "decided_in", "definition_kpis",
+    "forecast_kpis", "people_kpis", "retention_kpis", "service_level_parts", "worked_ms",
+]  # fmt: skip
 
-#: Channels without abandonment: a customer who wrote has not given up.
-NEVER_ABANDONED = frozenset({"mail", "ticket"})
-_COUNTS = ("offered", "answered", "abandoned", "handled", "non_response", "callbacks_requested", "lost_contacts")
+
+def service_level_parts(sums: Mapping[str, int], definition: Definition) -> tuple[int, int]:
+    """Return contacts that met the service level and contacts that count."""
+    return level_of(definition).parts(sums)
 
 
 def contact_kpis(
     sums: Mapping[str, int],
-    definition: ServiceLevelDefinition,
+    definition: Definition,
     channel: str,
     *,
     by_offer: bool,
@@ -38,7 +41,7 @@ def contact_kpis(
     Args:
         sums: what was counted in the window, of one scope and channel.
 
-        definition: how the service level is computed.
+        definition: how figures are judged.
 
         channel: mail and tickets have no abandon rate.
 
@@ -48,53 +51,98 @@ def contact_kpis(
 
         level: contacts met and counted, where not all are judged by ``definition``.
     """
-    offered = sums.get("offered", 0)
-    answered, abandoned = sums.get("answered", 0), sums.get("abandoned", 0)
-    decided = decided_in(sums)
-    whole = offered if by_offer else decided
-
-    def rate(numerator: int, denominator: int) -> Figure:
-        return ratio(numerator, denominator, share(decided, offered) if by_offer else share(denominator, denominator))
-
-    kpis: dict[str, Figure] = {name: count(sums.get(name, 0)) for name in _COUNTS}
-    kpis["answer_rate"] = rate(answered, whole)
-    kpis["abandon_rate"] = (
-        {"value": None, "numerator": None, "denominator": None, "coverage": None} if channel in NEVER_ABANDONED else rate(abandoned, whole)
-    )
-    kpis.update(level_kpis(level or service_level_parts(sums, definition), sums, past_threshold, by_offer=by_offer))
-    kpis.update(definition_kpis(sums, definition))
-    kpis["time_to_abandon"] = mean(sums, "abandoned_wait_ms", "abandoned")
-    kpis["att"] = mean(sums, "talk_ms", "talk_count", "handled")
-    kpis["acw"] = mean(sums, "wrap_ms", "wrap_count", "handled")
-    kpis.update(_matter_kpis(sums))
-    kpis.update(message_kpis(sums))
-    kpis.update(subject_kpis(sums, by_offer=by_offer))
-    return kpis
+    how = How(by_offer, channel, ways_of(definition), live=past_threshold is not None)
+    values = {**wholes(sums), **sums, **_judged(level or service_level_parts(sums, definition), past_threshold)}
+    return sheet_of("contacts", how).figures(values)
 
 
-def _matter_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
-    """Return the figures about what belongs to conversations as a whole."""
-    opinions, scored = sums.get("surveys_answered", 0), sums.get("nps_count", 0)
-    net = 100 * (sums.get("nps_promoters", 0) - sums.get("nps_detractors", 0))
-    return {
-        "escalation_count": count(sums.get("escalations", 0)),
-        "transfer_rate": flow(sums, "transfers_out", "handled"),
-        "escalation_rate": flow(sums, "escalations", "handled"),
-        "callback_reach_rate": flow(sums, "callbacks_reached", "callbacks_requested"),
-        "first_response_time": mean(sums, "first_response_ms", "first_response_count"),
-        "resolution_time": mean(sums, "resolution_ms", "resolution_count", "first_resolved"),
-        "resolution_rate": flow(sums, "resolved", "offered"),
-        "reopen_rate": flow(sums, "reopened", "resolved"),
-        "csat": mean(sums, "csat_milli", "csat_count", "surveys_answered"),
-        "nps": ratio(net, scored, share(scored, opinions)),
-        "survey_response_rate": flow(sums, "surveys_answered", "surveys_invited"),
-    }
+def definition_kpis(
+    sums: Mapping[str, int], definition: Definition, *, by_offer: bool = True, past_threshold: int | None = None
+) -> dict[str, Figure]:
+    """Return those figures of which a definition says what they mean, the service level first of all."""
+    how = How(by_offer, "", ways_of(definition), live=past_threshold is not None)
+    return sheet_of("definitions", how).figures({**sums, **_judged(service_level_parts(sums, definition), past_threshold)})
+
+
+def _judged(level: tuple[int, int], past_threshold: int | None) -> dict[str, int]:
+    return {"met": level[0], "counted": level[1], "waiting_past_threshold": past_threshold or 0}
+
+
+class StaffTerms(NamedTuple):
+    """What figures about people need beside the sums of a window."""
+
+    length_ms: int | None = None
+    """How long the window is; None for a whole input, which has no staff."""
+    fixed_per_hour: int | None = None
+    """What the scope costs beside its people, in hundredths an hour; None without costs."""
+    individual: bool = False
+    """Whether it is about a single person."""
+
+
+#: Of a scope without costs, and of an input without a length.
+STAFF: Final = StaffTerms()
 
 
 def people_kpis(sums: Mapping[str, int], terms: StaffTerms = STAFF) -> dict[str, Figure]:
     """Return the figures about people of one window."""
-    busy = sums.get("handling_ms", 0) + sums.get("wrap_up_ms", 0)
-    known = busy + sums.get("idle_ms", 0)
-    coverage = share(known, known + sums.get("available_ms", 0))
-    occupancy: Figure = {"value": share(busy, known), "numerator": busy / 1000, "denominator": known / 1000, "coverage": coverage}
-    return {"occupancy": occupancy, **staff_kpis(sums, terms)}
+    values = dict(sums)
+    if terms.length_ms is not None:
+        values["window_ms"] = terms.length_ms
+    if terms.fixed_per_hour is not None:
+        values["costs"] = 1
+        values["fixed_cost"] = sums.get("staffed_ms", 0) * terms.fixed_per_hour
+    return sheet_of("people", How(individual=terms.individual, has_length=terms.length_ms is not None)).figures(values)
+
+
+def worked_ms(sums: Mapping[str, int]) -> int:
+    """Return the time in every category that is booked."""
+    return sum(sums.get(name, 0) for name, _ in WORKED.terms)
+
+
+#: The sums of which any tells that there is a forecast.
+FORECASTS: Final = ("forecasts", "forecasts_of_staff")
+
+
+def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: bool) -> dict[str, Figure]:
+    """Return the figures about forecasts of a window, of the sums of its cells; accuracy once it is over and settled."""
+    values = dict.fromkeys(("forecast_cells", "forecast_milli", "forecast_work_milli", "forecast_work_ms", "staff_ms"), 0)
+    offered = work_cells = staff_cells = 0
+    for sums in cells:
+        if sums.get("forecasts"):
+            values["forecast_cells"] += 1
+            values["forecast_milli"] += sums.get("forecast_milli", 0)
+            offered += sums.get("offered", 0)
+        if sums.get("forecasts_of_work"):
+            work_cells += 1
+            values["forecast_work_milli"] += sums.get("forecast_work_milli", 0)
+            values["forecast_work_ms"] += sums.get("forecast_work_ms", 0)
+        if sums.get("forecasts_of_staff"):
+            staff_cells += 1
+            values["staff_ms"] += sums.get("staff_ms", 0)
+    milli = values["forecast_milli"]
+    values |= {
+        "forecast_over": values["forecast_cells"] if over else 0,
+        "forecast_hit_milli": milli - abs(1000 * offered - milli),
+        "work_length_ms": work_cells * cell_ms,
+        "staff_length_ms": staff_cells * cell_ms,
+    }
+    return sheet_of("forecasts", How()).figures(values)
+
+
+#: The figures where there is none.
+NO_FORECASTS: Final = forecast_kpis((), 1, over=False)
+
+
+def cohort_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
+    """Return the figures about the contacts of known customers that began in a day."""
+    return sheet_of("cohorts", How()).figures(dict(sums))
+
+
+def customer_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
+    """Return the figures about customers at the end of a day."""
+    return sheet_of("customers_day", How()).figures(dict(sums))
+
+
+def retention_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
+    """Return the figures about customers who stay through a month."""
+    return sheet_of("customers_month", How()).figures(dict(sums))

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from schemas.times import format_ms
+from streams.catalogue.quantities import LABEL_MARK
 from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendars, Span
 from streams.windows.dated import Dated
-from streams.windows.definition_kpis import decided_in
 from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
 from streams.windows.judging import figures_of
+from streams.windows.kpis import decided_in
+from streams.windows.labels import figures_by_label, sessions_open, settles_later_ms
 from streams.windows.lasting import lasting_places
 from streams.windows.pending import has_replies
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of, pane_of
 from streams.windows.staffed import add_staffed, fixed_cost
-from streams.windows.subject_kpis import figures_by_label, sessions_open, settles_later_ms
-from streams.windows.sums import LABEL_MARK, Counts, add_counts
+from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

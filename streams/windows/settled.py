@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Raw, msgpack
 
-from streams.windows.sums import LABEL_MARK, Counts
+from streams.catalogue.quantities import LABEL_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from streams.windows.sums import Counts
 
 __all__ = ["CELL_SETTLES_MS", "PANE_SETTLES_MS", "SumsByStart", "pack", "unpack"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.configuration.costs import scaled
-from streams.windows.people_kpis import worked_ms
+from streams.windows.kpis import worked_ms
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration

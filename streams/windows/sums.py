@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from streams.windows.slices import PANE_MS
 
-__all__ = ["LABEL_MARK", "Counts", "TrailingSums", "add_counts"]
-
-#: In the name of a sum, between what is summed and the label it is of: no other name has one.
-LABEL_MARK = "="
+__all__ = ["Counts", "TrailingSums", "add_counts"]
 
 #: Sums by field name; times in milliseconds.
 Counts = dict[str, int]

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
 from schemas.times import to_ms
+from streams.catalogue.formulas import Figure
 from streams.catalogue.kpis import KPI_BY_ID
-from streams.windows.figures import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -72,7 +72,7 @@ def test_every_kpi_has_its_attribution() -> None:
 def test_everything_is_said_in_both_languages(kpi: Kpi) -> None:
     """Names and meanings are there, Japanese ones in Japanese script, and a meaning is one sentence."""
     assert kpi.en
-    assert kpi.formula
+    assert kpi.text
     assert re.search(r"[ぁ-んァ-ヶ一-龠]", kpi.ja)
     assert re.search(r"[ぁ-んァ-ヶ一-龠]", kpi.meaning_ja)
     assert kpi.meaning_ja.endswith("。")

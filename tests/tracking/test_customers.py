@@ -10,7 +10,7 @@ import pytest
 from schemas.times import parse_time_ms
 from streams.configuration import Configuration
 from streams.tracking.customers import CustomerTracker
-from streams.windows.customer_kpis import cohort_kpis, customer_kpis, retention_kpis
+from streams.windows.kpis import cohort_kpis, customer_kpis, retention_kpis
 
 DAY_MS = 86_400_000
 #: Noon, so that the dates of UTC are plain.

@@ -13,7 +13,7 @@ from streams.configuration import Configuration
 from streams.stages.customers import CustomerEventStage
 from streams.stages.track import TrackTopics
 from streams.tracking.forecasts import CustomerEventTracker
-from streams.windows.forecast_kpis import forecast_kpis
+from streams.windows.kpis import forecast_kpis
 
 NINE = parse_time_ms("2026-06-15T09:00:00Z")
 QUARTER_MS = 900_000

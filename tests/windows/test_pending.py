@@ -10,7 +10,8 @@ from schemas.metrics import NowFigures
 from schemas.panes import NowRecord
 from streams.catalogue import KPI_BY_ID
 from streams.configuration import Configuration
-from streams.windows.message_kpis import message_kpis
+from streams.configuration.models import ServiceLevelDefinition
+from streams.windows.kpis import contact_kpis
 from streams.windows.pending import has_replies
 from streams.windows.rollup import RollUp
 
@@ -140,5 +141,5 @@ FIGURES: list[tuple[dict[str, int], str, tuple[float | None, float, float | None
 @pytest.mark.parametrize(("sums", "kpi", "expected"), FIGURES)
 def test_figures_from_sums(sums: dict[str, int], kpi: str, expected: tuple[float | None, ...]) -> None:
     """Value, both parts and coverage; what no source reports is null, never 0."""
-    assert tuple(message_kpis(sums)[kpi].values()) == expected
+    assert tuple(contact_kpis(sums, ServiceLevelDefinition(), "mail", by_offer=True)[kpi].values()) == expected
     assert KPI_BY_ID[kpi].has_parts is (expected[2] is not None)

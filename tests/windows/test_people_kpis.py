@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.configuration import Configuration
-from streams.windows.people_kpis import StaffTerms, staff_kpis
+from streams.windows.kpis import StaffTerms, people_kpis
 from streams.windows.rollup import RollUp
 from tests.windows.test_rollup import START_MS
 
@@ -42,30 +42,30 @@ SUMS = {
 )
 def test_every_part(kpi: str, value: float, numerator: float, denominator: float, coverage: float) -> None:
     """Value, both parts and coverage of each figure of a team over a quarter of an hour."""
-    figure = staff_kpis(SUMS, StaffTerms(900_000, 150_000))[kpi]
+    figure = people_kpis(SUMS, StaffTerms(900_000, 150_000))[kpi]
 
     assert figure == pytest.approx({"value": value, "numerator": numerator, "denominator": denominator, "coverage": coverage})
 
 
 def test_nothing_known_is_null() -> None:
     """Without time, plans and costs every figure is null, and no coverage is claimed."""
-    kpis = staff_kpis({"handled": 3}, StaffTerms(900_000, 0))
+    kpis = people_kpis({"handled": 3}, StaffTerms(900_000, 0))
 
     assert {figure["value"] for figure in kpis.values()} == {None}
     assert {figure["coverage"] for figure in kpis.values()} == {None}
-    assert staff_kpis(SUMS, StaffTerms(900_000))["cost_per_contact"]["numerator"] is None
+    assert people_kpis(SUMS, StaffTerms(900_000))["cost_per_contact"]["numerator"] is None
 
 
 def test_nobody_came() -> None:
     """Where work is planned and missed, nobody was there: that is a zero, and known."""
-    kpis = staff_kpis({"planned_work_missed_ms": 900_000}, StaffTerms(900_000, 0))
+    kpis = people_kpis({"planned_work_missed_ms": 900_000}, StaffTerms(900_000, 0))
 
     assert [kpis[name]["value"] for name in ("staff_scheduled", "staff_actual", "adherence", "shrinkage")] == [1, 0, 0, 1]
 
 
 def test_of_one_person() -> None:
     """A single person has a number of contacts and no cost; a whole input has no staff."""
-    kpis = staff_kpis(SUMS, StaffTerms(individual=True))
+    kpis = people_kpis(SUMS, StaffTerms(individual=True))
 
     assert kpis["handled_per_agent"]["value"] == 12
     assert not {"cost_per_contact", "staff_scheduled", "staff_actual"} & kpis.keys()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from schemas.times import parse_time_ms
-from streams.windows.subject_kpis import figures_by_label, subject_kpis
+from streams.configuration.models import ServiceLevelDefinition
+from streams.windows.kpis import contact_kpis
+from streams.windows.labels import figures_by_label
 from tests.windows.test_rollup import Told
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Of 8 sessions 6 are decided, 4 of them contained and 3 solved; the category of one is not known.
 SESSIONS = {
@@ -24,6 +29,11 @@ SESSIONS = {
 }
 
 
+def of_contacts(sums: dict[str, int], *, by_offer: bool) -> Mapping[str, Any]:
+    """Return the figures of contacts in a chat."""
+    return contact_kpis(sums, ServiceLevelDefinition(), "chat", by_offer=by_offer)
+
+
 def parts(figure: Any) -> tuple[Any, ...]:
     """Return value, numerator, denominator and coverage."""
     return figure["value"], figure["numerator"], figure["denominator"], figure["coverage"]
@@ -35,25 +45,25 @@ class TestWholes:
     def test_counts_are_the_sums_of_their_labels(self) -> None:
         """3 busy and 2 full are 5 not offered; one that has been moved is in its new category alone."""
         sums = {"not_offered=busy": 3, "not_offered=full": 2, "excluded=spam": 1, "category=returns": 4, "category=a=b: c": 2}
-        kpis = subject_kpis(sums, by_offer=False)
+        kpis = of_contacts(sums, by_offer=False)
 
         assert [kpis[kpi]["value"] for kpi in ("not_offered", "excluded", "contacts_by_category", "complaints")] == [5, 1, 6, 0]
 
     def test_sessions(self) -> None:
         """4 of 6 contained, 3 of 6 solved; of the cohort of 8, 6 are decided."""
-        cohort, trailing = subject_kpis(SESSIONS, by_offer=True), subject_kpis(SESSIONS, by_offer=False)
+        cohort, trailing = of_contacts(SESSIONS, by_offer=True), of_contacts(SESSIONS, by_offer=False)
 
         assert parts(cohort["containment_rate"]) == (4 / 6, 4, 6, 6 / 8)
         assert parts(cohort["self_service_rate"]) == (3 / 6, 3, 6, 6 / 8)
         assert parts(trailing["containment_rate"]) == (4 / 6, 4, 6, 1)
-        assert parts(subject_kpis({}, by_offer=True)["containment_rate"]) == (None, 0, 0, None)
+        assert parts(of_contacts({}, by_offer=True)["containment_rate"]) == (None, 0, 0, None)
 
     def test_complaints(self) -> None:
         """Of 5 complaints the start of 4 is known, 3 of which were resolved within their day; no such share in trailing windows."""
         sums = {"complaints": 5, "complaints_dated": 4, "complaints_within_day": 3}
 
-        assert parts(subject_kpis(sums, by_offer=True)["complaints_within_day_rate"]) == (3 / 4, 3, 4, 4 / 5)
-        assert "complaints_within_day_rate" not in subject_kpis(sums, by_offer=False)
+        assert parts(of_contacts(sums, by_offer=True)["complaints_within_day_rate"]) == (3 / 4, 3, 4, 4 / 5)
+        assert "complaints_within_day_rate" not in of_contacts(sums, by_offer=False)
 
 
 class TestByLabel:

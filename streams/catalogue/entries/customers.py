@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from streams.catalogue.model import DATED, Kpi, in_window
+from typing import Final
 
-__all__ = ["CUSTOMERS"]
+from streams.catalogue import fields as f
+from streams.catalogue.choices import Where
+from streams.catalogue.formulas import Count, Mean, Ratio
+from streams.catalogue.given import FORECAST_CELLS, FORECAST_HIT_MILLI, FORECAST_OVER, STAFF_LENGTH, WORK_LENGTH
+from streams.catalogue.model import DATED, Kpi
+
+__all__ = ["CUSTOMERS", "SMALLEST_GROUP"]
+
+#: The value of fewer customers would tell what one of them spends.
+SMALLEST_GROUP: Final = 5
 
 CUSTOMERS: tuple[Kpi, ...] = (
     Kpi(
@@ -13,18 +22,12 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="再問い合わせ率",
         meaning_en="Share of known customers' contacts that the same customer follows up with another one within some days.",
         meaning_ja="同じ顧客から数日以内に同じ内容で再び問い合わせがあった割合（顧客が分かる問い合わせのみ）。",
-        formula=(
-            "contacts followed by another contact of the customer (in the same category, where both have one) within repeat_days "
-            "÷ contacts with a customer key, by the day of the first contact"
-        ),
+        formula=Ratio(f.REPEATED_CONTACTS, f.CUSTOMER_CONTACTS, uncovered=True),
+        note="by the day of the first contact",
         unit="ratio",
         direction="down",
         windows=("customers_day",),
-        subject="contacts",
         metric="contact_center_repeat_contact_ratio",
-        source=in_window("repeat_contact_rate"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
         horizon="customers.repeat_days",
     ),
     Kpi(
@@ -33,18 +36,11 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="一次解決率（再問い合わせなし）",
         meaning_en="Share of known customers' resolved contacts that were resolved at first contact and not followed by another one.",
         meaning_ja="解決した問い合わせのうち、一次対応で解決し再問い合わせもなかった割合（顧客が分かる問い合わせのみ）。",
-        formula=(
-            "resolved at first contact, not reopened and not repeated within repeat_days ÷ resolved for the first time, both of contacts "
-            "with a customer key, by the day of their start"
-        ),
+        formula=Ratio(f.CUSTOMER_RESOLVED_ONCE, f.CUSTOMER_RESOLVED, uncovered=True),
+        note="both of contacts with a customer key, by the day of their start",
         unit="ratio",
         direction="up",
         windows=("customers_day",),
-        subject="contacts",
-        metric="contact_center_first_contact_resolution_with_repeats_ratio",
-        source=in_window("first_contact_resolution_with_repeats"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
         horizon="customers.repeat_days",
     ),
     Kpi(
@@ -53,16 +49,14 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="リピート顧客率",
         meaning_en="Share of the customers with an order in the last days who have two or more.",
         meaning_ja="直近の期間に注文した顧客のうち、2回以上注文した顧客の割合。",
-        formula="customers with at least 2 orders ÷ customers with an order, in the order_window_days ending with the day",
+        formula=Ratio(f.REPEAT_CUSTOMERS, f.ORDER_CUSTOMERS),
+        note="in the order_window_days ending with the day",
         unit="ratio",
         direction="up",
         windows=("customers_day",),
         subject="customers",
-        by=(),
         metric="contact_center_repeat_customer_ratio",
-        source=in_window("repeat_customer_rate"),
-        numerator_unit="customers",
-        denominator_unit="customers",
+        by=(),
     ),
     Kpi(
         id="repeat_customer_rate_after_contact",
@@ -70,16 +64,14 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="問い合わせ後のリピート顧客率",
         meaning_en="The same of customers with an order after a contact.",
         meaning_ja="問い合わせの後に注文した顧客のうち、期間内に2回以上注文した顧客の割合。",
-        formula="of customers with an order after their first contact, in the order_window_days ending with the day: with at least 2 ÷ all",
+        formula=Ratio(f.REPEAT_CUSTOMERS_AFTER_CONTACT, f.ORDER_CUSTOMERS_AFTER_CONTACT),
+        note="in the order_window_days ending with the day",
         unit="ratio",
         direction="up",
         windows=("customers_day",),
         subject="customers",
-        by=(),
         metric="contact_center_repeat_customer_after_contact_ratio",
-        source=in_window("repeat_customer_rate_after_contact"),
-        numerator_unit="customers",
-        denominator_unit="customers",
+        by=(),
     ),
     Kpi(
         id="lifetime_value",
@@ -87,17 +79,17 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="顧客生涯価値 (LTV)",
         meaning_en="Mean value of all orders of a customer who has been in contact; null for fewer than five customers.",
         meaning_ja="問い合わせのあった顧客1人当たりの累計注文額。対象が5人未満のときは表示しません。",
-        formula="Σ order value in customers.currency ÷ customers with a contact; coverage is the share of their orders with such a value",
+        formula=Where(
+            f.SUPPORTED_CUSTOMERS,
+            Mean(f.SUPPORTED_VALUE_MILLI, f.SUPPORTED_CUSTOMERS, coverage=(f.SUPPORTED_ORDERS_VALUED, f.SUPPORTED_ORDERS)),
+            at_least=SMALLEST_GROUP,
+        ),
         unit="currency",
         direction="up",
         windows=("customers_day",),
         subject="customers",
-        by=(),
         metric="contact_center_customer_lifetime_value",
-        source=in_window("lifetime_value"),
-        numerator_unit="currency",
-        denominator_unit="customers",
-        measured=True,
+        by=(),
     ),
     Kpi(
         id="retention_rate",
@@ -105,16 +97,13 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="顧客維持率",
         meaning_en="Share of the customers active at the start of the month who still are at its end.",
         meaning_ja="月初に有効だった顧客のうち、月末も有効な顧客の割合。",
-        formula="customers active at the start and at the end of the month ÷ customers active at its start",
+        formula=Ratio(f.RETAINED_CUSTOMERS, f.ACTIVE_AT_START),
         unit="ratio",
         direction="up",
         windows=("customers_month",),
         subject="customers",
-        by=(),
         metric="contact_center_customer_retention_ratio",
-        source=in_window("retention_rate"),
-        numerator_unit="customers",
-        denominator_unit="customers",
+        by=(),
     ),
     Kpi(
         id="churn_rate",
@@ -122,16 +111,13 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="解約率",
         meaning_en="Share of the customers active at the start of the month who no longer are at its end.",
         meaning_ja="月初に有効だった顧客のうち、月末までに離れた顧客の割合。",
-        formula="1 − retention rate",
+        formula=Ratio(f.ACTIVE_AT_START - f.RETAINED_CUSTOMERS, f.ACTIVE_AT_START),
         unit="ratio",
         direction="down",
         windows=("customers_month",),
         subject="customers",
-        by=(),
         metric="contact_center_customer_churn_ratio",
-        source=in_window("churn_rate"),
-        numerator_unit="customers",
-        denominator_unit="customers",
+        by=(),
     ),
     Kpi(
         id="forecast_contacts",
@@ -139,13 +125,10 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="予測件数",
         meaning_en="How many contacts were forecast.",
         meaning_ja="予測された問い合わせ件数。",
-        formula="Σ volume of the latest forecast, spread evenly over its interval",
+        formula=Where(FORECAST_CELLS, Count(f.FORECAST_MILLI)),
         unit="contacts",
         direction="none",
         windows=DATED,
-        subject="contacts",
-        metric="contact_center_forecast_contacts",
-        source=in_window("forecast_contacts"),
     ),
     Kpi(
         id="staff_forecast",
@@ -153,16 +136,10 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="予測人数",
         meaning_en="How many people the forecast contacts keep busy, without breaks and waiting.",
         meaning_ja="予測件数の対応だけに必要な人数（休憩・待機を含まない）。",
-        formula="Σ forecast volume × forecast handle time ÷ time forecast",
+        formula=Ratio(f.FORECAST_WORK_MS, WORK_LENGTH, coverage=(f.FORECAST_WORK_MILLI, f.FORECAST_MILLI), parts_null=True),
         unit="agents",
         direction="none",
         windows=DATED,
-        subject="contacts",
-        metric="contact_center_staff_forecast",
-        source=in_window("staff_forecast"),
-        numerator_unit="seconds",
-        denominator_unit="seconds",
-        measured=True,
     ),
     Kpi(
         id="staff_required",
@@ -170,15 +147,10 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="必要人数",
         meaning_en="How many people the forecast says are needed.",
         meaning_ja="予測で必要とされた人数。",
-        formula="Σ staff of the latest forecast × its time ÷ time forecast",
+        formula=Ratio(f.STAFF_MS, STAFF_LENGTH, parts_null=True),
         unit="agents",
         direction="none",
         windows=DATED,
-        subject="contacts",
-        metric="contact_center_staff_required",
-        source=in_window("staff_required"),
-        numerator_unit="seconds",
-        denominator_unit="seconds",
     ),
     Kpi(
         id="forecast_accuracy",
@@ -186,15 +158,10 @@ CUSTOMERS: tuple[Kpi, ...] = (
         ja="予測精度",
         meaning_en="How near the forecast was to the contacts offered; said once the window is over.",
         meaning_ja="着信数と予測件数の近さ。時間帯の終了後に確定します。",
-        formula="1 − distance between contacts offered and contacts forecast ÷ contacts forecast, where there was a forecast",
+        formula=Where(FORECAST_OVER, Ratio(FORECAST_HIT_MILLI, f.FORECAST_MILLI)),
         unit="ratio",
         direction="up",
         windows=DATED,
-        subject="contacts",
-        # Prometheus gets the newest window, of which nothing can be said yet.
         metric=None,
-        source=in_window("forecast_accuracy"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
     ),
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from streams.catalogue.model import WINDOWS, Kpi, in_window
+from streams.catalogue import fields as f
+from streams.catalogue.choices import ByDefinition
+from streams.catalogue.formulas import Mean, Ratio
+from streams.catalogue.model import Kpi
 
 __all__ = ["OPINIONS"]
 
@@ -13,16 +16,9 @@ OPINIONS: tuple[Kpi, ...] = (
         ja="顧客満足度 (CSAT)",
         meaning_en="Mean score of satisfaction surveys, 1 to 5.",
         meaning_ja="満足度アンケートの平均点（1〜5）。",
-        formula="Σ score on the scale 1-5 ÷ such answers; coverage is their share of all survey answers",
+        formula=Mean(f.CSAT_MILLI, f.CSAT_COUNT, f.SURVEYS_ANSWERED),
         unit="score",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
-        metric="contact_center_csat_score",
-        source=in_window("csat"),
-        numerator_unit="score",
-        denominator_unit="contacts",
-        measured=True,
     ),
     Kpi(
         id="csat_top2",
@@ -30,17 +26,16 @@ OPINIONS: tuple[Kpi, ...] = (
         ja="顧客満足度（上位2段階）",
         meaning_en="Share of satisfaction scores that are 4 or 5.",
         meaning_ja="満足度アンケートで4または5を付けた割合。",
-        formula="scores of at least 4 on the scale 1-5 ÷ scores on that scale",
+        formula=ByDefinition(
+            "csat_top",
+            {
+                4: Ratio(f.CSAT_TOP, f.CSAT_COUNT, f.SURVEYS_ANSWERED),
+                **{top: Ratio(f.CSAT_TOPS.at(f"scores of at least {top}", top=top), f.CSAT_COUNT, f.SURVEYS_ANSWERED) for top in (2, 3, 5)},
+            },
+        ),
         unit="ratio",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_csat_top_ratio",
-        definition_dependent=True,
-        source=in_window("csat_top2"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
-        measured=True,
     ),
     Kpi(
         id="nps",
@@ -48,16 +43,9 @@ OPINIONS: tuple[Kpi, ...] = (
         ja="NPS（推奨度）",
         meaning_en="Promoters minus detractors in percent, -100 to 100.",
         meaning_ja="推奨者（9〜10点）の割合から批判者（0〜6点）の割合を引いた値（-100〜100）。",
-        formula="100 × (scores of 9 and 10 − scores of 0 to 6) ÷ scores on the scale 0-10",
+        formula=Ratio((100 * (f.NPS_PROMOTERS - f.NPS_DETRACTORS)).served_in("score"), f.NPS_COUNT, f.SURVEYS_ANSWERED),
         unit="score",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
-        metric="contact_center_nps_score",
-        source=in_window("nps"),
-        numerator_unit="score",
-        denominator_unit="contacts",
-        measured=True,
     ),
     Kpi(
         id="survey_response_rate",
@@ -65,14 +53,9 @@ OPINIONS: tuple[Kpi, ...] = (
         ja="アンケート回答率",
         meaning_en="Survey answers per invitation.",
         meaning_ja="アンケートの依頼に対する回答の割合。",
-        formula="surveys answered ÷ surveys invited",
+        formula=Ratio(f.SURVEYS_ANSWERED, f.SURVEYS_INVITED),
         unit="ratio",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_survey_response_ratio",
-        source=in_window("survey_response_rate"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
     ),
 )

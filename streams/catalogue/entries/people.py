@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from streams.catalogue.model import AGENT_STATES, NOW, WINDOWS, Kpi, in_now, in_window
+from streams.catalogue.formulas import Observed, Ratio
+from streams.catalogue.given import AT_WORK, BUSY, READY
+from streams.catalogue.model import AGENT_STATES, NOW, Kpi, in_now
 
 __all__ = ["PEOPLE"]
 
@@ -13,16 +15,12 @@ PEOPLE: tuple[Kpi, ...] = (
         ja="占有率",
         meaning_en="Share of the time available for contacts that agents spent on them; the target is a band.",
         meaning_ja="対応可能な時間のうち、実際に対応していた割合。目標は範囲で考えます。",
-        formula="(handling + wrap-up) ÷ (handling + wrap-up + idle); by team, site, business and total, never by queue",
+        formula=Ratio(BUSY, READY, AT_WORK),
+        note="never by queue",
         unit="ratio",
         direction="none",
-        windows=WINDOWS,
         subject="people",
-        metric="contact_center_occupancy_ratio",
-        source=in_window("occupancy"),
-        numerator_unit="seconds",
-        denominator_unit="seconds",
-        measured=True,
+        by=("business", "site", "team", "agent"),
     ),
     Kpi(
         id="agents_by_state",
@@ -30,7 +28,9 @@ PEOPLE: tuple[Kpi, ...] = (
         ja="状態別人数",
         meaning_en="Signed-in agents per state now; everyone once.",
         meaning_ja="いまログインしている担当者の状態別の人数（重複なし）。",
-        formula="people per category at as-of; stale: nothing heard of them for person_timeout_seconds; offline and unknown left out",
+        formula=Observed(
+            "people per category at as-of; stale: nothing heard of them for person_timeout_seconds; offline and unknown left out"
+        ),
         unit="agents",
         direction="none",
         windows=NOW,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from streams.catalogue.model import WINDOWS, Dimension, Kpi, WindowKind, in_window
+from streams.catalogue import fields as f
+from streams.catalogue.choices import ByWindow
+from streams.catalogue.formulas import Count, Ratio
+from streams.catalogue.model import Dimension, Kpi, WindowKind
 
 __all__ = ["SUBJECTS"]
 
@@ -17,15 +20,11 @@ SUBJECTS: tuple[Kpi, ...] = (
         ja="話中・時間外など",
         meaning_en="Contacts that ended before they reached a queue, by reason: busy, full, closed, ended in the menu, blocked.",
         meaning_ja="話中・満杯・時間外・メニュー内終了・拒否のため、キューに入らなかった件数（理由別）。",
-        formula="contacts kept out of every queue, each reason once a conversation",
+        formula=Count(f.NOT_OFFERED),
         unit="contacts",
         direction="down",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_contacts_not_offered",
-        source=in_window("not_offered"),
         by=_WITHOUT_QUEUE,
-        label="reason",
     ),
     Kpi(
         id="excluded",
@@ -33,14 +32,10 @@ SUBJECTS: tuple[Kpi, ...] = (
         ja="除外件数",
         meaning_en="Contacts that no other figure counts, by reason: spam, test, duplicate, merged, no reply needed.",
         meaning_ja="迷惑メール・テスト・重複・統合・返信不要のため、他の集計から除いた件数（理由別）。",
-        formula="conversations excluded, once, where they would have counted",
+        formula=Count(f.EXCLUDED),
         unit="contacts",
         direction="none",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_contacts_excluded",
-        source=in_window("excluded"),
-        label="reason",
     ),
     Kpi(
         id="contacts_by_category",
@@ -48,14 +43,10 @@ SUBJECTS: tuple[Kpi, ...] = (
         ja="項目別件数 (VOC)",
         meaning_en="Contacts that are known to be about something, by what they are about.",
         meaning_ja="内容が分かっている問い合わせの項目別の件数。",
-        formula="conversations by their last category, once",
+        formula=Count(f.CATEGORY),
         unit="contacts",
         direction="none",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_contacts_categorized",
-        source=in_window("contacts_by_category"),
-        label="category",
     ),
     Kpi(
         id="complaints",
@@ -63,13 +54,9 @@ SUBJECTS: tuple[Kpi, ...] = (
         ja="苦情件数",
         meaning_en="Contacts that were marked as a complaint.",
         meaning_ja="苦情とされた問い合わせの件数。",
-        formula="conversations marked as a complaint, once",
+        formula=Count(f.COMPLAINTS),
         unit="contacts",
         direction="down",
-        windows=WINDOWS,
-        subject="contacts",
-        metric="contact_center_complaints",
-        source=in_window("complaints"),
     ),
     Kpi(
         id="complaints_within_day_rate",
@@ -77,16 +64,11 @@ SUBJECTS: tuple[Kpi, ...] = (
         ja="苦情1日以内解決率",
         meaning_en="Share of complaints that were resolved, and stayed so, within 24 hours.",
         meaning_ja="受付から24時間以内に解決した苦情の割合。",
-        formula="complaints resolved within 24 h of the conversation's start ÷ complaints whose start is known",
+        formula=Ratio(f.COMPLAINTS_WITHIN_DAY, f.COMPLAINTS_DATED, f.COMPLAINTS),
         unit="ratio",
         direction="up",
         windows=_COHORTS,
-        subject="contacts",
         metric="contact_center_complaints_within_day_ratio",
-        source=in_window("complaints_within_day_rate"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
-        measured=True,
         horizon="24 h",
     ),
     Kpi(
@@ -95,16 +77,10 @@ SUBJECTS: tuple[Kpi, ...] = (
         ja="自己解決率",
         meaning_en="Share of sessions with a bot or FAQ that the customer called solved, or left without turning to people.",
         meaning_ja="ボット・FAQの利用のうち、顧客が解決と答えたか、人に頼らず終えた割合。",
-        formula="(confirmed solved + left without people in the same conversation) ÷ sessions decided",
+        formula=ByWindow(Ratio(f.SESSIONS_SOLVED, f.SESSIONS_DECIDED), Ratio(f.SESSIONS_SOLVED, f.SESSIONS_DECIDED, f.SESSIONS)),
         unit="ratio",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_self_service_ratio",
-        source=in_window("self_service_rate"),
-        numerator_unit="sessions",
-        denominator_unit="sessions",
-        measured=True,
         by=_WITHOUT_QUEUE,
     ),
     Kpi(
@@ -113,16 +89,10 @@ SUBJECTS: tuple[Kpi, ...] = (
         ja="ボット完結率",
         meaning_en="Share of sessions with a bot or FAQ that ended without a hand-over to people.",
         meaning_ja="ボット・FAQの利用のうち、人への引き継ぎなしに終わった割合。",
-        formula="sessions ended without hand-over, and without people later in the same conversation ÷ sessions decided",
+        formula=ByWindow(Ratio(f.SESSIONS_CONTAINED, f.SESSIONS_DECIDED), Ratio(f.SESSIONS_CONTAINED, f.SESSIONS_DECIDED, f.SESSIONS)),
         unit="ratio",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_containment_ratio",
-        source=in_window("containment_rate"),
-        numerator_unit="sessions",
-        denominator_unit="sessions",
-        measured=True,
         by=_WITHOUT_QUEUE,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streams.catalogue.formulas import Observed
 from streams.catalogue.model import Kpi
 
 __all__ = ["TARGETS"]
@@ -13,17 +14,14 @@ TARGETS: tuple[Kpi, ...] = (
         ja="目標達成率",
         meaning_en="How much of its target a figure attains; from 1 on the target is met.",
         meaning_ja="目標に対する実績の割合。1以上で目標達成です。",
-        formula=(
-            "value ÷ target where higher is better, target ÷ value where lower is; of a band 1 inside, else value ÷ low or high ÷ value"
+        formula=Observed(
+            "value ÷ target where higher is better, target ÷ value where lower is; of a band 1 inside, else value ÷ low or high ÷ value",
+            in_units=("count", "count"),
+            table=("up: v; down: T; band: the smaller of v and b", "up: T; down: v; band: the larger of v and b", "that of the figure"),
         ),
         unit="ratio",
         direction="up",
-        windows=("trailing", "interval", "day"),
         subject="targets",
-        metric="contact_center_target_attainment_ratio",
         source="GET /api/v1/targets: attainment, of the served figures and the configuration",
-        numerator_unit="count",
-        denominator_unit="count",
-        measured=True,
     ),
 )

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from streams.catalogue.model import TRAILING, WINDOWS, Kpi, in_window
+from typing import Final
 
-__all__ = ["WAITING"]
+from streams.catalogue import fields as f
+from streams.catalogue.choices import ByDefinition, ByWindow, NotIn, ServiceLevel
+from streams.catalogue.formulas import Count, Mean, Ratio
+from streams.catalogue.given import COUNTED, DECIDED, DECIDED_BUT_LOST, MET, WAITING_PAST_THRESHOLD
+from streams.catalogue.model import TRAILING, Kpi
+
+__all__ = ["NEVER_ABANDONED", "WAITING"]
+
+#: Channels without abandonment: a customer who wrote has not given up.
+NEVER_ABANDONED: Final = ("mail", "ticket")
 
 WAITING: tuple[Kpi, ...] = (
     Kpi(
@@ -13,13 +22,10 @@ WAITING: tuple[Kpi, ...] = (
         ja="着信数・問い合わせ件数",
         meaning_en="Contacts that entered a queue.",
         meaning_ja="キューに入った問い合わせの件数。",
-        formula="entered a queue; once per conversation in scopes larger than a queue",
+        formula=Count(f.OFFERED),
         unit="contacts",
         direction="none",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_contacts_offered",
-        source=in_window("offered"),
     ),
     Kpi(
         id="answered",
@@ -27,13 +33,10 @@ WAITING: tuple[Kpi, ...] = (
         ja="応答件数",
         meaning_en="Contacts that an agent accepted, or first replied to.",
         meaning_ja="担当者が応答（または最初に返信）した件数。",
-        formula="an agent accepted (call answered, chat started) or first replied (ticket, mail, social)",
+        formula=Count(f.ANSWERED),
         unit="contacts",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_contacts_answered",
-        source=in_window("answered"),
     ),
     Kpi(
         id="abandoned",
@@ -41,13 +44,10 @@ WAITING: tuple[Kpi, ...] = (
         ja="放棄呼数",
         meaning_en="Contacts that left the queue unanswered by the customer's doing.",
         meaning_ja="応答前に顧客の側から離脱した件数。",
-        formula="left the queue unanswered by the customer's doing",
+        formula=Count(f.ABANDONED),
         unit="contacts",
         direction="down",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_contacts_abandoned",
-        source=in_window("abandoned"),
     ),
     Kpi(
         id="handled",
@@ -55,13 +55,10 @@ WAITING: tuple[Kpi, ...] = (
         ja="対応件数",
         meaning_en="Contacts that an agent finished.",
         meaning_ja="担当者が対応を終えた件数。",
-        formula="finished by an agent: per visit at queue level, once per conversation in larger scopes",
+        formula=Count(f.HANDLED),
         unit="contacts",
         direction="none",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_contacts_handled",
-        source=in_window("handled"),
     ),
     Kpi(
         id="answer_rate",
@@ -69,15 +66,11 @@ WAITING: tuple[Kpi, ...] = (
         ja="応答率",
         meaning_en="Share of contacts that were answered.",
         meaning_ja="応答できた問い合わせの割合。",
-        formula="answered ÷ (answered + abandoned + flow-outs) in trailing windows; answered ÷ offered in intervals and days",
+        formula=ByWindow(Ratio(f.ANSWERED, DECIDED), Ratio(f.ANSWERED, f.OFFERED, coverage=(DECIDED, f.OFFERED))),
         unit="ratio",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_answer_ratio",
-        source=in_window("answer_rate"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
+        measured=False,
     ),
     Kpi(
         id="abandon_rate",
@@ -85,18 +78,11 @@ WAITING: tuple[Kpi, ...] = (
         ja="放棄率",
         meaning_en="Share of contacts that the customer gave up; nothing for mail and tickets.",
         meaning_ja="顧客が応答前に離脱した割合。メールとチケットでは算出しません。",
-        formula=(
-            "abandoned ÷ (answered + abandoned + flow-outs) in trailing windows; abandoned ÷ offered in intervals and days; "
-            "null for mail and tickets"
-        ),
+        formula=NotIn(NEVER_ABANDONED, ByWindow(Ratio(f.ABANDONED, DECIDED), Ratio(f.ABANDONED, f.OFFERED, coverage=(DECIDED, f.OFFERED)))),
         unit="ratio",
         direction="down",
-        windows=WINDOWS,
-        subject="contacts",
         metric="contact_center_abandon_ratio",
-        source=in_window("abandon_rate"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
+        measured=False,
     ),
     Kpi(
         id="service_level",
@@ -104,19 +90,11 @@ WAITING: tuple[Kpi, ...] = (
         ja="サービスレベル",
         meaning_en="Share of decided contacts that were answered within the threshold (closed form).",
         meaning_ja="結果が確定した問い合わせのうち、基準時間内に応答した割合（確定値）。",
-        formula=(
-            "answered within the threshold ÷ (answered + abandons counted + flow-outs of negative reasons); "
-            "threshold and treatment of abandons by the definition named in the record"
-        ),
+        formula=ByWindow(ServiceLevel(MET, COUNTED), ServiceLevel(MET, COUNTED, coverage=(DECIDED, f.OFFERED))),
+        note="threshold and treatment of abandons by the definition named in the record",
         unit="ratio",
         direction="up",
-        windows=WINDOWS,
-        subject="contacts",
-        metric="contact_center_service_level_ratio",
-        definition_dependent=True,
-        source=in_window("service_level"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
+        measured=False,
     ),
     Kpi(
         id="service_level_live",
@@ -124,16 +102,10 @@ WAITING: tuple[Kpi, ...] = (
         ja="サービスレベル（リアルタイム）",
         meaning_en="Service level in which contacts still waiting beyond the threshold already count as missed.",
         meaning_ja="基準時間を超えて待っている問い合わせも未達として数えるサービスレベル。",
-        formula="as service_level, its denominator + contacts waiting now for longer than the threshold",
+        formula=ServiceLevel(MET, COUNTED + WAITING_PAST_THRESHOLD),
         unit="ratio",
         direction="up",
         windows=TRAILING,
-        subject="contacts",
-        metric="contact_center_service_level_live_ratio",
-        definition_dependent=True,
-        source=in_window("service_level_live"),
-        numerator_unit="contacts",
-        denominator_unit="contacts",
     ),
     Kpi(
         id="asa",
@@ -141,16 +113,15 @@ WAITING: tuple[Kpi, ...] = (
         ja="平均応答速度",
         meaning_en="How long answered contacts had waited, on average.",
         meaning_ja="応答した問い合わせが応答までに待った平均時間。",
-        formula="Σ wait of answered ÷ answered",
+        formula=ByDefinition(
+            "asa_denominator",
+            {
+                "answered": Mean(f.ANSWERED_WAIT_MS, f.ANSWERED),
+                "decided": Mean(f.ANSWERED_WAIT_MS + f.ABANDONED_WAIT_MS + f.LEFT_WAIT_MS, DECIDED_BUT_LOST),
+            },
+        ),
         unit="seconds",
         direction="down",
-        windows=WINDOWS,
-        subject="contacts",
-        metric="contact_center_asa_seconds",
-        definition_dependent=True,
-        source=in_window("asa"),
-        numerator_unit="seconds",
-        denominator_unit="contacts",
     ),
     Kpi(
         id="time_to_abandon",
@@ -158,14 +129,8 @@ WAITING: tuple[Kpi, ...] = (
         ja="平均放棄時間",
         meaning_en="How long customers waited before they gave up, on average.",
         meaning_ja="顧客が離脱するまでに待った平均時間。",
-        formula="Σ wait of abandoned ÷ abandoned",
+        formula=Mean(f.ABANDONED_WAIT_MS, f.ABANDONED),
         unit="seconds",
         direction="none",
-        windows=WINDOWS,
-        subject="contacts",
-        metric="contact_center_time_to_abandon_seconds",
-        source=in_window("time_to_abandon"),
-        numerator_unit="seconds",
-        denominator_unit="contacts",
     ),
 )

@@ -1,0 +1,328 @@
+"""Formulas that run: what a figure is made of, and the same object in words for people and as a row of the normative table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import gcd
+from typing import Final, NamedTuple, TypedDict
+
+from streams.catalogue.quantities import Field, Quantity, Unit
+
+__all__ = ["NOTHING", "Count", "Figure", "Formula", "Get", "How", "Mean", "Observed", "Ratio", "Row", "Ways", "code"]
+
+
+class Figure(TypedDict):
+    """One KPI: times in seconds, ratios 0 to 1, None where nothing can be said."""
+
+    value: float | None
+    numerator: float | None
+    denominator: float | None
+    coverage: float | None
+
+
+#: A figure about which nothing can be said; figures are never changed in place.
+NOTHING: Final[Figure] = {"value": None, "numerator": None, "denominator": None, "coverage": None}
+
+#: Looks a value up by the key of a quantity; the second argument is what is returned where there is none.
+Get = Callable[[str, int], int]
+
+
+class Ways(NamedTuple):
+    """The keys of a definition that decide what figures mean, apart from the service level."""
+
+    asa_denominator: str = "answered"
+    hold_denominator: str = "handled_known"
+    aht_parts: frozenset[str] = frozenset({"talk", "hold", "wrap_up"})
+    csat_top: int = 4
+    first_contact_resolution: str = "no_transfer_no_escalation"
+
+
+class How(NamedTuple):
+    """How a window is computed: what formulas are resolved by before they run."""
+
+    by_offer: bool = True
+    """of what was offered in it, as intervals and days are; else of what happened in it"""
+    channel: str = ""
+    ways: Ways = Ways()
+    live: bool = False
+    """whether those who wait are known"""
+    individual: bool = False
+    """whether it is about a single person"""
+    has_length: bool = True
+    """whether it is a window; a whole input is none"""
+
+
+class Row(NamedTuple):
+    """A row of the normative table: for which windows or definition, and the parts by the names of the fields."""
+
+    when: str
+    numerator: str
+    denominator: str
+    coverage: str
+
+
+class Formula:
+    """What a figure is made of."""
+
+    numerator: Quantity | None = None
+    denominator: Quantity | None = None
+
+    def of(self, how: How) -> Formula:
+        """Return what it is in a window that is computed so."""
+        del how
+        return self
+
+    def cases(self) -> Iterator[tuple[str, Formula]]:
+        """Yield for which windows or definition it is which other formula; itself alone, where it is one."""
+        yield "", self
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Yield what it reads, in all windows and by all definitions."""
+        for _, each in self.cases():
+            if each is not self:
+                yield from each.quantities()
+
+    def reader(self) -> Callable[[Get], Figure]:
+        """Return a function that makes the figure of values; resolve the formula first."""
+        raise NotImplementedError(f"{self} is not computed of sums")
+
+    def parts(self) -> tuple[str, str, str]:
+        """Return numerator, denominator and coverage by the names of what is counted."""
+        raise NotImplementedError
+
+    def rows(self) -> Iterator[Row]:
+        """Yield its rows of the normative table."""
+        for when, each in self.cases():
+            if each is self:
+                yield Row(when, *self.parts())
+            else:
+                yield from (Row(" ".join(filter(None, (when, row.when))), *row[1:]) for row in each.rows())
+
+    @property
+    def units(self) -> tuple[Unit, Unit] | None:
+        """The units of numerator and denominator; None where it has no parts."""
+        first = next(each for _, each in self.cases())
+        return None if first is self else first.units
+
+    @property
+    def measured(self) -> bool:
+        """Whether its coverage can be below 1."""
+        return any(each.measured for _, each in self.cases() if each is not self)
+
+    @property
+    def judged_by(self) -> frozenset[str]:
+        """The keys of a definition that decide what is computed; ``service_level`` stands for those of the service level."""
+        return frozenset(key for _, each in self.cases() if each is not self for key in each.judged_by)
+
+    @property
+    def by_definition(self) -> bool:
+        """Whether a definition decides what it means: what is computed, or what is booked."""
+        return bool(self.judged_by) or any(isinstance(each, Field) and each.by_definition for each in self.quantities())
+
+    @property
+    def labels(self) -> str | None:
+        """What its labels are, if it is computed by label, too."""
+        return None
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The keys of all fields that it reads."""
+        return frozenset(name for each in self.quantities() for name in each.fields)
+
+
+@dataclass(frozen=True)
+class Observed(Formula):
+    """What is seen at as-of, or where figures are served, and is no sum of fields."""
+
+    text: str
+    in_units: tuple[Unit, Unit] | None = None
+    table: tuple[str, str, str] = ("now only", "–", "–")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def parts(self) -> tuple[str, str, str]:
+        """Return what the table says of it."""
+        return self.table
+
+    @property
+    def units(self) -> tuple[Unit, Unit] | None:
+        """The units of its parts."""
+        return self.in_units
+
+    @property
+    def measured(self) -> bool:
+        """Whether it has parts of which some may be missing."""
+        return self.in_units is not None
+
+
+@dataclass(frozen=True)
+class Count(Formula):
+    """A sum as it is; with ``coverage`` its value is unknown where none of what it is about is covered."""
+
+    counted: Quantity
+    coverage: tuple[Quantity, Quantity] | None = None
+
+    def __str__(self) -> str:
+        return self.counted.means if isinstance(self.counted, Field) else self.counted.said
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Yield what it reads."""
+        yield self.counted
+        yield from self.coverage or ()
+
+    def reader(self) -> Callable[[Get], Figure]:
+        """Return a function that makes the figure."""
+        key, per = self.counted.key, self.counted.per
+        if self.coverage is None:
+
+            def count(get: Get) -> Figure:
+                number = get(key, 0)
+                if not number:
+                    return _NONE
+                amount = number if per == 1 else number / per
+                return {"value": amount, "numerator": amount, "denominator": None, "coverage": None}
+
+            return count
+        part_key, whole_key = (each.key for each in self.coverage)
+
+        def covered(get: Get) -> Figure:
+            number, whole = get(key, 0), get(whole_key, 0)
+            coverage = min(get(part_key, 0), whole) / whole if whole else None
+            return {"value": None if coverage == 0 else number, "numerator": number, "denominator": None, "coverage": coverage}
+
+        return covered
+
+    def parts(self) -> tuple[str, str, str]:
+        """Return what the table says of it."""
+        coverage = "–" if self.coverage is None else f"{code(self.coverage[0])} ÷ {code(self.coverage[1])}; at 0 the value is null"
+        by_label = "; by label" if self.labels else ""
+        return f"{code(self.counted)}{by_label}", "–", coverage
+
+    @property
+    def units(self) -> None:
+        """It has no parts."""
+        return
+
+    @property
+    def labels(self) -> str | None:
+        """What its labels are."""
+        return self.counted.label if isinstance(self.counted, Field) else None
+
+
+_NONE: Final[Figure] = {"value": 0, "numerator": 0, "denominator": None, "coverage": None}
+
+
+@dataclass(frozen=True)
+class Ratio(Formula):
+    """A quantity over another one.
+
+    Its coverage is denominator ÷ ``of_all``, or ``coverage``; without either it is 1 of any denominator, or null if ``uncovered``.
+    ``parts_null``: its parts are null where the denominator is 0. ``known``: its value is null where the coverage is.
+    """
+
+    part: Quantity
+    whole: Quantity
+    of_all: Quantity | None = None
+    coverage: tuple[Quantity, Quantity] | None = None
+    parts_null: bool = False
+    known: bool = False
+    uncovered: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.part.said} ÷ {self.whole.said}"
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Yield what it reads."""
+        yield from (self.part, self.whole)
+        yield from self._covers or ()
+
+    @property
+    def _covers(self) -> tuple[Quantity, Quantity] | None:
+        return self.coverage if self.of_all is None else (self.whole, self.of_all)
+
+    def reader(self) -> Callable[[Get], Figure]:
+        """Return a function that makes the figure: integers are divided once, so it is the float nearest to the true quotient."""
+        part, whole = self.part.key, self.whole.key
+        part_per, whole_per = self.part.per, self.whole.per
+        up, down = whole_per // gcd(part_per, whole_per), part_per // gcd(part_per, whole_per)
+        parts_null, known = self.parts_null, self.known
+        nothing = NOTHING if parts_null else _made(0, 0, part_per, whole_per, None)
+
+        if self._covers is None:
+            full = None if self.uncovered else 1.0
+
+            def ratio(get: Get) -> Figure:
+                number, all_ = get(part, 0), get(whole, 0)
+                if not all_:
+                    return nothing if parts_null or not number else _made(number, 0, part_per, whole_per, None)
+                return {
+                    "value": up * number / (down * all_),
+                    "numerator": number if part_per == 1 else number / part_per,
+                    "denominator": all_ if whole_per == 1 else all_ / whole_per,
+                    "coverage": full,
+                }
+
+            return ratio
+        covered, of_all = (each.key for each in self._covers)
+
+        def ratio_covered(get: Get) -> Figure:
+            number, all_, about = get(part, 0), get(whole, 0), get(of_all, 0)
+            if not about and not all_ and not number:
+                return nothing
+            coverage = None
+            if about:
+                measured = all_ if covered == whole else get(covered, 0)
+                coverage = min(measured, about) / about
+            if not all_ and parts_null:
+                return {**NOTHING, "coverage": coverage}
+            return {
+                "value": up * number / (down * all_) if all_ and not (known and coverage is None) else None,
+                "numerator": number if part_per == 1 else number / part_per,
+                "denominator": all_ if whole_per == 1 else all_ / whole_per,
+                "coverage": coverage,
+            }
+
+        return ratio_covered
+
+    def parts(self) -> tuple[str, str, str]:
+        """Return what the table says of it."""
+        by_label = "; by label" if self.labels else ""
+        covers = self._covers
+        coverage = "– (null)" if self.uncovered else "1" if covers is None else f"{code(covers[0])} ÷ {code(covers[1])}"
+        return f"{code(self.part)}{by_label}", f"{code(self.whole)}{by_label}", coverage
+
+    @property
+    def units(self) -> tuple[Unit, Unit]:
+        """The units of its parts."""
+        return self.part.unit, self.whole.unit
+
+    @property
+    def measured(self) -> bool:
+        """Whether its coverage can be below 1."""
+        return self._covers is not None
+
+    @property
+    def labels(self) -> str | None:
+        """What its labels are."""
+        part, whole = self.part, self.whole
+        return whole.label if isinstance(part, Field) and isinstance(whole, Field) and part.label == whole.label else None
+
+
+class Mean(Ratio):
+    """What was added up over how many it was added up of."""
+
+
+def _made(number: int, all_: int, part_per: int, whole_per: int, coverage: float | None) -> Figure:
+    return {
+        "value": None,
+        "numerator": number if part_per == 1 else number / part_per,
+        "denominator": all_ if whole_per == 1 else all_ / whole_per,
+        "coverage": coverage,
+    }
+
+
+def code(quantity: Quantity) -> str:
+    """Return a quantity as the normative table names it."""
+    return quantity.key.strip("()")

@@ -1,0 +1,163 @@
+"""The service level of sums by a definition: what each sum adds to the contacts met and to those counted."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import inf
+from typing import TYPE_CHECKING, Final, Protocol
+
+from streams.catalogue.fields import ABANDONED, ANSWERED, FLOW_OUT, WAYS_OUT, parse
+from streams.catalogue.formulas import Ways
+from streams.catalogue.quantities import is_labelled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Definition", "Level", "decided_in", "level_of", "ways_of"]
+
+_DECIDED: Final = (ANSWERED.key, ABANDONED.key, *(name for name, _ in FLOW_OUT.terms))
+
+
+class Definition(Protocol):
+    """What the configuration says of how contacts are judged (`streams.configuration.service_level`)."""
+
+    @property
+    def threshold_ms(self) -> int:
+        """The longest wait that is within the threshold."""
+
+    @property
+    def short_ms(self) -> int | None:
+        """Who abandons before is short."""
+
+    @property
+    def short_abandon_clock(self) -> str:
+        """From when a short abandon runs."""
+
+    @property
+    def abandon(self) -> str:
+        """What abandoned contacts do."""
+
+    @property
+    def asa_denominator(self) -> str:
+        """Whose waits asa averages."""
+
+    @property
+    def hold_denominator(self) -> str:
+        """What average_hold divides by."""
+
+    @property
+    def aht_parts(self) -> frozenset[str]:
+        """What aht adds up."""
+
+    @property
+    def csat_top(self) -> int:
+        """The lowest top score."""
+
+    @property
+    def first_contact_resolution(self) -> str:
+        """What counts as resolved at first contact."""
+
+    def treatment(self, reason: str) -> str:
+        """Return what a way out of the queue counts as."""
+
+
+def ways_of(definition: Definition) -> Ways:
+    """Return the keys of a definition that decide what figures other than the service level mean."""
+    return Ways(
+        definition.asa_denominator,
+        definition.hold_denominator,
+        definition.aht_parts,
+        definition.csat_top,
+        definition.first_contact_resolution,
+    )
+
+
+def decided_in(sums: Mapping[str, int]) -> int:
+    """Return the contacts that left the queue in whatever way."""
+    decided = 0
+    for name in _DECIDED:
+        decided += sums.get(name, 0)
+    return decided
+
+
+class Level:
+    """A service level: what a sum adds to met and counted, a factor each, worked out once a name."""
+
+    __slots__ = ("_abandon", "_factors", "_limit_ms", "_system_clock", "_threshold_ms", "_treatments")
+
+    def __init__(self, threshold_ms: int, limit_ms: int | None, abandon: str, treatments: tuple[str, ...], *, system_clock: bool) -> None:
+        self._threshold_ms = threshold_ms
+        self._limit_ms = limit_ms
+        self._system_clock = system_clock
+        self._abandon = abandon
+        self._treatments = dict(zip(WAYS_OUT, treatments, strict=True))
+        self._factors: dict[str, tuple[int, int] | None] = {}
+
+    def parts(self, sums: Mapping[str, int]) -> tuple[int, int]:
+        """Return contacts that met the service level and contacts that count."""
+        met = counted = 0
+        factors = self._factors
+        for name, number in sums.items():
+            try:
+                factor = factors[name]
+            except KeyError:
+                if is_labelled(name):
+                    continue
+                factor = factors[name] = self._factor(name)
+            if factor is not None:
+                met += factor[0] * number
+                counted += factor[1] * number
+        return met, counted
+
+    def _factor(self, name: str) -> tuple[int, int] | None:
+        found = parse(name)
+        if found is None or found.definition is not None:
+            return None
+        key, values = found.field.key, found.values
+        edge = values.get("edge")
+        within = edge is not None and (inf if edge == "inf" else int(edge)) <= self._threshold_ms
+        factor = (0, 0)
+        if key == "answered":
+            factor = (0, 1)
+        elif key == "answered_wait":
+            factor = (int(within), 0)
+        elif key == "abandoned":
+            factor = (0, int(self._abandon != "handled_only"))
+        elif key == "abandoned_wait":
+            factor = self._abandoned(within=within, short=self._is_short(edge))
+        elif key == "short_abandoned_wait":
+            if self._system_clock and values["limit"] == str(self._limit_ms):
+                factor = _less(self._abandoned(within=within, short=True), self._abandoned(within=within, short=False))
+        elif key == "flow_out":
+            factor = (0, int(self._treatments.get(values["reason"], "exclude") != "exclude"))
+        elif key == "left_wait":
+            factor = (int(within and self._treatments.get(values["reason"]) == "positive"), 0)
+        return None if factor == (0, 0) else factor
+
+    def _is_short(self, edge: str | None) -> bool:
+        limit = None if self._system_clock else self._limit_ms
+        return limit is not None and edge not in (None, "inf") and int(edge or 0) <= limit - 1
+
+    def _abandoned(self, *, within: bool, short: bool) -> tuple[int, int]:
+        """Return what an abandon adds beside its one in ``abandoned``."""
+        if self._abandon == "handled_only":
+            return 0, 0
+        if short:
+            return 0, -1
+        if self._abandon == "ignore_in_threshold":
+            return 0, -int(within)
+        return int(within and self._abandon == "positive"), 0
+
+
+def _less(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return one[0] - other[0], one[1] - other[1]
+
+
+_made = lru_cache(maxsize=1024)(Level)
+
+
+def level_of(definition: Definition) -> Level:
+    """Return the service level of a definition."""
+    treatments = tuple(definition.treatment(reason) for reason in WAYS_OUT)
+    system_clock = definition.short_abandon_clock == "system_enter"
+    return _made(definition.threshold_ms, definition.short_ms, definition.abandon, treatments, system_clock=system_clock)

@@ -1,0 +1,93 @@
+"""The figures of one kind of window, compiled once from the formulas of the catalogue."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from streams.catalogue.fields import FIELD_BY_ID
+from streams.catalogue.formulas import Observed
+from streams.catalogue.given import WAITING_PAST_THRESHOLD, WINDOW
+from streams.catalogue.kpis import KPIS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from streams.catalogue.formulas import Figure, Get, How
+    from streams.catalogue.model import Kpi
+
+__all__ = ["Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_of"]
+
+#: What is computed together; of what a definition decides in contacts, each by itself too.
+SheetKind = Literal["contacts", "definitions", "people", "forecasts", "cohorts", "customers_day", "customers_month"]
+
+_TRAILING: Final = ("trailing",)
+_DATED: Final = ("interval", "day", "customers_day", "customers_month")
+
+
+class Sheet:
+    """Formulas resolved for a kind of window; ``figures`` runs them."""
+
+    __slots__ = ("_composed", "_formulas")
+
+    def __init__(self, kpis: Iterable[Kpi], how: How) -> None:
+        composed: dict[str, tuple[tuple[str, int], ...]] = {}
+        self._formulas: list[tuple[str, Callable[[Get], Figure]]] = []
+        for kpi in kpis:
+            formula = kpi.formula.of(how)
+            composed |= {each.key: each.terms for each in formula.quantities() if not each.is_plain}
+            self._formulas.append((kpi.id, formula.reader()))
+        #: what is added up of several sums before the formulas run
+        self._composed = tuple(composed.items())
+
+    def figures(self, values: dict[str, int]) -> dict[str, Figure]:
+        """Return KPI → figure of values, which are sums by name and what is given with the window; they are completed in place."""
+        get = values.get
+        for key, terms in self._composed:
+            total = 0
+            for name, factor in terms:
+                total += factor * get(name, 0)
+            values[key] = total
+        return {kpi: figure(get) for kpi, figure in self._formulas}
+
+
+@lru_cache(maxsize=1024)
+def sheet_of(kind: SheetKind, how: How) -> Sheet:
+    """Return the sheet of what is computed together in a kind of window."""
+    wanted: SheetKind = "contacts" if kind == "definitions" else kind
+    kpis = [kpi for kpi in KPIS if _kind_of(kpi) == wanted and _is_served(kpi, how)]
+    return Sheet([kpi for kpi in kpis if kind != "definitions" or kpi.formula.judged_by], how)
+
+
+def judged_by() -> dict[str, frozenset[str]]:
+    """Return KPI → the keys of a definition that decide what is computed, of those of windows of contacts that have any."""
+    return {kpi.id: kpi.formula.judged_by for kpi in KPIS if kpi.formula.judged_by}
+
+
+@lru_cache(maxsize=1)
+def kpis_by_label() -> tuple[Kpi, ...]:
+    """Return the KPIs that windows have by label, too."""
+    return tuple(kpi for kpi in KPIS if kpi.formula.labels is not None and _kind_of(kpi) == "contacts")
+
+
+def _kind_of(kpi: Kpi) -> SheetKind | None:
+    """Return with which others a KPI is computed; None for what is no figure of sums."""
+    if isinstance(kpi.formula, Observed):
+        return None
+    if any(FIELD_BY_ID[name].booked == "offer" for name in kpi.formula.fields):
+        return "forecasts"
+    if "customers_month" in kpi.windows:
+        return "customers_month"
+    if "customers_day" in kpi.windows:
+        return "cohorts" if kpi.subject == "contacts" else "customers_day"
+    return "people" if kpi.subject == "people" else "contacts"
+
+
+def _is_served(kpi: Kpi, how: How) -> bool:
+    """Say whether windows computed so have a KPI."""
+    read = {name for each in kpi.formula.of(how).quantities() for name in (each.key, *(term for term, _ in each.terms))}
+    if (WAITING_PAST_THRESHOLD.key in read and not how.live) or (WINDOW.key in read and not how.has_length):
+        return False
+    if kpi.subject == "people":
+        return "agent" in kpi.dimensions if how.individual else kpi.dimensions != ("agent",)
+    return kpi.subject == "customers" or any(window in kpi.windows for window in (_DATED if how.by_offer else _TRAILING))

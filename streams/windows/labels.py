@@ -1,0 +1,85 @@
+"""Figures by label: reasons and categories, as wholes and each by itself (``docs/counting.md`` section 12)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.catalogue.fields import FIELDS
+from streams.catalogue.formulas import Count, Figure, How, Ratio
+from streams.catalogue.quantities import LABEL_MARK
+from streams.catalogue.sheets import kpis_by_label
+from streams.windows.slices import DAY_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MOST_LABELS", "OTHER", "RATES", "figures_by_label", "ratio", "sessions_open", "settles_later_ms", "wholes"]
+
+#: In one scope and window so many labels of a KPI are named; the rest are together under this name.
+MOST_LABELS = 100
+OTHER = "(other)"
+
+#: The fields that are booked by label alone.
+_BY_LABEL_ALONE = frozenset(field.key for field in FIELDS if not field.whole)
+#: The KPIs that are ratios of each label.
+RATES = tuple(sorted(kpi.id for kpi in kpis_by_label() if kpi.has_parts))
+
+
+def sessions_open(sums: Mapping[str, int]) -> bool:
+    """Say whether sessions of a window are still to be decided."""
+    return sums.get("sessions_decided", 0) < sums.get("sessions", 0)
+
+
+def settles_later_ms(sums: Mapping[str, int]) -> int:
+    """Return how much longer than others a window is provisional: its complaints may be resolved within their day."""
+    return DAY_MS if sums.get("complaints") else 0
+
+
+def _by_label(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Return what is summed → label → sum."""
+    found: dict[str, dict[str, int]] = {}
+    for name in [name for name in sums if LABEL_MARK in name]:
+        what, _, label = name.partition(LABEL_MARK)
+        found.setdefault(what, {})[label] = sums[name]
+    return found
+
+
+def wholes(sums: Mapping[str, int]) -> dict[str, int]:
+    """Return the sums over all labels of what is booked by label alone."""
+    return {what: sum(labels.values()) for what, labels in _by_label(sums).items() if what in _BY_LABEL_ALONE}
+
+
+def figures_by_label(sums: Mapping[str, int]) -> dict[str, dict[str, Figure]]:
+    """Return KPI → label → figure of one window; KPIs without a label are left out."""
+    labels = _by_label(sums)
+    found: dict[str, dict[str, Figure]] = {}
+    if not labels:
+        return found
+    for kpi in kpis_by_label():
+        formula = kpi.formula.of(How())
+        if isinstance(formula, Count):
+            if numbers := labels.get(formula.counted.key):
+                named = _named(numbers, numbers)
+                found[kpi.id] = {label: _count(number) for label, number in named.items()}
+        elif isinstance(formula, Ratio) and (sizes := labels.get(formula.whole.key)):
+            parts = _named(labels.get(formula.part.key, {}), sizes)
+            found[kpi.id] = {label: ratio(parts.get(label, 0), whole) for label, whole in _named(sizes, sizes).items()}
+    return found
+
+
+def _count(number: int) -> Figure:
+    return {"value": number, "numerator": number, "denominator": None, "coverage": None}
+
+
+def ratio(part: int, whole: int) -> Figure:
+    """Return a ratio of one label; nothing says how much of it is measured."""
+    return {"value": part / whole if whole else None, "numerator": part, "denominator": whole, "coverage": None}
+
+
+def _named(numbers: Mapping[str, int], sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers of the labels with the largest sizes by their names, in order, and the others together."""
+    largest = sorted((label for label in sizes if label != OTHER), key=lambda label: (-sizes[label], label))
+    named = {label: numbers.get(label, 0) for label in sorted(largest[:MOST_LABELS])}
+    if len(named) < len(sizes):
+        named[OTHER] = sum(numbers.values()) - sum(named.values())
+    return named
