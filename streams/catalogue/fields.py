@@ -5,6 +5,7 @@ Formulas (`streams.catalogue.entries`) read these; ``docs/metrics.md`` lists the
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from streams.catalogue.quantities import Booked, Field, Sum, Unit
@@ -278,6 +279,7 @@ FIELDS: Final = tuple(FIELD_BY_ID.values())
 _BY_NAME: Final = {field.key if field.dimensions else field.wire: field for field in FIELDS}
 
 
+@lru_cache(maxsize=4096)
 def parse(name: str) -> Sum | None:
     """Return which field a name on the wire is a sum of, by which values of its dimensions, label and definition; None of no field."""
     return _parse(name, _BY_NAME)

@@ -269,16 +269,17 @@ class Ratio(Formula):
 
         def ratio_covered(get: Get) -> Figure:
             number, all_, about = get(part, 0), get(whole, 0), get(of_all, 0)
-            if not about and not all_ and not number:
-                return nothing
-            coverage = None
-            if about:
+            if not about:
+                if not all_ and not number:
+                    return nothing
+                coverage = None
+            else:
                 measured = all_ if covered == whole else get(covered, 0)
-                coverage = min(measured, about) / about
-            if not all_ and parts_null:
-                return {**NOTHING, "coverage": coverage}
+                coverage = 1.0 if measured >= about else measured / about
+            if not all_:
+                return {**NOTHING, "coverage": coverage} if parts_null else _made(number, 0, part_per, whole_per, coverage)
             return {
-                "value": up * number / (down * all_) if all_ and not (known and coverage is None) else None,
+                "value": None if known and coverage is None else up * number / (down * all_),
                 "numerator": number if part_per == 1 else number / part_per,
                 "denominator": all_ if whole_per == 1 else all_ / whole_per,
                 "coverage": coverage,

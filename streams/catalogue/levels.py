@@ -13,8 +13,9 @@ from streams.catalogue.quantities import is_labelled
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Definition", "Level", "decided_in", "level_of", "ways_of"]
+__all__ = ["Definition", "Level", "decided_in", "judged_by"]
 
+_UNKNOWN: Final = (0, 0)
 _DECIDED: Final = (ANSWERED.key, ABANDONED.key, *(name for name, _ in FLOW_OUT.terms))
 
 
@@ -61,7 +62,7 @@ class Definition(Protocol):
         """Return what a way out of the queue counts as."""
 
 
-def ways_of(definition: Definition) -> Ways:
+def _ways_of(definition: Definition) -> Ways:
     """Return the keys of a definition that decide what figures other than the service level mean."""
     return Ways(
         definition.asa_denominator,
@@ -98,13 +99,13 @@ class Level:
         met = counted = 0
         factors = self._factors
         for name, number in sums.items():
-            try:
-                factor = factors[name]
-            except KeyError:
-                if is_labelled(name):
-                    continue
-                factor = factors[name] = self._factor(name)
+            factor = factors.get(name, _UNKNOWN)
             if factor is not None:
+                if factor is _UNKNOWN:
+                    # Of labels there may be any number: they are not remembered.
+                    factor = None if is_labelled(name) else factors.setdefault(name, self._factor(name))
+                    if factor is None:
+                        continue
                 met += factor[0] * number
                 counted += factor[1] * number
         return met, counted
@@ -132,7 +133,7 @@ class Level:
             factor = (0, int(self._treatments.get(values["reason"], "exclude") != "exclude"))
         elif key == "left_wait":
             factor = (int(within and self._treatments.get(values["reason"]) == "positive"), 0)
-        return None if factor == (0, 0) else factor
+        return None if factor == _UNKNOWN else factor
 
     def _is_short(self, edge: str | None) -> bool:
         limit = None if self._system_clock else self._limit_ms
@@ -154,10 +155,19 @@ def _less(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
 
 
 _made = lru_cache(maxsize=1024)(Level)
+#: id → definition, which stays what it is for as long as it stands here, and what was made of it
+_known: dict[int, tuple[Definition, Ways, Level]] = {}
+_MOST_KNOWN: Final = 4096
 
 
-def level_of(definition: Definition) -> Level:
-    """Return the service level of a definition."""
-    treatments = tuple(definition.treatment(reason) for reason in WAYS_OUT)
-    system_clock = definition.short_abandon_clock == "system_enter"
-    return _made(definition.threshold_ms, definition.short_ms, definition.abandon, treatments, system_clock=system_clock)
+def judged_by(definition: Definition) -> tuple[Definition, Ways, Level]:
+    """Return a definition with what it says of figures: those of its keys that decide them, and its service level."""
+    found = _known.get(id(definition))
+    if found is None:
+        treatments = tuple(definition.treatment(reason) for reason in WAYS_OUT)
+        system_clock = definition.short_abandon_clock == "system_enter"
+        level = _made(definition.threshold_ms, definition.short_ms, definition.abandon, treatments, system_clock=system_clock)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        found = _known[id(definition)] = (definition, _ways_of(definition), level)
+    return found

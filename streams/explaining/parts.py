@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.catalogue.fields import (
+    ABANDONED,
+    ABANDONED_WAIT_MS,
+    ABANDONED_WAITS,
+    ANSWERED,
+    ANSWERED_WAIT_MS,
+    ANSWERED_WAITS,
+    FLOW_OUT,
+    SHORT_ABANDONED_WAITS,
+    WAYS_OUT,
+    parse,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from streams.catalogue.formulas import Figure
+    from streams.catalogue.quantities import Sum
     from streams.windows.sums import Counts
 
 __all__ = ["Parted", "Role", "parts_of"]
@@ -15,7 +29,13 @@ __all__ = ["Parted", "Role", "parts_of"]
 #: In the numerator and so in the denominator; in the denominator alone; in neither, though it is of the window.
 Role = str
 
-_FLOW_OUT = "flow_out_"
+#: The ways out of a queue, in the order in which they are told.
+_WAYS = ("answered", "abandoned", *sorted(FLOW_OUT.name(reason=reason) for reason in WAYS_OUT))
+#: Field → the way out of the queue that it tells of.
+_WAY_OF = {
+    **dict.fromkeys((each.key for each in (ANSWERED, ANSWERED_WAIT_MS, ANSWERED_WAITS)), "answered"),
+    **dict.fromkeys((each.key for each in (ABANDONED, ABANDONED_WAIT_MS, ABANDONED_WAITS, SHORT_ABANDONED_WAITS)), "abandoned"),
+}
 _LEVELS = frozenset({"service_level", "service_level_live"})
 _RATES = {"answer_rate": "answered", "abandon_rate": "abandoned"}
 
@@ -74,13 +94,16 @@ def _rate(counts: Counts) -> Iterator[Parted]:
 
 def _ways(counts: Counts) -> Iterator[tuple[str, Counts]]:
     """Yield the ways in which contacts left a queue, each with its own counts."""
-    for name in ("answered", "abandoned", *sorted(field for field in counts if field.startswith(_FLOW_OUT))):
-        waits = (f"{name}_wait_", f"left_{name.removeprefix(_FLOW_OUT)}_wait_")
-        short = f"_{name}_wait_le_"
-        mine = {
-            field: amount
-            for field, amount in counts.items()
-            if field == name or field.startswith(waits) or (field.startswith("short_") and short in field)
-        }
-        if mine:
-            yield name, mine
+    found: dict[str, Counts] = {name: {} for name in _WAYS}
+    for name, amount in counts.items():
+        told = parse(name)
+        way = None if told is None or told.definition is not None else _way(told)
+        if way in found:
+            found[way][name] = amount
+    yield from ((name, mine) for name, mine in found.items() if mine)
+
+
+def _way(told: Sum) -> str | None:
+    """Return of which way out of the queue a sum tells."""
+    reason = told.values.get("reason")
+    return _WAY_OF.get(told.field.key) if reason is None else FLOW_OUT.name(reason=reason)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.catalogue.formulas import How
 from streams.catalogue.given import WORKED
-from streams.catalogue.levels import decided_in, level_of, ways_of
+from streams.catalogue.levels import decided_in, judged_by
 from streams.catalogue.sheets import sheet_of
 from streams.windows.labels import wholes
 
@@ -24,7 +24,7 @@ __all__ = [
 
 def service_level_parts(sums: Mapping[str, int], definition: Definition) -> tuple[int, int]:
     """Return contacts that met the service level and contacts that count."""
-    return level_of(definition).parts(sums)
+    return judged_by(definition)[2].parts(sums)
 
 
 def contact_kpis(
@@ -51,8 +51,10 @@ def contact_kpis(
 
         level: contacts met and counted, where not all are judged by ``definition``.
     """
-    how = How(by_offer, channel, ways_of(definition), live=past_threshold is not None)
-    values = {**wholes(sums), **sums, **_judged(level or service_level_parts(sums, definition), past_threshold)}
+    _, ways, own_level = judged_by(definition)
+    met, counted = level or own_level.parts(sums)
+    how = How(by_offer, channel, ways, live=past_threshold is not None)
+    values = {**sums, **wholes(sums), "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
     return sheet_of("contacts", how).figures(values)
 
 
@@ -60,12 +62,11 @@ def definition_kpis(
     sums: Mapping[str, int], definition: Definition, *, by_offer: bool = True, past_threshold: int | None = None
 ) -> dict[str, Figure]:
     """Return those figures of which a definition says what they mean, the service level first of all."""
-    how = How(by_offer, "", ways_of(definition), live=past_threshold is not None)
-    return sheet_of("definitions", how).figures({**sums, **_judged(service_level_parts(sums, definition), past_threshold)})
-
-
-def _judged(level: tuple[int, int], past_threshold: int | None) -> dict[str, int]:
-    return {"met": level[0], "counted": level[1], "waiting_past_threshold": past_threshold or 0}
+    _, ways, level = judged_by(definition)
+    met, counted = level.parts(sums)
+    how = How(by_offer, "", ways, live=past_threshold is not None)
+    values = {**sums, "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
+    return sheet_of("definitions", how).figures(values)
 
 
 class StaffTerms(NamedTuple):

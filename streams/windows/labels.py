@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streams.catalogue.fields import FIELDS
 from streams.catalogue.formulas import Count, Figure, How, Ratio
@@ -11,7 +11,7 @@ from streams.catalogue.sheets import kpis_by_label
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["MOST_LABELS", "OTHER", "RATES", "figures_by_label", "ratio", "sessions_open", "settles_later_ms", "wholes"]
 
@@ -21,8 +21,21 @@ OTHER = "(other)"
 
 #: The fields that are booked by label alone.
 _BY_LABEL_ALONE = frozenset(field.key for field in FIELDS if not field.whole)
+
+
+def _labelled() -> Iterator[tuple[str, str | None, str]]:
+    """Yield the KPIs that there are by label: what is counted, or for ratios of each label its parts."""
+    for kpi in kpis_by_label():
+        formula = kpi.formula.of(How())
+        if isinstance(formula, Count):
+            yield kpi.id, None, formula.counted.key
+        elif isinstance(formula, Ratio):
+            yield kpi.id, formula.part.key, formula.whole.key
+
+
+_LABELLED: Final = tuple(_labelled())
 #: The KPIs that are ratios of each label.
-RATES = tuple(sorted(kpi.id for kpi in kpis_by_label() if kpi.has_parts))
+RATES: Final = tuple(sorted(kpi for kpi, part, _ in _LABELLED if part is not None))
 
 
 def sessions_open(sums: Mapping[str, int]) -> bool:
@@ -55,15 +68,16 @@ def figures_by_label(sums: Mapping[str, int]) -> dict[str, dict[str, Figure]]:
     found: dict[str, dict[str, Figure]] = {}
     if not labels:
         return found
-    for kpi in kpis_by_label():
-        formula = kpi.formula.of(How())
-        if isinstance(formula, Count):
-            if numbers := labels.get(formula.counted.key):
-                named = _named(numbers, numbers)
-                found[kpi.id] = {label: _count(number) for label, number in named.items()}
-        elif isinstance(formula, Ratio) and (sizes := labels.get(formula.whole.key)):
-            parts = _named(labels.get(formula.part.key, {}), sizes)
-            found[kpi.id] = {label: ratio(parts.get(label, 0), whole) for label, whole in _named(sizes, sizes).items()}
+    for kpi, part, whole in _LABELLED:
+        sizes = labels.get(whole)
+        if sizes is None:
+            continue
+        named = _named(sizes, sizes)
+        if part is None:
+            found[kpi] = {label: _count(number) for label, number in named.items()}
+        else:
+            parts = _named(labels.get(part, {}), sizes)
+            found[kpi] = {label: ratio(parts.get(label, 0), number) for label, number in named.items()}
     return found
 
 
