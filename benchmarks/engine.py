@@ -18,7 +18,7 @@ import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.engine.app import build_app
-from streams.engine.flush import TransactionWriter
+from streams.engine.flush import Share, TransactionWriter
 from streams.engine.health import Health
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.stage import Flush, Record
@@ -81,7 +81,7 @@ async def fill_in_transactions(bootstrap: str, topic: str, source: str, count: i
     changelog, read = TopicPartition(topic, 0), TopicPartition(source, 0)
     for begin in range(0, count, _ROWS_A_TRANSACTION):
         rows = [(b'"%d"' % number, _VALUE) for number in range(begin, min(count, begin + _ROWS_A_TRANSACTION))]
-        await writer.write(writer.prepare(changelog, rows, [], read, 0))
+        await writer.write(writer.prepare([Share(read, 0, changelog, rows, [])]))
     await producer.stop()
 
 

@@ -73,6 +73,8 @@ def events_of_now(rate: int, seed: int, start_ms: int) -> Iterator[Emission]:
 def _renamed(emissions: Iterator[Emission], number: int) -> Iterator[Emission]:
     """Yield the events of a center under names of its own."""
     for published_ms, destination, key, event in emissions:
+        if event["type"] == "contact.excluded":  # it takes an offer back
+            continue
         if destination == "every-partition":
             if number == 0:
                 yield Emission(published_ms, destination, key, event)

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.dead_letters import REPLAYED, REPLAYED_FROM, headers_without_ours
 from streams.commands.dead_letter_text import brief, came_from, printable, short, summary
 from streams.connectors.letters import Judge, ranges
-from streams.engine.flush import TransactionWriter
+from streams.engine.flush import Share, TransactionWriter
 from streams.engine.stage import Output
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Sender:
         note = ranges([letter.offset for letter, _ in letters])
         outputs.append(Output(place.topic, place.partition, None, None, ((REPLAYED, note.encode()),)))
         async with asyncio.timeout(_LIMIT_SECONDS):
-            await self._writer.write(self._writer.prepare(None, [], outputs, place, next_offset))
+            await self._writer.write(self._writer.prepare([Share(place, next_offset, None, [], outputs)]))
 
     async def stop(self) -> None:
         """Disconnect; a transaction that failed ends by itself."""

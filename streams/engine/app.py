@@ -11,12 +11,13 @@ import faust
 
 from streams.engine.health import Health
 from streams.engine.heartbeats import Heartbeats
-from streams.engine.ownership import Owner, Ownership
+from streams.engine.ownership import Ownership
 from streams.engine.table import EngineTable, EngineTableManager
 from streams.engine.transport import ChunkSchema, Transport
 from streams.engine.watch import Watch
 
 if TYPE_CHECKING:
+    from streams.engine.owner import Owner
     from streams.engine.settings import EngineSettings, Flow
 
 __all__ = ["Background", "EngineApp", "build_app", "run_worker"]
@@ -50,8 +51,9 @@ class EngineApp(faust.App):
     def _declare(self, flow: Flow) -> None:
         async def process(chunks: faust.Stream[Any]) -> None:
             # Compiled, Faust's stream keeps every acknowledged offset until it commits, whatever the consumer's `ack` does.
-            async for chunk in chunks.noack():
-                self.ownership.process(chunk)
+            async for of_one_fetch in chunks.noack():
+                for chunk in of_one_fetch:
+                    self.ownership.process(chunk)
 
         self.agent(self.topic(flow.source, schema=ChunkSchema()), name=f"{flow.name}-agent")(process)
 

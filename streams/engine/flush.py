@@ -1,26 +1,27 @@
-"""One transaction: the rows, outputs and source offset of one source partition become visible together, or not at all."""
+"""One transaction a flush: rows, outputs and source offsets of all that was processed become visible together, or not at all."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation
+from aiokafka.structs import OffsetAndMetadata
 
 from streams.engine.exits import CrashPoint
+from streams.engine.stage import Output, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from aiokafka import AIOKafkaProducer
 
-    from streams.engine.stage import Output, Row
-
-__all__ = ["Transaction", "TransactionWriter"]
+__all__ = ["Share", "Transaction", "TransactionWriter"]
 
 _Headers = list[tuple[str, bytes]]
 _Entry = tuple[bytes | None, bytes | None, _Headers]
@@ -29,66 +30,76 @@ _NO_HEADERS: _Headers = []
 _Batches = list[tuple[TopicPartition, Any]]
 
 
+@dataclass(slots=True, frozen=True)
+class Share:
+    """What one source partition has in a flush."""
+
+    source: TopicPartition
+    #: The source offset that all of this stands for.
+    next_offset: int
+    changelog: TopicPartition | None
+    rows: Sequence[Row]
+    outputs: Sequence[Output]
+
+
 @dataclass(slots=True)
 class Transaction:
-    """Batches ready to send, and the offset they stand for."""
+    """Batches ready to send, and the source offsets they stand for."""
 
-    rows: _Batches
-    outputs: _Batches
-    source: TopicPartition
-    next_offset: int
+    rows: _Batches = field(default_factory=list)
+    outputs: _Batches = field(default_factory=list)
+    offsets: dict[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
 
 
 class TransactionWriter:
-    """Writes the transactions of one source partition through its producer, one after the other."""
+    """Writes the transactions of one worker, one after the other."""
 
-    def __init__(self, producer: AIOKafkaProducer, group: str) -> None:
-        """Write through ``producer``, which is started and fences its predecessors, for consumer group ``group``."""
+    def __init__(self, producer: AIOKafkaProducer, group: str, metadata: str = "") -> None:
+        """Write through ``producer``, which is started, for consumer group ``group``; its offsets carry ``metadata``."""
         self._producer = producer
         self._group = group
+        self._metadata = metadata
+        #: A partition that a transaction may be asked to hold, to learn that the one before is over.
+        self._written_to: TopicPartition | None = None
         self._after_rows = CrashPoint("after_rows")
         self._after_outputs = CrashPoint("after_outputs")
         self._after_offsets = CrashPoint("after_offsets")
         self._after_commit_sent = CrashPoint("after_commit_sent")
 
-    def prepare(
-        self,
-        changelog: TopicPartition | None,
-        rows: Sequence[Row],
-        outputs: Sequence[Output],
-        source: TopicPartition,
-        next_offset: int,
-    ) -> Transaction:
-        """Build every batch. No transaction is open meanwhile, so nobody waits for the work done here."""
-        if rows and changelog is None:
-            raise ValueError(f"{source} has rows to keep but no changelog.")
+    def prepare(self, shares: Iterable[Share]) -> Transaction:
+        """Build every batch. No transaction is open meanwhile, so no reader waits for the work done here."""
         # One clock reading a flush: the record timestamp is the time of publishing.
         now = time.time_ns() // 1_000_000
-        prepared = Transaction([], [], source, next_offset)
-        if rows and changelog is not None:
-            self._fill(prepared.rows, changelog, [(key, value, _NO_HEADERS) for key, value in rows], now)
-        grouped: dict[TopicPartition, list[_Entry]] = {}
-        for output in outputs:
-            target = TopicPartition(output.topic, output.partition)
-            grouped.setdefault(target, []).append((output.key, output.value, list(output.headers) if output.headers else _NO_HEADERS))
+        prepared = Transaction()
+        grouped: dict[tuple[str, int], list[_Entry]] = {}
+        for share in shares:
+            prepared.offsets[share.source] = OffsetAndMetadata(share.next_offset, self._metadata)
+            if share.rows:
+                if share.changelog is None:
+                    raise ValueError(f"{share.source} has rows to keep but no changelog.")
+                self._fill(prepared.rows, share.changelog, [(key, value, _NO_HEADERS) for key, value in share.rows], now)
+            for output in share.outputs:
+                entry = (output.key, output.value, list(output.headers) if output.headers else _NO_HEADERS)
+                grouped.setdefault((output.topic, output.partition), []).append(entry)
         for target, entries in grouped.items():
-            self._fill(prepared.outputs, target, entries, now)
+            self._fill(prepared.outputs, TopicPartition(*target), entries, now)
         return prepared
 
     def _fill(self, batches: _Batches, target: TopicPartition, entries: Sequence[_Entry], now: int) -> None:
         create = self._producer.create_batch
         batch = create()
-        batches.append((target, batch))
+        filled = [batch]
         append = batch.append
         for key, value, headers in entries:
             if append(key=key, value=value, timestamp=now, headers=headers) is None:
                 batch = create()
-                batches.append((target, batch))
+                filled.append(batch)
                 append = batch.append
                 append(key=key, value=value, timestamp=now, headers=headers)
-        # Closed by hand: aiokafka would otherwise let a later ``send`` append to it.
-        for _, batch in batches:
+        for batch in filled:
+            # Closed by hand: aiokafka would otherwise let a later ``send`` append to it.
             batch.close()
+            batches.append((target, batch))
 
     async def write(self, transaction: Transaction) -> None:
         """Write ``transaction`` and return when it is committed. After any exception nothing more may be written.
@@ -99,6 +110,9 @@ class TransactionWriter:
         """
         producer = self._producer
         await producer.begin_transaction()
+        for target, _ in transaction.rows or transaction.outputs:
+            self._written_to = target
+            break
         if self._after_rows.armed or self._after_outputs.armed:
             await self._deliver(transaction.rows)
             self._after_rows.reach()
@@ -106,7 +120,7 @@ class TransactionWriter:
             self._after_outputs.reach()
         else:
             await self._deliver(transaction.rows + transaction.outputs)
-        await producer.send_offsets_to_transaction({transaction.source: transaction.next_offset}, self._group)
+        await producer.send_offsets_to_transaction(transaction.offsets, self._group)
         self._after_offsets.reach()
         if self._after_commit_sent.armed:
             commit = asyncio.ensure_future(producer.commit_transaction())
@@ -115,6 +129,16 @@ class TransactionWriter:
             await commit
         else:
             await producer.commit_transaction()
+
+    async def settled(self) -> None:
+        """Wait until the last transaction is over everywhere: Kafka answers before its partitions have been told.
+
+        It begins the next one only then, so one is begun, with nothing in it, and given up. Raises what fences this writer.
+        """
+        if self._written_to is not None:
+            await self._producer.begin_transaction()
+            self._producer._txn_manager.maybe_add_partition_to_txn(self._written_to)
+            await self._producer.abort_transaction()
 
     async def _deliver(self, batches: _Batches) -> None:
         """Send ``batches`` and wait until each is acknowledged.
@@ -143,3 +167,7 @@ class TransactionWriter:
         """Return what ended the transaction under way, if something has."""
         ended: asyncio.Future[None] | None = self._producer._txn_manager.wait_for_transaction_end()
         return ended.exception() if ended is not None and ended.done() else None
+
+    async def close(self) -> None:
+        """Let the connections go; an open transaction is given up."""
+        await self._producer.stop()

@@ -92,7 +92,7 @@ class Heartbeats:
             **settings.client_options,
         }
         producer = AIOKafkaProducer(acks=1, **common)
-        consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, auto_offset_reset="latest", fetch_max_wait_ms=250, **common)
+        consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False, auto_offset_reset="latest", **common)
         clients = (producer, consumer)
         tasks: list[asyncio.Task[Any]] = []
         try:

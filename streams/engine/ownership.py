@@ -6,38 +6,41 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
 
-from streams.engine.attempts import CAREFUL_FROM, REACH, Attempts, Mark
-from streams.engine.exits import CrashPoint, ExitCode, leave
+from streams.engine.attempts import CAREFUL_FROM, Attempts, Mark
+from streams.engine.claims import Claims, Member
+from streams.engine.exits import ExitCode, leave
 from streams.engine.flush import TransactionWriter
-from streams.engine.health import Health, PartitionHealth
-from streams.engine.probing import find_culprit
+from streams.engine.owner import Owner
 from streams.engine.stage import ConfigurationRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from streams.engine.flush import Share
+    from streams.engine.health import Health
     from streams.engine.settings import EngineSettings, Flow
-    from streams.engine.stage import Record, Stage
     from streams.engine.transport import Chunk
 
-__all__ = ["Owner", "Ownership", "read_from_start"]
+__all__ = ["Ownership"]
 
 logger = logging.getLogger(__name__)
 
 #: What aiokafka raises at a producer whose transactional id has been taken over, or whose transaction timed out.
 _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 
-#: After a round of flushes, processing has this many times as long before the next: a worker that catches up writes in larger rounds,
-#: and not more than this many intervals apart.
+#: After a round of flushes, processing has this many times as long as what they hold took to put together: a worker that catches up
+#: writes in larger rounds, and not more than this many intervals apart.
 _REST = 3
 
-#: How much of the interval is left between the flows that flush first and those that read what they wrote, for it to arrive.
+#: How much of the interval is left between the flows that flush first and those that read what they wrote, for it to arrive; at most.
 _ARRIVAL = 0.25
+_ARRIVAL_SECONDS = 0.05
 
 #: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
 _GRACE_SECONDS = 5.0
@@ -49,275 +52,6 @@ _SECOND_LOOK_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
 
 Place = tuple[str, int]
-
-
-async def read_from_start(
-    consumer: AIOKafkaConsumer, source: TopicPartition, progressed: Callable[[], None] = lambda: None
-) -> tuple[dict[bytes, bytes], int]:
-    """Return the live rows of ``source`` up to its last stable offset, and that offset.
-
-    ``consumer`` reads committed records only and has ``source`` assigned; ``progressed`` is called when it has read some.
-    """
-    rows: dict[bytes, bytes] = {}
-    end = (await consumer.end_offsets([source]))[source]
-    await consumer.seek_to_beginning(source)
-    # Control records and aborted batches take offsets: the position passes them, the last record need not reach the end.
-    while await consumer.position(source) < end:
-        for records in (await consumer.getmany(source, timeout_ms=200)).values():
-            progressed()
-            for record in records:
-                if record.offset >= end:
-                    break
-                if record.value is None:
-                    rows.pop(record.key, None)
-                else:
-                    rows[record.key] = record.value
-    return rows, end
-
-
-class Owner:
-    """One owned source partition: its stage, its producer, and how far it has come."""
-
-    def __init__(self, settings: EngineSettings, flow: Flow, partition: int, health: Health) -> None:
-        """Prepare to take ``partition`` of the source of ``flow``."""
-        self.flow = flow
-        self.source = TopicPartition(flow.source, partition)
-        #: Chunks of an earlier epoch are read again in this one.
-        self.epoch = -1
-        #: The next source offset to process; known after ``take``.
-        self.next_offset = -1
-        self.committed_offset = -1
-        #: How often it was begun in a row without being left in order; None until that has been asked.
-        self.mark: Mark | None = None
-        #: Up to this offset each chunk is tried in a child before it is processed, and how large records may be by topic.
-        self._careful_to = -1
-        self._limits: Mapping[str, int] = {}
-        self._source_end = -1
-        self.stage: Stage = flow.stage_factory(partition)
-        #: Live rows as the table shows them: the stage's own, if it has them, or what was flushed.
-        self._kept: dict[bytes, bytes] = {}
-        own: Mapping[object, object] | None = getattr(self.stage, "rows", None)
-        self._keep = own is None and flow.changelog is not None
-        self.rows = self._kept if own is None else own
-        self._changelog = None if flow.changelog is None else TopicPartition(flow.changelog, partition)
-        self._settings = settings
-        self._health = health
-        self._lock = asyncio.Lock()
-        self._during_restore = CrashPoint("during_restore")
-        self._producer: AIOKafkaProducer | None = None
-        self._writer: TransactionWriter | None = None
-
-    async def take(self) -> None:
-        """Fence the former owner, restore the rows, and find where to go on. In that order: see docs/engine.md."""
-        settings, partition = self._settings, self.source.partition
-        began = time.monotonic()
-        self._producer = producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap,
-            client_id=f"{settings.client_id}-{self.flow.source}-{partition}",
-            transactional_id=f"{settings.app_id}-{self.flow.source}-{partition}",
-            transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
-            max_batch_size=settings.max_batch_bytes,
-            # Also the wait before a transaction step is tried again while the step before it settles.
-            retry_backoff_ms=20,
-            **settings.client_options,
-        )
-        await producer.start()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
-            client_id=f"{settings.client_id}-restore",
-            group_id=settings.app_id,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            # A broker answers a connection's requests in turn: at the end of a topic, whatever is asked next would wait behind a fetch.
-            fetch_max_wait_ms=10,
-            # Also the wait before a topic's leader, not known yet, is looked up again.
-            retry_backoff_ms=20,
-            **settings.client_options,
-        )
-        await consumer.start()
-        try:
-            ends, own_rows, all_rows = await self._restore(consumer)
-            self.next_offset, end = await self._begin(consumer, ends, own_rows)
-            self._source_end = end
-        finally:
-            await consumer.stop()
-        self.committed_offset = self.next_offset
-        self._writer = TransactionWriter(producer, settings.app_id)
-        seconds, caught_up = time.monotonic() - began, self.next_offset >= end
-        taken = PartitionHealth(self.next_offset, all_rows, seconds, end, caught_up, end)
-        self._health.partitions[self.source] = taken
-        logger.info(
-            "%s partition %d is owned: %d rows restored in %.2f s, next offset %d.",
-            *(self.flow.source, partition, taken.restored_rows, taken.restore_seconds, self.next_offset),
-        )
-
-    async def _restore(self, consumer: AIOKafkaConsumer) -> tuple[dict[str, int], int, int]:
-        """Give the stage its rows; return where each topic ended, the rows of the changelog, and all rows."""
-        ends: dict[str, int] = {}
-        own_rows = all_rows = 0
-        for topic in self.flow.restored:
-            place = TopicPartition(topic, self.source.partition)
-            consumer.assign([place])
-            rows, ends[topic] = await read_from_start(consumer, place, self._health.progressed)
-            self._during_restore.reach()
-            all_rows += len(rows)
-            self.stage.restore(topic, rows.items())
-            if topic == self.flow.changelog:
-                own_rows = len(rows)
-                if self._keep:
-                    self._kept.update(rows)
-        return ends, own_rows, all_rows
-
-    async def _begin(self, consumer: AIOKafkaConsumer, ends: Mapping[str, int], own_rows: int) -> tuple[int, int]:
-        """Return the offset to go on from and where the source ends now; raise when the first cannot belong to the rows restored."""
-        topic, partition = self.source
-        if topic in ends:
-            return ends[topic], ends[topic]
-        consumer.assign([self.source])
-        first: int = (await consumer.beginning_offsets([self.source]))[self.source]
-        end: int = (await consumer.end_offsets([self.source]))[self.source]
-        committed: int | None = await consumer.committed(self.source)
-        if committed is None:
-            if own_rows:
-                raise RuntimeError(
-                    f"{self.flow.changelog} has rows but group {self._settings.app_id} has no offset for {topic} partition "
-                    f"{partition}: it expired or was deleted, and counting again from the start would count twice."
-                )
-            return first, end
-        if committed > end:
-            raise RuntimeError(f"{topic} partition {partition} ends at {end}, before the committed {committed}: was it made anew?")
-        if committed < first:
-            logger.error(
-                "%s partition %d was committed up to %d but begins at %d: retention removed records not yet processed.",
-                *(topic, partition, committed, first),
-            )
-        return max(committed, first), end
-
-    def process(self, chunk: Chunk) -> int:
-        """Give the stage what is new of ``chunk`` and return the number of records."""
-        if chunk.epoch != self.epoch:
-            return 0
-        if chunk.begin > self.next_offset:
-            leave(
-                ExitCode.CHUNK_LOST,
-                "%s partition %d came from %d on, %d was awaited.",
-                *(chunk.topic, chunk.partition, chunk.begin, self.next_offset),
-            )
-        records: Sequence[Record] = chunk.records
-        if records[0].offset < chunk.begin:
-            # aiokafka drops what is below its position, so it has begun at the start again: Kafka no longer had the offset.
-            leave(
-                ExitCode.RESTORE_FAILED,
-                "%s partition %d came from %d on again, %d was awaited: was it made anew, or has Kafka lost its end?",
-                *(chunk.topic, chunk.partition, records[0].offset, chunk.begin),
-            )
-        if records[-1].offset < self.next_offset:
-            return 0
-        if records[0].offset < self.next_offset:
-            # A broker returns whole batches, and one may begin before the offset asked for.
-            records = [record for record in records if record.offset >= self.next_offset]
-        if records[0].offset < self._careful_to:
-            self._process_carefully(records)
-        else:
-            self.stage.process(records)
-        self.next_offset = records[-1].offset + 1
-        return len(records)
-
-    def be_careful(self, limits: Mapping[str, int]) -> None:
-        """Try what the processes before may have met in a child first; ``limits`` says by topic how large a record may be."""
-        # What they met was there when this one took the partition, and no further on than they came between two flushes.
-        self._careful_to = min(self._source_end, self.next_offset + REACH)
-        self._limits = limits
-        if self._careful_to > self.next_offset:
-            logger.warning(
-                "%s partition %d was begun %d times without being left in order: up to offset %d every chunk is tried in a child first.",
-                *(*self.source, 0 if self.mark is None else self.mark.starts, self._careful_to),
-            )
-
-    def _process_carefully(self, records: Sequence[Record]) -> None:
-        set_aside: Callable[[Record, str], None] | None = getattr(self.stage, "set_aside", None)
-        while records:
-            culprit = find_culprit(self.stage, self.flow.changelog, records, self._limits)
-            if culprit is None or set_aside is None:
-                break
-            record = records[culprit.at]
-            logger.critical(
-                "A RECORD THAT ENDS WORKERS: %s partition %d offset %d %s. It becomes a dead letter; all others go on.",
-                *(record.topic, record.partition, record.offset, culprit.how),
-            )
-            if culprit.at:
-                self.stage.process(records[: culprit.at])
-            set_aside(record, culprit.how)
-            records = records[culprit.at + 1 :]
-        if records:
-            self.stage.process(records)
-
-    async def flush(self) -> None:
-        """Make everything processed so far durable and visible; return at once when there is nothing.
-
-        A caller that is canceled does not cancel the flush: the stage has handed its changes over already.
-        """
-        await asyncio.shield(asyncio.ensure_future(self._flush_or_leave()))
-
-    async def _flush_or_leave(self) -> None:
-        async with self._lock:
-            try:
-                await self._flush()
-            except Exception as error:  # noqa: BLE001 - after any failure the state here is ahead of what is durable
-                if isinstance(error, _FENCED) or isinstance(error.__cause__, _FENCED):
-                    leave(
-                        ExitCode.FENCED,
-                        "another worker owns %s partition %d, or its transaction timed out: %r.",
-                        *(*self.source, error),
-                    )
-                leave(
-                    ExitCode.FLUSH_FAILED,
-                    "%s partition %d could not be flushed: %r.",
-                    *(*self.source, error),
-                    error=error,
-                )
-
-    async def _flush(self) -> None:
-        if self._writer is None:
-            return
-        next_offset = self.next_offset
-        flush = self.stage.collect()
-        if not flush and next_offset == self.committed_offset:
-            return
-        began = time.monotonic()
-        transaction = self._writer.prepare(self._changelog, flush.rows, flush.outputs, self.source, next_offset)
-        limit = self._settings.transaction_timeout_seconds + _GRACE_SECONDS
-        writing = asyncio.ensure_future(self._writer.write(transaction))
-        # Looked at twice: after a pause of the whole process the limit is over, but the answers are there to be read.
-        for seconds in (limit, _SECOND_LOOK_SECONDS):
-            await asyncio.wait({writing}, timeout=seconds)
-        if not writing.done():
-            raise TimeoutError(f"Not written in {limit:.0f} s.")
-        await writing
-        self.committed_offset = next_offset
-        if self._keep:
-            for key, value in flush.rows:
-                if value is None:
-                    self._kept.pop(key, None)
-                else:
-                    self._kept[key] = value
-        health = self._health
-        health.flushes += 1
-        health.rows += len(flush.rows)
-        health.outputs += len(flush.outputs)
-        health.last_flush_seconds = time.monotonic() - began
-        health.partitions[self.source].committed_offset = next_offset
-
-    async def close(self) -> None:
-        """Let the partition go without another flush."""
-        async with self._lock:
-            self._writer = None
-            self._health.partitions.pop(self.source, None)
-            if self._producer is not None:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(self._producer.stop(), _CLOSE_SECONDS)
 
 
 class Ownership:
@@ -339,29 +73,40 @@ class Ownership:
         self._owners: dict[Place, Owner] = {}
         self._taking: dict[Place, asyncio.Task[None]] = {}
         self._ready: set[Place] = set()
-        self._closing: set[asyncio.Task[None]] = set()
         self._flusher: asyncio.Task[None] | None = None
+        #: One transaction, or one change of claims, at a time.
+        self._writing = asyncio.Lock()
+        self._fencing: asyncio.Task[None] | None = None
+        self._writer: TransactionWriter | None = None
+        self._claims: Claims | None = None
+        #: Partitions that this worker may have claimed: only they are flushed.
+        self._claimed: set[Place] = set()
+        #: The processor time that this round's flushes took to put together.
+        self._collecting_seconds = 0.0
         self._restores = asyncio.Semaphore(settings.parallel_restores)
         self._attempts = Attempts(settings)
         self._paused = True
         self._stopping = asyncio.Event()
         self._generation = -1
+        self._member_name = ""
         self._rebalances = 0
         self._epoch = 0
 
-    def on_assigned(self, assigned: set[Place], generation: int) -> None:
+    def on_assigned(self, assigned: set[Place], generation: int, member_name: str = "") -> None:
         """Keep, drop and begin to take partitions. Returns at once: no heartbeat is sent until it has."""
         # Who missed a generation cannot know whether another process has owned its partitions meanwhile.
         missed = generation != self._generation + 1
-        self._generation = generation
+        self._generation, self._member_name = generation, member_name
         for place in list(self._owners):
             if missed or place not in assigned:
                 self._drop(place)
-        for place in assigned:
-            if place not in self._owners and place[0] in self._flows:
+        new = [place for place in assigned if place not in self._owners and place[0] in self._flows]
+        if new:
+            self._fencing = asyncio.ensure_future(self._fence(new, self._fencing))
+            for place in new:
                 owner = Owner(self._settings, self._flows[place[0]], place[1], self._health)
                 self._owners[place] = owner
-                self._taking[place] = asyncio.ensure_future(self._take(place, owner))
+                self._taking[place] = asyncio.ensure_future(self._take(place, owner, self._fencing))
         self._health.recovering = bool(self._taking)
         if self._flusher is None:
             self._flusher = asyncio.ensure_future(self._flush_regularly())
@@ -370,8 +115,9 @@ class Ownership:
         """Make a last flush of everything, and none before the next assignment."""
         self._rebalances += 1
         self._paused = True
-        await self._flush_all()
+        await self._flush()
         await self._leave_in_order()
+        await self._release()
 
     async def restored(self) -> None:
         """Wait until every assigned partition is taken, then let the flushes run."""
@@ -379,9 +125,65 @@ class Ownership:
         while self._taking:
             await asyncio.wait(list(self._taking.values()))
         await self._begin()
-        if rebalances == self._rebalances:
+        if await self._claim(rebalances):
             self._health.recovering = False
             self._paused = False
+
+    async def _fence(self, places: Sequence[Place], before: asyncio.Task[None] | None) -> None:
+        """End the transactions of whoever held ``places``; the first time, make the writer."""
+        if before is not None:
+            await asyncio.wait({before})
+        if self._claims is None or self._writer is None:
+            settings = self._settings
+            holder = f"{settings.app_id}-{uuid.uuid4().hex}"
+            producer = AIOKafkaProducer(
+                bootstrap_servers=settings.bootstrap,
+                client_id=f"{settings.client_id}-writer",
+                transactional_id=holder,
+                transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
+                max_batch_size=settings.max_batch_bytes,
+                # Also the wait before a transaction step is tried again while the step before it settles.
+                retry_backoff_ms=20,
+                **settings.client_options,
+            )
+            await producer.start()
+            self._claims = Claims(settings, producer.client, holder)
+            self._writer = TransactionWriter(producer, settings.app_id, self._claims.held)
+        await self._claims.fence(places)
+
+    async def _claim(self, rebalances: int) -> bool:
+        """Claim all that is owned, before any of it is processed; say whether that holds: not if another rebalance has begun."""
+        async with self._writing:
+            if rebalances != self._rebalances:
+                return False
+            if self._claims is None or not self._ready:
+                return True
+            # Even if the answer is not heard any more the claim may stand, and is to be released.
+            self._claimed = set(self._ready)
+            offsets = {place: self._owners[place].committed_offset for place in self._ready}
+            try:
+                held = await self._claims.claim(Member(self._generation, self._member_name), offsets)
+            except Exception as error:  # noqa: BLE001 - what is not claimed must not be processed
+                leave(ExitCode.RESTORE_FAILED, "%d partitions could not be claimed: %r.", len(offsets), error, error=error)
+            if not held:
+                logger.info("The group has gone on: %d partitions are not claimed.", len(offsets))
+            return held and rebalances == self._rebalances
+
+    async def _release(self) -> None:
+        """Take the claims back: what has been written is over everywhere, so the next owner need not fence this worker."""
+        async with self._writing:
+            claimed, self._claimed = self._claimed, set()
+            if self._claims is None or self._writer is None or not claimed:
+                return
+            try:
+                await self._writer.settled()
+            except _FENCED as fenced:
+                leave(ExitCode.FENCED, "another worker owns partitions of this one: %r.", fenced)
+            offsets = {place: self._owners[place].committed_offset for place in claimed if place in self._owners}
+            try:
+                await self._claims.release(Member(self._generation, self._member_name), offsets)
+            except Exception as error:  # noqa: BLE001 - who takes them next then fences this worker
+                logger.warning("%d partitions could not be released: %r.", len(offsets), error)
 
     async def _begin(self) -> None:
         """Count the starts of what is newly owned; nothing is processed before that stands in Kafka."""
@@ -418,7 +220,8 @@ class Ownership:
     def process(self, chunk: Chunk) -> None:
         """Process a chunk if its partition is owned and it was read after the last seek."""
         place = (chunk.topic, chunk.partition)
-        if self._stopping.is_set() or place not in self._ready:
+        # What comes while nothing is claimed is read again.
+        if self._stopping.is_set() or self._paused or place not in self._ready:
             return
         try:
             self._health.records += self._owners[place].process(chunk)
@@ -435,15 +238,18 @@ class Ownership:
         self._stopping.set()
         for task in self._taking.values():
             task.cancel()
-        await self._flush_all()
+        await self._flush()
         await self._leave_in_order()
+        await self._release()
         for place in list(self._owners):
             self._drop(place)
-        if self._closing:
-            await asyncio.wait(self._closing)
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._writer.close(), _CLOSE_SECONDS)
 
-    async def _take(self, place: Place, owner: Owner) -> None:
+    async def _take(self, place: Place, owner: Owner, fencing: asyncio.Task[None]) -> None:
         try:
+            await asyncio.shield(fencing)
             async with self._restores:
                 await owner.take()
             self._ready.add(place)
@@ -464,25 +270,21 @@ class Ownership:
         if place in self._ready:
             self._ready.discard(place)
             self._on_dropped(owner)
+        self._claimed.discard(place)
         logger.info("%s partition %d is dropped.", *place)
-        closing = asyncio.ensure_future(owner.close())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        owner.close()
 
     async def _flush_regularly(self) -> None:
         interval = self._settings.flush_interval_seconds
-        gap = interval * _ARRIVAL if any(flow.flushes_second for flow in self._flows.values()) else 0.0
+        two = any(flow.flushes_second for flow in self._flows.values())
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began, self._collecting_seconds = time.monotonic(), 0.0
             await self._flush_unless_paused(second=False)
-            worked = time.monotonic() - began
-            if gap:
-                await self._rest(gap)
-                resumed = time.monotonic()
+            if two:
+                await self._rest(min(interval * _ARRIVAL, _ARRIVAL_SECONDS))
                 await self._flush_unless_paused(second=True)
-                worked += time.monotonic() - resumed
             took = time.monotonic() - began
-            await self._rest(max(interval - took, min(worked, interval) * _REST - gap))
+            await self._rest(max(interval - took, min(self._collecting_seconds, interval) * _REST))
 
     async def _rest(self, seconds: float) -> None:
         """Let chunks be processed, but no longer than until the stop."""
@@ -491,8 +293,52 @@ class Ownership:
 
     async def _flush_unless_paused(self, *, second: bool) -> None:
         if not self._paused:
-            await asyncio.gather(*(self._owners[place].flush() for place in self._ready if self._flows[place[0]].flushes_second == second))
+            await self._flush([place for place in self._claimed if self._flows[place[0]].flushes_second == second])
             self._health.progressed()
 
-    async def _flush_all(self) -> None:
-        await asyncio.gather(*(self._owners[place].flush() for place in self._ready))
+    async def _flush(self, places: Iterable[Place] | None = None) -> None:
+        """Make everything processed so far durable and visible, in one transaction; of some partitions, or all that are claimed.
+
+        A caller that is canceled does not cancel the flush: the stages have handed their changes over already.
+        """
+        await asyncio.shield(asyncio.ensure_future(self._flush_or_leave(places)))
+
+    async def _flush_or_leave(self, places: Iterable[Place] | None) -> None:
+        async with self._writing:
+            owners = [self._owners[place] for place in sorted(self._claimed if places is None else places) if place in self._claimed]
+            shares: list[Share] = []
+            try:
+                await self._write(owners, shares)
+            except Exception as error:  # noqa: BLE001 - after any failure the state here is ahead of what is durable
+                what = ", ".join(f"{topic} partition {number}" for topic, number in (share.source for share in shares))
+                if isinstance(error, _FENCED) or isinstance(error.__cause__, _FENCED):
+                    leave(ExitCode.FENCED, "another worker owns one of %s, or the transaction timed out: %r.", what, error)
+                leave(ExitCode.FLUSH_FAILED, "%s could not be flushed: %r.", what, error, error=error)
+
+    async def _write(self, owners: Iterable[Owner], shares: list[Share]) -> None:
+        """Add what ``owners`` have to write to ``shares``, and return when it is committed."""
+        if self._writer is None:
+            return
+        began, worked = time.monotonic(), time.thread_time()
+        wrote = []
+        for owner in owners:
+            share = owner.collect()
+            if share is not None:
+                shares.append(share)
+                wrote.append((owner, share))
+        if not shares:
+            return
+        prepared = self._writer.prepare(shares)
+        self._collecting_seconds += time.thread_time() - worked
+        writing = asyncio.ensure_future(self._writer.write(prepared))
+        limit = self._settings.transaction_timeout_seconds + _GRACE_SECONDS
+        # Looked at twice: after a pause of the whole process the limit is over, but the answers are there to be read.
+        for seconds in (limit, _SECOND_LOOK_SECONDS):
+            await asyncio.wait({writing}, timeout=seconds)
+        if not writing.done():
+            raise TimeoutError(f"Not written in {limit:.0f} s.")
+        await writing
+        for owner, share in wrote:
+            owner.wrote(share)
+        self._health.flushes += 1
+        self._health.last_flush_seconds = time.monotonic() - began

@@ -40,7 +40,7 @@ class Chunk:
 
 
 class _Envelope:
-    """A chunk in the shape of a record, as drivers/aiokafka.py, Consumer._to_message, takes it."""
+    """The chunks of a topic in the shape of a record, as drivers/aiokafka.py, Consumer._to_message, takes it."""
 
     __slots__ = ("offset", "partition", "timestamp", "topic", "value")
 
@@ -51,16 +51,20 @@ class _Envelope:
     serialized_key_size = 0
     serialized_value_size = 0
 
-    def __init__(self, chunk: Chunk) -> None:
-        last = chunk.records[-1]
-        self.topic = chunk.topic
-        self.partition = chunk.partition
+    def __init__(self, chunks: list[Chunk]) -> None:
+        last = chunks[0].records[-1]
+        self.topic = chunks[0].topic
+        self.partition = chunks[0].partition
         self.offset = last.offset
         self.timestamp = last.timestamp
-        self.value = chunk
+        self.value = chunks
 
 
 _CREATE_TIME = 0
+
+#: Between two takes of what has been fetched, unless it was many records.
+_PAUSE_SECONDS = 0.025
+_MANY = 1000
 
 
 def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
@@ -77,24 +81,27 @@ def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
 
 
 class ChunkSchema(faust.Schema):
-    """Hands a chunk through undecoded."""
+    """Hands chunks through undecoded."""
 
     def loads_key(self, app: AppT, message: Message, **options: Any) -> None:
         """Return no key: a chunk has many."""
 
-    def loads_value(self, app: AppT, message: Message, **options: Any) -> Chunk:  # noqa: ARG002 - Faust's signature
-        """Return the chunk."""
-        chunk: Chunk = message.value
-        return chunk
+    def loads_value(self, app: AppT, message: Message, **options: Any) -> list[Chunk]:  # noqa: ARG002 - Faust's signature
+        """Return the chunks."""
+        chunks: list[Chunk] = message.value
+        return chunks
 
 
 class _ChunkScheduler(DefaultSchedulingStrategy):
-    """One event a fetched partition. Replaces transport/utils.py, DefaultSchedulingStrategy.iterate."""
+    """One event a fetched topic. Replaces transport/utils.py, DefaultSchedulingStrategy.iterate."""
 
     def iterate(self, records: Mapping[TP, Chunk]) -> Iterator[tuple[TP, _Envelope]]:
-        """Yield the chunks of one fetch."""
+        """Yield the chunks of one fetch, by topic: what Faust does for an event costs more than some records do."""
+        by_topic: dict[str, tuple[TP, list[Chunk]]] = {}
         for tp, chunk in records.items():
-            yield tp, _Envelope(chunk)
+            by_topic.setdefault(chunk.topic, (tp, []))[1].append(chunk)
+        for tp, chunks in by_topic.values():
+            yield tp, _Envelope(chunks)
 
 
 class _ReadOffsets(dict[Any, None]):
@@ -119,11 +126,23 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         #: By partition: the epoch of its last seek, and where the last chunk ended.
         self._read: dict[tuple[str, int], tuple[int, int]] = {}
+        #: Not before is taken what has been fetched.
+        self._next_take = 0.0
 
     async def _fetch_records(self, *args: Any, **options: Any) -> dict[TP, Chunk]:
-        """Extend drivers/aiokafka.py, AIOKafkaConsumerThread._fetch_records: make chunks that know what they follow on."""
+        """Extend drivers/aiokafka.py, AIOKafkaConsumerThread._fetch_records: make chunks that know what they follow on.
+
+        While something fetched has not been taken aiokafka fetches nothing more, so a pause between two takes is one between two
+        fetches: each brings more.
+        """
+        pause = self._next_take - time.monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        fetched = await super()._fetch_records(*args, **options)
+        if 0 < sum(map(len, fetched.values())) < _MANY:
+            self._next_take = time.monotonic() + _PAUSE_SECONDS
         chunks = {}
-        for tp, records in (await super()._fetch_records(*args, **options)).items():
+        for tp, records in fetched.items():
             # Not sought yet means not restored yet, or assigned anew: it will be read again.
             if tp in self._read:
                 epoch, begin = self._read[tp]
@@ -204,7 +223,7 @@ class _Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Extend transport/consumer.py, Consumer.on_partitions_assigned: begin to restore what is new."""
-        self._ownership.on_assigned({(tp.topic, tp.partition) for tp in assigned}, generation_id)
+        self._ownership.on_assigned({(tp.topic, tp.partition) for tp in assigned}, generation_id, self.member_id)
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:

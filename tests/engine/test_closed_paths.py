@@ -11,15 +11,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from faust.types import TP
 from faust.types.settings import Settings
 
-from streams.engine import ownership
+from streams.engine import owner
 from streams.engine.app import build_app
+from streams.engine.claims import Claims
 from streams.engine.health import Health
-from streams.engine.ownership import Owner, Ownership
+from streams.engine.owner import Owner
+from streams.engine.ownership import Ownership
 from streams.engine.settings import EngineSettings
 from tests.engine.test_engine_on_kafka import START_SECONDS, Bench, bench
 from tests.support.counting import CountingStage, counting_flow
@@ -36,6 +38,8 @@ __all__ = ["bench"]
 
 SETTINGS = EngineSettings(app_id="test", bootstrap="127.0.0.1:1")
 FLOW = counting_flow("source", "changelog", "panes", 1)
+#: Who writes offsets of a group that has no members.
+NO_MEMBER = (-1, "")
 ROOT = Path(__file__).parents[2]
 
 
@@ -148,10 +152,11 @@ def test_nobody_writes_to_a_table_but_its_stage(bench: Bench) -> None:
 def test_who_missed_a_generation_keeps_no_state(monkeypatch: pytest.MonkeyPatch, generation: int, *, kept: bool) -> None:
     """Meanwhile another process may have owned the partition: what is here is old, though the assignment looks the same."""
 
-    async def nothing(_: object) -> None:
+    async def nothing(*_: object) -> None:
         pass
 
     monkeypatch.setattr(Owner, "take", nothing)
+    monkeypatch.setattr(Ownership, "_fence", nothing)
 
     async def run() -> None:
         owned = Ownership(SETTINGS, [FLOW], Health(), lambda _: None, lambda _: None)
@@ -169,41 +174,43 @@ def test_who_missed_a_generation_keeps_no_state(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_partition_is_taken_in_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fence, then read the rows, then the offset: before the former owner is fenced, its last transaction may still be pending."""
+    """Fence, rows, offset, claim: until the former owner is fenced its last transaction may be pending; without a claim none may begin."""
     steps: list[str] = []
 
-    def spied(owner: type, name: str, step: str) -> None:
-        real = getattr(owner, name)
+    def spied(spied_on: type, name: str, step: str) -> None:
+        real = getattr(spied_on, name)
 
         async def call(self: Any, *args: Any, **options: Any) -> Any:
             found = await real(self, *args, **options)
             steps.append(step)
             return found
 
-        monkeypatch.setattr(owner, name, call)
+        monkeypatch.setattr(spied_on, name, call)
 
     async def run() -> None:
         await bench.make()
         await bench.send((0, b"a", b"x"))
         settings = EngineSettings(app_id=bench.name, bootstrap=bench.bootstrap)
         flow = counting_flow(bench.source, bench.changelog, bench.panes, 1)
-        spied(AIOKafkaProducer, "start", "fenced")
+        spied(Claims, "fence", "fenced")
         spied(AIOKafkaConsumer, "committed", "offset")
-        real = ownership.read_from_start
+        spied(Claims, "claim", "claimed")
+        real = owner.read_from_start
 
         async def read(*args: Any) -> Any:
             found = await real(*args)
             steps.append("rows")
             return found
 
-        monkeypatch.setattr(ownership, "read_from_start", read)
-        owner = Owner(settings, flow, 0, Health())
-        await owner.take()
-        await owner.close()
+        monkeypatch.setattr(owner, "read_from_start", read)
+        owned = Ownership(settings, [flow], Health(), lambda _: None, lambda _: None)
+        owned.on_assigned({(bench.source, 0)}, *NO_MEMBER)
+        await owned.restored()
+        await owned.stop()
 
     asyncio.run(run())
 
-    assert steps == ["fenced", "rows", "offset"]
+    assert steps == ["fenced", "rows", "offset", "claimed"]
 
 
 def test_faust_makes_and_opens_nothing(bench: Bench) -> None:

@@ -11,12 +11,13 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, ProducerFenced
 
-from streams.engine import ownership
+from streams.engine import owner, ownership
 from streams.engine.app import build_app
 from streams.engine.exits import CRASH_VARIABLE, CrashPoint, ExitCode
-from streams.engine.flush import TransactionWriter
-from streams.engine.health import Health, PartitionHealth
-from streams.engine.ownership import Owner
+from streams.engine.flush import Share, TransactionWriter
+from streams.engine.health import Health
+from streams.engine.owner import Owner
+from streams.engine.ownership import Ownership
 from streams.engine.settings import EngineSettings, Flow
 from streams.engine.stage import Output
 from streams.engine.table import _RecoveryAfterOwnership
@@ -48,29 +49,29 @@ def records(offsets: Iterable[int]) -> list[Any]:
 
 def owner_at(offset: int) -> Owner:
     """Return an owner that waits for ``offset``."""
-    owner = Owner(SETTINGS, FLOW, 0, Health())
-    owner.next_offset = offset
-    owner.epoch = EPOCH
-    return owner
+    one = Owner(SETTINGS, FLOW, 0, Health())
+    one.next_offset = offset
+    one.epoch = EPOCH
+    return one
 
 
 def test_offsets_already_processed_are_skipped() -> None:
     """A chunk of an earlier assignment counts only what is new of it."""
-    owner = owner_at(12)
+    one = owner_at(12)
 
-    assert owner.process(Chunk("source", 0, EPOCH, 10, records(range(10, 15)))) == 3
-    assert owner.process(Chunk("source", 0, EPOCH, 10, records(range(10, 15)))) == 0
-    assert owner.next_offset == 15
-    assert isinstance(owner.stage, CountingStage)
-    assert owner.stage.rows == {b"a": 3}
+    assert one.process(Chunk("source", 0, EPOCH, 10, records(range(10, 15)))) == 3
+    assert one.process(Chunk("source", 0, EPOCH, 10, records(range(10, 15)))) == 0
+    assert one.next_offset == 15
+    assert isinstance(one.stage, CountingStage)
+    assert one.stage.rows == {b"a": 3}
 
 
 def test_gaps_between_offsets_are_no_loss() -> None:
     """Compaction and control records take offsets, within a chunk and before it."""
-    owner = owner_at(10)
+    one = owner_at(10)
 
-    assert owner.process(Chunk("source", 0, EPOCH, 10, records([14, 17]))) == 2
-    assert owner.next_offset == 18
+    assert one.process(Chunk("source", 0, EPOCH, 10, records([14, 17]))) == 2
+    assert one.next_offset == 18
 
 
 @pytest.fixture
@@ -82,28 +83,29 @@ def codes(monkeypatch: pytest.MonkeyPatch) -> list[ExitCode]:
         codes.append(code)
         raise LeftError
 
-    monkeypatch.setattr(ownership, "leave", leave)
+    for module in (owner, ownership):
+        monkeypatch.setattr(module, "leave", leave)
     return codes
 
 
 def test_a_chunk_lost_on_the_way_ends_the_process(codes: list[ExitCode]) -> None:
     """When Faust drops a chunk and does not seek back, the next one shows it."""
-    owner = owner_at(10)
-    assert owner.process(Chunk("source", 0, EPOCH, 10, records([10, 11]))) == 2
+    one = owner_at(10)
+    assert one.process(Chunk("source", 0, EPOCH, 10, records([10, 11]))) == 2
 
     with pytest.raises(LeftError):
-        owner.process(Chunk("source", 0, EPOCH, 14, records([14])))
+        one.process(Chunk("source", 0, EPOCH, 14, records([14])))
     assert codes == [ExitCode.CHUNK_LOST]
 
 
 @pytest.mark.usefixtures("codes")
 def test_a_chunk_read_before_the_last_seek_is_ignored() -> None:
     """Faust may deliver one that was on its way during a rebalance: processing it would skip what comes before it."""
-    owner = owner_at(10)
+    one = owner_at(10)
 
-    assert owner.process(Chunk("source", 0, EPOCH - 1, 500, records([500, 501]))) == 0
-    assert owner.process(Chunk("source", 0, EPOCH, 10, records([10]))) == 1
-    assert owner.next_offset == 11
+    assert one.process(Chunk("source", 0, EPOCH - 1, 500, records([500, 501]))) == 0
+    assert one.process(Chunk("source", 0, EPOCH, 10, records([10]))) == 1
+    assert one.next_offset == 11
 
 
 @pytest.mark.parametrize(("generation", "expected"), [(7, ["restored", "resumed", "sought"]), (6, ["restored", "resumed"])])
@@ -139,7 +141,7 @@ def test_a_chunk_says_what_it_follows_on() -> None:
     async def run() -> None:
         fetched = [{PLACE: records(offsets)} for offsets in ([12, 13], [14], [10], [2])]
         thread = object.__new__(_ConsumerThread)
-        thread._read = {}
+        thread._read, thread._next_take = {}, 0.0
         consumer = SimpleNamespace(seek=lambda *_: None)
         thread._ensure_consumer = lambda: consumer
 
@@ -173,9 +175,8 @@ def test_large_flushes_are_split_into_batches_of_the_largest_size() -> None:
         writer = TransactionWriter(producer, "test")
         source = TopicPartition("source", 0)
         outputs = [Output("panes", number % 2, b"%d" % number, b"y" * 100, (("kind", b"pane"),)) for number in range(99)]
-        transaction = writer.prepare(
-            TopicPartition("changelog", 0), [(b"%d" % number, b"x" * 100) for number in range(200)], outputs, source, 7
-        )
+        rows = [(b"%d" % number, b"x" * 100) for number in range(200)]
+        transaction = writer.prepare([Share(source, 7, TopicPartition("changelog", 0), rows, outputs)])
 
         assert len(transaction.rows) > 4
         assert sum(batch.record_count() for _, batch in transaction.rows) == 200
@@ -193,7 +194,7 @@ def test_a_row_without_a_changelog_is_refused() -> None:
     async def run() -> None:
         producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", transactional_id="test")
         with pytest.raises(ValueError, match="no changelog"):
-            TransactionWriter(producer, "test").prepare(None, [(b"a", b"b")], [], TopicPartition("source", 0), 1)
+            TransactionWriter(producer, "test").prepare([Share(PLACE, 1, None, [(b"a", b"b")], [])])
         await producer.stop()
 
     asyncio.run(run())
@@ -226,7 +227,7 @@ def test_a_fence_met_between_two_batches_is_told_as_one() -> None:
     async def write() -> None:
         writer = TransactionWriter(Fenced(), "group")
         outputs = [Output(topic, 0, b"key", b"value") for topic in ("one", "two")]
-        await writer.write(writer.prepare(None, [], outputs, PLACE, 1))
+        await writer.write(writer.prepare([Share(PLACE, 1, None, [], outputs)]))
 
     with pytest.raises(ProducerFenced):
         asyncio.run(write())
@@ -239,7 +240,7 @@ def test_a_record_larger_than_a_batch_has_one_of_its_own() -> None:
         producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", max_batch_size=SETTINGS.max_batch_bytes)
         writer = TransactionWriter(producer, "group")
         values = [b"small", b"q" * 5 * 1024 * 1024, b"small", b"small"]
-        prepared = writer.prepare(None, [], [Output("letters", 0, b"key", value) for value in values], PLACE, 1)
+        prepared = writer.prepare([Share(PLACE, 1, None, [], [Output("letters", 0, b"key", value) for value in values])])
         await producer.stop()
         return [batch.record_count() for _, batch in prepared.outputs]
 
@@ -274,6 +275,14 @@ def test_a_changelog_is_restored_first_and_once() -> None:
     assert flow.restored == ("log", "in", "out")
 
 
+def owned_with(writer: Any) -> tuple[Ownership, Owner]:
+    """Return what owns a partition, claimed, and writes through ``writer``."""
+    owned = Ownership(SETTINGS, [FLOW], Health(), lambda _: None, lambda _: None)
+    one = owner_at(0)
+    owned._owners[PLACE], owned._claimed, owned._writer = one, {PLACE}, writer
+    return owned, one
+
+
 class SlowWriter:
     """A writer whose transactions take until they are released."""
 
@@ -283,9 +292,9 @@ class SlowWriter:
         self.written: list[Any] = []
         self._writing = False
 
-    def prepare(self, changelog: object, rows: list[Any], outputs: object, source: object, next_offset: int) -> Any:
+    def prepare(self, shares: list[Share]) -> Any:
         """Remember what is to be written."""
-        return rows, next_offset
+        return [(share.rows, share.next_offset) for share in shares]
 
     async def write(self, transaction: Any) -> None:
         """Write when released; a producer has one transaction at a time."""
@@ -301,23 +310,21 @@ def test_a_canceled_flush_is_finished_and_never_repeated_without_its_rows() -> N
     """SIGTERM or a rebalance may cancel who waits for a flush; the changes that the stage gave away still become durable."""
 
     async def run() -> None:
-        owner = owner_at(0)
         writer = SlowWriter()
-        owner._writer = writer  # type: ignore[assignment]
-        owner._health.partitions[owner.source] = PartitionHealth(0, 0, 0.0)
-        owner.process(Chunk("source", 0, EPOCH, 0, records(range(3))))
-        waiting = asyncio.ensure_future(owner.flush())
+        owned, one = owned_with(writer)
+        one.process(Chunk("source", 0, EPOCH, 0, records(range(3))))
+        waiting = asyncio.ensure_future(owned._flush())
         await asyncio.sleep(0.01)
         waiting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
-        owner.process(Chunk("source", 0, EPOCH, 3, records([3])))
-        last = asyncio.ensure_future(owner.flush())
+        one.process(Chunk("source", 0, EPOCH, 3, records([3])))
+        last = asyncio.ensure_future(owned._flush())
         await asyncio.sleep(0.01)
         writer.release.set()
         await last
 
-        assert writer.written == [([(b"a", b"3")], 3), ([(b"a", b"4")], 4)]
+        assert writer.written == [[([(b"a", b"3")], 3)], [([(b"a", b"4")], 4)]]
 
     asyncio.run(run())
 
@@ -331,14 +338,12 @@ def test_a_flush_over_its_limit_is_looked_at_once_more(
     monkeypatch.setattr(ownership, "_SECOND_LOOK_SECONDS", 0.3)
 
     async def run() -> None:
-        owner = owner_at(0)
         writer = SlowWriter()
-        owner._writer = writer  # type: ignore[assignment]
-        owner._health.partitions[owner.source] = PartitionHealth(0, 0, 0.0)
-        owner.process(Chunk("source", 0, EPOCH, 0, records([0])))
+        owned, one = owned_with(writer)
+        one.process(Chunk("source", 0, EPOCH, 0, records([0])))
         release = asyncio.get_running_loop().call_later(released_after, writer.release.set)
         with contextlib.suppress(LeftError):
-            await owner.flush()
+            await owned._flush()
         release.cancel()
 
     asyncio.run(run())

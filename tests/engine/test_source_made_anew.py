@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.exits import ExitCode
 from streams.engine.health import Health
-from streams.engine.ownership import Owner
+from streams.engine.owner import Owner
 from streams.engine.settings import EngineSettings
 from streams.engine.topics import TopicSpec, ensure_topics
 from tests.engine.test_engine_on_kafka import START_SECONDS, Bench, bench
@@ -94,6 +94,6 @@ def test_an_offset_beyond_the_end_is_refused(bench: Bench) -> None:
             with pytest.raises(RuntimeError, match="ends at 1, before the committed 5"):
                 await owner.take()
         finally:
-            await owner.close()
+            owner.close()
 
     asyncio.run(run())

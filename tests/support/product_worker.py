@@ -48,10 +48,14 @@ def _crash_only_at(source: str) -> None:
     write = TransactionWriter.write
 
     async def write_of_any_flow(self: TransactionWriter, transaction: Transaction) -> None:
-        if not transaction.source.topic.endswith(source):
-            for point in (self._after_rows, self._after_outputs, self._after_offsets, self._after_commit_sent):
-                point._left = 0
+        points = (self._after_rows, self._after_outputs, self._after_offsets, self._after_commit_sent)
+        left = [point._left for point in points]
+        passed_by = not any(place.topic.endswith(source) for place in transaction.offsets)
+        for point in points:
+            point._left = 0 if passed_by else point._left
         await write(self, transaction)
+        for point, count in zip(points, left, strict=True):
+            point._left = count if passed_by else point._left
 
     TransactionWriter.write = write_of_any_flow  # type: ignore[method-assign]
 

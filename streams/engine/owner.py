@@ -1,0 +1,248 @@
+"""One owned source partition: its stage, restored from its rows, and how far it has come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.engine.attempts import REACH, Mark
+from streams.engine.exits import CrashPoint, ExitCode, leave
+from streams.engine.flush import Share
+from streams.engine.health import Health, PartitionHealth
+from streams.engine.probing import find_culprit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from streams.engine.settings import EngineSettings, Flow
+    from streams.engine.stage import Record, Stage
+    from streams.engine.transport import Chunk
+
+__all__ = ["Owner", "read_from_start"]
+
+logger = logging.getLogger(__name__)
+
+
+async def read_from_start(
+    consumer: AIOKafkaConsumer, source: TopicPartition, progressed: Callable[[], None] = lambda: None
+) -> tuple[dict[bytes, bytes], int]:
+    """Return the live rows of ``source`` up to its last stable offset, and that offset.
+
+    ``consumer`` reads committed records only and has ``source`` assigned; ``progressed`` is called when it has read some.
+    """
+    rows: dict[bytes, bytes] = {}
+    end = (await consumer.end_offsets([source]))[source]
+    await consumer.seek_to_beginning(source)
+    # Control records and aborted batches take offsets: the position passes them, the last record need not reach the end.
+    while await consumer.position(source) < end:
+        for records in (await consumer.getmany(source, timeout_ms=200)).values():
+            progressed()
+            for record in records:
+                if record.offset >= end:
+                    break
+                if record.value is None:
+                    rows.pop(record.key, None)
+                else:
+                    rows[record.key] = record.value
+    return rows, end
+
+
+class Owner:
+    """One owned source partition: its stage, and how far it has come."""
+
+    def __init__(self, settings: EngineSettings, flow: Flow, partition: int, health: Health) -> None:
+        """Prepare to take ``partition`` of the source of ``flow``."""
+        self.flow = flow
+        self.source = TopicPartition(flow.source, partition)
+        #: Chunks of an earlier epoch are read again in this one.
+        self.epoch = -1
+        #: The next source offset to process; known after ``take``.
+        self.next_offset = -1
+        self.committed_offset = -1
+        #: How often it was begun in a row without being left in order; None until that has been asked.
+        self.mark: Mark | None = None
+        #: Up to this offset each chunk is tried in a child before it is processed, and how large records may be by topic.
+        self._careful_to = -1
+        self._limits: Mapping[str, int] = {}
+        self._source_end = -1
+        self.stage: Stage = flow.stage_factory(partition)
+        #: Live rows as the table shows them: the stage's own, if it has them, or what was flushed.
+        self._kept: dict[bytes, bytes] = {}
+        own: Mapping[object, object] | None = getattr(self.stage, "rows", None)
+        self._keep = own is None and flow.changelog is not None
+        self.rows = self._kept if own is None else own
+        self._changelog = None if flow.changelog is None else TopicPartition(flow.changelog, partition)
+        self._settings = settings
+        self._health = health
+        #: Whether the stage may have something to say since it was asked last: a chunk, or what it was restored from.
+        self._stirred = True
+        self._during_restore = CrashPoint("during_restore")
+
+    async def take(self) -> None:
+        """Restore the rows, and find where to go on. Who held the partition before is fenced, or has released it: see docs/engine.md."""
+        settings, partition = self._settings, self.source.partition
+        began = time.monotonic()
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.bootstrap,
+            client_id=f"{settings.client_id}-restore",
+            group_id=settings.app_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            # A broker answers a connection's requests in turn: at the end of a topic, whatever is asked next would wait behind a fetch.
+            fetch_max_wait_ms=10,
+            # Also the wait before a topic's leader, not known yet, is looked up again.
+            retry_backoff_ms=20,
+            **settings.client_options,
+        )
+        await consumer.start()
+        try:
+            ends, own_rows, all_rows = await self._restore(consumer)
+            self.next_offset, end = await self._begin(consumer, ends, own_rows)
+            self._source_end = end
+        finally:
+            await consumer.stop()
+        self.committed_offset = self.next_offset
+        seconds, caught_up = time.monotonic() - began, self.next_offset >= end
+        taken = PartitionHealth(self.next_offset, all_rows, seconds, end, caught_up, end)
+        self._health.partitions[self.source] = taken
+        logger.info(
+            "%s partition %d is owned: %d rows restored in %.2f s, next offset %d.",
+            *(self.flow.source, partition, taken.restored_rows, taken.restore_seconds, self.next_offset),
+        )
+
+    async def _restore(self, consumer: AIOKafkaConsumer) -> tuple[dict[str, int], int, int]:
+        """Give the stage its rows; return where each topic ended, the rows of the changelog, and all rows."""
+        ends: dict[str, int] = {}
+        own_rows = all_rows = 0
+        for topic in self.flow.restored:
+            place = TopicPartition(topic, self.source.partition)
+            consumer.assign([place])
+            rows, ends[topic] = await read_from_start(consumer, place, self._health.progressed)
+            self._during_restore.reach()
+            all_rows += len(rows)
+            self.stage.restore(topic, rows.items())
+            if topic == self.flow.changelog:
+                own_rows = len(rows)
+                if self._keep:
+                    self._kept.update(rows)
+        return ends, own_rows, all_rows
+
+    async def _begin(self, consumer: AIOKafkaConsumer, ends: Mapping[str, int], own_rows: int) -> tuple[int, int]:
+        """Return the offset to go on from and where the source ends now; raise when the first cannot belong to the rows restored."""
+        topic, partition = self.source
+        if topic in ends:
+            return ends[topic], ends[topic]
+        consumer.assign([self.source])
+        first: int = (await consumer.beginning_offsets([self.source]))[self.source]
+        end: int = (await consumer.end_offsets([self.source]))[self.source]
+        committed: int | None = await consumer.committed(self.source)
+        if committed is None:
+            if own_rows:
+                raise RuntimeError(
+                    f"{self.flow.changelog} has rows but group {self._settings.app_id} has no offset for {topic} partition "
+                    f"{partition}: it expired or was deleted, and counting again from the start would count twice."
+                )
+            return first, end
+        if committed > end:
+            raise RuntimeError(f"{topic} partition {partition} ends at {end}, before the committed {committed}: was it made anew?")
+        if committed < first:
+            logger.error(
+                "%s partition %d was committed up to %d but begins at %d: retention removed records not yet processed.",
+                *(topic, partition, committed, first),
+            )
+        return max(committed, first), end
+
+    def process(self, chunk: Chunk) -> int:
+        """Give the stage what is new of ``chunk`` and return the number of records."""
+        if chunk.epoch != self.epoch:
+            return 0
+        if chunk.begin > self.next_offset:
+            leave(
+                ExitCode.CHUNK_LOST,
+                "%s partition %d came from %d on, %d was awaited.",
+                *(chunk.topic, chunk.partition, chunk.begin, self.next_offset),
+            )
+        records: Sequence[Record] = chunk.records
+        if records[0].offset < chunk.begin:
+            # aiokafka drops what is below its position, so it has begun at the start again: Kafka no longer had the offset.
+            leave(
+                ExitCode.RESTORE_FAILED,
+                "%s partition %d came from %d on again, %d was awaited: was it made anew, or has Kafka lost its end?",
+                *(chunk.topic, chunk.partition, records[0].offset, chunk.begin),
+            )
+        if records[-1].offset < self.next_offset:
+            return 0
+        if records[0].offset < self.next_offset:
+            # A broker returns whole batches, and one may begin before the offset asked for.
+            records = [record for record in records if record.offset >= self.next_offset]
+        if records[0].offset < self._careful_to:
+            self._process_carefully(records)
+        else:
+            self.stage.process(records)
+        self.next_offset = records[-1].offset + 1
+        self._stirred = True
+        return len(records)
+
+    def be_careful(self, limits: Mapping[str, int]) -> None:
+        """Try what the processes before may have met in a child first; ``limits`` says by topic how large a record may be."""
+        # What they met was there when this one took the partition, and no further on than they came between two flushes.
+        self._careful_to = min(self._source_end, self.next_offset + REACH)
+        self._limits = limits
+        if self._careful_to > self.next_offset:
+            logger.warning(
+                "%s partition %d was begun %d times without being left in order: up to offset %d every chunk is tried in a child first.",
+                *(*self.source, 0 if self.mark is None else self.mark.starts, self._careful_to),
+            )
+
+    def _process_carefully(self, records: Sequence[Record]) -> None:
+        set_aside: Callable[[Record, str], None] | None = getattr(self.stage, "set_aside", None)
+        while records:
+            culprit = find_culprit(self.stage, self.flow.changelog, records, self._limits)
+            if culprit is None or set_aside is None:
+                break
+            record = records[culprit.at]
+            logger.critical(
+                "A RECORD THAT ENDS WORKERS: %s partition %d offset %d %s. It becomes a dead letter; all others go on.",
+                *(record.topic, record.partition, record.offset, culprit.how),
+            )
+            if culprit.at:
+                self.stage.process(records[: culprit.at])
+            set_aside(record, culprit.how)
+            records = records[culprit.at + 1 :]
+        if records:
+            self.stage.process(records)
+
+    def collect(self) -> Share | None:
+        """Return what this partition has to write, None for nothing. It has to become durable before this is called again."""
+        if not self._stirred:
+            return None
+        self._stirred = False
+        flush = self.stage.collect()
+        if not flush and self.next_offset == self.committed_offset:
+            return None
+        return Share(self.source, self.next_offset, self._changelog, flush.rows, flush.outputs)
+
+    def wrote(self, share: Share) -> None:
+        """Take note that a share is durable."""
+        self.committed_offset = share.next_offset
+        if self._keep:
+            for key, value in share.rows:
+                if value is None:
+                    self._kept.pop(key, None)
+                else:
+                    self._kept[key] = value
+        health = self._health
+        health.rows += len(share.rows)
+        health.outputs += len(share.outputs)
+        found = health.partitions.get(self.source)
+        if found is not None:  # not dropped meanwhile
+            found.committed_offset = share.next_offset
+
+    def close(self) -> None:
+        """Let the partition go without another flush."""
+        self._health.partitions.pop(self.source, None)
