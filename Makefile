@@ -65,7 +65,7 @@ bench-serving: $(READY) ## measure serve for 10, 100 and 1,000 queues
 	$(BIN)/python -m benchmarks.serving $(ARGS)
 
 lock: $(READY) ## choose the dependencies anew, with hashes
-	$(COMPILE) --upgrade --extra demo --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --upgrade --extra demo --extra dev --extra parquet --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 
 sbom: $(READY) ## write what the image holds beside Python as CycloneDX into dist/

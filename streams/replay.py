@@ -1,17 +1,20 @@
-"""Count a finished stream in this process: the stages of the worker, fed from memory."""
+"""Count a finished stream in this process: the stages of the worker, fed from memory, asked for the figures at the end alone."""
 
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import msgspec
 import orjson
 
 from schemas.times import format_ms
+from schemas.topics import topic
 from streams.catalogue.entries.waiting import NEVER_ABANDONED
 from streams.catalogue.kpis import KPIS
-from streams.configuration.dead_letters import DeadLetterLimits
+from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackStage, TrackTopics
@@ -22,35 +25,84 @@ from streams.windows.labels import figures_by_label
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from streams.configuration import Configuration
     from streams.engine.stage import Flush
     from streams.windows.scope_state import ScopeState
 
-__all__ = ["Replay"]
+__all__ = ["STREAMED", "Kind", "Replay"]
+
+Kind = Literal["contact", "agent", "customer"]
 
 _CONTACTS, _AGENTS, _CUSTOMERS, _PANES, _FACTS = "contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts"
 _FAR_FUTURE_MS = 253_402_300_799_000
 #: Figures that mean nothing when channels are mixed.
 _PER_CHANNEL = tuple(kpi.id for kpi in KPIS if kpi.per_channel)
-#: Events between two flushes: nobody looks at figures meanwhile, so only memory speaks for few.
+#: Events between two flushes: no figure is asked for meanwhile, so only memory speaks for few.
 _CHUNK = 20_000
+#: Flushes between two looks at all customers.
+_FLUSHES_A_LOOK = 10
+#: So many dead letters, and bytes of them, are kept for the result; all of them are counted.
+_KEPT_LETTERS, _KEPT_LETTER_BYTES = 10_000, 64 * 1024 * 1024
+
+
+class _Read(msgspec.Struct, gc=False):
+    """A record read from a file, and the number of its line. There are millions: what all have alike is the class's."""
+
+    value: bytes
+    offset: int
+    topic: ClassVar[str]
+    partition: ClassVar[int] = 0
+    #: When it was published is not known; it decides only which times cannot be true.
+    timestamp: ClassVar[int] = _FAR_FUTURE_MS
+    key: ClassVar[None] = None
+    headers: ClassVar[tuple[()]] = ()
+
+
+class _ReadContact(_Read, gc=False):
+    topic: ClassVar[str] = _CONTACTS
+
+
+class _ReadAgent(_Read, gc=False):
+    topic: ClassVar[str] = _AGENTS
+
+
+class _ReadCustomer(_Read, gc=False):
+    topic: ClassVar[str] = _CUSTOMERS
+
+
+_READ: dict[Kind, type[_Read]] = {"contact": _ReadContact, "agent": _ReadAgent, "customer": _ReadCustomer}
 
 
 class Replay:
     """Takes canonical events as JSON and returns the figures of all of them.
 
     Events are taken in the order they are added. ``published_ms`` is the time of publishing that a live stream would
-    have stamped; it decides only which times cannot be true.
+    have stamped; it decides only which times cannot be true. ``file`` is what origins of lines begin with, and
+    ``on_dead_letter`` is called with each dead letter when it is known: the result holds only so many of them. With
+    ``figures_only`` trailing windows are not computed, and ``latest`` holds records of customers alone: half the work, and no memory
+    that grows with the length of the file but for its cells.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        file: str = "events",
+        figures_only: bool = False,
+        on_dead_letter: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
         self._configuration = configuration
+        self._figures_only = figures_only
+        self._file = file
+        self._on_dead_letter = on_dead_letter
 
-        # A file is counted to its end, and whoever asked for it sees what could not be used.
+        # A file is counted to its end, and its reader sees what could not be used.
         no_limits = DeadLetterLimits(max_run=None, max_ratio=None)
-        configuration = configuration.model_copy(update={"dead_letters": no_limits})
+        # One partition here stands for all there are live, and a source may reach its limits on each of them.
+        limits = _for_all_partitions(configuration.source_limits, topic("contact-events.v1").partitions)
+        configuration = configuration.model_copy(update={"dead_letters": no_limits, "source_limits": limits})
 
         def topics(source: str) -> TrackTopics:
             return TrackTopics(source, _PANES, 1, f"{source}-dead-letters", "replay", lambda: 0, "" if source == _AGENTS else _FACTS)
@@ -58,6 +110,16 @@ class Replay:
         self._contacts = ContactStage(0, configuration, topics(_CONTACTS), keep_everything=True)
         self._agents = AgentStage(0, configuration, topics(_AGENTS), keep_everything=True)
         self._customer_events = CustomerEventStage(0, configuration, topics(_CUSTOMERS), keep_everything=True)
+        self._stages: tuple[tuple[str, TrackStage], ...] = (
+            (_CONTACTS, self._contacts),
+            (_AGENTS, self._agents),
+            (_CUSTOMERS, self._customer_events),
+        )
+        for each in (self._contacts, self._agents, self._customer_events):
+            each._decode = self._noting(each._decode)  # noqa: SLF001 - what is read twice costs as much as all else of reading
+        if figures_only:
+            for stage in (self._contacts, self._agents, self._customer_events):
+                stage.tracker.slices.leave_panes_out()
         self._customers = CustomerStage(configuration, CustomerTopics(1, "queue-metrics", "queue-metrics-latest", _CONTACTS, 1))
         self._rollup = RollUpStage(
             0,
@@ -66,29 +128,60 @@ class Replay:
             keep_everything=True,
         )
         self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: [], _CUSTOMERS: []}
-        self._offset = 0
+        self._waiting = self._offset = self._flushes = 0
+        #: when the last event occurred that could be read, in ms
+        self.last_ms: int | None = None
         self._dead: list[dict[str, Any]] = []
+        self._dead_bytes = 0
+        #: reason → how many dead letters
+        self.dead_letters: Counter[str] = Counter()
         #: key → last published record, as the latest topic has it
         self.latest: dict[str, dict[str, Any]] = {}
 
-    def add(
-        self,
-        value: bytes | None,
-        kind: Literal["contact", "agent", "customer"],
-        *,
-        published_ms: int | None = None,
-        origin: str | None = None,
-    ) -> None:
+    def _noting(self, decode: Callable[[bytes | None], Any]) -> Callable[[bytes | None], Any]:
+        """Return a decoder that also keeps up when the last event occurred."""
+
+        def decode_and_note(value: bytes | None) -> Any:
+            event = decode(value)
+            occurred = event.occurred_ms
+            if self.last_ms is None or occurred > self.last_ms:
+                self.last_ms = occurred
+            return event
+
+        return decode_and_note
+
+    def add(self, value: bytes | None, kind: Kind, *, published_ms: int | None = None, origin: str | None = None) -> None:
         """Take one event; what cannot be used becomes a dead letter named by ``origin``."""
-        topic = {"contact": _CONTACTS, "agent": _AGENTS, "customer": _CUSTOMERS}[kind]
+        name = _READ[kind].topic
         self._offset += 1
         at = _FAR_FUTURE_MS if published_ms is None else published_ms
         headers = (("origin", origin.encode()),) if origin is not None else ()
-        record = SimpleNamespace(topic=topic, partition=0, offset=self._offset, timestamp=at, key=None, value=value, headers=headers)
-        pending = self._pending[topic]
-        pending.append(record)
-        if len(pending) >= _CHUNK:
+        record = SimpleNamespace(topic=name, partition=0, offset=self._offset, timestamp=at, key=None, value=value, headers=headers)
+        self._pending[name].append(record)
+        self._count(1)
+
+    def add_lines(self, lines: Sequence[tuple[Kind, bytes, int]]) -> None:
+        """Take events of the file: kind, JSON, and the number of the line; cheaper than one by one."""
+        pending = {kind: (self._pending[read.topic].append, read) for kind, read in _READ.items()}
+        for kind, value, line in lines:
+            append, read = pending[kind]
+            append(read(value, line))
+        self._count(len(lines))
+
+    def _count(self, number: int) -> None:
+        self._waiting += number
+        if self._waiting >= _CHUNK:
             self._work_off()
+
+    def reject(self, letter: dict[str, Any]) -> None:
+        """Take note of what is no event: ``origin``, ``reason``, ``detail`` and ``bytes`` (base64)."""
+        self.dead_letters[letter["reason"]] += 1
+        if self._on_dead_letter is not None:
+            self._on_dead_letter(letter)
+        size = len(letter["bytes"])
+        if len(self._dead) < _KEPT_LETTERS and self._dead_bytes + size <= _KEPT_LETTER_BYTES:
+            self._dead.append(letter)
+            self._dead_bytes += size
 
     def heartbeat(self, source: str, at_ms: int) -> None:
         """Say for a source that nothing at or before an instant is still to come."""
@@ -102,25 +195,38 @@ class Replay:
         self.add(beat, "customer")
 
     def _work_off(self) -> None:
-        stages: tuple[tuple[str, TrackStage], ...] = (
-            (_CONTACTS, self._contacts),
-            (_AGENTS, self._agents),
-            (_CUSTOMERS, self._customer_events),
-        )
-        for topic, stage in stages:
-            records, self._pending[topic] = self._pending[topic], []
+        self._waiting = 0
+        for name, stage in self._stages:
+            records, self._pending[name] = self._pending[name], []
             stage.process(records)
             self._pass_on(stage.collect())
+        self._flushes += 1
+        if self._figures_only:
+            self._rollup.rollup.pass_over()
+            if self._flushes % _FLUSHES_A_LOOK == 0:
+                # Customers who count nowhere any more are forgotten then.
+                self._publish_customers()
 
     def _publish(self) -> None:
-        """Compute the windows, once: what a live worker publishes between is nobody's here."""
-        for output in [*self._rollup.collect().outputs, *self._customers.collect().outputs]:
+        """Compute the windows, once: what a live worker publishes between is asked for by none here."""
+        if not self._figures_only:
+            for output in self._rollup.collect().outputs:
+                self._take_latest(output.topic, output.key, output.value)
+        elif self._configuration.faq_changes:
+            days = ((key, record) for key, record in self._rollup.rollup.collect() if key.startswith("window|day|"))
+            self.latest.update((key, record) for key, record in days if record is not None)
+        self._publish_customers()
+
+    def _publish_customers(self) -> None:
+        for output in self._customers.collect().outputs:
             self._take_latest(output.topic, output.key, output.value)
 
     def _pass_on(self, flush: Flush) -> None:
         self._rollup.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == _PANES])
         self._customers.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == _FACTS])
-        self._dead.extend(_dead_letter(o.value, o.headers) for o in flush.outputs if o.topic not in {_PANES, _FACTS})
+        for output in flush.outputs:
+            if output.topic not in {_PANES, _FACTS}:
+                self.reject(_dead_letter(output.value, output.headers, self._file))
 
     def _take_latest(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         if topic == "queue-metrics-latest" and key is not None:
@@ -131,6 +237,11 @@ class Replay:
 
     def finish(self, until_ms: int | None = None, sources: Iterable[str] = ("replay",)) -> dict[str, Any]:
         """Return the figures as of an instant, by default of the last event, having taken note that no event is missing before it."""
+        result = self.figures(until_ms, sources)
+        return {name: [*value] if name in STREAMED else value for name, value in result.items()}
+
+    def figures(self, until_ms: int | None = None, sources: Iterable[str] = ("replay",)) -> dict[str, Any]:
+        """Return the same, but what ``STREAMED`` names as iterators: there may be far more of it than fits into memory."""
         self._work_off()
         received = [t.progress.received_through for t in (self._contacts.tracker, self._agents.tracker) if t.progress.received_through]
         as_of = until_ms if until_ms is not None else max(received, default=None)
@@ -141,7 +252,7 @@ class Replay:
         self._publish()
         rollup = self._rollup.rollup
         states = sorted(rollup.scopes.values(), key=lambda state: (state.scope, state.channel or ""))
-        result: dict[str, Any] = {
+        return {
             "as_of": None if as_of is None else format_ms(as_of),
             "definitions": _definitions(self._configuration),
             "totals": self._totals(states),
@@ -153,10 +264,10 @@ class Replay:
             "customers": [record for _, record in sorted(self.latest.items()) if record.get("window") in CUSTOMER_WINDOWS],
             "now": [self._now(state) for state in states if not state.about_people or state.now],
             "late_events": self._contacts.tracker.late + self._agents.tracker.late,
-            "dead_letters": self._dead,
+            "dead_letters": sorted(self._dead, key=_line_of),
+            "dead_letters_by_reason": dict(sorted(self.dead_letters.items())),
             "faq_changes": faq_answers(self._configuration, self.latest.values()),
         }
-        return result
 
     def _whole(self, state: ScopeState) -> Counts:
         total: Counts = {}
@@ -223,9 +334,8 @@ class Replay:
     def _by_team(self, states: Sequence[ScopeState]) -> dict[str, Any]:
         return {s.scope.split(":", 1)[1]: self._figures(s)["kpis"] for s in states if s.scope.startswith("team:")}
 
-    def _intervals(self, states: Sequence[ScopeState]) -> list[dict[str, Any]]:
+    def _intervals(self, states: Sequence[ScopeState]) -> Iterator[dict[str, Any]]:
         rollup = self._rollup.rollup
-        found: list[dict[str, Any]] = []
         for state in states:
             if not state.scope.startswith("queue:"):
                 continue
@@ -234,23 +344,23 @@ class Replay:
                     sums = state.cells.sums(span)
                     figures = rollup.figures(state, sums, span.start_ms, trailing=False)
                     figures["kpis"].update(rollup.dated.forecasts(state, span, sums, over=rollup.is_over(span)))
-                    found.append(
-                        {
-                            "queue": state.scope.split(":", 1)[1],
-                            "channel": state.channel,
-                            "interval": name,
-                            "start": format_ms(span.start_ms),
-                            "end": format_ms(span.end_ms),
-                            **figures,
-                            **rollup.dated.otherwise(state, name, span, over=rollup.is_over(span)),
-                        }
-                    )
-        return found
+                    yield {
+                        "queue": state.scope.split(":", 1)[1],
+                        "channel": state.channel,
+                        "interval": name,
+                        "start": format_ms(span.start_ms),
+                        "end": format_ms(span.end_ms),
+                        **figures,
+                        **rollup.dated.otherwise(state, name, span, over=rollup.is_over(span)),
+                    }
 
     def _now(self, state: ScopeState) -> dict[str, Any]:
         kind, name = state.scope.split(":", 1)
         return {"scope_kind": kind, "scope": name, "channel": state.channel, **state.now_figures(self._rollup.rollup.as_of or 0)}
 
+
+#: Parts of the figures that ``Replay.figures`` gives one by one.
+STREAMED = frozenset({"intervals"})
 
 _NOTHING: dict[str, Any] = {"value": None, "numerator": 0, "denominator": 0, "coverage": None}
 
@@ -261,10 +371,22 @@ def _definitions(configuration: Configuration) -> dict[str, Any]:
     return {name: each.model_dump(mode="json") for name, each in {"service_level": configuration.service_level, **versions}.items()}
 
 
-def _dead_letter(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> dict[str, Any]:
+def _line_of(letter: dict[str, Any]) -> int:
+    """Return the line that a dead letter stood in; 0 if its origin names none."""
+    number = letter["origin"].rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _for_all_partitions(limits: SourceLimits, partitions: int) -> SourceLimits:
+    """Return so many times the limits that count something; limits that are shares stay."""
+    counted = [name for name in SourceLimits.model_fields if name.startswith(("max_new_", "max_contact", "max_people"))]
+    return limits.model_copy(update={name: limit * partitions for name in counted if (limit := getattr(limits, name))})
+
+
+def _dead_letter(value: bytes | None, headers: Sequence[tuple[str, bytes]], file: str) -> dict[str, Any]:
     found = {name: content.decode(errors="replace") for name, content in headers}
     return {
-        "origin": found.get("origin", f"{found.get('dead-letter-original-topic')}@{found.get('dead-letter-original-offset')}"),
+        "origin": found.get("origin", f"{file}:{found.get('dead-letter-original-offset')}"),
         "reason": found.get("dead-letter-reason"),
         "detail": found.get("dead-letter-detail"),
         "bytes": base64.b64encode(value or b"").decode(),

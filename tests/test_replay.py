@@ -12,12 +12,15 @@ from schemas.agent import AgentModel
 from schemas.contact import ContactModel
 from schemas.other import CustomerModel, ForecastSet
 from schemas.times import format_ms
+from schemas.topics import topic
+from streams.configuration import Configuration
 from streams.replay import Replay
 from tests.oracle.worlds import random_world
 from tests.properties.pipeline import MemoryPipeline
 from tests.tracking.telling import CONFIGURATION, event, ms
 
 if TYPE_CHECKING:
+    from streams.replay import Kind
     from tests.oracle.worlds import World
 
 
@@ -63,6 +66,56 @@ class TestAsThePipeline:
             kpis.pop("forecast_accuracy")  # published once a minute, when a window has settled
         assert found == expected
         assert found
+
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    @pytest.mark.parametrize("chunk", [40, 1_000_000])
+    def test_figures_only(self, seed: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Asked for the figures at the end alone, in chunks of any size, a replay says the same but for what it leaves out."""
+        monkeypatch.setattr("streams.replay._CHUNK", chunk)
+        monkeypatch.setattr("streams.replay._FLUSHES_A_LOOK", 3)
+        world = random_world(seed)
+        _, expected = replayed(world)
+        replay = Replay(world.configuration, figures_only=True)
+        lines: list[tuple[Kind, bytes, int]] = []
+        for number, each in enumerate(world.events, 1):
+            value = each.model_dump_json(exclude_none=True).encode()
+            if isinstance(each, CustomerModel | ForecastSet):
+                kinds: tuple[Kind, ...] = ("customer",)
+            else:
+                kinds = (*(() if isinstance(each, AgentModel) else ("contact",)), *(() if isinstance(each, ContactModel) else ("agent",)))
+            lines += ((kind, value, number) for kind in kinds)
+        for first in range(0, len(lines), 30):
+            replay.add_lines(lines[first : first + 30])
+        found = replay.finish(world.end_ms)
+        for result in (expected, found):
+            # Named by where they stood, which was not said to the other one.
+            result["dead_letters"] = [(letter["reason"], letter["bytes"]) for letter in result["dead_letters"]]
+            for record in result["customers"]:
+                # How often a record was revised, and as of when last, depends on how often it was looked at.
+                for name in ("revision", "as_of", "complete_through", "final"):
+                    record.pop(name, None)
+        assert found == expected
+        assert found["intervals"]
+
+    def test_limits_of_all_partitions(self) -> None:
+        """Live a source may have 2 people on each of 8 partitions; here 16, and the next is one too many."""
+        configuration = Configuration.model_validate({"source_limits": {"max_people": 2}})
+        assert topic("agent-events.v1").partitions == 8
+        replay = Replay(configuration)
+        for number in range(17):
+            replay.add(event("agent.state_changed", number, axis="presence", state="online", person_id=f"p{number}"), "agent")
+        assert replay.finish()["dead_letters_by_reason"] == {"too_many_people": 1}
+
+    def test_dead_letters_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All are counted and passed on; the result has the first of them."""
+        monkeypatch.setattr("streams.replay._KEPT_LETTERS", 3)
+        passed: list[dict[str, Any]] = []
+        replay = Replay(CONFIGURATION, file="f", on_dead_letter=passed.append)
+        replay.add_lines([("contact", b"nonsense", number) for number in range(1, 11)])
+        result = replay.finish()
+        assert [letter["origin"] for letter in result["dead_letters"]] == ["f:1", "f:2", "f:3"]
+        assert [letter["origin"] for letter in passed] == [f"f:{number}" for number in range(1, 11)]
+        assert result["dead_letters_by_reason"] == {"invalid_json": 10}
 
 
 class TestFigures:

@@ -17,6 +17,7 @@ from schemas.visible import escaped_json
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Collection
 
     from streams.listening import ConnectionLimits
 
@@ -111,9 +112,29 @@ def fail(what: object, *, code: int = 2) -> int:
     return code
 
 
-def write_json(document: object) -> None:
-    """Print a document for programs."""
-    sys.stdout.write(escaped_json(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()) + "\n")
+def write_json(document: object, streamed: Collection[str] = ()) -> None:
+    """Print a document for programs. The lists under the names in ``streamed`` may be iterators: they are printed entry by entry."""
+    if not streamed or not isinstance(document, dict):
+        sys.stdout.write(_json(document) + "\n")
+        return
+    before = "{\n"
+    for name, value in document.items():
+        sys.stdout.write(f"{before}  {_json(name)}: ")
+        before = ",\n"
+        if name not in streamed:
+            sys.stdout.write(_json(value, 2))
+            continue
+        between = "[\n"
+        for each in value:
+            sys.stdout.write(f"{between}    {_json(each, 4)}")
+            between = ",\n"
+        sys.stdout.write("[]" if between == "[\n" else "\n  ]")
+    sys.stdout.write("\n}\n")
+
+
+def _json(document: object, indent: int = 0) -> str:
+    text = escaped_json(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    return text.replace("\n", "\n" + " " * indent) if indent else text
 
 
 def interruptible() -> asyncio.Event:

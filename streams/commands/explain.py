@@ -15,8 +15,8 @@ from aiokafka.errors import KafkaError
 from schemas.times import format_ms
 from streams.catalogue import LANGUAGES
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, start_logging, write_json
+from streams.commands.event_files import add_content_options, read_events
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.commands.replay import add_content_options, read_events
 from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.mapping import MappingError

@@ -15,7 +15,7 @@ import orjson
 
 from streams.columns import aligned
 from streams.commands.common import add_log_option, fail, start_logging, write_json
-from streams.commands.replay import Read, add_content_options, read_events
+from streams.commands.event_files import Read, add_content_options, read_events
 from streams.configuration import Configuration, ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.mapping import MappingError

@@ -11,11 +11,14 @@ import tempfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.connectors.inputs import as_input
 from streams.connectors.lines import MAX_LINE_BYTES, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from streams.connectors.inputs import Input
 
 __all__ = ["Follower", "Position", "State", "StateFileError", "load_state", "read_lines", "save_state"]
 
@@ -101,15 +104,15 @@ class _Splitter:
         return line
 
 
-def read_lines(path: Path, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
+def read_lines(source: Path | Input, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
     """Yield every line of a file, also the last one when it has no line end; raise OSError.
 
     Of a line longer than ``max_bytes`` only so many are kept.
     """
-    splitter = _Splitter(path.name, 0, 1, max_bytes)
-    with path.open("rb", buffering=0) as file:
-        while data := file.read(_READ_BYTES):
-            yield from splitter.feed(data)
+    file = as_input(source)
+    splitter = _Splitter(file.name, 0, 1, max_bytes)
+    for data in file.chunks():
+        yield from splitter.feed(data)
     yield from splitter.unfinished()
 
 

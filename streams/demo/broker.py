@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from streams.demo import guard
+from streams.demo.relay import Relay
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,12 +76,13 @@ class EmbeddedBroker:
     def __init__(self, *, start_timeout_seconds: float = 15.0) -> None:
         self.start_timeout_seconds = start_timeout_seconds
         self._port: int | None = None
+        self._relay: Relay | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
 
     @property
     def port(self) -> int:
-        """The port that the broker answers on."""
+        """The port that clients reach the broker on."""
         if self._port is None:
             message = "The embedded broker is not running: start() it, or use it in a with block, before asking for its address."
             raise BrokerError(message)
@@ -110,7 +112,13 @@ class EmbeddedBroker:
             port = _free_port()
             said = self._try_start(binary, port)
             if said is None:
-                self._port = port
+                self._relay = Relay(port)
+                try:
+                    self._relay.start()
+                except OSError as error:
+                    self.stop()
+                    raise BrokerError(f"No port of 127.0.0.1 can be listened on for the embedded broker: {error}.") from error
+                self._port = self._relay.port
                 return
             if _PORT_TAKEN not in said:
                 break
@@ -123,6 +131,9 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End the broker's whole process group; its data goes with it. Stopping twice is harmless."""
         self._port = None
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            relay.stop()
         running, self._guard = self._guard, None
         if running is None:
             return

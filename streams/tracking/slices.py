@@ -24,6 +24,8 @@ PANE, CELL, COHORT = "pane", "cell", "cohort"
 SliceKey = tuple[str, "Scope", int]
 
 _HOUR_MS = 3_600_000
+#: After every instant that an event may have.
+_NEVER_MS = 1 << 60
 _SETTLES_MS = {PANE: PANE_SETTLES_MS, CELL: CELL_SETTLES_MS, COHORT: CELL_SETTLES_MS}
 
 
@@ -50,6 +52,7 @@ class Slices:
         """Add everything booked in the ledger, spread over the scopes of its targets."""
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
         hours = self._hours
+        has_panes = self._floor[PANE] != _NEVER_MS
         for (target, pane), counts in ledger.by_outcome.items():
             if pane >= hours.get(target, 0):
                 hours[target] = pane - pane % _HOUR_MS + _HOUR_MS
@@ -59,13 +62,17 @@ class Slices:
                 # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
                 if both_ways or scope.channel is None:
                     self._add(CELL, scope, cell, counts)
-                if not scope.is_individual:  # which have no trailing windows
+                if has_panes and not scope.is_individual:  # which have no trailing windows
                     self._add(PANE, scope, pane, counts)
         for (target, grain), counts in ledger.by_offer.items():
             cell = cell_of(grain, cell_ms)
             for scope in scopes_of[target]:
                 if scope.channel is not None:
                     self._add(COHORT, scope, cell, counts)
+
+    def leave_panes_out(self) -> None:
+        """Keep no panes from now on: one who counts a whole file asks for no trailing window."""
+        self._floor[PANE] = _NEVER_MS
 
     def forget_hours(self) -> None:
         """Have the next booking under each target noted, whatever was booked before: progress was set back."""
@@ -113,6 +120,7 @@ class Slices:
         """Give up the slices that are further behind than they are kept."""
         for kind, keep_ms in self._keep_ms.items():
             if keep_ms is None:
+                self._sums[kind].settle(through_ms - _SETTLES_MS[kind])
                 continue
             floor = through_ms - keep_ms
             floor -= floor % self._length_ms[kind]

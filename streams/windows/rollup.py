@@ -205,6 +205,13 @@ class RollUp:
 
     # --- publishing
 
+    def pass_over(self) -> None:
+        """Come as far as the source partitions have, without a word: for one who asks for the figures of a whole input at its end."""
+        self._take_progress()
+        if self.complete_through is not None:
+            for state in self.scopes.values():
+                state.settle(self.complete_through)
+
     def collect(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
         """Yield key and record of everything that changed since the last call; None gives a key up."""
         yield from ((key, None) for key in self._withdrawn)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ import pytest
 
 from streams.demo import broker as broker_module
 from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
+from streams.demo.relay import finds_nothing
+from streams.engine.topics import TopicSpec, ensure_topics
 from tests.support.require import require
 
 ROOT = Path(__file__).parents[2]
@@ -165,3 +168,57 @@ def test_a_program_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(BrokerError, match=r"no answer within 0\.2 s"):
         broker.start()
     assert broker.pid is None
+
+
+def fetched(errors: int = 0, records: bytes = b"", aborted: int = 0, version: int = 4) -> bytes:
+    """Return an answer to a fetch with one partition, as the protocol has it."""
+    session = struct.pack(">hi", 0, 0) if version >= 7 else b""
+    log_start = struct.pack(">q", 0) if version >= 5 else b""
+    replica = struct.pack(">i", -1) if version >= 11 else b""
+    partition = struct.pack(">ihqq", 0, errors, 7, 7) + log_start + struct.pack(">i", aborted) + bytes(16 * aborted) + replica
+    topic = struct.pack(">h", 1) + b"t" + struct.pack(">i", 1)
+    return struct.pack(">ii", 1, 0) + session + struct.pack(">i", 1) + topic + partition + struct.pack(">i", len(records)) + records
+
+
+@pytest.mark.parametrize("version", [4, 5, 7, 11])
+def test_what_a_fetch_found_is_seen(version: int) -> None:
+    """Only an answer without a record and without an error is kept back."""
+    assert finds_nothing(fetched(version=version), version)
+    assert finds_nothing(fetched(version=version, aborted=2), version)
+    assert not finds_nothing(fetched(version=version, records=b"r"), version)
+    assert not finds_nothing(fetched(version=version, aborted=2, records=b"r"), version)
+    assert not finds_nothing(fetched(version=version, errors=1), version)
+
+
+def test_a_fetch_waits_and_is_woken(binary: Path) -> None:
+    """Two seconds without records cost a consumer a dozen requests, not thousands; what is written then comes long before its wait ends."""
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+    async def run() -> tuple[int, float]:
+        async with EmbeddedBroker() as broker:
+            await ensure_topics(broker.bootstrap_servers, [TopicSpec("events", 2, 1, {})])
+            producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+            consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap_servers, fetch_max_wait_ms=500, auto_offset_reset="earliest")
+            await producer.start()
+            await consumer.start()
+            try:
+                consumer.assign([TopicPartition("events", number) for number in range(2)])
+                assert not await consumer.getmany(timeout_ms=2_000)
+                assert broker._relay is not None
+                asked = broker._relay.asked[1]
+                waits = []
+                for number in range(5):
+                    await asyncio.sleep(0.05)
+                    began = time.monotonic()
+                    await producer.send_and_wait("events", b"1", partition=number % 2)
+                    found = await consumer.getmany(timeout_ms=5_000)
+                    assert [record.value for records in found.values() for record in records] == [b"1"]
+                    waits.append(time.monotonic() - began)
+                return asked, min(waits)
+            finally:
+                await consumer.stop()
+                await producer.stop()
+
+    asked, shortest = asyncio.run(run())
+    assert 3 <= asked <= 20
+    assert shortest < 0.3

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from schemas.base import Event
+    from streams.connectors.inputs import Input
     from streams.connectors.mapping.loading import Mapping
     from streams.connectors.mapping.mapper import Mapper
     from streams.connectors.publishing import Publisher
@@ -28,7 +29,7 @@ __all__ = ["mapped_events", "publish_file"]
 _BATCH_EVENTS: Final = 500
 
 
-def mapped_events(path: Path, mapping: Mapping, mapper: Mapper, summary: Summary) -> Iterator[tuple[Event | Rejected, str]]:
+def mapped_events(path: Path | Input, mapping: Mapping, mapper: Mapper, summary: Summary) -> Iterator[tuple[Event | Rejected, str]]:
     """Yield the events of a file by time, each with the ``file:line`` of its record, and among them what is none.
 
     Raises:

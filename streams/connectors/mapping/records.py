@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.configuration.consistency import nearest
 from streams.connectors.follow import read_lines
+from streams.connectors.inputs import as_input
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.texts import BadRecordError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from streams.connectors.inputs import Input
     from streams.connectors.lines import Line
     from streams.connectors.mapping.loading import Mapping
 
@@ -46,7 +48,7 @@ class Record:
     offset: int | None = None
 
 
-def read_records(path: Path, mapping: Mapping) -> Iterator[Record | Rejected]:
+def read_records(path: Path | Input, mapping: Mapping) -> Iterator[Record | Rejected]:
     """Yield every record of a data file, or why it is none.
 
     Raises:
@@ -76,7 +78,7 @@ def _text(line: Line, encoding: str) -> str:
 class _Supply:
     """The lines of a file as text; remembers which of them went into a row, and takes lines back."""
 
-    def __init__(self, path: Path, encoding: str) -> None:
+    def __init__(self, path: Path | Input, encoding: str) -> None:
         self.used: list[Line] = []
         self._lines = read_lines(path, MAX_RECORD_BYTES)
         self._returned: deque[Line] = deque()
@@ -97,7 +99,7 @@ class _Supply:
         return first
 
 
-def _csv(path: Path, mapping: Mapping) -> Iterator[Record | Rejected]:
+def _csv(path: Path | Input, mapping: Mapping) -> Iterator[Record | Rejected]:
     reading = mapping.plan.file.read
     supply = _Supply(path, reading.encoding)
     rows = csv.reader(supply, delimiter=reading.delimiter, quotechar=reading.quote, strict=True)
@@ -167,7 +169,7 @@ def _no_number(_word: str) -> Any:
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
 
 
-def _json_lines(path: Path, mapping: Mapping) -> Iterator[Record | Rejected]:
+def _json_lines(path: Path | Input, mapping: Mapping) -> Iterator[Record | Rejected]:
     encoding = mapping.plan.file.read.encoding
     for line in read_lines(path, MAX_RECORD_BYTES):
         if not line.raw.strip():
@@ -192,14 +194,15 @@ def _worded(error: Exception) -> str:
     return "is nested too deeply" if isinstance(error, RecursionError) else "holds a number that is none"
 
 
-def _json(path: Path, mapping: Mapping) -> Iterator[Record | Rejected]:
-    size = path.stat().st_size
-    if size > MAX_JSON_BYTES:
-        limit = f"{path.name} has {size} bytes; permitted: at most {MAX_JSON_BYTES}, or JSON Lines of any size with format jsonl"
+def _json(path: Path | Input, mapping: Mapping) -> Iterator[Record | Rejected]:
+    with as_input(path).opened() as file:
+        content = file.read(MAX_JSON_BYTES + 1)
+    if len(content) > MAX_JSON_BYTES:
+        limit = f"{path.name} has more than {MAX_JSON_BYTES} bytes; permitted: at most as many, or JSON Lines of any size with format jsonl"
         raise mapping.error([(("read", "format"), limit)])
     reading = mapping.plan.file.read
     try:
-        text = path.read_bytes().decode(reading.encoding).removeprefix("\ufeff")
+        text = content.decode(reading.encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise mapping.error([(("read",), f"{path.name}: byte {error.start} is no {reading.encoding} text; another encoding?")]) from error
     scan = _Scan(text, path.name)

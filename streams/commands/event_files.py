@@ -1,0 +1,177 @@
+"""Files of events as commands read them: canonical events, what a mapping makes of any file, or an Asterisk queue_log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+
+from schemas.agent import AgentModel
+from schemas.decoding import Rejected as NotAnEventError
+from schemas.decoding import decode_agent_event, decode_contact_event, decode_customer_event
+from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode
+from schemas.limits import MAX_RECORD_BYTES
+from schemas.other import CustomerModel, ForecastSet
+from schemas.times import REST_MS, SECOND_MS, to_ms
+from streams.commands import queue_log_options
+from streams.commands.mapping_options import make_mapper
+from streams.connectors.feed import Summary
+from streams.connectors.follow import read_lines
+from streams.connectors.inputs import Input
+from streams.connectors.lines import Line, Rejected
+from streams.connectors.mapping.feed import mapped_events
+from streams.replay import Kind
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Read", "add_content_options", "canonical_pieces", "read_events"]
+
+#: One event: when it occurred (ms), its JSON, the streams it belongs to, and where it was read.
+Read = tuple[int, bytes, tuple[Kind, ...], str]
+
+
+def _types(kinds: tuple[type[Any], ...]) -> frozenset[str]:
+    return frozenset(str(kind.model_fields["type"].default) for kind in kinds)
+
+
+#: Which kinds of events each stage of a replay takes, and what reads them; what a source says of itself goes to all of them.
+_TOPICS: dict[Kind, tuple[frozenset[str], Callable[[bytes], Any]]] = {
+    "contact": (frozenset(_types(CONTACT_KINDS)), decode_contact_event),
+    "agent": (frozenset(_types(AGENT_KINDS)), decode_agent_event),
+    "customer": (frozenset(_types(CUSTOMER_KINDS)), decode_customer_event),
+}
+
+_TYPES = frozenset().union(*(types for types, _ in _TOPICS.values()))
+
+
+def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Declare what a file of events holds."""
+    what = parser.add_mutually_exclusive_group(required=required)
+    what.add_argument(
+        "--connector",
+        choices=("asterisk-queue-log", "canonical"),
+        default=None if required else "canonical",
+        help="what the file holds: an Asterisk queue_log, or canonical contact and agent events as JSON Lines",
+    )
+    what.add_argument(
+        "--mapping", type=Path, metavar="MAPPING", help="mapping file (YAML) that says what the file holds: CSV or JSON of any system"
+    )
+    queue_log_options.add_options(parser)
+
+
+def read_events(args: argparse.Namespace, rejected: list[Rejected], file: Input | None = None) -> Iterator[Read]:
+    """Yield the events of ``args.file``; what is none goes to ``rejected``."""
+    file = Input(args.file) if file is None else file
+    if args.mapping is not None:
+        return _mapped(args, file, rejected)
+    return _canonical(file, rejected) if args.connector == "canonical" else _queue_log(args, file, rejected)
+
+
+def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected]) -> Iterator[Read]:
+    mapping, mapper = make_mapper(args.mapping)
+    for found, origin in mapped_events(file, mapping, mapper, Summary()):
+        if isinstance(found, Rejected):
+            rejected.append(found)
+        else:
+            of_customer = isinstance(found, CustomerModel | ForecastSet)
+            kind: Kind = "agent" if isinstance(found, AgentModel) else "customer" if of_customer else "contact"
+            yield to_ms(found.occurred_at), encode(found), (kind,), origin
+
+
+def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected]) -> Iterator[Read]:
+    parser = queue_log_options.make_parser(args)
+    for line in read_lines(file):
+        outcome = parser.parse(line)
+        if isinstance(outcome, Rejected):
+            rejected.append(outcome)
+            continue
+        for event in outcome:
+            kind: Kind = "agent" if isinstance(event, AgentModel) else "contact"
+            yield to_ms(event.occurred_at), encode(event), (kind,), line.origin
+
+
+def _canonical(file: Input, rejected: list[Rejected]) -> Iterator[Read]:
+    for line in read_lines(file, MAX_RECORD_BYTES):
+        if not line.raw.strip():
+            continue
+        found = _event(line)
+        if isinstance(found, Rejected):
+            rejected.append(found)
+        elif found is not None:
+            yield found
+
+
+class _Head(msgspec.Struct, gc=False):
+    """As much of an event as says where it goes: all else in it is looked at once, when it is counted."""
+
+    type: str
+    occurred_at: str
+
+
+def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]) -> Iterator[tuple[list[tuple[Kind, bytes, int]], int]]:
+    """Yield the events of a file in pieces, as ``Replay.add_lines`` takes them, each piece with the number of its last line.
+
+    Events after ``until_ms`` are left out; lines that are no event, or too long for one, go to ``rejected``.
+    """
+    read_head = msgspec.json.Decoder(_Head).decode
+    kinds_of = {kind: tuple(name for name, (types, _) in _TOPICS.items() if kind in types) for kind in _TYPES}
+    seconds, rests = SECOND_MS, REST_MS
+    for first, lines, length in _numbered_lines(file):
+        found: list[tuple[Kind, bytes, int]] = []
+        for number, raw in enumerate(lines, first):
+            try:
+                head = read_head(raw)
+                kinds = kinds_of[head.type]
+                at = head.occurred_at
+                is_in_time = until_ms is None or seconds[at[:19]] + rests[at[19:]] <= until_ms
+            except (ValueError, KeyError, RecursionError):
+                is_in_time = False
+            if is_in_time and length is None:
+                found += [(kind, raw, number) for kind in kinds]
+            elif raw.strip():
+                event = _event(Line(raw, file.name, number, 0, 0, length or len(raw)))
+                if isinstance(event, Rejected):
+                    rejected.append(event)
+                elif event is not None and (until_ms is None or event[0] <= until_ms):
+                    found += [(kind, raw, number) for kind in event[2]]
+        yield found, first + len(lines) - 1
+
+
+def _numbered_lines(file: Input) -> Iterator[tuple[int, list[bytes], int | None]]:
+    """Yield lines that stand together, with the number of the first; one that is too long alone, cut, and with its length."""
+    number, rest, dropped = 1, b"", 0
+    for data in file.chunks():
+        lines = (rest + data).split(b"\n")
+        rest = lines.pop()
+        if dropped and lines:
+            yield number, [lines[0][:MAX_RECORD_BYTES]], len(lines[0]) + dropped
+            number, dropped = number + 1, 0
+            del lines[0]
+        yield number, lines, None
+        number += len(lines)
+        if len(rest) > MAX_RECORD_BYTES:
+            dropped += len(rest) - MAX_RECORD_BYTES
+            rest = rest[:MAX_RECORD_BYTES]
+    yield number, [rest], len(rest) + dropped if dropped else None
+
+
+def _event(line: Line) -> Read | Rejected | None:
+    """Return a canonical event, why it is none, or None for one that no figure of a replay counts."""
+    if line.length > MAX_RECORD_BYTES:
+        detail = f"{line.length} bytes; at most {MAX_RECORD_BYTES}"
+        return Rejected(line.origin, "too_large", detail, line.raw[:MAX_RECORD_BYTES], line.start)
+    try:
+        kind = orjson.loads(line.raw).get("type")
+    except (orjson.JSONDecodeError, AttributeError):
+        kind = None
+    kinds: tuple[Kind, ...] = tuple(name for name, (types, _) in _TOPICS.items() if kind in types)
+    decode: Callable[[bytes], Any] = _TOPICS[kinds[0]][1] if kinds else decode_contact_event
+    try:
+        event = decode(line.raw)
+    except NotAnEventError as error:
+        return Rejected(line.origin, error.reason, error.detail, line.raw, line.start)
+    return event.occurred_ms, line.raw, kinds, line.origin
