@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.catalogue.fields import FIELDS
+from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.kpis import DIMENSIONS, KPIS, Kpi
 from streams.catalogue.prometheus import SERVING_METRICS, labels_of, metrics_of
 from streams.catalogue.words import WORDS
@@ -160,7 +160,7 @@ def page() -> str:
         "\n### What is served by what\n\nWhat is served by queue, department, business, site or team is served in total too.\n",
         *_by_dimension(),
         _FIELDS,
-        _table(("field", "counts", "unit", "booked by", "by label", "read by"), [_field_row(field) for field in FIELDS]),
+        _table(("field", "counts", "unit", "booked by", "by label", "read by"), [_field_row(field) for field in FIELD_BY_ID.values()]),
         _PROMETHEUS,
         "\n### Figures\n\n",
         _table(("metric", "figure", "labels", "help"), gauges),

@@ -95,7 +95,7 @@ class Kpi:
         """Complete what follows from the rest."""
         if self.metric == "":
             suffix = self.unit if self.unit in {"seconds", "ratio", "score"} else ""
-            object.__setattr__(self, "metric", "_".join(filter(None, ("contact_center", self.id, suffix))))
+            object.__setattr__(self, "metric", "_".join(filter(None, ("contact_center", self.id.removesuffix("_rate"), suffix))))
         if not self.source:
             object.__setattr__(self, "source", in_window(self.id))
         if self.measured is None:

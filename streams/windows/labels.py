@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.catalogue.fields import FIELDS
+from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import Count, Figure, How, Ratio
 from streams.catalogue.quantities import LABEL_MARK
 from streams.catalogue.sheets import kpis_by_label
@@ -20,7 +20,7 @@ MOST_LABELS = 100
 OTHER = "(other)"
 
 #: The fields that are booked by label alone.
-_BY_LABEL_ALONE = frozenset(field.key for field in FIELDS if not field.whole)
+_BY_LABEL_ALONE = frozenset(field.key for field in FIELD_BY_ID.values() if not field.whole)
 
 
 def _labelled() -> Iterator[tuple[str, str | None, str]]:
