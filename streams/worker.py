@@ -18,7 +18,7 @@ from schemas.topics import DEFAULT_PREFIX, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
 from streams.engine.health import Health
-from streams.engine.memory import give_back_regularly, hold_little
+from streams.engine.memory import give_back_regularly, hold_until_given_back
 from streams.engine.settings import EngineSettings, Flow
 from streams.listening import Connections, HttpServer
 from streams.serving.pipeline import pipeline_app
@@ -151,7 +151,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
     """
     # Conversations live long and have no cycles: looking through all of them for garbage every few thousand events is for nothing.
     gc.set_threshold(100_000, 50, 100)
-    hold_little()
+    hold_until_given_back()
     try:
         asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))
     except (KafkaError, OSError, TimeoutError) as error:
