@@ -1,4 +1,4 @@
-"""Records of queue-panes: the absolute state of a slice of time, of now, or of the progress of one source partition."""
+"""Records of queue-panes: the absolute state of slices of time, of now, or of the progress of one source partition."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ class _Model(BaseModel):
 
 
 class SliceRecord(_Model):
-    """What one source partition knows of one scope and channel in one slice of event time; replaces the record before it."""
+    """What one source partition knows of one scope and channel in a slice of event time, or some panes; replaces the record before it."""
 
     kind: Literal["pane", "cell", "cohort"] = Field(
         description="pane: 10 s by outcome; cell: 15 or 5 min by outcome (people; contacts if asked for); cohort: likewise by offer"
     )
     scope: str = Field(description="queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all")
     channel: str | None
-    start_ms: int
-    counts: dict[str, int] = Field(description="non-zero sums; times in milliseconds; WHAT=LABEL for a sum by reason or category")
+    start_ms: int = Field(description="of the cell, or of the first pane")
+    panes: list[int] | None = Field(
+        default=None,
+        description="of several panes of 5 min in one record: how many panes each begins after the first; absent of one pane and of cells",
+    )
+    counts: dict[str, int | list[int]] = Field(
+        description="sums; times in milliseconds; WHAT=LABEL for a sum by reason or category; of several panes a sum for each"
+    )
     answered_waits: dict[str, int] = Field(
         default_factory=dict, description="upper edge in ms (le) or inf → answered contacts; not cumulative"
     )

@@ -9,8 +9,12 @@ from msgspec.json import encode
 
 if TYPE_CHECKING:
     from streams.tracking.scopes import Scope
+    from streams.windows.panes import Panes
 
 __all__ = ["PaneWriter", "pane_partition"]
+
+#: Scopes whose partitions are remembered.
+_REMEMBERED = 65_536
 
 
 def pane_partition(scope: str, partitions: int) -> int:
@@ -21,14 +25,23 @@ def pane_partition(scope: str, partitions: int) -> int:
 class PaneWriter:
     """Writes the records of one source partition."""
 
+    __slots__ = ("_middle", "_origin", "_partitions", "pane_partitions")
+
     def __init__(self, source_topic: str, source_partition: int, pane_partitions: int) -> None:
         self._origin = {"source_topic": source_topic, "source_partition": source_partition}
         self._middle = f"{source_topic}|{source_partition}"
         self.pane_partitions = pane_partitions
+        self._partitions: dict[str, int] = {}
 
     def partition(self, scope: Scope) -> int:
         """Return the partition that a scope's records go to."""
-        return pane_partition(scope.scope, self.pane_partitions)
+        name = scope.scope
+        found = self._partitions.get(name)
+        if found is None:
+            if len(self._partitions) >= _REMEMBERED:
+                self._partitions.clear()
+            found = self._partitions[name] = pane_partition(name, self.pane_partitions)
+        return found
 
     def key(self, kind: str, scope: Scope | None, start_ms: int | None) -> bytes:
         """Return ``kind|channel|source topic|source partition|start|scope``, a dash for what does not apply."""
@@ -36,9 +49,10 @@ class PaneWriter:
         name = scope.scope if scope is not None else "-"
         return f"{kind}|{channel}|{self._middle}|{'-' if start_ms is None else start_ms}|{name}".encode()
 
-    def slice(self, kind: str, scope: Scope, start_ms: int, counts: dict[str, int]) -> bytes:
-        """Return the value of a pane, cell or cohort."""
-        return self._value(kind, scope, {"start_ms": start_ms, "counts": counts})
+    def slice(self, kind: str, scope: Scope, start_ms: int, counts: dict[str, int] | Panes) -> bytes:
+        """Return the value of a block of panes, a cell or a cohort."""
+        figures = {"start_ms": start_ms, "counts": counts} if isinstance(counts, dict) else counts.written()
+        return self._value(kind, scope, figures)
 
     def now(self, scope: Scope, figures: dict[str, Any]) -> bytes:
         """Return the value of what is going on in a scope."""

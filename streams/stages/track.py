@@ -325,7 +325,7 @@ class TrackStage:
                     expiry.restore_row(key[len(_BOOKED) :].decode(), kept)
             else:
                 scope, start = Scope(kept["scope"], kept["channel"]), kept["start_ms"]
-                slices.put(kept["kind"], scope, start, kept["counts"])
+                slices.put(kept["kind"], scope, start, kept)
                 if kept["counts"]:
                     booked[scope] = max(start, booked.get(scope, start))
         through = self._tracker.progress.through

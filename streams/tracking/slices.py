@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.tracking.blocks import PaneBlocks
 from streams.tracking.grid import Grid
-from streams.windows.settled import CELL_SETTLES_MS, PANE_SETTLES_MS, SumsByStart
+from streams.windows.panes import Panes, added, frame_of
+from streams.windows.settled import CELL_SETTLES_MS, SumsByStart
 from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of
 from streams.windows.sums import add_counts
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from streams.tracking.ledger import Ledger
     from streams.tracking.scopes import Scope, Targets
+    from streams.windows.panes import PaneBlock
     from streams.windows.sums import Counts
 
 __all__ = ["CELL", "COHORT", "PANE", "SliceKey", "Slices"]
@@ -23,56 +26,101 @@ PANE, CELL, COHORT = "pane", "cell", "cohort"
 #: (kind, scope, start in ms)
 SliceKey = tuple[str, "Scope", int]
 
+#: What a target books in the panes of a frame, by field and by pane.
+_Part = tuple[Panes, "list[tuple[int, Counts]]"]
+
 _HOUR_MS = 3_600_000
 #: After every instant that an event may have.
 _NEVER_MS = 1 << 60
-_SETTLES_MS = {PANE: PANE_SETTLES_MS, CELL: CELL_SETTLES_MS, COHORT: CELL_SETTLES_MS}
 
 
 class Slices:
     """Sums by kind of slice, scope and start.
 
-    Panes are kept ``pane_keep_ms`` behind the progress, cells and cohorts ``cell_keep_ms`` (None: for ever);
+    Panes are kept ``pane_keep_ms`` behind the progress and given up by frames, cells and cohorts ``cell_keep_ms`` (None: for ever);
     what would be booked into a slice already given up is dropped.
     """
 
     def __init__(self, targets: Targets, pane_keep_ms: int | None, cell_keep_ms: int | None, grid: Grid | None = None) -> None:
         self._targets = targets
         self.grid = Grid() if grid is None else grid
-        self._length_ms = {PANE: PANE_MS, CELL: self.grid.cell_ms, COHORT: self.grid.cell_ms}
-        self._keep_ms = {PANE: pane_keep_ms, CELL: cell_keep_ms, COHORT: cell_keep_ms}
-        self._floor: dict[str, int | None] = {PANE: None, CELL: None, COHORT: None}
-        self._sums: dict[str, SumsByStart[Scope]] = {kind: SumsByStart(for_days=kind != PANE) for kind in (PANE, CELL, COHORT)}
-        self._changed: dict[SliceKey, Counts | None] = {}
+        self._pane_keep_ms, self._cell_keep_ms = pane_keep_ms, cell_keep_ms
+        self._pane_floor: int | None = None
+        self._cell_floor: int | None = None
+        #: how far the progress has come, if panes are still to be packed up to there
+        self._complete_through: int | None = None
+        self._panes = PaneBlocks()
+        self._cells: dict[str, SumsByStart[Scope]] = {kind: SumsByStart() for kind in (CELL, COHORT)}
+        self._changed: dict[SliceKey, Counts | PaneBlock | None] = {}
         #: target → end of the hour in which something was last booked under it, and what began such an hour since somebody looked
         self._hours: dict[int, int] = {}
         self._booked: list[tuple[int, int]] = []
 
     def book(self, ledger: Ledger) -> None:
-        """Add everything booked in the ledger, spread over the scopes of its targets."""
+        """Add everything booked in the ledger, spread over the scopes of its targets: once a frame and once a cell."""
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
-        hours = self._hours
-        has_panes = self._floor[PANE] != _NEVER_MS
+        frames: dict[tuple[int, int], list[tuple[int, Counts]]] = {}
         for (target, pane), counts in ledger.by_outcome.items():
-            if pane >= hours.get(target, 0):
-                hours[target] = pane - pane % _HOUR_MS + _HOUR_MS
-                self._booked.append((target, pane))
-            cell = cell_of(pane, cell_ms)
+            frame = (target, pane - pane % GRAIN_MS)
+            rows = frames.get(frame)
+            if rows is None:
+                frames[frame] = [(pane, counts)]
+            else:
+                rows.append((pane, counts))
+        hours, floor = self._hours, self._pane_floor
+        cells: dict[tuple[int, int], Counts] = {}
+        #: (scope, frame) → what its targets book
+        parts: dict[tuple[Scope, int], list[_Part]] = {}
+        for (target, frame_ms), rows in frames.items():
+            if frame_ms >= hours.get(target, 0):
+                hours[target] = frame_ms - frame_ms % _HOUR_MS + _HOUR_MS
+                self._booked.append((target, frame_ms))
+            if len(rows) > 1:
+                rows.sort(key=_start_of)
+            scopes = scopes_of[target]
+            # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
+            has_cells = both_ways or scopes[0].channel is None
+            if floor == _NEVER_MS and not has_cells:
+                continue
+            panes = Panes.of(rows)
+            if has_cells:
+                cell = (target, frame_ms - frame_ms % cell_ms)
+                total = panes.between(frame_ms, frame_ms + GRAIN_MS)
+                into = cells.get(cell)
+                if into is None:
+                    cells[cell] = total
+                else:
+                    add_counts(into, total)
+            kept = rows
+            if floor is not None and frame_ms < floor:
+                kept = [row for row in rows if row[0] >= floor]
+                panes = Panes.of(kept)
+            if kept:
+                for scope in scopes:
+                    if not scope.is_individual:  # which have no trailing windows
+                        parts.setdefault((scope, frame_ms), []).append((panes, kept))
+        for (scope, frame_ms), booked in parts.items():
+            for block in self._panes.add(scope, frame_ms, _together(booked)):
+                self._changed[PANE, scope, block.first_ms] = block
+        for (target, cell_start), counts in cells.items():
             for scope in scopes_of[target]:
-                # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
-                if both_ways or scope.channel is None:
-                    self._add(CELL, scope, cell, counts)
-                if has_panes and not scope.is_individual:  # which have no trailing windows
-                    self._add(PANE, scope, pane, counts)
+                self._add(CELL, scope, cell_start, counts)
+        cohorts: dict[tuple[int, int], Counts] = {}
         for (target, grain), counts in ledger.by_offer.items():
-            cell = cell_of(grain, cell_ms)
+            cell = (target, cell_of(grain, cell_ms))
+            if cell in cohorts:
+                cohorts[cell] = dict(cohorts[cell])
+                add_counts(cohorts[cell], counts)
+            else:
+                cohorts[cell] = counts
+        for (target, cell_start), counts in cohorts.items():
             for scope in scopes_of[target]:
                 if scope.channel is not None:
-                    self._add(COHORT, scope, cell, counts)
+                    self._add(COHORT, scope, cell_start, counts)
 
     def leave_panes_out(self) -> None:
         """Keep no panes from now on: one who counts a whole file asks for no trailing window."""
-        self._floor[PANE] = _NEVER_MS
+        self._pane_floor = _NEVER_MS
 
     def forget_hours(self) -> None:
         """Have the next booking under each target noted, whatever was booked before: progress was set back."""
@@ -88,74 +136,106 @@ class Slices:
     @property
     def panes_from(self) -> int | None:
         """The instant, of those at which every cell may begin, before which all panes are given up; None before any is."""
-        floor = self._floor[PANE]
-        return None if floor is None else floor - floor % GRAIN_MS
+        return None if self._pane_floor is None else frame_of(self._pane_floor)
 
-    def put(self, kind: str, scope: Scope, start_ms: int, counts: Counts) -> None:
+    def put(self, kind: str, scope: Scope, start_ms: int, kept: dict[str, Any]) -> None:
         """Take a kept slice back in, without counting it as changed."""
-        self._sums[kind].exchange(start_ms, scope, counts)
+        if kind == PANE:
+            self._panes.put(scope, Panes.read(start_ms, kept))
+        else:
+            self._cells[kind].exchange(start_ms, scope, kept["counts"])
 
     def empty(self, kind: str) -> None:
-        """Let what was booked into the slices of a kind be nothing: it is booked anew."""
-        sums = self._sums[kind]
+        """Let what was booked into the cells of a kind be nothing: it is booked anew."""
+        self._empty_cells(kind, None)
+
+    def _empty_cells(self, kind: str, from_ms: int | None) -> None:
+        sums = self._cells[kind]
         for start in sums.starts():
-            for scope in sums.keys(start):
-                nothing: Counts = {}
-                self._changed[kind, scope, start] = nothing
-                sums.exchange(start, scope, nothing)
-
-    def restore_grid(self, kept: dict[str, Any]) -> None:
-        """Go on with the slices taken back in; they may be those of another configuration."""
-        self.grid.restore(kept, [*self._sums[CELL].starts(), *self._sums[COHORT].starts()], self._sums[PANE].starts())
-
-    def _add(self, kind: str, scope: Scope, start: int, counts: Counts) -> None:
-        floor = self._floor[kind]
-        if floor is not None and start < floor:
-            return
-        mine = self._sums[kind].own(start, scope)
-        add_counts(mine, counts)
-        self._changed[kind, scope, start] = mine
-
-    def evict(self, through_ms: int) -> None:
-        """Give up the slices that are further behind than they are kept."""
-        for kind, keep_ms in self._keep_ms.items():
-            if keep_ms is None:
-                self._sums[kind].settle(through_ms - _SETTLES_MS[kind])
-                continue
-            floor = through_ms - keep_ms
-            floor -= floor % self._length_ms[kind]
-            before = self._floor[kind]
-            if before is not None and floor <= before:
-                continue
-            self._floor[kind] = floor
-            sums = self._sums[kind]
-            for start in [start for start in sums.starts() if start < floor]:
-                for scope in sums.keys(start):
-                    self._changed[kind, scope, start] = None
-                sums.drop(start)
-            sums.settle(through_ms - _SETTLES_MS[kind])
-
-    def set_back(self, through_ms: int) -> None:
-        """Take what is booked into slices that lie so little behind an instant that they are kept; what was given up stays so."""
-        for kind, keep_ms in self._keep_ms.items():
-            before = self._floor[kind]
-            if keep_ms is not None and before is not None:
-                floor = through_ms - keep_ms
-                self._floor[kind] = min(before, floor - floor % self._length_ms[kind])
-
-    def empty_from(self, start_ms: int) -> None:
-        """Let what was booked into slices that begin at an instant or later be nothing."""
-        for kind, sums in self._sums.items():
-            for start in [start for start in sums.starts() if start >= start_ms]:
+            if from_ms is None or start >= from_ms:
                 for scope in sums.keys(start):
                     nothing: Counts = {}
                     self._changed[kind, scope, start] = nothing
                     sums.exchange(start, scope, nothing)
 
-    def changes(self) -> Iterator[tuple[SliceKey, Counts | None]]:
-        """Yield the slices changed since the last call, None for those given up."""
+    def restore_grid(self, kept: dict[str, Any]) -> None:
+        """Go on with the slices taken back in; they may be those of another configuration."""
+        self.grid.restore(kept, [*self._cells[CELL].starts(), *self._cells[COHORT].starts()], self._panes.starts())
+
+    def _add(self, kind: str, scope: Scope, start: int, counts: Counts) -> None:
+        floor = self._cell_floor
+        if floor is not None and start < floor:
+            return
+        mine = self._cells[kind].own(start, scope)
+        add_counts(mine, counts)
+        self._changed[kind, scope, start] = mine
+
+    def evict(self, through_ms: int) -> None:
+        """Give up the slices that are further behind than they are kept."""
+        floor = _floor(through_ms, self._pane_keep_ms, PANE_MS)
+        if floor is not None and (self._pane_floor is None or floor > self._pane_floor):
+            self._pane_floor = floor
+            for scope, block in self._panes.evict(floor):
+                self._changed[PANE, scope, block.first_ms] = None
+            self._complete_through = through_ms
+        floor = _floor(through_ms, self._cell_keep_ms, self.grid.cell_ms)
+        if floor is None:
+            for sums in self._cells.values():
+                sums.settle(through_ms - CELL_SETTLES_MS)
+        elif self._cell_floor is None or floor > self._cell_floor:
+            self._cell_floor = floor
+            for kind, sums in self._cells.items():
+                for start in [start for start in sums.starts() if start < floor]:
+                    for scope in sums.keys(start):
+                        self._changed[kind, scope, start] = None
+                    sums.drop(start)
+                sums.settle(through_ms - CELL_SETTLES_MS)
+
+    def set_back(self, through_ms: int) -> None:
+        """Take what is booked into slices that lie so little behind an instant that they are kept; what was given up stays so."""
+        pane_floor = _floor(through_ms, self._pane_keep_ms, PANE_MS)
+        if pane_floor is not None and self._pane_floor is not None:
+            self._pane_floor = min(self._pane_floor, pane_floor)
+        cell_floor = _floor(through_ms, self._cell_keep_ms, self.grid.cell_ms)
+        if cell_floor is not None and self._cell_floor is not None:
+            self._cell_floor = min(self._cell_floor, cell_floor)
+
+    def empty_from(self, start_ms: int) -> None:
+        """Let what was booked into slices that begin at an instant or later be nothing."""
+        for scope, block in self._panes.empty(start_ms):
+            self._changed[PANE, scope, block.first_ms] = block
+        for kind in self._cells:
+            self._empty_cells(kind, start_ms)
+
+    def changes(self) -> Iterator[tuple[SliceKey, Counts | Panes | None]]:
+        """Yield the slices changed since the last call, a block of panes by its first; None for those given up."""
         changed, self._changed = self._changed, {}
-        yield from changed.items()
+        for key, slice_ in changed.items():
+            yield key, slice_ if slice_ is None or isinstance(slice_, dict) else slice_.panes
+        through, self._complete_through = self._complete_through, None
+        if through is not None:
+            self._panes.settle(through)
 
     def __len__(self) -> int:
-        return sum(map(len, self._sums.values()))
+        return len(self._panes) + sum(map(len, self._cells.values()))
+
+
+def _start_of(row: tuple[int, Counts]) -> int:
+    return row[0]
+
+
+def _together(parts: list[_Part]) -> Panes:
+    """Return the sums of what the targets of a scope book in a frame: pane by pane, unless it is the same panes, as people's time is."""
+    first = parts[0][0]
+    if len(parts) == 1:
+        return first
+    if all(panes.starts == first.starts for panes, _ in parts):
+        return Panes(first.starts, added([panes.columns for panes, _ in parts]))
+    return Panes.of(sorted((row for _, rows in parts for row in rows), key=_start_of))
+
+
+def _floor(through_ms: int, keep_ms: int | None, length_ms: int) -> int | None:
+    if keep_ms is None:
+        return None
+    floor = through_ms - keep_ms
+    return floor - floor % length_ms

@@ -16,6 +16,7 @@ from streams.windows.judging import figures_of
 from streams.windows.kpis import decided_in
 from streams.windows.labels import figures_by_label, sessions_open, settles_later_ms
 from streams.windows.lasting import lasting_places
+from streams.windows.panes import Panes
 from streams.windows.pending import has_replies
 from streams.windows.published import Published
 from streams.windows.scope_state import ScopeState
@@ -115,8 +116,12 @@ class RollUp:
             state = self._state(scope, channel)
             state.now[origin] = value
             state.now_changed = True
+        elif kind == "pane":
+            state = self._state(scope, channel)
+            panes = Panes.read(int(start), value)
+            state.trailing_changed |= state.trailing.exchange(self._origins.setdefault(origin, len(self._origins)), panes)
         else:
-            self._apply_slice(kind, self._state(scope, channel), self._origins.setdefault(origin, len(self._origins)), int(start), value)
+            self._apply_cell(kind, self._state(scope, channel), self._origins.setdefault(origin, len(self._origins)), int(start), value)
 
     def _apply_tombstone(self, kind: str, place: Place, origin: tuple[str, int], start: str) -> None:
         """Forget what a source partition gave up: a slice older than any window that is still served, or what goes on in a scope."""
@@ -126,41 +131,34 @@ class RollUp:
         if kind == "now":
             state.now_changed |= state.now.pop(origin, None) is not None
         else:
-            parts = self._parts(kind, state)
+            parts = state.trailing if kind == "pane" else self._parts(kind, state)
             if parts is not None:
-                parts.discard(int(start), self._origins.setdefault(origin, len(self._origins)))
+                parts.discard(self._origins.setdefault(origin, len(self._origins)), int(start))
         if not state.now and self._given_up_by_some is not None:
             self._given_up_by_some.add(place)
 
     def _parts(self, kind: str, state: ScopeState) -> SumsByStart[int] | None:
-        """Return what slices of a kind are kept in, if they are."""
-        if kind == "pane":
-            return state.pane_parts
+        """Return what cells of a kind are kept in, if they are."""
         if kind == ("cell" if state.about_people else "cohort"):
             return state.cell_parts
         return state.outcome_parts if kind == "cell" and self.dated.by_outcome else None
 
-    def _apply_slice(self, kind: str, state: ScopeState, origin: int, start: int, value: dict[str, Any]) -> None:
+    def _apply_cell(self, kind: str, state: ScopeState, origin: int, start: int, value: dict[str, Any]) -> None:
         parts = self._parts(kind, state)
         if parts is None:
             return
-        cells = None if kind == "pane" else state.outcome_cells if parts is state.outcome_parts else state.cells
         counts: Counts = value["counts"]
         difference = dict(counts)
         add_counts(difference, parts.exchange(start, origin, counts), -1)
-        self._add(state, cells, start, difference)
+        self._add(state, state.outcome_cells if parts is state.outcome_parts else state.cells, start, difference)
 
-    def _add(self, state: ScopeState, cells: Cells | None, start: int, difference: Counts) -> None:
-        """Add to cells, or without them to the trailing windows."""
-        is_pane = cells is None
+    def _add(self, state: ScopeState, cells: Cells, start: int, difference: Counts) -> None:
+        if self._given_up(start):
+            return
         if state.fixed_per_hour and state.about_people:
-            before: Mapping[int, Counts] = state.trailing.panes if cells is None else state.cells
-            add_staffed(difference, before.get(start, {}), PANE_MS if is_pane else self.dated.length_of(start))
-        if cells is None:
-            state.trailing_changed |= state.trailing.change(start, difference)
-        elif not self._given_up(start):
-            cells.add(start, difference)
-            state.changed_cells.add(start)
+            add_staffed(difference, cells.get(start, {}), self.dated.length_of(start))
+        cells.add(start, difference)
+        state.changed_cells.add(start)
 
     def _given_up(self, start_ms: int) -> bool:
         return self._keep_ms is not None and self.complete_through is not None and start_ms < self.complete_through - self._keep_ms
@@ -308,8 +306,8 @@ class RollUp:
         self._completed_to = None
         self._open = {}
         for state in self.scopes.values():
-            state.begin_anew(tuple(self._lengths))
-            for parts, cells in ((state.pane_parts, None), (state.cell_parts, state.cells), (state.outcome_parts, state.outcome_cells)):
+            state.begin_anew()
+            for parts, cells in ((state.cell_parts, state.cells), (state.outcome_parts, state.outcome_cells)):
                 for start in parts.starts():
                     for origin in parts.keys(start):
                         self._add(state, cells, start, dict(parts.own(start, origin)))

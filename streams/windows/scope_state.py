@@ -9,8 +9,9 @@ from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
 from streams.windows.cells import Cells
 from streams.windows.pending import ages, becomes_due, replies_overdue
-from streams.windows.settled import CELL_SETTLES_MS, PANE_SETTLES_MS, SumsByStart
-from streams.windows.sums import Counts, TrailingSums, add_counts
+from streams.windows.settled import CELL_SETTLES_MS, SumsByStart
+from streams.windows.sums import Counts, add_counts
+from streams.windows.trailing import TrailingSums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,15 +52,14 @@ class ScopeState:
         self.watches = watches
         #: whether customers are to have replies in some time
         self.replies = False
-        self.trailing = TrailingSums(lengths_ms)
+        self.trailing = TrailingSums(lengths_ms, staffed=bool(fixed_per_hour))
         #: start of the cell → sums, by offer for contacts, by outcome for people
         self.cells = Cells()
         #: for contacts by outcome too, if that is asked for
         self.outcome_cells = Cells()
         #: what each source partition contributes, as last told
-        self.outcome_parts: SumsByStart[int] = SumsByStart(for_days=True)
-        self.pane_parts: SumsByStart[int] = SumsByStart()
-        self.cell_parts: SumsByStart[int] = SumsByStart(for_days=True)
+        self.outcome_parts: SumsByStart[int] = SumsByStart()
+        self.cell_parts: SumsByStart[int] = SumsByStart()
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
         #: changed cells whose time has not come
@@ -84,7 +84,7 @@ class ScopeState:
     @property
     def is_held(self) -> bool:
         """Whether any source partition holds something of it."""
-        return bool(self.now) or any(parts.starts() for parts in (self.pane_parts, self.cell_parts, self.outcome_parts))
+        return bool(self.now) or not self.trailing.is_empty or any(parts.starts() for parts in (self.cell_parts, self.outcome_parts))
 
     def drop_now_of_older_versions(self) -> None:
         """Forget what versions told that gave no scope up: of what they hold still, source partitions have told anew."""
@@ -92,14 +92,15 @@ class ScopeState:
         self.now_changed |= len(told) < len(self.now)
         self.now = told
 
-    def begin_anew(self, lengths_ms: tuple[int, ...]) -> None:
+    def begin_anew(self) -> None:
         """Forget what its windows came to, and not what they come from."""
-        self.trailing, self.cells, self.outcome_cells = TrailingSums(lengths_ms), Cells(), Cells()
+        self.trailing.begin_anew()
+        self.cells, self.outcome_cells = Cells(), Cells()
         self.trailing_changed = self.now_changed = True
 
     def settle(self, through_ms: int) -> None:
         """Let what is complete so far take less room."""
-        self.pane_parts.settle(through_ms - PANE_SETTLES_MS)
+        self.trailing.settle(through_ms)
         for parts in (self.cell_parts, self.outcome_parts):
             parts.settle(through_ms - CELL_SETTLES_MS)
         for cells in (self.cells, self.outcome_cells):

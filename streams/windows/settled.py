@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from streams.windows.sums import Counts
 
-__all__ = ["CELL_SETTLES_MS", "PANE_SETTLES_MS", "SumsByStart", "pack", "unpack"]
+__all__ = ["CELL_SETTLES_MS", "PANE_SETTLES_MS", "SumsByStart", "field_number", "field_of", "pack", "unpack"]
 
 #: A slice that begins further behind the progress than this is packed: little is booked into it any more.
 PANE_SETTLES_MS = 120_000
@@ -44,16 +44,22 @@ _decode = msgpack.Decoder(dict[int | str, int]).decode
 _decode_keyed = msgpack.Decoder(dict[int, Raw]).decode
 
 
+def field_number(field: str) -> int | str:
+    """Return what stands for a field in packed sums: its number, or itself if it has a label."""
+    number = _fields.of.get(field)
+    if number is None:
+        return field if LABEL_MARK in field else _fields.add(field)
+    return number
+
+
+def field_of(number: int | str) -> str:
+    """Return the field that ``field_number`` gave the number."""
+    return number if isinstance(number, str) else _fields.names[number]
+
+
 def pack(counts: Counts) -> bytes:
     """Return counts in a fraction of the room; only this process can read it."""
-    numbers = _fields.of
-    numbered: dict[int | str, int] = {}
-    for field, amount in counts.items():
-        number: int | str | None = numbers.get(field)
-        if number is None:
-            number = field if LABEL_MARK in field else _fields.add(field)
-        numbered[number] = amount
-    return msgpack.encode(numbered)
+    return msgpack.encode({field_number(field): amount for field, amount in counts.items()})
 
 
 def unpack(packed: bytes | Raw) -> Counts:
@@ -98,7 +104,7 @@ class SumsByStart(Generic[K]):
         packed = None if settled is None else self._kept(settled).get(_keys.of.get(key, -1))
         return {} if packed is None else unpack(packed)
 
-    def discard(self, start_ms: int, key: K) -> None:
+    def discard(self, key: K, start_ms: int) -> None:
         """Forget the sums of a key."""
         live = self._live.get(start_ms)
         if live is not None and live.pop(key, None) is not None and not live:
@@ -126,13 +132,12 @@ class SumsByStart(Generic[K]):
 
     def _keep(self, start_ms: int, packed: dict[int, Raw]) -> None:
         if packed:
-            encoded = msgpack.encode(packed)
-            self._settled[start_ms] = zlib.compress(encoded) if self._for_days else encoded
+            self._settled[start_ms] = zlib.compress(msgpack.encode(packed))
         else:
             del self._settled[start_ms]
 
     def _kept(self, settled: bytes) -> dict[int, Raw]:
-        return _decode_keyed(zlib.decompress(settled) if self._for_days else settled)
+        return _decode_keyed(zlib.decompress(settled))
 
     def starts(self) -> list[int]:
         """Return the starts there are, in order."""

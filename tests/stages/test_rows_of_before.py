@@ -17,6 +17,7 @@ from streams.configuration import Configuration
 from streams.stages.track import ContactStage, TrackTopics
 from streams.tracking.ledger import Ledger
 from streams.tracking.spaces import id_of
+from tests.support.slices import changed_slices
 
 _KEPT = json.loads(gzip.decompress(Path(__file__).with_name("rows_of_before.json.gz").read_bytes()))
 _TOPICS = TrackTopics("contact-events.v1", "queue-panes.v1", 1, "dead", "group", lambda: 0)
@@ -57,7 +58,7 @@ def _sums_of_facts(stage: ContactStage) -> Counter[tuple[Any, ...]]:
     return Counter(
         {
             (kind, scope.scope, scope.channel, start, field): amount
-            for (kind, scope, start), counts in fresh.slices.changes()
+            for (kind, scope, start), counts in changed_slices(fresh.slices)
             for field, amount in (counts or {}).items()
             if amount
         }

@@ -16,6 +16,7 @@ from streams.stages.counters import StageCounters
 from streams.stages.customers import CustomerEventStage
 from streams.stages.track import AgentStage, ContactStage, TrackStage
 from tests.stages.test_track import TOPICS, rows_of
+from tests.support.slices import rows_by_pane
 from tests.tracking.telling import CONFIGURATION, event, ms, record
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def letters(*flushes: Flush) -> list[tuple[int, str]]:
 
 
 def figures(*flushes: Flush) -> dict[bytes, Any]:
-    """Return the panes, cells and states of now as they were written last."""
+    """Return the panes, cells and states of now as they were written last, each pane by itself."""
     rows = {output.key or b"": output.value for flush in flushes for output in flush.outputs if output.topic == "panes"}
-    return {key: None if value is None else orjson.loads(value) for key, value in rows.items() if not key.startswith(b"progress")}
+    found = {key.decode(): orjson.loads(value) for key, value in rows.items() if value is not None and not key.startswith(b"progress")}
+    return {key.encode(): value for key, value in rows_by_pane(found).items()}
 
 
 def progress(*flushes: Flush) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from schemas.panes import PaneRecord
 from schemas.times import format_ms
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from tests.support.slices import rows_by_pane
 from tests.tracking.telling import CONFIGURATION, START_MS, event, ms, record
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ class TestRestore:
             for flush in (first, second):
                 panes.update({output.key: output.value for output in flush.outputs})
 
-            assert {key: orjson.loads(value) for key, value in rows.items()} == {
-                key: orjson.loads(value) for key, value in expected_rows.items()
-            }
+            assert rows_by_pane({key.decode(): orjson.loads(value) for key, value in rows.items()}) == rows_by_pane(
+                {key.decode(): orjson.loads(value) for key, value in expected_rows.items()}
+            )
             assert meant(panes) == meant(expected_panes)
 
     def test_nothing_changes_by_a_restart_alone(self) -> None:
@@ -122,8 +123,8 @@ class TestRestore:
 
 
 def meant(panes: dict[bytes | None, bytes | None]) -> dict[str, Any]:
-    """Return what panes say; one that has come to nothing says the same as none, and counts stand in no order."""
-    found = {(key or b"").decode(): orjson.loads(value) for key, value in panes.items() if value is not None}
+    """Return what panes say, each by itself; one that has come to nothing says the same as none, and counts stand in no order."""
+    found = rows_by_pane({(key or b"").decode(): orjson.loads(value) for key, value in panes.items() if value is not None})
     return {
         key: value
         for key, value in found.items()

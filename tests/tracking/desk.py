@@ -14,6 +14,7 @@ from streams.configuration import Configuration
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.rows import read_row
 from streams.tracking.scopes import Scope
+from tests.support.slices import changed_slices
 
 __all__ = ["CONFIGURATION", "START_MS", "Desk", "mail", "reply", "status"]
 
@@ -95,7 +96,7 @@ class Desk:
 
     def _settle(self) -> None:
         self.tracker.settle()
-        for key, counts in self.tracker.slices.changes():
+        for key, counts in changed_slices(self.tracker.slices):
             self._sums[key] = dict(counts or {})
 
 

@@ -14,6 +14,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
+from tests.support.slices import changed_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +78,7 @@ class Booked:
 
     def take(self, slices: Slices) -> None:
         """Take note of what changed."""
-        for (kind, scope, start), counts in slices.changes():
+        for (kind, scope, start), counts in changed_slices(slices):
             key = (kind, scope.scope, scope.channel, (start - START_MS) // 1000)
             if counts:
                 self.slices[key] = dict(counts)

@@ -17,6 +17,7 @@ from streams.tracking.agents import AgentTracker
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import Answered, Queued, TooManyFactsError
 from streams.tracking.rows import read_row
+from tests.support.slices import changed_slices
 from tests.tracking.desk import CONFIGURATION, START_MS
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class _Sums:
 
     def _settle(self) -> None:
         self.tracker.settle()
-        for key, counts in self.tracker.slices.changes():
+        for key, counts in changed_slices(self.tracker.slices):
             self.slices[key] = {field: amount for field, amount in (counts or {}).items() if amount}
 
     @property
@@ -114,7 +115,7 @@ class _Sums:
         other = ContactTracker(CONFIGURATION, keep_everything=True)
         ledger: Ledger = other.contribution("c\x1fs", self.facts)
         other.slices.book(ledger)
-        found = {key: {field: amount for field, amount in (counts or {}).items() if amount} for key, counts in other.slices.changes()}
+        found = {key: {field: amount for field, amount in (counts or {}).items() if amount} for key, counts in changed_slices(other.slices)}
         return {key: counts for key, counts in found.items() if counts}
 
 
@@ -198,7 +199,7 @@ def _time_of(events: list[Any], chunk: int) -> tuple[dict[Any, dict[str, int]], 
 
     def settle() -> None:
         tracker.settle()
-        for key, counts in tracker.slices.changes():
+        for key, counts in changed_slices(tracker.slices):
             slices[key] = {field: amount for field, amount in (counts or {}).items() if amount}
 
     tracker.progress.heartbeat("s", START_MS, START_MS + 40_000)

@@ -6,6 +6,8 @@ from streams.configuration import Configuration
 from streams.tracking.ledger import Ledger
 from streams.tracking.scopes import Scope, Targets
 from streams.tracking.slices import Slices
+from streams.windows.panes import Panes
+from tests.support.slices import by_pane
 
 SCOPE = Scope("total:all", "voice")
 
@@ -24,10 +26,14 @@ class _Booking:
         self.slices.book(ledger)
 
     def changes(self) -> dict[tuple[str, int], dict[str, int] | None]:
-        """Return the panes and cohorts that changed, copied: they go on changing."""
-        return {
-            (kind, start): None if counts is None else dict(counts) for (kind, _, start), counts in self.slices.changes() if kind != "cell"
-        }
+        """Return the panes and cohorts that changed, copied: they go on changing; of what was given up, blocks by their first pane."""
+        found: dict[tuple[str, int], dict[str, int] | None] = {}
+        for (kind, _, start), counts in self.slices.changes():
+            if isinstance(counts, Panes):
+                found |= {(kind, pane): each for pane, each in by_pane(counts).items()}
+            elif kind != "cell":
+                found[kind, start] = None if counts is None else dict(counts)
+        return found
 
 
 def test_absolute() -> None:
@@ -64,18 +70,20 @@ def test_into_an_old_cohort() -> None:
 
 
 def test_eviction_leaves_tombstones() -> None:
-    """A slice that is too old is reported once more, as gone; younger ones stay."""
+    """What is too old is reported once more, as gone, five minutes of panes at a time; younger ones stay."""
     booking = _Booking()
     booking.book(910_000, 910_000)
-    booking.book(950_000, 950_000)
     booking.changes()
-    # 979,999 - 60,000 = 919,999: panes from 910,000 on stay. A millisecond later those from 920,000 on do.
-    booking.slices.evict(979_999)
+    booking.book(1_190_000, 1_190_000)
+    booking.book(1_200_000, 1_200_000)
+    booking.changes()
+    # 1,269,999 - 60,000 = 1,209,999 is in the pane of 1,200,000, with which five minutes begin. Those of 900,000 are over a pane before.
+    booking.slices.evict(1_259_999)
     nothing = booking.changes()
-    booking.slices.evict(980_000)
+    booking.slices.evict(1_269_999)
 
     assert nothing == {}
-    assert booking.changes() == {("pane", 910_000): None}
+    assert booking.changes() == {("pane", 910_000): None, ("pane", 1_190_000): None}
     assert booking.changes() == {}
 
 
@@ -97,7 +105,7 @@ def test_nothing_comes_back() -> None:
 def test_taken_back_in() -> None:
     """A kept slice is no change when it is read again, and goes on from where it was."""
     booking = _Booking()
-    booking.slices.put("pane", SCOPE, 910_000, {"offered": 5})
+    booking.slices.put("pane", SCOPE, 910_000, {"counts": {"offered": 5}})
     nothing = booking.changes()
     booking.book(911_000, 911_000)
 
@@ -108,7 +116,7 @@ def test_taken_back_in() -> None:
 def test_forgotten_at_the_next_eviction_after_a_restart() -> None:
     """A slice that is read again although it is too old is given up with a tombstone."""
     booking = _Booking()
-    booking.slices.put("pane", SCOPE, 0, {"offered": 5})
+    booking.slices.put("pane", SCOPE, 0, {"counts": {"offered": 5}})
     booking.slices.evict(1_000_000)
 
     assert booking.changes() == {("pane", 0): None}

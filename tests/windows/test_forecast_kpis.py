@@ -14,6 +14,7 @@ from streams.stages.customers import CustomerEventStage
 from streams.stages.track import TrackTopics
 from streams.tracking.forecasts import CustomerEventTracker
 from streams.windows.kpis import forecast_kpis
+from tests.support.slices import changed_slices
 
 NINE = parse_time_ms("2026-06-15T09:00:00Z")
 QUARTER_MS = 900_000
@@ -35,7 +36,7 @@ def cells(*told: bytes) -> dict[tuple[str, str | None], dict[int, dict[str, int]
         tracker.apply(decode_customer_event(value))
     tracker.settle()
     found: dict[tuple[str, str | None], dict[int, dict[str, int]]] = {}
-    for (_, scope, start), counts in tracker.slices.changes():
+    for (_, scope, start), counts in changed_slices(tracker.slices):
         if counts:
             found.setdefault((scope.scope, scope.channel), {})[(start - NINE) // QUARTER_MS] = dict(counts)
     return found

@@ -1,0 +1,106 @@
+"""The panes of one source partition by scope, in the blocks in which they are written."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+from streams.windows.panes import LiveBlocks, PaneBlock, Panes, frame_of
+from streams.windows.slices import GRAIN_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.tracking.scopes import Scope
+
+__all__ = ["PaneBlocks"]
+
+
+class PaneBlocks:
+    """Frame → scope → blocks, ascending.
+
+    Panes that come at once make one block, within a frame and between the blocks there are. So catching up writes few records, and
+    a block of the present is one pane, which is written often.
+    """
+
+    def __init__(self) -> None:
+        self._frames: dict[int, dict[Scope, list[PaneBlock]]] = {}
+        self._live = LiveBlocks()
+
+    def add(self, scope: Scope, frame_ms: int, panes: Panes) -> Iterator[PaneBlock]:
+        """Add to panes of a frame; yield the blocks that they are in."""
+        by_scope = self._frames.get(frame_ms)
+        if by_scope is None:
+            by_scope = self._frames[frame_ms] = {}
+        blocks = by_scope.get(scope)
+        if blocks is None:
+            block = PaneBlock(panes)
+            by_scope[scope] = [block]
+            self._live.add(frame_ms, block)
+            yield block
+            return
+        starts = panes.starts
+        begin, end = 0, len(starts)
+        while begin < end:
+            place = bisect_right(blocks, starts[begin], key=_first_ms)
+            # To the end of the block that holds the pane, or else to the beginning of the next one.
+            owner = blocks[place - 1] if place and starts[begin] <= blocks[place - 1].last_ms else None
+            if owner is not None:
+                until = bisect_right(starts, owner.last_ms)
+            else:
+                until = end if place == len(blocks) else bisect_left(starts, blocks[place].first_ms)
+            part = panes if until - begin == end else panes.cut(begin, until)
+            if owner is None:
+                owner = PaneBlock(part)
+                blocks.insert(place, owner)
+            else:
+                owner.panes = owner.panes.plus(part)
+            self._live.add(frame_ms, owner)
+            yield owner
+            begin = until
+
+    def put(self, scope: Scope, panes: Panes) -> None:
+        """Take a kept block back in."""
+        frame = frame_of(panes.starts[0])
+        blocks = self._frames.setdefault(frame, {}).setdefault(scope, [])
+        block = PaneBlock(panes)
+        place = bisect_left(blocks, block.first_ms, key=_first_ms)
+        if place < len(blocks) and blocks[place].first_ms == block.first_ms:
+            self._live.discard(frame, blocks.pop(place))
+        blocks.insert(place, block)
+        self._live.add(frame, block)
+
+    def empty(self, from_ms: int | None = None) -> Iterator[tuple[Scope, PaneBlock]]:
+        """Let what was booked, in panes from an instant on, be nothing; yield the blocks that this changes."""
+        for frame, by_scope in self._frames.items():
+            for scope, blocks in by_scope.items():
+                for block in blocks:
+                    if from_ms is None or block.last_ms >= from_ms:
+                        kept = block.panes
+                        end = 0 if from_ms is None else bisect_left(kept.starts, from_ms)
+                        block.panes = Panes(kept.starts, {}).plus(kept.cut(0, end))
+                        self._live.add(frame, block)
+                        yield scope, block
+
+    def evict(self, floor_ms: int) -> Iterator[tuple[Scope, PaneBlock]]:
+        """Give up the frames that are over before an instant; yield what was in them."""
+        for frame in [frame for frame in self._frames if frame + GRAIN_MS <= floor_ms]:
+            self._live.drop(frame)
+            for scope, blocks in self._frames.pop(frame).items():
+                for block in blocks:
+                    yield scope, block
+
+    def settle(self, through_ms: int) -> None:
+        """Let what is complete so far take less room."""
+        self._live.settle(through_ms)
+
+    def starts(self) -> list[int]:
+        """Return the starts of the last panes of all blocks."""
+        return [block.last_ms for by_scope in self._frames.values() for blocks in by_scope.values() for block in blocks]
+
+    def __len__(self) -> int:
+        return sum(block.length for by_scope in self._frames.values() for blocks in by_scope.values() for block in blocks)
+
+
+def _first_ms(block: PaneBlock) -> int:
+    return block.first_ms

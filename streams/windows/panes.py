@@ -1,0 +1,213 @@
+"""Consecutive panes of one scope as columns: what several of them come to is one sum a field."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from msgspec import msgpack
+
+from streams.windows.settled import PANE_SETTLES_MS, field_number, field_of
+from streams.windows.slices import GRAIN_MS, PANE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streams.windows.sums import Counts
+
+__all__ = ["LiveBlocks", "PaneBlock", "Panes", "added", "frame_of"]
+
+_decode = msgpack.Decoder(tuple[list[int], dict[int | str, list[int]]]).decode
+
+
+def frame_of(pane_ms: int) -> int:
+    """Return the start of the five minutes that hold a pane: panes are kept, written and given up by them."""
+    return pane_ms - pane_ms % GRAIN_MS
+
+
+class Panes:
+    """Sums of some panes of a frame: their starts in ms, ascending, and by field as many amounts.
+
+    Lists are shared among scopes: none is changed once it is in here.
+    """
+
+    __slots__ = ("columns", "starts")
+
+    def __init__(self, starts: list[int], columns: dict[str, list[int]]) -> None:
+        self.starts = starts
+        self.columns = columns
+
+    @classmethod
+    def of(cls, rows: list[tuple[int, Counts]]) -> Panes:
+        """Return panes with their sums, given by ascending start, a start more than once if need be; zeros are left out."""
+        if len(rows) == 1:
+            start, counts = rows[0]
+            return cls([start], {field: [amount] for field, amount in counts.items() if amount})
+        starts = list(dict.fromkeys([start for start, _ in rows]))
+        columns: dict[str, list[int]] = {}
+        length, place, at = len(starts), -1, None
+        for start, counts in rows:
+            if start != at:
+                at, place = start, place + 1
+            for field, amount in counts.items():
+                if amount:
+                    column = columns.get(field)
+                    if column is None:
+                        column = columns[field] = [0] * length
+                    column[place] += amount
+        if length < len(rows):
+            columns = {field: column for field, column in columns.items() if any(column)}
+        return cls(starts, columns)
+
+    @classmethod
+    def read(cls, start_ms: int, value: Mapping[str, Any]) -> Panes:
+        """Return what a record of queue-panes says; one of a single pane has no list of panes."""
+        offsets, counts = value.get("panes"), value["counts"]
+        if offsets is None:
+            return cls([start_ms], {field: [amount] for field, amount in counts.items() if amount})
+        return cls([start_ms + PANE_MS * offset for offset in offsets], counts)
+
+    def written(self) -> dict[str, Any]:
+        """Return what ``read`` takes, with the start."""
+        first = self.starts[0]
+        if len(self.starts) == 1:
+            return {"start_ms": first, "counts": {field: amounts[0] for field, amounts in self.columns.items()}}
+        return {"start_ms": first, "panes": [(start - first) // PANE_MS for start in self.starts], "counts": self.columns}
+
+    def cut(self, begin: int, end: int) -> Panes:
+        """Return the panes at some places."""
+        columns = {field: part for field, amounts in self.columns.items() if any(part := amounts[begin:end])}
+        return Panes(self.starts[begin:end], columns)
+
+    def plus(self, other: Panes) -> Panes:
+        """Return the sums of both."""
+        if self.starts == other.starts:
+            return Panes(self.starts, added([self.columns, other.columns]))
+        starts = sorted({*self.starts, *other.starts})
+        return Panes(starts, added([self._on(starts), other._on(starts)]))
+
+    def _on(self, starts: list[int]) -> dict[str, list[int]]:
+        """Return the columns with a place for each of some starts, these among them."""
+        if len(starts) == len(self.starts):
+            return self.columns
+        places = [bisect_left(starts, start) for start in self.starts]
+        columns: dict[str, list[int]] = {}
+        for field, amounts in self.columns.items():
+            column = columns[field] = [0] * len(starts)
+            for place, amount in zip(places, amounts, strict=True):
+                column[place] = amount
+        return columns
+
+    def between(self, low_ms: int, high_ms: int) -> Counts:
+        """Return what the panes that begin in [low, high) come to; zeros may be among it."""
+        starts = self.starts
+        if low_ms <= starts[0] and starts[-1] < high_ms:
+            if len(starts) == 1:
+                return {field: amounts[0] for field, amounts in self.columns.items()}
+            return {field: sum(amounts) for field, amounts in self.columns.items()}
+        begin, end = bisect_left(starts, low_ms), bisect_left(starts, high_ms)
+        if begin == end:
+            return {}
+        return {field: sum(amounts[begin:end]) for field, amounts in self.columns.items()}
+
+    def by_pane(self, fields: Iterable[str]) -> dict[int, int]:
+        """Return what some fields come to together in each pane."""
+        columns = [column for field in fields if (column := self.columns.get(field)) is not None]
+        return dict(zip(self.starts, map(sum, zip(*columns, strict=True)), strict=True)) if columns else {}
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def added(parts: list[dict[str, list[int]]]) -> dict[str, list[int]]:
+    """Return the sums of columns of the same panes."""
+    columns = dict(parts[0])
+    for part in parts[1:]:
+        for field, amounts in part.items():
+            mine = columns.get(field)
+            if mine is None:
+                columns[field] = amounts
+                continue
+            total = [one + another for one, another in zip(mine, amounts, strict=True)]
+            if any(total):
+                columns[field] = total
+            else:
+                del columns[field]
+    return columns
+
+
+class PaneBlock:
+    """Panes that are written together; packed when nothing more is expected to be booked into them."""
+
+    __slots__ = ("_packed", "_panes", "first_ms", "last_ms", "length")
+
+    def __init__(self, panes: Panes) -> None:
+        self.first_ms, self.last_ms, self.length = panes.starts[0], panes.starts[-1], len(panes.starts)
+        self._panes: Panes | None = panes
+        self._packed = b""
+
+    @property
+    def panes(self) -> Panes:
+        """The panes: a packed block stays packed."""
+        if self._panes is not None:
+            return self._panes
+        offsets, columns = _decode(self._packed)
+        starts = [self.first_ms + PANE_MS * offset for offset in offsets]
+        return Panes(starts, {field_of(number): amounts for number, amounts in columns.items()})
+
+    @panes.setter
+    def panes(self, panes: Panes) -> None:
+        self._panes, self._packed = panes, b""
+        self.last_ms, self.length = panes.starts[-1], len(panes.starts)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it takes a fraction of the room."""
+        return self._panes is None
+
+    def pack(self) -> None:
+        """Take a fraction of the room; only this process can read that."""
+        panes = self._panes
+        if panes is not None:
+            offsets = [(start - self.first_ms) // PANE_MS for start in panes.starts]
+            self._packed = msgpack.encode((offsets, {field_number(field): amounts for field, amounts in panes.columns.items()}))
+            self._panes = None
+
+
+class LiveBlocks:
+    """The blocks that are not packed, by frame."""
+
+    __slots__ = ("_frames", "_through")
+
+    def __init__(self) -> None:
+        self._frames: dict[int, set[PaneBlock]] = {}
+        self._through: int | None = None
+
+    def add(self, frame_ms: int, block: PaneBlock) -> None:
+        """Take note that a block of a frame is not packed."""
+        blocks = self._frames.get(frame_ms)
+        if blocks is None:
+            blocks = self._frames[frame_ms] = set()
+        blocks.add(block)
+
+    def discard(self, frame_ms: int, block: PaneBlock) -> None:
+        """Forget a block."""
+        blocks = self._frames.get(frame_ms)
+        if blocks is not None:
+            blocks.discard(block)
+
+    def drop(self, frame_ms: int) -> None:
+        """Forget a frame."""
+        self._frames.pop(frame_ms, None)
+
+    def settle(self, through_ms: int) -> None:
+        """Pack the frames that have been over for a while; not while catching up, for they are soon given up."""
+        before, self._through = self._through, through_ms
+        if before is not None and through_ms - before > GRAIN_MS:
+            return
+        for frame in [frame for frame in self._frames if frame + GRAIN_MS <= through_ms - PANE_SETTLES_MS]:
+            for block in self._frames.pop(frame):
+                block.pack()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._frames.values()))

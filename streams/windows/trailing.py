@@ -1,0 +1,194 @@
+"""The trailing windows of one scope, kept up by what enters and leaves them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.catalogue.given import WORKED
+from streams.windows.panes import LiveBlocks, PaneBlock, Panes, frame_of
+from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.sums import Counts, add_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["TrailingSums"]
+
+_WORKED = tuple(name for name, _ in WORKED.terms)
+
+
+class TrailingSums:
+    """Sums over the panes in [hi − W, hi) for several W, from the blocks of all source partitions.
+
+    ``staffed``: a pane in which anybody worked counts whole as staffed, whatever partitions know of it.
+    """
+
+    __slots__ = ("_frames", "_live", "_longest", "_worked", "hi_ms", "sums")
+
+    def __init__(self, lengths_ms: tuple[int, ...], *, staffed: bool = False) -> None:
+        self.sums: dict[int, Counts] = {length: {} for length in sorted(lengths_ms)}
+        self.hi_ms: int | None = None
+        self._longest = max(lengths_ms)
+        #: frame → (start of the block, source partition) → block
+        self._frames: dict[int, dict[tuple[int, int], PaneBlock]] = {}
+        self._live = LiveBlocks()
+        #: pane → time worked in it, where that is asked for
+        self._worked: dict[int, int] | None = {} if staffed else None
+
+    def exchange(self, origin: int, panes: Panes) -> bool:
+        """Put a block in the place of that there was of the same start; say whether a window changed."""
+        first = panes.starts[0]
+        frame = frame_of(first)
+        blocks = self._frames.get(frame)
+        if blocks is None:
+            blocks = self._frames[frame] = {}
+        block = blocks.get((first, origin))
+        if block is None:
+            before = None
+            block = blocks[first, origin] = PaneBlock(panes)
+        else:
+            before = block.panes
+            block.panes = panes
+        self._live.add(frame, block)
+        if self._worked is not None:
+            self._note_worked(self._worked, panes, before)
+        return self.hi_ms is not None and self._add_difference(panes, before, self.hi_ms)
+
+    def _add_difference(self, panes: Panes, before: Panes | None, hi: int) -> bool:
+        """Add what a block has become to the windows that hold any of it; mostly they hold all of it."""
+        first, last = panes.starts[0], panes.starts[-1]
+        if before is not None and before.starts[-1] > last:
+            last = before.starts[-1]
+        changed = False
+        difference: Counts = {}
+        known: tuple[int, int] | None = None
+        for length, sums in self.sums.items():
+            low = hi - length
+            if last < low or first >= hi:
+                continue
+            bounds = (max(low, first), min(hi, last + PANE_MS))
+            if bounds != known:
+                known = bounds
+                difference = panes.between(*bounds)
+                if before is not None:
+                    for field, amount in before.between(*bounds).items():
+                        difference[field] = difference.get(field, 0) - amount
+            changed |= add_counts(sums, difference)
+        return changed
+
+    def discard(self, origin: int, first_ms: int) -> None:
+        """Forget a block that is older than any window."""
+        frame = frame_of(first_ms)
+        blocks = self._frames.get(frame)
+        if blocks is None:
+            return
+        block = blocks.pop((first_ms, origin), None)
+        if block is not None:
+            self._live.discard(frame, block)
+        if not blocks:
+            del self._frames[frame]
+            self._live.drop(frame)
+
+    def advance(self, hi_ms: int) -> bool:
+        """Move the windows' end; say whether a sum changed."""
+        before = self.hi_ms
+        if before is not None and hi_ms <= before:
+            return False
+        self.hi_ms = hi_ms
+        if before is None or hi_ms - before > GRAIN_MS:
+            changed = self._sum_up(hi_ms)
+        else:
+            changed = False
+            for length, sums in self.sums.items():
+                high = min(hi_ms - length, before)
+                for panes in self._between(before - length, high):
+                    changed |= add_counts(sums, panes.between(before - length, high), -1)
+                low = max(hi_ms - length, before)
+                for panes in self._between(low, hi_ms):
+                    changed |= add_counts(sums, panes.between(low, hi_ms))
+        if self._worked is not None:
+            self._staff(self._worked, hi_ms)
+        return changed
+
+    def _sum_up(self, hi_ms: int) -> bool:
+        """Sum up all windows: each pane once, for the longer ones hold the shorter ones."""
+        total: Counts = {}
+        high, changed = hi_ms, False
+        for length, before in self.sums.items():
+            for panes in self._between(hi_ms - length, high):
+                add_counts(total, panes.between(hi_ms - length, high))
+            high = hi_ms - length
+            changed |= total != before
+            self.sums[length] = dict(total)
+        return changed
+
+    def _between(self, low_ms: int, high_ms: int) -> Iterator[Panes]:
+        """Yield the blocks of which some panes may begin in [low, high)."""
+        frames = self._frames
+        first = frame_of(low_ms)
+        if (high_ms - first) // GRAIN_MS < len(frames):
+            found = [blocks for frame in range(first, high_ms, GRAIN_MS) if (blocks := frames.get(frame)) is not None]
+        else:
+            found = [blocks for frame, blocks in frames.items() if first <= frame < high_ms]
+        for blocks in found:
+            for block in blocks.values():
+                if block.first_ms < high_ms and low_ms <= block.last_ms:
+                    yield block.panes
+
+    def begin_anew(self) -> None:
+        """Forget how far the windows had come, and not what they are made of."""
+        self.hi_ms = None
+        self.sums = {length: {} for length in self.sums}
+        if self._worked is not None:
+            self._worked.clear()
+            for blocks in self._frames.values():
+                for block in blocks.values():
+                    self._note_worked(self._worked, block.panes, None)
+
+    def _note_worked(self, worked: dict[int, int], panes: Panes, before: Panes | None) -> None:
+        """Take note of the time worked in each pane, and add the panes that are staffed by it, or no more, to the windows."""
+        difference = panes.by_pane(_WORKED)
+        if before is not None:
+            for pane, amount in before.by_pane(_WORKED).items():
+                difference[pane] = difference.get(pane, 0) - amount
+        hi = self.hi_ms
+        for pane, amount in difference.items():
+            if hi is not None and pane < hi - self._longest:
+                continue
+            had = worked.get(pane, 0)
+            has = worked[pane] = had + amount
+            if hi is not None and pane < hi and (had > 0) != (has > 0):
+                staffed = {"staffed_ms": PANE_MS if has > 0 else -PANE_MS}
+                for length, sums in self.sums.items():
+                    if pane >= hi - length:
+                        add_counts(sums, staffed)
+
+    def _staff(self, worked: dict[int, int], hi_ms: int) -> None:
+        """Count the staffed panes of the windows, and forget those behind them."""
+        for pane in [pane for pane in worked if pane < hi_ms - self._longest]:
+            del worked[pane]
+        staffed, high = 0, hi_ms
+        for length, sums in self.sums.items():
+            staffed += sum(worked.get(pane, 0) > 0 for pane in range(hi_ms - length, high, PANE_MS))
+            high = hi_ms - length
+            if staffed:
+                sums["staffed_ms"] = PANE_MS * staffed
+            else:
+                sums.pop("staffed_ms", None)
+
+    def settle(self, through_ms: int) -> None:
+        """Let the blocks of frames that have been over for a while take less room."""
+        self._live.settle(through_ms)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no source partition holds a pane."""
+        return not self._frames
+
+    @property
+    def live(self) -> int:
+        """How many blocks are not packed."""
+        return len(self._live)
+
+    def __len__(self) -> int:
+        return sum(block.length for blocks in self._frames.values() for block in blocks.values())

@@ -1,0 +1,115 @@
+"""Trailing sums kept up by differences are those of a plain recount."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.windows.panes import Panes, frame_of
+from streams.windows.slices import GRAIN_MS, PANE_MS
+from streams.windows.sums import Counts
+from streams.windows.trailing import TrailingSums
+
+LENGTHS_MS = (3 * PANE_MS, 7 * PANE_MS, 45 * PANE_MS)
+
+#: What a source partition says of up to four panes of a frame that begin at the same pane each time.
+said = st.dictionaries(st.integers(0, 3), st.dictionaries(st.sampled_from(["a", "idle_ms"]), st.integers(-3, 3), min_size=1), min_size=1)
+changes = st.tuples(st.just("change"), st.integers(0, 1), st.integers(0, 20), said)
+moves = st.tuples(st.sampled_from(["advance", "settle", "again"]), st.just(0), st.integers(0, 130), st.just({0: {"a": 0}}))
+
+#: (source partition, first pane) → pane → sums
+Told = dict[tuple[int, int], dict[int, Counts]]
+
+
+def block(first: int, rows: dict[int, Counts]) -> dict[int, Counts]:
+    """Return panes of a block by start: four to a block, ten seconds each, in their frame."""
+    start = first * 4 * PANE_MS + frame_of(first * 4 * PANE_MS)
+    filled = {0: {"a": 0, "idle_ms": 0}, **rows}
+    return {start + offset * PANE_MS: counts for offset, counts in sorted(filled.items())}
+
+
+def plain(told: Told, hi_ms: int, length_ms: int, *, staffed: bool) -> Counts:
+    """Sum up the panes of a window one by one."""
+    total: Counts = {}
+    worked: dict[int, int] = {}
+    for panes in told.values():
+        for pane, counts in panes.items():
+            if hi_ms - length_ms <= pane < hi_ms:
+                worked[pane] = worked.get(pane, 0) + counts.get("idle_ms", 0)
+                for field, amount in counts.items():
+                    total[field] = total.get(field, 0) + amount
+    if staffed:
+        total["staffed_ms"] = PANE_MS * sum(time > 0 for time in worked.values())
+    return {field: amount for field, amount in total.items() if amount}
+
+
+@given(st.booleans(), st.lists(st.one_of(changes, moves), max_size=40))
+def test_as_a_plain_recount(staffed: bool, steps: list[tuple[str, int, int, dict[int, Counts]]]) -> None:
+    """Whatever changes and however the end moves: each sum is that of the panes in its window, and says when it changed."""
+    trailing = TrailingSums(LENGTHS_MS, staffed=staffed)
+    told: Told = {}
+    hi: int | None = None
+    for step, origin, number, rows in steps:
+        before = {length: dict(sums) for length, sums in trailing.sums.items()}
+        changed = True
+        if step == "advance":
+            changed = trailing.advance(number * PANE_MS)
+            hi = max(number * PANE_MS, -1 if hi is None else hi)
+        elif step == "settle":
+            trailing.settle(number * PANE_MS)
+        elif step == "again" and hi is not None:
+            trailing.begin_anew()
+            trailing.advance(hi)
+        elif step == "change":
+            panes = block(number, rows)
+            changed = trailing.exchange(origin, Panes.of(list(panes.items())))
+            told[origin, number] = panes
+
+        if hi is not None:
+            assert trailing.sums == {length: plain(told, hi, length, staffed=staffed) for length in LENGTHS_MS}
+        assert changed or before == trailing.sums
+
+
+def test_the_edges_of_a_window() -> None:
+    """A window of 30 s that ends at 60 s holds the panes of 30, 40 and 50 s."""
+    trailing = TrailingSums((30_000,))
+    for pane in (20_000, 30_000, 50_000, 60_000):
+        trailing.exchange(0, Panes.of([(pane, {"n": pane})]))
+    trailing.advance(60_000)
+
+    assert trailing.sums[30_000] == {"n": 80_000}
+
+
+def test_panes_of_the_future_wait() -> None:
+    """What lies beyond the end is in no sum until the end has passed it."""
+    trailing = TrailingSums((30_000,))
+    trailing.advance(60_000)
+    outside = trailing.exchange(0, Panes.of([(60_000, {"n": 1})]))
+
+    assert (outside, trailing.sums[30_000]) == (False, {})
+    assert trailing.advance(70_000)
+    assert trailing.sums[30_000] == {"n": 1}
+
+
+def test_what_is_given_up_is_forgotten() -> None:
+    """A block that a source partition gives up behind all windows takes no room, and changes nothing."""
+    trailing = TrailingSums((30_000,))
+    trailing.exchange(0, Panes.of([(0, {"n": 1}), (10_000, {"n": 2})]))
+    trailing.exchange(1, Panes.of([(0, {"n": 4})]))
+    trailing.advance(GRAIN_MS)
+    trailing.discard(0, 0)
+
+    assert len(trailing) == 1
+    trailing.discard(1, 0)
+    assert trailing.is_empty
+    assert trailing.sums[30_000] == {}
+
+
+def test_a_jump_over_everything() -> None:
+    """After a gap longer than the window the sums are empty, not what was left over."""
+    trailing = TrailingSums((30_000,))
+    trailing.exchange(0, Panes.of([(0, {"n": 1})]))
+    trailing.advance(10_000)
+
+    assert trailing.advance(10_000_000)
+    assert trailing.sums[30_000] == {}
