@@ -57,7 +57,8 @@ class ContactModel(Event):
     related_contact_id: Id | None = None
     """The contact this one comes from."""
     relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
-    """How it comes from the related contact."""
+    """How it comes from the related contact. An agent who asks another in a contact of its own says `consult` on its events, and `transfer`
+    on the answer with which the other takes the customer."""
 
 
 class ContactArrived(ContactModel):
@@ -208,6 +209,8 @@ class ContactTransferred(ContactModel):
     """The queue it goes to."""
     to_agent: Id | None = None
     """The agent it goes to."""
+    agent: Id | None = None
+    """The agent who passed it on."""
 
 
 class ContactLeftQueue(ContactModel):
@@ -339,13 +342,15 @@ class ContactEscalated(ContactModel):
 
 
 class ContactEnded(ContactModel):
-    """The conversation with the customer came to its end."""
+    """The conversation with the customer came to its end, or the share of it that is named."""
 
     type: Literal["contact.ended"] = "contact.ended"
     by: Literal["customer", "agent", "system"] | None = None
     """Who ended it."""
     reason: Label | None = None
     """Why, in the platform's own word."""
+    agent: Id | None = None
+    """The agent whose share alone ended, where the customer goes on with others."""
 
 
 class ContactCategorized(ContactModel):

@@ -260,6 +260,7 @@ class ContactTransferred(Event, kw_only=True, tag="contact.transferred"):
     from_queue: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     to_queue: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     to_agent: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    agent: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 class ContactLeftQueue(Event, kw_only=True, tag="contact.left_queue"):
@@ -396,7 +397,7 @@ class ContactEscalated(Event, kw_only=True, tag="contact.escalated"):
 
 
 class ContactEnded(Event, kw_only=True, tag="contact.ended"):
-    """The conversation with the customer came to its end."""
+    """The conversation with the customer came to its end, or the share of it that is named."""
 
     type: ClassVar[Literal["contact.ended"]] = "contact.ended"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -405,6 +406,7 @@ class ContactEnded(Event, kw_only=True, tag="contact.ended"):
     relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
     by: Literal["customer", "agent", "system"] | None = None
     reason: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    agent: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 class ContactCategorized(Event, kw_only=True, tag="contact.categorized"):

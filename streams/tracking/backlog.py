@@ -35,10 +35,10 @@ def backlog_of(s: State) -> str | None:
     if status == "waiting_on_customer" or waiting_on == "customer":
         return "waiting_on_customer"
     if s.place is not None:
-        untouched, going_on = s.visit is not None and not s.had_leg, s.visit is not None or s.leg is not None
+        untouched, going_on = s.visit is not None and not s.legs_begun, s.visit is not None or s.leg is not None
     else:
         going_on = s.messages is not None and not s.messages.settled
-        untouched = going_on and not s.had_leg and s.messages is not None and not s.messages.replied and status in {None, "new"}
+        untouched = going_on and not s.legs_begun and s.messages is not None and not s.messages.replied and status in {None, "new"}
     if untouched:
         return "untouched"
     return "in_progress" if going_on or status in OPEN else None

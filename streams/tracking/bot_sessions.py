@@ -24,7 +24,7 @@ def start_session(s: State, fact: SelfServiceStarted, rules: Rules, ledger: Ledg
         s.bot_sessions = BotSessions()
     stop_session(s.bot_sessions, at, "left", ledger)
     group = outside(s, fact, site, rules, channel)
-    first = s.place is None and not s.had_leg and not any(_is_of_people(each) and precedes(each, fact) for each in s.facts)
+    first = s.place is None and not s.legs_begun and not any(_is_of_people(each) and precedes(each, fact) for each in s.facts)
     s.bot_sessions.open = BotSession(channel, group, at, category, first)
     ledger.book(group, at, at, (("sessions", 1),))
     if category is not None:

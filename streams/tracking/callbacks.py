@@ -21,7 +21,7 @@ def request_callback(s: State, fact: CallbackRequested, ledger: Ledger) -> None:
     ticket = ticket_of(s)
     if not ticket.callback:
         ticket.callback, ticket.due = True, fact.due
-        served = s.had_leg or ticket.reached
+        served = s.legs_begun > 0 or ticket.reached
         entered = None if served else _first_entry(s)
         ticket.asked = fact.at if entered is None else entered
         book_whole(s, fact.at, (("callbacks_requested", 1),), ledger)

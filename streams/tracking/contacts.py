@@ -13,7 +13,7 @@ from streams.tracking.held import Held
 from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.needs import needs_of, thresholds_ms
-from streams.tracking.notes import active_in, has_moved, open_of, standing_group, waiting_in, waits
+from streams.tracking.notes import active_in, actives, has_moved, open_of, standing_group, waiting_in, waits
 from streams.tracking.pending import Pending
 from streams.tracking.progress import progress_of
 from streams.tracking.rows import row_of
@@ -254,8 +254,8 @@ class ContactTracker:
         active, now_active = conversation.noted_active, active_in(state)
         if now_active != active:
             conversation.noted_active = now_active
-            for group, change in ((active, -1), (now_active, 1)):
-                if group is not None:
+            for groups, change in ((active, -1), (now_active, 1)):
+                for group in actives(groups):
                     self._active[group] = self._active.get(group, 0) + change
                     self._touched_now.add(group)
         was_open, now_open = conversation.noted_open, open_of(state, self._rules)
@@ -357,6 +357,7 @@ class ContactTracker:
         name = conversation.name
         facts = [fact for fact in conversation.facts if fact.event_id != snapshot.name]
         missing = snapshot.misses(id_of(name), conversation.contact, [fact.at for fact in facts if not isinstance(fact, Missing)])
+        missing = missing and not any(fact.contact in snapshot.open_ids for fact in facts)
         if missing:
             due = lost_from(folded(name, [fact for fact in facts if fact.at < at], self._rules, Ledger()), self._rules)
             missing = due is not None and due >= at

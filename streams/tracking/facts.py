@@ -77,6 +77,8 @@ _TOO_MANY = {
 class Kind(IntEnum):
     """Kinds of facts; the value is the order among facts of one instant and sequence."""
 
+    #: an event of a contact in which agents ask one another
+    CONSULT = -3
     SELF_SERVICE_STARTED = -2
     SELF_SERVICE_ENDED = -1
     ARRIVED = 0
@@ -133,6 +135,12 @@ class Arrived(Fact, tag=0):
     site: str | None = None
 
 
+class Consult(Fact, tag=-3):
+    """The contact is one in which agents ask one another: what else is said of it is not the customer's."""
+
+    kind: ClassVar[int] = -3
+
+
 class SelfServiceStarted(Fact, tag=-2):
     """A session with a bot or a FAQ; ``channel`` says with which."""
 
@@ -186,13 +194,14 @@ class OfferEnded(Fact, tag=5):
 
 
 class Answered(Fact, tag=6):
-    """An agent and the customer were connected. ``named`` as in ``LeftQueue``."""
+    """An agent and the customer were connected. ``named`` as in ``LeftQueue``; ``joins``: the agent was only asked before."""
 
     kind: ClassVar[int] = 6
     agent: str | None = None
     queue: str | None = None
     wait_ms: int | None = None
     hold_known: bool = False
+    joins: bool = False
     named: bool = True
 
 
@@ -345,7 +354,7 @@ class HandedOver(Fact, tag=42):
 AnyFact: TypeAlias = Union[  # noqa: UP007 - the decoder needs a name at run time that spans lines
     Arrived, SelfServiceStarted, SelfServiceEnded, LeftQueue, Transferred, Queued, OfferEnded, Answered, WorkStarted, Held, Resumed,
     Message, WorkEnded, StatusChanged, Ended, WrapUpStarted, WrappedUp, Excluded, Escalated, CallbackRequested, CallbackAttempted,
-    CallbackEnded, SurveyInvited, SurveyAnswered, Missing, NotOffered, Categorized, HandedOver,
+    CallbackEnded, SurveyInvited, SurveyAnswered, Missing, NotOffered, Categorized, HandedOver, Consult,
 ]  # fmt: skip
 
 
@@ -378,6 +387,8 @@ def fact_of(event: Any) -> AnyFact | None:
     if make is None:
         return None
     contact = event.contact_id
+    if event.relation == "consult" and event.type in _OF_LEGS:
+        return None if contact is None else Consult(event.occurred_ms, event.sequence or 0, event.event_id, contact)
     return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, "" if contact == event.conversation_id else contact))
 
 
@@ -400,7 +411,9 @@ def _message(event: Any, common: _Common) -> Message | None:
 
 def _answered(event: Any, common: _Common) -> Answered:
     reports = event.reports
-    return Answered(*common, event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports)
+    return Answered(
+        *common, event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports, event.relation == "transfer"
+    )
 
 
 def _categorized(event: Any, common: _Common) -> Categorized | None:
@@ -418,7 +431,7 @@ def _survey(event: Any, common: _Common) -> SurveyAnswered:
 _MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {
     "contact.arrived": _arrived,
     "contact.left_queue": lambda e, common: LeftQueue(*common, e.reason, e.queue, _ms(e.wait_seconds)),
-    "contact.transferred": lambda e, common: Transferred(*common, e.from_queue, e.to_agent),
+    "contact.transferred": lambda e, common: Transferred(*common, e.from_queue, e.to_agent, e.agent),
     "contact.queued": lambda e, common: Queued(*common, intern(e.queue), e.channel, e.category),
     "contact.offer_ended": lambda e, common: OfferEnded(*common, e.queue) if e.outcome == "no_answer" else None,
     "contact.answered": _answered,
@@ -428,7 +441,7 @@ _MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {
     "contact.message": _message,
     "contact.work_ended": lambda e, common: WorkEnded(*common, e.agent),
     "contact.status_changed": lambda e, common: StatusChanged(*common, e.status, e.waiting_on),
-    "contact.ended": lambda e, common: Ended(*common, e.by),
+    "contact.ended": lambda e, common: Ended(*common, e.by, e.agent),
     "contact.wrap_up_started": lambda e, common: WrapUpStarted(*common, e.agent),
     "contact.wrapped_up": lambda e, common: WrappedUp(*common, e.agent, _ms(e.wrap_up_seconds)),
     "contact.excluded": lambda e, common: Excluded(*common, e.reason, e.site),
@@ -444,3 +457,12 @@ _MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {
     "self_service.started": lambda e, common: SelfServiceStarted(*common, e.kind, e.category, e.site),
     "self_service.ended": lambda e, common: SelfServiceEnded(*common, e.outcome, e.category),
 }
+
+#: Kinds of events about visits and legs: those of a consultation are not the customer's.
+_OF_LEGS = frozenset(
+    f"contact.{kind}"
+    for kind in (
+        *("arrived", "queued", "left_queue", "offer_ended", "answered", "held", "resumed", "transferred"),
+        *("work_started", "work_ended", "ended", "wrap_up_started", "wrapped_up"),
+    )
+)

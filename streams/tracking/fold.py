@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
-from streams.tracking.facts import NOT_INBOUND, Arrived, Excluded, TooManyFactsError, is_voiding, order_of, precedes
+from streams.tracking.facts import NOT_INBOUND, Answered, Arrived, Excluded, Kind, TooManyFactsError, is_voiding, order_of, precedes
 from streams.tracking.ledger import Ledger
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.state import Disorder, State, copy_of
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["charge", "ended_by_silence", "fold", "folded", "lose_by", "put"]
 
+#: Kinds about visits and legs.
+_OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, Kind.STATUS_CHANGED}
 #: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
 _STEP = 32
 
@@ -156,8 +158,18 @@ def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
     if at - state.last_ms > rules.shortest_ms:
         lose_by(state, at, rules, ledger)
     state.last_ms = at
-    if not state.void:
+    if not state.void and (state.consults is None or not _is_consult(state.consults, fact)):
         STEPS[fact.kind](state, fact, rules, ledger)
+
+
+def _is_consult(consults: set[str], fact: AnyFact) -> bool:
+    """Say whether a fact is of a contact in which agents ask one another; an answer by transfer makes that the customer's."""
+    if fact.contact not in consults or fact.kind not in _OF_LEGS:
+        return False
+    if isinstance(fact, Answered) and fact.joins:
+        consults.discard(fact.contact)
+        return False
+    return True
 
 
 def _fold_from(

@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.state import wrapping
+from streams.tracking.state import changed_leg
 
 if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger
     from streams.tracking.scopes import QueueTargets
     from streams.tracking.state import Leg, State
 
-__all__ = ["begin_wrap_up", "book_apart", "book_leg", "end_leg", "entry_in", "leg_of"]
+__all__ = [
+    "active_legs",
+    "begin_wrap_up",
+    "book_apart",
+    "book_leg",
+    "end_leg",
+    "entry_in",
+    "find_leg",
+    "fits",
+    "leg_to_wrap_up",
+    "take_transfer",
+]
 
 
-def end_leg(s: State, at: int, ledger: Ledger, *, lost: bool = False) -> None:
-    """End the active leg, if there is one, and book what of it is known; of a lost one no more than the touch time."""
-    leg = s.leg
-    if leg is None:
-        return
-    s.leg = None
-    leg.ended = at
+def fits(name: str | None, known: str | None) -> bool:
+    """Say whether a name that an event gives, or does not, does not contradict what is known, or is not."""
+    return name is None or known is None or name == known
+
+
+def active_legs(s: State) -> list[Leg]:
+    """Return the active legs in the order in which they began."""
+    if s.leg is None:
+        return []
+    return [s.leg] if s.more_legs is None else [*s.more_legs, s.leg]
+
+
+def find_leg(s: State, contact: str | None, agent: str | None, queue: str | None = None, other_than: str | None = None) -> Leg | None:
+    """Return the active leg that began last of those that these names do not contradict, and that is not another agent's."""
+    return _last_of(active_legs(s), contact, agent, queue, other_than)
+
+
+def _last_of(legs: list[Leg], contact: str | None, agent: str | None, queue: str | None, other_than: str | None) -> Leg | None:
+    for leg in reversed(legs):
+        fitting = fits(contact, leg.contact) and fits(agent, leg.agent) and fits(queue, leg.targets.place[0])
+        if fitting and (other_than is None or leg.agent != other_than):
+            return leg
+    return None
+
+
+def end_leg(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False, moved_on: bool = False) -> None:
+    """End an active leg, and book what of it is known; of a lost one no more than the touch time."""
+    if leg is s.leg:
+        s.leg = None if s.more_legs is None else s.more_legs.pop()
+    elif s.more_legs is not None:
+        s.more_legs.remove(leg)
+    if not s.more_legs:
+        s.more_legs = None
+    leg.ended, leg.moved_on = at, moved_on
     if leg.channel in REPLY_CHANNELS:
         leg.hold_known = False
         leg.hold_ms = 0
@@ -33,9 +72,13 @@ def end_leg(s: State, at: int, ledger: Ledger, *, lost: bool = False) -> None:
             leg.hold_ms += at - leg.held_at
             leg.held_at = None
         leg.talk_ms = at - leg.started - leg.hold_ms
-    if s.ended_legs is None:
-        s.ended_legs = []
-    s.ended_legs.append(leg)
+    ended = s.ended_legs
+    if ended is None:
+        s.ended_legs = [leg]
+    elif not ended or ended[-1].number < leg.number:
+        ended.append(leg)
+    else:
+        insort(ended, leg, key=_number_of)
     counts, sums = ["handled"], []
     if leg.talk_ms is not None:
         counts.append("talk_count")
@@ -53,18 +96,30 @@ def end_leg(s: State, at: int, ledger: Ledger, *, lost: bool = False) -> None:
     ledger.count(leg.people, at, "handled")
 
 
+def _number_of(leg: Leg) -> int:
+    return leg.number
+
+
 def begin_wrap_up(s: State, leg: Leg, at: int) -> None:
     """Note when the wrap-up of an ended leg began, unless it has."""
     if leg.wrap_at is None and s.ended_legs is not None:
-        s.ended_legs[s.ended_legs.index(leg)] = wrapping(leg, at)
+        s.ended_legs[s.ended_legs.index(leg)] = changed_leg(leg, wrap_at=at, moved_on=leg.moved_on)
 
 
-def leg_of(s: State, agent: str | None) -> Leg | None:
-    """Return the leg that a wrap-up of this agent belongs to: the latest one whose wrap-up has not ended."""
-    legs = s.ended_legs or []
-    if s.leg is not None:
-        legs = [*legs, s.leg]
-    return next((leg for leg in reversed(legs) if agent is None or leg.agent in (None, agent)), None)
+def leg_to_wrap_up(s: State, contact: str | None, agent: str | None) -> Leg | None:
+    """Return the leg that a wrap-up belongs to: the one that began last of those whose wrap-up has not ended."""
+    if s.ended_legs is None:
+        return find_leg(s, contact, agent)
+    return _last_of(sorted([*s.ended_legs, *active_legs(s)], key=_number_of), contact, agent, None, None)
+
+
+def take_transfer(s: State, contact: str | None, agent: str | None, queue: str | None, to_agent: str | None) -> Leg | None:
+    """Return the leg of which it is said only now that it was passed on, though it had to end before: of each that is said once."""
+    moved = [leg for leg in s.ended_legs or () if leg.moved_on]
+    leg = _last_of(moved, contact, agent, queue, to_agent)
+    if leg is not None and s.ended_legs is not None:
+        s.ended_legs[s.ended_legs.index(leg)] = changed_leg(leg, wrap_at=leg.wrap_at, moved_on=False)
+    return leg
 
 
 def book_leg(s: State, leg: Leg, at: int, counts: list[str], sums: list[tuple[str, int]], ledger: Ledger) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from streams.tracking.backlog import backlog_of, reply_due, standing_place
 from streams.tracking.bot_sessions import stop_session
-from streams.tracking.legs import end_leg
+from streams.tracking.legs import active_legs, end_leg
 from streams.tracking.messages import settle_messages
-from streams.tracking.visits import leave
+from streams.tracking.visits import leave, open_visits
 
 if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger
@@ -56,10 +56,10 @@ def lose(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
     if place is not None:
         # By offer too it counts when it was lost: the interval of its entry may have been given up long ago.
         ledger.book(rules.targets.of_queue(*place).everything, at, at, (("lost_contacts", 1),))
-    if s.visit is not None:
-        leave(s, s.visit, at, "lost", rules, ledger)
-    if s.leg is not None:
-        end_leg(s, at, ledger, lost=True)
+    for visit in open_visits(s):
+        leave(s, visit, at, "lost", rules, ledger)
+    for leg in active_legs(s):
+        end_leg(s, leg, at, ledger, lost=True)
     s.ended_legs = s.working = None
     if s.ticket is not None:
         s.ticket.callback = False

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
 from streams.tracking.backlog import backlog_of, reply_due, standing_place
+from streams.tracking.legs import active_legs
 from streams.tracking.pending import Open
 from streams.tracking.state import Visit
+from streams.tracking.visits import open_visits
 
 if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import Conversation, State, Waits
 
-__all__ = ["active_in", "has_moved", "open_of", "standing_group", "waiting_in", "waits"]
+__all__ = ["active_in", "actives", "has_moved", "open_of", "standing_group", "waiting_in", "waits"]
 
 
 def has_moved(c: Conversation) -> bool:
@@ -22,6 +24,7 @@ def has_moved(c: Conversation) -> bool:
     return (
         state.visit is not c.noted_waiting
         or (None if state.leg is None else state.leg.targets.everything) != c.noted_active
+        or state.more_legs is not None
         or state.ticket is not None
         or state.messages is not None
         or state.bot_sessions is not None
@@ -29,15 +32,19 @@ def has_moved(c: Conversation) -> bool:
 
 
 def waiting_in(state: State) -> Visit | Waits | None:
-    """Return where it waits: its visit while that says all, later the targets, each with since when, in ms."""
-    visit = state.visit
-    if visit is None or state.episodes is None:
-        return visit
-    found = [(visit.targets.queue, visit.entered)]
-    for scope, waiting in zip(visit.targets.larger, visit.targets.larger_waiting, strict=True):
-        episode = state.episodes[scope]
-        found.append((waiting, episode.entered if episode.state == "waiting" else visit.entered))
-    return tuple(found)
+    """Return where it waits: its visit while that says all, later the targets, each with since when, in ms; once in each scope."""
+    if state.visit is None or state.episodes is None:
+        return state.visit
+    found: dict[int, tuple[int, int]] = {}
+    for visit in open_visits(state):
+        queue = visit.targets.queue
+        found[queue] = (queue, min(visit.entered, found[queue][1]) if queue in found else visit.entered)
+        for scope, waiting in zip(visit.targets.larger, visit.targets.larger_waiting, strict=True):
+            episode = state.episodes[scope]
+            since = episode.entered if episode.state == "waiting" else visit.entered
+            if scope not in found or since < found[scope][1]:
+                found[scope] = (waiting, since)
+    return tuple(found.values())
 
 
 def waits(noted: Visit | Waits | None) -> Waits:
@@ -47,9 +54,21 @@ def waits(noted: Visit | Waits | None) -> Waits:
     return ((noted.targets.everything, noted.entered),) if isinstance(noted, Visit) else noted
 
 
-def active_in(state: State) -> int | None:
-    """Return the group in whose scopes an agent works on it."""
-    return None if state.leg is None else state.leg.targets.everything
+def active_in(state: State) -> int | tuple[int, ...] | None:
+    """Return where agents work on it: the group of the queue if that says all, else the targets, each once."""
+    if state.leg is None or state.more_legs is None:
+        return None if state.leg is None else state.leg.targets.everything
+    scopes: dict[int, None] = {}
+    for leg in active_legs(state):
+        scopes.update(dict.fromkeys((leg.targets.queue, *leg.targets.larger)))
+    return tuple(scopes)
+
+
+def actives(noted: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the targets that ``active_in`` has returned."""
+    if noted is None:
+        return ()
+    return noted if isinstance(noted, tuple) else (noted,)
 
 
 def open_of(state: State, rules: Rules) -> Open | None:

@@ -26,8 +26,8 @@ __all__ = [
     "Visit",
     "Waits",
     "Where",
+    "changed_leg",
     "copy_of",
-    "wrapping",
 ]
 
 Slotted = TypeVar("Slotted")
@@ -69,8 +69,8 @@ class Leg:
     """An agent's share of a conversation; once it has ended it is never changed in place."""
 
     __slots__ = (
-        "agent", "channel", "contact", "ended", "held_at", "hold_known", "hold_ms", "offered", "people", "started", "talk_ms", "targets",
-        "wrap_at",
+        "agent", "channel", "contact", "ended", "held_at", "hold_known", "hold_ms", "moved_on", "number", "offered", "people",
+        "started", "talk_ms", "targets", "wrap_at",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +82,7 @@ class Leg:
         offered: int | None,
         targets: QueueTargets,
         people: int,
+        number: int,
         hold_known: bool,
     ) -> None:
         self.agent = agent
@@ -92,6 +93,10 @@ class Leg:
         self.targets = targets
         #: the group in which the agent's contacts count
         self.people = people
+        #: how many had begun before it
+        self.number = number
+        #: ended because the contact was queued or answered elsewhere, not because that was said
+        self.moved_on = False
         self.hold_known = hold_known
         self.hold_ms = 0
         self.held_at: int | None = None
@@ -208,9 +213,9 @@ class State:
     """
 
     __slots__ = (
-        "apart", "bot_sessions", "channel", "counted", "customer", "ended_legs", "episodes", "facts", "first_targets", "had_leg",
-        "last_ms", "last_visit", "leg", "lost_at", "messages", "name", "passed_on", "place", "responded", "single", "start", "ticket",
-        "topic", "touch_ms", "visit", "void", "working",
+        "apart", "bot_sessions", "channel", "consults", "counted", "customer", "ended_legs", "episodes", "facts", "first_targets",
+        "last_ms", "last_visit", "leg", "legs_begun", "lost_at", "messages", "more_legs", "more_visits", "name", "passed_on", "place",
+        "responded", "single", "start", "ticket", "topic", "touch_ms", "visit", "void", "working",
     )  # fmt: skip
 
     def __init__(self, name: str, facts: list[AnyFact]) -> None:
@@ -228,8 +233,10 @@ class State:
         self.customer: str | None = None
         #: first arrival, else the entry of the first visit
         self.start: int | None = None
-        #: the open one
+        #: the open one, of several the one opened last
         self.visit: Visit | None = None
+        #: the others that are open, in the order in which they were opened
+        self.more_visits: list[Visit] | None = None
         #: open or not
         self.last_visit: Visit | None = None
         self.first_targets: QueueTargets | None = None
@@ -237,11 +244,15 @@ class State:
         self.single: Episode | None = None
         #: per larger scope's number, from the second visit on
         self.episodes: dict[int, Episode] | None = None
-        #: the active one
+        #: the active one, of several the one begun last
         self.leg: Leg | None = None
-        #: wrap-up still to come
+        #: the others that are active, in the order in which they began
+        self.more_legs: list[Leg] | None = None
+        #: wrap-up still to come, in the order in which they began
         self.ended_legs: list[Leg] | None = None
-        self.had_leg = False
+        self.legs_begun = 0
+        #: contacts in which agents ask one another
+        self.consults: set[str] | None = None
         #: where the last visit or leg was: what belongs to the whole is booked there
         self.place: QueueTargets | None = None
         #: names: booked under the first group
@@ -292,14 +303,14 @@ class Conversation:
         self.newest: AnyFact | None = None
         #: of the last fact
         self.source: str | None = None
-        #: the last contact id, if that is another
+        #: the last contact id, if that is another; facts in rows of before do not say it
         self.contact: str | None = None
         #: from the first fact out of order on
         self.disorder: Disorder | None = None
         #: where it waits: its visit, or the targets, each with since when
         self.noted_waiting: Visit | Waits | None = None
-        #: group in whose scopes an agent works on it
-        self.noted_active: int | None = None
+        #: where agents work on it: the group of the queue, or the targets
+        self.noted_active: int | tuple[int, ...] | None = None
         self.noted_open: Open | None = None
         #: what customers were last told of it
         self.told: ContactFact | None = None
@@ -334,7 +345,10 @@ def copy_of(state: State) -> State:
     other.single = None if state.single is None else _twin(state.single)
     if state.episodes is not None:
         other.episodes = {scope: _twin(episode) for scope, episode in state.episodes.items()}
+    other.more_visits = None if state.more_visits is None else list(state.more_visits)
     other.leg = None if state.leg is None else _twin(state.leg)
+    other.more_legs = None if state.more_legs is None else [_twin(leg) for leg in state.more_legs]
+    other.consults = None if state.consults is None else set(state.consults)
     other.ended_legs = None if state.ended_legs is None else list(state.ended_legs)
     other.counted = None if state.counted is None else set(state.counted)
     other.working = None if state.working is None else dict(state.working)
@@ -351,10 +365,10 @@ def copy_of(state: State) -> State:
     return other
 
 
-def wrapping(leg: Leg, at: int) -> Leg:
-    """Return an ended leg with its wrap-up begun."""
+def changed_leg(leg: Leg, *, wrap_at: int | None, moved_on: bool) -> Leg:
+    """Return an ended leg of which something else is known."""
     other = _twin(leg)
-    other.wrap_at = at
+    other.wrap_at, other.moved_on = wrap_at, moved_on
     return other
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from schemas.base import REPLY_CHANNELS
 from streams.tracking.bot_sessions import end_session, hand_over, start_session, turn_to_people
 from streams.tracking.callbacks import attempt_callback, end_callback, request_callback
-from streams.tracking.facts import Kind
-from streams.tracking.legs import begin_wrap_up, book_apart, book_leg, end_leg, leg_of
+from streams.tracking.facts import Kind, precedes
+from streams.tracking.legs import active_legs, begin_wrap_up, book_apart, book_leg, end_leg, find_leg, fits, leg_to_wrap_up, take_transfer
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.messages import book_texts, hear, messages_of, read, reply, settle_messages
 from streams.tracking.state import Leg
 from streams.tracking.ticket import DONE, change_status, escalate, invite, respond, take_opinion
 from streams.tracking.topic import categorize, find_place, name_category, not_offer
-from streams.tracking.visits import answer_visit, channel_in, enter, leave
+from streams.tracking.visits import answer_visit, channel_in, enter, find_visit, leave, open_visits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Answered,
         AnyFact,
         Arrived,
+        Consult,
         Ended,
         Held,
         LeftQueue,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     )
     from streams.tracking.ledger import Ledger
     from streams.tracking.rules import Rules
-    from streams.tracking.state import State
+    from streams.tracking.state import State, Visit
 
 __all__ = ["STEPS"]
 
@@ -64,26 +65,34 @@ def _on_queued(s: State, fact: Queued, rules: Rules, ledger: Ledger) -> None:
 
 
 def _on_left_queue(s: State, fact: LeftQueue, rules: Rules, ledger: Ledger) -> None:
-    at = fact.at
-    if s.visit is None and fact.queue is not None and fact.wait_ms is not None:
-        enter(s, at - fact.wait_ms, fact.queue, None, fact.contact, at, rules, ledger)
-    if s.visit is not None:
-        leave(s, s.visit, at, fact.reason, rules, ledger)
+    at, queue, contact = fact.at, fact.queue, fact.contact
+    visit = find_visit(s, contact, queue) if fact.named else s.visit
+    if visit is None and queue is not None and fact.wait_ms is not None:
+        enter(s, at - fact.wait_ms, queue, None, contact, at, rules, ledger)
+        visit = find_visit(s, contact, queue)
+    if visit is not None:
+        leave(s, visit, at, fact.reason, rules, ledger)
 
 
 def _on_transferred(s: State, fact: Transferred, rules: Rules, ledger: Ledger) -> None:
-    at, leg = fact.at, s.leg
+    at, contact, agent, queue = fact.at, fact.contact, fact.agent, fact.from_queue
     s.passed_on = True
+    leg = find_leg(s, contact, agent, queue, fact.to_agent)
     if leg is not None:
-        end_leg(s, at, ledger)
+        end_leg(s, leg, at, ledger)
+    else:
+        visit = find_visit(s, contact, queue) if agent is None else None
+        if visit is not None:
+            leave(s, visit, at, "transfer", rules, ledger)
+        elif contact is not None or agent is not None or queue is not None:
+            leg = take_transfer(s, contact, agent, queue, fact.to_agent)
+    if leg is not None:
         book_apart(s, leg.targets, leg.offered, at, (("transfers_out", 1),), ledger)
-    elif s.visit is not None:
-        leave(s, s.visit, at, "transfer", rules, ledger)
 
 
 def _on_offer_ended(s: State, fact: OfferEnded, rules: Rules, ledger: Ledger) -> None:
-    queue, visit = fact.queue, s.visit
-    if visit is not None and queue in (None, visit.queue):
+    queue, visit = fact.queue, find_visit(s, fact.contact, fact.queue)
+    if visit is not None:
         book_apart(s, visit.targets, visit.entered, fact.at, (("non_response", 1),), ledger)
     elif queue is not None:
         targets = rules.targets.of_queue(queue, channel_in(s, queue, rules))
@@ -91,11 +100,22 @@ def _on_offer_ended(s: State, fact: OfferEnded, rules: Rules, ledger: Ledger) ->
 
 
 def _on_answered(s: State, fact: Answered, rules: Rules, ledger: Ledger) -> None:
-    _answer(s, fact.at, fact.agent, fact.contact, fact.queue, fact.wait_ms, fact.hold_known, rules, ledger)
+    at, queue, contact = fact.at, fact.queue, fact.contact
+    if s.leg is not None:
+        for leg in active_legs(s):
+            # Another agent joins; in writing one agent follows another.
+            of_another = not fits(fact.agent, leg.agent) and fact.named and leg.channel not in REPLY_CHANNELS
+            if fits(contact, leg.contact) and not of_another:
+                end_leg(s, leg, at, ledger, moved_on=True)
+    visit = find_visit(s, contact, queue) if fact.named else s.visit
+    if visit is None and queue is not None and fact.wait_ms is not None:
+        enter(s, at - fact.wait_ms, queue, None, contact, at, rules, ledger)
+        visit = find_visit(s, contact, queue)
+    _answer(s, at, fact.agent, contact, queue, visit, fact.hold_known, rules, ledger)
     if not s.responded:
-        respond(s, fact.at, rules, ledger)
+        respond(s, at, rules, ledger)
     if s.bot_sessions is not None:
-        turn_to_people(s.bot_sessions, fact.at, ledger)
+        turn_to_people(s.bot_sessions, at, ledger)
 
 
 def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:
@@ -104,15 +124,19 @@ def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:
         return
     if s.bot_sessions is not None:
         turn_to_people(s.bot_sessions, fact.at, ledger)
-    if s.visit is not None and s.visit.channel in REPLY_CHANNELS:
-        _answer(s, fact.at, fact.agent, fact.contact, None, None, False, rules, ledger)  # noqa: FBT003
+    visit = find_visit(s, fact.contact, None)
+    if visit is not None and visit.channel in REPLY_CHANNELS:
+        for leg in active_legs(s):
+            if fits(fact.contact, leg.contact):
+                end_leg(s, leg, fact.at, ledger, moved_on=True)
+        _answer(s, fact.at, fact.agent, fact.contact, None, visit, False, rules, ledger)  # noqa: FBT003
     if not s.responded:
         respond(s, fact.at, rules, ledger)
     reply(s, fact.at, fact.agent, rules, ledger)
 
 
 def _on_held(s: State, fact: Held, _rules: Rules, _ledger: Ledger) -> None:
-    leg = s.leg
+    leg = find_leg(s, fact.contact, fact.agent)
     if leg is not None:
         leg.hold_known = True
         if leg.held_at is None:
@@ -120,7 +144,7 @@ def _on_held(s: State, fact: Held, _rules: Rules, _ledger: Ledger) -> None:
 
 
 def _on_resumed(s: State, fact: Resumed, _rules: Rules, _ledger: Ledger) -> None:
-    leg = s.leg
+    leg = find_leg(s, fact.contact, fact.agent)
     if leg is not None:
         leg.hold_known = True
         if leg.held_at is not None:
@@ -140,30 +164,50 @@ def _on_work_ended(s: State, fact: WorkEnded, _rules: Rules, _ledger: Ledger) ->
 
 
 def _on_ended(s: State, fact: Ended, rules: Rules, ledger: Ledger) -> None:
-    _end(s, fact.at, "abandoned" if fact.by == "customer" else "other", rules, ledger)
+    at, contact, agent = fact.at, fact.contact, fact.agent
+    if agent is not None:
+        leg = find_leg(s, contact, agent)
+        if leg is not None:
+            end_leg(s, leg, at, ledger)
+    else:
+        if contact is not None and not _is_of(s, fact):
+            contact = None  # It is the conversation's as a whole.
+        _end(s, at, contact, "abandoned" if fact.by == "customer" else "other", rules, ledger)
+    if s.messages is not None and s.visit is None and s.leg is None:
+        settle_messages(s.messages)
+
+
+def _is_of(s: State, fact: Ended) -> bool:
+    """Say whether any visit or leg so far was of the contact that an end names, or of none."""
+    contact = fact.contact
+    if any(fits(contact, visit.contact) for visit in open_visits(s)) or any(fits(contact, leg.contact) for leg in active_legs(s)):
+        return True
+    return any(each.contact == contact and each.kind in _OPENING and precedes(each, fact) for each in s.facts)
 
 
 def _on_status_changed(s: State, fact: StatusChanged, rules: Rules, ledger: Ledger) -> None:
     if fact.status in DONE:
-        _end(s, fact.at, "other", rules, ledger)
+        _end(s, fact.at, None, "other", rules, ledger)
+        if s.messages is not None:
+            settle_messages(s.messages)
     change_status(s, fact, rules, ledger)
 
 
 def _on_wrap_up_started(s: State, fact: WrapUpStarted, _rules: Rules, ledger: Ledger) -> None:
-    leg = leg_of(s, fact.agent)
+    leg = leg_to_wrap_up(s, fact.contact, fact.agent)
     if leg is not None:
-        if leg is s.leg:
-            end_leg(s, fact.at, ledger)
+        if leg in active_legs(s):
+            end_leg(s, leg, fact.at, ledger)
         begin_wrap_up(s, leg, fact.at)
 
 
 def _on_wrapped_up(s: State, fact: WrappedUp, rules: Rules, ledger: Ledger) -> None:
     at, wrap_ms = fact.at, fact.wrap_ms
-    leg = leg_of(s, fact.agent)
+    leg = leg_to_wrap_up(s, fact.contact, fact.agent)
     if leg is None:
         return
-    if leg is s.leg:
-        end_leg(s, at, ledger)
+    if leg in active_legs(s):
+        end_leg(s, leg, at, ledger)
     if s.ended_legs is not None:
         s.ended_legs.remove(leg)
     if wrap_ms is None:
@@ -177,6 +221,13 @@ def _on_wrapped_up(s: State, fact: WrappedUp, rules: Rules, ledger: Ledger) -> N
     book_leg(s, leg, at, counts, sums, ledger)
 
 
+def _on_consult(s: State, fact: Consult, _rules: Rules, _ledger: Ledger) -> None:
+    if s.consults is None:
+        s.consults = set()
+    if fact.contact is not None:
+        s.consults.add(fact.contact)
+
+
 def _on_nothing(_s: State, _fact: AnyFact, _rules: Rules, _ledger: Ledger) -> None:
     """Count nothing: the kind matters only when all facts are taken together."""
 
@@ -186,13 +237,14 @@ def _on_missing(s: State, fact: Missing, rules: Rules, ledger: Ledger) -> None:
         lose(s, fact.at, rules, ledger)
 
 
-def _end(s: State, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
-    if s.visit is not None:
-        leave(s, s.visit, at, reason, rules, ledger)
-    if s.leg is not None:
-        end_leg(s, at, ledger)
-    if s.messages is not None:
-        settle_messages(s.messages)
+def _end(s: State, at: int, contact: str | None, reason: str, rules: Rules, ledger: Ledger) -> None:
+    """End what is open, of a contact if one is named."""
+    for visit in open_visits(s):
+        if fits(contact, visit.contact):
+            leave(s, visit, at, reason, rules, ledger)
+    for leg in active_legs(s):
+        if fits(contact, leg.contact):
+            end_leg(s, leg, at, ledger)
 
 
 def _answer(
@@ -201,20 +253,19 @@ def _answer(
     agent: str | None,
     contact: str | None,
     queue: str | None,
-    wait_ms: int | None,
+    visit: Visit | None,
     hold_known: bool,
     rules: Rules,
     ledger: Ledger,
 ) -> None:
-    if s.leg is not None:
-        end_leg(s, at, ledger)
-    if s.visit is None and queue is not None and wait_ms is not None:
-        enter(s, at - wait_ms, queue, None, contact, at, rules, ledger)
-    s.had_leg = True
-    visit, offered = s.visit, None
+    """Begin a leg, in the queue of the visit that it answers, else in the one that is named, else where the conversation was last."""
+    number, offered = s.legs_begun, None
+    s.legs_begun = number + 1
     if visit is not None:
         answer_visit(s, visit, at, rules, ledger)
         targets, offered = visit.targets, visit.entered
+        if contact is None:
+            contact = visit.contact
     elif queue is not None:
         targets = rules.targets.of_queue(queue, channel_in(s, queue, rules))
     elif s.place is not None:
@@ -222,15 +273,21 @@ def _answer(
     else:
         return
     s.place = targets
-    s.leg = Leg(agent, contact, targets.place[1], at, offered, targets, rules.targets.of_agent(agent, s.name), hold_known)
+    if s.leg is not None:
+        s.more_legs = active_legs(s)
+    s.leg = Leg(agent, contact, targets.place[1], at, offered, targets, rules.targets.of_agent(agent, s.name), number, hold_known)
     if s.messages is not None:
         book_texts(s, s.messages, at, ledger)
     if s.topic is not None:
         find_place(s, s.topic, at, ledger)
 
 
+#: Kinds that open visits and legs.
+_OPENING = frozenset({Kind.QUEUED, Kind.ANSWERED, Kind.LEFT_QUEUE})
+
 #: Kind of fact → what it does to a conversation.
 STEPS: dict[int, Callable[[State, Any, Rules, Ledger], None]] = {
+    Kind.CONSULT: _on_consult,
     Kind.ARRIVED: _on_arrived,
     Kind.LEFT_QUEUE: _on_left_queue,
     Kind.TRANSFERRED: _on_transferred,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.bot_sessions import turn_to_people
-from streams.tracking.legs import end_leg
+from streams.tracking.legs import active_legs, end_leg, fits
 from streams.tracking.messages import book_texts
 from streams.tracking.needs import judged
 from streams.tracking.state import Episode, Visit
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.tracking.scopes import QueueTargets
     from streams.tracking.state import State
 
-__all__ = ["answer_visit", "channel_in", "enter", "leave"]
+__all__ = ["answer_visit", "channel_in", "enter", "find_visit", "leave", "open_visits"]
 
 #: State of an episode, and the field that counts it.
 ANSWERED = "answered"
@@ -33,14 +33,42 @@ def channel_in(s: State, queue: str, rules: Rules) -> str:
     return s.channel or rules.targets.channel_of(queue) or "voice"
 
 
+def open_visits(s: State) -> list[Visit]:
+    """Return the open visits in the order in which they were opened."""
+    if s.visit is None:
+        return []
+    return [s.visit] if s.more_visits is None else [*s.more_visits, s.visit]
+
+
+def find_visit(s: State, contact: str | None, queue: str | None) -> Visit | None:
+    """Return the open visit that was opened last of those that these names do not contradict."""
+    for visit in reversed(open_visits(s)):
+        if fits(contact, visit.contact) and fits(queue, visit.queue):
+            return visit
+    return None
+
+
+def _close(s: State, visit: Visit) -> None:
+    if visit is s.visit:
+        s.visit = None if s.more_visits is None else s.more_visits.pop()
+    elif s.more_visits is not None:
+        s.more_visits.remove(visit)
+    if not s.more_visits:
+        s.more_visits = None
+
+
 def enter(s: State, entered: int, queue: str, channel: str | None, contact: str | None, at: int, rules: Rules, ledger: Ledger) -> None:
-    """Begin a visit; ``at`` is the instant its offer is booked at."""
+    """Begin a visit; ``at`` is the instant its offer is booked at. What else is open of the contact ends."""
     if s.visit is not None:
-        if queue == s.visit.queue:
+        if find_visit(s, contact, queue) is not None:
             return
-        leave(s, s.visit, at, "overflow", rules, ledger)
+        for visit in open_visits(s):
+            if fits(contact, visit.contact):
+                leave(s, visit, at, "overflow", rules, ledger)
     if s.leg is not None:
-        end_leg(s, at, ledger)
+        for leg in active_legs(s):
+            if fits(contact, leg.contact):
+                end_leg(s, leg, at, ledger, moved_on=True)
     channel = channel or s.channel or rules.targets.channel_of(queue) or "voice"
     targets = rules.targets.of_queue(queue, channel)
     if s.single is None and s.episodes is None:
@@ -50,8 +78,10 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
         _tell_apart(s)
         ledger.book(targets.queue, at, entered, (("offered", 1),))
         _enter_larger(s, targets, entered, at, rules, ledger)
-    if s.had_leg:
+    if s.legs_begun:
         ledger.book(targets.queue, at, entered, (("transfers_in", 1),))
+    if s.visit is not None:
+        s.more_visits = open_visits(s)
     s.visit = s.last_visit = Visit(queue, channel, entered, contact, targets)
     s.place = targets
     if s.start is None:
@@ -91,7 +121,7 @@ def _enter_larger(s: State, targets: QueueTargets, entered: int, at: int, rules:
 
 def answer_visit(s: State, visit: Visit, at: int, rules: Rules, ledger: Ledger) -> None:
     """Close an open visit and book it as answered."""
-    s.visit = None
+    _close(s, visit)
     targets, entered = visit.targets, visit.entered
     wait = at - entered
     amounts: Amounts = ((ANSWERED, 1), ("answered_wait_ms", wait), (rules.waits.answered(wait), 1))
@@ -132,8 +162,8 @@ def _exit(s: State, reason: str, since: int, at: int, rules: Rules) -> Amounts:
 
 
 def leave(s: State, visit: Visit, at: int, reason: str, rules: Rules, ledger: Ledger) -> None:
-    """Close an open visit and book it as abandoned or as a flow-out of a reason."""
-    s.visit = None
+    """Close an open visit and book it as abandoned or as a flow-out of a reason; a larger scope waits on with another one there."""
+    _close(s, visit)
     targets, entered = visit.targets, visit.entered
     abandoned = reason == "abandoned"
     state = "abandoned" if abandoned else "left"
@@ -148,6 +178,8 @@ def leave(s: State, visit: Visit, at: int, reason: str, rules: Rules, ledger: Le
     for scope in targets.larger:
         episode = (s.episodes or {})[scope]
         if episode.state == "waiting":
+            if s.visit is not None and any(scope in other.targets.larger for other in open_visits(s)):
+                continue
             booked = _with_judged(targets, _exit(s, reason, episode.entered, at, rules))
             ledger.book(scope, at, episode.entered, booked)
             episode.state, episode.left_at, episode.left = state, at, booked

@@ -57,6 +57,24 @@ MINUTE_MS = 60_000
 #: Here an agent answers by writing, and talk is the touch time.
 REPLY_CHANNELS = frozenset({"mail", "web_form", "ticket", "social", "sms"})
 
+#: Kinds that an event of a consultation may be of; it is ordered before all else of its instant.
+OF_VISITS_AND_LEGS = (
+    ContactArrived,
+    ContactLeftQueue,
+    ContactTransferred,
+    ContactQueued,
+    ContactOfferEnded,
+    ContactAnswered,
+    ContactWorkStarted,
+    ContactHeld,
+    ContactResumed,
+    ContactWorkEnded,
+    ContactEnded,
+    ContactWrapUpStarted,
+    ContactWrappedUp,
+)
+RANK_OF_CONSULTATION = -3
+
 #: The order of what happened in one instant.
 RANKS = {
     kind: rank
@@ -144,12 +162,15 @@ class _Visit:
     queue: str
     channel: str
     entered: int
+    contact: str | None
+    open: bool = True
 
 
 @dataclass
 class _Leg:
     agent: str | None
-    queue: str | None
+    contact: str | None
+    queue: str
     channel: str
     started: int
     visit: _Visit | None
@@ -160,6 +181,12 @@ class _Leg:
     ended: int | None = None
     wrap_started: int | None = None
     wrapped: bool = False
+    moved_on: bool = False
+
+    def is_meant(self, contact: str | None, agent: str | None, queue: str | None, never: str | None) -> bool:
+        """Say whether all names fit, and it is not of an agent whom it never is of."""
+        names = _fits(contact, self.contact) and _fits(agent, self.agent) and _fits(queue, self.queue)
+        return names and (never is None or self.agent != never)
 
 
 @dataclass
@@ -202,7 +229,7 @@ def judge(
             facts[event.event_id] = event
 
     ordered = sorted(facts.values(), key=_order)
-    arrivals = [event for event in ordered if isinstance(event, ContactArrived)]
+    arrivals = [event for event in ordered if isinstance(event, ContactArrived) and not _is_of_consultation(event)]
     if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
         return verdict
 
@@ -229,7 +256,16 @@ def judge(
 
 
 def _order(event: ContactModel) -> tuple[datetime, int, int, str]:
-    return event.occurred_at, event.sequence or 0, RANKS.get(event.type, len(RANKS)), event.event_id
+    rank = RANK_OF_CONSULTATION if _is_of_consultation(event) else RANKS.get(event.type, len(RANKS))
+    return event.occurred_at, event.sequence or 0, rank, event.event_id
+
+
+def _is_of_consultation(event: ContactModel) -> bool:
+    return event.relation == "consult" and isinstance(event, OF_VISITS_AND_LEGS)
+
+
+def _fits(name: str | None, known: str | None) -> bool:
+    return name is None or known is None or name == known
 
 
 def _gone_at(ordered: list[ContactModel], snapshots: Iterable[SourceSnapshot], grace_ms: int, through_ms: int | None) -> set[int]:
@@ -274,9 +310,10 @@ class _Telling:
         self.configuration = configuration
         self.contributions: list[Contribution] = []
         self.arrived_channel: str | None = None
-        self.visit: _Visit | None = None
-        self.leg: _Leg | None = None
-        self.legs: list[_Leg] = []
+        self.legs: list[_Leg] = []  # in the order in which they began
+        self.ever_answered = False
+        self.contacts: set[str] = set()  # of which a visit or leg was told
+        self.consultations: set[str] = set()
         self.places: list[tuple[str, str]] = []  # queue and channel of every visit and leg, in order
         self.episodes: dict[tuple[str, str], _Episode] = {}
         self.counted: set[tuple[str, str, str]] = set()
@@ -308,6 +345,8 @@ class _Telling:
     def tell(self, event: ContactModel) -> None:
         at = to_ms(event.occurred_at)
         visits = len(self.visits)
+        if self.is_of_consultation(event):
+            return
         self.tell_of_queues_and_agents(event, at)
         self.tell_of_the_whole(event, at)
         self.tell_of_words(event, at)
@@ -318,6 +357,34 @@ class _Telling:
         elif turned or isinstance(event, SelfServiceEnded):
             self.session = None
         self.note(event, at, turned=turned)
+
+    def is_of_consultation(self, event: ContactModel) -> bool:
+        """Say whether agents ask one another in it: section 4."""
+        if not isinstance(event, OF_VISITS_AND_LEGS):
+            return False
+        if event.relation == "consult":
+            if event.contact_id is not None:
+                self.consultations.add(event.contact_id)
+            return True
+        if isinstance(event, ContactAnswered) and event.relation == "transfer":
+            self.consultations.discard(event.contact_id or "")
+        return event.contact_id in self.consultations
+
+    def open_visits(self) -> list[_Visit]:
+        return [visit for visit in self.visits if visit.open]
+
+    def active_legs(self) -> list[_Leg]:
+        return [leg for leg in self.legs if leg.ended is None]
+
+    def visit_of(self, contact: str | None, queue: str | None) -> _Visit | None:
+        """Return the open visit that an event with these names is about."""
+        fitting = [visit for visit in self.open_visits() if _fits(contact, visit.contact) and _fits(queue, visit.queue)]
+        return fitting[-1] if fitting else None
+
+    def leg_of(self, contact: str | None, agent: str | None, queue: str | None = None, never: str | None = None) -> _Leg | None:
+        """Return the active leg that an event with these names is about."""
+        fitting = [leg for leg in self.active_legs() if leg.is_meant(contact, agent, queue, never)]
+        return fitting[-1] if fitting else None
 
     def note(self, event: ContactModel | None, at: int, *, turned: bool = False) -> None:
         """Note how it stands now."""
@@ -342,6 +409,8 @@ class _Telling:
                     self.book_whole("response_ms", at, self.passed_ms(begun, at))
                 for what in counts:
                     self.book_whole(what, at)
+            case ContactEnded() if self.open_visits() or self.active_legs():
+                pass
             case ContactEnded() | ContactStatusChanged(status="resolved" | "closed"):
                 words.settle(at)
             case _:
@@ -367,41 +436,61 @@ class _Telling:
                 if self.arrived_at is None:
                     self.arrived_at = at
             case ContactQueued():
-                self.enter(event.queue, self.channel_of_visit(event.queue, event.channel), entered=at, booked=at)
+                self.know(event.contact_id)
+                self.enter(event.queue, self.channel_of_visit(event.queue, event.channel), event.contact_id, entered=at, booked=at)
             case ContactAnswered():
-                self.enter_afterwards(event.queue, event.wait_seconds, at)
-                self.answer(event.agent, event.queue, at)
-                if self.leg is not None and "hold" in (event.reports or ()):
-                    self.leg.hold_known = True
+                self.know(event.contact_id)
+                for leg in self.active_legs():
+                    joined = leg.agent is not None and event.agent not in {None, leg.agent} and leg.channel not in REPLY_CHANNELS
+                    if _fits(event.contact_id, leg.contact) and not joined:
+                        self.move_on(leg, at)
+                visit = self.visit_of(event.contact_id, event.queue)
+                if visit is None:
+                    visit = self.enter_afterwards(event.queue, event.wait_seconds, event.contact_id, at)
+                answering = self.answer(event.agent, event.queue, event.contact_id, visit, at)
+                if answering is not None and "hold" in (event.reports or ()):
+                    answering.hold_known = True
             case ContactMessage():
-                if is_reply(event) and self.visit is not None and self.visit.channel in REPLY_CHANNELS:
-                    self.answer(event.agent, None, at)
+                visit = self.visit_of(event.contact_id, None)
+                if is_reply(event) and visit is not None and visit.channel in REPLY_CHANNELS:
+                    for leg in self.active_legs():
+                        if _fits(event.contact_id, leg.contact):
+                            self.move_on(leg, at)
+                    self.answer(event.agent, None, event.contact_id, visit, at)
             case ContactLeftQueue():
-                self.enter_afterwards(event.queue, event.wait_seconds, at)
-                self.leave(event.reason, at)
+                self.know(event.contact_id)
+                visit = self.visit_of(event.contact_id, event.queue)
+                if visit is None:
+                    visit = self.enter_afterwards(event.queue, event.wait_seconds, event.contact_id, at)
+                if visit is not None:
+                    self.leave(visit, event.reason, at)
             case ContactTransferred():
-                self.transfer(at)
+                self.transfer(event, at)
             case ContactOfferEnded(outcome="no_answer"):
-                self.no_response(event.queue, at)
+                self.no_response(event.contact_id, event.queue, at)
             case ContactHeld():
-                self.hold(at)
+                self.hold(self.leg_of(event.contact_id, event.agent), at)
             case ContactResumed():
-                self.resume(at)
+                self.resume(self.leg_of(event.contact_id, event.agent), at)
             case ContactWorkStarted():
                 self.work_since.setdefault(event.agent, at)
             case ContactWorkEnded():
                 if event.agent in self.work_since:
                     self.touches.append(at - self.work_since.pop(event.agent))
             case ContactStatusChanged(status="resolved" | "closed"):
-                self.end(by_customer=False, at=at)
+                self.end(None, by_customer=False, at=at)
             case ContactEnded():
-                self.end(by_customer=event.by == "customer", at=at)
+                self.end_as_told(event, at)
             case ContactWrapUpStarted():
-                self.start_wrap_up(event.agent, at)
+                self.start_wrap_up(self.latest_unwrapped(event.contact_id, event.agent), at)
             case ContactWrappedUp():
-                self.wrap_up(event.agent, event.wrap_up_seconds, at)
+                self.wrap_up(self.latest_unwrapped(event.contact_id, event.agent), event.wrap_up_seconds, at)
             case _:
                 pass
+
+    def know(self, contact: str | None) -> None:
+        if contact is not None:
+            self.contacts.add(contact)
 
     def tell_of_the_whole(self, event: ContactModel, at: int) -> None:
         """Tell what section 4.2 says of it, after all else that the event does."""
@@ -473,17 +562,19 @@ class _Telling:
 
     # ---- the queue
 
-    def enter(self, queue: str, channel: str, *, entered: int, booked: int) -> None:
-        if self.visit is not None and self.visit.queue == queue:
+    def enter(self, queue: str, channel: str, contact: str | None, *, entered: int, booked: int) -> None:
+        if self.visit_of(contact, queue) is not None:
             return
-        if self.visit is not None:
-            self.leave("overflow", entered)
-        self.end_leg(entered)
-        self.visit = _Visit(queue, channel, entered)
-        self.visits.append(self.visit)
+        for visit in self.open_visits():
+            if _fits(contact, visit.contact):
+                self.leave(visit, "overflow", booked)
+        for leg in self.active_legs():
+            if _fits(contact, leg.contact):
+                self.move_on(leg, booked)
+        self.visits.append(_Visit(queue, channel, entered, contact))
         self.places.append((queue, channel))
         self.book(f"queue:{queue}", channel, "offered", at=booked, offer=entered)
-        if self.legs:
+        if self.ever_answered:
             self.book(f"queue:{queue}", channel, "transfers_in", at=booked, offer=entered)
         rejoin_ms = self.configuration.counting.rejoin_seconds * 1000
         for scope in self.larger_scopes(queue):
@@ -497,14 +588,15 @@ class _Telling:
                 self.episodes[scope, channel] = _Episode(entered)
                 self.book(scope, channel, "offered", at=booked, offer=entered)
 
-    def enter_afterwards(self, queue: str | None, wait_seconds: float | None, at: int) -> None:
+    def enter_afterwards(self, queue: str | None, wait_seconds: float | None, contact: str | None, at: int) -> _Visit | None:
         """Enter a queue that only an answer or a leaving with its wait tells of."""
-        if self.visit is None and queue is not None and wait_seconds is not None:
-            self.end_leg(at)
-            self.enter(queue, self.channel_of_visit(queue), entered=at - seconds_to_ms(wait_seconds), booked=at)
+        if queue is None or wait_seconds is None:
+            return None
+        self.enter(queue, self.channel_of_visit(queue), contact, entered=at - seconds_to_ms(wait_seconds), booked=at)
+        return self.visit_of(contact, queue)
 
-    def answer(self, agent: str | None, queue: str | None, at: int) -> None:
-        visit = self.visit
+    def answer(self, agent: str | None, queue: str | None, contact: str | None, visit: _Visit | None, at: int) -> _Leg | None:
+        self.ever_answered = True
         if visit is not None:
             exit_ = self.exit_of(visit, visit.entered, at)
             self.book(f"queue:{visit.queue}", visit.channel, "answered", at=at, offer=visit.entered, wait=at - visit.entered, **exit_)
@@ -515,28 +607,28 @@ class _Telling:
                     since = episode.first_entry
                     exit_ = self.exit_of(visit, since, at)
                     self.book(scope, visit.channel, "answered", at=at, offer=since, wait=at - since, **exit_)
-            self.visit = None
+            visit.open = False
             queue, channel = visit.queue, visit.channel
+            contact = visit.contact if contact is None else contact
         else:
-            self.end_leg(at)
             if queue is None and self.places:
                 queue = self.places[-1][0]
-            channel = "voice" if queue is None else self.channel_without_visit(queue)
-        self.leg = _Leg(agent, queue, channel, at, visit)
-        self.legs.append(self.leg)
-        if queue is not None:
-            self.places.append((queue, channel))
+            if queue is None:
+                return None
+            channel = self.channel_without_visit(queue)
+        leg = _Leg(agent, contact, queue, channel, at, visit)
+        self.legs.append(leg)
+        self.places.append((queue, channel))
+        return leg
 
     def exit_of(self, visit: _Visit, since: int, at: int) -> dict[str, Any]:
         """Return what a definition asks of who leaves the waiting."""
         start = self.start()
         return {"queue": visit.queue, "waited_ms": at - since, "in_system_ms": at - min(since, since if start is None else start)}
 
-    def leave(self, reason: str, at: int) -> None:
-        visit = self.visit
-        if visit is None:
-            return
-        self.visit = None
+    def leave(self, visit: _Visit, reason: str, at: int) -> None:
+        visit.open = False
+        still_in = {(scope, other.channel) for other in self.open_visits() for scope in self.larger_scopes(other.queue)}
         what, wait = ("abandoned", at - visit.entered) if reason == "abandoned" else (f"flow_out:{reason}", None)
         exit_ = self.exit_of(visit, visit.entered, at)
         self.book(f"queue:{visit.queue}", visit.channel, what, at=at, offer=visit.entered, wait=wait, **exit_)
@@ -544,6 +636,8 @@ class _Telling:
             episode = self.episodes[scope, visit.channel]
             since = episode.first_entry
             exit_ = self.exit_of(visit, since, at)
+            if episode.state == "waiting" and (scope, visit.channel) in still_in:
+                continue
             if episode.state == "waiting" and reason == "abandoned":
                 episode.state = "abandoned"
                 self.book(scope, visit.channel, "abandoned", at=at, offer=since, wait=at - since, **exit_)
@@ -553,53 +647,80 @@ class _Telling:
             elif reason == "abandoned":
                 self.book(scope, visit.channel, "abandoned_after_answer", at=at, offer=since)
 
-    def transfer(self, at: int) -> None:
-        leg = self.leg
-        if leg is None:
-            self.leave("transfer", at)
-            return
-        self.end_leg(at)
-        if leg.queue is not None:
-            for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)):
-                self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.channel, leg.visit, at))
+    def transfer(self, event: ContactTransferred, at: int) -> None:
+        names = (event.contact_id, event.agent, event.from_queue)
+        leg = self.leg_of(*names, never=event.to_agent)
+        if leg is not None:
+            self.end_leg(leg, at)
+        else:
+            visit = None if event.agent is not None else self.visit_of(event.contact_id, event.from_queue)
+            if visit is not None:
+                self.leave(visit, "transfer", at)
+                return
+            if names == (None, None, None):
+                return
+            moved = [each for each in self.legs if each.moved_on and not each.wrapped and each.is_meant(*names, event.to_agent)]
+            if not moved:
+                return
+            leg = moved[-1]
+            leg.moved_on = False
+        for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)):
+            self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.channel, leg.visit, at))
 
-    def no_response(self, queue: str | None, at: int) -> None:
-        visit = self.visit
-        if queue is None and visit is not None:
-            queue = visit.queue
-        if queue is not None:
-            own = visit if visit is not None and visit.queue == queue else None
+    def no_response(self, contact: str | None, queue: str | None, at: int) -> None:
+        visit = self.visit_of(contact, queue)
+        if visit is not None:
+            queue, channel = visit.queue, visit.channel
+        elif queue is not None:
             channel = self.channel_without_visit(queue)
-            for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
-                self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, channel, own, at))
+        else:
+            return
+        for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
+            self.book(scope, channel, "non_response", at=at, offer=self.offer_ms(scope, channel, visit, at))
 
-    def end(self, *, by_customer: bool, at: int) -> None:
-        self.leave("abandoned" if by_customer else "other", at)
-        self.end_leg(at)
+    def end_as_told(self, event: ContactEnded, at: int) -> None:
+        contact = event.contact_id
+        if event.agent is not None:
+            leg = self.leg_of(contact, event.agent)
+            if leg is not None:
+                self.end_leg(leg, at)
+            return
+        of_open = [each.contact for each in self.open_visits()] + [each.contact for each in self.active_legs()]
+        is_known = contact in self.contacts or any(_fits(contact, each) for each in of_open)
+        self.end(contact if is_known else None, by_customer=event.by == "customer", at=at)
+
+    def end(self, contact: str | None, *, by_customer: bool, at: int) -> None:
+        for visit in self.open_visits():
+            if _fits(contact, visit.contact):
+                self.leave(visit, "abandoned" if by_customer else "other", at)
+        for leg in self.active_legs():
+            if _fits(contact, leg.contact):
+                self.end_leg(leg, at)
 
     # ---- the agent
 
-    def hold(self, at: int) -> None:
-        if self.leg is not None:
-            self.leg.hold_known = True
-            if self.leg.held_since is None:
-                self.leg.held_since = at
+    def hold(self, leg: _Leg | None, at: int) -> None:
+        if leg is not None:
+            leg.hold_known = True
+            if leg.held_since is None:
+                leg.held_since = at
 
-    def resume(self, at: int) -> None:
-        if self.leg is not None:
-            self.leg.hold_known = True
-            if self.leg.held_since is not None:
-                self.leg.hold += at - self.leg.held_since
-                self.leg.held_since = None
+    def resume(self, leg: _Leg | None, at: int) -> None:
+        if leg is not None:
+            leg.hold_known = True
+            if leg.held_since is not None:
+                leg.hold += at - leg.held_since
+                leg.held_since = None
 
-    def end_leg(self, at: int) -> None:
-        if self.leg is None:
-            return
-        self.resume_at_end(at)
-        leg, self.leg = self.leg, None
+    def move_on(self, leg: _Leg, at: int) -> None:
+        """End a leg because the contact went on elsewhere."""
+        self.end_leg(leg, at)
+        leg.moved_on = True
+
+    def end_leg(self, leg: _Leg, at: int) -> None:
+        if leg.held_since is not None:
+            self.resume(leg, at)
         leg.ended = at
-        if leg.queue is None:
-            return
         sums: dict[str, int] = {}
         counts = ["handled"]
         if leg.channel in REPLY_CHANNELS:
@@ -627,32 +748,24 @@ class _Telling:
         for scope in scopes_of_agent(agent, self.configuration):
             self.contributions.append(Contribution(scope, None, "handled", 1, at, at))
 
-    def resume_at_end(self, at: int) -> None:
-        if self.leg is not None and self.leg.held_since is not None:
-            self.resume(at)
-
-    def latest_unwrapped(self, agent: str | None) -> _Leg | None:
-        legs = [leg for leg in self.legs if not leg.wrapped and (agent is None or leg.agent in {None, agent})]
+    def latest_unwrapped(self, contact: str | None, agent: str | None) -> _Leg | None:
+        legs = [leg for leg in self.legs if not leg.wrapped and leg.is_meant(contact, agent, None, None)]
         return legs[-1] if legs else None
 
-    def start_wrap_up(self, agent: str | None, at: int) -> None:
-        leg = self.latest_unwrapped(agent)
+    def start_wrap_up(self, leg: _Leg | None, at: int) -> None:
         if leg is None:
             return
-        if leg is self.leg:
-            self.end_leg(at)
+        if leg.ended is None:
+            self.end_leg(leg, at)
         if leg.wrap_started is None:
             leg.wrap_started = at
 
-    def wrap_up(self, agent: str | None, said_seconds: float | None, at: int) -> None:
-        leg = self.latest_unwrapped(agent)
+    def wrap_up(self, leg: _Leg | None, said_seconds: float | None, at: int) -> None:
         if leg is None:
             return
-        if leg is self.leg:
-            self.end_leg(at)
+        if leg.ended is None:
+            self.end_leg(leg, at)
         leg.wrapped = True
-        if leg.queue is None:
-            return
         began = leg.wrap_started if leg.wrap_started is not None else leg.ended
         timed = max(0, at - (at if began is None else began))
         wrap = timed if said_seconds is None else seconds_to_ms(said_seconds)
@@ -762,7 +875,7 @@ class _Telling:
             return
         self.callback_pending = True
         self.callback_due = None if due is None else to_ms(due)
-        waits_since_queued = self.visits and not self.legs and not self.ever_called_back
+        waits_since_queued = self.visits and not self.ever_answered and not self.ever_called_back
         self.called_back_since = self.visits[0].entered if waits_since_queued else at
         self.book_whole("callbacks_requested", at)
 
@@ -804,12 +917,12 @@ class _Telling:
 
     def is_untouched(self, status: str | None) -> bool:
         if self.place() is not None:
-            return self.visit is not None and not self.legs
-        return self.is_going_on() and not self.legs and not self.words.replied and status in {None, "new"}
+            return bool(self.open_visits()) and not self.ever_answered
+        return self.is_going_on() and not self.ever_answered and not self.words.replied and status in {None, "new"}
 
     def is_going_on(self) -> bool:
         if self.place() is not None:
-            return self.visit is not None or self.leg is not None
+            return bool(self.open_visits() or self.active_legs())
         return not self.words.is_settled()
 
     def stands(self) -> tuple[str, str] | None:
@@ -841,10 +954,10 @@ class _Telling:
 
     def lost_from_beside_sessions(self) -> int | None:
         place = self.stands()
-        at_work = self.leg is not None and self.leg.queue is not None
+        at_work = bool(self.active_legs())
         called = self.callback_pending and self.place() is not None
         waited_for = self.backlog() is not None or self.reply_due() is not None
-        if place is None or not (self.visit is not None or at_work or called or waited_for):
+        if place is None or not (self.open_visits() or at_work or called or waited_for):
             return None
         lost_after = self.configuration.counting.lost_after_seconds
         instants = [self.last_known + 1000 * lost_after[place[1]]]  # type: ignore[index]
@@ -876,9 +989,10 @@ class _Telling:
         queue, channel = place
         for scope in (f"queue:{queue}", *self.larger_scopes(queue)):
             self.book(scope, channel, "lost_contacts", at=at, offer=at)
-        self.leave("lost", at)
-        leg, self.leg = self.leg, None
-        if leg is not None and leg.queue is not None:
+        for visit in self.open_visits():
+            self.leave(visit, "lost", at)
+        for leg in self.active_legs():
+            leg.ended = at
             sums, counts = {}, ["handled"]
             if leg.channel in REPLY_CHANNELS and self.touches:
                 sums = dict.fromkeys(("talk_ms", "handle_ms"), sum(self.touches))
@@ -897,16 +1011,20 @@ class _Telling:
     # ---- now
 
     def standing(self) -> list[Standing]:
-        found = []
-        visit, leg, place = self.visit, self.leg, self.stands()
-        if visit is not None:
-            found.append(Standing(f"queue:{visit.queue}", visit.channel, "waiting", visit.entered, visit.queue))
-            for scope in self.larger_scopes(visit.queue):
-                episode = self.episodes[scope, visit.channel]
-                since = episode.first_entry if episode.state == "waiting" else visit.entered
-                found.append(Standing(scope, visit.channel, "waiting", since, visit.queue))
-        if leg is not None and leg.queue is not None:
-            found.extend(Standing(scope, leg.channel, "in_progress") for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)))
+        found: list[Standing] = []
+        place = self.stands()
+        waiting: dict[tuple[str, str], Standing] = {}
+        for visit in self.open_visits():
+            own = f"queue:{visit.queue}"
+            for scope in (own, *self.larger_scopes(visit.queue)):
+                episode = None if scope == own else self.episodes[scope, visit.channel]
+                since = visit.entered if episode is None or episode.state != "waiting" else episode.first_entry
+                before = waiting.get((scope, visit.channel))
+                if before is None or before.at_ms is None or since < before.at_ms:
+                    waiting[scope, visit.channel] = Standing(scope, visit.channel, "waiting", since, visit.queue)
+        found += waiting.values()
+        at_work = {(scope, leg.channel) for leg in self.active_legs() for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue))}
+        found += [Standing(*each, "in_progress") for each in at_work]
         if place is not None:
             queue, channel = place
             state, reply_due = self.backlog(), self.reply_due()
@@ -922,6 +1040,8 @@ class _Telling:
 
 def _is_sign_of_life(event: ContactModel) -> bool:
     """Say whether it is of a kind that counts something somewhere; others do not keep a conversation from being lost."""
+    if _is_of_consultation(event):
+        return event.contact_id is not None
     if isinstance(event, ContactMessage):
         return is_reply(event) or is_customers(event)
     if isinstance(event, ContactOfferEnded):

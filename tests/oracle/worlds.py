@@ -190,8 +190,7 @@ class _Story:
                 source=self.source,
                 sequence=self.pick((None, None, None, 0, 1, 7)),
                 conversation_id=self.conversation,
-                contact_id=self.contact_id,
-                **fields,
+                **{"contact_id": self.contact_id, **fields},
             ),
         )
 
@@ -324,6 +323,67 @@ def _passed_on(story: _Story) -> None:
         else:
             story.say(ContactEnded, by="customer")
     _finish(story, agent)
+
+
+def _together(story: _Story) -> None:
+    """Several visits and legs at once, named by contact, queue and agent, by some of these or by none: warm transfers, conferences."""
+    contacts = (None, *(f"{number} of {story.conversation}" for number in range(3)))
+    queues = story.pick((VOICE, ("sales", "support", "care"), WRITTEN, QUEUES))
+    _arrive(story, ("voice", "chat", "mail", "ticket"))
+    story.say(ContactQueued, queue=story.pick(queues), contact_id=story.pick(contacts))
+
+    def named(**choices: Sequence[Any]) -> dict[str, Any]:
+        return {name: story.pick((None, *options)) for name, options in {"contact_id": contacts, **choices}.items()}
+
+    for _ in range(story.pick((4, 6, 9, 14))):
+        step = story.pick(
+            (
+                "queued",
+                "queued",
+                "answered",
+                "answered",
+                "answered",
+                "held",
+                "transferred",
+                "left",
+                "ended",
+                "wrap",
+                "offer",
+                "consult",
+                "said",
+            ),
+        )
+        if step == "queued":
+            story.say(ContactQueued, queue=story.pick(queues), contact_id=story.pick(contacts), channel=story.pick((None, None, "chat")))
+        elif step == "answered":
+            waited = story.pick((None, None, None, *WAITS_S))
+            fields = named(agent=AGENTS, queue=queues, relation=("transfer",))
+            story.say(ContactAnswered, wait_seconds=waited, reports=story.pick((None, ("hold",))), **fields)
+        elif step == "held":
+            holds: tuple[type[ContactModel], ...] = (ContactHeld, ContactHeld, ContactResumed)
+            story.say(story.pick(holds), **named(agent=AGENTS))
+        elif step == "transferred":
+            story.say(ContactTransferred, **named(agent=AGENTS, from_queue=queues, to_agent=AGENTS))
+        elif step == "left":
+            waited = story.pick((None, None, *WAITS_S))
+            reason = story.pick(("abandoned", "abandoned", "overflow", "timeout"))
+            story.say(ContactLeftQueue, reason=reason, wait_seconds=waited, **named(queue=queues))
+        elif step == "ended":
+            story.say(ContactEnded, by=story.pick(("customer", "agent", None)), **named(agent=AGENTS))
+        elif step == "wrap":
+            wraps: tuple[type[ContactModel], ...] = (ContactWrapUpStarted, ContactWrappedUp)
+            story.say(story.pick(wraps), **named(agent=AGENTS))
+        elif step == "offer":
+            story.say(ContactOfferEnded, outcome="no_answer", agent=story.pick(AGENTS), **named(queue=queues))
+        elif step == "consult":
+            asked = story.pick(contacts)
+            story.say(ContactConsultStarted, agent=story.pick(AGENTS))
+            story.maybe(ContactArrived, channel="voice", direction="internal", relation="consult", contact_id=asked)
+            story.say(ContactAnswered, agent=story.pick(AGENTS), queue=story.pick((None, *queues)), relation="consult", contact_id=asked)
+            story.maybe(ContactEnded, relation=story.pick((None, "consult")), contact_id=asked)
+        else:
+            story.say(ContactMessage, **{**story.one_of(MESSAGES), "contact_id": story.pick(contacts)})
+    story.maybe(ContactEnded, by=story.pick(("customer", "agent")))
 
 
 def _writing(story: _Story) -> None:
@@ -555,6 +615,9 @@ PLOTS: tuple[Callable[[_Story], None], ...] = (
     _wandering,
     _passed_on,
     _passed_on,
+    _together,
+    _together,
+    _together,
     _writing,
     _writing,
     _ticket,
