@@ -7,8 +7,7 @@ import contextlib
 import importlib
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streams.terminal import Harmless
 
@@ -50,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="contact-streams", description="Turns what happens in a contact center into figures while it happens."
     )
-    parser.add_argument("--version", action="version", version=f"contact-streams {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     # Only what is asked for is imported: the worker's frame alone takes most of a second. The help of all commands needs none of them.
     if arguments[:1] and arguments[0] in COMMANDS:
@@ -76,7 +75,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Version(argparse.Action):
+    """Prints the version; to look it up takes longer than all else that a short command does, so only where it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        sys.stdout.write(f"contact-streams {_version()}\n")
+        parser.exit()
+
+
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - as said above
+
     try:
         return version("contact-streams")
     except PackageNotFoundError:

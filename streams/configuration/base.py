@@ -30,7 +30,8 @@ PERMITTED: Final[dict[str, str]] = {
 class Model(BaseModel):
     """A part of the file: only the keys it declares, and nothing taken for what it is not."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, defer_build=True)
+    # The texts under attributes are for the page and the schema, and `streams.configuration.docs` reads them: every command would take longer.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 _COMPARED, _COMPARED_CHARACTERS = 200, 100

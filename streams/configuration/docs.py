@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
 import json
 import re
 import sys
+import textwrap
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.configuration.alerts import AlertRule
+from streams.configuration.base import Model
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.costs import Costs, TeamCosts
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
@@ -26,7 +32,7 @@ from streams.configuration.targets import Target
 from streams.configuration.wording import permitted
 
 if TYPE_CHECKING:
-    from streams.configuration.base import Model
+    from collections.abc import Callable, Iterator
 
 __all__ = ["MODELS", "PAGE", "SCHEMA", "SENDERS_SCHEMA", "main", "page", "schema"]
 
@@ -69,16 +75,53 @@ _BASES: Final[tuple[type[Model], ...]] = (Hours, ServiceLevelDefinition)
 _TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
+@cache
+def _describe() -> None:
+    """Give the fields of all models the texts that stand under them; as pydantic would with each start, for the page and the schema alone."""
+    models = [*_all_below(Model)]
+    for model in models:
+        for name, text in _texts(model):
+            field = model.__pydantic_fields__.get(name)
+            if field is not None and field.description is None:
+                field.description = text
+        for built in ("__pydantic_core_schema__", "__pydantic_validator__", "__pydantic_serializer__"):
+            if built in model.__dict__:
+                delattr(model, built)
+    for model in models:
+        model.model_rebuild(force=True)
+
+
+def _all_below(model: type[Model]) -> Iterator[type[Model]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _all_below(each)
+
+
+def _texts(model: type[Model]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each field of a model and the text under it, also of those that it inherits."""
+    for each in model.__mro__:
+        if not issubclass(each, Model):
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        for field, text in pairwise(getattr(definition, "body", ())):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+                found = getattr(text.value, "value", None)
+                if isinstance(found, str):
+                    yield field.target.id, inspect.cleandoc(found)
+
+
 def page(text: str) -> str:
     """Return the text of the page with its tables as the models have them."""
+    _describe()
     tables = {model.__name__: _table(model) for model in MODELS}
     return _TABLE.sub(lambda found: found[1] + found[2] + tables[found[1]], text)
 
 
-def schema(name: str = "configuration", of: dict[str, Any] | None = None) -> str:
+def schema(name: str = "configuration", of: Callable[[], dict[str, Any]] = configuration_schema) -> str:
     """Return the text of a file's JSON Schema; by default that of the configuration."""
+    _describe()
     words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:contact-streams:{name}"}
-    return json.dumps({**words, **(configuration_schema() if of is None else of)}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({**words, **of()}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _table(model: type[Model]) -> str:
@@ -121,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     for path, wanted in (
         (options.page, page(options.page.read_text(encoding="utf-8"))),
         (options.schema, schema()),
-        (SENDERS_SCHEMA, schema("senders", senders_schema())),
+        (SENDERS_SCHEMA, schema("senders", senders_schema)),
     ):
         if path.is_file() and path.read_text(encoding="utf-8") == wanted:
             continue
