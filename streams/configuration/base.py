@@ -30,7 +30,7 @@ PERMITTED: Final[dict[str, str]] = {
 class Model(BaseModel):
     """A part of the file: only the keys it declares, and nothing taken for what it is not."""
 
-    # The texts under attributes are for the page and the schema, and `streams.configuration.docs` reads them: every command would take longer.
+    # The texts under attributes are read by `streams.configuration.docs` alone: with each model they would make every command slower.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 

@@ -77,7 +77,7 @@ _TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", 
 
 @cache
 def _describe() -> None:
-    """Give the fields of all models the texts that stand under them; as pydantic would with each start, for the page and the schema alone."""
+    """Give the fields of all models the texts that stand under them, which pydantic would do at each start of any command."""
     models = [*_all_below(Model)]
     for model in models:
         for name, text in _texts(model):

@@ -113,7 +113,7 @@ def test_check_says_what_is_permitted(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_the_schema_is_current() -> None:
     """The committed schema is that of the models."""
-    assert docs.SENDERS_SCHEMA.read_text(encoding="utf-8") == docs.schema("senders", senders_schema())
+    assert docs.SENDERS_SCHEMA.read_text(encoding="utf-8") == docs.schema("senders", senders_schema)
 
 
 def test_a_file_that_changes_under_a_running_gateway(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
