@@ -12,7 +12,9 @@ from schemas.dead_letters import REPLAYED_FROM
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, source_of
 from schemas.limits import (
     ENDS_WORKERS,
+    MAX_AHEAD_MS,
     MAX_SOURCES,
+    MIN_TIME_MS,
     SOURCE_QUARANTINED,
     TIME_DETAILS,
     TOO_MANY_OPEN,
@@ -115,6 +117,8 @@ class TrackStage:
         #: what records of now and of progress say so that roll-up knows those of a version that gave nothing up
         self._expires: dict[str, bool] = {}
         self._meta_changed = False
+        #: nothing has come in since a flush at which nothing had changed
+        self._is_idle = False
         self._meta_written: dict[str, Any] = {}
         self._progress_written: tuple[Any, ...] | None = None
         self._partition = partition
@@ -124,7 +128,7 @@ class TrackStage:
     def process(self, records: Sequence[Record]) -> None:
         """Apply every record; a bad one becomes a dead letter, and of a source that has too many of them all that follow."""
         decode, tracker, counters, quarantine = self._decode, self._tracker, self.counters, self._quarantine
-        apply, progress, admit = tracker.apply, tracker.progress, self._names.admit
+        apply, progress, admit, fields = tracker.apply, tracker.progress, self._names.admit, FIELDS
         quarantined, watched = quarantine.quarantined, quarantine.watched
         late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
         known_late = late
@@ -135,44 +139,49 @@ class TrackStage:
                 if rejected.reason != "unknown_type" or not self._carries_out(record):
                     self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
                 continue
-            wrong = bound_times(event, record.timestamp)
+            received, source, kind = event.received_ms, event.source, event.type
+            # What most events pass, without a call.
+            wrong = (
+                None
+                if MIN_TIME_MS <= event.occurred_ms <= received + MAX_AHEAD_MS and received <= record.timestamp
+                else bound_times(event, record.timestamp)
+            )
             if wrong is not None:
-                self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
-            elif quarantined and event.source in quarantined:
+                self._reject(record, source, wrong, TIME_DETAILS[wrong])
+            elif quarantined and source in quarantined:
                 progress.pass_time(event.received_ms)
                 # Heartbeats hold nothing that could be wanted back.
-                if event.type != "source.heartbeat":
-                    quarantined[event.source].records += 1
-                    self._set_aside(record, SOURCE_QUARANTINED, f"{event.source}: {quarantined[event.source].reason}")
-            elif not has_room(event.source):
+                if kind != "source.heartbeat":
+                    quarantined[source].records += 1
+                    self._set_aside(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
+            elif source not in progress.sources and not has_room(source):
                 self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
-            elif event.type == "source.heartbeat":
+            elif kind == "source.heartbeat":
                 wrong = bound_complete_through(event, record.timestamp)
                 if wrong is None:
                     heard, complete = event.received_ms, event.complete_through_ms
-                    progress.heartbeat(event.source, heard, complete, ended=event.ended, instance=event.instance)
+                    progress.heartbeat(source, heard, complete, ended=event.ended, instance=event.instance)
                 else:
-                    self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
-            elif event.type == "source.snapshot":
+                    self._reject(record, source, wrong, TIME_DETAILS[wrong])
+            elif kind == "source.snapshot":
                 if not tracker.snapshot(event):
-                    self._names.note_beyond(event.source, "snapshot")
+                    self._names.note_beyond(source, "snapshot")
             else:
-                named = FIELDS.get(event.type)
-                if named is not None:
-                    admit(event, named)
+                if kind in fields:
+                    admit(event, fields[kind])
                 try:
                     apply(event)
                 except TooManyFactsError as too_many:
                     if too_many.reason in _BEYOND:
-                        self._names.note_beyond(event.source, _BEYOND[too_many.reason])
-                    self._reject(record, event.source, too_many.reason, str(too_many))
+                        self._names.note_beyond(source, _BEYOND[too_many.reason])
+                    self._reject(record, source, too_many.reason, str(too_many))
                     continue
                 if tracker.late != known_late:
                     known_late = tracker.late
-                    self._note_late(record, event.source)
+                    self._note_late(record, source)
                 elif watched:
-                    quarantine.fine(event.source)
-        self._meta_changed = True
+                    quarantine.fine(source)
+        self._meta_changed, self._is_idle = True, False
         counters.events += len(records)
         counters.late += known_late - late
         counters.repeated += tracker.repeated - repeated
@@ -218,10 +227,12 @@ class TrackStage:
     def set_aside(self, record: Record, how: str) -> None:
         """Make a dead letter of a record that ends the process; it is not looked into, so its source is not known."""
         self._set_aside(record, ENDS_WORKERS, f"whenever it is processed it {how}")
-        self._meta_changed = True
+        self._meta_changed, self._is_idle = True, False
 
     def collect(self) -> Flush:
         """Return rows, panes, progress and dead letters that changed."""
+        if self._is_idle:
+            return Flush([], [])
         tracker, writer, panes = self._tracker, self._writer, self._topics.panes
         tracker.settle()
         self.counters.beyond_limits[self._topics.source, self._partition] = self._names.totals()
@@ -266,6 +277,7 @@ class TrackStage:
             )
         outputs += self._dead
         self._dead = []
+        self._is_idle = not rows and not outputs
         return Flush(rows, outputs)
 
     def _changed_progress(self) -> Iterator[Output]:
@@ -297,6 +309,7 @@ class TrackStage:
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002
         """Take the state back in from its rows."""
+        self._is_idle = False
         slices, expiry = self._tracker.slices, self._expiry
         grid: dict[str, Any] | None = None
         #: scope → start of the last slice

@@ -90,29 +90,41 @@ class AgentTracker:
         """
         received, at, source, event_id, kind = event.received_ms, event.occurred_ms, event.source, event.event_id, event.type
         self.progress.received(source, received)
-        suffix = self._spaces[source]
-        name = self._targets.persons.name(event.person_id, suffix)
+        person_id, suffix = event.person_id, self._spaces[source]
+        persons = self._targets.persons
+        name = person_id + suffix if person_id not in persons.own else persons.name(person_id, suffix)
         agent = self.agents.get(name)
         if agent is None:
-            if self.kept_names.unclaimed(event.person_id):
-                agent = self._claim(event.person_id, name)
+            if self.kept_names.unclaimed(person_id):
+                agent = self._claim(person_id, name)
         elif event_id in agent.ids:
             self.repeated += 1
             return
-        if received > at - at % PANE_MS + self._late_ms or self._is_behind(event, agent):
+        is_plan = kind == "schedule.planned"
+        if (
+            received > at - at % PANE_MS + self._late_ms
+            or (is_plan and self.booked_to is not None and at < self.booked_to - self._final_ms)  # older than what is known of plans
+            or (not is_plan and agent is not None and agent.base_at is not None and at <= agent.base_at)  # or than what has been folded
+        ):
             self._count_late(received)
             return
-        if agent is not None and len(agent.ids) >= MAX_FACTS:
-            self._limit(name, agent, event)
-        held = self._held.room(suffix if name.endswith(suffix) else MARK, begins=agent is None)
-        if kind == "schedule.planned":
-            begins = max(at, event.start_ms)
-            if begins < event.end_ms:
-                plan = (at, event.sequence or 0, event_id, begins, event.end_ms, self._activities.is_work(event.activity))
+        if agent is None:
+            held = self._held.room(suffix if name.endswith(suffix) else MARK, begins=True)
+        else:
+            held = agent.held
+            if len(agent.ids) >= MAX_FACTS:
+                self._limit(name, agent, event)
+            self._held.check(held)
+        if is_plan:
+            begins, ends = event.start_ms, event.end_ms
+            begins = max(begins, at)
+            if begins < ends:
+                plan = (at, event.sequence or 0, event_id, begins, ends, self._activities.is_work(event.activity))
                 if agent is None:
                     agent = self._new(name, held)
                 self._take_plan(name, agent, plan)
-                agent.source = agent.source or intern(source)
+                if agent.source is None:
+                    agent.source = intern(source)
                 self._changed.add(name)
             return
         if kind == "agent.state_changed":
@@ -126,7 +138,7 @@ class AgentTracker:
         if agent is None:
             agent = self._new(name, held)
         self._take(name, agent, fact, received)
-        if agent.aside is None or agent.newest == fact:
+        if agent.source != source and (agent.aside is None or agent.newest == fact):
             agent.source = intern(source)
         self._changed.add(name)
 
@@ -165,12 +177,6 @@ class AgentTracker:
         agent = self.agents[name] = Agent(self._states.start(name, Reported()), held)
         held[0] += 1
         return agent
-
-    def _is_behind(self, event: Any, agent: Agent | None) -> bool:
-        """Say whether an event is no newer than what has been folded, or older than what is still known of plans."""
-        if event.type == "schedule.planned":
-            return self.booked_to is not None and event.occurred_ms < self.booked_to - self._final_ms
-        return agent is not None and agent.base_at is not None and event.occurred_ms <= agent.base_at
 
     def snapshot(self, event: Any) -> bool:
         """Take a source's word of who is there; say whether it has not said so too often."""
@@ -362,16 +368,40 @@ class AgentTracker:
         through = self.progress.through
         if through is not None:
             self._look_at_snapshots(through)
-        for name in self._changed:
-            agent = self.agents.get(name)
-            if agent is not None and (agent.stale or agent.last is not agent.noted):
-                self._note_now(agent)
+        self._note_changed()
         if through is not None:
             self._book_to(pane_of(through))
         self.slices.book(self._ledger)
         self._ledger.clear()
         if through is not None:
             self.slices.evict(through)
+
+    def _note_changed(self) -> None:
+        """Count the agents of whom something came in where they are now."""
+        agents, booked, soonest_ms = self.agents, self.booked_to, self._silence.soonest_ms
+        for name in self._changed:
+            agent = agents.get(name)
+            if agent is not None:
+                facts = agent.facts
+                after = agent.states[-1] if facts else agent.base
+                if after is agent.noted and not agent.stale:
+                    continue
+                if agent.stale or not facts or (booked is not None and booked - facts[-1][0] > soonest_ms):
+                    self._note_now(agent)
+                else:
+                    self._move_now(agent.noted, after)
+                    agent.noted = after
+
+    def _move_now(self, before: AgentState | None, after: AgentState) -> None:
+        """Count an agent in one state in place of another; neither is stale."""
+        if before is not None and before.category is not None:
+            counts = self._now[before.group]
+            counts[before.category] -= 1
+            self._touched_now.add(before.group)
+        if after.category is not None:
+            counts = self._now.setdefault(after.group, {})
+            counts[after.category] = counts.get(after.category, 0) + 1
+            self._touched_now.add(after.group)
 
     def _note_now(self, agent: Agent) -> None:
         """Count an agent in the state there is now, or nowhere any more."""

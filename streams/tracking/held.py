@@ -34,9 +34,13 @@ class Held:
             counts = self._counts[suffix] = [0, 0]
         if begins and 0 < self._max_subjects <= counts[0]:
             raise TooManyFactsError("source", self._max_subjects, self._reason)
+        self.check(counts)
+        return counts
+
+    def check(self, counts: list[int]) -> None:
+        """Raise TooManyFactsError if there are as many events of a source as may be."""
         if 0 < self._max_events <= counts[1]:
             raise TooManyFactsError("source", self._max_events, self._reason)
-        return counts
 
     def of(self, name: str) -> list[int]:
         """Return the counts of the source of a contact or agent, whatever the limits."""

@@ -54,7 +54,7 @@ class Persons:
     def __init__(self, configuration: Configuration) -> None:
         spaces = Spaces(configuration)
         #: person → what follows its id at its sources
-        self._own = {
+        self.own = {
             name: frozenset(spaces[source] for source in person.identities)
             for name, person in configuration.people.items()
             if person.identities
@@ -62,7 +62,7 @@ class Persons:
 
     def name(self, person_id: str, suffix: str) -> str:
         """Return the name of a person: one for all sources that its identities name, which is in a space of no source."""
-        own = self._own.get(person_id)
+        own = self.own.get(person_id)
         return person_id + (suffix if own is None or suffix not in own else MARK)
 
     def name_of_row(self, row: str, suffix: str | None) -> str | None:
@@ -70,11 +70,11 @@ class Persons:
         person_id = id_of(row)
         if suffix is not None:
             return self.name(person_id, suffix)
-        return row + MARK if row in self._own else None
+        return row + MARK if row in self.own else None
 
     def is_configured(self, person_id: str, space: str) -> bool:
         """Say whether somebody in a space is the person whom the configuration calls so; the empty space is that of no source."""
-        own = self._own.get(person_id)
+        own = self.own.get(person_id)
         return own is None or not space or MARK + space in own
 
 
@@ -101,11 +101,11 @@ class KeptNames:
 
     def unclaimed(self, subject_id: str) -> bool:
         """Say, once, whether there is a subject of this id that belongs to no space yet."""
-        if subject_id not in self._unclaimed:
+        if not self._unclaimed or subject_id not in self._unclaimed:
             return False
         self._unclaimed.discard(subject_id)
         return True
 
     def replaced(self, name: str) -> Sequence[str]:
         """Return the other rows of a subject, which are to be deleted now that it has a row of its name, or none."""
-        return self._rows.pop(name, ())
+        return self._rows.pop(name, ()) if self._rows else ()
