@@ -37,7 +37,7 @@ from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
-from streams.tracking.rows import read_row
+from streams.tracking.rows import ROW_FACTS, ConversationRow, read_row, row_of_parts
 from streams.tracking.scopes import Scope
 from streams.tracking.spaces import MARK, id_of, space_of
 from streams.windows.slices import pane_of
@@ -63,6 +63,8 @@ _SNAPSHOT = b"p|"
 _NAMES = b"n|"
 _BOOKED = b"b|"
 _PLANS = b"P|"
+#: The further rows of a long conversation.
+_MORE = b"t|"
 
 
 class TrackTopics(NamedTuple):
@@ -318,6 +320,10 @@ class TrackStage:
             if key.startswith(b"s|"):
                 self._restore_subject(key[2:].decode(), value)
                 continue
+            if key.startswith(_MORE):
+                number, name = key[len(_MORE) :].split(b"|", 1)
+                self._restore_more(name.decode(), int(number), value)
+                continue
             kept = orjson.loads(value)
             if key == _META:
                 grid = kept.get("grid", {})
@@ -391,6 +397,9 @@ class TrackStage:
     def _restore_subject(self, name: str, row: bytes) -> None:
         raise NotImplementedError
 
+    def _restore_more(self, name: str, number: int, row: bytes) -> None:
+        """Take back a further row of a conversation."""
+
     def _restore_plans(self, name: str, kept: Any) -> None:
         """Take back the plans of an agent."""
 
@@ -411,6 +420,8 @@ class ContactStage(TrackStage):
         #: What the flow's table shows: conversations by name.
         self.rows = self.tracker.conversations
         self._told: list[tuple[str, dict[str, Any]]] = []
+        #: rows taken back in of conversations that may have several, by number
+        self._parts: dict[str, dict[int, ConversationRow]] = {}
         #: conversations given up since the last flush → what else customers know them by
         self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
@@ -420,11 +431,13 @@ class ContactStage(TrackStage):
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
-        for name, row in tracker.changed_conversations():
-            yield b"s|" + name.encode(), None if row is None else encode(row)
+        for name in tracker.take_changed():
+            for number, row in tracker.changed_rows(name):
+                yield _row_key(name, number), None if row is None else encode(row)
             replaced = tracker.kept_names.replaced(name)
             for other in replaced:
-                yield b"s|" + other.encode(), None
+                for number, _ in tracker.changed_rows(other):
+                    yield _row_key(other, number), None
             conversation = tracker.conversations.get(name)
             if conversation is None:
                 self._told_as[name] = replaced
@@ -463,7 +476,15 @@ class ContactStage(TrackStage):
             yield scope, self._writer.now(scope, figures)
 
     def _restore_subject(self, name: str, row: bytes) -> None:
-        self.tracker.restore_conversation(name, read_row(row))
+        kept = read_row(row)
+        if len(kept.facts) == ROW_FACTS:
+            # More rows may follow.
+            self._parts.setdefault(name, {})[0] = kept
+        else:
+            self.tracker.restore_conversation(name, kept)
+
+    def _restore_more(self, name: str, number: int, row: bytes) -> None:
+        self._parts.setdefault(name, {})[number] = read_row(row)
 
     def _meta(self) -> dict[str, Any]:
         return {"lost_to": self.tracker.lost_to}
@@ -473,10 +494,18 @@ class ContactStage(TrackStage):
         self.tracker.lost_to = kept.get("lost_to")
 
     def _restored(self) -> None:
+        for name, parts in self._parts.items():
+            if 0 in parts:
+                self.tracker.restore_conversation(name, row_of_parts(parts), len(parts))
+        self._parts.clear()
         self.tracker.restored()
         for conversation in self.tracker.conversations.values():
             if conversation.state.customer is not None:
                 conversation.told = contact_fact(conversation.state)
+
+
+def _row_key(name: str, number: int) -> bytes:
+    return b"t|%d|%b" % (number, name.encode()) if number else b"s|" + name.encode()
 
 
 def _told(name: str, customer: str, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:

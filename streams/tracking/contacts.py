@@ -16,7 +16,7 @@ from streams.tracking.needs import needs_of, thresholds_ms
 from streams.tracking.notes import active_in, actives, has_moved, open_of, standing_group, waiting_in, waits
 from streams.tracking.pending import Pending
 from streams.tracking.progress import progress_of
-from streams.tracking.rows import row_of
+from streams.tracking.rows import ROW_FACTS, changed_rows, row_of
 from streams.tracking.rules import Rules
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
@@ -92,6 +92,8 @@ class ContactTracker:
         self._pending = Pending()
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
+        #: row of a conversation that is given up, or kept under another name → how many it has with those that follow
+        self._gone_rows: dict[str, int] = {}
         #: conversations with facts that are not folded yet
         self._unfolded: set[str] = set()
         self._timers = Timers()
@@ -167,10 +169,16 @@ class ContactTracker:
         self.kept_names.take(row, name)
         self._held.move(row, name, _events_of(conversation))
         conversation.name, conversation.timer = name, None
+        self._move_rows(conversation, row)
         self.conversations[name] = conversation
         self._changed.add(name)
         conversation.timer = self._timers.add(name, conversation.state.last_ms + self._soonest_ms, None)
         return conversation
+
+    def _move_rows(self, conversation: Conversation, row: str) -> None:
+        """Have a conversation be written whole that is kept in the rows of another name."""
+        self._gone_rows[row] = conversation.row_count
+        conversation.written = conversation.row_count = 0
 
     def _excludes_too_late(self, conversation: Conversation, fact: Excluded, received: int) -> bool:
         """Say whether an exclusion would change a frozen pane: decided by what came before it, whatever flushes there were."""
@@ -212,6 +220,7 @@ class ContactTracker:
         folded(name, conversation.facts, self._rules, before, counted_to)
         conversation.state = folded(name, facts, self._rules, self._ledger, self.lost_to)
         conversation.newest = facts[-1] if facts else None
+        conversation.written = 0
         self._ledger.add(before, -1)
         if conversation.disorder is not None:
             conversation.disorder.marks = []
@@ -336,6 +345,7 @@ class ContactTracker:
             due = self._due(conversation)
             if due < through:
                 del self.conversations[name]
+                self._gone_rows[name] = conversation.row_count
                 self._held.drop(name, _events_of(conversation))
                 self._changed.add(name)
                 if conversation.state.customer is not None or conversation.told is not None:
@@ -368,15 +378,31 @@ class ContactTracker:
             self._count_instead(conversation, sorted(facts, key=order_of))
 
     def changed_conversations(self) -> Iterator[tuple[str, ConversationRow | None]]:
-        """Yield name and row of conversations changed since the last call, None for those given up."""
-        changed, self._changed = self._changed, set()
-        for name in changed:
+        """Yield name and all that is kept of conversations changed since the last call, None for those given up."""
+        for name in self.take_changed():
+            self._gone_rows.pop(name, None)
             conversation = self.conversations.get(name)
             if conversation is None:
                 yield name, None
             else:
                 self._fold(conversation)
                 yield name, row_of(conversation)
+
+    def changed_rows(self, name: str) -> Iterator[tuple[int, ConversationRow | None]]:
+        """Yield number and content of the rows of a changed conversation that are to be written, None for those that are none any more."""
+        conversation, gone = self.conversations.get(name), self._gone_rows.pop(name, 0)
+        if conversation is None:
+            for number in range(max(1, gone)):
+                yield number, None
+        else:
+            self._fold(conversation)
+            conversation.row_count = max(conversation.row_count, gone)
+            yield from changed_rows(conversation)
+
+    def take_changed(self) -> set[str]:
+        """Return the names of the conversations changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether anything waits, is in progress or is pending in a scope."""
@@ -409,14 +435,19 @@ class ContactTracker:
 
     # --- after a restart
 
-    def restore_conversation(self, row: str, kept: ConversationRow) -> None:
-        """Take a kept conversation back in; older rows do not say of what source it is."""
+    def restore_conversation(self, row: str, kept: ConversationRow, row_count: int = 1) -> None:
+        """Take a conversation back in that is kept in so many rows; older ones do not say of what source it is."""
         source = kept.source
         conversation = Conversation(self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source]))
         conversation.source, conversation.contact = None if source is None else intern(source), kept.contact
         conversation.disorder = None if kept.counted_anew is None else Disorder(kept.counted_anew)
         conversation.state = folded(conversation.name, kept.facts, self._rules, Ledger())
         conversation.newest = kept.facts[-1] if kept.facts else None
+        conversation.row_count = row_count
+        # Rows of before may have more facts than one of today.
+        conversation.written = len(kept.facts) if len(kept.facts) <= row_count * ROW_FACTS else 0
+        if conversation.name != row:
+            self._move_rows(conversation, row)
         if self.conversations.setdefault(conversation.name, conversation) is not conversation:
             self._to_unite.append(conversation)
 
@@ -430,6 +461,7 @@ class ContactTracker:
         facts = sorted({fact.event_id: fact for fact in (*known.facts, *other.facts)}.values(), key=order_of)[:MAX_FACTS]
         counted.state = folded(name, facts, self._rules, self._ledger, self.lost_to)
         counted.newest = facts[-1]
+        counted.row_count = max(known.row_count, other.row_count)
         self._ledger.add(before, -1)
         last = max(known, other, key=lambda each: order_of(each.facts[-1]))
         counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder

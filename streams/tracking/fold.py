@@ -103,6 +103,7 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
             facts.append(fact)
             step(state, fact, rules, ledger)
     else:
+        c.written = min(c.written, bisect_left(facts, order_of(first), key=order_of))
         _fold_among(c, fresh, rules, ledger, lost_to)
 
 

@@ -1,4 +1,4 @@
-"""A conversation as a row of state has it: its facts and what of it is no fact; and as versions before have written it."""
+"""A conversation as rows of state have it: its facts and what of it is no fact; and as versions before have written it."""
 
 from __future__ import annotations
 
@@ -39,15 +39,21 @@ from streams.tracking.facts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from streams.tracking.state import Conversation
 
-__all__ = ["ConversationRow", "read_row", "row_of"]
+__all__ = ["ROW_FACTS", "ConversationRow", "changed_rows", "read_row", "row_of", "row_of_parts"]
+
+#: So many facts are in a row: of a conversation that goes on only the last row is written again.
+ROW_FACTS = 16
 
 
 class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
-    """The facts in order; ``source`` and ``contact`` of the last one; how many facts were counted again for others."""
+    """Facts in order; ``source`` and ``contact`` of the last one; how many facts were counted again for others.
+
+    Of a conversation's rows the last one knows the rest; rows of before have all facts in one.
+    """
 
     facts: list[AnyFact]
     source: str | None = None
@@ -56,10 +62,32 @@ class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 def row_of(conversation: Conversation) -> ConversationRow:
-    """Return the row of a conversation whose facts are all folded."""
+    """Return everything kept of a conversation whose facts are all folded, as one row."""
+    return _row(conversation, conversation.facts)
+
+
+def changed_rows(conversation: Conversation) -> Iterator[tuple[int, ConversationRow | None]]:
+    """Yield number and content of the rows that are to be written of a conversation whose facts are all folded; None: there is none now."""
+    facts = conversation.facts
+    last = max(0, len(facts) - 1) // ROW_FACTS
+    for number in range(min(conversation.written // ROW_FACTS, last), last + 1):
+        yield number, _row(conversation, facts if last == 0 else facts[number * ROW_FACTS : (number + 1) * ROW_FACTS])
+    for number in range(last + 1, conversation.row_count):
+        yield number, None
+    conversation.written, conversation.row_count = len(facts), last + 1
+
+
+def row_of_parts(parts: Mapping[int, ConversationRow]) -> ConversationRow:
+    """Return the rows of a conversation, by number, as one."""
+    last = parts[max(parts)]
+    facts = [fact for _, part in sorted(parts.items()) for fact in part.facts]
+    return ConversationRow(facts, last.source, last.contact, last.counted_anew)
+
+
+def _row(conversation: Conversation, facts: list[AnyFact]) -> ConversationRow:
     disorder = conversation.disorder
     counted_anew = None if disorder is None else disorder.counted_anew
-    return ConversationRow(conversation.facts, conversation.source, conversation.contact, counted_anew)
+    return ConversationRow(facts, conversation.source, conversation.contact, counted_anew)
 
 
 _decode = msgspec.json.Decoder(ConversationRow).decode

@@ -291,7 +291,8 @@ class Conversation:
     """One conversation: its facts, the state that those folded so far lead to, and what of it is noted elsewhere."""
 
     __slots__ = (
-        "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "source", "state", "timer", "told",
+        "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "row_count", "source", "state",
+        "timer", "told", "written",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -316,6 +317,9 @@ class Conversation:
         self.told: ContactFact | None = None
         #: when it is looked at again, at the latest
         self.timer: Bucket | None = None
+        #: so many of the first facts are in rows as they are, and so many rows there are
+        self.written = 0
+        self.row_count = 0
 
     @property
     def facts(self) -> list[AnyFact]:
