@@ -182,7 +182,7 @@ def test_what_is_admitted_depends_on_the_records_alone(seed: int) -> None:
                 stage = ContactStage(0, _LIMITED, TOPICS, keep_everything=True)
                 stage.restore("", [(key, value) for key, value in rows.items() if value is not None])
         kept = {key: orjson.loads(value) for key, value in rows.items() if value is not None}
-        queues = {name: [fact[4] for fact in facts if len(fact) == 8] for name, facts in kept.items() if name.startswith(b"s|")}
+        queues = {name: [fact[5] for fact in row["facts"]] for name, row in kept.items() if name.startswith(b"s|")}
         admitted.append((queues, kept[b"m"]["beyond_limits"], {key: row for key, row in kept.items() if key.startswith(b"n|")}))
     assert admitted[0] == admitted[1] == admitted[2]
     assert {queue for queues in admitted[0][0].values() for queue in queues} > {"(other)"}
