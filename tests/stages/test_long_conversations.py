@@ -15,7 +15,7 @@ from tests.tracking.telling import event
 
 def message(number: int, **fields: Any) -> bytes:
     """Return what the customer (odd) or the agent (even) writes after so many messages, 2 s each."""
-    author = {"author_kind": "customer"} if number % 2 else {"author_kind": "agent", "agent": "ann"}
+    author: dict[str, Any] = {"author_kind": "customer"} if number % 2 else {"author_kind": "agent", "agent": "ann"}
     return event("contact.message", 10 + 2 * number, event_id=f"m{number:03}", **author, **PBX, **fields)
 
 
@@ -61,6 +61,7 @@ def test_whatever_the_order_and_however_often_a_restart(seed: int) -> None:
     assert [orjson.loads(kept.rows[key])["facts"] for key in rows_of(kept)] == [
         orjson.loads(once.rows[key])["facts"] for key in rows_of(once)
     ]
+    assert isinstance(kept.stage, ContactStage)
     (conversation,) = kept.stage.tracker.conversations.values()
     assert [fact.event_id for fact in conversation.facts][2:] == [f"m{number:03}" for number in range(45)]
 
