@@ -34,7 +34,8 @@ class Held:
             counts = self._counts[suffix] = [0, 0]
         if begins and 0 < self._max_subjects <= counts[0]:
             raise TooManyFactsError("source", self._max_subjects, self._reason)
-        self.check(counts)
+        if 0 < self._max_events <= counts[1]:
+            raise TooManyFactsError("source", self._max_events, self._reason)
         return counts
 
     def check(self, counts: list[int]) -> None:
