@@ -35,8 +35,8 @@ class Where(Formula):
     def parts(self) -> tuple[str, str, str]:
         """Return what the table says of it."""
         numerator, denominator, coverage = self.formula.parts()
-        least = "" if self.at_least == 1 else f" of at least {self.at_least}"
-        return f"{numerator}; all null without {code(self.enough)}{least}", denominator, coverage
+        least = "" if self.at_least == 1 else f" ≥ {self.at_least}"
+        return numerator, denominator, f"{coverage.replace('–', '1')}; null without {code(self.enough)}{least}"
 
     @property
     def units(self) -> tuple[Unit, Unit] | None:

@@ -1,4 +1,4 @@
-"""Writes ``docs/metrics.md`` from the catalogue, or says whether the page is current."""
+"""Writes ``docs/metrics.md`` and the formulas of ``docs/counting.md`` from the catalogue, or says whether they are current."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.catalogue.fields import FIELD_BY_ID
+from streams.catalogue.formulas import Count
 from streams.catalogue.kpis import DIMENSIONS, KPIS, Kpi
+from streams.catalogue.model import DATED, NOW, TRAILING, WINDOWS
 from streams.catalogue.prometheus import SERVING_METRICS, labels_of, metrics_of
 from streams.catalogue.words import WORDS
 
@@ -18,10 +20,15 @@ if TYPE_CHECKING:
 
     from streams.catalogue.quantities import Field
 
-__all__ = ["PAGE", "main", "page"]
+__all__ = ["COUNTING", "PAGE", "formulas", "main", "page"]
 
 #: The page in a checkout.
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+#: The page in which the table of formulas stands between two marks.
+COUNTING = PAGE.with_name("counting.md")
+_BEGIN = "<!-- formulas: written by `python -m streams.catalogue.docs` -->"
+_END = "<!-- end of formulas -->"
+_ONLY = {TRAILING: "W only", DATED: "D only", ("customers_day",): "customers_day only", ("customers_month",): "customers_month only"}
 
 _DIRECTIONS = {"up": "higher is better", "down": "lower is better", "none": "–"}
 
@@ -142,6 +149,34 @@ def _code(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "–"
 
 
+def formulas() -> str:
+    """Return the normative list of formulas, as it stands in ``docs/counting.md``."""
+    told: dict[str, list[str]] = {}
+    for kpi in KPIS:
+        for row in kpi.formula.rows():
+            only = "" if row.when or kpi.windows in {WINDOWS, NOW} else _ONLY[kpi.windows]
+            when = f"{row.when}{only}".replace("not mail, ticket: ", "").replace("`", "")
+            numerator = "its count" if isinstance(kpi.formula, Count) and row.numerator == kpi.id else row.numerator
+            made = numerator if row.denominator == "–" else f"{_grouped(numerator)} ÷ {_grouped(row.denominator)}"
+            of = row.coverage.removeprefix(f"{row.denominator} ÷ ")
+            coverage = "" if of in {"1", "–"} else f"; {'coverage' if of == row.coverage else 'of'} {of}".replace("coverage 1; ", "")
+            told.setdefault(f"{made}{coverage}", []).append(f"{kpi.id} ({when})" if when else kpi.id)
+    return "\n".join(["```text", *(f"{', '.join(ids)} = {formula}" for formula, ids in told.items()), "```\n"])
+
+
+def _grouped(text: str) -> str:
+    """Return a part of a quotient, in parentheses where it is a sum."""
+    part, mark, rest = text.partition(";")
+    return f"({part}){mark}{rest}" if re.search(r" [+−] ", part) and "×" not in part else text
+
+
+def _with_formulas(text: str) -> str:
+    """Return the page about counting with the formulas of the catalogue between its marks."""
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n\n{formulas()}\n{_END}{after}"
+
+
 def page() -> str:
     """Return the whole page."""
     meanings = [(f"`{kpi.id}`", kpi.meaning_en, kpi.meaning_ja, kpi.source) for kpi in KPIS]
@@ -175,15 +210,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m streams.catalogue.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not current")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page, if it is not docs/metrics.md of this checkout")
+    parser.add_argument("--counting", type=Path, default=COUNTING, help="the page with the formulas, if it is not docs/counting.md")
     options = parser.parse_args(arguments)
-    wanted = page()
+    counting = options.counting.read_text(encoding="utf-8")
+    wanted = {options.page: page(), options.counting: _with_formulas(counting)}
     if not options.check:
-        options.page.write_text(wanted, encoding="utf-8")
+        for file, text in wanted.items():
+            file.write_text(text, encoding="utf-8")
         return 0
-    if options.page.is_file() and options.page.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{options.page} differs from streams/catalogue/: run python -m streams.catalogue.docs\n")
-    return 1
+    stale = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+    for file in stale:
+        sys.stderr.write(f"{file} differs from streams/catalogue/: run python -m streams.catalogue.docs\n")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Final, NamedTuple, TypedDict
 
-from streams.catalogue.quantities import Field, Quantity, Unit
+from streams.catalogue.quantities import Field, Quantity, Unit, bare
 
 __all__ = ["NOTHING", "Count", "Figure", "Formula", "Get", "How", "Mean", "Observed", "Ratio", "Row", "Ways", "code"]
 
@@ -196,8 +196,8 @@ class Count(Formula):
 
     def parts(self) -> tuple[str, str, str]:
         """Return what the table says of it."""
-        coverage = "–" if self.coverage is None else f"{code(self.coverage[0])} ÷ {code(self.coverage[1])}; at 0 the value is null"
-        by_label = "; by label" if self.labels else ""
+        coverage = "–" if self.coverage is None else f"{code(self.coverage[0])} ÷ {code(self.coverage[1])}; 0: value null"
+        by_label = " by label" if self.labels else ""
         return f"{code(self.counted)}{by_label}", "–", coverage
 
     @property
@@ -289,9 +289,9 @@ class Ratio(Formula):
 
     def parts(self) -> tuple[str, str, str]:
         """Return what the table says of it."""
-        by_label = "; by label" if self.labels else ""
+        by_label = " by label" if self.labels else ""
         covers = self._covers
-        coverage = "– (null)" if self.uncovered else "1" if covers is None else f"{code(covers[0])} ÷ {code(covers[1])}"
+        coverage = "null" if self.uncovered else "1" if covers is None else f"{covers[0].name_in_tables} ÷ {covers[1].name_in_tables}"
         return f"{code(self.part)}{by_label}", f"{code(self.whole)}{by_label}", coverage
 
     @property
@@ -326,4 +326,4 @@ def _made(number: int, all_: int, part_per: int, whole_per: int, coverage: float
 
 def code(quantity: Quantity) -> str:
     """Return a quantity as the normative table names it."""
-    return quantity.key.strip("()")
+    return bare(quantity.name_in_tables)

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, get_args
 
-__all__ = ["LABEL_MARK", "Booked", "Dimension", "Field", "Quantity", "Sum", "Unit", "by_definition", "given", "is_labelled", "parse"]
+__all__ = [
+    "LABEL_MARK", "Booked", "Dimension", "Field", "Quantity", "Sum", "Unit", "bare", "by_definition", "given", "is_labelled", "parse",
+]  # fmt: skip
 
 #: A score is a mean of survey answers on their own scale; a count is a plain number, such as round trips a contact.
 Unit = Literal[
@@ -39,6 +41,7 @@ class Quantity:
 
     ``key`` names it among the values that a formula reads; ``terms`` are the sums it is made of, none for what is no sum of fields
     but given with the window. ``per`` of its amounts are one ``unit``: 1000 where milliseconds are summed and seconds served.
+    ``said`` is what formulas in words call it, ``short`` what tables of formulas do, where that is not the key.
     """
 
     key: str
@@ -47,6 +50,12 @@ class Quantity:
     per: int = 1
     terms: tuple[tuple[str, int], ...] = ()
     fields: tuple[str, ...] = ()
+    short: str = ""
+
+    @property
+    def name_in_tables(self) -> str:
+        """What tables of formulas call it: its short name, if it has one, or else its key."""
+        return self.short or self.key
 
     def __add__(self, other: Quantity) -> Quantity:
         return self._joined(other, 1, "+")
@@ -57,20 +66,25 @@ class Quantity:
     def __rmul__(self, factor: int) -> Quantity:
         terms = tuple((name, factor * each) for name, each in self.terms)
         return Quantity(
-            key=f"{factor} × {self.key}", said=f"{factor} × {self.said}", unit=self.unit, per=self.per, terms=terms, fields=self.fields
-        )
+            key=f"{factor} × {self.key}", said=f"{factor} × {self.said}", short=f"{factor} × {self.name_in_tables}",
+            unit=self.unit, per=self.per, terms=terms, fields=self.fields,
+        )  # fmt: skip
 
     def _joined(self, other: Quantity, sign: int, mark: str) -> Quantity:
         mine, theirs = self._terms(), tuple((name, sign * factor) for name, factor in other._terms())
-        key, said = f"({_bare(self.key)} {mark} {other.key})", f"({_bare(self.said)} {mark} {other.said})"
-        return Quantity(key=key, said=said, unit=self.unit, per=self.per, terms=(*mine, *theirs), fields=(*self.fields, *other.fields))
+        key, said, short = (
+            f"({bare(one)} {mark} {two})"
+            for one, two in ((self.key, other.key), (self.said, other.said), (self.name_in_tables, other.name_in_tables))
+        )
+        fields = (*self.fields, *other.fields)
+        return Quantity(key=key, said=said, unit=self.unit, per=self.per, terms=(*mine, *theirs), fields=fields, short=short)
 
     def _terms(self) -> tuple[tuple[str, int], ...]:
         return self.terms or ((self.key, 1),)
 
-    def called(self, said: str) -> Quantity:
-        """Return the same under another name for people."""
-        return replace(self, said=said)
+    def called(self, said: str | None = None, *, short: str | None = None) -> Quantity:
+        """Return the same as people, or tables of formulas, are to call it."""
+        return replace(self, said=self.said if said is None else said, short=self.short if short is None else short)
 
     def served_in(self, unit: Unit, per: int = 1) -> Quantity:
         """Return the same in another unit."""
@@ -162,7 +176,7 @@ def parse(name: str, fields: dict[str, Field]) -> Sum | None:
     return None
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Return what is added up without its parentheses: what is added to it makes others."""
     inside = text[1:-1]
     return inside if text == f"({inside})" and "(" not in inside else text

@@ -30,7 +30,12 @@ OPINIONS: tuple[Kpi, ...] = (
             "csat_top",
             {
                 4: Ratio(f.CSAT_TOP, f.CSAT_COUNT, f.SURVEYS_ANSWERED),
-                **{top: Ratio(f.CSAT_TOPS.at(f"scores of at least {top}", top=top), f.CSAT_COUNT, f.SURVEYS_ANSWERED) for top in (2, 3, 5)},
+                **{
+                    top: Ratio(
+                        f.CSAT_TOPS.at(f"scores of at least {top}", top=top).called(short="csat_top_N"), f.CSAT_COUNT, f.SURVEYS_ANSWERED
+                    )
+                    for top in (2, 3, 5)
+                },
             },
         ),
         unit="ratio",

@@ -17,7 +17,7 @@ TARGETS: tuple[Kpi, ...] = (
         formula=Observed(
             "value ÷ target where higher is better, target ÷ value where lower is; of a band 1 inside, else value ÷ low or high ÷ value",
             in_units=("count", "count"),
-            table=("up: v; down: T; band: the smaller of v and b", "up: T; down: v; band: the larger of v and b", "that of the figure"),
+            table=("as judging.md says", "–", "–"),
         ),
         unit="ratio",
         direction="up",
