@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, get_args
 
 __all__ = [
-    "LABEL_MARK", "Booked", "Dimension", "Field", "Quantity", "Sum", "Unit", "bare", "by_definition", "given", "is_labelled", "parse",
+    "LABEL_MARK", "Booked", "Dimension", "Field", "Quantity", "Sum", "Unit", "bare", "by_definition", "given", "is_labelled", "judged_by",
+    "parse",
 ]  # fmt: skip
 
 #: A score is a mean of survey answers on their own scale; a count is a plain number, such as round trips a contact.
@@ -156,6 +157,11 @@ def by_definition(name: str) -> tuple[str | None, str]:
     """Return the definition that a sum is judged by in larger scopes, if its name has one, and the rest of the name."""
     definition, mark, rest = name.partition(_DEFINITION_MARK)
     return (definition, rest) if mark and LABEL_MARK not in definition else (None, name)
+
+
+def judged_by(definition: str, name: str) -> str:
+    """Return the name of a sum as one that a definition judges in larger scopes."""
+    return f"{definition}{_DEFINITION_MARK}{name}"
 
 
 def is_labelled(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from streams.catalogue.fields import ABANDONED_WAITS, ANSWERED_WAITS
 from streams.windows.slices import GRAIN_MS, PANE_MS
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ STANDARD_EDGES_MS = tuple(1000 * s for s in (5, 10, 15, 20, 30, 45, 60, 90, 120,
 
 
 class Waits:
-    """Names of the histogram fields of a wait: ``answered_wait_le_20000``, the last one ``…_le_inf``."""
+    """Names of the histogram sums of a wait, by its bucket."""
 
     def __init__(self, thresholds_ms: Iterable[int] = ()) -> None:
         self.edges_ms = sorted({*STANDARD_EDGES_MS, *thresholds_ms})
         labels = [*map(str, self.edges_ms), "inf"]
-        self._edges = [f"wait_le_{label}" for label in labels]
-        self._answered = [f"answered_wait_le_{label}" for label in labels]
-        self._abandoned = [f"abandoned_wait_le_{label}" for label in labels]
+        self._edges = labels
+        self._answered = [ANSWERED_WAITS.name(edge=label) for label in labels]
+        self._abandoned = [ABANDONED_WAITS.name(edge=label) for label in labels]
 
     def answered(self, wait_ms: int) -> str:
         """Return the field of an answered contact's wait."""
@@ -40,7 +41,7 @@ class Waits:
         return self._abandoned[bisect_left(self.edges_ms, wait_ms)]
 
     def edge(self, wait_ms: int) -> str:
-        """Return how the field of any wait ends."""
+        """Return the upper edge of the bucket of a wait, as names of sums say it."""
         return self._edges[bisect_left(self.edges_ms, wait_ms)]
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.catalogue.fields import CSAT_TOPS, FLOW_OUT, LEFT_WAITS, SHORT_ABANDONED_WAITS, WAYS_OUT, parse
+from streams.catalogue.quantities import judged_by
 from streams.configuration.judges import every_version
 
 if TYPE_CHECKING:
@@ -15,6 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["Amounts", "Needs", "judged", "needs_of", "thresholds_ms"]
 
 Amounts = tuple[tuple[str, int], ...]
+
+_FLOW_OUT = {reason: FLOW_OUT.name(reason=reason) for reason in WAYS_OUT}
+
+
+@lru_cache(maxsize=4096)
+def _left(reason: str, edge: str) -> str:
+    return LEFT_WAITS.name(reason=reason, edge=edge)
+
+
+@lru_cache(maxsize=4096)
+def _short(limit_ms: int, edge: str) -> str:
+    return SHORT_ABANDONED_WAITS.name(limit=limit_ms, edge=edge)
 
 
 def thresholds_ms(configuration: Configuration) -> set[int]:
@@ -43,15 +58,16 @@ class Needs(NamedTuple):
 
     def abandoned(self, wait_ms: int, system_ms: int, waits: Waits) -> Amounts:
         """Return what an abandon books."""
-        field = waits.abandoned(wait_ms)
-        amounts: Amounts = (("abandoned", 1), ("abandoned_wait_ms", wait_ms), (field, 1))
-        return (*amounts, *((f"short_{limit}_{field}", 1) for limit in self.short_ms if system_ms < limit)) if self.short_ms else amounts
+        amounts: Amounts = (("abandoned", 1), ("abandoned_wait_ms", wait_ms), (waits.abandoned(wait_ms), 1))
+        if not self.short_ms:
+            return amounts
+        return (*amounts, *((_short(limit, waits.edge(wait_ms)), 1) for limit in self.short_ms if system_ms < limit))
 
     def left(self, reason: str, wait_ms: int, waits: Waits) -> Amounts:
         """Return what a flow-out books."""
-        amounts: Amounts = ((f"flow_out_{reason}", 1),)
+        amounts: Amounts = ((_FLOW_OUT[reason], 1),)
         if reason in self.positive:
-            amounts = (*amounts, (f"left_{reason}_{waits.edge(wait_ms)}", 1))
+            amounts = (*amounts, (_left(reason, waits.edge(wait_ms)), 1))
         if self.left_wait and reason != "lost":
             amounts = (*amounts, ("left_wait_ms", wait_ms))
         return amounts
@@ -59,7 +75,7 @@ class Needs(NamedTuple):
     def tops(self, score: float) -> Iterator[tuple[str, int]]:
         """Yield what a score from 1 to 5 books beside the usual."""
         for top in self.csat_tops:
-            yield f"csat_top_{top}", int(score >= top)
+            yield CSAT_TOPS.name(top=top), int(score >= top)
 
 
 def needs_of(configuration: Configuration) -> Needs:
@@ -78,4 +94,11 @@ def needs_of(configuration: Configuration) -> Needs:
 
 def judged(name: str, amounts: Amounts) -> Amounts:
     """Return the same under the name of the definition that judges it in larger scopes; waits in ms judge nothing."""
-    return tuple((f"{name}:{field}", amount) for field, amount in amounts if not field.endswith("_ms"))
+    named = [(_judged_name(name, field), amount) for field, amount in amounts]
+    return tuple((field, amount) for field, amount in named if field is not None)
+
+
+@lru_cache(maxsize=8192)
+def _judged_name(definition: str, name: str) -> str | None:
+    found = parse(name)
+    return None if found is None or found.field.unit == "seconds" else judged_by(definition, name)
