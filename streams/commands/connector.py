@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     if args.once and not os.access(args.file, os.R_OK):
         return fail(f"{args.file}: is not there or cannot be read")
     if not args.file.parent.is_dir():
-        return fail(f"{args.file.parent}: is no folder; a log that is followed may come later, its folder may not")
+        return fail(f"{args.file.parent}: the directory does not exist; make it first. The log itself may come later")
     try:
         summary = asyncio.run(_publish(args, parser, publisher))
     except (StateFileError, NotPublishedError) as error:

@@ -64,8 +64,8 @@ class Outcome:
     def told(self, verb: str) -> str:
         """Return it as a sentence."""
         return (
-            f"{self.sent:,} {verb}; {self.already:,} were sent back before; {self.rejected.total():,} still rejected "
-            f"({summary(self.rejected)}); {self.impossible:,} cannot be sent back"
+            f"{self.sent:,} {verb}; {self.already:,} were replayed before; {self.rejected.total():,} still rejected "
+            f"({summary(self.rejected)}); {self.impossible:,} cannot be replayed"
         )
 
 
@@ -114,7 +114,7 @@ class Sender:
                 async with asyncio.timeout(5):
                     await self._producer.stop()
             except TimeoutError:
-                sys.stderr.write("Kafka was left without a farewell.\n")
+                sys.stderr.write("The Kafka client did not stop in time.\n")
 
 
 def _output(letter: Letter, value: bytes | None) -> Output:
@@ -173,7 +173,7 @@ async def send_back(
                 waiting, size, settled = [], 0, Outcome(up_to=outcome.up_to)
             if time.monotonic() - said > _SAY_EVERY:
                 said = time.monotonic()
-                sys.stderr.write(f"{outcome.sent:,} sent back, {outcome.seen:,} looked at, up to {outcome.up_to}\n")
+                sys.stderr.write(f"{outcome.sent:,} replayed, {outcome.seen:,} looked at, up to {outcome.up_to}\n")
         if waiting:
             await sender.send(place, waiting, waiting[-1][0].offset + 1)
         _add(outcome, settled)
@@ -209,10 +209,10 @@ def _add(outcome: Outcome, more: Outcome) -> None:
 
 def _word(verdict: Verdict | None, *, everything: bool) -> str:
     if verdict is None:
-        return "sent back before"
+        return "replayed before"
     if verdict.outcome == "rejected":
         return f"still rejected: {brief(verdict.why)}" + (", sent all the same" if everything else "")
-    return "accepted" if verdict.outcome == "accepted" else f"cannot be sent back: {printable(verdict.why)}"
+    return "accepted" if verdict.outcome == "accepted" else f"cannot be replayed: {printable(verdict.why)}"
 
 
 def _now_ms() -> int:

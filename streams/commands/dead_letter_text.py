@@ -92,7 +92,7 @@ def pages(letter: Letter) -> Iterator[str]:
     """Yield the lines that show one letter whole, as text where it is text and as bytes in hex where it is not."""
     origin = letter.origin
     yield f"place      {letter.place}"
-    yield f"set aside  {format_ms(letter.at_ms)}"
+    yield f"refused    {format_ms(letter.at_ms)}"
     yield f"reason     {printable(letter.reason)}: {printable(letter.detail)}"
     yield f"came from  {printable(came_from(letter))}" + ("" if origin is None else f", published {format_ms(origin.timestamp_ms)}")
     yield f"key        {'none' if letter.key is None else printable(letter.key)}"

@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     listing = actions.add_parser("list", help="a line each, and how many by reason", description="Lists dead letters without their values.")
     _add_filters(listing)
-    listing.add_argument("--limit", type=_number, help=f"the newest so many (default: {_TABLE_ROWS}; with --json all)")
+    listing.add_argument("--limit", type=_number, help=f"show at most N, the newest (default: {_TABLE_ROWS}; with --json all)")
     listing.add_argument("--json", action="store_true", help="a JSON object a line; the summary goes to stderr")
     listing.set_defaults(run=run_list)
 
@@ -45,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     replay = actions.add_parser(
         "replay",
-        help="send back what would now be accepted",
+        help="replay what would now be accepted",
         description="Sends dead letters back to the topic they came from, in order, with key, headers and value as they were, each once.",
     )
     _add_filters(replay)
@@ -72,7 +72,7 @@ def run_show(args: argparse.Namespace) -> int:
 def run_replay(args: argparse.Namespace) -> int:
     """Look what would become of the letters, ask, and send them back."""
     if not (args.dry_run or args.yes or sys.stdin.isatty()):
-        return fail("nobody is there to be asked: add --dry-run or --yes")
+        return fail("stdin is not a terminal: add --dry-run or --yes")
     found: list[Outcome] = []
     if not args.yes:
         code = guarded(args, lambda args: _consider(args, found), late=_LATE)
@@ -147,7 +147,7 @@ async def _consider(args: argparse.Namespace, found: list[Outcome]) -> int:
                 reader, _wanted(args), Judge(args.prefix), everything=args.all, prefix=args.prefix, say=say if args.dry_run else None
             )
         )
-    sys.stdout.write(f"{found[0].seen:,} dead letters: {found[0].told('would be sent back')}\n")
+    sys.stdout.write(f"{found[0].seen:,} dead letters: {found[0].told('would be replayed')}\n")
     return 0
 
 
@@ -165,7 +165,7 @@ async def _replay(args: argparse.Namespace) -> int:
         await sender.stop()
     if outcome.stopped:
         sys.stdout.write(f"Stopped after {outcome.up_to or 'nothing'}; the same command goes on from there.\n")
-    sys.stdout.write(f"{outcome.seen:,} dead letters: {outcome.told('sent back')}\n")
+    sys.stdout.write(f"{outcome.seen:,} dead letters: {outcome.told('replayed')}\n")
     return 130 if outcome.stopped else 0
 
 
@@ -174,8 +174,8 @@ async def _replay(args: argparse.Namespace) -> int:
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", action="append", help="only these reasons; may be repeated")
-    parser.add_argument("--since", type=instant, metavar="TIME", help="set aside at or after this RFC 3339 time")
-    parser.add_argument("--until", type=instant, metavar="TIME", help="set aside before this RFC 3339 time")
+    parser.add_argument("--since", type=instant, metavar="TIME", help="dead-lettered at or after this RFC 3339 time")
+    parser.add_argument("--until", type=instant, metavar="TIME", help="dead-lettered before this RFC 3339 time")
     parser.add_argument("--source-topic", metavar="TOPIC", help="only those of one topic, such as contact-events")
 
 

@@ -21,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "demo",
         description="Simulates a contact center that opened five hours ago, and goes on in real time. With --seconds it ends by itself: "
-        "all events are counted anew, and the exit code is 0 only if every served figure equals the recount.",
+        "all events are recounted, and the exit code is 0 only if every served figure equals the recount.",
     )
     parser.add_argument(
         "--config", type=Path, help="your configuration file: its entries come to the demo's or replace those of their name"

@@ -61,7 +61,7 @@ def run_reset(args: argparse.Namespace) -> int:
         args.to = int(time.time() * 1000)
     if not args.yes:
         if not sys.stdin.isatty():
-            return fail("nobody is there to be asked: add --yes")
+            return fail("stdin is not a terminal: add --yes")
         code = guarded(args, _show)
         if code:
             return code

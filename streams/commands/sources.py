@@ -32,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "list",
         help="a line for each source of each partition",
         description="Lists what was last heard of each source on each partition of events, as last committed; who is quarantined, "
-        "since when, why, and how many records were set aside.",
+        "since when, why, and how many of its records were dead-lettered.",
     )
     listing.add_argument("--source", type=label, help="of this one alone")
     listing.add_argument("--json", action="store_true", help="for programs")
@@ -46,8 +46,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     release = actions.add_parser(
         "release",
         help="let a source count again",
-        description="Orders the workers to count the records of a source again on every partition, from there on. What was set aside stays "
-        "in the dead letters: `contact-streams dead-letters replay --reason source_quarantined` sends it back.",
+        description="Orders the workers to count the records of a source again on every partition, from there on. Its dead letters stay "
+        "where they are: `contact-streams dead-letters replay --reason source_quarantined` replays them.",
     )
     release.set_defaults(run=run_release)
     for action in (quarantine, release):
@@ -77,7 +77,7 @@ def run_release(args: argparse.Namespace) -> int:
 def _ordered(args: argparse.Namespace, kind: type[SourceQuarantined | SourceReleased], question: str) -> int:
     if not args.yes:
         if not sys.stdin.isatty():
-            return fail("nobody is there to be asked: add --yes")
+            return fail("stdin is not a terminal: add --yes")
         if not confirmed(f"{question.format(source=printable(args.source))}?"):
             return 0
 
@@ -140,7 +140,7 @@ def _standing(each: dict[str, Any]) -> str:
     apart = each["quarantined"]
     if apart is not None:
         why = f" ({printable(apart['detail'])})" if apart["detail"] else ""
-        return f"quarantined since {apart['since']}: {apart['reason']}{why}; {apart['records']:,} set aside since"
+        return f"quarantined since {apart['since']}: {apart['reason']}{why}; {apart['records']:,} dead-lettered since"
     bad = ", ".join(f"{reason} {number:,}" for reason, number in sorted(each["bad_lately"].items()))
     silent = f"silent for {each['silent_seconds']:,.0f} s" if each["silent_seconds"] else "heard"
     return f"{silent}; lately bad: {bad}" if bad else silent

@@ -211,7 +211,7 @@ class Gateway:
         if who:
             logger.info("The gateway listens. address=%s senders=%s", address, who)
         else:
-            logger.warning("The gateway listens without tokens: whoever reaches the loopback address may send. address=%s", address)
+            logger.warning("The gateway listens without tokens: every process of this machine may send. address=%s", address)
         return address
 
     async def stop(self) -> None:

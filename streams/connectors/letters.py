@@ -151,7 +151,7 @@ def dead_letter_topics(prefix: str, source: str | None = None) -> dict[str, int]
 
 
 class Verdict(NamedTuple):
-    """What today's worker would say to a letter sent back now; ``impossible`` if it cannot be sent back at all."""
+    """What today's worker would say to a letter sent back now; ``impossible`` if it cannot be replayed at all."""
 
     outcome: Literal["accepted", "rejected", "impossible"]
     why: str = ""
@@ -208,7 +208,7 @@ def ranges(offsets: Sequence[int]) -> str:
 
 
 class Marks:
-    """Offsets of one partition that were sent back, by the notes among its letters; one byte an offset."""
+    """Offsets of one partition that were replayed, by the notes among its letters; one byte an offset."""
 
     def __init__(self, begin: int, end: int) -> None:
         """Begin with none of the offsets from ``begin`` to before ``end``."""

@@ -325,7 +325,7 @@ async def _stopped(producer: Any) -> None:
         async with asyncio.timeout(_STOP_SECONDS):
             await producer.stop()
     except (TimeoutError, KafkaError, OSError):
-        logger.warning("The producer was let go without a farewell to Kafka.")
+        logger.warning("The Kafka producer did not stop in time.")
 
 
 @dataclass(slots=True)

@@ -277,7 +277,7 @@ class _Demo:
         if oracle is None:
             problems.append("NOT RECOUNTED: tests/oracle is not importable here; run the demo from a checkout of the repository.")
         else:
-            print("Reading all events back from the topics and counting them anew ...", flush=True)
+            print("Reading all events back from the topics and recounting them ...", flush=True)
             configuration = load_configuration(configuration_file)
             events = await read_events(bootstrap, _PREFIX)
             recount = await asyncio.to_thread(recount_events, oracle, events, configuration)

@@ -338,7 +338,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
     except ConnectionError:
         pass
     except Exception:
-        log.exception("An event stream ended by an error of ours.")
+        log.exception("An event stream ended: internal error.")
         transport.abort()
     finally:
         serving.clients.discard(transport)

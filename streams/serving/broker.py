@@ -55,7 +55,7 @@ async def keep_trying(what: str, attempt: Callable[[], Awaitable[NoReturn]]) -> 
         if not isinstance(reason, MissingTopicError):
             log.warning("%s cannot be read: %r. Trying again in %.1f s.", what, reason, pause)
         elif not missing:
-            log.warning("%s is not there. The worker makes it; it is awaited.", what)
+            log.warning("%s is not there. Waiting for the worker to create it.", what)
         missing = isinstance(reason, MissingTopicError)
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

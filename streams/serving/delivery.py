@@ -86,7 +86,7 @@ class Delivery:
             except Exception as error:  # noqa: BLE001 - see above
                 # Without its text, which may quote the address.
                 where = "".join(traceback.format_tb(error.__traceback__))
-                log.error("Delivering alerts failed by an error of ours, %s, and begins again:\n%s", type(error).__name__, where)  # noqa: TRY400
+                log.error("Delivering alerts failed: internal error, %s. It begins again:\n%s", type(error).__name__, where)  # noqa: TRY400
             await asyncio.sleep(self._longest_pause)
 
     async def _follow(self) -> NoReturn:

@@ -93,9 +93,7 @@ class PipelineCollector:
             "contact_center_events_late", "Events received after their pane's grace; they change no figure.", labels=["flow"]
         )
         repeated = CounterMetricFamily("contact_center_events_repeated", "Events that were already known.", labels=["flow"])
-        dead = CounterMetricFamily(
-            "contact_center_events_dead_lettered", "Records set aside in the dead letters, by reason.", labels=["flow", "reason"]
-        )
+        dead = CounterMetricFamily("contact_center_events_dead_lettered", "Records dead-lettered, by reason.", labels=["flow", "reason"])
         for flow, counters in self._counters.items():
             processed.add_metric([flow], counters.events)
             if flow == "roll-up":
@@ -136,7 +134,7 @@ class PipelineCollector:
         # Of a partition that another worker has taken over that one tells.
         apart = GaugeMetricFamily(
             "contact_center_source_quarantined_partitions",
-            "Partitions of this worker on which records of a source are set aside because it is quarantined.",
+            "Partitions of this worker on which records of a source are dead-lettered because it is quarantined.",
             labels=["flow", "source"],
         )
         for flow, counters in self._counters.items():

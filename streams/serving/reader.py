@@ -70,7 +70,7 @@ class Reader:
             group_id=None,
             enable_auto_commit=False,
             isolation_level="read_committed",
-            # A position that the topic does not have means that it was made anew: its revisions begin again, and so must we.
+            # A position that the topic does not have means that it was recreated: its revisions begin again, and so must we.
             auto_offset_reset="none",
         )
         try:
@@ -108,7 +108,7 @@ class Reader:
             elif loop.time() - heard > _PROBE_AFTER_SECONDS:
                 for partition, end in (await _ends(consumer, partitions)).items():
                     if end < await consumer.position(partition):
-                        raise TopicError(f"{self._topic} was made anew")
+                        raise TopicError(f"{self._topic} was recreated")
                 heard = loop.time()
 
 

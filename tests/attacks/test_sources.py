@@ -204,7 +204,7 @@ async def attack(center: Center) -> None:
     assert [(partition, found["reason"]) for partition, found in of_b if found] == [(null, "bad_records")]
     assert "quarantined since" in center.run("sources", "list", "--source", "b")
 
-    # Released it counts again; what was set aside is sent back, and what was one too many is so again.
+    # Released it counts again; what was set aside is replayed, and what was one too many is so again.
     center.run("sources", "release", "b", "--yes", "--why", "mended")
 
     async def is_free() -> bool:

@@ -1,4 +1,4 @@
-"""``contact-streams dead-letters`` on Apache Kafka: what is listed and shown, and what is sent back, each once."""
+"""``contact-streams dead-letters`` on Apache Kafka: what is listed and shown, and what is replayed, each once."""
 
 from __future__ import annotations
 
@@ -209,13 +209,13 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         assert sum(line.endswith(f" → {CONTACTS.name}/{partition_of(b'c2', 8)}: accepted") for line in dry) == 3
         assert sum("still rejected: " in line for line in dry[:-1]) == 2
         assert len(asyncio.run(read(kafka.bootstrap, story.name(CONTACTS), CONTACTS.partitions))) == len(before)
-        assert "nobody is there to be asked" in run(kafka, prefix, "replay", code=2).stderr.decode()
+        assert "stdin is not a terminal" in run(kafka, prefix, "replay", code=2).stderr.decode()
 
         assert said(run(kafka, prefix, "replay", "--yes")) == (
-            "5 dead letters: 3 sent back; 0 were sent back before; 2 still rejected (empty 1, invalid_json 1); 0 cannot be sent back"
+            "5 dead letters: 3 replayed; 0 were replayed before; 2 still rejected (empty 1, invalid_json 1); 0 cannot be replayed"
         )
         assert said(run(kafka, prefix, "replay", "--yes")) == (
-            "5 dead letters: 0 sent back; 3 were sent back before; 2 still rejected (empty 1, invalid_json 1); 0 cannot be sent back"
+            "5 dead letters: 0 replayed; 3 were replayed before; 2 still rejected (empty 1, invalid_json 1); 0 cannot be replayed"
         )
         after = asyncio.run(read(kafka.bootstrap, story.name(CONTACTS), CONTACTS.partitions))
         back = [each for each in after if dict(each.headers).get(REPLAYED_FROM)]
@@ -240,7 +240,7 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         assert answered == 2
 
         # What is still bad comes back as a dead letter of its own, bytes and headers as they were, and is not confused with the first.
-        assert "5 dead letters: 2 sent back; 3 were" in said(run(kafka, prefix, "replay", "--yes", "--all"))
+        assert "5 dead letters: 2 replayed; 3 were" in said(run(kafka, prefix, "replay", "--yes", "--all"))
         # A record behind them, as nobody can commit beyond the mark of a transaction.
         asyncio.run(publish(kafka.bootstrap, beats))
         processed()
@@ -248,7 +248,7 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         again = asyncio.run(read(kafka.bootstrap, f"{prefix}.{LETTERS}", 1))
         (second,) = [each for each in again if dict(each.headers).get(REPLAYED_FROM)]
         assert (second.key, second.value, second.headers[0]) == (None, story.bad[0][3], ("trace", b"\x00\xff"))
-        assert "7 dead letters: 0 sent back; 5 were sent back before; 2 still rejected" in said(run(kafka, prefix, "replay", "--yes"))
+        assert "7 dead letters: 0 replayed; 5 were replayed before; 2 still rejected" in said(run(kafka, prefix, "replay", "--yes"))
 
 
 def accepted(number: int, prefix: str) -> Sent:
@@ -298,7 +298,7 @@ def test_stopped_in_the_middle(kafka: Cluster, how: signal.Signals) -> None:
 
     rest = said(run(kafka, prefix, "replay", "--yes"))
     found = asyncio.run(read(kafka.bootstrap, CONTACTS.full_name(prefix), CONTACTS.partitions))
-    assert rest.startswith(f"12,000 dead letters: {count - part:,} sent back; {part:,} were sent back before;")
+    assert rest.startswith(f"12,000 dead letters: {count - part:,} replayed; {part:,} were replayed before;")
     for partition in range(8):
         mine = [int(each.key[1:]) for each in found if each.partition == partition]
         assert mine == list(range(partition, count, 8))

@@ -1,4 +1,4 @@
-"""Dead letters read back: what today's decoder says of each, which were sent back, and nothing that moves the cursor."""
+"""Dead letters read back: what today's decoder says of each, which were replayed, and nothing that moves the cursor."""
 
 from __future__ import annotations
 
