@@ -66,12 +66,17 @@ def step(number: int, language: str) -> tuple[str, str]:
     return file[1], block[1]
 
 
+def copied(root: Path) -> Path:
+    """Copy what the product, its tests' helpers and its examples are made of to a folder."""
+    for folder in ("streams", "schemas", "tests", "deploy"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    return root
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the project in which the steps were taken."""
-    root = tmp_path_factory.mktemp("project")
-    for folder in ("streams", "schemas", "tests", "deploy"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    root = copied(tmp_path_factory.mktemp("project"))
     file, declaration = step(1, "python")
     text = (root / file).read_text(encoding="utf-8")
     before, after = text.split("\nOPINIONS: tuple")
