@@ -11,10 +11,10 @@ COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults test-nightly check format docs bench bench-serving guard lock sbom setup
+.PHONY: help demo test test-faults test-nightly check format docs bench bench-all bench-growth bench-latency bench-peers bench-serving guard lock sbom setup
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_SECONDS=60 ends it by itself)
 	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
@@ -61,7 +61,24 @@ docs: $(READY) ## regenerate schemas and the pages made from code
 bench: $(READY) ## measure what an event costs, beside a plain loop and five figures on other engines (ARGS="--events 1500000")
 	$(BIN)/python -m benchmarks.pipeline --rate 1 200 --peers all $(ARGS)
 
-bench-serving: $(READY) ## measure serve for 10, 100 and 1,000 queues
+bench-all: $(READY) ## run all benchmarks in their long form, one after the other: some 20 minutes on a quiet machine
+	@failed=0; \
+	$(BIN)/python -m benchmarks.pipeline --rate 1 200 --peers all --events 1500000 || failed=1; \
+	$(BIN)/python -m benchmarks.latency --page --peers kafka-streams --seconds 20 || failed=1; \
+	$(BIN)/python -m benchmarks.growth || failed=1; \
+	$(BIN)/python -m benchmarks.serving || failed=1; \
+	exit $$failed
+
+bench-peers: $(READY) ## build the programs of other engines that bench runs beside the worker, without running them
+	$(BIN)/python -m benchmarks.pipeline --peers all --build $(ARGS)
+
+bench-latency: $(READY) ## measure how long a figure takes to be readable, in the topic and on the page, beside Kafka Streams
+	$(BIN)/python -m benchmarks.latency --page --peers kafka-streams $(ARGS)
+
+bench-growth: $(READY) ## measure what an event costs over queues, agents, contacts in flight, partitions and workers
+	$(BIN)/python -m benchmarks.growth $(ARGS)
+
+bench-serving: $(READY) ## measure serve for up to 1,000 queues and 10,000 agents
 	$(BIN)/python -m benchmarks.serving $(ARGS)
 
 lock: $(READY) ## choose the dependencies anew, with hashes

@@ -1,8 +1,10 @@
 """Measures how long after an event is published the figure it changes can be read in the metric topic, and what that costs.
 
-``python -m benchmarks.latency`` starts Apache Kafka and one worker as a process of its own, publishes simulated events at a
-steady rate, and reads queue-metrics-latest beside it (``read_committed``). The nth contact that is queued in a queue is readable when
-the day of that queue says n offered. At the end each day must say as many as were published: otherwise the run counts for nothing.
+``python -m benchmarks.latency`` (``make bench-latency``) starts Apache Kafka and one worker as a process of its own, publishes simulated
+events at a steady rate, and reads queue-metrics-latest beside it (``read_committed``). The nth contact that is queued in a queue is
+readable when the day of that queue says n offered. At the end each day must say as many as were published: otherwise the run counts for
+nothing. ``--page`` runs ``serve`` too and asks the same of its event stream, which the page follows. ``--peers`` asks it of the output
+topics of ``benchmarks/peers``, which publish offers by 15 minutes.
 """
 
 from __future__ import annotations
@@ -12,31 +14,38 @@ import asyncio
 import contextlib
 import json
 import re
-import signal
 import statistics
-import subprocess
 import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import merge
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+import aiohttp
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from benchmarks.measuring import cpu_seconds
+from benchmarks.peers.programs import PEERS, Run
+from benchmarks.pipeline import PEER_PARTITIONS, prepared, started
 from schemas.topics import topic
 from streams.demo.simulator.emission import Emission
 from streams.demo.simulator.load import multiplied
 from streams.demo.simulator.simulation import Simulation
+from streams.engine.topics import TopicSpec, ensure_topics
 from streams.worker import create_topics
 from tests.support.kafka import VERSION, cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    import subprocess
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from benchmarks.peers.programs import Peer
 
 CONFIGURATION = Path(__file__).parents[1] / "streams" / "demo" / "configuration.yaml"
 CONTACTS, AGENTS, LATEST = topic("contact-events.v1"), topic("agent-events.v1"), topic("queue-metrics-latest.v1")
@@ -55,6 +64,9 @@ _TICKS = 50
 _OPENED_SECONDS = 5.0
 #: How long a last figure may take.
 _PATIENCE_SECONDS = 20.0
+
+#: A snapshot of the event stream is one line.
+_LONGEST_LINE = 64 * 1024 * 1024
 
 Place = tuple[str, str]
 
@@ -79,7 +91,7 @@ def _renamed(emissions: Iterator[Emission], number: int) -> Iterator[Emission]:
             if number == 0:
                 yield Emission(published_ms, destination, key, event)
             continue
-        own = {
+        own: dict[str, Any] = {
             name: f"{event[name]}-{number}"
             for name in ("event_id", "person_id", "agent", "conversation_id", "customer_key")
             if name in event
@@ -114,7 +126,7 @@ class Offers:
 
 def _divided(emissions: Iterator[Emission], at_ms: int) -> tuple[list[Emission], Iterator[Emission]]:
     """Return what is published before an instant, and all that follows."""
-    before = []
+    before: list[Emission] = []
     for emission in emissions:
         if emission.published_ms >= at_ms:
             return before, chain([emission], emissions)
@@ -175,43 +187,73 @@ async def publish(bootstrap: str, prefix: str, rate: int, seconds: float, seed: 
     return records
 
 
-async def read(bootstrap: str, prefix: str, offers: Offers) -> None:
-    """Note when each figure can be read, until canceled."""
-    places = [TopicPartition(LATEST.full_name(prefix), number) for number in range(LATEST.partitions)]
+class Counted:
+    """What figures say of offers so far, by the record: a day or an interval that begins while this runs goes on where others ended."""
+
+    def __init__(self, offers: Offers) -> None:
+        """Note in ``offers`` when each can be read."""
+        self._readable, self._said, self._sums = offers.readable, dict[str, int](), defaultdict[Place, int](int)
+
+    def say(self, key: str, place: Place, offered: int, at: float) -> None:
+        """Take in that the record ``key`` of a queue and channel says so many offered."""
+        self._sums[place] += offered - self._said.get(key, 0)
+        self._said[key] = offered
+        seen = self._readable[place]
+        seen += [at] * (self._sums[place] - len(seen))
+
+    def say_day(self, key: str, record: Mapping[str, Any], at: float) -> None:
+        """Take in a record of queue-metrics-latest if it is the day of a queue and channel."""
+        if key.startswith("window|day|") and "|queue:" in key and record["channel"] is not None:
+            self.say(key, (record["scope"], record["channel"]), record["kpis"]["offered"]["value"] or 0, at)
+
+    def say_interval(self, key: str, sums: Mapping[str, int], at: float) -> None:
+        """Take in a record of a peer if it is an interval."""
+        kind, queue, channel, *_ = key.split("|")
+        if kind == "15m":
+            self.say(key, (queue, channel), sums["offered"], at)
+
+
+async def read(bootstrap: str, places: Sequence[TopicPartition], say: Callable[[str, Any, float], None]) -> None:
+    """Tell ``say`` of each record that can be read, with its key and when, until canceled."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest", enable_auto_commit=False
     )
     await consumer.start()
-    consumer.assign(places)
+    consumer.assign(list(places))
     await consumer.seek_to_beginning(*places)
-    days: dict[str, int] = {}
-    sums: dict[Place, int] = defaultdict(int)
     try:
         while True:
             found = await consumer.getmany(timeout_ms=1000)
             at = time.monotonic()
             for records in found.values():
                 for record in records:
-                    if record.value is None or not record.key.startswith(b"window|day|") or b"|queue:" not in record.key:
-                        continue
-                    told, key = orjson.loads(record.value), record.key.decode()
-                    if told["channel"] is None:
-                        continue
-                    offered = told["kpis"]["offered"]["value"] or 0
-                    place = (told["scope"], told["channel"])
-                    # A day that begins while this runs goes on where the one before ended.
-                    sums[place] += offered - days.get(key, 0)
-                    days[key] = offered
-                    seen = offers.readable[place]
-                    seen += [at] * (sums[place] - len(seen))
+                    if record.value is not None and record.key.startswith((b"window|day|", b"15m|")):
+                        say(record.key.decode(), orjson.loads(record.value), at)
     finally:
         await consumer.stop()
 
 
+async def read_page(address: str, say: Callable[[str, Any, float], None]) -> None:
+    """Tell ``say`` of each record of a day that the event stream of ``serve`` brings, until canceled."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=None)
+    url = f"{address}/api/v1/events?window=day"
+    async with aiohttp.ClientSession(timeout=timeout, read_bufsize=_LONGEST_LINE) as session, session.get(url) as answer:
+        answer.raise_for_status()
+        async for line in answer.content:
+            at = time.monotonic()
+            if line.startswith(b"data: "):
+                told = orjson.loads(line[6:])
+                records = told.get("records") or {}
+                for key, record in records.items():
+                    if key.startswith("window|day|"):
+                        say(key, record, at)
+
+
 @dataclass(frozen=True)
 class Result:
-    """What one rate came to."""
+    """What one program came to at one rate."""
 
+    program: str
     rate: int
     offers: int
     p50_ms: float
@@ -223,34 +265,64 @@ class Result:
     share: float
     #: The broker's share of a core.
     broker_share: float
+    #: Until the event stream says so, which the page follows; None where it was not asked.
+    page_p50_ms: float | None = None
+    page_p99_ms: float | None = None
 
 
-async def measure(bootstrap: str, prefix: str, pids: tuple[int, int], rate: int, seconds: float, warm_seconds: float, seed: int) -> Result:
-    """Publish at ``rate``, and return what became of the offers after ``warm_seconds``."""
+@dataclass(frozen=True)
+class Program:
+    """What is measured while it runs: its process, and where its figures can be read."""
+
+    name: str
+    pid: int
+    places: list[TopicPartition]
+    #: Whether its records are those of a peer.
+    peer: bool = False
+    #: Where ``serve`` answers.
+    page: str | None = None
+
+
+async def measure(bootstrap: str, prefix: str, program: Program, broker_pid: int, given: Wanted) -> Result:
+    """Publish at a steady rate, and return what became of the offers after the warm-up."""
     offers = Offers()
-    reading = asyncio.create_task(read(bootstrap, prefix, offers))
+    seen = {"topic": offers}
+    counted = Counted(offers)
+    readers = [read(bootstrap, program.places, counted.say_interval if program.peer else counted.say_day)]
+    if program.page is not None:
+        seen["page"] = Offers(published=offers.published)
+        readers.append(read_page(program.page, Counted(seen["page"]).say_day))
+    reading = [asyncio.create_task(each) for each in readers]
+    rate, seconds, warm_seconds, pids = given.rate, given.seconds, given.warm_seconds, (program.pid, broker_pid)
     opened = asyncio.Event()
-    publishing = asyncio.create_task(publish(bootstrap, prefix, rate, warm_seconds + seconds, seed, offers, opened.set))
+    publishing = asyncio.create_task(publish(bootstrap, prefix, rate, warm_seconds + seconds, given.seed, offers, opened.set))
     await opened.wait()
     await asyncio.sleep(warm_seconds)
     began, worker, broker = time.monotonic(), cpu_seconds(pids[0]), cpu_seconds(pids[1])
     records = await publishing
     ended = time.monotonic()
     worker, broker = cpu_seconds(pids[0]) - worker, cpu_seconds(pids[1]) - broker
-    while offers.missing() and time.monotonic() < ended + _PATIENCE_SECONDS:  # noqa: ASYNC110 - what is awaited is in Kafka
+    while any(each.missing() for each in seen.values()) and time.monotonic() < ended + _PATIENCE_SECONDS:  # noqa: ASYNC110 - it is in Kafka
         await asyncio.sleep(0.1)
-    reading.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await reading
-    if offers.missing():
-        raise SystemExit("Figures are not what was published:\n" + "\n".join(offers.missing()))
+    for task in reading:
+        task.cancel()
+    for failed in await asyncio.gather(*reading, return_exceptions=True):
+        if isinstance(failed, Exception):
+            raise failed
+    for where, found in seen.items():
+        if missing := found.missing():
+            raise SystemExit(f"{program.name}, {where}: figures are not what was published:\n" + "\n".join(missing))
     took = offers.took_ms(began, ended)
+    page = seen["page"].took_ms(began, ended) if "page" in seen else []
     measured = records * (ended - began) / (warm_seconds + seconds)
     return Result(
+        program=program.name,
         rate=rate,
         offers=len(took),
         p50_ms=statistics.median(took) if took else float("nan"),
         p99_ms=took[int(len(took) * 0.99)] if took else float("nan"),
+        page_p50_ms=statistics.median(page) if page else None,
+        page_p99_ms=page[int(len(page) * 0.99)] if page else None,
         longest_ms=took[-1] if took else float("nan"),
         cpu_us_a_record=worker / measured * 1e6,
         share=worker / (ended - began),
@@ -258,53 +330,99 @@ async def measure(bootstrap: str, prefix: str, pids: tuple[int, int], rate: int,
     )
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process, without its children."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+@dataclass(frozen=True)
+class Wanted:
+    """How a program is measured."""
+
+    rate: int
+    seconds: float
+    warm_seconds: float
+    seed: int
 
 
 @contextlib.contextmanager
-def worker(bootstrap: str, prefix: str, *options: str) -> Iterator[int]:
-    """Run a worker; yield its process id once it is ready."""
-    command = [sys.executable, "-m", "streams", "worker", "--bootstrap", bootstrap, "--prefix", prefix, "--config", str(CONFIGURATION)]
-    with subprocess.Popen([*command, "--port", "0", "--log-level", "WARNING", *options], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if re.search(r"http://\S+", line) is None:
-                raise SystemExit(f"The worker did not say where its metrics are, but: {line!r}")
-            time.sleep(3)
-            yield process.pid
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
+def worker(bootstrap: str, prefix: str, *options: str, page: bool = False) -> Iterator[Program]:
+    """Run a worker, and ``serve`` if the page is wanted; yield it once it is ready."""
+    common = ["--bootstrap", bootstrap, "--prefix", prefix, "--config", str(CONFIGURATION), "--port", "0", "--log-level", "WARNING"]
+    places = [TopicPartition(LATEST.full_name(prefix), number) for number in range(LATEST.partitions)]
+    with contextlib.ExitStack() as running:
+        process = running.enter_context(started([sys.executable, "-m", "streams", "worker", *common, *options]))
+        _address(process, "worker")
+        address = None
+        if page:
+            serving = running.enter_context(started([sys.executable, "-m", "streams", "serve", *common]))
+            address = _address(serving, "serve")
+        time.sleep(3)
+        name = "this worker, everything, with serve" if page else "this worker, everything"
+        yield Program(name, process.pid, places, page=address)
+
+
+def _address(process: subprocess.Popen[str], name: str) -> str:
+    line = process.stdout.readline() if process.stdout else ""
+    found = re.search(r"http://[^/\s]+", line)
+    if found is None:
+        raise SystemExit(f"{name} did not say where it answers, but: {line!r}")
+    return found.group()
+
+
+@contextlib.contextmanager
+def peer_program(peer: Peer, command: Sequence[str], bootstrap: str, prefix: str, commit_ms: int) -> Iterator[Program]:
+    """Run a peer; yield it once it has had time to join its group."""
+    output, contributions = f"{prefix}-figures", f"{prefix}-contributions"
+    asyncio.run(ensure_topics(bootstrap, [TopicSpec(name, PEER_PARTITIONS) for name in (output, contributions)]))
+    # How many events there will be does not matter here: nothing is read off its marks.
+    run = Run(bootstrap, CONTACTS.full_name(prefix), contributions, output, sys.maxsize >> 33, commit_ms)
+    with started([*command, *run.options(prefix)]) as process:
+        # Its marks are not read, and too few to fill the pipe.
+        time.sleep(8)
+        yield Program(peer.name, process.pid, [TopicPartition(output, number) for number in range(PEER_PARTITIONS)], peer=True)
 
 
 def main() -> None:
-    """Print one row a rate, and one line of JSON with all."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print one row a program and rate, and one line of JSON with all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", default="10,100,2000", help="events a second, each with a worker of its own (default: %(default)s)")
+    parser.add_argument("--peer-rates", default="100,2000", help="the same for peers, and for the page (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="measured at each rate (default: %(default)s)")
     parser.add_argument("--warm", type=float, default=10.0, help="seconds before that (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--page", action="store_true", help="run serve too, and follow its event stream")
+    parser.add_argument("--peers", nargs="*", default=[], choices=[peer.id for peer in PEERS], help="(default: none)")
+    parser.add_argument("--commit-ms", type=int, default=100, help="between two commits of a peer (default: %(default)s)")
+    parser.add_argument("--json", type=Path, help="write the figures here too, as the JSON line at the end")
     given = parser.parse_args()
+    rates, peer_rates = ([int(each) for each in text.split(",") if each] for text in (given.rates, given.peer_rates))
+    peers = prepared(given.peers)
     results = []
-    print("| events/s | offers | p50 ms | p99 ms | longest ms | worker, µs a record | worker, share of a core | broker |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    columns = "program | events/s | offers | p50 ms | p99 ms | longest ms | page p50 ms | page p99 ms"
+    print(f"| {columns} | µs of CPU a record | share of a core | broker |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     with cluster() as kafka:
-        broker = kafka.pid(kafka.nodes[0])
-        for rate in map(int, given.rates.split(",")):
-            prefix = f"latency-{rate}"
-            asyncio.run(create_topics(kafka.bootstrap, prefix))
-            with worker(kafka.bootstrap, prefix) as pid:
-                found = asyncio.run(measure(kafka.bootstrap, prefix, (pid, broker), rate, given.seconds, given.warm, given.seed))
+        address = kafka.bootstrap
+        runs = [(rate, f"latency-{rate}", partial(worker, address, f"latency-{rate}")) for rate in rates]
+        if given.page:
+            runs += [(rate, f"page-{rate}", partial(worker, address, f"page-{rate}", page=True)) for rate in peer_rates]
+        for peer, command in peers:
+            runs += [
+                (rate, f"{peer.id}-{rate}", partial(peer_program, peer, command, address, f"{peer.id}-{rate}", given.commit_ms))
+                for rate in peer_rates
+            ]
+        for rate, prefix, run in runs:
+            asyncio.run(create_topics(address, prefix))
+            wanted = Wanted(rate, given.seconds, given.warm, given.seed)
+            with run() as program:
+                found = asyncio.run(measure(address, prefix, program, kafka.pid(kafka.nodes[0]), wanted))
             results.append(found)
+            page = "– | –" if found.page_p50_ms is None else f"{found.page_p50_ms:.0f} | {found.page_p99_ms:.0f}"
             print(
-                f"| {rate} | {found.offers} | {found.p50_ms:.0f} | {found.p99_ms:.0f} | {found.longest_ms:.0f} "
-                f"| {found.cpu_us_a_record:.0f} | {found.share:.3f} | {found.broker_share:.3f} |",
+                f"| {found.program} | {rate} | {found.offers} | {found.p50_ms:.0f} | {found.p99_ms:.0f} | {found.longest_ms:.0f} "
+                f"| {page} | {found.cpu_us_a_record:.0f} | {found.share:.3f} | {found.broker_share:.3f} |",
                 flush=True,
             )
-    print(json.dumps({"kafka": VERSION, "latency": [vars(each) for each in results]}))
+    line = json.dumps({"kafka": VERSION, "latency": [vars(each) for each in results]}, ensure_ascii=False)
+    print(line)
+    if given.json:
+        given.json.write_text(line + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,12 +55,12 @@ class Cost:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds of a process until now, or nan if it is gone."""
+    """Return the CPU seconds of a process until now, or nan if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()
     except OSError:
         return float("nan")
-    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+    return float("nan") if fields[0] == "Z" else (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
 
 
 def peak_mib(pid: int) -> float | None:
@@ -79,12 +79,12 @@ async def committed_ends(consumer: AIOKafkaConsumer, places: Sequence[TopicParti
 
 
 async def follow(
-    bootstrap: str, output: Sequence[TopicPartition], pid: int, done: Callable[[], int], events: int, give_up_seconds: float
+    bootstrap: str, output: Sequence[TopicPartition], pids: Sequence[int], done: Callable[[], int], events: int, give_up_seconds: float
 ) -> list[Look]:
-    """Look at a process until it has taken in all events and published nothing more for a while.
+    """Look at processes until they have taken in all events and published nothing more for a while.
 
     Raises:
-        RuntimeError: it ended, or was not ready in time.
+        RuntimeError: one ended, or they were not ready in time.
     """
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False)
     await consumer.start()
@@ -93,8 +93,8 @@ async def follow(
     try:
         while time.monotonic() - began < give_up_seconds:
             published = await committed_ends(consumer, output)
-            cpu = cpu_seconds(pid)
-            if cpu != cpu:  # noqa: PLR0124 - not a number: it is gone
+            cpu = sum(map(cpu_seconds, pids))
+            if cpu != cpu:  # noqa: PLR0124 - not a number: one is gone
                 raise RuntimeError("it ended by itself")
             looks.append(Look(time.monotonic(), cpu, await asyncio.to_thread(done), published))
             if len(looks) < 2 or published != looks[-2].published:  # noqa: PLR2004 - the one before

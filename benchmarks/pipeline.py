@@ -23,6 +23,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -51,6 +52,8 @@ CONFIGURATION = Path(__file__).parents[1] / "streams" / "demo" / "configuration.
 BATCH_BYTES = 512 * 1024
 GIVE_UP_SECONDS = 600.0
 PEER_PARTITIONS = 4
+#: So much of what a program that failed has written is shown, in characters.
+_SAID = 2000
 
 SOURCES = (topic("contact-events.v1"), topic("agent-events.v1"))
 #: Everything a worker publishes figures to.
@@ -179,37 +182,35 @@ def mean(before: Cost, after: Cost) -> Cost:
     return Cost(before.name, before.events, (before.cpu_us + after.cpu_us) / 2, warm, rate, None)
 
 
-async def worker(load: Load) -> Cost:
-    """Return what one worker takes that counts everything."""
-    command = [
-        sys.executable,
-        "-m",
-        "streams",
-        "worker",
-        "--bootstrap",
-        load.bootstrap,
-        "--prefix",
-        load.prefix,
-        "--config",
-        str(CONFIGURATION),
-    ]
-    with started([*command, "--port", "0", "--log-level", "ERROR"]) as process:
-        line = await asyncio.to_thread(process.stdout.readline) if process.stdout else ""
-        found = re.search(r"http://\S+", line)
-        if found is None:
-            raise SystemExit(f"The worker did not say where its metrics are, but: {line!r}")
-        url, asked, last = found.group(), 0.0, 0
+async def worker(load: Load, count: int = 1) -> Cost:
+    """Return what one worker takes that counts everything, or several that share the partitions."""
+    command = [sys.executable, "-m", "streams", "worker", "--bootstrap", load.bootstrap, "--prefix", load.prefix]
+    command += ["--config", str(CONFIGURATION), "--port", "0", "--log-level", "ERROR"]
+    with contextlib.ExitStack() as running:
+        processes = [running.enter_context(started(command)) for _ in range(count)]
+        urls = [await _metrics_of(process) for process in processes]
+        asked, last = 0.0, 0
 
         def done() -> int:
-            # The worker answers with its own CPU: it is asked often until it begins, and then not at every look.
+            # Workers answer with their own CPU: they are asked often until they begin, and then not at every look.
             nonlocal asked, last
             if not last or time.monotonic() - asked > 0.25:  # noqa: PLR2004 - seconds
-                asked, last = time.monotonic(), _taken_in(url)
+                asked, last = time.monotonic(), sum(map(_taken_in, urls))
             return last
 
         output = [TopicPartition(entry.full_name(load.prefix), number) for entry in FIGURES for number in range(entry.partitions)]
-        looks = await follow(load.bootstrap, output, process.pid, done, load.records, GIVE_UP_SECONDS)
-        return cost("this worker, everything", load.records, looks, peak_mib(process.pid))
+        pids = [process.pid for process in processes]
+        looks = await follow(load.bootstrap, output, pids, done, load.records, GIVE_UP_SECONDS)
+        peak = sum(peak_mib(pid) or 0.0 for pid in pids)
+    return cost("this worker, everything" if count == 1 else f"{count} of these workers", load.records, looks, peak)
+
+
+async def _metrics_of(process: subprocess.Popen[str]) -> str:
+    line = await asyncio.to_thread(process.stdout.readline) if process.stdout else ""
+    found = re.search(r"http://\S+", line)
+    if found is None:
+        raise RuntimeError(f"the worker did not say where its metrics are, but: {line!r}")
+    return found.group()
 
 
 def _taken_in(url: str) -> int:
@@ -226,7 +227,7 @@ async def peer_cost(peer: Peer, command: list[str], load: Load, commit_ms: int) 
     places = [TopicPartition(output, number) for number in range(PEER_PARTITIONS)]
     with started([*command, *run.options(f"{load.prefix}-{peer.id}")]) as process:
         marks = Marks(process, load.contacts)
-        looks = await follow(load.bootstrap, places, process.pid, marks.done, load.contacts, GIVE_UP_SECONDS)
+        looks = await follow(load.bootstrap, places, [process.pid], marks.done, load.contacts, GIVE_UP_SECONDS)
         peak = peak_mib(process.pid)
     wrong = difference(load.recount.records(), await last_records(load.bootstrap, places))
     for line in wrong[:5]:
@@ -254,9 +255,13 @@ class Marks:
 @contextlib.contextmanager
 def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """Run a program for the length of a ``with`` block."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent) as process:  # noqa: PLW1509 - one system call
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "preexec_fn": die_with_parent}
+    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(command, stderr=said, **options) as process:
         try:
             yield process
+        except RuntimeError as error:
+            said.seek(0)
+            raise RuntimeError(f"{error}; it said: {said.read()[-_SAID:].strip()}") from error
         finally:
             process.send_signal(signal.SIGINT)
             try:
@@ -324,8 +329,12 @@ def main() -> int:
     parser.add_argument("--embedded", action="store_true", help="use the embedded broker; peers are left out")
     parser.add_argument("--floor", type=float, default=0.2, help="least ratio by CPU, plain loop to worker (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="write the figures here too, as the JSON line at the end")
+    parser.add_argument("--build", action="store_true", help="only build the peers; exit 1 if one cannot be built")
     args = parser.parse_args()
-    # Leaders that are not yet elected are asked again; their clients log it.
+    if args.build:
+        wanted = [peer for peer in PEERS if "all" in args.peers or peer.id in args.peers]
+        return 0 if len(prepared(args.peers)) == len(wanted) else 1
+    # What a client asks again, such as leaders that are not yet elected, it logs as an error.
     logging.disable(logging.ERROR)
     found: dict[str, list[Cost]] = {}
     with broker(embedded=args.embedded) as (name, bootstrap):

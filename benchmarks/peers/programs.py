@@ -85,6 +85,10 @@ class Peer:
 PEERS: Final = (
     Peer("kafka-streams", "Kafka Streams, Processor API, in memory, exactly-once", "peers.KafkaStreamsProcessor", _STREAMS),
     Peer("kafka-streams-dsl", "Kafka Streams, DSL, in memory, exactly-once", "peers.KafkaStreamsDsl", _STREAMS),
+    Peer("flink", "Flink, heap, exactly-once", "peers.FlinkHeap", "java/flink-pom.xml"),
+    Peer("bytewax", "Bytewax, batches folded by hand, at least once", "python/bytewax_figures.py", "python/requirements-bytewax.txt"),
+    Peer("quix", "Quix Streams, exactly-once", "python/quix_figures.py", "python/requirements-quix.txt"),
+    Peer("faust", "Faust as documented, at least once", "python/faust_figures.py", "python/requirements-faust.txt", most_events=50_000),
 )
 
 

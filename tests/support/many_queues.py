@@ -105,12 +105,12 @@ async def make_topics(bootstrap: str, prefix: str) -> None:
         await admin.close()
 
 
-async def publish(bootstrap: str, prefix: str, records: Mapping[bytes, bytes]) -> None:
-    """Write records into the topic."""
+async def publish(bootstrap: str, prefix: str, records: Mapping[bytes, bytes], *, into: str | None = None) -> None:
+    """Write records into the topic that ``serve`` follows, or into another one by its full name."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=_BATCH_BYTES, linger_ms=5)
     await producer.start()
     try:
-        for sent in [await producer.send(latest_topic(prefix), key=key, value=value) for key, value in records.items()]:
+        for sent in [await producer.send(into or latest_topic(prefix), key=key, value=value) for key, value in records.items()]:
             await sent
     finally:
         await producer.stop()
