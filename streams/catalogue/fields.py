@@ -170,6 +170,7 @@ THANKED = declare("thanked", "contacts with a word of thanks", "contacts with a 
 # --- what is kept out, what contacts are about, self-service
 NOT_OFFERED = declare("not_offered", "contacts kept out of every queue, each reason once a conversation", label="reason", whole=False)
 EXCLUDED = declare("excluded", "conversations excluded, once, where they would have counted", label="reason", whole=False)
+UNCOUNTED = declare("uncounted", "events about what is not known or not open", label="reason", whole=False)
 CATEGORY = declare("category", "conversations by their last category, once", label="category", whole=False)
 COMPLAINTS = declare("complaints", "conversations marked as a complaint, once")
 COMPLAINTS_DATED = declare("complaints_dated", "complaints whose start is known", "complaints whose start is known")

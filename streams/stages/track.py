@@ -487,11 +487,15 @@ class ContactStage(TrackStage):
         self._parts.setdefault(name, {})[number] = read_row(row)
 
     def _meta(self) -> dict[str, Any]:
-        return {"lost_to": self.tracker.lost_to}
+        since = self.tracker.uncounted_from_ms
+        return {"lost_to": self.tracker.lost_to, **({} if since is None else {"uncounted_from_ms": since}), "counts_uncounted": True}
 
     def _restore_meta(self, kept: dict[str, Any]) -> None:
         # Rows of a version that lost nothing have none: what is overdue is lost, and counted, at the next flush.
         self.tracker.lost_to = kept.get("lost_to")
+        # What a version booked that did not count events that counted nothing holds none of them.
+        since = kept.get("uncounted_from_ms") if "counts_uncounted" in kept else self.tracker.progress.received_through
+        self.tracker.uncounted_from_ms = since
 
     def _restored(self) -> None:
         for name, parts in self._parts.items():

@@ -435,6 +435,15 @@ class ContactTracker:
 
     # --- after a restart
 
+    @property
+    def uncounted_from_ms(self) -> int | None:
+        """After what instant events that counted nothing are counted; None: all are."""
+        return self._rules.uncounted_from_ms
+
+    @uncounted_from_ms.setter
+    def uncounted_from_ms(self, at_ms: int | None) -> None:
+        self._rules = self._rules._replace(uncounted_from_ms=at_ms)
+
     def restore_conversation(self, row: str, kept: ConversationRow, row_count: int = 1) -> None:
         """Take a conversation back in that is kept in so many rows; older ones do not say of what source it is."""
         source = kept.source

@@ -25,3 +25,5 @@ class Rules(NamedTuple):
     business: dict[str, OpeningHours]
     """queue → when it is open, where it has its times measured on the business clock"""
     needs: Needs = Needs()
+    uncounted_from_ms: int | None = None
+    """events that counted nothing are counted after this: state of a version that did not is older; None: all are"""

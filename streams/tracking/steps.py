@@ -14,6 +14,7 @@ from streams.tracking.messages import book_texts, hear, messages_of, read, reply
 from streams.tracking.state import Leg
 from streams.tracking.ticket import DONE, change_status, escalate, invite, respond, take_opinion
 from streams.tracking.topic import categorize, find_place, name_category, not_offer
+from streams.tracking.uncounted import NO_BEGIN, NO_LEG, NO_QUEUE, NO_VISIT, count_uncounted, count_without_place
 from streams.tracking.visits import answer_visit, channel_in, enter, find_visit, leave, open_visits
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
         Answered,
         AnyFact,
         Arrived,
+        CallbackRequested,
         Consult,
         Ended,
+        Escalated,
         Held,
         LeftQueue,
         Message,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
         Queued,
         Resumed,
         StatusChanged,
+        SurveyAnswered,
+        SurveyInvited,
         Transferred,
         WorkEnded,
         WorkStarted,
@@ -72,6 +77,8 @@ def _on_left_queue(s: State, fact: LeftQueue, rules: Rules, ledger: Ledger) -> N
         visit = find_visit(s, contact, queue)
     if visit is not None:
         leave(s, visit, at, fact.reason, rules, ledger)
+    else:
+        count_uncounted(s, fact, NO_VISIT, rules, ledger)
 
 
 def _on_transferred(s: State, fact: Transferred, rules: Rules, ledger: Ledger) -> None:
@@ -84,9 +91,12 @@ def _on_transferred(s: State, fact: Transferred, rules: Rules, ledger: Ledger) -
         visit = find_visit(s, contact, queue) if agent is None else None
         if visit is not None:
             leave(s, visit, at, "transfer", rules, ledger)
-        elif contact is not None or agent is not None or queue is not None:
+            return
+        if contact is not None or agent is not None or queue is not None:
             leg = take_transfer(s, contact, agent, queue, fact.to_agent)
-    if leg is not None:
+    if leg is None:
+        count_uncounted(s, fact, NO_LEG, rules, ledger)
+    else:
         book_apart(s, leg.targets, leg.offered, at, (("transfers_out", 1),), ledger)
 
 
@@ -97,6 +107,8 @@ def _on_offer_ended(s: State, fact: OfferEnded, rules: Rules, ledger: Ledger) ->
     elif queue is not None:
         targets = rules.targets.of_queue(queue, channel_in(s, queue, rules))
         book_apart(s, targets, None, fact.at, (("non_response", 1),), ledger)
+    else:
+        count_uncounted(s, fact, NO_QUEUE, rules, ledger)
 
 
 def _on_answered(s: State, fact: Answered, rules: Rules, ledger: Ledger) -> None:
@@ -112,6 +124,8 @@ def _on_answered(s: State, fact: Answered, rules: Rules, ledger: Ledger) -> None
         enter(s, at - fact.wait_ms, queue, None, contact, at, rules, ledger)
         visit = find_visit(s, contact, queue)
     _answer(s, at, fact.agent, contact, queue, visit, fact.hold_known, rules, ledger)
+    if s.place is None:
+        count_uncounted(s, fact, NO_QUEUE, rules, ledger)
     if not s.responded:
         respond(s, at, rules, ledger)
     if s.bot_sessions is not None:
@@ -135,21 +149,25 @@ def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:
     reply(s, fact.at, fact.agent, rules, ledger)
 
 
-def _on_held(s: State, fact: Held, _rules: Rules, _ledger: Ledger) -> None:
+def _on_held(s: State, fact: Held, rules: Rules, ledger: Ledger) -> None:
     leg = find_leg(s, fact.contact, fact.agent)
     if leg is not None:
         leg.hold_known = True
         if leg.held_at is None:
             leg.held_at = fact.at
+    else:
+        count_uncounted(s, fact, NO_LEG, rules, ledger)
 
 
-def _on_resumed(s: State, fact: Resumed, _rules: Rules, _ledger: Ledger) -> None:
+def _on_resumed(s: State, fact: Resumed, rules: Rules, ledger: Ledger) -> None:
     leg = find_leg(s, fact.contact, fact.agent)
     if leg is not None:
         leg.hold_known = True
         if leg.held_at is not None:
             leg.hold_ms += fact.at - leg.held_at
             leg.held_at = None
+    else:
+        count_uncounted(s, fact, NO_LEG, rules, ledger)
 
 
 def _on_work_started(s: State, fact: WorkStarted, _rules: Rules, _ledger: Ledger) -> None:
@@ -158,9 +176,11 @@ def _on_work_started(s: State, fact: WorkStarted, _rules: Rules, _ledger: Ledger
     s.working.setdefault(fact.agent, fact.at)
 
 
-def _on_work_ended(s: State, fact: WorkEnded, _rules: Rules, _ledger: Ledger) -> None:
+def _on_work_ended(s: State, fact: WorkEnded, rules: Rules, ledger: Ledger) -> None:
     if s.working is not None and fact.agent in s.working:
         s.touch_ms = (s.touch_ms or 0) + fact.at - s.working.pop(fact.agent)
+    else:
+        count_uncounted(s, fact, NO_BEGIN, rules, ledger)
 
 
 def _on_ended(s: State, fact: Ended, rules: Rules, ledger: Ledger) -> None:
@@ -169,6 +189,10 @@ def _on_ended(s: State, fact: Ended, rules: Rules, ledger: Ledger) -> None:
         leg = find_leg(s, contact, agent)
         if leg is not None:
             end_leg(s, leg, at, ledger)
+        else:
+            count_uncounted(s, fact, NO_LEG, rules, ledger)
+    elif s.place is None and s.channel is None:
+        count_uncounted(s, fact, NO_BEGIN, rules, ledger)
     else:
         if contact is not None and not _is_of(s, fact):
             contact = None  # It is the conversation's as a whole.
@@ -187,24 +211,28 @@ def _is_of(s: State, fact: Ended) -> bool:
 
 def _on_status_changed(s: State, fact: StatusChanged, rules: Rules, ledger: Ledger) -> None:
     if fact.status in DONE:
+        count_without_place(s, fact, rules, ledger)
         _end(s, fact.at, None, "other", rules, ledger)
         if s.messages is not None:
             settle_messages(s.messages)
     change_status(s, fact, rules, ledger)
 
 
-def _on_wrap_up_started(s: State, fact: WrapUpStarted, _rules: Rules, ledger: Ledger) -> None:
+def _on_wrap_up_started(s: State, fact: WrapUpStarted, rules: Rules, ledger: Ledger) -> None:
     leg = leg_to_wrap_up(s, fact.contact, fact.agent)
     if leg is not None:
         if leg in active_legs(s):
             end_leg(s, leg, fact.at, ledger)
         begin_wrap_up(s, leg, fact.at)
+    else:
+        count_uncounted(s, fact, NO_LEG, rules, ledger)
 
 
 def _on_wrapped_up(s: State, fact: WrappedUp, rules: Rules, ledger: Ledger) -> None:
     at, wrap_ms = fact.at, fact.wrap_ms
     leg = leg_to_wrap_up(s, fact.contact, fact.agent)
     if leg is None:
+        count_uncounted(s, fact, NO_LEG, rules, ledger)
         return
     if leg in active_legs(s):
         end_leg(s, leg, at, ledger)
@@ -226,6 +254,26 @@ def _on_consult(s: State, fact: Consult, _rules: Rules, _ledger: Ledger) -> None
         s.consults = set()
     if fact.contact is not None:
         s.consults.add(fact.contact)
+
+
+def _on_escalated(s: State, fact: Escalated, rules: Rules, ledger: Ledger) -> None:
+    count_without_place(s, fact, rules, ledger)
+    escalate(s, fact, ledger)
+
+
+def _on_callback_requested(s: State, fact: CallbackRequested, rules: Rules, ledger: Ledger) -> None:
+    count_without_place(s, fact, rules, ledger)
+    request_callback(s, fact, ledger)
+
+
+def _on_survey_invited(s: State, fact: SurveyInvited, rules: Rules, ledger: Ledger) -> None:
+    count_without_place(s, fact, rules, ledger)
+    invite(s, fact, ledger)
+
+
+def _on_survey_answered(s: State, fact: SurveyAnswered, rules: Rules, ledger: Ledger) -> None:
+    count_without_place(s, fact, rules, ledger)
+    take_opinion(s, fact, rules, ledger)
 
 
 def _on_nothing(_s: State, _fact: AnyFact, _rules: Rules, _ledger: Ledger) -> None:
@@ -304,12 +352,12 @@ STEPS: dict[int, Callable[[State, Any, Rules, Ledger], None]] = {
     Kind.WRAP_UP_STARTED: _on_wrap_up_started,
     Kind.WRAPPED_UP: _on_wrapped_up,
     Kind.EXCLUDED: _on_nothing,
-    Kind.ESCALATED: lambda s, fact, _, ledger: escalate(s, fact, ledger),
-    Kind.CALLBACK_REQUESTED: lambda s, fact, _, ledger: request_callback(s, fact, ledger),
+    Kind.ESCALATED: _on_escalated,
+    Kind.CALLBACK_REQUESTED: _on_callback_requested,
     Kind.CALLBACK_ATTEMPTED: lambda s, fact, _, ledger: attempt_callback(s, fact, ledger),
     Kind.CALLBACK_ENDED: lambda s, fact, _, ledger: end_callback(s, fact, ledger),
-    Kind.SURVEY_INVITED: lambda s, fact, _, ledger: invite(s, fact, ledger),
-    Kind.SURVEY_ANSWERED: take_opinion,
+    Kind.SURVEY_INVITED: _on_survey_invited,
+    Kind.SURVEY_ANSWERED: _on_survey_answered,
     Kind.MISSING: _on_missing,
     Kind.NOT_OFFERED: not_offer,
     Kind.CATEGORIZED: lambda s, fact, _, ledger: categorize(s, fact, ledger),

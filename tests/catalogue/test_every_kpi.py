@@ -22,6 +22,7 @@ WANTED: dict[str, tuple[str, str, str | None]] = {
     "callback_reach_rate": ("ratio", "up", None),
     "non_response": ("offers", "down", "不応答数"),
     "not_offered": ("contacts", "down", None),
+    "events_uncounted": ("count", "down", None),
     "service_level": ("ratio", "up", "サービスレベル"),
     "asa": ("seconds", "down", "平均応答速度"),
     "longest_wait": ("seconds", "down", "最長待ち時間"),

@@ -448,6 +448,8 @@ class _Telling:
                 if visit is None:
                     visit = self.enter_afterwards(event.queue, event.wait_seconds, event.contact_id, at)
                 answering = self.answer(event.agent, event.queue, event.contact_id, visit, at)
+                if answering is None:
+                    self.count_nothing("no_queue", event, at)
                 if answering is not None and "hold" in (event.reports or ()):
                     answering.hold_known = True
             case ContactMessage():
@@ -464,29 +466,61 @@ class _Telling:
                     visit = self.enter_afterwards(event.queue, event.wait_seconds, event.contact_id, at)
                 if visit is not None:
                     self.leave(visit, event.reason, at)
+                else:
+                    self.count_nothing("no_visit", event, at)
             case ContactTransferred():
                 self.transfer(event, at)
             case ContactOfferEnded(outcome="no_answer"):
+                if event.queue is None and self.visit_of(event.contact_id, None) is None:
+                    self.count_nothing("no_queue", event, at)
                 self.no_response(event.contact_id, event.queue, at)
-            case ContactHeld():
-                self.hold(self.leg_of(event.contact_id, event.agent), at)
-            case ContactResumed():
-                self.resume(self.leg_of(event.contact_id, event.agent), at)
+            case ContactHeld() | ContactResumed():
+                held = self.leg_of(event.contact_id, event.agent)
+                if held is None:
+                    self.count_nothing("no_leg", event, at)
+                elif isinstance(event, ContactHeld):
+                    self.hold(held, at)
+                else:
+                    self.resume(held, at)
             case ContactWorkStarted():
                 self.work_since.setdefault(event.agent, at)
             case ContactWorkEnded():
-                if event.agent in self.work_since:
+                if event.agent not in self.work_since:
+                    self.count_nothing("no_begin", event, at)
+                else:
                     self.touches.append(at - self.work_since.pop(event.agent))
             case ContactStatusChanged(status="resolved" | "closed"):
+                self.count_nothing_of_the_whole(event, at)
                 self.end(None, by_customer=False, at=at)
+            case ContactEscalated() | ContactCallbackRequested() | SurveyInvited() | SurveyAnswered():
+                self.count_nothing_of_the_whole(event, at)
             case ContactEnded():
                 self.end_as_told(event, at)
-            case ContactWrapUpStarted():
-                self.start_wrap_up(self.latest_unwrapped(event.contact_id, event.agent), at)
-            case ContactWrappedUp():
-                self.wrap_up(self.latest_unwrapped(event.contact_id, event.agent), event.wrap_up_seconds, at)
+            case ContactWrapUpStarted() | ContactWrappedUp():
+                unwrapped = self.latest_unwrapped(event.contact_id, event.agent)
+                if unwrapped is None:
+                    self.count_nothing("no_leg", event, at)
+                elif isinstance(event, ContactWrapUpStarted):
+                    self.start_wrap_up(unwrapped, at)
+                else:
+                    self.wrap_up(unwrapped, event.wrap_up_seconds, at)
             case _:
                 pass
+
+    def count_nothing_of_the_whole(self, event: ContactModel, at: int) -> None:
+        if self.place() is None:
+            self.count_nothing("no_begin" if self.arrived_channel is None else "no_queue", event, at)
+
+    def count_nothing(self, reason: str, event: ContactModel, at: int) -> None:
+        """Count that an event counted nothing: section 12.5."""
+        place = self.place()
+        if place is not None:
+            queue, channel = place
+            scopes = [f"queue:{queue}", *self.larger_scopes(queue)]
+        else:
+            scopes, channel = subjects.outside(self.moments, event.model_copy(update={"site": None}), self.configuration)
+        for scope in scopes:
+            self.book(scope, channel, f"uncounted={reason}", at=at, offer=at)
 
     def know(self, contact: str | None) -> None:
         if contact is not None:
@@ -657,10 +691,9 @@ class _Telling:
             if visit is not None:
                 self.leave(visit, "transfer", at)
                 return
-            if names == (None, None, None):
-                return
             moved = [each for each in self.legs if each.moved_on and not each.wrapped and each.is_meant(*names, event.to_agent)]
-            if not moved:
+            if names == (None, None, None) or not moved:
+                self.count_nothing("no_leg", event, at)
                 return
             leg = moved[-1]
             leg.moved_on = False
@@ -684,6 +717,11 @@ class _Telling:
             leg = self.leg_of(contact, event.agent)
             if leg is not None:
                 self.end_leg(leg, at)
+            else:
+                self.count_nothing("no_leg", event, at)
+            return
+        if self.place() is None and self.arrived_channel is None:
+            self.count_nothing("no_begin", event, at)
             return
         of_open = [each.contact for each in self.open_visits()] + [each.contact for each in self.active_legs()]
         is_known = contact in self.contacts or any(_fits(contact, each) for each in of_open)

@@ -13,7 +13,12 @@ __all__ = ["by_label", "kpis"]
 #: value, numerator, denominator, coverage.
 Figure = dict[str, float | None]
 
-COUNTED = (("not_offered", "not_offered="), ("excluded", "excluded="), ("contacts_by_category", "category="))
+COUNTED = (
+    ("not_offered", "not_offered="),
+    ("excluded", "excluded="),
+    ("events_uncounted", "uncounted="),
+    ("contacts_by_category", "category="),
+)
 
 
 def _figure(numerator: int, denominator: int, coverage: Fraction | None) -> Figure:

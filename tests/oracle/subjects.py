@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from streams.configuration.models import Configuration
 
-__all__ = ["Booking", "Moment", "category_after", "is_about", "of_exclusion", "of_story"]
+__all__ = ["Booking", "Moment", "category_after", "is_about", "of_exclusion", "of_story", "outside"]
 
 DAY_MS = 24 * 3_600_000
 
@@ -66,12 +66,12 @@ def of_exclusion(before: Sequence[Moment], exclusion: ContactExcluded, configura
     if before and before[-1].place is not None:
         scopes, channel = [scope for scope, _ in before[-1].offers], before[-1].place[1]
     else:
-        scopes, channel = _outside(before, exclusion, configuration)
+        scopes, channel = outside(before, exclusion, configuration)
     for scope in scopes:
         yield scope, channel, f"excluded={exclusion.reason}", 1, at, at
 
 
-def _outside(moments: Sequence[Moment], event: ContactModel, configuration: Configuration) -> tuple[list[str], str]:
+def outside(moments: Sequence[Moment], event: ContactModel, configuration: Configuration) -> tuple[list[str], str]:
     """Return scopes and channel of what an event says that comes after these moments."""
     arrivals = [each.event for each in moments if isinstance(each.event, ContactArrived)]
     place = moments[-1].place if moments else None
@@ -87,7 +87,7 @@ def _not_offered(moments: Sequence[Moment], configuration: Configuration) -> Ite
     for number, moment in enumerate(moments):
         if isinstance(moment.event, ContactNotOffered) and moment.event.reason not in seen:
             seen.add(moment.event.reason)
-            scopes, channel = _outside(moments[:number], moment.event, configuration)
+            scopes, channel = outside(moments[:number], moment.event, configuration)
             for scope in scopes:
                 yield scope, channel, f"not_offered={moment.event.reason or 'unknown'}", 1, moment.at, moment.at
 
@@ -134,7 +134,7 @@ def _sessions(moments: Sequence[Moment], configuration: Configuration) -> Iterat
         begun = moment.event
         if not isinstance(begun, SelfServiceStarted):
             continue
-        scopes, _ = _outside(moments[:number], begun, configuration)
+        scopes, _ = outside(moments[:number], begun, configuration)
         what = []
         category = begun.category
         end = next((each for each in moments[number + 1 :] if _ends_session(each)), None)

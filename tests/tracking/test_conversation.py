@@ -289,12 +289,12 @@ class TestLeaving:
         assert told.sums("queue:A") == expected
 
     def test_left_without_a_visit(self) -> None:
-        """With queue and wait it counts as if it had been queued; with less it says nothing."""
+        """With queue and wait it counts as if it had been queued; with less it counts nothing, and is counted for that."""
         told = Contacts(event("contact.left_queue", 40, reason="abandoned", queue="A", wait_seconds=15))
         nothing = Contacts(event("contact.left_queue", 40, reason="abandoned", queue="A"))
 
         assert told.sums("queue:A") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 15_000}
-        assert nothing.scopes() == set()
+        assert (nothing.scopes(), nothing.sums("total:all")) == ({"total:all"}, {"uncounted=no_visit": 1})
 
 
 class TestTransfer:
@@ -363,7 +363,7 @@ class TestTransfer:
         nowhere = Contacts(event("contact.offer_ended", 15, agent="ann", outcome="no_answer"))
 
         assert [told.sums(scope).get("non_response") for scope in ("queue:A", "queue:C", "department:help", "total:all")] == [1, 1, 1, 2]
-        assert nowhere.scopes() == set()
+        assert (nowhere.scopes(), nowhere.sums("total:all")) == ({"total:all"}, {"uncounted=no_queue": 1})
 
 
 class TestReplies:

@@ -314,3 +314,49 @@ class TestTwoQueues:
         )
 
         assert part(told, "queue:A", "abandoned", "abandoned_wait_ms") == {"abandoned": 1, "abandoned_wait_ms": 40_000}
+
+
+class TestEventsThatCountNothing:
+    """They are counted by reason, where the conversation is."""
+
+    def test_by_reason(self) -> None:
+        """Each event about what is not there counts once, in its queue and the larger scopes; one without a place in the total."""
+        for told in in_any_order(
+            [
+                event("contact.status_changed", 0, status="resolved"),  # before anything began
+                event("contact.queued", 10, queue="A"),
+                event("contact.left_queue", 20, queue="B", reason="timeout"),  # another queue
+                event("contact.held", 30),  # not answered yet
+                event("contact.answered", 40, agent="ann"),
+                event("contact.resumed", 50, agent="bo"),  # ann's leg
+                event("contact.ended", 60),
+                event("contact.wrapped_up", 70, agent="ann"),
+                event("contact.wrapped_up", 80, agent="ann"),  # once more
+                event("contact.work_ended", 90, agent="ann"),  # never begun
+            ]
+        ):
+            expected = {"uncounted=no_visit": 1, "uncounted=no_leg": 3, "uncounted=no_begin": 1}
+            assert part(told, "queue:A", *expected) == part(told, "department:help", *expected) == expected
+            assert part(told, "total:all", *expected) == {**expected, "uncounted=no_begin": 2}
+            assert part(told, "queue:A", "answered", "handled", "wrap_count") == {"answered": 1, "handled": 1, "wrap_count": 1}
+
+    def test_a_usual_call_has_none(self) -> None:
+        """Nor does one that is given up, or one that hangs up before it is in any queue."""
+        for events in (
+            [
+                event("contact.queued", 0, queue="A"),
+                event("contact.answered", 5),
+                event("contact.ended", 9),
+                event("contact.wrapped_up", 12),
+            ],
+            [event("contact.queued", 0, queue="A"), event("contact.left_queue", 5, reason="abandoned"), event("contact.ended", 5)],
+            [event("contact.arrived", 0, channel="voice"), event("contact.ended", 5)],
+        ):
+            sums = Contacts(*events).sums("total:all")
+            assert not any(field.startswith("uncounted") for field in sums)
+
+    def test_an_answer_from_nowhere(self) -> None:
+        """An arrival says the channel; without a queue there is no leg."""
+        told = Contacts(event("contact.arrived", 0, channel="chat"), event("contact.answered", 5, agent="ann"))
+
+        assert told.sums("total:all", "chat") == {"uncounted=no_queue": 1}

@@ -124,6 +124,7 @@ class TestWhat:
             "lost_contacts": 1,
             "first_response_ms": 10_000,
             "first_response_count": 1,
+            "uncounted=no_leg": 1,  # the wrap-up
         }
         assert contacts.now()["queue:A"] == ([], 0)
 

@@ -100,7 +100,8 @@ class TestContacts:
         counts = {name: figure for name, figure in kpis.items() if figure["denominator"] is None}
         rest = {name: figure for name, figure in kpis.items() if name not in counts}
         # The counts of section 8: the four of contacts, and non_response, escalation_count, callbacks_requested, lost_contacts;
-        # of section 11 duplicate_replies; of section 12 not_offered, excluded, contacts_by_category, complaints: 4 + 4 + 1 + 4 = 13.
+        # of section 11 duplicate_replies; of section 12 not_offered,
+        # excluded, events_uncounted, contacts_by_category, complaints: 4 + 4 + 1 + 5 = 14.
         assert set(counts) == {
             "offered",
             "answered",
@@ -113,10 +114,11 @@ class TestContacts:
             "duplicate_replies",
             "not_offered",
             "excluded",
+            "events_uncounted",
             "contacts_by_category",
             "complaints",
         }
-        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 13
+        assert [(f["value"], f["numerator"], f["coverage"]) for f in counts.values()] == [(0, 0, None)] * 14
         assert set(rest) - {"service_level_live", "complaints_within_day_rate"} == {
             "containment_rate", "self_service_rate",
             "answer_rate", "abandon_rate", "service_level", "asa", "time_to_abandon", "att", "average_hold", "acw", "aht",

@@ -38,6 +38,17 @@ SUBJECTS: tuple[Kpi, ...] = (
         metric="contact_center_contacts_excluded",
     ),
     Kpi(
+        id="events_uncounted",
+        en="events that counted nothing, by reason",
+        ja="集計されなかったイベント数（理由別）",
+        meaning_en="Events about what is not known or not open (no begin, visit, leg or queue). Many mean that a source leaves events out.",
+        meaning_ja="開始・待ち・応対・キューが不明なため、何も集計しなかったイベントの件数（理由別）。多い場合は送信元のイベントが欠けています。",
+        formula=Count(f.UNCOUNTED),
+        unit="count",
+        direction="down",
+        metric="contact_center_events_uncounted",
+    ),
+    Kpi(
         id="contacts_by_category",
         en="contacts by category (voice of the customer)",
         ja="項目別件数 (VOC)",
