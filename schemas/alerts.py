@@ -14,7 +14,7 @@ ClearedBecause = Literal["recovered", "too_few_contacts", "closed", "rule_remove
 
 
 class AlertRecord(BaseModel):
-    """Where one alert stands; ``docs/counting.md`` section 10 says when it fires and clears."""
+    """Where one alert stands; ``docs/judging.md`` says when it fires and clears."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 

@@ -1,4 +1,4 @@
-"""Alert rules of the configuration file; what they mean is in ``docs/counting.md`` section 10."""
+"""Alert rules of the configuration file; what they mean is in ``docs/judging.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets of the configuration file: what a figure is to reach, and by when; what they mean is in ``docs/counting.md`` section 17."""
+"""Targets of the configuration file: what a figure is to reach, and by when; what they mean is in ``docs/judging.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts: what fires and clears when a figure stays beyond a rule's threshold (``docs/counting.md`` section 10)."""
+"""Alerts: what fires and clears when a figure stays beyond a rule's threshold (``docs/judging.md``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a served figure makes of a target: attainment, whether it is met, and whether it is on the way (``docs/counting.md`` section 17)."""
+"""What a served figure makes of a target: attainment, whether it is met, and whether it is on the way (``docs/judging.md``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When alerts fire and clear, said anew from all looks at once: ``docs/counting.md`` section 10, slow and with nothing to remember."""
+"""When alerts fire and clear, said anew from all looks at once: ``docs/judging.md``, slow and with nothing to remember."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What section 17 of ``docs/counting.md`` makes of a target and the figures of its channels, written anew in decimal numbers."""
+"""What ``docs/judging.md`` makes of a target and the figures of its channels, written anew in decimal numbers."""
 
 from __future__ import annotations
 

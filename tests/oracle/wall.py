@@ -1,4 +1,4 @@
-"""The clock on the wall, read minute by minute: intervals, days, opening hours and open time; sections 10 and 15 of ``docs/counting.md``.
+"""The clock on the wall, read minute by minute: intervals, days, opening hours, open time (``docs/judging.md``; ``docs/counting.md`` 15).
 
 It asks a zone for nothing but what the clock shows at an instant, and shares no line with ``streams/windows``.
 """

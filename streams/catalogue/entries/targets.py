@@ -1,4 +1,4 @@
-"""Entries about targets; the formulas are those of ``docs/counting.md`` section 17."""
+"""Entries about targets; the formulas are those of ``docs/judging.md``."""
 
 from __future__ import annotations
 
