@@ -22,6 +22,8 @@ __all__ = ["AlertChange", "Alerts", "Look", "Watch"]
 
 #: Figures of now whose field is not named as the KPI.
 _NOW_FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds"}
+#: Those that grow with every instant, though nothing happens.
+_GROWING = frozenset(_NOW_FIELDS.values())
 
 
 def _always(_at_ms: int) -> bool:
@@ -136,6 +138,11 @@ class Watch:
             return self._write(last, "firing", figure, at, since=since, fired_at=fired, recovering_since=at)
         return last
 
+    def is_beyond(self, figure: Mapping[str, float | None]) -> bool:
+        """Say whether a figure is beyond the threshold, open or not: time alone may then fire an alert."""
+        value = figure.get("value")
+        return value is not None and (figure.get("denominator") or 0) >= self._minimum and self._beyond(value, self._threshold)
+
     def _beyond(self, value: float, threshold: float) -> bool:
         return self._sign * value < self._sign * threshold
 
@@ -233,10 +240,13 @@ class Alerts:
             elif last.recovering_since is not None and last.recovering_since > at and last.state == "firing":
                 self._stand(key, last, last.model_copy(update={"recovering_since": None, "revision": _revision(last, at_ms)}))
 
-    def look(self, watch: Watch, figure: Mapping[str, float | None], look: Look, definition: str | None = None) -> None:
-        """Look at a figure and at what it is judged by."""
+    def look(self, watch: Watch, figure: Mapping[str, float | None], look: Look, definition: str | None = None) -> bool:
+        """Look at a figure and at what it is judged by; say whether to look again though the figure does not change."""
         last = self._standing.get(watch.key)
-        self._stand(watch.key, last, watch.step(last, figure, look, definition))
+        record = watch.step(last, figure, look, definition)
+        self._stand(watch.key, last, record)
+        grows = watch.field in _GROWING and figure.get("value") is not None
+        return grows or (record is not None and record.state != "cleared") or watch.is_beyond(figure)
 
     def _stand(self, key: str, last: AlertRecord | None, record: AlertRecord | None) -> None:
         if record is last:

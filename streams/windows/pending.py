@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
 
-__all__ = ["ages", "becomes_due", "has_replies", "replies_overdue"]
+__all__ = ["ages", "becomes_due", "has_replies", "may_become_due", "replies_overdue"]
 
 _HOUR_MS = 3_600_000
 #: The age below which a contact is in a band; the last one takes all.
@@ -34,6 +34,11 @@ def has_replies(configuration: Configuration, scope: str, channel: str | None) -
         and (kind == "total" or name == (own if kind == "queue" else getattr(queue, kind, None)))
         for own, queue in configuration.queues.items()
     )
+
+
+def may_become_due(figures: Mapping[str, Any]) -> bool:
+    """Say whether anything falls due, or the backlog grows older, as time goes on."""
+    return any(figures.get(name) for name in ("backlog_hours", *_DUE))
 
 
 def becomes_due(figures: Mapping[str, Any], before_ms: int | None, as_of_ms: int, step_ms: int) -> bool:

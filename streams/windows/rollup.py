@@ -113,13 +113,10 @@ class RollUp:
         elif value is None:
             self._apply_tombstone(kind, (scope, channel), origin, start)
         elif kind == "now":
-            state = self._state(scope, channel)
-            state.now[origin] = value
-            state.now_changed = True
+            self._state(scope, channel).take_now(origin, value)
         elif kind == "pane":
-            state = self._state(scope, channel)
             panes = Panes.read(int(start), value)
-            state.trailing_changed |= state.trailing.exchange(self._origins.setdefault(origin, len(self._origins)), panes)
+            self._state(scope, channel).trailing.exchange(self._origins.setdefault(origin, len(self._origins)), panes)
         else:
             self._apply_cell(kind, self._state(scope, channel), self._origins.setdefault(origin, len(self._origins)), int(start), value)
 
@@ -129,7 +126,7 @@ class RollUp:
         if state is None:
             return
         if kind == "now":
-            state.now_changed |= state.now.pop(origin, None) is not None
+            state.take_now(origin, None)
         else:
             parts = state.trailing if kind == "pane" else self._parts(kind, state)
             if parts is not None:
@@ -242,22 +239,29 @@ class RollUp:
                 continue
             if changing and not state.about_people:
                 state.trailing_changed = state.now_changed = True
-            looks = self._progress_changed or state.now_changed or state.trailing_changed
             end = self._people_hi if state.about_people else hi
-            if end is not None and state.trailing.advance(end):
-                state.trailing_changed = True
-            waited = moved and any(state.waiting())
-            if state.now_changed or waited or (moved and state.grows_older(before, self.as_of)):
+            trailing = state.trailing
+            if end is not None and end != trailing.hi_ms:
+                trailing.advance(end)
+            waited = moved and state.has_waiting
+            changed = state.now_changed or waited
+            if changed or (moved and state.grows and state.grows_older(before, self.as_of)):
                 yield from self._publish(self._now_record(state))
-                if state.now_changed or waited:
-                    # The live service level depends on who waits.
-                    state.trailing_changed |= not state.about_people
                 state.now_changed = False
-            if state.trailing_changed and end is not None:
+                if changed and end is not None and not state.about_people:
+                    # The live service level depends on who waits too long.
+                    past = state.past_by(self.as_of, [end - length for length in self._lengths])
+                    state.trailing_changed |= past != state.past
+                    state.past = past
+                changed = True
+            if end is not None and (state.trailing_changed or trailing.changed):
+                changed = True
                 for length, name in self._lengths.items():
-                    yield from self._publish(self._window_record(state, name, Span(end - length, end), state.trailing.sums[length]))
+                    if state.trailing_changed or length in trailing.changed:
+                        yield from self._publish(self._window_record(state, name, Span(end - length, end), trailing.sums[length]))
                 state.trailing_changed = False
-            if state.watches and looks:
+                trailing.changed.clear()
+            if state.watches and (changed or (state.restless and self._progress_changed)):
                 self._look(state, look)
             if state.future_cells and cell_of(self.as_of, GRAIN_MS) != cell_of(before or 0, GRAIN_MS):
                 due = {cell for cell in state.future_cells if cell <= self.as_of}
@@ -320,12 +324,13 @@ class RollUp:
     def _look(self, state: ScopeState, look: Look) -> None:
         """Have the rules look at the figures that are published: those of windows as they are, those of now as of now."""
         now = state.now_figures(look.at_ms) if any(watch.window is None for watch in state.watches) else {}
+        state.restless = False
         for watch in state.watches:
             if watch.window is None:
-                self.alerts.look(watch, {"value": now.get(watch.field)}, look)
+                state.restless |= self.alerts.look(watch, {"value": now.get(watch.field)}, look)
             else:
                 figure, definition = self._published.figure(state.window_key(watch.window), watch.field)
-                self.alerts.look(watch, figure, look, definition)
+                state.restless |= self.alerts.look(watch, figure, look, definition)
 
     def _take_progress(self) -> None:
         received = self._received_through()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
 from streams.windows.cells import Cells
-from streams.windows.pending import ages, becomes_due, replies_overdue
+from streams.windows.pending import ages, becomes_due, may_become_due, replies_overdue
 from streams.windows.settled import CELL_SETTLES_MS, SumsByStart
 from streams.windows.sums import Counts, add_counts
 from streams.windows.trailing import TrailingSums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streams.windows.alerts import Watch
     from streams.windows.calendar import Calendar
@@ -64,8 +64,16 @@ class ScopeState:
         self.changed_cells: set[int] = set()
         #: changed cells whose time has not come
         self.future_cells: set[int] = set()
+        #: whether every trailing window is to be looked at, whatever has changed in it
         self.trailing_changed = True
         self.now_changed = True
+        #: whether anybody waits, and whether anything of now grows older or falls due
+        self.has_waiting = False
+        self.grows = False
+        #: how many waited too long at the last look, as each definition of each trailing window has it
+        self.past: tuple[int, ...] = ()
+        #: whether rules have to look though no figure changes
+        self.restless = True
         #: when a queue is open whose times are measured on the business clock
         self.business: OpeningHours | None = None
         #: what disturbs its calendar
@@ -91,6 +99,20 @@ class ScopeState:
         told = {origin: figures for origin, figures in self.now.items() if figures.get("expires")}
         self.now_changed |= len(told) < len(self.now)
         self.now = told
+        self._look_at_now()
+
+    def take_now(self, origin: tuple[str, int], figures: dict[str, Any] | None) -> None:
+        """Take what goes on as a source partition sees it; None: nothing any more."""
+        if figures is None:
+            self.now_changed |= self.now.pop(origin, None) is not None
+        else:
+            self.now[origin] = figures
+            self.now_changed = True
+        self._look_at_now()
+
+    def _look_at_now(self) -> None:
+        self.has_waiting = any(self.waiting())
+        self.grows = any(may_become_due(figures) for figures in self.now.values())
 
     def begin_anew(self) -> None:
         """Forget what its windows came to, and not what they come from."""
@@ -132,6 +154,14 @@ class ScopeState:
                 if judged is not None:
                     found += _past(since, judged, as_of, missed=missed) - _past(since, first, as_of, missed=missed)
         return found
+
+    def past_by(self, as_of: int, starts_ms: Iterable[int]) -> tuple[int, ...]:
+        """Return how many have waited too long at as-of in windows that begin at some instants, as each definition has it."""
+        found: list[int] = []
+        for start in starts_ms:
+            found.append(self.past_threshold(as_of, start, missed=True))
+            found += [self.past_threshold_of(other, as_of, missed=True) for other in self.definitions.others(start)]
+        return tuple(found)
 
     def past_threshold_of(self, judged: Judged, as_of: int, *, missed: bool = False) -> int:
         """Return the same with all of them judged by one definition."""

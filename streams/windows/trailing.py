@@ -23,11 +23,13 @@ class TrailingSums:
     ``staffed``: a pane in which anybody worked counts whole as staffed, whatever partitions know of it.
     """
 
-    __slots__ = ("_frames", "_live", "_longest", "_worked", "hi_ms", "sums")
+    __slots__ = ("_frames", "_live", "_longest", "_worked", "changed", "hi_ms", "sums")
 
     def __init__(self, lengths_ms: tuple[int, ...], *, staffed: bool = False) -> None:
         self.sums: dict[int, Counts] = {length: {} for length in sorted(lengths_ms)}
         self.hi_ms: int | None = None
+        #: lengths of the windows whose sums have changed since somebody looked
+        self.changed: set[int] = set()
         self._longest = max(lengths_ms)
         #: frame → (start of the block, source partition) → block
         self._frames: dict[int, dict[tuple[int, int], PaneBlock]] = {}
@@ -35,8 +37,8 @@ class TrailingSums:
         #: pane → time worked in it, where that is asked for
         self._worked: dict[int, int] | None = {} if staffed else None
 
-    def exchange(self, origin: int, panes: Panes) -> bool:
-        """Put a block in the place of that there was of the same start; say whether a window changed."""
+    def exchange(self, origin: int, panes: Panes) -> None:
+        """Put a block in the place of that there was of the same start."""
         first = panes.starts[0]
         frame = frame_of(first)
         blocks = self._frames.get(frame)
@@ -52,14 +54,14 @@ class TrailingSums:
         self._live.add(frame, block)
         if self._worked is not None:
             self._note_worked(self._worked, panes, before)
-        return self.hi_ms is not None and self._add_difference(panes, before, self.hi_ms)
+        if self.hi_ms is not None:
+            self._add_difference(panes, before, self.hi_ms)
 
-    def _add_difference(self, panes: Panes, before: Panes | None, hi: int) -> bool:
+    def _add_difference(self, panes: Panes, before: Panes | None, hi: int) -> None:
         """Add what a block has become to the windows that hold any of it; mostly they hold all of it."""
         first, last = panes.starts[0], panes.starts[-1]
         if before is not None and before.starts[-1] > last:
             last = before.starts[-1]
-        changed = False
         difference: Counts = {}
         known: tuple[int, int] | None = None
         for length, sums in self.sums.items():
@@ -73,8 +75,8 @@ class TrailingSums:
                 if before is not None:
                     for field, amount in before.between(*bounds).items():
                         difference[field] = difference.get(field, 0) - amount
-            changed |= add_counts(sums, difference)
-        return changed
+            if add_counts(sums, difference):
+                self.changed.add(length)
 
     def discard(self, origin: int, first_ms: int) -> None:
         """Forget a block that is older than any window."""
@@ -89,38 +91,38 @@ class TrailingSums:
             del self._frames[frame]
             self._live.drop(frame)
 
-    def advance(self, hi_ms: int) -> bool:
-        """Move the windows' end; say whether a sum changed."""
+    def advance(self, hi_ms: int) -> None:
+        """Move the windows' end."""
         before = self.hi_ms
         if before is not None and hi_ms <= before:
-            return False
+            return
         self.hi_ms = hi_ms
         if before is None or hi_ms - before > GRAIN_MS:
-            changed = self._sum_up(hi_ms)
+            self._sum_up(hi_ms)
         else:
-            changed = False
             for length, sums in self.sums.items():
-                high = min(hi_ms - length, before)
+                changed, high = False, min(hi_ms - length, before)
                 for panes in self._between(before - length, high):
                     changed |= add_counts(sums, panes.between(before - length, high), -1)
                 low = max(hi_ms - length, before)
                 for panes in self._between(low, hi_ms):
                     changed |= add_counts(sums, panes.between(low, hi_ms))
+                if changed:
+                    self.changed.add(length)
         if self._worked is not None:
             self._staff(self._worked, hi_ms)
-        return changed
 
-    def _sum_up(self, hi_ms: int) -> bool:
+    def _sum_up(self, hi_ms: int) -> None:
         """Sum up all windows: each pane once, for the longer ones hold the shorter ones."""
         total: Counts = {}
-        high, changed = hi_ms, False
+        high = hi_ms
         for length, before in self.sums.items():
             for panes in self._between(hi_ms - length, high):
                 add_counts(total, panes.between(hi_ms - length, high))
             high = hi_ms - length
-            changed |= total != before
+            if total != before:
+                self.changed.add(length)
             self.sums[length] = dict(total)
-        return changed
 
     def _between(self, low_ms: int, high_ms: int) -> Iterator[Panes]:
         """Yield the blocks of which some panes may begin in [low, high)."""

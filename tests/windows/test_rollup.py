@@ -96,6 +96,28 @@ class TestChanges:
 
         assert set(told.as_of(9.5)) == {"progress|0"}
 
+    def test_only_the_window_that_a_pane_leaves(self) -> None:
+        """At 09:05:05 the pane of 09:00:00 has left the last five minutes, and no other window has changed."""
+        told = Told()
+        told.slice("pane", 0, ANSWERED)
+        told.as_of(9)
+
+        assert set(told.as_of(305)) == {"window|trailing_5m|voice|queue:A", "progress|0"}
+        assert told.kpi("answered") == (0, 0, None)
+        assert told.kpi("answered", "window|trailing_15m|voice|queue:A") == (1, 1, None)
+
+    def test_who_waits_is_news_when_it_is_too_long(self) -> None:
+        """Of one who waits the windows say nothing new until 20 s are over: a met contact of one becomes one of two."""
+        told = Told()
+        told.slice("pane", 0, ANSWERED)
+        told.now(since=(0,))
+        told.as_of(5)
+        before, after = told.as_of(19), told.as_of(20.5)
+
+        assert set(before) == {"progress|0"}
+        assert "window|trailing_5m|voice|queue:A" in after
+        assert told.kpi("service_level_live") == (0.5, 1, 2)
+
     def test_the_same_slice_again(self) -> None:
         """A slice replaces the one before: told twice it counts once, and is no news."""
         told = Told()
