@@ -54,7 +54,7 @@ class WorkerSettings:
     host: str = "127.0.0.1"
     #: Port of /metrics and the health pages; 0 takes a free one, None serves none.
     port: int | None = None
-    flush_interval_seconds: float = 0.25
+    flush_interval_seconds: float = 0.2
     #: Passed to every aiokafka client, as ``EngineSettings.client_options``; may hold a password.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 

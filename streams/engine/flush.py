@@ -101,8 +101,10 @@ class TransactionWriter:
             batch.close()
             batches.append((target, batch))
 
-    async def write(self, transaction: Transaction) -> None:
-        """Write ``transaction`` and return when it is committed. After any exception nothing more may be written.
+    async def write(self, transaction: Transaction) -> dict[TopicPartition, int]:
+        """Write ``transaction`` and return when it is committed, with the offset after the last record of each partition.
+
+        After any exception nothing more may be written.
 
         One step at a time, and the partitions are announced together: while the coordinator takes one step, the
         brokers refuse the batches of another (as NOT_ENOUGH_REPLICAS, aiokafka's protocol version being old), and
@@ -116,10 +118,10 @@ class TransactionWriter:
         if self._after_rows.armed or self._after_outputs.armed:
             await self._deliver(transaction.rows)
             self._after_rows.reach()
-            await self._deliver(transaction.outputs)
+            ends = await self._deliver(transaction.outputs)
             self._after_outputs.reach()
         else:
-            await self._deliver(transaction.rows + transaction.outputs)
+            ends = await self._deliver(transaction.rows + transaction.outputs)
         await producer.send_offsets_to_transaction(transaction.offsets, self._group)
         self._after_offsets.reach()
         if self._after_commit_sent.armed:
@@ -129,6 +131,7 @@ class TransactionWriter:
             await commit
         else:
             await producer.commit_transaction()
+        return ends
 
     async def settled(self) -> None:
         """Wait until the last transaction is over everywhere: Kafka answers before its partitions have been told.
@@ -140,8 +143,8 @@ class TransactionWriter:
             self._producer._txn_manager.maybe_add_partition_to_txn(self._written_to)
             await self._producer.abort_transaction()
 
-    async def _deliver(self, batches: _Batches) -> None:
-        """Send ``batches`` and wait until each is acknowledged.
+    async def _deliver(self, batches: _Batches) -> dict[TopicPartition, int]:
+        """Send ``batches``, wait until each is acknowledged, and return where each partition ends with them.
 
         aiokafka would commit even if one had been refused for good (message_accumulator.py, flush_for_commit).
         """
@@ -160,8 +163,10 @@ class TransactionWriter:
         except IllegalOperation as refused:
             # The transaction has failed since it was begun. Why, is known to the one who waits for its end.
             raise self._failure() or refused from refused
-        for delivered in pending:
-            await delivered
+        in_order = [each for same_round in rounds.values() for each in same_round]
+        return {
+            target: (await delivered).offset + batch.record_count() for (target, batch), delivered in zip(in_order, pending, strict=True)
+        }
 
     def _failure(self) -> BaseException | None:
         """Return what ended the transaction under way, if something has."""

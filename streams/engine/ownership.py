@@ -38,9 +38,8 @@ _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 #: writes in larger rounds, and not more than this many intervals apart.
 _REST = 3
 
-#: How much of the interval is left between the flows that flush first and those that read what they wrote, for it to arrive; at most.
-_ARRIVAL = 0.25
-_ARRIVAL_SECONDS = 0.05
+#: How long the flows that read what the first ones wrote wait for it; it takes a fetch.
+_ARRIVAL_SECONDS = 0.1
 
 #: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
 _GRACE_SECONDS = 5.0
@@ -81,6 +80,9 @@ class Ownership:
         self._claims: Claims | None = None
         #: Partitions that this worker may have claimed: only they are flushed.
         self._claimed: set[Place] = set()
+        #: What the last flush wrote to partitions that are read here: where they end with it.
+        self._awaited: dict[Place, int] = {}
+        self._came_in = asyncio.Event()
         #: The processor time that this round's flushes took to put together.
         self._collecting_seconds = 0.0
         self._restores = asyncio.Semaphore(settings.parallel_restores)
@@ -223,8 +225,9 @@ class Ownership:
         # What comes while nothing is claimed is read again.
         if self._stopping.is_set() or self._paused or place not in self._ready:
             return
+        owner = self._owners[place]
         try:
-            self._health.records += self._owners[place].process(chunk)
+            self._health.records += owner.process(chunk)
         except Exception as error:  # noqa: BLE001 - whatever it was, Faust would go on with the next chunk
             leave(
                 ExitCode.STAGE_FAILED,
@@ -232,6 +235,9 @@ class Ownership:
                 *(chunk.topic, chunk.partition, chunk.begin, chunk.records[-1].offset),
                 error=error,
             )
+        if self._awaited.get(place, owner.next_offset + 1) <= owner.next_offset:
+            del self._awaited[place]
+            self._came_in.set()
 
     async def stop(self) -> None:
         """Flush a last time and let everything go."""
@@ -281,10 +287,21 @@ class Ownership:
             began, self._collecting_seconds = time.monotonic(), 0.0
             await self._flush_unless_paused(second=False)
             if two:
-                await self._rest(min(interval * _ARRIVAL, _ARRIVAL_SECONDS))
+                await self._arrival()
                 await self._flush_unless_paused(second=True)
             took = time.monotonic() - began
             await self._rest(max(interval - took, min(self._collecting_seconds, interval) * _REST))
+
+    async def _arrival(self) -> None:
+        """Wait until what the first flows have written has come in for those that read it here, but no longer than it usually takes."""
+        until = time.monotonic() + _ARRIVAL_SECONDS
+        while self._awaited and not self._stopping.is_set():
+            self._came_in.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._came_in.wait(), max(0.0, until - time.monotonic()))
+            if time.monotonic() >= until:
+                break
+        self._awaited = {}
 
     async def _rest(self, seconds: float) -> None:
         """Let chunks be processed, but no longer than until the stop."""
@@ -337,8 +354,9 @@ class Ownership:
             await asyncio.wait({writing}, timeout=seconds)
         if not writing.done():
             raise TimeoutError(f"Not written in {limit:.0f} s.")
-        await writing
+        ends = await writing
         for owner, share in wrote:
             owner.wrote(share)
+        self._awaited = {place: end for place, end in ends.items() if place in self._claimed and self._owners[place].next_offset < end}
         self._health.flushes += 1
         self._health.last_flush_seconds = time.monotonic() - began

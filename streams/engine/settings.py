@@ -21,7 +21,7 @@ class EngineSettings:
     #: ``host:port``, several separated by commas.
     bootstrap: str
     #: Time between two flushes; what is published lags by half of it on average.
-    flush_interval_seconds: float = 0.25
+    flush_interval_seconds: float = 0.2
     #: How long a worker that stops in the middle of a flush holds back the readers of what it wrote to.
     transaction_timeout_seconds: float = 8.0
     #: How long a silent worker keeps its partitions. With ``group_instance_id``, longer than a restart takes.

@@ -296,13 +296,14 @@ class SlowWriter:
         """Remember what is to be written."""
         return [(share.rows, share.next_offset) for share in shares]
 
-    async def write(self, transaction: Any) -> None:
+    async def write(self, transaction: Any) -> dict[TopicPartition, int]:
         """Write when released; a producer has one transaction at a time."""
         assert not self._writing
         self._writing = True
         await self.release.wait()
         self.written.append(transaction)
         self._writing = False
+        return {}
 
 
 @pytest.mark.usefixtures("codes")
