@@ -13,6 +13,7 @@ from streams.engine.exits import CrashPoint, ExitCode, leave
 from streams.engine.flush import Share
 from streams.engine.health import Health, PartitionHealth
 from streams.engine.probing import find_culprit
+from streams.engine.records import leave_records_as_they_are
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +101,7 @@ class Owner:
             **settings.client_options,
         )
         await consumer.start()
+        leave_records_as_they_are(consumer)
         try:
             ends, own_rows, all_rows = await self._restore(consumer)
             self.next_offset, end = await self._begin(consumer, ends, own_rows)
@@ -208,7 +210,7 @@ class Owner:
             record = records[culprit.at]
             logger.critical(
                 "A RECORD THAT ENDS WORKERS: %s partition %d offset %d %s. It becomes a dead letter; all others go on.",
-                *(record.topic, record.partition, record.offset, culprit.how),
+                *(*self.source, record.offset, culprit.how),
             )
             if culprit.at:
                 self.stage.process(records[: culprit.at])

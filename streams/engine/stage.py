@@ -16,10 +16,8 @@ class ConfigurationRefusedError(Exception):
 
 
 class Record(Protocol):
-    """One record of a source topic, as aiokafka's ``ConsumerRecord`` has it."""
+    """One record of a source partition, as aiokafka's compiled reader has it; ``ConsumerRecord`` will do as well."""
 
-    topic: str
-    partition: int
     offset: int
     #: When the broker appended it, in ms; without that its sender's time, and at most that of reading.
     timestamp: int

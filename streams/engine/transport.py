@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiokafka
@@ -16,6 +16,7 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 
+from streams.engine.records import leave_records_as_they_are
 from streams.engine.stage import Record
 
 if TYPE_CHECKING:
@@ -75,9 +76,19 @@ def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
     if records[0].timestamp_type != _CREATE_TIME and records[-1].timestamp_type != _CREATE_TIME:
         return records
     return [
-        replace(record, timestamp=now_ms) if record.timestamp > now_ms and record.timestamp_type == _CREATE_TIME else record
-        for record in records
+        _Bounded(now_ms, record) if record.timestamp > now_ms and record.timestamp_type == _CREATE_TIME else record for record in records
     ]
+
+
+class _Bounded:
+    """A record with another time."""
+
+    __slots__ = ("headers", "key", "offset", "timestamp", "timestamp_type", "value")
+
+    def __init__(self, timestamp: int, record: Record) -> None:
+        self.timestamp = timestamp
+        self.timestamp_type = _CREATE_TIME
+        self.offset, self.key, self.value, self.headers = record.offset, record.key, record.value, record.headers
 
 
 class ChunkSchema(faust.Schema):
@@ -138,6 +149,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         pause = self._next_take - time.monotonic()
         if pause > 0:
             await asyncio.sleep(pause)
+        leave_records_as_they_are(self._ensure_consumer())
         fetched = await super()._fetch_records(*args, **options)
         if 0 < sum(map(len, fetched.values())) < _MANY:
             self._next_take = time.monotonic() + _PAUSE_SECONDS

@@ -31,11 +31,13 @@ PACKED_ABOVE_BYTES = 6 * 1024 * 1024
 _KEPT_BYTES = 1024 * 1024
 
 
-def dead_letter(topic: str, record: Record, reason: str, detail: str, *, consumer_group: str, failed_at_ms: int) -> Output:
-    """Return the dead letter of a record that the track stage refused."""
+def dead_letter(
+    topic: str, source: tuple[str, int], record: Record, reason: str, detail: str, *, consumer_group: str, failed_at_ms: int
+) -> Output:
+    """Return the dead letter of a record that the track stage refused; ``source`` is the topic and partition it came in."""
     timestamp_type: TimestampType = "log_append_time" if getattr(record, "timestamp_type", 0) == 1 else "create_time"
     headers = dead_letter_headers(
-        Origin(record.topic, record.partition, record.offset, record.timestamp, timestamp_type, consumer_group),
+        Origin(*source, record.offset, record.timestamp, timestamp_type, consumer_group),
         reason=reason,
         detail=detail,
         stage="track",

@@ -223,7 +223,15 @@ class TrackStage:
         self.counters.reject(reason)
         topics = self._topics
         self._dead.append(
-            dead_letter(topics.dead_letters, record, reason, detail, consumer_group=topics.consumer_group, failed_at_ms=topics.now_ms())
+            dead_letter(
+                topics.dead_letters,
+                (topics.source, self._partition),
+                record,
+                reason,
+                detail,
+                consumer_group=topics.consumer_group,
+                failed_at_ms=topics.now_ms(),
+            )
         )
 
     def set_aside(self, record: Record, how: str) -> None:

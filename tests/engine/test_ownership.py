@@ -142,7 +142,7 @@ def test_a_chunk_says_what_it_follows_on() -> None:
         fetched = [{PLACE: records(offsets)} for offsets in ([12, 13], [14], [10], [2])]
         thread = object.__new__(_ConsumerThread)
         thread._read, thread._next_take = {}, 0.0
-        consumer = SimpleNamespace(seek=lambda *_: None)
+        consumer = SimpleNamespace(seek=lambda *_: None, _fetcher=SimpleNamespace(_records={}))
         thread._ensure_consumer = lambda: consumer
 
         async def fetch(*_: object, **__: object) -> Any:

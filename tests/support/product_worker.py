@@ -17,6 +17,8 @@ from streams.engine.transport import _ConsumerThread
 from streams.tracking.contacts import ContactTracker
 
 if TYPE_CHECKING:
+    from aiokafka import TopicPartition
+
     from streams.engine.flush import Transaction
 
 __all__ = ["main"]
@@ -47,15 +49,16 @@ def main(arguments: str) -> int:
 def _crash_only_at(source: str) -> None:
     write = TransactionWriter.write
 
-    async def write_of_any_flow(self: TransactionWriter, transaction: Transaction) -> None:
+    async def write_of_any_flow(self: TransactionWriter, transaction: Transaction) -> dict[TopicPartition, int]:
         points = (self._after_rows, self._after_outputs, self._after_offsets, self._after_commit_sent)
         left = [point._left for point in points]
         passed_by = not any(place.topic.endswith(source) for place in transaction.offsets)
         for point in points:
             point._left = 0 if passed_by else point._left
-        await write(self, transaction)
+        ends = await write(self, transaction)
         for point, count in zip(points, left, strict=True):
             point._left = count if passed_by else point._left
+        return ends
 
     TransactionWriter.write = write_of_any_flow  # type: ignore[method-assign]
 
