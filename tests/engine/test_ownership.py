@@ -350,3 +350,37 @@ def test_a_flush_over_its_limit_is_looked_at_once_more(
     asyncio.run(run())
 
     assert codes == expected
+
+
+@pytest.mark.usefixtures("codes")
+@pytest.mark.parametrize("comes_in", [True, False])
+def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch: pytest.MonkeyPatch, *, comes_in: bool) -> None:
+    """They pass on in the same round what has just been written, as soon as a fetch has brought it."""
+    monkeypatch.setattr(ownership, "_ARRIVAL_SECONDS", 30.0 if comes_in else 0.05)
+
+    class Writer(SlowWriter):
+        async def write(self, transaction: Any) -> dict[TopicPartition, int]:
+            return {TopicPartition("panes", 0): 5, TopicPartition("elsewhere", 0): 77}
+
+    async def run() -> None:
+        owned, one = owned_with(Writer())
+        reader = counting_flow("panes", "second", "windows", 1)
+        owned._flows["panes"] = reader
+        two = Owner(SETTINGS, reader, 0, Health())
+        two.next_offset, two.epoch = 3, EPOCH
+        owned._owners["panes", 0] = two
+        owned._claimed.add(("panes", 0))
+        owned._ready, owned._paused = {PLACE, ("panes", 0)}, False
+        one.process(Chunk("source", 0, EPOCH, 0, records(range(3))))
+        await owned._flush([PLACE])
+        waiting = asyncio.ensure_future(owned._arrival())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        if comes_in:
+            owned.process(Chunk("panes", 0, EPOCH, 3, records([3])))
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+            owned.process(Chunk("panes", 0, EPOCH, 4, records([4])))
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(run())
