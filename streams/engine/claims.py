@@ -26,6 +26,7 @@ from aiokafka.errors import (
     RebalanceInProgressError,
     RequestTimedOutError,
     UnknownMemberIdError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
@@ -53,6 +54,7 @@ _PASSING = (
     NodeNotReadyError,
     NotCoordinatorError,
     RequestTimedOutError,
+    UnknownTopicOrPartitionError,  # a broker that has just started
 )
 _PAUSE_SECONDS = 0.02
 #: Kafka ends an open transaction everywhere in milliseconds; brokers that are away take longer.

@@ -13,7 +13,6 @@ from streams.engine.exits import CrashPoint, ExitCode, leave
 from streams.engine.flush import Share
 from streams.engine.health import Health, PartitionHealth
 from streams.engine.probing import find_culprit
-from streams.engine.records import leave_records_as_they_are
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from streams.engine.stage import Record, Stage
     from streams.engine.transport import Chunk
 
-__all__ = ["Owner", "read_from_start"]
+__all__ = ["Owner", "read_from_start", "restoring_consumer"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +48,24 @@ async def read_from_start(
                 else:
                     rows[record.key] = record.value
     return rows, end
+
+
+def restoring_consumer(settings: EngineSettings) -> AIOKafkaConsumer:
+    """Return a consumer to restore with, one partition after the other."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap,
+        client_id=f"{settings.client_id}-restore",
+        group_id=settings.app_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+        # A broker answers a connection's requests in turn: at the end of a topic, whatever is asked next would wait behind a fetch.
+        fetch_max_wait_ms=10,
+        # Also the wait before a topic's leader, not known yet, is looked up again.
+        retry_backoff_ms=20,
+        **settings.client_options,
+    )
 
 
 class Owner:
@@ -82,32 +99,16 @@ class Owner:
         self._stirred = True
         self._during_restore = CrashPoint("during_restore")
 
-    async def take(self) -> None:
-        """Restore the rows, and find where to go on. Who held the partition before is fenced, or has released it: see docs/engine.md."""
-        settings, partition = self._settings, self.source.partition
+    async def take(self, consumer: AIOKafkaConsumer) -> None:
+        """Restore the rows, and find where to go on. Who held the partition before is fenced, or has released it: see docs/engine.md.
+
+        ``consumer`` is a ``restoring_consumer``, started, that nothing else reads with meanwhile.
+        """
+        partition = self.source.partition
         began = time.monotonic()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
-            client_id=f"{settings.client_id}-restore",
-            group_id=settings.app_id,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            # A broker answers a connection's requests in turn: at the end of a topic, whatever is asked next would wait behind a fetch.
-            fetch_max_wait_ms=10,
-            # Also the wait before a topic's leader, not known yet, is looked up again.
-            retry_backoff_ms=20,
-            **settings.client_options,
-        )
-        await consumer.start()
-        leave_records_as_they_are(consumer)
-        try:
-            ends, own_rows, all_rows = await self._restore(consumer)
-            self.next_offset, end = await self._begin(consumer, ends, own_rows)
-            self._source_end = end
-        finally:
-            await consumer.stop()
+        ends, own_rows, all_rows = await self._restore(consumer)
+        self.next_offset, end = await self._begin(consumer, ends, own_rows)
+        self._source_end = end
         self.committed_offset = self.next_offset
         seconds, caught_up = time.monotonic() - began, self.next_offset >= end
         taken = PartitionHealth(self.next_offset, all_rows, seconds, end, caught_up, end)

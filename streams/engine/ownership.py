@@ -9,18 +9,19 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
 
 from streams.engine.attempts import CAREFUL_FROM, Attempts, Mark
 from streams.engine.claims import Claims, Member
 from streams.engine.exits import ExitCode, leave
 from streams.engine.flush import TransactionWriter
-from streams.engine.owner import Owner
+from streams.engine.owner import Owner, restoring_consumer
+from streams.engine.records import leave_records_as_they_are
 from streams.engine.stage import ConfigurationRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from streams.engine.flush import Share
     from streams.engine.health import Health
@@ -86,6 +87,8 @@ class Ownership:
         #: The processor time that this round's flushes took to put together.
         self._collecting_seconds = 0.0
         self._restores = asyncio.Semaphore(settings.parallel_restores)
+        #: Consumers to restore with that are not in use.
+        self._readers: list[AIOKafkaConsumer] = []
         self._attempts = Attempts(settings)
         self._paused = True
         self._stopping = asyncio.Event()
@@ -126,6 +129,7 @@ class Ownership:
         rebalances = self._rebalances
         while self._taking:
             await asyncio.wait(list(self._taking.values()))
+        await self._dismiss_readers()
         await self._begin()
         if await self._claim(rebalances):
             self._health.recovering = False
@@ -249,6 +253,7 @@ class Ownership:
         await self._release()
         for place in list(self._owners):
             self._drop(place)
+        await self._dismiss_readers()
         if self._writer is not None:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._writer.close(), _CLOSE_SECONDS)
@@ -256,8 +261,8 @@ class Ownership:
     async def _take(self, place: Place, owner: Owner, fencing: asyncio.Task[None]) -> None:
         try:
             await asyncio.shield(fencing)
-            async with self._restores:
-                await owner.take()
+            async with self._restores, self._reader() as consumer:
+                await owner.take(consumer)
             self._ready.add(place)
             self._on_owned(owner)
         except ConfigurationRefusedError as refused:
@@ -267,6 +272,26 @@ class Ownership:
         finally:
             if self._owners.get(place) is owner:
                 del self._taking[place]
+
+    @contextlib.asynccontextmanager
+    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """Lend a consumer to restore with; they are kept until everything is restored."""
+        consumer = self._readers.pop() if self._readers else None
+        if consumer is None:
+            consumer = restoring_consumer(self._settings)
+            await consumer.start()
+            leave_records_as_they_are(consumer)
+        try:
+            yield consumer
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await consumer.stop()
+            raise
+        self._readers.append(consumer)
+
+    async def _dismiss_readers(self) -> None:
+        readers, self._readers = self._readers, []
+        await asyncio.gather(*(reader.stop() for reader in readers), return_exceptions=True)
 
     def _drop(self, place: Place) -> None:
         owner = self._owners.pop(place)

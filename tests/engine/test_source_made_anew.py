@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.exits import ExitCode
 from streams.engine.health import Health
-from streams.engine.owner import Owner
+from streams.engine.owner import Owner, restoring_consumer
 from streams.engine.settings import EngineSettings
 from streams.engine.topics import TopicSpec, ensure_topics
 from tests.engine.test_engine_on_kafka import START_SECONDS, Bench, bench
@@ -90,10 +90,12 @@ def test_an_offset_beyond_the_end_is_refused(bench: Bench) -> None:
         await consumer.stop()
         settings = EngineSettings(app_id=bench.name, bootstrap=bench.bootstrap)
         owner = Owner(settings, counting_flow(bench.source, bench.changelog, bench.panes, 1), 0, Health())
+        reader = restoring_consumer(settings)
+        await reader.start()
         try:
             with pytest.raises(RuntimeError, match="ends at 1, before the committed 5"):
-                await owner.take()
+                await owner.take(reader)
         finally:
-            owner.close()
+            await reader.stop()
 
     asyncio.run(run())
