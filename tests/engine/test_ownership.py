@@ -212,7 +212,7 @@ def test_a_fence_met_between_two_batches_is_told_as_one() -> None:
             self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def create_batch(self) -> Any:
-            return SimpleNamespace(append=lambda **_: True, close=lambda: None)
+            return SimpleNamespace(_builder=SimpleNamespace(append=lambda *_: True), close=lambda: None)
 
         async def begin_transaction(self) -> None:
             pass
