@@ -39,6 +39,10 @@ _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 #: writes in larger rounds, and not more than this many intervals apart.
 _REST = 3
 
+#: With fewer records to be passed on, a round waits for more, up to so long after the one before: each costs the same two transactions.
+_FEW = 16
+_QUIET_SECONDS = 0.4
+
 #: How long the flows that read what the first ones wrote wait for it; it takes a fetch.
 _ARRIVAL_SECONDS = 0.1
 
@@ -84,6 +88,8 @@ class Ownership:
         #: What the last flush wrote to partitions that are read here: where they end with it.
         self._awaited: dict[Place, int] = {}
         self._came_in = asyncio.Event()
+        #: Records that have come for the first flows since the last round.
+        self._came = 0
         #: The processor time that this round's flushes took to put together.
         self._collecting_seconds = 0.0
         self._restores = asyncio.Semaphore(settings.parallel_restores)
@@ -231,7 +237,7 @@ class Ownership:
             return
         owner = self._owners[place]
         try:
-            self._health.records += owner.process(chunk)
+            count = owner.process(chunk)
         except Exception as error:  # noqa: BLE001 - whatever it was, Faust would go on with the next chunk
             leave(
                 ExitCode.STAGE_FAILED,
@@ -239,6 +245,9 @@ class Ownership:
                 *(chunk.topic, chunk.partition, chunk.begin, chunk.records[-1].offset),
                 error=error,
             )
+        self._health.records += count
+        if not owner.flow.flushes_second:
+            self._came += count
         if self._awaited.get(place, owner.next_offset + 1) <= owner.next_offset:
             del self._awaited[place]
             self._came_in.set()
@@ -309,13 +318,15 @@ class Ownership:
         interval = self._settings.flush_interval_seconds
         two = any(flow.flushes_second for flow in self._flows.values())
         while not self._stopping.is_set():
-            began, self._collecting_seconds = time.monotonic(), 0.0
+            began, self._collecting_seconds, self._came = time.monotonic(), 0.0, 0
             await self._flush_unless_paused(second=False)
             if two:
                 await self._arrival()
                 await self._flush_unless_paused(second=True)
             took = time.monotonic() - began
             await self._rest(max(interval - took, min(self._collecting_seconds, interval) * _REST))
+            while self._came < _FEW and time.monotonic() - began < _QUIET_SECONDS and not self._stopping.is_set():
+                await self._rest(interval / 4)
 
     async def _arrival(self) -> None:
         """Wait until what the first flows have written has come in for those that read it here, but no longer than it usually takes."""
