@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 #: What aiokafka raises at a producer whose transactional id has been taken over, or whose transaction timed out.
 _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 
-#: After a round of flushes, processing has this many times as long as what they hold took to put together: a worker that catches up
-#: writes in larger rounds, and not more than this many intervals apart.
+#: From one round of flushes to the next, processing has this many times as long as what they hold took to put together: a worker that
+#: catches up writes in larger rounds.
 _REST = 3
 
 #: With fewer records to be passed on, a round waits for more, up to so long after the one before: each costs the same two transactions.
@@ -324,7 +324,9 @@ class Ownership:
                 await self._arrival()
                 await self._flush_unless_paused(second=True)
             took = time.monotonic() - began
-            await self._rest(max(interval - took, min(self._collecting_seconds, interval) * _REST))
+            # While Kafka is waited for, processing goes on.
+            wanted = min(self._collecting_seconds, interval) * _REST - (took - self._collecting_seconds)
+            await self._rest(max(interval - took, wanted, 0.0))
             while self._came < _FEW and time.monotonic() - began < _QUIET_SECONDS and not self._stopping.is_set():
                 await self._rest(interval / 4)
 

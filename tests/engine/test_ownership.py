@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, ProducerFenced
+from aiokafka.record.memory_records import MemoryRecords
 
 from streams.engine import owner, ownership
 from streams.engine.app import build_app
@@ -25,7 +28,7 @@ from streams.engine.transport import Chunk, _ConsumerThread
 from tests.support.counting import CountingStage, counting_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SETTINGS = EngineSettings(app_id="test", bootstrap="127.0.0.1:1")
 FLOW = counting_flow("source", "changelog", "panes", 1)
@@ -167,6 +170,14 @@ def test_a_chunk_says_what_it_follows_on() -> None:
     asyncio.run(run())
 
 
+def written(batches: list[Any]) -> Iterator[Any]:
+    """Yield the records of batches as a consumer reads them; their offsets count from 0 in each."""
+    for _, batch in batches:
+        found = list(MemoryRecords(bytes(batch._build())).next_batch())
+        assert [record.offset for record in found] == list(range(batch.record_count()))
+        yield from found
+
+
 def test_large_flushes_are_split_into_batches_of_the_largest_size() -> None:
     """No batch is above the limit, every entry is in one, and headers go along."""
 
@@ -183,6 +194,10 @@ def test_large_flushes_are_split_into_batches_of_the_largest_size() -> None:
         assert {place for place, _ in transaction.outputs} == {TopicPartition("panes", 0), TopicPartition("panes", 1)}
         assert sum(batch.record_count() for _, batch in transaction.outputs) == 99
         assert all(batch.size() <= 4096 for _, batch in transaction.rows + transaction.outputs)
+        assert [(r.key, r.value) for r in written(transaction.rows)] == rows
+        assert sorted((int(r.key), r.value, r.headers) for r in written(transaction.outputs)) == [
+            (number, b"y" * 100, [("kind", b"pane")]) for number in range(99)
+        ]
         await producer.stop()
 
     asyncio.run(run())
@@ -384,3 +399,29 @@ def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch
         await asyncio.wait_for(waiting, 5)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_rounds_of_flushes_are_fewer_where_little_comes(monkeypatch: pytest.MonkeyPatch, *, busy: bool) -> None:
+    """Each costs two transactions, whatever is in it: with a handful of records a round waits for more, but not for long."""
+    monkeypatch.setattr(ownership, "_QUIET_SECONDS", 0.5)
+    rounds: list[bool] = []
+
+    async def count(_: object, *, second: bool) -> None:
+        rounds.append(second)
+
+    monkeypatch.setattr(Ownership, "_flush_unless_paused", count)
+
+    async def run() -> None:
+        owned = Ownership(replace(SETTINGS, flush_interval_seconds=0.02), [FLOW], Health(), lambda _: None, lambda _: None)
+        flushing = asyncio.ensure_future(owned._flush_regularly())
+        until = time.monotonic() + 1.2
+        while time.monotonic() < until:
+            owned._came += 10 if busy else 0
+            await asyncio.sleep(0.005)
+        owned._stopping.set()
+        await flushing
+
+    asyncio.run(run())
+
+    assert len(rounds) > 6 if busy else 2 <= len(rounds) <= 4
