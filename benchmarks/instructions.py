@@ -182,7 +182,7 @@ def _track(stages: Sequence[Any], places: Sequence[Sequence[Any]]) -> list[list[
 def _customers(configuration: Any, facts: Sequence[Any]) -> None:
     from streams.stages.customers import CustomerStage, CustomerTopics  # noqa: PLC0415
 
-    stage = CustomerStage(configuration, CustomerTopics(_PARTITIONS, "metrics", "latest", "contact-events", _PARTITIONS))
+    stage = CustomerStage(0, configuration, CustomerTopics("panes", _PARTITIONS, "facts", 1, "links", "contact-events", _PARTITIONS))
     for begin in range(0, len(facts), _CHUNK):
         stage.process(facts[begin : begin + _CHUNK])
         stage.collect()

@@ -1,12 +1,12 @@
-"""Records of customer-facts: what the source partitions know of customers, brought together where links can join any two."""
+"""Records of customer-facts and customer-links: what is known of customers, brought together where it is counted."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["CustomerFact"]
+__all__ = ["CustomerFact", "CustomerLink"]
 
 
 class _Model(BaseModel):
@@ -25,13 +25,13 @@ class _Told(_Model):
 
 
 class ContactFact(_Model):
-    """What there is to know of a conversation of a known customer; replaces what was told of it before."""
+    """What there is to know of a conversation of a known customer; replaces what was told of it and that customer before."""
 
     kind: Literal["contact"] = "contact"
     conversation_id: str
     id_space: str | None = Field(default=None, description=_SPACE)
     customer_key: str
-    gone: bool = Field(default=False, description="it counts no more: excluded, or not inbound")
+    gone: bool = Field(default=False, description="it counts no more: excluded, or another customer's")
     start_ms: int | None = None
     queue: str | None = None
     channel: str | None = None
@@ -71,7 +71,7 @@ class LinkFact(_Told):
 
 
 class ProgressFact(_Model):
-    """How far one source partition is complete."""
+    """How far one part is complete: a source partition, the links, or another partition of customer-facts."""
 
     kind: Literal["progress"] = "progress"
     source_topic: str
@@ -80,5 +80,43 @@ class ProgressFact(_Model):
     received_through_ms: int | None
 
 
-#: Keys: ``contact|conversation_id``, ``event|event_id``, ``progress|source topic|source partition``.
-CustomerFact = Annotated[ContactFact | OrderFact | CancellationFact | StatusFact | LinkFact | ProgressFact, Field(discriminator="kind")]
+class FamilyFact(_Model):
+    """Keys that links make one customer, for each partition where one of them is at home; replaces what was told of any of them."""
+
+    kind: Literal["family"] = "family"
+    keys: list[str] = Field(description="in order; the customer is counted where the first of them is at home")
+    links: list[tuple[int, str, str]] = Field(description="from when on, told under, to")
+    heard_ms: int = Field(description="the latest of the links; if gone, what is up to there is forgotten")
+    gone: bool = Field(default=False, description="nothing was heard of them for long: each is a customer of its own again")
+
+
+class CopyFact(_Model):
+    """What is known under a key that is counted in another partition than that of its home; replaces the one before."""
+
+    kind: Literal["copy"] = "copy"
+    customer_key: str
+    row: dict[str, Any] | None = Field(description="as in the state of its home; null when it is counted there no more")
+
+
+class MovedFact(_Model):
+    """What the last release knew under a key."""
+
+    kind: Literal["moved"] = "moved"
+    customer_key: str
+    row: dict[str, Any]
+
+
+class HeardFact(_Model):
+    """When a linked key was last heard of."""
+
+    kind: Literal["heard"] = "heard"
+    customer_key: str
+    at_ms: int | None
+    active: bool
+
+
+#: Partitions: by ``customer_key``, crc32 of its bytes modulo their number.
+CustomerFact = Annotated[
+    ContactFact | OrderFact | CancellationFact | StatusFact | FamilyFact | CopyFact | MovedFact | ProgressFact, Field(discriminator="kind")
+]
+CustomerLink = Annotated[LinkFact | HeardFact | ProgressFact, Field(discriminator="kind")]

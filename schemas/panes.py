@@ -8,7 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.judged import BUCKETS_HELP, BeyondLimits
 
-__all__ = ["NowRecord", "PaneRecord", "ProgressRecord", "QuarantinedOnPartition", "SliceRecord"]
+__all__ = [
+    "CustomerProgressRecord",
+    "CustomerSliceRecord",
+    "NowRecord",
+    "PaneRecord",
+    "ProgressRecord",
+    "QuarantinedOnPartition",
+    "SliceRecord",
+]
 
 
 class _Model(BaseModel):
@@ -64,6 +72,24 @@ class NowRecord(_Model):
     )
 
 
+class CustomerSliceRecord(_Model):
+    """What one partition of customer-facts counts of a day's contacts, or at the end of a date or month."""
+
+    kind: Literal["customer_cohort", "customer_day", "customer_month"]
+    scope: str
+    channel: str | None
+    start_ms: int
+    counts: dict[str, int]
+
+
+class CustomerProgressRecord(_Model):
+    """How far one partition of customer-facts is complete."""
+
+    kind: Literal["customer_progress"] = "customer_progress"
+    as_of_ms: int
+    through_ms: int
+
+
 class QuarantinedOnPartition(BaseModel):
     """Why the records of a source are set aside on one partition."""
 
@@ -95,4 +121,4 @@ class ProgressRecord(_Model):
 
 
 #: Keys: ``kind|channel or -|source topic|source partition|start_ms or -|scope or -``.
-PaneRecord = Annotated[SliceRecord | NowRecord | ProgressRecord, Field(discriminator="kind")]
+PaneRecord = Annotated[SliceRecord | NowRecord | ProgressRecord | CustomerSliceRecord | CustomerProgressRecord, Field(discriminator="kind")]

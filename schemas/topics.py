@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from schemas.agent_metrics import AgentFigures
 from schemas.alerts import AlertRecord
-from schemas.customer_facts import CustomerFact
+from schemas.customer_facts import CustomerFact, CustomerLink
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
 from schemas.metrics import MetricRecord
 from schemas.panes import PaneRecord
@@ -145,14 +145,35 @@ TOPICS: Final[tuple[Topic, ...]] = (
         settings=_ROOM_FOR_ANYTHING,
     ),
     Topic(
-        name="customer-facts.v1",
-        summary="What the worker has found out about customers: their contacts, orders and links, brought together by customer.",
-        key="contact|conversation_id, event|event_id or progress|source topic|source partition",
+        name="customer-facts.v2",
+        summary="What the worker has found out about customers, by customer: contacts, orders, and which keys are one.",
+        key="contact|conversation_id, event|event_id, family|key, copy|key, moved|key or progress|topic|partition",
         model=CustomerFact,
-        # One: a link may join any two customers, whatever their keys. It holds a record a change of a customer's contact, not one an event.
-        partitions=1,
+        # As queue-panes: enough for several workers to share them, and each is a transaction at every flush.
+        partitions=4,
         cleanup_policy="delete",
         # As its sources: what is older is in the state of its reader.
+        retention_ms=7 * _DAY_MS,
+        # What is known under a key goes to another partition whole.
+        settings=_ROOM_FOR_ROWS,
+    ),
+    Topic(
+        name="customer-links.v1",
+        summary="Links between customers, and when linked customers were last heard of.",
+        key="link|event_id, heard|customer_key or progress|topic|partition",
+        model=CustomerLink,
+        # One: a link may join any two customers, whatever their keys. There are few.
+        partitions=1,
+        cleanup_policy="delete",
+        retention_ms=7 * _DAY_MS,
+    ),
+    Topic(
+        name="customer-facts.v1",
+        summary="Customer-facts of the last release: read once, at the first start after an upgrade. It goes with the next release.",
+        key="as the last release wrote it",
+        model=None,
+        partitions=1,
+        cleanup_policy="delete",
         retention_ms=7 * _DAY_MS,
     ),
     Topic(
@@ -186,8 +207,28 @@ TOPICS: Final[tuple[Topic, ...]] = (
         settings=_ROOM_FOR_ROWS,
     ),
     Topic(
-        name="customers-state.v1",
+        name="customers-state.v2",
         summary="Customers, by their hashed keys: the engine's own, read at a restore. Give it an access list of its own.",
+        key="customer_key, and the engine's own keys",
+        model=None,
+        partitions=4,
+        partitions_of="customer-facts.v2",
+        cleanup_policy="compact",
+        settings=_ROOM_FOR_ROWS,
+    ),
+    Topic(
+        name="customer-links-state.v1",
+        summary="Which customers' keys are linked: the engine's own, read at a restore. Give it an access list of its own.",
+        key="the engine's own",
+        model=None,
+        partitions=1,
+        partitions_of="customer-links.v1",
+        cleanup_policy="compact",
+        settings=_ROOM_FOR_ROWS,
+    ),
+    Topic(
+        name="customers-state.v1",
+        summary="Customers as the last release kept them: handed on once, then empty. It goes with the next release.",
         key="customer_key, and the engine's own keys",
         model=None,
         partitions=1,

@@ -15,6 +15,7 @@ from schemas.topics import topic
 from streams.catalogue.entries.waiting import NEVER_ABANDONED
 from streams.catalogue.kpis import KPIS
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
+from streams.stages.customer_links import CustomerLinkStage
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackStage, TrackTopics
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from streams.configuration import Configuration
-    from streams.engine.stage import Flush
+    from streams.engine.stage import Flush, Stage
     from streams.windows.scope_state import ScopeState
 
 __all__ = ["STREAMED", "Kind", "Replay"]
@@ -36,6 +37,7 @@ __all__ = ["STREAMED", "Kind", "Replay"]
 Kind = Literal["contact", "agent", "customer"]
 
 _CONTACTS, _AGENTS, _CUSTOMERS, _PANES, _FACTS = "contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts"
+_LINKS = "customer-links"
 _FAR_FUTURE_MS = 253_402_300_799_000
 #: Figures that mean nothing when channels are mixed.
 _PER_CHANNEL = tuple(kpi.id for kpi in KPIS if kpi.per_channel)
@@ -120,7 +122,8 @@ class Replay:
         if figures_only:
             for stage in (self._contacts, self._agents, self._customer_events):
                 stage.tracker.slices.leave_panes_out()
-        self._customers = CustomerStage(configuration, CustomerTopics(1, "queue-metrics", "queue-metrics-latest", _CONTACTS, 1))
+        customers = CustomerTopics(_PANES, 1, _FACTS, 1, _LINKS, _CONTACTS, 1)
+        self._links, self._customers = CustomerLinkStage(configuration, customers), CustomerStage(0, configuration, customers)
         self._rollup = RollUpStage(
             0,
             configuration,
@@ -209,23 +212,30 @@ class Replay:
 
     def _publish(self) -> None:
         """Compute the windows, once: what a live worker publishes between is asked for by none here."""
+        self._publish_customers()
         if not self._figures_only:
             for output in self._rollup.collect().outputs:
                 self._take_latest(output.topic, output.key, output.value)
         elif self._configuration.faq_changes:
             days = ((key, record) for key, record in self._rollup.rollup.collect() if key.startswith("window|day|"))
             self.latest.update((key, record) for key, record in days if record is not None)
-        self._publish_customers()
 
     def _publish_customers(self) -> None:
-        for output in self._customers.collect().outputs:
-            self._take_latest(output.topic, output.key, output.value)
+        # Links become families, families are heard of, and what customers come to is known then.
+        for stage in (self._links, self._customers, self._links, self._customers):
+            self._pass_on(stage.collect())
+        for key, record in self._rollup.customers.news():
+            if record is None:
+                self.latest.pop(key, None)
+            else:
+                self.latest[key] = record
 
     def _pass_on(self, flush: Flush) -> None:
-        self._rollup.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == _PANES])
-        self._customers.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == _FACTS])
+        stages: dict[str, Stage] = {_PANES: self._rollup, _FACTS: self._customers, _LINKS: self._links}
+        for name, stage in stages.items():
+            stage.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == name])
         for output in flush.outputs:
-            if output.topic not in {_PANES, _FACTS}:
+            if output.topic not in stages:
                 self.reject(_dead_letter(output.value, output.headers, self._file))
 
     def _take_latest(self, topic: str, key: bytes | None, value: bytes | None) -> None:

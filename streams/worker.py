@@ -24,7 +24,9 @@ from streams.listening import Connections, HttpServer
 from streams.serving.pipeline import pipeline_app
 from streams.serving.reload import now_ms, watch
 from streams.stages.counters import StageCounters
+from streams.stages.customer_links import CustomerLinkStage
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
+from streams.stages.customers_before import CustomersBeforeStage
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 from streams.topics import create_topics, topic_specs
@@ -40,7 +42,7 @@ __all__ = ["FLOWS", "KafkaUnusableError", "WorkerSettings", "create_topics", "fl
 logger = logging.getLogger(__name__)
 
 #: The flows of a worker by name.
-FLOWS = ("track-contacts", "track-agents", "track-customer-events", "customers", "roll-up")
+FLOWS = ("track-contacts", "track-agents", "track-customer-events", "customer-links", "customers", "customers-before", "roll-up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
     panes, latest, alerts_latest = topic("queue-panes.v1"), topic("queue-metrics-latest.v1"), topic("alerts-latest.v1")
     agents_latest = topic("agent-metrics-latest.v1")
     contacts, agents, customers = topic("contact-events.v1"), topic("agent-events.v1"), topic("customer-events.v1")
-    facts = topic("customer-facts.v1")
+    facts, links, facts_before = topic("customer-facts.v2"), topic("customer-links.v1"), topic("customer-facts.v1")
 
     def track_topics(source: Topic) -> TrackTopics:
         return TrackTopics(
@@ -76,6 +78,8 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             now_ms=now_ms,
             # No figure about customers needs the agents.
             customer_facts="" if source is agents else facts.full_name(prefix),
+            customer_partitions=facts.partitions,
+            customer_links=links.full_name(prefix),
         )
 
     roll_up = RollUpTopics(
@@ -91,13 +95,17 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
         agent_partitions=agents.partitions,
         agent_metrics=topic("agent-metrics.v1").full_name(prefix),
         agent_metrics_latest=agents_latest.full_name(prefix),
+        customer_partitions=facts.partitions,
     )
     customer_topics = CustomerTopics(
+        panes=roll_up.panes,
         pane_partitions=panes.partitions,
-        metrics=roll_up.metrics,
-        latest=roll_up.latest,
+        facts=facts.full_name(prefix),
+        partitions=facts.partitions,
+        links=links.full_name(prefix),
         contact_events=roll_up.contact_events,
         contact_partitions=contacts.partitions,
+        before=facts_before.full_name(prefix),
     )
     return [
         Flow(
@@ -119,11 +127,25 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             stage_factory=lambda p: CustomerEventStage(p, configuration, track_topics(customers), counters["track-customer-events"]),
         ),
         Flow(
-            name="customers",
-            source=facts.full_name(prefix),
-            changelog=topic("customers-state.v1").full_name(prefix),
+            name="customer-links",
+            source=customer_topics.links,
+            changelog=topic("customer-links-state.v1").full_name(prefix),
             flushes_second=True,
-            stage_factory=lambda _: CustomerStage(configuration, customer_topics, counters["customers"]),
+            stage_factory=lambda _: CustomerLinkStage(configuration, customer_topics, counters["customer-links"]),
+        ),
+        Flow(
+            name="customers",
+            source=customer_topics.facts,
+            changelog=topic("customers-state.v2").full_name(prefix),
+            flushes_second=True,
+            stage_factory=lambda p: CustomerStage(p, configuration, customer_topics, counters["customers"]),
+        ),
+        Flow(
+            name="customers-before",
+            source=customer_topics.before,
+            changelog=topic("customers-state.v1").full_name(prefix),
+            restore=(customer_topics.before,),
+            stage_factory=lambda _: CustomersBeforeStage(customer_topics, counters["customers-before"]),
         ),
         Flow(
             name="roll-up",

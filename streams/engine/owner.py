@@ -224,8 +224,8 @@ class Owner:
         """Return what this partition has to write, None for nothing. It has to become durable before this is called again."""
         if not self._stirred:
             return None
-        self._stirred = False
         flush = self.stage.collect()
+        self._stirred = flush.more
         if not flush and self.next_offset == self.committed_offset:
             return None
         return Share(self.source, self.next_offset, self._changelog, flush.rows, flush.outputs)

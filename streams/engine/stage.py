@@ -47,6 +47,8 @@ class Flush:
 
     rows: list[Row] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+    #: There is more to write at the next flush, whether or not a chunk comes before.
+    more: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.outputs)

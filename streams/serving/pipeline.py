@@ -38,7 +38,7 @@ __all__ = ["PipelineCollector", "pipeline_app"]
 _TOO_MANY = (TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE, TOO_MANY_SOURCES)
 _NONE_REJECTED = dict.fromkeys((*REJECT_REASONS, *get_args(TimeReason), *_TOO_MANY, SOURCE_QUARANTINED, ENDS_WORKERS), 0)
 #: Where customers come from, whatever its prefix.
-_CUSTOMERS = topic_of("customer-facts.v1").name
+_CUSTOMERS = topic_of("customer-facts.v2").name
 
 
 class _Counters(Protocol):
@@ -46,7 +46,7 @@ class _Counters(Protocol):
     late: int
     repeated: int
     rejected: dict[str, int]
-    overfull: int
+    overfull: dict[int, int]
     links_refused: int
     quarantined: dict[tuple[str, int], tuple[str, ...]]
     beyond_limits: dict[tuple[str, int], dict[str, int]]
@@ -156,16 +156,18 @@ class PipelineCollector:
             for kind, number in sorted(kinds.items()):
                 beyond.add_metric([flow, kind], number)
         yield beyond
-        owned = any(source.endswith(_CUSTOMERS) for source, _ in health.partitions)
+        owned = {number for source, number in health.partitions if source.endswith(_CUSTOMERS)}
         yield GaugeMetricFamily(
             "contact_center_customers_overfull",
-            "Customer keys with more facts than a single customer has; they count nowhere. 0 where another worker has the customers.",
-            value=self._counters["customers"].overfull if owned and "customers" in self._counters else 0,
+            "Customer keys with more facts than a single customer has; they count nowhere. of those that this worker counts.",
+            value=sum(keys for number, keys in list(self._counters["customers"].overfull.items()) if number in owned)
+            if "customers" in self._counters
+            else 0,
         )
         yield CounterMetricFamily(
             "contact_center_customer_links_refused",
             "Links that would join more keys to one customer than there may be; they are passed over.",
-            value=self._counters["customers"].links_refused if "customers" in self._counters else 0,
+            value=self._counters["customer-links"].links_refused if "customer-links" in self._counters else 0,
         )
         yield from configuration_families(self._file)
 

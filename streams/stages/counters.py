@@ -19,8 +19,8 @@ class StageCounters:
     beyond_limits: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
     #: (source topic, partition) → the sources quarantined there, now
     quarantined: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
-    #: keys of customers under which too much is known, now
-    overfull: int = 0
+    #: partition of customers → keys under which too much is known, now
+    overfull: dict[int, int] = field(default_factory=dict)
     #: links of customers that would join too many keys, and are passed over
     links_refused: int = 0
 

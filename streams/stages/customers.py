@@ -1,4 +1,4 @@
-"""The stages about customers: customer-events become forecasts in cells and facts; facts of all customers become records of windows."""
+"""The stages about customers: customer-events become forecasts in cells and facts; facts of customers become sums of days and months."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from msgspec.json import encode
 from schemas.decoding import decode_customer_event
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
-from streams.stages.panes import pane_partition
+from streams.stages.customer_sums import CustomerSums
 from streams.stages.track import TrackStage
+from streams.tracking.customer_facts import Customer
 from streams.tracking.customers import CustomerTracker
 from streams.tracking.forecasts import CustomerEventTracker
-from streams.windows.customer_windows import CustomerWindows, Progress
-from streams.windows.slices import DAY_MS
+from streams.tracking.parts import Parts
+from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.engine.stage import Record, Row
     from streams.stages.track import TrackTopics
+    from streams.tracking.parts import Part
     from streams.tracking.scopes import Scope
 
 __all__ = ["CustomerEventStage", "CustomerStage", "CustomerTopics"]
 
-_MONTHS_KEPT_MS = 62 * DAY_MS
 _META = b"m"
+_GONE = b"g"
 
 
 class CustomerEventStage(TrackStage):
@@ -86,29 +88,39 @@ class CustomerEventStage(TrackStage):
 
 
 class CustomerTopics(NamedTuple):
-    """Where the customers are written to, and what they come from."""
+    """Where customers come from and what they come to: full topic names and partition counts."""
 
+    panes: str
     pane_partitions: int
-    metrics: str
-    latest: str
+    facts: str
+    partitions: int
+    links: str
     contact_events: str
     contact_partitions: int
+    #: Customer-facts of the last release, whose customers are still to come; empty: there are none.
+    before: str = ""
+
+    def contact_parts(self) -> list[Part]:
+        """Return the parts without which nothing is complete."""
+        return [(self.contact_events, number) for number in range(self.contact_partitions)]
 
 
 class CustomerStage:
-    """All customers: their facts come in one partition, and what they come to goes out as records of windows."""
+    """The customers of one partition of customer-facts: what they count goes into queue-panes, as absolute sums."""
 
-    def __init__(self, configuration: Configuration, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
-        self._topics = topics
-        parts = [(topics.contact_events, number) for number in range(topics.contact_partitions)]
-        self.tracker = CustomerTracker(configuration, parts)
-        self.windows = CustomerWindows(configuration)
+    def __init__(self, partition: int, configuration: Configuration, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
+        self._topics, self._partition = topics, partition
+        homes = [(topics.facts, number) for number in range(topics.partitions) if number != partition]
+        required = [*topics.contact_parts(), (topics.links, 0)]
+        parts = Parts(required, homes, (topics.before, 0) if topics.before else None)
+        self.tracker = CustomerTracker(configuration, parts, partition, topics.partitions)
+        self.sums = CustomerSums(configuration, topics.panes, topics.pane_partitions, topics.facts, partition)
         #: What the flow's table shows: customers by key.
         self.rows = self.tracker.customers
         self.counters = counters if counters is not None else StageCounters()
-        self._kept_ms = (configuration.customers.repeat_days + 3) * DAY_MS
-        self._parts_written: dict[tuple[str, int], tuple[int | None, int | None]] = {}
-        self._looked_at: tuple[int | None, int | None, int] | None = None
+        self._parts_written: dict[Part, Any] = {}
+        self._gone_written: set[tuple[str, str]] = set()
+        self._step_told: int | None = None
 
     def process(self, records: Sequence[Record]) -> None:
         """Take facts; they were written by other stages, so none is bad."""
@@ -119,63 +131,59 @@ class CustomerStage:
         self.counters.events += len(records)
 
     def collect(self) -> Flush:
-        """Return the customers that changed, and the windows that are news."""
-        tracker = self.tracker
+        """Return the customers that changed, what other partitions are to know of them, and the sums that are news."""
+        tracker, topics = self.tracker, self._topics
         tracker.settle()
-        self._count()
+        self.counters.overfull[self._partition] = len(tracker.overfull)
+        outputs = [Output(topics.links, 0, f"heard|{fact['customer_key']}".encode(), encode(fact)) for fact in tracker.reports()]
+        outputs += [Output(topics.facts, place, f"copy|{fact['customer_key']}".encode(), encode(fact)) for place, fact in tracker.told()]
+        outputs += self._progress()
         rows: list[Row] = [
             (b"s|" + key.encode(), None if customer is None else encode(customer.row())) for key, customer in tracker.changed_customers()
         ]
-        outputs = [output for key, record in self._news() for output in self._outputs(key, record)]
-        rows += [(b"w|" + key.encode(), None if kept is None else encode(kept)) for key, kept in self.windows.changes()]
-        if tracker.parts != self._parts_written:
-            self._parts_written = dict(tracker.parts)
-            rows.append((_META, encode([[*part, *told] for part, told in sorted(tracker.parts.items())])))
+        rows += [(b"c|" + key.encode(), None if copy is None else encode(copy.row())) for key, copy in tracker.changed_copies()]
+        rows += [(b"f|" + root.encode(), None if row is None else encode(row)) for root, row in tracker.families.changed_rows()]
+        if tracker.gone != self._gone_written:
+            self._gone_written = set(tracker.gone)
+            rows.append((_GONE, encode(sorted(tracker.gone)) if tracker.gone else None))
+        if tracker.parts.told != self._parts_written:
+            self._parts_written = dict(tracker.parts.told)
+            rows.append((_META, encode(tracker.parts.row())))
+        outputs += self.sums.news(tracker)
+        rows += [(b"w|" + key.encode(), b"true" if there else None) for key, there in self.sums.changed_keys()]
         return Flush(rows, outputs)
 
-    def _count(self) -> None:
-        tracker, counters = self.tracker, self.counters
-        counters.overfull = len(tracker.overfull)
-        counters.links_refused += tracker.links_refused
-        tracker.links_refused = 0
-
-    def _news(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        tracker, windows = self.tracker, self.windows
-        as_of, through, today, month = tracker.as_of_ms, tracker.through_ms, tracker.today(), tracker.this_month()
-        if as_of is None or through is None or today is None or month is None:
+    def _progress(self) -> Iterator[Output]:
+        """Tell the other partitions how far what they are to know from here is complete, in steps of a pane."""
+        taken_in, topics = self.tracker.parts.taken_in_ms(), self._topics
+        step = None if taken_in is None else pane_of(taken_in)
+        if step == self._step_told:
             return
-        at = Progress(as_of, through)
-        looked_at = (today, month, through // 60_000)
-        changed, tracker.changed_cohorts = tracker.changed_cohorts, set()
-        if looked_at != self._looked_at:
-            # Once a minute everything that is kept: what was not final may be by now.
-            changed = set(tracker.cohorts)
-        yield from windows.cohorts(((cohort, tracker.cohorts.get(cohort, {})) for cohort in sorted(changed)), at)
-        if tracker.figures_changed or looked_at != self._looked_at:
-            yield from windows.days(tracker.days.through(today), at)
-            yield from windows.months(tracker.months.through(month), at)
-            for key in windows.give_up(through - self._kept_ms - 2 * DAY_MS, through - _MONTHS_KEPT_MS):
-                yield key, None
-        tracker.figures_changed, self._looked_at = False, looked_at
-
-    def _outputs(self, key: str, record: dict[str, Any] | None) -> list[Output]:
-        topics, name = self._topics, key.encode()
-        partition = pane_partition(key.split("|", 3)[3].rpartition("|")[0], topics.pane_partitions)
-        if record is None:
-            return [Output(topics.latest, partition, name, None)]
-        value = encode(record)
-        return [Output(topics.metrics, partition, name, value), Output(topics.latest, partition, name, value)]
+        self._step_told = step
+        origin = {"source_topic": topics.facts, "source_partition": self._partition}
+        value = encode({"kind": "progress", **origin, "progress_ms": taken_in, "received_through_ms": None})
+        for place in range(topics.partitions):
+            if place != self._partition:
+                yield Output(topics.facts, place, f"progress|{topics.facts}|{self._partition}".encode(), value)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002 - there is one
-        """Take the customers back in, and what was published of them."""
+        """Take the customers back in."""
+        tracker = self.tracker
         for key, value in rows:
             kept = orjson.loads(value)
             if key == _META:
-                self.tracker.parts = {(source, number): (progress, received) for source, number, progress, received in kept}
+                tracker.parts.restore(kept)
+            elif key == _GONE:
+                tracker.gone = {(customer, name) for customer, name in kept}
             elif key.startswith(b"w|"):
-                self.windows.restore(key[2:].decode(), *kept)
+                self.sums.restore_key(key[2:].decode())
+            elif key.startswith(b"f|"):
+                tracker.families.restore_row(kept)
+            elif key.startswith(b"c|"):
+                tracker.copies.put(key[2:].decode(), Customer.from_row(kept))
             else:
-                self.tracker.restore_customer(key[2:].decode(), kept)
-        self._parts_written = dict(self.tracker.parts)
-        self.tracker.restored()
-        self._count()
+                tracker.restore_customer(key[2:].decode(), kept)
+        self._parts_written = dict(tracker.parts.told)
+        self._gone_written = set(tracker.gone)
+        tracker.restored()
+        self.counters.overfull[self._partition] = len(tracker.overfull)

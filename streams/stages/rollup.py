@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from msgspec.json import encode
@@ -11,6 +11,7 @@ from schemas.alerts import AlertRecord
 from streams.engine.stage import ConfigurationRefusedError, Flush, Output
 from streams.stages.counters import StageCounters
 from streams.stages.panes import pane_partition
+from streams.windows.customer_merge import CustomerMerge
 from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.definitions import DefinitionChangedError
 from streams.windows.lasting import configured_places
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["RollUpStage", "RollUpTopics"]
 
 
-#: Windows that the stage of the customers writes.
+#: Windows, and records of queue-panes, about customers.
 _OF_CUSTOMERS = tuple(f"window|{name}|" for name in CUSTOMER_WINDOWS)
+_CUSTOMER = "customer_"
 
 
 class RollUpTopics(NamedTuple):
@@ -44,6 +46,7 @@ class RollUpTopics(NamedTuple):
     agent_partitions: int
     agent_metrics: str = "agent-metrics"
     agent_metrics_latest: str = "agent-metrics-latest"
+    customer_partitions: int = 1
 
 
 class RollUpStage:
@@ -68,6 +71,7 @@ class RollUpStage:
             [(topics.agent_events, number) for number in range(topics.agent_partitions)],
             keep_everything=keep_everything,
         )
+        self.customers = CustomerMerge(configuration, topics.customer_partitions)
         #: What the flow's table shows: the windows' sums by scope and channel.
         self.rows = self.rollup.scopes
         for scope, channel in sorted(configured_places(configuration), key=str):
@@ -80,7 +84,9 @@ class RollUpStage:
             try:
                 for key, value in rows:
                     name = key.decode()
-                    if not name.startswith(_OF_CUSTOMERS):
+                    if name.startswith(_OF_CUSTOMERS):
+                        self.customers.restore(name, orjson.loads(value))
+                    else:
                         self.rollup.restore_published(name, orjson.loads(value))
             except DefinitionChangedError as changed:
                 raise ConfigurationRefusedError(changed) from changed
@@ -89,21 +95,24 @@ class RollUpStage:
                 self.rollup.alerts.restore(key.decode(), AlertRecord.model_validate_json(value))
         else:
             for key, value in rows:
-                self.rollup.apply(key.decode(), orjson.loads(value))
+                self._apply(key.decode(), orjson.loads(value))
 
     def process(self, records: Sequence[Record]) -> None:
         """Take changed panes; they were written by track, so none is bad."""
         self.rollup.begin()
-        apply, loads = self.rollup.apply, orjson.loads
+        apply, loads = self._apply, orjson.loads
         for record in records:
             apply((record.key or b"").decode(), None if record.value is None else loads(record.value))
         self.counters.events += len(records)
+
+    def _apply(self, key: str, value: dict[str, Any] | None) -> None:
+        (self.customers if key.startswith(_CUSTOMER) else self.rollup).apply(key, value)
 
     def collect(self) -> Flush:
         """Return the windows and alerts that changed, for the history and for the latest."""
         outputs: list[Output] = []
         topics, partition = self._topics, self._partition
-        for key, record in self.rollup.collect():
+        for key, record in (*self.rollup.collect(), *self.customers.news()):
             name = key.encode()
             history, latest = (topics.agent_metrics, topics.agent_metrics_latest) if _is_of_agent(key) else (topics.metrics, topics.latest)
             if record is None:

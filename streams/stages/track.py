@@ -33,6 +33,7 @@ from streams.stages.panes import PaneWriter
 from streams.tracking.agents import AgentTracker
 from streams.tracking.contact_fact import contact_fact
 from streams.tracking.contacts import ContactTracker
+from streams.tracking.customer_facts import customer_partition
 from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
@@ -78,6 +79,9 @@ class TrackTopics(NamedTuple):
     now_ms: Callable[[], int]
     #: Where what is known of customers goes; empty: nowhere.
     customer_facts: str = ""
+    customer_partitions: int = 1
+    #: Where links between customers go.
+    customer_links: str = "customer-links"
 
 
 class _Tracker(Protocol):
@@ -382,14 +386,21 @@ class TrackStage:
         progress = self._tracker.progress
         if not topic or progress.received_through is None:
             return
+        told: set[tuple[str, int]] = set()
         for key, fact in facts:
-            yield Output(topic, 0, key.encode(), encode(fact))
+            place = (self._topics.customer_links, 0)
+            if fact["kind"] != "link":
+                place = (topic, customer_partition(fact["customer_key"], self._topics.customer_partitions))
+            told.add(place)
+            yield Output(*place, key.encode(), encode(fact))
         step = None if progress.through is None else pane_of(progress.through)
-        if facts or step != self._progress_told:
+        if step != self._progress_told:
+            told = {(self._topics.customer_links, 0), *((topic, number) for number in range(self._topics.customer_partitions))}
             self._progress_told = step
-            origin = {"source_topic": self._topics.source, "source_partition": self._partition}
-            told = {"kind": "progress", **origin, "progress_ms": progress.through, "received_through_ms": progress.received_through}
-            yield Output(topic, 0, f"progress|{self._topics.source}|{self._partition}".encode(), encode(told))
+        origin = {"source_topic": self._topics.source, "source_partition": self._partition}
+        value = encode({"kind": "progress", **origin, "progress_ms": progress.through, "received_through_ms": progress.received_through})
+        for place in sorted(told):
+            yield Output(*place, f"progress|{self._topics.source}|{self._partition}".encode(), value)
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         """Return key and content of what customers are to be told."""

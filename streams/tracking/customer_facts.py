@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import blake2b
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from msgspec import Struct
 from msgspec.json import encode
@@ -19,6 +20,7 @@ __all__ = [
     "Customer",
     "Order",
     "contact_name",
+    "customer_partition",
     "fact_of_customer_event",
 ]
 
@@ -54,6 +56,11 @@ class Contact(Struct, array_like=True, frozen=True, gc=False):
     category: str | None
     resolved: bool
     first_contact: bool
+
+
+def customer_partition(key: str, partitions: int) -> int:
+    """Return the partition of customer-facts where what is known under a key is kept: its home."""
+    return crc32(key.encode()) % partitions
 
 
 def contact_name(conversation: str) -> str:
@@ -105,7 +112,7 @@ class Customer(Struct, array_like=True):
 
     base_first_ms: int | None = None  # start of the first contact
     base_last_ms: int = 0
-    #: nobody's single customer: nothing is kept but links, and when something was last heard
+    #: nobody's single customer: nothing is kept but when something was last heard
     overfull: bool = False
     #: ``contact_name`` → contact
     contacts: dict[str, Contact] = {}
@@ -114,12 +121,10 @@ class Customer(Struct, array_like=True):
     cancellations: dict[str, Cancellation] = {}
     #: event id → (at, sequence, active)
     statuses: dict[str, tuple[int, int, bool]] = {}
-    #: event id → (at, other key); of each other key the earliest
-    links: dict[str, tuple[int, str]] = {}
 
     def facts(self) -> int:
         """Return how many facts are kept."""
-        return len(self.contacts) + len(self.orders) + len(self.cancellations) + len(self.statuses) + len(self.links)
+        return len(self.contacts) + len(self.orders) + len(self.cancellations) + len(self.statuses)
 
     def too_many(self) -> bool:
         """Say, after each fact, whether they are more than a single customer's."""
@@ -137,17 +142,6 @@ class Customer(Struct, array_like=True):
             facts.clear()
         self.overfull = True
 
-    def link(self, name: str, at_ms: int, other: str) -> None:
-        """Take a link: of those to the same key the earliest says all, and of the others only that something was heard."""
-        before = next((each for each, (_, linked) in self.links.items() if linked == other), None)
-        self.links[name] = (at_ms, other)
-        if before is not None:
-            self.unlink(name if at_ms >= self.links[before][0] else before)
-
-    def unlink(self, name: str) -> None:
-        """Keep of a link only when it was heard."""
-        self.base_last_ms = max(self.base_last_ms, self.links.pop(name)[0])
-
     def first_contact_ms(self) -> int | None:
         """Return the start of the first contact."""
         first = self.base_first_ms
@@ -162,8 +156,8 @@ class Customer(Struct, array_like=True):
         for contact in self.contacts.values():
             if contact.start_ms > last:  # noqa: PLR1730 - at every fact
                 last = contact.start_ms
-        if self.orders or self.cancellations or self.statuses or self.links:
-            for facts in (self.orders, self.cancellations, self.statuses, self.links):
+        if self.orders or self.cancellations or self.statuses:
+            for facts in (self.orders, self.cancellations, self.statuses):
                 for fact in facts.values():
                     last = max(last, fact[0])
         return last
@@ -202,10 +196,21 @@ class Customer(Struct, array_like=True):
             self.base_first_ms = start if self.base_first_ms is None else min(start, self.base_first_ms)
             self.base_last_ms = max(start, self.base_last_ms)
 
+    def forget(self, through_ms: int) -> bool:
+        """Forget what was up to an instant; say whether nothing is left."""
+        if self.last_ms() <= through_ms:
+            return True
+        self.contacts = {name: contact for name, contact in self.contacts.items() if contact.start_ms > through_ms}
+        self.orders = {name: order for name, order in self.orders.items() if order.at_ms > through_ms}
+        self.cancellations = {name: each for name, each in self.cancellations.items() if each.at_ms > through_ms}
+        self.statuses = {name: status for name, status in self.statuses.items() if status[0] > through_ms}
+        self.base_first_ms, self.base_last_ms = None, self.base_last_ms if self.base_last_ms > through_ms else 0
+        return False
+
     def row(self) -> dict[str, Any]:
         """Return what ``from_row`` takes."""
         row: dict[str, Any] = {"base": (self.base_first_ms, self.base_last_ms)}
-        for name in ("contacts", "orders", "cancellations", "statuses", "links"):
+        for name in ("contacts", "orders", "cancellations", "statuses"):
             facts = getattr(self, name)
             if facts:
                 row[name] = facts
@@ -221,8 +226,7 @@ class Customer(Struct, array_like=True):
         orders = {name: Order(*fact) for name, fact in row.get("orders", {}).items()}
         cancellations = {name: Cancellation(*fact) for name, fact in row.get("cancellations", {}).items()}
         statuses = {name: (at, sequence, active) for name, (at, sequence, active) in row.get("statuses", {}).items()}
-        links = {name: (at, other) for name, (at, other) in row.get("links", {}).items()}
-        return cls(first, last, row.get("overfull", False), contacts, orders, cancellations, statuses, links)
+        return cls(first, last, row.get("overfull", False), contacts, orders, cancellations, statuses)
 
 
 def _kept_contact(name: str, fact: list[Any]) -> tuple[str, Contact]:

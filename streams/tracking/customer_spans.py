@@ -16,10 +16,23 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.tracking.customer_facts import Contact, Customer
 
-__all__ = ["COHORT_SUMS", "NOTHING", "Changes", "Cohort", "Contribution", "CustomerRules", "Group", "contribution", "contribution_of_one"]
+__all__ = [
+    "COHORT_SUMS",
+    "NOTHING",
+    "Changes",
+    "Cohort",
+    "Contribution",
+    "CustomerRules",
+    "Group",
+    "Links",
+    "contribution",
+    "contribution_of_one",
+]
 
 #: Keys that links ever join, with what is known under each.
 Group = dict[str, "Customer"]
+#: (from when on, key, key)
+Links = list[tuple[int, str, str]]
 #: date or month → what a figure rises or falls by from then on
 Changes = dict[int, dict[str, int]]
 #: (scope, channel, start of the day in ms)
@@ -113,20 +126,17 @@ def month_of(day: int) -> int:
     return found.year * 12 + found.month - 1
 
 
-def contribution(group: Group, rules: CustomerRules) -> Contribution:
-    """Return what a customer counts."""
-    if len(group) == 1:
-        (customer,) = group.values()
-        return contribution_of_one(customer, rules)
-    months = _month_changes(group, rules) if any(customer.statuses for customer in group.values()) else {}
-    return Contribution(_day_changes(group, rules), months, _contacts(group, rules))
+def contribution(group: Group, links: Links, heard_ms: int, rules: CustomerRules) -> Contribution:
+    """Return what a customer counts: the keys that links join, of which the last was told of ``heard_ms``."""
+    months = _month_changes(group, links, rules) if any(customer.statuses for customer in group.values()) else {}
+    return Contribution(_day_changes(group, links, heard_ms, rules), months, _contacts(group, links, rules))
 
 
 def contribution_of_one(customer: Customer, rules: CustomerRules) -> Contribution:
     """Return what a customer of a single key counts: most are of one, and nothing but contacts is known of them."""
     group = {"": customer}
     if customer.orders:
-        days = _day_changes(group, rules)
+        days = _day_changes(group, [], 0, rules)
     else:
         first, active = customer.first_contact_ms(), customer.is_active()
         forgotten = _NEVER if active else rules.date(customer.last_ms()) + rules.retention_days + 1
@@ -134,29 +144,29 @@ def contribution_of_one(customer: Customer, rules: CustomerRules) -> Contributio
         days = {supported: _SUPPORTED, forgotten: _NO_LONGER} if supported < forgotten else {}
         if active:
             days = {} if first is None else {supported: _SUPPORTED}
-    months = _month_changes(group, rules) if customer.statuses else {}
+    months = _month_changes(group, [], rules) if customer.statuses else {}
     if len(customer.contacts) == 1:
         (contact,) = customer.contacts.values()
         contacts = {rules.place(contact): (1, 0, int(contact.resolved), int(contact.first_contact))}
     else:
-        contacts = _contacts(group, rules) if customer.contacts else {}
+        contacts = _contacts(group, [], rules) if customer.contacts else {}
     return Contribution(days, months, contacts)
 
 
-def _day_changes(group: Group, rules: CustomerRules) -> Changes:
+def _day_changes(group: Group, links: Links, heard_ms: int, rules: CustomerRules) -> Changes:
     """Return how the figures of customers at the end of a day change from day to day."""
-    forgotten = _forgotten(group, rules)
+    forgotten = _forgotten(group, heard_ms, rules)
     found: dict[int, Counter[str]] = {}
-    for begin, end, members in _epochs(group, [(rules.date(at), key, other) for at, key, other in _links(group)]):
+    for begin, end, members in _epochs(group, [(rules.date(at), key, other) for at, key, other in links]):
         _sweep(_steps(members, rules), begin, min(end, forgotten), found)
     return dict(found)
 
 
-def _forgotten(group: Group, rules: CustomerRules) -> int:
+def _forgotten(group: Group, heard_ms: int, rules: CustomerRules) -> int:
     """Return the date from which a customer of whom nothing is heard counts no more."""
     if any(customer.is_active() for customer in group.values()):
         return _NEVER
-    return rules.date(max(customer.last_ms() for customer in group.values())) + rules.retention_days + 1
+    return rules.date(max(heard_ms, *(customer.last_ms() for customer in group.values()))) + rules.retention_days + 1
 
 
 def _steps(members: Iterable[Customer], rules: CustomerRules) -> dict[int, Counter[str]]:
@@ -222,7 +232,7 @@ def _figures(state: Counter[str]) -> Counter[str]:
     )
 
 
-def _month_changes(group: Group, rules: CustomerRules) -> Changes:
+def _month_changes(group: Group, links: Links, rules: CustomerRules) -> Changes:
     """Return how the figures of customers who stay change from month to month."""
     found: dict[int, Counter[str]] = {}
     statuses = {key: [(rules.month(at), active) for at, active in customer.statuses_in_order()] for key, customer in group.items()}
@@ -231,7 +241,7 @@ def _month_changes(group: Group, rules: CustomerRules) -> Changes:
         return next((active for at, active in reversed(statuses[key]) if at <= month), False)
 
     names = {id(customer): key for key, customer in group.items()}
-    for begin, end, members in _epochs(group, [(rules.month(at), key, other) for at, key, other in _links(group)]):
+    for begin, end, members in _epochs(group, [(rules.month(at), key, other) for at, key, other in links]):
         keys = [names[id(customer)] for customer in members]
         marks = {at for key in keys for at, _ in statuses[key]}
         counted: Counter[str] = Counter()
@@ -249,11 +259,11 @@ def _month_changes(group: Group, rules: CustomerRules) -> Changes:
     return dict(found)
 
 
-def _contacts(group: Group, rules: CustomerRules) -> dict[int, _Counts]:
+def _contacts(group: Group, links: Links, rules: CustomerRules) -> dict[int, _Counts]:
     """Return what the contacts of a customer count, by their place."""
     keyed = [(key, contact) for key, customer in group.items() for contact in customer.contacts.values()]
     keyed.sort(key=lambda each: each[1].start_ms)
-    links = _first_links(_links(group)) if len(group) > 1 else []
+    links = _first_links(links)
     found: dict[int, _Counts] = {}
     for index, (_, contact) in enumerate(keyed):
         repeated = _is_repeated(keyed, index, contact.start_ms + rules.repeat_ms, links)
@@ -278,12 +288,6 @@ def _is_repeated(keyed: list[tuple[str, Contact]], index: int, last_ms: int, lin
         if any({key, other} <= joined for joined in _joined({key, other}, pairs)):
             return True
     return False
-
-
-def _links(group: Group) -> Iterator[tuple[int, str, str]]:
-    for key, customer in group.items():
-        for at, other in customer.links.values():
-            yield at, key, other
 
 
 def _first_links(links: Iterable[tuple[int, str, str]]) -> list[tuple[int, str, str]]:

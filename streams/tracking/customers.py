@@ -1,16 +1,18 @@
-"""All customers, what they contribute to days, months and cohorts, and how far the parts they come from are complete."""
+"""The customers of one partition, what they contribute to days, months and cohorts, and how far all is complete."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from schemas.limits import MAX_JOINED_KEYS
-from streams.tracking.customer_facts import Cancellation, Contact, Customer, Order, contact_name
+from streams.tracking.customer_facts import Cancellation, Contact, Customer, Order, contact_name, customer_partition
+from streams.tracking.customer_families import Families, Family
+from streams.tracking.customer_links import over_before_ms
 from streams.tracking.customer_spans import COHORT_SUMS, NOTHING, CustomerRules, contribution, contribution_of_one
 from streams.tracking.customer_store import Customers
 from streams.tracking.running import Running
 from streams.tracking.spaces import MARK
+from streams.windows.customer_merge import KEPT_SLACK_DAYS
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
@@ -18,46 +20,46 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.tracking.customer_spans import Cohort, Contribution
+    from streams.tracking.parts import Parts
 
 __all__ = ["CustomerTracker"]
 
-#: Days are served for so long beyond the horizon of repeats, and what lies further back is kept as sums only.
-_SLACK_DAYS = 3
 #: How many customers a flush looks at, to forget the silent.
 _SWEPT = 256
 
 
-def _fit(one: set[str], two: set[str]) -> bool:
-    """Say whether the keys of two customers may be those of one."""
-    return one is two or len(one) + len(two) <= MAX_JOINED_KEYS
-
-
 class CustomerTracker:
-    """Customers by key; the keys that links join are counted together."""
+    """Customers by key, those whose home is this partition; keys that links join are counted together, where their root is at home."""
 
-    def __init__(self, configuration: Configuration, contact_parts: Iterable[tuple[str, int]]) -> None:
+    def __init__(self, configuration: Configuration, parts: Parts, partition: int = 0, partitions: int = 1) -> None:
+        self._configuration = configuration
         self._rules = CustomerRules(configuration)
-        self._contact_parts = tuple(contact_parts)
-        self._kept_days = configuration.customers.repeat_days + _SLACK_DAYS
+        self._kept_days = configuration.customers.repeat_days + KEPT_SLACK_DAYS
+        self._partition, self._partitions = partition, partitions
+        self.parts = parts
         self.customers = Customers()
+        #: of keys that are at home elsewhere and counted here
+        self.copies = Customers()
+        self.families = Families()
         #: keys under which so much is known that they are nobody's single customer
         self.overfull: set[str] = set()
-        #: links passed over since this was last set back, for they would join too many keys
-        self.links_refused = 0
+        #: contacts that are gone, by key and name, while customers of the last release are still to come
+        self.gone: set[tuple[str, str]] = set()
         self.days, self.months = Running(), Running()
         self.cohorts: dict[Cohort, Counter[str]] = {}
         self.changed_cohorts: set[Cohort] = set()
         #: whether a figure of days or months may have changed since this was last set back
         self.figures_changed = False
-        #: part → progress and received through
-        self.parts: dict[tuple[str, int], tuple[int | None, int | None]] = {}
-        self._joined: dict[str, set[str]] = {}
-        #: first key of a customer → all of them, and what they counted before this flush
-        self._touched: dict[str, tuple[set[str], list[Contribution]]] = {}
+        #: key, or root of a family → what it counted before this flush
+        self._touched: dict[str, Contribution] = {}
         #: number of a place → what its contacts count more by now
         self._contacts: dict[int, list[int]] = {}
         self._changed: set[str] = set()
-        self._floor_ms: int | None = None
+        self._changed_copies: set[str] = set()
+        self._to_copy: set[str] = set()
+        self._told: list[tuple[int, dict[str, Any]]] = []
+        #: contacts of days that began before are told no more
+        self.floor_ms: int | None = None
         #: an operator has set a part back
         self._went_back = False
         self._through: int | None = None
@@ -67,14 +69,17 @@ class CustomerTracker:
     def apply(self, fact: dict[str, Any]) -> None:
         """Take a record of customer-facts."""
         kind = fact["kind"]
-        if kind == "progress":
-            part = fact["source_topic"], fact["source_partition"]
-            before = self.parts.get(part, (None, None))[0]
-            self.parts[part] = (fact["progress_ms"], fact["received_through_ms"])
-            self._went_back |= before is not None and (fact["progress_ms"] or 0) < before
-            self._through = self.through_ms
-        elif kind == "contact":
+        if kind == "contact":
             self._take_contact(fact)
+        elif kind == "progress":
+            self._went_back |= self.parts.take(fact)
+            self._through = self.parts.through_ms()
+        elif kind == "family":
+            self._take_family(fact)
+        elif kind == "copy":
+            self._take_copy(fact["customer_key"], fact["row"])
+        elif kind == "moved":
+            self._take_moved(fact["customer_key"], Customer.from_row(fact["row"]))
         else:
             self._take_event(kind, fact)
 
@@ -82,6 +87,8 @@ class CustomerTracker:
         key, name = fact["customer_key"], fact["conversation_id"]
         name = contact_name(name + MARK + fact["id_space"] if "id_space" in fact else name)
         if fact.get("gone"):
+            if self.parts.awaits_moved():
+                self.gone.add((key, name))
             if key in self.customers and name in self.customers[key].contacts:
                 del self._touch(key).contacts[name]
         elif self._takes(fact["start_ms"], key):
@@ -93,39 +100,43 @@ class CustomerTracker:
 
     def _take_event(self, kind: str, fact: dict[str, Any]) -> None:
         name, at, key = fact["event_id"], fact["at_ms"], fact["customer_key"]
-        if not self._takes(at, *((key, fact["linked_key"]) if kind == "link" else (key,))):
-            return
-        if kind == "link" and not self._may_join(key, fact["linked_key"]):
-            self.links_refused += 1
+        if not self._takes(at, key):
             return
         customer = self._touch(key)
         space = MARK + fact["id_space"] if "id_space" in fact else ""
         # What was kept before ids had a space, and is told again, goes by its id.
-        if not any(name in kept for kept in (customer.orders, customer.cancellations, customer.statuses, customer.links)):
+        if not any(name in kept for kept in (customer.orders, customer.cancellations, customer.statuses)):
             name += space
         if kind == "order":
             order_id = None if fact["order_id"] is None else fact["order_id"] + space
             customer.orders.setdefault(name, Order(at, order_id, fact["value_milli"], fact["currency"]))
         elif kind == "cancellation":
             customer.cancellations.setdefault(name, Cancellation(at, fact["order_id"] + space))
-        elif kind == "status":
+        else:
             customer.statuses.setdefault(name, (at, fact["sequence"], fact["active"]))
-        elif name not in customer.links and fact["linked_key"] != key:
-            self._touch(fact["linked_key"])
-            customer.link(name, at, fact["linked_key"])
-            self._join(key, fact["linked_key"])
         self._limit(key, customer)
 
-    def _takes(self, at_ms: int, *keys: str) -> bool:
-        """Say whether a fact about keys is kept; of one that is overfull it only says that something was heard."""
-        if self.overfull.isdisjoint(keys):
+    def _take_moved(self, key: str, moved: Customer) -> None:
+        """Take what the last release knew under a key; what has been told since is newer."""
+        customer = self._touch(key)
+        contacts = {name: contact for name, contact in moved.contacts.items() if (key, name) not in self.gone}
+        customer.contacts = contacts | customer.contacts
+        customer.orders = moved.orders | customer.orders
+        customer.cancellations = moved.cancellations | customer.cancellations
+        customer.statuses = moved.statuses | customer.statuses
+        firsts = [first for first in (moved.base_first_ms, customer.base_first_ms) if first is not None]
+        customer.base_first_ms, customer.base_last_ms = min(firsts, default=None), max(moved.base_last_ms, customer.base_last_ms)
+        if moved.overfull or customer.too_many():
+            self._empty(key, customer)
+
+    def _takes(self, at_ms: int, key: str) -> bool:
+        """Say whether a fact about a key is kept; of one that is overfull it only says that something was heard."""
+        if key not in self.overfull or (key not in self.families and self._is_over(self.customers[key])):
             return True
-        overfull = [key for key in keys if key in self.overfull and not self._is_over(self._joined.get(key) or {key})]
-        for key in overfull:
-            # Of a day at most once: there are many such facts, and each time the row is written.
-            if at_ms - self.customers[key].last_ms() >= DAY_MS:
-                self._touch(key).base_last_ms = at_ms
-        return not overfull
+        # Of a day at most once: there are many such facts, and each time the row is written.
+        if at_ms - self.customers[key].last_ms() >= DAY_MS:
+            self._touch(key).base_last_ms = at_ms
+        return False
 
     def _limit(self, key: str, customer: Customer) -> None:
         """Let a customer who was given a fact be nobody's if that is one too many."""
@@ -149,56 +160,123 @@ class CustomerTracker:
     def _touch(self, key: str) -> Customer:
         """Return what is known under a key, to be changed; at ``settle`` what its customer counts by then is booked."""
         customer = self.customers.find(key)
-        if customer is None or key in self._joined or self._is_over((key,)):
-            group = self._group(key)
-            root, customer = min(group), self.customers.own(key)
-            if root not in self._touched:
-                self._touched[root] = (group, [self._counted(group)])
-        elif key not in self._touched:
-            self._touched[key] = ({key}, [contribution_of_one(customer, self._rules)])
+        family = self.families.get(key)
+        if family is not None:
+            self._touch_unit(family.root)
+            self._to_copy.add(key)
+        elif customer is not None:
+            if self._is_over(customer):
+                # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
+                self._settle_unit(key, self._touched.pop(key, None))
+                self._drop(key)
+                customer = None
+            elif key not in self._touched:
+                self._touched[key] = contribution_of_one(customer, self._rules)
+        if customer is None:
+            customer = self.customers.own(key)
+            if family is None:
+                self._touched.setdefault(key, NOTHING)
         self._changed.add(key)
         return customer
 
-    def _group(self, key: str) -> set[str]:
-        """Return the keys that are one customer with a key; of one who is over nothing is left."""
-        group = self._joined.get(key) or {key}
-        if not self._is_over(group):
-            return group
-        # Whether it has been swept away by now, or is touched in the same flush, must make no difference.
-        touched = self._touched.pop(min(group), None)
-        if touched is not None:
-            self._book_changed(*touched)
-        self._drop(group)
-        return {key}
+    # --- families
 
-    def _may_join(self, key: str, other: str) -> bool:
-        """Say whether a link leaves a customer with no more keys than one may have."""
-        return _fit(self._group(key), self._group(other))
+    def _home(self, key: str) -> int:
+        return customer_partition(key, self._partitions)
 
-    def _join(self, key: str, other: str) -> None:
-        one, two = self._joined.get(key) or {key}, self._joined.get(other) or {other}
-        if one is two:
+    def _counted_at(self, key: str) -> int:
+        """Return the partition where what is known under a key is counted."""
+        family = self.families.get(key)
+        return self._home(key if family is None else family.root)
+
+    def _take_family(self, fact: dict[str, Any]) -> None:
+        """Let keys be one customer, or each one of its own again."""
+        family = Family(fact["keys"], [(at, key, other) for at, key, other in fact["links"]], fact["heard_ms"])
+        own = [key for key in family.keys if self._home(key) == self._partition]
+        for key in own:
+            customer = self.customers.get(key)
+            if key not in self.families and customer is not None and self._is_over(customer):
+                self._settle_unit(key, self._touched.pop(key, None))
+                self._drop(key)
+        before = {key: self._counted_at(key) for key in own}
+        for key in family.keys:
+            known = self.families.get(key)
+            self._touch_unit(key)
+            if known is not None:
+                self._touch_unit(known.root)
+        self.families.replace(family, gone=fact.get("gone", False))
+        for key in own:
+            if fact.get("gone") and key in self.customers:
+                self._forget_up_to(key, family.heard_ms)
+            self._to_copy.add(key)
+            if before[key] not in (self._counted_at(key), self._partition):
+                self._told.append((before[key], {"kind": "copy", "customer_key": key, "row": None}))
+
+    def _forget_up_to(self, key: str, through_ms: int) -> None:
+        customer = self.customers.own(key)
+        if customer.forget(through_ms):
+            self._drop(key)
+        else:
+            self._changed.add(key)
+
+    def _take_copy(self, key: str, row: dict[str, Any] | None) -> None:
+        """Take what another partition knows under a key of a family that is counted here."""
+        family = self.families.get(key)
+        if family is not None:
+            self._touch_unit(family.root)
+        if row is not None:
+            self.copies.put(key, Customer.from_row(row))
+        elif key in self.copies:
+            del self.copies[key]
+        self._changed_copies.add(key)
+
+    def told(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield partition and content of what other partitions are to know of the customers changed since the last call."""
+        told, self._told = self._told, []
+        copied, self._to_copy = self._to_copy, set()
+        yield from told
+        for key in sorted(copied):
+            place = self._counted_at(key)
+            if place != self._partition and key in self.customers:
+                yield place, {"kind": "copy", "customer_key": key, "row": self.customers[key].row()}
+
+    def reports(self) -> Iterator[dict[str, Any]]:
+        """Yield what is to be known, where families are dissolved, of the linked keys that were heard of."""
+        for key in sorted(self._to_copy):
+            customer, family = self.customers.get(key), self.families.get(key)
+            if family is not None:
+                told = (None, False) if customer is None else (customer.last_ms(), customer.is_active())
+                if self.families.is_news(key, *told):
+                    yield {"kind": "heard", "customer_key": key, "at_ms": told[0], "active": told[1]}
+
+    # --- what is counted
+
+    def _touch_unit(self, root: str) -> None:
+        if root not in self._touched:
+            self._touched[root] = self._counted(root)
+
+    def _counted(self, root: str) -> Contribution:
+        """Return what a key of its own counts here, or the family of a root."""
+        family = self.families.get(root)
+        if family is None:
+            customer = self.customers.get(root)
+            return NOTHING if customer is None else contribution_of_one(customer, self._rules)
+        if family.root != root or self._home(root) != self._partition:
+            return NOTHING
+        group: dict[str, Customer] = {}
+        for key in family.keys:
+            customer = (self.customers if self._home(key) == self._partition else self.copies).get(key)
+            if customer is not None:
+                group[key] = customer
+        return contribution(group, family.links, family.heard_ms, self._rules) if group else NOTHING
+
+    def _settle_unit(self, root: str, before: Contribution | None) -> None:
+        """Book what is counted in place of what was counted before this flush."""
+        if before is None:
             return
-        before = [counted for group in (one, two) for counted in self._touched.pop(min(group), (group, []))[1]]
-        group = one | two
-        for each in group:
-            self._joined[each] = group
-        self._touched[min(group)] = (group, before)
-
-    def _counted(self, keys: Iterable[str]) -> Contribution:
-        """Return what a customer counts."""
-        group = {key: self.customers[key] for key in keys if key in self.customers}
-        return contribution(group, self._rules) if group else NOTHING
-
-    def _book_changed(self, group: Iterable[str], before: list[Contribution]) -> None:
-        """Book what a customer counts in place of what was counted before."""
-        now = self._counted(group)
-        if len(before) != 1:
-            for each in before:
-                self._book(each, NOTHING)
-            self._book(NOTHING, now)
-        elif before[0] != now:
-            self._book(before[0], now)
+        now = self._counted(root)
+        if before != now:
+            self._book(before, now)
 
     def _book(self, before: Contribution, now: Contribution) -> None:
         for running, changes, changed in ((self.days, before.days, now.days), (self.months, before.months, now.months)):
@@ -219,7 +297,7 @@ class CustomerTracker:
             if not any(amounts):
                 continue
             for cohort in self._rules.cohorts[place]:
-                if self._floor_ms is None or cohort[2] >= self._floor_ms:
+                if self.floor_ms is None or cohort[2] >= self.floor_ms:
                     into = self.cohorts.setdefault(cohort, Counter())
                     for what, amount in zip(COHORT_SUMS, amounts, strict=True):
                         into[what] += amount
@@ -229,95 +307,70 @@ class CustomerTracker:
 
     # --- at a flush
 
-    @property
-    def as_of_ms(self) -> int | None:
-        """The newest instant that is taken in."""
-        return max((received for _, received in self.parts.values() if received is not None), default=None)
-
-    @property
     def through_ms(self) -> int | None:
-        """Before this nothing is still to come; None while a part of contact-events has said nothing."""
-        if not all(self.parts.get(part, (None, None))[0] is not None for part in self._contact_parts):
-            return None
-        return min((progress for progress, _ in self.parts.values() if progress is not None), default=None)
+        """Return before which nothing is still to come."""
+        return self._through
 
     def today(self) -> int | None:
         """Return the date of as-of."""
-        as_of = self.as_of_ms
+        as_of = self.parts.as_of_ms()
         return None if as_of is None else self._rules.date(as_of)
 
     def this_month(self) -> int | None:
         """Return the month of as-of."""
-        as_of = self.as_of_ms
+        as_of = self.parts.as_of_ms()
         return None if as_of is None else self._rules.month(as_of)
 
     def settle(self) -> None:
         """Book what was touched, and give up what is too old."""
-        through = self.through_ms
+        through = self._through
+        for key in self._changed:
+            if key in self.customers:
+                customer = self.customers.own(key)
+                self._fold(customer, through)
+                if customer.too_large():
+                    self._empty(key, customer)
         touched, self._touched = self._touched, {}
-        for group, before in touched.values():
-            for key in group:
-                if key in self.customers:
-                    customer = self.customers.own(key)
-                    self._fold(customer, through)
-                    if customer.too_large():
-                        self._empty(key, customer)
-            self._book_changed(group, before)
+        for root, before in touched.items():
+            self._settle_unit(root, before)
         self._spread()
         if self._went_back:
             self._add_up_anew()
         if through is not None:
             self._give_up(through)
-            self._forget()
+            self._forget(over_before_ms(self._configuration, through))
+        if not self.parts.awaits_moved():
+            self.gone.clear()
 
     def _give_up(self, through: int) -> None:
         self.days.advance(self._rules.date(through) - self._kept_days)
         self.months.advance(self._rules.month(through) - 1)
         floor = through - self._kept_days * DAY_MS
-        if self._floor_ms is None or floor > self._floor_ms:
-            self._floor_ms = floor
+        if self.floor_ms is None or floor > self.floor_ms:
+            self.floor_ms = floor
             for cohort in [cohort for cohort in self.cohorts if cohort[2] < floor]:
                 del self.cohorts[cohort]
+                self.changed_cohorts.add(cohort)
 
-    def _forget(self) -> None:
-        """Look at some customers, each flush at others, and forget those who count nowhere any more."""
-        before = self._over_before_ms()
-        if before is None:
-            return
+    def _forget(self, before_ms: int) -> None:
+        """Look at some customers, each flush at others, and forget those who count nowhere any more; families are dissolved first."""
         for key in self.customers.some(_SWEPT):
-            if key in self.customers and self.customers[key].last_ms() < before:
-                group = self._joined.get(key) or {key}
-                if self._is_over(group):
-                    self._drop(group)
+            if key not in self.families and key in self.customers:
+                customer = self.customers[key]
+                if customer.last_ms() < before_ms and not customer.is_active():
+                    self._drop(key)
 
-    def _over_before_ms(self) -> int | None:
-        """Return since when something must have been heard of a customer who is not over; None while that is unknown."""
-        if self._through is None:
-            return None
-        return self._through - (self._rules.retention_days + self._kept_days + 2) * DAY_MS
-
-    def _is_over(self, group: Iterable[str]) -> bool:
+    def _is_over(self, customer: Customer) -> bool:
         """Say whether so little was heard of a customer for so long that the next fact is of somebody new."""
-        before = self._over_before_ms()
-        if before is None:
+        if self._through is None:
             return False
-        known = False
-        for key in group:
-            customer = self.customers.get(key)
-            if customer is not None:
-                if customer.last_ms() >= before or customer.is_active():
-                    return False
-                known = True
-        return known
+        return customer.last_ms() < over_before_ms(self._configuration, self._through) and not customer.is_active()
 
-    def _drop(self, group: Iterable[str]) -> None:
-        """Forget a customer with all keys; what it counted has ended before the floor."""
-        for key in group:
-            self._joined.pop(key, None)
-            self.overfull.discard(key)
-            if key in self.customers:
-                del self.customers[key]
-                self._changed.add(key)
+    def _drop(self, key: str) -> None:
+        """Forget a customer; what it counted has ended before the floor."""
+        self.overfull.discard(key)
+        del self.customers[key]
+        self._changed.add(key)
 
     def changed_customers(self) -> Iterator[tuple[str, Customer | None]]:
         """Yield the customers changed since the last call, None for those forgotten."""
@@ -325,6 +378,12 @@ class CustomerTracker:
         for key in changed:
             yield key, self.customers.get(key)
         self.customers.settle()
+
+    def changed_copies(self) -> Iterator[tuple[str, Customer | None]]:
+        """Yield the copies changed since the last call, None for those that are counted here no more."""
+        changed, self._changed_copies = self._changed_copies, set()
+        for key in changed:
+            yield key, self.copies.get(key)
 
     # --- after a restart
 
@@ -337,39 +396,25 @@ class CustomerTracker:
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, the parts too."""
-        self._through = through = self.through_ms
-        self._restore_links()
-        self._touched = {}
+        self._through = through = self.parts.through_ms()
         if through is not None:
             self._give_up(through)
         self._book_all()
-
-    def _restore_links(self) -> None:
-        """Join what links join; of those that versions without limits kept the earliest hold, and the others are given up."""
-        links = sorted((at, key, other, name) for key, customer in self.customers.items() for name, (at, other) in customer.links.items())
-        seen: set[tuple[str, str]] = set()
-        for _, key, other, name in links:
-            fits = _fit(self._joined.get(key) or {key}, self._joined.get(other) or {other})
-            if fits and (key, other) not in seen:
-                seen.add((key, other))
-                self._join(key, other)
-                continue
-            self.links_refused += not fits
-            self.customers.own(key).unlink(name)
-            self._changed.add(key)
 
     def _add_up_anew(self) -> None:
         """Count every customer there is by where progress stands, for it was set back."""
         self._went_back = False
         self.changed_cohorts |= self.cohorts.keys()
-        self.days, self.months, self.cohorts, self._floor_ms = Running(), Running(), {}, None
+        self.days, self.months, self.cohorts, self.floor_ms = Running(), Running(), {}, None
         if self._through is not None:
             self._give_up(self._through)
         self._book_all()
 
     def _book_all(self) -> None:
-        for key in self.customers:
-            group = self._joined.get(key)
-            if group is None or key == min(each for each in group if each in self.customers):
-                self._book(NOTHING, self._counted(group or (key,)))
+        self._book_each(key for key in self.customers if key not in self.families)
+        self._book_each(self.families.roots())
         self._spread()
+
+    def _book_each(self, roots: Iterable[str]) -> None:
+        for root in roots:
+            self._book(NOTHING, self._counted(root))

@@ -22,28 +22,29 @@ class Running:
     def __init__(self) -> None:
         self._base: Counter[str] = Counter()
         self._changes: dict[int, Counter[str]] = {}
-        self._floor: int | None = None
+        #: what lies before it is told no more
+        self.floor: int | None = None
 
     def add(self, changes: Changes, sign: int) -> None:
         """Add changes, or take them out."""
         for at, counts in changes.items():
-            into = self._base if self._floor is not None and at < self._floor else self._changes.setdefault(at, Counter())
+            into = self._base if self.floor is not None and at < self.floor else self._changes.setdefault(at, Counter())
             for what, amount in counts.items():
                 into[what] += sign * amount
 
     def advance(self, floor: int) -> None:
         """Let everything before ``floor`` become one sum."""
-        if self._floor is None or floor > self._floor:
-            self._floor = floor
+        if self.floor is None or floor > self.floor:
+            self.floor = floor
             for at in [at for at in self._changes if at < floor]:
                 self._base.update(self._changes.pop(at))
 
     def through(self, last: int) -> Iterator[tuple[int, dict[str, int]]]:
         """Yield every date or month from the floor to the last one, at most the last 62, with its figures; none before there is a floor."""
-        if self._floor is None:
+        if self.floor is None:
             return
         sums = self._base.copy()
-        first = max(self._floor, last + 1 - _LONGEST)
+        first = max(self.floor, last + 1 - _LONGEST)
         for at in [at for at in self._changes if at < first]:
             sums.update(self._changes[at])
         for at in range(first, last + 1):

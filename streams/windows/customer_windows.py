@@ -12,7 +12,7 @@ from schemas.times import format_ms
 from streams.catalogue.entries.customers import SMALLEST_GROUP
 from streams.windows.calendar import Calendars, Span, first_shown
 from streams.windows.kpis import cohort_kpis, customer_kpis, retention_kpis
-from streams.windows.slices import DAY_MS
+from streams.windows.slices import DAY_MS, GRAIN_MS, cell_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,16 +48,19 @@ class CustomerWindows:
         self._horizon_ms = customers.repeat_days * DAY_MS
         self._calendars = Calendars(configuration)
         #: key → revision and digest of the content
-        self._published: dict[str, tuple[int, str]] = {}
-        self._changed: dict[str, tuple[int, str] | None] = {}
+        self._published: dict[str, tuple[int, bytes]] = {}
 
     def cohorts(
         self, cohorts: Iterable[tuple[tuple[str, str, int], Mapping[str, int]]], at: Progress
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the records that are news of days of contacts, by scope, channel and start."""
         for (scope, channel, start), sums in cohorts:
-            day = self._calendars.of(scope).day(start)
+            day = self.day(scope, start)
             yield from self._news(scope, channel, CUSTOMER_WINDOWS[0], day, sums, cohort_kpis(sums), at, self._horizon_ms)
+
+    def day(self, scope: str, at_ms: int) -> Span:
+        """Return the day of a scope that holds an instant."""
+        return self._calendars.of(scope).day(cell_of(at_ms, GRAIN_MS))
 
     def days(self, days: Iterable[tuple[int, Mapping[str, int]]], at: Progress) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the records that are news of customers at the ends of dates."""
@@ -79,7 +82,6 @@ class CustomerWindows:
             before = months_before_ms if key.startswith(f"window|{CUSTOMER_WINDOWS[1]}|") else days_before_ms
             if int(key.rsplit("|", 1)[1]) < before:
                 del self._published[key]
-                self._changed[key] = None
                 yield key
 
     def _midnight(self, day: int) -> int:
@@ -117,21 +119,17 @@ class CustomerWindows:
             "kpis": kpis,
             "counts": counts,
         }
-        content = {name: value for name, value in record.items() if name not in _APART}
-        digest = blake2b(_encode(content), digest_size=16).hexdigest()
-        revision, before = self._published.get(key, (0, ""))
+        digest = _digest(record)
+        revision, before = self._published.get(key, (0, b""))
         if digest != before:
             record["revision"] = revision + 1
-            self._published[key] = self._changed[key] = (revision + 1, digest)
+            self._published[key] = (revision + 1, digest)
             yield key, record
 
-    # --- rows
-
-    def changes(self) -> Iterator[tuple[str, tuple[int, str] | None]]:
-        """Yield revision and digest of what was published since the last call, None for what was given up."""
-        changed, self._changed = self._changed, {}
-        yield from changed.items()
-
-    def restore(self, key: str, revision: int, digest: str) -> None:
+    def restore(self, key: str, record: Mapping[str, Any]) -> None:
         """Take back what was published last under a key."""
-        self._published[key] = (revision, digest)
+        self._published[key] = (record["revision"], _digest(record))
+
+
+def _digest(record: Mapping[str, Any]) -> bytes:
+    return blake2b(_encode({name: value for name, value in record.items() if name not in _APART}), digest_size=16).digest()

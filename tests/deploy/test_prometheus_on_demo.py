@@ -129,8 +129,9 @@ def test_the_lag_of_each_partition_is_known_and_small(watched: Watched) -> None:
 
     assert until(30, small), lags
     topics = {each["metric"]["topic"] for each in lags}
-    read = ("contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts")
-    assert topics == {f"contactcenter.{name}.v1" for name in read}
+    read = ("contact-events.v1", "agent-events.v1", "customer-events.v1", "queue-panes.v1")
+    customers = ("customer-facts.v2", "customer-links.v1", "customer-facts.v1")
+    assert topics == {f"contactcenter.{name}" for name in (*read, *customers)}
 
 
 @pytest.mark.parametrize("job", JOBS)

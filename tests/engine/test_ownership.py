@@ -22,7 +22,7 @@ from streams.engine.health import Health
 from streams.engine.owner import Owner
 from streams.engine.ownership import Ownership
 from streams.engine.settings import EngineSettings, Flow
-from streams.engine.stage import Output
+from streams.engine.stage import Flush, Output
 from streams.engine.table import _RecoveryAfterOwnership
 from streams.engine.transport import Chunk, _ConsumerThread
 from tests.support.counting import CountingStage, counting_flow
@@ -425,3 +425,21 @@ def test_rounds_of_flushes_are_fewer_where_little_comes(monkeypatch: pytest.Monk
     asyncio.run(run())
 
     assert len(rounds) > 6 if busy else 2 <= len(rounds) <= 4
+
+
+def test_a_stage_that_has_more_to_write_is_asked_again() -> None:
+    """Without a chunk in between a partition is asked until its stage says that this is all; then not until something comes."""
+
+    class Portions:
+        left = 3
+
+        def restore(self, topic: str, rows: Any) -> None: ...
+        def process(self, records: Any) -> None: ...
+        def collect(self) -> Flush:
+            self.left -= 1
+            return Flush([(b"k", b"v")], more=self.left > 0)
+
+    flow = Flow(name="f", source="s", changelog="c", stage_factory=lambda _: Portions())
+    owner = Owner(EngineSettings(app_id="a", bootstrap="localhost:1"), flow, 0, Health())
+
+    assert [owner.collect() is not None for _ in range(5)] == [True, True, True, False, False]

@@ -32,7 +32,7 @@ SEED = int(os.environ.get("CONTACT_STREAMS_FAULT_SEED", "0")) or random.SystemRa
 CRASH_SECONDS = 60.0
 
 CONTACTS, AGENTS, ROLL_UP = "contact-events.v1", "agent-events.v1", "queue-panes.v1"
-CUSTOMERS, FACTS = "customer-events.v1", "customer-facts.v1"
+CUSTOMERS, FACTS, LINKS = "customer-events.v1", "customer-facts.v2", "customer-links.v1"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ ROUNDS = [
     Round("static", ("rolling-restart", "kill")),
     Round("static", (f"after_rows@{ROLL_UP}", "during_restore@")),
     Round("dynamic", (f"after_commit_sent@{AGENTS}", "leave")),
-    Round("static", (f"after_rows@{FACTS}", "kill-both")),
+    Round("static", (f"after_rows@{FACTS}", f"after_outputs@{LINKS}", "kill-both")),
     Round("dynamic", (f"after_offsets@{AGENTS}", "join", "kill")),
     Round("static", ("pause", "rolling-restart")),
     Round("dynamic", ("kill", "kill", f"after_commit_sent@{ROLL_UP}")),
@@ -111,20 +111,27 @@ async def inflict(fault: str, product: ProductRound, chance: random.Random) -> N
         return
     point, _, source = fault.partition("@")
     if source == FACTS:
-        victim = product.owner(FACTS)  # there is one partition
-    workers.kill(victim)
+        victim = product.owner(FACTS)  # of partition 0
+    # Links have one partition, which may move when its worker dies: both come back to die of it, and one of them has it.
+    victims = list(workers.names) if source == LINKS else [victim]
+    for name in victims:
+        workers.kill(name)
     if fault == "kill":
         print(f"  {victim} killed")
         product.start(victim)
         return
     # A worker that catches up makes rounds of flushes of some seconds.
-    passes = 1 if point == "during_restore" else chance.randint(1, 4 if source in {ROLL_UP, FACTS} else 8)
-    print(f"  {victim} killed, comes back to die {point}:{passes}{f' of {source}' if source else ''}")
-    reached = f"Crash point {point} reached."
-    before = workers.log(victim).count(reached)
-    product.start(victim, f"{point}:{passes}", source)
+    passes = 1 if point == "during_restore" else chance.randint(1, 4 if source in {ROLL_UP, FACTS, LINKS} else 8)
+    print(f"  {' and '.join(victims)} killed, to die {point}:{passes}{f' of {source}' if source else ''}")
+
+    def reached() -> int:
+        return sum(workers.log(name).count(f"Crash point {point} reached.") for name in victims)
+
+    before = reached()
+    for name in victims:
+        product.start(name, f"{point}:{passes}", source)
     until = time.monotonic() + CRASH_SECONDS
-    while workers.log(victim).count(reached) == before:
+    while reached() == before:
         if time.monotonic() > until:
             raise TimeoutError(f"{fault} was not reached in {CRASH_SECONDS} s.\n{workers.log(victim)[-4000:]}")
         await product.wait(0.2)
@@ -157,4 +164,4 @@ def test_every_figure_under_faults(kafka: Cluster, tmp_path: Path, number: int) 
         assert outcome.dead_letters == []
         assert {status for _, status in workers.ended} <= {ExitCode.FENCED, -9}
         # Who is only busy is not taken for dead; of two that die together, each newcomer may find both.
-        assert removed <= 2 * sum("join" not in fault and "leave" not in fault for fault in this.faults)
+        assert removed <= 2 * sum((2 if LINKS in fault else 1) for fault in this.faults if "join" not in fault and "leave" not in fault)

@@ -126,15 +126,19 @@ class _World:
                 self.events.append(event.model_copy(update={"source": other}))
 
 
-def customer_world(seed: int, contacts: int = 70, others: int = 80) -> tuple[Configuration, list[Event], int]:
-    """Return a configuration, events in the order in which they were received, and the instant through which all was told."""
+def customer_world(seed: int, contacts: int = 70, others: int = 80, links: int | None = None) -> tuple[Configuration, list[Event], int]:
+    """Return a configuration, events in the order in which they were received, and the instant through which all was told.
+
+    There are 0, 2 or 4 links, unless it is said how many.
+    """
     random = Random(seed)
     world = _World(random)
     for number in range(contacts):
         world.contact(number)
     for number in range(others):
         world.of_customer(number)
-    for _ in range(random.choice((0, 2, 4))):
+    few = random.choice((0, 2, 4))
+    for _ in range(few if links is None else links):
         one, other = random.sample(_KEYS, 2)
         world.say(CustomerLinked, _START_MS + random.randrange(_DAYS * _DAY_MS), customer_key=one, linked_key=other, source="shop")
     world.tell_also()

@@ -11,7 +11,9 @@ import orjson
 from schemas.agent import AgentModel
 from schemas.contact import ContactModel
 from schemas.other import CustomerModel, ForecastSet
+from streams.stages.customer_links import CustomerLinkStage
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
+from streams.stages.customers_before import CustomersBeforeStage
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from schemas.base import Event
     from streams.configuration import Configuration
+    from streams.engine.stage import Output
 
 __all__ = ["MemoryPipeline"]
 
@@ -30,10 +33,20 @@ _FAR_MS = 253_402_300_799_000
 class MemoryPipeline:
     """Contact and agent partitions, pane partitions, and the compacted topics between them as dictionaries."""
 
-    def __init__(self, configuration: Configuration, random: Random, contacts: int = 2, agents: int = 2, panes: int = 2) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        random: Random,
+        contacts: int = 2,
+        agents: int = 2,
+        panes: int = 2,
+        customers: int = 2,
+        before: dict[str, dict[bytes, bytes]] | None = None,
+    ) -> None:
+        """``before`` has the topics of customers as the last release left them, if one did."""
         self._configuration = configuration
         self._random = random
-        self._sizes = {"contacts": contacts, "agents": agents, "panes": panes}
+        self._sizes = {"contacts": contacts, "agents": agents, "panes": panes, "customers": customers}
         self._rows: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self._panes: list[dict[bytes, bytes]] = [{} for _ in range(panes)]
         #: the compacted metric topic, as written: most records are replaced before anybody looks
@@ -50,10 +63,15 @@ class MemoryPipeline:
             **{("agents", p): self._track("agents", p) for p in range(agents)},
             **{("customers", p): self._track("customers", p) for p in range(2)},
         }
-        #: what customers are told, how far that has been read, and how far what was read is durable
-        self._facts: list[Any] = []
-        self._facts_read = self._facts_kept = 0
-        self._customers = self._customer_stage()
+        self._before = before or {}
+        #: what the stages of customers read, how far that has been read, and how far what was read is durable
+        places = [("facts", p) for p in range(customers)] + [("links", 0)] + ([("before", 0)] if self._before else [])
+        self._inner: dict[tuple[str, int], CustomerStage | CustomerLinkStage | CustomersBeforeStage] = {}
+        self._log: dict[tuple[str, int], list[Any]] = {place: [] for place in places}
+        self._read = dict.fromkeys(places, 0)
+        self._kept = dict.fromkeys(places, 0)
+        for place in places:
+            self._begin_inner(place)
         #: by source partition, the events taken in, and how many of them have been passed on to roll-up
         self.taken: dict[tuple[str, int], list[Event]] = {place: [] for place in self._source}
         self._passed_on: dict[tuple[str, int], int] = dict.fromkeys(self._source, 0)
@@ -65,19 +83,36 @@ class MemoryPipeline:
 
     def _track(self, topic: str, partition: int) -> ContactStage | AgentStage | CustomerEventStage:
         facts = "" if topic == "agents" else "facts"
-        topics = TrackTopics(topic, "panes", self._sizes["panes"], f"{topic}-dead", "test", lambda: 0, facts)
+        topics = TrackTopics(
+            topic, "panes", self._sizes["panes"], f"{topic}-dead", "test", lambda: 0, facts, self._sizes["customers"], "links"
+        )
         if topic == "customers":
             return CustomerEventStage(partition, self._configuration, topics)
         return (ContactStage if topic == "contacts" else AgentStage)(partition, self._configuration, topics)
 
-    def _customer_stage(self) -> CustomerStage:
-        sizes = self._sizes
-        return CustomerStage(self._configuration, CustomerTopics(sizes["panes"], "metrics", "latest", "contacts", sizes["contacts"]))
+    def _begin_inner(self, place: tuple[str, int]) -> None:
+        """Make a stage of customers anew from what is durable."""
+        sizes, before = self._sizes, "before" if self._before else ""
+        parts = ("facts", sizes["customers"], "links", "contacts", sizes["contacts"], before)
+        topics = CustomerTopics("panes", sizes["panes"], *parts)
+        if place[0] == "facts":
+            self._inner[place] = CustomerStage(place[1], self._configuration, topics)
+        elif place[0] == "links":
+            self._inner[place] = CustomerLinkStage(self._configuration, topics)
+        else:
+            self._inner[place] = CustomersBeforeStage(topics)
+            self._inner[place].restore("state", list(self._rows.setdefault(place, dict(self._before["state"])).items()))
+            self._inner[place].restore("before", list(self._before["facts"].items()))
+            return
+        self._inner[place].restore("state", list(self._rows.get(place, {}).items()))
+        self._read[place] = self._kept[place]
 
     def _roll_up(self, partition: int) -> RollUpStage:
         sizes = self._sizes
         sources = ("contacts", sizes["contacts"], "agents", sizes["agents"])
-        topics = RollUpTopics("panes", sizes["panes"], "metrics", "latest", "alerts", "alerts-latest", *sources)
+        topics = RollUpTopics(
+            "panes", sizes["panes"], "metrics", "latest", "alerts", "alerts-latest", *sources, customer_partitions=sizes["customers"]
+        )
         return RollUpStage(partition, self._configuration, topics)
 
     def run(self, events: Iterable[Event], *, restarts: float = 0, moves: float = 1 / 8) -> None:
@@ -103,10 +138,13 @@ class MemoryPipeline:
                 self._take(place, records)
                 records.clear()
                 self._flush(place)
+            # From links to families, to copies, to sums, and once round again for what is reported of families.
+            for _ in range(4):
+                for inner in self._log:
+                    self._read_inner(inner, len(self._log[inner]))
+                    self._flush_inner(inner)
             for number in range(self._sizes["panes"]):
                 self._flush_roll_up(number)
-            self._read_facts(len(self._facts))
-            self._flush_customers()
 
     @property
     def latest(self) -> dict[str, dict[str, Any]]:
@@ -145,32 +183,36 @@ class MemoryPipeline:
         for number in range(self._sizes["panes"]):
             if self._random.random() < 1 / 2:
                 self._flush_roll_up(number)
-        self._read_facts(self._random.randint(self._facts_read, len(self._facts)))
-        if self._random.random() < 1 / 2:
-            self._flush_customers()
+        for inner in self._log:
+            self._read_inner(inner, self._random.randint(self._read[inner], len(self._log[inner])))
+            if self._random.random() < 1 / 2:
+                self._flush_inner(inner)
 
     def _flush(self, place: tuple[str, int]) -> None:
         flush = self._source[place].collect()
         _compact(self._rows.setdefault(place, {}), flush.rows)
         self._passed_on[place] = len(self.taken[place])
-        for output in flush.outputs:
+        self._send(flush.outputs)
+
+    def _send(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
             if output.topic == "panes" and output.key is not None:
                 _compact(self._panes[output.partition], [(output.key, output.value)])
                 self._rollups[output.partition].process([SimpleNamespace(key=output.key, value=output.value)])
-            elif output.topic == "facts":
-                self._facts.append(SimpleNamespace(key=output.key, value=output.value))
+            elif (output.topic, output.partition) in self._log:
+                self._log[output.topic, output.partition].append(SimpleNamespace(key=output.key, value=output.value))
             else:
                 self.dead.append(output)
 
-    def _read_facts(self, end: int) -> None:
-        self._customers.process(self._facts[self._facts_read : end])
-        self._facts_read = end
+    def _read_inner(self, place: tuple[str, int], end: int) -> None:
+        self._inner[place].process(self._log[place][self._read[place] : end])
+        self._read[place] = end
 
-    def _flush_customers(self) -> None:
-        flush = self._customers.collect()
-        _compact(self._rows.setdefault(("facts", 0), {}), flush.rows)
-        self._facts_kept = self._facts_read
-        _compact(self._latest, [(output.key, output.value) for output in flush.outputs if output.topic == "latest" and output.key])
+    def _flush_inner(self, place: tuple[str, int]) -> None:
+        flush = self._inner[place].collect()
+        _compact(self._rows.setdefault(place, {}), flush.rows)
+        self._kept[place] = self._read[place]
+        self._send(flush.outputs)
 
     def _flush_roll_up(self, number: int) -> None:
         self.flushes.append((number, self.restarts, {place: known for place, known in self._passed_on.items() if place[0] != "customers"}))
@@ -190,6 +232,16 @@ class MemoryPipeline:
                 assert output.value is not None
                 self.alerts_latest[key] = orjson.loads(output.value)
 
+    def go_on_from(self, rows: dict[tuple[str, int], dict[bytes, bytes]], panes: list[list[list[str]]], latest: list[list[str]]) -> None:
+        """Begin with what an earlier pipeline left: rows of the stages of sources, panes, and the latest records."""
+        self._rows |= rows
+        self._panes = [{key.encode(): value.encode() for key, value in each} for each in panes]
+        self._latest = {key.encode(): value.encode() for key, value in latest}
+        for place in self._source:
+            self._source[place].restore("state", list(self._rows.get(place, {}).items()))
+        for number in range(self._sizes["panes"]):
+            self._restore_roll_up(number)
+
     def restart_with(self, configuration: Configuration) -> None:
         """Start again with another configuration."""
         self._configuration = configuration
@@ -206,21 +258,27 @@ class MemoryPipeline:
                 self._flush_roll_up(number)
             else:
                 self._rollups[number].collect()
-            stage = self._rollups[number] = self._roll_up(number)
-            stage.restore("latest", [(key, value) for key, value in self._latest.items() if self._partition_of(key.decode()) == number])
-            of_agents = [(key, value) for key, value in self._agents_latest.items() if self._partition_of(key.decode()) == number]
-            stage.restore("agent-metrics-latest", of_agents)
-            alerts = [(key, value) for key, value in self.alerts_latest.items() if self._partition_of(key) == number]
-            stage.restore("alerts-latest", [(key.encode(), orjson.dumps(value)) for key, value in alerts])
-            stage.restore("panes", list(self._panes[number].items()))
-        if self._random.random() < 1 / 2:
-            self._flush_customers()
-        else:
-            self._customers.collect()
-        self._customers = self._customer_stage()
-        self._customers.restore("state", list(self._rows.get(("facts", 0), {}).items()))
-        self._facts_read = self._facts_kept
+            self._restore_roll_up(number)
+        self._restart_inner()
         self.restarts += 1
+
+    def _restore_roll_up(self, number: int) -> None:
+        stage = self._rollups[number] = self._roll_up(number)
+        stage.restore("latest", [(key, value) for key, value in self._latest.items() if self._partition_of(key.decode()) == number])
+        of_agents = [(key, value) for key, value in self._agents_latest.items() if self._partition_of(key.decode()) == number]
+        stage.restore("agent-metrics-latest", of_agents)
+        alerts = [(key, value) for key, value in self.alerts_latest.items() if self._partition_of(key) == number]
+        stage.restore("alerts-latest", [(key.encode(), orjson.dumps(value)) for key, value in alerts])
+        stage.restore("panes", list(self._panes[number].items()))
+
+    def _restart_inner(self) -> None:
+        """Lose the memory of some stages of customers, and of some the last flush too."""
+        for place in self._log:
+            if self._random.random() < 1 / 2:
+                self._flush_inner(place)
+            else:
+                self._inner[place].collect()
+            self._begin_inner(place)
 
     def _partition_of(self, key: str) -> int:
         if key.startswith(("progress|", "definition|")):

@@ -6,11 +6,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from msgspec.json import encode
 
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
+from streams.engine.stage import Flush, Output
+from streams.stages.customer_links import CustomerLinkStage
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
+from streams.windows.customer_merge import CustomerMerge
 from tests.properties.compacted import compact
 
 if TYPE_CHECKING:
@@ -70,12 +74,15 @@ class Worker:
     """The stages of one partition each, with what Kafka's compacted topics would hold."""
 
     def __init__(self) -> None:
-        topics = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0, "facts")
+        topics = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0, "facts", 1)
         self.contacts = ContactStage(0, CONFIGURATION, topics)
         self.agents = AgentStage(0, CONFIGURATION, topics._replace(source="agents", customer_facts=""))
         self.events = CustomerEventStage(0, CONFIGURATION, topics._replace(source="events"))
-        self.customers = CustomerStage(CONFIGURATION, CustomerTopics(1, "metrics", "latest", "contacts", 1))
-        self.compacted: dict[str, dict[bytes, bytes]] = {name: {} for name in ("contacts", "agents", "events", "customers", "latest")}
+        customers = CustomerTopics("panes", 1, "facts", 1, "customer-links", "contacts", 1)
+        self.links, self.customers = CustomerLinkStage(CONFIGURATION, customers), CustomerStage(0, CONFIGURATION, customers)
+        self.merge = CustomerMerge(CONFIGURATION, 1)
+        names = ("contacts", "agents", "events", "customers", "links", "panes", "latest")
+        self.compacted: dict[str, dict[bytes, bytes]] = {name: {} for name in names}
 
     def take(self, told: list[dict[str, Any]]) -> None:
         """Take events, each where it belongs, and flush everything."""
@@ -88,14 +95,29 @@ class Worker:
             stage.process([record(each) for each in of[name]])
             flush = stage.collect()
             assert [output.value for output in flush.outputs if output.topic == "dead"] == []
-            compact(self.compacted, name, flush)
-            facts = [output for output in flush.outputs if output.topic == "facts"]
-            self.customers.process([SimpleNamespace(key=output.key, value=output.value) for output in facts])
-        compact(self.compacted, "customers", self.customers.collect())
+            self._pass_on(name, flush)
+        for _ in range(2):
+            self._pass_on("links", self.links.collect())
+            self._pass_on("customers", self.customers.collect())
+        news = self.merge.news()
+        compact(
+            self.compacted,
+            "rows of none",
+            Flush([], [Output("latest", 0, key.encode(), None if record is None else encode(record)) for key, record in news]),
+        )
+
+    def _pass_on(self, name: str, flush: Flush) -> None:
+        compact(self.compacted, name, flush)
+        for output in flush.outputs:
+            key = (output.key or b"").decode()
+            if output.topic == "panes" and key.startswith("customer_"):
+                self.merge.apply(key, None if output.value is None else orjson.loads(output.value))
+        for topic, stage in (("facts", self.customers), ("customer-links", self.links)):
+            stage.process([output for output in flush.outputs if output.topic == topic])  # type: ignore[misc]
 
     def sizes(self) -> dict[str, int]:
         """Return how many there are of everything that is kept by a key, and the bytes that a restart would read."""
-        customers, windows = self.customers.tracker, self.customers.windows
+        customers, merge = self.customers.tracker, self.merge
         return {
             "conversations": len(self.contacts.tracker.conversations),
             "people": len(self.agents.tracker.agents),
@@ -105,10 +127,11 @@ class Worker:
             "slices of forecasts": len(self.events.tracker.slices),
             "customers": len(customers.customers),
             "contacts of customers": sum(len(customer.contacts) for customer in customers.customers.values()),
-            "joined": len(customers._joined),
+            "linked": len(self.links.tracker.families) + len(customers.families._of),
             "cohorts": len(customers.cohorts),
             "dates": len(customers.days._changes) + len(customers.months._changes),
-            "windows": sum(len(each) for each in vars(windows).values() if isinstance(each, dict)),
+            "sums": len(self.customers.sums._keys) + sum(map(len, merge._sums.values())),
+            "windows": sum(len(each) for each in vars(merge.windows).values() if isinstance(each, dict)),
             **{f"rows of {name}": len(rows) for name, rows in self.compacted.items()},
             **{f"bytes of {name}": sum(map(len, rows.values())) for name, rows in self.compacted.items()},
         }

@@ -55,12 +55,12 @@ def test_the_lag_is_unknown_without_kafka() -> None:
 
 
 def test_overfull_customers_are_told_by_their_owner() -> None:
-    """As many as there are where the partition of customers is owned; 0 where it is not, or not any more."""
-    name, counters = "contact_center_customers_overfull", {"customers": StageCounters(overfull=3)}
-    owner = Health(partitions={("center.customer-facts.v1", 0): PartitionHealth(0, 0, 0.5)})
+    """As many as there are in the partitions of customers that are owned; not in those that are not, or not any more."""
+    name, counters = "contact_center_customers_overfull", {"customers": StageCounters(overfull={0: 3, 1: 4, 2: 5})}
+    owner = Health(partitions={("center.customer-facts.v2", number): PartitionHealth(0, 0, 0.5) for number in (0, 2, 3)})
 
     found = [family(name, health, of) for health, of in ((owner, counters), (Health(), counters), (owner, {}))]
-    assert [(sample.labels, sample.value) for each in found for sample in each.samples] == [({}, 3), ({}, 0), ({}, 0)]
+    assert [(sample.labels, sample.value) for each in found for sample in each.samples] == [({}, 8), ({}, 0), ({}, 0)]
 
 
 def test_quarantined_sources_are_told_by_who_owns_the_partition() -> None:

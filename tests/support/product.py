@@ -55,6 +55,7 @@ class ProductRound:
     static: bool
     rate: int = 5200
     replication: int = 1
+    configuration: Path = CONFIGURATION
 
     async def wait(self, seconds: float) -> None:
         """Let time pass as a supervisor lets it: what has ended is started again."""
@@ -65,7 +66,7 @@ class ProductRound:
 
     def start(self, worker: str, crash_at: str | None = None, crash_source: str = "") -> None:
         """Start a worker, to die at a crash point of the flow with this source if one is named."""
-        arguments = ["worker", "--bootstrap", self.bootstrap, "--prefix", self.prefix, "--config", str(CONFIGURATION), "--port", "-1"]
+        arguments = ["worker", "--bootstrap", self.bootstrap, "--prefix", self.prefix, "--config", str(self.configuration), "--port", "-1"]
         arguments += ["--replication", str(self.replication)]
         if self.static:
             arguments += ["--instance-id", f"{self.prefix}-{worker}"]

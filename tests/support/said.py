@@ -40,47 +40,55 @@ class Said:
 
         ``meanwhile`` is called all the time; ``explain`` says why it may have taken too long.
         """
-        latest_topic, facts_topic = topic("queue-metrics-latest.v1"), topic("customer-facts.v1")
-        facts = TopicPartition(facts_topic.full_name(self.prefix), 0)
+        latest_topic = topic("queue-metrics-latest.v1")
+        facts = [
+            TopicPartition(entry.full_name(self.prefix), number)
+            for entry in (topic("customer-facts.v2"), topic("customer-links.v1"))
+            for number in range(entry.partitions)
+        ]
         places = [TopicPartition(latest_topic.full_name(self.prefix), number) for number in range(latest_topic.partitions)]
-        reader = await self._reader([*places, facts])
+        reader = await self._reader([*places, *facts])
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         latest: dict[bytes, bytes] = {}
-        last_fact = -1
+        last_facts = dict.fromkeys(facts, -1)
         began = changed = time.monotonic()
         waited: float | None = None
         try:
             while waited is None or time.monotonic() - changed < _QUIET_SECONDS:
                 meanwhile()
                 for place, records in (await reader.getmany(timeout_ms=200)).items():
-                    if place == facts:
-                        last_fact = records[-1].offset
+                    if place in last_facts:
+                        last_facts[place] = records[-1].offset
                         continue
                     changed = time.monotonic()
                     for record in records:
                         _compact(latest, record)
                 progress = [orjson.loads(latest.get(b"progress|%d" % place.partition, b"{}")) for place in places]
                 rolled_up = all(each.get("as_of") == each.get("complete_through") == final for each in progress)
-                if waited is None and rolled_up and await self._customers_counted(admin, reader, facts, last_fact):
+                if waited is None and rolled_up and await self._customers_counted(admin, reader, last_facts):
                     waited, changed = time.monotonic() - began, time.monotonic()
                 if time.monotonic() - began > seconds:
                     reached = [(each.get("as_of"), each.get("complete_through")) for each in progress]
-                    raise TimeoutError(f"After {seconds:.0f} s not at {final} but at {reached}, last fact {last_fact}.\n{explain()}")
+                    raise TimeoutError(f"After {seconds:.0f} s not at {final} but at {reached}, last facts {last_facts}.\n{explain()}")
         finally:
             await reader.stop()
             await admin.close()
         return {key.decode(): orjson.loads(value) for key, value in latest.items()}, waited
 
-    async def _customers_counted(self, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, facts: TopicPartition, last_fact: int) -> bool:
-        """Say whether every event of customers, and every fact about them, has been counted; ``last_fact`` is the last that was read."""
+    async def _customers_counted(self, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, last_facts: dict[TopicPartition, int]) -> bool:
+        """Say whether every event of customers, and every fact about them, has been counted; of each partition that was read last."""
         entry = topic("customer-events.v1")
         sources = [TopicPartition(entry.full_name(self.prefix), number) for number in range(entry.partitions)]
-        ends = await reader.end_offsets([*sources, facts])
+        ends = await reader.end_offsets([*sources, *last_facts])
         committed = {place: found.offset for place, found in (await admin.list_consumer_group_offsets(f"{self.prefix}.worker")).items()}
-        # Behind the last fact there may be markers of transactions, which nobody commits.
-        read = await reader.position(facts) >= ends[facts]
-        return read and committed.get(facts, 0) > last_fact and all(committed.get(place, 0) == ends[place] for place in sources)
+        if not all(committed.get(place, 0) == ends[place] for place in sources):
+            return False
+        for place, last in last_facts.items():
+            # Behind the last fact there may be markers of transactions, which nobody commits.
+            if await reader.position(place) < ends[place] or committed.get(place, 0) <= last:
+                return False
+        return True
 
     async def contradictions(self, latest: dict[str, dict[str, Any]]) -> list[str]:
         """Hold the topics against each other: history and latest, panes and the state that they come from."""
@@ -100,7 +108,7 @@ class Said:
         wrong += [f"{key} is in latest only" for key in latest.keys() - last.keys()]
         panes: dict[bytes, bytes] = {}
         async for record in self._read("queue-panes.v1"):
-            if not record.key.startswith(b"progress|"):
+            if not record.key.startswith((b"progress|", b"customer_progress|")):
                 homes.setdefault(record.key, set()).add(record.partition)
             _compact(panes, record)
         rows: dict[bytes, bytes] = {}
@@ -108,7 +116,7 @@ class Said:
             async for record in self._read(name):
                 _compact(rows, record)
         # Rows of state that are no panes: subjects, meta, snapshots, names, last bookings; and panes that are in no row.
-        kinds = (b"s|", b"m", b"p|", b"n|", b"b|", b"now|", b"progress|")
+        kinds = (b"s|", b"m", b"p|", b"n|", b"b|", b"now|", b"progress|", b"customer_")
         panes = {key: value for key, value in panes.items() if not key.startswith(kinds)}
         rows = {key: value for key, value in rows.items() if not key.startswith(kinds)}
         wrong += [

@@ -1,0 +1,90 @@
+"""The stage of links: which keys are one customer is decided in one place, and told to the partitions where they are at home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from msgspec.json import encode
+
+from streams.engine.stage import Flush, Output
+from streams.stages.counters import StageCounters
+from streams.tracking.customer_facts import customer_partition
+from streams.tracking.customer_links import LinkTracker
+from streams.windows.slices import pane_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from streams.configuration import Configuration
+    from streams.engine.stage import Record, Row
+    from streams.stages.customers import CustomerTopics
+    from streams.tracking.parts import Part
+
+__all__ = ["CustomerLinkStage"]
+
+_META = b"m"
+
+
+class CustomerLinkStage:
+    """All links between customers: they are few, and any two keys may be linked."""
+
+    def __init__(self, configuration: Configuration, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
+        self._topics = topics
+        self.tracker = LinkTracker(configuration, topics.contact_parts())
+        #: What the flow's table shows: families by key.
+        self.rows = self.tracker.families
+        self.counters = counters if counters is not None else StageCounters()
+        self._parts_written: dict[Part, Any] = {}
+        self._step_told: int | None = None
+
+    def process(self, records: Sequence[Record]) -> None:
+        """Take links and reports; they were written by other stages, so none is bad."""
+        for record in records:
+            if record.value is not None:
+                self.tracker.apply(orjson.loads(record.value))
+        self.counters.events += len(records)
+
+    def collect(self) -> Flush:
+        """Return the families that changed, and tell the partitions of their keys; then how far links are complete."""
+        tracker = self.tracker
+        tracker.settle()
+        self.counters.links_refused += tracker.refused
+        tracker.refused = 0
+        outputs = [output for family in tracker.told() for output in self._family(family)]
+        outputs += self._progress()
+        rows: list[Row] = [(b"f|" + root.encode(), None if row is None else encode(row)) for root, row in tracker.changed_rows()]
+        if tracker.parts.told != self._parts_written:
+            self._parts_written = dict(tracker.parts.told)
+            rows.append((_META, encode(tracker.parts.row())))
+        return Flush(rows, outputs)
+
+    def _family(self, family: dict[str, Any]) -> Iterator[Output]:
+        topics, value = self._topics, encode(family)
+        for place in sorted({customer_partition(key, topics.partitions) for key in family["keys"]}):
+            yield Output(topics.facts, place, f"family|{family['keys'][0]}".encode(), value)
+
+    def _progress(self) -> Iterator[Output]:
+        through, topics = self.tracker.parts.through_ms(), self._topics
+        step = None if through is None else pane_of(through)
+        if step == self._step_told:
+            return
+        self._step_told = step
+        told = {
+            "kind": "progress",
+            "source_topic": topics.links,
+            "source_partition": 0,
+            "progress_ms": through,
+            "received_through_ms": None,
+        }
+        for place in range(topics.partitions):
+            yield Output(topics.facts, place, f"progress|{topics.links}|0".encode(), encode(told))
+
+    def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002 - there is one
+        """Take the families back in."""
+        for key, value in rows:
+            if key == _META:
+                self.tracker.parts.restore(orjson.loads(value))
+            else:
+                self.tracker.restore_row(orjson.loads(value))
+        self._parts_written = dict(self.tracker.parts.told)

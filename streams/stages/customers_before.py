@@ -1,0 +1,147 @@
+"""Customers as the last release kept them, all in one partition: handed on to the partitions where their keys are at home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from msgspec.json import encode
+
+from streams.engine.stage import Flush, Output
+from streams.stages.counters import StageCounters
+from streams.tracking.customer_facts import contact_name, customer_partition
+from streams.tracking.spaces import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from streams.engine.stage import Record, Row
+    from streams.stages.customers import CustomerTopics
+
+__all__ = ["CustomersBeforeStage"]
+
+#: How many customers, or bytes of their rows, a flush hands on.
+_AT_ONCE = 5_000
+_BYTES_AT_ONCE = 16_000_000
+_DONE = b"done"
+#: Beyond any instant that is told: what has been handed on is complete.
+_EVER_MS = 253_402_300_799_000
+
+
+class CustomersBeforeStage:
+    """Reads state and facts of the last release to their ends, hands all on once, and says so.
+
+    A flush takes the rows that it hands on out of the state, so a start in between goes on where the last one ended. Facts that had
+    not been counted are handed on as rows too: what a row says of a contact or an event is taken where nothing newer is known of it.
+    """
+
+    def __init__(self, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
+        self._topics = topics
+        self.counters = counters if counters is not None else StageCounters()
+        #: What the flow's table shows: rows of the last release that are still here.
+        self.rows: dict[str, bytes] = {}
+        self._others: list[bytes] = []
+        #: what had not been counted, of each key the last
+        self._facts: list[dict[str, Any]] = []
+        self._done = self._linked = self._told = False
+
+    def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the state, then the facts that are still in their topic, of each key the last."""
+        if topic == self._topics.before:
+            if not self._done:
+                self._facts = [orjson.loads(value) for _, value in rows]
+                self._catch_up()
+            return
+        for key, value in rows:
+            if key == _DONE:
+                self._done = True
+            elif key.startswith(b"s|"):
+                self.rows[key[2:].decode()] = value
+            else:
+                self._others.append(key)
+
+    def _catch_up(self) -> None:
+        """Put what was not counted into the rows."""
+        contacts = {_name(fact): fact for fact in self._facts if fact["kind"] == "contact"}
+        if contacts:
+            for key, value in list(self.rows.items()):
+                row = orjson.loads(value)
+                stale = [name for name in row.get("contacts", {}) if name in contacts]
+                if stale:
+                    for name in stale:
+                        del row["contacts"][name]
+                    self.rows[key] = encode(row)
+        for name, fact in contacts.items():
+            if not fact.get("gone"):
+                told = [fact["queue"], fact["channel"], fact["category"], fact["resolved"], fact["first_contact"]]
+                self._put(fact["customer_key"], "contacts", contact_name(name), [fact["start_ms"], *told])
+        for fact in self._facts:
+            key, at, space = fact.get("customer_key", ""), fact.get("at_ms", 0), MARK + fact["id_space"] if "id_space" in fact else ""
+            if fact["kind"] == "order":
+                order_id = None if fact["order_id"] is None else fact["order_id"] + space
+                self._put(key, "orders", fact["event_id"] + space, [at, order_id, fact["value_milli"], fact["currency"]])
+            elif fact["kind"] == "cancellation":
+                self._put(key, "cancellations", fact["event_id"] + space, [at, fact["order_id"] + space])
+            elif fact["kind"] == "status":
+                self._put(key, "statuses", fact["event_id"] + space, [at, fact["sequence"], fact["active"]])
+            elif fact["kind"] == "link":
+                self._put(key, "links", fact["event_id"] + space, [at, fact["linked_key"]])
+        self._facts = []
+
+    def _put(self, key: str, kind: str, name: str, told: list[Any]) -> None:
+        row = orjson.loads(self.rows.get(key, b'{"base":[null,0]}'))
+        if not row.get("overfull") or kind == "links":
+            row.setdefault(kind, {}).setdefault(name, told)
+            self.rows[key] = encode(row)
+
+    def process(self, records: Sequence[Record]) -> None:
+        """Take nothing: a worker of the last release that still runs would count beside this one."""
+        if records:
+            raise RuntimeError(
+                f"A worker of the last release still writes to {self._topics.before}. Stop all of them, then start this one again."
+            )
+
+    def collect(self) -> Flush:
+        """Hand on some customers; with the last of them say that all have been."""
+        if self._told:
+            return Flush()
+        topics, flush, size = self._topics, Flush(), 0
+        if not self._linked:
+            self._linked = True
+            flush.outputs += self._links()
+        while self.rows and len(flush.rows) < _AT_ONCE and size < _BYTES_AT_ONCE:
+            key, value = self.rows.popitem()
+            size += len(value)
+            row = orjson.loads(value)
+            row.pop("links", None)
+            moved = {"kind": "moved", "customer_key": key, "row": row}
+            place = customer_partition(key, topics.partitions)
+            flush.outputs.append(Output(topics.facts, place, f"moved|{key}".encode(), encode(moved)))
+            flush.rows.append((b"s|" + key.encode(), None))
+        if not self.rows:
+            self._told = True
+            done: list[Row] = [] if self._done else [(_DONE, b"true"), *((key, None) for key in self._others)]
+            flush.rows += done
+            origin = {"source_topic": topics.before, "source_partition": 0}
+            value = encode({"kind": "progress", **origin, "progress_ms": _EVER_MS, "received_through_ms": None})
+            for place in range(topics.partitions):
+                flush.outputs.append(Output(topics.facts, place, f"progress|{topics.before}|0".encode(), value))
+        flush.more = not self._told
+        return flush
+
+    def _links(self) -> Iterator[Output]:
+        """Yield all links, the earliest first: where they would join too many keys those hold."""
+        kept = (
+            (at, key, other, name)
+            for key, value in self.rows.items()
+            if b'"links"' in value
+            for name, (at, other) in orjson.loads(value).get("links", {}).items()
+        )
+        for at, key, other, name in sorted(kept):
+            link = {"kind": "link", "event_id": name, "customer_key": key, "linked_key": other, "at_ms": at}
+            yield Output(self._topics.links, 0, f"link|{name}".encode(), encode(link))
+
+
+def _name(fact: dict[str, Any]) -> str:
+    name: str = fact["conversation_id"]
+    return name + MARK + fact["id_space"] if "id_space" in fact else name
