@@ -19,7 +19,6 @@ def main():
         topic_replication_factor=1,
         broker_commit_interval=told.commit_ms / 1000,
         web_enabled=False,
-        worker_redirect_stdouts=False,
         value_serializer="raw",
         key_serializer="raw",
         topic_disable_leader=True,
