@@ -116,7 +116,7 @@ class Said:
             async for record in self._read(name):
                 _compact(rows, record)
         # Rows of state that are no panes: subjects, meta, snapshots, names, last bookings; and panes that are in no row.
-        kinds = (b"s|", b"m", b"p|", b"n|", b"b|", b"now|", b"progress|", b"customer_")
+        kinds = (b"s|", b"t|", b"m", b"p|", b"n|", b"b|", b"now|", b"progress|", b"customer_")
         panes = {key: value for key, value in panes.items() if not key.startswith(kinds)}
         rows = {key: value for key, value in rows.items() if not key.startswith(kinds)}
         wrong += [
