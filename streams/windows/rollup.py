@@ -264,9 +264,10 @@ class RollUp:
             if state.watches and (changed or (state.restless and self._progress_changed)):
                 self._look(state, look)
             if state.future_cells and cell_of(self.as_of, GRAIN_MS) != cell_of(before or 0, GRAIN_MS):
-                due = {cell for cell in state.future_cells if cell <= self.as_of}
-                state.future_cells -= due
-                state.changed_cells |= due
+                due = [cell for cell, begin_ms in state.future_cells.items() if begin_ms <= self.as_of]
+                for cell in due:
+                    del state.future_cells[cell]
+                state.changed_cells.update(due)
             if state.changed_cells:
                 yield from self._publish_changed_cells(state)
         yield from self._complete()
@@ -414,13 +415,19 @@ class RollUp:
         return self.is_over(span, settles_later_ms(sums))
 
     def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        windows = {window for cell in state.changed_cells for window in self.dated.windows(state, cell)}
+        windows: set[tuple[str, Span]] = set()
         as_of = self.as_of or 0
-        # What is forecast is told when its time comes.
-        state.future_cells |= {cell for cell in state.changed_cells if cell > as_of}
+        for cell in state.changed_cells:
+            for window in self.dated.windows(state, cell):
+                begin_ms = window[1].start_ms
+                if begin_ms <= as_of:
+                    windows.add(window)
+                else:
+                    # What is forecast is told when its interval begins, the long ones before the cell itself.
+                    state.future_cells[cell] = min(begin_ms, state.future_cells.get(cell, begin_ms))
         state.changed_cells = set()
         for name, span in sorted(windows):
-            if span.start_ms <= as_of and not self._given_up(span.start_ms):
+            if not self._given_up(span.start_ms):
                 yield from self._publish_span(state, name, span)
 
     def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, dict[str, Any] | None]]:

@@ -62,8 +62,8 @@ class ScopeState:
         self.cell_parts: SumsByStart[int] = SumsByStart()
         self.now: dict[tuple[str, int], dict[str, Any]] = {}
         self.changed_cells: set[int] = set()
-        #: changed cells whose time has not come
-        self.future_cells: set[int] = set()
+        #: changed cell → when the next interval or day that holds it begins, if one has not begun yet
+        self.future_cells: dict[int, int] = {}
         #: whether every trailing window is to be looked at, whatever has changed in it
         self.trailing_changed = True
         self.now_changed = True

@@ -214,6 +214,22 @@ class TestWindows:
         # Midnight in Berlin is 22:00 UTC of the day before, 11 hours earlier.
         assert told.kpi("offered", f"window|day|voice|queue:A|{ms(-11 * 3_600)}") == (3, 3, None)
 
+    @pytest.mark.parametrize("told_at", [-60, 60])
+    def test_a_forecast_of_later_in_an_interval(self, told_at: float) -> None:
+        """What is forecast for 09:15 on is in the half-hour from 09:00 once that begins, be it told a minute before or after."""
+        told = Told()
+        told.as_of(told_at)
+        told.slice("cohort", 900, {"forecasts": 1, "forecast_milli": 4_000})
+        before = told.as_of(told_at + 1)
+        told.as_of(100)
+
+        half_hour = f"window|interval_30m|voice|queue:A|{START_MS}"
+        assert (half_hour in before) == (told_at > 0)
+        assert told.kpi("forecast_contacts", half_hour)[0] == 4
+        assert f"window|interval_15m|voice|queue:A|{ms(900)}" not in told.latest
+        told.as_of(900)
+        assert told.kpi("forecast_contacts", f"window|interval_15m|voice|queue:A|{ms(900)}")[0] == 4
+
     def test_midnight(self) -> None:
         """A contact offered before midnight counts in that day, whenever it is answered; the next day begins empty."""
         midnight = parse_time_ms("2026-06-15T22:00:00Z")  # 00:00 in Berlin
