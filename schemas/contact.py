@@ -332,7 +332,7 @@ class ContactStatusChanged(ContactModel):
 
 
 class ContactEscalated(ContactModel):
-    """A contact was handed to somebody more able or more senior."""
+    """A contact was handed to a more able or more senior agent."""
 
     type: Literal["contact.escalated"] = "contact.escalated"
     kind: Literal["functional", "hierarchical"] | None = None

@@ -385,7 +385,7 @@ class ContactStatusChanged(Event, kw_only=True, tag="contact.status_changed"):
 
 
 class ContactEscalated(Event, kw_only=True, tag="contact.escalated"):
-    """A contact was handed to somebody more able or more senior."""
+    """A contact was handed to a more able or more senior agent."""
 
     type: ClassVar[Literal["contact.escalated"]] = "contact.escalated"
     conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]

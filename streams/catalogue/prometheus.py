@@ -168,7 +168,7 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         ("source",),
         "",
-        "1 while records of a source are set aside on some partition because it is quarantined, else 0.",
+        "1 while records of a source become dead letters on some partition because it is quarantined, else 0.",
     ),
     ServingMetric(
         "contact_center_reader_connected",
@@ -238,14 +238,14 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "gauge",
         (),
         "",
-        "1 if the configuration file can be run with as it is, 0 if it is refused and the last good one goes on. Absent without a file.",
+        "1 if the configuration file is valid, 0 if it is refused and the last valid one stays in force. Absent without a file.",
     ),
     ServingMetric(
         "contact_center_configuration_changed_timestamp_seconds",
         "gauge",
         (),
         "seconds",
-        "When the configuration file was last taken up or refused. Absent without a file.",
+        "When the configuration file was last applied or refused. Absent without a file.",
     ),
     ServingMetric(
         "contact_center_build_info",

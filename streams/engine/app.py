@@ -104,11 +104,11 @@ class _Worker(faust.Worker):
 
     def _on_sigusr1(self) -> None:
         """Replaces mode/worker.py, Worker._on_sigusr1, which writes every stack into the log, with what the rows hold."""
-        logger.warning("SIGUSR1 says nothing to a worker: it goes on.")
+        logger.warning("SIGUSR1 is ignored: the worker goes on.")
 
     def _on_sigusr2(self) -> None:
         """Replaces mode/worker.py, Worker._on_sigusr2, which stops the worker in a debugger."""
-        logger.warning("SIGUSR2 says nothing to a worker: it goes on.")
+        logger.warning("SIGUSR2 is ignored: the worker goes on.")
 
 
 def build_app(settings: EngineSettings, flows: Iterable[Flow], health: Health | None = None) -> EngineApp:
@@ -159,7 +159,7 @@ def run_worker(
     """Run ``flows`` in this process until SIGTERM or SIGINT, then flush and exit with 0.
 
     The caller sets logging up. Topics have to be there (``ensure_topics``). Any failure ends the process with
-    one of ``exits.ExitCode``; whoever runs it starts it again.
+    one of ``exits.ExitCode``; its supervisor starts it again.
     """
     app = build_app(settings, flows, health)
     app.background = background

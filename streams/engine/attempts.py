@@ -1,6 +1,6 @@
 """How often a source partition was begun without being left in order: a record that ends workers is told from bad luck by it.
 
-The marks are committed offsets of a group of their own, in which nobody is a member: one request reads those of all partitions, one writes
+The marks are committed offsets of a group of their own, without members: one request reads those of all partitions, one writes
 them, and only when partitions change hands. Nothing is written while events are processed.
 """
 

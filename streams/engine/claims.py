@@ -2,7 +2,7 @@
 
 A claim is the metadata of the partition's committed offset: the transactional id of the worker. Kafka takes it only from the
 member that the group's present generation has assigned the partition to, so a worker that has missed a rebalance claims nothing.
-Whoever takes the partition next fences the worker that has not taken its claim back: Kafka then ends that worker's open
+The worker that takes the partition next fences the worker that has not released its claim: Kafka then ends that worker's open
 transaction, and refuses it from there on.
 """
 

@@ -26,7 +26,7 @@ class PartitionHealth:
     #: Where the source ended when the partition was taken; once that is committed, the partition is caught up.
     target_offset: int = 0
     caught_up: bool = False
-    #: Where the source ended when Kafka was asked last; where it is committed, if only marks of transactions follow.
+    #: Where the source ended when Kafka was asked last; where it is committed, if only transaction markers follow.
     end_offset: int = 0
     #: How long the committed offset had not moved by then, though there was something to read.
     stuck_seconds: float = 0.0

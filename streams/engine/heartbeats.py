@@ -64,7 +64,7 @@ class Heartbeats:
             self._thread.start()
 
     async def stop(self) -> None:
-        """Say farewell: who ends in order is not missed, and a static member keeps its partitions through a restart."""
+        """Announce a clean stop: the worker is not missed, and a static member keeps its partitions through a restart."""
         if self._thread is None:
             return
         if self._loop is not None and self._stopping is not None:
@@ -147,7 +147,7 @@ class Heartbeats:
                     if not self._told_of_clocks:
                         self._told_of_clocks = True
                         logger.warning(
-                            "%s has no broker times (LogAppendTime): silent workers are left to the session timeout.", place.topic
+                            "%s has no broker times (LogAppendTime): silent workers are removed by the session timeout alone.", place.topic
                         )
                     continue
                 for worker, member in self._take(record.value, record.timestamp):
@@ -186,7 +186,7 @@ class Heartbeats:
                 await asyncio.wait_for(admin.close(), _PATIENCE_SECONDS)
         if error is NoError:
             logger.warning(
-                "Worker %s (%s) has been silent for %.1f s and was removed from the group: others take its partitions over.",
+                "Worker %s (%s) has been silent for %.1f s and was removed from the group: other workers take over its partitions.",
                 *(worker, member, settings.silence_seconds),
             )
         elif error is not UnknownMemberIdError:

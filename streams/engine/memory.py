@@ -48,7 +48,7 @@ def hold_little() -> None:
 def hold_until_given_back() -> None:
     """Have blocks that are freed used again until ``give_back``, and all threads share what is free; before there are threads.
 
-    A block that is mapped by itself is zeroed by the kernel page by page, at every flush and fetch anew: a request of 3 MB took 18 ms to
+    A block that is mapped by itself is zeroed by the kernel page by page, at every flush and fetch: a request of 3 MB took 18 ms to
     put together in place of 1.
     """
     library = _glibc()

@@ -148,14 +148,14 @@ class Owner:
             if own_rows:
                 raise RuntimeError(
                     f"{self.flow.changelog} has rows but group {self._settings.app_id} has no offset for {topic} partition "
-                    f"{partition}: it expired or was deleted, and counting again from the start would count twice."
+                    f"{partition}: the offset expired or was deleted. Counting from the start would count twice."
                 )
             return first, end
         if committed > end:
-            raise RuntimeError(f"{topic} partition {partition} ends at {end}, before the committed {committed}: was it made anew?")
+            raise RuntimeError(f"{topic} partition {partition} ends at {end}, before the committed {committed}: was it recreated?")
         if committed < first:
             logger.error(
-                "%s partition %d was committed up to %d but begins at %d: retention removed records not yet processed.",
+                "%s partition %d was committed up to %d but begins at %d: retention removed unprocessed records.",
                 *(topic, partition, committed, first),
             )
         return max(committed, first), end
@@ -167,16 +167,16 @@ class Owner:
         if chunk.begin > self.next_offset:
             leave(
                 ExitCode.CHUNK_LOST,
-                "%s partition %d came from %d on, %d was awaited.",
-                *(chunk.topic, chunk.partition, chunk.begin, self.next_offset),
+                "%s partition %d: expected offset %d, received %d: a chunk was lost.",
+                *(chunk.topic, chunk.partition, self.next_offset, chunk.begin),
             )
         records: Sequence[Record] = chunk.records
         if records[0].offset < chunk.begin:
             # aiokafka drops what is below its position, so it has begun at the start again: Kafka no longer had the offset.
             leave(
                 ExitCode.RESTORE_FAILED,
-                "%s partition %d came from %d on again, %d was awaited: was it made anew, or has Kafka lost its end?",
-                *(chunk.topic, chunk.partition, records[0].offset, chunk.begin),
+                "%s partition %d: expected offset %d, received %d again: was the topic recreated, or has Kafka lost its end?",
+                *(chunk.topic, chunk.partition, chunk.begin, records[0].offset),
             )
         if records[-1].offset < self.next_offset:
             return 0
@@ -198,7 +198,7 @@ class Owner:
         self._limits = limits
         if self._careful_to > self.next_offset:
             logger.warning(
-                "%s partition %d was begun %d times without being left in order: up to offset %d every chunk is tried in a child first.",
+                "%s partition %d was started %d times without a clean stop: a child process tests every chunk first, up to offset %d.",
                 *(*self.source, 0 if self.mark is None else self.mark.starts, self._careful_to),
             )
 

@@ -142,7 +142,7 @@ class Ownership:
             self._paused = False
 
     async def _fence(self, places: Sequence[Place], before: asyncio.Task[None] | None) -> None:
-        """End the transactions of whoever held ``places``; the first time, make the writer."""
+        """End the transactions of the workers that held ``places``; the first time, make the writer."""
         if before is not None:
             await asyncio.wait({before})
         if self._claims is None or self._writer is None:
@@ -178,7 +178,7 @@ class Ownership:
             except Exception as error:  # noqa: BLE001 - what is not claimed must not be processed
                 leave(ExitCode.RESTORE_FAILED, "%d partitions could not be claimed: %r.", len(offsets), error, error=error)
             if not held:
-                logger.info("The group has gone on: %d partitions are not claimed.", len(offsets))
+                logger.info("The group has a newer generation: %d partitions are not claimed.", len(offsets))
             return held and rebalances == self._rebalances
 
     async def _release(self) -> None:

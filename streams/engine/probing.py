@@ -110,7 +110,7 @@ def _run(
     elif how != "hangs" and os.WIFSIGNALED(status):
         how = f"ends the process by signal {os.WTERMSIG(status)}"
     elif how != "hangs":
-        how = "writes what is too large for its topic" if os.WEXITSTATUS(status) == _TOO_LARGE else how
+        how = "writes a record too large for its topic" if os.WEXITSTATUS(status) == _TOO_LARGE else how
     return (-1 if _COLLECTS in told else told.count(_BEGUN) - 1), how
 
 

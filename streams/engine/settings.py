@@ -26,7 +26,7 @@ class EngineSettings:
     transaction_timeout_seconds: float = 8.0
     #: How long a silent worker keeps its partitions. With ``group_instance_id``, longer than a restart takes.
     session_timeout_seconds: float = 10.0
-    #: One partition, with the brokers' times: where workers say twice a second that they are alive. None: nobody says or hears anything.
+    #: One partition, with the brokers' times: where workers say twice a second that they are alive. None: no heartbeats at all.
     heartbeats_topic: str | None = None
     #: How long a worker's heartbeats may be missing before the others have the group remove it.
     silence_seconds: float = SILENCE_SECONDS

@@ -45,7 +45,7 @@ class Silence:
         self._clock_ms = 0
 
     def heard(self, worker: str, member: str | None, at_ms: int) -> list[tuple[str, str]]:
-        """Take a heartbeat, None for ``member`` being a farewell; return worker and group member of those found silent by it."""
+        """Take a heartbeat, None for ``member`` being a clean stop; return worker and group member of those found silent by it."""
         if worker == self._own:
             return self._judge(at_ms)
         if member is None:
@@ -65,7 +65,7 @@ class Silence:
 
     def _judge(self, at_ms: int) -> list[tuple[str, str]]:
         if self._own_at is None:
-            # Just started. Kafka answers, so who lives is heard within half the time; whoever died before need not be waited for longer.
+            # Just started. Kafka answers, so live workers are seen within half the time; one that died before is not waited for longer.
             self._clock_ms += self._silence_ms // 2
         else:
             self._clock_ms += _step(at_ms - self._own_at)

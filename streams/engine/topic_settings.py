@@ -82,7 +82,7 @@ async def bring_to(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str,
         told = ", ".join(f"{key}={value}" for key, value in settings.items())
         if name in refused:
             logger.warning(
-                "A topic is not known to have a setting, and could not be given it: records' own times are believed up to this machine's "
+                "A topic is not known to have a setting, and it could not be set: records' own times are believed up to this machine's "
                 "clock. Set it by hand: kafka-configs.sh --alter --topic %s --add-config %s. reason=%s",
                 name,
                 told,

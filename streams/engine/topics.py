@@ -54,7 +54,7 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], **client_opt
     ``client_options`` are those of ``EngineSettings``. Settings and replication of topics that exist are the
     operator's and stay as they are, but for what a spec says is ``kept``; where that is not permitted, a warning says so.
 
-    Raises PartitionMismatchError, naming every topic that differs and what mends it, before anything is created; NotMadeError when
+    Raises PartitionMismatchError, naming every topic that differs and what fixes it, before anything is created; NotMadeError when
     Kafka does not permit to create.
     """
     wanted = {spec.name: spec for spec in specs}
@@ -85,20 +85,20 @@ async def _verify(bootstrap: str, wanted: Mapping[str, TopicSpec], found: Mappin
         return
     said = [f"{spec.name} has {found[spec.name]} partitions, {spec.partitions} are declared" for spec in wrong]
     empty = await _empty(bootstrap, {spec.name: found[spec.name] for spec in wrong}, client_options)
-    mending = []
+    fixes = []
     for spec in wrong:
         tool = f"kafka-topics.sh --bootstrap-server {bootstrap}"
         if spec.name not in empty:
             continue
         if found[spec.name] < spec.partitions:
-            mending.append(f"{tool} --alter --topic {spec.name} --partitions {spec.partitions}")
+            fixes.append(f"{tool} --alter --topic {spec.name} --partitions {spec.partitions}")
         else:
-            mending.append(f"{tool} --delete --topic {spec.name}")
-    advice = f" Nothing is in {', '.join(sorted(empty))}: mend with `{'` and `'.join(mending)}`, then start again." if mending else ""
-    if len(mending) < len(wrong):
+            fixes.append(f"{tool} --delete --topic {spec.name}")
+    advice = f" No records are in {', '.join(sorted(empty))}: run `{'` and `'.join(fixes)}`, then start again." if fixes else ""
+    if len(fixes) < len(wrong):
         advice += (
-            " Where records are, keys and state are placed by the partition count, which is permanent: use new topics (another "
-            "--prefix), or delete those topics with all that is in them."
+            " Where there are records, the partition count is permanent: it decides where keys and state are. Use new topics (another "
+            "--prefix), or delete these topics with their records."
         )
     raise PartitionMismatchError(f"{'; '.join(said)}.{advice}")
 

@@ -155,7 +155,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             self._next_take = time.monotonic() + _PAUSE_SECONDS
         chunks = {}
         for tp, records in fetched.items():
-            # Not sought yet means not restored yet, or assigned anew: it will be read again.
+            # Not sought yet means not restored yet, or assigned again: it will be read again.
             if tp in self._read:
                 epoch, begin = self._read[tp]
                 self._read[tp] = epoch, records[-1].offset + 1
@@ -166,7 +166,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         """Extend transport/consumer.py, ConsumerThread.on_partitions_assigned: what was sought before does not hold any more.
 
         aiokafka begins at the committed offsets, which may be older ones while the last flush is pending. That would
-        look like a source that was made anew.
+        look like a source that was recreated.
         """
         self._read.clear()
         await super().on_partitions_assigned(assigned, generation_id)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 5.0
-#: A partition that has not moved for so long is looked into: an end may lie behind nothing but the marks of transactions.
+#: A partition that has not moved for so long is looked into: an end may lie behind nothing but transaction markers.
 _SUSPECT_SECONDS = 6.0
 
 Place = tuple[str, int]
@@ -36,7 +36,7 @@ class Watch:
         self._health = health
         #: By partition: the committed offset seen last, and since when it has stood there with something to read behind it.
         self._seen: dict[Place, tuple[int, float]] = {}
-        #: By partition: up to where there is no record, only marks of transactions.
+        #: By partition: up to where there is no record, only transaction markers.
         self._empty_to: dict[Place, int] = {}
 
     async def run(self) -> None:

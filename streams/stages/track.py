@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 
-_IS_NO_SOURCE = f"source: {MAX_SOURCES} others are heard of on this partition; it names a system, not what that system tells of"
+_IS_NO_SOURCE = f"source: {MAX_SOURCES} others already send on this partition; a source names a system, not a conversation or agent"
 #: Reason of a dead letter → the kind of which too much is kept of a source.
 _BEYOND = {TOO_MANY_OPEN: "conversation", TOO_MANY_PEOPLE: "person"}
 _META = b"m"
@@ -215,7 +215,7 @@ class TrackStage:
         return order is not None
 
     def _note_late(self, record: Record, source: str) -> None:
-        # What an operator sends back is late because it was set aside.
+        # A replayed dead letter is late because it was one.
         if not any(name == REPLAYED_FROM for name, _ in record.headers):
             self._quarantine.late(source, record.offset, record.timestamp)
 
@@ -240,7 +240,7 @@ class TrackStage:
 
     def set_aside(self, record: Record, how: str) -> None:
         """Make a dead letter of a record that ends the process; it is not looked into, so its source is not known."""
-        self._set_aside(record, ENDS_WORKERS, f"whenever it is processed it {how}")
+        self._set_aside(record, ENDS_WORKERS, f"processing it {how}")
         self._meta_changed, self._is_idle = True, False
 
     def collect(self) -> Flush:

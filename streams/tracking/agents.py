@@ -304,7 +304,7 @@ class AgentTracker:
             self._up_to_date(name, self.agents[name])
 
     def _up_to_date(self, name: str, agent: Agent) -> None:
-        """Count what was set aside of an agent: take back the time since the first of it, and book it again."""
+        """Count the deferred facts of an agent: take back the time since the first of it, and book it again."""
         aside = agent.aside
         if aside is None or not (aside.facts or aside.plans):
             return
@@ -346,7 +346,7 @@ class AgentTracker:
         """Book an agent's time from start to end, worked and planned; or with sign −1 take it back."""
         if self._keep_ms is not None:
             start_ms = max(start_ms, end_ms - self._keep_ms)
-        # Time of panes that are given up goes into cells alone: one who is first heard of costs no more than the panes there are.
+        # Time of panes that are given up goes into cells alone: one of whom the first event comes costs no more than the panes there are.
         panes_from = self.slices.panes_from
         if panes_from is not None and start_ms < panes_from:
             self._book_by(GRAIN_MS, agent, start_ms, min(end_ms, panes_from), sign)
@@ -362,7 +362,7 @@ class AgentTracker:
     # --- at a flush
 
     def settle(self) -> None:
-        """Book what was set aside and the time of the panes that progress has passed, and write everything booked into the slices."""
+        """Book the deferred facts and the time of the panes that progress has passed, and write everything booked into the slices."""
         self._count_aside()
         self.progress.advance()
         through = self.progress.through
@@ -420,7 +420,7 @@ class AgentTracker:
         agent.noted, agent.stale = after, stale
 
     def _look_at_snapshots(self, through: int) -> None:
-        """Take those whom a source does not list for gone: nothing is known of them until they are heard of again."""
+        """Make agents whom a source does not list unknown until their next event."""
         before, self.compared_to = self.compared_to, through
         for name, snapshot in self.snapshots.to_compare(before, through, self.agents, self._changed):
             agent = self.agents[name]

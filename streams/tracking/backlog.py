@@ -1,4 +1,4 @@
-"""What of a conversation waits for somebody: state in the backlog, reply due, where it stands (``docs/counting.md`` sections 4.2, 11)."""
+"""What of a conversation is still to be done: state in the backlog, reply due, where it stands (``docs/counting.md`` sections 4.2, 11)."""
 
 from __future__ import annotations
 

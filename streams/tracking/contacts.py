@@ -101,7 +101,7 @@ class ContactTracker:
         self._soonest_ms = min(shortest_ms, self._retention_ms)
         #: conversations open too long before this have been counted as lost
         self.lost_to: int | None = None
-        #: conversations of known customers given up since somebody looked: what they came to may be news still
+        #: conversations of known customers given up since the last look: what they came to may still be unpublished
         self.forgotten: list[Conversation] = []
         #: late events and repeats since the process began
         self.late = 0

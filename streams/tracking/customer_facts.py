@@ -24,7 +24,7 @@ __all__ = [
     "fact_of_customer_event",
 ]
 
-#: A key with more facts is nobody's single customer.
+#: A key with more facts is overfull: more than one customer's.
 MAX_FACTS = 10_000
 #: Nor is one whose row is larger: it has to go into one record of its topic.
 MAX_BYTES = 8_000_000
@@ -112,7 +112,7 @@ class Customer(Struct, array_like=True):
 
     base_first_ms: int | None = None  # start of the first contact
     base_last_ms: int = 0
-    #: nobody's single customer: nothing is kept but when something was last heard
+    #: overfull: nothing is kept but when the last fact came
     overfull: bool = False
     #: ``contact_name`` → contact
     contacts: dict[str, Contact] = {}
@@ -136,7 +136,7 @@ class Customer(Struct, array_like=True):
         return self.facts() > _FIT_ANYHOW and len(encode(self.row())) > MAX_BYTES
 
     def empty(self) -> None:
-        """Become nobody's single customer."""
+        """Become overfull: no single customer's."""
         self.base_last_ms, self.base_first_ms = self.last_ms(), None
         for facts in (self.contacts, self.orders, self.cancellations, self.statuses):
             facts.clear()

@@ -25,7 +25,7 @@ class Family:
         self.links = links
         #: when the last of the links was told
         self.heard_ms = heard_ms
-        #: key that is at home here → when it was heard of and whether it is active, as last reported
+        #: key that is at home here → when its last fact came and whether it is active, as last reported
         self.reported: dict[str, tuple[int | None, bool]] = {}
 
 
@@ -60,7 +60,7 @@ class Families:
             self._of.update(dict.fromkeys(family.keys, family))
 
     def is_news(self, key: str, last_ms: int | None, active: bool) -> bool:
-        """Say whether what is heard of a key is to be reported, and take it for reported then; that time passes, once a day."""
+        """Say whether news of a key is to be reported, and note it as reported; the passing of time is news once a day."""
         family = self._of[key]
         before = family.reported.get(key)
         if before is not None and before[1] == active and (last_ms is None or (before[0] is not None and last_ms < before[0] + DAY_MS)):

@@ -22,7 +22,7 @@ _SWEPT = 64
 
 
 def over_before_ms(configuration: Configuration, through_ms: int) -> int:
-    """Return since when something must have been heard of a customer who is not to be forgotten."""
+    """Return the instant after which a customer who is not to be forgotten must have a fact."""
     customers = configuration.customers
     return through_ms - (customers.retention_days + customers.repeat_days + KEPT_SLACK_DAYS + 2) * DAY_MS
 
@@ -37,7 +37,7 @@ class _Family:
         #: (told under, to) → the earliest
         self.links: dict[tuple[str, str], int] = {}
         self.heard_ms = 0
-        #: key → when its partition last heard of it, None for never, and whether it is active
+        #: key → when its last fact came, as its partition reported, None for never, and whether it is active
         self.reports: dict[str, tuple[int | None, bool]] = {}
 
     def take_in(self, other: _Family) -> None:

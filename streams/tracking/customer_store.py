@@ -1,4 +1,4 @@
-"""All customers by key, each packed until it is touched: there are many, and hardly any is heard of in a minute."""
+"""All customers by key, each packed until it is touched: there are many, and hardly any changes in a minute."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class CustomerTracker:
         #: of keys that are at home elsewhere and counted here
         self.copies = Customers()
         self.families = Families()
-        #: keys under which so much is known that they are nobody's single customer
+        #: keys under which so much is known that they are overfull
         self.overfull: set[str] = set()
         #: contacts that are gone, by key and name, while customers of the last release are still to come
         self.gone: set[tuple[str, str]] = set()
@@ -139,7 +139,7 @@ class CustomerTracker:
         return False
 
     def _limit(self, key: str, customer: Customer) -> None:
-        """Let a customer who was given a fact be nobody's if that is one too many."""
+        """Make a customer overfull if the fact just given is one too many."""
         if not customer.too_many():
             return
         # Whether what is too old has been folded by now, or has not been touched since, must make no difference.
@@ -152,7 +152,7 @@ class CustomerTracker:
             customer.fold(through - (self._kept_days + 2) * DAY_MS)
 
     def _empty(self, key: str, customer: Customer) -> None:
-        """Keep nothing of a customer whose contribution is being counted anew."""
+        """Keep nothing of a customer whose contribution is being recomputed."""
         customer.empty()
         self.overfull.add(key)
         self._changed.add(key)
@@ -241,7 +241,7 @@ class CustomerTracker:
                 yield place, {"kind": "copy", "customer_key": key, "row": self.customers[key].row()}
 
     def reports(self) -> Iterator[dict[str, Any]]:
-        """Yield what is to be known, where families are dissolved, of the linked keys that were heard of."""
+        """Yield what is to be known, where families are dissolved, of the linked keys with new facts."""
         for key in sorted(self._to_copy):
             customer, family = self.customers.get(key), self.families.get(key)
             if family is not None:
@@ -361,7 +361,7 @@ class CustomerTracker:
                     self._drop(key)
 
     def _is_over(self, customer: Customer) -> bool:
-        """Say whether so little was heard of a customer for so long that the next fact is of somebody new."""
+        """Say whether a customer has been silent for so long that the next fact is a new customer's."""
         if self._through is None:
             return False
         return customer.last_ms() < over_before_ms(self._configuration, self._through) and not customer.is_active()

@@ -68,9 +68,9 @@ class TooManyFactsError(Exception):
 
 _TOO_MANY = {
     TOO_MANY_EVENTS: "at most {} events are counted together; is this the id of a single one?",
-    TOO_MANY_OUT_OF_ORDER: "its events come so far out of order that {} had to be counted again; send them as they occur",
-    TOO_MANY_OPEN: "so much is kept of its contacts on this partition (at most {}), open or over for a short time only; do they ever end?",
-    TOO_MANY_PEOPLE: "so much is kept of its people on this partition (at most {}); does person_id name people?",
+    TOO_MANY_OUT_OF_ORDER: "its events are so far out of order that {} were recounted; send them in order",
+    TOO_MANY_OPEN: "too much is kept of its contacts on this partition (at most {}); does the sender report their ends?",
+    TOO_MANY_PEOPLE: "too much is kept of its agents on this partition (at most {}); does person_id name people?",
 }
 
 

@@ -200,7 +200,7 @@ def _state_at(marks: Marks, name: str) -> State:
     return copy_of(marks[-1][1]) if marks else State(name, [])
 
 
-# --- what is never heard of again
+# --- what gets no further event
 
 
 def ended_by_silence(state: State) -> bool:

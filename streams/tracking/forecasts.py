@@ -150,7 +150,7 @@ class CustomerEventTracker:
         self.forecasts[place] = {(each.start_ms, each.end_ms): each for each in (Forecast(*kept) for kept in forecasts)}
 
     def rebook(self) -> None:
-        """Book every forecast anew, for cells have another length than those that were kept."""
+        """Book every forecast again, for cells have another length than those that were kept."""
         self.slices.empty(COHORT)
         for place, told in self.forecasts.items():
             for cell in sorted({cell for each in told.values() for cell in self._cells(each.start_ms, each.end_ms)}):

@@ -45,7 +45,7 @@ def _contact_lost_from(s: State, rules: Rules) -> int | None:
 
 
 def lose(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
-    """End all that is open, without inventing what nobody reported: how long it was talked, and whether it was settled."""
+    """End all that is open, without inventing what was not reported: how long it was talked, and whether it was settled."""
     if s.bot_sessions is not None:
         only_session = _contact_lost_from(s, rules) is None
         stop_session(s.bot_sessions, at, "left", ledger)

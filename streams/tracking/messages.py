@@ -62,7 +62,7 @@ def book_texts(s: State, messages: Messages, at: int, ledger: Ledger) -> None:
 
 
 def reply(s: State, at: int, agent: str | None, rules: Rules, ledger: Ledger) -> None:
-    """Book an agent's reply: how long the customer waited for it, or that somebody else had replied already."""
+    """Book an agent's reply: how long the customer waited for it, or that another agent had replied already."""
     messages = messages_of(s)
     messages.spoken = messages.replied = True
     messages.waits = None

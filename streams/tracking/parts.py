@@ -19,7 +19,7 @@ class Parts:
     """What each part has said last; instants are those of the data, in ms."""
 
     def __init__(self, required: Iterable[Part], homes: Collection[Part] = (), moved: Part | None = None) -> None:
-        #: these must have said something before anything is complete, the others only if they are heard of
+        #: these must have said something before anything is complete, the others only if they have sent something
         self._required = (*required, *(() if moved is None else (moved,)))
         self._homes = frozenset(homes)
         self._moved = moved

@@ -1,4 +1,4 @@
-"""What waits for somebody beyond the queues: callbacks to be made, replies to be written, and the backlog of the reply channels."""
+"""What waits for agents beyond the queues: callbacks to be made, replies to be written, and the backlog of the reply channels."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Progress:
         return source in self.sources or source in self._instances or len(self.known()) < MAX_SOURCES
 
     def known(self) -> set[str]:
-        """Return the sources that were heard of, or are only spoken for."""
+        """Return the sources that have sent something, or for which an instance speaks."""
         return self.sources.keys() | self._instances.keys()
 
     def received(self, source: str, received_ms: int) -> None:
@@ -171,7 +171,7 @@ class Progress:
                 del self._instances[source]
 
     def set_back(self, to_ms: int) -> None:
-        """Let nothing lie beyond an instant: neither the progress nor what was heard of any source."""
+        """Let nothing lie beyond an instant: neither the progress nor what is known of any source."""
         self.sources = {source: min(last, to_ms) for source, last in self.sources.items()}
         self._complete = {source: min(complete, to_ms) for source, complete in self._complete.items()}
         self._spoke = {source: min(last, to_ms) for source, last in self._spoke.items()}

@@ -36,7 +36,7 @@ Kind = Literal["bad_records", "late_records"]
 
 @dataclass(slots=True)
 class Quarantined:
-    """A source whose records are set aside: why, since which record (its Kafka timestamp in ms), and how many have been since."""
+    """A source whose records become dead letters: why, since which record (its Kafka timestamp in ms), and how many have been since."""
 
     reason: str
     since_ms: int
@@ -115,7 +115,7 @@ class Quarantine:
     """
 
     def __init__(self, dead_letters: DeadLetterLimits, sources: SourceLimits, progress: Progress) -> None:
-        """Begin with nobody; a quarantined source has no say in the progress of the partition."""
+        """Begin without sources; a quarantined source has no say in the progress of the partition."""
         self._progress = progress
         self._limits: dict[Kind, _Limit] = {
             "bad_records": _limit(dead_letters.max_run, dead_letters.max_ratio, dead_letters.ratio_window),
@@ -125,7 +125,7 @@ class Quarantine:
         self.watched: dict[str, _Watch] = {}
 
     def bad(self, source: str | None, reason: str, offset: int, at_ms: int) -> None:
-        """Take note of a record that is set aside for a reason of its own; ``at_ms`` is its Kafka timestamp.
+        """Note a record that became a dead letter for a reason of its own; ``at_ms`` is its Kafka timestamp.
 
         ``source`` is what the record says, None if it says nothing that can be read.
         """
@@ -160,12 +160,12 @@ class Quarantine:
         self.quarantined[source] = Quarantined(reason, at_ms, offset, detail)
 
     def release(self, source: str) -> None:
-        """End the quarantine of a source; it is judged anew."""
+        """End the quarantine of a source; its limits start from zero."""
         self.quarantined.pop(source, None)
         self.watched.pop(source, None)
 
     def state(self) -> dict[str, Any]:
-        """Return what a restart must not forget, as JSON has it; empty where nobody is watched or quarantined."""
+        """Return what a restart must not forget, as JSON has it; empty where no source is watched or quarantined."""
         found: dict[str, Any] = {}
         if self.watched:
             found["watched"] = {
@@ -211,7 +211,7 @@ class Quarantine:
         watch = self.watched.get(name)
         if watch is None:
             watch = self.watched[name] = _Watch()
-        # Nobody knows which good records belong to what stands for many: there the records of the partition are counted.
+        # Which good records belong to a bucket is not known: there the records of the partition are counted.
         place = offset if name in _BUCKETS else watch.seen
         limit = self._limits[kind]
         watch.seen, watch.until = place + 1, max(watch.until, place + limit.reach)

@@ -48,7 +48,7 @@ class QueueTargets(NamedTuple):
     """from when on the first response runs from what; None if it always runs from arrival"""
 
     replies: tuple[tuple[int | None, int], ...]
-    """from when on a customer waits so long for a reply at most, in ms; empty: nobody says"""
+    """from when on a customer waits so long for a reply at most, in ms; empty: no target"""
 
     def responds_from(self, at_ms: int) -> str:
         """Return from what a first response now runs, as in a definition."""
@@ -56,7 +56,7 @@ class QueueTargets(NamedTuple):
         return next((begin for since, begin in reversed(versions) if since is None or since <= at_ms), "arrived")
 
     def reply_ms(self, at_ms: int) -> int | None:
-        """Return how long a customer who begins to wait for a reply now may wait, None if nobody says."""
+        """Return how long a customer who begins to wait for a reply now may wait, None without a target."""
         return next((target_ms for since, target_ms in reversed(self.replies) if since is None or since <= at_ms), None)
 
 

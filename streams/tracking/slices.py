@@ -52,7 +52,7 @@ class Slices:
         self._panes = PaneBlocks()
         self._cells: dict[str, SumsByStart[Scope]] = {kind: SumsByStart() for kind in (CELL, COHORT)}
         self._changed: dict[SliceKey, Counts | PaneBlock | None] = {}
-        #: target → end of the hour in which something was last booked under it, and what began such an hour since somebody looked
+        #: target → end of the hour in which something was last booked under it, and what began such an hour since the last look
         self._hours: dict[int, int] = {}
         self._booked: list[tuple[int, int]] = []
 
@@ -146,7 +146,7 @@ class Slices:
             self._cells[kind].exchange(start_ms, scope, kept["counts"])
 
     def empty(self, kind: str) -> None:
-        """Let what was booked into the cells of a kind be nothing: it is booked anew."""
+        """Clear what was booked into the cells of a kind: it is booked again."""
         self._empty_cells(kind, None)
 
     def _empty_cells(self, kind: str, from_ms: int | None) -> None:

@@ -11,7 +11,7 @@ SlotsSaid = tuple[str | None, int | None, int | None]
 #: The same of each channel, as last said.
 Slots = tuple[SlotsSaid, ...]
 
-#: Nobody takes more at a time: a larger number is no number of contacts.
+#: No agent takes more at a time: a larger number is no number of contacts.
 _MOST = 1_000
 
 

@@ -1,4 +1,4 @@
-"""What sources say is open: kept until it is known who was heard of around that instant (``docs/counting.md`` section 4.4)."""
+"""What sources report as open: kept until the events around that instant are known (``docs/counting.md`` section 4.4)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MINUTE_MS = 60_000
 #: So many ids of a source, and of all together, are kept at a time: minutes pass until a snapshot is applied, each id takes 100 bytes, and
 #: every partition keeps all. One snapshot of a source always finds room beside none of its own.
 _MOST_IDS, _MOST_IDS_OF_ALL = 50_000, 200_000
-#: What is heard of so soon after a snapshot was open in it, whatever it lists: lists and events come by different ways.
+#: A conversation with an event so soon after a snapshot was open in it, whatever it lists: lists and events come by different ways.
 MARGIN_MS = 60_000
 
 

@@ -19,7 +19,7 @@ __all__ = ["MARK", "KeptNames", "Persons", "Spaces", "id_of", "space_of"]
 
 #: Between an id and its space: no id and no source may contain a control character.
 MARK: Final = "\x1f"
-#: So many sources are remembered at once: far more than are heard of at a time.
+#: So many sources are remembered at once: far more than send at a time.
 _REMEMBERED: Final = 4_096
 
 
@@ -73,7 +73,7 @@ class Persons:
         return row + MARK if row in self.own else None
 
     def is_configured(self, person_id: str, space: str) -> bool:
-        """Say whether somebody in a space is the person whom the configuration calls so; the empty space is that of no source."""
+        """Say whether an agent in a space is the person of this name in the configuration; the empty space is that of no source."""
         own = self.own.get(person_id)
         return own is None or not space or MARK + space in own
 

@@ -61,7 +61,7 @@ def response_start(s: State, at: int, targets: QueueTargets) -> int:
         return s.last_visit.entered
     started = s.start if s.start is not None else at
     if begin == "handed_over":
-        # Facts that come later are among these when the conversation is counted anew.
+        # Facts that come later are among these when the conversation is recomputed.
         return max((fact.at for fact in s.facts if fact.kind == HandedOver.kind and fact.at < at), default=started)
     return started
 

@@ -62,7 +62,7 @@ class Timeline:
                 self._present.discard(timed)
 
     def clear(self) -> None:
-        """Have there be nobody, and nobody come."""
+        """Have no agents, and no changes to come."""
         for timed in self._present:
             timed.agents = 0
         self._present.clear()

@@ -27,7 +27,7 @@ class Bucket:
 class Timers:
     """Buckets of names by time, and those in the current bucket by their instant.
 
-    Who adds a name keeps the bucket it was given: a name that comes out of another one was added anew since.
+    The caller keeps the bucket that a name was given: a name that comes out of another one was added again since.
     """
 
     def __init__(self) -> None:

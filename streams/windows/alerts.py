@@ -205,7 +205,7 @@ class Alerts:
                 yield name, rule, target
 
     def begin(self, at_ms: int) -> list[tuple[str, str | None]]:
-        """At the first look, let go of what is watched no more; return the scopes and channels of what is."""
+        """At the first look, drop what is no longer watched; return the scopes and channels of what is."""
         if self._looked:
             return []
         self._looked = True

@@ -16,7 +16,7 @@ Place = tuple[str, str | None]
 
 
 def configured_places(configuration: Configuration) -> set[Place]:
-    """Return the scopes and channels of which something is to be served before anything is heard of them."""
+    """Return the scopes and channels of which something is to be served before the first event about them."""
     found: set[Place] = set()
     for name, queue in configuration.queues.items():
         if queue.channel is not None:

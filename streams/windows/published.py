@@ -33,7 +33,7 @@ class Published:
         self._current: dict[str, dict[str, Any]] = {}
         #: key without the start → start → revision and digest, packed: there are thousands a day
         self._dated: dict[str, dict[int, bytes]] = {}
-        #: scopes and channels of which the last interval, or day, was given up since somebody looked
+        #: scopes and channels of which the last interval, or day, was given up since the last look
         self.emptied: set[Place] = set()
 
     def restore(self, key: str, record: dict[str, Any]) -> None:

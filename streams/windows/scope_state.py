@@ -95,7 +95,7 @@ class ScopeState:
         return bool(self.now) or not self.trailing.is_empty or any(parts.starts() for parts in (self.cell_parts, self.outcome_parts))
 
     def drop_now_of_older_versions(self) -> None:
-        """Forget what versions told that gave no scope up: of what they hold still, source partitions have told anew."""
+        """Forget what versions without expiry published: source partitions have published again what they still hold."""
         told = {origin: figures for origin, figures in self.now.items() if figures.get("expires")}
         self.now_changed |= len(told) < len(self.now)
         self.now = told

@@ -28,7 +28,7 @@ class TrailingSums:
     def __init__(self, lengths_ms: tuple[int, ...], *, staffed: bool = False) -> None:
         self.sums: dict[int, Counts] = {length: {} for length in sorted(lengths_ms)}
         self.hi_ms: int | None = None
-        #: lengths of the windows whose sums have changed since somebody looked
+        #: lengths of the windows whose sums have changed since the last look
         self.changed: set[int] = set()
         self._longest = max(lengths_ms)
         #: frame → (start of the block, source partition) → block

@@ -87,7 +87,7 @@ def test_two_ends_and_no_third(kafka: Cluster, tmp_path: Path) -> None:
         await services.ready("worker")
         await asyncio.sleep(1)
         assert (await services.ask("serve", "/api/v1/queues/sales"))[1]["channels"]["voice"]["now"]["waiting"] == CALLS - len(ENDS)
-        assert services.log("worker").count("without being left in order") == log.count("without being left in order")
+        assert services.log("worker").count("without a clean stop") == log.count("without a clean stop")
 
     with Services(tmp_path, kafka.bootstrap, prefix) as services:
         asyncio.run(scenario(services))

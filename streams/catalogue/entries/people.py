@@ -28,9 +28,7 @@ PEOPLE: tuple[Kpi, ...] = (
         ja="状態別人数",
         meaning_en="Signed-in agents per state now; everyone once.",
         meaning_ja="いまログインしている担当者の状態別の人数（重複なし）。",
-        formula=Observed(
-            "people per category at as-of; stale: nothing heard of them for person_timeout_seconds; offline and unknown left out"
-        ),
+        formula=Observed("people per category at as-of; stale: no sign of life for person_timeout_seconds; offline and unknown left out"),
         unit="agents",
         direction="none",
         windows=NOW,
