@@ -218,7 +218,7 @@ class Replay:
                 self._take_latest(output.topic, output.key, output.value)
         elif self._configuration.faq_changes:
             days = ((key, record) for key, record in self._rollup.rollup.collect() if key.startswith("window|day|"))
-            self.latest.update((key, record) for key, record in days if record is not None)
+            self.latest.update((key, orjson.loads(record)) for key, record in days if record is not None)
 
     def _publish_customers(self) -> None:
         # Links become families, families are heard of, and what customers come to is known then.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from msgspec import Raw
+from msgspec.json import Encoder
 
 from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import Observed
@@ -16,10 +19,17 @@ if TYPE_CHECKING:
     from streams.catalogue.formulas import Figure, Get, How
     from streams.catalogue.model import Kpi
 
-__all__ = ["Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_of"]
+    _Plan = tuple[tuple[tuple[str, tuple[tuple[str, int], ...]], ...], tuple[tuple[str, Callable[[Get], Figure]], ...]]
+
+__all__ = ["Make", "Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_of"]
 
 #: What is computed together; of what a definition decides in contacts, each by itself too.
 SheetKind = Literal["contacts", "definitions", "people", "forecasts", "cohorts", "customers_day", "customers_month"]
+
+#: As what is published is: in the order of names.
+_encode = Encoder(order="sorted").encode
+#: So many sets of formulas that run together are remembered for each sheet.
+_MOST_PLANS: Final = 1024
 
 _TRAILING: Final = ("trailing",)
 _DATED: Final = ("interval", "day", "customers_day", "customers_month")
@@ -28,27 +38,73 @@ _DATED: Final = ("interval", "day", "customers_day", "customers_month")
 class Sheet:
     """Formulas resolved for a kind of window; ``figures`` runs them."""
 
-    __slots__ = ("_composed", "_formulas")
+    __slots__ = ("_composed", "_formulas", "_known", "_nothing", "_plans", "_written")
 
     def __init__(self, kpis: Iterable[Kpi], how: How) -> None:
         composed: dict[str, tuple[tuple[str, int], ...]] = {}
         self._formulas: list[tuple[str, Callable[[Get], Figure]]] = []
+        #: what is read → a bit for each formula that reads it
+        self._known: dict[str, int] = {}
         for kpi in kpis:
             formula = kpi.formula.of(how)
-            composed |= {each.key: each.terms for each in formula.quantities() if not each.is_plain}
+            bit = 1 << len(self._formulas)
+            for each in formula.quantities():
+                if not each.is_plain:
+                    composed[each.key] = each.terms
+                for name in (each.key, *(term for term, _ in each.terms)):
+                    self._known[name] = self._known.get(name, 0) | bit
             self._formulas.append((kpi.id, formula.reader()))
         #: what is added up of several sums before the formulas run
         self._composed = tuple(composed.items())
+        #: the figures of a window of which nothing is known, and each as JSON
+        self._nothing: dict[str, Figure] = {kpi: figure(_nothing) for kpi, figure in self._formulas}
+        self._written: dict[str, Raw] = {kpi: Raw(_encode(figure)) for kpi, figure in self._nothing.items()}
+        #: bits of formulas → what is added up for them, and them
+        self._plans: dict[int, _Plan] = {}
 
     def figures(self, values: dict[str, int]) -> dict[str, Figure]:
         """Return KPI → figure of values, which are sums by name and what is given with the window; they are completed in place."""
+        return self._run(values, self._nothing.copy())
+
+    def written(self, values: dict[str, int]) -> dict[str, Figure | Raw]:
+        """Return the same, ready to be encoded: those of which nothing is known are JSON already."""
+        return self._run(values, self._written.copy())
+
+    def _run(self, values: dict[str, int], found: dict[str, Any]) -> dict[str, Any]:
+        bits, known = 0, self._known.get
+        for name, amount in values.items():
+            if amount:
+                bits |= known(name, 0)
+        plan = self._plans.get(bits)
+        if plan is None:
+            plan = self._plan(bits)
+        composed, formulas = plan
         get = values.get
-        for key, terms in self._composed:
+        for key, terms in composed:
             total = 0
             for name, factor in terms:
                 total += factor * get(name, 0)
             values[key] = total
-        return {kpi: figure(get) for kpi, figure in self._formulas}
+        for kpi, figure in formulas:
+            found[kpi] = figure(get)
+        return found
+
+    def _plan(self, bits: int) -> _Plan:
+        """Work out what is to be computed where only some formulas read anything that is not 0."""
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        formulas = tuple(each for number, each in enumerate(self._formulas) if bits >> number & 1)
+        composed = tuple((key, terms) for key, terms in self._composed if self._known[key] & bits)
+        plan = self._plans[bits] = composed, formulas
+        return plan
+
+
+#: How figures are made of values: ``Sheet.figures``, or ``Sheet.written`` where they are only encoded.
+Make: TypeAlias = "Callable[[Sheet, dict[str, int]], dict[str, Any]]"
+
+
+def _nothing(_name: str, default: int) -> int:
+    return default
 
 
 @lru_cache(maxsize=1024)

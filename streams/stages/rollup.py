@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -112,14 +113,12 @@ class RollUpStage:
         """Return the windows and alerts that changed, for the history and for the latest."""
         outputs: list[Output] = []
         topics, partition = self._topics, self._partition
-        for key, record in (*self.rollup.collect(), *self.customers.news()):
+        customers = ((key, None if record is None else encode(record)) for key, record in self.customers.news())
+        for key, value in chain(self.rollup.collect(), customers):
             name = key.encode()
             history, latest = (topics.agent_metrics, topics.agent_metrics_latest) if _is_of_agent(key) else (topics.metrics, topics.latest)
-            if record is None:
-                outputs.append(Output(latest, partition, name, None))
-                continue
-            value = encode(record)
-            outputs.append(Output(history, partition, name, value))
+            if value is not None:
+                outputs.append(Output(history, partition, name, value))
             outputs.append(Output(latest, partition, name, value))
         for change in self.rollup.alerts.changes():
             name = change.key.encode()

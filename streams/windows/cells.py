@@ -59,7 +59,10 @@ class Cells(Mapping[int, Counts]):
         if span.end_ms - span.start_ms <= _LONG_MS:
             for start in range(span.start_ms, span.end_ms, GRAIN_MS):
                 if start in self:
-                    add_counts(total, self[start])
+                    if total:
+                        add_counts(total, self[start])
+                    else:
+                        total.update(self[start])
             return total
         if self._settled:
             total.update(self._settled_in(span))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.catalogue.sheets import Sheet
 from streams.windows.judging import figures_of
-from streams.windows.kpis import FORECASTS, NO_FORECASTS, forecast_kpis
+from streams.windows.kpis import FORECASTS, forecast_kpis, no_forecasts
 from streams.windows.slices import CELL_MS, cell_ms_of
 from streams.windows.sums import Counts, add_counts
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from streams.catalogue.formulas import Figure
+    from streams.catalogue.sheets import Make
     from streams.configuration import Configuration
     from streams.windows.calendar import Span
     from streams.windows.scope_state import ScopeState
@@ -47,7 +49,7 @@ class Dated:
                 yield f"interval_{minutes}m", span
         yield "day", state.calendar.day(cell_ms)
 
-    def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False) -> dict[str, Any]:
+    def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False, make: Make = Sheet.figures) -> dict[str, Any]:
         """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions.
 
         ``over``: nothing in it is still to come.
@@ -55,7 +57,7 @@ class Dated:
         told: dict[str, Any] = {}
         if self.by_outcome and not state.about_people and span.start_ms >= self._outcome_from:
             sums = state.outcome_cells.sums(span)
-            told["by_outcome"] = _beside(state, sums, span, by_offer=False)
+            told["by_outcome"] = _beside(state, sums, span, by_offer=False, make=make)
         touching = [each for each in state.exceptions if each.touches(*span)]
         if touching:
             told["exceptions"] = list(dict.fromkeys(each.name for each in touching))
@@ -73,24 +75,31 @@ class Dated:
                 for start in range(span.start_ms, span.end_ms, self._cell_ms)
                 if not any(each.touches(start, start + self._cell_ms) for each in touching)
             )
-            told["without_exceptions"] = _beside(state, undisturbed, span, by_offer=True, length_ms=left_ms)
-            told["without_exceptions"]["kpis"].update(self.forecasts(state, span, undisturbed, over=over, cells=left))
+            told["without_exceptions"] = _beside(state, undisturbed, span, by_offer=True, length_ms=left_ms, make=make)
+            told["without_exceptions"]["kpis"].update(self.forecasts(state, span, undisturbed, over=over, cells=left, make=make))
         return told
 
     def forecasts(
-        self, state: ScopeState, span: Span, sums: Counts, *, over: bool, cells: Iterable[Counts] | None = None
+        self,
+        state: ScopeState,
+        span: Span,
+        sums: Counts,
+        *,
+        over: bool,
+        cells: Iterable[Counts] | None = None,
+        make: Make = Sheet.figures,
     ) -> dict[str, Figure]:
         """Return the figures about forecasts of an interval or day, or of some of its cells; people have none."""
         if state.about_people:
             return {}
         if not any(sums.get(what) for what in FORECASTS):
-            return NO_FORECASTS
-        return forecast_kpis(state.cells.forecasts(span) if cells is None else cells, self._cell_ms, over=over)
+            return no_forecasts(make)
+        return forecast_kpis(state.cells.forecasts(span) if cells is None else cells, self._cell_ms, over=over, make=make)
 
     def length_of(self, cell_ms: int) -> int:
         """Return how long a cell is."""
         return CELL_MS if cell_ms < self._fine_from and cell_ms % CELL_MS == 0 else self._cell_ms
 
 
-def _beside(state: ScopeState, sums: Counts, span: Span, *, by_offer: bool, length_ms: int | None = None) -> dict[str, Any]:
-    return {"kpis": figures_of(state, sums, span.start_ms, by_offer=by_offer, length_ms=length_ms)["kpis"]}
+def _beside(state: ScopeState, sums: Counts, span: Span, *, by_offer: bool, make: Make, length_ms: int | None = None) -> dict[str, Any]:
+    return {"kpis": figures_of(state, sums, span.start_ms, by_offer=by_offer, length_ms=length_ms, make=make)["kpis"]}

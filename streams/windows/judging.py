@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.catalogue.sheets import judged_by
+from streams.catalogue.sheets import Sheet, judged_by
 from streams.windows.kpis import StaffTerms, contact_kpis, definition_kpis, people_kpis
 
 if TYPE_CHECKING:
+    from streams.catalogue.sheets import Make
     from streams.configuration.models import ServiceLevelDefinition
     from streams.windows.scope_state import ScopeState
     from streams.windows.sums import Counts
@@ -16,10 +17,19 @@ __all__ = ["figures_of"]
 
 _JUDGED_BY: Final = judged_by()
 _LEVEL: Final = frozenset({"service_level"})
+#: KPI, and whether it is a service level
+_JUDGED: Final = tuple((kpi, keys == _LEVEL) for kpi, keys in _JUDGED_BY.items())
 
 
 def figures_of(
-    state: ScopeState, sums: Counts, start_ms: int, *, by_offer: bool, live_at: int | None = None, length_ms: int | None = None
+    state: ScopeState,
+    sums: Counts,
+    start_ms: int,
+    *,
+    by_offer: bool,
+    live_at: int | None = None,
+    length_ms: int | None = None,
+    make: Make = Sheet.figures,
 ) -> dict[str, Any]:
     """Return the KPIs of a window, what they are judged by, and what other definitions give.
 
@@ -35,21 +45,24 @@ def figures_of(
         live_at: as-of, for trailing windows: who waits counts in the live service level.
 
         length_ms: how long the window is; None for a whole input.
+
+        make: what makes them of the sums.
     """
     if state.about_people:
         terms = StaffTerms(length_ms, state.fixed_per_hour, state.is_individual)
-        return {"definitions": {}, "kpis": dict(people_kpis(sums, terms))}
+        return {"definitions": {}, "kpis": people_kpis(sums, terms, make)}
     definitions = state.definitions
     first = definitions.first(start_ms)
     level, level_label = definitions.judge(sums, start_ms)
     past = None if live_at is None else state.past_threshold(live_at, start_ms, missed=True)
-    kpis = contact_kpis(sums, first.definition, state.channel or "", by_offer=by_offer, past_threshold=past, level=level)
-    labels = {kpi: level_label if keys == _LEVEL else first.label for kpi, keys in _JUDGED_BY.items() if kpi in kpis}
-    found: dict[str, Any] = {"definitions": labels, "kpis": dict(kpis)}
+    kpis = contact_kpis(sums, first.definition, state.channel or "", by_offer=by_offer, past_threshold=past, level=level, make=make)
+    label = first.label
+    labels = {kpi: level_label if is_level else label for kpi, is_level in _JUDGED if kpi in kpis}
+    found: dict[str, Any] = {"definitions": labels, "kpis": kpis}
     others: dict[str, Any] = {}
     for other in definitions.others(start_ms):
         past = None if live_at is None else state.past_threshold_of(other, live_at, missed=True)
-        beside = definition_kpis(sums, other.definition, by_offer=by_offer, past_threshold=past)
+        beside = definition_kpis(sums, other.definition, by_offer=by_offer, past_threshold=past, make=make)
         others[other.label] = {kpi: figure for kpi, figure in beside.items() if _differs(kpi, first.definition, other.definition)}
     return {**found, "by_definition": others} if others else found
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.catalogue.formulas import How
 from streams.catalogue.given import WORKED
 from streams.catalogue.levels import decided_in, judged_by
-from streams.catalogue.sheets import sheet_of
+from streams.catalogue.sheets import Sheet, sheet_of
 from streams.windows.labels import wholes
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
     from streams.catalogue.formulas import Figure
     from streams.catalogue.levels import Definition
+    from streams.catalogue.sheets import Make
 
 __all__ = [
-    "FORECASTS", "NO_FORECASTS", "STAFF", "StaffTerms", "cohort_kpis", "contact_kpis", "customer_kpis", "decided_in", "definition_kpis",
-    "forecast_kpis", "people_kpis", "retention_kpis", "service_level_parts", "worked_ms",
+    "FORECASTS", "STAFF", "StaffTerms", "cohort_kpis", "contact_kpis", "customer_kpis", "decided_in", "definition_kpis",
+    "forecast_kpis", "no_forecasts", "people_kpis", "retention_kpis", "service_level_parts", "worked_ms",
 ]  # fmt: skip
 
 
@@ -35,6 +37,7 @@ def contact_kpis(
     by_offer: bool,
     past_threshold: int | None = None,
     level: tuple[int, int] | None = None,
+    make: Make = Sheet.figures,
 ) -> dict[str, Figure]:
     """Return the figures about contacts of one window.
 
@@ -50,23 +53,30 @@ def contact_kpis(
         past_threshold: contacts waiting longer than the threshold at as-of; with it, ``service_level_live`` is among the figures.
 
         level: contacts met and counted, where not all are judged by ``definition``.
+
+        make: what makes them of the sums.
     """
     _, ways, own_level = judged_by(definition)
     met, counted = level or own_level.parts(sums)
     how = How(by_offer, channel, ways, live=past_threshold is not None)
     values = {**sums, **wholes(sums), "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
-    return sheet_of("contacts", how).figures(values)
+    return make(sheet_of("contacts", how), values)
 
 
 def definition_kpis(
-    sums: Mapping[str, int], definition: Definition, *, by_offer: bool = True, past_threshold: int | None = None
+    sums: Mapping[str, int],
+    definition: Definition,
+    *,
+    by_offer: bool = True,
+    past_threshold: int | None = None,
+    make: Make = Sheet.figures,
 ) -> dict[str, Figure]:
     """Return those figures of which a definition says what they mean, the service level first of all."""
     _, ways, level = judged_by(definition)
     met, counted = level.parts(sums)
     how = How(by_offer, "", ways, live=past_threshold is not None)
     values = {**sums, "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
-    return sheet_of("definitions", how).figures(values)
+    return make(sheet_of("definitions", how), values)
 
 
 class StaffTerms(NamedTuple):
@@ -84,7 +94,7 @@ class StaffTerms(NamedTuple):
 STAFF: Final = StaffTerms()
 
 
-def people_kpis(sums: Mapping[str, int], terms: StaffTerms = STAFF) -> dict[str, Figure]:
+def people_kpis(sums: Mapping[str, int], terms: StaffTerms = STAFF, make: Make = Sheet.figures) -> dict[str, Figure]:
     """Return the figures about people of one window."""
     values = dict(sums)
     if terms.length_ms is not None:
@@ -92,7 +102,7 @@ def people_kpis(sums: Mapping[str, int], terms: StaffTerms = STAFF) -> dict[str,
     if terms.fixed_per_hour is not None:
         values["costs"] = 1
         values["fixed_cost"] = sums.get("staffed_ms", 0) * terms.fixed_per_hour
-    return sheet_of("people", How(individual=terms.individual, has_length=terms.length_ms is not None)).figures(values)
+    return make(sheet_of("people", How(individual=terms.individual, has_length=terms.length_ms is not None)), values)
 
 
 def worked_ms(sums: Mapping[str, int]) -> int:
@@ -104,7 +114,7 @@ def worked_ms(sums: Mapping[str, int]) -> int:
 FORECASTS: Final = ("forecasts", "forecasts_of_staff")
 
 
-def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: bool) -> dict[str, Figure]:
+def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: bool, make: Make = Sheet.figures) -> dict[str, Figure]:
     """Return the figures about forecasts of a window, of the sums of its cells; accuracy once it is over and settled."""
     values = dict.fromkeys(("forecast_cells", "forecast_milli", "forecast_work_milli", "forecast_work_ms", "staff_ms"), 0)
     offered = work_cells = staff_cells = 0
@@ -127,11 +137,13 @@ def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: boo
         "work_length_ms": work_cells * cell_ms,
         "staff_length_ms": staff_cells * cell_ms,
     }
-    return sheet_of("forecasts", How()).figures(values)
+    return make(sheet_of("forecasts", How()), values)
 
 
-#: The figures where there is none.
-NO_FORECASTS: Final = forecast_kpis((), 1, over=False)
+@lru_cache(maxsize=2)
+def no_forecasts(make: Make) -> dict[str, Figure]:
+    """Return the figures where there is no forecast."""
+    return forecast_kpis((), 1, over=False, make=make)
 
 
 def cohort_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
+from msgspec import Raw, Struct
+from msgspec.json import Decoder, Encoder, decode
 
 from schemas.times import format_ms
 
@@ -16,21 +17,41 @@ if TYPE_CHECKING:
 
 __all__ = ["Published"]
 
-_CONTENT_APART = frozenset({"as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds"})
-_PROGRESS_APART = frozenset({"revision"})
+_CONTENT_APART = ("as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds")
+_PROGRESS_APART = ("revision",)
 _DIGEST_BYTES = 16
 #: Keys of windows that end with their start: there are ever more of them, until they are given up.
 _DATED = ("window|interval", "window|day")
 
 # Sorted: what comes back from the topic may have been written in another order.
-_canonical = msgspec.json.Encoder(order="sorted").encode
+_encode = Encoder(order="sorted").encode
+
+
+class _Current(NamedTuple):
+    """What was published last: content is without its parts apart; empty: whatever comes is news."""
+
+    revision: int
+    as_of: str
+    content: bytes
+
+
+class _Judged(Struct):
+    """What rules look at in a window's content."""
+
+    kpis: dict[str, Raw] = {}
+    definitions: dict[str, str] = {}
+
+
+_judged: Final = Decoder(_Judged).decode
 
 
 class Published:
     """Records of what is current; of intervals and days, kept for days, no more than the revision and a digest of the content."""
 
     def __init__(self) -> None:
-        self._current: dict[str, dict[str, Any]] = {}
+        self._current: dict[str, _Current] = {}
+        #: the content that a rule looked at last, and what was found in it
+        self._looked_at: tuple[bytes, _Judged] = b"", _Judged()
         #: key without the start → start → revision and digest, packed: there are thousands a day
         self._dated: dict[str, dict[int, bytes]] = {}
         #: scopes and channels of which the last interval, or day, was given up since the last look
@@ -38,28 +59,32 @@ class Published:
 
     def restore(self, key: str, record: dict[str, Any]) -> None:
         """Take a record that was published earlier."""
+        content, _ = _taken_apart(record)
         if key.startswith(_DATED):
-            self._keep(key, record["revision"], _digest(record))
+            self._keep(key, record["revision"], _digest(content))
         else:
-            self._current[key] = record
+            self._current[key] = _Current(record["revision"], record.get("as_of") or "", content)
 
-    def revise(self, key: str, record: dict[str, Any]) -> bool:
-        """Say whether a record is news; if so it gets its revision and is the last published."""
+    def revise(self, key: str, record: dict[str, Any]) -> bytes | None:
+        """Return a record with its revision as JSON if it is news, and it is the last published; None if it is none."""
+        content, apart = _taken_apart(record)
         if key.startswith(_DATED):
-            digest = _digest(record)
+            digest = _digest(content)
             window, start = _parts(key)
             kept = self._dated.get(window, {}).get(start, b"")
             if digest == kept[-_DIGEST_BYTES:]:
-                return False
-            record["revision"] = int.from_bytes(kept[:-_DIGEST_BYTES]) + 1
-            self._keep(key, record["revision"], digest)
-            return True
-        last = self._current.get(key)
-        if last is not None and _is_same(last, record):
-            return False
-        record["revision"] = 1 if last is None else last["revision"] + 1
-        self._current[key] = record
-        return True
+                return None
+            revision = int.from_bytes(kept[:-_DIGEST_BYTES]) + 1
+            self._keep(key, revision, digest)
+        else:
+            last = self._current.get(key)
+            if last is not None and last.content == content:
+                return None
+            revision = 1 if last is None else last.revision + 1
+            self._current[key] = _Current(revision, record.get("as_of") or "", content)
+        apart["revision"] = revision
+        # Encoded once: what is apart follows the content.
+        return b"%b,%b" % (content[:-1], _encode(apart)[1:])
 
     def set_back(self, as_of_ms: int, *, again: bool) -> Iterator[str]:
         """Yield the keys of intervals and days that have not begun yet at as-of: an older version let them begin.
@@ -67,9 +92,9 @@ class Published:
         What says that it is of a later as-of is news when it is next told; with ``again`` so is every interval and day.
         """
         as_of = format_ms(as_of_ms)
-        for key, record in self._current.items():
-            if (record.get("as_of") or "") > as_of:
-                self._current[key] = {"revision": record["revision"]}
+        for key, last in self._current.items():
+            if last.as_of > as_of:
+                self._current[key] = last._replace(content=b"")
         for window, kept in list(self._dated.items()):
             for start in [start for start in kept if start > as_of_ms]:
                 del kept[start]
@@ -79,8 +104,15 @@ class Published:
 
     def figure(self, key: str, kpi: str) -> tuple[dict[str, Any], str | None]:
         """Return a figure of a current window and what it is judged by; nothing if it was never published."""
-        record = self._current.get(key, {})
-        return record.get("kpis", {}).get(kpi, {}), record.get("definitions", {}).get(kpi)
+        last = self._current.get(key)
+        if last is None or not last.content:
+            return {}, None
+        content, judged = self._looked_at
+        if content is not last.content:
+            judged = _judged(last.content)
+            self._looked_at = last.content, judged
+        figure = judged.kpis.get(kpi)
+        return {} if figure is None else decode(figure), judged.definitions.get(kpi)
 
     def give_up(self, before_ms: int) -> Iterator[str]:
         """Forget the intervals and days that began before an instant, and yield their keys."""
@@ -132,23 +164,16 @@ def _parts(key: str) -> tuple[str, int]:
     return window, int(start)
 
 
-def _is_same(last: dict[str, Any], record: dict[str, Any]) -> bool:
-    """Say whether the contents are equal; mostly the first parts that are looked at are not."""
-    apart = _apart(record)
-    return all(name in apart or (name in last and last[name] == value) for name, value in record.items()) and all(
-        name in apart or name in record for name in last
-    )
+def _taken_apart(record: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """Return the content of a record as JSON, never without any, and the parts that are no content.
+
+    Of a progress, how far it has come is all there is.
+    """
+    names = _PROGRESS_APART if record["kind"] == "progress" else _CONTENT_APART
+    content = record.copy()
+    apart = {name: content.pop(name) for name in names if name in content}
+    return _encode(content), apart
 
 
-def _content(record: dict[str, Any]) -> dict[str, Any]:
-    apart = _apart(record)
-    return {name: value for name, value in record.items() if name not in apart}
-
-
-def _apart(record: dict[str, Any]) -> frozenset[str]:
-    """Return the parts of a record that are no content: of a progress how far it has come is all there is."""
-    return _PROGRESS_APART if record["kind"] == "progress" else _CONTENT_APART
-
-
-def _digest(record: dict[str, Any]) -> bytes:
-    return blake2b(_canonical(_content(record)), digest_size=_DIGEST_BYTES).digest()
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=_DIGEST_BYTES).digest()

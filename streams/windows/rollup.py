@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.times import format_ms
 from streams.catalogue.quantities import LABEL_MARK
+from streams.catalogue.sheets import Sheet
 from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendars, Span
 from streams.windows.dated import Dated
@@ -27,6 +28,7 @@ from streams.windows.sums import Counts, add_counts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from streams.catalogue.sheets import Make
     from streams.configuration import Configuration
     from streams.windows.cells import Cells
     from streams.windows.lasting import Place
@@ -207,8 +209,8 @@ class RollUp:
             for state in self.scopes.values():
                 state.settle(self.complete_through)
 
-    def collect(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        """Yield key and record of everything that changed since the last call; None gives a key up."""
+    def collect(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield key and record, as JSON, of everything that changed since the last call; None gives a key up."""
         yield from ((key, None) for key in self._withdrawn)
         self._withdrawn = []
         before = self.as_of
@@ -354,10 +356,11 @@ class RollUp:
             through.append(progress["progress_ms"])
         return min(through, default=None)
 
-    def _publish(self, keyed: tuple[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    def _publish(self, keyed: tuple[str, dict[str, Any]]) -> Iterator[tuple[str, bytes | None]]:
         key, record = keyed
-        if self._published.revise(key, record):
-            yield key, record
+        written = self._published.revise(key, record)
+        if written is not None:
+            yield key, written
 
     def _stamp(self, state: ScopeState) -> dict[str, Any]:
         kind, name = state.scope.split(":", 1)
@@ -373,13 +376,23 @@ class RollUp:
         record = {"kind": "now", **self._stamp(state), **state.now_figures(self.as_of or 0)}
         return f"now|{state.channel or '-'}|{state.scope}", record
 
-    def figures(self, state: ScopeState, sums: Counts, start_ms: int, *, trailing: bool, length_ms: int | None = None) -> dict[str, Any]:
+    def figures(
+        self,
+        state: ScopeState,
+        sums: Counts,
+        start_ms: int,
+        *,
+        trailing: bool,
+        length_ms: int | None = None,
+        make: Make = Sheet.figures,
+    ) -> dict[str, Any]:
         """Return the KPIs of a scope from the sums of a window, with what they are judged by; a whole input has no length."""
         live_at = (self.as_of or 0) if trailing else None
-        return figures_of(state, sums, start_ms, by_offer=not trailing, live_at=live_at, length_ms=length_ms)
+        return figures_of(state, sums, start_ms, by_offer=not trailing, live_at=live_at, length_ms=length_ms, make=make)
 
     def _window_record(self, state: ScopeState, name: str, span: Span, sums: Counts) -> tuple[str, dict[str, Any]]:
         trailing = name.startswith("trailing")
+        make = Sheet.written
         record = {
             "kind": "window",
             **self._stamp(state),
@@ -388,16 +401,16 @@ class RollUp:
             "window_end": format_ms(span.end_ms),
             "final": not trailing and self._is_final(state, span, sums),
             "late_events": sums.get("late_events", 0),
-            **self.figures(state, sums, span.start_ms, trailing=trailing, length_ms=span.end_ms - span.start_ms),
+            **self.figures(state, sums, span.start_ms, trailing=trailing, length_ms=span.end_ms - span.start_ms, make=make),
             **({} if state.is_individual else {"by_label": {} if state.about_people else figures_by_label(sums)}),
-            "counts": {field: sums[field] for field in sorted(sums) if LABEL_MARK not in field},
+            "counts": {field: amount for field, amount in sums.items() if LABEL_MARK not in field},
         }
         key = state.window_key(name)
         if trailing:
             return key, record
         over = self.is_over(span)
-        record["kpis"].update(self.dated.forecasts(state, span, sums, over=over))
-        record.update(self.dated.otherwise(state, name, span, over=over))
+        record["kpis"].update(self.dated.forecasts(state, span, sums, over=over, make=make))
+        record.update(self.dated.otherwise(state, name, span, over=over, make=make))
         return f"{key}|{span.start_ms}", record
 
     def is_over(self, span: Span, later_ms: int = 0) -> bool:
@@ -414,7 +427,7 @@ class RollUp:
             return False
         return self.is_over(span, settles_later_ms(sums))
 
-    def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    def _publish_changed_cells(self, state: ScopeState) -> Iterator[tuple[str, bytes | None]]:
         windows: set[tuple[str, Span]] = set()
         as_of = self.as_of or 0
         for cell in state.changed_cells:
@@ -430,7 +443,7 @@ class RollUp:
             if not self._given_up(span.start_ms):
                 yield from self._publish_span(state, name, span)
 
-    def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, bytes | None]]:
         sums = state.cells.sums(span)
         key, record = self._window_record(state, name, span, sums)
         if record["final"]:
@@ -442,7 +455,7 @@ class RollUp:
             self._open[key] = (state, name, span, settled + later)
         yield from self._publish((key, record))
 
-    def _complete(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    def _complete(self) -> Iterator[tuple[str, bytes | None]]:
         """Once a minute of event time, publish windows that became final and give up those too old."""
         through = self.complete_through
         if through is None or (self._completed_to is not None and through < self._completed_to + 60_000):

@@ -101,13 +101,17 @@ class TrailingSums:
             self._sum_up(hi_ms)
         else:
             for length, sums in self.sums.items():
-                changed, high = False, min(hi_ms - length, before)
+                left: Counts = {}
+                high = min(hi_ms - length, before)
                 for panes in self._between(before - length, high):
-                    changed |= add_counts(sums, panes.between(before - length, high), -1)
+                    panes.add_to(left, before - length, high)
+                entered: Counts = {}
                 low = max(hi_ms - length, before)
                 for panes in self._between(low, hi_ms):
-                    changed |= add_counts(sums, panes.between(low, hi_ms))
-                if changed:
+                    panes.add_to(entered, low, hi_ms)
+                for field, amount in left.items():
+                    entered[field] = entered.get(field, 0) - amount
+                if add_counts(sums, entered):
                     self.changed.add(length)
         if self._worked is not None:
             self._staff(self._worked, hi_ms)
@@ -118,11 +122,12 @@ class TrailingSums:
         high = hi_ms
         for length, before in self.sums.items():
             for panes in self._between(hi_ms - length, high):
-                add_counts(total, panes.between(hi_ms - length, high))
+                panes.add_to(total, hi_ms - length, high)
             high = hi_ms - length
-            if total != before:
+            sums = {field: amount for field, amount in total.items() if amount}
+            if sums != before:
                 self.changed.add(length)
-            self.sums[length] = dict(total)
+            self.sums[length] = sums
 
     def _between(self, low_ms: int, high_ms: int) -> Iterator[Panes]:
         """Yield the blocks of which some panes may begin in [low, high)."""
@@ -162,8 +167,8 @@ class TrailingSums:
             if hi is not None and pane < hi and (had > 0) != (has > 0):
                 staffed = {"staffed_ms": PANE_MS if has > 0 else -PANE_MS}
                 for length, sums in self.sums.items():
-                    if pane >= hi - length:
-                        add_counts(sums, staffed)
+                    if pane >= hi - length and add_counts(sums, staffed):
+                        self.changed.add(length)
 
     def _staff(self, worked: dict[int, int], hi_ms: int) -> None:
         """Count the staffed panes of the windows, and forget those behind them."""
@@ -173,6 +178,8 @@ class TrailingSums:
         for length, sums in self.sums.items():
             staffed += sum(worked.get(pane, 0) > 0 for pane in range(hi_ms - length, high, PANE_MS))
             high = hi_ms - length
+            if sums.get("staffed_ms", 0) != PANE_MS * staffed:
+                self.changed.add(length)
             if staffed:
                 sums["staffed_ms"] = PANE_MS * staffed
             else:

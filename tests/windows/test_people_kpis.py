@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from orjson import loads
 
 from streams.configuration import Configuration
 from streams.windows.kpis import StaffTerms, people_kpis
@@ -85,7 +86,7 @@ def test_fixed_costs_of_the_panes_in_which_anybody_works() -> None:
         at = START_MS + 20_000
         progress = {"progress_ms": at, "received_through_ms": at, "sources": {"pbx": at}, "stale_sources": []}
         rollup.apply(f"progress|-|{source[0]}|{source[1]}|-|-", progress)
-    record = dict(rollup.collect())["window|trailing_5m|-|team:red"]
+    record = loads(dict(rollup.collect())["window|trailing_5m|-|team:red"] or b"")
     assert record is not None
 
     # Ten seconds at 360 an hour cost 1.00, for two contacts.

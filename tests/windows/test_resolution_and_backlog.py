@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from orjson import loads
 
 from schemas.metrics import NowFigures
 from schemas.panes import NowRecord
@@ -100,7 +101,7 @@ class Center:
         progress = {"progress_ms": at, "received_through_ms": at, "sources": {}, "stale_sources": []}
         for origin in ("contacts|0", "contacts|1", "agents|0"):
             self.rollup.apply(f"progress|-|{origin}|-|-", progress)
-        return [record for key, record in self.rollup.collect() if key.startswith("now|") and record is not None]
+        return [loads(record) for key, record in self.rollup.collect() if key.startswith("now|") and record is not None]
 
 
 def test_callbacks_become_overdue_as_time_goes_on() -> None:

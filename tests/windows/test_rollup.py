@@ -61,7 +61,8 @@ class Told:
     def collect(self) -> Published:
         """Return what is published."""
         found: Published = {}
-        for key, record in self.rollup.collect():
+        for key, written in self.rollup.collect():
+            record = None if written is None else orjson.loads(written)
             self.records.append((key, record))
             found[key] = record
             if record is None:
