@@ -386,10 +386,10 @@ def fact_of(event: Any) -> AnyFact | None:
     make = _MAKERS.get(event.type)
     if make is None:
         return None
-    contact = event.contact_id
+    contact = "" if event.contact_id == event.conversation_id else event.contact_id
     if event.relation == "consult" and event.type in _OF_LEGS:
         return None if contact is None else Consult(event.occurred_ms, event.sequence or 0, event.event_id, contact)
-    return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, "" if contact == event.conversation_id else contact))
+    return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, contact))
 
 
 def _ms(seconds: float | None) -> int | None:

@@ -264,6 +264,24 @@ class TestConsultation:
             assert "queue:C" not in told.scopes()
 
 
+    def test_asked_under_the_id_of_the_conversation(self) -> None:
+        """What follows under the id of a consultation counts nothing, also where that id is the conversation's own."""
+        own: dict[str, Any] = {"contact_id": "call-1", "conversation_id": "call-1"}
+        for told in in_any_order(
+            [
+                event("contact.queued", 0, queue="A", contact_id="session 1", conversation_id="call-1"),
+                event("contact.answered", 10, agent="ann", contact_id="session 1", conversation_id="call-1"),
+                event("contact.queued", 60, queue="C", relation="consult", **own),
+                event("contact.queued", 70, queue="C", **own),
+                event("contact.ended", 130, by="customer", contact_id="session 1", conversation_id="call-1"),
+            ]
+        ):
+            assert part(told, "queue:A", "offered", "answered", "handled", "talk_ms") == {
+                "offered": 1, "answered": 1, "handled": 1, "talk_ms": 120_000,
+            }  # fmt: skip
+            assert "queue:C" not in told.scopes()
+
+
 class TestTwoQueues:
     """What is said of one queue changes nothing of another."""
 
