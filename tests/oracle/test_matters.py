@@ -280,11 +280,11 @@ class TestResolution:
         assert parts(told.window("total:all", "voice", "interval_15m", ms(0))["resolution_time"]) == (910, 910, 1, 1)
 
     def test_without_place_or_start(self) -> None:
-        """Without a queue nothing is counted; with a queue but no start the time is unknown, which the coverage says."""
+        """Without a queue it counts nothing, by reason; with a queue but no start the time is unknown, which the coverage says."""
         placeless = [say(ContactArrived, 0, channel="ticket"), say(ContactStatusChanged, 10, status="resolved")]
         startless = [say(ContactAnswered, 10, queue="A"), say(ContactStatusChanged, 30, status="resolved")]
 
-        assert recount(placeless, CONFIGURATION).scopes() == []
+        assert recount(placeless, CONFIGURATION).counts("total:all", "ticket", "day") == {"uncounted=no_queue": 1}
         assert parts(recount(startless, CONFIGURATION).totals()["resolution_time"]) == (None, 0, 0, 0)
         assert parts(recount(startless, CONFIGURATION).totals()["first_contact_resolution"]) == (1, 1, 1, 1)
 
@@ -322,11 +322,14 @@ class TestRates:
         assert parts(kpis["escalation_count"]) == (2, 2, None, None)
 
     def test_nothing_handled(self) -> None:
-        """An escalation while nothing is handled has no rate."""
+        """An escalation while nothing is handled has no rate; one of which no begin is known counts nothing, and is counted as that."""
         events = [say(ContactQueued, 0, queue="A"), say(ContactEscalated, 5)]
 
         assert parts(recount(events, CONFIGURATION).totals()["escalation_rate"]) == (None, 1, 0, None)
-        assert recount([say(ContactEscalated, 5)], CONFIGURATION).scopes() == []
+        alone = recount([say(ContactEscalated, 5)], CONFIGURATION)
+        assert alone.scopes() == [("total:all", "voice")]
+        assert parts(alone.totals()["escalation_rate"]) == (None, 0, 0, None)
+        assert parts(alone.totals()["events_uncounted"]) == (1, 1, None, None)
 
 
 class TestCallbacks:
@@ -487,7 +490,9 @@ class TestSurveys:
 
     def test_without_contact(self) -> None:
         """An answer to nothing that is known counts nothing."""
-        assert recount([say(SurveyAnswered, 0, kind="csat", score=5)], CONFIGURATION).scopes() == []
+        assert recount([say(SurveyAnswered, 0, kind="csat", score=5)], CONFIGURATION).counts("total:all", "voice", "day") == {
+            "uncounted=no_begin": 1
+        }
 
     def test_excluded(self) -> None:
         """An exclusion takes back surveys too; nothing is left but itself."""

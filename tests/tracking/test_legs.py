@@ -263,7 +263,6 @@ class TestConsultation:
             }  # fmt: skip
             assert "queue:C" not in told.scopes()
 
-
     def test_asked_under_the_id_of_the_conversation(self) -> None:
         """What follows under the id of a consultation counts nothing, also where that id is the conversation's own."""
         own: dict[str, Any] = {"contact_id": "call-1", "conversation_id": "call-1"}
