@@ -279,12 +279,13 @@ class TestQueues:
         assert (trailing["offered"]["value"], trailing["answered"]["value"], trailing["asa"]["value"]) == (1, 1, 30.5)
 
     def test_left_told_afterwards(self) -> None:
-        """Leaving without an entry counts if it tells queue and wait, else nothing happened."""
+        """Leaving without an entry counts if it tells queue and wait, else it counts nothing, by reason."""
         told = recount([say(ContactLeftQueue, 60, reason="abandoned", queue="A", wait_seconds=8)], CONFIGURATION)
         nothing = recount([say(ContactLeftQueue, 60, reason="abandoned", queue="A")], CONFIGURATION)
 
         assert told.counts("queue:A", "voice", "day") == {"offered": 1, "abandoned": 1, "abandoned_wait_ms": 8_000}
-        assert nothing.scopes() == []
+        assert nothing.counts("total:all", "voice", "day") == {"uncounted=no_visit": 1}
+        assert nothing.scopes() == [("total:all", "voice")]
 
     def test_queued_twice(self) -> None:
         """A second entry to the same queue changes nothing."""
