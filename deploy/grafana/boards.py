@@ -144,13 +144,14 @@ def _outside() -> list[Panel]:
 
 
 def _subjects(select: str) -> list[Panel]:
-    """Return what contacts are about, and what was taken out; complaints have their day to be resolved, so that share is of the day."""
+    """Return categories, complaints, exclusions, uncounted events; complaints have a day to be resolved, so that share is of the day."""
     within = KPI_BY_ID["complaints_within_day_rate"]
     return [
         _figure("contacts_by_category", select, "{{category}} {{channel}}", kind="bargauge", width=8),
-        _figure("complaints", select, "{{channel}}", width=5),
-        _figure(within.id, select, "", queries=(Query(_of(within, select, window="day"), "{{channel}}"),), width=5),
-        _figure("excluded", select, "{{reason}} {{channel}}", width=6),
+        _figure("complaints", select, "{{channel}}", width=4),
+        _figure(within.id, select, "", queries=(Query(_of(within, select, window="day"), "{{channel}}"),), width=4),
+        _figure("excluded", select, "{{reason}} {{channel}}", width=4),
+        _figure("events_uncounted", select, "{{reason}} {{channel}}", width=4, minimum=0),
     ]
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_production_has_no_embedded_broker_and_no_tools() -> None:
 
 
 def test_production_has_what_it_imports() -> None:
-    """Every package of others that a module imports, those of the demo aside, is in the production lock."""
+    """Every package of others that a module imports, those of the demo aside, is in the production lock, or an extra in the other."""
     owners = packages_distributions()
     imported: set[str] = set()
     for path in [*(ROOT / "schemas").rglob("*.py"), *(ROOT / "streams").rglob("*.py")]:
@@ -68,7 +69,11 @@ def test_production_has_what_it_imports() -> None:
     others = imported - sys.stdlib_module_names - {"schemas", "streams"}
 
     assert {"aiokafka", "faust", "yaml"} <= others
-    assert {normalized(owner) for name in others for owner in owners[name]} <= pins(PRODUCTION).keys()
+    beyond = {normalized(owner) for name in others for owner in owners[name]} - pins(PRODUCTION).keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {normalized(re.match(r"[\w.-]+", each)[0]) for each in project["optional-dependencies"]["parquet"]}  # type: ignore[index]
+    assert beyond <= extras
+    assert extras <= pins(DEVELOPMENT).keys()
 
 
 def test_the_bill_of_materials_is_that_of_the_lock(tmp_path: Path) -> None:
