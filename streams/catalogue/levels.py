@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Definition", "Level", "decided_in", "judged_by"]
 
 _UNKNOWN: Final = (0, 0)
+#: So many sets of names are remembered for each level.
+_MOST_PLANS: Final = 2048
 _DECIDED: Final = (ANSWERED.key, ABANDONED.key, *(name for name, _ in FLOW_OUT.terms))
 
 
@@ -84,7 +86,7 @@ def decided_in(sums: Mapping[str, int]) -> int:
 class Level:
     """A service level: what a sum adds to met and counted, a factor each, worked out once a name."""
 
-    __slots__ = ("_abandon", "_factors", "_limit_ms", "_system_clock", "_threshold_ms", "_treatments")
+    __slots__ = ("_abandon", "_factors", "_limit_ms", "_plans", "_system_clock", "_threshold_ms", "_treatments")
 
     def __init__(self, threshold_ms: int, limit_ms: int | None, abandon: str, treatments: tuple[str, ...], *, system_clock: bool) -> None:
         self._threshold_ms = threshold_ms
@@ -93,22 +95,37 @@ class Level:
         self._abandon = abandon
         self._treatments = dict(zip(WAYS_OUT, treatments, strict=True))
         self._factors: dict[str, tuple[int, int] | None] = {}
+        #: names of sums → those of them that add to it, with their factors
+        self._plans: dict[tuple[str, ...], tuple[tuple[str, int, int], ...]] = {}
 
     def parts(self, sums: Mapping[str, int]) -> tuple[int, int]:
         """Return contacts that met the service level and contacts that count."""
+        names = tuple(sums)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plan(names)
         met = counted = 0
-        factors = self._factors
-        for name, number in sums.items():
-            factor = factors.get(name, _UNKNOWN)
-            if factor is not None:
-                if factor is _UNKNOWN:
-                    # Of labels there may be any number: they are not remembered.
-                    factor = None if is_labelled(name) else factors.setdefault(name, self._factor(name))
-                    if factor is None:
-                        continue
-                met += factor[0] * number
-                counted += factor[1] * number
+        for name, to_met, to_counted in plan:
+            number = sums[name]
+            met += to_met * number
+            counted += to_counted * number
         return met, counted
+
+    def _plan(self, names: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+        """Work out which of some sums add to it: mostly the names are the same as in many other windows."""
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        factors = self._factors
+        found = []
+        for name in names:
+            factor = factors.get(name, _UNKNOWN)
+            if factor is _UNKNOWN:
+                # Of labels there may be any number: they are not remembered.
+                factor = None if is_labelled(name) else factors.setdefault(name, self._factor(name))
+            if factor is not None and any(factor):
+                found.append((name, *factor))
+        plan = self._plans[names] = tuple(found)
+        return plan
 
     def _factor(self, name: str) -> tuple[int, int] | None:
         found = parse(name)

@@ -28,8 +28,8 @@ SheetKind = Literal["contacts", "definitions", "people", "forecasts", "cohorts",
 
 #: As what is published is: in the order of names.
 _encode = Encoder(order="sorted").encode
-#: So many sets of formulas that run together are remembered for each sheet.
-_MOST_PLANS: Final = 1024
+#: So many sets of names are remembered for each sheet.
+_MOST_PLANS: Final = 2048
 
 _TRAILING: Final = ("trailing",)
 _DATED: Final = ("interval", "day", "customers_day", "customers_month")
@@ -59,8 +59,8 @@ class Sheet:
         #: the figures of a window of which nothing is known, and each as JSON
         self._nothing: dict[str, Figure] = {kpi: figure(_nothing) for kpi, figure in self._formulas}
         self._written: dict[str, Raw] = {kpi: Raw(_encode(figure)) for kpi, figure in self._nothing.items()}
-        #: bits of formulas → what is added up for them, and them
-        self._plans: dict[int, _Plan] = {}
+        #: names of what is known → what is added up of it, and the formulas that read any of it
+        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def figures(self, values: dict[str, int]) -> dict[str, Figure]:
         """Return KPI → figure of values, which are sums by name and what is given with the window; they are completed in place."""
@@ -71,31 +71,34 @@ class Sheet:
         return self._run(values, self._written.copy())
 
     def _run(self, values: dict[str, int], found: dict[str, Any]) -> dict[str, Any]:
-        bits, known = 0, self._known.get
-        for name, amount in values.items():
-            if amount:
-                bits |= known(name, 0)
-        plan = self._plans.get(bits)
+        names = tuple(values)
+        plan = self._plans.get(names)
         if plan is None:
-            plan = self._plan(bits)
+            plan = self._plan(names)
         composed, formulas = plan
         get = values.get
         for key, terms in composed:
             total = 0
             for name, factor in terms:
-                total += factor * get(name, 0)
+                total += factor * values[name]
             values[key] = total
         for kpi, figure in formulas:
             found[kpi] = figure(get)
         return found
 
-    def _plan(self, bits: int) -> _Plan:
-        """Work out what is to be computed where only some formulas read anything that is not 0."""
+    def _plan(self, names: tuple[str, ...]) -> _Plan:
+        """Work out what is to be computed where only some values are known: mostly these are the same as in many other windows."""
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
+        bits, known = 0, set(names)
+        for name in known:
+            bits |= self._known.get(name, 0)
         formulas = tuple(each for number, each in enumerate(self._formulas) if bits >> number & 1)
-        composed = tuple((key, terms) for key, terms in self._composed if self._known[key] & bits)
-        plan = self._plans[bits] = composed, formulas
+        composed = []
+        for key, terms in self._composed:
+            if self._known[key] & bits:
+                composed.append((key, tuple(term for term in terms if term[0] in known)))
+        plan = self._plans[names] = tuple(composed), formulas
         return plan
 
 

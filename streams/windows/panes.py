@@ -110,21 +110,21 @@ class Panes:
             return {}
         return {field: sum(amounts[begin:end]) for field, amounts in self.columns.items()}
 
-    def add_to(self, total: Counts, low_ms: int, high_ms: int) -> None:
-        """Add what the panes that begin in [low, high) come to; zeros may be left in the total."""
-        starts, get = self.starts, total.get
-        if low_ms <= starts[0] and starts[-1] < high_ms:
-            if len(starts) == 1:
-                for field, amounts in self.columns.items():
-                    total[field] = get(field, 0) + amounts[0]
+    def gather(self, into: dict[str, list[int]], low_ms: int, high_ms: int) -> None:
+        """Put the amounts of the panes that begin in [low, high) into lists by field, in which they are added up at once."""
+        starts, get = self.starts, into.get
+        columns = self.columns
+        if low_ms > starts[0] or starts[-1] >= high_ms:
+            begin, end = bisect_left(starts, low_ms), bisect_left(starts, high_ms)
+            if begin == end:
                 return
-            for field, amounts in self.columns.items():
-                total[field] = sum(amounts, get(field, 0))
-            return
-        begin, end = bisect_left(starts, low_ms), bisect_left(starts, high_ms)
-        if begin < end:
-            for field, amounts in self.columns.items():
-                total[field] = sum(amounts[begin:end], get(field, 0))
+            columns = {field: amounts[begin:end] for field, amounts in columns.items()}
+        for field, amounts in columns.items():
+            gathered = get(field)
+            if gathered is None:
+                into[field] = amounts.copy()
+            else:
+                gathered += amounts
 
     def by_pane(self, fields: Iterable[str]) -> dict[int, int]:
         """Return what some fields come to together in each pane."""

@@ -100,18 +100,20 @@ class TrailingSums:
         if before is None or hi_ms - before > GRAIN_MS:
             self._sum_up(hi_ms)
         else:
+            entered: Counts = {}
+            entered_from: int | None = None
             for length, sums in self.sums.items():
-                left: Counts = {}
-                high = min(hi_ms - length, before)
-                for panes in self._between(before - length, high):
-                    panes.add_to(left, before - length, high)
-                entered: Counts = {}
                 low = max(hi_ms - length, before)
-                for panes in self._between(low, hi_ms):
-                    panes.add_to(entered, low, hi_ms)
-                for field, amount in left.items():
-                    entered[field] = entered.get(field, 0) - amount
-                if add_counts(sums, entered):
+                if low != entered_from:
+                    entered, entered_from = self._sum(low, hi_ms), low
+                left = self._sum(before - length, min(hi_ms - length, before))
+                # What leaves as it enters changes nothing.
+                if left and entered:
+                    left = {field: entered.get(field, 0) - left.get(field, 0) for field in (*entered, *left)}
+                    changed = add_counts(sums, left)
+                else:
+                    changed = add_counts(sums, left, -1) or add_counts(sums, entered)
+                if changed:
                     self.changed.add(length)
         if self._worked is not None:
             self._staff(self._worked, hi_ms)
@@ -121,17 +123,24 @@ class TrailingSums:
         total: Counts = {}
         high = hi_ms
         for length, before in self.sums.items():
-            for panes in self._between(hi_ms - length, high):
-                panes.add_to(total, hi_ms - length, high)
+            add_counts(total, self._sum(hi_ms - length, high))
             high = hi_ms - length
-            sums = {field: amount for field, amount in total.items() if amount}
-            if sums != before:
+            if total != before:
                 self.changed.add(length)
-            self.sums[length] = sums
+            self.sums[length] = total.copy()
+
+    def _sum(self, low_ms: int, high_ms: int) -> Counts:
+        """Return what the panes that begin in [low, high) come to; zeros may be among it."""
+        gathered: dict[str, list[int]] = {}
+        for panes in self._between(low_ms, high_ms):
+            panes.gather(gathered, low_ms, high_ms)
+        return {field: sum(amounts) for field, amounts in gathered.items()}
 
     def _between(self, low_ms: int, high_ms: int) -> Iterator[Panes]:
         """Yield the blocks of which some panes may begin in [low, high)."""
         frames = self._frames
+        if not frames:
+            return
         first = frame_of(low_ms)
         if (high_ms - first) // GRAIN_MS < len(frames):
             found = [blocks for frame in range(first, high_ms, GRAIN_MS) if (blocks := frames.get(frame)) is not None]
