@@ -14,7 +14,7 @@ from streams.tracking.ledger import Ledger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.needs import needs_of, thresholds_ms
 from streams.tracking.notes import active_in, actives, has_moved, open_of, standing_group, waiting_in, waits
-from streams.tracking.pending import Pending
+from streams.tracking.pending import Pending, Standing
 from streams.tracking.progress import progress_of
 from streams.tracking.rows import ROW_FACTS, changed_rows, row_of
 from streams.tracking.rules import Rules
@@ -87,9 +87,8 @@ class ContactTracker:
         #: names of conversations that were two before a restart
         self.united: set[str] = set()
         self._to_unite: list[Conversation] = []
-        self._waiting: dict[int, dict[str, int]] = {}
-        self._active: dict[int, int] = {}
-        self._pending = Pending()
+        self._standing = Standing(self._targets)
+        self._pending = Pending(self._targets)
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
         #: row of a conversation that is given up, or kept under another name → how many it has with those that follow
@@ -161,11 +160,6 @@ class ContactTracker:
         conversation = self.conversations.pop(row, None)
         if conversation is None:
             return None
-        for target, _ in waits(conversation.noted_waiting):
-            self._waiting[target][name] = self._waiting[target].pop(row)
-        if conversation.noted_open is not None:
-            self._pending.note(row, conversation.noted_open, None)
-            self._pending.note(name, None, conversation.noted_open)
         self.kept_names.take(row, name)
         self._held.move(row, name, _events_of(conversation))
         conversation.name, conversation.timer = name, None
@@ -250,27 +244,27 @@ class ContactTracker:
 
     def _note_now(self, name: str, conversation: Conversation) -> None:
         """Keep up who waits where and since when, what is in progress and what is pending."""
-        state = conversation.state
+        state, standing = conversation.state, self._standing
         waiting, now_waiting = conversation.noted_waiting, waiting_in(state)
         if now_waiting is not waiting and now_waiting != waiting:
             conversation.noted_waiting = now_waiting
-            for target, _ in waits(waiting):
-                del self._waiting[target][name]
+            for target, since in waits(waiting):
+                standing.end_wait(target, since)
                 self._touched_now.add(target)
             for target, since in waits(now_waiting):
-                self._waiting.setdefault(target, {})[name] = since
+                standing.begin_wait(target, since)
                 self._touched_now.add(target)
         active, now_active = conversation.noted_active, active_in(state)
         if now_active != active:
             conversation.noted_active = now_active
             for groups, change in ((active, -1), (now_active, 1)):
                 for group in actives(groups):
-                    self._active[group] = self._active.get(group, 0) + change
+                    standing.add_active(group, change)
                     self._touched_now.add(group)
         was_open, now_open = conversation.noted_open, open_of(state, self._rules)
         if now_open != was_open:
             conversation.noted_open = now_open
-            self._pending.note(name, was_open, now_open)
+            self._pending.note(was_open, now_open)
             self._touched_now.update(each.group for each in (was_open, now_open) if each is not None)
         # Nothing falls due sooner than this after a fact; when it is looked at, it is put off.
         conversation.timer = self._timers.add(name, state.last_ms + self._soonest_ms, conversation.timer)
@@ -289,7 +283,13 @@ class ContactTracker:
 
     def waiting_in(self, scope: Scope) -> dict[str, int]:
         """Return the names of who waits in a scope and since when, in ms."""
-        return {name: since for target in self._targets.feeding.get(scope, ()) for name, since in self._waiting.get(target, {}).items()}
+        feeding = self.booked_under(scope)
+        return {
+            name: since
+            for name, conversation in self.conversations.items()
+            for target, since in waits(conversation.noted_waiting)
+            if target in feeding
+        }
 
     def _due(self, conversation: Conversation) -> int:
         """Return when a conversation is lost, or forgotten, if nothing more is known of it."""
@@ -406,32 +406,22 @@ class ContactTracker:
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether anything waits, is in progress or is pending in a scope."""
-        feeding = self._targets.feeding.get(scope, ())
-        return any(self._waiting.get(target) or self._active.get(target) or self._pending.is_open(target) for target in feeding)
+        return bool(self._standing.waiting(scope) or self._standing.active(scope) or self._pending.is_open(scope))
 
     def changed_now(self, begun: Iterable[Scope] = ()) -> Iterator[tuple[Scope, list[int], int]]:
         """Yield scope, entries of the waiting (ascending, ms) and contacts in progress: where anything changed, and of these scopes."""
         touched, self._touched_now = self._touched_now, set()
         for scope in {scope for target in touched for scope in self._targets.scopes[target]}.union(begun):
-            feeding = self._targets.feeding.get(scope, ())
-            since = sorted(entry for target in feeding for entry in self._waiting.get(target, {}).values())
-            yield scope, since, sum(self._active.get(target, 0) for target in feeding)
+            yield scope, self._standing.waiting(scope), self._standing.active(scope)
 
     def pending(self, scope: Scope, passed_ms: int | None = None) -> dict[str, Any]:
         """Return what is pending in a scope, and who waits there judged by another definition, as fields of a now record.
 
         As-of has passed ``passed_ms`` already.
         """
-        feeding = self._targets.feeding.get(scope, ())
-        figures = self._pending.figures(feeding, passed_ms)
-        judged: dict[str, list[int]] = {}
-        if self._targets.judged and not scope.scope.startswith("queue:"):
-            for target in feeding:
-                name = self._targets.judged.get(target)
-                if name is not None:
-                    judged.setdefault(name, []).extend(self._waiting.get(target, {}).values())
-        waiting = {name: sorted(since) for name, since in judged.items() if since}
-        return {**figures, "waiting_since_ms_by_definition": waiting} if waiting else figures
+        figures = self._pending.figures(scope, passed_ms)
+        judged = self._standing.waiting_by_definition(scope)
+        return {**figures, "waiting_since_ms_by_definition": judged} if judged else figures
 
     # --- after a restart
 

@@ -1,19 +1,69 @@
-"""What waits for agents beyond the queues: callbacks to be made, replies to be written, and the backlog of the reply channels."""
+"""What waits in each scope: contacts in queues, callbacks to be made, replies to be written, the backlog of the reply channels.
+
+Each change is added to the scopes that it is in, so that a look at a scope costs by what is written of it and not by its queues.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from heapq import merge
+from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from streams.tracking.scopes import Scope, Targets
 
-Key = TypeVar("Key", str, int)
+Key = TypeVar("Key", str, int, "Scope")
 
-__all__ = ["HOUR_MS", "Open", "Pending"]
+__all__ = ["HOUR_MS", "Open", "Pending", "Standing"]
 
 HOUR_MS = 3_600_000
+
+
+class Standing:
+    """Since when contacts wait in each scope, and how many are in progress there."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        #: scope → entries of those that wait, ascending, in ms
+        self._waiting: dict[Scope, list[int]] = {}
+        #: larger scope → name of a definition that is not its own → entries of those that are judged by it
+        self._judged: dict[Scope, dict[str, list[int]]] = {}
+        self._active: dict[Scope, int] = {}
+
+    def begin_wait(self, target: int, since_ms: int) -> None:
+        """Add one that waits in the scopes of a target."""
+        judged = self._targets.judged.get(target)
+        for scope in self._targets.scopes[target]:
+            _put_in(self._waiting, scope, since_ms)
+            if judged is not None and not scope.scope.startswith("queue:"):
+                _put_in(self._judged.setdefault(scope, {}), judged, since_ms)
+
+    def end_wait(self, target: int, since_ms: int) -> None:
+        """Take out one that waited in the scopes of a target."""
+        judged = self._targets.judged.get(target)
+        for scope in self._targets.scopes[target]:
+            _take_out(self._waiting, scope, since_ms)
+            if judged is not None and not scope.scope.startswith("queue:"):
+                _take_out(self._judged[scope], judged, since_ms)
+
+    def add_active(self, target: int, change: int) -> None:
+        """Take note that so many more are in progress in the scopes of a target."""
+        for scope in self._targets.scopes[target]:
+            _add(self._active, scope, change)
+
+    def waiting(self, scope: Scope) -> list[int]:
+        """Return the entries of those that wait in a scope, ascending, in ms."""
+        return [*self._waiting.get(scope, ())]
+
+    def waiting_by_definition(self, scope: Scope) -> dict[str, list[int]]:
+        """Return the same of those in a larger scope that are judged by another definition, by its name."""
+        return {name: [*since] for name, since in sorted(self._judged.get(scope, {}).items())}
+
+    def active(self, scope: Scope) -> int:
+        """Return how many are in progress in a scope."""
+        return self._active.get(scope, 0)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
 
 
 class Open(NamedTuple):
@@ -28,85 +78,110 @@ class Open(NamedTuple):
 
 
 class _Tally:
-    """What the open matters of one group come to."""
+    """What the open matters of one scope come to."""
 
-    def __init__(self, matters: Iterable[Open]) -> None:
+    __slots__ = ("backlog", "callback_due", "callbacks", "hours", "number", "reply_due", "starts")
+
+    def __init__(self) -> None:
+        self.number = 0
         self.backlog: dict[str, int] = {}
         #: start in whole hours since the epoch → how many of the backlog
         self.hours: dict[int, int] = {}
-        self.oldest: int | None = None
+        #: those of the backlog, ascending, in ms
+        self.starts: list[int] = []
         self.callbacks = 0
         self.callback_due: list[int] = []
         self.reply_due: list[int] = []
-        for each in matters:
-            if each.backlog is not None:
-                self.backlog[each.backlog] = self.backlog.get(each.backlog, 0) + 1
-                if each.start is not None:
-                    hour = each.start // HOUR_MS
-                    self.hours[hour] = self.hours.get(hour, 0) + 1
-                    if self.oldest is None or each.start < self.oldest:
-                        self.oldest = each.start
-            if each.callback:
-                self.callbacks += 1
-                if each.due is not None:
-                    self.callback_due.append(each.due)
-            if each.reply_due is not None:
-                self.reply_due.append(each.reply_due)
-        self.callback_due.sort()
-        self.reply_due.sort()
+
+    def count(self, each: Open, sign: int) -> None:
+        """Add a matter, or take it out."""
+        change = insort if sign > 0 else _remove
+        self.number += sign
+        if each.backlog is not None:
+            _add(self.backlog, each.backlog, sign)
+            if each.start is not None:
+                _add(self.hours, each.start // HOUR_MS, sign)
+                change(self.starts, each.start)
+        if each.callback:
+            self.callbacks += sign
+            if each.due is not None:
+                change(self.callback_due, each.due)
+        if each.reply_due is not None:
+            change(self.reply_due, each.reply_due)
 
 
 class Pending:
-    """The open matters of all conversations by group."""
+    """The open matters of all conversations by scope."""
 
-    def __init__(self) -> None:
-        self._open: dict[int, dict[str, Open]] = {}
-        #: of the groups that have not changed since they were last counted: a group is in several scopes
-        self._tallies: dict[int, _Tally] = {}
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._tallies: dict[Scope, _Tally] = {}
 
-    def note(self, name: str, before: Open | None, after: Open | None) -> None:
+    def note(self, before: Open | None, after: Open | None) -> None:
         """Replace what is known of a conversation."""
-        if before is not None:
-            del self._open[before.group][name]
-            self._tallies.pop(before.group, None)
-        if after is not None:
-            self._open.setdefault(after.group, {})[name] = after
-            self._tallies.pop(after.group, None)
+        for each, sign in ((before, -1), (after, 1)):
+            if each is None:
+                continue
+            for scope in self._targets.scopes[each.group]:
+                tally = self._tallies.get(scope)
+                if tally is None:
+                    tally = self._tallies[scope] = _Tally()
+                tally.count(each, sign)
+                if not tally.number:
+                    del self._tallies[scope]
 
-    def is_open(self, group: int) -> bool:
-        """Say whether anything is open in a group."""
-        return bool(self._open.get(group))
+    def is_open(self, scope: Scope) -> bool:
+        """Say whether anything is open in a scope."""
+        return scope in self._tallies
 
-    def figures(self, groups: Iterable[int], overdue_before_ms: int | None = None) -> dict[str, Any]:
-        """Return what is pending in some groups together, as fields of a now record; nothing for nothing.
+    def figures(self, scope: Scope, overdue_before_ms: int | None = None) -> dict[str, Any]:
+        """Return what is pending in a scope, as fields of a now record; nothing for nothing.
 
         Replies due before ``overdue_before_ms``, which as-of has passed already, are written as their number: thousands may be overdue.
         """
-        tallies = [self._tally(group) for group in groups if self._open.get(group)]
+        tally = self._tallies.get(scope)
         found: dict[str, Any] = {}
-        backlog, hours = _together(tally.backlog for tally in tallies), _together(tally.hours for tally in tallies)
-        if backlog:
-            oldest = min((tally.oldest for tally in tallies if tally.oldest is not None), default=None)
-            found |= {"backlog": backlog, "backlog_oldest_ms": oldest, "backlog_hours": sorted(map(list, hours.items()))}
-        callbacks = sum(tally.callbacks for tally in tallies)
-        if callbacks:
-            found |= {"callbacks_waiting": callbacks, "callback_due_ms": list(merge(*(tally.callback_due for tally in tallies)))}
-        due = list(merge(*(tally.reply_due for tally in tallies)))
+        if tally is None:
+            return found
+        if tally.backlog:
+            oldest = tally.starts[0] if tally.starts else None
+            hours = sorted(map(list, tally.hours.items()))
+            found |= {"backlog": dict(sorted(tally.backlog.items())), "backlog_oldest_ms": oldest, "backlog_hours": hours}
+        if tally.callbacks:
+            found |= {"callbacks_waiting": tally.callbacks, "callback_due_ms": [*tally.callback_due]}
+        due = tally.reply_due
         if due:
             overdue = 0 if overdue_before_ms is None else bisect_left(due, overdue_before_ms)
             found |= {"replies_overdue": overdue, "reply_due_ms": due[overdue:]}
         return found
 
-    def _tally(self, group: int) -> _Tally:
-        tally = self._tallies.get(group)
-        if tally is None:
-            tally = self._tallies[group] = _Tally(self._open[group].values())
-        return tally
+    def __len__(self) -> int:
+        return sum(tally.number for tally in self._tallies.values())
 
 
-def _together(each: Iterable[dict[Key, int]]) -> dict[Key, int]:
-    total: dict[Key, int] = {}
-    for counts in each:
-        for key, number in counts.items():
-            total[key] = total.get(key, 0) + number
-    return total
+def _add(counts: dict[Key, int], key: Key, change: int) -> None:
+    """Change a number; a key of none is taken out."""
+    number = counts.get(key, 0) + change
+    if number:
+        counts[key] = number
+    else:
+        del counts[key]
+
+
+def _put_in(lists: dict[Key, list[int]], key: Key, value: int) -> None:
+    values = lists.get(key)
+    if values is None:
+        lists[key] = [value]
+    else:
+        insort(values, value)
+
+
+def _take_out(lists: dict[Key, list[int]], key: Key, value: int) -> None:
+    values = lists[key]
+    _remove(values, value)
+    if not values:
+        del lists[key]
+
+
+def _remove(values: list[int], value: int) -> None:
+    del values[bisect_left(values, value)]

@@ -11,6 +11,7 @@ from streams.tracking.spaces import Persons, space_of
 if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.configuration.definitions import DefinitionVersion
+    from streams.configuration.judges import Definitions
 
 __all__ = ["TOTAL", "QueueTargets", "Scope", "Targets"]
 
@@ -72,6 +73,7 @@ class Targets:
         self.persons = Persons(configuration)
         self._numbers: dict[Scope, int] = {}
         self._queues: dict[tuple[str, str], QueueTargets] = {}
+        self._defaults: dict[str, Definitions] = {}
         self._outside: dict[tuple[str | None, str], int] = {}
         self._people: dict[tuple[str | None, str | None, str | None], int] = {}
         self._agents: dict[str | None, int] = {}
@@ -92,8 +94,10 @@ class Targets:
         return found
 
     def _targets_of(self, place: tuple[str, str], scopes: list[Scope], numbers: list[int]) -> QueueTargets:
-        definitions = definitions_of(self._configuration, *place)
-        default = definitions_of(self._configuration, None, place[1])
+        default = self._default_of(place[1])
+        entry = self._configuration.queues.get(place[0])
+        has_own = entry is not None and (entry.service_level is not None or entry.definitions is not None)
+        definitions = definitions_of(self._configuration, *place) if has_own else default
         judged = definitions.first if definitions.own and definitions.first != default.first else None
         everything, larger = self.group(scopes), tuple(numbers[1:])
         waiting, beyond = larger, everything
@@ -105,6 +109,13 @@ class Targets:
         response = tuple((each.from_ms if index else None, str(each.first_response)) for index, each in enumerate(versions))
         needed = response if any(begin != "arrived" for _, begin in response) else None
         return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed, self._replies_of(place, versions))
+
+    def _default_of(self, channel: str) -> Definitions:
+        """Return what judges a larger scope, and queues that have nothing of their own: thousands share it."""
+        found = self._defaults.get(channel)
+        if found is None:
+            found = self._defaults[channel] = definitions_of(self._configuration, None, channel)
+        return found
 
     def _replies_of(self, place: tuple[str, str], versions: tuple[DefinitionVersion, ...]) -> tuple[tuple[int | None, int], ...]:
         entry = self._configuration.queues.get(place[0])

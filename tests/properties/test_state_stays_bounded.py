@@ -96,8 +96,8 @@ class Worker:
         return {
             "conversations": len(tracker.conversations),
             "timers": len(tracker._timers),
-            "waiting": sum(map(len, tracker._waiting.values())),
-            "pending": sum(map(len, tracker._pending._open.values())),
+            "waiting": len(tracker._standing),
+            "pending": len(tracker._pending),
             "contact slices": len(tracker.slices),
             "people": len(self.agents.tracker.agents),
             "people's facts": sum(len(person.facts) + len(person.ids) for person in self.agents.tracker.agents.values()),

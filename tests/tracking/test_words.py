@@ -12,7 +12,7 @@ from schemas.events import parse_contact_event
 from schemas.times import format_ms
 from streams.configuration import Configuration
 from streams.tracking.pending import Open, Pending
-from streams.tracking.scopes import Scope
+from streams.tracking.scopes import Scope, Targets
 from tests.oracle.recount import recount
 from tests.tracking.desk import START_MS, Desk
 
@@ -376,11 +376,12 @@ def test_the_backlog_by_whole_hours() -> None:
 
 def test_twenty_thousand_tickets_in_a_small_record() -> None:
     """One a minute for two weeks, their replies overdue: what is written of them are 335 hours and some numbers."""
-    kept = Pending()
+    targets = Targets(CONFIGURATION)
+    kept, group = Pending(targets), targets.of_queue("mails", "mail").everything
     for number in range(20_000):
         start = START_MS - 60_000 * number
-        kept.note(str(number), None, Open(1, "untouched", start, callback=False, due=None, reply_due=start + 600_000))
-    record = kept.figures([1], START_MS)
+        kept.note(None, Open(group, "untouched", start, callback=False, due=None, reply_due=start + 600_000))
+    record = kept.figures(Scope("queue:mails", "mail"), START_MS)
 
     # 19,999 min before 9:00 are 333 h 19 min: from 9:00 the hour that it begins, and 334 before it, the last one for 19 min: 335.
     # Replies are due 10 min later: at 9:00 or after it those of the last 10 min, and of the one that began at 9:00, 11 of them.
