@@ -40,13 +40,11 @@ Where = tuple[tuple[tuple[int, int], ...], int]
 
 
 class Visit:
-    """A conversation's stay in one queue; never changed in place."""
+    """A conversation's stay in one queue, which the targets name; never changed in place."""
 
-    __slots__ = ("channel", "contact", "entered", "queue", "targets")
+    __slots__ = ("contact", "entered", "targets")
 
-    def __init__(self, queue: str, channel: str, entered: int, contact: str | None, targets: QueueTargets) -> None:
-        self.queue = queue
-        self.channel = channel
+    def __init__(self, entered: int, contact: str | None, targets: QueueTargets) -> None:
         self.entered = entered
         self.contact = contact
         self.targets = targets
@@ -57,12 +55,12 @@ class Episode:
 
     __slots__ = ("entered", "left", "left_at", "state")
 
-    def __init__(self, entered: int) -> None:
+    def __init__(self, entered: int, state: str = "waiting", left_at: int = 0, left: Amounts = ()) -> None:
         self.entered = entered
-        self.state = "waiting"
-        self.left_at = 0
+        self.state = state
+        self.left_at = left_at
         #: what its leaving has booked
-        self.left: Amounts = ()
+        self.left = left
 
 
 class Leg:
@@ -240,8 +238,8 @@ class State:
         #: open or not
         self.last_visit: Visit | None = None
         self.first_targets: QueueTargets | None = None
-        #: the one episode of a conversation with one visit
-        self.single: Episode | None = None
+        #: the one episode of a conversation with one visit: while it waits the visit says all of it
+        self.single: Episode | Visit | None = None
         #: per larger scope's number, from the second visit on
         self.episodes: dict[int, Episode] | None = None
         #: the active one, of several the one begun last
@@ -346,7 +344,7 @@ class Conversation:
 def copy_of(state: State) -> State:
     """Return a state that does not change with this one; what never changes in place is shared."""
     other = _twin(state)
-    other.single = None if state.single is None else _twin(state.single)
+    other.single = _twin(state.single) if isinstance(state.single, Episode) else state.single
     if state.episodes is not None:
         other.episodes = {scope: _twin(episode) for scope, episode in state.episodes.items()}
     other.more_visits = None if state.more_visits is None else list(state.more_visits)

@@ -139,7 +139,7 @@ def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:
     if s.bot_sessions is not None:
         turn_to_people(s.bot_sessions, fact.at, ledger)
     visit = find_visit(s, fact.contact, None)
-    if visit is not None and visit.channel in REPLY_CHANNELS:
+    if visit is not None and visit.targets.place[1] in REPLY_CHANNELS:
         for leg in active_legs(s):
             if fits(fact.contact, leg.contact):
                 end_leg(s, leg, fact.at, ledger, moved_on=True)

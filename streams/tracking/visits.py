@@ -43,7 +43,7 @@ def open_visits(s: State) -> list[Visit]:
 def find_visit(s: State, contact: str | None, queue: str | None) -> Visit | None:
     """Return the open visit that was opened last of those that these names do not contradict."""
     for visit in reversed(open_visits(s)):
-        if fits(contact, visit.contact) and fits(queue, visit.queue):
+        if fits(contact, visit.contact) and fits(queue, visit.targets.place[0]):
             return visit
     return None
 
@@ -71,8 +71,9 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
                 end_leg(s, leg, at, ledger, moved_on=True)
     channel = channel or s.channel or rules.targets.channel_of(queue) or "voice"
     targets = rules.targets.of_queue(queue, channel)
+    entry = Visit(entered, contact, targets)
     if s.single is None and s.episodes is None:
-        s.single, s.first_targets = Episode(entered), targets
+        s.single, s.first_targets = entry, targets
         ledger.book(targets.everything, at, entered, (("offered", 1),))
     else:
         _tell_apart(s)
@@ -82,7 +83,7 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
         ledger.book(targets.queue, at, entered, (("transfers_in", 1),))
     if s.visit is not None:
         s.more_visits = open_visits(s)
-    s.visit = s.last_visit = Visit(queue, channel, entered, contact, targets)
+    s.visit = s.last_visit = entry
     s.place = targets
     if s.start is None:
         s.start = entered
@@ -98,10 +99,8 @@ def _tell_apart(s: State) -> None:
     """Give every larger scope an episode of its own: the second visit may enter other ones than the first."""
     single = s.single
     if single is not None and s.first_targets is not None:
-        s.episodes = {}
-        for scope in s.first_targets.larger:
-            episode = s.episodes[scope] = Episode(single.entered)
-            episode.state, episode.left_at, episode.left = single.state, single.left_at, single.left
+        known = Episode(single.entered) if isinstance(single, Visit) else single
+        s.episodes = {scope: Episode(known.entered, known.state, known.left_at, known.left) for scope in s.first_targets.larger}
         s.single = None
 
 
@@ -132,11 +131,11 @@ def answer_visit(s: State, visit: Visit, at: int, rules: Rules, ledger: Ledger) 
             # Mostly it is the first response as well, with the same place and entry: booked together at half the cost.
             s.responded = True
             since = s.start if targets.response is None else response_start(s, at, targets)
-            hours = rules.business.get(visit.queue)
+            hours = rules.business.get(targets.place[0])
             took = max(0, at - since) if hours is None else hours.open_ms(since, at)
             amounts = (*amounts, ("first_response_ms", took), ("first_response_count", 1))
         ledger.book(targets.everything, at, entered, amounts)
-        s.single.state = ANSWERED
+        s.single = Episode(entered, ANSWERED)
         return
     ledger.book(targets.queue, at, entered, amounts)
     for scope in targets.larger:
@@ -172,7 +171,7 @@ def leave(s: State, visit: Visit, at: int, reason: str, rules: Rules, ledger: Le
         ledger.book(targets.everything, at, entered, booked)
         if targets.judged is not None:
             ledger.book(targets.beyond, at, entered, judged(targets.judged, booked))
-        s.single.state, s.single.left_at, s.single.left = state, at, _with_judged(targets, booked)
+        s.single = Episode(entered, state, at, _with_judged(targets, booked))
         return
     ledger.book(targets.queue, at, entered, booked)
     for scope in targets.larger:
