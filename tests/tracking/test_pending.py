@@ -24,8 +24,11 @@ CONFIGURATION = Configuration.model_validate(
     }
 )
 #: queue → its scopes, and the definition by which larger ones judge its contacts if it is not theirs
-SCOPES = {"sales": ("queue:sales", "site:bonn", "total:all"), "care": ("queue:care", "site:bonn", "total:all")}
-SCOPES["claims"] = ("queue:claims", "total:all")
+SCOPES = {
+    "sales": ["queue:sales", "site:bonn", "total:all"],
+    "care": ["queue:care", "site:bonn", "total:all"],
+    "claims": ["queue:claims", "total:all"],
+}
 JUDGED = {"care": "strict"}
 
 
