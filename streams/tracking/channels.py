@@ -14,10 +14,11 @@ __all__ = ["channel_said", "has_visit", "queues_without_channel"]
 
 def channel_said(conversation: Conversation) -> str | None:
     """Return the channel of the last arrival."""
-    arrivals = [fact for fact in conversation.fresh or () if isinstance(fact, Arrived)]
-    if not arrivals and not conversation.state.void:
-        return conversation.state.channel
-    arrivals += (fact for fact in conversation.facts if isinstance(fact, Arrived))
+    fresh, state = conversation.fresh, conversation.state
+    arrivals = [] if fresh is None else [fact for fact in fresh if type(fact) is Arrived]
+    if not arrivals and not state.void:
+        return state.channel
+    arrivals += (fact for fact in state.facts if type(fact) is Arrived)
     return max(arrivals, key=order_of).channel if arrivals else None
 
 

@@ -66,6 +66,8 @@ class ContactTracker:
     def __init__(self, configuration: Configuration, *, keep_everything: bool = False) -> None:
         counting = configuration.counting
         self._grace_ms = 1000 * counting.grace_seconds
+        #: an event may arrive so long after it occurred if it occurred at the start of a pane
+        self._late_ms = self._grace_ms + PANE_MS
         self._retention_ms = retention_ms(configuration)
         self._targets = Targets(configuration)
         lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in counting.lost_after_seconds.items()}
@@ -112,19 +114,19 @@ class ContactTracker:
         Raises:
             TooManyFactsError: its conversation has as many as may be.
         """
-        received = event.received_ms
-        self.progress.received(event.source, received)
+        received, at, source = event.received_ms, event.occurred_ms, event.source
+        self.progress.received(source, received)
         fact = fact_of(event)
-        late = received > event.occurred_ms - event.occurred_ms % PANE_MS + PANE_MS + self._grace_ms
+        late = received > at - at % PANE_MS + self._late_ms
         if fact is None:
             if late:
                 self._count_late(event, received)
             return
-        suffix = self.spaces[event.source]
-        name = event.conversation_id + suffix
+        conversation_id, suffix = event.conversation_id, self.spaces[source]
+        name = conversation_id + suffix
         conversation = self.conversations.get(name)
-        if conversation is None and self.kept_names.unclaimed(event.conversation_id):
-            conversation = self._claim(event.conversation_id, name)
+        if conversation is None and self.kept_names.unclaimed(conversation_id):
+            conversation = self._claim(conversation_id, name)
         if conversation is not None and conversation.knows(fact.event_id):
             self.repeated += 1
             return
@@ -139,7 +141,7 @@ class ContactTracker:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
         # Its own name: each event brings another copy of it.
         name = conversation.name
-        if isinstance(fact, Excluded) and self._excludes_too_late(conversation, fact, received):
+        if type(fact) is Excluded and self._excludes_too_late(conversation, fact, received):
             self._count_late(event, received)
             return
         put(conversation, fact)
@@ -147,9 +149,10 @@ class ContactTracker:
         self._changed.add(name)
         held[1] += 1
         if conversation.newest is fact:
-            conversation.source = intern(event.source)
-            if event.contact_id is not None and event.contact_id != event.conversation_id:
-                conversation.contact = event.contact_id
+            conversation.source = intern(source)
+            contact = fact.contact
+            if contact and contact != conversation_id:
+                conversation.contact = contact
 
     def conversation_of(self, event: Any) -> Conversation | None:
         """Return what is known of the conversation of an event."""

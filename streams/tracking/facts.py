@@ -370,7 +370,7 @@ def precedes(fact: AnyFact, other: AnyFact) -> bool:
 
 def is_voiding(fact: AnyFact) -> bool:
     """Say whether the whole conversation counts nothing because of a fact."""
-    return fact.kind == Excluded.kind or (isinstance(fact, Arrived) and fact.direction in NOT_INBOUND)
+    return type(fact) is Excluded or (type(fact) is Arrived and fact.direction in NOT_INBOUND)
 
 
 # ---- from events
@@ -383,11 +383,12 @@ _Common: TypeAlias = tuple[int, int, str, Union[str, None]]  # noqa: UP007
 
 def fact_of(event: Any) -> AnyFact | None:
     """Return the fact of a decoded contact event, None if the kind or its details count nothing."""
-    make = _MAKERS.get(event.type)
+    kind = event.type
+    make = _MAKERS.get(kind)
     if make is None:
         return None
     contact = "" if event.contact_id == event.conversation_id else event.contact_id
-    if event.relation == "consult" and event.type in _OF_LEGS:
+    if event.relation == "consult" and kind in _OF_LEGS:
         return None if contact is None else Consult(event.occurred_ms, event.sequence or 0, event.event_id, contact)
     return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, contact))
 

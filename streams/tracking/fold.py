@@ -39,22 +39,22 @@ def put(c: Conversation, fact: AnyFact) -> None:
     Raises:
         TooManyFactsError: it comes before others, or makes them count nothing, and too much of the conversation has been counted again.
     """
-    newest = c.newest
-    if newest is None:
-        c.newest = fact
-    else:
-        in_order = precedes(newest, fact)
+    newest, fresh = c.newest, c.fresh
+    if newest is not None:
+        in_order = newest.at < fact.at or precedes(newest, fact)
         if not in_order or is_voiding(fact):
             charge(c, fact)
-        if in_order:
-            c.newest = fact
-        elif c.fresh is not None:
-            insort(c.fresh, fact, key=order_of)
+        if not in_order:
+            if fresh is None:
+                c.fresh = [fact]
+            else:
+                insort(fresh, fact, key=order_of)
             return
-    if c.fresh is None:
+    c.newest = fact
+    if fresh is None:
         c.fresh = [fact]
     else:
-        c.fresh.append(fact)
+        fresh.append(fact)
 
 
 def charge(c: Conversation, fact: AnyFact) -> None:

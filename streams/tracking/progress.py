@@ -71,7 +71,8 @@ class Progress:
         last = self.sources.get(source)
         if last is None or received_ms > last:
             self.sources[source] = received_ms
-            self.pass_time(received_ms)
+            if self.received_through is None or received_ms > self.received_through:
+                self.received_through = received_ms
 
     def heartbeat(self, source: str, received_ms: int, complete_ms: int, *, ended: bool = False, instance: str | None = None) -> None:
         """Take a source's word that nothing earlier than ``complete_ms`` is still to come, or nothing at all.

@@ -338,7 +338,11 @@ class Conversation:
         for fact in self.state.facts:
             if fact.event_id == event_id:
                 return True
-        return self.fresh is not None and any(fact.event_id == event_id for fact in self.fresh)
+        if self.fresh is not None:
+            for fact in self.fresh:
+                if fact.event_id == event_id:
+                    return True
+        return False
 
 
 def copy_of(state: State) -> State:
