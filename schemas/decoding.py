@@ -66,7 +66,7 @@ _MANY_OPENINGS = 150
 #: A number as long as this may hold more digits than the models' parser takes (4,300).
 _IS_ENDLESS = re.compile(rb"[-+.0-9eE]{4000}").search
 
-_BACKSLASH, _DELETE, _SPACE, _QUOTE = b"\\\x7f \""
+_BACKSLASH, _DELETE, _SPACE, _QUOTE = b'\\\x7f "'
 
 _ASCII = bytes(range(0x80))
 

@@ -391,16 +391,15 @@ class ContactTracker:
                 self._fold(conversation)
                 yield name, row_of(conversation)
 
-    def changed_rows(self, name: str) -> Iterator[tuple[int, ConversationRow | None]]:
-        """Yield number and content of the rows of a changed conversation that are to be written, None for those that are none any more."""
+    def changed_rows(self, name: str) -> list[tuple[int, ConversationRow | None]]:
+        """Return number and content of the rows of a changed conversation that are to be written, None for those that are none any more."""
         conversation, gone = self.conversations.get(name), self._gone_rows.pop(name, 0)
         if conversation is None:
-            for number in range(max(1, gone)):
-                yield number, None
-        else:
+            return [(number, None) for number in range(max(1, gone))]
+        if conversation.fresh is not None:
             self._fold(conversation)
-            conversation.row_count = max(conversation.row_count, gone)
-            yield from changed_rows(conversation)
+        conversation.row_count = max(conversation.row_count, gone)
+        return changed_rows(conversation)
 
     def take_changed(self) -> set[str]:
         """Return the names of the conversations changed since the last call."""

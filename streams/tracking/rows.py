@@ -39,7 +39,7 @@ from streams.tracking.facts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from streams.tracking.state import Conversation
 
@@ -66,15 +66,21 @@ def row_of(conversation: Conversation) -> ConversationRow:
     return _row(conversation, conversation.facts)
 
 
-def changed_rows(conversation: Conversation) -> Iterator[tuple[int, ConversationRow | None]]:
-    """Yield number and content of the rows that are to be written of a conversation whose facts are all folded; None: there is none now."""
-    facts = conversation.facts
-    last = max(0, len(facts) - 1) // ROW_FACTS
-    for number in range(min(conversation.written // ROW_FACTS, last), last + 1):
-        yield number, _row(conversation, facts if last == 0 else facts[number * ROW_FACTS : (number + 1) * ROW_FACTS])
-    for number in range(last + 1, conversation.row_count):
-        yield number, None
-    conversation.written, conversation.row_count = len(facts), last + 1
+def changed_rows(conversation: Conversation) -> list[tuple[int, ConversationRow | None]]:
+    """Return number and content of the rows to be written of a conversation whose facts are all folded; None: there is none now."""
+    facts = conversation.state.facts
+    length = len(facts)
+    if length <= ROW_FACTS and conversation.row_count <= 1:
+        conversation.written, conversation.row_count = length, 1
+        return [(0, _row(conversation, facts))]
+    last = max(0, length - 1) // ROW_FACTS
+    rows: list[tuple[int, ConversationRow | None]] = [
+        (number, _row(conversation, facts if last == 0 else facts[number * ROW_FACTS : (number + 1) * ROW_FACTS]))
+        for number in range(min(conversation.written // ROW_FACTS, last), last + 1)
+    ]
+    rows += ((number, None) for number in range(last + 1, conversation.row_count))
+    conversation.written, conversation.row_count = length, last + 1
+    return rows
 
 
 def row_of_parts(parts: Mapping[int, ConversationRow]) -> ConversationRow:

@@ -229,9 +229,13 @@ def _together(parts: list[_Part]) -> Panes:
     first = parts[0][0]
     if len(parts) == 1:
         return first
-    if all(panes.starts == first.starts for panes, _ in parts):
-        return Panes(first.starts, added([panes.columns for panes, _ in parts]))
-    return Panes.of(sorted((row for _, rows in parts for row in rows), key=_start_of))
+    starts = first.starts
+    for panes, _ in parts:
+        if panes.starts != starts:
+            break
+    else:
+        return Panes(starts, added([panes.columns for panes, _ in parts]))
+    return Panes.of(sorted([row for _, rows in parts for row in rows], key=_start_of))
 
 
 def _floor(through_ms: int, keep_ms: int | None, length_ms: int) -> int | None:

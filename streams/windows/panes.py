@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveBlocks", "PaneBlock", "Panes", "added", "frame_of"]
 
+#: Where at least one of so many amounts is there, fields are gone through one by one.
+_DENSE = 2
+
 _decode = msgpack.Decoder(tuple[list[int], dict[int | str, list[int]]]).decode
 
 
@@ -46,6 +49,15 @@ class Panes:
         starts = list(dict.fromkeys([start for start, _ in rows]))
         columns: dict[str, list[int]] = {}
         length, place, at = len(starts), -1, None
+        if length == len(rows):
+            sums = [counts for _, counts in rows]
+            fields: dict[str, int] = {}
+            for counts in sums:
+                fields.update(counts)
+            # Time of people is in nearly every pane; what contacts bring is in few, and is looked for where it is.
+            if length * len(fields) <= _DENSE * sum(map(len, sums)):
+                dense = ((field, [counts.get(field, 0) for counts in sums]) for field in fields)
+                return cls(starts, {field: amounts for field, amounts in dense if any(amounts)})
         for start, counts in rows:
             if start != at:
                 at, place = start, place + 1
