@@ -66,7 +66,7 @@ _MANY_OPENINGS = 150
 #: A number as long as this may hold more digits than the models' parser takes (4,300).
 _IS_ENDLESS = re.compile(rb"[-+.0-9eE]{4000}").search
 
-_BACKSLASH, _DELETE, _SPACE, _QUOTE = b'\\\x7f "'
+_BACKSLASH, _DELETE, _SPACE = b"\\\x7f "
 
 _ASCII = bytes(range(0x80))
 
@@ -90,8 +90,9 @@ _SPECIAL = (
     b"\xe3\x85\xa4",
 )
 
-#: What a text that ends with a blank looks like in any JSON: such a quote closes it, for a value or white space does not follow.
-_ENDS_BLANK = re.compile(r' "[,}\]\s]').search
+#: Where a text may begin or end with a blank: in any JSON one stands after a quote, or before one that closes a text, for a value or
+#: white space does not follow.
+_HAS_BLANK_END = re.compile(rb' (?:"[,}\]\s]|(?<=" ))').search
 
 _IS_TEXT = re.compile(TEXT_PATTERN.removesuffix("$")).fullmatch
 
@@ -102,7 +103,7 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
     types = tuple(str(kind.model_fields["type"].default) for kind in kinds)
     # Locals of this function are faster to reach from the inner one than the module's names.
     second_ms, rest_ms, short, plain, no_ascii = SECOND_MS, REST_MS, _SHORT, _PLAIN, _ASCII
-    backslash, delete, space = _BACKSLASH, _DELETE, _SPACE
+    backslash, delete, space, has_blank_end = _BACKSLASH, _DELETE, _SPACE, _HAS_BLANK_END
 
     def decode(value: bytes | None) -> Any:
         try:
@@ -125,22 +126,12 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
             or delete in value  # type: ignore[operator]
             or len(value) > short  # type: ignore[arg-type]
             or not (is_ascii or plain[value.translate(None, no_ascii)])  # type: ignore[union-attr]
-            or (space in value and _has_blank_at_quote(value))  # type: ignore[operator,arg-type]
+            or (space in value and has_blank_end(value) is not None)  # type: ignore[operator,arg-type]
         ) and not _is_sound(cast("bytes", value), event):
             return _decode_by_models(value, read, parse, types)
         return event
 
     return decode
-
-
-def _has_blank_at_quote(value: bytes) -> bool:
-    """Return whether a short record may hold a text with a blank at an end: a blank stands beside a quote."""
-    at = value.find(b" ")
-    while at >= 0:
-        if _QUOTE in value[at - 1 : at + 2 : 2]:
-            return True
-        at = value.find(b" ", at + 1)
-    return False
 
 
 def _put_further_times(event: structs.Event) -> None:
@@ -160,11 +151,8 @@ def _is_sound(value: bytes, event: structs.Event) -> bool:
         size > MAX_RECORD_BYTES or value.count(b"{") + value.count(b"[") > _MANY_OPENINGS or _IS_ENDLESS(value) is not None
     ):
         return False
-    text = value.decode()
-    suspicious = (
-        _BACKSLASH in value or _DELETE in value or (_SPACE in value and ('" ' in text or (' "' in text and _ENDS_BLANK(text) is not None)))
-    )
-    if not (suspicious or text.isascii()):
+    suspicious = _BACKSLASH in value or _DELETE in value or (_SPACE in value and _HAS_BLANK_END(value) is not None)
+    if not (suspicious or value.isascii()):
         suspicious = not _PLAIN[value.translate(None, _ASCII)]
     return not suspicious or _texts_are_sound(event)
 

@@ -300,6 +300,7 @@ FOREIGN = {
     "utf-16": written(QUEUED).decode().encode("utf-16"),
     "latin-1": written(QUEUED).replace(b"sales", b"caf\xe9"),
     "bad utf-8 in an unknown field": written(QUEUED)[:-1] + b',"x":"\xff"}',
+    "utf-8 in two parts in an unknown field": written(QUEUED)[:-1] + b',"x":"\xe6A\x9d\xb1"}',
     "bad utf-8 in an unknown key": written(QUEUED)[:-1] + b',"\xff":1}',
     "overlong utf-8": written(QUEUED).replace(b"sales", b"\xc0\xaf"),
     "utf-8 surrogate": written(QUEUED).replace(b"sales", b"\xed\xa0\x80"),
