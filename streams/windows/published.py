@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Published"]
 
 _CONTENT_APART = ("as_of", "complete_through", "revision", "longest_wait_seconds", "backlog_oldest_seconds")
+#: A trailing window in which nothing changes moves on without a word.
+_TRAILING_APART = (*_CONTENT_APART, "window_start", "window_end")
 _PROGRESS_APART = ("revision",)
 _DIGEST_BYTES = 16
 #: Keys of windows that end with their start: there are ever more of them, until they are given up.
@@ -169,7 +171,10 @@ def _taken_apart(record: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
 
     Of a progress, how far it has come is all there is.
     """
-    names = _PROGRESS_APART if record["kind"] == "progress" else _CONTENT_APART
+    if record["kind"] == "progress":
+        names: tuple[str, ...] = _PROGRESS_APART
+    else:
+        names = _TRAILING_APART if record.get("window", "").startswith("trailing") else _CONTENT_APART
     content = record.copy()
     apart = {name: content.pop(name) for name in names if name in content}
     return _encode(content), apart

@@ -23,7 +23,7 @@ class TrailingSums:
     ``staffed``: a pane in which anybody worked counts whole as staffed, whatever partitions know of it.
     """
 
-    __slots__ = ("_frames", "_live", "_longest", "_worked", "changed", "hi_ms", "sums")
+    __slots__ = ("_frames", "_given_up", "_live", "_longest", "_worked", "changed", "hi_ms", "sums")
 
     def __init__(self, lengths_ms: tuple[int, ...], *, staffed: bool = False) -> None:
         self.sums: dict[int, Counts] = {length: {} for length in sorted(lengths_ms)}
@@ -33,6 +33,8 @@ class TrailingSums:
         self._longest = max(lengths_ms)
         #: frame → (start of the block, source partition) → block
         self._frames: dict[int, dict[tuple[int, int], PaneBlock]] = {}
+        #: frame, start and source partition of blocks that are given up, and still in a window
+        self._given_up: set[tuple[int, int, int]] = set()
         self._live = LiveBlocks()
         #: pane → time worked in it, where that is asked for
         self._worked: dict[int, int] | None = {} if staffed else None
@@ -44,6 +46,8 @@ class TrailingSums:
         blocks = self._frames.get(frame)
         if blocks is None:
             blocks = self._frames[frame] = {}
+        if self._given_up:
+            self._given_up.discard((frame, first, origin))
         block = blocks.get((first, origin))
         if block is None:
             before = None
@@ -79,17 +83,29 @@ class TrailingSums:
                 self.changed.add(length)
 
     def discard(self, origin: int, first_ms: int) -> None:
-        """Forget a block that is older than any window."""
+        """Forget a block that a source partition has given up, once no window holds any of it: it may have come further than others."""
         frame = frame_of(first_ms)
-        blocks = self._frames.get(frame)
-        if blocks is None:
+        block = self._frames.get(frame, {}).get((first_ms, origin))
+        if block is None:
             return
-        block = blocks.pop((first_ms, origin), None)
-        if block is not None:
-            self._live.discard(frame, block)
+        if self.hi_ms is None or block.last_ms >= self.hi_ms - self._longest:
+            self._given_up.add((frame, first_ms, origin))
+        else:
+            self._forget(frame, first_ms, origin)
+
+    def _forget(self, frame: int, first_ms: int, origin: int) -> None:
+        self._given_up.discard((frame, first_ms, origin))
+        blocks = self._frames[frame]
+        self._live.discard(frame, blocks.pop((first_ms, origin)))
         if not blocks:
             del self._frames[frame]
             self._live.drop(frame)
+
+    def _forget_given_up(self, before_ms: int | None) -> None:
+        """Forget the blocks given up of which no pane begins at an instant or later; None: all of them."""
+        for frame, first, origin in list(self._given_up):
+            if before_ms is None or self._frames[frame][first, origin].last_ms < before_ms:
+                self._forget(frame, first, origin)
 
     def advance(self, hi_ms: int) -> None:
         """Move the windows' end."""
@@ -117,6 +133,8 @@ class TrailingSums:
                     self.changed.add(length)
         if self._worked is not None:
             self._staff(self._worked, hi_ms)
+        if self._given_up:
+            self._forget_given_up(hi_ms - self._longest)
 
     def _sum_up(self, hi_ms: int) -> None:
         """Sum up all windows: each pane once, for the longer ones hold the shorter ones."""
@@ -153,6 +171,7 @@ class TrailingSums:
 
     def begin_anew(self) -> None:
         """Forget how far the windows had come, and not what they are made of."""
+        self._forget_given_up(None)
         self.hi_ms = None
         self.sums = {length: {} for length in self.sums}
         if self._worked is not None:
@@ -201,7 +220,7 @@ class TrailingSums:
     @property
     def is_empty(self) -> bool:
         """Whether no source partition holds a pane."""
-        return not self._frames
+        return sum(map(len, self._frames.values())) == len(self._given_up)
 
     @property
     def live(self) -> int:

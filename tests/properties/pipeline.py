@@ -18,7 +18,7 @@ from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackTopics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from random import Random
 
     from schemas.base import Event
@@ -258,18 +258,30 @@ class MemoryPipeline:
                 self._flush_roll_up(number)
             else:
                 self._rollups[number].collect()
-            self._restore_roll_up(number)
+            self._rollups[number] = self._restored_roll_up(number)
         self._restart_inner()
         self.restarts += 1
 
-    def _restore_roll_up(self, number: int) -> None:
-        stage = self._rollups[number] = self._roll_up(number)
+    def _restored_roll_up(self, number: int) -> RollUpStage:
+        """Return a roll-up that knows what was written, as after a start."""
+        stage = self._roll_up(number)
         stage.restore("latest", [(key, value) for key, value in self._latest.items() if self._partition_of(key.decode()) == number])
         of_agents = [(key, value) for key, value in self._agents_latest.items() if self._partition_of(key.decode()) == number]
         stage.restore("agent-metrics-latest", of_agents)
         alerts = [(key, value) for key, value in self.alerts_latest.items() if self._partition_of(key) == number]
         stage.restore("alerts-latest", [(key.encode(), orjson.dumps(value)) for key, value in alerts])
         stage.restore("panes", list(self._panes[number].items()))
+        return stage
+
+    def said_by_others(self) -> Iterator[tuple[str, Any, Any]]:
+        """Let roll-ups take over from those that have said all they know, and yield what they say: key, record before, record."""
+        for number in range(self._sizes["panes"]):
+            self._flush_roll_up(number)
+            latest = self._latest | self._agents_latest
+            for output in self._restored_roll_up(number).collect().outputs:
+                assert output.key is not None
+                before = latest.get(output.key)
+                yield output.key.decode(), before and orjson.loads(before), output.value and orjson.loads(output.value)
 
     def _restart_inner(self) -> None:
         """Lose the memory of some stages of customers, and of some the last flush too."""

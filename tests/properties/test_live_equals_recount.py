@@ -47,6 +47,21 @@ def test_late_events_change_nothing_but_their_count(seed: int) -> None:
     assert differences(pipeline.latest, told, agents=pipeline.agents) == []
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_takes_over_says_nothing(seed: int) -> None:
+    """Ten times in a world roll-ups begin beside those that went on all the time: no record of theirs differs, so they write none."""
+    random = Random(seed)
+    world = random_world(seed)
+    pipeline = MemoryPipeline(world.configuration, random)
+    events = shuffled_within_grace(world.events, random)
+    step = -(-len(events) // 10)
+    for begin in range(0, len(events), step):
+        pipeline.run(events[begin : begin + step])
+
+        assert len(pipeline.latest) > 1
+        assert list(pipeline.said_by_others()) == []
+
+
 def test_late_events_are_counted() -> None:
     """Every event beyond the grace is counted as late, none is dropped without a trace."""
     world = random_world(5, late=True)

@@ -47,6 +47,16 @@ def test_restored(window: str) -> None:
     assert revision(published.revise(key, other)) == 301
 
 
+@pytest.mark.parametrize(("window", "is_news"), [("trailing_5m", False), ("day", True)])
+def test_only_the_span_is_another(window: str, *, is_news: bool) -> None:
+    """A trailing window that moved on with the same figures is no news; a day that begins at the same instant and ends at another is."""
+    published = Published()
+    key, told = record(window, 0, window_end="2026-06-15T09:00:00.000Z", counts={"offered": 2})
+    assert published.revise(key, told)
+
+    assert published.revise(key, {**told, "window_end": "2026-06-15T09:00:10.000Z"}) is is_news
+
+
 def test_given_up() -> None:
     """Intervals and days that began before an instant go, by their keys; what comes after them begins anew, the others go on."""
     published = Published()

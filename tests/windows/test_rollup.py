@@ -164,6 +164,33 @@ class TestChanges:
         assert (interval["revision"], interval["counts"]) == (2, {"offered": 2})
 
 
+    @pytest.mark.parametrize("seconds", [60, 300])
+    def test_nothing_is_published_again_though_time_has_passed(self, seconds: int) -> None:
+        """The windows have moved on since they were published last: a roll-up that begins then has nothing to add to the live one."""
+        told, after = Told(), Told()
+        for each in (told, after):
+            each.slice("pane", 0, ANSWERED)
+            each.slice("pane", 0, {"idle_ms": 4_000}, "team:red", "-")
+        told.as_of(9)
+        told.as_of(seconds)
+        for key, record in told.latest.items():
+            after.rollup.restore_published(key, orjson.loads(orjson.dumps(record)))
+
+        assert after.as_of(seconds) == {}
+
+    def test_an_equal_contact_takes_the_place_of_another(self) -> None:
+        """As one contact leaves the window another like it comes: the figures are the same, and that is no news."""
+        told = Told()
+        told.slice("pane", 0, ANSWERED)
+        told.slice("pane", 300, ANSWERED)
+        told.as_of(299)
+
+        assert "window|trailing_5m|voice|queue:A" not in told.as_of(300)
+        assert told.kpi("answered") == (1, 1, None)
+        # The longer windows have both.
+        assert told.kpi("answered", "window|trailing_15m|voice|queue:A") == (2, 2, None)
+
+
 class TestWindows:
     """Which contributions a window holds."""
 

@@ -16,6 +16,7 @@ LENGTHS_MS = (3 * PANE_MS, 7 * PANE_MS, 45 * PANE_MS)
 said = st.dictionaries(st.integers(0, 3), st.dictionaries(st.sampled_from(["a", "idle_ms"]), st.integers(-3, 3), min_size=1), min_size=1)
 changes = st.tuples(st.just("change"), st.integers(0, 1), st.integers(0, 20), said)
 moves = st.tuples(st.sampled_from(["advance", "settle", "again"]), st.just(0), st.integers(0, 130), st.just({0: {"a": 0}}))
+losses = st.tuples(st.just("give up"), st.integers(0, 1), st.integers(0, 20), st.just({0: {"a": 0}}))
 
 #: (source partition, first pane) → pane → sums
 Told = dict[tuple[int, int], dict[int, Counts]]
@@ -43,11 +44,15 @@ def plain(told: Told, hi_ms: int, length_ms: int, *, staffed: bool) -> Counts:
     return {field: amount for field, amount in total.items() if amount}
 
 
-@given(st.booleans(), st.lists(st.one_of(changes, moves), max_size=40))
+@given(st.booleans(), st.lists(st.one_of(changes, moves, losses), max_size=40))
 def test_as_a_plain_recount(staffed: bool, steps: list[tuple[str, int, int, dict[int, Counts]]]) -> None:
-    """Whatever changes and however the end moves: each sum is that of the panes in its window, and says when it changed."""
+    """Whatever changes or is given up and however the end moves: each sum is that of the panes in its window, and says when it changed.
+
+    What is given up counts while a window holds any of it.
+    """
     trailing = TrailingSums(LENGTHS_MS, staffed=staffed)
     told: Told = {}
+    given_up: set[tuple[int, int]] = set()
     hi: int | None = None
     for step, origin, number, rows in steps:
         before = {length: dict(sums) for length, sums in trailing.sums.items()}
@@ -60,11 +65,22 @@ def test_as_a_plain_recount(staffed: bool, steps: list[tuple[str, int, int, dict
         elif step == "again" and hi is not None:
             trailing.begin_anew()
             trailing.advance(hi)
+            told = {place: panes for place, panes in told.items() if place not in given_up}
+        elif step == "give up" and (origin, number) in told:
+            trailing.discard(origin, min(told[origin, number]))
+            given_up.add((origin, number))
         elif step == "change":
             panes = block(number, rows)
             trailing.exchange(origin, Panes.of(list(panes.items())))
             told[origin, number] = panes
+            given_up.discard((origin, number))
+        if hi is not None:
+            passed = {place for place in given_up if place in told and max(told[place]) < hi - max(LENGTHS_MS)}
+            told = {place: panes for place, panes in told.items() if place not in passed}
+        given_up &= told.keys()
 
+        assert trailing.is_empty == (told.keys() == given_up)
+        assert len(trailing) == sum(map(len, told.values()))
         if hi is not None:
             assert trailing.sums == {length: plain(told, hi, length, staffed=staffed) for length in LENGTHS_MS}
         assert all(before[length] == sums for length, sums in trailing.sums.items() if length not in trailing.changed)
@@ -103,6 +119,43 @@ def test_what_is_given_up_is_forgotten() -> None:
     trailing.discard(1, 0)
     assert trailing.is_empty
     assert trailing.sums[30_000] == {}
+
+
+def test_what_is_given_up_in_a_window_counts_until_it_has_left() -> None:
+    """A source partition further on than others gives up a block of which a window of 30 s still holds the pane of 10 s."""
+    trailing = TrailingSums((20_000, 30_000))
+    trailing.exchange(0, Panes.of([(0, {"n": 1}), (10_000, {"n": 2})]))
+    trailing.exchange(1, Panes.of([(30_000, {"n": 4})]))
+    trailing.advance(40_000)
+    trailing.discard(0, 0)
+    trailing.discard(1, 30_000)
+
+    # Nobody holds any of it, and the window does.
+    assert trailing.is_empty
+    assert trailing.sums == {20_000: {"n": 4}, 30_000: {"n": 6}}
+    trailing.advance(50_000)
+    assert trailing.sums == {20_000: {"n": 4}, 30_000: {"n": 4}}
+    assert len(trailing) == 1
+    # Told anew it is held again, and in the place of what it was.
+    trailing.exchange(1, Panes.of([(30_000, {"n": 5})]))
+    assert not trailing.is_empty
+    assert trailing.sums[20_000] == {"n": 5}
+    trailing.advance(70_000)
+    assert trailing.sums == {20_000: {}, 30_000: {}}
+    assert len(trailing) == 1
+
+
+def test_windows_that_begin_anew_hold_nothing_given_up() -> None:
+    """After progress was set back the windows are those of what source partitions hold."""
+    trailing = TrailingSums((30_000,))
+    trailing.exchange(0, Panes.of([(10_000, {"n": 2})]))
+    trailing.exchange(1, Panes.of([(10_000, {"n": 3})]))
+    trailing.advance(30_000)
+    trailing.discard(0, 10_000)
+    trailing.begin_anew()
+    trailing.advance(30_000)
+
+    assert trailing.sums == {30_000: {"n": 3}}
 
 
 def test_a_jump_over_everything() -> None:
