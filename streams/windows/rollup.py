@@ -24,6 +24,7 @@ from streams.windows.scope_state import ScopeState
 from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of, pane_of
 from streams.windows.staffed import add_staffed, fixed_cost
 from streams.windows.sums import Counts, add_counts
+from streams.windows.unsettled import Unsettled, UnsettledWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -85,8 +86,7 @@ class RollUp:
         #: the as-of of what former workers counted
         self._began_at: int | None = None
         self._begun = False
-        #: windows that may still change: key → (scope, kind, span, when that is looked at again)
-        self._open: dict[str, tuple[ScopeState, str, Span, int]] = {}
+        self._unsettled = Unsettled()
         self.as_of: int | None = None
         self.complete_through: int | None = None
         self._people_hi: int | None = None
@@ -298,7 +298,7 @@ class RollUp:
             return
         for place in gone:
             self.scopes.pop(place, None)
-        self._open = {key: window for key, window in self._open.items() if (window[0].scope, window[0].channel) not in gone}
+        self._unsettled.forget(gone)
         yield from ((key, None) for key in self._published.forget(gone))
         self.alerts.forget(gone, at_ms)
 
@@ -311,7 +311,7 @@ class RollUp:
     def _add_up_anew(self) -> None:
         """Serve as after a start, from what the source partitions have told, for progress was set back: what was over goes on."""
         self._completed_to = None
-        self._open = {}
+        self._unsettled.clear()
         for state in self.scopes.values():
             state.begin_anew()
             for parts, cells in ((state.cell_parts, state.cells), (state.outcome_parts, state.outcome_cells)):
@@ -446,27 +446,25 @@ class RollUp:
     def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, bytes | None]]:
         sums = state.cells.sums(span)
         key, record = self._window_record(state, name, span, sums)
-        if record["final"]:
-            self._open.pop(key, None)
+        # Looked at once it is settled, when forecasts are held against it, and then when it may be final.
+        due = span.end_ms + self._settle_ms + (settles_later_ms(sums) if self.is_over(span) else 0)
+        if record["final"] or (self.complete_through is not None and due <= self.complete_through):
+            self._unsettled.drop(key)  # only what is booked in it can still change it
         else:
-            settled = span.end_ms + self._settle_ms
-            # Looked at once it is settled, when forecasts are held against it, and then when it may be final.
-            later = settles_later_ms(sums) if self.complete_through is not None and self.complete_through >= settled else 0
-            self._open[key] = (state, name, span, settled + later)
+            self._unsettled.put(key, UnsettledWindow(state, name, span, due))
         yield from self._publish((key, record))
 
     def _complete(self) -> Iterator[tuple[str, bytes | None]]:
-        """Once a minute of event time, publish windows that became final and give up those too old."""
-        through = self.complete_through
-        if through is None or (self._completed_to is not None and through < self._completed_to + 60_000):
+        """Publish windows that have settled or become final; once a minute of event time, give up those too old."""
+        if self.complete_through is None:
+            return
+        for state, name, span, _ in self._unsettled.due(self.complete_through):
+            if not self._given_up(span.start_ms):
+                yield from self._publish_span(state, name, span)
+        through = self.complete_through - self.complete_through % 60_000
+        if self._completed_to is not None and through <= self._completed_to:
             return
         self._completed_to = through
-        for state, name, span, due in list(self._open.values()):
-            if due <= through:
-                if self._given_up(span.start_ms):
-                    self._open.pop(f"{state.window_key(name)}|{span.start_ms}", None)
-                else:
-                    yield from self._publish_span(state, name, span)
         if self._keep_ms is None:
             return
         # An interval or day stays published for a day longer than it is computed.

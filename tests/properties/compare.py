@@ -223,7 +223,7 @@ def _window(key: str, record: dict[str, Any] | None, told: Recount, place: Place
     wrong = [
         f"{key} {kpi}: served {record['kpis'].get(kpi)}, expected {dict(figure)}"
         for kpi, figure in expected.items()
-        if record["kpis"].get(kpi) != dict(figure) and not (kpi == "forecast_accuracy" and _is_just_over(record, told))
+        if record["kpis"].get(kpi) != dict(figure)
     ]
     if record["kpis"].keys() - expected.keys():
         wrong.append(f"{key}: served {sorted(record['kpis'])}, expected {sorted(expected)}")
@@ -260,13 +260,6 @@ def _otherwise(key: str, record: dict[str, Any], told: Recount, place: Place, na
         for each in names
         if record.get(each) != expected.get(each)
     ]
-
-
-def _is_just_over(record: dict[str, Any], told: Recount) -> bool:
-    """Say whether a window was settled less than a minute ago: such are published once a minute."""
-    counting = told.configuration.counting
-    settled = parse_time_ms(record["window_end"]) + 1000 * (counting.grace_seconds + counting.rejoin_seconds)
-    return settled <= (told.complete_through_ms or 0) < settled + 120_000
 
 
 def _now(key: str, latest: Mapping[str, dict[str, Any]], told: Recount, scope: str, channel: str | None) -> list[str]:

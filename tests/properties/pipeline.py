@@ -240,7 +240,7 @@ class MemoryPipeline:
         for place in self._source:
             self._source[place].restore("state", list(self._rows.get(place, {}).items()))
         for number in range(self._sizes["panes"]):
-            self._restore_roll_up(number)
+            self._rollups[number] = self._restored_roll_up(number)
 
     def restart_with(self, configuration: Configuration) -> None:
         """Start again with another configuration."""

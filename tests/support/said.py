@@ -115,10 +115,9 @@ class Said:
         for name in ("track-contacts-state.v1", "track-agents-state.v1", "track-customer-events-state.v1"):
             async for record in self._read(name):
                 _compact(rows, record)
-        # Rows of state that are no panes: subjects, meta, snapshots, names, last bookings; and panes that are in no row.
-        kinds = (b"s|", b"t|", b"m", b"p|", b"n|", b"b|", b"now|", b"progress|", b"customer_")
-        panes = {key: value for key, value in panes.items() if not key.startswith(kinds)}
-        rows = {key: value for key, value in rows.items() if not key.startswith(kinds)}
+        # Of the rows of state, slices are what the panes hold; panes hold beside them what goes on, and how far it is complete.
+        rows = {key: value for key, value in rows.items() if key.startswith((b"pane|", b"cell|", b"cohort|"))}
+        panes = {key: value for key, value in panes.items() if not key.startswith((b"now|", b"progress|", b"customer_"))}
         wrong += [
             f"{key!r}: the pane is {panes.get(key)!r}, the state {rows.get(key)!r}"
             for key in panes.keys() | rows.keys()

@@ -163,7 +163,6 @@ class TestChanges:
         assert interval is not None
         assert (interval["revision"], interval["counts"]) == (2, {"offered": 2})
 
-
     @pytest.mark.parametrize("seconds", [60, 300])
     def test_nothing_is_published_again_though_time_has_passed(self, seconds: int) -> None:
         """The windows have moved on since they were published last: a roll-up that begins then has nothing to add to the live one."""
