@@ -42,7 +42,7 @@ def replayed(world: World) -> tuple[Replay, dict[str, Any]]:
 class TestAsThePipeline:
     """The same events in, the same figures out."""
 
-    @pytest.mark.parametrize("seed", [1, 2])
+    @pytest.mark.parametrize("seed", [1, 2, 3])
     def test_intervals(self, seed: int) -> None:
         """Every interval of every queue has exactly the KPIs that the pipeline serves."""
         world = random_world(seed)
@@ -53,16 +53,14 @@ class TestAsThePipeline:
         _, result = replayed(world)
 
         found = {(each["interval"], each["channel"], each["queue"], each["start"]): each["kpis"] for each in result["intervals"]}
-        expected = {
+        served = {
             (record["window"], record["channel"], record["scope"], record["window_start"]): record["kpis"]
             for record in pipeline.latest.values()
-            if record["kind"] == "window"
-            and record["scope_kind"] == "queue"
-            and record["window"].startswith("interval")
-            # What was published and taken back since says nothing; a replay, which reads all at once, never said it.
-            and any(kpi["numerator"] for kpi in record["kpis"].values())
+            if record["kind"] == "window" and record["scope_kind"] == "queue" and record["window"].startswith("interval")
         }
-        assert found == expected
+        assert {place: kpis for place, kpis in served.items() if place in found} == found
+        # What was published and taken back since says nothing; a replay, which reads all at once, never said it.
+        assert not any(kpi["numerator"] for place, kpis in served.items() if place not in found for kpi in kpis.values())
         assert found
 
     @pytest.mark.parametrize("seed", [1, 2, 3])
