@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.tracking.facts import AnyFact
+    from streams.tracking.state import Conversation
     from streams.windows.calendar import Span
 
 __all__ = ["Offsets", "PartitionLog", "Share"]
@@ -53,8 +54,8 @@ class PartitionLog:
         self._tracker = ContactTracker(configuration)
         self._names = Names(configuration)
         self._names.conversation_of = self._tracker.conversation_of
-        #: the facts of conversations still remembered, and those of conversations that are over
-        self._facts: dict[str, list[AnyFact]] = {}
+        #: the conversations still remembered, and the facts of those that are over
+        self._remembered: dict[str, Conversation] = {}
         self._over: list[tuple[str, list[AnyFact]]] = []
         self._offsets: dict[str, Offsets] = {}
         self._unsettled = 0
@@ -97,6 +98,9 @@ class PartitionLog:
             except TooManyFactsError:
                 self.rejected += 1
                 return
+            known = tracker.conversations.get(name)
+            if known is not None:
+                self._remembered[name] = known
             before = self._offsets.get(name)
             self._offsets[name] = Offsets(offset, offset, 1) if before is None else Offsets(before.first, offset, before.records + 1)
         self._unsettled += 1
@@ -113,11 +117,10 @@ class PartitionLog:
         """Count what is lost by now, and take note of what has changed."""
         self._unsettled = 0
         self._tracker.settle()
-        for name, kept in self._tracker.changed_conversations():
-            if kept is None:
-                self._over.append((name, self._facts.pop(name, [])))
-            else:
-                self._facts[name] = list(kept.facts)
+        for name in self._tracker.take_changed():
+            # A conversation may begin and be over between two looks: what was known of it then is in what is remembered here.
+            if name not in self._tracker.conversations:
+                self._over.append((name, self._remembered.pop(name).facts))
 
     def shares(self, scope: str, channel: str, span: Span, *, by_offer: bool) -> Iterator[Share]:
         """Yield what each conversation contributes to a window, those that contribute something."""
@@ -125,7 +128,7 @@ class PartitionLog:
         targets = self._tracker.booked_under(Scope(scope, channel))
         if not targets:
             return
-        for name, facts in [*self._over, *self._facts.items()]:
+        for name, facts in [*self._over, *((name, each.facts) for name, each in self._remembered.items())]:
             booked = self._tracker.contribution(name, facts)
             counts: Counts = {}
             for (target, start), amounts in (booked.by_offer if by_offer else booked.by_outcome).items():

@@ -120,6 +120,28 @@ def test_what_is_excluded_or_late_is_behind_nothing(center: Center) -> None:
     assert found["agrees"] is True
 
 
+@pytest.mark.parametrize(("kpi", "value"), [("offered", 6), ("answered", 6), ("asa", 10)])
+def test_what_is_over_before_it_was_looked_at(center: Center, kpi: str, value: int) -> None:
+    """Six contacts of a day of which nothing is remembered after the one event of the next evening: they are behind its figures still."""
+    events = []
+    for number in range(6):
+        common = {"contact": f"c{number}", "queue": QUEUE}
+        events += [
+            event("contact.queued", f"09:{number:02}:00", **common),
+            event("contact.answered", f"09:{number:02}:10", **common, agent="ann"),
+            event("contact.ended", f"09:{number:02}:40", f"c{number}", by="customer"),
+        ]
+    next_evening = "2026-03-03T14:00:00.000Z"
+    center.write(
+        [*events, event("contact.queued", "14:00:00", "next", queue=QUEUE) | {"occurred_at": next_evening, "received_at": next_evening}]
+    )
+    found = center.told(QUEUE, kpi, "--window", "day", "--at", "2026-03-02T12:00:00Z")
+
+    assert found["agrees"] is True
+    assert (found["served"]["value"], found["value"]) == (value, value)
+    assert found["parts"][0]["listed"] == [f"c{number}" for number in range(6)]
+
+
 def test_people_read_it(center: Center) -> None:
     """Lines in English and Japanese: figure with its parts, formula, definition, contacts, verdict."""
     said = center.run(QUEUE, "service_level", "--window", "trailing_5m", "--limit", "1").splitlines()
