@@ -100,6 +100,13 @@ class Formula:
                 yield from (Row(" ".join(filter(None, (when, row.when))), *row[1:]) for row in each.rows())
 
     @property
+    def bases(self) -> Iterator[Quantity]:
+        """Yield what there is of a window before anything of it is known: denominators, and what coverage is of."""
+        for _, each in self.cases():
+            if each is not self:
+                yield from each.bases
+
+    @property
     def units(self) -> tuple[Unit, Unit] | None:
         """The units of numerator and denominator; None where it has no parts."""
         first = next(each for _, each in self.cases())
@@ -201,6 +208,12 @@ class Count(Formula):
         return f"{code(self.counted)}{by_label}", "–", coverage
 
     @property
+    def bases(self) -> Iterator[Quantity]:
+        """Yield what its coverage is of."""
+        if self.coverage is not None:
+            yield self.coverage[1]
+
+    @property
     def units(self) -> None:
         """It has no parts."""
         return
@@ -293,6 +306,13 @@ class Ratio(Formula):
         covers = self._covers
         coverage = "null" if self.uncovered else "1" if covers is None else f"{covers[0].name_in_tables} ÷ {covers[1].name_in_tables}"
         return f"{code(self.part)}{by_label}", f"{code(self.whole)}{by_label}", coverage
+
+    @property
+    def bases(self) -> Iterator[Quantity]:
+        """Yield its denominator and what its coverage is of."""
+        yield self.whole
+        if self._covers is not None:
+            yield self._covers[1]
 
     @property
     def units(self) -> tuple[Unit, Unit]:

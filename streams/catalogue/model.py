@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -48,6 +49,10 @@ DATED: tuple[WindowKind, ...] = ("interval", "day")
 TRAILING: tuple[WindowKind, ...] = ("trailing",)
 NOW: tuple[WindowKind, ...] = ("now",)
 
+_HOUR_MS: Final = 3_600_000
+#: A day is revised up to 50 hours from its begin: 25 of its own, these, and what is left for grace.
+_LONGEST_HORIZON_HOURS: Final = 24
+
 _USUAL: Final[dict[Subject, tuple[Dimension, ...]]] = {
     "contacts": ("queue", "channel", "department", "business", "site"),
     "people": ("business", "site", "team"),
@@ -68,7 +73,8 @@ class Kpi:
     ``by`` says by what it is served, where that is not what is usual for its subject.
     ``per_channel`` marks figures of which several channels are never put together.
     ``split_by`` is the label by whose values, the ``members``, a count of now is broken down: it is no single figure.
-    ``horizon`` is the setting, or the fixed time, for which a figure stays provisional after its window; None where none does.
+    ``horizon`` is the setting, or for intervals and days the time such as ``24 h``, for which a figure is provisional after its window;
+    None where none does.
     """
 
     id: str
@@ -100,6 +106,19 @@ class Kpi:
             object.__setattr__(self, "source", in_window(self.id))
         if self.measured is None:
             object.__setattr__(self, "measured", self.has_parts and self.formula.measured)
+        if self.horizon is not None and not set(self.windows).isdisjoint(DATED):
+            if not 0 < (self.horizon_ms or 0) <= _LONGEST_HORIZON_HOURS * _HOUR_MS:
+                raise ValueError(
+                    f"{self.id}: horizon {self.horizon!r}: past days are kept for '1 h' to '{_LONGEST_HORIZON_HOURS} h' after their end"
+                )
+            if self.subject != "contacts":
+                raise ValueError(f"{self.id}: intervals and days have a horizon for figures about contacts alone")
+
+    @property
+    def horizon_ms(self) -> int | None:
+        """The fixed time for which it stays provisional after its window; None where a setting says so, or it does not."""
+        found = re.fullmatch(r"([1-9]\d{0,3}) h", self.horizon or "")
+        return None if found is None else int(found[1]) * _HOUR_MS
 
     @property
     def text(self) -> str:

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import Count, Figure, How, Ratio
+from streams.catalogue.kpis import KPIS
+from streams.catalogue.model import DATED
 from streams.catalogue.quantities import LABEL_MARK
 from streams.catalogue.sheets import kpis_by_label
-from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["MOST_LABELS", "OTHER", "RATES", "figures_by_label", "ratio", "sessions_open", "settles_later_ms", "wholes"]
+    from streams.catalogue.model import Kpi
+
+__all__ = ["MOST_LABELS", "OTHER", "RATES", "figures_by_label", "ratio", "sessions_open", "settles_later_ms", "waited_for", "wholes"]
 
 #: In one scope and window so many labels of a KPI are named; the rest are together under this name.
 MOST_LABELS = 100
@@ -43,9 +46,26 @@ def sessions_open(sums: Mapping[str, int]) -> bool:
     return sums.get("sessions_decided", 0) < sums.get("sessions", 0)
 
 
-def settles_later_ms(sums: Mapping[str, int]) -> int:
-    """Return how much longer than others a window is provisional: its complaints may be resolved within their day."""
-    return DAY_MS if sums.get("complaints") else 0
+def waited_for(kpis: Iterable[Kpi]) -> tuple[tuple[int, frozenset[str] | None], ...]:
+    """Return how long figures stay provisional, in ms after their window, and of which sums one is there if a window has something of them.
+
+    None: no sum says so, as for counts, and for what is booked by label alone or told apart by more.
+    """
+    found: dict[tuple[int, frozenset[str] | None], None] = {}
+    for kpi in kpis:
+        if kpi.horizon_ms is not None and not set(kpi.windows).isdisjoint(DATED):
+            fields = [FIELD_BY_ID[key] for base in kpi.formula.bases for key in base.fields]
+            seen = all(field.whole and not field.dimensions for field in fields)
+            found[kpi.horizon_ms, frozenset(field.name() for field in fields) if fields and seen else None] = None
+    return tuple(found)
+
+
+_WAITED_FOR: Final = waited_for(KPIS)
+
+
+def settles_later_ms(sums: Mapping[str, int], waited: tuple[tuple[int, frozenset[str] | None], ...] = _WAITED_FOR) -> int:
+    """Return how much longer than others a window is provisional: what it is about may still change figures that have a horizon."""
+    return max((later for later, names in waited if names is None or any(sums.get(name) for name in names)), default=0)
 
 
 def _by_label(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from schemas.times import parse_time_ms
+from streams.catalogue import KPI_BY_ID
+from streams.catalogue import fields as f
+from streams.catalogue.choices import ByWindow
+from streams.catalogue.formulas import Count, Ratio
 from streams.configuration.models import ServiceLevelDefinition
 from streams.windows.kpis import contact_kpis
-from streams.windows.labels import figures_by_label
+from streams.windows.labels import figures_by_label, settles_later_ms, waited_for
 from tests.windows.test_rollup import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from streams.catalogue.formulas import Formula
 
 #: Of 8 sessions 6 are decided, 4 of them contained and 3 solved; the category of one is not known.
 SESSIONS = {
@@ -139,6 +146,30 @@ class TestRecords:
         told.as_of(seconds)
 
         assert self.interval(told)["final"] is final
+
+    @pytest.mark.parametrize(
+        ("formula", "sums", "hours"),
+        [
+            (Ratio(f.COMPLAINTS_WITHIN_DAY, f.COMPLAINTS_DATED, f.COMPLAINTS), {"complaints": 1}, 6),
+            (Ratio(f.COMPLAINTS_WITHIN_DAY, f.COMPLAINTS_DATED, f.COMPLAINTS), {"offered": 1, "complaints": 0}, 0),
+            (Ratio(f.ANSWERED, f.OFFERED), {"offered": 1}, 6),
+            (ByWindow(Count(f.OFFERED), Ratio(f.ANSWERED, f.OFFERED)), {"offered": 1}, 6),
+            (ByWindow(Count(f.OFFERED), Ratio(f.ANSWERED, f.OFFERED)), {"complaints": 1}, 0),
+            (Count(f.CATEGORY), {"offered": 1}, 6),
+        ],
+        ids=["the base is there", "nothing of it", "of another figure", "of any window", "nor of any", "a count has no base"],
+    )
+    def test_what_has_a_horizon_is_waited_for(self, formula: Formula, sums: dict[str, int], hours: int) -> None:
+        """A window stays provisional for the horizon of a figure of which there may be something, and of any that is a count."""
+        kpi = replace(KPI_BY_ID["complaints_within_day_rate"], formula=formula, horizon="6 h")
+
+        assert settles_later_ms(sums, waited_for((KPI_BY_ID["offered"], kpi))) == hours * 3_600_000
+
+    @pytest.mark.parametrize(("horizon", "kpi"), [("25 h", "offered"), ("soon", "offered"), ("0 h", "offered"), ("24 h", "occupancy")])
+    def test_horizons_that_cannot_be_kept(self, horizon: str, kpi: str) -> None:
+        """An entry says a time for which past days are kept, and is about what has one."""
+        with pytest.raises(ValueError, match=f"^{kpi}: .*horizon"):
+            replace(KPI_BY_ID[kpi], horizon=horizon)
 
     def test_a_complaint_of_the_evening_is_resolved_the_day_after(self) -> None:
         """A complaint 23 hours into the day, resolved 23 hours later, is in the day's record 46 hours after its begin."""
