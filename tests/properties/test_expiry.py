@@ -129,7 +129,7 @@ def test_neither_chunks_nor_restarts_decide(seed: int) -> None:
     whole = MemoryPipeline(configuration(), Random(seed))
     whole.run(events, moves=1.0)
     parts = MemoryPipeline(configuration(), Random(seed + 100))
-    parts.run(events, moves=1 / 4, restarts=1 / 10)
+    parts.run(events, moves=1 / 4, restarts=1 / 5)
 
     assert parts.restarts > 3
     assert set(parts.latest) == set(whole.latest)
