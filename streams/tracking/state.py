@@ -162,7 +162,7 @@ class Messages:
 class Topic:
     """What a conversation is about; most are never told."""
 
-    __slots__ = ("complaint", "complaint_where", "counted", "dated", "kept_out", "named", "where", "within_day")
+    __slots__ = ("complaint", "complaint_where", "counted", "dated", "named", "where", "within_day")
 
     def __init__(self) -> None:
         #: who says so → category
@@ -174,8 +174,6 @@ class Topic:
         self.complaint_where: Where | None = None
         self.dated = False
         self.within_day = False
-        #: reasons counted
-        self.kept_out: set[str] | None = None
 
 
 class BotSession:
@@ -253,7 +251,7 @@ class State:
         self.consults: set[str] | None = None
         #: where the last visit or leg was: what belongs to the whole is booked there
         self.place: QueueTargets | None = None
-        #: names: booked under the first group
+        #: names: booked under the first group, or once a conversation
         self.counted: set[str | tuple[int, str]] | None = None
         #: whether a leg was booked in larger scopes apart from its queue
         self.apart = False
@@ -363,7 +361,6 @@ def copy_of(state: State) -> State:
     if state.topic is not None:
         topic = other.topic = _twin(state.topic)
         topic.named = dict(state.topic.named)
-        topic.kept_out = None if state.topic.kept_out is None else set(state.topic.kept_out)
     if state.bot_sessions is not None:
         sessions = other.bot_sessions = _twin(state.bot_sessions)
         sessions.open = None if sessions.open is None else _twin(sessions.open)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from streams.tracking.facts import Arrived, precedes
 from streams.tracking.state import Topic
-from streams.tracking.whole import where_of_whole
+from streams.tracking.whole import once, where_of_whole
 
 if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact, Categorized, Excluded, NotOffered
@@ -54,13 +54,9 @@ def outside(s: State, fact: AnyFact, site: str | None, rules: Rules, channel: st
 
 def not_offer(s: State, fact: NotOffered, rules: Rules, ledger: Ledger) -> None:
     """Book that a contact was kept out, once a reason."""
-    at, reason, site = fact.at, fact.reason, fact.site
-    topic = _topic_of(s)
-    if topic.kept_out is None:
-        topic.kept_out = set()
-    if reason not in topic.kept_out:
-        topic.kept_out.add(reason)
-        ledger.book(outside(s, fact, site, rules), at, at, ((f"not_offered={reason}", 1),))
+    at, name = fact.at, f"not_offered={fact.reason}"
+    if once(s, name):
+        ledger.book(outside(s, fact, fact.site, rules), at, at, ((name, 1),))
 
 
 def book_excluded(before: State, fact: Excluded, rules: Rules, ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
-__all__ = ["book_whole", "elapsed_ms", "where_of_whole"]
+__all__ = ["book_whole", "elapsed_ms", "once", "where_of_whole"]
 
 
 def book_whole(s: State, at: int, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> bool:
@@ -20,6 +20,16 @@ def book_whole(s: State, at: int, amounts: tuple[tuple[str, int], ...], ledger: 
     for target, offered in where:
         ledger.book(target, at, offered, amounts)
     return bool(where)
+
+
+def once(s: State, name: str) -> bool:
+    """Say whether this is the first time in the conversation, of what is named as the field that is booked then."""
+    if s.counted is None:
+        s.counted = set()
+    elif name in s.counted:
+        return False
+    s.counted.add(name)
+    return True
 
 
 def where_of_whole(s: State, at: int) -> tuple[tuple[int, int], ...]:

@@ -31,13 +31,16 @@ if TYPE_CHECKING:
     from streams.catalogue.quantities import Field
 
 COUNTING = (Path(__file__).parents[2] / "docs" / "counting.md").read_text(encoding="utf-8")
-#: The page is read by people who check a figure: it is to stay short.
-MOST_WORDS = 6000
+#: The page is read by people who check a figure: what is written by hand is to stay short.
+MOST_WORDS = 5600
 
 
 def test_the_normative_page_is_short() -> None:
-    """So many words at most, formulas included."""
-    assert len(COUNTING.split()) < MOST_WORDS
+    """So many words at most, without the formulas, of which each KPI has its own."""
+    before, printed = COUNTING.split("<!-- formulas")
+    after = printed.split("<!-- end of formulas")[1]
+
+    assert len(f"{before}{after}".split()) < MOST_WORDS
 
 
 def test_every_formula_stands_on_the_normative_page() -> None:
@@ -55,7 +58,8 @@ def test_the_normative_page_says_where_a_field_is_booked(field: Field) -> None:
     if field.whole is False:
         name += "=LABEL" if field.label == "category" else "=REASON"
 
-    assert f"**{name}**" in COUNTING or ("edge" in field.dimensions and "its bucket +1" in COUNTING)
+    said = f"**{name}**" in COUNTING or ("edge" in field.dimensions and "its bucket +1" in COUNTING)
+    assert said, f"say in docs/counting.md when **{name}** is booked"
 
 
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)

@@ -68,8 +68,9 @@ def step(number: int, language: str) -> tuple[str, str]:
 
 def copied(root: Path) -> Path:
     """Copy what the product, its tests' helpers and its examples are made of to a folder."""
-    for folder in ("streams", "schemas", "tests", "deploy"):
+    for folder in ("streams", "schemas", "tests", "deploy", "docs"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    shutil.copy(ROOT / "pyproject.toml", root)
     return root
 
 
