@@ -108,5 +108,5 @@ def test_a_record_that_makes_a_flush_too_large_is_found() -> None:
     chunk = records(*[b"x"] * 50)
     chunk[33].key = b"k" * 5000
     for limits in ({"changelog": 4096, "panes": 10_000}, {"changelog": 10_000, "panes": 4096}):
-        assert find_culprit(CountingStage(0, "panes", 1), "changelog", chunk, limits) == (33, "writes what is too large for its topic")
+        assert find_culprit(CountingStage(0, "panes", 1), "changelog", chunk, limits) == (33, "writes a record too large for its topic")
     assert find_culprit(CountingStage(0, "panes", 1), "changelog", chunk, {}) is None

@@ -256,10 +256,10 @@ def test_what_mends_a_partition_count_is_said(bench: Bench) -> None:
         tool = f"kafka-topics.sh --bootstrap-server {bench.bootstrap}"
         assert f"{tool} --alter --topic {bench.source} --partitions 3`" in said
         assert f"{tool} --delete --topic {bench.changelog}`" in said
-        assert "Where records are" not in said
+        assert "Where there are records" not in said
         await bench.send((0, b"a", b"x"))
         said = await refused(TopicSpec(bench.source, 3))
-        assert "Where records are" in said
+        assert "Where there are records" in said
         assert tool not in said
         admin = AIOKafkaAdminClient(bootstrap_servers=bench.bootstrap)
         await admin.start()
