@@ -164,12 +164,23 @@ class Observed(Formula):
         return self.in_units is not None
 
 
+def _check(*quantities: object) -> None:
+    """Raise TypeError for what no formula can read."""
+    for each in quantities:
+        if not isinstance(each, Quantity):
+            raise TypeError(f"formulas take fields, such as f.HOLD_MS, not {each!r}")
+
+
 @dataclass(frozen=True)
 class Count(Formula):
     """A sum as it is; with ``coverage`` its value is unknown where none of what it is about is covered."""
 
     counted: Quantity
     coverage: tuple[Quantity, Quantity] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no field."""
+        _check(self.counted, *(self.coverage or ()))
 
     def __str__(self) -> str:
         return self.counted.means if isinstance(self.counted, Field) else self.counted.said
@@ -242,6 +253,10 @@ class Ratio(Formula):
     parts_null: bool = False
     known: bool = False
     uncovered: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no field."""
+        _check(self.part, self.whole, *(self._covers or ()))
 
     def __str__(self) -> str:
         return f"{self.part.said} ÷ {self.whole.said}"

@@ -72,6 +72,8 @@ class Quantity:
         )  # fmt: skip
 
     def _joined(self, other: Quantity, sign: int, mark: str) -> Quantity:
+        if (self.unit, self.per) != (other.unit, other.per):
+            raise ValueError(f"{self.key} is in {self._in_unit}, {other.key} in {other._in_unit}: add up what is in one unit")
         mine, theirs = self._terms(), tuple((name, sign * factor) for name, factor in other._terms())
         key, said, short = (
             f"({bare(one)} {mark} {two})"
@@ -79,6 +81,10 @@ class Quantity:
         )
         fields = (*self.fields, *other.fields)
         return Quantity(key=key, said=said, unit=self.unit, per=self.per, terms=(*mine, *theirs), fields=fields, short=short)
+
+    @property
+    def _in_unit(self) -> str:
+        return self.unit if self.per == 1 else f"1/{self.per} {self.unit}"
 
     def _terms(self) -> tuple[tuple[str, int], ...]:
         return self.terms or ((self.key, 1),)

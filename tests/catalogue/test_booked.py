@@ -48,14 +48,26 @@ def booked() -> frozenset[str]:
 
 def test_every_name_is_declared(booked: frozenset[str]) -> None:
     """Nothing is booked of which the catalogue does not say what it counts."""
-    assert {name for name in booked if parse(name) is None} == set()
+    undeclared = sorted(name for name in booked if parse(name) is None)
+
+    assert not undeclared, f"booked but not declared: {', '.join(undeclared)}"
 
 
 def test_every_field_is_booked(booked: frozenset[str]) -> None:
     """No field is declared, and read by a formula, that nothing books."""
     fields = {found.field.key for name in booked if (found := parse(name)) is not None}
+    never = sorted(FIELD_BY_ID.keys() - fields - ELSEWHERE.keys())
 
-    assert FIELD_BY_ID.keys() - fields == ELSEWHERE.keys()
+    assert not never, f"declared but never booked: {', '.join(never)}"
+    assert fields.isdisjoint(ELSEWHERE)
+
+
+def test_what_has_a_whole_is_booked_without_its_label(booked: frozenset[str]) -> None:
+    """A field by label is booked without one too, or says that it is not: its whole would be 0."""
+    wholes = {found.field.key for name in booked if (found := parse(name)) is not None and found.label is None}
+    silent = sorted(field.key for field in FIELD_BY_ID.values() if field.label and field.whole and field.key not in wholes)
+
+    assert not silent, f"booked by label alone; declare it with whole=False: {', '.join(silent)}"
 
 
 def test_fields_needed_by_definitions_alone_are_marked(booked: frozenset[str]) -> None:

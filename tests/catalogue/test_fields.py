@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from schemas.contact import ContactLeftQueue
 from streams.catalogue import KPIS
 from streams.catalogue.fields import FIELD_BY_ID, WAYS_OUT, parse
-from streams.catalogue.formulas import NOTHING, How, Mean, Ratio, Ways
+from streams.catalogue.formulas import NOTHING, Count, How, Mean, Ratio, Ways
 
 if TYPE_CHECKING:
     from streams.catalogue.quantities import Field
@@ -92,3 +92,18 @@ def test_formulas_are_resolved_by_window_definition_and_channel() -> None:
     assert of("abandon_rate", channel="mail") == NOTHING
     assert of("asa") == {"value": 9, "numerator": 9, "denominator": 1, "coverage": 1}
     assert str(formulas["asa"].of(How(ways=Ways(asa_denominator="decided")))).endswith("flow-outs, without those lost)")
+
+
+def test_formulas_take_fields() -> None:
+    """A name in place of a field is refused where it is written, with what to write."""
+    name: Any = "hold_ms"
+    for formula in (Count, lambda each: Mean(each, FIELD_BY_ID["hold_count"]), lambda each: Ratio(FIELD_BY_ID["handled"], each)):
+        with pytest.raises(TypeError, match=r"^formulas take fields, such as f\.HOLD_MS, not 'hold_ms'$"):
+            formula(name)
+
+
+def test_what_is_added_up_is_in_one_unit() -> None:
+    """Milliseconds and contacts make no sum."""
+    with pytest.raises(ValueError, match=r"^hold_ms is in 1/1000 seconds, hold_count in contacts: add up what is in one unit$"):
+        _ = FIELD_BY_ID["hold_ms"] + FIELD_BY_ID["hold_count"]
+    assert (FIELD_BY_ID["talk_ms"] + FIELD_BY_ID["hold_ms"]).per == 1000

@@ -225,8 +225,8 @@ def _window(key: str, record: dict[str, Any] | None, told: Recount, place: Place
         for kpi, figure in expected.items()
         if record["kpis"].get(kpi) != dict(figure)
     ]
-    if record["kpis"].keys() - expected.keys():
-        wrong.append(f"{key}: served {sorted(record['kpis'])}, expected {sorted(expected)}")
+    if unknown := record["kpis"].keys() - expected.keys():
+        wrong.append(f"{key}: not in tests/oracle/figures.py: {sorted(unknown)}")
     beside = told.by_definition(*place, name, start)
     if record.get("by_definition", {}) != beside:
         wrong.append(f"{key} by_definition: served {record.get('by_definition')}, expected {beside}")
