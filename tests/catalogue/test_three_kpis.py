@@ -275,8 +275,9 @@ def test_each_is_a_small_change(patch: Patch, most_lines: int) -> None:
 
 
 def test_they_pass_what_every_kpi_has_to_pass(project: Path) -> None:
-    """The tests of the catalogue and the linter find nothing in the copy."""
-    _run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/catalogue/test_catalogue.py", "tests/catalogue/test_fields.py")
+    """The tests of the catalogue and of figures, and the linter, find nothing in the copy."""
+    tests = ("tests/catalogue/test_catalogue.py", "tests/catalogue/test_fields.py", "tests/windows/test_kpis.py")
+    _run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     _run(project, "-m", "ruff", "check", "--no-cache", "streams")
 
 
