@@ -28,6 +28,7 @@ def has_moved(c: Conversation) -> bool:
         or state.ticket is not None
         or state.messages is not None
         or state.bot_sessions is not None
+        or c.noted_open is not None
     )
 
 
