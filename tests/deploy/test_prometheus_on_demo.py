@@ -68,9 +68,13 @@ def substituted(watched: Watched, board: dict[str, Any], expression: str) -> Ite
         yield filled
 
 
+#: Panels without data in the demo, whose events all count: tests/serving/golden.prom has the samples that their queries ask for.
+EMPTY_IN_THE_DEMO = frozenset({"Events that counted nothing, by reason"})
+
+
 def test_every_query_of_every_dashboard_has_data(watched: Watched) -> None:
     """Each query of each panel returns at least one sample of the demo, with a choice that its dashboard offers."""
-    missing = queries()
+    missing = [each for each in queries() if each[1] not in EMPTY_IN_THE_DEMO]
     assert len(missing) > 90
 
     def all_seen() -> bool:
@@ -120,12 +124,12 @@ def test_alerts_compare_with_the_targets_of_the_configuration(watched: Watched) 
 
 
 def test_the_lag_of_each_partition_is_known_and_small(watched: Watched) -> None:
-    """A worker that has caught up has next to no lag, in each of the 8, 8, 8, 4 and 1 partitions that it reads."""
+    """A worker that has caught up has next to no lag, in each of the 8, 8, 8, 4, 4, 1 and 1 partitions that it reads."""
     lags: list[dict[str, Any]] = []
 
     def small() -> bool:
         lags[:] = watched.series("contact_center_consumer_lag_records < 500")
-        return len(lags) == 29
+        return len(lags) == 34
 
     assert until(30, small), lags
     topics = {each["metric"]["topic"] for each in lags}

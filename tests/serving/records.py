@@ -175,9 +175,10 @@ def small_center() -> list[tuple[bytes, bytes]]:
         "nps": figure(-50, -100, 2, 0.4),
     }
     # 4 kept out for two reasons, 5 about two things: what a whole and its labels look like, with the marks that a text may hold.
-    busy |= {"not_offered": figure(4, 4), "contacts_by_category": figure(5, 5)}
+    busy |= {"not_offered": figure(4, 4), "events_uncounted": figure(2, 2), "contacts_by_category": figure(5, 5)}
     labels = {
         "not_offered": {"closed": figure(1, 1), "full": figure(3, 3)},
+        "events_uncounted": {"no_begin": figure(2, 2)},
         "contacts_by_category": {'料金 "基本"': figure(2, 2), "(other)": figure(3, 3)},
     }
     quiet = {kpi: figure(0, 0) for kpi in ("offered", "answered", "abandoned", "handled")}
