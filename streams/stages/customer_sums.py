@@ -33,7 +33,7 @@ class CustomerSums:
         self._keys: set[str] = set()
         self._changed_keys: dict[str, bool] = {}
         self._unsure: set[str] = set()
-        self._looked_at: tuple[int, int] | None = None
+        self._looked_at: tuple[int | None, int | None, int | None, int | None] | None = None
         self._progress: tuple[int, int] | None = None
 
     def news(self, tracker: CustomerTracker) -> Iterator[Output]:
@@ -47,8 +47,10 @@ class CustomerSums:
             else:
                 yield from told
         today, month = tracker.today(), tracker.this_month()
-        if today is not None and month is not None and (tracker.figures_changed or (today, month) != self._looked_at):
-            tracker.figures_changed, self._looked_at = False, (today, month)
+        # Until progress is known there is no floor, and nothing to tell: what changed before is told as soon as there is one.
+        looked_at = today, month, tracker.days.floor, tracker.months.floor
+        if today is not None and month is not None and (tracker.figures_changed or looked_at != self._looked_at):
+            tracker.figures_changed, self._looked_at = False, looked_at
             for kind, running, last in ((DAY, tracker.days, today), (MONTH, tracker.months, month)):
                 now = {number: sums for number, sums in running.through(last) if sums}
                 for number in sorted({*self._written[kind], *now}):
