@@ -9,6 +9,7 @@ from msgspec.json import encode
 
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
+from streams.stages.customer_progress import progress_outputs
 from streams.tracking.customer_facts import customer_partition
 from streams.tracking.customer_links import LinkTracker
 from streams.windows.slices import pane_of
@@ -70,15 +71,7 @@ class CustomerLinkStage:
         if step == self._step_told:
             return
         self._step_told = step
-        told = {
-            "kind": "progress",
-            "source_topic": topics.links,
-            "source_partition": 0,
-            "progress_ms": through,
-            "received_through_ms": None,
-        }
-        for place in range(topics.partitions):
-            yield Output(topics.facts, place, f"progress|{topics.links}|0".encode(), encode(told))
+        yield from progress_outputs((topics.links, 0), topics.fact_parts(), through)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002 - there is one
         """Take the families back in."""

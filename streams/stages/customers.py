@@ -10,6 +10,7 @@ from msgspec.json import encode
 from schemas.decoding import decode_customer_event
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
+from streams.stages.customer_progress import progress_outputs
 from streams.stages.customer_sums import CustomerSums
 from streams.stages.track import TrackStage
 from streams.tracking.customer_facts import Customer
@@ -104,13 +105,17 @@ class CustomerTopics(NamedTuple):
         """Return the parts without which nothing is complete."""
         return [(self.contact_events, number) for number in range(self.contact_partitions)]
 
+    def fact_parts(self) -> list[Part]:
+        """Return the partitions where customers are at home."""
+        return [(self.facts, number) for number in range(self.partitions)]
+
 
 class CustomerStage:
     """The customers of one partition of customer-facts: what they count goes into queue-panes, as absolute sums."""
 
     def __init__(self, partition: int, configuration: Configuration, topics: CustomerTopics, counters: StageCounters | None = None) -> None:
         self._topics, self._partition = topics, partition
-        homes = [(topics.facts, number) for number in range(topics.partitions) if number != partition]
+        homes = [place for place in topics.fact_parts() if place != (topics.facts, partition)]
         required = [*topics.contact_parts(), (topics.links, 0)]
         parts = Parts(required, homes, (topics.before, 0) if topics.before else None)
         self.tracker = CustomerTracker(configuration, parts, partition, topics.partitions)
@@ -160,11 +165,8 @@ class CustomerStage:
         if step == self._step_told:
             return
         self._step_told = step
-        origin = {"source_topic": topics.facts, "source_partition": self._partition}
-        value = encode({"kind": "progress", **origin, "progress_ms": taken_in, "received_through_ms": None})
-        for place in range(topics.partitions):
-            if place != self._partition:
-                yield Output(topics.facts, place, f"progress|{topics.facts}|{self._partition}".encode(), value)
+        origin = (topics.facts, self._partition)
+        yield from progress_outputs(origin, [place for place in topics.fact_parts() if place != origin], taken_in)
 
     def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:  # noqa: ARG002 - there is one
         """Take the customers back in."""

@@ -9,6 +9,7 @@ from msgspec.json import encode
 
 from streams.engine.stage import Flush, Output
 from streams.stages.counters import StageCounters
+from streams.stages.customer_progress import progress_outputs
 from streams.tracking.customer_facts import contact_name, customer_partition
 from streams.tracking.spaces import MARK
 
@@ -122,10 +123,7 @@ class CustomersBeforeStage:
             self._told = True
             done: list[Row] = [] if self._done else [(_DONE, b"true"), *((key, None) for key in self._others)]
             flush.rows += done
-            origin = {"source_topic": topics.before, "source_partition": 0}
-            value = encode({"kind": "progress", **origin, "progress_ms": _EVER_MS, "received_through_ms": None})
-            for place in range(topics.partitions):
-                flush.outputs.append(Output(topics.facts, place, f"progress|{topics.before}|0".encode(), value))
+            flush.outputs += progress_outputs((topics.before, 0), topics.fact_parts(), _EVER_MS)
         flush.more = not self._told
         return flush
 

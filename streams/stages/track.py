@@ -28,6 +28,7 @@ from schemas.times import to_ms
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
 from streams.stages.counters import StageCounters
+from streams.stages.customer_progress import progress_outputs
 from streams.stages.dead_letters import dead_letter
 from streams.stages.panes import PaneWriter
 from streams.tracking.agents import AgentTracker
@@ -397,10 +398,8 @@ class TrackStage:
         if step != self._progress_told:
             told = {(self._topics.customer_links, 0), *((topic, number) for number in range(self._topics.customer_partitions))}
             self._progress_told = step
-        origin = {"source_topic": self._topics.source, "source_partition": self._partition}
-        value = encode({"kind": "progress", **origin, "progress_ms": progress.through, "received_through_ms": progress.received_through})
-        for place in sorted(told):
-            yield Output(*place, f"progress|{self._topics.source}|{self._partition}".encode(), value)
+        origin = (self._topics.source, self._partition)
+        yield from progress_outputs(origin, sorted(told), progress.through, progress.received_through)
 
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         """Return key and content of what customers are to be told."""

@@ -69,13 +69,9 @@ def unpack(packed: bytes | Raw) -> Counts:
 
 
 class SumsByStart(Generic[K]):
-    """Sums by start and key; what ``settle`` has packed stays packed until it is touched, a key at a time.
+    """Sums by start and key; what ``settle`` has packed stays packed until it is touched, a key at a time."""
 
-    Those that are kept ``for_days`` take half the room again, and about five times as long to be touched.
-    """
-
-    def __init__(self, *, for_days: bool = False) -> None:
-        self._for_days = for_days
+    def __init__(self) -> None:
         self._live: dict[int, dict[K, Counts]] = {}
         #: start → all keys with their sums, but for those that are live
         self._settled: dict[int, bytes] = {}
