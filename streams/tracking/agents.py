@@ -94,10 +94,9 @@ class AgentTracker:
         persons = self._targets.persons
         name = person_id + suffix if person_id not in persons.own else persons.name(person_id, suffix)
         agent = self.agents.get(name)
-        if agent is None:
-            if self.kept_names.unclaimed(person_id):
-                agent = self._claim(person_id, name)
-        elif event_id in agent.ids:
+        if agent is None and self.kept_names.unclaimed(person_id):
+            agent = self._claim(person_id, name)
+        if agent is not None and event_id in agent.ids:
             self.repeated += 1
             return
         is_plan = kind == "schedule.planned"

@@ -209,6 +209,17 @@ def test_people_go_on(people: Kept) -> None:
     assert people.subjects() == {"7\x1fdesk", "7\x1fintruder", "ann\x1fdesk", "old\x1fdesk"}
 
 
+def test_who_is_claimed_by_a_repeat(people: Kept) -> None:
+    """An event that is known already gives an agent of no source to its source, and counts no second time."""
+    again = event("agent.state_changed", 0, axis="presence", state="ready", team="blue", person_id="old", event_id="before-14", **DESK)
+    people.tell(again, beat(60, **DESK))
+
+    assert people.stage.tracker.repeated == 1
+    row = orjson.loads(people.rows[b"s|old\x1fdesk"])
+    assert b"s|old" not in people.rows
+    assert orjson.dumps(row).count(b"before-14") == 1
+
+
 def test_people_joined_after_the_update(people: Kept) -> None:
     """Two people of an id become one: time within the grace is counted anew as if they always had been."""
     joined = Configuration.model_validate(
