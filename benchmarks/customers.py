@@ -12,7 +12,6 @@ import hashlib
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 from random import Random
 from time import process_time
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from benchmarks.memory import resident_mib
 from schemas.times import parse_time_ms
 from schemas.topics import topic
 from streams.configuration import Configuration
@@ -91,16 +91,11 @@ def _take(partitions: range, facts: list[list[Any]]) -> float:
     return process_time() - began
 
 
-def _resident_mb() -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
-
-
 def _memory(customers: int) -> tuple[float, float]:
     """Return the megabytes of the process before and with so many customers, with a contact each and orders of every tenth."""
     random, stages = Random(2), [_stage(number) for number in range(_PARTITIONS)]
     gc.collect()
-    before = _resident_mb()
+    before = resident_mib() or 0.0
     for begin in range(0, customers, _CHUNK):
         chunks: list[list[Any]] = [[] for _ in range(_PARTITIONS)]
         for customer in range(begin, min(begin + _CHUNK, customers)):
@@ -114,7 +109,7 @@ def _memory(customers: int) -> tuple[float, float]:
             stage.process([*chunk, *_progress(_START_MS + _DAY_MS)])
             stage.collect()
     gc.collect()
-    return before, _resident_mb()
+    return before, resident_mib() or 0.0
 
 
 def main() -> None:

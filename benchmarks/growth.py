@@ -18,13 +18,14 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 import orjson
 
+from benchmarks.instructions import plain_loop, stages_in_memory
+from benchmarks.memory import peak_mib, resident_mib
 from schemas.times import format_ms, parse_time_ms
 
 if TYPE_CHECKING:
@@ -177,23 +178,12 @@ class _Stages:
 
     def __init__(self, size: Size) -> None:
         from streams.configuration import Configuration  # noqa: PLC0415 - the parent needs none of it
-        from streams.stages.rollup import RollUpStage, RollUpTopics  # noqa: PLC0415
-        from streams.stages.track import AgentStage, ContactStage, TrackTopics  # noqa: PLC0415
 
         limits = dict.fromkeys(("max_contacts", "max_contact_events", "max_people", "max_people_events"))
         configuration = Configuration.model_validate(
             {"queues": {queue_name(number): {"channel": "voice"} for number in range(size.queues)}, "source_limits": limits}
         )
-        partitions = size.partitions
-
-        def topics(source: str) -> TrackTopics:
-            return TrackTopics(source, "panes", partitions, f"{source}-dead", "growth", lambda: 0, "")
-
-        sources = ("contact-events", partitions, "agent-events", partitions)
-        self.contacts: list[Any] = [ContactStage(number, configuration, topics("contact-events")) for number in range(partitions)]
-        self.agents: list[Any] = [AgentStage(number, configuration, topics("agent-events")) for number in range(partitions)]
-        rolled = RollUpTopics("panes", partitions, "metrics", "latest", "alerts", "alerts-latest", *sources)
-        self.roll_up: list[Any] = [RollUpStage(number, configuration, rolled) for number in range(partitions)]
+        self.contacts, self.agents, self.roll_up = stages_in_memory(configuration, size.partitions)
         self.seconds = {"contacts": 0.0, "agents": 0.0, "roll_up": 0.0}
         self.dead = 0
 
@@ -251,36 +241,19 @@ def measure(size: Size, events: int) -> Grown:
     if stages.dead:
         raise RuntimeError(f"{stages.dead:,} of the events became dead letters: this is not the size that was asked for")
     began = time.process_time()
-    _plain(rest)
+    plain_loop(rest)
     plain = time.process_time() - began
     each = {name: seconds / len(rest) * 1e6 for name, seconds in stages.seconds.items()}
     return Grown(
-        size, len(rest), each["contacts"], each["agents"], each["roll_up"], plain / len(rest) * 1e6, contact_bytes, _peak_bytes() / 2**20
+        size, len(rest), each["contacts"], each["agents"], each["roll_up"], plain / len(rest) * 1e6, contact_bytes, peak_mib() or 0.0
     )
 
 
-def _plain(records: Sequence[Any]) -> None:
-    """Read, parse and add up by type and queue: the least that a consumer in this language does."""
-    sums: dict[tuple[str, str | None], int] = defaultdict(int)
-    for record in records:
-        event = orjson.loads(record.value)
-        sums[event["type"], event.get("queue")] += len(event["occurred_at"])
-
-
-def _status_bytes(name: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
-def _resident_bytes() -> int:
+def _resident_bytes() -> float:
     """Return what is resident once free memory has gone back, as a worker gives it back."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    return _status_bytes("VmRSS")
-
-
-def _peak_bytes() -> int:
-    return _status_bytes("VmHWM")
+    return (resident_mib() or 0.0) * 2**20
 
 
 def in_a_process(size: Size, events: int) -> Grown:

@@ -27,7 +27,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["FIGURES", "LIMIT", "dearer", "measure", "plain_ratio"]
+__all__ = ["FIGURES", "LIMIT", "dearer", "measure", "plain_loop", "plain_ratio", "stages_in_memory"]
 
 #: The figures of the last commit that changed them, by version of Python.
 FIGURES: Final = Path(__file__).with_name("instructions.json")
@@ -107,9 +107,9 @@ def _run() -> int:
     configuration = load_configuration(_CONFIGURATION)
     sources = {name: list(_records(name, emissions)) for name in ("contact-events", "agent-events", "customer-events")}
     records = [record for places in sources.values() for place in places for record in place]
-    contacts, agents, roll_up = _stages(configuration)
+    contacts, agents, roll_up = stages_in_memory(configuration, _PARTITIONS, facts="facts")
     _MARK()
-    _plain(records)
+    plain_loop(records)
     _MARK()
     from_contacts = _track(contacts, sources["contact-events"])
     _MARK()
@@ -140,24 +140,25 @@ def _records(topic: str, emissions: Sequence[dict[str, Any]]) -> Iterator[list[A
     yield from places
 
 
-def _stages(configuration: Any) -> tuple[list[Any], list[Any], list[Any]]:
+def stages_in_memory(configuration: Any, partitions: int, facts: str = "") -> tuple[list[Any], list[Any], list[Any]]:
+    """Return the stages of contacts, agents and roll-up, one of each for a partition; ``facts``: where contacts tell of customers."""
     from streams.stages.rollup import RollUpStage, RollUpTopics  # noqa: PLC0415
     from streams.stages.track import AgentStage, ContactStage, TrackTopics  # noqa: PLC0415
 
     def topics(source: str, facts: str) -> TrackTopics:
-        return TrackTopics(source, "panes", _PARTITIONS, f"{source}-dead", "benchmark", lambda: 0, facts)
+        return TrackTopics(source, "panes", partitions, f"{source}-dead", "benchmark", lambda: 0, facts)
 
-    numbers = range(_PARTITIONS)
-    sources = ("contact-events", _PARTITIONS, "agent-events", _PARTITIONS)
-    rolled_up = RollUpTopics("panes", _PARTITIONS, "metrics", "latest", "alerts", "alerts-latest", *sources)
+    numbers = range(partitions)
+    sources = ("contact-events", partitions, "agent-events", partitions)
+    rolled_up = RollUpTopics("panes", partitions, "metrics", "latest", "alerts", "alerts-latest", *sources)
     return (
-        [ContactStage(number, configuration, topics("contact-events", "facts")) for number in numbers],
+        [ContactStage(number, configuration, topics("contact-events", facts)) for number in numbers],
         [AgentStage(number, configuration, topics("agent-events", "")) for number in numbers],
         [RollUpStage(number, configuration, rolled_up) for number in numbers],
     )
 
 
-def _plain(records: Sequence[Any]) -> None:
+def plain_loop(records: Sequence[Any]) -> None:
     """Read, parse and add up by type and queue: the least that a consumer in this language does."""
     sums: dict[tuple[str, str | None], list[int]] = {}
     loads = orjson.loads

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Cost", "Look", "as_json", "committed_ends", "cost", "cpu_seconds", "follow", "last_records", "peak_mib", "table"]
+__all__ = ["Cost", "Look", "as_json", "committed_ends", "cost", "cpu_seconds", "follow", "last_records", "table"]
 
 #: Nothing may follow the last figure for so long.
 QUIET_SECONDS: Final = 5.0
@@ -61,15 +61,6 @@ def cpu_seconds(pid: int) -> float:
     except OSError:
         return float("nan")
     return float("nan") if fields[0] == "Z" else (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
-
-
-def peak_mib(pid: int) -> float | None:
-    """Return the most memory a process has had resident, in MiB; None if it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
 async def committed_ends(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> int:

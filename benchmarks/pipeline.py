@@ -35,7 +35,8 @@ from zlib import crc32
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from benchmarks.measuring import Cost, as_json, cost, follow, last_records, peak_mib, table
+from benchmarks.measuring import Cost, as_json, cost, follow, last_records, table
+from benchmarks.memory import peak_mib
 from benchmarks.peers.programs import PEERS, Peer, Run, UnavailableError
 from benchmarks.peers.recount import Recount, difference
 from schemas.topics import topic
