@@ -12,9 +12,7 @@ from schemas.dead_letters import REPLAYED_FROM
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, source_of
 from schemas.limits import (
     ENDS_WORKERS,
-    MAX_AHEAD_MS,
     MAX_SOURCES,
-    MIN_TIME_MS,
     SOURCE_QUARANTINED,
     TIME_DETAILS,
     TOO_MANY_OPEN,
@@ -146,13 +144,8 @@ class TrackStage:
                 if rejected.reason != "unknown_type" or not self._carries_out(record):
                     self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
                 continue
-            received, source, kind = event.received_ms, event.source, event.type
-            # What most events pass, without a call.
-            wrong = (
-                None
-                if MIN_TIME_MS <= event.occurred_ms <= received + MAX_AHEAD_MS and received <= record.timestamp
-                else bound_times(event, record.timestamp)
-            )
+            source, kind = event.source, event.type
+            wrong = bound_times(event, record.timestamp)
             if wrong is not None:
                 self._reject(record, source, wrong, TIME_DETAILS[wrong])
             elif quarantined and source in quarantined:
@@ -161,7 +154,7 @@ class TrackStage:
                 if kind != "source.heartbeat":
                     quarantined[source].records += 1
                     self._set_aside(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
-            elif source not in progress.sources and not has_room(source):
+            elif not has_room(source):
                 self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
             elif kind == "source.heartbeat":
                 wrong = bound_complete_through(event, record.timestamp)
