@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,6 @@ def parse_configuration(path: Path, text: str) -> Configuration:
     return read_model(path, text, Configuration, _problems, ConfigurationError, aliases=True)
 
 
-@cache
 def configuration_schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
     schema = Configuration.model_json_schema()
@@ -54,9 +52,10 @@ def configuration_schema() -> dict[str, Any]:
 
 
 def _problems(error: ValidationError, document: Document) -> Iterator[Problem]:
+    schema = configuration_schema()
     for each in islice(error.errors(include_url=False), MAX_PROBLEMS):
         if each["type"] != INCONSISTENT:
-            at, reason = worded(each, configuration_schema())
+            at, reason = worded(each, schema)
             yield Problem(line_of(document.root, at), ".".join(map(str, at)), reason)
     for wrong in islice(inconsistencies(document.content), MAX_PROBLEMS):
         other = "" if wrong.other is None else f" (line {line_of(document.root, wrong.other)})"
