@@ -1,0 +1,178 @@
+"""Runs any connector over the bytes of a delivery or a file: events, what was ignored, and what was rejected with a reason. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from schemas.base import Event
+from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
+from schemas.limits import MAX_AHEAD_MS, MIN_TIME_MS
+from schemas.times import to_ms
+from streams.connectors.kit.model import Record, UnusableError
+from streams.connectors.lines import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableMapping
+    from datetime import datetime
+
+    from streams.connectors.kit.model import Connector, Context, Draft, Seen
+
+__all__ = ["REASONS", "Translated", "redacted", "translate"]
+
+#: Why a record is rejected.
+REASONS: Final = (
+    "bad_time",
+    "missing_field",
+    "negative_duration",
+    "not_a_form",
+    "not_an_object",
+    "not_json",
+    "not_permitted",
+    "not_understood",
+    "time_in_future",
+    "time_too_old",
+    "unknown_kind",
+    "wrong_type",
+)
+
+_MODELS: Final[dict[str, type[Event]]] = {
+    str(model.model_fields["type"].default): model for model in (*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS)
+}
+_MASK: Final = "(personal)"
+
+
+@dataclass(slots=True)
+class Translated:
+    """What became of a delivery."""
+
+    events: list[Event] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    #: Kind → records of which nothing is counted, for the reason that the connector gives.
+    ignored: Counter[str] = field(default_factory=Counter)
+    records: int = 0
+
+
+def translate(
+    connector: Connector,
+    body: bytes,
+    context: Context,
+    *,
+    origin: str,
+    now: datetime,
+    states: MutableMapping[str, Seen] | None = None,
+    site: str | None = None,
+) -> Translated:
+    """Return what a delivery becomes; nothing that is in it raises.
+
+    Args:
+        connector: of the platform that sent it.
+        body: the bytes as they came; already verified.
+        context: what the configuration says.
+        origin: ``file:line`` or ``hooks/NAME``, for dead letters.
+        now: when it was received; stamped on the events of a live connector, and what no event may lie far after.
+        states: what was seen by key, read and changed here; needed by a connector that compares.
+        site: stamped on events that name none.
+    """
+    done = Translated()
+    try:
+        for record in connector.read(body, origin):
+            done.records += 1
+            _take(connector, record, context, done, now, states if states is not None else {}, site)
+    except UnusableError as error:
+        done.rejected.append(Rejected(origin, error.reason, error.detail, b""))
+    except Exception as error:  # noqa: BLE001 - what a platform sends must not end a connector
+        done.rejected.append(Rejected(origin, "not_understood", type(error).__name__, b""))
+    return done
+
+
+def _take(
+    connector: Connector,
+    record: Record,
+    context: Context,
+    done: Translated,
+    now: datetime,
+    states: MutableMapping[str, Seen],
+    site: str | None,
+) -> None:
+    try:
+        kind = connector.kind(record)
+        if kind in connector.ignored:
+            done.ignored[kind] += 1
+            return
+        if kind not in connector.kinds:
+            done.rejected.append(_rejected(connector, record, "unknown_kind", f"{connector.title} sends no such kind that is known here"))
+            return
+        if connector.translate is not None:
+            done.events += _stamped(connector.translate(record, context), connector, context, now, site)
+        elif connector.compare is not None and connector.key is not None:
+            key = connector.key(record)
+            compared = connector.compare(record, states.get(key), context)
+            events = _stamped(compared.events, connector, context, now, site)
+            # Kept only with events that are sound, so that a rejected record leaves no trace.
+            if compared.seen is None:
+                states.pop(key, None)
+            else:
+                states[key] = compared.seen
+            done.events += events
+    except UnusableError as error:
+        done.rejected.append(_rejected(connector, record, error.reason, error.detail))
+    except ValidationError as error:
+        # Without the input: a dead letter's detail is read more widely than its bytes.
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        done.rejected.append(_rejected(connector, record, "not_permitted", f"{where}: {first['msg']}"))
+    except Exception as error:  # noqa: BLE001 - what a platform sends must not end a connector
+        done.rejected.append(_rejected(connector, record, "not_understood", type(error).__name__))
+
+
+def _stamped(drafts: Iterable[Draft], connector: Connector, context: Context, now: datetime, site: str | None) -> list[Event]:
+    """Return the events of drafts; raise UnusableError or ValidationError."""
+    events: list[Event] = []
+    for draft in drafts:
+        model = _MODELS[draft["type"]]
+        occurred_at = draft["occurred_at"]
+        occurred_ms = to_ms(occurred_at)
+        if occurred_ms < MIN_TIME_MS:
+            raise UnusableError("time_too_old", "a time before the year 2000 is a clock that was not set")
+        if occurred_ms > to_ms(now) + MAX_AHEAD_MS:
+            raise UnusableError("time_in_future", f"more than {MAX_AHEAD_MS // 60_000} minutes after now")
+        # A journal is late by its nature: what it brings was received when it occurred, and makes nothing late.
+        received_at = max(now, occurred_at) if connector.delivery == "live" else occurred_at
+        stamps = {"source": context.source, "received_at": received_at}
+        if site is not None and draft.get("site") is None:
+            stamps["site"] = site
+        events.append(model.model_validate({**draft, **stamps}))
+    return events
+
+
+def _rejected(connector: Connector, record: Record, reason: str, detail: str) -> Rejected:
+    return Rejected(record.origin, reason, detail, redacted(record.content, connector.personal))
+
+
+def redacted(content: dict[str, Any], personal: Iterable[str]) -> bytes:
+    """Return the JSON of a record with its personal values masked, as dead letters keep it."""
+    copy = orjson.loads(orjson.dumps(content, default=str))
+    for path in personal:
+        _mask(copy, path.split("."))
+    return orjson.dumps(copy)
+
+
+def _mask(at: Any, steps: list[str]) -> None:
+    step, rest = steps[0], steps[1:]
+    keys: Iterable[Any]
+    if isinstance(at, dict):
+        keys = list(at) if step == "*" else [step] if step in at else []
+    elif isinstance(at, list):
+        keys = range(len(at)) if step == "*" else []
+    else:
+        return
+    for key in keys:
+        if rest:
+            _mask(at[key], rest)
+        elif at[key] is not None:
+            at[key] = _MASK
