@@ -1,0 +1,24 @@
+"""How a connector writes a canonical event; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from streams.connectors.kit.model import Draft
+
+__all__ = ["draft", "renamed"]
+
+
+def draft(kind: str, event_id: str, at: datetime, **fields: Any) -> Draft:
+    """Return an event of a kind with the fields that are known; lists become tuples, as events have them."""
+    known = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items() if value is not None}
+    return {"type": kind, "event_id": event_id, "occurred_at": at, **known}
+
+
+def renamed(names: Mapping[str, str] | None, identity: str | None) -> str | None:
+    """Return what the configuration calls a queue or an agent of which the platform gives an id; the id where it says nothing."""
+    return None if identity is None else (names or {}).get(identity, identity)

@@ -1,0 +1,177 @@
+"""Amazon Connect's contact events, as EventBridge delivers them to an API destination or a queue of SQS; with the envelope or without.
+
+They are delivered at best effort and in no order, and each has all that is known of its contact by then: each tells everything that its
+fields say, under ids of contact and transition, so that one that is lost is told by the next.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.connectors.kit.amazon_connect import (
+    AGENTS,
+    CHANNELS,
+    CONTINUES,
+    NOT_OF_A_CUSTOMER,
+    QUEUES,
+    agent,
+    conversation,
+    direction,
+    queue,
+)
+from streams.connectors.kit.drafting import draft
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Compared, Connector, Setting, UnusableError
+from streams.connectors.kit.reading import json_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.connectors.kit.model import Context, Draft, Record, Seen
+
+__all__ = ["CONNECTOR"]
+
+_DETAIL_TYPE: Final = "Amazon Connect Contact Event"
+
+
+def _detail(record: Record) -> Fields:
+    """Return the event without its envelope. Names begin with a capital in some events (``AgentInfo``)."""
+    content = record.content
+    if "detail-type" in content:
+        if content["detail-type"] != _DETAIL_TYPE:
+            raise UnusableError("unknown_kind", "detail-type: no contact event of Amazon Connect")
+        content = content.get("detail")  # type: ignore[assignment]
+    if not isinstance(content, dict):
+        raise UnusableError("wrong_type", "detail: an object")
+    return Fields({name[:1].lower() + name[1:]: value for name, value in content.items()})
+
+
+def _kind(record: Record) -> str:
+    if record.content.get("detail-type") == "Amazon Connect Cases Event":
+        return "CASE"
+    detail = _detail(record)
+    method = detail.text("initiationMethod")
+    return method if method in NOT_OF_A_CUSTOMER else detail.need("eventType")
+
+
+def _key(record: Record) -> str:
+    return conversation(_detail(record), "initialContactId", "contactId")
+
+
+def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
+    """Return what an event tells, and that a contact was passed on: known once it is over and the one that goes on is heard of."""
+    detail = _detail(record)
+    contact, previous = detail.need("contactId"), detail.text("previousContactId")
+    state: dict[str, Any] = {"over": dict((seen or {}).get("over", {})), "passed_on": list((seen or {}).get("passed_on", ()))}
+    over = detail.time("disconnectTimestamp")
+    if over is not None and detail.get("agentInfo.connectedToAgentTimestamp") is not None:
+        state["over"][contact] = over.isoformat()
+    goes_on = previous if detail.text("initiationMethod") == "TRANSFER" else None
+    if goes_on is not None and goes_on not in state["passed_on"]:
+        state["passed_on"].append(goes_on)
+    events = list(_told(detail, contact, context))
+    for each in {contact, goes_on} & state["over"].keys() & set(state["passed_on"]):
+        at = datetime.fromisoformat(state["over"][each])
+        events.append(draft("contact.transferred", f"{each}-transferred", at, conversation_id=_key(record), contact_id=each))
+    return Compared(events, state)
+
+
+def _told(detail: Fields, contact: str, context: Context) -> Iterator[Draft]:
+    """Yield all that an event says of its contact so far."""
+    method, channel = detail.text("initiationMethod"), CHANNELS.get((detail.text("channel") or "").upper())
+    begun = detail.need_time("initiationTimestamp")
+    queued, over = detail.time("queueInfo.enqueueTimestamp"), detail.time("disconnectTimestamp")
+    answered = detail.time("agentInfo.connectedToAgentTimestamp")
+    name = queue(context, detail.text("queueInfo.queueArn"))
+    who = agent(context, detail.text("agentInfo.agentArn"))
+    common = {"conversation_id": conversation(detail, "initialContactId", "contactId"), "contact_id": contact}
+    if method not in CONTINUES and channel is not None:
+        yield draft("contact.arrived", f"{contact}-arrived", begun, **common, channel=channel, direction=direction(method, channel))
+    if queued is not None and name is not None:
+        related = detail.text("previousContactId")
+        at = f"{contact}-queued-{queued.timestamp():.3f}"
+        yield draft("contact.queued", at, queued, **common, queue=name, channel=channel, related_contact_id=related)
+    if answered is not None:
+        reports = ["hold", "wrap_up", "ring"] if context.settings.get("agent_events") else ["wrap_up"]
+        yield draft("contact.answered", f"{contact}-answered", answered, **common, queue=name, agent=who, reports=reports)
+    if over is None:
+        return
+    if answered is not None:
+        yield draft("contact.ended", f"{contact}-ended", over, **common)
+        if detail.text("eventType") == "COMPLETED":
+            yield from _wrapped_up(detail, contact, who, common)
+    elif queued is not None:
+        yield draft("contact.left_queue", f"{contact}-left", over, **common, queue=name, reason="abandoned")
+    elif method == "INBOUND":
+        yield draft("contact.not_offered", f"{contact}-left", over, **common, reason="menu_ended")
+
+
+def _wrapped_up(detail: Fields, contact: str, who: str | None, common: dict[str, str]) -> Iterator[Draft]:
+    """Yield the work after the contact; where the event names none there was none."""
+    began = detail.time("agentInfo.afterContactWorkStartTimestamp") or detail.need_time("disconnectTimestamp")
+    ended = detail.time("agentInfo.afterContactWorkEndTimestamp") or began
+    yield draft("contact.wrap_up_started", f"{contact}-wrap-up-started", began, **common, agent=who)
+    seconds = detail.seconds("agentInfo.afterContactWorkDuration")
+    yield draft("contact.wrapped_up", f"{contact}-wrapped-up", ended, **common, agent=who, wrap_up_seconds=seconds)
+
+
+CONNECTOR: Final = Connector(
+    name="amazon-connect-contact-events",
+    title="Amazon Connect contact events",
+    family="telephone",
+    delivery="live",
+    ways=("webhook", "pull", "file"),
+    kinds={
+        "INITIATED": "contact.arrived; of a transfer contact.transferred of the contact before, once that is over",
+        "CONNECTED_TO_SYSTEM": "what it says of the contact so far",
+        "QUEUED": "contact.queued",
+        "CONNECTED_TO_AGENT": "contact.answered",
+        "DISCONNECTED": "contact.ended; in a queue contact.left_queue: abandoned; before any contact.not_offered",
+        "COMPLETED": "contact.wrap_up_started and contact.wrapped_up",
+    },
+    ignored={
+        "AMD_DISABLED": "says that answering machines are not looked for",
+        "CONTACT_DATA_UPDATED": "attributes, tags and routing criteria, which no figure needs",
+        "PAUSED": "an agent put a task aside; its time goes on",
+        "RESUMED": "an agent took a task up again",
+        "CASE": "a case is no contact; the contacts of it are told by themselves",
+        **NOT_OF_A_CUSTOMER,
+    },
+    read=json_records,
+    kind=_kind,
+    compare=_compare,
+    key=_key,
+    remembered_days=3,
+    reports={
+        "arrival": "",
+        "queue": "",
+        "ring": "contact events do not say whom a contact rings; agent events do",
+        "hold": "contact events do not tell hold; agent events and contact records do",
+        "wrap_up": "",
+        "ended_by": "contact events do not say who hung up",
+        "transfer": "",
+        "agent_state": "agent events tell it",
+    },
+    personal=(
+        *(
+            f"{prefix}{path}"
+            for prefix in ("", "detail.")
+            for path in ("customerEndpoint", "customerId", "attributes", "name", "description", "references")
+        ),
+    ),
+    settings=(
+        QUEUES,
+        AGENTS,
+        Setting(
+            name="agent_events",
+            meaning="Agent events of the same Connect come too, as a source joined with this one: hold and rings are known.",
+            default=False,
+        ),
+    ),
+    extra="amazon",
+    guessed=(
+        "who is disconnected in a queue gave up, also where a flow ended the contact",
+        "the events of a transfer name the contact before as `previousContactId`",
+    ),
+)

@@ -1,0 +1,199 @@
+"""What a connector of the kit makes of records, counted in this process, and the figures that public life cycles of contacts give.
+
+Two stories are told by every platform in its own words, and their figures are worked out by hand:
+
+*Three calls*, by the second from 09:00:00. 1: arrives 0, queued for support 10, rings at A 12, answered 20, on hold 60 to 90, ended by the
+customer 200, wrapped up 230. 2: arrives 300, queued 305, rings at A 306 to 321 for nothing, given up 335. 3: arrives 600, queued 605, rings
+at A 610 to 625 for nothing, at B from 626, answered 635, passed on to billing 755 (B wraps up till 775), rings at A 757, answered 765,
+ended by the agent 885, wrapped up 900.
+
+*Two tickets*, T1 written 09:00, T2 09:05. T1: answered by a person 09:10 and again, resolved 09:40, reopened 10:00, resolved again; T2:
+answered 09:25 and resolved. A machine's receipt and a private note count nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from schemas.agent import AgentModel
+from schemas.events import encode
+from schemas.other import CustomerModel, ForecastSet
+from streams.configuration import Configuration
+from streams.connectors.kit.model import Context
+from streams.connectors.kit.translating import Translated, translate
+from streams.replay import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from streams.connectors.kit.model import Connector, Record, Seen
+    from streams.replay import Kind
+
+__all__ = ["FIXTURES", "NO_FIGURE", "SHARED", "Row", "counted", "figures", "three_calls", "translated", "two_tickets"]
+
+#: Collected beside the repository, and ours, written in the same shapes.
+SHARED = Path(__file__).parents[3] / "shared" / "payloads"
+FIXTURES = Path(__file__).parents[1] / "connectors" / "fixtures"
+
+#: Scope (a queue of the story, or ``all``) → figure → value; None is null.
+Table = dict[str, dict[str, float | None]]
+
+#: After all that any fixture tells.
+_NOW = datetime(2027, 1, 1, tzinfo=UTC)
+
+#: Stands in ``Row.but`` for a figure that is not compared in a scope: the platform gives it no such scope.
+NO_FIGURE = float("nan")
+
+
+def three_calls(*, hold: bool = True, wrap_up: bool = True, ring: bool = True, arrival: bool = True) -> Table:
+    """Return the figures of the three calls, without what a platform does not tell."""
+    table: Table = {
+        "support": {"offered": 3, "answered": 2, "abandoned": 1, "handled": 2, "service_level": 1 / 3, "asa": 20, "time_to_abandon": 30},
+        "billing": {"offered": 1, "answered": 1, "abandoned": 0, "handled": 1, "service_level": 1, "asa": 10, "time_to_abandon": None},
+        "all": {"offered": 3, "answered": 2, "abandoned": 1, "handled": 2, "service_level": 1 / 3, "asa": 20, "time_to_abandon": 30},
+    }
+    # Talk runs from the answer to the end, without hold where that is known.
+    talk = {"support": (150 + 120) / 2, "billing": 120, "all": (150 + 240) / 2}
+    held = {"support": (30 + 0) / 2, "billing": 0, "all": (30 + 0) / 2}
+    wrapped = {"support": (30 + 20) / 2, "billing": 15, "all": (30 + 35) / 2}
+    missed = {"support": 2, "billing": 0, "all": 2}
+    passed_on = {"support": 1 / 2, "billing": 0, "all": 1 / 2}
+    first = {"support": (20 + 35) / 2 if arrival else (10 + 30) / 2, "billing": None, "all": (20 + 35) / 2 if arrival else (10 + 30) / 2}
+    for scope, values in table.items():
+        values["non_response"] = missed[scope] if ring else None
+        values["att"] = talk[scope] if hold else talk[scope] + held[scope]
+        values["average_hold"] = held[scope] if hold else None
+        values["acw"] = wrapped[scope] if wrap_up else None
+        values["aht"] = talk[scope] + held[scope] + wrapped[scope] if wrap_up else None
+        values["transfer_rate"] = passed_on[scope]
+        values["first_response_time"] = first[scope]
+    return table
+
+
+def two_tickets(*, reopened: bool = True, messages: bool = True, csat: bool = True) -> Table:
+    """Return the figures of the two tickets, without what a platform does not tell."""
+    return {
+        "all": {
+            "offered": 2,
+            "first_response_time": (600 + 1200) / 2,
+            "resolution_time": (2400 + 1200) / 2,
+            "resolution_rate": 3 / 2 if reopened else 1,
+            "reopen_rate": 1 / 3 if reopened else 0,
+            "first_contact_resolution": (2 - 1) / 2 if reopened else 1,
+            "average_response_time": (600 + 600 + 900 + 1200) / 4 if messages else None,
+            "exchanges_per_contact": (2 + 1 + 1) / 3 if messages else None,
+            "csat": (5 + 1) / 2 if csat else None,
+        }
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A platform that tells one of the stories, and what must come out."""
+
+    connector: str
+    #: What it is called in the matrix, where a connector has several rows.
+    title: str = ""
+    #: In ``FIXTURES/CONNECTOR``, and in ``SHARED``.
+    files: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    expected: Table
+    #: (scope, figure) → another value than ``expected`` has, for what the platform cannot tell.
+    but: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    #: Scope of the story → the queue's name here; ``settings`` may translate ids to names.
+    queues: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    #: Empty, or why the records of this platform come in order and once.
+    in_order: str = ""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return what it is called in the matrix."""
+        return self.title or self.connector
+
+    def wanted(self) -> Table:
+        """Return the figures that must come out."""
+        table = {scope: dict(values) for scope, values in self.expected.items()}
+        for (scope, figure), value in self.but.items():
+            table[scope][figure] = value
+        return table
+
+
+def translated(
+    connector: Connector,
+    bodies: Iterable[tuple[str, bytes]],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    source: str = "platform",
+) -> Translated:
+    """Return what deliveries become, as a file of the past is read; with a seed the records shuffled, and each up to three times.
+
+    Args:
+        connector: of the platform.
+        bodies: origin and bytes of each delivery.
+        settings: of the connector, beside its defaults.
+        seed: of the order and the repeats.
+        source: the name of the source.
+    """
+    # What a file tells was received when it occurred, whatever the platform.
+    connector = replace(connector, delivery="journal")
+    with_defaults = {each.name: each.default for each in connector.settings} | dict(settings or {})
+    context = Context(source=source, customer_key=lambda identity: f"k1:{crc32(identity.encode()):x}", settings=with_defaults)
+    done = Translated()
+    states: dict[str, Seen] = {}
+    pieces: Iterator[tuple[Connector, bytes, str]] = ((connector, body, origin) for origin, body in bodies)
+    if seed is not None:
+        pieces = _shuffled(connector, bodies, Random(seed))
+    for each, body, origin in pieces:
+        one = translate(each, body, context, origin=origin, now=_NOW, states=states)
+        done.events += one.events
+        done.rejected += one.rejected
+        done.ignored += one.ignored
+        done.records += one.records
+    return done
+
+
+def _shuffled(connector: Connector, bodies: Iterable[tuple[str, bytes]], chance: Random) -> Iterator[tuple[Connector, bytes, str]]:
+    records = [record for origin, body in bodies for record in connector.read(body, origin)]
+    records = [record for record in records for _ in range(chance.choice((1, 1, 2, 3)))]
+    chance.shuffle(records)
+
+    def one_by_one(record: Record) -> Connector:
+        return replace(connector, read=lambda _body, _origin: [record])
+
+    return ((one_by_one(record), record.raw, record.origin) for record in records)
+
+
+def counted(events: Iterable[Any], configuration: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what ``contact-streams replay`` says of events."""
+    replay = Replay(Configuration.model_validate(dict(configuration or {})), figures_only=True)
+    for event in events:
+        of_customer = isinstance(event, CustomerModel | ForecastSet)
+        kind: Kind = "agent" if isinstance(event, AgentModel) else "customer" if of_customer else "contact"
+        replay.add(encode(event), kind)
+    return replay.finish(replay.last_ms)
+
+
+def figures(result: Mapping[str, Any], wanted: Table, queues: Mapping[str, str], unknown: Sequence[str] = ()) -> Table:
+    """Return of a result the figures that are wanted, by scope of the story.
+
+    Args:
+        result: of ``counted``.
+        wanted: which, by scope.
+        queues: scope → name of the queue.
+        unknown: figures that count what the platform does not tell: null, since a count has no other way to say so.
+    """
+    found: Table = {}
+    for scope, values in wanted.items():
+        channels = [result["totals"]] if scope == "all" else [*result["queues"].get(queues.get(scope, scope), {}).values()]
+        kpis = channels[0] if len(channels) == 1 else {}
+        found[scope] = {figure: None if figure in unknown else kpis.get(figure, {}).get("value") for figure in values}
+    return found
