@@ -26,17 +26,23 @@ __all__ = ["REASONS", "Translated", "redacted", "translate"]
 
 #: Why a record is rejected.
 REASONS: Final = (
+    "bad_setting",
     "bad_time",
     "missing_field",
     "negative_duration",
     "not_a_form",
+    "not_a_table",
     "not_an_object",
     "not_json",
+    "not_on_scale",
     "not_permitted",
+    "not_text",
     "not_understood",
     "time_in_future",
     "time_too_old",
+    "unknown_answer",
     "unknown_kind",
+    "unknown_question",
     "wrong_type",
 )
 

@@ -1,0 +1,108 @@
+"""Tables that form builders export: local times as they write them, and columns by the words of several languages. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Final, Literal
+
+from streams.connectors.kit.model import Setting, UnusableError
+from streams.connectors.kit.surveys import Given, contact_of
+
+if TYPE_CHECKING:
+    from streams.connectors.kit.model import Context, Record
+
+__all__ = ["DATE_ORDER", "DateOrder", "column", "date_order", "digest", "given", "local_time"]
+
+DateOrder = Literal["mdy", "dmy", "ymd"]
+
+DATE_ORDER: Final = Setting(
+    name="date_order",
+    meaning="Order of day, month and year in dates that do not begin with a year of four digits: mdy, dmy or ymd",
+    default="mdy",
+)
+
+_AFTERNOON: Final = {"pm", "p.m.", "午後", "오후", "下午"}
+_HALVES: Final = r"[ap]\.?m\.?|午前|午後|오전|오후|上午|下午"
+_TIME: Final = re.compile(
+    r"(?P<first>[0-9]{1,4})[/.\-]\s?(?P<second>[0-9]{1,2})[/.\-]\s?(?P<third>[0-9]{1,4})\.?,?\s+"
+    rf"(?:(?P<before>{_HALVES})\s*)?"
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second_of>[0-9]{2}))?"
+    rf"(?:\s*(?P<after>{_HALVES}))?"
+    r"(?:\s*(?:GMT|UTC)(?P<offset>[+-][0-9]{1,2}(?::?[0-9]{2})?)?)?",
+    re.IGNORECASE,
+)
+_YEAR_DIGITS: Final = 4
+_HOURS: Final = 12
+
+
+def date_order(context: Context) -> DateOrder:
+    """Return the configured order of dates; raise UnusableError ``bad_setting``."""
+    order = str(context.settings.get("date_order") or DATE_ORDER.default)
+    if order not in {"mdy", "dmy", "ymd"}:
+        raise UnusableError("bad_setting", "date_order: mdy, dmy or ymd")
+    return order  # type: ignore[return-value]
+
+
+def local_time(text: str, zone: tzinfo, order: DateOrder, where: str) -> datetime:
+    """Return a time such as ``2026/03/02 8:00:00 午後 GMT+9`` or ``3/2/26 20:00:00``; raise UnusableError ``bad_time``.
+
+    Without an offset it is the zone's; of two moments that a clock shows when it is set back, the earlier.
+    """
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        raise UnusableError("bad_time", f"{where}: no date and time as this platform writes them")
+    first, second, third = found["first"], found["second"], found["third"]
+    if len(first) == _YEAR_DIGITS or order == "ymd":
+        year, month, day = first, second, third
+    elif order == "dmy" or "." in text.split(maxsplit=1)[0]:
+        day, month, year = first, second, third
+    else:
+        month, day, year = first, second, third
+    hour = int(found["hour"])
+    half = (found["before"] or found["after"] or "").lower()
+    if half:
+        if hour > _HOURS:
+            raise UnusableError("bad_time", f"{where}: more than 12 hours in half a day")
+        hour = hour % _HOURS + (_HOURS if half in _AFTERNOON else 0)
+    try:
+        at = datetime(
+            int(year) + (0 if len(year) == _YEAR_DIGITS else 2000),
+            int(month),
+            int(day),
+            hour,
+            int(found["minute"]),
+            int(found["second_of"] or 0),
+            tzinfo=_offset(found["offset"]) if re.search("GMT|UTC", text, re.IGNORECASE) else zone,
+        )
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UnusableError("bad_time", f"{where}: no time of the calendar; is date_order right?") from error
+
+
+def _offset(text: str | None) -> tzinfo:
+    if text is None:
+        return UTC
+    digits = text[1:].replace(":", "")
+    hours, minutes = (int(digits[:-2]), int(digits[-2:])) if len(digits) > 2 else (int(digits), 0)  # noqa: PLR2004 - hhmm or hh
+    return timezone((-1 if text[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes))
+
+
+def column(record: Record, *names: str) -> str | None:
+    """Return what stands in the first of these columns that is there, None for nothing."""
+    for name in names:
+        if name in record.content:
+            return record.content[name] or None
+    return None
+
+
+def given(record: Record, context: Context) -> list[Given]:
+    """Return every column as a question; the contact's column is none."""
+    contact = contact_of(context)
+    return [Given((name,), value or None) for name, value in record.content.items() if name != contact]
+
+
+def digest(*parts: str | None) -> str:
+    """Return what stands for these texts, as an id."""
+    return hashlib.blake2b("\0".join(each or "" for each in parts).encode(), digest_size=12).hexdigest()

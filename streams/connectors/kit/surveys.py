@@ -1,0 +1,194 @@
+"""Answers to surveys: which question is of which kind and scale, what score an answer is, and which conversation it is about. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
+
+from streams.connectors.kit.model import Setting, UnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from streams.connectors.kit.model import Context, Draft
+
+__all__ = ["SCALES", "STANDARD_QUESTIONS", "Given", "Question", "answers", "contact_of", "questions_of", "survey_settings", "within"]
+
+SurveyKind = Literal["csat", "nps", "ces"]
+
+#: The scale of a kind where nothing else is said.
+SCALES: Final[dict[str, str]] = {"csat": "1-5", "nps": "0-10", "ces": "1-7"}
+
+#: Questions of these names need no setting.
+STANDARD_QUESTIONS: Final = {kind: f"{kind} {scale}" for kind, scale in SCALES.items()}
+
+_SCALE: Final = re.compile(r"([0-9]{1,3})-([0-9]{1,3})")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?")
+
+
+def survey_settings(questions: Mapping[str, str] = STANDARD_QUESTIONS, contact: str = "contact_id") -> tuple[Setting, ...]:
+    """Return the settings that every survey connector has, with the platform's own defaults."""
+    meaning = (
+        "Question, by its id, reference or text → kind (csat, nps, ces) and scale, such as `csat 1-5`; "
+        "or kind, scale and scores, where answers are words or choices: `{kind: csat, scale: 0-1, scores: {good: 1, bad: 0}}`"
+    )
+    return (
+        Setting(name="questions", meaning=meaning, default=dict(questions)),
+        Setting(name="contact", meaning="Under which name a response carries the id of the conversation it is about", default=contact),
+        Setting(
+            name="conversation_prefix",
+            meaning="Put before that id, where the conversations of the other source begin with it, such as `zendesk:`",
+            default="",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a question asks for, and how its answers are scored."""
+
+    kind: SurveyKind
+    #: Lowest and highest score, ``1-5``.
+    scale: str
+    #: Answer as it is written → score, where answers are no numbers.
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+class Given(NamedTuple):
+    """One answer: the names its question goes by, the first of them the platform's own id, and what was answered."""
+
+    names: tuple[str, ...]
+    #: A number, a truth, a text, or a list of what a choice goes by (its id, reference and label as texts, its worth as a number);
+    #: None where nothing was answered.
+    value: object
+
+
+def questions_of(context: Context, default: Mapping[str, str] = STANDARD_QUESTIONS) -> dict[str, Question]:
+    """Return the configured questions by name; raise UnusableError ``bad_setting``."""
+    raw = context.settings.get("questions") or default
+    if not isinstance(raw, dict):
+        raise UnusableError("bad_setting", "questions: a question and its kind a line")
+    return {str(name): _question(str(name), each) for name, each in raw.items()}
+
+
+def _question(name: str, raw: object) -> Question:
+    where = f"questions.{name}"
+    if isinstance(raw, str):
+        kind, _, scale = raw.strip().partition(" ")
+        scores: Any = {}
+    elif isinstance(raw, dict):
+        kind, scale, scores = raw.get("kind", ""), raw.get("scale", ""), raw.get("scores", {})
+    else:
+        raise UnusableError("bad_setting", f"{where}: such as `csat 1-5`")
+    if kind not in SCALES:
+        raise UnusableError("bad_setting", f"{where}: its kind is one of {', '.join(SCALES)}")
+    scale = str(scale).strip() or SCALES[kind]
+    ends = _ends(scale)
+    if ends is None or ends[0] >= ends[1]:
+        raise UnusableError("bad_setting", f"{where}: a scale is its lowest and highest score, such as 1-5")
+    if not isinstance(scores, dict) or not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in scores.values()):
+        raise UnusableError("bad_setting", f"{where}.scores: from answers to numbers")
+    return Question(cast("SurveyKind", kind), scale, {str(answer): float(score) for answer, score in scores.items()})
+
+
+def _ends(scale: str) -> tuple[int, int] | None:
+    found = _SCALE.fullmatch(scale)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def within(score: float, scale: str) -> bool:
+    """Say whether a score lies on a scale."""
+    ends = _ends(scale)
+    return ends is not None and ends[0] <= score <= ends[1]
+
+
+def _score(question: Question, name: str, value: object) -> float | None:
+    """Return the score of an answer, None for no answer; raise UnusableError."""
+    candidates = value if isinstance(value, (list, tuple)) else [value]
+    said = [each for each in candidates if each is not None and each != ""]
+    if not said:
+        return None
+    for each in said:
+        word = ("true" if each else "false") if isinstance(each, bool) else str(each).strip()
+        if word in question.scores:
+            return _held(question, name, question.scores[word])
+    for each in said:
+        number = float(each) if isinstance(each, (bool, int, float)) else None
+        # The names of a choice may be digits too: they are no scores.
+        if isinstance(each, str) and not isinstance(value, (list, tuple)) and _NUMBER.fullmatch(each.strip()):
+            number = float(each)
+        if number is not None and math.isfinite(number):
+            return _held(question, name, number)
+    raise UnusableError("unknown_answer", f"{name}: the answer is no number, and questions.{name}.scores does not have it")
+
+
+def _held(question: Question, name: str, score: float) -> float:
+    if not within(score, question.scale):
+        raise UnusableError("not_on_scale", f"{name}: the answer does not lie on the scale {question.scale}")
+    return score
+
+
+def contact_of(context: Context, default: str = "contact_id") -> str:
+    """Return the name under which a response carries the id of its conversation."""
+    return str(context.settings.get("contact") or default)
+
+
+def answers(
+    context: Context,
+    *,
+    connector: str,
+    response: str,
+    at: datetime,
+    contact: str | None,
+    given: Iterable[Given],
+    questions: Mapping[str, str] = STANDARD_QUESTIONS,
+) -> list[Draft]:
+    """Return an event for each answer to a question that is configured.
+
+    Args:
+        context: with the settings of ``survey_settings``.
+        connector: its name; an answer that names no contact is a conversation of its own, ``CONNECTOR:RESPONSE``.
+        response: the platform's id of the response, the same when it is sent again or changed.
+        at: when it was given, or last changed.
+        contact: the id of the conversation that it is about, None where the response has none.
+        given: every question that was shown, answered or not.
+        questions: those of the platform, where none are configured.
+
+    Raises:
+        UnusableError: ``unknown_question`` where not one question is configured, ``unknown_answer``, ``not_on_scale``, ``bad_setting``.
+    """
+    configured = questions_of(context, questions)
+    prefix = str(context.settings.get("conversation_prefix") or "")
+    conversation = f"{prefix}{contact}" if contact else f"{connector}:{response}"
+    drafts: list[Draft] = []
+    known = False
+    for names, value in given:
+        name = next((each for each in names if each in configured), None)
+        if name is None:
+            continue
+        known = True
+        question = configured[name]
+        score = _score(question, name, value)
+        if score is None:
+            continue
+        # By the platform's id of the question, shortened: the text of a question may be longer than an id.
+        which = hashlib.blake2b(names[0].encode(), digest_size=6).hexdigest()
+        drafts.append(
+            {
+                "type": "survey.answered",
+                "event_id": f"{connector}:{response}-{question.kind}-{which}",
+                "occurred_at": at,
+                "conversation_id": conversation,
+                "kind": question.kind,
+                "score": score,
+                "scale": question.scale,
+            }
+        )
+    if not known:
+        raise UnusableError("unknown_question", "none of the questions that it answers stands under questions")
+    return drafts

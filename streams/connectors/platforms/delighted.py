@@ -1,0 +1,91 @@
+"""Delighted: answers by webhook, or by its API as a file; an answer may be changed, and the last one holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
+from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
+from streams.connectors.kit.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Type of survey → kind and scale, as the vendor describes them. An old response that names none is of the first type there was.
+_QUESTIONS: Final = {
+    "nps": "nps 0-10",
+    "csat": "csat 1-5",
+    "ces": "ces 1-5",
+    "smiley": "csat 1-5",
+    "thumbs": "csat 0-1",
+    "five_star": "csat 1-5",
+}
+_PERSONAL: Final = ("person", "person_properties", "comment", "notes", "tags", "additional_answers", "permalink")
+_NOT_OF_CUSTOMERS: Final = {"enps", "pmf"}
+
+
+def _response(record: Record) -> Fields:
+    content = record.content.get("event_data", record.content)
+    if not isinstance(content, dict):
+        raise UnusableError("wrong_type", "event_data: an object")
+    return Fields(content)
+
+
+def _kind(record: Record) -> str:
+    fields = Fields(record.content)
+    kind = fields.text("event_type")
+    if kind is None:
+        if fields.get("score") is None or fields.get("person") is None:
+            raise UnusableError("unknown_kind", "neither event_type nor score")
+        kind = "response"
+    if kind.startswith(("survey_response.", "response")) and _response(record).text("survey_type") in _NOT_OF_CUSTOMERS:
+        return "other surveys"
+    return kind
+
+
+def _translate(record: Record, context: Context) -> Iterable[Draft]:
+    fields = _response(record)
+    which = fields.text("survey_type") or "nps"
+    return answers(
+        context,
+        connector="delighted",
+        response=fields.need("id"),
+        at=fields.time("updated_at") or fields.need_time("created_at"),
+        contact=fields.text(f"person_properties.{contact_of(context)}"),
+        given=[Given((which,), fields.number("score"))],
+        questions=_QUESTIONS,
+    )
+
+
+CONNECTOR = Connector(
+    name="delighted",
+    title="Delighted",
+    family="survey",
+    # A delivery may come hours late, and an answer is no less for it.
+    delivery="journal",
+    ways=("webhook", "file"),
+    kinds={
+        "survey_response.created": "survey.answered",
+        "survey_response.updated": "survey.answered, in place of what the response said before",
+        "response": "the same, of an entry of the API",
+    },
+    ignored={
+        "other surveys": "asks employees (eNPS) or about the product (PMF), no customer about a contact",
+        "survey_response.deleted": "a response that was taken away: what was answered stays counted",
+        "unsubscribe.created": "somebody wants no more surveys",
+        "bounce.created": "a mail that did not arrive",
+    },
+    read=json_records,
+    kind=_kind,
+    translate=_translate,
+    reports={"csat": ""},
+    personal=(
+        *(f"event_data.{name}" for name in _PERSONAL),
+        *_PERSONAL,
+    ),
+    verification=Verification(header="X-Delighted-Webhook-Signature", prefix="sha256="),
+    settings=survey_settings(_QUESTIONS),
+    guessed=("The scales of CES (1-5) and of thumbs (0-1).", "Which events there are beside `survey_response.created` and `.updated`."),
+)

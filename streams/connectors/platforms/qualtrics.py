@@ -1,0 +1,96 @@
+"""Qualtrics: a form says that there is a response and no more; the response itself comes as the API's answer or export (JSON)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
+from streams.connectors.kit.reading import form_records, list_records
+from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
+from streams.connectors.kit.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_JSON_BEGINS: Final = (b"{", b"[")
+_TOPIC: Final = re.compile(r"[^.]*\.?(?:surveyengine|controlpanel)\.(\w+)(?:\..*)?")
+_NORMAL, _PREVIEW, _TEST, _IMPORTED, _SPAM = 0, 1, 2, 4, 8
+_COUNTED: Final = {_NORMAL, _IMPORTED, 16, 17}
+_read_list = list_records("responses")
+
+
+def _read(body: bytes, origin: str) -> Iterator[Record]:
+    if not body.lstrip().startswith(_JSON_BEGINS):
+        yield from form_records(body, origin)
+        return
+    for record in _read_list(body, origin):
+        result = record.content.get("result")
+        if isinstance(result, dict):
+            # One response lies within the envelope of its answer.
+            yield Record(result, orjson.dumps(result), record.origin, record.number)
+        else:
+            yield record
+
+
+def _kind(record: Record) -> str:
+    fields = Fields(record.content)
+    topic = fields.text("Topic")
+    if topic is not None:
+        found = _TOPIC.fullmatch(topic)
+        return found[1] if found else topic
+    if not isinstance(fields.get("values"), dict):
+        raise UnusableError("unknown_kind", "neither Topic nor values")
+    if fields.number("values.finished") == 0:
+        return "response (not finished)"
+    status = fields.number("values.status")
+    return "response" if status is None or status in _COUNTED else "response (preview, test or spam)"
+
+
+def _translate(record: Record, context: Context) -> Iterable[Draft]:
+    fields = Fields(record.content, context.zone)
+    values = fields.get("values")
+    shown = fields.get("displayedFields")
+    given = [Given((name,), value) for name, value in values.items() if isinstance(value, (str, int, float, bool)) or value is None]
+    given += [Given((name,), None) for name in shown if isinstance(name, str)] if isinstance(shown, list) else []
+    return answers(
+        context,
+        connector="qualtrics",
+        response=fields.text("responseId") or fields.need("values._recordId"),
+        at=fields.time("values.recordedDate") or fields.need_time("values.endDate"),
+        contact=fields.text(f"values.{contact_of(context)}"),
+        given=given,
+    )
+
+
+CONNECTOR = Connector(
+    name="qualtrics",
+    title="Qualtrics",
+    family="survey",
+    delivery="journal",
+    ways=("webhook", "file"),
+    kinds={"response": "survey.answered for each answer to a question under `questions`"},
+    ignored={
+        "completedResponse": "names the response alone: its answers are fetched",
+        "partialResponse": "a response that is not finished",
+        "activateSurvey": "tells of a survey, of no answer",
+        "deactivateSurvey": "tells of a survey, of no answer",
+        "response (not finished)": "a response that is not finished",
+        "response (preview, test or spam)": "no customer's answer",
+    },
+    read=_read,
+    kind=_kind,
+    translate=_translate,
+    reports={"csat": ""},
+    # Questions have ids of the survey's own, so that nothing tells what is personal: all of the values are.
+    personal=("values.*", "labels.*", "displayedValues.*"),
+    verification=Verification(kind="token", query_parameter="token"),
+    settings=survey_settings({}),
+    guessed=(
+        "How deliveries are signed (`sharedKey`): the secret stands in the URL, and nothing but the id is taken from the form.",
+        "The statuses of responses, and that an export in JSON has the shape of a single response.",
+    ),
+)

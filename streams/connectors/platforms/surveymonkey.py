@@ -1,0 +1,110 @@
+"""SurveyMonkey: a webhook says that there is an answer and no more; the answers themselves come as the API's lists of responses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Connector, Context, Draft, Record
+from streams.connectors.kit.reading import list_records
+from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
+from streams.connectors.kit.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_IDS_ONLY: Final = "names the response alone: its answers are fetched"
+_ABOUT_SURVEYS: Final = "tells of a survey, a collector or the app, of no answer"
+
+
+def _kind(record: Record) -> str:
+    fields = Fields(record.content)
+    return fields.text("event_type") or f"response: {fields.need('response_status')}"
+
+
+def _value(rows: list[Fields]) -> object:
+    """Return what answers a question: a text, or what a choice goes by and is worth."""
+    if len(rows) == 1 and rows[0].text("choice_id") is None:
+        return rows[0].text("text")
+    names = [row.text(name) for row in rows for name in ("choice_id", "other_id", "simple_text")]
+    # A rating's choices have a weight.
+    return [*names, *(row.number("choice_metadata.weight") for row in rows)]
+
+
+def _given(fields: Fields) -> Iterable[Given]:
+    for page in fields.entries("pages"):
+        for question in page.entries("questions"):
+            which, rows = question.need("id"), question.entries("answers")
+            yield Given((which,), _value(rows))
+            # Each row of a matrix is a question of its own.
+            for row in rows:
+                if row.text("row_id") is not None:
+                    yield Given((f"{which}.{row.text('row_id')}", str(row.text("row_id"))), _value([row]))
+
+
+def _translate(record: Record, context: Context) -> Iterable[Draft]:
+    fields = Fields(record.content, context.zone)
+    name = contact_of(context)
+    return answers(
+        context,
+        connector="surveymonkey",
+        response=fields.need("id"),
+        at=fields.time("date_modified") or fields.need_time("date_created"),
+        contact=fields.text("custom_value") if name == "custom_value" else fields.text(f"custom_variables.{name}"),
+        given=_given(fields),
+    )
+
+
+CONNECTOR = Connector(
+    name="surveymonkey",
+    title="SurveyMonkey",
+    family="survey",
+    delivery="journal",
+    ways=("webhook", "file"),
+    kinds={"response: completed": "survey.answered for each answer to a question under `questions`"},
+    ignored={
+        "response_completed": _IDS_ONLY,
+        "response_updated": _IDS_ONLY,
+        "response_created": "a response that is not complete",
+        "response_deleted": "a response that was taken away: what was answered stays counted",
+        "response_disqualified": "a respondent that the survey did not want",
+        "response_overquota": "a respondent beyond the survey's quota",
+        "response: partial": "a response that is not complete",
+        "response: overquota": "a respondent beyond the survey's quota",
+        "response: disqualified": "a respondent that the survey did not want",
+        **dict.fromkeys(
+            (
+                "app_installed",
+                "app_uninstalled",
+                "collector_created",
+                "collector_deleted",
+                "collector_updated",
+                "survey_created",
+                "survey_deleted",
+                "survey_updated",
+            ),
+            _ABOUT_SURVEYS,
+        ),
+    },
+    read=list_records("data"),
+    kind=_kind,
+    translate=_translate,
+    reports={"csat": ""},
+    personal=(
+        "pages.*.questions.*.answers.*.text",
+        "pages.*.questions.*.answers.*.simple_text",
+        "pages.*.questions.*.answers.*.tag_data",
+        "custom_variables.*",
+        "custom_value",
+        "ip_address",
+        "metadata",
+        "first_name",
+        "last_name",
+        "email_address",
+        "edit_url",
+        "analyze_url",
+    ),
+    verification=Verification(header="Sm-Signature", algorithm="sha1", encoding="base64", key="client_id&secret"),
+    settings=survey_settings(),
+    guessed=("`choice_metadata.weight`, what a choice of a rating is worth.",),
+)

@@ -1,0 +1,98 @@
+"""Typeform: answers by webhook, or by the Responses API as a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
+from streams.connectors.kit.reading import list_records
+from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
+from streams.connectors.kit.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Under which key an answer stands, by its type.
+_VALUES = {"number": "number", "boolean": "boolean", "text": "text", "date": "date"}
+
+
+def _kind(record: Record) -> str:
+    fields = Fields(record.content)
+    if fields.get("form_response") is not None or fields.get("event_type") is not None:
+        return fields.need("event_type")
+    # An entry of the Responses API has no event; one that was begun and never sent has no time of sending.
+    if fields.get("answers") is None and fields.get("landed_at") is None:
+        raise UnusableError("unknown_kind", "neither event_type nor answers")
+    sent = fields.text("response_type") in {None, "completed"} and not str(fields.get("submitted_at") or "0001").startswith("0001")
+    return "response" if sent else "response (not sent)"
+
+
+def _value(answer: Fields) -> object:
+    kind = answer.text("type")
+    if kind == "choice":
+        return [answer.text(f"choice.{name}") for name in ("ref", "id", "label")]
+    return answer.get(_VALUES[kind]) if kind in _VALUES else None
+
+
+def _translate(record: Record, context: Context) -> Iterable[Draft]:
+    content = record.content.get("form_response", record.content)
+    if not isinstance(content, dict):
+        raise UnusableError("wrong_type", "form_response: an object")
+    fields = Fields(content, context.zone)
+    given = [
+        Given(tuple(filter(None, (answer.text("field.id"), answer.text("field.ref")))), _value(answer))
+        for answer in fields.entries("answers")
+        if answer.text("field.id") is not None
+    ]
+    # What was shown and not answered is known to be asked.
+    given += [
+        Given(tuple(filter(None, (field.text("id"), field.text("ref")))), None)
+        for field in fields.entries("definition.fields")
+        if field.text("id") is not None
+    ]
+    return answers(
+        context,
+        connector="typeform",
+        response=fields.need("token"),
+        at=fields.need_time("submitted_at"),
+        contact=fields.text(f"hidden.{contact_of(context)}"),
+        given=given,
+    )
+
+
+_ANSWER = ("text", "email", "phone_number", "url", "file_url", "date", "choice", "choices", "payment", "calendly", "multi_format")
+
+CONNECTOR = Connector(
+    name="typeform",
+    title="Typeform",
+    family="survey",
+    # A delivery may come hours late, and an answer is no less for it.
+    delivery="journal",
+    ways=("webhook", "file"),
+    kinds={
+        "form_response": "survey.answered for each answer to a question under `questions`",
+        "response": "the same, of an entry of the Responses API",
+    },
+    ignored={
+        "form_response_partial": "a form that is not sent: its answers may still change",
+        "response (not sent)": "a form that was begun and not sent",
+    },
+    read=list_records("items"),
+    kind=_kind,
+    translate=_translate,
+    reports={"csat": ""},
+    personal=(
+        *(f"form_response.answers.*.{name}" for name in _ANSWER),
+        *(f"answers.*.{name}" for name in _ANSWER),
+        "form_response.hidden.*",
+        "form_response.variables.*.text",
+        "hidden.*",
+        "variables.*.text",
+        "metadata",
+        "form_response.metadata",
+    ),
+    verification=Verification(header="Typeform-Signature", encoding="base64", prefix="sha256="),
+    settings=survey_settings(),
+    guessed=("The names of the events that are no full answer (`form_response_partial`).",),
+)
