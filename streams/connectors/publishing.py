@@ -5,21 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from schemas.agent import AgentModel
-from schemas.contact import ContactModel
-from schemas.dead_letters import APP_VERSION, DETAIL, FAILED_AT, MAX_DETAIL_BYTES, REASON, STAGE
-from schemas.events import encode
-from schemas.other import CustomerModel, ForecastSet, SourceHeartbeat
-from schemas.times import format_ms, to_ms
-from schemas.topics import DEFAULT_PREFIX, dead_letters_of, topic
+from schemas.other import SourceHeartbeat
+from schemas.times import to_ms
+from streams.connectors.outgoing import EventTopics, outgoing, outgoing_dead_letter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -27,6 +21,7 @@ if TYPE_CHECKING:
 
     from schemas.base import Event
     from streams.connectors.lines import Rejected
+    from streams.connectors.outgoing import OutgoingRecord
 
 __all__ = [
     "EventTopics",
@@ -42,11 +37,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Headers of a connector's dead letter beside those of every dead letter: ``file:line``, byte offset, connector instance.
-ORIGIN: Final = "dead-letter-origin"
-OFFSET: Final = "dead-letter-origin-offset"
-SOURCE: Final = "dead-letter-source"
-
 #: A request of the gateway that is no JSON at all becomes one dead letter; the dead-letter topics take 8 MiB.
 _MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
 
@@ -59,24 +49,6 @@ _TRIES: Final = 5
 
 class NotPublishedError(Exception):
     """Not everything was acknowledged. What was may be published again: its ids are the same, so it counts once."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventTopics:
-    """The full names of the topics connectors write to."""
-
-    contacts: str
-    agents: str
-    customers: str
-    contact_dead_letters: str
-    agent_dead_letters: str
-
-    @classmethod
-    def with_prefix(cls, prefix: str = DEFAULT_PREFIX) -> EventTopics:
-        """Return the topics whose names begin with the prefix."""
-        dead_letters = (dead_letters_of("contact-events.v1"), dead_letters_of("agent-events.v1"))
-        names = (topic("contact-events.v1"), topic("agent-events.v1"), topic("customer-events.v1"), *dead_letters)
-        return cls(*(name.full_name(prefix) for name in names if name is not None))
 
 
 class Publisher(Protocol):
@@ -142,63 +114,6 @@ def heartbeat(
 _SENT_AT_A_TIME = 200
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: list[tuple[str, bytes]]
-    #: Goes to every partition, and not to that of its key.
-    everywhere: bool = False
-
-
-def _key(event: Event) -> str | None:
-    """Return what places an event in its topic, None for what goes to every partition."""
-    if isinstance(event, ContactModel):
-        return event.conversation_id
-    if isinstance(event, AgentModel):
-        return event.person_id
-    if isinstance(event, CustomerModel):
-        return event.customer_key
-    return event.queue if isinstance(event, ForecastSet) else None
-
-
-def _records(topics: EventTopics, event: Event) -> list[_Record]:
-    """Return the record of an event; what goes to every partition has one without a key in each of the topics of events."""
-    key, value = _key(event), encode(event)
-    if key is None:
-        return [_Record(name, None, value, [], everywhere=True) for name in (topics.contacts, topics.agents, topics.customers)]
-    name = topics.contacts if isinstance(event, ContactModel) else topics.agents if isinstance(event, AgentModel) else topics.customers
-    return [_Record(name, key.encode(), value, [])]
-
-
-@cache
-def _app_version() -> str:
-    try:
-        return version("contact-streams")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"
-
-
-def _dead_letter(topics: EventTopics, rejected: Rejected, source: str, now_ms: int) -> _Record:
-    """Return the record of a dead letter: the bytes as they came, everything else in headers.
-
-    It names no original topic, for it never was in one: nothing can put it back there by mistake.
-    """
-    about = {
-        ORIGIN: rejected.origin,
-        OFFSET: "" if rejected.offset is None else str(rejected.offset),
-        SOURCE: source,
-        REASON: rejected.reason,
-        DETAIL: rejected.detail[:MAX_DETAIL_BYTES],
-        STAGE: "connect",
-        APP_VERSION: _app_version(),
-        FAILED_AT: format_ms(now_ms),
-    }
-    name = topics.agent_dead_letters if rejected.about == "agents" else topics.contact_dead_letters
-    return _Record(name, source.encode(), rejected.raw, [(header, value.encode()) for header, value in about.items() if value])
-
-
 class KafkaPublisher:
     """Publishes with an idempotent producer; connects when first needed, and anew after what a producer does not survive.
 
@@ -235,8 +150,8 @@ class KafkaPublisher:
     async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
         """See Publisher."""
         now_ms = to_ms(self._now())
-        records = [record for event in events for record in _records(self.topics, event)]
-        records += [_dead_letter(self.topics, each, source, now_ms) for each in rejected]
+        records = [record for event in events for record in outgoing(self.topics, event)]
+        records += [outgoing_dead_letter(self.topics, each, source, now_ms) for each in rejected]
         if not records:
             return
         try:
@@ -268,7 +183,7 @@ class KafkaPublisher:
         """See Publisher."""
         await self._drop()
 
-    async def _send(self, producer: Any, records: Iterable[_Record]) -> None:
+    async def _send(self, producer: Any, records: Iterable[OutgoingRecord]) -> None:
         pending: list[asyncio.Future[Any]] = []
         try:
             for number, record in enumerate(records, start=1):
@@ -357,8 +272,8 @@ class MemoryPublisher:
             message = "the publisher in memory was told to be down"
             raise NotPublishedError(message)
         now_ms = to_ms(self._now())
-        records = [record for event in events for record in _records(self.topics, event)]
-        records += [_dead_letter(self.topics, each, source, now_ms) for each in rejected]
+        records = [record for event in events for record in outgoing(self.topics, event)]
+        records += [outgoing_dead_letter(self.topics, each, source, now_ms) for each in rejected]
         for record in records:
             everywhere = list(range(self.partitions))
             places = everywhere if record.everywhere else [DefaultPartitioner()(record.key, everywhere, everywhere)]

@@ -1,0 +1,104 @@
+"""What an event and a rejection become in Kafka: topic, key, value and headers. Nothing is sent here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
+
+from schemas.agent import AgentModel
+from schemas.contact import ContactModel
+from schemas.dead_letters import APP_VERSION, DETAIL, FAILED_AT, MAX_DETAIL_BYTES, REASON, STAGE
+from schemas.events import encode
+from schemas.other import CustomerModel, ForecastSet
+from schemas.times import format_ms
+from schemas.topics import DEFAULT_PREFIX, dead_letters_of, topic
+
+if TYPE_CHECKING:
+    from schemas.base import Event
+    from streams.connectors.lines import Rejected
+
+__all__ = ["EventTopics", "OutgoingRecord", "outgoing", "outgoing_dead_letter"]
+
+#: Headers of a connector's dead letter beside those of every dead letter: ``file:line``, byte offset, connector instance.
+ORIGIN: Final = "dead-letter-origin"
+OFFSET: Final = "dead-letter-origin-offset"
+SOURCE: Final = "dead-letter-source"
+
+
+@dataclass(frozen=True, slots=True)
+class EventTopics:
+    """The full names of the topics connectors write to."""
+
+    contacts: str
+    agents: str
+    customers: str
+    contact_dead_letters: str
+    agent_dead_letters: str
+
+    @classmethod
+    def with_prefix(cls, prefix: str = DEFAULT_PREFIX) -> EventTopics:
+        """Return the topics whose names begin with the prefix."""
+        dead_letters = (dead_letters_of("contact-events.v1"), dead_letters_of("agent-events.v1"))
+        names = (topic("contact-events.v1"), topic("agent-events.v1"), topic("customer-events.v1"), *dead_letters)
+        return cls(*(name.full_name(prefix) for name in names if name is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRecord:
+    """A record on its way to Kafka."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    #: Goes to every partition, and not to that of its key.
+    everywhere: bool = False
+
+
+def _key(event: Event) -> str | None:
+    """Return what places an event in its topic, None for what goes to every partition."""
+    if isinstance(event, ContactModel):
+        return event.conversation_id
+    if isinstance(event, AgentModel):
+        return event.person_id
+    if isinstance(event, CustomerModel):
+        return event.customer_key
+    return event.queue if isinstance(event, ForecastSet) else None
+
+
+def outgoing(topics: EventTopics, event: Event) -> list[OutgoingRecord]:
+    """Return the record of an event; what goes to every partition has one without a key in each of the topics of events."""
+    key, value = _key(event), encode(event)
+    if key is None:
+        return [OutgoingRecord(name, None, value, [], everywhere=True) for name in (topics.contacts, topics.agents, topics.customers)]
+    name = topics.contacts if isinstance(event, ContactModel) else topics.agents if isinstance(event, AgentModel) else topics.customers
+    return [OutgoingRecord(name, key.encode(), value, [])]
+
+
+@cache
+def _app_version() -> str:
+    try:
+        return version("contact-streams")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
+def outgoing_dead_letter(topics: EventTopics, rejected: Rejected, source: str, now_ms: int) -> OutgoingRecord:
+    """Return the record of a dead letter: the bytes as they came, everything else in headers.
+
+    It names no original topic, for it never was in one: nothing can put it back there by mistake.
+    """
+    about = {
+        ORIGIN: rejected.origin,
+        OFFSET: "" if rejected.offset is None else str(rejected.offset),
+        SOURCE: source,
+        REASON: rejected.reason,
+        DETAIL: rejected.detail[:MAX_DETAIL_BYTES],
+        STAGE: "connect",
+        APP_VERSION: _app_version(),
+        FAILED_AT: format_ms(now_ms),
+    }
+    name = topics.agent_dead_letters if rejected.about == "agents" else topics.contact_dead_letters
+    return OutgoingRecord(name, source.encode(), rejected.raw, [(header, value.encode()) for header, value in about.items() if value])
