@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from schemas.agent_metrics import AgentFigures
 from schemas.alerts import AlertRecord
+from schemas.connector_state import ConnectorRecord
 from schemas.customer_facts import CustomerFact, CustomerLink
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
 from schemas.metrics import MetricRecord
@@ -311,6 +312,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
         # Nobody asks about the hour before the last.
         retention_ms=_HOUR_MS,
         settings={"segment.ms": str(_HOUR_MS // 4)},
+    ),
+    Topic(
+        name="connector-state.v1",
+        summary="How far each connector that asks its platform has come, and what it last saw there: written in one transaction with the "
+        "events that came of it. It holds no token and nothing personal.",
+        key="cursor|source; seen|source|key",
+        model=ConnectorRecord,
+        # All records of a source are in the partition of its name, and a connector reads that one alone when it starts.
+        partitions=8,
+        cleanup_policy="compact",
     ),
     Topic(
         name="contact-events-dead-letters.v1",

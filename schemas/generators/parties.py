@@ -48,6 +48,7 @@ PARTIES: Final[dict[str, Parties]] = {
     "alerts.v1": Parties(("worker",), ("serve", "other programs")),
     "alerts-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
     "worker-heartbeats.v1": Parties(("worker",), ("worker", "serve")),
+    "connector-state.v1": Parties(("connectors",), ("connectors",), public=False),
     "contact-events-dead-letters.v1": _DEAD,
     "agent-events-dead-letters.v1": Parties(("gateway", "worker", "dead-letters"), _DEAD.readers),
     "customer-events-dead-letters.v1": Parties(("worker", "dead-letters"), _DEAD.readers),

@@ -1,0 +1,245 @@
+"""Entries in Kafka: events, what was seen and how far a source is, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.partitioner import DefaultPartitioner
+
+from schemas.times import to_ms
+from schemas.topics import DEFAULT_PREFIX, topic
+from streams.connectors.outgoing import EventTopics, OutgoingRecord, outgoing, outgoing_dead_letter
+from streams.connectors.publishing import NotPublishedError
+from streams.connectors.pull.entries import STATE_TOPIC, FencedError, Restored, cursor_key, seen_key, take
+from streams.connectors.pull.states import States
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from streams.connectors.pull.entries import Entry
+
+__all__ = ["KafkaLedger", "transactional_id"]
+
+logger = logging.getLogger(__name__)
+
+_PARTITIONS: Final = topic(STATE_TOPIC).partitions
+
+#: A transaction of a process that was killed holds up every reader of the events for so long, unless its successor ends it sooner.
+_TRANSACTION_SECONDS: Final = 10.0
+#: And within this a live one has to be through with it.
+_COMMIT_SECONDS: Final = 8.0
+_OPEN_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 5.0
+_MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
+#: After so many records others have their turn.
+_SENT_AT_A_TIME: Final = 200
+
+
+def transactional_id(prefix: str, source: str) -> str:
+    """Return the name under which the transactions of a source are written: who uses it next fences who used it before."""
+    return f"{prefix}-connector-{source}"
+
+
+def partition_of(source: str) -> int:
+    """Return the partition that has all records of a source."""
+    everywhere = list(range(_PARTITIONS))
+    return int(DefaultPartitioner()(source.encode(), everywhere, everywhere))
+
+
+def _records(topics: EventTopics, source: str, entry: Entry, now_ms: int) -> list[OutgoingRecord]:
+    """Return the events and dead letters of an entry."""
+    records = [each for event in entry.events for each in outgoing(topics, event)]
+    return records + [outgoing_dead_letter(topics, each, source, now_ms) for each in entry.rejected]
+
+
+def _rows(source: str, entry: Entry) -> list[tuple[bytes, bytes | None]]:
+    """Return key and value of what an entry leaves to be restored; without a value the key is deleted."""
+    rows = [(seen_key(source, key), value) for key, value in entry.changes]
+    if entry.cursor is not None:
+        rows.append((cursor_key(source), orjson.dumps(entry.cursor.model_dump())))
+    return rows
+
+
+class KafkaLedger:
+    """A ledger in Kafka.
+
+    Args:
+        bootstrap: ``host:port``, several separated by commas.
+        source: whose ledger it is.
+        prefix: what the names of all topics begin with.
+        now: stamped on dead letters.
+        client_options: given to each client too.
+        prepare: makes the topics that are missing; raises NotPublishedError where nothing may be published.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        source: str,
+        *,
+        now: Callable[[], datetime],
+        prefix: str = DEFAULT_PREFIX,
+        client_options: Mapping[str, Any] | None = None,
+        prepare: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._topics = EventTopics.with_prefix(prefix)
+        self._state = topic(STATE_TOPIC).full_name(prefix)
+        self._source = source
+        self._bootstrap = bootstrap
+        self._now = now
+        self._client: dict[str, Any] = {
+            "bootstrap_servers": bootstrap,
+            "client_id": f"contact-streams-{source}",
+            **(client_options or {}),
+        }
+        self._transactional_id = transactional_id(prefix, source)
+        self._prepare = prepare
+        self._producer: Any = None
+        self._fenced = ""
+        # The events of a page and a sign of life are not to share a transaction.
+        self._one_at_a_time = asyncio.Lock()
+
+    async def open(self, remembered_days: int) -> Restored:
+        """See Ledger."""
+        if self._fenced:
+            raise FencedError(self._fenced)
+        await self.close()
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                if self._prepare is not None:
+                    await self._prepare()
+                producer = AIOKafkaProducer(
+                    **self._client,
+                    transactional_id=self._transactional_id,
+                    transaction_timeout_ms=int(_TRANSACTION_SECONDS * 1000),
+                    max_request_size=_MAX_REQUEST_BYTES,
+                    linger_ms=5,
+                )
+                try:
+                    # Fences who held the name before, and ends its transaction: only then what is there is all there will be of it.
+                    await producer.start()
+                    restored = await self._restore(remembered_days)
+                except BaseException:
+                    await _stopped(producer)
+                    raise
+        except TimeoutError as error:
+            raise NotPublishedError(f"Kafka at {self._bootstrap} did not answer within {_OPEN_SECONDS:g} s") from error
+        except (KafkaError, OSError) as error:
+            raise NotPublishedError(f"Kafka at {self._bootstrap} refused: {error!r}") from error
+        self._producer = producer
+        return restored
+
+    async def write(self, entry: Entry) -> None:
+        """See Ledger."""
+        async with self._one_at_a_time:
+            if self._fenced:
+                raise FencedError(self._fenced)
+            producer = self._producer
+            if producer is None:
+                raise NotPublishedError("the last transaction failed")
+            try:
+                async with asyncio.timeout(_COMMIT_SECONDS):
+                    await self._transact(producer, entry)
+            except ProducerFenced as error:
+                await self._drop()
+                # Once told, this one does not come back by itself: two would fence each other for ever.
+                self._fenced = f"another process asks for the source {self._source}, or this one stood still for too long"
+                raise FencedError(self._fenced) from error
+            except TimeoutError as error:
+                await self._drop()
+                raise NotPublishedError(f"Kafka at {self._bootstrap} did not acknowledge within {_COMMIT_SECONDS:g} s") from error
+            except (KafkaError, OSError) as error:
+                await self._drop()
+                raise NotPublishedError(f"Kafka at {self._bootstrap} refused: {error!r}") from error
+            except BaseException:
+                await self._drop()
+                raise
+
+    async def ready(self) -> bool:
+        """See Ledger."""
+        return self._producer is not None
+
+    async def close(self) -> None:
+        """See Ledger."""
+        async with self._one_at_a_time:
+            await self._drop()
+
+    async def _transact(self, producer: Any, entry: Entry) -> None:
+        records, rows = _records(self._topics, self._source, entry, to_ms(self._now())), _rows(self._source, entry)
+        await producer.begin_transaction()
+        pending: list[asyncio.Future[Any]] = []
+        try:
+            for number, record in enumerate(records, start=1):
+                if number % _SENT_AT_A_TIME == 0:
+                    await asyncio.sleep(0)
+                places = sorted(await producer.partitions_for(record.topic)) if record.everywhere else [None]
+                for place in places:
+                    sent = producer.send(record.topic, record.value, key=record.key, partition=place, headers=record.headers)
+                    pending.append(await sent)
+            own = partition_of(self._source)
+            for key, value in rows:
+                pending.append(await producer.send(self._state, value, key=key, partition=own))
+            await producer.commit_transaction()
+        finally:
+            for future in pending:
+                future.add_done_callback(_retrieved)
+        for future in pending:
+            await future
+
+    async def _restore(self, remembered_days: int) -> Restored:
+        place = TopicPartition(self._state, partition_of(self._source))
+        restored = Restored(None, States(self._source, remembered_days))
+        async with _consumer(self._client, "read_uncommitted") as every, _consumer(self._client, "read_committed") as consumer:
+            every.assign([place])
+            # Up to here and not to the last stable offset: another source's open transaction would hide our last one behind it.
+            end = (await every.end_offsets([place]))[place]
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            while await consumer.position(place) < end:
+                for record in (await consumer.getmany(place, timeout_ms=200)).get(place, ()):
+                    take(restored, self._source, record.key, record.value)
+        return restored
+
+    async def _drop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stopped(producer)
+
+
+@contextlib.asynccontextmanager
+async def _consumer(client: Mapping[str, Any], isolation: str) -> Any:
+    consumer = AIOKafkaConsumer(
+        **client,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level=isolation,
+        fetch_max_wait_ms=50,
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(consumer.stop(), _STOP_SECONDS)
+
+
+def _retrieved(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+async def _stopped(producer: Any) -> None:
+    """Stop a producer, which gives up its transaction; with Kafka gone that would take forever."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await producer.stop()
+    except (TimeoutError, KafkaError, OSError):
+        logger.warning("The Kafka producer did not stop in time.")

@@ -1,0 +1,75 @@
+"""What a connector that asks its platform is made of: one value of `Pull` stands in each file of ``streams/connectors/live``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from streams.connectors.kit.model import Setting
+from streams.connectors.pull.client import Client
+
+__all__ = ["Asking", "Cursor", "Page", "Pull", "text_of", "time_of"]
+
+#: Where to go on, in the platform's own words: JSON.
+Cursor = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a platform."""
+
+    #: As the connector's ``read`` takes them; empty for none.
+    records: bytes
+    #: Where to go on after it.
+    cursor: Cursor
+    #: Everything that occurred before this is in the answers so far; None where that is not known yet.
+    complete_through: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What ``fetch`` is given."""
+
+    #: Of the last page that is in Kafka; empty at first.
+    cursor: Cursor
+    client: Client
+    settings: Mapping[str, Any]
+    #: Where a first start begins.
+    since: datetime
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """How a platform is asked.
+
+    ``fetch`` yields pages until there is no more for now. Each is in Kafka before the next is asked for, and after a failure it is called
+    anew with the cursor of the last one: it keeps nothing between two calls. It raises AskError, or passes on that of the client.
+    """
+
+    #: Of the connector in ``streams/connectors/platforms`` that understands what is answered.
+    name: str
+    fetch: Callable[[Asking], AsyncGenerator[Page, None]]
+    settings: tuple[Setting, ...] = ()
+    #: Between two rounds, unless the configuration says otherwise.
+    poll_seconds: float = 60.0
+    #: Between two requests at least.
+    spacing_seconds: float = 0.0
+    #: What is done before the first round with the settings, such as finding kept tokens; raises ValueError with what is wrong.
+    check: Callable[[Mapping[str, Any]], None] | None = field(default=None)
+
+
+def text_of(settings: Mapping[str, Any], name: str) -> str:
+    """Return a setting that has to be there; raise ValueError."""
+    value = settings.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name}: required, a text")
+    return value.strip()
+
+
+def time_of(cursor: Cursor, name: str) -> datetime | None:
+    """Return a time that a cursor holds as ISO 8601, None if it holds none."""
+    value = cursor.get(name)
+    return None if value is None else datetime.fromisoformat(value)

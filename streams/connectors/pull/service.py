@@ -1,0 +1,55 @@
+"""What a connector that asks its platform answers itself: ``/healthz``, ``/readyz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import generate_latest
+
+from streams.listening import Connections, HttpServer
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from streams.connectors.pull.runner import Runner
+    from streams.listening import ConnectionLimits
+
+__all__ = ["PullService"]
+
+
+class PullService:
+    """Serves what a runner has to say; raises OSError where it cannot listen."""
+
+    def __init__(self, runner: Runner, registry: CollectorRegistry, limits: ConnectionLimits | None = None) -> None:
+        self._runner = runner
+        self._registry = registry
+        connections = Connections(limits)
+        registry.register(connections)
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        self._server = HttpServer(app, connections)
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen and return the address."""
+        return await self._server.start(host, port)
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        await self._server.stop()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        standing = self._runner.standing
+        through = "unknown" if standing.complete_through is None else standing.complete_through.isoformat()
+        waits = f"waits: {standing.trouble}, {standing.detail}\n" if standing.trouble is not None else ""
+        return web.Response(text=f"ok\ncomplete through: {through}\n{waits}")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        trouble = self._runner.standing.trouble
+        return web.Response(text="ready\n") if trouble is None else web.Response(status=503, text=f"waits: {trouble}\n")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        text = generate_latest(self._registry)
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

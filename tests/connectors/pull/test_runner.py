@@ -1,0 +1,287 @@
+"""A platform is asked: what it answers is written with its cursor, and trouble of any kind loses nothing and repeats nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+from prometheus_client import generate_latest
+
+from schemas.other import SourceHeartbeat
+from streams.connectors.pull.client import ClientLimits
+from streams.connectors.pull.entries import MemoryLedger
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.standing import RunSettings
+from tests.support.pulled import SOURCE, Desk, make_runner
+from tests.support.services import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streams.connectors.pull.runner import Runner
+
+QUICK = RunSettings(first_pause_seconds=0.05, longest_pause_seconds=0.2, heartbeat_seconds=0.1)
+
+
+def happened(desk: Desk) -> list[str]:
+    """Return the ids of the events that a desk's tickets are to become."""
+    return sorted(
+        f"{SOURCE}-{ticket}-{name}"
+        for ticket, fields in desk.tickets.items()
+        for name in ("created_at", "answered_at", "solved_at")
+        if name in fields
+    )
+
+
+def told(ledger: MemoryLedger) -> list[str]:
+    """Return the ids of the events that were written, repeats too."""
+    return sorted(event.event_id for event in ledger.events if event.type != "source.heartbeat")
+
+
+@asynccontextmanager
+async def running(desk: Desk, ledger: MemoryLedger, limits: ClientLimits | None = None) -> AsyncIterator[Runner]:
+    """Run the connector beside its platform."""
+    server, address = await desk.serve()
+    stop = asyncio.Event()
+    runner = make_runner(address, ledger, run=QUICK, limits=limits)
+    task = asyncio.create_task(runner.run(stop))
+    try:
+        yield runner
+        assert not task.done(), "it ended by itself"
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 2)
+        await server.cleanup()
+
+
+def filled(tickets: int = 12) -> Desk:
+    """Return a desk with some tickets, half of them answered."""
+    desk = Desk()
+    for number in range(tickets):
+        desk.change(f"t{number}", created_at="2026-03-02T09:00:00Z")
+    for number in range(0, tickets, 2):
+        desk.change(f"t{number}", answered_at="2026-03-02T09:10:00Z", agent="anna")
+    return desk
+
+
+def test_pages_become_events_once() -> None:
+    """Several pages, then changes while it runs: each change is one event, and what was told before is not told again."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+        async with running(desk, ledger) as runner:
+            await until(lambda: told(ledger) == happened(desk), 5)
+            desk.change("t1", answered_at="2026-03-02T09:20:00Z", agent="ben")
+            desk.change("t0", solved_at="2026-03-02T09:40:00Z")
+            await until(lambda: told(ledger) == happened(desk), 5)
+            assert len(told(ledger)) == 12 + 6 + 2
+            assert runner.standing.trouble is None
+        answered = next(event for event in ledger.events if event.event_id == "desk-t1-answered_at")
+        # A journal: received when it occurred, so that it makes nothing late.
+        assert answered.received_at == answered.occurred_at == datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
+        assert b"customer@example.com" not in orjson.dumps([event.model_dump(mode="json") for event in ledger.events])
+        assert not any(b"customer@example.com" in (value or b"") for value in ledger.rows.values())
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        ([(429, {"Retry-After": "0"})] * 3, None),
+        ([(503, {"Retry-After": "0"})], None),
+        ([(429, {"Retry-After": "0"})] * 5, "limited"),
+        ([(500, {})], "unavailable"),
+        ([(401, {}), (403, {})], "refused"),
+        ([(302, {"Location": "http://127.0.0.1:1/"})], "refused"),
+        (["hang"], "unreachable"),
+        (["cut"], "unreachable"),
+        ([b"<html>a login page</html>"], "malformed"),
+        ([b'{"tickets": []}'], "malformed"),
+        ([b"[1, 2]"], "malformed"),
+        ([b'{"tickets": [], "after": 1, "end": true, "through": "soon"}'], "malformed"),
+        ([b""], "malformed"),
+    ],
+    ids=[
+        "429",
+        "503 that says when",
+        "429 for long",
+        "500",
+        "401, 403",
+        "redirect",
+        "hang",
+        "cut",
+        "html",
+        "fields",
+        "list",
+        "type",
+        "empty",
+    ],
+)
+def test_trouble_is_waited_out(trouble: list[object], reason: str | None) -> None:
+    """Whatever the platform does in place of answering: nothing is lost, nothing is told twice, and it is counted by its reason."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+        desk.instead = list(trouble)  # type: ignore[arg-type]
+        async with running(desk, ledger, ClientLimits(timeout_seconds=0.3)) as runner:
+            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.standing))
+            desk.instead = list(trouble)  # type: ignore[arg-type]
+            desk.change("t3", answered_at="2026-03-02T11:00:00Z")
+            await until(lambda: told(ledger) == happened(desk), 10, lambda: str(runner.standing))
+            await until(lambda: runner.standing.trouble is None, 5)
+            counted = generate_latest(runner._metrics.registry).decode()
+        failures = {
+            line.split('reason="')[1].split('"')[0]
+            for line in counted.splitlines()
+            if "failures_total{" in line and not line.endswith(" 0.0")
+        }
+        assert failures == (set() if reason is None else {reason})
+
+    asyncio.run(scenario())
+
+
+def test_source_is_stale_while_it_cannot_ask() -> None:
+    """While the platform does not answer there is no sign of life; afterwards there is, and it never says less than before."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+
+        def beats() -> list[datetime]:
+            return [event.complete_through for event in ledger.events if isinstance(event, SourceHeartbeat)]
+
+        async with running(desk, ledger) as runner:
+            await until(lambda: len(beats()) >= 2, 5)
+            desk.instead = [(500, {})] * 1000
+            await until(lambda: runner.standing.trouble == "unavailable", 5)
+            silent = len(beats())
+            await asyncio.sleep(0.4)
+            assert len(beats()) == silent
+            desk.instead = []
+            await until(lambda: len(beats()) > silent + 1, 5)
+        assert beats() == sorted(beats())
+        # The desk says so of the last second only once nothing more is to be asked for.
+        assert datetime.now(UTC) - beats()[-1] < timedelta(seconds=10)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_kafka_fails(in_doubt: bool) -> None:
+    """An entry that was refused, or was taken and not acknowledged: what Kafka has decides, and each event is there once."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+        async with running(desk, ledger) as runner:
+            await until(lambda: told(ledger) == happened(desk), 5)
+            if in_doubt:
+                ledger.in_doubt = True
+            else:
+                ledger.down = True
+            desk.change("t5", answered_at="2026-03-02T12:00:00Z")
+            await until(lambda: runner.summary.failures > 0, 5)
+            ledger.down = False
+            await until(lambda: told(ledger) == happened(desk), 5)
+
+    asyncio.run(scenario())
+
+
+def test_next_process_goes_on() -> None:
+    """Another process begins where the last one was, with what that had seen."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+        async with running(desk, ledger):
+            await until(lambda: told(ledger) == happened(desk), 5)
+        desk.asked.clear()
+        desk.change("t0", solved_at="2026-03-02T13:00:00Z")
+        async with running(desk, ledger):
+            await until(lambda: told(ledger) == happened(desk), 5)
+        # The first question is for what came after the last page that was written.
+        assert desk.asked[0] >= 18
+
+    asyncio.run(scenario())
+
+
+def test_once_says_its_last_word() -> None:
+    """What ends by itself takes all there is and says that nobody has to wait for more."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+        server, address = await desk.serve()
+        summary = await make_runner(address, ledger).run(asyncio.Event(), once=True)
+        await server.cleanup()
+        assert told(ledger) == happened(desk)
+        last = ledger.events[-1]
+        assert isinstance(last, SourceHeartbeat)
+        assert last.ended
+        assert (summary.pages, summary.records, summary.events) == (3, 12, 18)
+
+    asyncio.run(scenario())
+
+
+def test_once_fails_at_once() -> None:
+    """What ends by itself does not wait for a platform that refuses it."""
+
+    async def scenario() -> None:
+        desk = filled()
+        desk.instead = [(401, {})]
+        server, address = await desk.serve()
+        with pytest.raises(AskError, match="status 401"):
+            await make_runner(address, MemoryLedger(SOURCE)).run(asyncio.Event(), once=True)
+        await server.cleanup()
+
+    asyncio.run(scenario())
+
+
+def test_bad_record_stops_nothing() -> None:
+    """A record that is none becomes a dead letter without what is personal, and leaves no trace in what is kept."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+        desk.change("bad", created_at="no time at all")
+        desk.change("note", kind="note")
+        desk.change("odd", kind="odd")
+        async with running(desk, ledger):
+            await until(lambda: len(ledger.rejected) == 2, 5)
+        assert {each.reason for each in ledger.rejected} == {"bad_time", "unknown_kind"}
+        assert all(b"customer@example.com" not in each.raw for each in ledger.rejected)
+        assert b"seen|desk|bad" not in ledger.rows
+        assert len(told(ledger)) == 18
+
+    asyncio.run(scenario())
+
+
+def test_repeated_place_is_not_asked_for_ever() -> None:
+    """A platform that says there is more and names the same place is asked once a round, not in a loop."""
+
+    async def scenario() -> None:
+        desk, ledger = filled(), MemoryLedger(SOURCE)
+        async with running(desk, ledger):
+            await until(lambda: told(ledger) == happened(desk), 5)
+            body = orjson.dumps({"tickets": [], "after": desk.last, "end": False, "through": 1_772_442_000})
+            desk.instead = [body] * 10_000
+            before = len(desk.asked)
+            await asyncio.sleep(0.5)
+            # A round each 0.05 s.
+            assert 2 <= len(desk.asked) - before <= 12
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("trouble", ["hang", (429, {"Retry-After": "3600"})], ids=["hangs", "an hour"])
+def test_stops_at_once_while_it_waits(trouble: str | tuple[int, dict[str, str]]) -> None:
+    """Told to stop while the platform hangs, or wants to be left alone for an hour, it stops within the two seconds of ``running``."""
+
+    async def scenario() -> None:
+        desk = filled()
+        desk.instead = [trouble]
+        async with running(desk, MemoryLedger(SOURCE), ClientLimits(timeout_seconds=30)):
+            await until(lambda: desk.asked, 5)
+            await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())

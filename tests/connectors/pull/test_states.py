@@ -1,0 +1,74 @@
+"""What was seen of records is kept with the transaction or taken back, written only when it changed, and forgotten in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.connector_state import SeenRecord
+from streams.connectors.kit.model import UnusableError
+from streams.connectors.pull.states import States
+
+DAY_MS = 86_400_000
+NOW_MS = 20_000 * DAY_MS + 5_000_000
+
+
+def states(**kept: int) -> States:
+    """Return states restored with keys last touched so many days ago."""
+    found = States("desk", remembered_days=30)
+    for key, days in kept.items():
+        found.restore(SeenRecord(source="desk", key=key, seen={"status": "open"}, touched_ms=NOW_MS - NOW_MS % DAY_MS - days * DAY_MS))
+    return found
+
+
+def test_changes_are_provisional() -> None:
+    """What a transaction that failed had changed is as before; what one wrote stays."""
+    found = states(a=0, b=0)
+    found.begin(NOW_MS)
+    found["a"] = {"status": "solved"}
+    found["c"] = {"status": "new"}
+    del found["b"]
+    assert (found.get("a"), found.get("b"), found.get("c")) == ({"status": "solved"}, None, {"status": "new"})
+    assert sorted((change.key, change.value is None) for change in found.changes()) == [("a", False), ("b", True), ("c", False)]
+    found.drop()
+    assert (found.get("a"), found.get("b"), found.get("c")) == ({"status": "open"}, {"status": "open"}, None)
+    found["a"] = {"status": "solved"}
+    found.keep()
+    found.drop()
+    assert found.get("a") == {"status": "solved"}
+    assert list(found.changes()) == []
+
+
+def test_same_is_written_once_a_day() -> None:
+    """What is told of again unchanged is written only so often that it is not forgotten."""
+    found = states(today=0, yesterday=1)
+    found.begin(NOW_MS)
+    found["today"] = {"status": "open"}
+    found["yesterday"] = {"status": "open"}
+    assert [change.key for change in found.changes()] == ["yesterday"]
+
+
+def test_old_is_forgotten_a_bounded_number_at_a_time() -> None:
+    """Keys that nothing was told of for thirty days go, at most a thousand in a transaction, and all in the end."""
+    found = states(**{f"old{number}": 31 for number in range(2_500)}, young=29)
+    sizes = []
+    while True:
+        found.begin(NOW_MS)
+        changes = list(found.changes())
+        if not changes:
+            break
+        assert all(change.value is None for change in changes)
+        sizes.append(len(changes))
+        found.keep()
+    assert sizes == [1_000, 1_000, 500]
+    assert list(found) == ["young"]
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """A platform cannot have anything of any size remembered."""
+    found = states()
+    found.begin(NOW_MS)
+    with pytest.raises(UnusableError):
+        found["a"] = {"text": "x" * 70_000}
+    with pytest.raises(UnusableError):
+        found.get("k" * 301)
+    assert list(found.changes()) == []
