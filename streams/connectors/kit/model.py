@@ -30,7 +30,8 @@ __all__ = [
 ]
 
 #: A canonical event as a connector writes it: all fields but ``source``, ``site`` and ``received_at``, which are stamped.
-#: ``event_id`` names the platform's own event, never the poll or delivery that brought it; ``occurred_at`` is an aware datetime.
+#: ``event_id`` names the platform's own event, never the poll or delivery that brought it; ``occurred_at`` is an aware datetime,
+#: and may be left out by a live connector whose platform says no time: then it is when the record was received.
 Draft = dict[str, Any]
 
 #: What is kept of a key between two records, as JSON.

@@ -30,6 +30,7 @@ REASONS: Final = (
     "bad_time",
     "missing_field",
     "negative_duration",
+    "no_customer_key",
     "not_a_form",
     "not_a_table",
     "not_an_object",
@@ -141,7 +142,8 @@ def _stamped(drafts: Iterable[Draft], connector: Connector, context: Context, no
     events: list[Event] = []
     for draft in drafts:
         model = _MODELS[draft["type"]]
-        occurred_at = draft["occurred_at"]
+        # Some platforms say no time: what they tell live occurs when it is received.
+        occurred_at = draft["occurred_at"] if connector.delivery == "journal" else draft.get("occurred_at", now)
         occurred_ms = to_ms(occurred_at)
         if occurred_ms < MIN_TIME_MS:
             raise UnusableError("time_too_old", "a time before the year 2000 is a clock that was not set")
@@ -149,7 +151,7 @@ def _stamped(drafts: Iterable[Draft], connector: Connector, context: Context, no
             raise UnusableError("time_in_future", f"more than {MAX_AHEAD_MS // 60_000} minutes after now")
         # A journal is late by its nature: what it brings was received when it occurred, and makes nothing late.
         received_at = max(now, occurred_at) if connector.delivery == "live" else occurred_at
-        stamps = {"source": context.source, "received_at": received_at}
+        stamps = {"source": context.source, "occurred_at": occurred_at, "received_at": received_at}
         if site is not None and draft.get("site") is None:
             stamps["site"] = site
         events.append(model.model_validate({**draft, **stamps}))
