@@ -83,8 +83,11 @@ class Ownership:
         self._fencing: asyncio.Task[None] | None = None
         self._writer: TransactionWriter | None = None
         self._claims: Claims | None = None
-        #: Partitions that this worker may have claimed: only they are flushed.
+        #: Partitions whose claims Kafka has confirmed. Only they are flushed: nothing fences a worker at another partition, not even while
+        #: another worker counts it.
         self._claimed: set[Place] = set()
+        #: Partitions that this worker may have claimed, whether or not it was told so: they are to be released.
+        self._asked_for: set[Place] = set()
         #: What the last flush wrote to partitions that are read here: where they end with it.
         self._awaited: dict[Place, int] = {}
         self._came_in = asyncio.Event()
@@ -170,8 +173,8 @@ class Ownership:
                 return False
             if self._claims is None or not self._ready:
                 return True
-            # Even if the answer is not heard any more the claim may stand, and is to be released.
-            self._claimed = set(self._ready)
+            # Even if the answer is not heard any more the claim may stand.
+            self._asked_for = set(self._ready)
             offsets = {place: self._owners[place].committed_offset for place in self._ready}
             try:
                 held = await self._claims.claim(Member(self._generation, self._member_name), offsets)
@@ -179,12 +182,15 @@ class Ownership:
                 leave(ExitCode.RESTORE_FAILED, "%d partitions could not be claimed: %r.", len(offsets), error, error=error)
             if not held:
                 logger.info("The group has a newer generation: %d partitions are not claimed.", len(offsets))
-            return held and rebalances == self._rebalances
+            elif rebalances == self._rebalances:
+                self._claimed = set(offsets)
+                return True
+            return False
 
     async def _release(self) -> None:
         """Take the claims back: what has been written is over everywhere, so the next owner need not fence this worker."""
         async with self._writing:
-            claimed, self._claimed = self._claimed, set()
+            claimed, self._asked_for, self._claimed = self._asked_for, set(), set()
             if self._claims is None or self._writer is None or not claimed:
                 return
             try:
@@ -311,6 +317,7 @@ class Ownership:
             self._ready.discard(place)
             self._on_dropped(owner)
         self._claimed.discard(place)
+        self._asked_for.discard(place)
         logger.info("%s partition %d is dropped.", *place)
         owner.close()
 

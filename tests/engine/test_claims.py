@@ -7,16 +7,20 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from streams.engine.claims import Claims, Member
-from streams.engine.settings import EngineSettings
+from streams.engine.health import Health
+from streams.engine.ownership import Ownership
+from streams.engine.settings import EngineSettings, Flow
+from streams.engine.stage import Flush, Output
 from streams.engine.topics import TopicSpec, ensure_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+    from streams.engine.stage import Record
     from tests.support.kafka import Cluster
 
 
@@ -48,6 +52,25 @@ class Group:
         return consumer, Member(consumer._coordinator.generation, consumer._coordinator.member_id)
 
 
+class Teller:
+    """A stage that has something to tell as soon as it is restored, as a roll-up has: one record, with its worker's name."""
+
+    def __init__(self, topic: str, worker: bytes) -> None:
+        """Tell it to ``topic``."""
+        self._news = [Output(topic, 0, b"who", worker)]
+
+    def restore(self, topic: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """There are no rows."""
+
+    def process(self, records: Sequence[Record]) -> None:
+        """Take no notice."""
+
+    def collect(self) -> Flush:
+        """Tell it once."""
+        news, self._news = self._news, []
+        return Flush([], news)
+
+
 def with_group(kafka: Cluster, check: Callable[[Group], Awaitable[None]]) -> None:
     """Run ``check`` with a group and its topic."""
 
@@ -71,6 +94,43 @@ def test_only_the_member_of_the_present_generation_claims(kafka: Cluster) -> Non
         assert not await claims.claim(member._replace(name="another"), {group.place: 0})
         await consumer.stop()
         await producer.stop()
+
+    with_group(kafka, check)
+
+
+def test_a_worker_whose_claim_is_refused_writes_nothing(kafka: Cluster) -> None:
+    """It slept after it had restored. Who counts the partition now knows nothing of it and cannot have fenced it."""
+
+    async def check(group: Group) -> None:
+        told = TopicPartition(f"{group.name}-told", 0)
+        await ensure_topics(group.settings.bootstrap, [TopicSpec(told.topic, 1)])
+
+        async def restored(worker: bytes) -> tuple[Ownership, AIOKafkaConsumer]:
+            flow = Flow(name="teller", source=group.source, stage_factory=lambda _: Teller(told.topic, worker))
+            owned = Ownership(group.settings, [flow], Health(), lambda _: None, lambda _: None)
+            consumer, member = await group.member()
+            owned.on_assigned({group.place}, member.generation, member.name)
+            await asyncio.wait(owned._taking.values(), timeout=20)
+            return owned, consumer
+
+        sleeper, former_member = await restored(b"the sleeper")
+        await former_member.stop()
+        owner, member = await restored(b"the owner")
+        await owner.restored()
+        await owner._flush()
+        await sleeper.restored()
+        await sleeper.on_revoked()
+
+        assert owner._claims is not None
+        assert await owner._claims._said([group.place]) == {group.place: owner._claims.held}
+        options = {"isolation_level": "read_committed", "auto_offset_reset": "earliest"}
+        reader = AIOKafkaConsumer(bootstrap_servers=group.settings.bootstrap, **options)
+        await reader.start()
+        reader.assign([told])
+        assert [record.value for record in (await reader.getmany(timeout_ms=5000))[told]] == [b"the owner"]
+        assert (await reader.end_offsets([told]))[told] == 2, "One record and the mark of its transaction."
+        for each in (sleeper, owner, reader, member):
+            await each.stop()
 
     with_group(kafka, check)
 

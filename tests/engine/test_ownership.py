@@ -294,7 +294,7 @@ def owned_with(writer: Any) -> tuple[Ownership, Owner]:
     """Return what owns a partition, claimed, and writes through ``writer``."""
     owned = Ownership(SETTINGS, [FLOW], Health(), lambda _: None, lambda _: None)
     one = owner_at(0)
-    owned._owners[PLACE], owned._claimed, owned._writer = one, {PLACE}, writer
+    owned._owners[PLACE], owned._claimed, owned._asked_for, owned._writer = one, {PLACE}, {PLACE}, writer
     return owned, one
 
 
@@ -365,6 +365,49 @@ def test_a_flush_over_its_limit_is_looked_at_once_more(
     asyncio.run(run())
 
     assert codes == expected
+
+
+@pytest.mark.usefixtures("codes")
+@pytest.mark.parametrize("answer", ["none", "refused", "too late"])
+def test_what_is_not_known_to_be_claimed_is_released_but_not_flushed(answer: str) -> None:
+    """Not when who waited for the answer was canceled, nor when the group had gone on, nor when it began to before the answer came."""
+    released: list[dict[tuple[str, int], int]] = []
+
+    class Writer(SlowWriter):
+        async def settled(self) -> None:
+            """Nothing has been written."""
+
+    class Claims:
+        async def claim(self, *_: object) -> bool:
+            if answer == "none":
+                await asyncio.Event().wait()
+            owned._rebalances += answer == "too late"
+            return answer != "refused"
+
+        async def release(self, _: object, offsets: dict[tuple[str, int], int]) -> bool:
+            released.append(offsets)
+            return True
+
+    async def run() -> None:
+        one.process(Chunk("source", 0, EPOCH, 0, records(range(3))))
+        claims: Any = Claims()
+        owned._claimed, owned._ready, owned._claims = set(), {PLACE}, claims
+        claiming = asyncio.ensure_future(owned._claim(owned._rebalances))
+        done, _ = await asyncio.wait({claiming}, timeout=0.05)
+        assert [each.result() for each in done] == ([] if answer == "none" else [False])
+        claiming.cancel()
+        await asyncio.wait({claiming})
+        writer.release.set()
+        await owned._flush()
+        await owned._release()
+
+    writer = Writer()
+    owned, one = owned_with(writer)
+    one.committed_offset = 0
+    asyncio.run(run())
+
+    assert writer.written == []
+    assert released == [{PLACE: 0}]
 
 
 @pytest.mark.usefixtures("codes")

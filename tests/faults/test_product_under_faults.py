@@ -39,9 +39,9 @@ CUSTOMERS, FACTS, LINKS = "customer-events.v1", "customer-facts.v2", "customer-l
 class Round:
     """Faults under load.
 
-    ``kill``, ``kill-both``; ``pause`` for longer than a session lasts, ``pause-30`` for so many seconds; ``join``, a third worker comes,
-    and ``leave``, one ends in good order and is away for a while; ``rolling-restart``, one after the other; or a crash point, ``@`` the
-    source of the flow that is to reach it.
+    ``kill``, ``kill-both``; ``pause`` for longer than a session lasts, ``pause-30`` for so many seconds, ``pause-restored`` as soon as one
+    that was killed has restored and before it claims; ``join``, a third worker comes, and ``leave``, one ends in good order and is away for
+    a while; ``rolling-restart``, one after the other; or a crash point, ``@`` the source of the flow that is to reach it.
     """
 
     membership: str
@@ -66,17 +66,34 @@ ROUNDS = [
     Round("dynamic", (f"after_commit_sent@{AGENTS}", "leave")),
     Round("static", (f"after_rows@{FACTS}", f"after_outputs@{LINKS}", "kill-both")),
     Round("dynamic", (f"after_offsets@{AGENTS}", "join", "kill")),
-    Round("static", ("pause", "rolling-restart")),
+    Round("static", ("pause", "rolling-restart", "pause-restored")),
     Round("dynamic", ("kill", "kill", f"after_commit_sent@{ROLL_UP}")),
     Round("static", (f"after_outputs@{FACTS}", f"after_offsets@{CUSTOMERS}", f"after_commit_sent@{FACTS}")),
 ]
+
+
+async def restored(worker: str, product: ProductRound) -> None:
+    """Return when a worker that was just started has restored all partitions that it was assigned."""
+    begun = len(product.workers.log(worker))
+    until = time.monotonic() + CRASH_SECONDS
+    while True:
+        _, found, assigned = product.workers.log(worker)[begun:].partition("Setting newly assigned partitions")
+        if found and 0 < assigned.partition("\n")[0].count("TopicPartition(") <= assigned.count(" is owned: "):
+            return
+        if time.monotonic() > until:
+            raise TimeoutError(f"{worker} restored nothing in {CRASH_SECONDS} s.\n{product.workers.log(worker)[-4000:]}")
+        await asyncio.sleep(0.002)  # the claim follows in some 50 ms
 
 
 async def inflict(fault: str, product: ProductRound, chance: random.Random) -> None:
     """Do ``fault`` to one of the workers, or both, and return when it has happened."""
     workers = product.workers
     victim = chance.choice(workers.names)
-    if fault in {"pause", "pause-30"}:
+    if fault in {"pause", "pause-30", "pause-restored"}:
+        if fault == "pause-restored":
+            workers.kill(victim)
+            product.start(victim)
+            await restored(victim, product)
         pause = 30.0 if fault == "pause-30" else chance.uniform(10.5, 12)  # a session lasts 10 s
         print(f"  {victim} paused for {pause:.1f} s")
         workers.pause(victim)
