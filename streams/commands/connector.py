@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"{error.filename or args.file}: {error.strerror or error}", code=1)
     ignored = ", ".join(f"{kind} {count}" for kind, count in sorted(parser.ignored.items())) or "none"
     sys.stdout.write(f"{summary.lines} lines: {summary.events} events, {summary.rejected} dead letters; only informing: {ignored}\n")
+    sys.stdout.writelines(f"{note}\n" for note in parser.notes())
     return 0
 
 

@@ -63,12 +63,14 @@ def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> N
     queue_log_options.add_options(parser)
 
 
-def read_events(args: argparse.Namespace, rejected: list[Rejected], file: Input | None = None) -> Iterator[Read]:
-    """Yield the events of ``args.file``; what is none goes to ``rejected``."""
+def read_events(
+    args: argparse.Namespace, rejected: list[Rejected], file: Input | None = None, notes: list[str] | None = None
+) -> Iterator[Read]:
+    """Yield the events of ``args.file``; what is none goes to ``rejected``, and to ``notes`` what is to be said at the end."""
     file = Input(args.file) if file is None else file
     if args.mapping is not None:
         return _mapped(args, file, rejected)
-    return _canonical(file, rejected) if args.connector == "canonical" else _queue_log(args, file, rejected)
+    return _canonical(file, rejected) if args.connector == "canonical" else _queue_log(args, file, rejected, notes)
 
 
 def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected]) -> Iterator[Read]:
@@ -82,7 +84,7 @@ def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected]) -> 
             yield to_ms(found.occurred_at), encode(found), (kind,), origin
 
 
-def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected]) -> Iterator[Read]:
+def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:
     parser = queue_log_options.make_parser(args)
     for line in read_lines(file):
         outcome = parser.parse(line)
@@ -92,6 +94,8 @@ def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected]) 
         for event in outcome:
             kind: Kind = "agent" if isinstance(event, AgentModel) else "contact"
             yield to_ms(event.occurred_at), encode(event), (kind,), line.origin
+    if notes is not None:
+        notes += parser.notes()
 
 
 def _canonical(file: Input, rejected: list[Rejected]) -> Iterator[Read]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from streams.commands.common import label, zone
-from streams.connectors.queue_log import QueueLogParser, hashed_customer
+from streams.connectors.customer_keys import hashed_customer
+from streams.connectors.queue_log import KindTable, QueueLogParser
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
 __all__ = ["CUSTOMER_KEY_VARIABLE", "add_options", "customer_key", "make_parser"]
@@ -33,6 +34,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="an event kind of your own dialplan that is to be passed over; may be repeated",
     )
+    parser.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        metavar="KIND=MEANING",
+        help="what an event kind of your own dialplan means, such as 'EXITCODE|TIMEOUT=left_queue:timeout'; may be repeated",
+    )
+    parser.add_argument(
+        "--encoding",
+        type=_encoding,
+        default="utf-8",
+        help="encoding of the log's text; what is none in it is replaced (default: %(default)s)",
+    )
+
+
+def _encoding(text: str) -> str:
+    """Read the name of an encoding in which lines and their separators are those of ASCII."""
+    try:
+        is_readable = "1|\n".encode(text) == b"1|\n" and b"1|".decode(text) == "1|"
+    except (LookupError, UnicodeError, ValueError):
+        is_readable = False
+    if not is_readable:
+        raise argparse.ArgumentTypeError(f"unknown encoding {text!r}: use one that leaves ASCII as it is, such as utf-8, cp1252 or cp932")
+    return text
+
+
+def _kinds(entries: list[str]) -> dict[str, str]:
+    found = {}
+    for entry in entries:
+        kind, equals, meaning = entry.rpartition("=")
+        if not equals:
+            raise ValueError(f"--kind {entry!r}: write KIND=MEANING or 'KIND|PARAMETER=MEANING'")
+        found[kind] = meaning
+    return found
 
 
 def customer_key() -> Callable[[str], str] | None:
@@ -52,5 +87,6 @@ def make_parser(args: argparse.Namespace) -> QueueLogParser:
         zone=args.zone,
         site=args.site,
         customer_key=customer_key(),
-        ignored_kinds=frozenset(args.ignore_kind),
+        kinds=KindTable(_kinds(args.kind), args.ignore_kind),
+        encoding=args.encoding,
     )

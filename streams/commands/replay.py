@@ -70,9 +70,11 @@ def run(args: argparse.Namespace) -> int:
             files = None if args.out is None else stack.enter_context(ReplayFiles(args.out, args.out_format))
             letter = None if files is None else files.letter
             replay = Replay(configuration, file=file.name, figures_only=True, on_dead_letter=letter)
+            notes: list[str] = []
             with ReplayProgress(file) as progress:
-                _count(args, file, Identities(configuration), replay, progress)
+                _count(args, file, Identities(configuration), replay, progress, notes)
             result = replay.figures(args.until if args.until is not None else replay.last_ms)
+            result["notes"] = notes
             if files is None or args.json or args.definition:
                 _print(args, result)
             if files is not None:
@@ -84,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _count(args: argparse.Namespace, file: Input, identities: Identities, replay: Replay, progress: ReplayProgress) -> None:
+def _count(
+    args: argparse.Namespace, file: Input, identities: Identities, replay: Replay, progress: ReplayProgress, notes: list[str]
+) -> None:
     """Have the replay take every event of the file."""
     rejected: list[Rejected] = []
     if args.mapping is None and args.connector == "canonical" and not identities:
@@ -93,7 +97,7 @@ def _count(args: argparse.Namespace, file: Input, identities: Identities, replay
             _reject(replay, rejected)
             progress.note(number)
         return
-    for number, (occurred_ms, value, kinds, origin) in enumerate(read_events(args, rejected, file), 1):
+    for number, (occurred_ms, value, kinds, origin) in enumerate(read_events(args, rejected, file, notes), 1):
         if rejected:
             _reject(replay, rejected)
         if number % _NOTED == 0:

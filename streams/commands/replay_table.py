@@ -40,6 +40,7 @@ def table(result: dict[str, Any]) -> Iterator[str]:
         yield _line(header, widths)
     yield _line(total, widths)
     yield from _letters(result)
+    yield from result.get("notes", ())
 
 
 def _letters(result: dict[str, Any]) -> Iterator[str]:

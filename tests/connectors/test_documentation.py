@@ -10,14 +10,16 @@ from streams.connectors import gateway, queue_log
 from streams.connectors.admission import MAX_EVENTS
 from streams.connectors.gateway import MAX_REQUEST_BYTES, GatewaySettings
 from streams.connectors.lines import MAX_LINE_BYTES
+from streams.connectors.queue_log.kinds import MEANINGS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8")
+QUEUE_LOG = (ROOT / "docs" / "connectors" / "asterisk-queue-log.md").read_text(encoding="utf-8")
 
 
 def test_every_kind_of_line_stands_in_the_table_and_no_other() -> None:
     """A kind that is added to the parser is added to the page."""
-    table = PAGE.split("### What a line becomes")[1].split("- `conversation_id`")[0]
+    table = QUEUE_LOG.split("## What a line becomes")[1].split("- `conversation_id`")[0]
     named = {word for row in table.splitlines() if row.startswith("| ") for word in re.findall(r"\b[A-Z]{3,}\b", row.split("|")[1])}
 
     assert named == queue_log.EVENT_KINDS | queue_log.INFORMATIONAL
@@ -25,11 +27,25 @@ def test_every_kind_of_line_stands_in_the_table_and_no_other() -> None:
 
 def test_every_reason_of_a_bad_line_is_explained() -> None:
     """A reason an operator meets in a header is found on the page."""
-    source = Path(queue_log.__file__).read_text(encoding="utf-8")
-    reasons = set(re.findall(r'_BadLineError\("(\w+)"', source)) | {"not_permitted"}
-    rows = PAGE.split("| reason | the line |")[1].split("## The gateway")[0]
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(queue_log.__file__).parent.glob("*.py"))
+    reasons = set(re.findall(r'BadLineError\("(\w+)"', source)) | {"not_permitted"}
+    rows = QUEUE_LOG.split("| reason | the line |")[1]
 
-    assert set(re.findall(r"`(\w+)`", rows)) == reasons
+    assert {each for row in rows.splitlines() if row.startswith("| `") for each in re.findall(r"`(\w+)`", row.split("|")[1])} == reasons
+
+
+def test_every_meaning_of_a_kind_stands_in_the_table_and_no_other() -> None:
+    """What a site may say of its own kinds is on the page."""
+    table = QUEUE_LOG.split("| it means |")[1].split("\n\n")[0]
+    named: dict[str, set[str | None]] = {}
+    for row in table.splitlines():
+        becomes = ""
+        for word in re.findall(r"`([\w:]+)`", row.split("|")[1]) if row.startswith("| `") else ():
+            before, colon, argument = word.partition(":")
+            becomes = before or becomes
+            named.setdefault(becomes, set()).add(argument if colon else None)
+
+    assert named == {becomes: set(arguments) for becomes, arguments in MEANINGS.items()}
 
 
 def test_the_limits_are_those_of_the_code() -> None:
@@ -49,7 +65,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"at most {MAX_LINE_BYTES // 1024} KiB",
         f"more than {MAX_AHEAD_MS // 60_000} minutes after now",
     ):
-        assert text in PAGE, text
+        assert text in PAGE + QUEUE_LOG, text
 
 
 def test_every_metric_of_the_gateway_is_named() -> None:

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.events import encode
+from streams.connectors.customer_keys import hashed_customer
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping import Mapper, MappingError, load_mapping, read_records
 from streams.connectors.mapping.ordering import in_order
-from streams.connectors.queue_log import hashed_customer
 
 if TYPE_CHECKING:
     from pathlib import Path

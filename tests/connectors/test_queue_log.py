@@ -16,7 +16,7 @@ from schemas.decoding import decode_agent_event, decode_contact_event
 from schemas.events import encode
 from streams.connectors.follow import read_lines
 from streams.connectors.lines import MAX_LINE_BYTES, Line, Rejected
-from streams.connectors.queue_log import EVENT_KINDS, INFORMATIONAL, QueueLogParser, hashed_customer
+from streams.connectors.queue_log import EVENT_KINDS, INFORMATIONAL, KindTable, KindTableError, QueueLogParser, hashed_customer
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -183,7 +183,9 @@ def test_lines_that_only_inform_are_counted_and_not_rejected() -> None:
         ("2026-02-30 09:00:00|1.1|sales|NONE|ABANDON|1|1|3", "foreign"),
         (f"{T}|{T}.7|sales|SIP/7|CONNEC|5", "unknown_kind"),
         (f"{T}|{T}.7|sales|SIP/7|connect|5", "unknown_kind"),
-        (b"1772442000|1.1|\xff\xfe|NONE|ABANDON|1|1|3", "not_utf8"),
+        (f"{T}|{T}.7|sales|SIP/7|COMPLETEAGENT|3||", "truncated"),
+        (f"{T}|{T}.7|sales|NONE|EXITCODE|SOMETHING", "unknown_kind"),
+        (f"{T}|NONE|NONE|SIP/7|WRAPUPSTART|15", "no_call"),
         ("600|NONE|NONE|NONE|QUEUESTART", "time_too_old"),
         ("946684799|1.1|sales|NONE|ABANDON|1|1|3", "time_too_old"),
         (f"{int(NOW.timestamp()) + 301}|1.1|sales|NONE|ABANDON|1|1|3", "time_in_future"),
@@ -341,6 +343,257 @@ def test_history_is_received_when_it_occurred_and_what_is_followed_when_it_came(
     assert only(events(text))["received_at"] == "2026-03-02T09:00:00.000Z"
     assert not isinstance(followed, Rejected)
     assert followed[0].received_at == came
+
+
+ENTERED = f"{T}|{T}.7|sales|NONE|ENTERQUEUE||1|1"
+COMPLETED = f"{T + 60}|{T}.7|sales|SIP/7|COMPLETEAGENT|20|30|1"
+
+
+def types(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the events are."""
+    return [event["type"].removeprefix("contact.") for event in found]
+
+
+class TestAnswersThatWereLost:
+    """COMPLETEAGENT and COMPLETECALLER say all that a CONNECT says."""
+
+    def test_of_a_call_that_waited(self) -> None:
+        """It was answered as long before its end as it was talked."""
+        answered, ended = events(ENTERED, COMPLETED)[1:]
+
+        assert (answered["type"], answered["occurred_at"], answered["wait_seconds"]) == (
+            "contact.answered",
+            "2026-03-02T09:00:30.000Z",
+            20.0,
+        )
+        assert (answered["agent"], answered["queue"], answered["received_at"]) == ("SIP/7", "sales", "2026-03-02T09:00:30.000Z")
+        assert (ended["occurred_at"], ended["by"]) == ("2026-03-02T09:01:00.000Z", "agent")
+
+    def test_not_before_the_call_was_there(self) -> None:
+        """A talk longer than the call is cut to it."""
+        answered = events(ENTERED, COMPLETED.replace("|20|30|", "|20|300|"))[1]
+
+        assert answered["occurred_at"] == "2026-03-02T09:00:00.000Z"
+
+    def test_never_twice(self) -> None:
+        """A call that was answered, left, went elsewhere or stands in another file by itself has no answer made up for it."""
+        for middle in ("SIP/7|CONNECT|20|x|1", "NONE|ABANDON|1|1|20", "SIP/7|BLINDTRANSFER|200|internal|12|30|1"):
+            assert "answered" not in types(events(ENTERED, f"{T + 20}|{T}.7|sales|{middle}", COMPLETED)[2:])
+        assert types(events(COMPLETED)) == ["ended"]
+        assert types(events(ENTERED, COMPLETED, COMPLETED)) == ["queued", "answered", "ended", "ended"]
+
+
+class TestQueueStart:
+    """Asterisk began anew."""
+
+    LINES = (
+        ENTERED,
+        f"{T + 1}|{T}.8|sales|NONE|ENTERQUEUE||1|1",
+        f"{T + 2}|{T}.8|sales|SIP/7|CONNECT|1|x|1",
+        f"{T + 9}|NONE|NONE|NONE|QUEUESTART|",
+    )
+
+    def test_ends_what_is_open_once(self) -> None:
+        """Whoever waits and whoever talks; a second start finds nothing."""
+        found = events(*self.LINES, f"{T + 10}|NONE|NONE|NONE|QUEUESTART|")[3:]
+
+        assert [(each["type"], each["by"], each["contact_id"]) for each in found] == [
+            ("contact.ended", "system", f"pbx:{T}.7"),
+            ("contact.ended", "system", f"pbx:{T}.8"),
+        ]
+        assert len({each["event_id"] for each in found}) == 2
+
+    def test_after_a_restart_of_the_connector(self) -> None:
+        """Open calls are in the state."""
+        before, after = parser(), parser()
+        events(*self.LINES[:3], using=before)
+        after.restore(json.loads(json.dumps(before.state())))
+
+        assert types(events(self.LINES[3], using=after)) == ["ended", "ended"]
+
+    def test_of_another_asterisk_in_the_same_file(self) -> None:
+        """A site may say that it means nothing."""
+        used = parser(kinds=KindTable({"QUEUESTART": "ignored"}))
+
+        assert types(events(*self.LINES, using=used)) == ["queued", "queued", "answered"]
+        assert used.ignored == {"QUEUESTART": 1}
+
+    def test_calls_that_lost_their_end_are_forgotten(self) -> None:
+        """What is open for a day is not there any more."""
+        found = events(ENTERED, f"{T + 86_401}|2.1|sales|NONE|ENTERQUEUE||1|1", f"{T + 86_402}|NONE|NONE|NONE|QUEUESTART|", using=later())
+
+        assert [each["contact_id"] for each in found[2:]] == ["pbx:2.1"]
+
+
+def later() -> QueueLogParser:
+    """Return a parser a year later."""
+    return QueueLogParser("pbx", now=lambda: NOW + timedelta(days=365))
+
+
+def test_the_state_of_the_last_release_is_read() -> None:
+    """It knew members and instants; of calls before it nothing is made up."""
+    used = parser()
+    used.restore({"members": {"SIP/7": {"sales": None}}, "instants": [[T * 1000, 1, {}]]})
+
+    assert types(events(COMPLETED, f"{T + 61}|NONE|NONE|NONE|QUEUESTART|", using=used)) == ["ended"]
+    assert only(events(f"{T + 62}|NONE|sales|SIP/7|PAUSE|tea", using=used))["state"] == "tea"
+
+
+class TestKindsOfOnesOwn:
+    """A site says what its dialplan writes means."""
+
+    TABLE = KindTable(
+        {
+            "BYE|*|now": "left_queue:voicemail",
+            "BYE": "left_queue:callback",
+            "BYE|x|now": "left_queue:overflow",
+            "PICKED": "answered",
+            "IN": "queued",
+            "OUT|busy": "ended:system",
+            "MISS": "offer_ended:no_answer",
+            "MOVE": "transferred:queue",
+            "CALLME": "callback_requested",
+            "AWAY": "presence:offline",
+            "PAPER": "wrap_up_started",
+            "SHUT": "not_offered:closed",
+        },
+        ignored=["NOISE"],
+    )
+
+    @pytest.mark.parametrize(
+        ("tail", "expected"),
+        [
+            ("SIP/7|BYE", {"type": "contact.left_queue", "reason": "callback"}),
+            ("SIP/7|BYE|y|now", {"type": "contact.left_queue", "reason": "voicemail"}),
+            ("SIP/7|BYE|x|now|more", {"type": "contact.left_queue", "reason": "overflow", "queue": "sales"}),
+            ("SIP/7|BYE|x|later", {"type": "contact.left_queue", "reason": "callback"}),
+            ("SIP/7|PICKED", {"type": "contact.answered", "agent": "SIP/7", "queue": "sales"}),
+            ("SIP/7|IN", {"type": "contact.queued", "queue": "sales", "channel": "voice"}),
+            ("SIP/7|OUT|busy", {"type": "contact.ended", "by": "system"}),
+            ("SIP/7|MISS", {"type": "contact.offer_ended", "outcome": "no_answer", "agent": "SIP/7"}),
+            ("SIP/7|MOVE", {"type": "contact.transferred", "kind": "queue", "from_queue": "sales"}),
+            ("SIP/7|CALLME", {"type": "contact.callback_requested"}),
+            ("SIP/7|AWAY", {"type": "agent.state_changed", "axis": "presence", "state": "offline", "person_id": "SIP/7"}),
+            ("SIP/7|PAPER", {"type": "contact.wrap_up_started", "agent": "SIP/7"}),
+            ("SIP/7|SHUT", {"type": "contact.not_offered", "reason": "closed"}),
+        ],
+    )
+    def test_meanings(self, tail: str, expected: dict[str, Any]) -> None:
+        """Parameters choose, the more of them the better; what a meaning needs comes from the line."""
+        event = only(events(f"{T}|{T}.7|sales|{tail}", using=parser(kinds=self.TABLE)))
+
+        assert event.items() >= expected.items()
+        assert event.get("conversation_id", f"pbx:{T}.7") == f"pbx:{T}.7"
+
+    def test_parameters_that_no_entry_has(self) -> None:
+        """A kind that is known with other parameters only is a dead letter, and one that is ignored none."""
+        used = parser(kinds=self.TABLE)
+        outcome = used.parse(line(f"{T}|{T}.7|sales|SIP/7|OUT|calm"))
+
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason == "unknown_kind"
+        assert used.parse(line(f"{T}|{T}.7|sales|SIP/7|NOISE|calm")) == ()
+
+    @pytest.mark.parametrize("tail", ["NONE|AWAY", "NONE|MISS"])
+    def test_without_a_member(self, tail: str) -> None:
+        """What is about a person needs one."""
+        outcome = parser(kinds=self.TABLE).parse(line(f"{T}|{T}.7|sales|{tail}"))
+
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason == "no_member"
+
+    def test_an_own_kind_closes_the_call(self) -> None:
+        """What left by a kind of one's own is not ended again when Asterisk begins anew."""
+        found = events(ENTERED, f"{T + 1}|{T}.7|sales|NONE|BYE", f"{T + 9}|NONE|NONE|NONE|QUEUESTART|", using=parser(kinds=self.TABLE))
+
+        assert types(found) == ["queued", "left_queue"]
+
+    @pytest.mark.parametrize(
+        ("entry", "meaning", "says"),
+        [
+            ("BYE", "gone", "none of ignored, queued"),
+            ("BYE", "left_queue", "none of left_queue:abandoned"),
+            ("BYE", "left_queue:lost", "none of left_queue:abandoned"),
+            ("BYE", "ended:", "none of ended"),
+            ("", "ended", "write KIND"),
+            ("*", "ended", "write KIND"),
+        ],
+    )
+    def test_a_table_that_is_wrong_says_so(self, entry: str, meaning: str, says: str) -> None:
+        """What is wrong, and what is permitted."""
+        with pytest.raises(KindTableError, match=says.replace("*", r"\*")):
+            KindTable({entry: meaning})
+
+
+class TestWrapUp:
+    """WRAPUPSTART names the agent alone."""
+
+    def test_is_of_the_last_call(self) -> None:
+        """Also when that call has ended, and after a restart of the connector."""
+        before, after = parser(), parser()
+        events(ENTERED, f"{T + 20}|{T}.7|sales|SIP/7|CONNECT|20|x|1", COMPLETED, using=before)
+        after.restore(json.loads(json.dumps(before.state())))
+        event = only(events(f"{T + 60}|NONE|NONE|SIP/7|WRAPUPSTART|15", using=after))
+
+        assert (event["type"], event["contact_id"], event["wrap_up_seconds"]) == ("contact.wrapped_up", f"pbx:{T}.7", 15.0)
+
+
+class TestHourThatComesTwice:
+    """Local times of 2025-10-26 in Berlin, where 03:00 became 02:00."""
+
+    def read(self, *times: str) -> tuple[list[str], int]:
+        """Return what times of lines are in UTC, and how many notes there are at the end."""
+        used = parser(zone=ZoneInfo("Europe/Berlin"))
+        lines = [f"2025-10-26 {time}|1.{n}|q|NONE|ABANDON|1|1|3" for n, time in enumerate(times)]
+        found = [event["occurred_at"][11:19] for event in events(*lines, using=used)]
+        return found, int(used.notes()[0].split()[0]) if used.notes() else 0
+
+    def test_a_line_that_goes_back_is_of_the_second_time(self) -> None:
+        """And what follows it too, until the hour is over; what stood before it is of the first."""
+        assert self.read("01:59:00", "02:10:00", "02:40:00", "02:05:00", "02:30:00", "02:59:59", "03:00:01") == (
+            ["23:59:00", "00:10:00", "00:40:00", "01:05:00", "01:30:00", "01:59:59", "02:00:01"],
+            0,
+        )
+
+    def test_a_second_out_of_order_is_no_second_time(self) -> None:
+        """Lines of several threads stand a moment out of order."""
+        assert self.read("02:10:00", "02:09:59", "02:11:00")[0] == ["00:10:00", "00:09:59", "00:11:00"]
+
+    def test_without_a_line_that_goes_back_it_is_said(self) -> None:
+        """Of these lines nothing says which time it was."""
+        assert self.read("01:00:00", "02:10:00", "02:20:00", "03:10:00") == (["23:00:00", "00:10:00", "00:20:00", "02:10:00"], 2)
+
+    def test_over_a_restart_of_the_connector(self) -> None:
+        """The last time is in the state."""
+        before, after = parser(zone=ZoneInfo("Europe/Berlin")), parser(zone=ZoneInfo("Europe/Berlin"))
+        events("2025-10-26 02:40:00|1.1|q|NONE|ABANDON|1|1|3", using=before)
+        after.restore(json.loads(json.dumps(before.state())))
+
+        assert only(events("2025-10-26 02:05:00|1.2|q|NONE|ABANDON|1|1|3", using=after))["occurred_at"] == "2025-10-26T01:05:00.000Z"
+
+
+class TestEncoding:
+    """Text in other encodings than UTF-8."""
+
+    def test_the_named_one_is_read(self) -> None:
+        """Also one in which a byte of a character may look like a separator."""
+        used = parser(encoding="cp932")
+        event = only(_events_of(f"{T}|{T}.7|窓口|ポール|CONNECT|20".encode("cp932"), used))
+
+        assert (event["queue"], event["agent"], used.notes()) == ("窓口", "ポール", [])
+
+    def test_what_is_no_text_is_replaced_and_counted(self) -> None:
+        """The event keeps its id and counts."""
+        used = parser()
+        event = only(_events_of(f"{T}|{T}.7|sales|Jos".encode() + b"\xe9|CONNECT|20", used))
+
+        assert (event["agent"], len(used.notes())) == ("Jos\ufffd", 1)
+
+
+def _events_of(raw: bytes, used: QueueLogParser) -> list[dict[str, Any]]:
+    outcome = used.parse(line(raw))
+    assert not isinstance(outcome, Rejected), outcome
+    return [json.loads(encode(event)) for event in outcome]
 
 
 @given(

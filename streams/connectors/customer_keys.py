@@ -1,0 +1,22 @@
+"""What a customer is known by beyond a connector: a keyed hash, never the number or address itself."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["hashed_customer"]
+
+
+def hashed_customer(key: bytes, version: int = 1) -> Callable[[str], str]:
+    """Return what turns a caller's number into a customer key: ``v<version>:`` and HMAC-SHA256 of its digits."""
+
+    def keyed(number: str) -> str:
+        digits = "".join(character for character in number if character.isalnum() or character == "+")
+        return f"v{version}:{hmac.new(key, digits.encode(), hashlib.sha256).hexdigest()}"
+
+    return keyed

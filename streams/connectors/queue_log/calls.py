@@ -1,0 +1,81 @@
+"""The calls of one Asterisk that are open, as its log has told so far: what ends with it, and what a line of a member belongs to."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+__all__ = ["Call", "OpenCalls"]
+
+#: More calls than any Asterisk has at a time, and a longer call than any: what is beyond has lost its end.
+_MAX_CALLS: Final = 10_000
+_MAX_AGE_MS: Final = 24 * 3_600_000
+_MAX_MEMBERS: Final = 2_000
+
+
+@dataclass(slots=True)
+class Call:
+    """A call in a queue, or with a member."""
+
+    since_ms: int
+    queue: str | None = None
+    #: Who answered it; None while it waits.
+    member: str | None = None
+    #: Whether it waits, or is answered, as far as is known.
+    waits: bool = True
+
+
+class OpenCalls:
+    """Open calls by id, the one that changed last at the end, and the last call of each member."""
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[str, Call] = OrderedDict()
+        self._latest: OrderedDict[str, str] = OrderedDict()
+
+    def state(self) -> dict[str, Any]:
+        """Return everything known, as JSON."""
+        return {"open": {call: asdict(each) for call, each in self._calls.items()}, "latest": dict(self._latest)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what ``state`` returned."""
+        self._calls = OrderedDict((call, Call(**each)) for call, each in state.get("open", {}).items())
+        self._latest = OrderedDict(state.get("latest", {}))
+
+    def queued(self, call: str, queue: str | None, at_ms: int) -> None:
+        """Note that a call waits."""
+        self._note(call, Call(at_ms, queue))
+
+    def answered(self, call: str, queue: str | None, member: str | None, at_ms: int) -> None:
+        """Note that a member has a call."""
+        self._note(call, Call(at_ms, queue, member, waits=False))
+        if member is not None:
+            self._latest[member] = call
+            self._latest.move_to_end(member)
+            if len(self._latest) > _MAX_MEMBERS:
+                self._latest.popitem(last=False)
+
+    def closed(self, call: str) -> Call | None:
+        """Forget a call that left its queue, ended or went elsewhere; return what was known of it."""
+        return self._calls.pop(call, None)
+
+    def waiting(self, call: str) -> Call | None:
+        """Return a call that is known to wait without an answer so far."""
+        found = self._calls.get(call)
+        return found if found is not None and found.waits else None
+
+    def latest_of(self, member: str) -> str | None:
+        """Return the call that a member had last."""
+        return self._latest.get(member)
+
+    def take_all(self) -> list[str]:
+        """Forget all open calls; return their ids."""
+        calls = list(self._calls)
+        self._calls.clear()
+        return calls
+
+    def _note(self, call: str, what: Call) -> None:
+        self._calls[call] = what
+        self._calls.move_to_end(call)
+        while len(self._calls) > _MAX_CALLS or next(iter(self._calls.values())).since_ms < what.since_ms - _MAX_AGE_MS:
+            self._calls.popitem(last=False)
