@@ -14,6 +14,7 @@ answered 09:25 and resolved. A machine's receipt and a private note count nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,21 +22,36 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from hypothesis import strategies as st
+
 from schemas.agent import AgentModel
 from schemas.events import encode
 from schemas.other import CustomerModel, ForecastSet
 from streams.configuration import Configuration
-from streams.connectors.kit.model import Context
-from streams.connectors.kit.translating import Translated, translate
+from streams.connectors.kit.model import Context, Record
+from streams.connectors.kit.translating import REASONS, Translated, translate
 from streams.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.connectors.kit.model import Connector, Record, Seen
+    from streams.connectors.kit.model import Connector, Seen
     from streams.replay import Kind
 
-__all__ = ["FIXTURES", "NO_FIGURE", "SHARED", "Row", "counted", "figures", "three_calls", "translated", "two_tickets"]
+__all__ = [
+    "FIXTURES",
+    "KNOWN_REASONS",
+    "NO_FIGURE",
+    "SHARED",
+    "Row",
+    "counted",
+    "figures",
+    "mutated",
+    "reasons",
+    "three_calls",
+    "translated",
+    "two_tickets",
+]
 
 #: Collected beside the repository, and ours, written in the same shapes.
 SHARED = Path(__file__).parents[3] / "shared" / "payloads"
@@ -197,3 +213,47 @@ def figures(result: Mapping[str, Any], wanted: Table, queues: Mapping[str, str],
         kpis = channels[0] if len(channels) == 1 else {}
         found[scope] = {figure: None if figure in unknown else kpis.get(figure, {}).get("value") for figure in values}
     return found
+
+
+@st.composite
+def mutated(draw: st.DrawFn, contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Draw one of the records, with up to three of its values replaced by what no platform should send, or left out."""
+    content: dict[str, Any] = deepcopy(dict(draw(st.sampled_from(contents))))
+    for _ in range(draw(st.integers(1, 3))):
+        at: Any = content
+        while True:
+            keys: list[Any] = list(at) if isinstance(at, dict) else list(range(len(at)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if not isinstance(at[key], dict | list) or draw(st.integers(0, 5)) == 0:
+                if isinstance(at, dict) and draw(st.booleans()):
+                    del at[key]
+                else:
+                    at[key] = draw(_JUNK)
+                break
+            at = at[key]
+    return content
+
+
+_JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(
+        ["", " ", "null", "0", "-1", "1e99", "NaN", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2026-02-30", "\x00", "x" * 5_000]
+    ),
+    st.sampled_from([0, -1, 2**31, 2**63, -(2**63), 10**15, 1.5, -0.5]),
+    st.sampled_from([[], {}, [None], [[]], {"a": None}, ["text", 1]]),
+    st.text(max_size=5),
+)
+
+
+#: Why a record may be rejected: that a connector did not understand it is none of these.
+KNOWN_REASONS = frozenset(REASONS) - {"not_understood"}
+
+
+def reasons(connector: Connector, contents: Iterable[Mapping[str, Any]], settings: Mapping[str, Any] | None = None) -> set[str]:
+    """Return why records are rejected; each is taken as it is, whatever the platform's form of bytes."""
+    records = [Record(dict(content), b"", "record", number) for number, content in enumerate(contents)]
+    done = translated(replace(connector, read=lambda _body, _origin: records), [("record", b"")], settings=settings)
+    return {each.reason for each in done.rejected}

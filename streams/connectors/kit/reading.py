@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ from streams.connectors.kit.model import Record, UnusableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["block_records", "form_records", "json_records", "list_records"]
+__all__ = ["block_records", "form_records", "joined_records", "json_records", "list_records"]
 
 #: The most fields of a form, and headers of a block.
 _MAX_FIELDS: Final = 1_000
@@ -98,3 +99,30 @@ def _an_object(content: object) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UnusableError("not_an_object", "a record is a JSON object")
     return content
+
+
+def joined_records(body: bytes, origin: str) -> Iterator[Record]:
+    """Yield the records of JSON objects one after another, with or without white space between them, as Firehose writes them.
+
+    Raises:
+        UnusableError: ``not_json`` or ``not_an_object``.
+    """
+    try:
+        yield from json_records(body, origin)
+    except UnusableError as error:
+        if error.reason != "not_json" or b"}{" not in body:
+            raise
+    else:
+        return
+    text, at, number = body.decode("utf-8", "replace"), 0, 0
+    decoder = json.JSONDecoder()
+    while at < len(text):
+        try:
+            content, end = decoder.raw_decode(text, at)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise UnusableError("not_json", f"record {number + 1} is no JSON") from error
+        yield Record(_an_object(content), text[at:end].encode(), origin, number)
+        number += 1
+        at = end
+        while at < len(text) and text[at].isspace():
+            at += 1
