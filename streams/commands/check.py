@@ -1,10 +1,10 @@
-"""``contact-streams check``: say what is wrong with a configuration, a mapping or a senders file before anything starts with it."""
+"""``contact-streams check``: say what is wrong with a configuration, mapping, senders or connectors file before anything starts with it."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from streams.commands.common import write_json
 from streams.configuration import Configuration, load_configuration
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-Kind = Literal["configuration", "mapping", "senders"]
+Kind = Literal["configuration", "mapping", "senders", "connectors"]
 
 _USAGE: Final = 2
 
@@ -28,10 +28,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "check",
-        description="Reads configurations, mappings and senders files and says all that is wrong; ends with 0 if nothing is, else with 2.",
+        description="Reads configurations, mappings, senders and connectors files and says all that is wrong; "
+        "ends with 0 if nothing is, else with 2.",
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--kind", choices=("configuration", "mapping", "senders"), help="what the files are (default: what their keys say)")
+    parser.add_argument("--kind", choices=get_args(Kind), help="what the files are (default: what their keys say)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -70,11 +71,14 @@ def _kind(path: Path) -> Kind:
     if keys <= set(Configuration.model_fields):
         return "configuration"
     # A configuration is checked without what the others need: the models of all events among it.
+    from streams.configuration.connectors import ConnectorsFile  # noqa: PLC0415
     from streams.configuration.senders import SendersFile  # noqa: PLC0415
     from streams.connectors.mapping.format import MappingFile  # noqa: PLC0415
 
     if keys & set(SendersFile.model_fields):
         return "senders"
+    if keys & set(ConnectorsFile.model_fields):
+        return "connectors"
     return "mapping" if len(keys & set(MappingFile.keys())) > len(keys & set(Configuration.model_fields)) else "configuration"
 
 
@@ -116,16 +120,29 @@ def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
     return {"tokens": tokens, **{what: ["*"] if names is None else [*names.patterns] for what, names in permitted.items()}}
 
 
+def _of_connectors(path: Path) -> dict[str, Any]:
+    """Return what each connector follows; its secrets are not read, for they may be where the file is not."""
+    from streams.configuration.connectors import ConnectorsError  # noqa: PLC0415 - as in _kind
+    from streams.connectors.configured import read_connectors  # noqa: PLC0415
+
+    found = read_connectors(path, read_text(path, ConnectorsError), secrets=False)
+    return {source: {"connector": each.connector.name, "site": each.site, "ways": [*each.connector.ways]} for source, each in found.items()}
+
+
 _SUMMARIES: Final[dict[Kind, Callable[[Path], dict[str, Any]]]] = {
     "configuration": _of_configuration,
     "mapping": _of_mapping,
     "senders": _of_senders,
+    "connectors": _of_connectors,
 }
 
 
 def _told(kind: Kind, summary: dict[str, Any]) -> str:
     if kind == "senders":
         return f"senders: {len(summary)}" + "".join(_told_of_sender(name, each) for name, each in summary.items())
+    if kind == "connectors":
+        lines = (f"\n  {source}: {each['connector']}, {' or '.join(each['ways'])}" for source, each in summary.items())
+        return f"connectors: {len(summary)}; their secrets were not read" + "".join(lines)
     if kind == "mapping":
         return f"mapping {summary['name']} of {summary['source']}: {summary['events']} events from {summary['columns']} columns"
     return "configuration: " + (", ".join(f"{number} {name}" for name, number in summary.items() if number) or "no queues or sites")

@@ -1,4 +1,4 @@
-"""``contact-streams gateway``: take canonical events over HTTP."""
+"""``contact-streams gateway``: take canonical events and platforms' webhooks over HTTP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streams.commands import queue_log_options
 from streams.commands.common import (
     add_connection_options,
     add_kafka_options,
@@ -27,7 +28,7 @@ from streams.connectors.gateway import Gateway, GatewaySettings, NotPermittedHer
 from streams.connectors.identities import IdentifyingPublisher, Identities
 from streams.connectors.publishing import EventTopics, KafkaPublisher
 from streams.connectors.senders import TOKENS_VARIABLE, Senders, TokensError
-from streams.connectors.senders_file import WatchedSenders
+from streams.connectors.watched_files import Changes, WatchedConnectors, WatchedFiles, WatchedSenders
 from streams.serving.reload import FileGauges, now_ms, watch
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "gateway",
         description=f"Takes canonical events at POST /v1/events. Senders are named in a file (--senders), which says what each may send, "
-        f"or in {TOKENS_VARIABLE}, as name=token pairs.",
+        f"or in {TOKENS_VARIABLE}, as name=token pairs. Webhooks of the platforms of a file (--connectors) are taken at /v1/hooks/NAME.",
     )
     add_kafka_options(parser)
     add_replication_option(parser)
@@ -73,6 +74,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="which of several gateways this is: another name for each, the same after a restart (default: host name and port)",
     )
     parser.add_argument("--senders", type=Path, metavar="FILE", help="senders file (YAML); a change is in force without a restart")
+    parser.add_argument(
+        "--connectors", type=Path, metavar="FILE", help="connectors file (YAML), for webhooks; a change is in force without a restart"
+    )
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     add_connection_options(parser)
     add_log_option(parser)
@@ -88,12 +92,14 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"gateway: --instance-id has at most {_MAX_INSTANCE} printable characters")
     try:
         file = None if args.senders is None else WatchedSenders(args.senders, now_ms())
+        key = queue_log_options.customer_key()
+        connectors = None if args.connectors is None else WatchedConnectors(args.connectors, now_ms(), key)
         senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""), None if file is None else file.running)
         identities = Identities(load_configuration(args.config))
         client_options = kafka_client_options()
     except TokensError as error:
         return fail(f"{TOKENS_VARIABLE}: {error}")
-    except (FileError, KafkaSecurityError) as error:
+    except (FileError, KafkaSecurityError, ValueError) as error:
         return fail(error)
     settings = GatewaySettings(
         host=args.host,
@@ -112,14 +118,14 @@ def run(args: argparse.Namespace) -> int:
         client_options=client_options,
         prepare=topic_maker(args, client_options),
     )
-    return asyncio.run(_serve(args, senders, file, settings, IdentifyingPublisher(kafka, identities)))
+    return asyncio.run(_serve(args, senders, WatchedFiles(file, connectors), settings, IdentifyingPublisher(kafka, identities)))
 
 
-async def _serve(
-    args: argparse.Namespace, senders: Senders, file: WatchedSenders | None, settings: GatewaySettings, publisher: Publisher
-) -> int:
+async def _serve(args: argparse.Namespace, senders: Senders, files: WatchedFiles, settings: GatewaySettings, publisher: Publisher) -> int:
     stop = interruptible()
-    about: dict[str, Any] = {} if file is None else {"standing": lambda: file.standing, "collectors": [FileGauges(file)]}
+    about: dict[str, Any] = {"standing": lambda: files.standing, "collectors": [FileGauges(files)]} if files else {}
+    if files.connectors is not None:
+        about["connectors"] = files.connectors.running
     try:
         gateway = Gateway(publisher, senders, settings, **about)
         address = await gateway.start()
@@ -127,10 +133,21 @@ async def _serve(
         return fail(error)
     except (OSError, OverflowError) as error:
         return fail(f"gateway: cannot listen on {args.host} port {args.port}: {error}. Choose another --host or --port.")
-    tokens = "" if senders else f" (no tokens: from this machine only; use --senders or {TOKENS_VARIABLE} to take events from others)"
+    tokens = (
+        ""
+        if senders or files.connectors is not None
+        else f" (no tokens: from this machine only; use --senders or {TOKENS_VARIABLE} to take events from others)"
+    )
     sys.stdout.write(f"gateway {address}/v1/events{tokens}\n")
     sys.stdout.flush()
-    watching = None if file is None else asyncio.create_task(watch(file, gateway.take), name="senders-file")
+
+    def take(changes: Changes) -> None:
+        if changes.senders is not None:
+            gateway.take(changes.senders)
+        if changes.connectors is not None:
+            gateway.take_connectors(changes.connectors)
+
+    watching = asyncio.create_task(watch(files, take), name="gateway-files") if files else None
     await stop.wait()
     if watching is not None:
         watching.cancel()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.configuration.alerts import AlertRule
 from streams.configuration.base import Model
 from streams.configuration.calendar_exceptions import CalendarException
+from streams.configuration.connectors import ConnectorEntry, ConnectorsFile, SecretPlace, connectors_schema
 from streams.configuration.costs import Costs, TeamCosts
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.configuration.definitions import DefinitionVersion
@@ -34,7 +35,7 @@ from streams.configuration.wording import permitted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["MODELS", "PAGE", "SCHEMA", "SENDERS_SCHEMA", "main", "page", "schema"]
+__all__ = ["CONNECTORS_SCHEMA", "MODELS", "PAGE", "SCHEMA", "SENDERS_SCHEMA", "main", "page", "schema"]
 
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -44,6 +45,7 @@ PAGE: Final = _ROOT / "docs" / "configuration.md"
 #: The schema in a checkout, for editors.
 SCHEMA: Final = _ROOT / "schemas" / "configuration.json"
 SENDERS_SCHEMA: Final = _ROOT / "schemas" / "senders.json"
+CONNECTORS_SCHEMA: Final = _ROOT / "schemas" / "connectors.json"
 
 #: Each has one table on the page.
 MODELS: Final[tuple[type[Model], ...]] = (
@@ -67,6 +69,9 @@ MODELS: Final[tuple[type[Model], ...]] = (
     SourceLimits,
     Sender,
     SenderToken,
+    ConnectorsFile,
+    ConnectorEntry,
+    SecretPlace,
 )
 
 #: What has their keys beside its own does not show them again.
@@ -165,6 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
         (options.page, page(options.page.read_text(encoding="utf-8"))),
         (options.schema, schema()),
         (SENDERS_SCHEMA, schema("senders", senders_schema)),
+        (CONNECTORS_SCHEMA, schema("connectors", connectors_schema)),
     ):
         if path.is_file() and path.read_text(encoding="utf-8") == wanted:
             continue

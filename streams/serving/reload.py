@@ -36,7 +36,8 @@ _HELP = {metric.name: metric.help for metric in SERVING_METRICS}
 class _Judged(Protocol):
     """A file of which it is known whether a process can run with it as it is."""
 
-    changed_ms: int
+    @property
+    def changed_ms(self) -> int: ...
 
     @property
     def valid(self) -> bool: ...

@@ -44,6 +44,11 @@ events:
     set: {queue: {from: team}}
 """
 
+CONNECTORS = """\
+connectors:
+  line-shop: {connector: line, secrets: [{env: NOT_SET_HERE}]}
+"""
+
 
 def check(tmp_path: Path, text: str, *options: str, name: str = "file.yaml") -> int:
     """Run the command on a text."""
@@ -59,9 +64,10 @@ class TestRight:
         [
             (CENTER, "configuration: 1 sites, 2 queues, 1 teams, 1 people, 1 alerts"),
             (MAPPING, "mapping helpdesk of helpdesk-osaka: 1 events from 3 columns"),
+            (CONNECTORS, "connectors: 1; their secrets were not read\n  line-shop: line, webhook or file"),
             ("", "configuration: no queues or sites"),
         ],
-        ids=["configuration", "mapping", "empty"],
+        ids=["configuration", "mapping", "connectors", "empty"],
     )
     def test_ok_and_what_is_in_it(self, tmp_path: Path, capsys: CaptureFixture[str], text: str, said: str) -> None:
         """What a file is, is seen by its keys; an empty one is a configuration of defaults."""

@@ -9,7 +9,7 @@ import pytest
 from streams.cli import main
 from streams.configuration import docs
 from streams.configuration.senders import SendersError, load_senders, senders_schema
-from streams.connectors.senders_file import WatchedSenders
+from streams.connectors.watched_files import WatchedSenders
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from streams.catalogue import KPIS, SERVING_METRICS, labels_of, metrics_of
-from streams.connectors.gateway import _Metrics
+from streams.connectors.gateway_metrics import GatewayMetrics
 from streams.engine.health import Health, PartitionHealth
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.serving.pipeline import PipelineCollector
@@ -64,7 +64,7 @@ def _families() -> Iterable[Metric]:
     counters = StageCounters()
     health = Health(partitions={("contact-events.v1", 0): PartitionHealth(7, 0, 0.5)}, last_answer=monotonic())
     yield from PipelineCollector(health, {"track-contacts": counters}).collect()
-    gateway = _Metrics()
+    gateway = GatewayMetrics()
     gateway.begin(["pbx"])
     yield from gateway.registry.collect()
 

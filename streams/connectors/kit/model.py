@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Final, Literal, NamedTuple
 
+from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.verification import Verification
 
 __all__ = [
@@ -151,6 +152,8 @@ class Connector:
     remembered_days: int = 30
     #: How deliveries by webhook are verified; None where the transport alone can be trusted.
     verification: Verification | None = None
+    #: What its webhooks want to be answered.
+    answers: Answers = field(default_factory=Answers)
     settings: tuple[Setting, ...] = ()
     #: The extra that has the libraries for its live way: ``pip install contact-streams[EXTRA]``.
     extra: str | None = None

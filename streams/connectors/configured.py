@@ -1,0 +1,225 @@
+"""The connectors of a connectors file, ready to be run: known platforms, sound settings, secrets read from where the file says they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from streams.configuration.base import nearest
+from streams.configuration.connectors import ConnectorsError, ConnectorsFile, parse_connectors
+from streams.configuration.problems import Problem
+from streams.configuration.yaml_lines import line_of, parse
+from streams.connectors import platforms
+from streams.connectors.kit.model import Connector, Context
+from streams.connectors.kit.verification import Verification
+from streams.connectors.kit.verifying import SecretError, Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from streams.configuration.connectors import ConnectorEntry, SecretPlace
+
+__all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "configured", "read_connectors", "unhooked"]
+
+#: Where the webhooks of a platform are taken, followed by the source's name.
+HOOKS_PATH: Final = "/v1/hooks/"
+
+#: How a sender is verified that signs nothing, or whose signatures are not wanted.
+BY_TOKEN: Final = Verification(kind="token", header="Authorization", prefix="Bearer ", query_parameter="token")
+
+_MAX_SECRET_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """A platform as the file wants it followed."""
+
+    source: str
+    connector: Connector
+    context: Context
+    site: str | None
+    #: The secrets that webhooks are verified with.
+    secrets: tuple[str, ...]
+    credentials: Mapping[str, str]
+    verify_token: str | None
+    #: Of its webhooks, as the platform was given it, without a query; empty where the file does not say.
+    hook_url: str
+    verification: Verification
+
+    @property
+    def is_hook(self) -> bool:
+        """Whether its webhooks are taken: not where it has no secret to verify them with."""
+        return not unhooked(self)
+
+
+def unhooked(entry: Configured) -> str:
+    """Return why the webhooks of an entry are not taken, empty if they are."""
+    connector = entry.connector
+    if "webhook" not in connector.ways:
+        return f"{connector.name} is not called by webhook"
+    if connector.translate is None:
+        return f"{connector.name} compares what it gets with what it saw before, and is read by `contact-streams connectors` alone"
+    return "" if entry.secrets else "no secrets are named"
+
+
+def read_connectors(
+    path: Path,
+    text: str,
+    *,
+    customer_key: Callable[[str], str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    secrets: bool = True,
+) -> dict[str, Configured]:
+    """Return the connectors in the text of ``path`` by source.
+
+    Args:
+        path: of the file; secrets in files are found from its folder.
+        text: what stands in it.
+        customer_key: from what identifies a customer to a keyed hash.
+        environment: where secrets by ``env`` are; by default the process's.
+        secrets: whether they are read; a file can be checked where they are not.
+
+    Raises:
+        ConnectorsError: something in it is not permitted, or a secret is not there; it names all of that with its line, and no secret.
+    """
+    return configured(
+        path, text, parse_connectors(path, text), customer_key, os.environ if environment is None else environment, secrets=secrets
+    )
+
+
+def configured(
+    path: Path,
+    text: str,
+    file: ConnectorsFile,
+    customer_key: Callable[[str], str] | None,
+    environment: Mapping[str, str],
+    *,
+    secrets: bool,
+) -> dict[str, Configured]:
+    """Return the connectors of a file, as ``read_connectors``."""
+    found: dict[str, Configured] = {}
+    wrong: list[tuple[tuple[int | str, ...], str]] = []
+    for source, entry in file.connectors.items():
+        at = ("connectors", source)
+        try:
+            connector = platforms.connector(entry.connector)
+        except KeyError:
+            known = ", ".join(platforms.names())
+            close = nearest(entry.connector, platforms.names())
+            wrong.append(((*at, "connector"), f'"{entry.connector}" is none{close}; permitted: {known}'))
+            continue
+        wrong += [((*at, *where), why) for where, why in _settings_wrong(connector, entry)]
+        reading = _Secrets(path.parent, environment, wrong)
+        verification = BY_TOKEN if entry.verify_by == "token" or connector.verification is None else connector.verification
+        texts = [reading.read((*at, "secrets", number), place) for number, place in enumerate(entry.secrets)] if secrets else []
+        if secrets and entry.secrets and all(texts):
+            wrong += [((*at, "secrets"), why) for why in _unfit(verification, [text or "" for text in texts])]
+        if "url" in verification.signed and verification.kind == "hmac" and entry.secrets and file.public_url is None:
+            wrong.append(((*at, "secrets"), f"{connector.title} signs the address it calls: write `public_url` at the top of the file"))
+        verify_token = None if entry.verify_token is None or not secrets else reading.read((*at, "verify_token"), entry.verify_token)
+        credentials = {
+            name: reading.read((*at, "credentials", name), place) for name, place in (entry.credentials.items() if secrets else ())
+        }
+        found[source] = Configured(
+            source=source,
+            connector=connector,
+            context=Context(
+                source=source,
+                zone=ZoneInfo(entry.zone),
+                customer_key=customer_key,
+                settings={**{each.name: each.default for each in connector.settings}, **entry.settings},
+            ),
+            site=entry.site,
+            secrets=tuple(text or "" for text in texts),
+            credentials={name: text or "" for name, text in credentials.items()},
+            verify_token=verify_token,
+            hook_url="" if file.public_url is None else file.public_url.rstrip("/") + HOOKS_PATH + source,
+            verification=verification,
+        )
+    if wrong:
+        root = parse(text).root
+        raise ConnectorsError(path, [Problem(line_of(root, at), ".".join(map(str, at)), why) for at, why in wrong])
+    return found
+
+
+def _settings_wrong(connector: Connector, entry: ConnectorEntry) -> Iterator[tuple[tuple[str, ...], str]]:
+    settings = {each.name: each for each in connector.settings}
+    for name, value in entry.settings.items():
+        setting = settings.get(name)
+        if setting is None:
+            known = ", ".join(settings) or "none"
+            yield ("settings", name), f"{connector.name} has no such setting{nearest(name, settings)}; permitted: {known}"
+        elif (kind := _kind_wanted(setting.default)) and not _is_a(value, setting.default):
+            yield ("settings", name), f"permitted: {kind}"
+    for name, setting in settings.items():
+        if setting.required and entry.settings.get(name) in (None, ""):
+            yield ("settings", name), f"required; {setting.meaning}"
+
+
+_KINDS: Final[dict[type, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    tuple: "a list",
+    dict: "keys and values",
+}
+
+
+def _kind_wanted(default: Any) -> str:
+    return _KINDS.get(type(default), "")
+
+
+def _is_a(value: Any, default: Any) -> bool:
+    """Say whether a value is of the kind of a setting's default."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, (int, float))
+    if isinstance(default, (list, tuple)):
+        return isinstance(value, list)
+    return isinstance(value, type(default))
+
+
+def _unfit(verification: Verification, secrets: list[str]) -> Iterator[str]:
+    for secret in secrets:
+        try:
+            Verifier(verification, [secret])
+        except SecretError as error:
+            yield f"a secret does not fit: {error}"
+
+
+class _Secrets:
+    """Reads secrets from their places, and collects what is wrong with a place."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], wrong: list[tuple[tuple[int | str, ...], str]]) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._wrong = wrong
+
+    def read(self, at: tuple[int | str, ...], place: SecretPlace) -> str | None:
+        text, why = self._text(place)
+        text = text.strip()
+        if not why and not text:
+            why = f"{place.said} is empty"
+        if why:
+            self._wrong.append((at, why))
+            return None
+        return text
+
+    def _text(self, place: SecretPlace) -> tuple[str, str]:
+        if place.env is not None:
+            text = self._environment.get(place.env)
+            return (text, "") if text is not None else ("", f"{place.said} is not set")
+        try:
+            with (self._folder / (place.file or "")).open("rb") as file:
+                return file.read(_MAX_SECRET_BYTES).decode(), ""
+        except OSError as error:
+            return "", f"{place.said} cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            return "", f"{place.said} is not UTF-8 text"

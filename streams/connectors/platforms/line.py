@@ -1,0 +1,138 @@
+"""LINE Official Account: what customers write, by webhook. What is answered there LINE tells nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors.kit.answers import Answers
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Connector, Setting
+from streams.connectors.kit.reading import list_records
+from streams.connectors.kit.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from streams.connectors.kit.model import Context, Draft, Record
+
+__all__ = ["CONNECTOR"]
+
+#: Digits of the hash that stands for a customer and a day: enough that no two meet.
+_ID_DIGITS: Final = 32
+
+
+def _kind(record: Record) -> str:
+    fields = Fields(record.content)
+    kind = fields.need("type")
+    if kind != "message":
+        return kind
+    if fields.text("mode") == "standby":
+        return "message in standby"
+    return "message" if fields.get("source.userId") and fields.text("source.type") == "user" else "message in a group"
+
+
+def _translate(record: Record, context: Context) -> Iterator[Draft]:
+    fields = Fields(record.content, context.zone)
+    at, customer = fields.need_time("timestamp"), fields.need("source.userId")
+    # Older accounts send no webhookEventId.
+    name = fields.text("webhookEventId") or f"message-{fields.need('message.id')}"
+    event = {"occurred_at": at, "conversation_id": _conversation(customer, at, context)}
+    key = context.customer(customer)
+    channel, queue = context.settings["channel"], context.settings["queue"]
+    yield {
+        "type": "contact.arrived",
+        "event_id": f"{name}-arrived",
+        "channel": channel,
+        "direction": "inbound",
+        **({} if key is None else {"customer_key": key}),
+        **event,
+    }
+    if queue:
+        yield {"type": "contact.queued", "event_id": f"{name}-queued", "queue": queue, "channel": channel, **event}
+    yield {
+        "type": "contact.message",
+        "event_id": f"{name}-message",
+        "author_kind": "customer",
+        "public": True,
+        "automatic": False,
+        **event,
+    }
+
+
+def _conversation(customer: str, at: datetime, context: Context) -> str:
+    """Return what names a customer's conversation of a day: LINE has no conversations, and a customer's id must not pass."""
+    day = at.astimezone(context.zone).date().isoformat()
+    return f"line-{hashlib.sha256(f'{customer}/{day}'.encode()).hexdigest()[:_ID_DIGITS]}"
+
+
+_NO_MESSAGE: Final = "a customer asks nothing by it"
+_ELSEWHERE: Final = "LINE reports what customers send, and nothing of what is answered"
+
+CONNECTOR = Connector(
+    name="line",
+    title="LINE Official Account",
+    family="message",
+    delivery="live",
+    ways=("webhook", "file"),
+    kinds={"message": "contact.arrived, contact.queued where a queue is set, and contact.message by the customer"},
+    ignored={
+        "message in a group": "a group or room is no customer's matter",
+        "message in standby": "another module of the account takes it",
+        "accountLink": _NO_MESSAGE,
+        "activated": _NO_MESSAGE,
+        "beacon": _NO_MESSAGE,
+        "botResumed": _NO_MESSAGE,
+        "botSuspended": _NO_MESSAGE,
+        "deactivated": _NO_MESSAGE,
+        "delivery": _NO_MESSAGE,
+        "follow": _NO_MESSAGE,
+        "join": _NO_MESSAGE,
+        "leave": _NO_MESSAGE,
+        "memberJoined": _NO_MESSAGE,
+        "memberLeft": _NO_MESSAGE,
+        "membership": _NO_MESSAGE,
+        "module": _NO_MESSAGE,
+        "postback": "a tap on a button or menu, answered by a program",
+        "things": _NO_MESSAGE,
+        "unfollow": _NO_MESSAGE,
+        "unsend": "what is taken back was asked all the same",
+        "videoPlayComplete": _NO_MESSAGE,
+    },
+    read=list_records("events"),
+    kind=_kind,
+    translate=_translate,
+    reports={
+        "arrival": "",
+        "queue": "LINE has no queues; the setting `queue` names one",
+        "agent_state": _ELSEWHERE,
+        "first_response": _ELSEWHERE,
+        "resolution": _ELSEWHERE,
+        "csat": "LINE asks none",
+    },
+    personal=(
+        "joined.members.*.userId",
+        "left.members.*.userId",
+        "message.address",
+        "message.contentProvider.originalContentUrl",
+        "message.contentProvider.previewImageUrl",
+        "message.fileName",
+        "message.keywords",
+        "message.latitude",
+        "message.longitude",
+        "message.mention",
+        "message.text",
+        "message.title",
+        "postback.data",
+        "postback.params",
+        "replyToken",
+        "source.userId",
+    ),
+    verification=Verification(header="X-Line-Signature", encoding="base64"),
+    answers=Answers(accepted=200, within_seconds=2.0),
+    settings=(
+        Setting(name="channel", meaning="`social` or `chat`: how waiting and replies are counted", default="social"),
+        Setting(name="queue", meaning="the queue that messages wait in; without one they count as unassigned", default=""),
+    ),
+)
