@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -134,7 +133,6 @@ def _worded(error: Any) -> tuple[tuple[int | str, ...], str]:
     return at, f"not permitted; permitted: {permitted(here, schema)}"
 
 
-@cache
 def connectors_schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
     return ConnectorsFile.model_json_schema()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from unicodedata import normalize
 
@@ -166,7 +165,6 @@ def _worded(error: Any) -> tuple[tuple[int | str, ...], str]:
     return at, f"not permitted; permitted: {permitted(here, schema)}"
 
 
-@cache
 def senders_schema() -> dict[str, Any]:
     """Return the JSON Schema of the file."""
     return SendersFile.model_json_schema()
