@@ -86,6 +86,78 @@ ROWS: tuple[Row, ...] = (
             | {f"aaaaaaaa-0000-0000-0000-00000000000{number}": name for number, name in ((1, "support"), (2, "billing"))}
         },
     ),
+    Row(
+        connector="zendesk",
+        files=("two-tickets.jsonl",),
+        shared=("DERIVED.zendesk.webhook.ticket-lifecycle.jsonl",),
+        expected=two_tickets(csat=False),
+    ),
+    Row(
+        connector="zendesk-export",
+        files=("ticket-events.json", "ticket-metric-events.json", "satisfaction-ratings.json"),
+        shared=(
+            "DERIVED.zendesk.incremental.ticket-events.lifecycle.json",
+            "DERIVED.zendesk.incremental.ticket-metric-events.lifecycle.json",
+            "DERIVED.zendesk.satisfaction-ratings.json",
+        ),
+        expected=two_tickets(csat=False),
+    ),
+    # Zendesk's own times of replies, without the tickets they are about.
+    Row(
+        connector="zendesk-export",
+        title="zendesk-export: metric events",
+        files=("ticket-metric-events.json",),
+        shared=("DERIVED.zendesk.incremental.ticket-metric-events.lifecycle.json",),
+        settings={"replies": "metric_events"},
+        expected={"all": {"offered": 2, "first_response_time": (600 + 1200) / 2, "average_response_time": (600 + 600 + 900 + 1200) / 4}},
+    ),
+    Row(
+        connector="intercom",
+        files=("two-tickets.jsonl",),
+        shared=("DERIVED.intercom.conversation-lifecycle.jsonl",),
+        expected=two_tickets(),
+    ),
+    Row(
+        connector="chatwoot",
+        files=("two-tickets.jsonl",),
+        shared=("DERIVED.chatwoot.webhook.conversation-lifecycle.jsonl",),
+        expected=two_tickets(),
+    ),
+    # Asked once, at the end: the second resolution of T1 alone, and of its replies the first and the last.
+    Row(
+        connector="freshdesk",
+        title="freshdesk, asked once",
+        files=("tickets.json", "satisfaction-ratings.json"),
+        shared=("DERIVED.freshdesk.tickets-with-stats.json", "DERIVED.freshdesk.satisfaction-ratings.json"),
+        expected=two_tickets(reopened=False, csat=False),
+        but={
+            ("all", "resolution_time"): (4500 + 1200) / 2,
+            ("all", "average_response_time"): (600 + 900 + 1200) / 3,
+            ("all", "exchanges_per_contact"): (2 + 1) / 2,
+        },
+    ),
+    Row(
+        connector="freshdesk",
+        title="freshdesk, asked on every update",
+        files=("tickets-as-asked.jsonl", "satisfaction-ratings.json"),
+        expected=two_tickets(csat=False),
+    ),
+    # ROQL has no threads: nothing is known of replies, and of a reopening that was not seen.
+    Row(
+        connector="oracle-b2c-service",
+        title="oracle-b2c-service: ROQL",
+        files=("roql.json",),
+        shared=("DERIVED.oracle-service-cloud.rest.roql-incidents.json", "DERIVED.oracle-service-cloud.rest.incident.json"),
+        expected=two_tickets(reopened=False, messages=False),
+        but={("all", "first_response_time"): None},
+    ),
+    Row(
+        connector="oracle-b2c-service",
+        title="oracle-b2c-service, with threads",
+        files=("incidents-as-asked.jsonl",),
+        expected=two_tickets(),
+        in_order="a reopening is seen by the order of states",
+    ),
 )
 
 #: What a platform does not tell → the figures that are null then.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["draft", "renamed"]
 
 
-def draft(kind: str, event_id: str, at: datetime, **fields: Any) -> Draft:
+def draft(kind: str, event_id: str, at: datetime, /, **fields: Any) -> Draft:
     """Return an event of a kind with the fields that are known; lists become tuples, as events have them."""
     known = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items() if value is not None}
     return {"type": kind, "event_id": event_id, "occurred_at": at, **known}

@@ -74,7 +74,7 @@ CONNECTOR = Connector(
     ignored={
         "other surveys": "asks employees (eNPS) or about the product (PMF), no customer about a contact",
         "survey_response.deleted": "a response that was taken away: what was answered stays counted",
-        "unsubscribe.created": "somebody wants no more surveys",
+        "unsubscribe.created": "a customer wants no more surveys",
         "bounce.created": "a mail that did not arrive",
     },
     read=json_records,

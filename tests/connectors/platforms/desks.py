@@ -1,0 +1,72 @@
+"""What fixtures of desks become, and how a record is made wrong on purpose."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from schemas.events import encode
+from streams.connectors.platforms import connector
+from tests.support.platforms import FIXTURES, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.connectors.kit.model import Record
+    from streams.connectors.kit.translating import Translated
+
+__all__ = ["PERSONAL", "becomes", "content", "fixture", "paths", "records", "rejections", "set_at"]
+
+#: Personal values of the fixtures of desks: none of them may pass.
+PERSONAL = ("Haru", "Kusunoki", "haru.kusunoki", "5550 0142", "parcel never came", "203.0.113.9", "Kobe")
+
+
+def fixture(name: str, file: str) -> bytes:
+    """Return a fixture of a connector."""
+    return (FIXTURES / name / file).read_bytes()
+
+
+def records(name: str) -> list[Record]:
+    """Return the records of all fixtures of a connector."""
+    return [each for path in sorted((FIXTURES / name).iterdir()) for each in connector(name).read(path.read_bytes(), path.name)]
+
+
+def becomes(name: str, *bodies: object, settings: dict[str, Any] | None = None, source: str = "desk") -> Translated:
+    """Return what deliveries become, each JSON or bytes."""
+    raw = [body if isinstance(body, bytes) else orjson.dumps(body) for body in bodies]
+    return translated(connector(name), [(f"{number}", body) for number, body in enumerate(raw)], settings=settings, source=source)
+
+
+def content(done: Translated) -> dict[str, dict[str, Any]]:
+    """Return the events by id, without when they were received."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in done.events:
+        said = orjson.loads(encode(event))
+        del said["received_at"]
+        assert found.setdefault(said["event_id"], said) == said, "one id, two meanings"
+    return found
+
+
+def rejections(done: Translated) -> list[tuple[str, str]]:
+    """Return reason and detail of what was rejected."""
+    return [(each.reason, each.detail) for each in done.rejected]
+
+
+def paths(value: object, *above: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Yield where anything stands in a record."""
+    inner: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, each in inner:
+        yield (*above, step)
+        yield from paths(each, *above, step)
+
+
+def set_at(record: dict[str, Any], path: tuple[str | int, ...], value: object) -> bytes:
+    """Return a record's JSON with another value at a path."""
+    copy = orjson.loads(orjson.dumps(record))
+    at = copy
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = value
+    return json.dumps(copy).encode()
