@@ -28,7 +28,7 @@ from schemas.agent import AgentModel
 from schemas.events import encode
 from schemas.other import CustomerModel, ForecastSet
 from streams.configuration import Configuration
-from streams.connectors.kit.model import Context, Record
+from streams.connectors.kit.model import Context, Part, Record
 from streams.connectors.kit.translating import REASONS, Translated, translate
 from streams.replay import Replay
 
@@ -122,9 +122,11 @@ class Row:
     expected: Table
     #: (scope, figure) → another value than ``expected`` has, for what the platform cannot tell.
     but: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
-    #: Scope of the story → the queue's name here; ``settings`` may translate ids to names.
+    #: Scope of the story → the queue's name in our files; the collected ones have the story's, or ids that ``settings`` translate to names.
     queues: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    #: What this way of the platform does not tell, beside what the connector says.
+    unknown: tuple[Part, ...] = ()
     #: Empty, or why the records of this platform come in order and once.
     in_order: str = ""
     configuration: Mapping[str, Any] = field(default_factory=dict)
@@ -230,7 +232,7 @@ def mutated(draw: st.DrawFn, contents: Sequence[Mapping[str, Any]]) -> dict[str,
                 if isinstance(at, dict) and draw(st.booleans()):
                     del at[key]
                 else:
-                    at[key] = draw(_JUNK)
+                    at[key] = deepcopy(draw(_JUNK))
                 break
             at = at[key]
     return content

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.base import MAX_SECONDS
 from streams.connectors.kit.model import UnusableError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,12})?")
 _FRACTION: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 #: Seconds, milliseconds, microseconds since the epoch are told apart by how many there are, where a platform does not say.
 _MILLISECONDS_FROM, _MICROSECONDS_FROM = 10**11, 10**14
+_YEARS: Final = range(1000, 9000)
 
 
 class Fields:
@@ -74,10 +76,12 @@ class Fields:
         return float(value)
 
     def seconds(self, path: str, *, per_second: float = 1) -> float | None:
-        """Return a duration in seconds; raise UnusableError for a negative one."""
+        """Return a duration in seconds; raise UnusableError for a negative one, and for one of more than ten years."""
         value = self.number(path)
         if value is not None and value < 0:
             raise UnusableError("negative_duration", f"{path}: 0 or more")
+        if value is not None and value / per_second > MAX_SECONDS:
+            raise UnusableError("not_permitted", f"{path}: at most ten years")
         return None if value is None else value / per_second
 
     def true(self, path: str) -> bool | None:
@@ -113,12 +117,17 @@ class Fields:
             if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
                 # Finer than a microsecond is cut off.
                 at = datetime.fromisoformat(_FRACTION.sub(r"\1", value.strip()))
-                return (at if at.tzinfo is not None else at.replace(tzinfo=self._zone)).astimezone(UTC)
-            number = self.number(path) or 0.0
-            divisor = 1_000_000 if number >= _MICROSECONDS_FROM else 1_000 if number >= _MILLISECONDS_FROM else 1
-            return datetime.fromtimestamp(number / divisor, UTC)
+                at = (at if at.tzinfo is not None else at.replace(tzinfo=self._zone)).astimezone(UTC)
+            else:
+                number = self.number(path) or 0.0
+                divisor = 1_000_000 if number >= _MICROSECONDS_FROM else 1_000 if number >= _MILLISECONDS_FROM else 1
+                at = datetime.fromtimestamp(number / divisor, UTC)
         except (ValueError, OverflowError, OSError, UnusableError) as error:
             raise UnusableError("bad_time", f"{path}: no time") from error
+        # So that a duration can be added to it and taken from it.
+        if at.year not in _YEARS:
+            raise UnusableError("bad_time", f"{path}: no time")
+        return at
 
     def need_time(self, path: str) -> datetime:
         """Return a time that has to be there; raise UnusableError."""

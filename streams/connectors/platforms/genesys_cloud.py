@@ -1,0 +1,321 @@
+"""Genesys Cloud: detail events of conversations, and what users do, by EventBridge or by the notification service's WebSocket.
+
+Both ways tell the same events; ids are of conversation, session and time, so that an event that comes by both counts once. The order is not
+guaranteed. A queue's session and an agent's session have other ids: the leg is known by its queue and agent.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.connectors.kit.drafting import draft, renamed
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Connector, Setting, UnusableError
+from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from streams.connectors.kit.model import Context, Draft, Record
+
+__all__ = ["CONNECTOR"]
+
+#: ``v2.detail.events.conversation.{id}.acd.start`` in an envelope, the same with the id in a notification.
+_DETAIL: Final = re.compile(r"v2\.detail\.events\.conversation\.[^.]{1,64}\.([a-z.]{1,40})")
+_USER: Final = re.compile(r"v2\.users\.[^.]{1,64}\.(activity|presence|routingStatus)")
+_AUDIT: Final = re.compile(r"v2\.audits\.entitytype\.[^.]{1,64}\.entityid\.[^.]{1,64}")
+
+_CHANNELS: Final = {"VOICE": "voice", "CHAT": "chat", "EMAIL": "mail", "CALLBACK": "callback", "VIDEO": "video"}
+#: Of messages by what they are written in; others are social.
+_MESSAGES: Final = {"SMS": "sms", "WEBMESSAGING": "chat", "OPEN": "chat"}
+_DIRECTIONS: Final = {"INBOUND": "inbound", "OUTBOUND": "outbound"}
+_BY: Final = {"ENDPOINT": "customer", "CLIENT": "customer", "PEER": "agent", "SYSTEM": "system", "TIMEOUT": "system"}
+_TRANSFERS: Final = {
+    "TRANSFER": "blind",
+    "FORWARD_TRANSFER": "blind",
+    "NO_ANSWER_TRANSFER": "blind",
+    "NOT_AVAILABLE_TRANSFER": "blind",
+    "DND_TRANSFER": "blind",
+    "CONFERENCE_TRANSFER": "attended",
+    "CONSULT_TRANSFER": "attended",
+}
+#: How a ring ended that was not answered; otherwise it was withdrawn.
+_NOT_ANSWERED: Final = {"TIMEOUT": "no_answer", "CLIENT": "declined", "ENDPOINT": "declined", "DND_ENDPOINT": "declined"}
+#: States whose times differ by less than this changed together.
+_TOGETHER: Final = timedelta(seconds=5)
+
+
+def _kind(record: Record) -> str:
+    content = record.content
+    topic = content.get("detail-type", content.get("topicName"))
+    if not isinstance(topic, str):
+        raise UnusableError("missing_field", "topicName: required")
+    detail, user = _DETAIL.fullmatch(topic), _USER.fullmatch(topic)
+    if detail is not None:
+        return detail[1]
+    if user is not None:
+        return f"users.{user[1]}"
+    if _AUDIT.fullmatch(topic) is not None:
+        return f"audit of {_body(record).text('entityType')}"
+    return topic
+
+
+def _body(record: Record) -> Fields:
+    content: Any = record.content
+    if "detail-type" in content:
+        content = content.get("detail")
+    body = content.get("eventBody") if isinstance(content, dict) else None
+    if not isinstance(body, dict):
+        raise UnusableError("wrong_type", "eventBody: an object")
+    return Fields(body)
+
+
+def _translate(record: Record, context: Context) -> Iterator[Draft]:
+    kind, body = _kind(record), _body(record)
+    if kind in _OF_USERS:
+        yield from _OF_USERS[kind](body, context)
+    else:
+        yield from _Told(kind, body, context).events()
+
+
+class _Told:
+    """A detail event of a conversation."""
+
+    def __init__(self, kind: str, body: Fields, context: Context) -> None:
+        self._kind, self._body, self._context = kind, body, context
+        self._at = body.need_time("eventTime")
+        self._conversation = body.need("conversationId")
+        session = body.text("sessionId") or body.text("participantId") or ""
+        self._id = f"{self._conversation}-{session}-{kind}-{self._at.timestamp():.3f}"
+        self._queue = renamed(context.settings.get("queues"), body.text("queueId"))
+        self._agent = renamed(context.settings.get("agents"), body.text("userId"))
+
+    def events(self) -> Iterator[Draft]:
+        """Yield what it becomes."""
+        yield from _OF_CONVERSATIONS[self._kind](self)
+
+    def _draft(self, kind: str, /, *, at: datetime | None = None, **fields: Any) -> Draft:
+        event = f"{self._id}-{kind.partition('.')[2]}"
+        return draft(kind, event, at or self._at, conversation_id=self._conversation, **fields)
+
+    def _channel(self) -> str | None:
+        medium = self._body.text("mediaType")
+        if medium == "MESSAGE":
+            return _MESSAGES.get(self._body.text("messageType") or "", "social")
+        return _CHANNELS.get(medium or "")
+
+    def customer_start(self) -> Iterator[Draft]:
+        """Yield the arrival."""
+        channel = self._channel()
+        if channel is not None:
+            number = (self._body.text("ani") or "").removeprefix("tel:") or self._body.text("externalContactId")
+            direction = _DIRECTIONS.get(self._body.text("direction") or "")
+            yield self._draft("contact.arrived", channel=channel, direction=direction, customer_key=self._context.customer(number))
+
+    def customer_end(self) -> Iterator[Draft]:
+        """Yield the end of the conversation, after that of an agent's share at the same instant."""
+        reason = self._body.text("disconnectType")
+        yield self._draft("contact.ended", by=_BY.get(reason or ""), reason=reason, sequence=2)
+
+    def acd_start(self) -> Iterator[Draft]:
+        """Yield the entry into a queue. An agent who consults another queue stays with the customer: the entry has its own contact."""
+        yield self._draft("contact.queued", queue=self._need_queue(), channel=self._channel(), contact_id=self._body.text("sessionId"))
+
+    def acd_end(self) -> Iterator[Draft]:
+        """Yield how the wait ended."""
+        outcome, contact, queue = self._body.need("acdOutcome"), self._body.text("sessionId"), self._need_queue()
+        wait = self._body.seconds("connectedDurationMs", per_second=1_000)
+        if outcome == "ANSWERED":
+            agent = renamed(self._context.settings.get("agents"), self._body.text("answeredUserId"))
+            if agent is not None:
+                yield self._draft("contact.offer_ended", agent=agent, queue=queue, outcome="accepted")
+            reports = ["hold", "wrap_up", "ring"]
+            yield self._draft("contact.answered", agent=agent, queue=queue, contact_id=contact, wait_seconds=wait, reports=reports)
+        else:
+            reason = {"ABANDON": "abandoned", "FLOW_OUT": "overflow"}.get(outcome, "withdrawn")
+            yield self._draft("contact.left_queue", queue=queue, contact_id=contact, reason=reason, wait_seconds=wait)
+
+    def user_start(self) -> Iterator[Draft]:
+        """Yield the beginning of a ring; an agent who is called without a queue answers for none."""
+        if self._queue is not None and self._agent is not None:
+            yield self._draft("contact.agent_offered", agent=self._agent, queue=self._queue)
+
+    def user_end(self) -> Iterator[Draft]:
+        """Yield the end of a leg, or of a ring that was not answered."""
+        agent, reason = self._need_agent(), self._body.text("disconnectType") or ""
+        hold = self._body.seconds("heldDurationMs", per_second=1_000) or 0.0
+        if not self._body.number("interactingDurationMs") and not hold:
+            ring = self._body.seconds("alertingDurationMs", per_second=1_000)
+            outcome = _NOT_ANSWERED.get(reason, "withdrawn")
+            if ring is not None and self._queue is not None:
+                yield self._draft("contact.offer_ended", agent=agent, queue=self._queue, outcome=outcome, ring_seconds=ring)
+            return
+        if hold:
+            # How long the customer was on hold is told at the end, not when: it stands right before the end.
+            yield self._draft("contact.held", at=self._at - timedelta(seconds=hold), agent=agent)
+            yield self._draft("contact.resumed", agent=agent)
+        # After the hold, whatever the rank of their kinds.
+        if reason in _TRANSFERS:
+            yield self._draft("contact.transferred", kind=_TRANSFERS[reason], from_queue=self._queue, agent=agent, sequence=int(hold > 0))
+        else:
+            yield self._draft("contact.ended", agent=agent, sequence=int(hold > 0))
+
+    def acw(self) -> Iterator[Draft]:
+        """Yield the work after the contact, told when it is over."""
+        if self._agent is not None:
+            yield self._draft(
+                "contact.wrapped_up", agent=self._agent, wrap_up_seconds=self._body.seconds("wrapupDurationMs", per_second=1_000)
+            )
+
+    def _need_queue(self) -> str:
+        if self._queue is None:
+            raise UnusableError("missing_field", "queueId: required")
+        return self._queue
+
+    def _need_agent(self) -> str:
+        if self._agent is None:
+            raise UnusableError("missing_field", "userId: required")
+        return self._agent
+
+
+_OF_CONVERSATIONS: Final[dict[str, Callable[[_Told], Iterator[Draft]]]] = {
+    "customer.start": _Told.customer_start,
+    "customer.end": _Told.customer_end,
+    "acd.start": _Told.acd_start,
+    "acd.end": _Told.acd_end,
+    "user.start": _Told.user_start,
+    "user.end": _Told.user_end,
+    "acw": _Told.acw,
+}
+
+
+def _state(context: Context, user: str, axis: str, state: str, at: datetime) -> Draft:
+    who = renamed(context.settings.get("agents"), user)
+    return draft("agent.state_changed", f"{user}-{axis}-{at.timestamp():.3f}", at, person_id=who, axis=axis, state=state.lower())
+
+
+def _audited(body: Fields, context: Context) -> Iterator[Draft]:
+    """Yield the presence that a user was given, by name as the desktop shows it."""
+    at, user = body.need_time("eventTime"), body.need("entity.id")
+    for change in body.entries("propertyChanges"):
+        if change.text("property") == "PRESENCE":
+            state = change.need("newValues.0")
+            yield _state(context, user, "presence", state, at)
+
+
+def _presence(body: Fields, context: Context, user: str, prefix: str = "") -> list[Draft]:
+    state, at = body.text(f"{prefix}presenceDefinition.systemPresence"), body.time(f"{prefix}modifiedDate")
+    return [] if state is None or at is None else [_state(context, user, "presence", state, at)]
+
+
+def _routing(body: Fields, context: Context, user: str, prefix: str = "") -> list[Draft]:
+    state, at = body.text(f"{prefix}status"), body.time(f"{prefix}startTime")
+    return [] if state is None or at is None else [_state(context, user, "routing", state, at)]
+
+
+def _users_presence(body: Fields, context: Context) -> Iterator[Draft]:
+    yield from _presence(body, context, body.text("source.id") or body.need("id"))
+
+
+def _users_routing(body: Fields, context: Context) -> Iterator[Draft]:
+    yield from _routing(body, context, body.text("routingStatus.userId") or body.need("id"), "routingStatus.")
+
+
+def _users_activity(body: Fields, context: Context) -> Iterator[Draft]:
+    """Yield what changed last: a notification repeats all there is, and tells of other changes too."""
+    user = body.need("id")
+    states = [*_presence(body, context, user, "presence."), *_routing(body, context, user, "routingStatus.")]
+    other = [at for path in ("dateActiveQueuesChanged", "outOfOffice.modifiedDate") if (at := body.time(path)) is not None]
+    latest = max([*(each["occurred_at"] for each in states), *other], default=None)
+    if latest is not None:
+        yield from (each for each in states if latest - each["occurred_at"] < _TOGETHER)
+
+
+_OF_USERS: Final[dict[str, Callable[[Fields, Context], Iterator[Draft]]]] = {
+    "audit of UserPresence": _audited,
+    "users.activity": _users_activity,
+    "users.presence": _users_presence,
+    "users.routingStatus": _users_routing,
+}
+
+_PERSONAL: Final = (
+    "ani",
+    "dnis",
+    "addressFrom",
+    "addressTo",
+    "addressSelf",
+    "addressOther",
+    "subject",
+    "wrapupNotes",
+    "externalContactId",
+    "externalOrganizationId",
+    "conversationExternalContactIds",
+    "conversationExternalOrganizationIds",
+    "attributes",
+    "entity.name",
+    "username",
+)
+
+CONNECTOR: Final = Connector(
+    name="genesys-cloud",
+    title="Genesys Cloud",
+    family="telephone",
+    delivery="live",
+    ways=("webhook", "connection", "pull", "file"),
+    kinds={
+        "customer.start": "contact.arrived",
+        "customer.end": "contact.ended",
+        "acd.start": "contact.queued",
+        "acd.end": "contact.answered, or contact.left_queue: abandoned (ABANDON), overflow (FLOW_OUT)",
+        "user.start": "contact.agent_offered",
+        "user.end": "contact.ended of the agent's share or contact.transferred, with contact.held and resumed; or contact.offer_ended",
+        "acw": "contact.wrapped_up",
+        "audit of UserPresence": "agent.state_changed: presence",
+        "users.activity": "agent.state_changed: presence and routing, as far as they changed",
+        "users.presence": "agent.state_changed: presence",
+        "users.routingStatus": "agent.state_changed: routing",
+    },
+    ignored={
+        "flow.start": "a menu or flow; the wait is told by acd.start and acd.end",
+        "flow.end": "a menu or flow; the wait is told by acd.start and acd.end",
+        "flow.outcome": "an outcome of a flow, which no figure needs",
+        "wrapup": "a code without time or user; acw has the time",
+        "attributes": "attributes of a participant, which may be personal",
+        "contact": "the customer's record, which is personal",
+        "outbound": "the dialer's view of a contact, told by customer.start",
+        "voicemail.start": "a voicemail is recorded; acd.end tells that the customer left the queue",
+        "voicemail.end": "a voicemail was recorded; acd.end tells that the customer left the queue",
+        "channel.metadata": "a sign of life of the notification channel",
+        "v2.system.socket_closing": "the notification channel closes and is opened again",
+        "audit of None": "an audit of no entity",
+    },
+    read=json_records,
+    kind=_kind,
+    translate=_translate,
+    reports={
+        "arrival": "",
+        "queue": "",
+        "ring": "",
+        "hold": "",
+        "wrap_up": "",
+        "ended_by": "",
+        "transfer": "",
+        "agent_state": "",
+    },
+    personal=tuple(f"{prefix}eventBody.{path}" for prefix in ("", "detail.") for path in _PERSONAL),
+    verification=Verification(kind="token", header="X-Api-Key"),
+    settings=(
+        Setting(name="queues", meaning="Names of queues by their ids: events have ids alone.", default={}),
+        Setting(name="agents", meaning="Names of agents by the ids of their users: events have ids alone.", default={}),
+    ),
+    extra="genesys",
+    guessed=(
+        "a ring that is not answered is a user.end without interacting time; TIMEOUT is no answer, CLIENT and ENDPOINT are a refusal",
+        "which disconnectType stands for what; of a customer ENDPOINT and CLIENT are the customer, PEER is the agent",
+        "when the customer was on hold is not told, only how long: the hold stands right before the end of the leg",
+    ),
+)

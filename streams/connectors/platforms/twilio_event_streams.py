@@ -1,0 +1,19 @@
+"""Twilio Event Streams with TaskRouter's events: CloudEvents in JSON, by webhook. The same events as the callbacks, signed otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from streams.connectors.kit.verification import Verification
+from streams.connectors.platforms.twilio_taskrouter import CONNECTOR as CALLBACKS
+
+__all__ = ["CONNECTOR"]
+
+CONNECTOR: Final = replace(
+    CALLBACKS,
+    name="twilio-event-streams",
+    title="Twilio Event Streams",
+    ways=("webhook", "file"),
+    verification=Verification(header="X-Twilio-Signature", algorithm="sha1", encoding="base64", signed="url+body_sha256"),
+)

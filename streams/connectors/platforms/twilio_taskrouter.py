@@ -1,0 +1,29 @@
+"""Twilio TaskRouter: the event callbacks of a workspace, and its events by the REST API, which fill gaps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streams.connectors.kit import twilio_taskrouter as taskrouter
+from streams.connectors.kit.model import Connector
+from streams.connectors.kit.verification import Verification
+
+__all__ = ["CONNECTOR"]
+
+CONNECTOR: Final = Connector(
+    name="twilio-taskrouter",
+    title="Twilio TaskRouter",
+    family="telephone",
+    delivery="live",
+    ways=("webhook", "pull", "file"),
+    kinds=taskrouter.KINDS,
+    ignored=taskrouter.IGNORED,
+    read=taskrouter.read,
+    kind=taskrouter.kind,
+    translate=taskrouter.translate,
+    reports=taskrouter.REPORTS,
+    personal=taskrouter.PERSONAL,
+    verification=Verification(header="X-Twilio-Signature", algorithm="sha1", encoding="base64", signed="url+form"),
+    settings=taskrouter.SETTINGS,
+    guessed=taskrouter.GUESSED,
+)
