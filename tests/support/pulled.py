@@ -90,7 +90,7 @@ async def fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             return
 
 
-PULL = Pull(name="desk", fetch=fetch, poll_seconds=0.05)
+PULL = Pull(name="desk", fetch=fetch, base=lambda settings: str(settings["url"]), poll_seconds=0.05)
 
 
 @dataclass

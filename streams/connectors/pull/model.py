@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from streams.connectors.kit.model import Setting
 from streams.connectors.pull.client import Client
 
-__all__ = ["Asking", "Cursor", "Page", "Pull", "text_of", "time_of"]
+__all__ = ["Asking", "Cursor", "Page", "Pull", "basic", "text_of", "time_of"]
 
 #: Where to go on, in the platform's own words: JSON.
 Cursor = Mapping[str, Any]
@@ -41,6 +42,11 @@ class Asking:
     now: Callable[[], datetime]
 
 
+def no_headers(_: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return no headers."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
     """How a platform is asked.
@@ -52,13 +58,17 @@ class Pull:
     #: Of the connector in ``streams/connectors/platforms`` that understands what is answered.
     name: str
     fetch: Callable[[Asking], AsyncGenerator[Page, None]]
+    #: From the settings and credentials: what all addresses begin with, and the headers of every question. Raises ValueError.
+    base: Callable[[Mapping[str, Any]], str]
+    headers: Callable[[Mapping[str, Any]], Mapping[str, str]] = no_headers
+    #: Beside those of the connector.
     settings: tuple[Setting, ...] = ()
+    #: What the platform is asked with, by the names under ``credentials``; all are required.
+    credentials: tuple[Setting, ...] = ()
     #: Between two rounds, unless the configuration says otherwise.
     poll_seconds: float = 60.0
     #: Between two requests at least.
     spacing_seconds: float = 0.0
-    #: What is done before the first round with the settings, such as finding kept tokens; raises ValueError with what is wrong.
-    check: Callable[[Mapping[str, Any]], None] | None = field(default=None)
 
 
 def text_of(settings: Mapping[str, Any], name: str) -> str:
@@ -67,6 +77,11 @@ def text_of(settings: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{name}: required, a text")
     return value.strip()
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """Return the header that names user and password."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def time_of(cursor: Cursor, name: str) -> datetime | None:

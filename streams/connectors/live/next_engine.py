@@ -1,0 +1,125 @@
+"""NEXT ENGINE is asked for slips of orders by when they were last changed; its tokens may be replaced with any answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from streams.connectors.kit.model import Setting
+from streams.connectors.platforms.next_engine import FIELDS
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Page, Pull, text_of
+from streams.connectors.pull.tokens import TokenFile, Tokens, TokensError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+__all__ = ["PULL"]
+
+_ZONE: Final = ZoneInfo("Asia/Tokyo")
+_PATH: Final = "api_v1_receiveorder_base/search"
+_CHANGED: Final = "receive_order_last_modified_null_safe_date"
+_PAGE_SLIPS: Final = 1_000
+
+#: What was changed later than this before a question may not be found by it yet.
+_WITHHELD: Final = timedelta(seconds=60)
+#: And what was asked for already is asked for once more: a change may take so long to be found.
+_OVERLAP: Final = timedelta(minutes=5)
+
+#: So long is a span that is asked for in parts: in a short one little is changed meanwhile.
+_SPAN: Final = timedelta(days=1)
+
+#: Codes of answers: the tokens are over, or replaced already; the main function has too much to do.
+_NO_TOKEN: Final = {"002002", "002004"}
+_BUSY: Final = {"003001", "003002"}
+_BUSY_SECONDS: Final = 60.0
+
+
+def _said(at: datetime) -> str:
+    return at.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    """Ask for one span of changes after the other, each in parts."""
+    cursor: dict[str, Any] = dict(asking.cursor) or {"from": (asking.since - _OVERLAP).isoformat()}
+    while True:
+        begin = datetime.fromisoformat(cursor["from"])
+        if "to" not in cursor:
+            to = min(begin + _SPAN, max(asking.now() - _WITHHELD, begin))
+            cursor |= {"to": to.isoformat(), "offset": 0, "count": None}
+        end = datetime.fromisoformat(cursor["to"])
+        offset, before = int(cursor["offset"]), cursor["count"]
+        answer = await _ask(
+            asking,
+            {
+                "fields": ",".join(FIELDS),
+                f"{_CHANGED}-gte": _said(begin),
+                f"{_CHANGED}-lte": _said(end),
+                "offset": str(offset),
+                "limit": str(_PAGE_SLIPS),
+            },
+        )
+        count, slips = int(answer["count"]), answer["data"]
+        if not isinstance(slips, list):
+            raise AskError("malformed", "answered without a list under data")
+        records = orjson.dumps({"data": slips}) if slips else b""
+        if before is not None and count < before:
+            # Slips that are changed meanwhile leave the span, and those behind them move up: so many may have been passed over.
+            cursor = {**cursor, "offset": max(0, offset - (before - count)), "count": count}
+            yield Page(records, cursor)
+        elif slips and offset + len(slips) < count:
+            cursor = {**cursor, "offset": offset + len(slips), "count": count}
+            yield Page(records, cursor)
+        else:
+            cursor = {"from": (end - _OVERLAP).isoformat()}
+            yield Page(records, cursor, end)
+            if end >= asking.now() - _WITHHELD - _OVERLAP:
+                return
+
+
+async def _ask(asking: Asking, form: Mapping[str, str]) -> dict[str, Any]:
+    """Return an answer; the tokens in it are kept before anything else is done. Raise AskError."""
+    file = TokenFile(Path(text_of(asking.settings, "tokens_file")))
+    try:
+        kept = file.read()
+    except TokensError as error:
+        raise AskError("refused", f"cannot be asked: {error}") from error
+    tokens = kept or Tokens(text_of(asking.settings, "access_token"), text_of(asking.settings, "refresh_token"))
+    sent = {"access_token": tokens.access, "refresh_token": tokens.refresh, "wait_flag": "1"}
+    answer = (await asking.client.post(_PATH, form={**sent, **form})).object()
+    access, refresh = answer.get("access_token"), answer.get("refresh_token")
+    # With errors too, but for those that give none.
+    if access and refresh and (kept is None or Tokens(access, refresh) != tokens):
+        try:
+            file.keep(Tokens(str(access), str(refresh)))
+        except TokensError as error:
+            raise AskError("refused", f"gave new tokens, and {error}") from error
+    result, code = answer.get("result"), str(answer.get("code", ""))[:20]
+    if result == "success":
+        return answer
+    if result == "redirect" or code in _NO_TOKEN:
+        raise AskError("refused", f"wants to be authorized anew (code {code}): remove {file.path} and give new tokens")
+    if code in _BUSY:
+        raise AskError("limited", f"has too much to do (code {code})", _BUSY_SECONDS)
+    raise AskError("unavailable", f"answered with an error (code {code})")
+
+
+PULL = Pull(
+    name="next-engine",
+    fetch=_fetch,
+    base=lambda settings: str(settings.get("url") or "https://api.next-engine.org"),
+    settings=(
+        Setting(
+            name="tokens_file", meaning="File in which the tokens are kept, which NEXT ENGINE replaces: for this user alone", required=True
+        ),
+    ),
+    credentials=(
+        Setting(name="access_token", meaning="As it was first given; once `tokens_file` is there, that one holds", required=True),
+        Setting(name="refresh_token", meaning="The same", required=True),
+    ),
+    poll_seconds=300.0,
+)
