@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streams.commands import queue_log_options
+from streams.commands import connector_run, queue_log_options
 from streams.commands.common import (
     add_kafka_options,
     add_log_option,
@@ -77,6 +77,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_replication_option(mapping)
     add_log_option(mapping)
     mapping.set_defaults(run=run_mapping)
+    connector_run.add_parser(platforms)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,16 +11,18 @@ from streams.topics import create_topics
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
 __all__ = ["topic_maker"]
 
 
-def topic_maker(args: argparse.Namespace, client_options: Mapping[str, Any]) -> Callable[[], Awaitable[None]]:
-    """Return what makes the topics that are published to, and raises NotPublishedError where they are not as they have to be."""
+def topic_maker(
+    args: argparse.Namespace, client_options: Mapping[str, Any], topics: Collection[str] | None = None
+) -> Callable[[], Awaitable[None]]:
+    """Return what makes ``topics``, by default those of events, and raises NotPublishedError where they are not as they have to be."""
 
     async def make() -> None:
-        names = set(astuple(EventTopics.with_prefix(args.prefix)))
+        names = set(astuple(EventTopics.with_prefix(args.prefix)) if topics is None else topics)
         try:
             await create_topics(args.bootstrap, args.prefix, args.replication, only=names, **client_options)
         except (PartitionMismatchError, NotMadeError) as error:

@@ -13,7 +13,7 @@ from streams.configuration.connectors import ConnectorsError, ConnectorsFile, pa
 from streams.configuration.problems import Problem
 from streams.configuration.yaml_lines import line_of, parse
 from streams.connectors import platforms
-from streams.connectors.kit.model import Connector, Context
+from streams.connectors.kit.model import PULL_SETTINGS, Connector, Context
 from streams.connectors.kit.verification import Verification
 from streams.connectors.kit.verifying import SecretError, Verifier
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.configuration.connectors import ConnectorEntry, SecretPlace
+    from streams.connectors.kit.model import Setting
 
 __all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "configured", "read_connectors", "unhooked"]
 
@@ -73,6 +74,7 @@ def read_connectors(
     customer_key: Callable[[str], str] | None = None,
     environment: Mapping[str, str] | None = None,
     secrets: bool = True,
+    only: str | None = None,
 ) -> dict[str, Configured]:
     """Return the connectors in the text of ``path`` by source.
 
@@ -82,13 +84,15 @@ def read_connectors(
         customer_key: from what identifies a customer to a keyed hash.
         environment: where secrets by ``env`` are; by default the process's.
         secrets: whether they are read; a file can be checked where they are not.
+        only: the source that is wanted; of the others no secret is read.
 
     Raises:
         ConnectorsError: something in it is not permitted, or a secret is not there; it names all of that with its line, and no secret.
     """
-    return configured(
-        path, text, parse_connectors(path, text), customer_key, os.environ if environment is None else environment, secrets=secrets
-    )
+    file = parse_connectors(path, text)
+    if only is not None:
+        file = file.model_copy(update={"connectors": {name: entry for name, entry in file.connectors.items() if name == only}})
+    return configured(path, text, file, customer_key, os.environ if environment is None else environment, secrets=secrets)
 
 
 def configured(
@@ -131,7 +135,7 @@ def configured(
                 source=source,
                 zone=ZoneInfo(entry.zone),
                 customer_key=customer_key,
-                settings={**{each.name: each.default for each in connector.settings}, **entry.settings},
+                settings={**{each.name: each.default for each in _settings_of(connector)}, **entry.settings},
             ),
             site=entry.site,
             secrets=tuple(text or "" for text in texts),
@@ -146,8 +150,19 @@ def configured(
     return found
 
 
+def _settings_of(connector: Connector) -> tuple[Setting, ...]:
+    return connector.settings + (PULL_SETTINGS if "pull" in connector.ways else ())
+
+
 def _settings_wrong(connector: Connector, entry: ConnectorEntry) -> Iterator[tuple[tuple[str, ...], str]]:
-    settings = {each.name: each for each in connector.settings}
+    settings = {each.name: each for each in _settings_of(connector)}
+    credentials = [each.name for each in connector.credentials]
+    for name in entry.credentials:
+        if credentials and name not in credentials:
+            yield (
+                ("credentials", name),
+                f"{connector.name} has no such one{nearest(name, credentials)}; permitted: {', '.join(credentials)}",
+            )
     for name, value in entry.settings.items():
         setting = settings.get(name)
         if setting is None:

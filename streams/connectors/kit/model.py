@@ -17,6 +17,7 @@ from streams.connectors.kit.verification import Verification
 __all__ = [
     "FAMILIES",
     "PARTS",
+    "PULL_SETTINGS",
     "Compared",
     "Connector",
     "Context",
@@ -118,6 +119,13 @@ class Setting:
     required: bool = False
 
 
+#: Settings of every connector that asks its platform, beside its own.
+PULL_SETTINGS: Final = (
+    Setting(name="since", meaning="Where the first start begins, such as 2026-04-01T00:00:00Z; by default a day before it"),
+    Setting(name="poll_seconds", meaning="How long after one round the next one begins; each platform has its own default"),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
     """A platform: what it sends, what of that is counted, what it cannot tell, and how its sender is verified."""
@@ -155,6 +163,8 @@ class Connector:
     #: What its webhooks want to be answered.
     answers: Answers = field(default_factory=Answers)
     settings: tuple[Setting, ...] = ()
+    #: What the platform is asked or connected to with, by the names under ``credentials``.
+    credentials: tuple[Setting, ...] = ()
     #: The extra that has the libraries for its live way: ``pip install contact-streams[EXTRA]``.
     extra: str | None = None
     #: What was not publicly documented and is guessed, for the documentation.

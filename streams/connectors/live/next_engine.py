@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from streams.connectors.kit.model import Setting
 from streams.connectors.platforms.next_engine import FIELDS
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
@@ -112,14 +111,5 @@ PULL = Pull(
     name="next-engine",
     fetch=_fetch,
     base=lambda settings: str(settings.get("url") or "https://api.next-engine.org"),
-    settings=(
-        Setting(
-            name="tokens_file", meaning="File in which the tokens are kept, which NEXT ENGINE replaces: for this user alone", required=True
-        ),
-    ),
-    credentials=(
-        Setting(name="access_token", meaning="As it was first given; once `tokens_file` is there, that one holds", required=True),
-        Setting(name="refresh_token", meaning="The same", required=True),
-    ),
     poll_seconds=300.0,
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen
+from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting
 from streams.connectors.kit.orders import CUSTOMER, LINK, Buyer, cancelled, linked, placed
 from streams.connectors.kit.reading import list_records
 
@@ -104,7 +104,16 @@ CONNECTOR = Connector(
         "access_token",
         "refresh_token",
     ),
-    settings=(CUSTOMER, LINK),
+    settings=(
+        Setting(name="tokens_file", meaning="File in which the tokens are kept, which NEXT ENGINE replaces; needed to ask it"),
+        Setting(name="url", meaning="Where its API is", default="https://api.next-engine.org"),
+        CUSTOMER,
+        LINK,
+    ),
+    credentials=(
+        Setting(name="access_token", meaning="As it was first given; once `tokens_file` is there, that one holds", required=True),
+        Setting(name="refresh_token", meaning="The same", required=True),
+    ),
     guessed=(
         "That a cancelled slip which becomes valid again (type 0 after another) is rare: it stays cancelled here.",
         "That a slip which is copied from another (`receive_order_copy_from_order_id`) is an order of its own.",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from streams.connectors.kit.model import Setting
 from streams.connectors.pull.client import Client
 
 __all__ = ["Asking", "Cursor", "Page", "Pull", "basic", "text_of", "time_of"]
@@ -61,10 +60,6 @@ class Pull:
     #: From the settings and credentials: what all addresses begin with, and the headers of every question. Raises ValueError.
     base: Callable[[Mapping[str, Any]], str]
     headers: Callable[[Mapping[str, Any]], Mapping[str, str]] = no_headers
-    #: Beside those of the connector.
-    settings: tuple[Setting, ...] = ()
-    #: What the platform is asked with, by the names under ``credentials``; all are required.
-    credentials: tuple[Setting, ...] = ()
     #: Between two rounds, unless the configuration says otherwise.
     poll_seconds: float = 60.0
     #: Between two requests at least.

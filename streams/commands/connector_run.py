@@ -1,0 +1,185 @@
+"""``contact-streams connector run``: ask a platform for what is new, and publish it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import astuple
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.times import TimeFormatError, parse_time
+from schemas.topics import topic
+from streams.commands.common import (
+    add_connection_options,
+    add_kafka_options,
+    add_log_option,
+    add_replication_option,
+    connection_limits,
+    fail,
+    interruptible,
+    start_logging,
+)
+from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
+from streams.commands.queue_log_options import CUSTOMER_KEY_VARIABLE, customer_key
+from streams.commands.topic_making import topic_maker
+from streams.configuration import load_configuration
+from streams.configuration.connectors import ConnectorsError, parse_connectors
+from streams.configuration.problems import FileError, read_text
+from streams.connectors.configured import read_connectors
+from streams.connectors.identities import Identities
+from streams.connectors.live import pull_of
+from streams.connectors.outgoing import EventTopics
+from streams.connectors.publishing import NotPublishedError
+from streams.connectors.pull.client import Client
+from streams.connectors.pull.entries import STATE_TOPIC, FencedError
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.ledger import KafkaLedger
+from streams.connectors.pull.metrics import PullMetrics
+from streams.connectors.pull.runner import Runner
+from streams.connectors.pull.service import PullService
+from streams.connectors.pull.standing import RunSettings
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from streams.connectors.configured import Configured
+    from streams.connectors.pull.model import Pull
+    from streams.connectors.pull.standing import Summary
+
+__all__ = ["add_parser", "run"]
+
+_LEAST_SECONDS, _MOST_SECONDS = 1.0, 86_400.0
+
+_DESCRIPTION: Final = (
+    "Asks the platform that a connectors file names for what is new, again and again, and publishes it. How far it is, is kept in Kafka "
+    "with the events, so it may be stopped and started anywhere. Of one source one process runs: the next one shuts it out."
+)
+
+
+def add_parser(platforms: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = platforms.add_parser("run", help="a platform of a connectors file that is asked", description=_DESCRIPTION)
+    parser.add_argument("source", metavar="NAME", help="the source, as the file names it")
+    parser.add_argument("--connectors", type=Path, required=True, metavar="FILE", help="connectors file (YAML)")
+    parser.add_argument("--once", action="store_true", help="publish what there is, then end; it goes on from there next time")
+    parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
+    parser.add_argument("--host", default="127.0.0.1", help="address of /metrics and /healthz (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="its port, 0 for a free one (default: %(default)s)")
+    add_kafka_options(parser)
+    add_replication_option(parser)
+    add_connection_options(parser)
+    add_log_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask until SIGTERM or SIGINT, or once."""
+    start_logging(args.log_level)
+    try:
+        entry = _entry(args.connectors, args.source)
+        pull = pull_of(entry.connector.name)
+        if pull is None:
+            return fail(f"{args.connectors}: connectors.{args.source}: {entry.connector.title} is not asked: {_instead(entry)}")
+        runner, metrics = _runner(args, entry, pull)
+    except ModuleNotFoundError as error:
+        extra = entry.connector.extra
+        return fail(f"{entry.connector.title} needs {error.name}: pip install 'contact-streams[{extra}]'")
+    except (FileError, KafkaSecurityError, ValueError) as error:
+        return fail(error)
+    try:
+        summary = asyncio.run(_run(args, runner, metrics))
+    except FencedError as error:
+        return fail(f"{error}. This one ends; what is in Kafka is whole.", code=1)
+    except AskError as error:
+        return fail(f"{entry.connector.title} {error}", code=1)
+    except NotPublishedError as error:
+        return fail(error, code=1)
+    except OSError as error:
+        return fail(f"cannot listen on {args.host} port {args.port}: {error.strerror or error}. Choose another --host or --port.", code=1)
+    sys.stdout.write(
+        f"{summary.records} records in {summary.pages} answers: {summary.events} events, {summary.rejected} dead letters, "
+        f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
+    )
+    return 0
+
+
+def _entry(path: Path, source: str) -> Configured:
+    """Return an entry of the file; raise FileError or ValueError. Of the others no secret is read."""
+    text = read_text(path, ConnectorsError)
+    names = parse_connectors(path, text).connectors
+    if source not in names:
+        raise ValueError(f"{path}: no connector {source}; there are: {', '.join(names) or 'none'}")
+    entry = read_connectors(path, text, customer_key=customer_key(), only=source)[source]
+    if entry.connector.family == "order" and entry.context.customer_key is None:
+        raise ValueError(f"{source}: orders count by customer: set {CUSTOMER_KEY_VARIABLE}")
+    return entry
+
+
+def _instead(entry: Configured) -> str:
+    return (
+        "its webhooks are taken by `contact-streams gateway`" if "webhook" in entry.connector.ways else "see its page in the documentation"
+    )
+
+
+def _run_settings(entry: Configured) -> RunSettings:
+    settings = entry.context.settings
+    poll, since = settings.get("poll_seconds"), settings.get("since")
+    if poll is not None and (isinstance(poll, bool) or not isinstance(poll, (int, float)) or not _LEAST_SECONDS <= poll <= _MOST_SECONDS):
+        raise ValueError(f"connectors.{entry.source}.settings.poll_seconds: permitted: a number, 1 to 86400")
+    try:
+        begin = None if since is None else parse_time(str(since))
+    except TimeFormatError as error:
+        raise ValueError(f"connectors.{entry.source}.settings.since: permitted: a time such as 2026-04-01T00:00:00Z") from error
+    return RunSettings(poll_seconds=poll, since=begin, site=entry.site)
+
+
+def _runner(args: argparse.Namespace, entry: Configured, pull: Pull) -> tuple[Runner, PullMetrics]:
+    missing = [each.name for each in entry.connector.credentials if each.required and each.name not in entry.credentials]
+    if missing:
+        raise ValueError(f"connectors.{entry.source}.credentials: {', '.join(missing)}: required to ask {entry.connector.title}")
+    settings: Mapping[str, Any] = {**entry.context.settings, **entry.credentials}
+    base, headers = pull.base(settings), pull.headers(settings)
+    client_options = kafka_client_options()
+    topics = {*astuple(EventTopics.with_prefix(args.prefix)), topic(STATE_TOPIC).full_name(args.prefix)}
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    ledger = KafkaLedger(
+        args.bootstrap,
+        entry.source,
+        now=now,
+        prefix=args.prefix,
+        client_options=client_options,
+        prepare=topic_maker(args, client_options, topics),
+    )
+    metrics = PullMetrics(entry.source)
+    runner = Runner(
+        pull,
+        entry.connector,
+        entry.context,
+        settings,
+        _run_settings(entry),
+        ledger,
+        lambda waits, pause: Client(base, now=now, waits=waits, pause=pause, spacing_seconds=pull.spacing_seconds, headers=headers),
+        identities=Identities(load_configuration(args.config)),
+        metrics=metrics,
+        now=now,
+    )
+    return runner, metrics
+
+
+async def _run(args: argparse.Namespace, runner: Runner, metrics: PullMetrics) -> Summary:
+    stop = interruptible()
+    service = None if args.once else PullService(runner, metrics.registry, connection_limits(args))
+    try:
+        if service is not None:
+            sys.stdout.write(f"connector {args.source} {await service.start(args.host, args.port)}/metrics\n")
+            sys.stdout.flush()
+        return await runner.run(stop, once=args.once)
+    finally:
+        if service is not None:
+            await service.stop()
