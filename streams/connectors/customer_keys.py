@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["hashed_customer"]
+__all__ = ["WITHHELD", "hashed_customer"]
+
+#: What stands in place of a caller's number, in lower case: one that stands for many callers would become one big customer.
+WITHHELD: Final = frozenset(
+    {"", "<unknown>", "anonymous", "asterisk", "none", "private", "restricted", "unavailable", "unknown", "withheld"},
+)
 
 
 def hashed_customer(key: bytes, version: int = 1) -> Callable[[str], str]:

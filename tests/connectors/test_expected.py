@@ -88,6 +88,19 @@ _OURS = {"support": "Care", "billing": "Accounts"}
 #: One for each platform (or way of it) and story; add yours.
 ROWS: tuple[Row, ...] = (
     Row(
+        connector="freeswitch-callcenter",
+        files=("three-calls.txt",),
+        shared=("DERIVED.freeswitch.callcenter-info.lifecycle.txt",),
+        expected=three_calls(hold=False, wrap_up=False, arrival=False),
+        queues={"support": "support@default", "billing": "billing@default"},
+    ),
+    Row(
+        connector="asterisk-ami",
+        files=("three-calls.txt",),
+        shared=("DERIVED.asterisk.ami.queue-lifecycle.txt",),
+        expected=three_calls(wrap_up=False, arrival=False),
+    ),
+    Row(
         connector="amazon-connect-agent-events",
         files=("three-calls.jsonl",),
         expected=three_calls(arrival=False),

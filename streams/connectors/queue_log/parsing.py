@@ -21,6 +21,7 @@ from schemas.contact import (
 )
 from schemas.limits import MAX_AHEAD_MS, MIN_TIME_MS
 from schemas.times import from_ms, to_ms
+from streams.connectors.customer_keys import WITHHELD
 from streams.connectors.lines import MAX_LINE_BYTES, Line, Outcome, Rejected
 from streams.connectors.membership import Membership
 from streams.connectors.queue_log.calls import OpenCalls
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from schemas.base import Event
 
 __all__ = ["QueueLogParser"]
-
-#: A number that stands for many callers would become one big customer.
-_WITHHELD: Final = frozenset({"", "anonymous", "asterisk", "none", "private", "restricted", "unavailable", "unknown", "withheld"})
 
 _TIME_AND_CALL: Final = 2
 _FIXED_FIELDS: Final = 5
@@ -245,7 +243,7 @@ class QueueLogParser:
         queued = ContactQueued(**common, queue=fields.queue, channel="voice")
         self._calls.queued(fields.call, fields.queue, fields.at_ms)
         number = fields.parameters[1].strip()
-        if self._customer_key is None or number.lower() in _WITHHELD:
+        if self._customer_key is None or number.lower() in WITHHELD:
             return [queued]
         # The id of queued stays as it is without a key, so that a log read again with one counts nothing twice.
         arrival = common | {"event_id": f"{common['event_id']}-arrived", "channel": "voice", "customer_key": self._customer_key(number)}

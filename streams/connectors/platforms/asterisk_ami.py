@@ -1,0 +1,354 @@
+"""Asterisk's manager interface (AMI), Asterisk 12 and later: blocks of headers, of which those about queues, hold and members are counted.
+
+A call is ``source:Uniqueid`` of the caller's channel, as in the queue_log. The events of a call are joined by ``Linkedid``: hold is told of
+the agent's channel, which is the ``DestUniqueid`` of the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.connectors.customer_keys import WITHHELD
+from streams.connectors.kit.drafting import draft
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Compared, Connector, Setting, UnusableError
+from streams.connectors.kit.reading import block_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from streams.connectors.kit.model import Context, Draft, Record, Seen
+
+__all__ = ["CONNECTOR"]
+
+_RENAMED: Final = {"QueueMemberPaused": "QueueMemberPause"}
+
+_MEMBER: Final = {
+    "QueueMember": "what QueueStatus says of a member: as QueueMemberStatus",
+    "QueueMemberAdded": "agent.state_changed, axis presence",
+    "QueueMemberRemoved": "agent.state_changed, axis presence: offline once removed from the last queue",
+    "QueueMemberPause": "agent.state_changed, axis presence: the reason while no queue may ring the member",
+    "QueueMemberStatus": "agent.state_changed, axis activity: idle, ringing, handling (a call of a queue), busy (another one); "
+    "axis presence: unavailable while the device cannot be reached",
+}
+_CALL: Final = {
+    "Newchannel": "contact.arrived, if its context is one of `arrival_contexts`",
+    "QueueCallerJoin": "contact.queued; with a key for customers contact.arrived before it",
+    "QueueEntry": "what QueueStatus says of a caller who waits: contact.queued",
+    "QueueCallerAbandon": "contact.left_queue: abandoned",
+    "AgentCalled": "contact.agent_offered",
+    "AgentRingNoAnswer": "contact.offer_ended: no_answer",
+    "AgentDump": "contact.offer_ended: declined",
+    "AgentConnect": "contact.answered, with hold among what is reported",
+    "AgentComplete": "contact.ended by agent or customer, or contact.transferred; contact.answered before it, if AgentConnect was missed",
+    "Hold": "contact.held",
+    "Unhold": "contact.resumed",
+    "VarSet": "of the variable QUEUESTATUS: contact.left_queue (timeout, empty, withdrawn) or contact.not_offered (full, nobody there)",
+    "Hangup": "contact.ended, of a caller who is still in a queue or with an agent",
+}
+
+#: QUEUESTATUS → type of the event and its reason; what is not here says nothing that other events do not.
+_LEFT: Final[dict[str, tuple[str, str | None]]] = {
+    "TIMEOUT": ("contact.left_queue", "timeout"),
+    "LEAVEEMPTY": ("contact.left_queue", "empty"),
+    "LEAVEUNAVAIL": ("contact.left_queue", "empty"),
+    "WITHDRAW": ("contact.left_queue", "withdrawn"),
+    "FULL": ("contact.not_offered", "full"),
+    "JOINEMPTY": ("contact.not_offered", None),
+    "JOINUNAVAIL": ("contact.not_offered", None),
+}
+_BY: Final = {"agent": "agent", "caller": "customer"}
+
+#: Of devices: they ring; they are in use; they are invalid or cannot be reached.
+_RINGING, _IN_USE, _AWAY = {"6"}, {"2", "3", "7", "8"}, {"4", "5"}
+_NOT_A_WORD: Final = re.compile(r"[^\w]+")
+
+#: What is kept of one ``Linkedid`` at most.
+_MAX_LEGS, _MAX_HOLDS, _MAX_QUEUES = 50, 20, 200
+
+
+def _kind(record: Record) -> str:
+    content = record.content
+    if "Event" not in content:
+        return "Response"
+    kind = _RENAMED.get(str(content["Event"]), str(content["Event"]))
+    if kind not in _CALL and kind not in _MEMBER:
+        return kind if kind == "QueueCallerLeave" else "other"
+    return "other" if kind == "VarSet" and content.get("Variable") != "QUEUESTATUS" else kind
+
+
+def _key(record: Record) -> str:
+    fields = Fields(record.content)
+    if _kind(record) in _MEMBER:
+        return f"member:{_member(fields)}"
+    return f"call:{fields.text('Linkedid') or fields.need('Uniqueid')}"
+
+
+def _member(fields: Fields) -> str:
+    return fields.text("MemberName") or fields.text("Name") or fields.text("Interface") or fields.need("Location")
+
+
+def _time(fields: Fields) -> datetime:
+    at = fields.time("Timestamp")
+    if at is None:
+        raise UnusableError("missing_field", "Timestamp: set timestampevents = yes in manager.conf")
+    return at
+
+
+def _long(name: str, fields: Fields) -> timedelta:
+    """Return how long something took; no call is older than a year."""
+    return timedelta(seconds=min(fields.seconds(name) or 0, 365 * 86_400))
+
+
+def _id(*parts: object) -> str:
+    """Return an id for what an event became; the interface gives none."""
+    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
+    fields, kind = Fields(record.content), _kind(record)
+    if kind in _MEMBER:
+        return _of_member(fields, kind, seen, context)
+    state: dict[str, Any] = {
+        "callers": {uid: list(each) for uid, each in (seen or {}).get("callers", {}).items()},
+        "legs": {uid: list(each) for uid, each in (seen or {}).get("legs", {}).items()},
+        "holds": [list(each) for each in (seen or {}).get("holds", ())],
+    }
+    events = list(_of_call(fields, kind, state, context))
+    if context.settings.get("beside_queue_log"):
+        events = [each for each in events if each["type"] in _BESIDE]
+    is_over = kind == "Hangup" and not state["callers"] and fields.text("Uniqueid") == (fields.text("Linkedid") or fields.text("Uniqueid"))
+    return Compared(events, None if is_over else state)
+
+
+#: What the queue_log of the same Asterisk does not tell.
+_BESIDE: Final = frozenset({"contact.arrived", "contact.agent_offered", "contact.held", "contact.resumed"})
+
+
+def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context) -> Iterator[Draft]:
+    uid, at = fields.need("Uniqueid"), _time(fields)
+    if kind in {"Hold", "Unhold"}:
+        yield from _hold(uid, kind, at.isoformat(), state, context)
+        return
+    call = _common(context, uid)
+    caller: list[Any] | None = state["callers"].get(uid)
+    if kind == "Newchannel":
+        if fields.text("Context") in (context.settings.get("arrival_contexts") or ()):
+            yield draft("contact.arrived", _id(uid, "arrived"), at, **call, channel="voice", customer_key=_customer(fields, context))
+        return
+    if kind == "Hangup":
+        state["callers"].pop(uid, None)
+        if caller is not None and caller[1] != "gone":
+            yield draft("contact.ended", _id(uid, "hung up", at.isoformat()), at, **call)
+        return
+    if kind == "VarSet":
+        left = _LEFT.get(fields.text("Value") or "")
+        if left is not None:
+            queue = caller[0] if caller is not None and left[0] == "contact.left_queue" else None
+            yield draft(left[0], _id(uid, "left", at.isoformat()), at, **call, queue=queue, reason=left[1])
+            _note(state, uid, queue, "gone")
+        return
+    queue = fields.need("Queue")
+    if kind in {"QueueCallerJoin", "QueueEntry"}:
+        yield from _joined(fields, kind, queue, at, state, context)
+        return
+    if kind == "QueueCallerAbandon":
+        wait = fields.seconds("HoldTime")
+        reason = {"reason": "abandoned", "wait_seconds": wait}
+        yield draft("contact.left_queue", _id(uid, queue, "abandoned", at.isoformat()), at, **call, queue=queue, **reason)
+        _note(state, uid, queue, "gone")
+        return
+    yield from _of_agent(fields, kind, at, state, context)
+
+
+def _joined(fields: Fields, kind: str, queue: str, at: datetime, state: dict[str, Any], context: Context) -> Iterator[Draft]:
+    uid = fields.need("Uniqueid")
+    call, caller = _common(context, uid), state["callers"].get(uid)
+    if kind == "QueueEntry":
+        if caller is not None and caller[:2] == [queue, "waiting"]:
+            return
+        # Whole seconds, rounded down: never before the caller joined.
+        at -= _long("Wait", fields)
+    customer = _customer(fields, context)
+    if customer is not None and not context.settings.get("arrival_contexts"):
+        yield draft("contact.arrived", _id(uid, "arrived"), at, **call, channel="voice", customer_key=customer)
+    yield draft("contact.queued", _id(uid, queue, "queued", at.isoformat()), at, **call, queue=queue, channel="voice")
+    _note(state, uid, queue, "waiting")
+
+
+def _of_agent(fields: Fields, kind: str, at: datetime, state: dict[str, Any], context: Context) -> Iterator[Draft]:
+    """Yield what is told of an agent and a caller."""
+    uid, queue, agent = fields.need("Uniqueid"), fields.need("Queue"), _member(fields)
+    call, leg = _common(context, uid) | {"agent": agent, "queue": queue}, fields.text("DestUniqueid")
+    ring = fields.seconds("RingTime")
+    if leg is not None:
+        yield from _known_leg(leg, uid, agent, fields, state, context)
+    if kind == "AgentCalled":
+        yield draft("contact.agent_offered", _id(uid, leg, "offered", at.isoformat()), at, **call)
+    elif kind in {"AgentRingNoAnswer", "AgentDump"}:
+        outcome = {"outcome": "declined" if kind == "AgentDump" else "no_answer", "ring_seconds": ring}
+        yield draft("contact.offer_ended", _id(uid, leg, "offer ended", at.isoformat()), at, **call, **outcome)
+    else:
+        if kind == "AgentConnect" or state["callers"].get(uid, ["", ""])[1] == "waiting":
+            # The same id whichever of both tells it.
+            answered = at if kind == "AgentConnect" else at - _long("TalkTime", fields)
+            said = {"wait_seconds": fields.seconds("HoldTime"), "reports": ["hold"] if context.settings.get("hold", True) else None}
+            yield draft("contact.answered", _id(uid, leg or queue, agent, "answered"), answered, **call, **said)
+        _note(state, uid, queue, "talking")
+        if kind == "AgentComplete":
+            yield from _completed(fields, at, _id(uid, leg or queue, agent, "completed"), _common(context, uid), agent)
+            _note(state, uid, queue, "gone")
+
+
+def _completed(fields: Fields, at: datetime, event_id: str, call: dict[str, str], agent: str) -> Iterator[Draft]:
+    if fields.text("Reason") == "transfer":
+        yield draft("contact.transferred", event_id, at, **call, agent=agent, from_queue=fields.text("Queue"))
+    else:
+        yield draft("contact.ended", event_id, at, **call, by=_BY.get(fields.text("Reason") or ""))
+
+
+def _known_leg(leg: str, uid: str, agent: str, fields: Fields, state: dict[str, Any], context: Context) -> Iterator[Draft]:
+    """Keep whose channel it is; yield what was told of the channel before that was known."""
+    # What the agent's phone says reaches a Local channel under the id of another one.
+    is_local = (fields.text("DestChannel") or "").startswith("Local/")
+    state["legs"].pop(leg, None)
+    state["legs"][leg] = [uid, agent, is_local]
+    while len(state["legs"]) > _MAX_LEGS:
+        del state["legs"][next(iter(state["legs"]))]
+    holds, state["holds"] = state["holds"], []
+    for channel, kind, at in holds:
+        yield from _hold(channel, kind, at, state, context)
+
+
+def _hold(channel: str, kind: str, at: str, state: dict[str, Any], context: Context) -> Iterator[Draft]:
+    leg = state["legs"].get(channel)
+    if leg is None and channel not in state["callers"]:
+        local = [each for each in state["legs"].values() if each[2] and state["callers"].get(each[0], ["", ""])[1] == "talking"]
+        leg = local[-1] if local else None
+        if leg is None:
+            state["holds"] = [*state["holds"], [channel, kind, at]][-_MAX_HOLDS:]
+    if leg is not None:
+        became = "contact.held" if kind == "Hold" else "contact.resumed"
+        yield draft(became, _id(channel, kind, at), Fields({"at": at}).need_time("at"), **_common(context, leg[0]), agent=leg[1])
+
+
+def _note(state: dict[str, Any], uid: str, queue: str | None, what: str) -> None:
+    state["callers"].pop(uid, None)
+    state["callers"][uid] = [queue, what]
+    while len(state["callers"]) > _MAX_LEGS:
+        del state["callers"][next(iter(state["callers"]))]
+
+
+def _common(context: Context, uid: str) -> dict[str, str]:
+    call = f"{context.source}:{uid}"
+    return {"conversation_id": call, "contact_id": call}
+
+
+def _customer(fields: Fields, context: Context) -> str | None:
+    number = fields.text("CallerIDNum") or ""
+    return None if number.lower() in WITHHELD else context.customer(number)
+
+
+def _of_member(fields: Fields, kind: str, seen: Seen | None, context: Context) -> Compared:
+    """Return how a person's states changed with one membership; each state is told once."""
+    person, queue, at = _member(fields), fields.need("Queue"), _time(fields)
+    queues: dict[str, Any] = dict((seen or {}).get("queues", {}))
+    told: dict[str, Any] = dict((seen or {}).get("told", {}))
+    if queue in queues and at.timestamp() < queues[queue]["at"]:
+        return Compared((), seen)
+    device = fields.text("Status") or ""
+    if kind == "QueueMemberRemoved":
+        queues[queue] = {"at": at.timestamp(), "removed": True}
+    else:
+        is_paused = (fields.text("Paused") or "0") not in {"0", "false"}
+        reason = fields.text("PausedReason") or fields.text("Reason") if is_paused else None
+        queues[queue] = {"at": at.timestamp(), "paused": is_paused, "reason": reason, "away": device in _AWAY}
+    while len(queues) > _MAX_QUEUES:
+        del queues[min(queues, key=lambda name: queues[name]["at"])]
+    states: dict[str, tuple[str, str | None]] = {}
+    if not context.settings.get("beside_queue_log"):
+        states["presence"] = _presence(queues)
+    if (activity := _activity(device, fields.text("InCall"))) is not None and kind != "QueueMemberRemoved":
+        states["activity"] = (activity, None)
+    events = []
+    for axis, (state, reason) in states.items():
+        if told.get(axis) != [state, reason]:
+            told[axis] = [state, reason]
+            changed = {"person_id": person, "axis": axis, "state": state, "reason": reason}
+            events.append(draft("agent.state_changed", _id(person, queue, kind, device, axis, state, at.isoformat()), at, **changed))
+    return Compared(events, {"queues": queues, "told": told})
+
+
+def _presence(queues: dict[str, Any]) -> tuple[str, str | None]:
+    """Return a person's presence and its reason: available while one queue may ring the person."""
+    left = [each for each in queues.values() if not each.get("removed")]
+    if not left:
+        return "offline", None
+    if all(each["away"] for each in left):
+        return "unavailable", None
+    paused = [each for each in left if not each["away"]]
+    if not all(each["paused"] for each in paused):
+        return "available", None
+    reason = max(paused, key=lambda each: each["at"])["reason"]
+    return (_NOT_A_WORD.sub("_", reason.lower()).strip("_") if reason else "") or "paused", reason
+
+
+def _activity(device: str, in_call: str | None) -> str | None:
+    if in_call == "1":
+        return "handling"
+    if device in _RINGING:
+        return "ringing"
+    return "busy" if device in _IN_USE else "idle" if device == "1" else None
+
+
+CONNECTOR: Final = Connector(
+    name="asterisk-ami",
+    title="Asterisk AMI",
+    family="telephone",
+    delivery="live",
+    ways=("connection", "file"),
+    kinds=_CALL | _MEMBER,
+    ignored={
+        "QueueCallerLeave": "comes with every way out of a queue and does not say which; other events do",
+        "Response": "an answer to an action",
+        "other": "says nothing about queues, hold or members",
+    },
+    read=block_records,
+    kind=_kind,
+    compare=_compare,
+    key=_key,
+    remembered_days=2,
+    reports={
+        "arrival": "a channel is known to be a customer's only by its context: with the setting `arrival_contexts` it is told",
+        "queue": "",
+        "ring": "",
+        "hold": "",
+        "wrap_up": "Asterisk does not call a member who wraps up, and tells nobody",
+        "ended_by": "",
+        "transfer": "",
+        "agent_state": "",
+    },
+    personal=(
+        *(f"{side}{name}" for side in ("", "Dest") for name in ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName")),
+        "Exten",
+        "DestExten",
+        "AccountCode",
+        "DestAccountCode",
+    ),
+    settings=(
+        Setting(
+            name="arrival_contexts", meaning="Contexts of the dialplan in which customers' calls begin: their channels arrive.", default=[]
+        ),
+        Setting(name="hold", meaning="Agents' phones tell Asterisk of hold; false where they do it by themselves.", default=True),
+        Setting(
+            name="beside_queue_log",
+            meaning="The queue_log of this Asterisk is read too, under the same source: only what it does not tell is told.",
+            default=False,
+        ),
+    ),
+    guessed=("an agent behind a Local channel is the one on hold when a channel of the call that is not known holds",),
+)

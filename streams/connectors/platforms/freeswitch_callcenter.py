@@ -1,0 +1,221 @@
+"""FreeSWITCH's mod_callcenter: events ``callcenter::info`` of the event socket, as plain blocks or JSON.
+
+A conversation is the caller's session, a contact one stay in a queue (``CC-Member-UUID``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from streams.connectors.customer_keys import WITHHELD
+from streams.connectors.kit.drafting import draft
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Compared, Connector, Record, UnusableError
+from streams.connectors.kit.reading import block_records, json_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from streams.connectors.kit.model import Context, Draft, Seen
+
+__all__ = ["CONNECTOR"]
+
+_SUBCLASS: Final = "callcenter::info"
+#: The headers that are read; of a channel's others, many of which are personal, nothing is kept.
+_KEPT: Final = frozenset(
+    {"Event-Name", "Event-Subclass", "Event-Date-Timestamp", "Event-Sequence", "Channel-State", "Answer-State", "Hangup-Cause"},
+)
+
+_KINDS: Final = {
+    "member-queue-start": "contact.queued; with a key for customers contact.arrived before it",
+    "member-queue-resume": "as member-queue-start: the caller called again, and has the place in the queue from before",
+    "agent-offering": "contact.agent_offered",
+    "bridge-agent-start": "contact.answered",
+    "bridge-agent-fail": "contact.offer_ended: withdrawn, declined or no_answer",
+    "bridge-agent-end": "contact.ended; contact.transferred too, once the caller is seen to enter another queue",
+    "member-queue-end": "contact.left_queue of who was not answered: abandoned, timeout, empty, keypress or transfer",
+    "agent-status-change": "agent.state_changed, axis presence",
+    "agent-state-change": "agent.state_changed, axes activity and routing",
+}
+_OF_AGENT: Final = frozenset({"agent-status-change", "agent-state-change"})
+_IGNORED: Final = {
+    "members-count": "how many wait is counted",
+    "agent-add": "who is configured says nothing of who is there",
+    "agent-del": "who is configured says nothing of who is there",
+    "agent-max-no-answer": "the status that an agent gets by it is told",
+    "agent-contact": "where an agent is called",
+    "other": "says nothing of queues, members or agents",
+}
+
+_LEFT: Final = {"TIMEOUT": "timeout", "NO_AGENT_TIMEOUT": "empty", "EXIT_WITH_KEY": "keypress", "NONE": "withdrawn"}
+_OUTCOMES: Final = {"ORIGINATOR_CANCEL": "withdrawn", "LOSE_RACE": "withdrawn", "USER_BUSY": "declined", "CALL_REJECTED": "declined"}
+_PRESENCE: Final = {"Available": "available", "Available (On Demand)": "available", "On Break": "on_break", "Logged Out": "offline"}
+_ACTIVITY: Final = {"Waiting": "idle", "Receiving": "ringing", "In a queue call": "handling"}
+
+#: Who enters another queue so soon after an agent's end was passed on.
+_PASSED_ON_SECONDS: Final = 5.0
+_MAX_STAYS: Final = 50
+
+
+def _read(body: bytes, origin: str) -> Iterator[Record]:
+    is_json = body.lstrip()[:1] in {b"{", b"["}
+    for record in json_records(body, origin) if is_json else block_records(body, origin):
+        content = {
+            name: unquote(value) if isinstance(value, str) and not is_json else value
+            for name, value in record.content.items()
+            if name in _KEPT or name.startswith("CC-")
+        }
+        yield Record(content, record.raw, record.origin, record.number)
+
+
+def _kind(record: Record) -> str:
+    if record.content.get("Event-Subclass") != _SUBCLASS:
+        return "other"
+    action = Fields(record.content).need("CC-Action")
+    return action if action in _KINDS or action in _IGNORED else "other"
+
+
+def _key(record: Record) -> str:
+    fields = Fields(record.content)
+    if _kind(record) in _OF_AGENT:
+        return f"agent:{fields.need('CC-Agent')}"
+    return f"session:{fields.need('CC-Member-Session-UUID')}"
+
+
+def _id(*parts: object) -> str:
+    """Return an id for what an event became: the socket's own sequence begins anew with FreeSWITCH."""
+    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
+    fields, kind = Fields(record.content), _kind(record)
+    at = fields.time("Event-Date-Timestamp")
+    if at is None:
+        raise UnusableError("missing_field", "Event-Date-Timestamp: required")
+    if kind in _OF_AGENT:
+        return Compared(_of_agent(fields, kind, at), seen)
+    state: dict[str, Any] = {member: dict(stay) for member, stay in (seen or {}).items()}
+    session, member = fields.need("CC-Member-Session-UUID"), fields.need("CC-Member-UUID")
+    common = {"conversation_id": f"{context.source}:{session}", "contact_id": member}
+    stay = state.setdefault(member, {})
+    while len(state) > _MAX_STAYS:
+        del state[next(iter(state))]
+    events = list(_of_member(fields, kind, at, stay, common, context))
+    events += _passed_on(state, common, session)
+    return Compared(events, state)
+
+
+def _of_member(fields: Fields, kind: str, at: datetime, stay: dict[str, Any], common: dict[str, Any], context: Context) -> Iterator[Draft]:
+    queue, ids = fields.need("CC-Queue"), (common["conversation_id"], common["contact_id"])
+    if kind in {"member-queue-start", "member-queue-resume"}:
+        stay["entered"] = at.timestamp()
+        customer = fields.text("CC-Member-CID-Number") or ""
+        if customer.lower() not in WITHHELD and (key := context.customer(customer)) is not None:
+            yield draft("contact.arrived", _id(*ids, "arrived"), at, **common, channel="voice", customer_key=key)
+        yield draft("contact.queued", _id(*ids, queue, "queued"), at, **common, queue=queue, channel="voice")
+        return
+    if kind == "member-queue-end":
+        yield from _left(fields, at, stay, common, queue)
+        return
+    agent = fields.need("CC-Agent")
+    told = common | {"queue": queue, "agent": agent}
+    if kind == "agent-offering":
+        yield draft("contact.agent_offered", _id(*ids, agent, "offered", at.isoformat()), at, **told)
+    elif kind == "bridge-agent-fail":
+        outcome = _OUTCOMES.get(fields.text("CC-Hangup-Cause") or "", "no_answer")
+        yield draft("contact.offer_ended", _id(*ids, agent, "offer ended", at.isoformat()), at, **told, outcome=outcome)
+    elif kind == "bridge-agent-start":
+        stay["answered"] = at.timestamp()
+        yield draft("contact.answered", _id(*ids, agent, "answered", at.isoformat()), at, **told, wait_seconds=_wait(fields))
+    else:
+        stay["ended"], stay["agent"], stay["queue"] = at.timestamp(), agent, queue
+        yield draft("contact.ended", _id(*ids, "ended"), at, **common)
+
+
+def _left(fields: Fields, at: datetime, stay: dict[str, Any], common: dict[str, Any], queue: str) -> Iterator[Draft]:
+    ids = (common["conversation_id"], common["contact_id"])
+    if fields.text("CC-Cause") != "Cancel":
+        # Comes after the talk; says something new where the agent's end was missed alone.
+        if "answered" in stay and "ended" not in stay:
+            stay["ended"] = at.timestamp()
+            yield draft("contact.ended", _id(*ids, "ended"), at, **common)
+        return
+    cancelled = fields.text("CC-Cancel-Reason") or "NONE"
+    if cancelled == "BREAK_OUT":
+        states = (fields.text("Channel-State"), fields.text("Answer-State"), fields.text("Hangup-Cause"))
+        is_there = any(states) and states[1] != "hangup" and not states[2] and states[0] not in {"CS_HANGUP", "CS_REPORTING", "CS_DESTROY"}
+        reason = "transfer" if is_there else "abandoned"
+    else:
+        reason = _LEFT.get(cancelled, "withdrawn")
+    joined, leaving = fields.time("CC-Member-Joined-Time"), fields.time("CC-Member-Leaving-Time")
+    wait = None if joined is None or leaving is None else max(0.0, (leaving - joined).total_seconds())
+    yield draft("contact.left_queue", _id(*ids, "left"), at, **common, queue=queue, reason=reason, wait_seconds=wait)
+
+
+def _wait(fields: Fields) -> float | None:
+    joined, answered = fields.time("CC-Member-Joined-Time"), fields.time("CC-Agent-Answered-Time")
+    return None if joined is None or answered is None else max(0.0, (answered - joined).total_seconds())
+
+
+def _passed_on(state: dict[str, Any], common: dict[str, Any], session: str) -> Iterator[Draft]:
+    """Yield that an agent passed the caller on: another stay began about when the agent's part ended."""
+    entered = [each["entered"] for each in state.values() if "entered" in each]
+    for member, stay in state.items():
+        if "agent" not in stay or stay.get("told"):
+            continue
+        if any(abs(begun - stay["ended"]) <= _PASSED_ON_SECONDS for begun in entered if begun != stay.get("entered")):
+            stay["told"] = True
+            at = Fields({"at": stay["ended"]}).need_time("at")
+            yield draft(
+                "contact.transferred", _id(session, member, "passed on"), at, conversation_id=common["conversation_id"], contact_id=member,
+                agent=stay["agent"], from_queue=stay["queue"],
+            )  # fmt: skip
+
+
+def _of_agent(fields: Fields, kind: str, at: datetime) -> Iterator[Draft]:
+    agent = fields.need("CC-Agent")
+    if kind == "agent-status-change":
+        status = fields.need("CC-Agent-Status")
+        states = {"presence": _PRESENCE.get(status, status)}
+    else:
+        state = fields.need("CC-Agent-State")
+        # One who is idle is given no calls, whatever the status says.
+        states = {"routing": "not_receiving" if state == "Idle" else "idle"}
+        if state in _ACTIVITY:
+            states["activity"] = _ACTIVITY[state]
+    for axis, name in states.items():
+        yield draft("agent.state_changed", _id(agent, axis, name, at.isoformat()), at, person_id=agent, axis=axis, state=name)
+
+
+CONNECTOR: Final = Connector(
+    name="freeswitch-callcenter",
+    title="FreeSWITCH mod_callcenter",
+    family="telephone",
+    delivery="live",
+    ways=("connection", "file"),
+    kinds=_KINDS,
+    ignored=_IGNORED,
+    read=_read,
+    kind=_kind,
+    compare=_compare,
+    key=_key,
+    remembered_days=2,
+    reports={
+        "arrival": "the queue is the first that the module knows of a caller",
+        "queue": "",
+        "ring": "",
+        "hold": "hold is told by another event (CHANNEL_HOLD), not by the module",
+        "wrap_up": "an agent is shown as waiting at once; wrap_up_time is only heeded when the next call is given",
+        "ended_by": "the hang-up cause in the events is that of the call to the agent",
+        "transfer": "",
+        "agent_state": "",
+    },
+    personal=("CC-Member-CID-Name", "CC-Member-CID-Number"),
+    guessed=(
+        "a caller who enters another queue within 5 s of the agent's end was passed on by that agent; to other places it is not told",
+        "BREAK_OUT without any state of the channel is a caller who gave up",
+    ),
+)

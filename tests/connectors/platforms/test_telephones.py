@@ -1,0 +1,337 @@
+"""Telephone systems on site, Asterisk's AMI and FreeSWITCH's mod_callcenter: what the matrix of all platforms does not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+
+from streams.connectors.platforms import connector
+from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, mutated, reasons, translated
+from tests.support.require import require
+
+AMI, FREESWITCH = "asterisk-ami", "freeswitch-callcenter"
+#: 2026-02-05T09:00:00Z
+T = 1_770_282_000
+CALL = {"Uniqueid": "c.1", "Linkedid": "c.1", "Queue": "support", "CallerIDNum": "5550171", "CallerIDName": "Kim Example"}
+AGENT = {"DestUniqueid": "a.1", "DestChannel": "PJSIP/201-1", "Interface": "PJSIP/201", "MemberName": "Ann"}
+
+
+def block(**headers: Any) -> str:
+    """Return a block of headers."""
+    return "".join(f"{name.replace('_', '-')}: {value}\n" for name, value in headers.items()) + "\n"
+
+
+def ami(kind: str, second: float, **headers: Any) -> str:
+    """Return an event of AMI at a second."""
+    return block(Event=kind, Timestamp=f"{T + second:.6f}", **headers)
+
+
+def said(*blocks: str, name: str = AMI, settings: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """Return what events say, without their prefix: type, seconds, and what tells them apart."""
+    done = translated(connector(name), [("blocks", "".join(blocks).encode())], settings=settings)
+    assert not done.rejected, done.rejected[0]
+    found = []
+    for event in done.events:
+        content = orjson.loads(event.model_dump_json())
+        why = next((content[key] for key in ("reason", "outcome", "by", "state", "queue", "agent") if content.get(key)), None)
+        found.append((event.type.removeprefix("contact."), round(event.occurred_at.timestamp() - T, 3), why))
+    return found
+
+
+def joined(second: float = 10, **headers: Any) -> str:
+    """Return that the call joined its queue."""
+    return ami("QueueCallerJoin", second, **{**CALL, **headers})
+
+
+class TestWaysOutOfAnAsteriskQueue:
+    """QueueCallerLeave comes with each of them and says nothing."""
+
+    LEAVE = ami("QueueCallerLeave", 40, **CALL)
+
+    @pytest.mark.parametrize(
+        ("status", "became"),
+        [
+            ("TIMEOUT", ("left_queue", 40, "timeout")),
+            ("LEAVEEMPTY", ("left_queue", 40, "empty")),
+            ("LEAVEUNAVAIL", ("left_queue", 40, "empty")),
+            ("WITHDRAW", ("left_queue", 40, "withdrawn")),
+        ],
+    )
+    def test_by_the_variable(self, status: str, became: tuple[Any, ...]) -> None:
+        """The variable that Queue() sets says why; hanging up afterwards ends nothing more."""
+        variable = ami("VarSet", 40, Uniqueid="c.1", Linkedid="c.1", Variable="QUEUESTATUS", Value=status)
+        hung_up = ami("Hangup", 50, Uniqueid="c.1", Linkedid="c.1")
+
+        assert said(joined(), self.LEAVE, variable, hung_up)[-1] == became
+
+    def test_without_a_reason(self) -> None:
+        """Who left by a key is ended by the hang-up at the latest, and not as one who gave up."""
+        assert said(joined(), self.LEAVE, ami("Hangup", 50, Uniqueid="c.1", Linkedid="c.1"))[-1] == ("ended", 50, None)
+
+    def test_not_let_in(self) -> None:
+        """Who finds the queue full or without members was not offered."""
+        for status, reason in (("FULL", "full"), ("JOINEMPTY", None)):
+            variable = ami("VarSet", 40, Uniqueid="c.1", Linkedid="c.1", Variable="QUEUESTATUS", Value=status)
+            assert said(variable) == [("not_offered", 40, reason)]
+
+    def test_other_variables_and_calls(self) -> None:
+        """Nothing else that Asterisk tells of channels is an event."""
+        other = ami("VarSet", 1, Uniqueid="x", Linkedid="x", Variable="SECRET", Value="5550199")
+        assert said(other, ami("Newexten", 2, Uniqueid="x"), ami("Hangup", 3, Uniqueid="x", Linkedid="x"), block(Response="Success")) == []
+
+
+class TestAsteriskHold:
+    """Told of the agent's channel."""
+
+    CONNECT = ami("AgentConnect", 20, **CALL, **AGENT, HoldTime=10, RingTime=5)
+    HOLD = ami("Hold", 30, Uniqueid="a.1", Linkedid="c.1") + ami("Unhold", 35, Uniqueid="a.1", Linkedid="c.1")
+
+    def test_in_any_order(self) -> None:
+        """What is told before it is known whose channel it is waits for that."""
+        assert said(joined(), self.CONNECT, self.HOLD)[3:] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
+        assert said(self.HOLD, joined(), self.CONNECT)[2:4] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
+
+    def test_behind_a_local_channel(self) -> None:
+        """The phone holds under an id that no event of the queue has."""
+        connect = self.CONNECT.replace("PJSIP/201-1", "Local/201@agents-1;1")
+        assert said(joined(), connect, self.HOLD.replace("a.1", "a.9"))[3:] == [("held", 30, "Ann"), ("resumed", 35, "Ann")]
+        assert said(joined(), self.CONNECT, self.HOLD.replace("a.1", "a.9"))[3:] == []
+
+    def test_by_the_customer(self) -> None:
+        """A customer who holds is no agent who does."""
+        assert said(joined(), self.CONNECT, self.HOLD.replace("a.1", "c.1"))[3:] == []
+
+    def test_phones_that_hold_by_themselves(self) -> None:
+        """Hold is promised unless the setting says that it is not told."""
+        for settings, reports in ((None, ("hold",)), ({"hold": False}, None)):
+            (answered,) = translated(connector(AMI), [("one", self.CONNECT.encode())], settings=settings).events
+            assert answered.reports == reports  # type: ignore[attr-defined]
+
+
+def test_an_answer_of_asterisk_that_was_missed_is_told_at_its_end() -> None:
+    """Under the id that the answer has, so that both together count once."""
+    complete = ami("AgentComplete", 90, **CALL, **AGENT, HoldTime=10, TalkTime=60, Reason="caller")
+    connect = ami("AgentConnect", 30, **CALL, **AGENT, HoldTime=10, RingTime=5)
+    known = said(joined(), complete)
+
+    assert known[2:] == [("answered", 30, "support"), ("ended", 90, "customer")]
+    ids = [event.event_id for event in translated(connector(AMI), [("one", (joined() + complete + connect).encode())]).events]
+    assert ids[2] == ids[4] != ids[3]
+    # Of a call whose beginning is not known nothing is made up.
+    assert said(complete) == [("ended", 90, "customer")]
+
+
+def test_callers_who_wait_when_asterisk_is_asked() -> None:
+    """QueueStatus tells of callers that joined before; who is known to wait is not told again."""
+    entry = ami("QueueEntry", 50, **CALL, Position=1, Wait=40)
+
+    assert said(entry) == [("arrived", 10, None), ("queued", 10, "support")]
+    assert [each[0] for each in said(joined(), entry)] == ["arrived", "queued"]
+
+
+def test_arrival_in_a_context_of_the_dialplan() -> None:
+    """Only where the configuration says which context customers begin in."""
+    began = ami("Newchannel", 0, Context="from-carrier", **{name: CALL[name] for name in ("Uniqueid", "Linkedid", "CallerIDNum")})
+
+    assert said(began, joined(), settings={"arrival_contexts": ["from-carrier"]}) == [("arrived", 0, None), ("queued", 10, "support")]
+    assert said(began, joined()) == [("arrived", 10, None), ("queued", 10, "support")]
+
+
+def member(kind: str, second: float, queue: str = "support", **headers: Any) -> str:
+    """Return what is told of a member."""
+    return ami(kind, second, **{"Queue": queue, "MemberName": "Ann", "Status": 1, "Paused": 0, "InCall": 0, **headers})
+
+
+class TestMembersOfAsterisk:
+    """One person in several queues."""
+
+    def test_presence(self) -> None:
+        """Paused when no queue may ring the person, offline when in none, away when the phone cannot be reached."""
+        two = member("QueueMemberAdded", 0), member("QueueMemberAdded", 1, "sales")
+        pause = [
+            member("QueueMemberPause", 2 + n, queue, Paused=1, PausedReason="Tea Time") for n, queue in enumerate(("support", "sales"))
+        ]
+
+        def presence(*blocks: str) -> list[str]:
+            return [each[2] for each in said(*two, *blocks) if each[2] != "idle"]
+
+        assert presence() == ["available"]
+        found = translated(connector(AMI), [("one", "".join((*two, *pause)).encode())]).events
+        assert [(event.state, event.reason) for event in found] == [("available", None), ("idle", None), ("tea_time", "Tea Time")]  # type: ignore[attr-defined]
+        assert presence(member("QueueMemberRemoved", 5)) == ["available"]
+        assert presence(member("QueueMemberRemoved", 5), member("QueueMemberRemoved", 6, "sales"))[-1] == "offline"
+        away = [member("QueueMemberStatus", 5, queue, Status=5) for queue in ("support", "sales")]
+        assert presence(*away)[-1] == "unavailable"
+
+    def test_activity(self) -> None:
+        """Each state once, whatever number of queues tells it."""
+        states = [(1, 0), (6, 0), (2, 1), (2, 0), (1, 0)]
+        blocks = [
+            member("QueueMemberStatus", n, queue, Status=status, InCall=call)
+            for n, (status, call) in enumerate(states)
+            for queue in ("support", "sales")
+        ]
+
+        assert [each[2] for each in said(*blocks)][1:] == ["idle", "ringing", "handling", "busy", "idle"]
+
+    def test_old_news(self) -> None:
+        """What was before what is known changes nothing."""
+        assert said(member("QueueMemberRemoved", 9), member("QueueMemberAdded", 1)) == [("agent.state_changed", 9, "offline")]
+
+
+def test_beside_the_queue_log_only_what_it_does_not_tell() -> None:
+    """Hold, rings and what people do; presence and the calls themselves are the log's."""
+    body = (FIXTURES / AMI / "three-calls.txt").read_bytes()
+    done = translated(connector(AMI), [("calls", body)], settings={"beside_queue_log": True})
+
+    axes = {event.axis for event in done.events if event.type == "agent.state_changed"}  # type: ignore[attr-defined]
+    assert axes == {"activity"}
+    assert {event.type for event in done.events} == {
+        "contact.arrived",
+        "contact.agent_offered",
+        "contact.held",
+        "contact.resumed",
+        "agent.state_changed",
+    }
+
+
+def info(action: str, second: float, **headers: Any) -> str:
+    """Return an event of mod_callcenter at a second."""
+    who = {"CC_Queue": "support", "CC_Member_UUID": "m1", "CC_Member_Session_UUID": "s1", "CC_Member_CID_Number": "5550171"}
+    stamp = {"Event_Subclass": "callcenter::info", "Event_Date_Timestamp": round((T + second) * 1e6), "CC_Action": action}
+    return block(**{**stamp, **({} if action.startswith("agent-st") else who), **headers})
+
+
+class TestFreeSwitch:
+    """Events ``callcenter::info``."""
+
+    @pytest.mark.parametrize(
+        ("cancelled", "headers", "reason"),
+        [
+            ("TIMEOUT", {}, "timeout"),
+            ("NO_AGENT_TIMEOUT", {}, "empty"),
+            ("EXIT_WITH_KEY", {}, "keypress"),
+            ("BREAK_OUT", {"Channel_State": "CS_HANGUP", "Answer_State": "hangup"}, "abandoned"),
+            ("BREAK_OUT", {"Channel_State": "CS_EXECUTE", "Answer_State": "answered"}, "transfer"),
+            ("BREAK_OUT", {}, "abandoned"),
+        ],
+    )
+    def test_ways_out(self, cancelled: str, headers: dict[str, str], reason: str) -> None:
+        """A caller who hangs up is reported like one who is taken out of the queue; the channel tells them apart."""
+        times = {"CC_Member_Joined_Time": T, "CC_Member_Leaving_Time": T + 30}
+        left = info("member-queue-end", 30, CC_Cause="Cancel", CC_Cancel_Reason=cancelled, **times, **headers)
+        done = translated(connector(FREESWITCH), [("one", left.encode())])
+
+        (event,) = done.events
+        assert (event.reason, event.wait_seconds, event.conversation_id) == (reason, 30.0, "platform:s1")  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize(
+        ("cause", "outcome"),
+        [("NO_ANSWER", "no_answer"), ("USER_BUSY", "declined"), ("CALL_REJECTED", "declined"), ("ORIGINATOR_CANCEL", "withdrawn")],
+    )
+    def test_offers(self, cause: str, outcome: str) -> None:
+        """Of agents that ring together the others are cancelled."""
+        failed = info("bridge-agent-fail", 20, CC_Agent="ann", CC_Hangup_Cause=cause)
+
+        assert said(failed, name=FREESWITCH) == [("offer_ended", 20, outcome)]
+
+    def test_states(self) -> None:
+        """Who is idle is given no calls; the headers come encoded as in a URL."""
+        found = said(
+            info("agent-status-change", 0, CC_Agent="ann", CC_Agent_Status="On%20Break"),
+            info("agent-state-change", 1, CC_Agent="ann", CC_Agent_State="Idle"),
+            info("agent-state-change", 2, CC_Agent="ann", CC_Agent_State="In%20a%20queue%20call"),
+            info("agent-status-change", 3, CC_Agent="ann", CC_Agent_Status="Logged%20Out"),
+            name=FREESWITCH,
+        )
+
+        assert [each[2] for each in found] == ["on_break", "not_receiving", "idle", "handling", "offline"]
+
+    def test_a_caller_who_comes_back_keeps_the_place(self) -> None:
+        """Another session, so another conversation; the stay in the queue goes on under its id."""
+        assert said(info("member-queue-resume", 40, CC_Member_Session_UUID="s2"), name=FREESWITCH)[-1] == ("queued", 40, "support")
+
+    def test_an_end_that_was_missed(self) -> None:
+        """The end of the stay tells it, and counts nothing where the agent's end was told."""
+        answered = info("bridge-agent-start", 10, CC_Agent="ann")
+        over = info("member-queue-end", 60, CC_Cause="Terminated")
+
+        assert said(answered, over, name=FREESWITCH)[1:] == [("ended", 60, None)]
+        assert said(answered, info("bridge-agent-end", 59, CC_Agent="ann"), over, name=FREESWITCH)[1:] == [("ended", 59, None)]
+
+    def test_json_and_blocks_are_the_same(self) -> None:
+        """The socket sends either."""
+        body = (FIXTURES / FREESWITCH / "three-calls.txt").read_bytes()
+        records = [record.content for record in connector(FREESWITCH).read(body, "file")]
+        lines = b"\n".join(orjson.dumps(record) for record in records)
+
+        blocks, objects = (translated(connector(FREESWITCH), [("file", each)]).events for each in (body, lines))
+        assert blocks
+        assert blocks == objects
+
+    def test_other_events(self) -> None:
+        """What the socket tells of channels is passed over, whatever stands in it."""
+        other = block(Event_Name="CHANNEL_HANGUP", Caller_Caller_ID_Number="5550171")
+        done = translated(connector(FREESWITCH), [("one", (other + info("members-count", 1)).encode())])
+
+        assert (done.events, dict(done.ignored)) == ([], {"other": 1, "members-count": 1})
+
+
+@pytest.mark.parametrize("name", [AMI, FREESWITCH])
+def test_no_personal_value_passes(name: str) -> None:
+    """No number or name of a caller stands in an event, nor in what is kept of a rejected record."""
+    body = (FIXTURES / name / "three-calls.txt").read_bytes()
+    done = translated(connector(name), [("file", body)])
+    spoilt = translated(connector(name), [("file", body.replace(b"177028", b"soon"))])
+
+    assert done.events
+    assert spoilt.rejected
+    text = "".join(event.model_dump_json() for event in done.events) + repr([(each.raw, each.detail) for each in spoilt.rejected])
+    assert "Kim" not in text
+    assert "55501" not in text
+
+
+def contents(name: str) -> list[dict[str, Any]]:
+    """Return the records of our file."""
+    return [record.content for record in connector(name).read((FIXTURES / name / "three-calls.txt").read_bytes(), "file")]
+
+
+@given(mutated(contents(AMI)))
+def test_mutated_ami(content: dict[str, Any]) -> None:
+    """Whatever stands in a header, a block is taken or rejected for a reason that is known."""
+    assert reasons(connector(AMI), [content]) <= KNOWN_REASONS
+
+
+@given(mutated(contents(FREESWITCH)))
+def test_mutated_freeswitch(content: dict[str, Any]) -> None:
+    """Whatever stands in a header, a block is taken or rejected for a reason that is known."""
+    assert reasons(connector(FREESWITCH), [content]) <= KNOWN_REASONS
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "rejected"),
+    [
+        # Published without times.
+        (AMI, "asterisk.ami.queue-status.txt", {"missing_field"}),
+        (AMI, "asterisk.ami.queue-caller-abandon.legacy-1.8.txt", {"missing_field"}),
+        (FREESWITCH, "freeswitch.mod_callcenter.events.txt", {"missing_field"}),
+    ],
+)
+def test_collected_samples(name: str, file: str, rejected: set[str]) -> None:
+    """Every collected file is translated, ignored or rejected for a stated reason; the matrix has the life cycles."""
+    require(SHARED.is_dir(), f"the shared samples are not there: {SHARED}")
+    done = translated(connector(name), [(file, (SHARED / file).read_bytes())])
+
+    assert {each.reason for each in done.rejected} == rejected
+    assert done.records == len(done.rejected) + done.ignored.total()
+
+
+def test_a_file_of_ami_replays_as_the_queue_log_of_the_same_calls() -> None:
+    """Conversations have the same ids; where the log cannot tell, AMI can."""
+    result = counted(translated(connector(AMI), [("file", (FIXTURES / AMI / "three-calls.txt").read_bytes())], source="pbx").events)
+
+    assert result["totals"]["average_hold"]["value"] == 15
+    assert result["totals"]["occupancy"]["value"] is not None
