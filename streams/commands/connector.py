@@ -124,6 +124,7 @@ def run_mapping(args: argparse.Namespace) -> int:
         return fail(f"{error.filename or args.file}: {error.strerror or error}", code=1)
     ignored = ", ".join(f"{kind} {count}" for kind, count in sorted(mapper.ignored.items())) or "none"
     sys.stdout.write(f"{summary.lines} records: {summary.events} events, {summary.rejected} dead letters; without events: {ignored}\n")
+    sys.stdout.writelines(f"{note}\n" for note in mapper.notes())
     return 0
 
 

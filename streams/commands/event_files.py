@@ -69,11 +69,11 @@ def read_events(
     """Yield the events of ``args.file``; what is none goes to ``rejected``, and to ``notes`` what is to be said at the end."""
     file = Input(args.file) if file is None else file
     if args.mapping is not None:
-        return _mapped(args, file, rejected)
+        return _mapped(args, file, rejected, notes)
     return _canonical(file, rejected) if args.connector == "canonical" else _queue_log(args, file, rejected, notes)
 
 
-def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected]) -> Iterator[Read]:
+def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:
     mapping, mapper = make_mapper(args.mapping)
     for found, origin in mapped_events(file, mapping, mapper, Summary()):
         if isinstance(found, Rejected):
@@ -82,6 +82,8 @@ def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected]) -> 
             of_customer = isinstance(found, CustomerModel | ForecastSet)
             kind: Kind = "agent" if isinstance(found, AgentModel) else "customer" if of_customer else "contact"
             yield to_ms(found.occurred_at), encode(found), (kind,), origin
+    if notes is not None:
+        notes += mapper.notes()
 
 
 def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:

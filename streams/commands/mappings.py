@@ -90,6 +90,7 @@ def _tried(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> dict[s
         "read": len(rows),
         "rejected": sum("reason" in row for row in rows),
         "ignored": dict(mapper.ignored),
+        "notes": mapper.notes(),
         "events": dict(types),
         "empty": [name for name in used if name not in found] if rows else [],
         "not_used": [name for name in found if name not in used],
@@ -119,6 +120,7 @@ def _readable(result: dict[str, Any]) -> Iterator[str]:
     yield f"{result['read']} rows, {result['rejected']} not mapped; events: {events}"
     words = {"passed_over": "passed over by when", "no_event": "that become no event", "repeated": "repeated as they were"}
     yield from (f"{count} rows {words[name]}" for name, count in result["ignored"].items())
+    yield from result["notes"]
     if result["empty"]:
         yield f"empty in all these rows, though the mapping uses it: {', '.join(result['empty'])}"
     if result["not_used"]:

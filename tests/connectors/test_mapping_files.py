@@ -17,10 +17,11 @@ from schemas.limits import MAX_AHEAD_MS
 from streams.cli import main
 from streams.connectors.mapping import Mapper, MappingError, load_mapping
 from streams.connectors.mapping import format as form
+from streams.connectors.mapping.decoding import MAX_RECORD_BYTES
 from streams.connectors.mapping.feed import publish_file
+from streams.connectors.mapping.json_records import MAX_JSON_BYTES
 from streams.connectors.mapping.kinds import event_types
 from streams.connectors.mapping.ordering import HELD_EVENTS
-from streams.connectors.mapping.records import MAX_JSON_BYTES, MAX_RECORD_BYTES
 from streams.connectors.publishing import MemoryPublisher
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ def complaints(path: Path, text: str) -> str:
         ("name: test", "nam: test", "2: nam: unknown key, did you mean name?; permitted: version, name, description, source,"),
         ("source: crm\n", "", "1: source: required"),
         ("zone: UTC", "zone: Mars/Base", "4: zone: unknown time zone; permitted: IANA names such as UTC"),
-        ("format: csv", "format: excel", "7: read.format: permitted: 'csv', 'json' or 'jsonl'"),
+        ("format: csv", "format: excel", "7: read.format: permitted: 'csv', 'json', 'jsonl' or 'xlsx'"),
         ("format: csv", "format: csv\n  records: rows", "8: read.records: means nothing for csv; permitted with format json"),
         ("format: csv", "format: json\n  columns: [id]", "8: read.columns: means nothing for json; permitted with format csv"),
         ("format: csv", "format: csv\n  short_rows: 'yes'", "8: read.short_rows: permitted: true or false"),
-        ("format: csv", "format: csv\n  encoding: latin", "8: read.encoding: permitted: 'utf-8', 'cp932',"),
+        ("format: csv", "format: csv\n  encoding: latin", "8: read.encoding: permitted: 'utf-8', 'utf-16',"),
         ("record_id: {from: id}", "record_id: {column: id}", "8: record_id.column: unknown key; permitted: from, first_of,"),
         ("record_id: {from: id}", "record_id: {from: id, constant: queue}", "8: record_id: needs exactly one of from, first_of, join,"),
         ("record_id: {from: id}", "record_id:", "8: record_id: permitted: keys and values, with the keys from,"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.configuration.consistency import nearest
+from streams.connectors.mapping.format import TABULAR
 from streams.connectors.mapping.texts import (
     BadRecordError,
     absent,
@@ -17,6 +19,7 @@ from streams.connectors.mapping.texts import (
     pattern_problem,
     text_of,
 )
+from streams.connectors.repeated_hour import RepeatedHour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,11 +46,15 @@ _MAX_SEGMENTS: Final = 20
 class Row:
     """One record while it is mapped."""
 
-    __slots__ = ("keyed", "times", "values")
+    __slots__ = ("hours", "keyed", "times", "values")
 
-    def __init__(self, values: dict[str, Any], keyed: Callable[[str], str] | None) -> None:
+    def __init__(
+        self, values: dict[str, Any], keyed: Callable[[str], str] | None, hours: defaultdict[Location, RepeatedHour] | None = None
+    ) -> None:
         self.values = values
         self.keyed = keyed
+        #: What the records so far say of hours that come twice, by the place of the moment in the mapping.
+        self.hours = defaultdict(RepeatedHour) if hours is None else hours
         #: Named times that were read already, in milliseconds.
         self.times: dict[str, int | None] = {}
 
@@ -60,7 +67,7 @@ class Compiler:
         #: Every column or path that is used, with the place that names it.
         self.paths: list[tuple[Location, str]] = []
         self._file = file
-        self._tabular = file.read.format == "csv"
+        self._tabular = file.read.format in TABULAR
         self._word = "column" if self._tabular else "path"
         self._nothing = frozenset(text_of(each) for each in file.read.absent)
         self._times: dict[str, Callable[[Row], int | None]] = {}
@@ -332,10 +339,11 @@ class Compiler:
             )
         find, label = self._content(spec, location)
         moment = moment_reader(spec.format, zone, spec.ambiguous, self._file.read.decimal)
+        in_order = spec.ambiguous == "file order"
 
         def read(row: Row) -> int | None:
             found = find(row)
-            return None if found is None else moment(found)
+            return None if found is None else moment(found, row.hours[location] if in_order else None)
 
         return self._named(read, label)
 

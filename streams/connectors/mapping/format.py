@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "TABULAR",
     "Condition",
     "Duration",
     "EventRule",
@@ -221,8 +222,8 @@ class Instant(_Spec):
     """``ISO 8601``, ``epoch seconds``, ``epoch milliseconds``, or a pattern such as ``%d.%m.%Y %H:%M``."""
     zone: Zone | None = None
     """Of times without an offset; by default the file's ``zone``."""
-    ambiguous: Literal["earlier", "later", "reject"] = "earlier"
-    """Which of the two moments is meant that a clock shows when it is set back."""
+    ambiguous: Literal["earlier", "later", "reject", "file order"] = "earlier"
+    """Which of the two moments is meant that a clock shows when it is set back; ``file order``: the records stand in the order of these."""
     plus: Annotated[list[Duration], Field(min_length=1)] | None = None
     """Durations added; if one holds nothing, there is no moment."""
     minus: Annotated[list[Duration], Field(min_length=1)] | None = None
@@ -238,29 +239,63 @@ class Instant(_Spec):
         return data
 
 
+#: Formats whose records are rows of named columns.
+TABULAR: Final = frozenset({"csv", "xlsx"})
+
+
 class Reading(_Spec):
     """How the data file is read."""
 
-    format: Literal["csv", "json", "jsonl"]
-    """``csv``; ``json``: objects, lists of objects, one after another; ``jsonl``: an object a line."""
-    encoding: Literal["utf-8", "cp932", "euc_jp", "cp949", "gb18030", "big5", "cp1250", "cp1251", "cp1252", "iso8859-1", "iso8859-15"] = (
-        "utf-8"
-    )
-    """Of the text."""
+    format: Literal["csv", "json", "jsonl", "xlsx"]
+    """``csv``; ``json``: objects, lists of objects, one after another; ``jsonl``: an object a line; ``xlsx``: a sheet of a workbook."""
+    encoding: Literal[
+        "utf-8",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "cp932",
+        "euc_jp",
+        "cp949",
+        "gb18030",
+        "big5",
+        "cp1250",
+        "cp1251",
+        "cp1252",
+        "iso8859-1",
+        "iso8859-15",
+    ] = "utf-8"
+    """Of the text (not of xlsx)."""
+    bad_bytes: Literal["reject", "replace"] = "reject"
+    """What happens to a record with bytes that are no text: it is rejected, or they are replaced by U+FFFD and the record is counted."""
+    sheet: Text | None = None
+    """The name of the sheet; by default the first (xlsx)."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     """Between two columns (csv)."""
     quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
     """Around a column that holds the delimiter or a line end; doubled for itself (csv)."""
     columns: list[Text] | None = Field(default=None, min_length=1)
-    """The names of the columns of a file without a header (csv)."""
+    """The names of the columns of a file without a header (csv, xlsx)."""
     short_rows: bool = False
-    """A row may end before the last column; what it leaves out is nothing (csv)."""
+    """A row may end before the last column; what it leaves out is nothing (csv; always so in xlsx)."""
     records: Text | None = None
     """The path of the list of records (json)."""
     decimal: Literal[".", ","] = "."
     """Before the fraction of a number."""
     absent: list[Scalar] = []
     """Texts that mean nothing; empty ones always do."""
+
+
+def _order(raw: Any) -> Any:
+    if isinstance(raw, str) and raw not in _FILE_ORDERS:
+        kind, message = "order", "permitted: file order, reverse file order, or a value such as {from: COLUMN}"
+        raise PydanticCustomError(kind, message)
+    return raw
+
+
+_FILE_ORDERS: Final = ("file order", "reverse file order")
+
+Order = Annotated[Literal["file order", "reverse file order"] | Value, BeforeValidator(_order)]
+"""What orders events of one instant."""
 
 
 class EventRule(_Spec):
@@ -299,6 +334,8 @@ class MappingFile(_Spec):
     """Only records of which this holds are looked at; the others are passed over and counted."""
     record_id: Value
     """What tells records apart; the ids of the events come from it."""
+    sequence: Order | None = None
+    """The order of events of one instant: ``file order``, ``reverse file order``, or a whole number of the record."""
     conversation_id: Value | None = None
     """Of the contact events; ``prefix`` is the source and a colon unless it is given."""
     times: dict[Word, Instant] = {}

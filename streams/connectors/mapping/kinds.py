@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import Field as PydanticField
 
 from schemas.base import MAX_SECONDS, TEXT_PATTERN, Event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
@@ -15,9 +16,25 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-__all__ = ["EventKind", "Field", "FieldKind", "event_kind", "event_types", "id_field", "site_field", "worded"]
+__all__ = [
+    "EVENTS_OF_A_PLACE",
+    "MAX_ORDER",
+    "EventKind",
+    "Field",
+    "FieldKind",
+    "event_kind",
+    "event_types",
+    "id_field",
+    "sequence_field",
+    "site_field",
+    "worded",
+]
 
 FieldKind = Literal["text", "number", "integer", "boolean", "list", "seconds", "time"]
+
+#: A record's place leaves room below it for the places of its events.
+MAX_ORDER: Final = 900_000_000_000
+EVENTS_OF_A_PLACE: Final = 10_000
 
 #: What every event carries; the mapping says it elsewhere, or the connector does.
 _COMMON: Final = frozenset(Event.model_fields)
@@ -146,6 +163,11 @@ def id_field(name: str) -> Field:
 
 
 @cache
+def sequence_field() -> Field:
+    """Return the field of a record's place among those of one instant."""
+    return Field("sequence", "integer", required=False, adapter=TypeAdapter(Annotated[int, PydanticField(ge=0, le=MAX_ORDER)]))
+
+
 def site_field() -> Field:
     """Return the field that holds the site of an event."""
     return Field("site", "text", required=False, adapter=_adapter(Event.model_fields["site"]))

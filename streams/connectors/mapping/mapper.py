@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -12,14 +12,16 @@ from schemas.limits import MAX_AHEAD_MS, MIN_TIME_MS
 from schemas.times import from_ms, to_ms
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.compiling import KEYED, Row
-from streams.connectors.mapping.kinds import worded
+from streams.connectors.mapping.kinds import EVENTS_OF_A_PLACE, worded
 from streams.connectors.mapping.texts import BadRecordError
+from streams.connectors.repeated_hour import RepeatedHour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from schemas.base import Event
+    from streams.configuration.yaml_lines import Location
     from streams.connectors.lines import Outcome
     from streams.connectors.mapping.loading import Mapping
     from streams.connectors.mapping.plan import EventPlan, FieldPlan
@@ -43,11 +45,28 @@ class Mapper:
         self.source = mapping.plan.file.source
         #: Records that gave neither events nor a rejection: ``passed_over`` by ``when``, ``no_event`` applied, ``repeated`` as they were.
         self.ignored: Counter[str] = Counter()
+        #: Records with bytes that were no text and were replaced.
+        self.replaced = 0
         self._plan = mapping.plan
+        self._hours: defaultdict[Location, RepeatedHour] = defaultdict(RepeatedHour)
+        self._encoding = mapping.plan.file.read.encoding
         self._now = now
         self._customer_key = customer_key
         # Digest of a record id → digest of its record, and where that stands.
         self._seen: dict[bytes, tuple[bytes, str]] = {}
+
+    def notes(self) -> list[str]:
+        """Return what is to be said of what was mapped so far, for a person: what was replaced, and what stays ambiguous."""
+        notes = []
+        if self.replaced:
+            notes.append(f"{self.replaced} records hold bytes that are no {self._encoding}: replaced by \ufffd, and counted all the same")
+        for location, hour in self._hours.items():
+            if hour.ambiguous:
+                where = ".".join(map(str, location))
+                notes.append(
+                    f"{hour.ambiguous} moments of {where} lie in an hour that came twice, and may be of either: read as of the first"
+                )
+        return notes
 
     def map(self, record: Record) -> Outcome:
         """Return the events of a record, all received when they occurred; or why there are none."""
@@ -61,7 +80,8 @@ class Mapper:
         return Rejected(record.origin, reason, detail, record.raw, record.offset, about)  # type: ignore[arg-type]
 
     def _map(self, record: Record) -> list[Event]:
-        row = Row(record.values, self._customer_key)
+        self.replaced += record.replaced > 0
+        row = Row(record.values, self._customer_key, self._hours)
         if self._plan.when is not None and not self._plan.when(row):
             self.ignored["passed_over"] += 1
             return []
@@ -73,6 +93,7 @@ class Mapper:
             return []
         site = None if self._plan.site is None else self._plan.site(row)
         common = {"source": self.source, "site": site}
+        place = self._plan.sequence(row, record.number) if self._plan.sequence is not None else None
         at_same_time: Counter[int] = Counter()
         events = []
         for index, event in enumerate(self._plan.events):
@@ -85,7 +106,11 @@ class Mapper:
             # Of record and place in the mapping alone: the same on every reading, also of a corrected record.
             digest = hashlib.blake2b(f"{self.source}\0{record_id}\0{index}".encode(), digest_size=16).hexdigest()
             moment = from_ms(at_ms)
-            times = {"occurred_at": moment, "received_at": moment, "sequence": nth or None}
+            times = {
+                "occurred_at": moment,
+                "received_at": moment,
+                "sequence": nth or None if place is None else place * EVENTS_OF_A_PLACE + nth,
+            }
             events.append(self._event(event, row, {**common, **times, "event_id": digest}))
         if not events:
             self.ignored["no_event"] += 1

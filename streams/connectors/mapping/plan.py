@@ -15,13 +15,26 @@ from streams.configuration.wording import unknown_key
 from streams.configuration.yaml_lines import Location
 from streams.connectors.mapping.compiling import Compiler, Problem, Row
 from streams.connectors.mapping.format import Duration, Instant, MappingFile, Value
-from streams.connectors.mapping.kinds import FieldKind, event_kind, event_types, id_field, site_field, worded
+from streams.connectors.mapping.kinds import MAX_ORDER, FieldKind, event_kind, event_types, id_field, sequence_field, site_field, worded
+from streams.connectors.mapping.texts import BadRecordError
 
 if TYPE_CHECKING:
     from streams.connectors.mapping.format import EventRule
     from streams.connectors.mapping.kinds import EventKind, Field
 
 __all__ = ["EventPlan", "Plan", "make_plan", "problems_of"]
+
+#: Keys of ``read`` that only some formats have.
+_ONLY_OF: Final = {
+    "delimiter": ("csv",),
+    "quote": ("csv",),
+    "columns": ("csv", "xlsx"),
+    "short_rows": ("csv",),
+    "records": ("json",),
+    "encoding": ("csv", "json", "jsonl"),
+    "bad_bytes": ("csv", "json", "jsonl"),
+    "sheet": ("xlsx",),
+}
 
 #: What describes a field of each kind that is not read as a plain value.
 _SPECS: Final[dict[FieldKind, type[Duration | Instant]]] = {"seconds": Duration, "time": Instant}
@@ -60,6 +73,8 @@ class Plan:
     when: Callable[[Row], bool] | None
     record_id: Callable[[Row], Any]
     site: Callable[[Row], Any] | None
+    #: From a record and its number in the file to its place among those of one instant, None where nothing says it.
+    sequence: Callable[[Row, int], int | None] | None
     events: tuple[EventPlan, ...]
     #: Every column or path that is used, with the place that names it.
     paths: tuple[tuple[Location, str], ...]
@@ -91,6 +106,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
     when = compiler.condition(file.when, ("when",)) if file.when is not None else None
     record_id = compiler.value(file.record_id, id_field("record_id"), ("record_id",))
     site = compiler.value(file.site, site_field(), ("site",)) if file.site is not None else None
+    sequence = _sequence(compiler, file.sequence, ("sequence",)) if file.sequence is not None else None
     conversation: FieldPlan | None = None
     if file.conversation_id is not None:
         read = compiler.value(file.conversation_id, id_field("conversation_id"), ("conversation_id",), prefix=f"{file.source}:")
@@ -105,6 +121,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
         when,
         record_id,
         site,
+        sequence,
         made,
         tuple(compiler.paths),
         about_agents=bool(events) and all(kind is not None and kind.about == "agents" for _, kind in events),
@@ -112,13 +129,30 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
     return plan, compiler.problems
 
 
+def _sequence(compiler: Compiler, spec: Value | str, location: Location) -> Callable[[Row, int], int | None]:
+    """Return what says a record's place among those of one instant."""
+    if isinstance(spec, str):
+        # Backwards, so that the last record of the file comes first.
+        return (lambda _row, number: number) if spec == "file order" else lambda _row, number: MAX_ORDER - number
+    if spec.constant is not None or spec.value is not None:
+        compiler.problems.append((location, "the same for all records orders none; permitted: file order, reverse file order, a column"))
+    read = compiler.value(spec, sequence_field(), location)
+
+    def place(row: Row, _number: int) -> int | None:
+        found: int | None = read(row)
+        if found is not None and not 0 <= found <= MAX_ORDER:
+            raise BadRecordError("not_permitted", f"sequence: permitted: from 0 to {MAX_ORDER}")
+        return found
+
+    return place
+
+
 def _check_reading(file: MappingFile, problems: list[Problem]) -> None:
     """Find what has no effect on the format of the data, or contradicts itself."""
     read = file.read
-    only = {"csv": ("delimiter", "quote", "columns", "short_rows"), "json": ("records",)}
-    for form, keys in only.items():
-        idle = [key for key in keys if key in read.model_fields_set and read.format != form]
-        problems += [(("read", key), f"means nothing for {read.format}; permitted with format {form}") for key in idle]
+    for key, forms in _ONLY_OF.items():
+        if key in read.model_fields_set and read.format not in forms:
+            problems.append((("read", key), f"means nothing for {read.format}; permitted with format {' or '.join(forms)}"))
     if read.delimiter == read.quote or {read.delimiter, read.quote} & {"\n", "\r"}:
         problems.append((("read", "delimiter"), "permitted: two different characters for delimiter and quote, none of them a line end"))
     if read.columns is not None and len(set(read.columns)) < len(read.columns):

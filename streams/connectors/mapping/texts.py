@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.connectors.mapping.format import DurationFormat
+    from streams.connectors.repeated_hour import RepeatedHour
 
 __all__ = [
     "BadRecordError",
@@ -174,15 +175,18 @@ def pattern_problem(pattern: str) -> str | None:
 
 
 def moment_reader(
-    form: str, zone: str | None, ambiguous: Literal["earlier", "later", "reject"], decimal: str = "."
-) -> Callable[[object], int]:
-    """Return what reads a moment as milliseconds since the epoch, rounded down; it raises BadRecordError."""
+    form: str, zone: str | None, ambiguous: Literal["earlier", "later", "reject", "file order"], decimal: str = "."
+) -> Callable[[object, RepeatedHour | None], int]:
+    """Return what reads a moment as milliseconds since the epoch, rounded down; it raises BadRecordError.
+
+    It takes what decides by the order of the file, which is needed with ``file order`` alone.
+    """
     if form in {"epoch seconds", "epoch milliseconds"}:
         per_unit = 1000 if form == "epoch seconds" else 1
-        return lambda value: _epoch_ms(value, per_unit, decimal)
+        return lambda value, _hour: _epoch_ms(value, per_unit, decimal)
     clock = ZoneInfo(zone) if zone is not None else None
 
-    def read(value: object) -> int:
+    def read(value: object, hour: RepeatedHour | None) -> int:
         text = text_of(value)
         try:
             if form == "ISO 8601":
@@ -196,17 +200,20 @@ def moment_reader(
             example = "such as 2026-03-29T09:30:00Z" if form == "ISO 8601" else f"as {form}"
             raise BadRecordError("not_a_time", f"is no time; permitted: date and time {example}")
         try:
-            return to_ms(_placed(moment, clock, ambiguous))
+            first, second = _placed(moment, clock, ambiguous)
+            if hour is not None:
+                return hour.chosen(to_ms(first), to_ms(second))
+            return to_ms(second if ambiguous == "later" else first)
         except OverflowError:
             raise BadRecordError("not_a_time", "is no time of the calendar") from None
 
     return read
 
 
-def _placed(moment: datetime, clock: ZoneInfo | None, ambiguous: str) -> datetime:
-    """Return a moment with its place in time."""
+def _placed(moment: datetime, clock: ZoneInfo | None, ambiguous: str) -> tuple[datetime, datetime]:
+    """Return a moment with its place in time; two where a clock shows it twice."""
     if moment.tzinfo is not None:
-        return moment.astimezone(UTC)
+        return moment.astimezone(UTC), moment.astimezone(UTC)
     if clock is None:
         raise BadRecordError("no_zone", "has no offset from UTC, and the mapping names no zone for it")
     earlier, later = (moment.replace(tzinfo=clock, fold=fold).astimezone(UTC) for fold in (0, 1))
@@ -214,7 +221,7 @@ def _placed(moment: datetime, clock: ZoneInfo | None, ambiguous: str) -> datetim
         raise BadRecordError("time_not_in_zone", f"is a time that clocks in {clock.key} skipped")
     if earlier != later and ambiguous == "reject":
         raise BadRecordError("time_not_in_zone", f"is a time that clocks in {clock.key} showed twice")
-    return later if ambiguous == "later" else earlier
+    return earlier, later
 
 
 def _epoch_ms(value: object, per_unit: int, decimal: str) -> int:

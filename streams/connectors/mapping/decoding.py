@@ -1,0 +1,76 @@
+"""Bytes of a data file as text: lines in any encoding, UTF-16 among them, and what becomes of bytes that are no text."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors.inputs import Input
+from streams.connectors.mapping.texts import BadRecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.connectors.lines import Line
+    from streams.connectors.mapping.format import Reading
+
+__all__ = ["MAX_RECORD_BYTES", "REPLACEMENT", "as_utf_8", "decoded", "text_of_line"]
+
+#: The longest record; a dead letter of it still fits into its topic.
+MAX_RECORD_BYTES: Final = 1024 * 1024
+
+#: What stands for bytes that are no text.
+REPLACEMENT: Final = "\ufffd"
+
+_WIDE: Final = ("utf-16", "utf-16-le", "utf-16-be")
+#: Stands in UTF-8 for what was cut off in UTF-16: it is no text there either.
+_CUT: Final = b"\xff"
+
+
+def as_utf_8(file: Input, reading: Reading) -> tuple[Input, Reading]:
+    """Return a file and how it is read, both changed to UTF-8 where its line ends are not those of ASCII."""
+    if reading.encoding not in _WIDE:
+        return file, reading
+    return _Narrowed(file, reading.encoding), reading.model_copy(update={"encoding": "utf-8"})
+
+
+class _Narrowed(Input):
+    """A file of UTF-16 read as UTF-8; what is no UTF-16 is no UTF-8 either."""
+
+    def __init__(self, file: Input, encoding: str) -> None:
+        super().__init__(file.path)
+        self._file = file
+        self._encoding = encoding
+
+    def chunks(self) -> Iterator[bytes]:
+        """See Input."""
+        decoder = codecs.getincrementaldecoder(self._encoding)("surrogatepass")
+        for data in self._file.chunks():
+            yield decoder.decode(data).encode("utf-8", "surrogatepass")
+        try:
+            yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            yield _CUT
+
+
+def decoded(raw: bytes, reading: Reading) -> tuple[str, int]:
+    """Return bytes as text, and in how many places they were none and were replaced; raise UnicodeDecodeError unless they may be."""
+    try:
+        return raw.decode(reading.encoding), 0
+    except UnicodeDecodeError:
+        if reading.bad_bytes == "reject":
+            raise
+    text = raw.decode(reading.encoding, "replace")
+    return text, text.count(REPLACEMENT)
+
+
+def text_of_line(line: Line, reading: Reading) -> tuple[str, int]:
+    """Return the text of a line, and in how many places it was replaced; raise BadRecordError."""
+    if line.length > MAX_RECORD_BYTES:
+        raise BadRecordError("too_long", f"{line.length} bytes; permitted: at most {MAX_RECORD_BYTES}. The first of them are kept.")
+    try:
+        text, replaced = decoded(line.raw, reading)
+    except UnicodeDecodeError as error:
+        detail = f"byte {error.start} of the line is no {reading.encoding} text; another encoding? Or read.bad_bytes: replace"
+        raise BadRecordError("not_text", detail) from None
+    return (text.removeprefix("\ufeff") if line.start == 0 else text), replaced

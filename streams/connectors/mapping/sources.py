@@ -1,0 +1,49 @@
+"""A data file, how the mapping says that it is read, and one record of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streams.configuration.yaml_lines import Location
+from streams.connectors.inputs import Input
+from streams.connectors.mapping.format import Reading
+from streams.connectors.mapping.loading import Mapping
+
+if TYPE_CHECKING:
+    from streams.connectors.mapping.loading import MappingError
+
+__all__ = ["Record", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: the columns of a row by name, or a JSON object."""
+
+    values: dict[str, Any]
+    raw: bytes
+    #: ``file:line``, the line where it begins.
+    origin: str
+    #: Byte offset of its beginning, where it is known.
+    offset: int | None = None
+    #: In how many places bytes that are no text were replaced.
+    replaced: int = 0
+    #: Its place among the records of the file, from 1.
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that is read, how, and where the mapping says so."""
+
+    file: Input
+    reading: Reading
+    mapping: Mapping
+    #: Where in the mapping the reading stands.
+    location: Location = ("read",)
+    #: Columns that the mapping uses, with the places that name them.
+    columns: tuple[tuple[Location, str], ...] = ()
+
+    def error(self, reason: str, *key: str) -> MappingError:
+        """Return the error that the file cannot be read as the mapping says."""
+        return self.mapping.error([((*self.location, *key), reason)])
