@@ -151,6 +151,7 @@ def translated(
     settings: Mapping[str, Any] | None = None,
     seed: int | None = None,
     source: str = "platform",
+    live: bool = False,
 ) -> Translated:
     """Return what deliveries become, as a file of the past is read; with a seed the records shuffled, and each up to three times.
 
@@ -160,9 +161,10 @@ def translated(
         settings: of the connector, beside its defaults.
         seed: of the order and the repeats.
         source: the name of the source.
+        live: as the platform's delivery is, not as a file of the past: what says no time occurs when it is received.
     """
     # What a file tells was received when it occurred, whatever the platform.
-    connector = replace(connector, delivery="journal")
+    connector = connector if live else replace(connector, delivery="journal")
     with_defaults = {each.name: each.default for each in connector.settings} | dict(settings or {})
     context = Context(source=source, customer_key=lambda identity: f"k1:{crc32(identity.encode()):x}", settings=with_defaults)
     done = Translated()

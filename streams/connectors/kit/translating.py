@@ -143,7 +143,9 @@ def _stamped(drafts: Iterable[Draft], connector: Connector, context: Context, no
     for draft in drafts:
         model = _MODELS[draft["type"]]
         # Some platforms say no time: what they tell live occurs when it is received.
-        occurred_at = draft["occurred_at"] if connector.delivery == "journal" else draft.get("occurred_at", now)
+        occurred_at = draft.get("occurred_at", now if connector.delivery == "live" else None)
+        if occurred_at is None:
+            raise UnusableError("missing_field", "it says no time, so it can be taken live alone")
         occurred_ms = to_ms(occurred_at)
         if occurred_ms < MIN_TIME_MS:
             raise UnusableError("time_too_old", "a time before the year 2000 is a clock that was not set")

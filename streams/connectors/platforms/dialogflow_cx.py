@@ -28,7 +28,7 @@ def _kind(record: Record) -> str:
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
     fields = Fields(record.content)
     tags = context.settings.get("tags") or _TAGS
-    if not isinstance(tags, dict) or not all(word in _WORDS for word in tags.values()):
+    if not isinstance(tags, dict) or not all(isinstance(word, str) and word in _WORDS for word in tags.values()):
         raise UnusableError("bad_setting", f"tags: a tag and one of {', '.join(sorted(_WORDS))} a line")
     tag = fields.text("fulfillmentInfo.tag") or ""
     contact = fields.text(f"sessionInfo.parameters.{context.settings.get('contact') or 'contact_id'}")

@@ -1,0 +1,109 @@
+"""Writes what the pages of the connectors have from their code, or says whether it is current."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors import platforms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.connectors.kit.model import Connector
+
+__all__ = ["FAMILY_WORDS", "OVERVIEW", "PAGES", "main", "of_all", "of_connector", "page_of"]
+
+_ROOT: Final = Path(__file__).parents[2]
+
+#: The page with the table of all, and the folder of the page of each.
+OVERVIEW: Final = _ROOT / "docs" / "connectors.md"
+PAGES: Final = _ROOT / "docs" / "connectors"
+
+FAMILY_WORDS: Final = {
+    "telephone": "telephone",
+    "desk": "desk",
+    "message": "messages",
+    "survey": "surveys",
+    "self_service": "self-service",
+    "order": "orders",
+}
+
+_ALL: Final = re.compile(r"(?<=<!-- platforms -->\n).*?(?=<!-- end -->)", re.DOTALL)
+#: On a page of several connectors each place names its own.
+_ONE: Final = re.compile(r"(<!-- connector(?:: ([a-z0-9-]+))? -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def page_of(name: str) -> Path | None:
+    """Return the page that tells of a connector: its own, or one of several that names it; None if there is none yet."""
+    own = PAGES / f"{name}.md"
+    if own.exists():
+        return own
+    place = f"<!-- connector: {name} -->"
+    return next((path for path in sorted(PAGES.glob("*.md")) if place in path.read_text(encoding="utf-8")), None)
+
+
+def of_all() -> str:
+    """Return the table of all connectors."""
+    rows = ["| platform | what | comes by | when |\n| --- | --- | --- | --- |\n"]
+    for name in platforms.names():
+        each = platforms.connector(name)
+        page = page_of(name)
+        title = each.title if page is None else f"[{each.title}](connectors/{page.name})"
+        cells = (title, FAMILY_WORDS[each.family], ", ".join(each.ways), each.delivery)
+        rows.append(f"| {' | '.join(map(_cell, cells))} |\n")
+    return "".join(rows)
+
+
+def of_connector(connector: Connector) -> str:
+    """Return what a page has from its connector: what becomes of each kind, and what the platform tells."""
+    becomes = [(f"`{kind}`", what) for kind, what in connector.kinds.items()]
+    becomes += [(", ".join(f"`{kind}`" for kind in kinds), f"nothing: {why}") for why, kinds in _by_reason(connector)]
+    tells = [(part.replace("_", " "), f"no: {why}" if why else "yes") for part, why in connector.reports.items()]
+    return f"{_table(('kind', 'becomes'), becomes)}\n{_table(('tells', ''), tells)}"
+
+
+def _by_reason(connector: Connector) -> Iterator[tuple[str, list[str]]]:
+    kinds: dict[str, list[str]] = {}
+    for kind, why in connector.ignored.items():
+        kinds.setdefault(why, []).append(kind)
+    yield from kinds.items()
+
+
+def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> str:
+    lines = [head, ("---", "---"), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _place(page: str, found: re.Match[str]) -> str:
+    name = found[2] or page
+    return found[1] + of_connector(platforms.connector(name)) if name in platforms.names() else found[0]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write what is out of date, or with ``--check`` return 1 when something is."""
+    parser = argparse.ArgumentParser(prog="python -m streams.connectors.docs", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is not current")
+    options = parser.parse_args(arguments)
+    for path in (OVERVIEW, *sorted(PAGES.glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        current = _ALL.sub(lambda _: of_all(), text) if path == OVERVIEW else _ONE.sub(partial(_place, path.stem), text)
+        if current == text:
+            continue
+        if options.check:
+            sys.stderr.write(f"{path} differs from its connector: run python -m streams.connectors.docs\n")
+            return 1
+        path.write_text(current, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
