@@ -29,6 +29,8 @@ class AmazonContactEvents(Writer):
                 return _queued(call, at_ms)
             case "answered":
                 return [_sent("CONNECTED_TO_AGENT", call, call.leg, at_ms)]
+            case "not_offered" if event["reason"] != "menu_ended":
+                return [_sent("DISCONNECTED", call, None, at_ms), _sent("COMPLETED", call, None, at_ms)]
             case "ended":
                 leg = call.legs[-1] if call.legs else None
                 gone = [_sent("DISCONNECTED", call, leg, at_ms)]

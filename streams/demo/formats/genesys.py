@@ -39,6 +39,8 @@ class GenesysDetailEvents(Writer):
                 # A customer who rather waits for a callback leaves by the flow of the queue.
                 outcome, how = _LEFT.get(event["reason"], ("FLOW_OUT", "TRANSFER"))
                 return [self._left(call, outcome, how, at_ms, {})]
+            case "not_offered" if event["reason"] != "menu_ended":
+                return [_sent(call, "customer.end", at_ms, "customer", {"disconnectType": "SYSTEM"})]
             case "ended":
                 how = "ENDPOINT" if event.get("by") == "customer" else "PEER"
                 talked = [] if not call.legs or call.leg.answered_ms is None else [_talked(call, call.leg, at_ms, by_agent=how == "PEER")]
