@@ -5,6 +5,7 @@ What each platform does not tell is taken out of the canonical events by the few
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -24,7 +25,7 @@ from streams.replay import Replay
 from tests.support.platforms import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
 #: From nine in the morning; calls that come in these hours are followed to their end.
 _START_MS: Final = 1_767_571_200_000 + 9 * 3_600_000
@@ -35,9 +36,21 @@ _VOICE: Final = tuple(name for name, plan in QUEUES.items() if plan.channel == "
 #: What is told of calls on the telephone; surveys, callbacks and categories are other systems'.
 _OF_CALLS: Final = frozenset(
     "contact." + kind
-    for kind in (
-        "arrived not_offered queued agent_offered offer_ended answered held resumed transferred left_queue ended wrap_up_started wrapped_up"
-    ).split()
+    for kind in [
+        "arrived",
+        "not_offered",
+        "queued",
+        "agent_offered",
+        "offer_ended",
+        "answered",
+        "held",
+        "resumed",
+        "transferred",
+        "left_queue",
+        "ended",
+        "wrap_up_started",
+        "wrapped_up",
+    ]
 )
 
 UNITS: Final = {kpi.id: kpi.unit for kpi in KPIS}
