@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: From nine in the morning; calls that come in these hours are followed to their end.
 _START_MS: Final = 1_767_571_200_000 + 9 * 3_600_000
-_HOURS: Final = 3
+_HOURS: Final = 2
 
 _VOICE: Final = tuple(name for name, plan in QUEUES.items() if plan.channel == "voice")
 
@@ -89,6 +89,14 @@ TELLING: Final[dict[str, Telling]] = {
     "asterisk-queue-log": Telling(
         _HOLD | _WRAP_UP | {"contact.arrived", "contact.not_offered"}, (), {"overflow": "timeout", "callback": "keypress"}, seconds=1.0
     ),
+    # What is over before a queue is not told as such, and what leaves a queue unanswered flows out of it.
+    "genesys-cloud": Telling(
+        frozenset({"contact.not_offered"}), ("hold", "wrap_up", "ring"), {"timeout": "overflow", "callback": "overflow"}
+    ),
+    # A task begins in its queue, and goes on to the next by a time-out.
+    "twilio-taskrouter": Telling(
+        _HOLD | {"contact.arrived", "contact.not_offered"}, ("wrap_up", "ring"), {"callback": "withdrawn", "overflow": "timeout"}
+    ),
 }
 
 
@@ -118,7 +126,11 @@ def reduced(telling: Telling) -> Iterable[dict[str, Any]]:
     """Yield the canonical events less what a platform does not tell."""
     offered = {event["conversation_id"] for event in calls() if event["type"] == "contact.queued"}
     for event in calls():
-        if event["type"] in telling.without or ("contact.arrived" in telling.without and event["conversation_id"] not in offered):
+        if "contact.arrived" in telling.without and event["conversation_id"] not in offered:
+            continue
+        if event["type"] in telling.without:
+            if event["type"] == "contact.not_offered" and event["reason"] != "menu_ended":
+                yield event | {"type": "contact.ended"}
             continue
         if event["type"] == "contact.answered":
             yield event | {"reports": list(telling.reports)}
@@ -128,6 +140,7 @@ def reduced(telling: Telling) -> Iterable[dict[str, Any]]:
             yield event
 
 
+@cache
 def told(name: str) -> list[bytes]:
     """Return the canonical events that a platform's connector makes of what the platform would send of the same calls."""
     writer = WRITERS[name]()
@@ -171,7 +184,7 @@ def test_equal_figures(name: str) -> None:
     wanted = by_scope(counted(map(orjson.dumps, reduced(telling))))
     found = by_scope(counted(told(name)))
 
-    assert wanted["all"]["offered"] > 1_000
+    assert wanted["all"]["offered"] > 500
     assert differences(found, wanted, telling.seconds) == []
 
 
@@ -188,3 +201,31 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], seconds: fl
             if not same:
                 lines.append(f"{scope} {kpi}: {other}, not {value}")
     return lines
+
+
+def at_site(value: bytes, site: str) -> bytes:
+    """Return the JSON of an event at a site, whose queues have its name behind their own."""
+    event = orjson.loads(value)
+    renamed = {field: f"{event[field]} {site}" for field in ("queue", "from_queue", "to_queue") if field in event}
+    return orjson.dumps(event | renamed | {"site": site})
+
+
+def test_five_sites_on_one_wallboard() -> None:
+    """The same calls at five sites, by four platforms and in canonical events, counted together: no site moves another."""
+    ways = {"canonical": [orjson.dumps(event) for event in calls()], **{name: told(name) for name in WRITERS}}
+    configuration = Configuration.model_validate(
+        {
+            "sites": {way: {"zone": "Asia/Tokyo"} for way in ways},
+            "queues": {f"{queue} {way}": {"site": way, "channel": "voice"} for queue in _VOICE for way in ways},
+        }
+    )
+    together = counted((at_site(event, way) for way, events in ways.items() for event in events), configuration)
+    alone = {way: by_scope(counted(events)) for way, events in ways.items()}
+
+    for way in ways:
+        found = {queue: {kpi: each["value"] for kpi, each in together["queues"][f"{queue} {way}"]["voice"].items()} for queue in _VOICE}
+        assert found == {queue: alone[way][queue] for queue in _VOICE}, way
+        for kpi in ("offered", "answered", "handled", "transfer_rate"):
+            assert alone[way]["all"][kpi] == alone["canonical"]["all"][kpi], (way, kpi)
+        assert alone[way]["all"]["asa"] == pytest.approx(alone["canonical"]["all"]["asa"], abs=1.0)
+    assert together["totals"]["offered"]["value"] == sum(alone[way]["all"]["offered"] for way in ways)

@@ -52,7 +52,7 @@ class TwilioCallbacks(Writer):
             ]
         entered = _sent(call, "task-queue.entered", at_ms, {})
         if len(call.legs) > 1:
-            return [_sent(call, "task-queue.moved", at_ms, {}, call.legs[-2]), entered]
+            return [_sent(call, "task-queue.timeout", at_ms, {}, call.legs[-2]), entered]
         return [_sent(call, "task.created", at_ms, {}), entered]
 
 
@@ -63,6 +63,23 @@ def _sid(kind: str, *parts: object) -> str:
 def _worker(leg: Leg, agent: str | None = None) -> dict[str, Any]:
     name = agent or leg.agent
     return {"WorkerSid": _sid("WK", name), "WorkerName": name, "offer": leg.offers}
+
+
+def _status(kind: str, call: Call, leg: Leg) -> str:
+    if leg is not call.leg and leg.answered_ms is not None:
+        # The task is with somebody else already.
+        return "assigned"
+    match kind:
+        case "reservation.created":
+            return "reserved"
+        case "reservation.wrapup" | "task.wrapup":
+            return "wrapping"
+        case "reservation.completed" | "task.completed":
+            return "completed"
+        case "task.canceled":
+            return "canceled"
+        case _:
+            return "pending" if leg.answered_ms is None else "assigned"
 
 
 def _sent(call: Call, kind: str, at_ms: int, more: dict[str, Any], leg: Leg | None = None) -> bytes:
@@ -83,6 +100,7 @@ def _sent(call: Call, kind: str, at_ms: int, more: dict[str, Any], leg: Leg | No
         "TaskSid": task,
         "TaskAge": max(0, at_ms - call.legs[0].queued_ms) // 1000,
         "TaskPriority": 0,
+        "TaskAssignmentStatus": _status(kind, call, leg),
         "TaskAttributes": '{"from": "+15555550100"}',
         "TaskChannelUniqueName": "voice",
         "TaskQueueSid": _sid("WQ", leg.queue),
