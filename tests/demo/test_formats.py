@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 import pytest
 
+from schemas.events import encode
 from streams.catalogue.kpis import KPIS
 from streams.configuration import Configuration
 from streams.connectors.lines import Line, Rejected
@@ -153,11 +154,6 @@ def told(name: str) -> list[bytes]:
     done = translated(connector(name), ((name, each) for each in sent), settings=TELLING[name].settings, source=name)
     assert not done.rejected, done.rejected[0]
     return [encode(event) for event in done.events]
-
-
-def encode(event: Any) -> bytes:
-    """Return the JSON of an event."""
-    return event.model_dump_json(exclude_none=True).encode()
 
 
 def counted(events: Iterable[bytes], configuration: Configuration | None = None) -> dict[str, Any]:
