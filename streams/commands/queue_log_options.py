@@ -42,6 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what an event kind of your own dialplan means, such as 'EXITCODE|TIMEOUT=left_queue:timeout'; may be repeated",
     )
     parser.add_argument(
+        "--reports",
+        action="append",
+        default=[],
+        choices=("hold", "wrap_up"),
+        help="what another connector tells of the same calls under the same source, as asterisk-ami tells hold; may be repeated",
+    )
+    parser.add_argument(
         "--encoding",
         type=_encoding,
         default="utf-8",
@@ -89,4 +96,5 @@ def make_parser(args: argparse.Namespace) -> QueueLogParser:
         customer_key=customer_key(),
         kinds=KindTable(_kinds(args.kind), args.ignore_kind),
         encoding=args.encoding,
+        reports=tuple(args.reports),
     )

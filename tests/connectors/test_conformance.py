@@ -95,7 +95,7 @@ SAMPLES: Final = (
     ("customerly.webhook", ("customerly", "customerly-webhook")),
     ("delighted", ("delighted",)),
     ("dialogflow-cx", ("dialogflow-cx",)),
-    ("freeswitch", ("freeswitch",)),
+    ("freeswitch", ("freeswitch-callcenter",)),
     ("freshdesk", ("freshdesk", "freshdesk-webhook")),
     ("genesys-cloud.eventbridge", ("genesys-cloud",)),
     ("genesys-cloud.notification", ("genesys-cloud", "genesys-cloud-notifications")),

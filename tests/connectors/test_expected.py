@@ -92,7 +92,7 @@ ROWS: tuple[Row, ...] = (
         files=("three-calls.txt",),
         shared=("DERIVED.freeswitch.callcenter-info.lifecycle.txt",),
         expected=three_calls(hold=False, wrap_up=False, arrival=False),
-        queues={"support": "support@default", "billing": "billing@default"},
+        settings={"queues": {"support@default": "support", "billing@default": "billing"}},
     ),
     Row(
         connector="asterisk-ami",

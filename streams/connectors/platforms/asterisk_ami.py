@@ -276,8 +276,10 @@ def _of_member(fields: Fields, kind: str, seen: Seen | None, context: Context) -
         states["activity"] = (activity, None)
     events = []
     for axis, (state, reason) in states.items():
-        if told.get(axis) != [state, reason]:
-            told[axis] = [state, reason]
+        # Of another queue something older may come: it changes what is known, and nothing that was told.
+        last = told.get(axis, [None, None, 0.0])
+        if last[:2] != [state, reason] and at.timestamp() >= last[2]:
+            told[axis] = [state, reason, at.timestamp()]
             changed = {"person_id": person, "axis": axis, "state": state, "reason": reason}
             events.append(draft("agent.state_changed", _id(person, queue, kind, device, axis, state, at.isoformat()), at, **changed))
     return Compared(events, {"queues": queues, "told": told})
@@ -340,6 +342,10 @@ CONNECTOR: Final = Connector(
         "DestAccountCode",
     ),
     settings=(
+        Setting(name="host", meaning="Where Asterisk is.", default="127.0.0.1"),
+        Setting(name="port", meaning="Its port; 0 for 5038, with `tls` 5039.", default=0),
+        Setting(name="tls", meaning="Connect by TLS; the certificate must be valid for `host`.", default=False),
+        Setting(name="tls_ca", meaning="File of the authority that signed the certificate, if it is your own.", default=""),
         Setting(
             name="arrival_contexts", meaning="Contexts of the dialplan in which customers' calls begin: their channels arrive.", default=[]
         ),
@@ -349,6 +355,10 @@ CONNECTOR: Final = Connector(
             meaning="The queue_log of this Asterisk is read too, under the same source: only what it does not tell is told.",
             default=False,
         ),
+    ),
+    credentials=(
+        Setting(name="user", meaning="The section of `manager.conf`.", required=True),
+        Setting(name="secret", meaning="Its `secret`.", required=True),
     ),
     guessed=("an agent behind a Local channel is the one on hold when a channel of the call that is not known holds",),
 )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from streams.connectors.customer_keys import WITHHELD
-from streams.connectors.kit.drafting import draft
+from streams.connectors.kit.drafting import draft, renamed
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Compared, Connector, Record, UnusableError
+from streams.connectors.kit.model import Compared, Connector, Record, Setting, UnusableError
 from streams.connectors.kit.reading import block_records, json_records
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
 
 
 def _of_member(fields: Fields, kind: str, at: datetime, stay: dict[str, Any], common: dict[str, Any], context: Context) -> Iterator[Draft]:
-    queue, ids = fields.need("CC-Queue"), (common["conversation_id"], common["contact_id"])
+    named = renamed(context.settings.get("queues"), fields.need("CC-Queue"))
+    queue, ids = named or "", (common["conversation_id"], common["contact_id"])
     if kind in {"member-queue-start", "member-queue-resume"}:
         stay["entered"] = at.timestamp()
         customer = fields.text("CC-Member-CID-Number") or ""
@@ -214,6 +215,14 @@ CONNECTOR: Final = Connector(
         "agent_state": "",
     },
     personal=("CC-Member-CID-Name", "CC-Member-CID-Number"),
+    settings=(
+        Setting(name="queues", meaning="Queue as the module names it → as it is to be called.", default={}),
+        Setting(name="host", meaning="Where FreeSWITCH is.", default="127.0.0.1"),
+        Setting(name="port", meaning="Its port; 0 for 8021.", default=0),
+        Setting(name="tls", meaning="Connect by TLS, as through a tunnel: the event socket has none.", default=False),
+        Setting(name="tls_ca", meaning="File of the authority that signed the certificate, if it is your own.", default=""),
+    ),
+    credentials=(Setting(name="secret", meaning="The `password` of `event_socket.conf.xml`.", required=True),),
     guessed=(
         "a caller who enters another queue within 5 s of the agent's end was passed on by that agent; to other places it is not told",
         "BREAK_OUT without any state of the channel is a caller who gave up",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -58,6 +58,7 @@ class QueueLogParser:
         ignored_kinds: further kinds that only inform, such as those a dialplan writes with ``QueueLog()``.
         kinds: what a site's own kinds become; with it ``ignored_kinds`` is not looked at.
         encoding: of the text; bytes that are none in it are replaced, and their lines counted.
+        reports: what another connector tells of the same calls under the same source: ``hold``, ``wrap_up``.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class QueueLogParser:
         ignored_kinds: frozenset[str] = frozenset(),
         kinds: KindTable | None = None,
         encoding: str = "utf-8",
+        reports: tuple[Literal["hold", "wrap_up"], ...] = (),
     ) -> None:
         self.source = source
         #: Kind → lines that only informed; ``blank`` for empty ones.
@@ -83,6 +85,7 @@ class QueueLogParser:
         self._customer_key = customer_key
         self._kinds = kinds or KindTable({}, ignored_kinds)
         self._encoding = encoding
+        self._reports = reports or None
         self._members = Membership()
         self._calls = OpenCalls()
         self._instants = Instants()
@@ -207,7 +210,7 @@ class QueueLogParser:
         if kind == "CONNECT":
             wait = seconds(parameters, 0, "hold time")
             seconds(parameters, 2, "ring time")
-            answered = ContactAnswered(**common, agent=fields.member, queue=fields.queue, wait_seconds=wait)
+            answered = ContactAnswered(**common, reports=self._reports, agent=fields.member, queue=fields.queue, wait_seconds=wait)
             self._calls.answered(fields.call, fields.queue, fields.member, fields.at_ms)
             return [answered]
         if kind in LEFT:
@@ -263,7 +266,7 @@ class QueueLogParser:
                 before |= {"occurred_at": from_ms(at_ms), "received_at": min(common["received_at"], from_ms(at_ms))}
             else:
                 events = [ended.model_copy(update={"sequence": common["sequence"] + 1})]
-            answer = {"agent": fields.member, "queue": fields.queue or waits.queue, "wait_seconds": hold}
+            answer = {"agent": fields.member, "queue": fields.queue or waits.queue, "wait_seconds": hold, "reports": self._reports}
             events.insert(0, ContactAnswered.model_validate(common | before | answer))
             if fields.member is not None:
                 self._calls.answered(fields.call, fields.queue, fields.member, fields.at_ms)

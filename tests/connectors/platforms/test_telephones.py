@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, cast
 
 import orjson
 import pytest
 from hypothesis import given
 
+from streams.connectors.lines import Line
 from streams.connectors.platforms import connector
-from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, mutated, reasons, translated
+from streams.connectors.queue_log import QueueLogParser
+from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, figures, mutated, reasons, three_calls, translated
 from tests.support.require import require
 
 AMI, FREESWITCH = "asterisk-ami", "freeswitch-callcenter"
@@ -329,9 +333,62 @@ def test_collected_samples(name: str, file: str, rejected: set[str]) -> None:
     assert done.records == len(done.rejected) + done.ignored.total()
 
 
-def test_a_file_of_ami_replays_as_the_queue_log_of_the_same_calls() -> None:
-    """Conversations have the same ids; where the log cannot tell, AMI can."""
-    result = counted(translated(connector(AMI), [("file", (FIXTURES / AMI / "three-calls.txt").read_bytes())], source="pbx").events)
+LOG = f"""\
+{T + 10}|{T}.40|support|NONE|ENTERQUEUE||5550171|1
+{T + 20}|{T}.40|support|Ann|CONNECT|10|{T + 1}.71|8
+{T + 200}|{T}.40|support|Ann|COMPLETECALLER|10|180|1
+{T + 305}|{T + 300}.50|support|NONE|ENTERQUEUE||5550172|1
+{T + 321}|{T + 300}.50|support|Ann|RINGNOANSWER|15000
+{T + 335}|{T + 300}.50|support|NONE|ABANDON|1|1|30
+{T + 605}|{T + 600}.60|support|NONE|ENTERQUEUE||5550173|1
+{T + 625}|{T + 600}.60|support|Ann|RINGNOANSWER|15000
+{T + 635}|{T + 600}.60|support|Bo|CONNECT|30|{T + 4}.74|9
+{T + 755}|{T + 600}.60|support|Bo|BLINDTRANSFER|600|internal|30|120|1
+{T + 755}|{T + 600}.60|billing|NONE|ENTERQUEUE||5550173|1
+{T + 765}|{T + 600}.60|billing|Ann|CONNECT|10|{T + 5}.75|8
+{T + 885}|{T + 600}.60|billing|Ann|COMPLETEAGENT|10|120|1
+"""
 
-    assert result["totals"]["average_hold"]["value"] == 15
-    assert result["totals"]["occupancy"]["value"] is not None
+
+class TestAmiAndQueueLog:
+    """The same calls by both, under one source."""
+
+    def by_log(self, reports: tuple[Any, ...]) -> list[Any]:
+        """Return the events of the queue_log."""
+        parser = QueueLogParser("pbx", now=lambda: datetime(2026, 3, 1, tzinfo=UTC), reports=reports)
+        return [
+            event
+            for number, raw in enumerate(LOG.encode().splitlines(), 1)
+            for event in cast("list[Any]", parser.parse(Line(raw, "queue_log", number, 0, 0, len(raw))))
+        ]
+
+    def by_ami(self, settings: dict[str, Any] | None = None) -> list[Any]:
+        """Return the events of AMI."""
+        body = (FIXTURES / AMI / "three-calls.txt").read_bytes()
+        return translated(connector(AMI), [("file", body)], source="pbx", settings=settings).events
+
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    def test_each_call_counts_once(self, seed: int) -> None:
+        """The log counts the calls, AMI adds their hold: the figures are those of AMI alone, whichever comes first."""
+        events = self.by_log(("hold",)) + self.by_ami({"beside_queue_log": True})
+        Random(seed).shuffle(events)
+        wanted = three_calls(wrap_up=False, arrival=False)
+
+        found = figures(counted(events), wanted, {})
+        for scope, values in wanted.items():
+            assert found[scope] == pytest.approx(values), scope
+
+    def test_each_alone(self) -> None:
+        """Their calls have the same ids; the log alone knows no hold."""
+        log, ami_alone = self.by_log(()), self.by_ami()
+        wanted = three_calls(hold=False, wrap_up=False, arrival=False)
+
+        assert {event.conversation_id for event in log} == {
+            event.conversation_id for event in ami_alone if hasattr(event, "conversation_id")
+        }
+        assert figures(counted(log), wanted, {})["support"] == pytest.approx(wanted["support"])
+
+    def test_what_agents_do_is_known_by_ami(self) -> None:
+        """The log knows no more of a person than presence."""
+        assert counted(self.by_ami())["totals"]["occupancy"]["value"] is not None
+        assert counted(self.by_log(()))["totals"]["occupancy"]["value"] is None
