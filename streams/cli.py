@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "gateway": "take canonical events and platforms' webhooks over HTTP and publish them",
     "senders": "make a token for a sender of the gateway",
     "connector": "publish what a platform writes",
+    "connectors": "list platforms, say what each reports, try a payload, write their configuration",
     "mappings": "try a mapping file on data",
     "check": "say what is wrong with a configuration, mapping, senders or connectors file",
     "metrics": "list every figure: name, unit, direction, by what it is served",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,13 @@ from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.other import CustomerModel, ForecastSet
 from schemas.times import REST_MS, SECOND_MS, to_ms
-from streams.commands import queue_log_options
+from streams.commands import platform_options, queue_log_options
 from streams.commands.mapping_options import make_mapper
+from streams.connectors import platforms
 from streams.connectors.feed import Summary
 from streams.connectors.follow import read_lines
 from streams.connectors.inputs import Input
+from streams.connectors.kit.translating import translate_each
 from streams.connectors.lines import Line, Rejected
 from streams.connectors.mapping.feed import mapped_events
 from streams.replay import Kind
@@ -27,6 +31,8 @@ from streams.replay import Kind
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
+
+    from streams.connectors.kit.model import Seen
 
 __all__ = ["Read", "add_content_options", "canonical_pieces", "read_events"]
 
@@ -53,14 +59,17 @@ def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> N
     what = parser.add_mutually_exclusive_group(required=required)
     what.add_argument(
         "--connector",
-        choices=("asterisk-queue-log", "canonical"),
+        choices=("asterisk-queue-log", "canonical", *platforms.names()),
+        metavar="NAME",
         default=None if required else "canonical",
-        help="what the file holds: an Asterisk queue_log, or canonical contact and agent events as JSON Lines",
+        help="what the file holds: asterisk-queue-log; canonical: contact and agent events as JSON Lines; or what a platform sends or "
+        "exports, by a name that `contact-streams connectors list` shows",
     )
     what.add_argument(
         "--mapping", type=Path, metavar="MAPPING", help="mapping file (YAML) that says what the file holds: CSV or JSON of any system"
     )
     queue_log_options.add_options(parser)
+    platform_options.add_setting_options(parser)
 
 
 def read_events(
@@ -70,7 +79,31 @@ def read_events(
     file = Input(args.file) if file is None else file
     if args.mapping is not None:
         return _mapped(args, file, rejected, notes)
-    return _canonical(file, rejected) if args.connector == "canonical" else _queue_log(args, file, rejected, notes)
+    if args.connector == "canonical":
+        return _canonical(file, rejected)
+    if args.connector == "asterisk-queue-log":
+        return _queue_log(args, file, rejected, notes)
+    return _platform(args, file, rejected, notes)
+
+
+def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:
+    """Yield what a platform's connector makes of a file, which is read as a whole."""
+    # The default of --source is a queue_log's.
+    source = None if args.source == "asterisk" else args.source
+    platform = platform_options.platform(args.connector, args, source=source)
+    ignored: Counter[str] = Counter()
+    states: dict[str, Seen] = {}
+    body = b"".join(file.chunks())
+    now = datetime.now(UTC)
+    for done in translate_each(platform.connector, body, platform.context, origin=file.name, now=now, states=states, site=platform.site):
+        rejected += done.rejected
+        ignored += done.ignored
+        for event in done.events:
+            of_customer = isinstance(event, CustomerModel | ForecastSet)
+            kind: Kind = "agent" if isinstance(event, AgentModel) else "customer" if of_customer else "contact"
+            yield to_ms(event.occurred_at), encode(event), (kind,), file.name
+    if ignored and notes is not None:
+        notes.append(f"nothing counts of: {', '.join(f'{kind} {count}' for kind, count in sorted(ignored.items()))}")
 
 
 def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:

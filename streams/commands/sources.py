@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.operator import PartitionProgress
 
-__all__ = ["add_parser", "run_list", "run_quarantine", "run_release"]
+__all__ = ["add_parser", "of_partition", "run_list", "run_quarantine", "run_release"]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -96,7 +96,7 @@ def _ordered(args: argparse.Namespace, kind: type[SourceQuarantined | SourceRele
 
 async def _list(args: argparse.Namespace) -> int:
     found = await read_progress(args.bootstrap, args.prefix, kafka_client_options())
-    told = [each for partition in found for each in _of_partition(partition) if args.source in {None, each["source"]}]
+    told = [each for partition in found for each in of_partition(partition) if args.source in {None, each["source"]}]
     told.sort(key=lambda each: (each["source"], each["topic"], each["partition"]))
     if args.json:
         write_json({"sources": told})
@@ -108,7 +108,7 @@ async def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_partition(found: PartitionProgress) -> Iterator[dict[str, Any]]:
+def of_partition(found: PartitionProgress) -> Iterator[dict[str, Any]]:
     """Yield what a partition knows of each of its sources, quarantined or not."""
     for source in sorted({*found.sources, *found.watched, *found.quarantined}):
         heard, apart = found.sources.get(source), found.quarantined.get(source)

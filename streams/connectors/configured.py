@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.configuration.connectors import ConnectorEntry, SecretPlace
     from streams.connectors.kit.model import Setting
 
-__all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "configured", "read_connectors", "unhooked"]
+__all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "configured", "read_connectors", "settings_of", "unhooked"]
 
 #: Where the webhooks of a platform are taken, followed by the source's name.
 HOOKS_PATH: Final = "/v1/hooks/"
@@ -63,7 +63,7 @@ def unhooked(entry: Configured) -> str:
     if "webhook" not in connector.ways:
         return f"{connector.name} is not called by webhook"
     if connector.translate is None:
-        return f"{connector.name} compares what it gets with what it saw before, and is read by `contact-streams connectors` alone"
+        return f"{connector.name} compares what it gets with what it saw before, and is run by `contact-streams connector run`"
     return "" if entry.secrets else "no secrets are named"
 
 
@@ -74,6 +74,7 @@ def read_connectors(
     customer_key: Callable[[str], str] | None = None,
     environment: Mapping[str, str] | None = None,
     secrets: bool = True,
+    credentials: bool = True,
     only: str | None = None,
 ) -> dict[str, Configured]:
     """Return the connectors in the text of ``path`` by source.
@@ -84,6 +85,7 @@ def read_connectors(
         customer_key: from what identifies a customer to a keyed hash.
         environment: where secrets by ``env`` are; by default the process's.
         secrets: whether they are read; a file can be checked where they are not.
+        credentials: whether those are read that a platform is asked with.
         only: the source that is wanted; of the others no secret is read.
 
     Raises:
@@ -92,7 +94,8 @@ def read_connectors(
     file = parse_connectors(path, text)
     if only is not None:
         file = file.model_copy(update={"connectors": {name: entry for name, entry in file.connectors.items() if name == only}})
-    return configured(path, text, file, customer_key, os.environ if environment is None else environment, secrets=secrets)
+    there = os.environ if environment is None else environment
+    return configured(path, text, file, customer_key, there, secrets=secrets, credentials=secrets and credentials)
 
 
 def configured(
@@ -103,6 +106,7 @@ def configured(
     environment: Mapping[str, str],
     *,
     secrets: bool,
+    credentials: bool,
 ) -> dict[str, Configured]:
     """Return the connectors of a file, as ``read_connectors``."""
     found: dict[str, Configured] = {}
@@ -125,9 +129,8 @@ def configured(
         if "url" in verification.signed and verification.kind == "hmac" and entry.secrets and file.public_url is None:
             wrong.append(((*at, "secrets"), f"{connector.title} signs the address it calls: write `public_url` at the top of the file"))
         verify_token = None if entry.verify_token is None or not secrets else reading.read((*at, "verify_token"), entry.verify_token)
-        credentials = {
-            name: reading.read((*at, "credentials", name), place) for name, place in (entry.credentials.items() if secrets else ())
-        }
+        asked_with = entry.credentials.items() if credentials else ()
+        given = {name: reading.read((*at, "credentials", name), place) for name, place in asked_with}
         found[source] = Configured(
             source=source,
             connector=connector,
@@ -135,11 +138,11 @@ def configured(
                 source=source,
                 zone=ZoneInfo(entry.zone),
                 customer_key=customer_key,
-                settings={**{each.name: each.default for each in _settings_of(connector)}, **entry.settings},
+                settings={**{each.name: each.default for each in settings_of(connector)}, **entry.settings},
             ),
             site=entry.site,
             secrets=tuple(text or "" for text in texts),
-            credentials={name: text or "" for name, text in credentials.items()},
+            credentials={name: text or "" for name, text in given.items()},
             verify_token=verify_token,
             hook_url="" if file.public_url is None else file.public_url.rstrip("/") + HOOKS_PATH + source,
             verification=verification,
@@ -150,12 +153,13 @@ def configured(
     return found
 
 
-def _settings_of(connector: Connector) -> tuple[Setting, ...]:
+def settings_of(connector: Connector) -> tuple[Setting, ...]:
+    """Return the settings of a connector, with those of every one that asks its platform where it is one."""
     return connector.settings + (PULL_SETTINGS if "pull" in connector.ways else ())
 
 
 def _settings_wrong(connector: Connector, entry: ConnectorEntry) -> Iterator[tuple[tuple[str, ...], str]]:
-    settings = {each.name: each for each in _settings_of(connector)}
+    settings = {each.name: each for each in settings_of(connector)}
     credentials = [each.name for each in connector.credentials]
     for name in entry.credentials:
         if credentials and name not in credentials:

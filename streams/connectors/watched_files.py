@@ -102,7 +102,7 @@ class WatchedConnectors(WatchedFile[dict[str, Configured]]):
             now_ms,
             "connectors",
             ConnectorsError,
-            lambda path, text: read_connectors(path, text, customer_key=customer_key),
+            lambda path, text: read_connectors(path, text, customer_key=customer_key, credentials=False),
             lambda connectors: connectors,
         )
 

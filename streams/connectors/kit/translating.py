@@ -17,12 +17,12 @@ from streams.connectors.kit.model import Record, UnusableError
 from streams.connectors.lines import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Iterable, Iterator, MutableMapping
     from datetime import datetime
 
     from streams.connectors.kit.model import Connector, Context, Draft, Seen
 
-__all__ = ["REASONS", "Translated", "redacted", "translate"]
+__all__ = ["REASONS", "Translated", "redacted", "translate", "translate_each"]
 
 #: Why a record is rejected.
 REASONS: Final = (
@@ -86,15 +86,35 @@ def translate(
         site: stamped on events that name none.
     """
     done = Translated()
+    for one in translate_each(connector, body, context, origin=origin, now=now, states=states, site=site):
+        done.events += one.events
+        done.rejected += one.rejected
+        done.ignored += one.ignored
+        done.records += one.records
+    return done
+
+
+def translate_each(
+    connector: Connector,
+    body: bytes,
+    context: Context,
+    *,
+    origin: str,
+    now: datetime,
+    states: MutableMapping[str, Seen] | None = None,
+    site: str | None = None,
+) -> Iterator[Translated]:
+    """Yield what each record of a delivery becomes, with the arguments of ``translate``; where none is to be read, that rejection."""
+    states = {} if states is None else states
     try:
         for record in connector.read(body, origin):
-            done.records += 1
-            _take(connector, record, context, done, now, states if states is not None else {}, site)
+            done = Translated(records=1)
+            _take(connector, record, context, done, now, states, site)
+            yield done
     except UnusableError as error:
-        done.rejected.append(Rejected(origin, error.reason, error.detail, b""))
+        yield Translated(rejected=[Rejected(origin, error.reason, error.detail, b"")])
     except Exception as error:  # noqa: BLE001 - what a platform sends must not end a connector
-        done.rejected.append(Rejected(origin, "not_understood", type(error).__name__, b""))
-    return done
+        yield Translated(rejected=[Rejected(origin, "not_understood", type(error).__name__, b"")])
 
 
 def _take(

@@ -1,0 +1,180 @@
+"""``contact-streams connectors``: which platforms can be followed, what each reports, what a payload becomes, and how one is configured."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.commands import platform_options
+from streams.commands.common import add_kafka_options, add_log_option, fail, write_json
+from streams.connectors import platforms
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from streams.connectors.kit.model import Connector
+
+__all__ = ["add_parser", "run_list", "run_show"]
+
+_FILE: Final = Path("connectors.yaml")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser("connectors", description=__doc__)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="a line for each platform")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    listing.set_defaults(run=run_list)
+    show = actions.add_parser("show", help="what one reports and what it cannot tell, its settings, how it is verified")
+    _add_name(show)
+    show.add_argument("--json", action="store_true", help="for programs")
+    show.set_defaults(run=run_show)
+    test = actions.add_parser("test", help="what each record of a payload becomes, without Kafka")
+    _add_name(test)
+    test.add_argument("file", type=Path, metavar="FILE", help="what the platform sends or exports; - for standard input")
+    platform_options.add_source_options(test)
+    platform_options.add_setting_options(test)
+    test.add_argument("--json", action="store_true", help="one JSON object for each record")
+    test.set_defaults(run=run_test)
+    add = actions.add_parser("add", help="write an entry into a connectors file, with comments")
+    _add_name(add)
+    add.add_argument("--source", help="names the platform in every event (default: the connector's name)")
+    _add_file(add)
+    add.add_argument("--print", action="store_true", help="print the entry and write nothing")
+    add.set_defaults(run=run_add)
+    status = actions.add_parser("status", help="when each platform of a connectors file was last heard, as the workers last committed")
+    _add_file(status)
+    status.add_argument("--json", action="store_true", help="for programs")
+    add_kafka_options(status)
+    add_log_option(status, default="WARNING")
+    status.set_defaults(run=run_status)
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", choices=platforms.names(), help="as `list` shows it")
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--connectors", type=Path, default=_FILE, metavar="FILE", help="connectors file (default: %(default)s)")
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print a line for each platform."""
+    found = [platforms.connector(name) for name in platforms.names()]
+    if args.json:
+        told = [
+            {"name": each.name, "title": each.title, "family": each.family, "ways": each.ways, "delivery": each.delivery} for each in found
+        ]
+        write_json({"connectors": told})
+        return 0
+    width = max(len(each.name) for each in found)
+    title = max(len(each.title) for each in found)
+    sys.stdout.write(f"{'name':<{width}}  {'platform':<{title}}  {'family':<12}  {'when':<8}  comes by\n")
+    for each in found:
+        row = f"{each.name:<{width}}  {each.title:<{title}}  {each.family:<12}  {each.delivery:<8}  {', '.join(each.ways)}"
+        sys.stdout.write(f"{row}\n")
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print all that a connector says of its platform."""
+    connector = platforms.connector(args.name)
+    if args.json:
+        write_json(_told(connector))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _lines(connector))
+    return 0
+
+
+def _told(connector: Connector) -> dict[str, Any]:
+    settings = [
+        {"name": each.name, "meaning": each.meaning, "default": each.default, "required": each.required} for each in connector.settings
+    ]
+    return {
+        "name": connector.name,
+        "title": connector.title,
+        "family": connector.family,
+        "delivery": connector.delivery,
+        "ways": connector.ways,
+        "reports": {part: not why for part, why in connector.reports.items()},
+        "why_not": {part: why for part, why in connector.reports.items() if why},
+        "kinds": dict(connector.kinds),
+        "ignored": dict(connector.ignored),
+        "settings": settings,
+        "credentials": [each.name for each in connector.credentials],
+        "verification": _verified(connector),
+        "extra": connector.extra,
+        "guessed": connector.guessed,
+    }
+
+
+def _lines(connector: Connector) -> Iterator[str]:
+    yield f"{connector.title}: {connector.name}, {connector.family}, comes by {', '.join(connector.ways)}"
+    yield (
+        "live: within seconds"
+        if connector.delivery == "live"
+        else "journal: late by its nature; what it brings was received when it occurred"
+    )
+    yield from _part("tells", [(part.replace("_", " "), f"no: {why}" if why else "yes") for part, why in connector.reports.items()])
+    yield from _part("becomes", [*connector.kinds.items(), *((kind, f"nothing: {why}") for kind, why in connector.ignored.items())])
+    yield from _part("settings", [(each.name, _default(each.meaning, each.default, required=each.required)) for each in connector.settings])
+    yield from _part("credentials", [(each.name, each.meaning) for each in connector.credentials])
+    if "webhook" in connector.ways:
+        yield from _part("webhook", [("address", "POST /v1/hooks/SOURCE of the gateway"), ("verified", _verified(connector))])
+    if connector.extra is not None:
+        yield from _part("needs", [("extra", f"pip install 'contact-streams[{connector.extra}]'")])
+    yield from _part("guessed", [("-", each) for each in connector.guessed])
+
+
+def _part(head: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+    if rows:
+        width = max(len(name) for name, _ in rows)
+        yield ""
+        yield f"{head}:"
+        yield from (f"  {name:<{width}}  {said}" for name, said in rows)
+
+
+def _default(meaning: str, default: Any, *, required: bool) -> str:
+    return f"{meaning} (required)" if required else meaning if default in (None, "", [], (), {}) else f"{meaning} (default: {default})"
+
+
+def _verified(connector: Connector) -> str:
+    scheme = connector.verification
+    if "webhook" not in connector.ways:
+        return "not called by webhook"
+    if scheme is None:
+        return "by a secret of yours, as Authorization: Bearer or as token in the address"
+    if scheme.kind != "hmac":
+        where = [
+            scheme.header or ("Authorization" if scheme.kind == "basic" else ""),
+            scheme.query_parameter and f"{scheme.query_parameter} in the address",
+        ]
+        return f"by {'user and password' if scheme.kind == 'basic' else 'a secret of yours'} in {' or '.join(filter(None, where))}"
+    stale = f", at most {scheme.tolerance_seconds:g} s old" if scheme.tolerance_seconds else ""
+    return f"by {scheme.header}: HMAC-{scheme.algorithm.upper()} of {scheme.signed}, {scheme.encoding}{stale}"
+
+
+def run_test(args: argparse.Namespace) -> int:
+    """Print what each record of a payload becomes."""
+    from streams.commands.connectors_test import run_test as run  # noqa: PLC0415 - with it come the models of all events
+
+    return run(args)
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Write an entry into a connectors file."""
+    from streams.commands.connectors_add import run_add as run  # noqa: PLC0415 - with it comes the file's model
+
+    return run(args)
+
+
+def run_status(args: argparse.Namespace) -> int:
+    """Print when each platform was last heard."""
+    if not args.connectors.is_file():
+        return fail(f"{args.connectors}: is not there; name it with --connectors")
+    from streams.commands.connectors_status import run_status as run  # noqa: PLC0415 - with it comes Kafka
+
+    return run(args)

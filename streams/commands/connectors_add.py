@@ -1,0 +1,129 @@
+"""``contact-streams connectors add``: an entry of a connectors file with all that the connector may be told, in comments."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from streams.commands.common import fail
+from streams.configuration.connectors import ConnectorsError, parse_connectors
+from streams.configuration.problems import read_text
+from streams.configuration.yaml_lines import parse
+from streams.connectors import platforms
+from streams.connectors.configured import HOOKS_PATH, settings_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from streams.connectors.kit.model import Connector, Setting
+
+__all__ = ["run_add"]
+
+_SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_INDENT: Final = "  "
+
+
+class ConnectorsShapeError(Exception):
+    """The file has no place for an entry."""
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Write the entry, or print it, and say what is left to do."""
+    connector = platforms.connector(args.name)
+    source = args.source or connector.name
+    if not _SOURCE.fullmatch(source):
+        return fail("connectors: --source is 1 to 80 letters, digits and _ . -")
+    try:
+        text = read_text(args.connectors, ConnectorsError) if args.connectors.exists() else ""
+        whole = _added(text, source, "".join(f"{line}\n" for line in _entry(connector, source))) if not args.print else ""
+        if not args.print:
+            file = parse_connectors(args.connectors, whole)
+            args.connectors.write_text(whole, encoding="utf-8")
+    except (ConnectorsError, ConnectorsShapeError) as error:
+        return fail(error)
+    except OSError as error:
+        return fail(f"{args.connectors}: cannot be written: {error.strerror}")
+    if args.print:
+        sys.stdout.write("connectors:\n" + "".join(f"{_INDENT}{line}\n" for line in _entry(connector, source)))
+        return 0
+    public_url = file.public_url
+    sys.stdout.write(
+        f"{args.connectors}: {source} added. See docs/connectors/{connector.name}.md, and check: contact-streams check {args.connectors}\n"
+    )
+    if "webhook" in connector.ways and connector.translate is not None:
+        where = (public_url or "https://YOUR-HOST").rstrip("/")
+        sys.stdout.write(f"Enter at {connector.title}: {where}{HOOKS_PATH}{source}\n")
+    return 0
+
+
+def _entry(connector: Connector, source: str) -> Iterator[str]:
+    yield f"{source}:  # {connector.title}"
+    yield f"{_INDENT}connector: {connector.name}"
+    yield f"{_INDENT}# site: the site its events belong to, where they name none"
+    yield f"{_INDENT}# zone: Europe/Berlin  # of times without an offset; default UTC"
+    variable = re.sub(r"[^A-Za-z0-9]", "_", source).upper()
+    if "webhook" in connector.ways:
+        yield f"{_INDENT}# Where the secret is that its webhooks are verified with; several while one replaces another:"
+        yield f"{_INDENT}# secrets: [{{env: {variable}_SECRET}}]"
+    if connector.answers.challenge == "hub":
+        yield f"{_INDENT}# Where the text is that it repeats when the address is entered there:"
+        yield f"{_INDENT}# verify_token: {{env: {variable}_VERIFY_TOKEN}}"
+    if connector.credentials:
+        yield f"{_INDENT}# What it is asked with:"
+        yield f"{_INDENT}# credentials:"
+        for each in connector.credentials:
+            yield f"{_INDENT}#   {each.name}: {{env: {variable}_{each.name.upper()}}}  # {_one_line(each.meaning)}"
+    settings = settings_of(connector)
+    required = [each for each in settings if each.required]
+    optional = [each for each in settings if not each.required]
+    if required:
+        yield f"{_INDENT}settings:"
+        yield from _settings(required, _INDENT * 2)
+    elif optional:
+        yield f"{_INDENT}# settings:"
+    yield from _settings(optional, _INDENT * 2 + "# " if required else f"{_INDENT}#   ")
+
+
+def _settings(settings: list[Setting], indent: str) -> Iterator[str]:
+    for each in settings:
+        yield f"{indent}{each.name}: {_value(each.default) if not each.required else 'FILL_IN'}  # {_one_line(each.meaning)}"
+
+
+def _value(default: Any) -> str:
+    """Return a default in YAML, on one line."""
+    text = yaml.safe_dump(
+        list(default) if isinstance(default, tuple) else default, default_flow_style=True, allow_unicode=True, width=10_000
+    )
+    return text.removesuffix("...\n").strip()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _added(text: str, source: str, entry: str) -> str:
+    """Return the text of a file with an entry more, all else as it was; raise ConnectorsShapeError where it has no place."""
+    root = parse(text).root
+    if root is None:
+        return f"{text}connectors:\n{_indented(entry, len(_INDENT))}"
+    if not isinstance(root, yaml.MappingNode):
+        raise ConnectorsShapeError("the file is no connectors file; add --print, and write the entry yourself")
+    for key, value in root.value:
+        if key.value != "connectors":
+            continue
+        if isinstance(value, yaml.MappingNode) and source in {each.value for each, _ in value.value}:
+            raise ConnectorsShapeError(f"{source}: there is a connector of this source; give another --source")
+        if isinstance(value, yaml.MappingNode) and not value.flow_style and value.value:
+            first = value.value[0][0].start_mark
+            lines = text.splitlines(keepends=True)
+            return "".join([*lines[: first.line], _indented(entry, first.column), *lines[first.line :]])
+        raise ConnectorsShapeError("`connectors` has no entries a line each; add --print, and write the entry yourself")
+    return f"{text.rstrip()}\nconnectors:\n{_indented(entry, len(_INDENT))}"
+
+
+def _indented(entry: str, columns: int) -> str:
+    return "".join(" " * columns + line for line in entry.splitlines(keepends=True))

@@ -1,0 +1,69 @@
+"""``contact-streams connectors test``: what each record of a platform's payload becomes."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from schemas.events import encode
+from schemas.visible import escaped_json
+from streams.commands import platform_options
+from streams.commands.common import fail
+from streams.configuration.problems import FileError
+from streams.connectors.inputs import Input
+from streams.connectors.kit.translating import translate_each
+
+if TYPE_CHECKING:
+    import argparse
+
+    from streams.connectors.kit.model import Connector, Seen
+    from streams.connectors.kit.translating import Translated
+
+__all__ = ["run_test"]
+
+
+def run_test(args: argparse.Namespace) -> int:
+    """Print each record's events, or why there are none; end with 1 if any was rejected."""
+    file = Input(args.file)
+    try:
+        platform = platform_options.platform(args.name, args, source=args.source)
+        body = b"".join(file.chunks())
+    except (FileError, ValueError) as error:
+        return fail(error)
+    except OSError as error:
+        return fail(f"{error.filename or args.file}: cannot be read: {error.strerror or error}")
+    states: dict[str, Seen] = {}
+    records = events = ignored = rejected = 0
+    outcomes = translate_each(
+        platform.connector, body, platform.context, origin=file.name, now=datetime.now(UTC), states=states, site=platform.site
+    )
+    for number, each in enumerate(outcomes, start=1):
+        records += each.records
+        events += len(each.events)
+        ignored += each.ignored.total()
+        rejected += len(each.rejected)
+        sys.stdout.write(_as_json(number, each) if args.json else _as_text(platform.connector, number, each))
+    if not args.json:
+        sys.stdout.write(f"{records} records: {events} events, {ignored} of which nothing counts, {rejected} rejected\n")
+    return 1 if rejected else 0
+
+
+def _as_json(number: int, done: Translated) -> str:
+    told: dict[str, Any] = {
+        "record": number,
+        "events": [orjson.loads(encode(event)) for event in done.events],
+        "ignored": next(iter(done.ignored), None),
+        "rejected": [{"reason": each.reason, "detail": each.detail} for each in done.rejected],
+    }
+    return escaped_json(orjson.dumps(told).decode()) + "\n"
+
+
+def _as_text(connector: Connector, number: int, done: Translated) -> str:
+    lines = [escaped_json(encode(event).decode()) for event in done.events]
+    lines += [f"nothing: {kind}: {connector.ignored[kind]}" for kind in done.ignored]
+    lines += [f"rejected: {each.reason}: {each.detail}" for each in done.rejected]
+    what = "" if lines else " nothing: it changes nothing that was seen before"
+    return f"record {number}:{what}\n" + "".join(f"  {line}\n" for line in lines)

@@ -1,0 +1,99 @@
+"""The options of what reads a platform's file with its connector, and what they say to it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from streams.commands.common import label, zone
+from streams.configuration.yaml_lines import YamlError, parse
+from streams.connectors import platforms
+from streams.connectors.kit.model import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.connectors.configured import Configured
+    from streams.connectors.kit.model import Connector
+
+__all__ = ["Platform", "add_setting_options", "add_source_options", "platform"]
+
+
+class Platform:
+    """A connector as options have it run: over a file, whose events were received when they occurred."""
+
+    def __init__(self, connector: Connector, context: Context, site: str | None) -> None:
+        # What a file tells is history, also where the platform tells it at once.
+        self.connector = replace(connector, delivery="journal")
+        self.context = context
+        self.site = site
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what a source is called, and where it is."""
+    parser.add_argument("--source", type=label, help="names the platform in every event (default: the connector's name)")
+    parser.add_argument("--site", type=label, help="the site its events belong to, where they name none")
+    parser.add_argument("--zone", type=zone, default=ZoneInfo("UTC"), help="time zone of times without an offset (default: UTC)")
+
+
+def add_setting_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the settings of a platform's connector."""
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="NAME=VALUE",
+        help="a setting of the platform's connector, in YAML; may be repeated",
+    )
+    parser.add_argument(
+        "--connectors", type=Path, metavar="FILE", help="connectors file (YAML): settings, zone and site of the entry that --source names"
+    )
+
+
+def platform(name: str, args: argparse.Namespace, *, source: str | None) -> Platform:
+    """Return a connector as options want it; raise ValueError or FileError with a sentence for the operator."""
+    from streams.commands.queue_log_options import customer_key  # noqa: PLC0415 - with it come the models of all events
+
+    connector = platforms.connector(name)
+    if args.connectors is not None:
+        entry = _entry(args.connectors, source, name, customer_key())
+        return Platform(
+            connector, replace(entry.context, settings={**entry.context.settings, **dict(args.setting)}), args.site or entry.site
+        )
+    settings = {each.name: each.default for each in connector.settings}
+    unknown = [setting for setting, _ in args.setting if setting not in settings]
+    if unknown:
+        known = ", ".join(settings) or "none"
+        raise ValueError(f"--setting {unknown[0]}: {name} has no such setting; permitted: {known}")
+    context = Context(source=source or name, zone=args.zone, customer_key=customer_key(), settings={**settings, **dict(args.setting)})
+    return Platform(connector, context, args.site)
+
+
+def _entry(path: Path, source: str | None, name: str, key: Callable[[str], str] | None) -> Configured:
+    from streams.configuration.connectors import ConnectorsError  # noqa: PLC0415 - only where a file is named
+    from streams.configuration.problems import read_text  # noqa: PLC0415
+    from streams.connectors.configured import read_connectors  # noqa: PLC0415
+
+    found = read_connectors(path, read_text(path, ConnectorsError), customer_key=key, secrets=False)
+    fitting = {each: entry for each, entry in found.items() if entry.connector.name == name and source in {None, each}}
+    if len(fitting) != 1:
+        known = ", ".join(each for each, entry in found.items() if entry.connector.name == name) or "none"
+        raise ValueError(f"{path}: --source names the entry that is meant; of {name} there are: {known}")
+    return next(iter(fitting.values()))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Read a setting as NAME=VALUE."""
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        message = f"{text!r}: write NAME=VALUE"
+        raise argparse.ArgumentTypeError(message)
+    try:
+        return name, parse(value).content
+    except YamlError as error:
+        message = f"{name}: {error.reason}"
+        raise argparse.ArgumentTypeError(message) from error

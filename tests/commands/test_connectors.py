@@ -1,0 +1,199 @@
+"""``contact-streams connectors``, and ``replay`` with any platform's connector."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streams.cli import main
+from streams.commands.connectors_status import standing
+from streams.connectors import platforms
+from streams.connectors.configured import read_connectors
+from tests.support.platforms import FIXTURES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from _pytest.capture import CaptureFixture
+
+LINE = FIXTURES / "line" / "webhook.jsonl"
+
+
+def said(capsys: CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the command; return its code, and what it wrote to both streams."""
+    code = main(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_every_platform_has_a_line(capsys: CaptureFixture[str]) -> None:
+    """Name, title, family, when, ways; the same for programs."""
+    code, out, _ = said(capsys, "connectors", "list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[1:]] == list(platforms.names())
+    assert "line " in out
+    assert "LINE Official Account" in out
+    told = json.loads(said(capsys, "connectors", "list", "--json")[1])["connectors"]
+    assert {"name": "line", "title": "LINE Official Account", "family": "message", "ways": ["webhook", "file"], "delivery": "live"} in told
+
+
+@pytest.mark.parametrize("name", platforms.names())
+def test_what_a_platform_reports_is_shown_part_by_part(capsys: CaptureFixture[str], name: str) -> None:
+    """Each part with why not, each kind, each setting; for programs as one object."""
+    code, out, _ = said(capsys, "connectors", "show", name)
+    connector = platforms.connector(name)
+    assert code == 0
+    for part, why in connector.reports.items():
+        assert part.replace("_", " ") in out
+        assert why in out
+    for each in (*connector.kinds, *connector.ignored, *(setting.name for setting in connector.settings)):
+        assert each in out
+    told = json.loads(said(capsys, "connectors", "show", name, "--json")[1])
+    assert set(told["reports"]) == set(connector.reports)
+    assert told["why_not"] == {part: why for part, why in connector.reports.items() if why}
+
+
+def test_what_a_payload_becomes(capsys: CaptureFixture[str]) -> None:
+    """Events as JSON, what is passed over and rejected with its reason, and nothing that is personal."""
+    code, out, _ = said(capsys, "connectors", "test", "line", str(LINE), "--setting", "queue=LINE", "--source", "line-shop")
+
+    assert code == 1, "a record was rejected"
+    lines = out.splitlines()
+    assert lines[0] == "record 1:"
+    first = json.loads(lines[1])
+    assert (first["type"], first["source"], first["received_at"]) == ("contact.arrived", "line-shop", "2026-04-07T08:00:00.123Z")
+    assert "  nothing: follow: a customer asks nothing by it" in lines
+    assert any(line.startswith("  rejected: unknown_kind: ") for line in lines)
+    assert lines[-1] == "10 records: 12 events, 5 of which nothing counts, 1 rejected"
+    assert "erika" not in out
+    assert "c0ffee" not in out
+
+
+def test_what_a_payload_becomes_for_programs(capsys: CaptureFixture[str]) -> None:
+    """A line for each record."""
+    lines = said(capsys, "connectors", "test", "line", str(LINE), "--json")[1].splitlines()
+    told = [json.loads(line) for line in lines]
+
+    assert [each["record"] for each in told] == list(range(1, 11))
+    assert [len(each["events"]) for each in told] == [2, 2, 0, 2, 2, 0, 0, 0, 0, 0]
+    assert told[2]["ignored"] == "follow"
+    assert told[9]["rejected"][0]["reason"] == "unknown_kind"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("line", "--setting", "que=1"), "--setting que: line has no such setting; permitted: channel, queue"),
+        (("line", "gone.jsonl"), "gone.jsonl: cannot be read: No such file"),
+    ],
+)
+def test_what_cannot_be_tried_says_why(capsys: CaptureFixture[str], arguments: tuple[str, ...], why: str) -> None:
+    """On stderr, with status 2."""
+    name, *rest = arguments
+    code, _, err = said(capsys, "connectors", "test", name, *(rest if "gone" in rest[0] else [str(LINE), *rest]))
+
+    assert code == 2
+    assert why in err
+
+
+@pytest.mark.parametrize("name", platforms.names())
+def test_an_added_entry_is_one_that_can_be_read(capsys: CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    """Into no file, into one with an entry, whose lines stay; a second of the same source is refused."""
+    path = tmp_path / "connectors.yaml"
+    assert said(capsys, "connectors", "add", name, "--connectors", str(path))[0] == 0
+    before = path.read_text(encoding="utf-8")
+
+    code, out, _ = said(capsys, "connectors", "add", name, "--source", "another", "--connectors", str(path))
+
+    assert code == 0
+    after = path.read_text(encoding="utf-8")
+    assert all(line in after for line in before.splitlines())
+    if "FILL_IN" not in after:
+        entries = read_connectors(path, after, secrets=False)
+        assert {source: each.connector.name for source, each in entries.items()} == {name: name, "another": name}
+    for setting in platforms.connector(name).settings:
+        assert f" {setting.name}: " in after
+    hook = "webhook" in platforms.connector(name).ways and platforms.connector(name).translate is not None
+    assert ("https://YOUR-HOST/v1/hooks/another" in out) == hook
+    code, _, err = said(capsys, "connectors", "add", name, "--connectors", str(path))
+    assert code == 2
+    assert "there is a connector of this source" in err
+    assert path.read_text(encoding="utf-8") == after
+
+
+def test_comments_of_an_entry_can_be_uncommented(capsys: CaptureFixture[str], tmp_path: Path) -> None:
+    """What stands behind # is YAML in its place."""
+    path = tmp_path / "connectors.yaml"
+    said(capsys, "connectors", "add", "line", "--connectors", str(path))
+    text = path.read_text(encoding="utf-8")
+    assert "    # secrets: [{env: LINE_SECRET}]" in text
+    for line in ("secrets:", "settings:", "  channel:", "  queue:"):
+        text = text.replace(f"    # {line}", f"    {line}")
+
+    entry = read_connectors(path, text, environment={"LINE_SECRET": "a-secret-of-some-length"})["line"]
+
+    assert entry.secrets == ("a-secret-of-some-length",)
+    assert entry.context.settings == {"channel": "social", "queue": ""}
+
+
+def test_the_settings_of_a_file_are_those_of_the_entry(capsys: CaptureFixture[str], tmp_path: Path) -> None:
+    """Settings, zone and site; its secrets are not needed."""
+    path = tmp_path / "connectors.yaml"
+    path.write_text(
+        "connectors:\n  shop: {connector: line, site: tokyo, secrets: [{env: GONE}], settings: {queue: LINE}}\n"
+        "  other: {connector: line}\n",
+        encoding="utf-8",
+    )
+    code, out, err = said(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path), "--source", "shop")
+    first = json.loads(out.splitlines()[2])
+    assert code == 1, err
+    assert (first["type"], first["queue"], first["site"], first["source"]) == ("contact.queued", "LINE", "tokyo", "shop")
+    assert said(capsys, "connectors", "test", "line", str(LINE), "--connectors", str(path))[2].endswith("there are: shop, other\n")
+
+
+def test_replay_counts_what_a_platform_sends(capsys: CaptureFixture[str]) -> None:
+    """One conversation waits; what is rejected is a dead letter of the replay."""
+    arguments = ("replay", "--connector", "line", str(LINE), "--setting", "queue=LINE", "--json")
+    code, out, _ = said(capsys, *arguments)
+    result = json.loads(out)
+
+    assert code == 0
+    assert result["queues"]["LINE"]["social"]["offered"]["value"] == 1
+    assert result["dead_letters_by_reason"] == {"unknown_kind": 1}
+
+
+def test_status_is_the_newest_of_all_partitions(tmp_path: Path) -> None:
+    """What one partition did not hear another did; complete is what all of them are."""
+
+    def heard(source: str, received: str, complete: str, silent: float, **more: Any) -> dict[str, Any]:
+        return {"source": source, "received": received, "complete_through": complete, "silent_seconds": silent, "quarantined": None, **more}
+
+    text = "connectors: {shop: {connector: line}, desk: {connector: intercom}, apart: {connector: line}}"
+    entries = read_connectors(tmp_path / "x", text, secrets=False)
+    found = [
+        heard("shop", "2026-03-02T12:00:00Z", "2026-03-02T11:59:58Z", 60),
+        heard("shop", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
+        heard("apart", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0, quarantined={"reason": "bad_share"}),
+        heard("elsewhere", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
+    ]
+
+    told = {each["source"]: each for each in standing(entries, found)}
+
+    assert list(told) == ["shop", "desk", "apart"]
+    assert (told["shop"]["received"], told["shop"]["complete_through"]) == ("2026-03-02T12:01:00Z", "2026-03-02T11:59:58Z")
+    assert [each["standing"] for each in told.values()] == ["silent for 0 s", "never heard", "quarantined: bad_share"]
+
+
+def test_the_list_needs_no_events_and_no_kafka() -> None:
+    """It starts fast: neither pydantic's models nor Kafka's client are loaded."""
+    code = (
+        "import sys; from streams.cli import main; main(['connectors', 'show', 'line']); "
+        "found = {'aiokafka', 'faust', 'aiohttp'} & set(sys.modules); sys.exit(f'loaded: {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 0, done.stderr
