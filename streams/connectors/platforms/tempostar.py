@@ -69,6 +69,8 @@ def _columns(context: Context) -> dict[str, str]:
 
 def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     rows, columns = Fields(record.content).entries("rows"), _columns(context)
+    if not rows:
+        raise UnusableError("missing_field", "rows: an order has one at least")
     told = set(seen["told"]) if seen else set()
     events = list(_events(rows, columns, context, told, record.content.get("file")))
     return Compared(events, {"told": sorted(told)})
