@@ -170,5 +170,8 @@ class Event(BaseModel):
     """The site it belongs to."""
     sequence: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
     """The platform's own order among its events of one instant; absent means 0."""
+    revision: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    """Which word of its source on this event it is, such as the time of the update in milliseconds: of several contact events with one
+    `event_id` the highest holds, in whatever order they come. Absent means 0."""
     schema_version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """The version of this contract the sender wrote."""

@@ -35,6 +35,7 @@ __all__ = [
     "ContactResumed",
     "ContactStatusChanged",
     "ContactTransferred",
+    "ContactWithdrawn",
     "ContactWorkEnded",
     "ContactWorkStarted",
     "ContactWrapUpStarted",
@@ -371,6 +372,12 @@ class ContactHandedOver(ContactModel):
     """The bot that gave it up."""
     queue: Name | None = None
     """The queue it goes to."""
+
+
+class ContactWithdrawn(ContactModel):
+    """The event of this `event_id` did not happen: its source takes it back, with a higher `revision`."""
+
+    type: Literal["contact.withdrawn"] = "contact.withdrawn"
 
 
 class SelfServiceStarted(ContactModel):

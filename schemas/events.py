@@ -32,6 +32,7 @@ from schemas.contact import (
     ContactResumed,
     ContactStatusChanged,
     ContactTransferred,
+    ContactWithdrawn,
     ContactWorkEnded,
     ContactWorkStarted,
     ContactWrappedUp,
@@ -96,6 +97,7 @@ ContactEvent = Annotated[
     | ContactEnded
     | ContactCategorized
     | ContactHandedOver
+    | ContactWithdrawn
     | SelfServiceStarted
     | SelfServiceEnded
     | SurveyInvited

@@ -45,6 +45,7 @@ __all__ = [
     "ContactResumed",
     "ContactStatusChanged",
     "ContactTransferred",
+    "ContactWithdrawn",
     "ContactWorkEnded",
     "ContactWorkStarted",
     "ContactWrapUpStarted",
@@ -93,6 +94,7 @@ class Event(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
     source: Annotated[str, Meta(min_length=1, max_length=100)]
     site: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     sequence: Annotated[int, Meta(ge=0, le=9007199254740991)] | None = None
+    revision: Annotated[int, Meta(ge=0, le=9007199254740991)] | None = None
     schema_version: Annotated[int, Meta(ge=1, le=1000000)] = 1
 
 
@@ -433,6 +435,16 @@ class ContactHandedOver(Event, kw_only=True, tag="contact.handed_over"):
     queue: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
+class ContactWithdrawn(Event, kw_only=True, tag="contact.withdrawn"):
+    """The event of this `event_id` did not happen: its source takes it back, with a higher `revision`."""
+
+    type: ClassVar[Literal["contact.withdrawn"]] = "contact.withdrawn"
+    conversation_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    contact_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    related_contact_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
+
+
 class SelfServiceStarted(Event, kw_only=True, tag="self_service.started"):
     """A customer began to look for an answer without people."""
 
@@ -627,6 +639,7 @@ ContactEvent: TypeAlias = (
     | ContactEnded
     | ContactCategorized
     | ContactHandedOver
+    | ContactWithdrawn
     | SelfServiceStarted
     | SelfServiceEnded
     | SurveyInvited

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
 from streams.tracking.facts import Excluded, Missing, TooManyFactsError, fact_of, order_of
-from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put
+from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put, replace
 from streams.tracking.grid import grid_of
 from streams.tracking.held import Held
 from streams.tracking.ledger import Ledger, Waits
@@ -22,7 +23,7 @@ from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
 from streams.tracking.spaces import KeptNames, Spaces, id_of
-from streams.tracking.state import Conversation, Disorder
+from streams.tracking.state import Conversation, Disorder, Revised
 from streams.tracking.timers import Timers
 from streams.windows.hours import business_clocks
 from streams.windows.slices import CELL_MS, PANE_MS
@@ -57,7 +58,37 @@ def retention_ms(configuration: Configuration) -> int:
 
 
 def _events_of(conversation: Conversation) -> int:
-    return sum(not isinstance(fact, Missing) for fact in conversation.every_fact())
+    withdrawn = 0 if conversation.revised is None else len(conversation.revised.withdrawn)
+    return withdrawn + sum(not isinstance(fact, Missing) for fact in conversation.every_fact())
+
+
+def _united(first: Conversation, second: Conversation) -> tuple[list[AnyFact], Revised | None]:
+    """Return the facts of two conversations that are one, in order, and their revisions: of each event its last word."""
+    words: dict[str, tuple[int, AnyFact | None, int]] = {}
+    for each in (first, second):
+        revised = each.revised or Revised()
+        said: list[tuple[str, tuple[int, AnyFact | None, int]]]
+        said = [(fact.event_id, (revised.facts.get(fact.event_id, 0), fact, fact.at)) for fact in each.facts]
+        said += [(event_id, (revision, None, at)) for event_id, (revision, at) in revised.withdrawn.items()]
+        words |= {event_id: word for event_id, word in said if event_id not in words or word[0] >= words[event_id][0]}
+    facts = sorted((fact for _, fact, _ in words.values() if fact is not None), key=order_of)[:MAX_FACTS]
+    united = Revised()
+    for event_id, (revision, fact, at) in words.items():
+        if revision:
+            united.note(event_id, revision, at, is_fact=fact is not None)
+    return facts, united if united.facts or united.withdrawn else None
+
+
+def _revised(conversation: Conversation) -> Revised:
+    if conversation.revised is None:
+        conversation.revised = Revised()
+    return conversation.revised
+
+
+def _hold_revisions(revised: Revised) -> None:
+    """Refuse a further event of which the revision is to be remembered, as one too many facts are."""
+    if len(revised.facts) + len(revised.withdrawn) >= MAX_FACTS:
+        raise TooManyFactsError("conversation_id", MAX_FACTS)
 
 
 class ContactTracker:
@@ -118,6 +149,9 @@ class ContactTracker:
         self.progress.received(source, received)
         fact = fact_of(event)
         late = received > at - at % PANE_MS + self._late_ms
+        revision = event.revision
+        if revision and self._is_known_or_nothing(event, fact, late=late):
+            return
         if fact is None:
             if late:
                 self._count_late(event, received)
@@ -148,11 +182,78 @@ class ContactTracker:
         self._unfolded.add(name)
         self._changed.add(name)
         held[1] += 1
+        if revision:
+            _revised(conversation).note(fact.event_id, revision, at, is_fact=True)
         if conversation.newest is fact:
             conversation.source = intern(source)
             contact = fact.contact
             if contact and contact != conversation_id:
                 conversation.contact = contact
+
+    def _is_known_or_nothing(self, event: Any, fact: AnyFact | None, *, late: bool) -> bool:
+        """Take a word with a revision if its event is known, or if it says that nothing counts; return whether it was so."""
+        conversation_id, suffix = event.conversation_id, self.spaces[event.source]
+        name = conversation_id + suffix
+        conversation = self.conversations.get(name)
+        if conversation is None and self.kept_names.unclaimed(conversation_id):
+            conversation = self._claim(conversation_id, name)
+        if conversation is not None and conversation.knows(event.event_id):
+            if not self._says_more(conversation, event, fact, late=late):
+                self.repeated += 1
+            return True
+        if late:
+            self._count_late(event, event.received_ms)
+            return True
+        if conversation is not None and conversation.revised is not None:
+            _hold_revisions(conversation.revised)
+        if fact is not None:
+            return False
+        held = self._held.room(suffix, begins=conversation is None)
+        if conversation is None:
+            conversation = self.conversations[name] = Conversation(name)
+            held[0] += 1
+        held[1] += 1
+        self._heard_of_nothing(conversation, event)
+        return True
+
+    def _says_more(self, conversation: Conversation, event: Any, fact: AnyFact | None, *, late: bool) -> bool:
+        """Take a later word on a known event; say whether it is one, late or not.
+
+        Raises:
+            TooManyFactsError: too much of the conversation has been counted again already.
+        """
+        event_id, revision, received = event.event_id, event.revision, event.received_ms
+        known = _revised(conversation)
+        if revision <= (known.of(event_id) or 0):
+            return False
+        old = conversation.fact_of(event_id)
+        if late or (type(fact) is Excluded and type(old) is not Excluded and self._excludes_too_late(conversation, fact, received)):
+            self._count_late(event, received)
+            return True
+        if old is None:
+            if fact is not None:
+                put(conversation, fact)
+        elif fact != old:
+            replace(conversation, known, old, fact)
+        else:
+            conversation.written = min(conversation.written, bisect_left(conversation.facts, order_of(old), key=order_of))
+        if fact is None:
+            self._heard_of_nothing(conversation, event)
+        else:
+            known.note(event_id, revision, event.occurred_ms, is_fact=True)
+        if conversation.fresh is not None:
+            self._unfolded.add(conversation.name)
+        self._changed.add(conversation.name)
+        return True
+
+    def _heard_of_nothing(self, conversation: Conversation, event: Any) -> None:
+        """Remember that an event counts nothing, and its conversation, of which nothing else may be known."""
+        _revised(conversation).note(event.event_id, event.revision, event.occurred_ms, is_fact=False)
+        self._changed.add(conversation.name)
+        if conversation.source is None:
+            conversation.source = intern(event.source)
+        if conversation.timer is None:
+            conversation.timer = self._timers.add(conversation.name, event.occurred_ms + self._soonest_ms, None)
 
     def conversation_of(self, event: Any) -> Conversation | None:
         """Return what is known of the conversation of an event."""
@@ -297,7 +398,12 @@ class ContactTracker:
     def _due(self, conversation: Conversation) -> int:
         """Return when a conversation is lost, or forgotten, if nothing more is known of it."""
         lost = lost_from(conversation.state, self._rules)
-        return conversation.state.last_ms + self._retention_ms if lost is None else lost
+        if lost is not None:
+            return lost
+        revised, last = conversation.revised, conversation.state.last_ms
+        if revised is not None and revised.withdrawn:
+            last = max(last, *(at for _, at in revised.withdrawn.values()))
+        return last + self._retention_ms
 
     # --- at a flush
 
@@ -444,6 +550,8 @@ class ContactTracker:
         conversation.disorder = None if kept.counted_anew is None else Disorder(kept.counted_anew)
         conversation.state = folded(conversation.name, kept.facts, self._rules, Ledger())
         conversation.newest = kept.facts[-1] if kept.facts else None
+        if kept.revisions or kept.withdrawn:
+            conversation.revised = Revised(kept.revisions, kept.withdrawn)
         conversation.row_count = row_count
         # Rows of before may have more facts than one of today.
         conversation.written = len(kept.facts) if len(kept.facts) <= row_count * ROW_FACTS else 0
@@ -459,12 +567,12 @@ class ContactTracker:
         before, counted = Ledger(), Conversation(name)
         for each in (known, other):
             folded(name, each.facts, self._rules, before, self.lost_to)
-        facts = sorted({fact.event_id: fact for fact in (*known.facts, *other.facts)}.values(), key=order_of)[:MAX_FACTS]
+        facts, counted.revised = _united(known, other)
         counted.state = folded(name, facts, self._rules, self._ledger, self.lost_to)
-        counted.newest = facts[-1]
+        counted.newest = facts[-1] if facts else None
         counted.row_count = max(known.row_count, other.row_count)
         self._ledger.add(before, -1)
-        last = max(known, other, key=lambda each: order_of(each.facts[-1]))
+        last = max(known, other, key=lambda each: order_of(each.facts[-1]) if each.facts else (-1, 0, 0, ""))
         counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder
         self.conversations[name] = counted
         self.united.add(name)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from streams.tracking.facts import AnyFact
     from streams.tracking.rules import Rules
-    from streams.tracking.state import Conversation
+    from streams.tracking.state import Conversation, Revised
 
     Marks = list[tuple[int, State]]
 
-__all__ = ["charge", "ended_by_silence", "fold", "folded", "lose_by", "put"]
+__all__ = ["charge", "ended_by_silence", "fold", "folded", "lose_by", "put", "replace"]
 
 #: Kinds about visits and legs.
 _OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, Kind.STATUS_CHANGED}
@@ -55,6 +55,30 @@ def put(c: Conversation, fact: AnyFact) -> None:
         c.fresh = [fact]
     else:
         fresh.append(fact)
+
+
+def replace(c: Conversation, revised: Revised, old: AnyFact, fact: AnyFact | None) -> None:
+    """Put a fact, or nothing, in place of what was said of its event before.
+
+    Raises:
+        TooManyFactsError: too much of the conversation has been counted again already; then nothing has changed.
+    """
+    first = old if fact is None or precedes(old, fact) else fact
+    charge(c, next((each for each in (old, fact) if each is not None and is_voiding(each)), first))
+    state, fresh = c.state, c.fresh or []
+    place = bisect_left(state.facts, order_of(old), key=order_of)
+    if place < len(state.facts) and state.facts[place] is old:
+        revised.counted = state.facts if revised.counted is None else revised.counted
+        state.facts = [*state.facts[:place], *state.facts[place + 1 :]]
+        # What the next fact costs must not depend on whether this is folded before it.
+        state.void = any(map(is_voiding, state.facts))
+        c.written = min(c.written, place)
+    else:
+        fresh = [each for each in fresh if each is not old]
+    if fact is not None:
+        insort(fresh, fact, key=order_of)
+    c.fresh = fresh if fresh or revised.counted is not None else None
+    c.newest = max((*state.facts[-1:], *fresh[-1:]), key=order_of, default=None)
 
 
 def charge(c: Conversation, fact: AnyFact) -> None:
@@ -97,6 +121,10 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
     if fresh is None:
         return
     c.fresh = None
+    if c.revised is not None and c.revised.counted is not None:
+        _fold_replaced(c, c.revised.counted, fresh, rules, ledger, lost_to)
+        c.revised.counted = None
+        return
     facts, first = state.facts, fresh[0]
     if not state.void and first.at > state.lost_at and (not facts or precedes(facts[-1], first)) and not any(map(is_voiding, fresh)):
         for fact in fresh:
@@ -109,7 +137,7 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
 
 def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None) -> None:
     """Count facts that come before others, or make them count nothing, and book the difference."""
-    state, disorder = c.state, c.disorder
+    state = c.state
     facts = sorted([*state.facts, *fresh], key=order_of)
     voiding = any(map(is_voiding, fresh))
     if state.void and not voiding:
@@ -118,19 +146,38 @@ def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, ledger: Led
             # Nothing counts after an exclusion, nor in a contact that the business began.
             state.facts, state.last_ms = facts, facts[-1].at
             return
-    before = Ledger()
+    _recount(c, state.facts, facts, rules, ledger, lost_to, anew=state.void or voiding)
+
+
+def _fold_replaced(
+    c: Conversation, counted: list[AnyFact], fresh: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None
+) -> None:
+    """Count facts of which some stand in place of others, and book the difference."""
+    kept = c.state.facts
+    if fresh:
+        c.written = min(c.written, bisect_left(kept, order_of(fresh[0]), key=order_of))
+    anew = any(map(is_voiding, counted)) or any(map(is_voiding, fresh))
+    _recount(c, counted, sorted([*kept, *fresh], key=order_of), rules, ledger, lost_to, anew=anew)
+
+
+def _recount(
+    c: Conversation, counted: list[AnyFact], facts: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None, *, anew: bool
+) -> None:
+    """Book what other facts change; ``anew``: from the first one on."""
+    state, disorder, before = c.state, c.disorder, Ledger()
     lost_before = lost_to if ended_by_silence(state) else None
-    if state.void or voiding or disorder is None:
+    if anew or disorder is None:
         if disorder is not None:
             disorder.marks = []
-        if state.facts:
-            folded(c.name, state.facts, rules, before, lost_before)
+        if counted:
+            folded(c.name, counted, rules, before, lost_before)
         c.state = folded(c.name, facts, rules, ledger, lost_to)
     else:
-        place = bisect_left(state.facts, order_of(fresh[0]), key=order_of)
+        shorter = min(len(counted), len(facts))
+        place = next((index for index in range(shorter) if counted[index] is not facts[index]), shorter)
         marks = [mark for mark in disorder.marks if mark[0] <= place]
         start = marks[-1][0] if marks else 0
-        _fold_from(_state_at(marks, c.name), state.facts, start, rules, before, lost_before)
+        _fold_from(_state_at(marks, c.name), counted, start, rules, before, lost_before)
         c.state = _state_at(marks, c.name)
         _fold_from(c.state, facts, start, rules, ledger, lost_to, marks if len(facts) >= 2 * _STEP else None)
         disorder.marks = marks

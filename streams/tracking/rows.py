@@ -50,8 +50,9 @@ ROW_FACTS = 16
 
 
 class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
-    """Facts in order; ``source`` and ``contact`` of the last one; how many facts were counted again for others.
+    """Facts in order, with revisions above 0; ``source`` and ``contact`` of the last one; how many facts were counted again for others.
 
+    ``withdrawn``: revision and instant of events that count nothing.
     Of a conversation's rows the last one knows the rest; rows of before have all facts in one.
     """
 
@@ -59,6 +60,8 @@ class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
     source: str | None = None
     contact: str | None = None
     counted_anew: int | None = None
+    revisions: dict[str, int] | None = None
+    withdrawn: dict[str, tuple[int, int]] | None = None
 
 
 def row_of(conversation: Conversation) -> ConversationRow:
@@ -87,13 +90,18 @@ def row_of_parts(parts: Mapping[int, ConversationRow]) -> ConversationRow:
     """Return the rows of a conversation, by number, as one."""
     last = parts[max(parts)]
     facts = [fact for _, part in sorted(parts.items()) for fact in part.facts]
-    return ConversationRow(facts, last.source, last.contact, last.counted_anew)
+    revisions = {event_id: revision for part in parts.values() for event_id, revision in (part.revisions or {}).items()}
+    return ConversationRow(facts, last.source, last.contact, last.counted_anew, revisions or None, last.withdrawn)
 
 
 def _row(conversation: Conversation, facts: list[AnyFact]) -> ConversationRow:
     disorder = conversation.disorder
     counted_anew = None if disorder is None else disorder.counted_anew
-    return ConversationRow(facts, conversation.source, conversation.contact, counted_anew)
+    if conversation.revised is None:
+        return ConversationRow(facts, conversation.source, conversation.contact, counted_anew)
+    known, withdrawn = conversation.revised.facts, conversation.revised.withdrawn
+    revisions = {fact.event_id: known[fact.event_id] for fact in facts if fact.event_id in known}
+    return ConversationRow(facts, conversation.source, conversation.contact, counted_anew, revisions or None, withdrawn or None)
 
 
 _decode = msgspec.json.Decoder(ConversationRow).decode

@@ -20,6 +20,7 @@ __all__ = [
     "Episode",
     "Leg",
     "Messages",
+    "Revised",
     "State",
     "Ticket",
     "Topic",
@@ -283,12 +284,40 @@ class Disorder:
         self.marks: list[tuple[int, State]] = []
 
 
+class Revised:
+    """What a source has said of events of a conversation in revisions above 0; of most it says nothing."""
+
+    __slots__ = ("counted", "facts", "withdrawn")
+
+    def __init__(self, facts: dict[str, int] | None = None, withdrawn: dict[str, tuple[int, int]] | None = None) -> None:
+        #: event id of a fact → revision
+        self.facts = {} if facts is None else facts
+        #: event id of what counts nothing → revision and when it occurred
+        self.withdrawn = {} if withdrawn is None else withdrawn
+        #: what was last counted, if some of it has been replaced since: what is fresh is to be folded with the others anew
+        self.counted: list[AnyFact] | None = None
+
+    def of(self, event_id: str) -> int | None:
+        """Return the revision of an event, None if it was told without one or not at all."""
+        found = self.facts.get(event_id)
+        return self.withdrawn[event_id][0] if found is None and event_id in self.withdrawn else found
+
+    def note(self, event_id: str, revision: int, at_ms: int, *, is_fact: bool) -> None:
+        """Take note of the revision that holds now."""
+        if is_fact:
+            self.withdrawn.pop(event_id, None)
+            self.facts[event_id] = revision
+        else:
+            self.facts.pop(event_id, None)
+            self.withdrawn[event_id] = revision, at_ms
+
+
 class Conversation:
     """One conversation: its facts, the state that those folded so far lead to, and what of it is noted elsewhere."""
 
     __slots__ = (
-        "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "row_count", "source", "state",
-        "timer", "told", "written",
+        "contact", "disorder", "fresh", "name", "newest", "noted_active", "noted_open", "noted_waiting", "revised", "row_count", "source",
+        "state", "timer", "told", "written",
     )  # fmt: skip
 
     def __init__(self, name: str = "") -> None:
@@ -296,6 +325,7 @@ class Conversation:
         self.state = State(name, [])
         #: facts that came since the last fold
         self.fresh: list[AnyFact] | None = None
+        self.revised: Revised | None = None
         #: the last of all facts, folded or not
         self.newest: AnyFact | None = None
         #: of the last fact
@@ -332,7 +362,7 @@ class Conversation:
         return self.state.facts if self.fresh is None else [*self.state.facts, *self.fresh]
 
     def knows(self, event_id: str) -> bool:
-        """Say whether an event is among the facts."""
+        """Say whether an event is among the facts, or what its source has said last of it counts nothing."""
         for fact in self.state.facts:
             if fact.event_id == event_id:
                 return True
@@ -340,7 +370,11 @@ class Conversation:
             for fact in self.fresh:
                 if fact.event_id == event_id:
                     return True
-        return False
+        return self.revised is not None and event_id in self.revised.withdrawn
+
+    def fact_of(self, event_id: str) -> AnyFact | None:
+        """Return the fact of an event."""
+        return next((fact for fact in self.every_fact() if fact.event_id == event_id), None)
 
 
 def copy_of(state: State) -> State:

@@ -468,6 +468,46 @@ def test_a_rejected_record_may_stand_corrected_further_down(tmp_path: Path) -> N
     assert reasons(tmp_path, HEAD + QUEUED, "id,at\n1,soon\n1,2026-03-02T09:00:00Z\n") == ["not_a_time", 1]
 
 
+REVISED = """\
+revision: {from: changed}
+events:
+  - {type: contact.queued, at: {from: at}, set: {queue: {from: queue}}}
+  - {type: contact.answered, when: {from: end, present: true}, at: {from: end}}
+"""
+WORDS = ("1,2026-03-02T09:00:00Z,sales,09:10:00", "1,2026-03-02T09:00:00Z,sales,09:20:00", "1,2026-03-02T09:00:00Z,care,")
+CHANGED = ("2026-03-02T10:00:00Z", "2026-03-02T10:00:01.250Z", "2026-03-02T11:00:00Z")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2, 1, 0), (2, 2, 0, 0)])
+def test_the_last_word_on_a_record_holds(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """Wherever it stands: later words are passed over once it is known, and what it is no longer is withdrawn, with its revision."""
+    lines = [f"{WORDS[index].replace(',09:', ',2026-03-02T09:')}{'Z' if index < 2 else ''},{CHANGED[index]}" for index in order]
+    found = events(tmp_path, HEAD + REVISED, "\n".join(["id,at,queue,end,changed", *lines]))
+    last = {each["event_id"]: each for each in sorted(found, key=lambda each: each["revision"])}
+
+    newest = [each for each in last.values() if each["type"] != "contact.withdrawn"]
+    assert [(each["queue"], each["revision"]) for each in newest] == [("care", 1_772_449_200_000)]
+    assert len(found) < 2 * len(set(order)) + 1
+
+
+def test_a_revision_may_be_a_number(tmp_path: Path) -> None:
+    """Of a record with the number of its version; one without is the first."""
+    mapping = HEAD + REVISED.replace("{from: changed}", "{from: changed, format: number}").split("  - {type: contact.answered")[0]
+    lines = [f"1,2026-03-02T09:00:00Z,{said}" for said in ("a,", "b,10", "c,9", "d,x")]
+    found = outcomes(tmp_path, mapping, "\n".join(["id,at,queue,changed", *lines]))
+
+    made = [(each["queue"], each["revision"]) for outcome in found if isinstance(outcome, list) for each in outcome]
+    assert made == [("a", 0), ("b", 10)]
+    assert [outcome.reason for outcome in found if isinstance(outcome, Rejected)] == ["not_a_number"]
+
+
+def test_two_records_of_one_revision(tmp_path: Path) -> None:
+    """Nothing says which is the later one, so the second is a dead letter."""
+    data = "id,at,queue,end,changed\n1,2026-03-02T09:00:00Z,a,,2026-03-02T10:00:00Z\n1,2026-03-02T09:00:00Z,b,,2026-03-02T10:00:00Z\n"
+
+    assert reasons(tmp_path, HEAD + REVISED, data) == [1, "repeated_id"]
+
+
 def test_a_record_is_mapped_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     """An event that cannot be made takes the others of its record with it."""
     mapping = HEAD + "events:\n  - {type: contact.queued, at: {from: at}, set: {queue: q}}\n  - {type: contact.ended, at: {from: end}}\n"

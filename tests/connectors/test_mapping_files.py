@@ -9,6 +9,7 @@ import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from streams.connectors.mapping.json_records import MAX_JSON_BYTES
 from streams.connectors.mapping.kinds import event_types
 from streams.connectors.mapping.ordering import HELD_EVENTS
 from streams.connectors.publishing import MemoryPublisher
+from tests.support.require import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,7 @@ MAPPINGS = ROOT / "deploy" / "mappings"
 CALLS = MAPPINGS / "call-records-5000.yaml"
 SAMPLE = MAPPINGS / "samples" / "call-records.csv"
 FILE_5000 = ROOT.parent / "shared" / "data" / "pwc_call_center_5000.csv"
+RECORDS = ROOT.parent / "shared" / "payloads" / "DERIVED.amazon-connect.ctr.lifecycle.jsonl"
 PAGE = ROOT / "docs" / "mappings.md"
 
 GOOD = """\
@@ -268,6 +271,22 @@ def test_the_sample_of_amazon_connect(capsys: pytest.CaptureFixture[str]) -> Non
     assert (orders["att"]["numerator"], orders["average_hold"]["numerator"], orders["acw"]["numerator"]) == (270 + 110, 30, 60)
     assert figures(result["totals"], "offered", "answered", "abandoned") == [3, 2, 1]
     assert result["dead_letters"] == []
+
+
+def test_contact_records_sent_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The record of call 1 comes again with a later update: no dead letter, and shuffled and sent thrice the figures are the same."""
+    require(RECORDS.exists(), f"the shared samples are not there: {RECORDS}")
+    lines = RECORDS.read_text(encoding="utf-8").splitlines()
+    results = []
+    for seed in range(4):
+        order = Random(seed).sample(lines * 3, 3 * len(lines)) if seed else lines
+        (tmp_path / f"{seed}.json").write_text("\n".join(order), encoding="utf-8")
+        results.append(replayed(capsys, MAPPINGS / "amazon-connect-contact-records.yaml", tmp_path / f"{seed}.json"))
+
+    assert results[0]["dead_letters"] == []
+    assert [each["dead_letters"] for each in results] == [[]] * 4
+    assert [each["totals"] for each in results] == [results[0]["totals"]] * 4
+    assert figures(results[0]["totals"], "offered", "answered", "abandoned") == [3, 2, 1]
 
 
 def test_the_sample_of_zendesk(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from schemas.contact import (
     ContactResumed,
     ContactStatusChanged,
     ContactTransferred,
+    ContactWithdrawn,
     ContactWorkEnded,
     ContactWorkStarted,
     ContactWrappedUp,
@@ -215,20 +216,10 @@ def judge(
     """
     grace_ms = configuration.counting.grace_seconds * 1000
     verdict = Verdict()
-    facts: dict[str, ContactModel] = {}
-    exclusions: list[ContactExcluded] = []
-    for event in sorted(deliveries, key=lambda event: (event.received_at, event.event_id)):
-        if event.event_id in facts:
-            continue
-        if is_late(to_ms(event.occurred_at), to_ms(event.received_at), grace_ms):
-            if event.event_id not in {each.event_id for each in exclusions}:
-                verdict.late.append(event)
-        elif isinstance(event, ContactExcluded):
-            exclusions.append(event)
-        else:
-            facts[event.event_id] = event
-
-    ordered = sorted(facts.values(), key=_order)
+    received = sorted(deliveries, key=lambda event: (event.received_at, event.event_id))
+    words, verdict.late = _last_words(received, grace_ms)
+    exclusions = sorted((each for each in words if isinstance(each, ContactExcluded)), key=lambda event: event.received_at)
+    ordered = _in_order(words)
     arrivals = [event for event in ordered if isinstance(event, ContactArrived) and not _is_of_consultation(event)]
     if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
         return verdict
@@ -237,7 +228,8 @@ def judge(
     told = _told(ordered, configuration, through_ms, gone)
     excluded: list[ContactExcluded] = []
     for exclusion in exclusions:  # by received_at: once one holds, a further one changes nothing
-        touched = [] if excluded else _told(ordered, configuration, to_ms(exclusion.received_at), gone).everything()
+        by_then, _ = _last_words((each for each in received if each.received_at <= exclusion.received_at), grace_ms)
+        touched = [] if excluded else _told(_in_order(by_then), configuration, to_ms(exclusion.received_at), gone).everything()
         if any(is_late(each.outcome_ms, to_ms(exclusion.received_at), grace_ms) for each in touched):
             verdict.late.append(exclusion)
         else:
@@ -253,6 +245,25 @@ def judge(
         before = _told([event for event in ordered if _order(event) < _order(first)], configuration, None, [])
         verdict.contributions = [Contribution(*booking) for booking in subjects.of_exclusion(before.moments, first, configuration)]
     return verdict
+
+
+def _last_words(received: Iterable[ContactModel], grace_ms: int) -> tuple[list[ContactModel], list[ContactModel]]:
+    """Return what holds of each event id after these, by the time of receipt, and what came too late: section 3."""
+    words: dict[str, ContactModel] = {}
+    late: list[ContactModel] = []
+    for event in received:
+        if event.event_id in words and (event.revision or 0) <= (words[event.event_id].revision or 0):
+            continue
+        if is_late(to_ms(event.occurred_at), to_ms(event.received_at), grace_ms):
+            late.append(event)
+        else:
+            words[event.event_id] = event
+    return [*words.values()], late
+
+
+def _in_order(words: Iterable[ContactModel]) -> list[ContactModel]:
+    """Return what happened, as far as it may count, in order."""
+    return sorted((each for each in words if not isinstance(each, ContactExcluded | ContactWithdrawn)), key=_order)
 
 
 def _order(event: ContactModel) -> tuple[datetime, int, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -35,6 +36,7 @@ from schemas.contact import (
     ContactResumed,
     ContactStatusChanged,
     ContactTransferred,
+    ContactWithdrawn,
     ContactWorkEnded,
     ContactWorkStarted,
     ContactWrappedUp,
@@ -648,7 +650,29 @@ def _conversation(pick: Pick, name: str, at_ms: int, surveyed_ms: Sequence[int],
     if pick((True, False, False)):  # one event got lost on the way
         kept = pick(range(len(story.events)))
         story.events = story.events[:kept] + story.events[kept + 1 :]
-    return story.events
+    return _told_again(pick, story.events) if pick((True, False, False, False)) else story.events
+
+
+#: What a source may say again of an event: with more or less authority than the first time, as it was, as another event or as none.
+AGAIN = ("as it was", "otherwise", "otherwise", "withdrawn")
+
+
+def _told_again(pick: Pick, events: list[ContactModel]) -> list[ContactModel]:
+    """Return the events with further words on some of them, before or after the first; an exclusion is told once."""
+    words = []
+    for event in events:
+        words.append(event)
+        if not isinstance(event, ContactExcluded) and pick((True, False, False)):
+            words[-1] = event.model_copy(update={"revision": pick((None, 0, 4))})
+            for revision in pick(((1,), (9,), (9, 3))):
+                others = [each for each in events if not isinstance(each, ContactExcluded)]
+                word = {"as it was": event, "otherwise": pick(others), "withdrawn": event}[how := pick(AGAIN)]
+                word = word.model_copy(update={"event_id": event.event_id, "revision": revision})
+                if how == "withdrawn":
+                    common = {name: getattr(word, name) for name in ContactModel.model_fields if name != "type"}
+                    word = ContactWithdrawn(**common)
+                words.append(word)
+    return words
 
 
 # ---- one person
@@ -982,13 +1006,17 @@ def worlds(draw: st.DrawFn, max_conversations: int = 6, max_people: int = 3, *, 
 def shuffled_within_grace(events: Sequence[Event], rng: Random, grace_seconds: int = 120) -> list[Event]:
     """Return the events as received at other times and in another order, none of them late that was not.
 
-    Late events and exclusions keep their time, since their effect depends on it; heartbeats keep theirs and stay honest.
+    Late events and exclusions keep their time, since their effect depends on it, and so do the words on what is told several times of
+    a conversation that is excluded; heartbeats keep theirs and stay honest.
     """
     grace_ms = grace_seconds * SECOND_MS
+    excluded = {each.conversation_id for each in events if isinstance(each, ContactExcluded)}
+    words = Counter((each.conversation_id, each.event_id) for each in events if isinstance(each, ContactModel))
+    waited_for = {event_id for (name, event_id), number in words.items() if number > 1 and name in excluded}
     moved: list[Event] = []
     for each in events:
         last_ms = _frozen_ms(each, grace_ms)
-        fixed = isinstance(each, SourceHeartbeat | ContactExcluded) or to_ms(each.received_at) > last_ms
+        fixed = isinstance(each, SourceHeartbeat | ContactExcluded) or each.event_id in waited_for or to_ms(each.received_at) > last_ms
         moved.append(each if fixed else _received(each, rng.randint(to_ms(each.occurred_at), last_ms)))
     rng.shuffle(moved)  # those received in one millisecond too
     timely = [each for each in moved if not isinstance(each, SourceHeartbeat) and to_ms(each.received_at) <= _frozen_ms(each, grace_ms)]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streams.configuration.yaml_lines import Location
-    from streams.connectors.mapping.format import Condition, Duration, Instant, MappingFile, Value
+    from streams.connectors.mapping.format import Condition, Duration, Instant, MappingFile, Revision, Value
     from streams.connectors.mapping.kinds import Field
 
 __all__ = ["Compiler", "Problem", "Row"]
@@ -323,6 +323,19 @@ class Compiler:
             return at
 
         return moved
+
+    def revision(self, spec: Revision, location: Location) -> Callable[[Row], int | None]:
+        """Return what reads which word on a record it is, None for nothing: milliseconds since the epoch, or a number of its own."""
+        if spec.format != "number":
+            return self.instant(spec, location)
+        find, label = self._content(spec, location)
+        decimal = self._file.read.decimal
+
+        def read(row: Row) -> int | None:
+            found = find(row)
+            return None if found is None else integer_of(found, decimal)
+
+        return self._named(read, label)
 
     def _base(self, spec: Instant, location: Location) -> Callable[[Row], int | None]:
         if spec.time is not None:

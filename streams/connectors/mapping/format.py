@@ -16,6 +16,7 @@ __all__ = [
     "Instant",
     "MappingFile",
     "Reading",
+    "Revision",
     "Scalar",
     "Value",
 ]
@@ -239,6 +240,13 @@ class Instant(_Spec):
         return data
 
 
+class Revision(Instant):
+    """What tells later words on a record from earlier ones: a moment, or a whole number with ``format: number``."""
+
+    format: Text = "ISO 8601"
+    """As of a moment, or ``number``: a whole number that grows with every change."""
+
+
 #: Formats whose records are rows of named columns.
 TABULAR: Final = frozenset({"csv", "xlsx"})
 
@@ -334,6 +342,8 @@ class MappingFile(_Spec):
     """Only records of which this holds are looked at; the others are passed over and counted."""
     record_id: Value
     """What tells records apart; the ids of the events come from it."""
+    revision: Revision | None = None
+    """When the record was last changed, or the number of its version: of several with one id the latest holds."""
     sequence: Order | None = None
     """The order of events of one instant: ``file order``, ``reverse file order``, or a whole number of the record."""
     conversation_id: Value | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from schemas.contact import ContactModel, ContactWithdrawn
 from schemas.limits import MAX_AHEAD_MS, MIN_TIME_MS
 from schemas.times import from_ms, to_ms
 from streams.connectors.lines import Rejected
@@ -29,7 +30,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Mapper"]
 
+#: As ``schemas.base`` has it.
+_MAX_REVISION: Final = 9_007_199_254_740_991
 _MAX_AHEAD_MINUTES: Final = MAX_AHEAD_MS // 60_000
+
+
+class _Taken(NamedTuple):
+    """What was taken last of the records with one id."""
+
+    digest: bytes
+    origin: str
+    revision: int | None
+    #: Place in the mapping → when its contact event occurred, and of what conversation; only with a revision.
+    made: dict[int, tuple[int, str]]
+
+    def holds_against(self, revision: int | None, digest: bytes) -> bool:
+        """Say whether it holds against a further record; raise BadRecordError if neither is the later one, and they differ."""
+        if revision is not None and self.revision is not None and revision != self.revision:
+            return revision < self.revision
+        if digest == self.digest:
+            return True
+        hint = "a revision would say which is the later one" if revision is None else "both have the same revision"
+        raise BadRecordError("repeated_id", f"record_id: {self.origin} has the same one, and says something else; {hint}")
 
 
 class Mapper:
@@ -52,8 +74,8 @@ class Mapper:
         self._encoding = mapping.plan.file.read.encoding
         self._now = now
         self._customer_key = customer_key
-        # Digest of a record id → digest of its record, and where that stands.
-        self._seen: dict[bytes, tuple[bytes, str]] = {}
+        #: Digest of a record id → what was taken of it last.
+        self._seen: dict[bytes, _Taken] = {}
 
     def notes(self) -> list[str]:
         """Return what is to be said of what was mapped so far, for a person: what was replaced, and what stays ambiguous."""
@@ -88,14 +110,18 @@ class Mapper:
         record_id = self._plan.record_id(row)
         if record_id is None:
             raise BadRecordError("missing_value", "record_id: there is nothing in its columns; permitted: what tells records apart")
-        if self._repeats(str(record_id), record):
+        revision = None if self._plan.revision is None else self._revision(self._plan.revision, row)
+        key, digest = _digest(str(record_id).encode()), _digest(record.raw)
+        before = self._seen.get(key)
+        if before is not None and before.holds_against(revision, digest):
             self.ignored["repeated"] += 1
             return []
         site = None if self._plan.site is None else self._plan.site(row)
-        common = {"source": self.source, "site": site}
+        common = {"source": self.source, "site": site, "revision": revision}
         place = self._plan.sequence(row, record.number) if self._plan.sequence is not None else None
         at_same_time: Counter[int] = Counter()
-        events = []
+        events: list[Event] = []
+        made: dict[int, tuple[int, str]] = {}
         for index, event in enumerate(self._plan.events):
             if event.when is not None and not event.when(row):
                 continue
@@ -104,28 +130,37 @@ class Mapper:
             nth = at_same_time[at_ms]
             at_same_time[at_ms] += 1
             # Of record and place in the mapping alone: the same on every reading, also of a corrected record.
-            digest = hashlib.blake2b(f"{self.source}\0{record_id}\0{index}".encode(), digest_size=16).hexdigest()
+            event_id = hashlib.blake2b(f"{self.source}\0{record_id}\0{index}".encode(), digest_size=16).hexdigest()
             moment = from_ms(at_ms)
             times = {
                 "occurred_at": moment,
                 "received_at": moment,
                 "sequence": nth or None if place is None else place * EVENTS_OF_A_PLACE + nth,
             }
-            events.append(self._event(event, row, {**common, **times, "event_id": digest}))
+            events.append(self._event(event, row, {**common, **times, "event_id": event_id}))
+            if revision is not None and isinstance(events[-1], ContactModel):
+                made[index] = at_ms, events[-1].conversation_id
+        if before is not None:
+            gone = sorted(before.made.keys() - made.keys())
+            events += [self._withdrawn(record_id, index, before.made[index], common) for index in gone]
         if not events:
             self.ignored["no_event"] += 1
         # Only now: a rejected record may stand corrected further down.
-        self._seen[_digest(str(record_id).encode())] = (_digest(record.raw), record.origin)
+        self._seen[key] = _Taken(digest, record.origin, revision, made)
         return events
 
-    def _repeats(self, record_id: str, record: Record) -> bool:
-        """Say whether this record was seen before; raise BadRecordError if another one with its id was."""
-        found = self._seen.get(_digest(record_id.encode()))
-        if found is None:
-            return False
-        if found[0] != _digest(record.raw):
-            raise BadRecordError("repeated_id", f"record_id: {found[1]} has the same one; its events stand, for ids tell events apart")
-        return True
+    def _revision(self, read: Callable[[Row], int | None], row: Row) -> int:
+        found = read(row) or 0
+        if not 0 <= found <= _MAX_REVISION:
+            raise BadRecordError("not_permitted", f"revision: permitted: from 0 to {_MAX_REVISION}")
+        return found
+
+    def _withdrawn(self, record_id: Any, index: int, was: tuple[int, str], common: dict[str, Any]) -> ContactWithdrawn:
+        """Return the event that takes back one that the record was before and is no more."""
+        event_id = hashlib.blake2b(f"{self.source}\0{record_id}\0{index}".encode(), digest_size=16).hexdigest()
+        at_ms, conversation_id = was
+        moment = from_ms(at_ms)
+        return ContactWithdrawn(**common, event_id=event_id, occurred_at=moment, received_at=moment, conversation_id=conversation_id)
 
     def _moment(self, event: EventPlan, row: Row) -> int:
         at_ms = event.at(row)

@@ -14,7 +14,7 @@ from streams.configuration.consistency import nearest
 from streams.configuration.wording import unknown_key
 from streams.configuration.yaml_lines import Location
 from streams.connectors.mapping.compiling import Compiler, Problem, Row
-from streams.connectors.mapping.format import Duration, Instant, MappingFile, Value
+from streams.connectors.mapping.format import Duration, Instant, MappingFile, Revision, Value
 from streams.connectors.mapping.kinds import MAX_ORDER, FieldKind, event_kind, event_types, id_field, sequence_field, site_field, worded
 from streams.connectors.mapping.texts import BadRecordError
 
@@ -72,6 +72,7 @@ class Plan:
     file: MappingFile
     when: Callable[[Row], bool] | None
     record_id: Callable[[Row], Any]
+    revision: Callable[[Row], int | None] | None
     site: Callable[[Row], Any] | None
     #: From a record and its number in the file to its place among those of one instant, None where nothing says it.
     sequence: Callable[[Row, int], int | None] | None
@@ -95,7 +96,7 @@ def problems_of(error: ValidationError, location: Location = ()) -> list[Problem
 
 @cache
 def _schema(model: str) -> dict[str, Any]:
-    models: tuple[type[BaseModel], ...] = (MappingFile, Value, Duration, Instant)
+    models: tuple[type[BaseModel], ...] = (MappingFile, Value, Duration, Instant, Revision)
     return next(each for each in models if each.__name__ == model).model_json_schema()
 
 
@@ -113,6 +114,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
         conversation = FieldPlan("conversation_id", "text", required=True, read=read, origin=_origin(file.conversation_id, file))
     for name, spec in file.times.items():
         compiler.declare_time(name, spec, ("times", name))
+    revision = None if file.revision is None else compiler.revision(file.revision, ("revision",))
     events = [_event(compiler, file, conversation, index, rule) for index, rule in enumerate(file.events)]
     compiler.check_uses()
     made = tuple(event for event, _ in events if event is not None)
@@ -120,6 +122,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
         file,
         when,
         record_id,
+        revision,
         site,
         sequence,
         made,
