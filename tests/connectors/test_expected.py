@@ -253,6 +253,38 @@ ROWS: tuple[Row, ...] = (
         settings={"queues": {"11": "support", "12": "billing", "1": "support", "2": "billing"}, "legs": False},
         unknown=("ring", "transfer"),
     ),
+    Row(
+        connector="salesforce-service-cloud",
+        files=("two-tickets.jsonl",),
+        settings={"automated_users": ["005IU000000AutoYAK"]},
+        expected=two_tickets(csat=False),
+    ),
+    # Of the customer's words only those that open a mail again are known, as its status.
+    Row(
+        connector="maildealer",
+        files=("mails-as-asked.jsonl",),
+        settings={
+            "fields": {
+                "id": "mail_no",
+                "received_at": "recv_dt",
+                "status": "state",
+                "updated_at": "upd_dt",
+                "replied_at": "reply_dt",
+                "completed_at": "done_dt",
+                "folder": "folder_name",
+                "agent": "staff",
+                "customer": "from_addr",
+            }
+        },
+        expected=two_tickets(csat=False),
+        but={("all", "average_response_time"): (600 + 900 + 1200) / 3, ("all", "exchanges_per_contact"): (1 + 1 + 1) / 3},
+    ),
+    Row(
+        connector="imap",
+        files=("two-tickets.jsonl",),
+        in_order="folders are read by the order of their mails",
+        expected=two_tickets(csat=False),
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from streams.connectors.kit.model import Record
     from streams.connectors.kit.translating import Translated
 
-__all__ = ["PERSONAL", "becomes", "content", "fixture", "paths", "records", "rejections", "set_at"]
+__all__ = ["PERSONAL", "becomes", "content", "documents", "fixture", "paths", "records", "rejections", "set_at"]
 
 #: Personal values of the fixtures of desks: none of them may pass.
 PERSONAL = ("Haru", "Kusunoki", "haru.kusunoki", "5550 0142", "parcel never came", "203.0.113.9", "Kobe")
@@ -30,7 +31,19 @@ def fixture(name: str, file: str) -> bytes:
 
 def records(name: str) -> list[Record]:
     """Return the records of all fixtures of a connector."""
-    return [each for path in sorted((FIXTURES / name).iterdir()) for each in connector(name).read(path.read_bytes(), path.name)]
+    return [each for sent in documents(name) for each in connector(name).read(orjson.dumps(sent), name)]
+
+
+@cache
+def documents(name: str) -> list[Any]:
+    """Return what all fixtures of a connector hold as it was sent: each a JSON object or array."""
+    found: list[Any] = []
+    for path in sorted((FIXTURES / name).iterdir()):
+        if path.name.endswith(("settings.json", "ours.json")):
+            continue
+        raw = path.read_bytes()
+        found += map(orjson.loads, filter(None, raw.splitlines()) if path.suffix == ".jsonl" else [raw])
+    return found
 
 
 def becomes(name: str, *bodies: object, settings: dict[str, Any] | None = None, source: str = "desk") -> Translated:
@@ -55,16 +68,16 @@ def rejections(done: Translated) -> list[tuple[str, str]]:
 
 
 def paths(value: object, *above: str | int) -> Iterator[tuple[str | int, ...]]:
-    """Yield where anything stands in a record."""
+    """Yield where anything stands in what was sent."""
     inner: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, each in inner:
         yield (*above, step)
         yield from paths(each, *above, step)
 
 
-def set_at(record: dict[str, Any], path: tuple[str | int, ...], value: object) -> bytes:
-    """Return a record's JSON with another value at a path."""
-    copy = orjson.loads(orjson.dumps(record))
+def set_at(sent: Any, path: tuple[str | int, ...], value: object) -> bytes:
+    """Return the JSON of what was sent with another value at a path."""
+    copy = orjson.loads(orjson.dumps(sent))
     at = copy
     for step in path[:-1]:
         at = at[step]

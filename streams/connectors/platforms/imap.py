@@ -1,0 +1,129 @@
+"""A mailbox as a desk: mails that appear in folders, as the live way in `streams/connectors/live/imap.py` sees them by IMAP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors.kit.desk import UNASSIGNED, about, in_ms
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.messenger import FAR_FUTURE_MS, digest
+from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
+from streams.connectors.kit.reading import json_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+__all__ = ["CONNECTOR", "ROLES"]
+
+#: What a folder is for.
+ROLES: Final = ("inbox", "sent", "done", "junk")
+_BY_MACHINE: Final = ("auto-", "bulk", "list", "junk")
+
+
+def _kind(record: Record) -> str:
+    fields = Fields(record.content)
+    role = fields.need("role")
+    if role not in ROLES:
+        raise UnusableError("unknown_kind", "role: inbox, sent, done or junk")
+    if role == "inbox" and _automatic(fields):
+        return "automatic mails"
+    return role
+
+
+def _automatic(fields: Fields) -> bool:
+    submitted, precedence = ((fields.text(name) or "").strip().lower() for name in ("auto_submitted", "precedence"))
+    return submitted.startswith(_BY_MACHINE) or precedence in _BY_MACHINE
+
+
+def _thread(fields: Fields) -> str:
+    """Return what names the conversation: the mail that a thread begins with. Ids of mails name hosts and may name people."""
+    references = fields.get("references")
+    first = references[0] if isinstance(references, list) and references and isinstance(references[0], str) else None
+    return f"mail-{digest((first or fields.text('in_reply_to') or fields.need('message_id')).strip())}"
+
+
+def _translate(record: Record, context: Context) -> Iterator[Draft]:
+    fields = Fields(record.content)
+    role, thread, at = fields.need("role"), _thread(fields), fields.need_time("at")
+    mail, place = digest(fields.need("message_id").strip()), f"{fields.need('uidvalidity')}-{fields.need('uid')}"
+    begins = fields.get("references") in (None, []) and fields.text("in_reply_to") is None
+    if role == "junk":
+        yield about(thread, "contact.excluded", "spam", at, reason="spam")
+    elif role == "done":
+        yield about(thread, "contact.status_changed", f"done-{place}", at, status="resolved")
+    elif role == "sent":
+        yield from _sent(thread, mail, at, fields, context, begins=begins)
+    else:
+        yield from _came(thread, mail, at, fields, context)
+        if fields.true("back"):
+            yield about(thread, "contact.status_changed", f"back-{place}", at, status="reopened")
+        elif not begins:
+            yield about(thread, "contact.status_changed", f"words-{mail}", at, status="open")
+
+
+def _came(thread: str, mail: str, at: datetime, fields: Fields, context: Context) -> Iterator[Draft]:
+    who = fields.text("from")
+    # Of the mails of a thread the first one is its arrival, in whatever order they are read.
+    revision = FAR_FUTURE_MS - in_ms(at)
+    queue = fields.text("queue") or str(context.settings.get("queue") or "") or UNASSIGNED
+    key = context.customer(who and who.lower())
+    yield about(thread, "contact.arrived", "arrived", at, channel="mail", customer_key=key, revision=revision)
+    yield about(thread, "contact.queued", "queued", at, channel="mail", queue=queue, revision=revision)
+    yield about(thread, "contact.message", f"message-{mail}", at, author_kind="customer", public=True)
+
+
+def _sent(thread: str, mail: str, at: datetime, fields: Fields, context: Context, *, begins: bool) -> Iterator[Draft]:
+    if begins:
+        # What the business begins, and what is answered to it, is no contact of a customer's.
+        revision = FAR_FUTURE_MS - in_ms(at)
+        yield about(thread, "contact.arrived", "arrived", at, channel="mail", direction="outbound", revision=revision)
+        return
+    agents = context.settings.get("agents") or {}
+    by = fields.text("from")
+    agent = agents.get(by.lower()) if by and isinstance(agents, dict) else None
+    machine = _automatic(fields)
+    yield about(
+        thread,
+        "contact.message",
+        f"message-{mail}",
+        at,
+        author_kind="system" if machine else "agent",
+        agent=None if machine or agent is None else str(agent),
+        public=True,
+        automatic=machine,
+    )
+
+
+CONNECTOR = Connector(
+    name="imap",
+    title="IMAP",
+    family="desk",
+    delivery="journal",
+    ways=("pull", "file"),
+    kinds={
+        "inbox": "contact.arrived, contact.queued, contact.message; contact.status_changed of a further mail and of one that is moved back",
+        "sent": "contact.message; contact.arrived, outbound, of a thread that begins with it",
+        "done": "contact.status_changed",
+        "junk": "contact.excluded",
+    },
+    ignored={"automatic mails": "a receipt, a report of delivery or a mail to a list: no customer waits for an answer to it"},
+    read=json_records,
+    kind=_kind,
+    translate=_translate,
+    reports={
+        "arrival": "",
+        "queue": "",
+        "transfer": "a mail that goes to another folder stays counted where it came",
+        "agent_state": "a mailbox does not tell it",
+        "first_response": "",
+        "resolution": "by the move to a folder that is for what is done, at the time at which it was seen there",
+        "csat": "a mailbox asks none",
+    },
+    personal=("from", "message_id", "in_reply_to", "references", "subject"),
+    settings=(
+        Setting(name="queue", meaning="The queue of mails in folders that name none", default=""),
+        Setting(name="agents", meaning="Address that an agent sends from → the agent; without it replies name no agent", default={}),
+    ),
+    extra="imap",
+)

@@ -1,0 +1,121 @@
+"""MailDealer: mails by its API, whose field names are settings: the vendor gives its specification to customers alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors.kit.desk import UNASSIGNED, about, arrival, stamp
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
+from streams.connectors.kit.reading import list_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+__all__ = ["CONNECTOR"]
+
+#: Our names of what a mail may tell; the first three have to be set.
+_FIELDS: Final = ("id", "received_at", "status", "updated_at", "replied_at", "completed_at", "folder", "agent", "customer")
+_REQUIRED: Final = _FIELDS[:3]
+#: As the manual calls the states of a mail, from memory.
+_STATUSES: Final = {
+    "新着": "new",
+    "返信処理中": "open",
+    "対応依頼中": "open",
+    "保留": "on_hold",
+    "返信済み": "waiting_on_customer",
+    "対応完了": "resolved",
+}
+_PERMITTED: Final = ("new", "open", "waiting_on_customer", "on_hold", "resolved", "closed")
+
+
+def _kind(record: Record) -> str:
+    if not record.content:
+        raise UnusableError("unknown_kind", "a mail without a single field")
+    if record.content.keys() >= {"headers", "body"}:
+        return "request"
+    return "mail"
+
+
+def _names(context: Context) -> dict[str, str]:
+    own = context.settings.get("fields")
+    if not isinstance(own, dict) or not own.keys() <= {*_FIELDS} or not all(own.get(name) for name in _REQUIRED):
+        raise UnusableError(
+            "bad_setting", f"fields: the API's names of {', '.join(_REQUIRED)}, and of what there is of {', '.join(_FIELDS[3:])}"
+        )
+    return {str(ours): str(theirs) for ours, theirs in own.items() if theirs}
+
+
+class _Mail:
+    """A mail's fields by our names."""
+
+    def __init__(self, record: Record, context: Context) -> None:
+        """Take the names from the settings; raise UnusableError."""
+        self._names = _names(context)
+        self._fields = Fields(record.content, context.zone)
+
+    def text(self, name: str) -> str | None:
+        """Return a text, None where its field is not named or holds nothing."""
+        return self._fields.text(self._names[name]) if name in self._names else None
+
+    def time(self, name: str) -> datetime | None:
+        """Return a time, None where its field is not named or holds nothing."""
+        return self._fields.time(self._names[name]) if name in self._names else None
+
+    def need(self, name: str) -> str:
+        """Return a text that has to be there."""
+        return self._fields.need(self._names[name])
+
+
+def _translate(record: Record, context: Context) -> Iterator[Draft]:
+    """Yield a step for each time that the mail has: the same time is the same event, whenever it is asked for."""
+    mail = _Mail(record, context)
+    number = mail.need("id")
+    received = mail.time("received_at")
+    if received is None:
+        raise UnusableError("missing_field", "received_at: required")
+    key = context.customer((mail.text("customer") or "").lower())
+    yield from arrival(number, received, channel="mail", queue=mail.text("folder") or UNASSIGNED, customer_key=key)
+    replied, completed = mail.time("replied_at"), mail.time("completed_at")
+    if replied is not None:
+        agent = mail.text("agent")
+        yield about(number, "contact.message", f"reply-{stamp(replied)}", replied, author_kind="agent", agent=agent, public=True)
+    own = context.settings.get("statuses") or {}
+    status = {**_STATUSES, **(own if isinstance(own, dict) else {})}.get(mail.need("status"))
+    if status not in _PERMITTED:
+        raise UnusableError("bad_setting", "statuses: the status of a mail is not among them")
+    # The time of completion is its own; of another change only that it is not after the last update.
+    done = completed if status in {"resolved", "closed"} else None
+    at = done or mail.time("updated_at") or replied or received
+    if status != "new" or at > received:
+        yield about(number, "contact.status_changed", f"{status}-{stamp(at)}", at, status=status)
+
+
+CONNECTOR = Connector(
+    name="maildealer",
+    title="MailDealer",
+    family="desk",
+    delivery="journal",
+    ways=("pull", "file"),
+    kinds={"mail": "contact.arrived, contact.queued, contact.message, contact.status_changed"},
+    ignored={"request": "what is asked of the API, no answer of it"},
+    read=list_records("mails", "mail", "items", "results", "data", "records"),
+    kind=_kind,
+    translate=_translate,
+    reports={
+        "arrival": "",
+        "queue": "",
+        "transfer": "a mail that goes to another folder stays counted where it came",
+        "agent_state": "the API does not tell it",
+        "first_response": "where a field has the time of the reply",
+        "resolution": "where a field has the time of completion, else at the last update",
+        "csat": "MailDealer asks none",
+    },
+    personal=("*",),
+    settings=(
+        Setting(name="fields", meaning=f"Our name ({', '.join(_FIELDS)}) → the API's name of the field", required=True),
+        Setting(name="statuses", meaning=f"Status as the API writes it → {', '.join(_PERMITTED)}", default=dict(_STATUSES)),
+    ),
+    guessed=("Every field of the API: its specification is not public. The Japanese names of statuses (from memory).",),
+)

@@ -1,0 +1,91 @@
+"""Web form: what a form on a page of yours posts, signed by your server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from streams.connectors.kit.desk import UNASSIGNED, about, arrival
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.messenger import digest
+from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
+from streams.connectors.kit.reading import form_records, json_records
+from streams.connectors.kit.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["CONNECTOR"]
+
+#: Our name of a field → its name in the form.
+_FIELDS: Final = {
+    "id": "id",
+    "submitted_at": "submitted_at",
+    "form": "form",
+    "queue": "queue",
+    "category": "category",
+    "language": "language",
+    "customer": "email",
+}
+
+
+def _read(body: bytes, origin: str) -> Iterator[Record]:
+    """Yield what was posted: JSON, or the fields of a form."""
+    yield from json_records(body, origin) if body.lstrip()[:1] in {b"{", b"["} else form_records(body, origin)
+
+
+def _kind(_record: Record) -> str:
+    return "form"
+
+
+def _translate(record: Record, context: Context) -> Iterator[Draft]:
+    own = context.settings.get("fields") or {}
+    if not isinstance(own, dict) or not own.keys() <= _FIELDS.keys():
+        raise UnusableError("bad_setting", f"fields: only {', '.join(_FIELDS)}")
+    names = {**_FIELDS, **own}
+    fields = Fields(record.content, context.zone)
+    at = fields.need_time(names["submitted_at"])
+    form = fields.text(names["form"])
+    # Without an id a form that is sent again as it was is the same form.
+    contact = f"form-{fields.text(names['id']) or digest(record.raw.hex())}"
+    who = fields.text(names["customer"])
+    yield from arrival(
+        contact,
+        at,
+        channel="web_form",
+        queue=fields.text(names["queue"]) or str(context.settings.get("queue") or "") or UNASSIGNED,
+        customer_key=context.customer(who and who.lower()),
+        entry_point=form,
+        language=fields.text(names["language"]),
+    )
+    category = fields.text(names["category"])
+    if category is not None:
+        yield about(contact, "contact.categorized", "categorized", at, category=category)
+
+
+CONNECTOR = Connector(
+    name="web-form",
+    title="Web form",
+    family="message",
+    delivery="live",
+    ways=("webhook", "file"),
+    kinds={"form": "contact.arrived, contact.queued, contact.categorized"},
+    ignored={},
+    read=_read,
+    kind=_kind,
+    translate=_translate,
+    reports={
+        "arrival": "",
+        "queue": "",
+        "first_response": "the form tells what comes in; the system that answers tells the rest",
+        "resolution": "the form tells what comes in; the system that answers tells the rest",
+    },
+    # A form asks whatever it likes.
+    personal=("*",),
+    verification=Verification(
+        header="X-Signature", prefix="sha256=", signed="timestamp.body", timestamp_header="X-Timestamp", tolerance_seconds=300
+    ),
+    settings=(
+        Setting(name="fields", meaning=f"Our name of a field ({', '.join(_FIELDS)}) → its name in the form", default={}),
+        Setting(name="queue", meaning="The queue of forms that name none", default=""),
+    ),
+)
