@@ -83,7 +83,7 @@ bench-serving: $(READY) ## measure serve for up to 1,000 queues and 10,000 agent
 	$(BIN)/python -m benchmarks.serving $(ARGS)
 
 lock: $(READY) ## choose the dependencies anew, with hashes
-	$(COMPILE) --upgrade --extra demo --extra dev --extra parquet --extra xlsx --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --upgrade --extra amazon --extra demo --extra dev --extra parquet --extra xlsx --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 
 sbom: $(READY) ## write what the image holds beside Python as CycloneDX into dist/

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGENTS",
+    "ASKED",
     "CHANNELS",
     "CONTINUES",
+    "CREDENTIALS",
     "DIRECTIONS",
     "NOT_OF_A_CUSTOMER",
     "QUEUES",
+    "STREAM",
     "agent",
     "conversation",
     "direction",
@@ -56,6 +59,18 @@ AGENTS: Final = Setting(
     meaning="Names of agents by the id at the end of their ARN; others go by the user name, or by the id where the stream has no name.",
     default={},
 )
+
+
+#: Where a stream or a queue is, and who may read it.
+ASKED: Final = (
+    Setting(name="region", meaning="Region of AWS, such as eu-central-1; needed to ask it"),
+    Setting(name="endpoint_url", meaning="Where the service is asked, if not at the region's public address"),
+)
+CREDENTIALS: Final = (
+    Setting(name="access_key_id", meaning="Of who may read it; by default the role or profile of the machine"),
+    Setting(name="secret_access_key", meaning="Of the access key"),
+)
+STREAM: Final = Setting(name="stream", meaning="Name or ARN of the stream of Kinesis; needed to ask it")
 
 
 def last_part(arn: str | None) -> str | None:

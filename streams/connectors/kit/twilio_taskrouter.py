@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.kit.model import Context, Draft, Part, Record
 
-__all__ = ["GUESSED", "IGNORED", "KINDS", "PERSONAL", "REPORTS", "SETTINGS", "kind", "read", "translate"]
+__all__ = ["CREDENTIALS", "GUESSED", "IGNORED", "KINDS", "PERSONAL", "REPORTS", "SETTINGS", "kind", "read", "translate"]
 
 _CHANNELS: Final = {"voice": "voice", "chat": "chat", "sms": "sms", "video": "video", "email": "mail", "callback": "callback"}
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -246,7 +246,14 @@ PERSONAL: Final = tuple(
     for name in names
 )
 
-SETTINGS: Final[tuple[Setting, ...]] = ()
+SETTINGS: Final = (
+    Setting(name="workspace", meaning="Id of the workspace (WS…); needed to ask it"),
+    Setting(name="url", meaning="Where the API is", default="https://taskrouter.twilio.com"),
+)
+CREDENTIALS: Final = (
+    Setting(name="account_sid", meaning="Id of the account, or of an API key", required=True),
+    Setting(name="auth_token", meaning="Its token, or the secret of the API key", required=True),
+)
 
 GUESSED: Final = (
     "the order of a transfer's events, and that `task.transfer-initiated` names the queue it goes to",

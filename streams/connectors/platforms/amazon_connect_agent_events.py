@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.connectors.kit.amazon_connect import AGENTS, CHANNELS, QUEUES, agent, conversation, queue
+from streams.connectors.kit.amazon_connect import AGENTS, ASKED, CHANNELS, CREDENTIALS, QUEUES, STREAM, agent, conversation, queue
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Setting, UnusableError
@@ -202,12 +202,15 @@ CONNECTOR: Final = Connector(
     settings=(
         QUEUES,
         AGENTS,
+        STREAM,
+        *ASKED,
         Setting(
             name="contact_events",
             meaning="Contact events of the same Connect come too, as a source joined with this one: they tell answers and ends.",
             default=False,
         ),
     ),
+    credentials=CREDENTIALS,
     extra="amazon",
     guessed=("`PAUSED` is a task put aside: its time goes on",),
 )

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.amazon_connect import (
     AGENTS,
+    ASKED,
     CHANNELS,
     CONTINUES,
+    CREDENTIALS,
     NOT_OF_A_CUSTOMER,
     QUEUES,
     agent,
@@ -163,12 +165,15 @@ CONNECTOR: Final = Connector(
     settings=(
         QUEUES,
         AGENTS,
+        Setting(name="queue_url", meaning="Of the queue of SQS that the rule of EventBridge fills; needed to ask it"),
+        *ASKED,
         Setting(
             name="agent_events",
             meaning="Agent events of the same Connect come too, as a source joined with this one: hold and rings are known.",
             default=False,
         ),
     ),
+    credentials=CREDENTIALS,
     extra="amazon",
     guessed=(
         "who is disconnected in a queue gave up, also where a flow ended the contact",

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.amazon_connect import (
     AGENTS,
+    ASKED,
     CHANNELS,
     CONTINUES,
+    CREDENTIALS,
     NOT_OF_A_CUSTOMER,
     QUEUES,
+    STREAM,
     agent,
     conversation,
     direction,
@@ -109,7 +112,7 @@ CONNECTOR: Final = Connector(
     title="Amazon Connect contact records",
     family="telephone",
     delivery="journal",
-    ways=("pull", "file", "webhook"),
+    ways=("pull", "file"),
     kinds={
         "contact record": "contact.arrived, queued, answered, held and resumed, left_queue, transferred or ended, and the wrap-up",
     },
@@ -142,7 +145,8 @@ CONNECTOR: Final = Connector(
         "SegmentAttributes",
         "VoiceIdResult",
     ),
-    settings=(QUEUES, AGENTS),
+    settings=(QUEUES, AGENTS, STREAM, *ASKED),
+    credentials=CREDENTIALS,
     extra="amazon",
     guessed=(
         "when the customer was on hold is not told, only how long: the hold stands right after the answer",

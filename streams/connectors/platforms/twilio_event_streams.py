@@ -15,5 +15,7 @@ CONNECTOR: Final = replace(
     name="twilio-event-streams",
     title="Twilio Event Streams",
     ways=("webhook", "file"),
+    settings=(),
+    credentials=(),
     verification=Verification(header="X-Twilio-Signature", algorithm="sha1", encoding="base64", signed="url+body_sha256"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streams.connectors.kit import twilio_taskrouter as taskrouter
+from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.model import Connector
 from streams.connectors.kit.verification import Verification
 
@@ -24,6 +25,8 @@ CONNECTOR: Final = Connector(
     reports=taskrouter.REPORTS,
     personal=taskrouter.PERSONAL,
     verification=Verification(header="X-Twilio-Signature", algorithm="sha1", encoding="base64", signed="url+form"),
+    answers=Answers(accepted=204, within_seconds=12.0),
     settings=taskrouter.SETTINGS,
+    credentials=taskrouter.CREDENTIALS,
     guessed=taskrouter.GUESSED,
 )

@@ -176,11 +176,17 @@ CONNECTOR: Final = Connector(
     settings=(
         Setting(name="queues", meaning="Names of groups by their ids, as text: calls have ids alone.", default={}),
         Setting(name="agents", meaning="Names of agents by their ids, as text.", default={}),
+        Setting(name="subdomain", meaning="Of the account: SUBDOMAIN.zendesk.com; needed to ask it"),
+        Setting(name="url", meaning="Where the API is, if not at https://SUBDOMAIN.zendesk.com"),
         Setting(
             name="legs",
             meaning="Legs come too. Without them a call has one agent, the last, and neither rings nor transfers.",
             default=True,
         ),
+    ),
+    credentials=(
+        Setting(name="email", meaning="Of an administrator of Talk", required=True),
+        Setting(name="api_token", meaning="Of the account, for that address", required=True),
     ),
     guessed=(
         "the spelling of statuses such as `agent_missed`",

@@ -1,0 +1,11 @@
+"""Agent events by a stream of Kinesis."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streams.connectors.live.kinesis import kinesis
+
+__all__ = ["PULL"]
+
+PULL: Final = kinesis("amazon-connect-agent-events")

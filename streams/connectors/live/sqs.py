@@ -1,0 +1,92 @@
+"""A queue of SQS is emptied: what is taken from it is deleted once it is in Kafka, and comes again until then."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.connectors.live.amazon import address, answering, service
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Page, Pull, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from streams.connectors.pull.model import Asking
+
+__all__ = ["sqs"]
+
+_MOST_AT_ONCE: Final = 10
+_PAGE_MESSAGES: Final = 200
+#: An empty queue answers after so long.
+_WAIT_SECONDS: Final = 5
+#: A message that is not deleted comes again after so long.
+_HIDDEN_SECONDS: Final = 120
+#: What occurred later than this before an empty answer may still be on its way.
+_WITHHELD: Final = timedelta(seconds=10)
+
+
+def sqs(name: str) -> Pull:
+    """Return how a connector empties its queue."""
+    return Pull(name=name, fetch=_fetch, base=_base, poll_seconds=1.0)
+
+
+def _base(settings: Mapping[str, Any]) -> str:
+    text_of(settings, "queue_url")
+    return address("sqs", settings)
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    """Yield messages until there are none, and delete those of a page once the next one is asked for: then they are in Kafka."""
+    url = text_of(asking.settings, "queue_url")
+    pages = int(asking.cursor.get("pages", 0))
+    with answering("sqs"):
+        async with service("sqs", asking.settings) as client:
+            while True:
+                asked_at = asking.now()
+                messages = await _messages(client, url)
+                if not messages:
+                    yield Page(b"", {"pages": pages}, asked_at - _WITHHELD)
+                    return
+                pages += 1
+                yield Page(b"\n".join(_json(message["Body"]) for message in messages), {"pages": pages})
+                await _delete(client, url, messages)
+
+
+async def _messages(client: Any, url: str) -> list[Any]:
+    found: list[Any] = []
+    while len(found) < _PAGE_MESSAGES:
+        answer = await client.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=_MOST_AT_ONCE,
+            WaitTimeSeconds=0 if found else _WAIT_SECONDS,
+            VisibilityTimeout=_HIDDEN_SECONDS,
+        )
+        messages = answer.get("Messages", [])
+        if not messages:
+            break
+        found += messages
+    return found
+
+
+async def _delete(client: Any, url: str, messages: list[Any]) -> None:
+    for first in range(0, len(messages), _MOST_AT_ONCE):
+        some = messages[first : first + _MOST_AT_ONCE]
+        entries = [{"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(some)]
+        answer = await client.delete_message_batch(QueueUrl=url, Entries=entries)
+        if answer.get("Failed"):
+            # They come again, and count once by the ids of their events.
+            raise AskError("unavailable", f"(sqs) {len(answer['Failed'])} messages could not be deleted")
+
+
+def _json(body: str) -> bytes:
+    """Return an event on one line; of one that came by SNS what is in it. What is no JSON object is rejected alone."""
+    try:
+        content = orjson.loads(body)
+        if isinstance(content, dict) and content.get("Type") == "Notification" and isinstance(content.get("Message"), str):
+            content = orjson.loads(content["Message"])
+    except orjson.JSONDecodeError:
+        content = None
+    return orjson.dumps(content if isinstance(content, dict) else {"not_json": body})

@@ -1,0 +1,65 @@
+"""TaskRouter's events are asked for by their dates, so that callbacks which were lost leave no gap; what both tell counts once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Page, Pull, basic, text_of, time_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from datetime import datetime
+
+    from streams.connectors.pull.model import Asking
+
+__all__ = ["PULL"]
+
+_SPAN: Final = timedelta(minutes=10)
+_PAGE_EVENTS: Final = 1_000
+#: An event may be found so long after its date.
+_WITHHELD: Final = timedelta(seconds=5)
+#: And what was asked for already is asked for once more.
+_OVERLAP: Final = timedelta(seconds=30)
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    """Ask for one span after the other. Where it was stopped within one, that is asked for again from its beginning."""
+    begin = time_of(asking.cursor, "from") or asking.since
+    while True:
+        end = max(begin, min(begin + _SPAN, asking.now() - _WITHHELD))
+        pages, after = 0, f"v1/Workspaces/{text_of(asking.settings, 'workspace')}/Events"
+        asked: dict[str, str] | None = {"StartDate": _said(begin), "EndDate": _said(end), "PageSize": str(_PAGE_EVENTS)}
+        while after:
+            answer = (await asking.client.get(after, params=asked)).object()
+            events, asked = answer["events"], None
+            if not isinstance(events, list):
+                raise AskError("malformed", "answered without a list of events")
+            after, pages = str((answer.get("meta") or {}).get("next_page_url") or ""), pages + 1
+            records = orjson.dumps({"events": events}) if events else b""
+            if after:
+                yield Page(records, {"from": begin.isoformat(), "pages": pages})
+        yield Page(records, {"from": max(begin, end - _OVERLAP).isoformat()}, end)
+        if end - begin < _SPAN:
+            return
+        begin = end - _OVERLAP
+
+
+def _said(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    return basic(text_of(settings, "account_sid"), text_of(settings, "auth_token"))
+
+
+PULL: Final = Pull(
+    name="twilio-taskrouter",
+    fetch=_fetch,
+    base=lambda settings: str(settings.get("url") or "https://taskrouter.twilio.com"),
+    headers=_headers,
+    poll_seconds=30.0,
+)

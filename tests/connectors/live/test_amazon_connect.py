@@ -1,0 +1,259 @@
+"""Amazon Connect is read from Kinesis and SQS: every record once, in any number of processes, and none is lost. The server is moto's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import orjson
+import pytest
+from moto.server import ThreadedMotoServer
+
+from streams.connectors.live.amazon import service
+from streams.connectors.live.sqs import _MOST_AT_ONCE, _PAGE_MESSAGES
+from streams.connectors.publishing import NotPublishedError
+from streams.connectors.pull.entries import MemoryLedger
+from streams.connectors.pull.failures import AskError
+from tests.support.asked import Clock, ask_once, asker
+from tests.support.platforms import FIXTURES, counted, figures, three_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from streams.connectors.pull.entries import Entry
+
+CONTACT_EVENTS, AGENT_EVENTS, RECORDS = (f"amazon-connect-{name}" for name in ("contact-events", "agent-events", "contact-records"))
+#: As `asked` calls every source.
+SOURCE = "platform"
+NAMES = {"queues": {"q-care-01": "support", "q-acc-02": "billing"}}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[dict[str, str]]:
+    """Settings of a running server of moto."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    with mock.patch.dict(os.environ, {"AWS_EC2_METADATA_DISABLED": "true"}):
+        server.start()
+        host, port = server.get_host_and_port()
+        yield {
+            "region": "eu-central-1",
+            "endpoint_url": f"http://{host}:{port}",
+            "access_key_id": "AKIATEST",
+            "secret_access_key": "of a test",
+        }
+        server.stop()
+
+
+def lines(name: str) -> list[bytes]:
+    """Return the records of one of our files."""
+    return (FIXTURES / name / "three-calls.jsonl").read_bytes().splitlines()
+
+
+def once(name: str, settings: dict[str, Any], ledger: MemoryLedger) -> None:
+    """Ask until there is no more, as a process that begins anew."""
+    asyncio.run(ask_once(name, settings, ledger, Clock(datetime.now(UTC))))
+
+
+def run(work: Callable[[Any], Coroutine[Any, Any, Any]], name: str, settings: dict[str, Any]) -> Any:
+    """Return what some work with a client of a service gives."""
+
+    async def scenario() -> Any:
+        async with service(name, settings) as client:
+            return await work(client)
+
+    return asyncio.run(scenario())
+
+
+def told(ledger: MemoryLedger) -> Counter[str]:
+    """Return how often each event was written."""
+    return Counter(event.event_id for event in ledger.events if event.type != "source.heartbeat")
+
+
+def check(ledger: MemoryLedger, **known: bool) -> None:
+    """Hold the figures of what was written against the three calls."""
+    wanted = three_calls(**known)
+    unknown = ["non_response"]
+    journal = [event.model_copy(update={"received_at": event.occurred_at}) for event in ledger.events if event.type != "source.heartbeat"]
+    found = figures(counted(journal), wanted, {}, unknown)
+    for scope, values in wanted.items():
+        assert found[scope] == pytest.approx(values), scope
+
+
+class Stream:
+    """A stream of Kinesis."""
+
+    def __init__(self, settings: dict[str, str], name: str, shards: int = 2) -> None:
+        self.settings: dict[str, Any] = {**settings, **NAMES, "stream": name}
+        self.name = name
+        run(lambda client: client.create_stream(StreamName=name, ShardCount=shards), "kinesis", self.settings)
+
+    def put(self, records: list[bytes]) -> None:
+        """Add records, each to a shard by what is in it."""
+
+        async def put(client: Any) -> None:
+            entries = [{"Data": each, "PartitionKey": str(number)} for number, each in enumerate(records)]
+            assert (await client.put_records(StreamName=self.name, Records=entries))["FailedRecordCount"] == 0
+
+        run(put, "kinesis", self.settings)
+
+    def split(self) -> None:
+        """Divide the first shard into two."""
+
+        async def split(client: Any) -> None:
+            first = (await client.list_shards(StreamName=self.name))["Shards"][0]
+            low, high = (int(first["HashKeyRange"][name]) for name in ("StartingHashKey", "EndingHashKey"))
+            await client.split_shard(StreamName=self.name, ShardToSplit=first["ShardId"], NewStartingHashKey=str((low + high) // 2))
+
+        run(split, "kinesis", self.settings)
+
+
+class TestKinesis:
+    """Sequence numbers are kept with the events."""
+
+    def test_records_come_once(self, aws: dict[str, str]) -> None:
+        """Read in pieces, by processes that begin anew, every record is told once; the figures are those of the calls."""
+        stream, ledger = Stream(aws, "records"), MemoryLedger(SOURCE)
+        once(RECORDS, stream.settings, ledger)
+        assert not told(ledger)
+        stream.put(lines(RECORDS)[:2])
+        once(RECORDS, stream.settings, ledger)
+        first = told(ledger)
+        once(RECORDS, stream.settings, ledger)
+        assert told(ledger) == first
+        stream.put(lines(RECORDS)[2:4])
+        once(RECORDS, stream.settings, ledger)
+        assert first
+        assert set(told(ledger).values()) == {1}
+        check(ledger, ring=False)
+
+    def test_what_is_no_record_is_rejected_alone(self, aws: dict[str, str]) -> None:
+        """Bytes that are no JSON become a dead letter, and the records beside them count."""
+        stream, ledger = Stream(aws, "noise"), MemoryLedger(SOURCE)
+        stream.put([*lines(RECORDS)[:4], b"\x00\xff", b"[1]", b"{"])
+        once(RECORDS, stream.settings, ledger)
+        assert [each.reason for each in ledger.rejected] == ["missing_field"] * 3
+        check(ledger, ring=False)
+
+    def test_a_shard_that_is_divided(self, aws: dict[str, str]) -> None:
+        """What comes into the new shards is told, what stood in the old one not again."""
+        stream, ledger = Stream(aws, "divided", shards=1), MemoryLedger(SOURCE)
+        stream.put(lines(RECORDS)[:2])
+        once(RECORDS, stream.settings, ledger)
+        stream.split()
+        stream.put(lines(RECORDS)[2:4])
+        once(RECORDS, stream.settings, ledger)
+        assert set(told(ledger).values()) == {1}
+        check(ledger, ring=False)
+
+    def test_it_says_how_far_it_is_complete(self, aws: dict[str, str]) -> None:
+        """Agent events are told at once, contact records once all is over."""
+        now = Clock(datetime.now(UTC))
+        for name, settles in ((AGENT_EVENTS, timedelta(0)), (RECORDS, timedelta(hours=1))):
+            runner = asker(name, Stream(aws, f"through-{name}").settings, MemoryLedger(SOURCE), now)
+            asyncio.run(runner.run(asyncio.Event(), once=True))
+            assert runner.standing.complete_through == now.now - timedelta(seconds=5) - settles
+
+    @pytest.mark.parametrize(
+        ("change", "reason"), [({"stream": "none"}, "refused"), ({"endpoint_url": "http://127.0.0.1:9"}, "unreachable")]
+    )
+    def test_trouble_has_a_reason(self, aws: dict[str, str], change: dict[str, str], reason: str) -> None:
+        """A stream that is not there, a service that does not answer; neither says where."""
+        with pytest.raises(AskError) as failed:
+            once(RECORDS, {**aws, "stream": "records", **change}, MemoryLedger(SOURCE))
+        assert failed.value.reason == reason
+        assert "127.0.0.1" not in str(failed.value)
+
+
+class _Failing(MemoryLedger):
+    """Kafka takes so many entries with events, and then none."""
+
+    def __init__(self, source: str, entries: int) -> None:
+        super().__init__(source)
+        self.left = entries
+
+    async def write(self, entry: Entry) -> None:
+        """Write, or fail."""
+        if entry.events and self.left <= 0:
+            raise NotPublishedError("not now")
+        self.left -= bool(entry.events)
+        await super().write(entry)
+
+
+class TestSqs:
+    """What is taken from a queue is deleted once it is in Kafka."""
+
+    def queue(self, settings: dict[str, str], name: str, bodies: list[str]) -> dict[str, Any]:
+        """Make and fill a queue; return the connector's settings."""
+
+        async def fill(client: Any) -> str:
+            url: str = (await client.create_queue(QueueName=name))["QueueUrl"]
+            for first in range(0, len(bodies), _MOST_AT_ONCE):
+                entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies[first : first + _MOST_AT_ONCE])]
+                await client.send_message_batch(QueueUrl=url, Entries=entries)
+            return url
+
+        return {**settings, **NAMES, "queue_url": run(fill, "sqs", settings)}
+
+    def left(self, settings: dict[str, Any]) -> int:
+        """Return how many messages the queue has, taken or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = run(lambda client: client.get_queue_attributes(QueueUrl=settings["queue_url"], AttributeNames=names), "sqs", settings)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def test_a_queue_is_emptied(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """All events are told, some of which came by SNS, and nothing is left."""
+        monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
+        bodies = [line.decode() for line in lines(CONTACT_EVENTS)]
+        bodies[3] = orjson.dumps({"Type": "Notification", "MessageId": "m", "Message": bodies[3]}).decode()
+        settings, ledger = self.queue(aws, "all", bodies), MemoryLedger(SOURCE)
+        once(CONTACT_EVENTS, settings, ledger)
+        assert self.left(settings) == 0
+        assert not ledger.rejected
+        check(ledger, hold=False, ring=False)
+
+    def test_what_kafka_did_not_take_stays(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where Kafka takes one page and fails at the next, that stays in the queue, and the next process tells it."""
+        monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
+        monkeypatch.setattr("streams.connectors.live.sqs._HIDDEN_SECONDS", 0)
+        monkeypatch.setattr("streams.connectors.live.sqs._PAGE_MESSAGES", 10)
+        bodies = [line.decode() for line in lines(CONTACT_EVENTS)]
+        settings, ledger = self.queue(aws, "failing", bodies), _Failing(SOURCE, 1)
+        with pytest.raises(NotPublishedError):
+            once(CONTACT_EVENTS, settings, ledger)
+        assert self.left(settings) == len(bodies) - 10
+        ledger.left = 1_000
+        once(CONTACT_EVENTS, settings, ledger)
+        assert self.left(settings) == 0
+        check(ledger, hold=False, ring=False)
+
+    def test_what_is_no_event_is_rejected_alone(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """A message of anybody becomes a dead letter and leaves the queue; otherwise it would come again for ever."""
+        monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
+        settings, ledger = self.queue(aws, "noise", ["hello", "[]", lines(CONTACT_EVENTS)[0].decode()]), MemoryLedger(SOURCE)
+        once(CONTACT_EVENTS, settings, ledger)
+        assert [each.reason for each in ledger.rejected] == ["missing_field", "missing_field"]
+        assert len(told(ledger)) == 1
+        assert self.left(settings) == 0
+
+    def test_a_queue_that_is_not_there(self, aws: dict[str, str]) -> None:
+        """It is refused, and says so."""
+        with pytest.raises(AskError) as failed:
+            once(CONTACT_EVENTS, {**aws, "queue_url": f"{aws['endpoint_url']}/123456789012/none"}, MemoryLedger(SOURCE))
+        assert failed.value.reason == "refused"
+
+
+def test_a_page_of_sqs_is_whole_batches() -> None:
+    """Messages are received and deleted ten at a time."""
+    assert _PAGE_MESSAGES % _MOST_AT_ONCE == 0
+
+
+@pytest.mark.parametrize("missing", ["region", "stream"])
+def test_settings_that_are_needed(missing: str) -> None:
+    """Without them the connector does not start, and says which."""
+    settings = {"region": "eu-central-1", "stream": "s"} | {missing: ""}
+    with pytest.raises(ValueError, match=missing):
+        asyncio.run(ask_once(RECORDS, settings, MemoryLedger(SOURCE), Clock(datetime.now(UTC))))
