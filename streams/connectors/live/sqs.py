@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.pull.model import Asking
 
-__all__ = ["sqs"]
+__all__ = ["messages_of", "sqs"]
 
 _MOST_AT_ONCE: Final = 10
 _PAGE_MESSAGES: Final = 200
@@ -30,7 +30,7 @@ _WITHHELD: Final = timedelta(seconds=10)
 
 def sqs(name: str) -> Pull:
     """Return how a connector empties its queue."""
-    return Pull(name=name, fetch=_fetch, base=_base, poll_seconds=1.0)
+    return Pull(name=name, fetch=messages_of, base=_base, poll_seconds=1.0)
 
 
 def _base(settings: Mapping[str, Any]) -> str:
@@ -38,7 +38,7 @@ def _base(settings: Mapping[str, Any]) -> str:
     return address("sqs", settings)
 
 
-async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+async def messages_of(asking: Asking) -> AsyncGenerator[Page, None]:
     """Yield messages until there are none, and delete those of a page once the next one is asked for: then they are in Kafka."""
     url = text_of(asking.settings, "queue_url")
     pages = int(asking.cursor.get("pages", 0))

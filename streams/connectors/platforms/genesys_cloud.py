@@ -10,6 +10,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.connectors.kit.amazon_connect import CREDENTIALS
 from streams.connectors.kit.drafting import draft, renamed
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Setting, UnusableError
@@ -309,10 +310,24 @@ CONNECTOR: Final = Connector(
     personal=tuple(f"{prefix}eventBody.{path}" for prefix in ("", "detail.") for path in _PERSONAL),
     verification=Verification(kind="token", header="X-Api-Key"),
     settings=(
+        Setting(
+            name="region", meaning="Of Genesys Cloud for notifications, such as mypurecloud.de; of AWS for a queue, such as eu-central-1"
+        ),
+        Setting(name="users", meaning="Ids of the users whose presence and routing are followed by notifications", default=[]),
+        Setting(name="topics", meaning="Further topics of notifications, by their full names", default=[]),
+        Setting(name="queue_url", meaning="Of the queue of SQS that EventBridge fills: it is read in place of notifications"),
+        Setting(name="endpoint_url", meaning="Where SQS is asked, if not at the region's public address"),
+        Setting(name="url", meaning="Where the API is, if not at https://api.REGION"),
+        Setting(name="login_url", meaning="Where tokens are given, if not at https://login.REGION"),
         Setting(name="queues", meaning="Names of queues by their ids: events have ids alone.", default={}),
         Setting(name="agents", meaning="Names of agents by the ids of their users: events have ids alone.", default={}),
     ),
-    extra="genesys",
+    credentials=(
+        Setting(name="client_id", meaning="Of an OAuth client with client credentials; needed for notifications"),
+        Setting(name="client_secret", meaning="Of that client"),
+        *CREDENTIALS,
+    ),
+    extra="amazon",
     guessed=(
         "a ring that is not answered is a user.end without interacting time; TIMEOUT is no answer, CLIENT and ENDPOINT are a refusal",
         "which disconnectType stands for what; of a customer ENDPOINT and CLIENT are the customer, PEER is the agent",

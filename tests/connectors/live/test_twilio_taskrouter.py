@@ -108,7 +108,7 @@ def test_processes_go_on_where_others_stopped() -> None:
     ledger, _, clock = ask([FIRST + timedelta(minutes=number) for number in range(0, 22, 2)])
     assert set(told(ledger)) == by_callback()
     assert max(told(ledger).values()) <= 2
-    beats = [event for event in ledger.events if event.type == "source.heartbeat"]
+    beats: list[Any] = [event for event in ledger.events if event.type == "source.heartbeat"]
     assert beats[-1].complete_through == clock.now - timedelta(seconds=5)
 
 

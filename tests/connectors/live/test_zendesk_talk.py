@@ -100,5 +100,5 @@ def test_processes_go_on_where_others_stopped() -> None:
 def test_it_is_complete_an_hour_ago() -> None:
     """A call is told when it is over: what it says of how far it is complete leaves an hour for that."""
     ledger, _ = ask([FIRST + timedelta(minutes=30)])
-    beat = [event for event in ledger.events if event.type == "source.heartbeat"][-1]
+    beat: Any = [event for event in ledger.events if event.type == "source.heartbeat"][-1]
     assert beat.complete_through == FIRST - timedelta(minutes=30)

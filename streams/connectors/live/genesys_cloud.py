@@ -1,0 +1,218 @@
+"""Genesys Cloud is followed by its notification service's WebSocket, or by EventBridge and a queue of SQS where `queue_url` is configured.
+
+A channel is over after a day, and its server may say before that it closes: the next one is open by then, and for some seconds both are
+read. What both tell counts once, by its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from streams.connectors.pull.client import Client
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Page, Pull, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from datetime import datetime
+    from types import TracebackType
+
+    from streams.connectors.pull.model import Asking
+
+__all__ = ["PULL"]
+
+_CHANNELS: Final = "api/v2/notifications/channels"
+_CLOSING: Final = "v2.system.socket_closing"
+_MOST_TOPICS: Final = 1_000
+_MAX_MESSAGE_BYTES: Final = 1024 * 1024
+_PAGE_MESSAGES: Final = 1_000
+
+#: A channel is over after 24 hours.
+_RENEWED_AFTER: Final = timedelta(hours=23)
+#: The service gives a sign of life every 30 s.
+_SILENT_SECONDS: Final = 75.0
+#: What comes within this is one page.
+_GATHERED_SECONDS: Final = 0.5
+#: So often it is said how far all is told, also where nothing happens.
+_IDLE_SECONDS: Final = 10.0
+#: For so long an old channel is read beside the new one.
+_BOTH_SECONDS: Final = 5.0
+_WITHHELD: Final = timedelta(seconds=2)
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    if asking.settings.get("queue_url"):
+        # Who follows by notifications needs no library of AWS.
+        from streams.connectors.live.sqs import messages_of  # noqa: PLC0415
+
+        pages = messages_of(asking)
+    else:
+        pages = _notified(asking)
+    try:
+        async for page in pages:
+            yield page
+    finally:
+        await pages.aclose()
+
+
+async def _notified(asking: Asking) -> AsyncGenerator[Page, None]:
+    """Yield what is notified, until something fails; the page after one says that the one before is in Kafka."""
+    number = int(asking.cursor.get("pages", 0))
+    async with AsyncExitStack() as open_channels:
+        channel = await open_channels.enter_async_context(_Channel(asking))
+        while True:
+            lines = await channel.gather(_IDLE_SECONDS)
+            number += 1
+            yield Page(b"\n".join(lines), {"pages": number}, asking.now() - _WITHHELD)
+            if channel.closing or asking.now() - channel.opened >= _RENEWED_AFTER:
+                old, channel = channel, await open_channels.enter_async_context(_Channel(asking))
+                rest = await old.rest(_BOTH_SECONDS)
+                await old.close()
+                number += 1
+                yield Page(b"\n".join(rest), {"pages": number})
+
+
+class _Channel:
+    """A channel of the notification service with its socket."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self.opened: datetime = asking.now()
+        self._silent = 0.0
+        #: Its server said that it closes.
+        self.closing = False
+
+    async def __aenter__(self) -> Self:
+        """Open a channel, subscribe and connect; raise AskError."""
+        topics = _topics(self._asking.settings)
+        headers = {"Authorization": f"Bearer {await _token(self._asking)}"}
+        answer = (await self._asking.client.post(_CHANNELS, headers=headers)).object()
+        channel, uri = str(answer["id"]), self._checked(str(answer["connectUri"]))
+        subscribed = [{"id": topic} for topic in topics]
+        await self._asking.client.ask(
+            "PUT", f"{_CHANNELS}/{URL.build(path=channel).raw_path}/subscriptions", content=subscribed, headers=headers
+        )
+        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
+        try:
+            async with asyncio.timeout(30):
+                self._socket = await self._session.ws_connect(uri, max_msg_size=_MAX_MESSAGE_BYTES)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            await self.close()
+            raise AskError("unreachable", f"(notifications) cannot be reached ({type(error).__name__})") from None
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Disconnect."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _checked(self, uri: str) -> URL:
+        """Return where to connect: a host of the region that was asked, encrypted."""
+        url, asked = URL(uri), URL(self._asking.client.base)
+        domain = (asked.host or "").partition(".")[2]
+        if url.scheme == "wss" and domain and (url.host or "").endswith(f".{domain}"):
+            return url
+        if url.scheme == "ws" and url.host in _LOOPBACK and asked.host in _LOOPBACK:
+            return url
+        raise AskError("malformed", "named another host for notifications")
+
+    async def gather(self, seconds: float) -> list[bytes]:
+        """Return what comes within a moment after the first message, which is waited for so long.
+
+        Raises:
+            AskError: the socket is closed, or gives no sign of life.
+        """
+        lines: list[bytes] = []
+        first = await self._next(seconds)
+        if first is None:
+            self._silent += seconds
+            if self._silent >= _SILENT_SECONDS:
+                raise AskError("unreachable", f"(notifications) gave no sign of life for {_SILENT_SECONDS:g} s")
+            return lines
+        self._silent = 0.0
+        lines.append(first)
+        until = asyncio.get_running_loop().time() + _GATHERED_SECONDS
+        while len(lines) < _PAGE_MESSAGES and (left := until - asyncio.get_running_loop().time()) > 0:
+            message = await self._next(left)
+            if message is None:
+                break
+            lines.append(message)
+        return lines
+
+    async def rest(self, seconds: float) -> list[bytes]:
+        """Return what still comes, for so long or until the socket is closed."""
+        lines: list[bytes] = []
+        until = asyncio.get_running_loop().time() + seconds
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            try:
+                message = await self._next(left)
+            except AskError:
+                break
+            if message is not None:
+                lines.append(message)
+        return lines
+
+    async def _next(self, seconds: float) -> bytes | None:
+        """Return a message as JSON on one line, None if there is none; raise AskError where the socket is closed."""
+        assert self._socket is not None  # noqa: S101 - entered
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._socket.receive()
+        except TimeoutError:
+            return None
+        if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            return self._json(message.data)
+        raise AskError("unreachable", "(notifications) the channel was closed")
+
+    def _json(self, data: str | bytes) -> bytes:
+        try:
+            content = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            content = None
+        if not isinstance(content, dict):
+            content = {"not_json": data if isinstance(data, str) else base64.b64encode(data).decode()}
+        self.closing |= content.get("topicName") == _CLOSING
+        return orjson.dumps(content)
+
+
+def _topics(settings: Mapping[str, Any]) -> list[str]:
+    users = [str(each) for each in settings.get("users") or ()]
+    topics = [f"v2.users.{user}.{what}" for user in users for what in ("presence", "routingStatus")]
+    topics += [str(each) for each in settings.get("topics") or ()]
+    if not topics:
+        raise AskError("refused", "cannot be followed: configure users, topics or queue_url")
+    if len(topics) > _MOST_TOPICS:
+        raise AskError("refused", f"cannot be followed: {len(topics)} topics, and a channel takes {_MOST_TOPICS}")
+    return topics
+
+
+async def _token(asking: Asking) -> str:
+    """Return a token of the client's own; raise AskError."""
+    settings = asking.settings
+    base = str(settings.get("login_url") or f"https://login.{text_of(settings, 'region')}")
+    given = base64.b64encode(f"{text_of(settings, 'client_id')}:{text_of(settings, 'client_secret')}".encode()).decode()
+    async with Client(base, now=asking.now) as client:
+        answer = await client.post("oauth/token", form={"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {given}"})
+    return str(answer.object()["access_token"])
+
+
+def _base(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("url") or f"https://api.{text_of(settings, 'region')}")
+
+
+PULL: Final = Pull(name="genesys-cloud", fetch=_fetch, base=_base, poll_seconds=1.0)
