@@ -1,4 +1,4 @@
-"""Amazon Connect's contact events, as EventBridge delivers them to an API destination or a queue of SQS; with the envelope or without.
+"""Amazon Connect's contact events, as EventBridge delivers them to a queue of SQS; with the envelope or without.
 
 They are delivered at best effort and in no order, and each has all that is known of its contact by then: each tells everything that its
 fields say, under ids of contact and transition, so that one that is lost is told by the next.
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from streams.connectors.kit.model import Context, Draft, Record, Seen
 
-__all__ = ["CONNECTOR"]
+__all__ = ["CONNECTOR", "detail_of", "passed_on", "told"]
 
 _DETAIL_TYPE: Final = "Amazon Connect Contact Event"
 
 
-def _detail(record: Record) -> Fields:
+def detail_of(record: Record) -> Fields:
     """Return the event without its envelope. Names begin with a capital in some events (``AgentInfo``)."""
     content = record.content
     if "detail-type" in content:
@@ -52,35 +52,42 @@ def _detail(record: Record) -> Fields:
 def _kind(record: Record) -> str:
     if record.content.get("detail-type") == "Amazon Connect Cases Event":
         return "CASE"
-    detail = _detail(record)
+    detail = detail_of(record)
     method = detail.text("initiationMethod")
     return method if method in NOT_OF_A_CUSTOMER else detail.need("eventType")
 
 
 def _key(record: Record) -> str:
-    return conversation(_detail(record), "initialContactId", "contactId")
+    return conversation(detail_of(record), "initialContactId", "contactId")
 
 
 def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     """Return what an event tells, and that a contact was passed on: known once it is over and the one that goes on is heard of."""
-    detail = _detail(record)
-    contact, previous = detail.need("contactId"), detail.text("previousContactId")
+    detail = detail_of(record)
+    contact = detail.need("contactId")
     state: dict[str, Any] = {"over": dict((seen or {}).get("over", {})), "passed_on": list((seen or {}).get("passed_on", ()))}
     over = detail.time("disconnectTimestamp")
     if over is not None and detail.get("agentInfo.connectedToAgentTimestamp") is not None:
         state["over"][contact] = over.isoformat()
-    goes_on = previous if detail.text("initiationMethod") == "TRANSFER" else None
+    goes_on = passed_on(detail)
     if goes_on is not None and goes_on not in state["passed_on"]:
         state["passed_on"].append(goes_on)
-    events = list(_told(detail, contact, context))
+    events = list(told(record, context))
     for each in {contact, goes_on} & state["over"].keys() & set(state["passed_on"]):
         at = datetime.fromisoformat(state["over"][each])
         events.append(draft("contact.transferred", f"{each}-transferred", at, conversation_id=_key(record), contact_id=each))
     return Compared(events, state)
 
 
-def _told(detail: Fields, contact: str, context: Context) -> Iterator[Draft]:
+def passed_on(detail: Fields) -> str | None:
+    """Return the contact whose agent passed the customer on to this one, None where there is none."""
+    return detail.text("previousContactId") if detail.text("initiationMethod") == "TRANSFER" else None
+
+
+def told(record: Record, context: Context) -> Iterator[Draft]:
     """Yield all that an event says of its contact so far."""
+    detail = detail_of(record)
+    contact = detail.need("contactId")
     method, channel = detail.text("initiationMethod"), CHANNELS.get((detail.text("channel") or "").upper())
     begun = detail.need_time("initiationTimestamp")
     queued, over = detail.time("queueInfo.enqueueTimestamp"), detail.time("disconnectTimestamp")
@@ -90,6 +97,10 @@ def _told(detail: Fields, contact: str, context: Context) -> Iterator[Draft]:
     common = {"conversation_id": conversation(detail, "initialContactId", "contactId"), "contact_id": contact}
     if method not in CONTINUES and channel is not None:
         yield draft("contact.arrived", f"{contact}-arrived", begun, **common, channel=channel, direction=direction(method, channel))
+    if method == "QUEUE_TRANSFER" and (related := detail.text("previousContactId")) is not None:
+        # The contact before did not give up, as its own events say that know of no other.
+        left = {**common, "contact_id": related}
+        yield draft("contact.left_queue", f"{related}-left", begun, **left, reason="transfer", revision=1)
     if queued is not None and name is not None:
         related = detail.text("previousContactId")
         at = f"{contact}-queued-{queued.timestamp():.3f}"
@@ -123,7 +134,7 @@ CONNECTOR: Final = Connector(
     title="Amazon Connect contact events",
     family="telephone",
     delivery="live",
-    ways=("webhook", "pull", "file"),
+    ways=("pull", "file"),
     kinds={
         "INITIATED": "contact.arrived; of a transfer contact.transferred of the contact before, once that is over",
         "CONNECTED_TO_SYSTEM": "what it says of the contact so far",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.times import to_ms
 from streams.connectors.kit.amazon_connect import (
     AGENTS,
     ASKED,
@@ -49,7 +50,9 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     fields = Fields(record.content, context.zone)
     contact, method = fields.need("ContactId"), fields.text("InitiationMethod")
     channel = CHANNELS.get((fields.text("Channel") or "").upper())
-    common = {"conversation_id": conversation(fields, "InitialContactId", "ContactId"), "contact_id": contact}
+    common: dict[str, Any] = {"conversation_id": conversation(fields, "InitialContactId", "ContactId"), "contact_id": contact}
+    updated = fields.time("LastUpdateTimestamp")
+    common["revision"] = None if updated is None else to_ms(updated)
     previous = fields.text("PreviousContactId")
     if method not in CONTINUES and previous is None and channel is not None:
         at = fields.need_time("InitiationTimestamp")

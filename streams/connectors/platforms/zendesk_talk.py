@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.times import to_ms
 from streams.connectors.kit.drafting import draft, renamed
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Setting
@@ -43,6 +44,12 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     yield from _leg(fields, context) if fields.get("call_id") is not None else _call(fields, context)
 
 
+def _word_of(fields: Fields) -> int | None:
+    """Return which word on a call or leg this is: it is exported again when it changes."""
+    updated = fields.time("updated_at")
+    return None if updated is None else to_ms(updated)
+
+
 def _word(text: str | None) -> str:
     return (text or "").strip().lower().replace(" ", "_")
 
@@ -51,7 +58,7 @@ def _call(fields: Fields, context: Context) -> Iterator[Draft]:
     call, begun = fields.need("id"), fields.need_time("created_at")
     status, direction = _word(fields.text("completion_status")), fields.text("direction")
     over = begun + timedelta(seconds=fields.seconds("duration") or 0)
-    common: dict[str, Any] = {"conversation_id": call, "contact_id": call}
+    common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _word_of(fields)}
     customer = context.customer(fields.text("customer_id"))
     outbound = direction == "outbound"
     arrived = "outbound" if outbound else "inbound"
@@ -88,7 +95,7 @@ def _queue(fields: Fields, context: Context) -> str:
 def _leg(fields: Fields, context: Context) -> Iterator[Draft]:
     leg, call, begun = fields.need("id"), fields.need("call_id"), fields.need_time("created_at")
     agent = renamed(context.settings.get("agents"), fields.need("agent_id"))
-    common: dict[str, Any] = {"conversation_id": call, "contact_id": call}
+    common: dict[str, Any] = {"conversation_id": call, "contact_id": call, "revision": _word_of(fields)}
     duration, status = fields.seconds("duration") or 0, _word(fields.text("completion_status"))
     over = begun + timedelta(seconds=duration)
     connected = _connected(fields)
