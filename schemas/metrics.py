@@ -153,6 +153,7 @@ class ProgressFigures(_Model):
         description=f"source → why it is set apart; absent without. {BUCKETS_HELP}",
     )
     beyond_limits: BeyondLimits
+    journals: dict[str, str] = Field(default_factory=dict, description="journal → RFC 3339 of how far it is complete; absent without")
     revision: int = Field(ge=1)
 
 

@@ -112,6 +112,7 @@ class ProgressRecord(_Model):
         description=f"source → why it is set apart here; {BUCKETS_HELP}",
     )
     beyond_limits: BeyondLimits
+    journals: dict[str, int] = Field(default_factory=dict, description="journal → how far it is complete, ms")
     expires: bool = Field(
         default=False, description="records of now of this source partition that do not say so are of an older version, and hold no more"
     )

@@ -292,7 +292,8 @@ class TrackStage:
         progress = self._tracker.progress
         stale, quarantined = progress.stale(), self._quarantine.told()
         beyond = {source: dict(counts) for source, counts in self._names.beyond.items()}
-        figures = (progress.through, progress.received_through, stale, quarantined, beyond)
+        journals = progress.journals()
+        figures = (progress.through, progress.received_through, stale, quarantined, beyond, journals)
         if figures == self._progress_written or (progress.received_through is None and not quarantined):
             return
         self._progress_written = figures
@@ -305,6 +306,7 @@ class TrackStage:
                 "configuration_hash": self._hash,
                 **({"quarantined_sources": quarantined} if quarantined else {}),
                 **({"beyond_limits": beyond} if beyond else {}),
+                **({"journals": journals} if journals else {}),
                 **self._expires,
                 **self._tracker.slices.grid.since(),
             }

@@ -16,13 +16,13 @@ from streams.tracking.losses import lost_from
 from streams.tracking.needs import needs_of, thresholds_ms
 from streams.tracking.notes import active_in, actives, has_moved, open_of, standing_group, waiting_in, waits
 from streams.tracking.pending import Pending, Standing
-from streams.tracking.progress import progress_of
+from streams.tracking.progress import journals_of, progress_of
 from streams.tracking.rows import ROW_FACTS, changed_rows, row_of
 from streams.tracking.rules import Rules
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
 from streams.tracking.snapshots import Snapshots
-from streams.tracking.spaces import KeptNames, Spaces, id_of
+from streams.tracking.spaces import KeptNames, Spaces, id_of, space_of
 from streams.tracking.state import Conversation, Disorder, Revised
 from streams.tracking.timers import Timers
 from streams.windows.hours import business_clocks
@@ -111,8 +111,12 @@ class ContactTracker:
         panes, cells = (None, None) if keep_everything else keep_ms(configuration)
         self.slices = Slices(self._targets, panes, cells, grid_of(configuration))
         self.progress = progress_of(configuration)
+        self._journals = journals_of(configuration)
         #: source → what follows its ids in the names of conversations
         self.spaces = Spaces(configuration)
+        #: what follows ids that a journal tells of, and how long what is over is kept there: as long as anything of it can be booked
+        self._journal_spaces = frozenset(space_of(self.spaces[source]) for source in self._journals)
+        self._journal_ms = max(self._retention_ms, keep_ms(configuration)[1])
         self.conversations: dict[str, Conversation] = {}
         limits = configuration.source_limits
         self._held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
@@ -148,7 +152,7 @@ class ContactTracker:
         received, at, source = event.received_ms, event.occurred_ms, event.source
         self.progress.received(source, received)
         fact = fact_of(event)
-        late = received > at - at % PANE_MS + self._late_ms
+        late = received > at - at % PANE_MS + self._late_ms and source not in self._journals
         revision = event.revision
         if revision and self._is_known_or_nothing(event, fact, late=late):
             return
@@ -175,7 +179,7 @@ class ContactTracker:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
         # Its own name: each event brings another copy of it.
         name = conversation.name
-        if type(fact) is Excluded and self._excludes_too_late(conversation, fact, received):
+        if type(fact) is Excluded and source not in self._journals and self._excludes_too_late(conversation, fact, received):
             self._count_late(event, received)
             return
         put(conversation, fact)
@@ -227,7 +231,8 @@ class ContactTracker:
         if revision <= (known.of(event_id) or 0):
             return False
         old = conversation.fact_of(event_id)
-        if late or (type(fact) is Excluded and type(old) is not Excluded and self._excludes_too_late(conversation, fact, received)):
+        may_be_too_late = type(old) is not Excluded and event.source not in self._journals
+        if late or (type(fact) is Excluded and may_be_too_late and self._excludes_too_late(conversation, fact, received)):
             self._count_late(event, received)
             return True
         if old is None:
@@ -403,7 +408,8 @@ class ContactTracker:
         revised, last = conversation.revised, conversation.state.last_ms
         if revised is not None and revised.withdrawn:
             last = max(last, *(at for _, at in revised.withdrawn.values()))
-        return last + self._retention_ms
+        kept = self._journal_spaces and space_of(conversation.name) in self._journal_spaces
+        return last + (self._journal_ms if kept else self._retention_ms)
 
     # --- at a flush
 

@@ -10,7 +10,7 @@ from schemas.limits import MAX_INSTANCES, MAX_SOURCES
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
-__all__ = ["Progress", "progress_of"]
+__all__ = ["Progress", "journals_of", "progress_of"]
 
 
 def progress_of(configuration: Configuration) -> Progress:
@@ -23,7 +23,13 @@ def progress_of(configuration: Configuration) -> Progress:
         1000 * counting.source_forget_seconds,
         1000 * counting.lag_limit_seconds,
         Silence(1000 * counting.silence_seconds, {name: 1000 * seconds for name, seconds in declared.items()}),
+        journals_of(configuration),
     )
+
+
+def journals_of(configuration: Configuration) -> frozenset[str]:
+    """Return the sources that tell after the fact."""
+    return frozenset(name for name, source in configuration.sources.items() if source.delivery == "journal")
 
 
 class Silence(NamedTuple):
@@ -39,12 +45,19 @@ class Progress:
     """Signs of life of the sources seen on one partition; all instants in ms."""
 
     def __init__(
-        self, source_timeout_ms: int, disorder_ms: int, source_forget_ms: int, lag_limit_ms: int = 600_000, silence: Silence | None = None
+        self,
+        source_timeout_ms: int,
+        disorder_ms: int,
+        source_forget_ms: int,
+        lag_limit_ms: int = 600_000,
+        silence: Silence | None = None,
+        journals: frozenset[str] = frozenset(),
     ) -> None:
         self._timeout_ms = source_timeout_ms
         self._forget_ms = max(source_timeout_ms, source_forget_ms)
         self._disorder_ms = disorder_ms
         self._lag_limit_ms = lag_limit_ms
+        self._journals = journals
         self._declared_ms = {} if silence is None else silence.declared_ms
         self._vouched_ms = max(source_timeout_ms, 0 if silence is None else silence.vouched_ms)
         #: source → last received_at of its events and of its own heartbeats
@@ -121,7 +134,13 @@ class Progress:
             return []
         silent = (source for source, last in self.sources.items() if newest - last > self._silence_ms(source, newest))
         complete = self._complete_sources(newest)
-        return sorted({*silent, *(complete.keys() - self._kept_up(complete, newest).keys())})
+        return sorted({*silent, *(complete.keys() - self._kept_up(complete, newest).keys() - self._journals)})
+
+    def journals(self) -> dict[str, int]:
+        """Return how far each journal that has been heard of is complete, by its own word or what has come of it, in ms."""
+        newest = self.received_through
+        known = self._journals & self.known() if newest is not None else ()
+        return {source: self._complete_of(source, (newest or 0) - self._timeout_ms) for source in sorted(known)}
 
     def _silence_ms(self, source: str, newest_ms: int) -> int:
         declared = self._declared_ms.get(source)
@@ -151,7 +170,12 @@ class Progress:
         return {each: self._complete_of(each, limit) for each in self.known() if each in spoken_for or heard[each] >= limit}
 
     def _kept_up(self, complete: dict[str, int], newest_ms: int) -> dict[str, int]:
-        """Return those that lag no farther behind than they may; all, if all lag: then none of them holds another back."""
+        """Return those that lag no farther behind than they may; all, if all lag: then none of them holds another back.
+
+        A journal lags by its nature: it counts only where there is none but journals.
+        """
+        if self._journals:
+            complete = {source: at for source, at in complete.items() if source not in self._journals} or complete
         limit = newest_ms - self._lag_limit_ms
         return {source: at for source, at in complete.items() if at >= limit} or complete
 

@@ -505,9 +505,17 @@ class RollUp:
                 add_counts(found.setdefault(source, {}), counts)
         return {source: dict(sorted(counts.items())) for source, counts in sorted(found.items())}
 
+    def _journals(self) -> dict[str, str]:
+        """Return how far each journal is complete: as far as on the partition where it is least."""
+        found: dict[str, int] = {}
+        for told in self._progress.values():
+            for source, complete in told.get("journals", {}).items():
+                found[source] = min(complete, found.get(source, complete))
+        return {source: format_ms(complete) for source, complete in sorted(found.items())}
+
     def _progress_record(self) -> tuple[str, dict[str, Any]]:
         sources, stale = self._sources()
-        quarantined, beyond = self._quarantined(), self._beyond_limits()
+        quarantined, beyond, journals = self._quarantined(), self._beyond_limits(), self._journals()
         record = {
             "kind": "progress",
             "pane_partition": self._partition,
@@ -516,6 +524,7 @@ class RollUp:
             "sources": {source: format_ms(received) for source, received in sorted(sources.items())},
             **({"quarantined_sources": quarantined} if quarantined else {}),
             **({"beyond_limits": beyond} if beyond else {}),
+            **({"journals": journals} if journals else {}),
         }
         return f"progress|{self._partition}", record
 

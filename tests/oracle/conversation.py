@@ -43,7 +43,7 @@ from tests.oracle.places import scopes_of_agent
 from tests.oracle.wall import open_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
     from schemas.other import SourceSnapshot
@@ -217,7 +217,8 @@ def judge(
     grace_ms = configuration.counting.grace_seconds * 1000
     verdict = Verdict()
     received = sorted(deliveries, key=lambda event: (event.received_at, event.event_id))
-    words, verdict.late = _last_words(received, grace_ms)
+    journals = {name for name, source in configuration.sources.items() if source.delivery == "journal"}
+    words, verdict.late = _last_words(received, grace_ms, journals)
     exclusions = sorted((each for each in words if isinstance(each, ContactExcluded)), key=lambda event: event.received_at)
     ordered = _in_order(words)
     arrivals = [event for event in ordered if isinstance(event, ContactArrived) and not _is_of_consultation(event)]
@@ -228,8 +229,12 @@ def judge(
     told = _told(ordered, configuration, through_ms, gone)
     excluded: list[ContactExcluded] = []
     for exclusion in exclusions:  # by received_at: once one holds, a further one changes nothing
-        by_then, _ = _last_words((each for each in received if each.received_at <= exclusion.received_at), grace_ms)
-        touched = [] if excluded else _told(_in_order(by_then), configuration, to_ms(exclusion.received_at), gone).everything()
+        by_then, _ = _last_words((each for each in received if each.received_at <= exclusion.received_at), grace_ms, journals)
+        touched = (
+            []
+            if excluded or exclusion.source in journals
+            else _told(_in_order(by_then), configuration, to_ms(exclusion.received_at), gone).everything()
+        )
         if any(is_late(each.outcome_ms, to_ms(exclusion.received_at), grace_ms) for each in touched):
             verdict.late.append(exclusion)
         else:
@@ -247,14 +252,16 @@ def judge(
     return verdict
 
 
-def _last_words(received: Iterable[ContactModel], grace_ms: int) -> tuple[list[ContactModel], list[ContactModel]]:
+def _last_words(
+    received: Iterable[ContactModel], grace_ms: int, journals: Collection[str]
+) -> tuple[list[ContactModel], list[ContactModel]]:
     """Return what holds of each event id after these, by the time of receipt, and what came too late: section 3."""
     words: dict[str, ContactModel] = {}
     late: list[ContactModel] = []
     for event in received:
         if event.event_id in words and (event.revision or 0) <= (words[event.event_id].revision or 0):
             continue
-        if is_late(to_ms(event.occurred_at), to_ms(event.received_at), grace_ms):
+        if event.source not in journals and is_late(to_ms(event.occurred_at), to_ms(event.received_at), grace_ms):
             late.append(event)
         else:
             words[event.event_id] = event

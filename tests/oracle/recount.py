@@ -104,10 +104,15 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
         return last_received[source] - disorder_ms if own is None else own[1]
 
     complete = {source: complete_of(source) for source in waited_for}
+    journals = {name for name, source in configuration.sources.items() if source.delivery == "journal"}
+    if complete.keys() - journals:
+        complete = {source: at for source, at in complete.items() if source not in journals}
     behind = {source for source, at in complete.items() if through - at > 1000 * configuration.counting.lag_limit_seconds}
     if behind == complete.keys():
         behind = set()
-    return Progress(through, min((at for source, at in complete.items() if source not in behind), default=through), stale | behind)
+    return Progress(
+        through, min((at for source, at in complete.items() if source not in behind), default=through), stale | (behind - journals)
+    )
 
 
 def recount(

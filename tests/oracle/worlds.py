@@ -84,6 +84,8 @@ SILENT = "log"
 GATEWAYS = {"desk": ("gateway-1", "gateway-2")}
 #: Which of them share their ids.
 JOINED: tuple[list[list[str]], ...] = ([], [], [["switch", "desk"]], [["*"]], [["log", "s*"]], [["d*k", "switch"], ["log", "another"]])
+#: Which of them tell after the fact.
+JOURNALS: tuple[tuple[str, ...], ...] = ((), (), (), ("log",), ("desk",), ("switch", "desk"))
 #: At which of them somebody is the one whom the configuration names; none: at each of them somebody.
 IDENTITIES: tuple[dict[str, int], ...] = ({}, {}, {"switch": 7}, {"switch": 7, "log": 17})
 
@@ -835,6 +837,7 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
             },
             "costs": costs,
             "joined_sources": pick(JOINED),
+            "sources": {name: {"delivery": "journal"} for name in pick(JOURNALS)},
             "planned_activities": {"back office": "work", "available": pick(("work", "not_work"))},
             "teams": {
                 "red": {"site": "berlin", "business": "acme", "costs": own_costs},
@@ -860,9 +863,10 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
     )
 
 
-def _with_heartbeats(pick: Pick, events: list[Event], grace_ms: int, end_ms: int) -> list[Event]:
+def _with_heartbeats(pick: Pick, events: list[Event], configuration: Configuration, grace_ms: int, end_ms: int) -> list[Event]:
     """Return the events in received order with honest heartbeats of those sources that send them: only late events come after all."""
-    timely = [each for each in events if not is_late(to_ms(each.occurred_at), to_ms(each.received_at), grace_ms)]
+    journals = {name for name, source in configuration.sources.items() if source.delivery == "journal"}
+    timely = [each for each in events if each.source in journals or not is_late(to_ms(each.occurred_at), to_ms(each.received_at), grace_ms)]
     beats: list[Event] = []
     # When nothing can come any more but late events, and the silent source is stale: every partition has come equally far.
     over_ms = end_ms + grace_ms + pick((8 * PANE_MS, 14 * PANE_MS))
@@ -981,7 +985,7 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
             for each, at_last in zip(events, slow, strict=True)
         ]
     end_ms = max([end_ms, *(to_ms(each.received_at) + 1 for each in events)])
-    return World(configuration, _with_heartbeats(pick, events, grace_ms, end_ms), start_ms, end_ms)
+    return World(configuration, _with_heartbeats(pick, events, configuration, grace_ms, end_ms), start_ms, end_ms)
 
 
 def random_world(seed: int, conversations: int = 50, people: int = 6, *, late: bool = False) -> World:
