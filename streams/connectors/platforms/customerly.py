@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.desk import in_ms
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
@@ -118,7 +119,9 @@ CONNECTOR = Connector(
         "data",
     ),
     settings=(
+        URL,
         Setting(name="rating_scale", meaning="Lowest and highest `rating`, such as 1-5; without it ratings are not counted", default=""),
     ),
+    credentials=(Setting(name="access_token", meaning="Project settings, API", required=True),),
     guessed=("That `nps_vote` is on 0-10, and that `last_update` is in the connector's zone.",),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting, stamp
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
@@ -165,12 +166,15 @@ CONNECTOR = Connector(
         "freshdesk_webhook",
     ),
     settings=(
+        Setting(name="subdomain", meaning="Of the account: the first part of SUBDOMAIN.freshdesk.com; needed to ask it"),
+        URL,
         queues_setting("a group"),
         channels_setting(_CHANNELS),
         Setting(
             name="statuses", meaning="Number of a status of your own → open, waiting_on_customer, on_hold, resolved or closed", default={}
         ),
     ),
+    credentials=(Setting(name="api_key", meaning="Of an agent who sees all tickets: profile settings", required=True),),
     guessed=(
         "The meaning of `stats` (from memory), and that `pending_since` is the last time the ticket became pending.",
         "The seven values of a rating, -103 to 103: they are counted as 1 to 7.",

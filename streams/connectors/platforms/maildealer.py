@@ -114,8 +114,19 @@ CONNECTOR = Connector(
     },
     personal=("*",),
     settings=(
+        Setting(name="url", meaning="What the addresses of its API begin with, https://…; needed to ask it"),
+        Setting(name="path", meaning="Of the API that lists mails, after `url`"),
+        Setting(
+            name="request",
+            meaning="The JSON that is sent; {since}, {until}, {page} (from 1), {offset} and {size} in it are filled in",
+            default={},
+        ),
+        Setting(name="request_time", meaning="How {since} and {until} are written", default="%Y-%m-%d %H:%M:%S"),
+        Setting(name="request_zone", meaning="And in which time zone", default="Asia/Tokyo"),
+        Setting(name="page_mails", meaning="How many mails an answer has at most; 0 where one answer has all", default=0),
         Setting(name="fields", meaning=f"Our name ({', '.join(_FIELDS)}) → the API's name of the field", required=True),
         Setting(name="statuses", meaning=f"Status as the API writes it → {', '.join(_PERMITTED)}", default=dict(_STATUSES)),
     ),
+    credentials=(Setting(name="api_token", meaning="The token, sent as X-MD-apitoken", required=True),),
     guessed=("Every field of the API: its specification is not public. The Japanese names of statuses (from memory).",),
 )

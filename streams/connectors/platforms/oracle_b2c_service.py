@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting, stamp
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
@@ -182,9 +183,16 @@ CONNECTOR = Connector(
         "threads.items.*.account.lookupName",
     ),
     settings=(
+        Setting(name="site", meaning="The site's, of SITE.custhelp.com; needed to ask it"),
+        URL,
+        Setting(name="threads", meaning="Whether each incident is asked for with its threads, which have the replies", default=False),
         queues_setting("a queue"),
         channels_setting({}),
         Setting(name="survey_scale", meaning="Lowest and highest score of the survey that sets `lastSurveyScore`", default="1-5"),
+    ),
+    credentials=(
+        Setting(name="user", meaning="Name of an account with the permission Public API: Account Authentication", required=True),
+        Setting(name="password", meaning="Its password", required=True),
     ),
     guessed=(
         "The types of status: 1 unresolved, 2 solved, 3 waiting.",

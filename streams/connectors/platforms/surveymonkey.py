@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Connector, Context, Draft, Record
+from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting
 from streams.connectors.kit.reading import list_records
 from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
 from streams.connectors.kit.verification import Verification
@@ -60,7 +61,7 @@ CONNECTOR = Connector(
     title="SurveyMonkey",
     family="survey",
     delivery="journal",
-    ways=("webhook", "file"),
+    ways=("webhook", "pull", "file"),
     kinds={"response: completed": "survey.answered for each answer to a question under `questions`"},
     ignored={
         "response_completed": _IDS_ONLY,
@@ -105,6 +106,11 @@ CONNECTOR = Connector(
         "analyze_url",
     ),
     verification=Verification(header="Sm-Signature", algorithm="sha1", encoding="base64", key="client_id&secret"),
-    settings=survey_settings(),
+    settings=(
+        Setting(name="surveys", meaning="Ids of the surveys whose responses are asked for", default=[]),
+        URL,
+        *survey_settings(),
+    ),
+    credentials=(Setting(name="access_token", meaning="Of an app that may view responses and their details", required=True),),
     guessed=("`choice_metadata.weight`, what a choice of a rating is worth.",),
 )

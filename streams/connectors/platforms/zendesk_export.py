@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.connectors.kit.accounts import ZENDESK_CREDENTIALS, ZENDESK_SETTINGS
 from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, queue_of, queues_setting, second
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
@@ -210,6 +211,7 @@ CONNECTOR = Connector(
         "via.source",
     ),
     settings=(
+        *ZENDESK_SETTINGS,
         queues_setting("a group"),
         channels_setting(CHANNELS),
         Setting(
@@ -223,6 +225,7 @@ CONNECTOR = Connector(
             default="comments",
         ),
     ),
+    credentials=ZENDESK_CREDENTIALS,
     guessed=(
         "The envelope of ticket events beyond their documented fields: compare with `/api/v2/incremental/ticket_events/sample`.",
         "The word in `via` of a ticket that was merged into another: one with `merge` in it.",

@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: So many answers in a row may lead no further: each of a platform's lists may have nothing new.
+_MOST_UNMOVED: Final = 10
+
 #: Where a source begins that has no place yet, unless it is told.
 _FIRST_DAYS: Final = 1
 
@@ -160,16 +163,17 @@ class Runner:
         since = self._run.since or self._now() - timedelta(days=_FIRST_DAYS)
         asking = Asking(cursor=self._place.cursor, client=client, settings=self._settings, since=since, now=self._now)
         pages = self._pull.fetch(asking)
+        unmoved = 0
         try:
             while True:
                 page = await self._or_stop(self._next(pages))
                 if page is None:
                     break
-                moved = page.cursor != self._place.cursor
+                unmoved = unmoved + 1 if page.cursor == self._place.cursor else 0
                 await self._take(page)
                 self._well()
-                if not moved:
-                    # A platform that names the same place again has no more, or would be asked for ever.
+                if unmoved >= _MOST_UNMOVED:
+                    # A platform that says there is more, and names the same place again, would be asked for ever.
                     break
         finally:
             with contextlib.suppress(Exception):

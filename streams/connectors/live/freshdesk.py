@@ -1,0 +1,87 @@
+"""Freshdesk is asked for tickets in the order of their last updates, and for satisfaction ratings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of
+from streams.connectors.pull.overlap import fresh
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+__all__ = ["PULL"]
+
+_PAGE: Final = 100
+#: Later pages of one question are refused.
+_MOST_PAGES: Final = 300
+#: An update may take so long to be found; so much is asked for again.
+_OVERLAP: Final = timedelta(minutes=2)
+_SECOND: Final = timedelta(seconds=1)
+
+
+def _base(settings: Mapping[str, Any]) -> str:
+    return str(settings["url"]) if settings.get("url") else f"https://{text_of(settings, 'subdomain')}.freshdesk.com"
+
+
+def _said(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    began = asking.now()
+    cursor: dict[str, Any] = dict(asking.cursor)
+    for name, path, params, of in (
+        ("tickets", "/api/v2/tickets", {"include": "stats", "order_by": "updated_at", "order_type": "asc"}, "updated_since"),
+        ("ratings", "/api/v2/surveys/satisfaction_ratings", {}, "created_since"),
+    ):
+        async for records, state in _changed(asking, path, params, of, cursor.get(name) or {}):
+            cursor = {**cursor, name: state}
+            yield Page(records, cursor)
+    yield Page(b"", cursor, began - _OVERLAP)
+
+
+async def _changed(
+    asking: Asking, path: str, params: Mapping[str, str], of: str, state: Mapping[str, Any]
+) -> AsyncGenerator[tuple[bytes, dict[str, Any]], None]:
+    """Yield what changed since the last round, page by page; the next round begins a little before the last change."""
+    since = str(state.get("since") or _said(asking.since))
+    told: list[str] = list(state.get("told") or ())
+    last = datetime.fromisoformat(since)
+    remembered: list[str] = []
+    in_order = "order_by" in params
+    page = 1
+    while True:
+        question = {**params, of: since, "per_page": str(_PAGE), "page": str(page)}
+        items = (await asking.client.get(path, params=question)).json()
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise AskError("malformed", "answered without a list of objects")
+        new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')}", lambda _: True)
+        remembered += again
+        last = max([last, *(datetime.fromisoformat(str(item["updated_at"])) for item in items)])
+        told = [*told, *again]
+        if len(items) < _PAGE:
+            break
+        yield orjson.dumps(new) if new else b"", {"since": since, "told": told[-5_000:]}
+        # Tickets that are updated meanwhile move to the end, and those behind them up: the next question begins with the last one answered.
+        begin = last - _SECOND
+        if in_order and begin > datetime.fromisoformat(since):
+            since, page = _said(begin), 1
+        elif page < _MOST_PAGES:
+            page += 1
+        else:
+            raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not tell them")
+    yield orjson.dumps(new) if new else b"", {"since": _said(last - _OVERLAP), "told": remembered[-5_000:]}
+
+
+PULL = Pull(
+    name="freshdesk",
+    fetch=_fetch,
+    base=_base,
+    # The password is not looked at.
+    headers=lambda settings: basic(text_of(settings, "api_key"), "X"),
+)

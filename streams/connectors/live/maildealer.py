@@ -1,0 +1,88 @@
+"""MailDealer is asked with a request that its user writes down: the specification of its API is given to customers alone."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
+from streams.connectors.pull.overlap import fresh
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from datetime import datetime
+
+__all__ = ["PULL"]
+
+_MOST_PAGES: Final = 10_000
+#: An update may take so long to be found; so much is asked for again.
+_OVERLAP: Final = timedelta(minutes=5)
+_LISTS: Final = ("mails", "mail", "items", "results", "data", "records")
+
+
+def _filled(value: Any, known: Mapping[str, Any]) -> Any:
+    """Return a request with what stands in braces filled in; a value that is nothing else keeps its type."""
+    if isinstance(value, dict):
+        return {name: _filled(each, known) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, known) for each in value]
+    if isinstance(value, str):
+        for name, known_value in known.items():
+            if value == f"{{{name}}}":
+                return known_value
+            value = value.replace(f"{{{name}}}", str(known_value))
+    return value
+
+
+def _mails(content: Any) -> list[dict[str, Any]]:
+    listed = content
+    if isinstance(content, dict):
+        listed = next((content[name] for name in _LISTS if isinstance(content.get(name), list)), None)
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise AskError("malformed", f"answered without a list of mails, alone or under {', '.join(_LISTS)}")
+    return listed
+
+
+def _version(mail: dict[str, Any]) -> str:
+    """Return a name of a mail as it is: which field is its id is known to the connector alone."""
+    return hashlib.blake2b(orjson.dumps(mail, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    settings, began = asking.settings, asking.now()
+    since = time_of(asking.cursor, "since") or asking.since
+    told: list[str] = list(asking.cursor.get("told") or ())
+    remembered: list[str] = []
+    zone, form = ZoneInfo(str(settings.get("request_zone") or "Asia/Tokyo")), str(settings.get("request_time") or "%Y-%m-%d %H:%M:%S")
+    size = int(settings.get("page_mails") or 0)
+    span = {"since": _said(since, zone, form), "until": _said(began, zone, form), "size": size}
+    for page in range(_MOST_PAGES):
+        known = {**span, "page": page + 1, "offset": page * size}
+        answer = await asking.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
+        mails = _mails(answer.json())
+        new, again = fresh(mails, told, _version, lambda _: True)
+        told, remembered = [*told, *again][-5_000:], [*remembered, *again]
+        yield Page(orjson.dumps(new) if new else b"", {"since": since.isoformat(), "told": told})
+        if not size or len(mails) < size:
+            break
+    else:
+        raise AskError("malformed", "has pages without end: is {page} or {offset} in `request`?")
+    yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-5_000:]}, began - _OVERLAP)
+
+
+def _said(at: datetime, zone: ZoneInfo, form: str) -> str:
+    return at.astimezone(zone).strftime(form)
+
+
+PULL = Pull(
+    name="maildealer",
+    fetch=_fetch,
+    base=lambda settings: text_of(settings, "url"),
+    headers=lambda settings: {"X-MD-apitoken": text_of(settings, "api_token")},
+    poll_seconds=300.0,
+)

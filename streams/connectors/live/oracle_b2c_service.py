@@ -1,0 +1,96 @@
+"""Oracle B2C Service is asked by ROQL for incidents in the order of their last updates; for their threads one by one, where wanted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of
+from streams.connectors.pull.overlap import fresh
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+__all__ = ["PULL"]
+
+#: An update may take so long to be found; so much is asked for again.
+_OVERLAP: Final = timedelta(minutes=2)
+_ROWS, _ROWS_WITH_THREADS = 1_000, 50
+_COLUMNS: Final = ", ".join(
+    (
+        *("id", "createdTime", "updatedTime", "closedTime", "initialSolutionTime", "queue", "channel"),
+        *("assignedTo.account", "statusWithType.statusType", "lastSurveyScore"),
+    )
+)
+
+
+def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    user = basic(text_of(settings, "user"), text_of(settings, "password"))
+    # Times are the site's without it; and every question says what it is for.
+    return {**user, "OSvC-CREST-Time-UTC": "yes", "OSvC-CREST-Application-Context": "Contact Streams reads incidents"}
+
+
+def _said(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    began = asking.now()
+    threads = asking.settings.get("threads") is True
+    limit = _ROWS_WITH_THREADS if threads else _ROWS
+    since = time_of(asking.cursor, "since") or asking.since
+    told: list[str] = list(asking.cursor.get("told") or ())
+    remembered: list[str] = []
+    offset = 0
+    while True:
+        which = f"where updatedTime >= '{_said(since)}' order by updatedTime, id limit {limit} offset {offset}"
+        content = await _answer(asking, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
+        rows = _rows(content)
+        new, again = fresh(rows, told, lambda row: f"{row.get('id')} {row.get('updatedTime')}", lambda _: True)
+        told, remembered = [*told, *again][-5_000:], [*remembered, *again]
+        if threads:
+            new = [await _answer(asking, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]
+        records = orjson.dumps({"items": new if threads else [_nested(row) for row in new]}) if new else b""
+        last = max((datetime.fromisoformat(str(row["updatedTime"])) for row in rows), default=since)
+        if len(rows) < limit:
+            yield Page(records, {"since": max(since, last - _OVERLAP).isoformat(), "told": remembered[-5_000:]}, began - _OVERLAP)
+            return
+        # What is updated meanwhile moves to the end: the next question begins with the last one answered.
+        since, offset = (last, 0) if last > since else (since, offset + len(rows))
+        yield Page(records, {"since": since.isoformat(), "told": told})
+
+
+async def _answer(asking: Asking, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+    return (await asking.client.get(f"/services/rest/connect/v1.4/{path}", params=params)).object()
+
+
+def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the table by the names of its columns."""
+    items = content["items"]
+    if not isinstance(items, list) or len(items) != 1:
+        raise AskError("malformed", "answered without one table")
+    names, rows = items[0]["columnNames"], items[0]["rows"]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as an incident: ``assignedTo.account`` stands in ``assignedTo``."""
+    incident: dict[str, Any] = {}
+    for name, value in row.items():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            incident.setdefault(outer, {})[inner] = value
+        else:
+            incident[name] = value
+    return incident
+
+
+PULL = Pull(
+    name="oracle-b2c-service",
+    fetch=_fetch,
+    base=lambda settings: str(settings["url"]) if settings.get("url") else f"https://{text_of(settings, 'site')}.custhelp.com",
+    headers=_headers,
+)

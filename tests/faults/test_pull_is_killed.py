@@ -1,0 +1,127 @@
+"""A connector that asks is killed at random moments while its platform goes on: each event is in Kafka once, and the figures are right."""
+
+# ruff: noqa: T201 - a fault test tells what it did and with which seed.
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import pytest
+
+from schemas.topics import topic
+from streams.configuration import Configuration
+from streams.replay import Replay
+from streams.worker import create_topics
+from tests.faults.test_product_under_faults import SEED
+from tests.support.pulled import SOURCE, Desk
+from tests.support.services import until
+from tests.support.topics import read
+from tests.support.workers import Workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.kafka import Cluster
+
+pytestmark = pytest.mark.faults
+
+#: What the platform does now and then in place of answering.
+FAILURES: Final[list[tuple[int, dict[str, str]] | str | bytes]] = [(429, {"Retry-After": "0"}), (500, {}), "cut", b"no JSON"]
+
+#: How often the connector is killed while the platform goes on.
+KILLS = 5
+
+
+class Simulated(Desk):
+    """A desk at work: what happened to its tickets is what must come out."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__(page_tickets=7)
+        self.chance = chance
+        self.waits: list[float] = []
+        self._opened: dict[str, datetime] = {}
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Open, answer and solve tickets until told to stop; now and then fail."""
+        number = 0
+        while not stop.is_set():
+            # What lies a moment ago may happen now: an export has it when it is over.
+            now = datetime.now(UTC) - timedelta(seconds=1)
+            for _ in range(self.chance.randint(1, 4)):
+                number += 1
+                self._opened[f"t{number}"] = now
+                self.change(f"t{number}", created_at=now.isoformat())
+            for ticket, opened in list(self._opened.items()):
+                if self.chance.random() < 0.3 and now > opened:
+                    del self._opened[ticket]
+                    self.waits.append((now - opened).total_seconds())
+                    self.change(ticket, answered_at=now.isoformat(), agent=f"agent-{self.chance.randint(1, 3)}")
+                    if self.chance.random() < 0.5:
+                        self.change(ticket, solved_at=(now + timedelta(milliseconds=1)).isoformat())
+            if self.chance.random() < 0.1:
+                self.instead.append(self.chance.choice(FAILURES))
+            await asyncio.sleep(0.05)
+
+    def happened(self) -> set[str]:
+        """Return the ids of the events that are to come of it."""
+        return {f"{SOURCE}-{ticket}-{name}" for ticket, fields in self.tickets.items() for name in fields if name.endswith("_at")}
+
+
+async def told(kafka: Cluster, prefix: str) -> list[dict[str, Any]]:
+    """Return the events of contacts that are committed."""
+    records = await read(kafka.bootstrap, topic("contact-events.v1").full_name(prefix))
+    return [event for event in (orjson.loads(record.value) for record in records) if event["type"] != "source.heartbeat"]
+
+
+def test_connector_killed_while_its_platform_goes_on(kafka: Cluster, tmp_path: Path) -> None:
+    """Must-show 6: with five kills at random moments no event is lost and none is there twice, and offers, answers and waits are right."""
+    chance, prefix = random.Random(SEED), f"pull-{SEED}"
+    desk = Simulated(chance)
+
+    async def scenario(workers: Workers) -> None:
+        await create_topics(kafka.bootstrap, prefix)
+        server, address = await desk.serve()
+        workers.start("connector", {"address": address, "bootstrap": kafka.bootstrap, "prefix": prefix})
+        stop = asyncio.Event()
+        work = asyncio.create_task(desk.work(stop))
+        killed_at: list[int] = []
+        for _ in range(KILLS):
+            asked = len(desk.asked)
+            await until(lambda asked=asked: len(desk.asked) > asked, 30, lambda: workers.log("connector")[-3000:])  # type: ignore[misc]
+            await asyncio.sleep(chance.uniform(0, 0.6))
+            workers.kill("connector")
+            killed_at.append(len(desk.asked))
+            workers.start("connector")
+        stop.set()
+        await work
+        expected, events = desk.happened(), []
+        for _ in range(60):
+            events = await told(kafka, prefix)
+            if {event["event_id"] for event in events} >= expected:
+                break
+            await asyncio.sleep(0.3)
+        assert workers.terminate("connector") == 0, workers.log("connector")[-3000:]
+        events = await told(kafka, prefix)
+        await server.cleanup()
+        print(f"\nseed {SEED}: {len(events)} events of {len(desk.tickets)} tickets; kills after {killed_at} of {len(desk.asked)} answers")
+        ids = Counter(event["event_id"] for event in events)
+        assert set(ids) == expected, workers.log("connector")[-3000:]
+        assert ids.total() == len(expected), [name for name, count in ids.items() if count > 1][:5]
+        # It was killed while it worked, not before or after.
+        assert len(set(killed_at)) == KILLS
+
+        replay = Replay(Configuration(), figures_only=True)
+        for event in events:
+            replay.add(orjson.dumps(event), "contact")
+        kpis = replay.finish()["totals"]
+        answered = len(desk.waits)
+        assert (kpis["offered"]["value"], kpis["answered"]["value"]) == (len(desk.tickets), answered)
+        assert kpis["asa"]["value"] == pytest.approx(sum(desk.waits) / answered, abs=0.002)
+
+    with Workers(tmp_path, "tests.support.pulled") as workers:
+        asyncio.run(scenario(workers))
