@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "worker": "track contacts and people, and roll their figures up",
     "serve": "serve figures: metrics, API and page",
     "gateway": "take canonical events and platforms' webhooks over HTTP and publish them",
+    "survey-link": "make signed links to our own survey",
     "senders": "make a token for a sender of the gateway",
     "connector": "publish what a platform writes",
     "connectors": "list platforms, say what each reports, try a payload, write their configuration",

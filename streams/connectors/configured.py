@@ -16,6 +16,7 @@ from streams.connectors import platforms
 from streams.connectors.kit.model import PULL_SETTINGS, Connector, Context
 from streams.connectors.kit.verification import Verification
 from streams.connectors.kit.verifying import SecretError, Verifier
+from streams.connectors.survey_links import LinkKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,6 +127,8 @@ def configured(
         texts = [reading.read((*at, "secrets", number), place) for number, place in enumerate(entry.secrets)] if secrets else []
         if secrets and entry.secrets and all(texts):
             wrong += [((*at, "secrets"), why) for why in _unfit(verification, [text or "" for text in texts])]
+        if secrets and all(texts):
+            wrong += [((*at, "secrets"), why) for why in _too_short_for_links(connector, [text or "" for text in texts])]
         if "url" in verification.signed and verification.kind == "hmac" and entry.secrets and file.public_url is None:
             wrong.append(((*at, "secrets"), f"{connector.title} signs the address it calls: write `public_url` at the top of the file"))
         verify_token = None if entry.verify_token is None or not secrets else reading.read((*at, "verify_token"), entry.verify_token)
@@ -203,6 +206,14 @@ def _is_a(value: Any, default: Any) -> bool:
     if isinstance(default, (list, tuple)):
         return isinstance(value, list)
     return isinstance(value, type(default))
+
+
+def _too_short_for_links(connector: Connector, secrets: list[str]) -> Iterator[str]:
+    if connector.name == "survey-link":
+        try:
+            LinkKeys(secrets)
+        except ValueError as error:
+            yield str(error)
 
 
 def _unfit(verification: Verification, secrets: list[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from streams.connectors.gateway_metrics import GatewayMetrics
 from streams.connectors.hooks import Hooks
 from streams.connectors.intake import GatewaySettings, Intake
 from streams.connectors.lines import Rejected
+from streams.connectors.pages.served import Pages
 from streams.connectors.permissions import Permissions
 from streams.connectors.publishing import NotPublishedError, heartbeat
 from streams.connectors.senders import TOKENS_VARIABLE, Senders
@@ -98,7 +99,9 @@ class Gateway:
         self._metrics = GatewayMetrics()
         self._intake = Intake(self.settings, self._metrics, now, monotonic)
         self._hooks = Hooks(publisher, self._intake, self._metrics, now)
+        self._pages = Pages(publisher, self._intake, self._metrics, now, monotonic)
         self._hooks.take(connectors or {})
+        self._pages.take(connectors or {})
         self._needs_token = bool(senders) or connectors is not None
         self._metrics.begin(senders.names or ([] if self._needs_token else [LOCAL_SENDER]))
         self._share_out()
@@ -121,6 +124,7 @@ class Gateway:
         app = web.Application(middlewares=[self._guard])
         app.router.add_post("/v1/events", self._events, expect_handler=self._expect)
         self._hooks.add_routes(app.router)
+        self._pages.add_routes(app.router)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._expose)
@@ -134,7 +138,7 @@ class Gateway:
         if not self.settings.instance:
             self._instance = f"{socket.gethostname()}:{address.rpartition(':')[2]}"
         self._heartbeats = asyncio.create_task(self._beat(), name="gateway-heartbeats")
-        who = ", ".join([*self._senders.names, *self._hooks.names])
+        who = ", ".join([*self._senders.names, *self._hooks.names, *self._pages.names])
         if self._needs_token:
             logger.info("The gateway listens. address=%s senders=%s", address, who)
         else:
@@ -167,10 +171,11 @@ class Gateway:
     def take_connectors(self, connectors: Mapping[str, Configured]) -> None:
         """Go by another connectors file from the next delivery on."""
         self._hooks.take(connectors)
+        self._pages.take(connectors)
         self._share_out()
 
     def _share_out(self) -> None:
-        self._intake.names = [*self._senders.names, *self._hooks.names]
+        self._intake.names = [*self._senders.names, *self._hooks.names, *self._pages.names]
 
     async def _beat(self) -> None:
         lost = False
@@ -193,9 +198,14 @@ class Gateway:
         oldest = self._intake.oldest()
         behind = timedelta(seconds=self.settings.complete_after_seconds)
         beats = []
-        for source in sorted(self._senders.sources.union(self._hooks.sources, *self._heard.values()) - self._speak_for_themselves):
+        served = self._hooks.sources | self._pages.sources
+        for source in sorted(self._senders.sources.union(served, *self._heard.values()) - self._speak_for_themselves):
             # Without tokens any request may hold events of any source.
-            may_hold = [*self._hooks.sender_of(source), *(self._senders.that_speak_for(source) if self._needs_token else [LOCAL_SENDER])]
+            may_hold = [
+                *self._hooks.sender_of(source),
+                *self._pages.sender_of(source),
+                *(self._senders.that_speak_for(source) if self._needs_token else [LOCAL_SENDER]),
+            ]
             through = min([now, *(oldest[sender] for sender in may_hold if sender in oldest)])
             beats.append(heartbeat(source, through - behind, now, instance=self._instance, ended=ended))
         # Together: one after the other, a sender of many sources would hold up the word of all others.

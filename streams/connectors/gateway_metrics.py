@@ -55,6 +55,9 @@ class GatewayMetrics:
         self.deliveries = Counter(
             f"{prefix}_hook_deliveries", "Deliveries by webhook by what became of them.", ["source", "outcome"], registry=registry
         )
+        self.pages = Counter(
+            f"{prefix}_page_requests", "Requests for pages of customers by what became of them.", ["source", "outcome"], registry=registry
+        )
         self.records = Counter(
             f"{prefix}_hook_records",
             "What the records of taken deliveries became: events, nothing for a stated reason, dead letters.",
@@ -77,6 +80,14 @@ class GatewayMetrics:
             for became in _BECAME:
                 self.records.labels(source, became)
 
+    def begin_pages(self, sources: Iterable[str], outcomes: Iterable[str]) -> None:
+        """Do the same for pages that customers open."""
+        listed = tuple(outcomes)
+        for source in sources:
+            self._begin(f"/pages/{source}", RECORD_REASONS)
+            for outcome in listed:
+                self.pages.labels(source, outcome)
+
     def _begin(self, sender: str, reasons: Iterable[str]) -> None:
         self.accepted.labels(sender)
         for reason in reasons:
@@ -91,4 +102,5 @@ class GatewayMetrics:
     publish: Histogram = field(init=False)
     in_flight: Gauge = field(init=False)
     deliveries: Counter = field(init=False)
+    pages: Counter = field(init=False)
     records: Counter = field(init=False)

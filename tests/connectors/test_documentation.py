@@ -73,6 +73,6 @@ def test_every_metric_of_the_gateway_is_named() -> None:
     source = Path(gateway_metrics.__file__).read_text(encoding="utf-8")
     names = re.findall(r'(Counter|Gauge|Histogram)\(\s*f"\{prefix\}_(\w+)"', source)
 
-    assert len(names) == 8
+    assert len(names) == 9
     for kind, name in names:
         assert f"contact_center_gateway_{name}{'_total' if kind == 'Counter' else ''}" in PAGE

@@ -148,7 +148,7 @@ def test_what_cannot_be_used_says_why(name: str, body: bytes, settings: dict[str
 def test_nothing_personal_passes() -> None:
     """Neither events nor dead letters hold a name, a number, a text or an id of a customer."""
     for name in ("rasa", "dialogflow-cx", "bot", "zendesk-guide"):
-        for path in (FIXTURES / name).iterdir():
+        for path in (each for each in (FIXTURES / name).iterdir() if not each.name.endswith("settings.json")):
             for settings in ({}, *(settings for each, _, settings, _ in SESSIONS if each == name)):
                 # With a field renamed that every connector needs, each record becomes a dead letter.
                 bodies = [path.read_bytes(), path.read_bytes().replace(b'"timestamp"', b'"when"').replace(b'"created_at"', b'"made"')]

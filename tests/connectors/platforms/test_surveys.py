@@ -157,7 +157,7 @@ def test_nothing_personal_passes() -> None:
     """No name, address, number or text of a customer stands in an event or a dead letter, with settings and without."""
     seen = 0
     for name in NAMES:
-        for path in (FIXTURES / name).iterdir():
+        for path in (each for each in (FIXTURES / name).iterdir() if not each.name.endswith("settings.json")):
             assert name in {"surveymonkey", "qualtrics"} or any(each in path.read_text().lower() for each in PERSONAL)
             for settings in ({}, *(settings for each, _, settings in ANSWERS if each == name), {"questions": {"nothing": "csat"}}):
                 done = translated(name, path.read_bytes(), settings)

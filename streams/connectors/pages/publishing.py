@@ -1,0 +1,64 @@
+"""What a page tells on its way to Kafka: translated by its connector, counted, and answered only once it is there."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from streams.connectors.kit.translating import translate
+from streams.connectors.publishing import NotPublishedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from streams.connectors.configured import Configured
+    from streams.connectors.gateway_metrics import GatewayMetrics
+    from streams.connectors.publishing import Publisher
+
+__all__ = ["PAGE_OUTCOMES", "PagePublisher"]
+
+logger = logging.getLogger(__name__)
+
+#: What becomes of a request for a page: it is shown; its answer is in Kafka; or why not.
+PAGE_OUTCOMES: Final = ("shown", "taken", "not_valid", "expired", "too_often", "not_permitted", "not_published")
+
+
+class PagePublisher:
+    """Publishes what pages tell.
+
+    Args:
+        publisher: where events go.
+        metrics: counts them.
+        now: the wall clock.
+    """
+
+    def __init__(self, publisher: Publisher, metrics: GatewayMetrics, now: Callable[[], datetime]) -> None:
+        self._publisher = publisher
+        self._metrics = metrics
+        self.now = now
+
+    def count(self, configured: Configured, outcome: str) -> None:
+        """Count what became of a request."""
+        self._metrics.pages.labels(configured.source, outcome).inc()
+
+    async def published(self, configured: Configured, content: Mapping[str, object]) -> bool:
+        """Publish what a page told; return whether Kafka has it. What is told has been checked: nothing of it is rejected."""
+        source = configured.source
+        done = translate(
+            configured.connector, orjson.dumps(content), configured.context, origin=f"pages/{source}", now=self.now(), site=configured.site
+        )
+        if not done.events:
+            self.count(configured, "not_valid")
+            return False
+        try:
+            await self._publisher.publish(done.events, [], source=source)
+        except NotPublishedError as error:
+            logger.warning("What a page told could not be published, and it was asked to try again. source=%s reason=%s", source, error)
+            self.count(configured, "not_published")
+            return False
+        self._metrics.accepted.labels(f"/pages/{source}").inc(len(done.events))
+        self.count(configured, "taken")
+        return True

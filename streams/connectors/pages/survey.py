@@ -1,0 +1,186 @@
+"""The page of a survey link: GET shows the question, POST takes the answer; a link alone lets in, and the last answer holds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from streams.connectors.configured import Configured
+from streams.connectors.pages.recent import Recent
+from streams.connectors.pages.survey_texts import POLICY, language_of, message_page, question_page
+from streams.connectors.senders import Bucket
+from streams.connectors.survey_links import LinkKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from streams.connectors.intake import Intake
+    from streams.connectors.pages.publishing import PagePublisher
+    from streams.connectors.survey_links import SurveyLink
+
+__all__ = ["SURVEY_PATH", "SurveyPages"]
+
+logger = logging.getLogger(__name__)
+
+#: Where the page is, followed by the source's name and the token. Short, for SMS.
+SURVEY_PATH: Final = "/s/"
+
+#: The longest body of an answer.
+_MAX_ANSWER_BYTES: Final = 1_024
+
+#: About one conversation so many answers an hour are taken, whichever link they come by.
+_ANSWERS_OF_A_LINK, _HOUR_SECONDS = 20, 3600.0
+
+#: So many tokens a second that are none are looked at, and so many at once; a signature of 128 bits is not found by trying anyway.
+_WRONG_A_SECOND, _WRONG_AT_ONCE = 20.0, 200.0
+
+
+@dataclass(slots=True)
+class _Survey:
+    configured: Configured
+    keys: LinkKeys
+    wrong: Bucket
+
+
+class SurveyPages:
+    """The pages of the survey links of a gateway.
+
+    Args:
+        pages: publishes what they tell.
+        intake: lets requests in, as it does those of senders.
+        monotonic: seconds, for rates.
+    """
+
+    def __init__(self, pages: PagePublisher, intake: Intake, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._pages = pages
+        self._intake = intake
+        self._monotonic = monotonic
+        self._surveys: dict[str, _Survey] = {}
+        self._answers = Recent(_ANSWERS_OF_A_LINK, _HOUR_SECONDS)
+
+    def take(self, connectors: Mapping[str, Configured]) -> None:
+        """Go by these from the next request on."""
+        before, self._surveys = self._surveys, {}
+        for source, each in connectors.items():
+            if each.connector.name != "survey-link":
+                continue
+            try:
+                keys = LinkKeys(each.secrets)
+            except ValueError as error:
+                logger.error("No survey is shown. source=%s reason=%s", source, error)  # noqa: TRY400 - it is said in full
+                continue
+            known = before.get(source)
+            wrong = known.wrong if known is not None else Bucket(_WRONG_A_SECOND, _WRONG_AT_ONCE, self._monotonic)
+            self._surveys[source] = _Survey(each, keys, wrong)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The sources whose pages are served."""
+        return frozenset(self._surveys)
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Declare the routes."""
+        router.add_get(SURVEY_PATH + "{source}/{token}", self._show)
+        router.add_post(SURVEY_PATH + "{source}/{token}", self._answer)
+
+    async def _show(self, request: web.Request) -> web.Response:
+        page, survey, _ = self._opened(request)
+        if survey is not None:
+            self._pages.count(survey.configured, "shown")
+        return page
+
+    def _opened(self, request: web.Request) -> tuple[web.Response, _Survey | None, SurveyLink | None]:
+        """Return the page that a link leads to; with survey and link where it may be answered."""
+        language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+        survey = self._surveys.get(request.match_info["source"])
+        if survey is None:
+            return _page(message_page(language, "not_valid"), 404), None, None
+        organization = _organization(survey)
+        link = survey.keys.read(request.match_info["token"])
+        if link is None:
+            # A link that is good is opened whatever else is tried.
+            wait = survey.wrong.wait_seconds()
+            survey.wrong.pay(1)
+            self._pages.count(survey.configured, "too_often" if wait else "not_valid")
+            page = message_page(language, "not_valid", organization)
+            return _page(page, 429 if wait else 404, retry_after=min(55, int(wait) + 1) if wait else None), None, None
+        if link.expires <= self._pages.now().timestamp():
+            self._pages.count(survey.configured, "expired")
+            return _page(message_page(language, "expired", organization), 410), None, None
+        return _page(question_page(language, link, organization, _texts(survey), None)), survey, link
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        page, survey, link = self._opened(request)
+        if survey is None or link is None:
+            return page
+        refusal = self._intake.stopped() or self._intake.refusal(request, f"/pages/{survey.configured.source}")
+        if refusal is not None:
+            return self._said(request, survey, "later", refusal.status, retry_after=int(refusal.headers.get("Retry-After", "5")))
+        return await self._intake.take(request, f"/pages/{survey.configured.source}", lambda body: self._taken(request, survey, link, body))
+
+    async def _taken(self, request: web.Request, survey: _Survey, link: SurveyLink, body: bytes) -> web.Response:
+        source = survey.configured.source
+        self._intake.pay(f"/pages/{source}", 1)
+        score = _score(body, link)
+        if score is None:
+            # Nothing was tapped, or something else than the page sent it: the question once more.
+            return self._opened(request)[0]
+        if not self._answers.allows(f"{source}/{link.kind}/{link.conversation_id}", self._monotonic()):
+            self._pages.count(survey.configured, "too_often")
+            return self._said(request, survey, "too_often", 429, retry_after=55)
+        told = {"conversation_id": link.conversation_id, "kind": link.kind, "scale": link.scale, "score": score}
+        if not await self._pages.published(survey.configured, told):
+            return self._said(request, survey, "later", 503, retry_after=5)
+        language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+        return _page(question_page(language, link, _organization(survey), _texts(survey), score))
+
+    def _said(
+        self, request: web.Request, survey: _Survey, what: Literal["later", "too_often"], status: int, *, retry_after: int
+    ) -> web.Response:
+        language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+        return _page(message_page(language, what, _organization(survey)), status, retry_after=retry_after)
+
+
+def _score(body: bytes, link: SurveyLink) -> int | None:
+    """Return the score that a form holds, None if it holds none of the link's scale."""
+    if len(body) > _MAX_ANSWER_BYTES:
+        return None
+    try:
+        given = parse_qs(body.decode("ascii"), max_num_fields=5).get("score", [])
+    except ValueError:
+        return None
+    if len(given) != 1 or not given[0].isascii() or not given[0].isdecimal() or len(given[0]) > 3:  # noqa: PLR2004 - 999 is the highest
+        return None
+    return int(given[0]) if link.low <= int(given[0]) <= link.high else None
+
+
+def _organization(survey: _Survey) -> str:
+    return str(survey.configured.context.settings.get("organization") or "")
+
+
+def _texts(survey: _Survey) -> Mapping[str, object]:
+    texts = survey.configured.context.settings.get("texts")
+    return texts if isinstance(texts, dict) else {}
+
+
+def _page(text: str, status: int = 200, *, retry_after: int | None = None) -> web.Response:
+    response = web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+    response.headers.update(
+        {
+            "Content-Security-Policy": POLICY,
+            # The address lets in: it goes nowhere else and stays in no cache or index.
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+            "X-Robots-Tag": "noindex, nofollow",
+            "X-Content-Type-Options": "nosniff",
+            "Vary": "Accept-Language",
+        }
+    )
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

@@ -1,0 +1,115 @@
+"""Links to our own survey: what one asks about, signed so that nobody makes one up, in a text short enough for an SMS. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from streams.connectors.kit.surveys import SCALES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["MAX_LINK_DAYS", "MIN_KEY_LENGTH", "LinkKeys", "SurveyLink", "scale_ends"]
+
+#: A shorter secret could be tried out beside the gateway, by who has one link.
+MIN_KEY_LENGTH: Final = 32
+
+MAX_LINK_DAYS: Final = 366
+
+_KINDS: Final = ("csat", "nps", "ces")
+#: Version, kind, lowest and highest score, expiry in seconds since the epoch; the id of the conversation follows.
+_HEAD: Final = struct.Struct(">BBHHI")
+_VERSION: Final = 1
+_MAC_BYTES: Final = 16
+_MAX_ID_BYTES: Final = 800
+_MAX_TOKEN: Final = 1_200
+_PURPOSE: Final = b"contact-streams survey link 1\0"
+#: More choices than this are no question that a person answers by a tap.
+_MAX_CHOICES: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyLink:
+    """What a link asks, about which conversation, and until when."""
+
+    conversation_id: str
+    kind: Literal["csat", "nps", "ces"]
+    low: int
+    high: int
+    #: Seconds since the epoch.
+    expires: int
+
+    @property
+    def scale(self) -> str:
+        """The scale as events have it, ``1-5``."""
+        return f"{self.low}-{self.high}"
+
+
+def scale_ends(kind: str, scale: str | None) -> tuple[int, int]:
+    """Return the lowest and highest score of a scale, by default that of the kind; raise ValueError for one that no page can ask."""
+    text = SCALES[kind] if scale is None else scale
+    first, dash, last = text.partition("-")
+    if not dash or not first.isdecimal() or not last.isdecimal() or not 0 < int(last) - int(first) < _MAX_CHOICES or int(last) > 999:  # noqa: PLR2004
+        message = f"{text!r} is no scale for a link: the lowest and highest score such as 1-5, at most {_MAX_CHOICES} of them"
+        raise ValueError(message)
+    return int(first), int(last)
+
+
+class LinkKeys:
+    """Signs and reads links.
+
+    Args:
+        secrets: all that are active; the first signs, so that a new one is put before the old one until its links have expired.
+
+    Raises:
+        ValueError: there is none, or one is too short.
+    """
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        if not secrets or any(len(secret) < MIN_KEY_LENGTH for secret in secrets):
+            message = f"survey links need a secret of at least {MIN_KEY_LENGTH} characters, such as from: openssl rand -hex 32"
+            raise ValueError(message)
+        self._keys = [hashlib.sha256(_PURPOSE + secret.encode()).digest() for secret in secrets]
+
+    def token(self, link: SurveyLink) -> str:
+        """Return what stands at the end of a link; raise ValueError for an id that is empty or too long."""
+        name = link.conversation_id.encode()
+        if not 0 < len(name) <= _MAX_ID_BYTES:
+            message = f"the id of a conversation has 1 to {_MAX_ID_BYTES} bytes"
+            raise ValueError(message)
+        content = _HEAD.pack(_VERSION, _KINDS.index(link.kind), link.low, link.high, link.expires) + name
+        return _text(content + _mac(self._keys[0], content))
+
+    def read(self, token: str) -> SurveyLink | None:
+        """Return what a link asks, None if none of the secrets has signed it; whether it has expired is the reader's to see."""
+        if len(token) > _MAX_TOKEN or not token.isascii():
+            return None
+        try:
+            whole = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        if _text(whole) != token:
+            # Only what we write leads to a link: no second text does.
+            return None
+        content, mac = whole[:-_MAC_BYTES], whole[-_MAC_BYTES:]
+        matches = [hmac.compare_digest(mac, _mac(key, content)) for key in self._keys]
+        if not any(matches) or len(content) <= _HEAD.size:
+            return None
+        version, kind, low, high, expires = _HEAD.unpack_from(content)
+        if version != _VERSION or kind >= len(_KINDS):
+            return None
+        return SurveyLink(content[_HEAD.size :].decode(errors="replace"), _KINDS[kind], low, high, expires)
+
+
+def _text(whole: bytes) -> str:
+    return base64.urlsafe_b64encode(whole).rstrip(b"=").decode()
+
+
+def _mac(key: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")[:_MAC_BYTES]
