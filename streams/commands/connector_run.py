@@ -22,12 +22,13 @@ from streams.commands.common import (
     start_logging,
 )
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.commands.queue_log_options import CUSTOMER_KEY_VARIABLE, customer_key
+from streams.commands.queue_log_options import customer_key
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration
 from streams.configuration.connectors import ConnectorsError, parse_connectors
 from streams.configuration.problems import FileError, read_text
 from streams.connectors.configured import read_connectors
+from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE
 from streams.connectors.identities import Identities
 from streams.connectors.live import pull_of
 from streams.connectors.outgoing import EventTopics

@@ -8,16 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from streams.commands.common import label, zone
-from streams.connectors.customer_keys import hashed_customer
+from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE, hashed_customer
 from streams.connectors.queue_log import KindTable, QueueLogParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CUSTOMER_KEY_VARIABLE", "add_options", "customer_key", "make_parser"]
-
-#: The secret that callers' numbers are hashed with; without it nothing of a caller passes.
-CUSTOMER_KEY_VARIABLE: Final = "CONTACT_STREAMS_CUSTOMER_KEY"
+__all__ = ["add_options", "customer_key", "make_parser"]
 
 _MIN_KEY_LENGTH: Final = 16
 

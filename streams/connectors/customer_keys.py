@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["WITHHELD", "hashed_customer"]
+__all__ = ["CUSTOMER_KEY_VARIABLE", "WITHHELD", "hashed_customer"]
+
+#: The variable of the environment with the secret that customers are hashed with; without it nothing of a customer passes.
+CUSTOMER_KEY_VARIABLE: Final = "CONTACT_STREAMS_CUSTOMER_KEY"
 
 #: What stands in place of a caller's number, in lower case: one that stands for many callers would become one big customer.
 WITHHELD: Final = frozenset(

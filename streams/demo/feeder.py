@@ -1,6 +1,7 @@
 """The demo's sources as one process: publishes the simulated day so far as fast as the broker takes it, then goes on in real time.
 
-Chats go through the gateway once the day has caught up with the clock; everything else goes to Kafka directly.
+Once the day has caught up with the clock, chats go through the gateway as canonical events, calls and answers to surveys as the webhooks of
+their platforms; everything else goes to Kafka directly.
 """
 
 from __future__ import annotations
@@ -8,32 +9,46 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
 import orjson
 
-from schemas.events import parse_agent_event, parse_contact_event, parse_customer_event
+from schemas.events import encode, parse_agent_event, parse_contact_event, parse_customer_event
 from schemas.topics import DEFAULT_PREFIX
+from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE
 from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublishedError
 from streams.demo.day import opening_ms
+from streams.demo.platforms import SIGNED_WITH, Delivery, Platforms
 from streams.demo.simulator import Emission, HeartbeatPlan, Simulation, final_heartbeats
 from streams.demo.simulator.load import multiplied
 from streams.demo.simulator.shop import with_shop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from schemas.base import Event
     from streams.connectors.publishing import Publisher
 
-__all__ = ["GATEWAY_SOURCE", "Feeder", "FeederSettings", "Gate", "HttpGate", "Summary", "main"]
+__all__ = ["CAUGHT_UP", "DRAINED", "GATEWAY_SOURCE", "TOKEN_VARIABLE", "Feeder", "FeederSettings", "Gate", "HttpGate", "Summary", "main"]
+
+#: The variable of the environment with the token of the gateway, if it asks for one.
+TOKEN_VARIABLE: Final = "CONTACT_STREAMS_DEMO_TOKEN"  # noqa: S105 - its name alone
+
+#: How the line begins that says that webhooks are sent from here on.
+CAUGHT_UP: Final = "The day so far is published"
+
+#: The line after which nothing more is sent through the gateway, which is waited for to stop.
+DRAINED: Final = "All is sent."
 
 #: What goes through the gateway when it is live.
 GATEWAY_SOURCE: Final = "sim-chat"
@@ -55,29 +70,58 @@ class Gate(Protocol):
     async def post(self, events: Sequence[dict[str, Any]]) -> None:
         """Deliver the events in order; raise UndeliveredError or ConnectionError if they were not taken."""
 
+    async def call(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Deliver what a platform sends; raise UndeliveredError or ConnectionError if it was not taken."""
+
+    async def gone(self) -> None:
+        """Wait until the gateway answers no more; raise UndeliveredError if it goes on."""
+
 
 class HttpGate:
-    """Posts JSON Lines to ``/v1/events``."""
+    """Posts to the gateway."""
 
-    def __init__(self, url: str) -> None:
-        self._url = f"{url.rstrip('/')}/v1/events"
+    def __init__(self, url: str, token: str = "") -> None:
+        self._url = url.rstrip("/")
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, events: Sequence[dict[str, Any]]) -> None:
         """See Gate."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
-        body = b"\n".join(map(orjson.dumps, events))
-        try:
-            async with self._session.post(self._url, data=body, headers={"Content-Type": "application/x-ndjson"}) as response:
-                answer = await response.text()
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ConnectionError(str(error)) from error
-        if status in {429, 503}:
+        headers = {"Content-Type": "application/x-ndjson", **self._authorization}
+        status, answer = await self._post("/v1/events", headers, b"\n".join(map(orjson.dumps, events)))
+        # 401 and 404: the gateway is told of senders and platforms once the day has caught up.
+        if status in {401, 429, 503}:
             raise ConnectionError(answer)
         if status != 200:  # noqa: PLR2004 - OK; anything refused is a fault of ours, and coming again will not mend it
             raise UndeliveredError(f"{self._url} answered {status}: {answer[:1000]}")
+
+    async def call(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """See Gate."""
+        status, answer = await self._post(path, headers, body)
+        if status in {404, 429, 503}:
+            raise ConnectionError(answer)
+        if status not in {200, 204}:
+            raise UndeliveredError(f"{self._url}{path} answered {status}: {answer[:1000]}")
+
+    async def gone(self) -> None:
+        """See Gate."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                await self._post("/healthz", {}, b"")
+            except ConnectionError:
+                return
+            await asyncio.sleep(_TICK_SECONDS)
+        raise UndeliveredError("The gateway goes on: it would say more than the last word.")
+
+    async def _post(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        try:
+            async with self._session.post(self._url + path, data=body, headers=headers) as response:
+                return response.status, await response.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ConnectionError(str(error)) from error
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -117,6 +161,7 @@ class Feeder:
         gate: Gate | None,
         *,
         now_ms: Callable[[], int],
+        platforms: Platforms | None = None,
         record: IO[bytes] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -130,7 +175,9 @@ class Feeder:
         self._live_from_ms = now_ms()
         simulation = Simulation(seed=settings.seed, start_ms=settings.start_ms, heartbeats=HeartbeatPlan(live_from_ms=self._live_from_ms))
         center = multiplied(simulation.emissions(), settings.rate)
-        self._emissions = with_shop(center, settings.seed, settings.start_ms)
+        told = with_shop(center, settings.seed, settings.start_ms)
+        self._platforms = platforms
+        self._emissions: Iterator[Emission | Delivery] = told if platforms is None else platforms.told(told, self._live_from_ms)
         self._next = next(self._emissions)
 
     async def run(self, stop: asyncio.Event) -> Summary:
@@ -140,29 +187,37 @@ class Feeder:
             UndeliveredError: Kafka or the gateway did not take the events within the patience, or refused them.
         """
         await self._catch_up(stop)
-        direct: asyncio.Queue[list[Emission] | None] = asyncio.Queue()
-        gateway: asyncio.Queue[list[Emission] | None] = asyncio.Queue()
+        direct: asyncio.Queue[list[Emission | Delivery] | None] = asyncio.Queue()
+        gateway: asyncio.Queue[list[Emission | Delivery] | None] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._send_each(direct, self._publish))
             group.create_task(self._send_each(gateway, self._post))
             while not stop.is_set():
-                due = list(self._due())
-                chats = [each for each in due if self._gate is not None and each.event["source"] == GATEWAY_SOURCE]
-                others = [each for each in due if self._gate is None or each.event["source"] != GATEWAY_SOURCE]
-                if chats:
-                    gateway.put_nowait(chats)
-                if others:
-                    direct.put_nowait(others)
+                by_gateway: list[Emission | Delivery] = []
+                directly: list[Emission | Delivery] = []
+                for each in self._due():
+                    (by_gateway if self._gate is not None and _is_for_the_gateway(each) else directly).append(each)
+                if by_gateway:
+                    gateway.put_nowait(by_gateway)
+                if directly:
+                    direct.put_nowait(directly)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), _TICK_SECONDS)
             direct.put_nowait(None)
             gateway.put_nowait(None)
-        # Both ways are drained: nothing is later than this.
+        if self._platforms is not None and self._gate is not None:
+            # It speaks for the platforms: before it has stopped there is no last word.
+            self._say(DRAINED)
+            await self._gate.gone()
+        # All ways are drained: nothing is later than this.
         self.summary.final_ms = self._now_ms()
-        await self._publish(final_heartbeats(self.summary.final_ms, f"{self._settings.seed}-{self._settings.start_ms}"))
+        run = f"{self._settings.seed}-{self._settings.start_ms}"
+        await self._publish(final_heartbeats(self.summary.final_ms, run))
+        if self._platforms is not None:
+            await self._publish(self._platforms.final_heartbeats(self.summary.final_ms))
         return self.summary
 
-    def _due(self) -> Iterator[Emission]:
+    def _due(self) -> Iterator[Emission | Delivery]:
         """Yield what should have been published by now."""
         now_ms = self._now_ms()
         while self._next.published_ms <= now_ms:
@@ -173,7 +228,7 @@ class Feeder:
     async def _catch_up(self, stop: asyncio.Event) -> None:
         start_ms = self._settings.start_ms
         reported = time.monotonic()
-        batch: list[Emission] = []
+        batch: list[Emission | Delivery] = []
         while not stop.is_set():
             batch.clear()
             for emission in self._due():
@@ -189,26 +244,46 @@ class Feeder:
                 reported = time.monotonic()
                 done = (batch[-1].published_ms - start_ms) / max(1, self._now_ms() - start_ms)
                 self._say(f"The day so far: {self.summary.backlog:,} events published, {done:.0%}.")
-        self._say(f"The day so far is published: {self.summary.backlog:,} events since the opening. From here on in real time.")
+        self._say(f"{CAUGHT_UP}: {self.summary.backlog:,} events since the opening. From here on in real time.")
 
-    async def _send_each(self, queue: asyncio.Queue[list[Emission] | None], send: Callable[[list[Emission]], Awaitable[None]]) -> None:
+    async def _send_each(
+        self, queue: asyncio.Queue[list[Emission | Delivery] | None], send: Callable[[list[Emission | Delivery]], Awaitable[None]]
+    ) -> None:
         while (emissions := await queue.get()) is not None:
             for first in range(0, len(emissions), _BATCH):
                 await send(emissions[first : first + _BATCH])
 
-    async def _publish(self, emissions: list[Emission]) -> None:
-        events = [_model(emission) for emission in emissions]
+    async def _publish(self, emissions: Sequence[Emission | Delivery]) -> None:
+        events = [event for emission in emissions for event in self._events(emission)]
         await self._patiently(lambda: self._publisher.publish(events, source="demo"))
-        self.summary.direct += len(emissions)
-        self._note(emissions)
+        self.summary.direct += len(events)
+        self._note(events)
 
-    async def _post(self, emissions: list[Emission]) -> None:
+    async def _post(self, emissions: Sequence[Emission | Delivery]) -> None:
+        """Send what goes through the gateway in order: events that follow each other in one request, and each delivery by itself."""
         gate = self._gate
         if gate is None:
             raise UndeliveredError("There is no gateway to post to.")
-        await self._patiently(lambda: gate.post([emission.event for emission in emissions]))
-        self.summary.gateway += len(emissions)
-        self._note(emissions)
+        for is_delivery, group in groupby(emissions, lambda each: isinstance(each, Delivery)):
+            sent = list(group)
+            if is_delivery:
+                for delivery in sent:
+                    await self._call(gate, delivery)
+            else:
+                await self._patiently(partial(gate.post, [each.event for each in sent if isinstance(each, Emission)]))
+            events = [event for each in sent for event in self._events(each)]
+            self.summary.gateway += len(events)
+            self._note(events)
+
+    async def _call(self, gate: Gate, delivery: Emission | Delivery) -> None:
+        if self._platforms is not None and isinstance(delivery, Delivery):
+            path, headers = self._platforms.request(delivery)
+            await self._patiently(partial(gate.call, path, headers, delivery.body))
+
+    def _events(self, emission: Emission | Delivery) -> Sequence[Event]:
+        if isinstance(emission, Emission):
+            return [_model(emission)]
+        return [] if self._platforms is None else self._platforms.events(emission)
 
     async def _patiently(self, deliver: Callable[[], Awaitable[None]]) -> None:
         """Try again until the patience ends: what was taken twice has the same ids and counts once."""
@@ -223,12 +298,15 @@ class Feeder:
             else:
                 return
 
-    def _note(self, emissions: list[Emission]) -> None:
-        for emission in emissions:
-            kind = emission.event["type"]
-            self.summary.kinds[kind] = self.summary.kinds.get(kind, 0) + 1
+    def _note(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.summary.kinds[event.type] = self.summary.kinds.get(event.type, 0) + 1
             if self._record is not None:
-                self._record.write(orjson.dumps(emission.event, option=orjson.OPT_APPEND_NEWLINE))
+                self._record.write(encode(event) + b"\n")
+
+
+def _is_for_the_gateway(emission: Emission | Delivery) -> bool:
+    return isinstance(emission, Delivery) or emission.event["source"] == GATEWAY_SOURCE
 
 
 def _model(emission: Emission) -> Event:
@@ -255,12 +333,15 @@ async def _main(args: argparse.Namespace) -> None:
         timeout_seconds=_PATIENCE_SECONDS,
         client_id="contact-streams-demo",
     )
-    gate = HttpGate(args.gateway) if args.gateway else None
+    gate = HttpGate(args.gateway, os.environ.get(TOKEN_VARIABLE, "")) if args.gateway else None
     start_ms = args.start_ms if args.start_ms is not None else opening_ms(_clock_ms())
     with contextlib.ExitStack() as stack:
         record = stack.enter_context(args.record.open("wb")) if args.record else None
         settings = FeederSettings(start_ms=start_ms, seed=args.seed, rate=args.rate)
-        feeder = Feeder(settings, publisher, gate, now_ms=_clock_ms, record=record, say=lambda line: print(line, flush=True))
+        signed_with, key = os.environ.get(SIGNED_WITH), os.environ.get(CUSTOMER_KEY_VARIABLE)
+        platforms = Platforms(args.gateway, signed_with, key) if args.gateway and signed_with and key else None
+        say = partial(print, flush=True)
+        feeder = Feeder(settings, publisher, gate, now_ms=_clock_ms, platforms=platforms, record=record, say=say)
         try:
             summary = await feeder.run(stop)
         finally:

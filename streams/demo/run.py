@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -18,9 +19,12 @@ import orjson
 from schemas.times import format_ms
 from schemas.topics import DEFAULT_PREFIX, TOPICS
 from streams.configuration import load_configuration
-from streams.connectors.senders import TOKENS_VARIABLE
+from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE
+from streams.connectors.senders import TOKENS_VARIABLE, hash_of, new_token
 from streams.demo.broker import BrokerError, EmbeddedBroker
 from streams.demo.day import OPEN_HOURS, configuration_text, opening_ms
+from streams.demo.feeder import CAUGHT_UP, DRAINED, TOKEN_VARIABLE
+from streams.demo.platforms import SIGNED_WITH, connectors_text
 from streams.demo.processes import Child, free_port, stop_all, tail
 from streams.demo.recounting import Comparison, compare, load_oracle, read_events, record_counts, recount_events
 from streams.demo.report import alerts, missing_figures, table
@@ -45,7 +49,7 @@ _SHOWN_DIFFERENCES: Final = 12
 
 #: Topics that stay empty when all is well, or that the demo has no source for.
 _DEAD_LETTERS: Final = {entry.dead_letters for entry in TOPICS if entry.dead_letters}
-_MAY_BE_EMPTY: Final = frozenset({"alerts.v1", "alerts-latest.v1", "customer-facts.v1", *_DEAD_LETTERS})
+_MAY_BE_EMPTY: Final = frozenset({"alerts.v1", "alerts-latest.v1", "connector-state.v1", "customer-facts.v1", *_DEAD_LETTERS})
 
 #: What /metrics serves: the windows of everybody, the day for the table at the end, and those about customers and forecasts.
 _WINDOWS: Final = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "interval_30m", "day", "customers_day", "customers_month")
@@ -125,9 +129,17 @@ class _Demo:
         self._folder = folder
         self._began = time.monotonic()
         self._children: list[Child] = []
+        #: Those that are to end.
+        self._stopping: set[str] = set()
+        #: What the gateway said of itself before it was stopped.
+        self._of_gateway: Scrape | None = None
         self._page = f"http://127.0.0.1:{settings.page_port or free_port()}"
         self._gateway = f"http://127.0.0.1:{settings.gateway_port or free_port()}"
         self._worker = f"http://127.0.0.1:{settings.worker_port or free_port()}"
+        # Made up anew each time: the token of the gateway, what platforms sign with, and what customers are known by.
+        self._token = new_token()
+        self._secrets = {TOKEN_VARIABLE: self._token, SIGNED_WITH: token_hex(32), CUSTOMER_KEY_VARIABLE: token_hex(32)}
+        self._senders_file, self._connectors_file = folder / "senders.yaml", folder / "connectors.yaml"
 
     def stop(self) -> None:
         """End all processes."""
@@ -147,14 +159,15 @@ class _Demo:
         )
         await self._wait_until_up(session)
         print(
-            f"  page     {self._page}/\n  metrics  {self._page}/metrics\n  gateway  {self._gateway}/v1/events\n  kafka    {bootstrap}\n"
+            f"  page     {self._page}/\n  metrics  {self._page}/metrics\n"
+            f"  gateway  {self._gateway}/v1/events, with the header Authorization: Bearer {self._token}\n  kafka    {bootstrap}\n"
             f'  ask why  contact-streams explain "Orders 注文受付" service_level --url {self._page}',
             flush=True,
         )
         print(f"Up after {time.monotonic() - self._began:.1f} s; Ctrl-C ends it.", flush=True)
         self.is_up = True
         await self._watch(session)
-        final_ms = await self._last_word()
+        final_ms = await self._last_word(session)
         return await self._prove(bootstrap, session, configuration_file, final_ms)
 
     # ---- Starting ----------------------------------------------------------------------------------------------------------------
@@ -166,7 +179,11 @@ class _Demo:
         def port(url: str) -> list[str]:
             return ["--port", url.rpartition(":")[2]]
 
-        self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway)])
+        # While the day so far is published nothing comes through the gateway, and it has nothing to say for those that will send.
+        self._senders_file.write_text("senders: {}\n", encoding="utf-8")
+        self._connectors_file.write_text("connectors: {}\n", encoding="utf-8")
+        files = ["--senders", str(self._senders_file), "--connectors", str(self._connectors_file)]
+        self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway), *files])
         # Static membership: the embedded broker expires nobody.
         self._start("worker", ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo"])
         self._start(
@@ -180,24 +197,36 @@ class _Demo:
 
     def _start(self, name: str, arguments: list[str]) -> None:
         # Tokens of the person's own environment would lock the feeder out of the demo's gateway.
-        self._children.append(Child(name, arguments, self._folder / f"{name}.log", {TOKENS_VARIABLE: ""}))
+        self._children.append(Child(name, arguments, self._folder / f"{name}.log", {TOKENS_VARIABLE: "", **self._secrets}))
+
+    def _open_gateway(self) -> None:
+        """Let senders and platforms in: the gateway sees within seconds that its files are others."""
+        sender = f'senders:\n  demo:\n    tokens: [{{name: demo, hash: "{hash_of(self._token)}"}}]\n    sources: ["*"]\n'
+        for file, text in ((self._senders_file, sender), (self._connectors_file, connectors_text(self._gateway))):
+            whole = file.with_suffix(".new")
+            whole.write_text(text, encoding="utf-8")
+            whole.replace(file)
 
     def _child(self, name: str) -> Child:
         return next(child for child in self._children if child.name == name)
 
-    def _look_after(self, *, stopping: str | None = None) -> None:
+    def _look_after(self) -> None:
         """Pass on what the feeder says; raise DemoError if a process has ended that should not have."""
         for line in self._child("feeder").new_lines():
             print(f"  {line}", flush=True)
-        gone = [child for child in self._children if child.code is not None and child.name != stopping]
+            if line.startswith(CAUGHT_UP):
+                self._open_gateway()
+            elif line == DRAINED:
+                self._child("gateway").ask_to_stop()
+        gone = [child for child in self._children if child.code is not None and child.name not in self._stopping]
         if gone:
             raise DemoError("; ".join(f"the {child.name} ended with exit code {child.code}" for child in gone) + ".", gone)
 
-    async def _until(self, seconds: float, done: Callable[[], Awaitable[bool]], *, stopping: str | None = None) -> bool:
+    async def _until(self, seconds: float, done: Callable[[], Awaitable[bool]]) -> bool:
         """Say whether ``done`` came true in time."""
         deadline = time.monotonic() + seconds
         while not await done():
-            self._look_after(stopping=stopping)
+            self._look_after()
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(_LOOK_SECONDS)
@@ -240,18 +269,20 @@ class _Demo:
 
     # ---- Ending ------------------------------------------------------------------------------------------------------------------
 
-    async def _last_word(self) -> int:
+    async def _last_word(self, session: aiohttp.ClientSession) -> int:
         """Stop the feeder; return the instant through which it published everything."""
         print("Time is over: stopping the sources ...", flush=True)
-        feeder = self._child("feeder")
+        feeder, gateway = self._child("feeder"), self._child("gateway")
+        self._of_gateway = await self._scrape(session, self._gateway)
+        self._stopping = {feeder.name, gateway.name}
         feeder.ask_to_stop()
 
         async def ended() -> bool:
             return feeder.code is not None
 
-        if not await self._until(_LAST_WORD_SECONDS, ended, stopping="feeder"):
+        if not await self._until(_LAST_WORD_SECONDS, ended):
             raise DemoError(f"the feeder did not end within {_LAST_WORD_SECONDS:g} s.", [feeder])
-        self._look_after(stopping="feeder")
+        self._look_after()
         if feeder.code != 0:
             raise DemoError(f"the feeder ended with exit code {feeder.code}.", [feeder])
         summary = orjson.loads((self._folder / "summary.json").read_bytes())
@@ -267,7 +298,7 @@ class _Demo:
             names = ("contact_center_as_of_timestamp_seconds", "contact_center_complete_through_timestamp_seconds")
             return scrape is not None and all(round((scrape.value(name) or 0) * 1000) == final_ms for name in names)
 
-        if not await self._until(_SETTLE_SECONDS, settled, stopping="feeder"):
+        if not await self._until(_SETTLE_SECONDS, settled):
             said = "nothing" if scrape is None else f"{scrape.value('contact_center_as_of_timestamp_seconds')}"
             message = f"the served figures did not reach {format_ms(final_ms)} within {_SETTLE_SECONDS:g} s; the page said: {said}."
             raise DemoError(message, [self._child("worker"), self._child("serve")])
@@ -295,7 +326,7 @@ class _Demo:
                 return comparison is not None and not comparison.differences
 
             # The last windows may still be on their way when as-of is there.
-            await self._until(_SETTLE_SECONDS / 3, equal, stopping="feeder")
+            await self._until(_SETTLE_SECONDS / 3, equal)
             if comparison is not None:
                 problems += _differences(comparison)
         if scrape is None:
@@ -316,7 +347,7 @@ class _Demo:
     async def _idle_stages(self, bootstrap: str, session: aiohttp.ClientSession, scrape: Scrape) -> list[str]:
         """Return a sentence for each stage that passed nothing on or refused something."""
         problems = []
-        gateway = await self._scrape(session, self._gateway)
+        gateway = self._of_gateway
         worker = await self._scrape(session, self._worker)
         accepted = 0 if gateway is None else gateway.total("contact_center_gateway_events_accepted_total")
         refused = 0 if gateway is None else gateway.total("contact_center_gateway_events_rejected_total")

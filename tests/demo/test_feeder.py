@@ -27,7 +27,7 @@ from streams.engine.topics import TopicSpec, ensure_topics
 from tests.support.require import require_embedded_broker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from schemas.base import Event
     from streams.connectors.lines import Rejected
@@ -69,6 +69,13 @@ class MemoryGate:
             self.failures -= 1
             raise ConnectionError
         self.events += events
+
+    async def call(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """See Gate."""
+        raise NotImplementedError
+
+    async def gone(self) -> None:
+        """See Gate."""
 
 
 class Fed:

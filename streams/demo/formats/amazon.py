@@ -20,6 +20,11 @@ _INSTANCE: Final = "arn:aws:connect:ap-northeast-1:123456789012:instance/5d1f0f3
 class AmazonContactEvents(Writer):
     """A contact is one leg from its own queueing on: a transfer begins another, which names the one before."""
 
+    @staticmethod
+    def conversation_of(conversation: str) -> str:
+        """See Writer."""
+        return uuid_of("contact", conversation, 1)
+
     def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """See Writer."""
         match kind:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-__all__ = ["Call", "Leg", "Writer", "ms_of", "uuid_of"]
+__all__ = ["Call", "Leg", "Writer", "ms_of", "number_of", "uuid_of"]
 
 
 @dataclass(slots=True)
@@ -35,6 +35,8 @@ class Call:
     number: int
     arrived_ms: int
     entry_point: str
+    #: The number of the customer who calls, None where it is withheld.
+    number_of_customer: str | None = None
     legs: list[Leg] = field(default_factory=list)
     transferred: bool = False
     events: int = 0
@@ -64,7 +66,9 @@ class Writer:
         conversation, at_ms = event["conversation_id"], ms_of(event["occurred_at"])
         if kind == "contact.arrived":
             self._number += 1
-            self._calls[conversation] = Call(conversation, self._number, at_ms, event.get("entry_point", ""))
+            key = event.get("customer_key")
+            number = None if key is None else number_of(key)
+            self._calls[conversation] = Call(conversation, self._number, at_ms, event.get("entry_point", ""), number)
         call = self._calls.get(conversation)
         if call is None:
             return []
@@ -75,6 +79,11 @@ class Writer:
         elif kind == "contact.queued":
             call.transferred = False
         return sent
+
+    @staticmethod
+    def conversation_of(conversation: str) -> str:
+        """Return the id that a call has at the platform."""
+        return conversation
 
     def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """Return what the platform sends of a call's event, which the call has taken already."""
@@ -103,6 +112,11 @@ def _follow(call: Call, kind: str, event: dict[str, Any], at_ms: int) -> None:
 def ms_of(text: str) -> int:
     """Return the milliseconds of a time as events have it."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def number_of(customer: str) -> str:
+    """Return the telephone number of a simulated customer: of Japan's block that is given to nobody."""
+    return f"+8199{int.from_bytes(blake2b(customer.encode(), digest_size=6).digest()) % 10**8:08d}"
 
 
 def uuid_of(*parts: object) -> str:

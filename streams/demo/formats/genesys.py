@@ -21,11 +21,17 @@ _OFFER_ENDED: Final = {"no_answer": "TIMEOUT", "declined": "CLIENT", "withdrawn"
 class GenesysDetailEvents(Writer):
     """A call is a conversation; the customer, each stay in a queue and each agent who rings are participants of it."""
 
+    @staticmethod
+    def conversation_of(conversation: str) -> str:
+        """See Writer."""
+        return uuid_of("conversation", conversation)
+
     def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """See Writer."""
         match kind:
             case "arrived":
-                return [_sent(call, "customer.start", at_ms, "customer", {"dnis": f"tel:{call.entry_point}"})]
+                ani = {} if call.number_of_customer is None else {"ani": f"tel:{call.number_of_customer}"}
+                return [_sent(call, "customer.start", at_ms, "customer", ani | {"dnis": f"tel:{call.entry_point}"})]
             case "queued":
                 return self._queued(call, at_ms)
             case "agent_offered":
@@ -85,7 +91,7 @@ def _talked(call: Call, leg: Leg, at_ms: int, *, by_agent: bool = False, how: st
 
 
 def _sent(call: Call, kind: str, at_ms: int, participant: str, body: dict[str, Any]) -> bytes:
-    conversation = uuid_of("conversation", call.conversation)
+    conversation = GenesysDetailEvents.conversation_of(call.conversation)
     call.events += 1
     return orjson.dumps(
         {

@@ -30,7 +30,7 @@ class QueueLog(Writer):
             times = f"{(answered - leg.queued_ms) // 1000}|{(at_ms - answered) // 1000}|1"
             return [_line(call, at_ms, leg.queue, leg.agent, f"BLINDTRANSFER|600|internal|{times}")]
         if kind == "queued":
-            return [_line(call, at_ms, call.leg.queue, None, "ENTERQUEUE||5555550100|1")]
+            return [_line(call, at_ms, call.leg.queue, None, f"ENTERQUEUE||{call.number_of_customer or 'anonymous'}|1")]
         if not call.legs:
             return []
         leg = call.leg

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+import orjson
+
 from streams.demo.formats.calls import Writer, uuid_of
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ _CANCELED: Final = {"abandoned": "hangup", "timeout": "Task TTL Exceeded"}
 
 class TwilioCallbacks(Writer):
     """A call is a task from the moment it is queued; each offer is a reservation."""
+
+    @staticmethod
+    def conversation_of(conversation: str) -> str:
+        """See Writer."""
+        return _sid("WT", conversation)
 
     def told(self, call: Call, kind: str, event: dict[str, Any], at_ms: int) -> list[bytes]:
         """See Writer."""
@@ -84,7 +91,7 @@ def _status(kind: str, call: Call, leg: Leg) -> str:
 
 def _sent(call: Call, kind: str, at_ms: int, more: dict[str, Any], leg: Leg | None = None) -> bytes:
     leg = leg or call.leg
-    task, offer = _sid("WT", call.conversation), more.pop("offer", None)
+    task, offer = TwilioCallbacks.conversation_of(call.conversation), more.pop("offer", None)
     call.events += 1
     fields: dict[str, Any] = {
         "Sid": _sid("EV", call.conversation, call.events),
@@ -101,7 +108,7 @@ def _sent(call: Call, kind: str, at_ms: int, more: dict[str, Any], leg: Leg | No
         "TaskAge": max(0, at_ms - call.legs[0].queued_ms) // 1000,
         "TaskPriority": 0,
         "TaskAssignmentStatus": _status(kind, call, leg),
-        "TaskAttributes": '{"from": "+15555550100"}',
+        "TaskAttributes": orjson.dumps({} if call.number_of_customer is None else {"from": call.number_of_customer}).decode(),
         "TaskChannelUniqueName": "voice",
         "TaskQueueSid": _sid("WQ", leg.queue),
         "TaskQueueName": leg.queue,
