@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from streams.connectors.admission import MAX_EVENTS
 from streams.connectors.configured import HOOKS_PATH, Configured, unhooked
 from streams.connectors.gateway_answers import json_answer, problem
-from streams.connectors.kit.translating import translate
+from streams.connectors.kit.translating import Translated, translate_each
 from streams.connectors.kit.verifying import Delivery, Refusal, Verifier
 from streams.connectors.publishing import NotPublishedError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from streams.connectors.gateway_metrics import GatewayMetrics
     from streams.connectors.intake import Intake
-    from streams.connectors.kit.translating import Translated
     from streams.connectors.kit.verifying import Verified
     from streams.connectors.publishing import Publisher
 
@@ -145,6 +145,9 @@ class Hooks:
         if isinstance(verified, Refusal):
             return self._refused(hook, verified)
         done = await self._translated(hook.configured, body, now)
+        if done is None:
+            self._intake.pay(hook.sender, MAX_EVENTS)
+            return problem(413, "too_many_records", f"a delivery has at most {MAX_EVENTS} records")
         self._intake.pay(hook.sender, max(1, done.records) + (_PRICE_OF_A_REFUSAL - 1) * len(done.rejected))
         source = hook.configured.source
         try:
@@ -155,10 +158,17 @@ class Hooks:
             return problem(503, "kafka_unreachable", "Kafka did not acknowledge the events; send the delivery again", retry_after=2)
         return self._taken(hook, verified, done, now)
 
-    async def _translated(self, configured: Configured, body: bytes, now: datetime) -> Translated:
-        def run() -> Translated:
+    async def _translated(self, configured: Configured, body: bytes, now: datetime) -> Translated | None:
+        """Return what a delivery becomes, None for one of too many records."""
+
+        def run() -> Translated | None:
+            done = Translated()
             origin = f"hooks/{configured.source}"
-            return translate(configured.connector, body, configured.context, origin=origin, now=now, site=configured.site)
+            for each in translate_each(configured.connector, body, configured.context, origin=origin, now=now, site=configured.site):
+                done.add(each)
+                if done.records > MAX_EVENTS:
+                    return None
+            return done
 
         return run() if len(body) <= _LARGE_BYTES else await asyncio.to_thread(run)
 

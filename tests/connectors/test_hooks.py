@@ -27,6 +27,7 @@ from streams.connectors.kit.verification import Verification
 from streams.connectors.kit.verifying import Delivery, signature
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders
+from streams.connectors.watched_files import WatchedConnectors, WatchedFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -542,3 +543,38 @@ def test_a_platform_that_signs_its_address_needs_the_address(tmp_path: Path, mon
     with pytest.raises(ConnectorsError, match=r":4: connectors.a.secrets: Bell signs the address it calls: write `public_url`"):
         read(tmp_path, text, ONE=SECRET)
     assert read(tmp_path, f"public_url: https://h.example\n{text}", ONE=SECRET)["a"].hook_url == "https://h.example/v1/hooks/a"
+
+
+def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A valid one is in force; of one that is not the last good one stays, and what is wrong is said once, without a secret."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("ONE", SECRET)
+    path = tmp_path / "connectors.yaml"
+    path.write_text("connectors: {shop: {connector: line, secrets: [{env: ONE}]}}", encoding="utf-8")
+    files = WatchedFiles(None, WatchedConnectors(path, 1_000))
+    assert files.look(2_000) is None
+    assert files.standing == "connectors: going by 1 connectors of 1970-01-01T00:00:01.000Z"
+
+    path.write_text("connectors: {shop: {connector: line, secrets: [{env: GONE}]}}", encoding="utf-8")
+    assert files.look(3_000, at_once=True) is None
+    assert (files.valid, files.changed_ms) == (False, 3_000)
+    assert "connectors.shop.secrets.0: the variable GONE is not set" in caplog.text
+    assert files.standing.startswith("connectors: refused, going by 1 connectors")
+
+    path.write_text("connectors: {shop: {connector: line, site: tokyo, secrets: [{env: ONE}]}}", encoding="utf-8")
+    changes = files.look(4_000, at_once=True)
+    assert changes is not None
+    assert changes.senders is None
+    assert changes.connectors is not None
+    assert changes.connectors["shop"].site == "tokyo"
+    assert files.valid
+    assert SECRET not in caplog.text
+
+
+def test_the_gateway_needs_no_secret_of_what_is_asked(tmp_path: Path) -> None:
+    """Credentials are read by what asks the platform."""
+    text = "connectors: {desk: {connector: freshdesk, credentials: {api_key: {env: GONE}}}}"
+
+    assert read_connectors(tmp_path / "x", text, environment={}, credentials=False)["desk"].credentials == {}
+    with pytest.raises(ConnectorsError, match="GONE is not set"):
+        read_connectors(tmp_path / "x", text, environment={})

@@ -63,6 +63,13 @@ class Translated:
     ignored: Counter[str] = field(default_factory=Counter)
     records: int = 0
 
+    def add(self, other: Translated) -> None:
+        """Take what became of more."""
+        self.events += other.events
+        self.rejected += other.rejected
+        self.ignored += other.ignored
+        self.records += other.records
+
 
 def translate(
     connector: Connector,
@@ -87,10 +94,7 @@ def translate(
     """
     done = Translated()
     for one in translate_each(connector, body, context, origin=origin, now=now, states=states, site=site):
-        done.events += one.events
-        done.rejected += one.rejected
-        done.ignored += one.ignored
-        done.records += one.records
+        done.add(one)
     return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.connectors.kit.accounts import URL
+from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting
 from streams.connectors.kit.reading import list_records
@@ -106,6 +107,8 @@ CONNECTOR = Connector(
         "analyze_url",
     ),
     verification=Verification(header="Sm-Signature", algorithm="sha1", encoding="base64", key="client_id&secret"),
+    # Without it the webhook cannot be made there.
+    answers=Answers(head=True),
     settings=(
         Setting(name="surveys", meaning="Ids of the surveys whose responses are asked for", default=[]),
         URL,

@@ -80,7 +80,7 @@ def _events(rows: list[Fields], columns: dict[str, str], context: Context, told:
     first = rows[0]
     order, at = first.need(columns["order"]), _time(first.need(columns["at"]), columns["at"])
     if any(row.text(columns["order"]) != order for row in rows):
-        raise UnusableError("not_understood", "rows of one order name several")
+        raise UnusableError("not_permitted", "rows of one order name several")
     buyer = Buyer(context, mail=first.text(columns["mail"]), telephone=first.text(columns["telephone"]))
     value = _value(rows, columns)
     currency = str(context.settings.get("currency") or CURRENCY.default)
