@@ -189,6 +189,8 @@ class Hooks:
         status = hook.configured.connector.answers.accepted
         if status == _NO_CONTENT:
             return web.Response(status=status)
+        if hook.configured.connector.answers.empty:
+            return json_answer({}, status)
         return json_answer({"events": len(done.events), "ignored": ignored, "rejected": len(done.rejected)}, status)
 
     def _refused(self, hook: _Hook, refused: Refusal) -> web.Response:

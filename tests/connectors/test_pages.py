@@ -164,6 +164,8 @@ def test_the_page_asks_and_the_answer_counts() -> None:
         assert (await got(there, "POST", path, data={"score": "2"}))[0] == 200
         assert [each["score"] for each in there.published()] == [4.0, 2.0]
         assert len({each["event_id"] for each in there.published()}) == 1
+        first, last = (each["revision"] for each in there.published())
+        assert last - first == 60_000
         assert 'contact_center_gateway_page_requests_total{outcome="taken",source="poll"} 2.0' in await there.metrics()
 
     opened(scenario)

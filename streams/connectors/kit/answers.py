@@ -16,6 +16,8 @@ class Answers:
     accepted: Literal[200, 204] = 200
     #: How long the sender waits: a delivery that is not in Kafka by then is answered with 503, so that it comes again.
     within_seconds: float = 10.0
+    #: Whether the answer is an empty JSON object: a sender that reads it takes words that it does not know for a fault (Dialogflow).
+    empty: bool = False
     #: Whether HEAD is answered with 200, for a sender that asks so whether the address is there.
     head: bool = False
     #: How the sender asks by GET whether the address is its receiver's. ``crc``: a token to be signed (X). ``hub``: a text to be said back

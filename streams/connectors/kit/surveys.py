@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
+from schemas.times import to_ms
 from streams.connectors.kit.model import Setting, UnusableError
 
 if TYPE_CHECKING:
@@ -187,6 +188,8 @@ def answers(
                 "kind": question.kind,
                 "score": score,
                 "scale": question.scale,
+                # Of several words on one answer the last holds, in whatever order they come.
+                "revision": to_ms(at),
             }
         )
     if not known:

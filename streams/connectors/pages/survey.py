@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from schemas.times import to_ms
 from streams.connectors.configured import Configured
 from streams.connectors.pages.recent import Recent
 from streams.connectors.pages.survey_texts import POLICY, language_of, message_page, question_page
@@ -133,7 +134,8 @@ class SurveyPages:
         if not self._answers.allows(f"{source}/{link.kind}/{link.conversation_id}", self._monotonic()):
             self._pages.count(survey.configured, "too_often")
             return self._said(request, survey, "too_often", 429, retry_after=55)
-        told = {"conversation_id": link.conversation_id, "kind": link.kind, "scale": link.scale, "score": score}
+        told: dict[str, object] = {"conversation_id": link.conversation_id, "kind": link.kind, "scale": link.scale, "score": score}
+        told["answered_ms"] = to_ms(self._pages.now())
         if not await self._pages.published(survey.configured, told):
             return self._said(request, survey, "later", 503, retry_after=5)
         language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))

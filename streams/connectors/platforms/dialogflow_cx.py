@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import json_records
@@ -72,6 +73,7 @@ CONNECTOR = Connector(
         "pageInfo.formInfo",
         "languageInfo",
     ),
+    answers=Answers(within_seconds=4.0, empty=True),
     verification=Verification(kind="token", header="X-Webhook-Token"),
     settings=(
         Setting(name="tags", meaning="Tag of a fulfillment → started, handed_over, confirmed_solved, left or nothing", default=_TAGS),

@@ -29,6 +29,7 @@ def _translate(record: Record, _context: Context) -> Iterable[Draft]:
             "kind": kind,
             "score": score,
             "scale": scale,
+            "revision": int(fields.number("answered_ms") or 0),
         }
     ]
 

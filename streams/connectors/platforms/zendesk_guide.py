@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from schemas.times import to_ms
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import list_records
@@ -38,6 +39,7 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
         "occurred_at": at,
         "conversation_id": f"zendesk-guide:vote-{vote}",
         "kind": "faq",
+        "revision": to_ms(fields.time("updated_at") or at),
         "category": categories_of(context).get(article, article),
     }
     return [

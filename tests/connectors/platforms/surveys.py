@@ -32,6 +32,7 @@ SCORES = {f"410{score}": score for score in range(1, 6)}
 #: Connector, file, settings: each tells of one answer 5 and 10 about ticket T-100, and 2 and 3 about T-200.
 ANSWERS: list[tuple[str, str, dict[str, Any]]] = [
     ("typeform", "webhook.jsonl", {}),
+    ("delighted", "webhook.jsonl", {}),
     ("surveymonkey", "responses.json", {"questions": {"8801": {"kind": "csat", "scale": "1-5", "scores": SCORES}, "8802": "nps"}}),
     ("qualtrics", "responses.json", {"questions": {"QID1": "csat", "QID2": "nps 0-10"}}),
     ("google-forms", "answers.ja.csv", FORM_JA),

@@ -32,7 +32,7 @@ SESSIONS: list[tuple[str, str, dict[str, Any], tuple[int, int, int]]] = [
     ("zendesk-guide", "votes.json", {}, (3, 2, 2)),
     ("zendesk-guide", "votes.json", {"unhelpful": "nothing"}, (2, 2, 2)),
 ]
-PERSONAL = ("anna", "4915550", "8800", "acme.")
+PERSONAL = ("anna", "4915550", "88001", "88002", "88003", "88009", "acme.")
 
 
 def at_once(events: list[Any]) -> list[Any]:

@@ -25,7 +25,7 @@ def by_kpi(totals: dict[str, Any]) -> dict[str, Any]:
     return {name: totals[name]["value"] for name in EXPECTED}
 
 
-@pytest.mark.parametrize(("name", "file", "settings"), ANSWERS)
+@pytest.mark.parametrize(("name", "file", "settings"), [each for each in ANSWERS if each[0] != "delighted"])
 def test_answers_find_their_contact(name: str, file: str, settings: dict[str, Any]) -> None:
     """Both answers of both customers, on their scales, about their tickets."""
     done = translated(name, fixture(name, file), settings)
@@ -84,6 +84,8 @@ def test_an_answer_that_changes_keeps_its_id() -> None:
         ("delighted:804-nps", 3.0),
     ]
     assert events[0].event_id == events[1].event_id
+    # The second was given 100 s after the first.
+    assert events[1].revision == 100_000 + (events[0].revision or 0)
 
 
 def test_without_a_contact_an_answer_is_its_own() -> None:
@@ -171,7 +173,7 @@ def test_nothing_personal_passes() -> None:
 @given(data=st.data())
 def test_bent_records_raise_nothing(name: str, data: st.DataObject) -> None:
     """Whatever stands at any place of a record, it gives events or a reason."""
-    file = next(file for each, file, _ in [*ANSWERS, ("delighted", "webhook.jsonl", {})] if each == name)
+    file = next(file for each, file, _ in ANSWERS if each == name)
     settings = next((settings for each, _, settings in ANSWERS if each == name), {})
     body = bytearray(fixture(name, file))
     for _ in range(data.draw(st.integers(1, 6))):
@@ -206,7 +208,7 @@ def _bent(value: Any) -> st.SearchStrategy[Any]:
 @given(data=st.data())
 def test_strange_values_raise_nothing(name: str, data: st.DataObject) -> None:
     """The same with values of every type at every place of a sound JSON document."""
-    file = next(file for each, file, _ in [*ANSWERS, ("delighted", "webhook.jsonl", {})] if each == name)
+    file = next(file for each, file, _ in ANSWERS if each == name)
     settings = next((settings for each, _, settings in ANSWERS if each == name), {})
     body = fixture(name, file)
     content = orjson.loads(body.splitlines()[0] if file.endswith("l") else body)
@@ -229,6 +231,9 @@ def test_published_samples() -> None:
             done = translated(name, path.read_bytes(), questions.get(name))
             assert done.events or done.ignored or done.rejected
             found[path.name] = done
+    twice = found["DERIVED.delighted.survey-response-updated.twice.json"].events
+    for events in (twice, twice[::-1], [*twice, *twice[::-1]]):
+        assert figures(events, of=tickets("5158", day="2026-03-02", hour=9))["csat"]["value"] == 4.0
     for form in ("DERIVED.google-forms.export.ja.csv", "DERIVED.microsoft-forms.export.csv"):
         totals = figures(found[form].events, of=tickets("5158", "5159", day="2026-03-02", hour=8))
         assert (totals["csat"]["value"], totals["nps"]["value"]) == (3.0, 0.0)
