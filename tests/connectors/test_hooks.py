@@ -570,6 +570,13 @@ def test_a_changed_file_is_in_force(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert files.valid
     assert SECRET not in caplog.text
 
+    # A secret that changed where it is: told by SIGHUP, which looks at once.
+    monkeypatch.setenv("ONE", "another-secret-now")
+    changes = files.look(5_000, at_once=True)
+    assert changes is not None
+    assert changes.connectors is not None
+    assert changes.connectors["shop"].secrets == ("another-secret-now",)
+
 
 def test_the_gateway_needs_no_secret_of_what_is_asked(tmp_path: Path) -> None:
     """Credentials are read by what asks the platform."""

@@ -19,6 +19,7 @@ from multidict import CIMultiDict, MultiDict
 from standardwebhooks import Webhook
 from twilio.request_validator import RequestValidator
 
+from streams.connectors import platforms
 from streams.connectors.kit import verifying
 from streams.connectors.kit.verification import Verification
 from streams.connectors.kit.verifying import Delivery, Refusal, SecretError, Verified, Verifier, signature
@@ -82,6 +83,12 @@ SIGNED = {
     "standard webhooks": STANDARD,
     "twilio": TWILIO,
     "twilio event streams": TWILIO_STREAMS,
+}
+#: What vendors' schemes are made from, and what each connector says of its own.
+SIGNED |= {
+    f"connector {name}": scheme
+    for name in platforms.names()
+    if (scheme := platforms.connector(name).verification) is not None and scheme.kind == "hmac"
 }
 TIMED = {name: scheme for name, scheme in SIGNED.items() if scheme.tolerance_seconds}
 WHSEC = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
