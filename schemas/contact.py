@@ -176,6 +176,8 @@ class ContactResumed(ContactModel):
     type: Literal["contact.resumed"] = "contact.resumed"
     agent: Id | None = None
     """The agent who came back."""
+    hold_seconds: Seconds | None = None
+    """How long the customer was on hold, from platforms that report it afterwards; then `contact.held` is not needed."""
 
 
 class ContactConsultStarted(ContactModel):
@@ -212,6 +214,8 @@ class ContactTransferred(ContactModel):
     """The agent it goes to."""
     agent: Id | None = None
     """The agent who passed it on."""
+    agent_stays: bool | None = None
+    """Whether the agent's share goes on until something else ends it, as when another agent is asked to join first."""
 
 
 class ContactLeftQueue(ContactModel):

@@ -224,6 +224,7 @@ class ContactResumed(Event, kw_only=True, tag="contact.resumed"):
     related_contact_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
     agent: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    hold_seconds: Annotated[float, Meta(ge=0, le=315576000.0)] | None = None
 
 
 class ContactConsultStarted(Event, kw_only=True, tag="contact.consult_started"):
@@ -263,6 +264,7 @@ class ContactTransferred(Event, kw_only=True, tag="contact.transferred"):
     to_queue: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     to_agent: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     agent: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    agent_stays: bool | None = None
 
 
 class ContactLeftQueue(Event, kw_only=True, tag="contact.left_queue"):

@@ -175,6 +175,7 @@ class Transferred(Fact, tag=2):
     from_queue: str | None = None
     to_agent: str | None = None
     agent: str | None = None
+    agent_stays: bool = False
 
 
 class Queued(Fact, tag=3):
@@ -224,6 +225,7 @@ class Resumed(Fact, tag=9):
 
     kind: ClassVar[int] = 9
     agent: str | None = None
+    hold_ms: int | None = None
 
 
 class Message(Fact, tag=10):
@@ -432,13 +434,13 @@ def _survey(event: Any, common: _Common) -> SurveyAnswered:
 _MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {
     "contact.arrived": _arrived,
     "contact.left_queue": lambda e, common: LeftQueue(*common, e.reason, e.queue, _ms(e.wait_seconds)),
-    "contact.transferred": lambda e, common: Transferred(*common, e.from_queue, e.to_agent, e.agent),
+    "contact.transferred": lambda e, common: Transferred(*common, e.from_queue, e.to_agent, e.agent, bool(e.agent_stays)),
     "contact.queued": lambda e, common: Queued(*common, intern(e.queue), e.channel, e.category),
     "contact.offer_ended": lambda e, common: OfferEnded(*common, e.queue) if e.outcome == "no_answer" else None,
     "contact.answered": _answered,
     "contact.work_started": lambda e, common: WorkStarted(*common, e.agent),
     "contact.held": lambda e, common: Held(*common, e.agent),
-    "contact.resumed": lambda e, common: Resumed(*common, e.agent),
+    "contact.resumed": lambda e, common: Resumed(*common, e.agent, _ms(e.hold_seconds)),
     "contact.message": _message,
     "contact.work_ended": lambda e, common: WorkEnded(*common, e.agent),
     "contact.status_changed": lambda e, common: StatusChanged(*common, e.status, e.waiting_on),

@@ -113,8 +113,15 @@ def leg_to_wrap_up(s: State, contact: str | None, agent: str | None) -> Leg | No
     return _last_of(sorted([*s.ended_legs, *active_legs(s)], key=_number_of), contact, agent, None, None)
 
 
-def take_transfer(s: State, contact: str | None, agent: str | None, queue: str | None, to_agent: str | None) -> Leg | None:
-    """Return the leg of which it is said only now that it was passed on, though it had to end before: of each that is said once."""
+def take_transfer(
+    s: State, contact: str | None, agent: str | None, queue: str | None, to_agent: str | None, *, whichever: bool = False
+) -> Leg | None:
+    """Return the leg of which it is said only now that it was passed on, though it had to end before: of each that is said once.
+
+    With ``whichever`` it need not have moved on: an agent who stays may leave at any time.
+    """
+    if whichever:
+        return _last_of(s.ended_legs or [], contact, agent, queue, to_agent)
     moved = [leg for leg in s.ended_legs or () if leg.moved_on]
     leg = _last_of(moved, contact, agent, queue, to_agent)
     if leg is not None and s.ended_legs is not None:

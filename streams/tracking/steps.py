@@ -86,14 +86,15 @@ def _on_transferred(s: State, fact: Transferred, rules: Rules, ledger: Ledger) -
     s.passed_on = True
     leg = find_leg(s, contact, agent, queue, fact.to_agent)
     if leg is not None:
-        end_leg(s, leg, at, ledger)
+        if not fact.agent_stays:
+            end_leg(s, leg, at, ledger)
     else:
         visit = find_visit(s, contact, queue) if agent is None else None
         if visit is not None:
             leave(s, visit, at, "transfer", rules, ledger)
             return
         if contact is not None or agent is not None or queue is not None:
-            leg = take_transfer(s, contact, agent, queue, fact.to_agent)
+            leg = take_transfer(s, contact, agent, queue, fact.to_agent, whichever=fact.agent_stays)
     if leg is None:
         count_uncounted(s, fact, NO_LEG, rules, ledger)
     else:
@@ -163,7 +164,11 @@ def _on_resumed(s: State, fact: Resumed, rules: Rules, ledger: Ledger) -> None:
     leg = find_leg(s, fact.contact, fact.agent)
     if leg is not None:
         leg.hold_known = True
-        if leg.held_at is not None:
+        if fact.hold_ms is not None:
+            # Reported afterwards; a leg was not on hold for longer than it lasts.
+            leg.hold_ms = min(leg.hold_ms + fact.hold_ms, fact.at - leg.started)
+            leg.held_at = None
+        elif leg.held_at is not None:
             leg.hold_ms += fact.at - leg.held_at
             leg.held_at = None
     else:

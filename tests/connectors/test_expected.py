@@ -206,16 +206,6 @@ ROWS: tuple[Row, ...] = (
         in_order="a reopening is seen by the order of states",
     ),
     Row(
-        connector="amazon-connect-eventbridge",
-        files=("three-calls.jsonl",),
-        shared=("DERIVED.amazon-connect.contact-events.lifecycle.jsonl",),
-        expected=three_calls(hold=False, ring=False),
-        settings={
-            "queues": {"q-care-01": "support", "q-acc-02": "billing"}
-            | {f"aaaaaaaa-0000-0000-0000-00000000000{number}": name for number, name in ((1, "support"), (2, "billing"))}
-        },
-    ),
-    Row(
         connector="genesys-cloud",
         files=("three-calls.jsonl",),
         shared=("DERIVED.genesys-cloud.eventbridge.detail-events.lifecycle.jsonl",),

@@ -499,7 +499,7 @@ class _Telling:
                 elif isinstance(event, ContactHeld):
                     self.hold(held, at)
                 else:
-                    self.resume(held, at)
+                    self.resume(held, at, event.hold_seconds)
             case ContactWorkStarted():
                 self.work_since.setdefault(event.agent, at)
             case ContactWorkEnded():
@@ -703,18 +703,23 @@ class _Telling:
         names = (event.contact_id, event.agent, event.from_queue)
         leg = self.leg_of(*names, never=event.to_agent)
         if leg is not None:
-            self.end_leg(leg, at)
+            if not event.agent_stays:
+                self.end_leg(leg, at)
         else:
             visit = None if event.agent is not None else self.visit_of(event.contact_id, event.from_queue)
             if visit is not None:
                 self.leave(visit, "transfer", at)
                 return
-            moved = [each for each in self.legs if each.moved_on and not each.wrapped and each.is_meant(*names, event.to_agent)]
+            moved = [
+                each
+                for each in self.legs
+                if (each.moved_on or event.agent_stays) and not each.wrapped and each.is_meant(*names, event.to_agent)
+            ]
             if names == (None, None, None) or not moved:
                 self.count_nothing("no_leg", event, at)
                 return
             leg = moved[-1]
-            leg.moved_on = False
+            leg.moved_on = leg.moved_on and bool(event.agent_stays)
         for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)):
             self.book(scope, leg.channel, "transfers_out", at=at, offer=self.offer_ms(scope, leg.channel, leg.visit, at))
 
@@ -761,10 +766,12 @@ class _Telling:
             if leg.held_since is None:
                 leg.held_since = at
 
-    def resume(self, leg: _Leg | None, at: int) -> None:
+    def resume(self, leg: _Leg | None, at: int, said_seconds: float | None = None) -> None:
         if leg is not None:
             leg.hold_known = True
-            if leg.held_since is not None:
+            if said_seconds is not None:
+                leg.hold, leg.held_since = min(leg.hold + round(said_seconds * 1000), at - leg.started), None
+            elif leg.held_since is not None:
                 leg.hold += at - leg.held_since
                 leg.held_since = None
 

@@ -222,7 +222,7 @@ def _talk(story: _Story, agent: str | None, **fields: Any) -> None:
     story.say(ContactAnswered, agent=agent, reports=story.pick((None, (), ("hold",), ("hold", "wrap_up"), ("ring",))), **fields)
     for _ in range(story.pick((0, 0, 1, 2))):
         story.say(ContactHeld, agent=agent)
-        story.maybe(ContactResumed, agent=agent)
+        story.maybe(ContactResumed, agent=agent, hold_seconds=story.pick((None, None, None, 0, 7.25, 90)))
 
 
 def _finish(story: _Story, agent: str | None) -> None:
@@ -317,7 +317,8 @@ def _passed_on(story: _Story) -> None:
     for _ in range(story.pick((1, 1, 2))):
         if story.pick((True, False, False)):
             story.say(ContactEscalated, kind=story.pick((None, "functional", "hierarchical")))
-        story.maybe(ContactTransferred, kind=story.pick(("blind", "attended", "queue", None)))
+        stays = story.pick((None, None, False, True))
+        story.maybe(ContactTransferred, kind=story.pick(("blind", "attended", "queue", None)), agent_stays=stays)
         story.maybe(ContactWrappedUp, agent=agent)
         if story.pick((True, True, False)):
             story.say(ContactQueued, queue=story.pick(QUEUES))
@@ -367,7 +368,8 @@ def _together(story: _Story) -> None:
             holds: tuple[type[ContactModel], ...] = (ContactHeld, ContactHeld, ContactResumed)
             story.say(story.pick(holds), **named(agent=AGENTS))
         elif step == "transferred":
-            story.say(ContactTransferred, **named(agent=AGENTS, from_queue=queues, to_agent=AGENTS))
+            stays = story.pick((None, None, False, True))
+            story.say(ContactTransferred, agent_stays=stays, **named(agent=AGENTS, from_queue=queues, to_agent=AGENTS))
         elif step == "left":
             waited = story.pick((None, None, *WAITS_S))
             reason = story.pick(("abandoned", "abandoned", "overflow", "timeout"))
@@ -568,11 +570,11 @@ def _anything(story: _Story) -> None:
         (ContactAnswered, {"agent": agents}),
         (ContactLeftQueue, {"reason": reasons}),
         (ContactLeftQueue, {"reason": reasons, "queue": queues, "wait_seconds": (None, *WAITS_S)}),
-        (ContactTransferred, {"kind": (None, "blind")}),
+        (ContactTransferred, {"kind": (None, "blind"), "agent_stays": (None, True)}),
         (ContactAgentOffered, {"agent": AGENTS, "queue": queues}),
         (ContactOfferEnded, {"agent": AGENTS, "queue": queues, "outcome": ("no_answer", "declined")}),
         (ContactHeld, {"agent": agents}),
-        (ContactResumed, {"agent": agents}),
+        (ContactResumed, {"agent": agents, "hold_seconds": (None, *WRAPS_S)}),
         (ContactMessage, MESSAGES),
         (ContactWorkStarted, {"agent": AGENTS}),
         (ContactWorkEnded, {"agent": AGENTS}),

@@ -119,13 +119,31 @@ class TestHoldAndWrapUp:
                 [("contact.held", 60), ("contact.held", 65), ("contact.resumed", 70)],
                 {"talk_ms": 90_000, "hold_count": 1, "hold_ms": 10_000, "held_count": 1},
             ),
+            # Reported afterwards: 25 s in place of the 10 s since it was held; talk 75 s.
+            (
+                [],
+                [("contact.held", 60), ("contact.resumed", 70, {"hold_seconds": 25})],
+                {"talk_ms": 75_000, "hold_count": 1, "hold_ms": 25_000, "held_count": 1},
+            ),
+            # And no more than the leg has lasted: 70 - 30 = 40 s.
+            (
+                [],
+                [("contact.resumed", 70, {"hold_seconds": 600})],
+                {"talk_ms": 60_000, "hold_count": 1, "hold_ms": 40_000, "held_count": 1},
+            ),
             # Resumed without having been held: hold is known to be 0.
             ([], [("contact.resumed", 70)], {"talk_ms": 100_000, "hold_count": 1}),
         ],
     )
-    def test_hold(self, reports: list[str], during: list[tuple[str, float]], expected: dict[str, int]) -> None:
+    def test_hold(self, reports: list[str], during: list[tuple[Any, ...]], expected: dict[str, int]) -> None:
         """Talk is what is connected and not held; hold counts where it is known."""
-        told = Contacts(*call(*(event(kind, seconds) for kind, seconds in during), event("contact.ended", 130), reports=reports))
+        told = Contacts(
+            *call(
+                *(event(kind, seconds, **(fields[0] if fields else {})) for kind, seconds, *fields in during),
+                event("contact.ended", 130),
+                reports=reports,
+            )
+        )
 
         found = told.sums("queue:A")
         assert {name: found[name] for name in ("talk_ms", "hold_ms", "hold_count", "held_count") if name in found} == expected

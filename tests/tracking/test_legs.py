@@ -88,6 +88,38 @@ class TestWarmTransfer:
             found = part(told, "queue:C", "offered", "answered", "answered_wait_ms", "talk_ms", "transfers_out", "flow_out_transfer")
             assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, "talk_ms": 735_000}
 
+    @pytest.mark.parametrize("left", [100, 160])
+    def test_an_agent_who_stays_when_the_customer_is_passed_on(self, left: float) -> None:
+        """Amazon's contact events: the contact that goes on says so when it begins, and the first one's end says when ann left."""
+        for told in in_any_order(
+            [
+                event("contact.queued", 0, queue="A", contact_id="k1"),
+                event("contact.answered", 10, agent="ann", contact_id="k1"),
+                event("contact.transferred", 100, contact_id="k1", agent_stays=True),
+                event("contact.queued", 100, queue="C", contact_id="k2"),
+                event("contact.answered", 125, agent="bo", contact_id="k2"),
+                event("contact.ended", left, contact_id="k1"),
+                event("contact.ended", 260, by="customer", contact_id="k2"),
+            ]
+        ):
+            found = part(told, "queue:A", "handled", "talk_ms", "transfers_out")
+            assert found == {"handled": 1, "talk_ms": int(1000 * (left - 10)), "transfers_out": 1}
+            found = part(told, "queue:C", "offered", "answered", "answered_wait_ms", "talk_ms", "transfers_out")
+            assert found == {"offered": 1, "answered": 1, "answered_wait_ms": 25_000, "talk_ms": 135_000}
+
+    def test_an_agent_who_had_left_by_the_time_the_customer_was_passed_on(self) -> None:
+        """By a tenth of a second: it counts all the same, until the work after it is over."""
+        for told in in_any_order(
+            [
+                event("contact.queued", 0, queue="A", contact_id="k1"),
+                event("contact.answered", 10, agent="ann", contact_id="k1"),
+                event("contact.ended", 99.9, contact_id="k1"),
+                event("contact.transferred", 100, contact_id="k1", agent_stays=True),
+                event("contact.queued", 100, queue="C", contact_id="k2"),
+            ]
+        ):
+            assert part(told, "queue:A", "handled", "talk_ms", "transfers_out") == {"handled": 1, "talk_ms": 89_900, "transfers_out": 1}
+
     def test_by_their_legs_alone(self) -> None:
         """Zendesk Talk: each leg has an id; the end of the first one ends nothing of the second."""
         told = Contacts(

@@ -1,4 +1,4 @@
-"""Amazon Connect's contact events, as EventBridge delivers them to a queue of SQS; with the envelope or without.
+"""Amazon Connect's contact events, as EventBridge delivers them to a queue of SQS or an API destination; with the envelope or without.
 
 They are delivered at best effort and in no order, and each has all that is known of its contact by then: each tells everything that its
 fields say, under ids of contact and transition, so that one that is lost is told by the next.
@@ -6,9 +6,9 @@ fields say, under ids of contact and transition, so that one that is lost is tol
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from schemas.times import to_ms
 from streams.connectors.kit.amazon_connect import (
     AGENTS,
     ASKED,
@@ -24,20 +24,22 @@ from streams.connectors.kit.amazon_connect import (
 )
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Compared, Connector, Setting, UnusableError
+from streams.connectors.kit.model import Connector, Setting, UnusableError
 from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
-    from streams.connectors.kit.model import Context, Draft, Record, Seen
+    from streams.connectors.kit.model import Context, Draft, Record
 
-__all__ = ["CONNECTOR", "detail_of", "passed_on", "told"]
+__all__ = ["CONNECTOR"]
 
 _DETAIL_TYPE: Final = "Amazon Connect Contact Event"
 
 
-def detail_of(record: Record) -> Fields:
+def _detail(record: Record) -> Fields:
     """Return the event without its envelope. Names begin with a capital in some events (``AgentInfo``)."""
     content = record.content
     if "detail-type" in content:
@@ -52,41 +54,14 @@ def detail_of(record: Record) -> Fields:
 def _kind(record: Record) -> str:
     if record.content.get("detail-type") == "Amazon Connect Cases Event":
         return "CASE"
-    detail = detail_of(record)
+    detail = _detail(record)
     method = detail.text("initiationMethod")
     return method if method in NOT_OF_A_CUSTOMER else detail.need("eventType")
 
 
-def _key(record: Record) -> str:
-    return conversation(detail_of(record), "initialContactId", "contactId")
-
-
-def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
-    """Return what an event tells, and that a contact was passed on: known once it is over and the one that goes on is heard of."""
-    detail = detail_of(record)
-    contact = detail.need("contactId")
-    state: dict[str, Any] = {"over": dict((seen or {}).get("over", {})), "passed_on": list((seen or {}).get("passed_on", ()))}
-    over = detail.time("disconnectTimestamp")
-    if over is not None and detail.get("agentInfo.connectedToAgentTimestamp") is not None:
-        state["over"][contact] = over.isoformat()
-    goes_on = passed_on(detail)
-    if goes_on is not None and goes_on not in state["passed_on"]:
-        state["passed_on"].append(goes_on)
-    events = list(told(record, context))
-    for each in {contact, goes_on} & state["over"].keys() & set(state["passed_on"]):
-        at = datetime.fromisoformat(state["over"][each])
-        events.append(draft("contact.transferred", f"{each}-transferred", at, conversation_id=_key(record), contact_id=each))
-    return Compared(events, state)
-
-
-def passed_on(detail: Fields) -> str | None:
-    """Return the contact whose agent passed the customer on to this one, None where there is none."""
-    return detail.text("previousContactId") if detail.text("initiationMethod") == "TRANSFER" else None
-
-
-def told(record: Record, context: Context) -> Iterator[Draft]:
+def _translate(record: Record, context: Context) -> Iterator[Draft]:
     """Yield all that an event says of its contact so far."""
-    detail = detail_of(record)
+    detail = _detail(record)
     contact = detail.need("contactId")
     method, channel = detail.text("initiationMethod"), CHANNELS.get((detail.text("channel") or "").upper())
     begun = detail.need_time("initiationTimestamp")
@@ -97,14 +72,12 @@ def told(record: Record, context: Context) -> Iterator[Draft]:
     common = {"conversation_id": conversation(detail, "initialContactId", "contactId"), "contact_id": contact}
     if method not in CONTINUES and channel is not None:
         yield draft("contact.arrived", f"{contact}-arrived", begun, **common, channel=channel, direction=direction(method, channel))
-    if method == "QUEUE_TRANSFER" and (related := detail.text("previousContactId")) is not None:
-        # The contact before did not give up, as its own events say that know of no other.
-        left = {**common, "contact_id": related}
-        yield draft("contact.left_queue", f"{related}-left", begun, **left, reason="transfer", revision=1)
+    before = detail.text("previousContactId")
+    if before is not None:
+        yield from _of_before(before, method, begun, common["conversation_id"])
     if queued is not None and name is not None:
-        related = detail.text("previousContactId")
         at = f"{contact}-queued-{queued.timestamp():.3f}"
-        yield draft("contact.queued", at, queued, **common, queue=name, channel=channel, related_contact_id=related)
+        yield draft("contact.queued", at, queued, **common, queue=name, channel=channel, related_contact_id=before)
     if answered is not None:
         reports = ["hold", "wrap_up", "ring"] if context.settings.get("agent_events") else ["wrap_up"]
         yield draft("contact.answered", f"{contact}-answered", answered, **common, queue=name, agent=who, reports=reports)
@@ -118,6 +91,16 @@ def told(record: Record, context: Context) -> Iterator[Draft]:
         yield draft("contact.left_queue", f"{contact}-left", over, **common, queue=name, reason="abandoned")
     elif method == "INBOUND":
         yield draft("contact.not_offered", f"{contact}-left", over, **common, reason="menu_ended")
+
+
+def _of_before(before: str, method: str | None, begun: datetime, conversation_id: str) -> Iterator[Draft]:
+    """Yield what a contact says of the one that it goes on from, whose own events know of no other."""
+    common = {"conversation_id": conversation_id, "contact_id": before}
+    if method == "TRANSFER":
+        # The agent may stay until another has joined; the contact's own end says when not any more. Of several the last word holds.
+        yield draft("contact.transferred", f"{before}-transferred", begun, **common, agent_stays=True, revision=to_ms(begun))
+    elif method == "QUEUE_TRANSFER":
+        yield draft("contact.left_queue", f"{before}-left", begun, **common, reason="transfer", revision=1)
 
 
 def _wrapped_up(detail: Fields, contact: str, who: str | None, common: dict[str, str]) -> Iterator[Draft]:
@@ -134,9 +117,9 @@ CONNECTOR: Final = Connector(
     title="Amazon Connect contact events",
     family="telephone",
     delivery="live",
-    ways=("pull", "file"),
+    ways=("webhook", "pull", "file"),
     kinds={
-        "INITIATED": "contact.arrived; of a transfer contact.transferred of the contact before, once that is over",
+        "INITIATED": "contact.arrived; of a transfer contact.transferred or left_queue of the contact before",
         "CONNECTED_TO_SYSTEM": "what it says of the contact so far",
         "QUEUED": "contact.queued",
         "CONNECTED_TO_AGENT": "contact.answered",
@@ -153,9 +136,7 @@ CONNECTOR: Final = Connector(
     },
     read=json_records,
     kind=_kind,
-    compare=_compare,
-    key=_key,
-    remembered_days=3,
+    translate=_translate,
     reports={
         "arrival": "",
         "queue": "",
@@ -184,6 +165,7 @@ CONNECTOR: Final = Connector(
             default=False,
         ),
     ),
+    verification=Verification(kind="token", header="X-Api-Key"),
     credentials=CREDENTIALS,
     extra="amazon",
     guessed=(

@@ -79,8 +79,7 @@ def _answered(fields: Fields, contact: str, name: str | None, context: Context, 
     yield draft("contact.answered", f"{contact}-out-of-queue", at, **common, agent=who, queue=name, reports=reports)
     if hold is not None:
         # How long the customer was on hold is told, not when: it stands right after the answer.
-        yield draft("contact.held", f"{contact}-held", at, **common, agent=who)
-        yield draft("contact.resumed", f"{contact}-resumed", at + timedelta(seconds=hold), **common, agent=who)
+        yield draft("contact.resumed", f"{contact}-resumed", at + timedelta(seconds=hold), **common, agent=who, hold_seconds=hold)
     over = fields.time("DisconnectTimestamp")
     if over is not None:
         passed_on = fields.time("TransferCompletedTimestamp")
@@ -117,7 +116,7 @@ CONNECTOR: Final = Connector(
     delivery="journal",
     ways=("pull", "file"),
     kinds={
-        "contact record": "contact.arrived, queued, answered, held and resumed, left_queue, transferred or ended, and the wrap-up",
+        "contact record": "contact.arrived, queued, answered, resumed, left_queue, transferred or ended, and the wrap-up",
     },
     ignored=NOT_OF_A_CUSTOMER,
     read=joined_records,

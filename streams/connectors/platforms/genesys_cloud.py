@@ -99,9 +99,9 @@ class _Told:
         """Yield what it becomes."""
         yield from _OF_CONVERSATIONS[self._kind](self)
 
-    def _draft(self, kind: str, /, *, at: datetime | None = None, **fields: Any) -> Draft:
+    def _draft(self, kind: str, /, **fields: Any) -> Draft:
         event = f"{self._id}-{kind.partition('.')[2]}"
-        return draft(kind, event, at or self._at, conversation_id=self._conversation, **fields)
+        return draft(kind, event, self._at, conversation_id=self._conversation, **fields)
 
     def _channel(self) -> str | None:
         medium = self._body.text("mediaType")
@@ -155,15 +155,13 @@ class _Told:
             if ring is not None and self._queue is not None:
                 yield self._draft("contact.offer_ended", agent=agent, queue=self._queue, outcome=outcome, ring_seconds=ring)
             return
-        if hold:
-            # How long the customer was on hold is told at the end, not when: it stands right before the end.
-            yield self._draft("contact.held", at=self._at - timedelta(seconds=hold), agent=agent)
-            yield self._draft("contact.resumed", agent=agent)
+        # How long the customer was on hold is told at the end, not when.
+        yield self._draft("contact.resumed", agent=agent, hold_seconds=hold)
         # After the hold, whatever the rank of their kinds.
         if reason in _TRANSFERS:
-            yield self._draft("contact.transferred", kind=_TRANSFERS[reason], from_queue=self._queue, agent=agent, sequence=int(hold > 0))
+            yield self._draft("contact.transferred", kind=_TRANSFERS[reason], from_queue=self._queue, agent=agent, sequence=1)
         else:
-            yield self._draft("contact.ended", agent=agent, sequence=int(hold > 0))
+            yield self._draft("contact.ended", agent=agent, sequence=1)
 
     def acw(self) -> Iterator[Draft]:
         """Yield the work after the contact, told when it is over."""
@@ -273,7 +271,7 @@ CONNECTOR: Final = Connector(
         "acd.start": "contact.queued",
         "acd.end": "contact.answered, or contact.left_queue: abandoned (ABANDON), overflow (FLOW_OUT)",
         "user.start": "contact.agent_offered",
-        "user.end": "contact.ended of the agent's share or contact.transferred, with contact.held and resumed; or contact.offer_ended",
+        "user.end": "contact.ended of the agent's share or contact.transferred, with contact.resumed; or contact.offer_ended",
         "acw": "contact.wrapped_up",
         "audit of UserPresence": "agent.state_changed: presence",
         "users.activity": "agent.state_changed: presence and routing, as far as they changed",
@@ -331,6 +329,5 @@ CONNECTOR: Final = Connector(
     guessed=(
         "a ring that is not answered is a user.end without interacting time; TIMEOUT is no answer, CLIENT and ENDPOINT are a refusal",
         "which disconnectType stands for what; of a customer ENDPOINT and CLIENT are the customer, PEER is the agent",
-        "when the customer was on hold is not told, only how long: the hold stands right before the end of the leg",
     ),
 )

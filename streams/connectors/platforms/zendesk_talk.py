@@ -130,8 +130,7 @@ def _share(
     yield draft("contact.answered", f"{name}-answered", answered, **common, agent=agent, queue=queue, reports=reports)
     hold, wrap_up = fields.seconds("hold_time") or 0, fields.seconds("wrap_up_time") or 0
     # How long the customer was on hold is told, not when: it stands right after the answer.
-    yield draft("contact.held", f"{name}-held", answered, **common, agent=agent)
-    yield draft("contact.resumed", f"{name}-resumed", answered + timedelta(seconds=hold), **common, agent=agent)
+    yield draft("contact.resumed", f"{name}-resumed", answered + timedelta(seconds=hold), **common, agent=agent, hold_seconds=hold)
     to = None if context is None else renamed(context.settings.get("agents"), fields.text("transferred_to"))
     if to is not None:
         yield draft("contact.transferred", f"{name}-over", over, **common, agent=agent, to_agent=to)
@@ -149,7 +148,7 @@ CONNECTOR: Final = Connector(
     ways=("pull", "file"),
     kinds={
         "call": "contact.arrived, queued, left_queue or not_offered; without legs also the answer and what follows",
-        "agent leg": "contact.agent_offered, offer_ended, answered, held and resumed, ended or transferred, wrapped_up",
+        "agent leg": "contact.agent_offered, offer_ended, answered, resumed, ended or transferred, wrapped_up",
     },
     ignored={
         "customer leg": "the customer's own line; the call tells it",
