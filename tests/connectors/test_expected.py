@@ -282,7 +282,6 @@ ROWS: tuple[Row, ...] = (
     Row(
         connector="imap",
         files=("two-tickets.jsonl",),
-        in_order="folders are read by the order of their mails",
         expected=two_tickets(csat=False),
     ),
 )

@@ -298,6 +298,15 @@ def test_the_sample_of_zendesk(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["dead_letters"] == []
 
 
+def test_the_sample_of_maildealer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two mails answered after 10 and 20 minutes and done after 40 and 20, one still worked on; Japanese columns and encoding."""
+    result = replayed(capsys, MAPPINGS / "maildealer-mails.yaml", MAPPINGS / "samples" / "maildealer-mails.csv")
+
+    names = ("offered", "answered", "first_response_time", "resolution_time")
+    assert figures(result["queues"]["お問い合わせ"]["mail"], *names) == [3, 2, 900.0, 1800.0]
+    assert result["dead_letters"] == []
+
+
 @pytest.fixture
 def calls_5000() -> Path:
     """The file of 5000 calls, which is no part of this repository: without the folder that holds it, its tests are skipped."""

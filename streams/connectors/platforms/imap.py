@@ -46,18 +46,20 @@ def _thread(fields: Fields) -> str:
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
     fields = Fields(record.content)
     role, thread, at = fields.need("role"), _thread(fields), fields.need_time("at")
+    # A server keeps when a mail was delivered, not when it was moved.
+    seen_at = fields.time("seen_at") or at
     mail, place = digest(fields.need("message_id").strip()), f"{fields.need('uidvalidity')}-{fields.need('uid')}"
     begins = fields.get("references") in (None, []) and fields.text("in_reply_to") is None
     if role == "junk":
-        yield about(thread, "contact.excluded", "spam", at, reason="spam")
+        yield about(thread, "contact.excluded", "spam", seen_at, reason="spam")
     elif role == "done":
-        yield about(thread, "contact.status_changed", f"done-{place}", at, status="resolved")
+        yield about(thread, "contact.status_changed", f"done-{place}", seen_at, status="resolved")
     elif role == "sent":
         yield from _sent(thread, mail, at, fields, context, begins=begins)
     else:
         yield from _came(thread, mail, at, fields, context)
         if fields.true("back"):
-            yield about(thread, "contact.status_changed", f"back-{place}", at, status="reopened")
+            yield about(thread, "contact.status_changed", f"back-{place}", seen_at, status="reopened")
         elif not begins:
             yield about(thread, "contact.status_changed", f"words-{mail}", at, status="open")
 
@@ -122,8 +124,20 @@ CONNECTOR = Connector(
     },
     personal=("from", "message_id", "in_reply_to", "references", "subject"),
     settings=(
+        Setting(name="host", meaning="The IMAP server", required=True),
+        Setting(name="port", meaning="Its port", default=993),
+        Setting(name="tls", meaning="TLS from the first byte; `false` to this machine alone", default=True),
+        Setting(
+            name="folders",
+            meaning="Folder → `inbox`, `sent`, `done` or `junk`, or such as `{role: inbox, queue: billing}`",
+            default={"INBOX": "inbox", "Sent": "sent"},
+        ),
         Setting(name="queue", meaning="The queue of mails in folders that name none", default=""),
         Setting(name="agents", meaning="Address that an agent sends from → the agent; without it replies name no agent", default={}),
+    ),
+    credentials=(
+        Setting(name="user", meaning="Who logs in; reading is enough", required=True),
+        Setting(name="password", meaning="The password, or one for this program alone", required=True),
     ),
     extra="imap",
 )

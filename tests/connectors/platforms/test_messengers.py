@@ -62,6 +62,8 @@ def test_the_first_message_of_a_day_is_the_arrival() -> None:
     done = becomes("facebook", message(FRIDAY + 60_000, "m_2"), message(FRIDAY, "m_1"), settings=NAMED)
     arrivals = [each for each in done.events if each.type == "contact.arrived"]
     assert len({each.event_id for each in arrivals}) == 1
+    latest = max(arrivals, key=lambda each: each.revision or 0)
+    assert latest.occurred_at.timestamp() * 1000 == FRIDAY
 
 
 def test_without_a_queue_nothing_is_queued() -> None:

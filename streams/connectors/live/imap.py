@@ -1,0 +1,201 @@
+"""A mailbox is asked by IMAP for mails that appeared in its folders since it was asked last. Nothing in it is changed or marked as read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.parser import BytesHeaderParser
+from email.utils import parseaddr
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import orjson
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from streams.connectors.platforms.imap import ROLES
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Cursor, Page, Pull, text_of, time_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+
+__all__ = ["PULL"]
+
+_TIMEOUT_SECONDS: Final = 30
+_PAGE_MAILS: Final = 200
+#: Of the headers of a mail so much is read; what stands beyond is no header that matters.
+_MAX_HEADER_BYTES: Final = 16_384
+_HEADERS: Final = "MESSAGE-ID IN-REPLY-TO REFERENCES FROM AUTO-SUBMITTED PRECEDENCE"
+_FETCHED: Final = ("INTERNALDATE", f"BODY.PEEK[HEADER.FIELDS ({_HEADERS})]<0.{_MAX_HEADER_BYTES}>")
+_ID: Final = re.compile(r"<[^<>\s]{1,500}>")
+
+#: By as much the server's clock may be behind: what it delivers meanwhile is still to come.
+_WITHHELD: Final = timedelta(seconds=60)
+#: A mail that was delivered so long before the last round was in another folder then.
+_MOVED_AFTER: Final = timedelta(minutes=10)
+_LOCAL: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_MAX_PORT: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    name: str
+    role: str
+    queue: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    host: str
+    port: int
+    tls: bool
+    user: str
+    password: str
+    folders: tuple[_Folder, ...]
+
+
+def _account(settings: Mapping[str, Any]) -> _Account:
+    """Return what the settings say; raise ValueError."""
+    host, port, tls = text_of(settings, "host"), settings.get("port", 993), settings.get("tls", True)
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= _MAX_PORT:
+        raise ValueError("port: a whole number, 1 to 65535")
+    if tls is not True and (tls is not False or host not in _LOCAL):
+        raise ValueError("tls: true; false is permitted to this machine alone")
+    folders = settings.get("folders")
+    if not isinstance(folders, Mapping) or not folders:
+        raise ValueError(f"folders: a folder and its role a line; roles are {', '.join(ROLES)}")
+    return _Account(host, port, tls, text_of(settings, "user"), text_of(settings, "password"), tuple(map(_folder, folders.items())))
+
+
+def _folder(entry: tuple[object, object]) -> _Folder:
+    name, said = entry
+    role, queue = (said.get("role"), said.get("queue")) if isinstance(said, Mapping) else (said, None)
+    if role not in ROLES or not (queue is None or isinstance(queue, str)):
+        raise ValueError(f"folders.{name}: {', '.join(ROLES)}; or such as {{role: inbox, queue: billing}}")
+    return _Folder(str(name), str(role), queue)
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    """Ask folder by folder for mails with higher numbers than before."""
+    account = _account(asking.settings)
+    began = asking.now()
+    cursor: dict[str, Any] = {"folders": {}, **asking.cursor}
+    connection = await _said(account, _open, account)
+    try:
+        for folder in account.folders:
+            async for page in _look(asking, account, connection, folder, cursor, began):
+                cursor = dict(page.cursor)
+                yield page
+    finally:
+        with contextlib.suppress(AskError):
+            await _said(account, connection.logout)
+    yield Page(b"", {**cursor, "asked": began.isoformat()}, began - _WITHHELD)
+
+
+async def _look(
+    asking: Asking, account: _Account, connection: IMAPClient, folder: _Folder, cursor: Cursor, began: datetime
+) -> AsyncGenerator[Page, None]:
+    chosen = await _said(account, connection.select_folder, folder.name, readonly=True)
+    validity, following = int(chosen[b"UIDVALIDITY"]), int(chosen.get(b"UIDNEXT", 1))
+    known, before = cursor["folders"].get(folder.name), time_of(cursor, "asked")
+    since: datetime | None = None
+    if known is not None and known["uidvalidity"] == validity:
+        last = int(known["uid"])
+        # The range of a folder without news still holds its last mail.
+        uids = [uid for uid in await _said(account, connection.search, ["UID", f"{last + 1}:*"]) if uid > last]
+    elif folder.role in {"done", "junk"}:
+        # When a mail came into such a folder is seen, or not known.
+        last, uids = following - 1, []
+    else:
+        # At a first start, or when the server numbered the folder anew: mails have ids of their own, and count once.
+        since = asking.since if before is None else min(before, began) - timedelta(days=1)
+        last = following - 1
+        uids = await _said(account, connection.search, ["SINCE", (since - timedelta(days=1)).date()])
+    for at in range(0, len(uids), _PAGE_MAILS) or [0]:
+        some = sorted(uids)[at : at + _PAGE_MAILS]
+        fetched = await _said(account, connection.fetch, some, list(_FETCHED)) if some else {}
+        mails = [*_mails(fetched, folder, validity, began, since, before if since is None else None)]
+        place = {"uidvalidity": validity, "uid": max([last, *some]) if at + _PAGE_MAILS >= len(uids) else some[-1]}
+        cursor = {**cursor, "folders": {**cursor["folders"], folder.name: place}}
+        if mails or place != known:
+            yield Page(b"\n".join(map(orjson.dumps, mails)), cursor)
+
+
+def _mails(
+    fetched: Mapping[int, Mapping[bytes, Any]],
+    folder: _Folder,
+    validity: int,
+    began: datetime,
+    since: datetime | None,
+    before: datetime | None,
+) -> Iterator[dict[str, Any]]:
+    """Yield mails as the connector reads them; with ``since`` those delivered from then on, with ``before`` saying which were moved."""
+    for uid, parts in sorted(fetched.items()):
+        delivered = parts.get(b"INTERNALDATE")
+        raw = next((value for name, value in parts.items() if name.startswith(b"BODY[HEADER")), b"")
+        if not isinstance(delivered, datetime) or (since is not None and delivered < since):
+            continue
+        headers = BytesHeaderParser().parsebytes(raw)
+        ids = {name: _ID.findall(str(headers.get(name, ""))) for name in ("Message-ID", "In-Reply-To", "References")}
+        yield {
+            "role": folder.role,
+            "folder": folder.name,
+            "queue": folder.queue,
+            "uidvalidity": validity,
+            "uid": uid,
+            "at": delivered.isoformat(),
+            "seen_at": began.isoformat(),
+            "back": folder.role == "inbox" and before is not None and delivered < before - _MOVED_AFTER,
+            # A mail without an id is known by its place.
+            "message_id": next(iter(ids["Message-ID"]), f"<{validity}.{uid}@{folder.name}>"),
+            "in_reply_to": next(iter(ids["In-Reply-To"]), None),
+            "references": ids["References"][:1],
+            "from": parseaddr(str(headers.get("From", "")))[1] or None,
+            "auto_submitted": _short(headers.get("Auto-Submitted")),
+            "precedence": _short(headers.get("Precedence")),
+        }
+
+
+def _short(header: object) -> str | None:
+    return None if header is None else str(header)[:80]
+
+
+def _open(account: _Account) -> IMAPClient:
+    context = ssl.create_default_context() if account.tls else None
+    connection = IMAPClient(account.host, account.port, ssl=account.tls, ssl_context=context, timeout=_TIMEOUT_SECONDS)
+    # Times with their offset, not this machine's.
+    connection.normalise_times = False
+    try:
+        connection.login(account.user, account.password)
+    except BaseException:
+        connection.shutdown()
+        raise
+    return connection
+
+
+async def _said(account: _Account, ask: Callable[..., Any], *what: Any, **how: Any) -> Any:
+    """Return an answer of the server; raise AskError, which holds nothing that it said."""
+    try:
+        return await asyncio.to_thread(lambda: ask(*what, **how))
+    except LoginError as error:
+        raise AskError("refused", f"at {account.host} does not take user and password") from error
+    except IMAPClientError as error:
+        named = cast("tuple[object, ...]", what)
+        folder = f" {named[0]!r}" if ask.__name__ == "select_folder" and named else ""
+        raise AskError("refused", f"at {account.host} refuses {ask.__name__}{folder}: does the folder exist?") from error
+    except (OSError, ssl.SSLError) as error:
+        raise AskError("unreachable", f"at {account.host} port {account.port} is not reached ({type(error).__name__})") from error
+
+
+PULL = Pull(
+    name="imap",
+    fetch=_fetch,
+    # Nothing is asked by HTTP; the settings are checked before the first round.
+    base=lambda settings: f"https://{_account(settings).host}",
+    poll_seconds=30.0,
+)
