@@ -22,7 +22,7 @@ settings.register_profile("contact-streams", deadline=None)
 settings.load_profile("contact-streams")
 
 #: Where a test ran, by marker; a test with none of them is pure. The first match counts.
-SURROUNDINGS = ("kafka", "browser", "embedded")
+SURROUNDINGS = ("kafka", "browser", "asterisk", "embedded")
 
 #: A test that takes one of these fixtures has the marker, whether its author thought of it or not.
 MARKER_OF_FIXTURE = {"kafka": "kafka", "kafka3": "kafka"}
@@ -73,5 +73,7 @@ def ran_on(passed: Iterable[tuple[str, bool]]) -> str:
     ]
     if counts["browser"]:
         parts.append(f"browser {counts['browser']} tests")
+    if counts["asterisk"]:
+        parts.append(f"Asterisk {counts['asterisk']} tests")
     faults = sum(injects for _, injects in outcomes)
     return f"ran on: {', '.join(parts)}" + (f"; {faults} of them injected faults" if faults else "")

@@ -1,4 +1,4 @@
-"""``contact-streams connector run``: ask a platform for what is new, and publish it."""
+"""``contact-streams connector run``: ask a platform for what is new, or follow it over a connection, and publish it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from streams.commands.common import (
     interruptible,
     start_logging,
 )
+from streams.commands.connector_connection import run_connection
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.queue_log_options import customer_key
 from streams.commands.topic_making import topic_maker
@@ -30,7 +31,7 @@ from streams.configuration.problems import FileError, read_text
 from streams.connectors.configured import read_connectors
 from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE
 from streams.connectors.identities import Identities
-from streams.connectors.live import pull_of
+from streams.connectors.live import connection_of, pull_of
 from streams.connectors.outgoing import EventTopics
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.client import Client
@@ -56,13 +57,14 @@ _LEAST_SECONDS, _MOST_SECONDS = 1.0, 86_400.0
 
 _DESCRIPTION: Final = (
     "Asks the platform that a connectors file names for what is new, again and again, and publishes it. How far it is, is kept in Kafka "
-    "with the events, so it may be stopped and started anywhere. Of one source one process runs: the next one shuts it out."
+    "with the events, so it may be stopped and started anywhere. Of one source one process runs: the next one shuts it out. A platform "
+    "that tells its events over a connection is followed; what happens while there is none is not told."
 )
 
 
 def add_parser(platforms: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = platforms.add_parser("run", help="a platform of a connectors file that is asked", description=_DESCRIPTION)
+    parser = platforms.add_parser("run", help="a platform of a connectors file that is asked or followed", description=_DESCRIPTION)
     parser.add_argument("source", metavar="NAME", help="the source, as the file names it")
     parser.add_argument("--connectors", type=Path, required=True, metavar="FILE", help="connectors file (YAML)")
     parser.add_argument("--once", action="store_true", help="publish what there is, then end; it goes on from there next time")
@@ -81,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         entry = _entry(args.connectors, args.source)
+        if (connection := connection_of(entry.connector.name)) is not None:
+            return run_connection(args, entry, connection)
         pull = pull_of(entry.connector.name)
         if pull is None:
             return fail(f"{args.connectors}: connectors.{args.source}: {entry.connector.title} is not asked: {_instead(entry)}")

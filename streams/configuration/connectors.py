@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _SOURCE: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"
-_CONNECTOR: Final = r"^[a-z][a-z0-9-]{0,39}$"
+_CONNECTOR: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
 _SETTING: Final = r"^[a-z][a-z0-9_]{0,39}$"
 _VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 _PUBLIC_URL: Final = r"^https?://[!-~]{1,190}$"

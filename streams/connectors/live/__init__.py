@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streams.connectors.connection.model import Connection
     from streams.connectors.pull.model import Pull
 
-__all__ = ["pull_of"]
+__all__ = ["connection_of", "pull_of"]
 
 
 def pull_of(name: str) -> Pull | None:
@@ -17,11 +18,25 @@ def pull_of(name: str) -> Pull | None:
     Raises:
         ModuleNotFoundError: a library that it needs is not installed.
     """
+    found: Pull | None = _named(name, "PULL")
+    return found
+
+
+def connection_of(name: str) -> Connection | None:
+    """Return how a platform is followed over a connection, None for one that is not.
+
+    Raises:
+        ModuleNotFoundError: a library that it needs is not installed.
+    """
+    found: Connection | None = _named(name, "CONNECTION")
+    return found
+
+
+def _named(name: str, value: str) -> Any:
     module = f"{__name__}.{name.replace('-', '_')}"
     try:
-        found: Pull | None = getattr(import_module(module), "PULL", None)
+        return getattr(import_module(module), value, None)
     except ModuleNotFoundError as error:
         if error.name == module:
             return None
         raise
-    return found

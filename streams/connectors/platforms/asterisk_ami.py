@@ -39,7 +39,7 @@ _CALL: Final = {
     "Newchannel": "contact.arrived, if its context is one of `arrival_contexts`",
     "QueueCallerJoin": "contact.queued; with a key for customers contact.arrived before it",
     "QueueEntry": "what QueueStatus says of a caller who waits: contact.queued",
-    "QueueCallerAbandon": "contact.left_queue: abandoned",
+    "QueueCallerAbandon": "contact.left_queue: abandoned, unless QUEUESTATUS says that the caller left otherwise",
     "AgentCalled": "contact.agent_offered",
     "AgentRingNoAnswer": "contact.offer_ended: no_answer",
     "AgentDump": "contact.offer_ended: declined",
@@ -142,27 +142,40 @@ def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context)
         return
     if kind == "Hangup":
         state["callers"].pop(uid, None)
-        if caller is not None and caller[1] != "gone":
+        if caller is not None and caller[1] in {"waiting", "talking"}:
             yield draft("contact.ended", _id(uid, "hung up", at.isoformat()), at, **call)
         return
     if kind == "VarSet":
-        left = _LEFT.get(fields.text("Value") or "")
-        if left is not None:
-            queue = caller[0] if caller is not None and left[0] == "contact.left_queue" else None
-            yield draft(left[0], _id(uid, "left", at.isoformat()), at, **call, queue=queue, reason=left[1])
-            _note(state, uid, queue, "gone")
+        yield from _said_why(fields, at, caller, state, context)
         return
     queue = fields.need("Queue")
     if kind in {"QueueCallerJoin", "QueueEntry"}:
         yield from _joined(fields, kind, queue, at, state, context)
         return
     if kind == "QueueCallerAbandon":
-        wait = fields.seconds("HoldTime")
-        reason = {"reason": "abandoned", "wait_seconds": wait}
-        yield draft("contact.left_queue", _id(uid, queue, "abandoned", at.isoformat()), at, **call, queue=queue, **reason)
-        _note(state, uid, queue, "gone")
+        if caller is None or caller[1] != "gone":
+            # Of a caller whose entry is known the wait follows; said, it would count one who is told to have left for another reason.
+            wait = fields.seconds("HoldTime") if caller is None else None
+            left = {"reason": "abandoned", "wait_seconds": wait, "sequence": 1}
+            yield draft("contact.left_queue", _id(uid, queue, "abandoned", at.isoformat()), at, **call, queue=queue, **left)
+            _note(state, uid, queue, "abandoned", at.isoformat())
         return
     yield from _of_agent(fields, kind, at, state, context)
+
+
+def _said_why(fields: Fields, at: datetime, caller: list[Any] | None, state: dict[str, Any], context: Context) -> Iterator[Draft]:
+    """Yield how a caller left by what Queue() says at its end.
+
+    Time-outs and queues without members are told by QueueCallerAbandon first, as if the caller had given up: this goes before it.
+    """
+    uid, left = fields.need("Uniqueid"), _LEFT.get(fields.text("Value") or "")
+    if left is None:
+        return
+    queue = caller[0] if caller is not None and left[0] == "contact.left_queue" else None
+    if caller is not None and caller[1] == "abandoned":
+        at = Fields({"at": caller[2]}).need_time("at")
+    yield draft(left[0], _id(uid, "left", at.isoformat()), at, **_common(context, uid), queue=queue, reason=left[1])
+    _note(state, uid, queue, "gone")
 
 
 def _joined(fields: Fields, kind: str, queue: str, at: datetime, state: dict[str, Any], context: Context) -> Iterator[Draft]:
@@ -193,15 +206,19 @@ def _of_agent(fields: Fields, kind: str, at: datetime, state: dict[str, Any], co
         outcome = {"outcome": "declined" if kind == "AgentDump" else "no_answer", "ring_seconds": ring}
         yield draft("contact.offer_ended", _id(uid, leg, "offer ended", at.isoformat()), at, **call, **outcome)
     else:
-        if kind == "AgentConnect" or state["callers"].get(uid, ["", ""])[1] == "waiting":
+        caller = state["callers"].get(uid, ["", "", ""])
+        if kind == "AgentConnect" or caller[:2] == [queue, "waiting"]:
             # The same id whichever of both tells it.
             answered = at if kind == "AgentConnect" else at - _long("TalkTime", fields)
             said = {"wait_seconds": fields.seconds("HoldTime"), "reports": ["hold"] if context.settings.get("hold", True) else None}
             yield draft("contact.answered", _id(uid, leg or queue, agent, "answered"), answered, **call, **said)
-        _note(state, uid, queue, "talking")
-        if kind == "AgentComplete":
+        if kind == "AgentConnect":
+            _note(state, uid, queue, "talking")
+        else:
             yield from _completed(fields, at, _id(uid, leg or queue, agent, "completed"), _common(context, uid), agent)
-            _note(state, uid, queue, "gone")
+            # Who is passed on waits in the next queue before the end here is told.
+            if caller[0] == queue:
+                _note(state, uid, queue, "gone")
 
 
 def _completed(fields: Fields, at: datetime, event_id: str, call: dict[str, str], agent: str) -> Iterator[Draft]:
@@ -236,9 +253,9 @@ def _hold(channel: str, kind: str, at: str, state: dict[str, Any], context: Cont
         yield draft(became, _id(channel, kind, at), Fields({"at": at}).need_time("at"), **_common(context, leg[0]), agent=leg[1])
 
 
-def _note(state: dict[str, Any], uid: str, queue: str | None, what: str) -> None:
+def _note(state: dict[str, Any], uid: str, queue: str | None, what: str, at: str = "") -> None:
     state["callers"].pop(uid, None)
-    state["callers"][uid] = [queue, what]
+    state["callers"][uid] = [queue, what, at]
     while len(state["callers"]) > _MAX_LEGS:
         del state["callers"][next(iter(state["callers"]))]
 

@@ -1,4 +1,4 @@
-"""What a connector that asks its platform answers itself: ``/healthz``, ``/readyz`` and ``/metrics``."""
+"""What a connector that asks its platform, or holds a connection to it, answers itself: ``/healthz``, ``/readyz`` and ``/metrics``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.listening import Connections, HttpServer
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from streams.connectors.pull.runner import Runner
+    from streams.connectors.pull.standing import Stands
     from streams.listening import ConnectionLimits
 
 __all__ = ["PullService"]
@@ -21,7 +21,7 @@ __all__ = ["PullService"]
 class PullService:
     """Serves what a runner has to say; raises OSError where it cannot listen."""
 
-    def __init__(self, runner: Runner, registry: CollectorRegistry, limits: ConnectionLimits | None = None) -> None:
+    def __init__(self, runner: Stands, registry: CollectorRegistry, limits: ConnectionLimits | None = None) -> None:
         self._runner = runner
         self._registry = registry
         connections = Connections(limits)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-__all__ = ["RunSettings", "Standing", "Summary"]
+__all__ = ["RunSettings", "Standing", "Stands", "Summary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class RunSettings:
 class Summary:
     """What became of the answers."""
 
+    #: Answers, or connections over which all that is open was told.
     pages: int = 0
     records: int = 0
     events: int = 0
@@ -45,3 +47,9 @@ class Standing:
     since: datetime | None = None
     complete_through: datetime | None = None
     states: int = 0
+
+
+class Stands(Protocol):
+    """What runs a source and says how that stands."""
+
+    standing: Standing

@@ -5,18 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from hypothesis import given
 
+from streams.connectors.kit.model import Context
+from streams.connectors.kit.translating import translate
 from streams.connectors.lines import Line
 from streams.connectors.platforms import connector
 from streams.connectors.queue_log import QueueLogParser
 from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, figures, mutated, reasons, three_calls, translated
 from tests.support.require import require
 
-AMI, FREESWITCH = "asterisk-ami", "freeswitch-callcenter"
+AMI, FREESWITCH, THREE_CX = "asterisk-ami", "freeswitch-callcenter", "3cx-cdr"
 #: 2026-02-05T09:00:00Z
 T = 1_770_282_000
 CALL = {"Uniqueid": "c.1", "Linkedid": "c.1", "Queue": "support", "CallerIDNum": "5550171", "CallerIDName": "Kim Example"}
@@ -70,6 +73,17 @@ class TestWaysOutOfAnAsteriskQueue:
         hung_up = ami("Hangup", 50, Uniqueid="c.1", Linkedid="c.1")
 
         assert said(joined(), self.LEAVE, variable, hung_up)[-1] == became
+
+    def test_a_time_out_is_told_as_an_abandon_first(self) -> None:
+        """Asterisk does so, and says a moment later why: whichever is read first, the caller did not give up."""
+        abandon = ami("QueueCallerAbandon", 40, **CALL, Position=1, OriginalPosition=1, HoldTime=30)
+        why = ami("VarSet", 40.004, Uniqueid="c.1", Linkedid="c.1", Variable="QUEUESTATUS", Value="TIMEOUT")
+        for blocks in ((joined(), self.LEAVE, abandon, why), (joined(), self.LEAVE, why, abandon)):
+            done = translated(connector(AMI), [("one", "".join(blocks).encode())])
+            queue = counted(done.events)["queues"]["support"]["voice"]
+            assert [queue[figure]["value"] for figure in ("offered", "abandoned", "abandon_rate")] == [1, 0, 0.0]
+        done = translated(connector(AMI), [("one", (joined() + self.LEAVE + abandon).encode())])
+        assert counted(done.events)["totals"]["time_to_abandon"]["value"] == 30
 
     def test_without_a_reason(self) -> None:
         """Who left by a key is ended by the hang-up at the latest, and not as one who gave up."""
@@ -126,6 +140,17 @@ def test_an_answer_of_asterisk_that_was_missed_is_told_at_its_end() -> None:
     assert ids[2] == ids[4] != ids[3]
     # Of a call whose beginning is not known nothing is made up.
     assert said(complete) == [("ended", 90, "customer")]
+
+
+def test_who_is_passed_on_waits_before_the_end_is_told() -> None:
+    """Asterisk tells the next queue first, and the agent's channel may have another id by then: the answer is not told again."""
+    connect = ami("AgentConnect", 20, **CALL, **AGENT, HoldTime=10, RingTime=5)
+    onwards = joined(50, Queue="billing")
+    complete = ami("AgentComplete", 50, **CALL, **{**AGENT, "DestUniqueid": "a.7"}, HoldTime=10, TalkTime=30, Reason="transfer")
+    hung_up = ami("Hangup", 60, Uniqueid="c.1", Linkedid="c.1")
+    found = said(joined(), connect, onwards, complete, hung_up)
+
+    assert [each[0] for each in found] == ["arrived", "queued", "answered", "arrived", "queued", "transferred", "ended"]
 
 
 def test_callers_who_wait_when_asterisk_is_asked() -> None:
@@ -282,6 +307,50 @@ class TestFreeSwitch:
         done = translated(connector(FREESWITCH), [("one", (other + info("members-count", 1)).encode())])
 
         assert (done.events, dict(done.ignored)) == ([], {"other": 1, "members-count": 1})
+
+
+class TestThreeCx:
+    """Call data records of 3CX."""
+
+    BODY = (FIXTURES / THREE_CX / "calls.txt").read_bytes()
+
+    @pytest.mark.parametrize("seed", [None, 1, 2])
+    def test_calls(self, seed: int | None) -> None:
+        """Answered after 10 s and 30 s for 180 s and 120 s, given up after 30 s; one missed offer each of the latter two."""
+        done = translated(connector(THREE_CX), [("cdr.log", self.BODY)], seed=seed)
+        queue = counted(done.events)["queues"]["support"]["voice"]
+
+        wanted = {"offered": 3, "answered": 2, "abandoned": 1, "asa": 20, "time_to_abandon": 30, "att": 150, "non_response": 2, "acw": None}
+        assert {figure: queue[figure]["value"] for figure in wanted} == wanted
+        # 3CX answered the fourth before the queue: when its agent did, nothing says.
+        assert {(each.reason, each.detail.split(":")[0]) for each in done.rejected} == {("missing_field", "time-answered")}
+
+    def test_other_fields(self) -> None:
+        """In the order that the configuration repeats, with a comma in a name, the queue by its number, in the zone of 3CX."""
+        line = b'2026/02/05 10:00:00,2026/02/05 10:00:30,2026/02/05 10:01:00,c7,Ext.800,Ext.201,Extension,"Lind, Ann",TerminatedByDst\r\n'
+        fields = [
+            "time-start",
+            "time-answered",
+            "time-end",
+            "historyid",
+            "to-dn",
+            "final-dn",
+            "final-type",
+            "final-dispname",
+            "reason-terminated",
+        ]
+        context = Context(source="pbx", zone=ZoneInfo("Europe/Oslo"), settings={"fields": fields, "queues": {"800": "help"}})
+        done = translate(connector(THREE_CX), line, context, origin="cdr", now=datetime(2026, 3, 1, tzinfo=UTC))
+
+        assert not done.rejected
+        answered = next(each for each in done.events if each.type == "contact.answered")
+        assert (answered.occurred_at, answered.agent, answered.queue) == (datetime(2026, 2, 5, 9, 0, 30, tzinfo=UTC), "Lind, Ann", "help")  # type: ignore[attr-defined]
+        assert {each.received_at for each in done.events} == {each.occurred_at for each in done.events}
+
+    def test_fields_in_another_order_than_said(self) -> None:
+        """Are noticed by what is no time, and say what to look at."""
+        (wrong,) = translated(connector(THREE_CX), [("cdr", b"Call a,b,c,d,e,f,g,h")]).rejected
+        assert (wrong.reason, "order" in wrong.detail) == ("bad_time", True)
 
 
 @pytest.mark.parametrize("name", [AMI, FREESWITCH])

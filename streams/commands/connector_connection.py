@@ -1,0 +1,95 @@
+"""``contact-streams connector run`` of a platform that tells its events over a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from streams.commands.common import connection_limits, fail, interruptible
+from streams.commands.kafka_security import kafka_client_options
+from streams.commands.topic_making import topic_maker
+from streams.configuration import load_configuration
+from streams.connectors.connection.runner import Address, Keeping, Runner
+from streams.connectors.identities import IdentifyingPublisher, Identities
+from streams.connectors.outgoing import EventTopics
+from streams.connectors.publishing import KafkaPublisher, NotPublishedError
+from streams.connectors.pull.metrics import PullMetrics
+from streams.connectors.pull.service import PullService
+
+if TYPE_CHECKING:
+    import argparse
+
+    from streams.connectors.configured import Configured
+    from streams.connectors.connection.model import Connection
+    from streams.connectors.publishing import Publisher
+    from streams.connectors.pull.standing import Summary
+
+__all__ = ["run_connection"]
+
+_MAX_PORT = 65_535
+
+
+def run_connection(args: argparse.Namespace, entry: Configured, connection: Connection) -> int:
+    """Follow a platform until SIGTERM or SIGINT; raise ValueError or FileError for settings that cannot be used."""
+    if args.once:
+        return fail(f"{entry.connector.title} is followed and has no end: leave out --once")
+    address = _address(entry, connection)
+    metrics = PullMetrics(entry.source)
+    client_options = kafka_client_options()
+    publisher = KafkaPublisher(
+        args.bootstrap,
+        EventTopics.with_prefix(args.prefix),
+        now=lambda: datetime.now(UTC),
+        timeout_seconds=10,
+        client_id=f"contact-streams-{entry.source}",
+        client_options=client_options,
+        prepare=topic_maker(args, client_options),
+    )
+    identifying = IdentifyingPublisher(publisher, Identities(load_configuration(args.config)))
+    keeping = Keeping(site=entry.site, speaks=not entry.context.settings.get("beside_queue_log"))
+    runner = Runner(
+        connection, entry.connector, entry.context, address, identifying, now=lambda: datetime.now(UTC), keeping=keeping, metrics=metrics
+    )
+    try:
+        summary = asyncio.run(_run(args, runner, metrics, identifying))
+    except NotPublishedError as error:
+        return fail(error, code=1)
+    except OSError as error:
+        return fail(f"cannot listen on {args.host} port {args.port}: {error.strerror or error}. Choose another --host or --port.", code=1)
+    sys.stdout.write(
+        f"{summary.records} records over {summary.pages} connections: {summary.events} events, {summary.rejected} dead letters, "
+        f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
+    )
+    return 0
+
+
+def _address(entry: Configured, connection: Connection) -> Address:
+    settings, at = entry.context.settings, f"connectors.{entry.source}"
+    missing = [each.name for each in entry.connector.credentials if each.required and not entry.credentials.get(each.name)]
+    if missing:
+        raise ValueError(f"{at}.credentials: {', '.join(missing)}: required to connect to {entry.connector.title}")
+    port = settings.get("port") or (connection.tls_port if settings.get("tls") else connection.port)
+    if not 0 < port <= _MAX_PORT:
+        raise ValueError(f"{at}.settings.port: permitted: 1 to {_MAX_PORT}, or 0 for the usual one")
+    tls = None
+    if settings.get("tls"):
+        try:
+            tls = ssl.create_default_context(cafile=settings.get("tls_ca") or None)
+        except (OSError, ssl.SSLError) as error:
+            raise ValueError(f"{at}.settings.tls_ca: no file of certificates ({error})") from error
+    return Address(host=settings["host"], port=port, credentials=entry.credentials, tls=tls)
+
+
+async def _run(args: argparse.Namespace, runner: Runner, metrics: PullMetrics, publisher: Publisher) -> Summary:
+    stop = interruptible()
+    service = PullService(runner, metrics.registry, connection_limits(args))
+    try:
+        sys.stdout.write(f"connector {args.source} {await service.start(args.host, args.port)}/metrics\n")
+        sys.stdout.flush()
+        return await runner.run(stop)
+    finally:
+        await service.stop()
+        await publisher.stop()
