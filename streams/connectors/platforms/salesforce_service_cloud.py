@@ -245,7 +245,7 @@ CONNECTOR = Connector(
     title="Salesforce Service Cloud",
     family="desk",
     delivery="live",
-    ways=("connection", "file"),
+    ways=("file",),
     kinds={
         "Case": "contact.arrived, contact.queued, contact.status_changed, contact.assigned, contact.transferred, contact.escalated",
         "EmailMessage": "contact.message",

@@ -153,6 +153,9 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
     if kind == "ticket.status_changed":
         return changed(ticket, at, fields.need("event.current"), fields.text("event.previous"))
     if kind == "ticket.comment_added":
+        if at == fields.time("detail.created_at"):
+            # The comment that a ticket begins with is its arrival.
+            return []
         return [
             commented(
                 ticket,

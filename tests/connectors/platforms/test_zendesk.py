@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
 
+from streams.connectors.kit.model import Context
+from streams.connectors.kit.translating import translate
 from streams.connectors.platforms import connector
 from tests.connectors.platforms.desks import becomes, content, fixture, rejections
 from tests.support.platforms import counted, figures, translated, two_tickets
@@ -57,10 +60,30 @@ def test_with_webhooks_lost_and_both_mixed(seed: int) -> None:
     assert result["dead_letters"] == []
 
 
+def test_webhooks_that_come_hours_late_take_nothing_from_the_export() -> None:
+    """They are late events; the same events by the export were received when they occurred, and count."""
+    context = Context(source="zendesk", customer_key=str.upper)
+    late = translate(connector("zendesk"), b"\n".join(HOOKS), context, origin="hook", now=datetime(2026, 5, 12, 15, tzinfo=UTC)).events
+    export = translated(connector("zendesk-export"), [("export", EXPORT)], source="zendesk").events
+    for events in ([*late, *export], [*export, *late]):
+        result = counted(events)
+        wanted = two_tickets(csat=False)
+        assert figures(result, wanted, {})["all"] == pytest.approx(wanted["all"])
+
+
 def test_webhooks_alone_lose_what_is_not_delivered() -> None:
     """The reason for the export: without the delivery of a solution the figure is another."""
     kept = [each for each in HOOKS if b'"SOLVED"' not in each]
     assert counted(becomes("zendesk", *kept).events)["totals"]["resolution_time"]["value"] is None
+
+
+def test_the_comment_that_a_ticket_begins_with_is_its_arrival() -> None:
+    """Whoever wrote it, and by whichever feed it comes: it answers nothing."""
+    comment = {"id": "61", "is_public": True, "author": {"id": "5501", "is_staff": True}}
+    told = hook("ticket.comment_added", {"comment": comment}, created_at="2026-05-12T09:30:00Z")
+    assert becomes("zendesk", told).events == []
+    first = audit({"event_type": "Create", "requester_id": 9001}, {"id": 61, "event_type": "Comment", "author_id": 5501, "public": True})
+    assert [each.type for each in becomes("zendesk-export", first).events] == ["contact.arrived", "contact.queued"]
 
 
 def test_the_requester_is_who_the_ticket_says() -> None:
