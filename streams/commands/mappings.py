@@ -76,6 +76,8 @@ def _tried(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> dict[s
             outcome: Any = record
         else:
             found |= dict.fromkeys(_filled(record.values))
+            for table, listed in record.joined.items():
+                found |= dict.fromkeys(f"{table}.{name}" for each in listed for name in _filled(each.values))
             outcome = mapper.map(record)
         if isinstance(outcome, Rejected):
             rows.append({"origin": outcome.origin, "reason": outcome.reason, "detail": outcome.detail})
@@ -84,6 +86,8 @@ def _tried(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> dict[s
         types.update(event["type"] for event in events)
         rows.append({"origin": record.origin, "events": events})
     used = dict.fromkeys(name.replace("\\.", ".") for _, name in mapping.plan.paths)
+    for table, plan in mapping.plan.tables.items():
+        used |= dict.fromkeys(f"{table}." + name.replace("\\.", ".") for _, name in plan.paths)
     return {
         "mapping": mapping.plan.file.name,
         "rows": rows,

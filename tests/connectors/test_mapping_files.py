@@ -470,7 +470,7 @@ def test_a_file_is_published_by_time_with_its_dead_letters(tmp_path: Path) -> No
 
 def models() -> Iterator[type[form._Spec]]:
     """Yield the models of the format, one a table of the page."""
-    yield from (form.MappingFile, form.Reading, form.EventRule, form.Value, form.Duration, form.Instant, form.Condition)
+    yield from (form.MappingFile, form.Reading, form.EventRule, form.Table, form.Value, form.Duration, form.Instant, form.Condition)
 
 
 @pytest.mark.parametrize("model", list(models()), ids=lambda model: model.__name__)
@@ -486,6 +486,7 @@ def test_every_reason_is_on_the_page_and_no_other() -> None:
     folder = Path(form.__file__).parent
     source = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     used = set(re.findall(r'BadRecordError\(\s*"(\w+)"', source)) | {"bad_csv", "column_count", "invalid_json", "not_an_object"}
+    used |= set(re.findall(r'Rejected\([\w.]+, "(\w+)"', source))
     rows = PAGE.read_text(encoding="utf-8").split("| reason | the record |")[1].split("\n\n")[0]
 
     assert set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)) == used

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.configuration.consistency import nearest
 from streams.connectors.mapping.format import TABULAR
+from streams.connectors.mapping.kinds import id_field
 from streams.connectors.mapping.texts import (
     BadRecordError,
     absent,
@@ -22,13 +24,13 @@ from streams.connectors.mapping.texts import (
 from streams.connectors.repeated_hour import RepeatedHour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from streams.configuration.yaml_lines import Location
-    from streams.connectors.mapping.format import Condition, Duration, Instant, MappingFile, Revision, Value
+    from streams.connectors.mapping.format import Condition, Duration, Instant, MappingFile, Revision, Table, Value
     from streams.connectors.mapping.kinds import Field
 
-__all__ = ["Compiler", "Problem", "Row"]
+__all__ = ["Compiler", "Problem", "Row", "TableReaders"]
 
 #: Where in the mapping something is wrong, and what is permitted there.
 Problem = tuple[tuple[int | str, ...], str]
@@ -43,20 +45,38 @@ _WITHHELD: Final = frozenset({"anonymous", "none", "private", "restricted", "una
 _MAX_SEGMENTS: Final = 20
 
 
+class TableReaders(NamedTuple):
+    """What reads the rows of a table: its key, that of a record, and what tells rows apart."""
+
+    key: Callable[[Row], Any]
+    record: Callable[[Row], Any]
+    row_id: Callable[[Row], Any] | None
+
+
 class Row:
     """One record while it is mapped."""
 
-    __slots__ = ("hours", "keyed", "times", "values")
+    __slots__ = ("hours", "joined", "keyed", "times", "values")
 
     def __init__(
         self, values: dict[str, Any], keyed: Callable[[str], str] | None, hours: defaultdict[Location, RepeatedHour] | None = None
     ) -> None:
         self.values = values
         self.keyed = keyed
+        #: By table, the row of it that is looked at.
+        self.joined: dict[str, dict[str, Any]] = {}
         #: What the records so far say of hours that come twice, by the place of the moment in the mapping.
         self.hours = defaultdict(RepeatedHour) if hours is None else hours
         #: Named times that were read already, in milliseconds.
         self.times: dict[str, int | None] = {}
+
+    def beside(self, table: str, values: dict[str, Any]) -> Row:
+        """Return the same record with another row of a table."""
+        other = Row(self.values, self.keyed, self.hours)
+        # Named times hold nothing of tables with many rows.
+        other.times = self.times
+        other.joined = {**self.joined, table: values}
+        return other
 
 
 class Compiler:
@@ -66,6 +86,10 @@ class Compiler:
         self.problems: list[Problem] = []
         #: Every column or path that is used, with the place that names it.
         self.paths: list[tuple[Location, str]] = []
+        #: The same by table, for what is read from its rows.
+        self.paths_of: dict[str, list[tuple[Location, str]]] = {name: [] for name in file.tables}
+        #: The table of whose rows events are made, while one is compiled.
+        self.each: str | None = None
         self._file = file
         self._tabular = file.read.format in TABULAR
         self._word = "column" if self._tabular else "path"
@@ -78,18 +102,34 @@ class Compiler:
     # ---- Where contents come from --------------------------------------------------------------------------------------------------
 
     def _path(self, path: str, location: Location) -> Callable[[Row], Any]:
-        """Return what finds a column or path in a record, whatever is there."""
+        """Return what finds a column or path in a record or a table, whatever is there."""
+        table, dot, inner = path.partition(".")
+        if dot and table in self.paths_of:
+            return self._joined_path(table, inner, location)
         self.paths.append((location, path))
-        if self._tabular:
-            return lambda row: row.values.get(path)
+        found = self._walk(path, location, tabular=self._tabular)
+        return lambda row: found(row.values)
+
+    def _joined_path(self, table: str, path: str, location: Location) -> Callable[[Row], Any]:
+        """Return what finds a column or path in the row of a table."""
+        spec = self._file.tables[table]
+        if spec.rows == "many" and self.each != table:
+            self.problems.append((location, f"{table} has many rows a record; permitted: in events with each: {table}, or with rows: one"))
+        self.paths_of[table].append((location, path))
+        found = self._walk(path, location, tabular=(spec.read or self._file.read).format in TABULAR)
+        return lambda row: None if (values := row.joined.get(table)) is None else found(values)
+
+    def _walk(self, path: str, location: Location, *, tabular: bool) -> Callable[[dict[str, Any]], Any]:
+        if tabular:
+            return lambda values: values.get(path)
         segments = [segment.replace("\\.", ".") for segment in re.split(r"(?<!\\)\.", path)]
         if not all(segments) or len(segments) > _MAX_SEGMENTS:
             self.problems.append(
                 (location, f"bad path; permitted: 1 to {_MAX_SEGMENTS} names joined by dots, such as Queue.Name (\\. for a dot in a name)")
             )
 
-        def find(row: Row) -> Any:
-            found: Any = row.values
+        def find(values: dict[str, Any]) -> Any:
+            found: Any = values
             for segment in segments:
                 if isinstance(found, dict):
                     found = found.get(segment)
@@ -228,6 +268,16 @@ class Compiler:
         problem = field.problem(value)
         if problem is not None:
             self.problems.append((location, f"{field.name}: {problem}"))
+
+    def table(self, name: str, table: Table) -> TableReaders:
+        """Return what reads the key and the id of a table's rows, and the key of a record."""
+        inner = Compiler(self._file.model_copy(update={"read": table.read or self._file.read, "tables": {}}))
+        key = inner.value(table.key, id_field("key"), ("tables", name, "key"))
+        row_id = None if table.row_id is None else inner.value(table.row_id, id_field("row_id"), ("tables", name, "row_id"))
+        self.problems += inner.problems
+        self.paths_of[name] += inner.paths
+        self._used |= inner._used
+        return TableReaders(key, self.value(table.record, id_field("record"), ("tables", name, "record")), row_id)
 
     def check_uses(self) -> None:
         """Find constants that nothing uses, and columns that are hashed in one place and pass as they are in another."""

@@ -18,6 +18,7 @@ __all__ = [
     "Reading",
     "Revision",
     "Scalar",
+    "Table",
     "Value",
 ]
 
@@ -306,6 +307,23 @@ Order = Annotated[Literal["file order", "reverse file order"] | Value, BeforeVal
 """What orders events of one instant."""
 
 
+class Table(_Spec):
+    """Further records, each of which belongs to a record of the data file."""
+
+    file: Text | None = None
+    """Its file, in the folder of the data file; by default the data file itself, as for another sheet of a workbook."""
+    read: Reading | None = None
+    """How it is read; by default as the data file."""
+    key: Value
+    """What of a row says which record it belongs to."""
+    record: Value
+    """What of a record that is."""
+    rows: Literal["one", "many"] = "many"
+    """How many rows a record has; those of ``one`` may be used everywhere, those of ``many`` in events with ``each``."""
+    row_id: Value | None = None
+    """What tells the rows of a record apart; needed for ``each``, as the ids of its events come from it."""
+
+
 class EventRule(_Spec):
     """One canonical event that a record may become."""
 
@@ -313,6 +331,8 @@ class EventRule(_Spec):
     """The type of event, such as ``contact.queued``."""
     when: Condition | None = None
     """Only records of which this holds become this event."""
+    each: Word | None = None
+    """One of ``tables``: every row of the record there becomes such an event."""
     at: Instant
     """When it happened: ``occurred_at``."""
     set: dict[str, Any] = {}
@@ -338,6 +358,8 @@ class MappingFile(_Spec):
     """What the data does not say and somebody has to, by name."""
     read: Reading
     """How the data file is read."""
+    tables: dict[Word, Table] = {}
+    """Further tables that are joined with the data file, by name; their columns are ``NAME.COLUMN``."""
     when: Condition | None = None
     """Only records of which this holds are looked at; the others are passed over and counted."""
     record_id: Value

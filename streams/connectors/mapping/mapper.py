@@ -18,7 +18,7 @@ from streams.connectors.mapping.texts import BadRecordError
 from streams.connectors.repeated_hour import RepeatedHour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from schemas.base import Event
@@ -41,8 +41,8 @@ class _Taken(NamedTuple):
     digest: bytes
     origin: str
     revision: int | None
-    #: Place in the mapping → when its contact event occurred, and of what conversation; only with a revision.
-    made: dict[int, tuple[int, str]]
+    #: Id of a contact event → when it occurred, and of what conversation; only with a revision.
+    made: dict[str, tuple[int, str]]
 
     def holds_against(self, revision: int | None, digest: bytes) -> bool:
         """Say whether it holds against a further record; raise BadRecordError if neither is the later one, and they differ."""
@@ -102,8 +102,11 @@ class Mapper:
         return Rejected(record.origin, reason, detail, record.raw, record.offset, about)  # type: ignore[arg-type]
 
     def _map(self, record: Record) -> list[Event]:
-        self.replaced += record.replaced > 0
+        self.replaced += (record.replaced > 0) + sum(each.replaced > 0 for rows in record.joined.values() for each in rows)
         row = Row(record.values, self._customer_key, self._hours)
+        for name, table in self._plan.tables.items():
+            if table.spec.rows == "one" and record.joined.get(name):
+                row.joined[name] = record.joined[name][0].values
         if self._plan.when is not None and not self._plan.when(row):
             self.ignored["passed_over"] += 1
             return []
@@ -111,7 +114,7 @@ class Mapper:
         if record_id is None:
             raise BadRecordError("missing_value", "record_id: there is nothing in its columns; permitted: what tells records apart")
         revision = None if self._plan.revision is None else self._revision(self._plan.revision, row)
-        key, digest = _digest(str(record_id).encode()), _digest(record.raw)
+        key, digest = _digest(str(record_id).encode()), _digest(_whole(record))
         before = self._seen.get(key)
         if before is not None and before.holds_against(revision, digest):
             self.ignored["repeated"] += 1
@@ -121,28 +124,28 @@ class Mapper:
         place = self._plan.sequence(row, record.number) if self._plan.sequence is not None else None
         at_same_time: Counter[int] = Counter()
         events: list[Event] = []
-        made: dict[int, tuple[int, str]] = {}
-        for index, event in enumerate(self._plan.events):
-            if event.when is not None and not event.when(row):
+        made: dict[str, tuple[int, str]] = {}
+        for index, event, row_id, of in self._rules(record, row):
+            if event.when is not None and not event.when(of):
                 continue
-            at_ms = self._moment(event, row)
+            at_ms = self._moment(event, of)
             # As the source tells no order within a millisecond, that of the mapping holds among the events of a record.
             nth = at_same_time[at_ms]
             at_same_time[at_ms] += 1
             # Of record and place in the mapping alone: the same on every reading, also of a corrected record.
-            event_id = hashlib.blake2b(f"{self.source}\0{record_id}\0{index}".encode(), digest_size=16).hexdigest()
+            told = f"{self.source}\0{record_id}\0{index}" + ("" if row_id is None else f"\0{row_id}")
+            event_id = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
             moment = from_ms(at_ms)
             times = {
                 "occurred_at": moment,
                 "received_at": moment,
                 "sequence": nth or None if place is None else place * EVENTS_OF_A_PLACE + nth,
             }
-            events.append(self._event(event, row, {**common, **times, "event_id": event_id}))
+            events.append(self._event(event, of, {**common, **times, "event_id": event_id}))
             if revision is not None and isinstance(events[-1], ContactModel):
-                made[index] = at_ms, events[-1].conversation_id
+                made[event_id] = at_ms, events[-1].conversation_id
         if before is not None:
-            gone = sorted(before.made.keys() - made.keys())
-            events += [self._withdrawn(record_id, index, before.made[index], common) for index in gone]
+            events += [self._withdrawn(event_id, was, common) for event_id, was in before.made.items() if event_id not in made]
         if not events:
             self.ignored["no_event"] += 1
         # Only now: a rejected record may stand corrected further down.
@@ -155,9 +158,31 @@ class Mapper:
             raise BadRecordError("not_permitted", f"revision: permitted: from 0 to {_MAX_REVISION}")
         return found
 
-    def _withdrawn(self, record_id: Any, index: int, was: tuple[int, str], common: dict[str, Any]) -> ContactWithdrawn:
+    def _rules(self, record: Record, row: Row) -> Iterator[tuple[int, EventPlan, str | None, Row]]:
+        """Yield the events of the mapping with what they are read from: the record, or each row of a table that belongs to it."""
+        for index, event in enumerate(self._plan.events):
+            if event.each is None:
+                yield index, event, None, row
+                continue
+            known: dict[str, bytes] = {}
+            for each in record.joined.get(event.each, ()):
+                row_id = self._row_id(event.each, each)
+                if row_id in known:
+                    if known[row_id] != each.raw:
+                        raise BadRecordError("repeated_id", f"tables.{event.each}.row_id: {each.origin} has that of another row")
+                    continue
+                known[row_id] = each.raw
+                yield index, event, row_id, row.beside(event.each, each.values)
+
+    def _row_id(self, name: str, record: Record) -> str:
+        read = self._plan.tables[name].readers.row_id
+        found = None if read is None else read(Row(record.values, None))
+        if found is None:
+            raise BadRecordError("missing_value", f"tables.{name}.row_id: {record.origin} has nothing in its columns")
+        return str(found)
+
+    def _withdrawn(self, event_id: str, was: tuple[int, str], common: dict[str, Any]) -> ContactWithdrawn:
         """Return the event that takes back one that the record was before and is no more."""
-        event_id = hashlib.blake2b(f"{self.source}\0{record_id}\0{index}".encode(), digest_size=16).hexdigest()
         at_ms, conversation_id = was
         moment = from_ms(at_ms)
         return ContactWithdrawn(**common, event_id=event_id, occurred_at=moment, received_at=moment, conversation_id=conversation_id)
@@ -194,6 +219,11 @@ def _missing(event: EventPlan, field: FieldPlan, *, keyed: bool) -> str:
     if field.name in KEYED and not keyed:
         return f"{event.name}: no {field.name}: there is no key to hash it with"
     return f"{event.name}: no {field.name} {field.origin}; permitted: a value, or a when without it"
+
+
+def _whole(record: Record) -> bytes:
+    """Return the bytes of a record and of all that belongs to it."""
+    return record.raw if not record.joined else b"\0".join([record.raw, *(each.raw for rows in record.joined.values() for each in rows)])
 
 
 def _digest(content: bytes) -> bytes:

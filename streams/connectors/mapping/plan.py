@@ -13,8 +13,8 @@ from schemas.base import Event
 from streams.configuration.consistency import nearest
 from streams.configuration.wording import unknown_key
 from streams.configuration.yaml_lines import Location
-from streams.connectors.mapping.compiling import Compiler, Problem, Row
-from streams.connectors.mapping.format import Duration, Instant, MappingFile, Revision, Value
+from streams.connectors.mapping.compiling import Compiler, Problem, Row, TableReaders
+from streams.connectors.mapping.format import Duration, Instant, MappingFile, Reading, Revision, Table, Value
 from streams.connectors.mapping.kinds import MAX_ORDER, FieldKind, event_kind, event_types, id_field, sequence_field, site_field, worded
 from streams.connectors.mapping.texts import BadRecordError
 
@@ -63,6 +63,18 @@ class EventPlan:
     #: Where ``at`` comes from, for messages.
     at_origin: str
     fields: tuple[FieldPlan, ...]
+    #: The table of whose rows it is made, each for itself.
+    each: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """How a further table is read and joined."""
+
+    spec: Table
+    readers: TableReaders
+    #: Every column or path of it that is used, with the place that names it.
+    paths: tuple[tuple[Location, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,7 @@ class Plan:
     paths: tuple[tuple[Location, str], ...]
     #: What its rejected records would most likely have been about.
     about_agents: bool
+    tables: dict[str, TablePlan]
 
 
 def problems_of(error: ValidationError, location: Location = ()) -> list[Problem]:
@@ -96,14 +109,15 @@ def problems_of(error: ValidationError, location: Location = ()) -> list[Problem
 
 @cache
 def _schema(model: str) -> dict[str, Any]:
-    models: tuple[type[BaseModel], ...] = (MappingFile, Value, Duration, Instant, Revision)
+    models: tuple[type[BaseModel], ...] = (MappingFile, Value, Duration, Instant, Revision, Table)
     return next(each for each in models if each.__name__ == model).model_json_schema()
 
 
 def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
     """Return the plan of a mapping, and what is wrong with it; with problems the plan cannot be used."""
     compiler = Compiler(file)
-    _check_reading(file, compiler.problems)
+    _check_reading(file.read, ("read",), compiler.problems)
+    readers = {name: _table(compiler, name, table) for name, table in file.tables.items()}
     when = compiler.condition(file.when, ("when",)) if file.when is not None else None
     record_id = compiler.value(file.record_id, id_field("record_id"), ("record_id",))
     site = compiler.value(file.site, site_field(), ("site",)) if file.site is not None else None
@@ -117,6 +131,9 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
     revision = None if file.revision is None else compiler.revision(file.revision, ("revision",))
     events = [_event(compiler, file, conversation, index, rule) for index, rule in enumerate(file.events)]
     compiler.check_uses()
+    for name in file.tables:
+        if not any(location[0] != "tables" for location, _ in compiler.paths_of[name]) and all(rule.each != name for rule in file.events):
+            compiler.problems.append((("tables", name), "is not used; permitted: tables that are"))
     made = tuple(event for event, _ in events if event is not None)
     plan = Plan(
         file,
@@ -128,6 +145,7 @@ def make_plan(file: MappingFile) -> tuple[Plan, list[Problem]]:
         made,
         tuple(compiler.paths),
         about_agents=bool(events) and all(kind is not None and kind.about == "agents" for _, kind in events),
+        tables={name: TablePlan(table, readers[name], tuple(compiler.paths_of[name])) for name, table in file.tables.items()},
     )
     return plan, compiler.problems
 
@@ -150,18 +168,23 @@ def _sequence(compiler: Compiler, spec: Value | str, location: Location) -> Call
     return place
 
 
-def _check_reading(file: MappingFile, problems: list[Problem]) -> None:
+def _table(compiler: Compiler, name: str, table: Table) -> TableReaders:
+    if table.read is not None:
+        _check_reading(table.read, ("tables", name, "read"), compiler.problems)
+    return compiler.table(name, table)
+
+
+def _check_reading(read: Reading, at: Location, problems: list[Problem]) -> None:
     """Find what has no effect on the format of the data, or contradicts itself."""
-    read = file.read
     for key, forms in _ONLY_OF.items():
         if key in read.model_fields_set and read.format not in forms:
-            problems.append((("read", key), f"means nothing for {read.format}; permitted with format {' or '.join(forms)}"))
+            problems.append(((*at, key), f"means nothing for {read.format}; permitted with format {' or '.join(forms)}"))
     if read.delimiter == read.quote or {read.delimiter, read.quote} & {"\n", "\r"}:
-        problems.append((("read", "delimiter"), "permitted: two different characters for delimiter and quote, none of them a line end"))
+        problems.append(((*at, "delimiter"), "permitted: two different characters for delimiter and quote, none of them a line end"))
     if read.columns is not None and len(set(read.columns)) < len(read.columns):
-        problems.append((("read", "columns"), "permitted: each column once"))
+        problems.append(((*at, "columns"), "permitted: each column once"))
     if read.format == "json" and read.records is not None and not all(read.records.split(".")):
-        problems.append((("read", "records"), "bad path; permitted: names joined by dots"))
+        problems.append(((*at, "records"), "bad path; permitted: names joined by dots"))
 
 
 def _event(
@@ -169,6 +192,14 @@ def _event(
 ) -> tuple[EventPlan | None, EventKind | None]:
     location: Location = ("events", index)
     kind = event_kind(rule.type)
+    if rule.each is not None:
+        table = file.tables.get(rule.each)
+        if table is None:
+            permitted = ", ".join(file.tables) or "none is declared under tables"
+            compiler.problems.append(((*location, "each"), f"unknown table {rule.each!r}; permitted: {permitted}"))
+        elif table.row_id is None:
+            compiler.problems.append((("tables", rule.each), "row_id: required, as events are made of its rows"))
+    compiler.each = rule.each
     when = compiler.condition(rule.when, (*location, "when")) if rule.when is not None else None
     at = compiler.instant(rule.at, (*location, "at"))
     if kind is None:
@@ -194,7 +225,8 @@ def _event(
     for name, field in kind.fields.items():
         if field.required and name not in rule.set and name != "conversation_id":
             compiler.problems.append(((*location, "set"), f"{rule.type} needs {name}: required"))
-    return EventPlan(kind.model, rule.type, when, at, _origin(rule.at, file), tuple(fields)), kind
+    compiler.each = None
+    return EventPlan(kind.model, rule.type, when, at, _origin(rule.at, file), tuple(fields), rule.each), kind
 
 
 def _field(compiler: Compiler, file: MappingFile, field: Field, raw: Any, location: Location) -> FieldPlan | None:

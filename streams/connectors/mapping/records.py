@@ -14,6 +14,7 @@ from streams.connectors.follow import read_lines
 from streams.connectors.inputs import as_input
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping.decoding import MAX_RECORD_BYTES, as_utf_8, text_of_line
+from streams.connectors.mapping.joining import joined
 from streams.connectors.mapping.json_records import json_document, json_lines
 from streams.connectors.mapping.sources import Record, Source
 from streams.connectors.mapping.texts import BadRecordError
@@ -37,7 +38,8 @@ def read_records(path: Path | Input, mapping: Mapping) -> Iterator[Record | Reje
         MappingError: the mapping names a column that the file does not have, or the file cannot be read as it says.
         OSError: the file cannot be read.
     """
-    return read_source(Source(as_input(path), mapping.plan.file.read, mapping, columns=mapping.plan.paths))
+    records = read_source(Source(as_input(path), mapping.plan.file.read, mapping, columns=mapping.plan.paths))
+    return joined(records, as_input(path), mapping, read_source) if mapping.plan.tables else records
 
 
 def read_source(source: Source) -> Iterator[Record | Rejected]:

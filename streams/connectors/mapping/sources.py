@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping as Mapping_
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streams.configuration.yaml_lines import Location
@@ -30,6 +31,8 @@ class Record:
     replaced: int = 0
     #: Its place among the records of the file, from 1.
     number: int = 0
+    #: By table, its rows that belong to this record, in the order of the table.
+    joined: Mapping_[str, tuple[Record, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
