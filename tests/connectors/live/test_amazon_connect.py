@@ -183,35 +183,37 @@ class _Failing(MemoryLedger):
         await super().write(entry)
 
 
+def filled(settings: dict[str, str], name: str, bodies: list[str]) -> dict[str, Any]:
+    """Make and fill a queue; return the connector's settings."""
+
+    async def fill(client: Any) -> str:
+        url: str = (await client.create_queue(QueueName=name))["QueueUrl"]
+        for first in range(0, len(bodies), _MOST_AT_ONCE):
+            entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies[first : first + _MOST_AT_ONCE])]
+            await client.send_message_batch(QueueUrl=url, Entries=entries)
+        return url
+
+    return {**settings, **NAMES, "queue_url": run(fill, "sqs", settings)}
+
+
+def left(settings: dict[str, Any]) -> int:
+    """Return how many messages the queue has, taken or not."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = run(lambda client: client.get_queue_attributes(QueueUrl=settings["queue_url"], AttributeNames=names), "sqs", settings)
+    return sum(int(answer["Attributes"][name]) for name in names)
+
+
 class TestSqs:
     """What is taken from a queue is deleted once it is in Kafka."""
-
-    def queue(self, settings: dict[str, str], name: str, bodies: list[str]) -> dict[str, Any]:
-        """Make and fill a queue; return the connector's settings."""
-
-        async def fill(client: Any) -> str:
-            url: str = (await client.create_queue(QueueName=name))["QueueUrl"]
-            for first in range(0, len(bodies), _MOST_AT_ONCE):
-                entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies[first : first + _MOST_AT_ONCE])]
-                await client.send_message_batch(QueueUrl=url, Entries=entries)
-            return url
-
-        return {**settings, **NAMES, "queue_url": run(fill, "sqs", settings)}
-
-    def left(self, settings: dict[str, Any]) -> int:
-        """Return how many messages the queue has, taken or not."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = run(lambda client: client.get_queue_attributes(QueueUrl=settings["queue_url"], AttributeNames=names), "sqs", settings)
-        return sum(int(answer["Attributes"][name]) for name in names)
 
     def test_a_queue_is_emptied(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         """All events are told, some of which came by SNS, and nothing is left."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
         bodies = [line.decode() for line in lines(CONTACT_EVENTS)]
         bodies[3] = orjson.dumps({"Type": "Notification", "MessageId": "m", "Message": bodies[3]}).decode()
-        settings, ledger = self.queue(aws, "all", bodies), MemoryLedger(SOURCE)
+        settings, ledger = filled(aws, "all", bodies), MemoryLedger(SOURCE)
         once(CONTACT_EVENTS, settings, ledger)
-        assert self.left(settings) == 0
+        assert left(settings) == 0
         assert not ledger.rejected
         check(ledger, hold=False, ring=False)
 
@@ -221,29 +223,50 @@ class TestSqs:
         monkeypatch.setattr("streams.connectors.live.sqs._HIDDEN_SECONDS", 0)
         monkeypatch.setattr("streams.connectors.live.sqs._PAGE_MESSAGES", 10)
         bodies = [line.decode() for line in lines(CONTACT_EVENTS)]
-        settings, ledger = self.queue(aws, "failing", bodies), _Failing(SOURCE, 1)
+        settings, ledger = filled(aws, "failing", bodies), _Failing(SOURCE, 1)
         with pytest.raises(NotPublishedError):
             once(CONTACT_EVENTS, settings, ledger)
-        assert self.left(settings) == len(bodies) - 10
+        assert left(settings) == len(bodies) - 10
         ledger.left = 1_000
         once(CONTACT_EVENTS, settings, ledger)
-        assert self.left(settings) == 0
+        assert left(settings) == 0
         check(ledger, hold=False, ring=False)
 
     def test_what_is_no_event_is_rejected_alone(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         """A message of anybody becomes a dead letter and leaves the queue; otherwise it would come again for ever."""
         monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
-        settings, ledger = self.queue(aws, "noise", ["hello", "[]", lines(CONTACT_EVENTS)[0].decode()]), MemoryLedger(SOURCE)
+        settings, ledger = filled(aws, "noise", ["hello", "[]", lines(CONTACT_EVENTS)[0].decode()]), MemoryLedger(SOURCE)
         once(CONTACT_EVENTS, settings, ledger)
         assert [each.reason for each in ledger.rejected] == ["missing_field", "missing_field"]
         assert len(told(ledger)) == 1
-        assert self.left(settings) == 0
+        assert left(settings) == 0
 
     def test_a_queue_that_is_not_there(self, aws: dict[str, str]) -> None:
         """It is refused, and says so."""
         with pytest.raises(AskError) as failed:
             once(CONTACT_EVENTS, {**aws, "queue_url": f"{aws['endpoint_url']}/123456789012/none"}, MemoryLedger(SOURCE))
         assert failed.value.reason == "refused"
+
+
+class TestGenesys:
+    """Genesys Cloud's events come by EventBridge and SQS too."""
+
+    def test_a_queue_is_emptied(self, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """All events are told, and nothing is left."""
+        monkeypatch.setattr("streams.connectors.live.sqs._WAIT_SECONDS", 0)
+        bodies = [line.decode() for line in lines("genesys-cloud")]
+        given = {"queues": {"q-care": "support", "q-accounts": "billing"}}
+        settings, ledger = filled(aws, "genesys", bodies) | given, MemoryLedger(SOURCE)
+        once("genesys-cloud", settings, ledger)
+        assert left(settings) == 0
+        assert not ledger.rejected
+        wanted = three_calls()
+        journal = [
+            event.model_copy(update={"received_at": event.occurred_at}) for event in ledger.events if event.type != "source.heartbeat"
+        ]
+        found = figures(counted(journal), wanted, {})
+        for scope, values in wanted.items():
+            assert found[scope] == pytest.approx(values), scope
 
 
 def test_a_page_of_sqs_is_whole_batches() -> None:
