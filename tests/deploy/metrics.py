@@ -65,6 +65,7 @@ def _families() -> Iterable[Metric]:
     health = Health(partitions={("contact-events.v1", 0): PartitionHealth(7, 0, 0.5)}, last_answer=monotonic())
     yield from PipelineCollector(health, {"track-contacts": counters}).collect()
     gateway = GatewayMetrics()
+    gateway.begin_hooks([("desk", "/hooks/desk")])
     gateway.begin(["pbx"])
     yield from gateway.registry.collect()
 
