@@ -90,8 +90,18 @@ def changed(ticket: str, at: datetime, status: str | None, previous: str | None)
     yield about(ticket, "contact.status_changed", f"status-{current}-{stamp(at)}", at, status=meaning)
 
 
-def commented(ticket: str, at: datetime, *, comment: str, author: str | None, staff: bool, public: bool | None, rule: bool) -> Draft:
-    """Return that somebody wrote into a ticket."""
+def commented(
+    ticket: str,
+    at: datetime,
+    *,
+    comment: str,
+    author: str | None,
+    staff: bool,
+    public: bool | None,
+    rule: bool,
+    revision: int | None = None,
+) -> Draft:
+    """Return that somebody wrote into a ticket; of two words on who did, the higher revision holds."""
     machine = rule or author in {None, SYSTEM}
     kind = "system" if machine else "agent" if staff else "customer"
     return about(
@@ -103,6 +113,7 @@ def commented(ticket: str, at: datetime, *, comment: str, author: str | None, st
         agent=author if kind == "agent" else None,
         public=public,
         automatic=machine,
+        revision=revision,
     )
 
 
@@ -165,6 +176,8 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
                 staff=fields.true("event.comment.author.is_staff") is True,
                 public=fields.true("event.comment.is_public"),
                 rule=False,
+                # A webhook says whether the author is staff; the export has to conclude it.
+                revision=1,
             )
         ]
     if kind == "ticket.agent_assignment_changed":

@@ -41,6 +41,8 @@ def test_both_feeds_tell_the_same_events() -> None:
     by_hook = content(becomes("zendesk", *HOOKS))
     by_export = content(becomes("zendesk-export", EXPORT))
     assert by_hook.pop(RECEIPT)["author_kind"] == "system"
+    # The webhook's word on who wrote holds.
+    assert {said.pop("revision", None) for said in by_hook.values() if said["type"] == "contact.message"} == {1}
     assert by_hook == by_export
     assert by_hook["70011-arrived"]["customer_key"].startswith("k1:")
 
@@ -58,6 +60,18 @@ def test_with_webhooks_lost_and_both_mixed(seed: int) -> None:
     wanted = two_tickets(csat=False)
     assert figures(result, wanted, {})["all"] == pytest.approx(wanted["all"])
     assert result["dead_letters"] == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_customer_who_is_copied_in_is_known_by_the_webhook(order: int) -> None:
+    """The export takes them for an agent, whose words would be a response; whichever comes first, they are none."""
+    made = hook("ticket.created", {}, requester_id="9001", status="NEW", updated_at="2026-05-12T09:00:00Z")
+    comment = {"id": "51", "is_public": True, "author": {"id": "9007", "is_staff": False}}
+    hooks = becomes("zendesk", made, hook("ticket.comment_added", {"comment": comment})).events
+    first = audit({"event_type": "Create", "requester_id": 9001}, at="2026-05-12T09:00:00Z")
+    export = becomes("zendesk-export", first, audit({"id": 51, "event_type": "Comment", "author_id": 9007, "public": True})).events
+    assert counted(export)["totals"]["first_response_time"]["value"] == 1800
+    assert counted([*hooks, *export][::order])["totals"]["first_response_time"]["value"] is None
 
 
 def test_webhooks_that_come_hours_late_take_nothing_from_the_export() -> None:
