@@ -143,6 +143,17 @@ CONNECTOR = Connector(
     reports={},
     personal=("rows.*.*",),
     settings=(
+        Setting(name="folder", meaning="Where TEMPOSTAR's files come to; needed to read them as they come"),
+        Setting(name="host", meaning="The SFTP server that has the folder; without it it is this machine's"),
+        Setting(name="port", meaning="Its port", default=22),
+        Setting(name="host_key", meaning="Its public key, such as `ssh-ed25519 AAAA…`, which ssh-keyscan shows: another server is refused"),
+        Setting(name="user", meaning="Who reads there"),
+        Setting(name="pattern", meaning="Which files are read", default="*.csv"),
+        Setting(
+            name="lock",
+            meaning="`ready`: a file is read once its .lock is there; `busy`: once it is gone; `none`: at once",
+            default="ready",
+        ),
         Setting(
             name="columns", meaning="What a column means (order, at, progress, mail, telephone, amount, shipping) → its header", default={}
         ),
@@ -153,8 +164,13 @@ CONNECTOR = Connector(
         CUSTOMER,
         LINK,
     ),
+    credentials=(
+        Setting(name="password", meaning="Of the user of the SFTP server"),
+        Setting(name="private_key", meaning="Or the key, as OpenSSH writes it, without a passphrase"),
+    ),
     extra="sftp",
     guessed=(
+        "That a .lock beside a file says that it is whole: so what is sent to TEMPOSTAR is marked.",
         "Which columns there are, and what 受注進捗コード means: both are chosen in TEMPOSTAR; no public list was found.",
         "That 税込金額 is of the row's articles together, and 配送毎配送料 the same in each row of an order.",
         "That points and coupons are a way to pay: they are not taken off the value.",

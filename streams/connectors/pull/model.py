@@ -26,6 +26,8 @@ class Page:
     cursor: Cursor
     #: Everything that occurred before this is in the answers so far; None where that is not known yet.
     complete_through: datetime | None = None
+    #: What its records came in, such as a file's name, for dead letters.
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,7 +195,7 @@ class Runner:
         self._states.begin(to_ms(now))
         done = Translated()
         if page.records:
-            origin = f"pull/{self._context.source}"
+            origin = f"pull/{self._context.source}" + (f"/{page.name}" if page.name else "")
             site = self._run.site
             done = translate(self._connector, page.records, self._context, origin=origin, now=now, states=self._states, site=site)
         through = None if page.complete_through is None else min(page.complete_through, now)

@@ -1,0 +1,176 @@
+"""TEMPOSTAR's files of orders are read from a folder, of this machine or of an SFTP server (``contact-streams[sftp]``)."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import logging
+import stat
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Page, Pull, text_of
+
+__all__ = ["PULL"]
+
+logger = logging.getLogger(__name__)
+
+_MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+#: Of a folder so many files are looked at; and of those that are there the read ones are remembered.
+_MOST_FILES: Final = 5_000
+_LOCKS: Final = ("ready", "busy", "none")
+_LOCK: Final = ".lock"
+#: A file that waits for its lock for longer than this is told of.
+_LONG: Final = timedelta(hours=1)
+_CONNECT_SECONDS: Final = 30
+
+
+class _File(NamedTuple):
+    """A file as a folder lists it."""
+
+    name: str
+    size: int
+    changed: int
+
+    @property
+    def version(self) -> str:
+        """What changes when the file does."""
+        return f"{self.name} {self.size} {self.changed}"
+
+
+class _Folder(NamedTuple):
+    """A folder, wherever it is."""
+
+    files: Callable[[], Awaitable[list[_File]]]
+    read: Callable[[str], Awaitable[bytes]]
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    """Read the files that are new, in the order of their names; what was read stays where it is."""
+    told: list[str] = list(asking.cursor.get("told") or ())
+    async with _folder(asking.settings) as folder:
+        files = await folder.files()
+        whole = _whole(files, str(asking.settings.get("lock") or "ready"), asking.now())
+        wanted = sorted(file for file in whole if fnmatch.fnmatch(file.name, str(asking.settings.get("pattern") or "*.csv")))
+        # What is not there any more is not remembered.
+        there = {file.version for file in files}
+        told = [version for version in told if version in there]
+        for file in wanted:
+            if file.version in told:
+                continue
+            if file.size > _MAX_FILE_BYTES:
+                raise AskError("malformed", f"has a file of more than {_MAX_FILE_BYTES} bytes")
+            told = [*told, file.version]
+            yield Page(await folder.read(file.name), {"told": told}, name=file.name)
+    last = max((file.changed for file in wanted), default=None)
+    # It was written with what there was then; when the next one comes is not known.
+    yield Page(b"", {"told": told}, None if last is None else datetime.fromtimestamp(last, UTC))
+
+
+def _whole(files: list[_File], lock: str, now: datetime) -> list[_File]:
+    """Return the files that are written to their end, by their locks: ``NAME.lock`` in place of ``NAME.csv``, or behind it."""
+    locks = {file.name for file in files if file.name.endswith(_LOCK)}
+    others = [file for file in files if file.name not in locks]
+    if lock == "none":
+        return others
+    locked = [file for file in others if locks & {file.name.rpartition(".")[0] + _LOCK, file.name + _LOCK}]
+    if lock == "busy":
+        return [file for file in others if file not in locked]
+    waiting = [file for file in others if file not in locked and file.changed < (now - _LONG).timestamp()]
+    if waiting:
+        logger.warning("%d files wait for their .lock for more than an hour. Where none is written, set `lock: none`.", len(waiting))
+    return locked
+
+
+@asynccontextmanager
+async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
+    path = text_of(settings, "folder")
+    if not settings.get("host"):
+        yield _local(Path(path))
+        return
+    import asyncssh  # noqa: PLC0415 - who reads a folder of this machine needs no extra
+
+    try:
+        key = settings.get("private_key")
+        async with (
+            asyncssh.connect(
+                text_of(settings, "host"),
+                int(settings.get("port") or 22),
+                username=text_of(settings, "user"),
+                password=settings.get("password") or None,
+                client_keys=[asyncssh.import_private_key(str(key))] if key else None,
+                # Of the server that the file names, and no other; nothing of this user's own settings.
+                known_hosts=([asyncssh.import_public_key(text_of(settings, "host_key"))], [], []),
+                config=[],
+                agent_path=None,
+                connect_timeout=_CONNECT_SECONDS,
+                login_timeout=_CONNECT_SECONDS,
+            ) as connection,
+            connection.start_sftp_client() as sftp,
+        ):
+            yield _remote(sftp, path.rstrip("/"))
+    except asyncssh.PermissionDenied as error:
+        raise AskError("refused", "refused user, password or key") from error
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise AskError("refused", "has another host key than `host_key`") from error
+    except asyncssh.KeyImportError as error:
+        raise AskError("refused", "cannot be asked: `private_key` or `host_key` is no key") from error
+    except asyncssh.SFTPError as error:
+        raise AskError("refused", f"refused a folder or file (SFTP code {error.code})") from error
+    except (asyncssh.Error, OSError, TimeoutError) as error:
+        raise AskError("unreachable", f"cannot be reached or broke off ({type(error).__name__})") from error
+
+
+def _local(path: Path) -> _Folder:
+    def listed() -> list[_File]:
+        try:
+            found = [(each.name, each.stat()) for each in path.iterdir()]
+        except OSError as error:
+            raise AskError("refused", f"cannot be read: {path}: {error.strerror}") from error
+        return _regular((name, status.st_size, int(status.st_mtime), status.st_mode) for name, status in found)
+
+    def read(name: str) -> bytes:
+        with (path / name).open("rb") as file:
+            return file.read(_MAX_FILE_BYTES + 1)
+
+    return _Folder(lambda: asyncio.to_thread(listed), lambda name: asyncio.to_thread(read, name))
+
+
+def _remote(sftp: Any, path: str) -> _Folder:
+    async def listed() -> list[_File]:
+        found = await sftp.readdir(path or ".")
+        return _regular((str(each.filename), each.attrs.size or 0, each.attrs.mtime or 0, each.attrs.permissions or 0) for each in found)
+
+    async def read(name: str) -> bytes:
+        async with sftp.open(f"{path}/{name}" if path else name, "rb") as file:
+            return bytes(await file.read(_MAX_FILE_BYTES + 1))
+
+    return _Folder(listed, read)
+
+
+def _regular(found: Any) -> list[_File]:
+    files = [_File(name, size, changed) for name, size, changed, mode in found if stat.S_ISREG(mode)]
+    if len(files) > _MOST_FILES:
+        raise AskError("refused", f"has more than {_MOST_FILES} files in the folder: move those that were read elsewhere")
+    return files
+
+
+def _base(settings: Mapping[str, Any]) -> str:
+    """Return where it is asked, for a client that is not needed; raise ValueError for settings that cannot be used."""
+    text_of(settings, "folder")
+    if str(settings.get("lock") or "ready") not in _LOCKS:
+        raise ValueError(f"lock: permitted: {', '.join(_LOCKS)}")
+    if settings.get("host"):
+        for name in ("user", "host_key"):
+            text_of(settings, name)
+        if not settings.get("password") and not settings.get("private_key"):
+            raise ValueError("credentials: password or private_key: one is required")
+        import asyncssh  # noqa: F401, PLC0415 - said now rather than when it is asked
+    return "https://localhost"
+
+
+PULL = Pull(name="tempostar", fetch=_fetch, base=_base)
