@@ -20,7 +20,7 @@ from streams.connectors.pull.runner import Runner
 from streams.connectors.pull.standing import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from streams.connectors.pull.entries import Ledger, MemoryLedger
 
@@ -48,9 +48,15 @@ class Clock:
 
 
 @asynccontextmanager
-async def serving(add_routes: Callable[[web.Application], None]) -> AsyncIterator[str]:
-    """Serve a fake; give its address."""
-    app = web.Application()
+async def serving(add_routes: Callable[[web.Application], None], meanwhile: Callable[[], None] = lambda: None) -> AsyncIterator[str]:
+    """Serve a fake; give its address. What happens ``meanwhile`` happens with each question."""
+
+    @web.middleware
+    async def goes_on(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        meanwhile()
+        return await handler(request)
+
+    app = web.Application(middlewares=[goes_on])
     add_routes(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
