@@ -138,10 +138,10 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "transfer": "as often as it is asked: between two questions the last change alone",
+        "transfer": "",
         "agent_state": "the API does not tell when it changed",
         "first_response": "",
-        "resolution": "the last one, and those seen before: one reopened between two questions seems resolved the later time alone",
+        "resolution": "",
         "csat": "",
     },
     personal=(

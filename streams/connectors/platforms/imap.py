@@ -119,7 +119,7 @@ CONNECTOR = Connector(
         "transfer": "a mail that goes to another folder stays counted where it came",
         "agent_state": "a mailbox does not tell it",
         "first_response": "",
-        "resolution": "by the move to a folder that is for what is done, at the time at which it was seen there",
+        "resolution": "",
         "csat": "a mailbox asks none",
     },
     personal=("from", "message_id", "in_reply_to", "references", "subject"),

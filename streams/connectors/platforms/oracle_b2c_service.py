@@ -161,7 +161,7 @@ CONNECTOR = Connector(
     reports={
         "arrival": "",
         "queue": "",
-        "transfer": "as often as it is asked: between two questions the last change alone",
+        "transfer": "",
         "agent_state": "the API does not tell it",
         "first_response": "an incident has no time of the first reply; only with its threads is it known",
         "resolution": "",
