@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pytest
 
@@ -101,7 +101,7 @@ class Followed:
         self.publisher = MemoryPublisher(now=now, partitions=1)
         context = Context(source="pbx", settings={each.name: each.default for each in platform.settings} | settings)
         address = Address(host="127.0.0.1", port=asterisk.port, credentials={"user": USER, "secret": secret})
-        keeping = Keeping(first_pause_seconds=0.1, longest_pause_seconds=0.2)
+        keeping = Keeping(first_pause_seconds=0.1, longest_pause_seconds=0.2, speaks=not settings.get("beside_queue_log"))
         self.runner = Runner(connection, platform, context, address, self.publisher, now=now, keeping=keeping)
         self._stop = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
@@ -128,9 +128,9 @@ async def until(holds: Callable[[], object], seconds: float = 20) -> None:
             await asyncio.sleep(0.05)
 
 
-def by_log(folder: Path) -> list[tuple[Kind, bytes]]:
+def by_log(folder: Path, *, reports: tuple[Literal["hold"], ...] = ()) -> list[tuple[Kind, bytes]]:
     """Return the events of the queue_log; each line of it must be understood."""
-    parser = QueueLogParser("pbx", now=now)
+    parser = QueueLogParser("pbx", now=now, reports=reports)
     found: list[tuple[Kind, bytes]] = []
     for line in read_lines(folder / "log" / "queue_log"):
         outcome = parser.parse(line)
@@ -155,11 +155,11 @@ def kpis(result: dict[str, Any], queue: str, *names: str) -> list[Any]:
 def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Answered, given up, timed out, passed on and not let in: by the log and by AMI the same, and as it was done."""
 
-    async def live() -> Followed:
+    async def live() -> tuple[Followed, Followed]:
         asterisk = Asterisk(tmp_path, QUEUES, DIALPLAN)
         await asterisk.start()
         try:
-            async with Followed(asterisk) as followed:
+            async with Followed(asterisk) as followed, Followed(asterisk, beside_queue_log=True) as beside:
                 await asterisk.call("sales", "stay", "5550181")
                 await asterisk.call("patience", "impatient", "5550182")
                 await asterisk.call("service", "stay", "5550183")
@@ -177,23 +177,32 @@ def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCapture
                 log = asterisk.queue_log
                 await until(lambda: log.read_text(encoding="utf-8").count("COMPLETE") == 2)
                 await asyncio.sleep(0.3)
-            return followed
+            return followed, beside
         finally:
             await asterisk.stop()
 
     with caplog.at_level(logging.INFO):
-        followed = asyncio.run(live())
+        followed, beside = asyncio.run(live())
     contacts, agents = followed.values("contact-events.v1"), followed.values("agent-events.v1")
     ami = counted([*(("contact", each) for each in contacts), *(("agent", each) for each in agents)])
     log = counted(by_log(tmp_path))
+    added: list[tuple[Kind, bytes]] = [("contact", each) for each in beside.values("contact-events.v1")]
+    added += [("agent", each) for each in beside.values("agent-events.v1")]
+    both = counted([*by_log(tmp_path, reports=("hold",)), *added])
 
-    for found in (ami, log):
+    for found in (ami, log, both):
         assert kpis(found, "sales", "offered", "answered", "handled", "abandoned") == [2, 2, 2, 0]
         assert kpis(found, "service", "offered", "answered", "abandoned", "abandon_rate") == [1, 0, 0, 0.0]
         assert kpis(found, "patience", "offered", "answered", "abandoned") == [1, 0, 1]
         assert kpis(found, "repairs", "offered", "answered", "transfer_rate") == [1, 1, 1]
         assert found["totals"]["offered"]["value"] == 4
         assert found["totals"]["lost_contacts"]["value"] == 0
+    # Hold is known where AMI is there, and each call counts once by both.
+    assert [found["totals"]["average_hold"]["value"] for found in (ami, log, both)] == [0, None, 0]
+    for figure in ("asa", "att", "handled", "answered", "non_response"):
+        assert both["totals"][figure]["value"] == pytest.approx(log["totals"][figure]["value"]), figure
+    # Nobody speaks for the source but the log.
+    assert not any(b"source.heartbeat" in each for each in beside.values("contact-events.v1"))
     # Asterisk writes no line for who was not let in.
     assert (ami["totals"]["not_offered"]["value"], log["totals"]["not_offered"]["value"]) == (1, 0)
     # The agent answers after a second and hangs up two to three seconds later; the log has whole seconds.

@@ -1,7 +1,7 @@
 """Asterisk's manager interface over TCP or TLS: log in, have everything that is open told, then follow.
 
-Own code: what is kept of libraries (``pystrix``, ``astami``) is threaded or hides the order of events from who asks for their
-beginning, and the protocol is lines of ``Name: value``.
+Own code: of the libraries that are kept ``astami`` reads answers alone and drops events, ``pystrix`` is threaded; the others have had no
+release for years. The protocol is lines of ``Name: value``.
 """
 
 from __future__ import annotations
