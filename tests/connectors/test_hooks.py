@@ -17,7 +17,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from streams.configuration.connectors import ConnectorsError
 from streams.connectors import platforms
-from streams.connectors.configured import Configured, read_connectors
+from streams.connectors.configured import BY_TOKEN, Configured, read_connectors
 from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
@@ -491,6 +491,15 @@ connectors:
     assert (found.secrets, found.site, str(found.context.zone)) == (("the-new-secret", SECRET), "tokyo", "Asia/Tokyo")
     assert found.context.settings == {"queue": "LINE", "channel": "social"}
     assert (found.hook_url, found.is_hook) == ("https://hooks.example.com/v1/hooks/line-shop", True)
+
+
+def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Path) -> None:
+    """By the file's word, in place of its own scheme; it needs no address then."""
+    text = "connectors: {calls: {connector: twilio-taskrouter, verify_by: token, secrets: [{env: ONE}]}}"
+
+    found = read(tmp_path, text, ONE=SECRET)["calls"]
+
+    assert (found.verification, found.is_hook) == (BY_TOKEN, True)
 
 
 @pytest.mark.parametrize(

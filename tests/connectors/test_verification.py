@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -178,6 +179,22 @@ def test_what_twilios_library_signs_is_verified(url: str, fields: list[tuple[str
 
     assert said(TWILIO, Delivery(urlencode(fields).encode(), given_, {}, url)) == (200, "")
     assert said(TWILIO, Delivery(urlencode([*fields, ("More", "1")]).encode(), given_, {}, url)) == (403, "wrong_signature")
+
+
+def test_twilios_shared_keys_sign_with_a_stronger_algorithm() -> None:
+    """A header names it; without the header, or with an algorithm that is not known, the account's own is expected."""
+    url, fields = "https://example.com/v1/hooks/x", [("A", "1")]
+    strong = RequestValidator(SECRET).compute_signature(url, MultiDict(fields), "HMAC_SHA256")
+    scheme = replace(TWILIO, algorithm_header="X-Twilio-Webhooks-Signature-Settings")
+    expected = {
+        "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256": (200, ""),
+        "algorithm=HMAC_MD5": (403, "wrong_signature"),
+        "algorithm=": (403, "wrong_signature"),
+        "": (403, "wrong_signature"),
+    }
+    for settings_, answer in expected.items():
+        given_ = headers(x_twilio_signature=strong, x_twilio_webhooks_signature_settings=settings_)
+        assert said(scheme, Delivery(urlencode(fields).encode(), given_, {}, url)) == answer, settings_
 
 
 def test_what_twilios_library_signs_of_a_json_body_is_verified() -> None:

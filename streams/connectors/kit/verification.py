@@ -19,6 +19,8 @@ class Verification:
     kind: Literal["hmac", "token", "basic"] = "hmac"
     header: str = ""
     algorithm: Literal["sha1", "sha256"] = "sha256"
+    #: A header that may name another algorithm, as ``algorithm=HMAC_SHA256`` among others; empty where there is none.
+    algorithm_header: str = ""
     encoding: Literal["hex", "base64"] = "hex"
     #: What stands before the signature, such as ``sha256=``.
     prefix: str = ""

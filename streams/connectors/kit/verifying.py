@@ -114,11 +114,12 @@ class Verifier:
         if scheme.kind != "hmac":
             return Verified(b"")
         messages = _signed(scheme, delivery)
+        algorithm = _algorithm(scheme, delivery.headers)
         given = _given(scheme, _header(delivery.headers, scheme.header))
         found = False
         for key in self._keys:
             for message in messages:
-                expected = _encoded(scheme, key, message)
+                expected = _encoded(scheme, key, message, algorithm)
                 for each in given:
                     found |= hmac.compare_digest(expected, each)
         if not found:
@@ -161,7 +162,8 @@ class Verifier:
 
 def signature(scheme: Verification, secret: str, delivery: Delivery) -> str:
     """Return what a sender of an ``hmac`` scheme writes into its header, prefix included."""
-    return scheme.prefix + _encoded(scheme, _key(scheme, secret), _signed(scheme, delivery)[0]).decode()
+    algorithm = _algorithm(scheme, delivery.headers)
+    return scheme.prefix + _encoded(scheme, _key(scheme, secret), _signed(scheme, delivery)[0], algorithm).decode()
 
 
 def _key(scheme: Verification, secret: str) -> bytes:
@@ -196,8 +198,14 @@ def _given(scheme: Verification, header: str) -> list[bytes]:
     return [each.strip().removeprefix(prefix).encode(errors="replace") for each in found if each.strip().startswith(prefix)]
 
 
-def _encoded(scheme: Verification, key: bytes, message: bytes) -> bytes:
-    digest = hmac.digest(key, message, scheme.algorithm)
+def _algorithm(scheme: Verification, headers: Mapping[str, str]) -> str:
+    """Return the algorithm of a delivery: the one that its sender names, if it is a stronger one that is known."""
+    named = _header(headers, scheme.algorithm_header).upper().replace(" ", "").split(",")
+    return "sha256" if "ALGORITHM=HMAC_SHA256" in named else scheme.algorithm
+
+
+def _encoded(scheme: Verification, key: bytes, message: bytes, algorithm: str) -> bytes:
+    digest = hmac.digest(key, message, algorithm)
     # Compared as text: base64 has several texts for some bytes, and only one is what a sender writes.
     return base64.b64encode(digest) if scheme.encoding == "base64" else digest.hex().encode()
 

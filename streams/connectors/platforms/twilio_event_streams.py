@@ -17,5 +17,11 @@ CONNECTOR: Final = replace(
     ways=("webhook", "file"),
     settings=(),
     credentials=(),
-    verification=Verification(header="X-Twilio-Signature", algorithm="sha1", encoding="base64", signed="url+body_sha256"),
+    verification=Verification(
+        header="X-Twilio-Signature",
+        algorithm="sha1",
+        algorithm_header="X-Twilio-Webhooks-Signature-Settings",
+        encoding="base64",
+        signed="url+body_sha256",
+    ),
 )
