@@ -52,7 +52,7 @@ def run_add(args: argparse.Namespace) -> int:
         return 0
     public_url = file.public_url
     sys.stdout.write(
-        f"{args.connectors}: {source} added. See docs/connectors/{connector.name}.md, and check: contact-streams check {args.connectors}\n"
+        f"{args.connectors}: {source} added. docs/connectors.md names its page; check: contact-streams check {args.connectors}\n"
     )
     if "webhook" in connector.ways and connector.translate is not None:
         where = (public_url or "https://YOUR-HOST").rstrip("/")

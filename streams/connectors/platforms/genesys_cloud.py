@@ -7,19 +7,18 @@ guaranteed. A queue's session and an agent's session have other ids: the leg is 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.amazon_connect import CREDENTIALS
 from streams.connectors.kit.drafting import draft, renamed
 from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.genesys_users import OF_USERS
 from streams.connectors.kit.model import Connector, Setting, UnusableError
 from streams.connectors.kit.reading import json_records
 from streams.connectors.kit.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
 
     from streams.connectors.kit.model import Context, Draft, Record
 
@@ -46,8 +45,6 @@ _TRANSFERS: Final = {
 }
 #: How a ring ended that was not answered; otherwise it was withdrawn.
 _NOT_ANSWERED: Final = {"TIMEOUT": "no_answer", "CLIENT": "declined", "ENDPOINT": "declined", "DND_ENDPOINT": "declined"}
-#: States whose times differ by less than this changed together.
-_TOGETHER: Final = timedelta(seconds=5)
 
 
 def _kind(record: Record) -> str:
@@ -77,8 +74,8 @@ def _body(record: Record) -> Fields:
 
 def _translate(record: Record, context: Context) -> Iterator[Draft]:
     kind, body = _kind(record), _body(record)
-    if kind in _OF_USERS:
-        yield from _OF_USERS[kind](body, context)
+    if kind in OF_USERS:
+        yield from OF_USERS[kind](body, context)
     else:
         yield from _Told(kind, body, context).events()
 
@@ -191,55 +188,6 @@ _OF_CONVERSATIONS: Final[dict[str, Callable[[_Told], Iterator[Draft]]]] = {
     "acw": _Told.acw,
 }
 
-
-def _state(context: Context, user: str, axis: str, state: str, at: datetime) -> Draft:
-    who = renamed(context.settings.get("agents"), user)
-    return draft("agent.state_changed", f"{user}-{axis}-{at.timestamp():.3f}", at, person_id=who, axis=axis, state=state.lower())
-
-
-def _audited(body: Fields, context: Context) -> Iterator[Draft]:
-    """Yield the presence that a user was given, by name as the desktop shows it."""
-    at, user = body.need_time("eventTime"), body.need("entity.id")
-    for change in body.entries("propertyChanges"):
-        if change.text("property") == "PRESENCE":
-            state = change.need("newValues.0")
-            yield _state(context, user, "presence", state, at)
-
-
-def _presence(body: Fields, context: Context, user: str, prefix: str = "") -> list[Draft]:
-    state, at = body.text(f"{prefix}presenceDefinition.systemPresence"), body.time(f"{prefix}modifiedDate")
-    return [] if state is None or at is None else [_state(context, user, "presence", state, at)]
-
-
-def _routing(body: Fields, context: Context, user: str, prefix: str = "") -> list[Draft]:
-    state, at = body.text(f"{prefix}status"), body.time(f"{prefix}startTime")
-    return [] if state is None or at is None else [_state(context, user, "routing", state, at)]
-
-
-def _users_presence(body: Fields, context: Context) -> Iterator[Draft]:
-    yield from _presence(body, context, body.text("source.id") or body.need("id"))
-
-
-def _users_routing(body: Fields, context: Context) -> Iterator[Draft]:
-    yield from _routing(body, context, body.text("routingStatus.userId") or body.need("id"), "routingStatus.")
-
-
-def _users_activity(body: Fields, context: Context) -> Iterator[Draft]:
-    """Yield what changed last: a notification repeats all there is, and tells of other changes too."""
-    user = body.need("id")
-    states = [*_presence(body, context, user, "presence."), *_routing(body, context, user, "routingStatus.")]
-    other = [at for path in ("dateActiveQueuesChanged", "outOfOffice.modifiedDate") if (at := body.time(path)) is not None]
-    latest = max([*(each["occurred_at"] for each in states), *other], default=None)
-    if latest is not None:
-        yield from (each for each in states if latest - each["occurred_at"] < _TOGETHER)
-
-
-_OF_USERS: Final[dict[str, Callable[[Fields, Context], Iterator[Draft]]]] = {
-    "audit of UserPresence": _audited,
-    "users.activity": _users_activity,
-    "users.presence": _users_presence,
-    "users.routingStatus": _users_routing,
-}
 
 _PERSONAL: Final = (
     "ani",

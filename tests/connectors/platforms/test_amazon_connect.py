@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 
+from streams.connectors.kit.verifying import Delivery, Verifier
 from streams.connectors.platforms import connector
 from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, figures, mutated, reasons, three_calls, translated
 from tests.support.require import require
@@ -216,6 +217,18 @@ def test_mutated_agent_events(content: dict[str, Any]) -> None:
 def test_mutated_contact_records(content: dict[str, Any]) -> None:
     """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
     assert reasons(connector(RECORDS), [content]) <= KNOWN_REASONS
+
+
+def test_an_api_destination_is_verified_by_its_key() -> None:
+    """EventBridge sends the key of its connection in a header; without it, or with another one, nothing is taken."""
+    scheme = connector(CONTACT_EVENTS).verification
+    assert scheme is not None
+    verifier = Verifier(scheme, ["the key of the connection"])
+    answers = [
+        verifier.check(Delivery(b"{}", headers, {}, ""), 0.0)
+        for headers in ({"X-Api-Key": "the key of the connection"}, {"X-Api-Key": "x"}, {})
+    ]
+    assert [getattr(answer, "status", 200) for answer in answers] == [200, 403, 401]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 import pytest
 from hypothesis import given
+from twilio.request_validator import RequestValidator
 
+from streams.connectors.kit.verifying import Delivery, Refusal, Verified, Verifier
 from streams.connectors.platforms import connector
 from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, mutated, reasons, translated
 from tests.support.require import require
@@ -93,6 +95,25 @@ def test_attributes_are_what_a_flow_wrote(attributes: str) -> None:
     content = forms("three-calls.form.txt")[0] | {"TaskAttributes": attributes}
     event = event_of(content)
     assert (event.type, event.customer_key) == ("contact.arrived", None)
+
+
+def test_what_the_vendors_library_signs_is_verified() -> None:
+    """A callback by its fields, CloudEvents by the hash of the body; neither as the other."""
+    theirs, token = RequestValidator("an auth token"), "an auth token"
+    content, url = forms("three-calls.form.txt")[0], "https://hooks.example.com/v1/hooks/twilio"
+    form = Delivery(urlencode(content).encode(), {"X-Twilio-Signature": theirs.compute_signature(url, content)}, {}, url)
+    body = (FIXTURES / "twilio-event-streams" / "three-calls.json").read_bytes()
+    query = {"bodySHA256": theirs.compute_hash(body.decode())}
+    hashed = f"{url}?bodySHA256={query['bodySHA256']}"
+    events = Delivery(body, {"X-Twilio-Signature": theirs.compute_signature(hashed, {})}, query, hashed)
+    assert TASKROUTER.verification is not None
+    assert STREAMS.verification is not None
+    called, streamed_ = Verifier(TASKROUTER.verification, [token]), Verifier(STREAMS.verification, [token])
+    assert isinstance(called.check(form, 0.0), Verified)
+    assert isinstance(streamed_.check(events, 0.0), Verified)
+    assert isinstance(streamed_.check(form, 0.0), Refusal)
+    assert isinstance(called.check(form._replace(body=form.body + b"&More=1"), 0.0), Refusal)
+    assert isinstance(streamed_.check(events._replace(body=body + b" "), 0.0), Refusal)
 
 
 @pytest.mark.parametrize("kind", ["workflow.entered", "task.updated", "worker.created", "task-channel.updated", "task.system-deleted"])
