@@ -150,7 +150,7 @@ CONNECTOR: Final = Connector(
     ),
     guessed=(
         "what stands in to-type and final-type: Queue and Extension",
-        "a call that the caller did not end and nobody answered went elsewhere (overflow)",
+        "a call that the caller did not end and no agent answered went elsewhere (overflow)",
         "times are those of the zone of 3CX",
     ),
 )

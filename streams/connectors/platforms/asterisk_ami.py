@@ -47,7 +47,7 @@ _CALL: Final = {
     "AgentComplete": "contact.ended by agent or customer, or contact.transferred; contact.answered before it, if AgentConnect was missed",
     "Hold": "contact.held",
     "Unhold": "contact.resumed",
-    "VarSet": "of the variable QUEUESTATUS: contact.left_queue (timeout, empty, withdrawn) or contact.not_offered (full, nobody there)",
+    "VarSet": "of the variable QUEUESTATUS: contact.left_queue (timeout, empty, withdrawn) or contact.not_offered (full, no member there)",
     "Hangup": "contact.ended, of a caller who is still in a queue or with an agent",
 }
 
@@ -346,7 +346,7 @@ CONNECTOR: Final = Connector(
         "queue": "",
         "ring": "",
         "hold": "",
-        "wrap_up": "Asterisk does not call a member who wraps up, and tells nobody",
+        "wrap_up": "Asterisk does not call a member who wraps up, and says so to no listener",
         "ended_by": "",
         "transfer": "",
         "agent_state": "",
