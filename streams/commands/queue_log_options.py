@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.commands.common import label, zone
+from streams.configuration.problems import FileError, Problem, read_text
+from streams.configuration.yaml_lines import YamlError, line_of, parse
 from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE, hashed_customer
-from streams.connectors.queue_log import KindTable, QueueLogParser
+from streams.connectors.queue_log import KindTable, KindTableError, QueueLogParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["add_options", "customer_key", "make_parser"]
 
 _MIN_KEY_LENGTH: Final = 16
+
+
+class KindsError(FileError):
+    """The file of kinds cannot be used."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KIND=MEANING",
         help="what an event kind of your own dialplan means, such as 'EXITCODE|TIMEOUT=left_queue:timeout'; may be repeated",
+    )
+    parser.add_argument(
+        "--kinds", type=Path, metavar="FILE", help="a file (YAML) with such meanings by kind, under the key kinds; --kind goes before it"
     )
     parser.add_argument(
         "--reports",
@@ -64,14 +74,37 @@ def _encoding(text: str) -> str:
     return text
 
 
-def _kinds(entries: list[str]) -> dict[str, str]:
-    found = {}
+def _kinds(path: Path | None, entries: list[str]) -> dict[str, str]:
+    try:
+        found = {} if path is None else _kinds_of(path)
+    except KindsError as error:
+        raise ValueError(str(error)) from error
     for entry in entries:
         kind, equals, meaning = entry.rpartition("=")
         if not equals:
             raise ValueError(f"--kind {entry!r}: write KIND=MEANING or 'KIND|PARAMETER=MEANING'")
         found[kind] = meaning
     return found
+
+
+def _kinds_of(path: Path) -> dict[str, str]:
+    """Return what stands under ``kinds`` in a file; raise KindsError."""
+    try:
+        document = parse(read_text(path, KindsError))
+    except YamlError as error:
+        raise KindsError(path, [Problem(error.line, "", error.reason)]) from error
+    kinds = document.content.get("kinds") if isinstance(document.content, dict) and len(document.content) == 1 else None
+    if not isinstance(kinds, dict) or document.problems:
+        raise KindsError(path, [Problem(1, "kinds", "permitted: this key alone, with KIND or KIND|PARAMETER: MEANING")])
+    wrong = []
+    for kind, meaning in kinds.items():
+        try:
+            KindTable({str(kind): str(meaning)})
+        except KindTableError as error:
+            wrong.append(Problem(line_of(document.root, ("kinds", kind)), f"kinds.{kind}", str(error)))
+    if wrong:
+        raise KindsError(path, wrong)
+    return {str(kind): str(meaning) for kind, meaning in kinds.items()}
 
 
 def customer_key() -> Callable[[str], str] | None:
@@ -91,7 +124,7 @@ def make_parser(args: argparse.Namespace) -> QueueLogParser:
         zone=args.zone,
         site=args.site,
         customer_key=customer_key(),
-        kinds=KindTable(_kinds(args.kind), args.ignore_kind),
+        kinds=KindTable(_kinds(args.kinds, args.kind), args.ignore_kind),
         encoding=args.encoding,
         reports=tuple(args.reports),
     )

@@ -171,3 +171,27 @@ def test_options_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
             code = int(str(error.code))
         assert code == 2
         assert says in capsys.readouterr().err
+
+
+def test_a_file_of_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a site writes once; each entry that is wrong is named with its line."""
+    log, kinds = tmp_path / "queue_log", tmp_path / "kinds.yaml"
+    log.write_text("1771840800|1.1|q|NONE|ENTERQUEUE||1|1\n1771840830|1.1|q|NONE|HUNGUP|late\n", encoding="utf-8")
+    read = ["replay", "--json", "--connector", "asterisk-queue-log", "--kinds", str(kinds), str(log)]
+
+    kinds.write_text('kinds:\n  HUNGUP: left_queue:abandoned\n  "HUNGUP|late": left_queue:timeout\n', encoding="utf-8")
+    assert main(read) == 0
+    found = Replayed(json.loads(capsys.readouterr().out))
+    assert (found.of("q", "abandoned"), found.now("waiting"), found.letters) == (0, 0, {})
+    assert main([*read, "--kind", "HUNGUP|late=left_queue:abandoned"]) == 0
+    assert Replayed(json.loads(capsys.readouterr().out)).of("q", "abandoned") == 1
+
+    for text, says in (
+        ("kinds:\n  A: ignored\n  B: gone\n", ":3: kinds.B"),
+        ("other: {}\n", "permitted: this key alone"),
+        ("kinds: [1\n", "kinds.yaml:"),
+    ):
+        kinds.write_text(text, encoding="utf-8")
+        assert main(read) == 2
+        assert says in capsys.readouterr().err
+    assert main([*read[:-2], str(tmp_path / "nowhere.yaml"), str(log)]) == 2
