@@ -43,7 +43,8 @@ CONNECTOR = Connector(
     name="rasa",
     title="Rasa",
     family="self_service",
-    delivery="live",
+    # The topic keeps what is told while no connector reads it.
+    delivery="journal",
     ways=("kafka", "file", "webhook"),
     kinds={
         "session_started": "self_service.started",
@@ -97,6 +98,14 @@ CONNECTOR = Connector(
         Setting(name="solved_actions", meaning="Actions that run when the customer confirms that all is solved", default=[]),
         Setting(name="categories", meaning="Intent → category, for what customers ask about", default={}),
         SESSION_IDS,
+        Setting(name="bootstrap", meaning="Where the Kafka of the event broker is, host:port", default=""),
+        Setting(name="topic", meaning="Its topic", default="rasa_events"),
+        Setting(name="security_protocol", meaning="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", default="PLAINTEXT"),
+        Setting(name="sasl_mechanism", meaning="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", default=""),
+    ),
+    credentials=(
+        Setting(name="username", meaning="Of a user of that Kafka who may read the topic"),
+        Setting(name="password", meaning="Of the same user"),
     ),
     guessed=("Which events newer versions add.",),
 )

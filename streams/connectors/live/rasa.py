@@ -1,0 +1,130 @@
+"""The topic of Rasa's event broker is read partition by partition; how far is kept as offsets, with the events."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+from schemas.times import to_ms
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Page, Pull, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from streams.connectors.pull.model import Asking
+
+__all__ = ["PULL"]
+
+#: So many lines at a time: a page is in memory as a whole.
+_PAGE_LINES: Final = 1_000
+
+#: How long the brokers are waited for, in milliseconds.
+_TIMEOUT_MS: Final = 15_000
+
+_SECURITY: Final = {"security_protocol": "security_protocol", "sasl_mechanism": "sasl_mechanism"}
+_CREDENTIALS: Final = {"username": "sasl_plain_username", "password": "sasl_plain_password"}
+
+
+def _base(settings: Mapping[str, Any]) -> str:
+    text_of(settings, "bootstrap")
+    text_of(settings, "topic")
+    # Nothing is asked by HTTP.
+    return "https://kafka.invalid"
+
+
+def _kafka(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the brokers are reached."""
+    options = {option: settings[name] for name, option in (_SECURITY | _CREDENTIALS).items() if settings.get(name)}
+    if str(options.get("security_protocol", "")).endswith("SSL"):
+        options["ssl_context"] = create_ssl_context()
+    return {"bootstrap_servers": text_of(settings, "bootstrap"), "request_timeout_ms": _TIMEOUT_MS, **options}
+
+
+def _consumer(settings: Mapping[str, Any]) -> AIOKafkaConsumer:
+    # In no group: where to go on is kept with the events.
+    return AIOKafkaConsumer(
+        group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level="read_committed", **_kafka(settings)
+    )
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    """Yield what is new in each partition."""
+    name = text_of(asking.settings, "topic")
+    consumer = _consumer(asking.settings)
+    try:
+        await consumer.start()
+        began = asking.now()
+        partitions = await _partitions(consumer, name, asking.settings)
+        if not partitions:
+            raise AskError("refused", f"has no topic {name}")
+        consumer.assign(partitions)
+        places = await _places(consumer, partitions, asking)
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            consumer.pause(*partitions)
+            consumer.resume(partition)
+            consumer.seek(partition, places[str(partition.partition)])
+            while places[str(partition.partition)] < ends[partition]:
+                found = await consumer.getmany(partition, timeout_ms=_TIMEOUT_MS, max_records=_PAGE_LINES)
+                lines = found.get(partition, [])
+                # Behind the last line stand the marks of transactions alone.
+                after = lines[-1].offset + 1 if lines else await consumer.position(partition)
+                if after <= places[str(partition.partition)]:
+                    raise AskError("unreachable", "does not answer")
+                places = {**places, str(partition.partition): after}
+                yield Page(b"\n".join(_json(line.value) for line in lines), {"offsets": places})
+        yield Page(b"", {"offsets": places}, began)
+    except (KafkaError, ValueError, AssertionError) as error:
+        raise AskError("unreachable", f"cannot be read ({type(error).__name__})") from error
+    finally:
+        with suppress(KafkaError):
+            await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, name: str, settings: Mapping[str, Any]) -> list[TopicPartition]:
+    """Return the partitions of a topic, none where it is not there; asking by its name alone might make it."""
+    if name not in await consumer.topics():
+        return []
+    admin = AIOKafkaAdminClient(**_kafka(settings))
+    try:
+        await admin.start()
+        (found,) = await admin.describe_topics([name])
+    finally:
+        await admin.close()
+    return [TopicPartition(name, number) for number in sorted(each["partition"] for each in found["partitions"])]
+
+
+async def _places(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], asking: Asking) -> dict[str, int]:
+    """Return where to go on in each partition: where it was left, as far as that is still there; at first at a time."""
+    known = asking.cursor.get("offsets", {})
+    first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    since = await consumer.offsets_for_times(dict.fromkeys(partitions, to_ms(asking.since)))
+    places: dict[str, int] = {}
+    for partition in partitions:
+        place = known.get(str(partition.partition))
+        if place is None:
+            # A partition that came later is new as a whole.
+            at = since[partition] if not known else None
+            place = first[partition] if known else last[partition] if at is None else at.offset
+        # Of a topic that was made anew, and of lines that are not kept any more.
+        places[str(partition.partition)] = first[partition] if place > last[partition] else max(place, first[partition])
+    return places
+
+
+def _json(value: bytes | None) -> bytes:
+    """Return a line on one line; what is no JSON object as one that is rejected alone, without what it holds."""
+    try:
+        content = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        content = None
+    return orjson.dumps(content if isinstance(content, dict) else {"not_json": len(value or b"")})
+
+
+PULL: Final = Pull(name="rasa", fetch=_fetch, base=_base, poll_seconds=1.0)
