@@ -406,8 +406,8 @@ class SelfServiceEnded(ContactModel):
     """How it ended."""
 
 
-Scale = Annotated[str, Field(min_length=3, max_length=7, pattern=r"^[0-9]{1,3}-[0-9]{1,3}$")]
-"""The lowest and the highest possible score: 1-5, 0-10."""
+Scale = Annotated[str, Field(min_length=3, max_length=8, pattern=r"^-?[0-9]{1,3}-[0-9]{1,3}$")]
+"""The lowest and the highest possible score: 1-5, 0-10, -103-103; 0-1 for bad and good."""
 
 
 class SurveyInvited(ContactModel):
@@ -426,7 +426,7 @@ class SurveyAnswered(ContactModel):
     type: Literal["survey.answered"] = "survey.answered"
     kind: Literal["csat", "nps", "ces"]
     """What was asked: satisfaction, recommendation or effort."""
-    score: Annotated[float, Field(ge=0, le=999)]
+    score: Annotated[float, Field(ge=-999, le=999)]
     """The score given."""
     scale: Scale | None = None
     """The lowest and the highest possible score, such as 1-5."""

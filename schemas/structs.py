@@ -481,7 +481,7 @@ class SurveyInvited(Event, kw_only=True, tag="survey.invited"):
     related_contact_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
     kind: Literal["csat", "nps", "ces"]
-    scale: Annotated[str, Meta(min_length=3, max_length=7, pattern=r"^[0-9]{1,3}-[0-9]{1,3}$")] | None = None
+    scale: Annotated[str, Meta(min_length=3, max_length=8, pattern=r"^-?[0-9]{1,3}-[0-9]{1,3}$")] | None = None
 
 
 class SurveyAnswered(Event, kw_only=True, tag="survey.answered"):
@@ -493,8 +493,8 @@ class SurveyAnswered(Event, kw_only=True, tag="survey.answered"):
     related_contact_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     relation: Literal["transfer", "callback", "consult", "reopen"] | None = None
     kind: Literal["csat", "nps", "ces"]
-    score: Annotated[float, Meta(ge=0, le=999)]
-    scale: Annotated[str, Meta(min_length=3, max_length=7, pattern=r"^[0-9]{1,3}-[0-9]{1,3}$")] | None = None
+    score: Annotated[float, Meta(ge=-999, le=999)]
+    scale: Annotated[str, Meta(min_length=3, max_length=8, pattern=r"^-?[0-9]{1,3}-[0-9]{1,3}$")] | None = None
 
 
 class SourceHeartbeat(Event, kw_only=True, tag="source.heartbeat"):

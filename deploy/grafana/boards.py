@@ -347,8 +347,9 @@ def _queue_detail() -> dict[str, Any]:
                 [
                     _figure("csat", here, "{{channel}}", width=6, decimals=2, minimum=1, maximum=5),
                     _figure("csat_top2", here, "{{channel}}", width=6),
-                    _figure("nps", here, "{{channel}}", width=6, minimum=-100, maximum=100),
-                    _figure("survey_response_rate", here, "{{channel}}", width=6, maximum=None),
+                    _figure("csat_other_scales", here, "{{scale}} {{channel}}", width=4, minimum=0),
+                    _figure("nps", here, "{{channel}}", width=4, minimum=-100, maximum=100),
+                    _figure("survey_response_rate", here, "{{channel}}", width=4, maximum=None),
                     _measured("Measured share of the scores", scores, here, width=24, height=6),
                 ],
             ),

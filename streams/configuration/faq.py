@@ -1,4 +1,4 @@
-"""Changes of the FAQ in the configuration file; what is told of them is in ``docs/counting.md`` section 12.6."""
+"""Changes of the FAQ in the configuration file; what is told of them is in ``docs/judging.md``."""
 
 from __future__ import annotations
 

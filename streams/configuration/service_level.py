@@ -58,6 +58,8 @@ class ServiceLevelDefinition(Model):
     """Resolved without transfer, escalation or reopening, of those resolved; the same, reopened or not; the first, of those offered."""
     first_response: Literal["arrived", "queued", "handed_over"] = "arrived"
     """From when `first_response_time` runs: from arrival, the last entry into a queue, or the last time a bot handed over."""
+    bot_time: Literal["counted", "left_out"] = "counted"
+    """Whether `average_response_time` and `resolution_time` have in them the time until a bot handed over for the last time."""
     version: int = Field(default=1, ge=1)
     """Raise it when the definition changes; records name it."""
 

@@ -48,6 +48,7 @@ __all__ = [
     "WorkStarted",
     "WrapUpStarted",
     "WrappedUp",
+    "bounds_of",
     "fact_of",
     "is_voiding",
     "order_of",
@@ -318,11 +319,12 @@ class SurveyInvited(Fact, tag=21):
 
 
 class SurveyAnswered(Fact, tag=22):
-    """An opinion; its kind and score only where the score can be counted."""
+    """An opinion; its kind and score only where the score can be counted; ``scale`` of satisfaction, where it is not 1-5."""
 
     kind: ClassVar[int] = 22
     survey: str | None = None
     score: float = 0.0
+    scale: str | None = None
 
 
 class Missing(Fact, tag=23):
@@ -377,8 +379,8 @@ def is_voiding(fact: AnyFact) -> bool:
 
 # ---- from events
 
-#: Kind of survey → the lowest and the highest score that counts, and the scale as it is written.
-_SURVEYS = {"csat": (1, 5, "1-5"), "nps": (0, 10, "0-10")}
+#: Kind of survey → its usual scale.
+_SURVEYS = {"csat": "1-5", "nps": "0-10"}
 
 _Common: TypeAlias = tuple[int, int, str, Union[str, None]]  # noqa: UP007
 
@@ -425,10 +427,20 @@ def _categorized(event: Any, common: _Common) -> Categorized | None:
 
 
 def _survey(event: Any, common: _Common) -> SurveyAnswered:
-    lowest, highest, scale = _SURVEYS.get(event.kind, (0, -1, ""))
-    if event.scale in (None, scale) and lowest <= event.score <= highest:
-        return SurveyAnswered(*common, event.kind, event.score)
+    usual = _SURVEYS.get(event.kind)
+    scale = usual if event.scale is None else event.scale
+    if usual is None or scale is None or (scale != usual and event.kind != "csat"):
+        return SurveyAnswered(*common)
+    lowest, highest = bounds_of(scale)
+    if lowest < highest and lowest <= event.score <= highest:
+        return SurveyAnswered(*common, event.kind, event.score, None if scale == usual else scale)
     return SurveyAnswered(*common)
+
+
+def bounds_of(scale: str) -> tuple[int, int]:
+    """Return the lowest and the highest score of a scale as events write it."""
+    below, _, highest = scale.rpartition("-")
+    return int(below), int(highest)
 
 
 _MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.state import Messages
-from streams.tracking.whole import book_whole, elapsed_ms
+from streams.tracking.whole import book_whole, elapsed_ms, without_bot
 
 if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger
@@ -68,7 +68,7 @@ def reply(s: State, at: int, agent: str | None, rules: Rules, ledger: Ledger) ->
     messages.waits = None
     amounts: list[tuple[str, int]] = []
     if messages.since is not None:
-        amounts += (("response_ms", elapsed_ms(s, messages.since, at, rules)), ("response_count", 1))
+        amounts += (("response_ms", elapsed_ms(s, without_bot(s, messages.since, at), at, rules)), ("response_count", 1))
         messages.since = None
         messages.trips += 1
         messages.answered, messages.doubled = True, False

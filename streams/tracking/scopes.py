@@ -48,6 +48,9 @@ class QueueTargets(NamedTuple):
     response: tuple[tuple[int | None, str], ...] | None
     """from when on the first response runs from what; None if it always runs from arrival"""
 
+    bot_time: tuple[tuple[int | None, bool], ...] | None
+    """from when on a bot's time is left out; None if it always counts"""
+
     replies: tuple[tuple[int | None, int], ...]
     """from when on a customer waits so long for a reply at most, in ms; empty: no target"""
 
@@ -55,6 +58,11 @@ class QueueTargets(NamedTuple):
         """Return from what a first response now runs, as in a definition."""
         versions = self.response or ()
         return next((begin for since, begin in reversed(versions) if since is None or since <= at_ms), "arrived")
+
+    def leaves_out_bot(self, at_ms: int) -> bool:
+        """Say whether the time before a handover by a bot is no part of reply and resolution times that end now."""
+        versions = self.bot_time or ()
+        return next((left_out for since, left_out in reversed(versions) if since is None or since <= at_ms), False)
 
     def reply_ms(self, at_ms: int) -> int | None:
         """Return how long a customer who begins to wait for a reply now may wait, None without a target."""
@@ -108,7 +116,10 @@ class Targets:
         versions = definitions.versions[definitions.first]
         response = tuple((each.from_ms if index else None, str(each.first_response)) for index, each in enumerate(versions))
         needed = response if any(begin != "arrived" for _, begin in response) else None
-        return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed, self._replies_of(place, versions))
+        bot = tuple((each.from_ms if index else None, each.bot_time == "left_out") for index, each in enumerate(versions))
+        bot_time = bot if any(left_out for _, left_out in bot) else None
+        replies = self._replies_of(place, versions)
+        return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed, bot_time, replies)
 
     def _default_of(self, channel: str) -> Definitions:
         """Return what judges a larger scope, and queues that have nothing of their own: thousands share it."""

@@ -10,7 +10,7 @@ from streams.tracking.callbacks import attempt_callback, end_callback, request_c
 from streams.tracking.facts import Kind, precedes
 from streams.tracking.legs import active_legs, begin_wrap_up, book_apart, book_leg, end_leg, find_leg, fits, leg_to_wrap_up, take_transfer
 from streams.tracking.losses import lose, lost_from
-from streams.tracking.messages import book_texts, hear, messages_of, read, reply, settle_messages
+from streams.tracking.messages import book_texts, channel_of, hear, messages_of, read, reply, settle_messages
 from streams.tracking.state import Leg
 from streams.tracking.ticket import DONE, change_status, escalate, invite, respond, take_opinion
 from streams.tracking.topic import categorize, find_place, name_category, not_offer
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from streams.tracking.state import State, Visit
 
 __all__ = ["STEPS"]
+
+#: Channels where the first response is a message, if messages are told of.
+_WRITTEN = REPLY_CHANNELS | {"chat"}
 
 
 def _on_arrived(s: State, fact: Arrived, _rules: Rules, _ledger: Ledger) -> None:
@@ -127,10 +130,17 @@ def _on_answered(s: State, fact: Answered, rules: Rules, ledger: Ledger) -> None
     _answer(s, at, fact.agent, contact, queue, visit, fact.hold_known, rules, ledger)
     if s.place is None:
         count_uncounted(s, fact, NO_QUEUE, rules, ledger)
-    if not s.responded:
+    if not s.responded and (s.messages is None or not _is_only_joined(s, at, rules)):
         respond(s, at, rules, ledger)
     if s.bot_sessions is not None:
         turn_to_people(s.bot_sessions, at, ledger)
+
+
+def _is_only_joined(s: State, at: int, rules: Rules) -> bool:
+    """Say whether an agent's presence is no response: in writing a message is one, where the customer's messages are told of."""
+    if s.messages is None or not s.messages.seen or channel_of(s) not in _WRITTEN:
+        return False
+    return rules.uncounted_from_ms is None or at > rules.uncounted_from_ms
 
 
 def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:

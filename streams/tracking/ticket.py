@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.facts import HandedOver
+from streams.catalogue.fields import CSAT_SCALE
+from streams.tracking.facts import bounds_of
 from streams.tracking.messages import channel_of, count_exchanges, hear
+from streams.tracking.names import OTHER
 from streams.tracking.state import Ticket
 from streams.tracking.topic import settle_day
-from streams.tracking.whole import book_whole, elapsed_ms
+from streams.tracking.whole import book_whole, elapsed_ms, handed_over_before, without_bot
 from streams.windows.slices import DAY_MS
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ __all__ = [
 DONE = frozenset({"resolved", "closed"})
 OPEN = frozenset({"open", "new", "reopened"})
 _TOP_SCORE, _PROMOTER, _DETRACTOR = 4, 9, 6
+#: Scales whose answers are told apart; the others stand together.
+_SCALES = frozenset(("0-1", "1-2", "1-3", "0-4", "1-4", "0-5", "1-6", "1-7", "0-10", "1-10", "0-100", "1-100", "-100-100", "-103-103"))
 
 
 def ticket_of(s: State) -> Ticket:
@@ -61,8 +65,8 @@ def response_start(s: State, at: int, targets: QueueTargets) -> int:
         return s.last_visit.entered
     started = s.start if s.start is not None else at
     if begin == "handed_over":
-        # Facts that come later are among these when the conversation is recomputed.
-        return max((fact.at for fact in s.facts if fact.kind == HandedOver.kind and fact.at < at), default=started)
+        handed = handed_over_before(s, at)
+        return started if handed is None else handed
     return started
 
 
@@ -96,7 +100,8 @@ def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, ledger: Ledger) ->
         ticket.resolved_before = True
         amounts.append(("first_resolved", 1))
         if s.start is not None:
-            amounts += (("resolution_ms", elapsed_ms(s, s.start, at, rules)), ("resolution_count", 1))
+            since = without_bot(s, s.start, at)
+            amounts += (("resolution_ms", elapsed_ms(s, since, at, rules)), ("resolution_count", 1))
         first_contact = not s.passed_on and s.episodes is None  # episodes are told apart from the second visit on
         if first_contact:
             amounts.append(("first_contact_resolved", 1))
@@ -120,7 +125,16 @@ def take_opinion(s: State, fact: SurveyAnswered, rules: Rules, ledger: Ledger) -
     """Book an opinion, and its score if that is on a scale that counts."""
     kind, score = fact.survey, fact.score
     amounts = [("surveys_answered", 1)]
-    if kind == "csat":
+    if kind == "csat" and fact.scale is not None:
+        lowest, highest = bounds_of(fact.scale)
+        share = (score - lowest) / (highest - lowest)
+        label = fact.scale if fact.scale in _SCALES else OTHER
+        two = highest - lowest == 1
+        thousandths = 1000 + round(4000 * (score - lowest) / (highest - lowest))
+        amounts += (("csat_count", 1), ("csat_good_or_bad", 1) if two else ("csat_milli", thousandths))
+        amounts += (("csat_top", int(1 + 4 * share >= _TOP_SCORE)), (CSAT_SCALE.name(label=label), 1))
+        amounts += rules.needs.tops(1 + 4 * share)
+    elif kind == "csat":
         amounts += (("csat_count", 1), ("csat_milli", round(score * 1000)), ("csat_top", int(score >= _TOP_SCORE)))
         amounts += rules.needs.tops(score)
     elif kind == "nps":

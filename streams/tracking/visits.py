@@ -127,7 +127,7 @@ def answer_visit(s: State, visit: Visit, at: int, rules: Rules, ledger: Ledger) 
     if s.single is not None:
         if targets.judged is not None:
             ledger.book(targets.beyond, at, entered, judged(targets.judged, amounts))
-        if not s.responded and s.start is not None:
+        if not s.responded and s.start is not None and (s.messages is None or not s.messages.seen):
             # Mostly it is the first response as well, with the same place and entry: booked together at half the cost.
             s.responded = True
             since = s.start if targets.response is None else response_start(s, at, targets)

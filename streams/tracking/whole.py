@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.tracking.facts import HandedOver
 from streams.tracking.legs import entry_in
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
-__all__ = ["book_whole", "elapsed_ms", "once", "where_of_whole"]
+__all__ = ["book_whole", "elapsed_ms", "handed_over_before", "once", "where_of_whole", "without_bot"]
 
 
 def book_whole(s: State, at: int, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> bool:
@@ -51,3 +52,17 @@ def elapsed_ms(s: State, since: int, at: int, rules: Rules) -> int:
     """Return how long it took from an instant to another, on the clock of the queue of the conversation's place."""
     hours = None if s.place is None else rules.business.get(s.place.place[0])
     return max(0, at - since) if hours is None else hours.open_ms(since, at)
+
+
+def handed_over_before(s: State, at: int) -> int | None:
+    """Return when a bot handed the customer over for the last time before an instant."""
+    # Facts that come later are among these when the conversation is recomputed.
+    return max((fact.at for fact in s.facts if fact.kind == HandedOver.kind and fact.at < at), default=None)
+
+
+def without_bot(s: State, since: int, at: int) -> int:
+    """Return from when a time runs that ends now: not before the last handover by a bot, if the definition leaves the bot's time out."""
+    if s.place is None or not s.place.leaves_out_bot(at):
+        return since
+    handed = handed_over_before(s, at)
+    return since if handed is None else max(since, handed)

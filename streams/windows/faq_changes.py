@@ -1,4 +1,4 @@
-"""Self-service before and after a change of the FAQ, from records of days (``docs/counting.md`` section 12.6)."""
+"""Self-service before and after a change of the FAQ, from records of days (``docs/judging.md``)."""
 
 from __future__ import annotations
 

@@ -65,6 +65,7 @@ WANTED: dict[str, tuple[str, str, str | None]] = {
     "self_service_rate": ("ratio", "up", None),
     "containment_rate": ("ratio", "up", None),
     "csat": ("score", "up", "顧客満足度 (CSAT)"),
+    "csat_other_scales": ("count", "none", None),
     "gratitude_rate": ("ratio", "up", "感謝率"),
     "survey_response_rate": ("ratio", "up", "アンケート回答率"),
     "nps": ("score", "up", "NPS"),

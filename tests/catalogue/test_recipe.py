@@ -110,6 +110,6 @@ def test_the_kpi_is_counted_and_served(project: Path) -> None:
         "contact_center_csat_lowest_numerator 1.0",
         "contact_center_csat_lowest_ratio 0.5",
     ]
-    assert told["formula"] == "scores of 1 ÷ answers on the scale 1-5"
+    assert told["formula"] == "scores of 1 ÷ scores within their scale"
     assert len(told["page"]) == 1
     assert len(told["field"]) == 1

@@ -130,6 +130,40 @@ def test_09_unpause_after_logoff(replayed: Callable[..., Replayed]) -> None:
     assert found.now("agents_by_state") == {}
 
 
+@pytest.mark.parametrize(("file", "answered"), [("events.jsonl", 1), ("events_b.jsonl", 0)], ids=["joined", "no answer told"])
+def test_13_joining_a_chat_is_no_response(
+    replayed: Callable[..., Replayed], request: pytest.FixtureRequest, file: str, answered: int
+) -> None:
+    """The chat is taken after a few seconds, and the customer has the first response when the agent writes; a system's message is none.
+
+    Collected: joined after 5 s, written after 120 s. Ours: joined 8 s after the entry, written 91 s after the arrival.
+    """
+    found = replayed("13", file, connector="canonical")
+    taken, written = (5, 120) if "collected" in request.node.name else (8, 91)
+
+    assert found.total("first_response_time") == written
+    assert (found.total("answered"), found.total("asa")) == (answered, taken if answered else None)
+
+
+@pytest.mark.parametrize("bot_time", ["left_out", "counted"])
+def test_14_what_takes_time_begins_with_the_handover(
+    replayed: Callable[..., Replayed], request: pytest.FixtureRequest, tmp_path: Path, bot_time: str
+) -> None:
+    """Reply and resolution leave out the bot's time where the definition says so; the first response did before.
+
+    Collected: words 0, handed over 300, replied 420, resolved 720 s; ours: words 2, handed over 250, replied 360, resolved 550 s.
+    """
+    center = tmp_path / "center.yaml"
+    center.write_text(f"service_level: {{threshold_s: 60, first_response: handed_over, bot_time: {bot_time}}}\n", encoding="utf-8")
+    found = replayed("14", "events.jsonl", ["--config", str(center)], connector="canonical")
+    words, handed, replied, resolved = (0, 300, 420, 720) if "collected" in request.node.name else (2, 250, 360, 550)
+
+    left_out = bot_time == "left_out"
+    assert found.total("first_response_time") == replied - handed
+    assert found.total("average_response_time") == replied - (handed if left_out else words)
+    assert found.total("resolution_time") == resolved - (handed if left_out else 0)
+
+
 @pytest.mark.parametrize("file", ["queue_log", "queue_log_cut"])
 def test_24_bytes_that_are_no_utf8(replayed: Callable[..., Replayed], file: str) -> None:
     """One bad byte in a name loses no answer; the damage is counted and told."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.contact import (
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.other import SourceSnapshot
-    from streams.configuration.models import Configuration
+    from streams.configuration.models import Configuration, ServiceLevelDefinition
 
 __all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "judge"]
 
@@ -75,6 +77,9 @@ OF_VISITS_AND_LEGS = (
     ContactWrappedUp,
 )
 RANK_OF_CONSULTATION = -3
+
+#: Scales of satisfaction that are counted apart.
+SCALES = {"0-1", "1-2", "1-3", "0-4", "1-4", "0-5", "1-6", "1-7", "0-10", "1-10", "0-100", "1-100", "-100-100", "-103-103"}
 
 #: The order of what happened in one instant.
 RANKS = {
@@ -125,7 +130,7 @@ class Contribution:
     """Of what left the waiting: the queue, how long it had waited, and how long it had been there at all."""
     waited_ms: int | None = None
     in_system_ms: int | None = None
-    score: float | None = None
+    score: Fraction | None = None
     held_ms: int = 0
     """Of a handle time, what the customer was on hold."""
 
@@ -424,7 +429,7 @@ class _Telling:
             case ContactMessage() if is_reply(event):
                 begun, counts = words.reply(at, event.agent)
                 if begun is not None:
-                    self.book_whole("response_ms", at, self.passed_ms(begun, at))
+                    self.book_whole("response_ms", at, self.passed_ms(self.without_bot(begun, at), at))
                 for what in counts:
                     self.book_whole(what, at)
             case ContactEnded() if self.open_visits() or self.active_legs():
@@ -548,7 +553,9 @@ class _Telling:
         """Tell what section 4.2 says of it, after all else that the event does."""
         match event:
             case ContactAnswered():
-                self.respond(at)
+                # In writing it is a message that responds, where messages are told of.
+                if not self.words.thanks or self.channel() not in {*REPLY_CHANNELS, "chat"}:
+                    self.respond(at)
             case ContactMessage():
                 if is_reply(event):
                     self.respond(at)
@@ -860,7 +867,7 @@ class _Telling:
             return self.arrived_at
         return self.visits[0].entered if self.visits else None
 
-    def book_whole(self, what: str, at: int, amount: int = 1, score: float | None = None) -> None:
+    def book_whole(self, what: str, at: int, amount: int = 1, score: Fraction | None = None) -> None:
         """Book in all scopes of the place, if there is one."""
         place = self.place()
         if place is not None:
@@ -897,12 +904,25 @@ class _Telling:
 
     def response_start(self, start: int, at: int) -> int:
         """Return from when a first response at an instant runs: by the first definition of its place."""
-        queue, channel = self.places[-1]
-        _, definition = chosen_for(self.configuration, f"queue:{queue}", channel, at, {})
+        definition = self.definition(at)
         if definition.first_response == "handed_over":
-            handed = [each.at for each in self.moments if isinstance(each.event, ContactHandedOver) and each.at < at]
+            handed = self.handovers_before(at)
             return handed[-1] if handed else start
         return self.visits[-1].entered if self.visits and definition.first_response == "queued" else start
+
+    def without_bot(self, since: int, at: int) -> int:
+        """Return from when a time runs that ends now: section 14, bot_time."""
+        if self.place() is None or self.definition(at).bot_time == "counted":
+            return since
+        return max([since, *self.handovers_before(at)])
+
+    def handovers_before(self, at: int) -> list[int]:
+        return [each.at for each in self.moments if isinstance(each.event, ContactHandedOver) and each.at < at]
+
+    def definition(self, at: int) -> ServiceLevelDefinition:
+        """Return the first definition of its place, in the version that is in force."""
+        queue, channel = self.places[-1]
+        return chosen_for(self.configuration, f"queue:{queue}", channel, at, {})[1]
 
     def resolve(self, at: int) -> None:
         if self.resolved:
@@ -918,7 +938,7 @@ class _Telling:
         self.book_whole("first_resolved", at)
         start = self.start()
         if start is not None:
-            self.book_whole("resolution_ms", at, self.passed_ms(start, at))
+            self.book_whole("resolution_ms", at, self.passed_ms(self.without_bot(start, at), at))
             self.book_whole("resolution_count", at)
         if not self.ever_transferred and not self.ever_escalated and len(self.visits) <= 1:
             self.resolved_at_first_contact = self.place() is not None
@@ -952,11 +972,18 @@ class _Telling:
 
     def survey(self, event: SurveyAnswered, at: int) -> None:
         self.book_whole("surveys_answered", at)
-        if event.kind == "csat" and event.scale in {None, "1-5"} and 1 <= event.score <= 5:
-            self.book_whole("csat_count", at, score=event.score)
-            self.book_whole("csat_milli", at, round(event.score * 1000))
-            if event.score >= 4:
+        lowest, highest = map(int, re.fullmatch(r"(-?\d+)-(\d+)", event.scale or "1-5").groups())  # type: ignore[union-attr]
+        if event.kind == "csat" and lowest < highest and lowest <= event.score <= highest:
+            converted = 1 + 4 * (Fraction(event.score) - lowest) / (highest - lowest)
+            self.book_whole("csat_count", at, score=converted)
+            if highest - lowest == 1:
+                self.book_whole("csat_good_or_bad", at)
+            else:
+                self.book_whole("csat_milli", at, round(converted * 1000))
+            if converted >= 4:
                 self.book_whole("csat_top", at)
+            if (lowest, highest) != (1, 5):
+                self.book_whole(f"csat_scale={event.scale if event.scale in SCALES else '(other)'}", at)
         if event.kind == "nps" and event.scale in {None, "0-10"} and 0 <= event.score <= 10:
             self.book_whole("nps_count", at)
             if event.score >= 9:

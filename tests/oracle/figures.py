@@ -172,6 +172,7 @@ def contact_kpis(
     def ratio(numerator: int, denominator: int) -> Figure:
         return _figure(numerator, denominator, _share(denominator, denominator))
 
+    rated = n["csat_count"] - n["csat_good_or_bad"]
     kpis = {
         "offered": _count(n["offered"]),
         "answered": _count(n["answered"]),
@@ -194,7 +195,7 @@ def contact_kpis(
         "resolution_time": mean(n["resolution_ms"], n["resolution_count"], n["first_resolved"]),
         "resolution_rate": ratio(n["resolved"], n["offered"]),
         "reopen_rate": ratio(n["reopened"], n["resolved"]),
-        "csat": _figure(Fraction(n["csat_milli"], 1000), n["csat_count"], _share(n["csat_count"], n["surveys_answered"])),
+        "csat": _figure(Fraction(n["csat_milli"], 1000), rated, _share(rated, n["surveys_answered"])),
         "nps": _figure(100 * (n["nps_promoters"] - n["nps_detractors"]), n["nps_count"], _share(n["nps_count"], n["surveys_answered"])),
         "survey_response_rate": ratio(n["surveys_answered"], n["surveys_invited"]),
         "average_response_time": mean(n["response_ms"], n["response_count"], n["response_count"]),

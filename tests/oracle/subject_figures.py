@@ -18,6 +18,7 @@ COUNTED = (
     ("excluded", "excluded="),
     ("events_uncounted", "uncounted="),
     ("contacts_by_category", "category="),
+    ("csat_other_scales", "csat_scale="),
 )
 
 

@@ -446,13 +446,37 @@ class TestSurveys:
         assert parts(kpis["nps"]) == (None, 0, 0, 0)
         assert parts(kpis["survey_response_rate"]) == (1, 6, 6, 1)
 
-    @pytest.mark.parametrize(("scale", "counted"), [(None, 1), ("1-5", 1), ("1-10", 0), ("0-10", 0)])
-    def test_scale_of_csat(self, scale: str | None, counted: int) -> None:
-        """Only answers from 1 to 5 are satisfaction here; others are answers all the same."""
-        kpis = recount(self.surveyed("csat", 4, scale=scale), CONFIGURATION).totals()
+    @pytest.mark.parametrize(
+        ("scale", "score", "mean", "top"),
+        [
+            (None, 4, 4, 1),
+            ("1-5", 4, 4, 1),
+            ("1-10", 4, 1 + 4 * 3 / 9, 0),
+            ("0-10", 7.5, 4, 1),
+            ("0-10", 7, 3.8, 0),
+            ("-103-103", 103, 5, 1),
+            ("-103-103", 0, 3, 0),
+            # Good or bad is a share and no mean.
+            ("0-1", 1, None, 1),
+            ("0-1", 0, None, 0),
+        ],
+    )
+    def test_scale_of_csat(self, scale: str | None, score: float, mean: float | None, top: int) -> None:
+        """Scores are converted to 1 to 5 in a straight line, the lowest to 1, the highest to 5; what is as high as 4 is a top score."""
+        told = recount(self.surveyed("csat", score, scale=scale), CONFIGURATION)
+        kpis = told.totals()
 
-        assert parts(kpis["csat"]) == ((4, 4, 1, 1) if counted else (None, 0, 0, 0))
-        assert kpis["survey_response_rate"]["numerator"] == 1
+        assert kpis["csat"]["value"] == (None if mean is None else round(mean, 3))
+        assert parts(kpis["csat_top2"]) == (top, top, 1, 1)
+        assert kpis["csat_other_scales"]["value"] == (scale not in {None, "1-5"})
+
+    @pytest.mark.parametrize(("scale", "score"), [("1-10", 0.5), ("0-1", 2), ("5-5", 5), ("7-2", 4), ("-1-1", -1.5)])
+    def test_scores_beyond_their_scale(self, scale: str, score: float) -> None:
+        """They are answers all the same, and so are those on a scale that is none."""
+        kpis = recount(self.surveyed("csat", score, scale=scale), CONFIGURATION).totals()
+
+        assert parts(kpis["csat"]) == (None, 0, 0, 0)
+        assert (kpis["csat_other_scales"]["value"], kpis["survey_response_rate"]["numerator"]) == (0, 1)
 
     def test_thousandths(self) -> None:
         """Scores count in thousandths, but the best are those of 4 and more as given: 3.9996 counts 4.000 and is none."""

@@ -121,8 +121,8 @@ REPLY_TARGETS_S = (None, 1, 45, 7_200)
 #: Scales and scores that count and that do not: fractions, the edges, beyond them.
 SURVEYS: dict[str, Sequence[Any]] = {
     "kind": ("csat", "csat", "nps", "nps", "ces"),
-    "scale": (None, None, None, "1-5", "0-10", "1-10", "0-100"),
-    "score": (0, 0.5, 1, 3.9996, 4, 4.25, 5, 5.001, 6, 6.5, 8.999, 9, 10, 10.5, 77),
+    "scale": (None, None, None, "1-5", "0-10", "1-10", "0-100", "0-1", "-103-103", "0-7", "5-5"),
+    "score": (-103, -1.5, 0, 0.5, 1, 3.9996, 4, 4.25, 5, 5.001, 6, 6.5, 8.999, 9, 10, 10.5, 77),
 }
 INVITATIONS: dict[str, Sequence[Any]] = {"kind": ("csat", "nps"), "scale": (None, "1-5")}
 #: When silence means that a contact is lost: never within these worlds, and often.
@@ -753,7 +753,11 @@ def _definitions(pick: Pick, start_ms: int) -> dict[str, Any]:
 
     return {
         "standard": [
-            {"threshold_s": 20, "first_response": pick(("arrived", "queued", "handed_over"))},
+            {
+                "threshold_s": 20,
+                "first_response": pick(("arrived", "queued", "handed_over")),
+                "bot_time": pick(("counted", "left_out")),
+            },
             {
                 "version": 2,
                 "effective_from": changed(pick((1, 7.3, 15))),
@@ -761,10 +765,23 @@ def _definitions(pick: Pick, start_ms: int) -> dict[str, Any]:
                 "abandon": "positive",
                 "csat_top": 5,
             },
-            {"version": 3, "effective_from": changed(pick((31, 46))), "count_at": "outcome", "first_response": "queued"},
+            {
+                "version": 3,
+                "effective_from": changed(pick((31, 46))),
+                "count_at": "outcome",
+                "first_response": "queued",
+                "bot_time": pick(("counted", "left_out")),
+            },
         ],
         "strict": [
-            {"threshold_s": 10, "boundary": "lt", "abandon": "ignore_in_threshold", "asa_denominator": "decided", "aht_parts": ["talk"]},
+            {
+                "threshold_s": 10,
+                "boundary": "lt",
+                "abandon": "ignore_in_threshold",
+                "asa_denominator": "decided",
+                "aht_parts": ["talk"],
+                "bot_time": "left_out",
+            },
             {"version": 4, "effective_from": changed(pick((3, 20))), "preset": "amazon-connect", "hold_denominator": "held"},
         ],
         "system": {

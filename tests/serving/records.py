@@ -176,9 +176,11 @@ def small_center() -> list[tuple[bytes, bytes]]:
     }
     # 4 kept out for two reasons, 5 about two things: what a whole and its labels look like, with the marks that a text may hold.
     busy |= {"not_offered": figure(4, 4), "events_uncounted": figure(2, 2), "contacts_by_category": figure(5, 5)}
+    busy |= {"csat_other_scales": figure(3, 3)}
     labels = {
         "not_offered": {"closed": figure(1, 1), "full": figure(3, 3)},
         "events_uncounted": {"no_begin": figure(2, 2)},
+        "csat_other_scales": {"0-1": figure(2, 2), "-103-103": figure(1, 1)},
         "contacts_by_category": {'料金 "基本"': figure(2, 2), "(other)": figure(3, 3)},
     }
     quiet = {kpi: figure(0, 0) for kpi in ("offered", "answered", "abandoned", "handled")}

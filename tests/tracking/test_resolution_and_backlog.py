@@ -16,7 +16,12 @@ SCORES = [
     ({"kind": "csat", "score": 3.9999, "scale": "1-5"}, {"csat_count": 1, "csat_milli": 4000}),
     ({"kind": "csat", "score": 0}, {}),
     ({"kind": "csat", "score": 6}, {}),
-    ({"kind": "csat", "score": 5, "scale": "1-10"}, {}),
+    # 1 + 4 × 4 ÷ 9, 1 + 4 × 3 ÷ 4, and good.
+    ({"kind": "csat", "score": 5, "scale": "1-10"}, {"csat_count": 1, "csat_milli": 2778, "csat_scale=1-10": 1}),
+    ({"kind": "csat", "score": 51.5, "scale": "-103-103"}, {"csat_count": 1, "csat_milli": 4000, "csat_top": 1, "csat_scale=-103-103": 1}),
+    ({"kind": "csat", "score": 1, "scale": "0-1"}, {"csat_count": 1, "csat_good_or_bad": 1, "csat_top": 1, "csat_scale=0-1": 1}),
+    ({"kind": "csat", "score": 3, "scale": "3-77"}, {"csat_count": 1, "csat_milli": 1000, "csat_scale=(other)": 1}),
+    ({"kind": "csat", "score": 5, "scale": "5-5"}, {}),
     ({"kind": "nps", "score": 9}, {"nps_count": 1, "nps_promoters": 1}),
     ({"kind": "nps", "score": 7, "scale": "0-10"}, {"nps_count": 1}),
     ({"kind": "nps", "score": 6}, {"nps_count": 1, "nps_detractors": 1}),
@@ -234,7 +239,7 @@ def test_a_callback_nobody_asked_for_reaches_nobody() -> None:
 
 @pytest.mark.parametrize(("answer", "adds"), SCORES, ids=range(len(SCORES)))
 def test_scores_on_their_scale_count(answer: dict[str, Any], adds: dict[str, int]) -> None:
-    """Every answer is counted; its score only on the scale of its kind."""
+    """Every answer is counted; its score only within its scale, of recommendation only within 0-10."""
     desk = call().tell(40, "survey.invited", kind=answer["kind"]).tell(4000, "survey.answered", **answer)
 
     assert part(desk.sums("queue:calls", "voice"), "survey", "csat", "nps") == {"surveys_invited": 1, "surveys_answered": 1, **adds}

@@ -1,4 +1,4 @@
-"""Self-service before and after a change of the FAQ, by hand: section 12.6 of docs/counting.md."""
+"""Self-service before and after a change of the FAQ, by hand: docs/judging.md."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.catalogue import fields as f
 from streams.catalogue.choices import ByDefinition
-from streams.catalogue.formulas import Mean, Ratio
+from streams.catalogue.formulas import Count, Mean, Ratio
 from streams.catalogue.model import Kpi
 
 __all__ = ["OPINIONS"]
@@ -14,9 +14,9 @@ OPINIONS: tuple[Kpi, ...] = (
         id="csat",
         en="customer satisfaction",
         ja="顧客満足度 (CSAT)",
-        meaning_en="Mean score of satisfaction surveys, 1 to 5.",
-        meaning_ja="満足度アンケートの平均点（1〜5）。",
-        formula=Mean(f.CSAT_MILLI, f.CSAT_COUNT, f.SURVEYS_ANSWERED),
+        meaning_en="Mean score of satisfaction surveys, 1 to 5; other scales are converted to it, good or bad left out.",
+        meaning_ja="満足度アンケートの平均点（1〜5）。他の尺度は1〜5に換算し、良い・悪いの二択は含みません。",
+        formula=Mean(f.CSAT_MILLI, f.CSAT_COUNT - f.CSAT_GOOD_OR_BAD, f.SURVEYS_ANSWERED),
         unit="score",
         direction="up",
     ),
@@ -24,8 +24,8 @@ OPINIONS: tuple[Kpi, ...] = (
         id="csat_top2",
         en="customer satisfaction, top two",
         ja="顧客満足度（上位2段階）",
-        meaning_en="Share of satisfaction scores that are 4 or 5.",
-        meaning_ja="満足度アンケートで4または5を付けた割合。",
+        meaning_en="Share of satisfaction scores that are 4 or 5, or as high on another scale, such as good.",
+        meaning_ja="満足度アンケートで4または5（他の尺度では相当する点、二択では「良い」）を付けた割合。",
         formula=ByDefinition(
             "csat_top",
             {
@@ -41,6 +41,17 @@ OPINIONS: tuple[Kpi, ...] = (
         unit="ratio",
         direction="up",
         metric="contact_center_csat_top_ratio",
+    ),
+    Kpi(
+        id="csat_other_scales",
+        en="satisfaction scores on other scales",
+        ja="他の尺度による満足度の回答数",
+        meaning_en="Satisfaction scores on other scales than 1 to 5, by scale.",
+        meaning_ja="1〜5以外の尺度で付けられた満足度の回答数（尺度別）。",
+        formula=Count(f.CSAT_SCALE),
+        unit="count",
+        direction="none",
+        metric="contact_center_csat_other_scales",
     ),
     Kpi(
         id="nps",
