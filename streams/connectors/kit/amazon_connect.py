@@ -31,6 +31,9 @@ __all__ = [
 #: Channel of Connect → ours; of others nothing is said.
 CHANNELS: Final = {"VOICE": "voice", "CHAT": "chat", "TASK": "ticket", "EMAIL": "mail"}
 
+#: In the ARN of the queue that each agent has.
+_OWN: Final = "/queue/agent/"
+
 #: How a contact began → who reached out.
 DIRECTIONS: Final = {
     "INBOUND": "inbound",
@@ -79,12 +82,12 @@ def last_part(arn: str | None) -> str | None:
 
 
 def queue(context: Context, arn: str | None, name: str | None = None) -> str | None:
-    """Return the name of a queue. An agent's own queue has none, and is one queue each."""
+    """Return the name of a queue. An agent's own, through which agents are called directly, is none unless it is named."""
     identity = last_part(arn)
     names: dict[str, str] = context.settings.get("queues") or {}
     if identity is not None and identity in names:
         return names[identity]
-    return name or identity
+    return name or (None if arn is not None and _OWN in arn else identity)
 
 
 def agent(context: Context, arn: str | None, username: str | None = None) -> str | None:

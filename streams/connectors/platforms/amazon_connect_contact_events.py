@@ -87,7 +87,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         yield draft("contact.ended", f"{contact}-ended", over, **common)
         if detail.text("eventType") == "COMPLETED":
             yield from _wrapped_up(detail, contact, who, common)
-    elif queued is not None:
+    elif queued is not None and name is not None:
         yield draft("contact.left_queue", f"{contact}-left", over, **common, queue=name, reason="abandoned")
     elif method == "INBOUND":
         yield draft("contact.not_offered", f"{contact}-left", over, **common, reason="menu_ended")

@@ -61,11 +61,11 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         yield draft("contact.arrived", f"{contact}-arrived", at, **common, channel=channel, direction=reached, customer_key=customer)
     name = queue(context, fields.text("Queue.ARN"), fields.text("Queue.Name"))
     queued = fields.time("Queue.EnqueueTimestamp")
-    if queued is not None:
+    if queued is not None and name is not None:
         yield draft("contact.queued", f"{contact}-queued", queued, **common, queue=name, channel=channel, related_contact_id=previous)
     if fields.get("Agent.ConnectedToAgentTimestamp") is not None:
         yield from _answered(fields, contact, name, context, common)
-    elif queued is not None:
+    elif queued is not None and name is not None:
         yield from _left(fields, contact, name, common)
     elif method == "INBOUND" and fields.get("NextContactId") is None and fields.get("DisconnectTimestamp") is not None:
         over = fields.need_time("DisconnectTimestamp")

@@ -143,13 +143,15 @@ class _Told:
             yield self._draft("contact.agent_offered", agent=self._agent, queue=self._queue)
 
     def user_end(self) -> Iterator[Draft]:
-        """Yield the end of a leg, or of a ring that was not answered."""
+        """Yield the end of a leg, or of a ring that was not answered; an agent who is called without a queue has no leg."""
         agent, reason = self._need_agent(), self._body.text("disconnectType") or ""
+        if self._queue is None:
+            return
         hold = self._body.seconds("heldDurationMs", per_second=1_000) or 0.0
         if not self._body.number("interactingDurationMs") and not hold:
             ring = self._body.seconds("alertingDurationMs", per_second=1_000)
             outcome = _NOT_ANSWERED.get(reason, "withdrawn")
-            if ring is not None and self._queue is not None:
+            if ring is not None:
                 yield self._draft("contact.offer_ended", agent=agent, queue=self._queue, outcome=outcome, ring_seconds=ring)
             return
         # How long the customer was on hold is told at the end, not when.
@@ -162,7 +164,7 @@ class _Told:
 
     def acw(self) -> Iterator[Draft]:
         """Yield the work after the contact, told when it is over."""
-        if self._agent is not None:
+        if self._agent is not None and self._queue is not None:
             yield self._draft(
                 "contact.wrapped_up", agent=self._agent, wrap_up_seconds=self._body.seconds("wrapupDurationMs", per_second=1_000)
             )

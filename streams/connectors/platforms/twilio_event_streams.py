@@ -1,10 +1,11 @@
-"""Twilio Event Streams with TaskRouter's events: CloudEvents in JSON, by webhook. The same events as the callbacks, signed otherwise."""
+"""Twilio Event Streams with TaskRouter's events: CloudEvents, by webhook or Kinesis. The same events as callbacks, signed otherwise."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Final
 
+from streams.connectors.kit.amazon_connect import ASKED, CREDENTIALS, STREAM
 from streams.connectors.kit.verification import Verification
 from streams.connectors.platforms.twilio_taskrouter import CONNECTOR as CALLBACKS
 
@@ -14,9 +15,10 @@ CONNECTOR: Final = replace(
     CALLBACKS,
     name="twilio-event-streams",
     title="Twilio Event Streams",
-    ways=("webhook", "file"),
-    settings=(),
-    credentials=(),
+    ways=("webhook", "pull", "file"),
+    settings=(STREAM, *ASKED),
+    credentials=CREDENTIALS,
+    extra="amazon",
     verification=Verification(
         header="X-Twilio-Signature",
         algorithm="sha1",

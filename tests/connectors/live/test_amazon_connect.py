@@ -248,6 +248,21 @@ class TestSqs:
         assert failed.value.reason == "refused"
 
 
+def test_event_streams_of_twilio_by_kinesis(aws: dict[str, str]) -> None:
+    """CloudEvents one by one, as its sink writes them."""
+    stream, ledger = Stream(aws, "twilio"), MemoryLedger(SOURCE)
+    events = orjson.loads((FIXTURES / "twilio-event-streams" / "three-calls.json").read_bytes())
+    stream.put([orjson.dumps(each) for each in events])
+    once("twilio-event-streams", {name: value for name, value in stream.settings.items() if name != "queues"}, ledger)
+    assert not ledger.rejected
+    assert set(told(ledger).values()) == {1}
+    wanted = three_calls(hold=False, arrival=False)
+    journal = [event.model_copy(update={"received_at": event.occurred_at}) for event in ledger.events if event.type != "source.heartbeat"]
+    found = figures(counted(journal), wanted, {"support": "Care", "billing": "Accounts"})
+    for scope, values in wanted.items():
+        assert found[scope] == pytest.approx(values), scope
+
+
 class TestGenesys:
     """Genesys Cloud's events come by EventBridge and SQS too."""
 

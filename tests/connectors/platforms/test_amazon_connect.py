@@ -219,6 +219,27 @@ def test_mutated_contact_records(content: dict[str, Any]) -> None:
     assert reasons(connector(RECORDS), [content]) <= KNOWN_REASONS
 
 
+def test_an_agents_own_queue_is_none() -> None:
+    """Who calls an agent directly passes through a queue without a name; the contact counts where it was before."""
+    own = "arn:aws:connect:eu-central-1:210987654321:instance/i/queue/agent/u-ben"
+    for name, places in ((CONTACT_EVENTS, ("detail", "queueInfo", "queueArn")), (RECORDS, ("Queue", "ARN"))):
+        changed = contents(name)
+        for content in changed:
+            at: Any = content
+            for place in places[:-1]:
+                at = at.get(place, {})
+            if "q-acc-02" in at.get(places[-1], ""):
+                at[places[-1]] = own
+                at.pop("Name", None)
+        done = translated(connector(name), [("file", b"\n".join(map(orjson.dumps, changed)))], settings=NAMES)
+        assert not done.rejected
+        result = counted(done.events)
+        assert list(result["queues"]) == ["Care"]
+        # Ben's share and Ana's after it; the call is offered and answered once, and one of three shares was passed on.
+        assert kpis(result, "Care", "offered", "answered", "handled", "transfer_rate") == [3, 2, 3, 1 / 3]
+        assert result["totals"]["events_uncounted"]["value"] == 0
+
+
 def test_an_api_destination_is_verified_by_its_key() -> None:
     """EventBridge sends the key of its connection in a header; without it, or with another one, nothing is taken."""
     scheme = connector(CONTACT_EVENTS).verification

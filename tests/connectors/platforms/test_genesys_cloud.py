@@ -33,6 +33,18 @@ def test_consultation_that_becomes_a_transfer(seed: int | None) -> None:
     assert [queues["Accounts"]["voice"][name]["value"] for name in names] == [1, 1, 1, 10, 150, 0, 20, 170, 0]
 
 
+def test_an_agent_who_is_called_directly_has_no_share() -> None:
+    """Without a queue nothing of it is an offer, an answer or an end that fits nothing."""
+    direct = [each for each in contents("three-calls.jsonl") if each.get("id") in {"eb-0001", "eb-0005", "eb-0007", "eb-0008", "eb-0009"}]
+    for content in direct:
+        content["detail"]["eventBody"].pop("queueId", None)
+    done = translated(GENESYS, [("file", b"\n".join(map(orjson.dumps, direct)))])
+    assert [event.type for event in done.events] == ["contact.arrived", "contact.ended"]
+    result = counted(done.events)
+    assert result["queues"] == {}
+    assert "events_uncounted" not in result["totals"]
+
+
 def test_states_of_a_user() -> None:
     """An audit names presences as the desktop does; a notification repeats all there is, of which only what changed is told."""
     done = translated(GENESYS, [("file", (FILES / "states.jsonl").read_bytes())], settings=NAMES)
