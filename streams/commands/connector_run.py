@@ -34,7 +34,7 @@ from streams.connectors.identities import Identities
 from streams.connectors.live import connection_of, pull_of
 from streams.connectors.outgoing import EventTopics
 from streams.connectors.publishing import NotPublishedError
-from streams.connectors.pull.client import Client
+from streams.connectors.pull.client import Client, checked
 from streams.connectors.pull.entries import STATE_TOPIC, FencedError
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.ledger import KafkaLedger
@@ -146,7 +146,7 @@ def _runner(args: argparse.Namespace, entry: Configured, pull: Pull) -> tuple[Ru
     if missing:
         raise ValueError(f"connectors.{entry.source}.credentials: {', '.join(missing)}: required to ask {entry.connector.title}")
     settings: Mapping[str, Any] = {**entry.context.settings, **entry.credentials}
-    base, headers = pull.base(settings), pull.headers(settings)
+    base, headers = checked(pull.base(settings)), pull.headers(settings)
     client_options = kafka_client_options()
     topics = {*astuple(EventTopics.with_prefix(args.prefix)), topic(STATE_TOPIC).full_name(args.prefix)}
 

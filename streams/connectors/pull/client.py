@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-__all__ = ["Answer", "Client", "ClientLimits"]
+__all__ = ["Answer", "Client", "ClientLimits", "checked"]
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         limits: ClientLimits | None = None,
     ) -> None:
-        self.base = _checked(base)
+        self.base = checked(base)
         self.limits = limits or ClientLimits()
         self._now = now
         self._pause = pause
@@ -232,7 +232,7 @@ def _failure(answer: Answer, wait: float | None) -> AskError:
     return AskError("refused", f"answered with status {answer.status}", wait)
 
 
-def _checked(base: str) -> str:
+def checked(base: str) -> str:
     """Return an address that a secret may be sent to; raise ValueError."""
     url = URL(base)
     if url.scheme == "https" or (url.scheme == "http" and url.host in {"127.0.0.1", "localhost", "::1"}):
