@@ -28,6 +28,7 @@ _PAGE_LINES: Final = 1_000
 #: How long the brokers are waited for, in milliseconds.
 _TIMEOUT_MS: Final = 15_000
 
+_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _SECURITY: Final = {"security_protocol": "security_protocol", "sasl_mechanism": "sasl_mechanism"}
 _CREDENTIALS: Final = {"username": "sasl_plain_username", "password": "sasl_plain_password"}
 
@@ -35,6 +36,11 @@ _CREDENTIALS: Final = {"username": "sasl_plain_username", "password": "sasl_plai
 def _base(settings: Mapping[str, Any]) -> str:
     text_of(settings, "bootstrap")
     text_of(settings, "topic")
+    protocol = settings.get("security_protocol") or "PLAINTEXT"
+    if protocol not in _PROTOCOLS:
+        raise ValueError(f"security_protocol: permitted: {', '.join(_PROTOCOLS)}")
+    if protocol.startswith("SASL") and not all(settings.get(name) for name in ("sasl_mechanism", "username", "password")):
+        raise ValueError(f"security_protocol: {protocol} needs sasl_mechanism, and the credentials username and password")
     # Nothing is asked by HTTP.
     return "https://kafka.invalid"
 
@@ -81,7 +87,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 places = {**places, str(partition.partition): after}
                 yield Page(b"\n".join(_json(line.value) for line in lines), {"offsets": places})
         yield Page(b"", {"offsets": places}, began)
-    except (KafkaError, ValueError, AssertionError) as error:
+    except KafkaError as error:
         raise AskError("unreachable", f"cannot be read ({type(error).__name__})") from error
     finally:
         with suppress(KafkaError):

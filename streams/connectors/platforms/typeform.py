@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
+from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import list_records
 from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
 from streams.connectors.kit.verification import Verification
@@ -69,7 +70,7 @@ CONNECTOR = Connector(
     family="survey",
     # A delivery may come hours late, and an answer is no less for it.
     delivery="journal",
-    ways=("webhook", "file"),
+    ways=("webhook", "pull", "file"),
     kinds={
         "form_response": "survey.answered for each answer to a question under `questions`",
         "response": "the same, of an entry of the Responses API",
@@ -93,6 +94,11 @@ CONNECTOR = Connector(
         "form_response.metadata",
     ),
     verification=Verification(header="Typeform-Signature", encoding="base64", prefix="sha256="),
-    settings=survey_settings(),
+    settings=(
+        Setting(name="forms", meaning="Ids of the forms whose responses are asked for", default=[]),
+        URL,
+        *survey_settings(),
+    ),
+    credentials=(Setting(name="access_token", meaning="A personal access token that may read responses", required=True),),
     guessed=("The names of the events that are no full answer (`form_response_partial`).",),
 )

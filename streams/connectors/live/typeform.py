@@ -1,0 +1,78 @@
+"""Typeform is asked for the responses of forms, by when they were submitted: what webhooks brought already counts once all the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Page, Pull, text_of
+from streams.connectors.pull.overlap import fresh, listed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+__all__ = ["PULL"]
+
+_PAGE: Final = 500
+#: A response may take so long to be found; so much is asked for again.
+_OVERLAP: Final = timedelta(minutes=5)
+
+
+def _forms(settings: Mapping[str, Any]) -> list[str]:
+    forms = settings.get("forms")
+    if not isinstance(forms, list) or not forms or not all(isinstance(each, str) and each.isalnum() for each in forms):
+        raise ValueError("forms: required, a list of ids of forms, which are letters and digits")
+    return forms
+
+
+def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    # Here, so that what is missing is said before anything is asked.
+    _forms(settings)
+    return {"Authorization": f"Bearer {text_of(settings, 'access_token')}"}
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    began = asking.now()
+    cursor: dict[str, Any] = dict(asking.cursor)
+    for form in _forms(asking.settings):
+        state = cursor.get(form) or {}
+        since = str(state.get("since") or _written(asking.since))
+        told: list[str] = list(state.get("told") or ())
+        while True:
+            params = {"page_size": str(_PAGE), "since": since, "sort": "submitted_at,asc", "response_type": "completed"}
+            items = listed((await asking.client.get(f"/forms/{form}/responses", params=params)).object(), "items")
+            last = max((str(item.get("submitted_at") or "") for item in items), default="")
+            more = len(items) >= _PAGE
+            # Behind a full page the next begins with its last second; behind the end what may still be found late is asked for again.
+            following = last if more else max(since, _written(began - _OVERLAP))
+            new, remembered = fresh(items, told, lambda item: str(item.get("token")), _from(following))
+            if more and not new:
+                raise AskError("malformed", "has more responses of one second than a page holds")
+            since, told = following, remembered
+            cursor = {**cursor, form: {"since": since, "told": told}}
+            yield Page(orjson.dumps({"items": new}) if new else b"", cursor)
+            if not more:
+                break
+    yield Page(b"", cursor, began - _OVERLAP)
+
+
+def _from(following: str) -> Any:
+    """Return what says whether the next question is answered with a response too."""
+    return lambda item: str(item.get("submitted_at") or "") >= following
+
+
+PULL: Final = Pull(
+    name="typeform",
+    fetch=_fetch,
+    base=lambda settings: str(settings.get("url") or "https://api.typeform.com"),
+    headers=_headers,
+    poll_seconds=300.0,
+    spacing_seconds=0.5,
+)
