@@ -8,6 +8,7 @@ import logging
 import re
 from collections import Counter as Tally
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -132,7 +133,8 @@ class Hooks:
         within = hook.configured.connector.answers.within_seconds
         try:
             async with asyncio.timeout(within):
-                return await self._intake.take(request, hook.sender, lambda body: self._delivered(request, hook, body))
+                answer = partial(self._delivered, request, hook)
+                return await self._intake.take(request, hook.sender, answer, is_proven=False)
         except TimeoutError:
             self._metrics.deliveries.labels(hook.configured.source, "not_published").inc()
             return problem(503, "too_slow", f"the delivery could not be published within {within:g} s; send it again", retry_after=5)

@@ -101,18 +101,29 @@ class Intake:
         lacking = self._places.lacks(sender, self.names)
         return None if lacking is None else self._no_room(sender, "places", whose=lacking)
 
-    async def take(self, request: web.Request, sender: str, answer: Callable[[bytes], Awaitable[web.Response]]) -> web.Response:
-        """Read the body of a request that was let in, and answer it."""
+    async def take(
+        self, request: web.Request, sender: str, answer: Callable[[bytes], Awaitable[web.Response]], *, is_proven: bool = True
+    ) -> web.Response:
+        """Read the body of a request that was let in, and answer it.
+
+        Before its body is there, a request whose sender is not proven holds nothing back: anyone could have a source look incomplete.
+        """
         ticket = id(request)
-        self._arrivals[ticket] = sender, self._now()
+        if is_proven:
+            self._arrivals[ticket] = sender, self._now()
         self._places.take(sender)
-        self._metrics.in_flight.set(len(self._arrivals))
+        self._metrics.in_flight.set(self._places.taken)
+
+        async def answered(body: bytes) -> web.Response:
+            self._arrivals.setdefault(ticket, (sender, self._now()))
+            return await answer(body)
+
         try:
-            return await self._read(request, sender, answer)
+            return await self._read(request, sender, answered)
         finally:
-            del self._arrivals[ticket]
+            self._arrivals.pop(ticket, None)
             self._places.give_back(sender)
-            self._metrics.in_flight.set(len(self._arrivals))
+            self._metrics.in_flight.set(self._places.taken)
 
     async def _read(self, request: web.Request, sender: str, answer: Callable[[bytes], Awaitable[web.Response]]) -> web.Response:
         pace = self._settings.pace

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Verification"]
+__all__ = ["Signed", "Verification"]
 
-
+#: See ``Verification.signed``.
 Signed = Literal["body", "timestamp+body", "timestamp.body", "timestamp:body", "id.timestamp.body", "url+form", "url+body_sha256"]
 
 
@@ -28,9 +28,7 @@ class Verification:
     separator: str = ""
     #: The bytes signed: the raw body; with timestamp or id before it; the URL with the sorted fields of the form; the URL, whose query has
     #: the hash of the body (``bodySHA256``).
-    signed: Literal["body", "timestamp+body", "timestamp.body", "timestamp:body", "id.timestamp.body", "url+form", "url+body_sha256"] = (
-        "body"
-    )
+    signed: Signed = "body"
     timestamp_header: str = ""
     id_header: str = ""
     #: Seconds that the timestamp may differ from now; 0 where the sender sends none.

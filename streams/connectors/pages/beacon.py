@@ -133,7 +133,7 @@ class FaqBeacons:
         if refusal is not None:
             refusal.headers.update(headers)
             return refusal
-        response = await self._intake.take(request, sender, lambda body: self._taken(beacon, body))
+        response = await self._intake.take(request, sender, lambda body: self._taken(beacon, body), is_proven=False)
         response.headers.update(headers)
         return response
 
