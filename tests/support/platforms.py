@@ -105,6 +105,7 @@ def two_tickets(*, reopened: bool = True, messages: bool = True, csat: bool = Tr
             "average_response_time": (600 + 600 + 900 + 1200) / 4 if messages else None,
             "exchanges_per_contact": (2 + 1 + 1) / 3 if messages else None,
             "csat": (5 + 1) / 2 if csat else None,
+            "csat_top2": 1 / 2 if csat else None,
         }
     }
 
