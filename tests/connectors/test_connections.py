@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -252,6 +253,34 @@ class TestRunner:
             return followed
 
         assert asyncio.run(live()).beats
+
+    def test_what_a_connection_tells_anew(self) -> None:
+        """Who was taken out of a queue while there was no connection is in it no more."""
+        connections: list[int] = []
+
+        def member(queue: str, paused: int) -> bytes:
+            lines = [f"Timestamp: {now().timestamp():.6f}", f"Queue: {queue}", "Name: Ann", f"Paused: {paused}", "Status: 1"]
+            return "\n".join(["Event: QueueMember", *lines]).encode()
+
+        async def talk(_: Talk) -> AsyncGenerator[Told, None]:
+            connections.append(1)
+            queues = {"sales": 0, "support": 1} if len(connections) == 1 else {"support": 1}
+            yield Told(b"\n\n".join(member(queue, paused) for queue, paused in queues.items()), is_complete=True)
+            await asyncio.sleep(0.05 if len(connections) == 1 else 60)
+
+        async def live() -> Followed:
+            async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+                await reader.read()
+
+            ami = connection_of("asterisk-ami")
+            assert ami is not None
+            connection = replace(ami, talk=talk)
+            async with Listening(serve) as server, Followed(connection, server.port, "asterisk-ami") as followed:
+                await until(lambda: followed.runner.summary.pages == 2)
+            return followed
+
+        told = asyncio.run(live()).told("agent-events.v1")
+        assert [each["state"] for each in told if each["axis"] == "presence"] == ["available", "paused"]
 
     def test_kafka_away(self) -> None:
         """What is told meanwhile waits, in its order, and no heartbeat overtakes it."""

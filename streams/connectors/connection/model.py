@@ -69,6 +69,8 @@ class Connection:
     #: Where the platform listens unless the settings `port` and `tls` say otherwise.
     port: int
     tls_port: int
+    #: What keys begin with whose state is told anew with every connection: what is known of them from before is forgotten.
+    told_anew: tuple[str, ...] = ()
     #: Without anything told for so long the connection is dead.
     silence_seconds: float = 15.0
 

@@ -168,6 +168,7 @@ class Runner:
         async with asyncio.timeout(self._keeping.connect_seconds):
             reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls, limit=MAX_FRAME_BYTES)
         talk = Talk(reader=reader, writer=writer, credentials=address.credentials, settings=self._context.settings, now=self._now)
+        self._states.forget_all(self._connection.told_anew)
         told = self._connection.talk(talk)
         limit = self._keeping.begin_seconds
         try:
@@ -273,6 +274,11 @@ class _States(dict[str, "Seen"]):
     def __setitem__(self, key: str, seen: Seen) -> None:
         self.pop(key, None)
         super().__setitem__(key, seen)
+
+    def forget_all(self, beginnings: tuple[str, ...]) -> None:
+        """Forget the keys that begin so."""
+        for key in [key for key in self if key.startswith(beginnings)]:
+            del self[key]
 
     def forget(self) -> None:
         """Forget what changed longest ago, beyond what is kept."""

@@ -143,4 +143,4 @@ async def _ping(session: _Session, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-CONNECTION: Final = Connection(name="asterisk-ami", talk=talk, port=5038, tls_port=5039)
+CONNECTION: Final = Connection(name="asterisk-ami", talk=talk, port=5038, tls_port=5039, told_anew=("member:",))

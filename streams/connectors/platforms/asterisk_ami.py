@@ -6,15 +6,14 @@ the agent's channel, which is the ``DestUniqueid`` of the answer.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.customer_keys import WITHHELD
+from streams.connectors.kit.asterisk import event_time, hashed_id, member, member_states
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Compared, Connector, Setting, UnusableError
+from streams.connectors.kit.model import Compared, Connector, Setting
 from streams.connectors.kit.reading import block_records
 
 if TYPE_CHECKING:
@@ -63,12 +62,8 @@ _LEFT: Final[dict[str, tuple[str, str | None]]] = {
 }
 _BY: Final = {"agent": "agent", "caller": "customer"}
 
-#: Of devices: they ring; they are in use; they are invalid or cannot be reached.
-_RINGING, _IN_USE, _AWAY = {"6"}, {"2", "3", "7", "8"}, {"4", "5"}
-_NOT_A_WORD: Final = re.compile(r"[^\w]+")
-
 #: What is kept of one ``Linkedid`` at most.
-_MAX_LEGS, _MAX_HOLDS, _MAX_QUEUES = 50, 20, 200
+_MAX_LEGS, _MAX_HOLDS = 50, 20
 
 
 def _kind(record: Record) -> str:
@@ -84,19 +79,8 @@ def _kind(record: Record) -> str:
 def _key(record: Record) -> str:
     fields = Fields(record.content)
     if _kind(record) in _MEMBER:
-        return f"member:{_member(fields)}"
+        return f"member:{member(fields)}"
     return f"call:{fields.text('Linkedid') or fields.need('Uniqueid')}"
-
-
-def _member(fields: Fields) -> str:
-    return fields.text("MemberName") or fields.text("Name") or fields.text("Interface") or fields.need("Location")
-
-
-def _time(fields: Fields) -> datetime:
-    at = fields.time("Timestamp")
-    if at is None:
-        raise UnusableError("missing_field", "Timestamp: set timestampevents = yes in manager.conf")
-    return at
 
 
 def _long(name: str, fields: Fields) -> timedelta:
@@ -104,15 +88,10 @@ def _long(name: str, fields: Fields) -> timedelta:
     return timedelta(seconds=min(fields.seconds(name) or 0, 365 * 86_400))
 
 
-def _id(*parts: object) -> str:
-    """Return an id for what an event became; the interface gives none."""
-    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
-
-
 def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     fields, kind = Fields(record.content), _kind(record)
     if kind in _MEMBER:
-        return _of_member(fields, kind, seen, context)
+        return member_states(fields, kind, seen, context)
     state: dict[str, Any] = {
         "callers": {uid: list(each) for uid, each in (seen or {}).get("callers", {}).items()},
         "legs": {uid: list(each) for uid, each in (seen or {}).get("legs", {}).items()},
@@ -130,7 +109,7 @@ _BESIDE: Final = frozenset({"contact.arrived", "contact.agent_offered", "contact
 
 
 def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context) -> Iterator[Draft]:
-    uid, at = fields.need("Uniqueid"), _time(fields)
+    uid, at = fields.need("Uniqueid"), event_time(fields)
     if kind in {"Hold", "Unhold"}:
         yield from _hold(uid, kind, at.isoformat(), state, context)
         return
@@ -138,12 +117,12 @@ def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context)
     caller: list[Any] | None = state["callers"].get(uid)
     if kind == "Newchannel":
         if fields.text("Context") in (context.settings.get("arrival_contexts") or ()):
-            yield draft("contact.arrived", _id(uid, "arrived"), at, **call, channel="voice", customer_key=_customer(fields, context))
+            yield draft("contact.arrived", hashed_id(uid, "arrived"), at, **call, channel="voice", customer_key=_customer(fields, context))
         return
     if kind == "Hangup":
         state["callers"].pop(uid, None)
         if caller is not None and caller[1] in {"waiting", "talking"}:
-            yield draft("contact.ended", _id(uid, "hung up", at.isoformat()), at, **call)
+            yield draft("contact.ended", hashed_id(uid, "hung up", at.isoformat()), at, **call)
         return
     if kind == "VarSet":
         yield from _said_why(fields, at, caller, state, context)
@@ -157,7 +136,7 @@ def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context)
             # Of a caller whose entry is known the wait follows; said, it would count one who is told to have left for another reason.
             wait = fields.seconds("HoldTime") if caller is None else None
             left = {"reason": "abandoned", "wait_seconds": wait, "sequence": 1}
-            yield draft("contact.left_queue", _id(uid, queue, "abandoned", at.isoformat()), at, **call, queue=queue, **left)
+            yield draft("contact.left_queue", hashed_id(uid, queue, "abandoned", at.isoformat()), at, **call, queue=queue, **left)
             _note(state, uid, queue, "abandoned", at.isoformat())
         return
     yield from _of_agent(fields, kind, at, state, context)
@@ -174,7 +153,7 @@ def _said_why(fields: Fields, at: datetime, caller: list[Any] | None, state: dic
     queue = caller[0] if caller is not None and left[0] == "contact.left_queue" else None
     if caller is not None and caller[1] == "abandoned":
         at = Fields({"at": caller[2]}).need_time("at")
-    yield draft(left[0], _id(uid, "left", at.isoformat()), at, **_common(context, uid), queue=queue, reason=left[1])
+    yield draft(left[0], hashed_id(uid, "left", at.isoformat()), at, **_common(context, uid), queue=queue, reason=left[1])
     _note(state, uid, queue, "gone")
 
 
@@ -188,34 +167,34 @@ def _joined(fields: Fields, kind: str, queue: str, at: datetime, state: dict[str
         at -= _long("Wait", fields)
     customer = _customer(fields, context)
     if customer is not None and not context.settings.get("arrival_contexts"):
-        yield draft("contact.arrived", _id(uid, "arrived"), at, **call, channel="voice", customer_key=customer)
-    yield draft("contact.queued", _id(uid, queue, "queued", at.isoformat()), at, **call, queue=queue, channel="voice")
+        yield draft("contact.arrived", hashed_id(uid, "arrived"), at, **call, channel="voice", customer_key=customer)
+    yield draft("contact.queued", hashed_id(uid, queue, "queued", at.isoformat()), at, **call, queue=queue, channel="voice")
     _note(state, uid, queue, "waiting")
 
 
 def _of_agent(fields: Fields, kind: str, at: datetime, state: dict[str, Any], context: Context) -> Iterator[Draft]:
     """Yield what is told of an agent and a caller."""
-    uid, queue, agent = fields.need("Uniqueid"), fields.need("Queue"), _member(fields)
+    uid, queue, agent = fields.need("Uniqueid"), fields.need("Queue"), member(fields)
     call, leg = _common(context, uid) | {"agent": agent, "queue": queue}, fields.text("DestUniqueid")
     ring = fields.seconds("RingTime")
     if leg is not None:
         yield from _known_leg(leg, uid, agent, fields, state, context)
     if kind == "AgentCalled":
-        yield draft("contact.agent_offered", _id(uid, leg, "offered", at.isoformat()), at, **call)
+        yield draft("contact.agent_offered", hashed_id(uid, leg, "offered", at.isoformat()), at, **call)
     elif kind in {"AgentRingNoAnswer", "AgentDump"}:
         outcome = {"outcome": "declined" if kind == "AgentDump" else "no_answer", "ring_seconds": ring}
-        yield draft("contact.offer_ended", _id(uid, leg, "offer ended", at.isoformat()), at, **call, **outcome)
+        yield draft("contact.offer_ended", hashed_id(uid, leg, "offer ended", at.isoformat()), at, **call, **outcome)
     else:
         caller = state["callers"].get(uid, ["", "", ""])
         if kind == "AgentConnect" or caller[:2] == [queue, "waiting"]:
             # The same id whichever of both tells it.
             answered = at if kind == "AgentConnect" else at - _long("TalkTime", fields)
             said = {"wait_seconds": fields.seconds("HoldTime"), "reports": ["hold"] if context.settings.get("hold", True) else None}
-            yield draft("contact.answered", _id(uid, leg or queue, agent, "answered"), answered, **call, **said)
+            yield draft("contact.answered", hashed_id(uid, leg or queue, agent, "answered"), answered, **call, **said)
         if kind == "AgentConnect":
             _note(state, uid, queue, "talking")
         else:
-            yield from _completed(fields, at, _id(uid, leg or queue, agent, "completed"), _common(context, uid), agent)
+            yield from _completed(fields, at, hashed_id(uid, leg or queue, agent, "completed"), _common(context, uid), agent)
             # Who is passed on waits in the next queue before the end here is told.
             if caller[0] == queue:
                 _note(state, uid, queue, "gone")
@@ -250,7 +229,7 @@ def _hold(channel: str, kind: str, at: str, state: dict[str, Any], context: Cont
             state["holds"] = [*state["holds"], [channel, kind, at]][-_MAX_HOLDS:]
     if leg is not None:
         became = "contact.held" if kind == "Hold" else "contact.resumed"
-        yield draft(became, _id(channel, kind, at), Fields({"at": at}).need_time("at"), **_common(context, leg[0]), agent=leg[1])
+        yield draft(became, hashed_id(channel, kind, at), Fields({"at": at}).need_time("at"), **_common(context, leg[0]), agent=leg[1])
 
 
 def _note(state: dict[str, Any], uid: str, queue: str | None, what: str, at: str = "") -> None:
@@ -268,60 +247,6 @@ def _common(context: Context, uid: str) -> dict[str, str]:
 def _customer(fields: Fields, context: Context) -> str | None:
     number = fields.text("CallerIDNum") or ""
     return None if number.lower() in WITHHELD else context.customer(number)
-
-
-def _of_member(fields: Fields, kind: str, seen: Seen | None, context: Context) -> Compared:
-    """Return how a person's states changed with one membership; each state is told once."""
-    person, queue, at = _member(fields), fields.need("Queue"), _time(fields)
-    queues: dict[str, Any] = dict((seen or {}).get("queues", {}))
-    told: dict[str, Any] = dict((seen or {}).get("told", {}))
-    if queue in queues and at.timestamp() < queues[queue]["at"]:
-        return Compared((), seen)
-    device = fields.text("Status") or ""
-    if kind == "QueueMemberRemoved":
-        queues[queue] = {"at": at.timestamp(), "removed": True}
-    else:
-        is_paused = (fields.text("Paused") or "0") not in {"0", "false"}
-        reason = fields.text("PausedReason") or fields.text("Reason") if is_paused else None
-        queues[queue] = {"at": at.timestamp(), "paused": is_paused, "reason": reason, "away": device in _AWAY}
-    while len(queues) > _MAX_QUEUES:
-        del queues[min(queues, key=lambda name: queues[name]["at"])]
-    states: dict[str, tuple[str, str | None]] = {}
-    if not context.settings.get("beside_queue_log"):
-        states["presence"] = _presence(queues)
-    if (activity := _activity(device, fields.text("InCall"))) is not None and kind != "QueueMemberRemoved":
-        states["activity"] = (activity, None)
-    events = []
-    for axis, (state, reason) in states.items():
-        # Of another queue something older may come: it changes what is known, and nothing that was told.
-        last = told.get(axis, [None, None, 0.0])
-        if last[:2] != [state, reason] and at.timestamp() >= last[2]:
-            told[axis] = [state, reason, at.timestamp()]
-            changed = {"person_id": person, "axis": axis, "state": state, "reason": reason}
-            events.append(draft("agent.state_changed", _id(person, queue, kind, device, axis, state, at.isoformat()), at, **changed))
-    return Compared(events, {"queues": queues, "told": told})
-
-
-def _presence(queues: dict[str, Any]) -> tuple[str, str | None]:
-    """Return a person's presence and its reason: available while one queue may ring the person."""
-    left = [each for each in queues.values() if not each.get("removed")]
-    if not left:
-        return "offline", None
-    if all(each["away"] for each in left):
-        return "unavailable", None
-    paused = [each for each in left if not each["away"]]
-    if not all(each["paused"] for each in paused):
-        return "available", None
-    reason = max(paused, key=lambda each: each["at"])["reason"]
-    return (_NOT_A_WORD.sub("_", reason.lower()).strip("_") if reason else "") or "paused", reason
-
-
-def _activity(device: str, in_call: str | None) -> str | None:
-    if in_call == "1":
-        return "handling"
-    if device in _RINGING:
-        return "ringing"
-    return "busy" if device in _IN_USE else "idle" if device == "1" else None
 
 
 CONNECTOR: Final = Connector(
