@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
+from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import form_records, list_records
 from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
 from streams.connectors.kit.verification import Verification
@@ -71,7 +72,7 @@ CONNECTOR = Connector(
     title="Qualtrics",
     family="survey",
     delivery="journal",
-    ways=("webhook", "file"),
+    ways=("webhook", "pull", "file"),
     kinds={"response": "survey.answered for each answer to a question under `questions`"},
     ignored={
         "completedResponse": "names the response alone: its answers are fetched",
@@ -88,9 +89,16 @@ CONNECTOR = Connector(
     # Questions have ids of the survey's own, so that nothing tells what is personal: all of the values are.
     personal=("values.*", "labels.*", "displayedValues.*"),
     verification=Verification(kind="token", query_parameter="token"),
-    settings=survey_settings({}),
+    settings=(
+        Setting(name="surveys", meaning="Ids of the surveys whose responses are asked for", default=[]),
+        Setting(name="data_center", meaning="The account's, of DATACENTER.qualtrics.com; needed to ask it"),
+        URL,
+        *survey_settings({}),
+    ),
+    credentials=(Setting(name="api_token", meaning="Of a user who may export responses", required=True),),
     guessed=(
         "How deliveries are signed (`sharedKey`): the secret stands in the URL, and nothing but the id is taken from the form.",
         "The statuses of responses, and that an export in JSON has the shape of a single response.",
+        "The questions by which an export is ordered and fetched are from memory of the vendor's reference.",
     ),
 )

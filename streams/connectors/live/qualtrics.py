@@ -1,0 +1,105 @@
+"""Qualtrics is asked for exports of responses: one is ordered, waited for and fetched; each holds at most a day."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from streams.connectors.pull.failures import AskError
+from streams.connectors.pull.model import Asking, Page, Pull, text_of
+from streams.connectors.pull.overlap import fresh, listed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+__all__ = ["PULL"]
+
+_SURVEY: Final = re.compile(r"SV_[A-Za-z0-9]{1,40}")
+_FILE: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
+_WINDOW: Final = timedelta(days=1)
+#: A response may take so long to be found; so much is asked for again.
+_OVERLAP: Final = timedelta(minutes=5)
+#: An export that is not ready after so many questions, a second apart, is given up.
+_MOST_QUESTIONS: Final = 300
+
+
+def _surveys(settings: Mapping[str, Any]) -> list[str]:
+    surveys = settings.get("surveys")
+    if not isinstance(surveys, list) or not surveys or not all(isinstance(each, str) and _SURVEY.fullmatch(each) for each in surveys):
+        raise ValueError("surveys: required, a list of ids of surveys such as SV_abc123")
+    return surveys
+
+
+def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    # Here, so that what is missing is said before anything is asked.
+    _surveys(settings)
+    return {"X-API-TOKEN": text_of(settings, "api_token")}
+
+
+def _base(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("url") or f"https://{text_of(settings, 'data_center')}.qualtrics.com")
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
+    began = asking.now()
+    cursor: dict[str, Any] = dict(asking.cursor)
+    for survey in _surveys(asking.settings):
+        state = cursor.get(survey) or {}
+        since = datetime.fromisoformat(str(state.get("since") or _written(asking.since)))
+        told: list[str] = list(state.get("told") or ())
+        while True:
+            until = min(since + _WINDOW, began)
+            items = await _export(asking, survey, since, until)
+            # Of what lies before the next window nothing is asked for again.
+            following = until if until < began else max(since, began - _OVERLAP)
+            again = _written(following)
+            new, told = fresh(items, told, _named, lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
+            since = following
+            cursor = {**cursor, survey: {"since": _written(since), "told": told}}
+            yield Page(orjson.dumps({"responses": new}) if new else b"", cursor)
+            if until >= began:
+                break
+    yield Page(b"", cursor, began - _OVERLAP)
+
+
+def _recorded(item: Mapping[str, Any]) -> str:
+    values = item.get("values")
+    return str(values.get("recordedDate") or "") if isinstance(values, dict) else ""
+
+
+def _named(item: Mapping[str, Any]) -> str:
+    return f"{item.get('responseId')} {_recorded(item)}"
+
+
+async def _export(asking: Asking, survey: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Order an export, wait until it is ready, and return its responses; raise AskError."""
+    path = f"/API/v3/surveys/{survey}/export-responses"
+    order = {"format": "json", "compress": False, "startDate": _written(since), "endDate": _written(until)}
+    progress = _result((await asking.client.post(path, content=order)).object(), "progressId")
+    for _ in range(_MOST_QUESTIONS):
+        content = (await asking.client.get(f"{path}/{progress}")).object()
+        result = content.get("result")
+        status = result.get("status") if isinstance(result, dict) else None
+        if status == "complete":
+            return listed((await asking.client.get(f"{path}/{_result(content, 'fileId')}/file")).object(), "responses")
+        if status == "failed":
+            raise AskError("unavailable", "could not make the export")
+    raise AskError("unavailable", f"had no export after {_MOST_QUESTIONS} questions")
+
+
+def _result(content: Mapping[str, Any], name: str) -> str:
+    result = content.get("result")
+    value = result.get(name) if isinstance(result, dict) else None
+    if not isinstance(value, str) or not _FILE.fullmatch(value.removeprefix("ES_")):
+        raise AskError("malformed", f"answered without {name}")
+    return value
+
+
+PULL: Final = Pull(name="qualtrics", fetch=_fetch, base=_base, headers=_headers, poll_seconds=300.0, spacing_seconds=1.0)
