@@ -22,8 +22,8 @@ _MOST_AT_ONCE: Final = 10
 _PAGE_MESSAGES: Final = 200
 #: An empty queue answers after so long.
 _WAIT_SECONDS: Final = 5
-#: A message that is not deleted comes again after so long.
-_HIDDEN_SECONDS: Final = 120
+#: A message that is not deleted comes again after so long: in time to count, where the process that took it was killed.
+_HIDDEN_SECONDS: Final = 30
 #: What occurred later than this before an empty answer may still be on its way.
 _WITHHELD: Final = timedelta(seconds=10)
 
