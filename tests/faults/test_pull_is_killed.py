@@ -18,7 +18,9 @@ from streams.configuration import Configuration
 from streams.replay import Replay
 from streams.worker import create_topics
 from tests.faults.test_product_under_faults import SEED
+from tests.support import kafka as apache
 from tests.support.pulled import SOURCE, Desk
+from tests.support.require import require
 from tests.support.services import until
 from tests.support.topics import read
 from tests.support.workers import Workers
@@ -72,10 +74,26 @@ class Simulated(Desk):
         return {f"{SOURCE}-{ticket}-{name}" for ticket, fields in self.tickets.items() for name in fields if name.endswith("_at")}
 
 
-async def told(kafka: Cluster, prefix: str) -> list[dict[str, Any]]:
+async def told(bootstrap: str, prefix: str) -> list[dict[str, Any]]:
     """Return the events of contacts that are committed."""
-    records = await read(kafka.bootstrap, topic("contact-events.v1").full_name(prefix))
+    records = await read(bootstrap, topic("contact-events.v1").full_name(prefix))
     return [event for event in (orjson.loads(record.value) for record in records) if event["type"] != "source.heartbeat"]
+
+
+async def whole(bootstrap: str, prefix: str, desk: Simulated, workers: Workers) -> list[dict[str, Any]]:
+    """Return the events once all are there, after the connector has ended in order; each is there once."""
+    expected, events = desk.happened(), []
+    for _ in range(100):
+        events = await told(bootstrap, prefix)
+        if {event["event_id"] for event in events} >= expected:
+            break
+        await asyncio.sleep(0.3)
+    assert workers.terminate("connector") == 0, workers.log("connector")[-3000:]
+    events = await told(bootstrap, prefix)
+    ids = Counter(event["event_id"] for event in events)
+    assert set(ids) == expected, workers.log("connector")[-3000:]
+    assert ids.total() == len(expected), [name for name, count in ids.items() if count > 1][:5]
+    return events
 
 
 def test_connector_killed_while_its_platform_goes_on(kafka: Cluster, tmp_path: Path) -> None:
@@ -99,19 +117,9 @@ def test_connector_killed_while_its_platform_goes_on(kafka: Cluster, tmp_path: P
             workers.start("connector")
         stop.set()
         await work
-        expected, events = desk.happened(), []
-        for _ in range(60):
-            events = await told(kafka, prefix)
-            if {event["event_id"] for event in events} >= expected:
-                break
-            await asyncio.sleep(0.3)
-        assert workers.terminate("connector") == 0, workers.log("connector")[-3000:]
-        events = await told(kafka, prefix)
+        events = await whole(kafka.bootstrap, prefix, desk, workers)
         await server.cleanup()
         print(f"\nseed {SEED}: {len(events)} events of {len(desk.tickets)} tickets; kills after {killed_at} of {len(desk.asked)} answers")
-        ids = Counter(event["event_id"] for event in events)
-        assert set(ids) == expected, workers.log("connector")[-3000:]
-        assert ids.total() == len(expected), [name for name, count in ids.items() if count > 1][:5]
         # It was killed while it worked, not before or after.
         assert len(set(killed_at)) == KILLS
 
@@ -125,3 +133,41 @@ def test_connector_killed_while_its_platform_goes_on(kafka: Cluster, tmp_path: P
 
     with Workers(tmp_path, "tests.support.pulled") as workers:
         asyncio.run(scenario(workers))
+
+
+@pytest.mark.nightly
+def test_broker_stands_still_and_is_killed(tmp_path: Path) -> None:
+    """A broker that answers nothing for ten seconds, and one that is killed and comes back: the connector waits, and repeats nothing."""
+    require(apache.missing() is None, apache.missing() or "")
+    prefix = f"pull-broker-{SEED}"
+    desk = Simulated(random.Random(SEED))
+
+    async def scenario(broker: Cluster, workers: Workers) -> None:
+        await create_topics(broker.bootstrap, prefix)
+        server, address = await desk.serve()
+        workers.start("connector", {"address": address, "bootstrap": broker.bootstrap, "prefix": prefix})
+        stop = asyncio.Event()
+        work = asyncio.create_task(desk.work(stop))
+        await until(lambda: len(desk.asked) > 3, 30, lambda: workers.log("connector")[-3000:])
+        broker.pause(1)
+        # Longer than it waits for a transaction.
+        await asyncio.sleep(10)
+        broker.resume(1)
+        asked = len(desk.asked)
+        await until(lambda: len(desk.asked) > asked + 3, 40, lambda: workers.log("connector")[-3000:])
+        broker.kill(1)
+        await asyncio.sleep(1)
+        broker.start(1, wait=False)
+        await asyncio.to_thread(broker.wait_ready)
+        stop.set()
+        await work
+        events = await whole(broker.bootstrap, prefix, desk, workers)
+        await server.cleanup()
+        log = workers.log("connector")
+        print(f"\nseed {SEED}: {len(events)} events of {len(desk.tickets)} tickets in {len(desk.asked)} answers")
+        assert "waits. reason=kafka" in log
+        assert "is asked again" in log
+        assert workers.ended == []
+
+    with apache.cluster() as broker, Workers(tmp_path, "tests.support.pulled") as workers:
+        asyncio.run(scenario(broker, workers))
