@@ -181,9 +181,8 @@ def test_bad_secrets_in_the_environment_are_refused_without_showing_them(
 ) -> None:
     """A short token and a short key end the command before it starts."""
     monkeypatch.setenv("CONTACT_STREAMS_GATEWAY_TOKENS", "crm=abcde")
-    monkeypatch.setenv("CONTACT_STREAMS_CUSTOMER_KEY", "abcde")
-
     assert main(["gateway"]) == 2
+    monkeypatch.setenv("CONTACT_STREAMS_CUSTOMER_KEY", "abcde")
     assert main(["replay", "--connector", "asterisk-queue-log", str(log)]) == 2
     printed = capsys.readouterr()
     assert "CONTACT_STREAMS_GATEWAY_TOKENS: entry 1 (crm)" in printed.err
