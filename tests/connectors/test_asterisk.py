@@ -51,6 +51,11 @@ member => Local/transfer@agents/n,0,Cy
 strategy=linear
 timeout=60
 member => Local/ring@agents/n,0,Bo
+[keyed]
+strategy=linear
+timeout=60
+context=keys
+member => Local/ring@agents/n,0,Bo
 [nobody]
 joinempty=no
 """
@@ -67,8 +72,13 @@ exten => repairs,1,Answer()
  same => n,Hangup()
 exten => patience,1,Answer()
  same => n,Queue(patience)
+exten => keyed,1,Answer()
+ same => n,Queue(keyed)
 exten => nobody,1,Answer()
  same => n,Queue(nobody)
+ same => n,Hangup()
+[keys]
+exten => 1,1,Wait(1)
  same => n,Hangup()
 [agents]
 exten => answer,1,Wait(1)
@@ -80,6 +90,10 @@ exten => transfer,1,Answer()
  same => n,Wait(60)
 [callers]
 exten => stay,1,Answer()
+ same => n,Wait(60)
+exten => presser,1,Answer()
+ same => n,Wait(1)
+ same => n,SendDTMF(1)
  same => n,Wait(60)
 exten => impatient,1,Answer()
  same => n,Wait(2)
@@ -164,6 +178,7 @@ def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCapture
                 await asterisk.call("patience", "impatient", "5550182")
                 await asterisk.call("service", "stay", "5550183")
                 await asterisk.call("nobody", "stay", "5550184")
+                await asterisk.call("keyed", "presser", "5550186")
                 await asterisk.call("repairs", "stay", "5550185")
                 await until(
                     lambda: any(b"contact.answered" in each and b'"repairs"' in each for each in followed.values("contact-events.v1"))
@@ -194,8 +209,9 @@ def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCapture
         assert kpis(found, "sales", "offered", "answered", "handled", "abandoned") == [2, 2, 2, 0]
         assert kpis(found, "service", "offered", "answered", "abandoned", "abandon_rate") == [1, 0, 0, 0.0]
         assert kpis(found, "patience", "offered", "answered", "abandoned") == [1, 0, 1]
+        assert kpis(found, "keyed", "offered", "answered", "abandoned", "abandon_rate") == [1, 0, 0, 0.0]
         assert kpis(found, "repairs", "offered", "answered", "transfer_rate") == [1, 1, 1]
-        assert found["totals"]["offered"]["value"] == 4
+        assert found["totals"]["offered"]["value"] == 5
         assert found["totals"]["lost_contacts"]["value"] == 0
     # Hold is known where AMI is there, and each call counts once by both.
     assert [found["totals"]["average_hold"]["value"] for found in (ami, log, both)] == [0, None, 0]
@@ -216,7 +232,7 @@ def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCapture
         for events in (contacts, [value for kind, value in by_log(tmp_path) if kind == "contact"])
     ]
     assert ids[0] == ids[1]
-    assert len(ids[0]) == 4
+    assert len(ids[0]) == 5
     told = b"".join([*contacts, *agents]).decode() + caplog.text
     assert "Kim" not in told
     assert "55501" not in told

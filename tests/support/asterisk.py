@@ -20,8 +20,8 @@ __all__ = ["SECRET", "USER", "Asterisk"]
 USER, SECRET = "contact-streams", "for-tests-only-7d1e"
 _PLACES = (Path("/opt/asterisk-for-tests/usr"), Path("/usr"))
 _MODULES = (
-    "app_queue", "pbx_config", "app_dial", "app_stack", "res_timing_timerfd", "bridge_simple", "bridge_holding", "bridge_softmix",
-    "bridge_builtin_features", "codec_ulaw", "res_musiconhold", "func_callerid",
+    "app_queue", "app_senddtmf", "pbx_config", "app_dial", "app_stack", "res_timing_timerfd", "bridge_simple", "bridge_holding",
+    "bridge_softmix", "bridge_builtin_features", "codec_ulaw", "res_musiconhold", "func_callerid",
 )  # fmt: skip
 _EMPTY = ("features", "ccss", "cdr", "cel", "indications", "musiconhold", "udptl", "codecs", "extconfig", "logger")
 
