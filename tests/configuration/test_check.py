@@ -108,7 +108,7 @@ class TestWrong:
                     "1: source: required",
                     "2: nam: unknown key, did you mean name?; permitted: version, name, description,",
                     "9: events.0.at: required",
-                    "10: events.0.att: unknown key, did you mean at?; permitted: type, when, at, set",
+                    "10: events.0.att: unknown key, did you mean at?; permitted: type, when, each, at, set",
                 ],
             ),
             (
