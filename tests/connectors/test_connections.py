@@ -120,12 +120,14 @@ class FakeFreeSwitch(Listening):
 class Followed:
     """A connection that is followed into a Kafka of lists."""
 
-    def __init__(self, connection: Connection, port: int, name: str = "freeswitch-callcenter", **credentials: str) -> None:
+    def __init__(
+        self, connection: Connection, port: int, name: str = "freeswitch-callcenter", *, most_waiting: int = 200_000, **credentials: str
+    ) -> None:
         platform = connector(name)
         self.publisher = MemoryPublisher(now=now, partitions=1)
         context = Context(source="pbx", settings={each.name: each.default for each in platform.settings})
         address = Address(host="127.0.0.1", port=port, credentials=credentials)
-        keeping = Keeping(first_pause_seconds=0.02, longest_pause_seconds=0.05, heartbeat_seconds=0.05)
+        keeping = Keeping(first_pause_seconds=0.02, longest_pause_seconds=0.05, heartbeat_seconds=0.05, most_waiting=most_waiting)
         self.runner = Runner(connection, platform, context, address, self.publisher, now=now, keeping=keeping)
         self._stop = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
@@ -303,8 +305,10 @@ class TestRunner:
                 followed.publisher.down = True
                 await until(lambda: followed.runner.summary.events == 30)
                 assert followed.told("agent-events.v1") == []
+                assert followed.runner.standing.trouble == "kafka"
                 followed.publisher.down = False
                 await until(lambda: len(followed.told("agent-events.v1")) == 30)
+                await until(lambda: followed.runner.standing.trouble is None)
             return followed
 
         people = [each["person_id"] for each in asyncio.run(live()).told("agent-events.v1")]
@@ -364,3 +368,37 @@ def test_a_connectors_file_that_cannot_be_used(
     found = capsys.readouterr().err
     assert says in found
     assert "for-tests-only" not in found
+
+
+def test_more_than_may_wait_for_kafka() -> None:
+    """The connection is given up until Kafka has what was told, and taken up again then: memory has an end."""
+    connections: list[int] = []
+
+    async def talk(_: Talk) -> AsyncGenerator[Told, None]:
+        connections.append(1)
+        yield Told(is_complete=True)
+        for number in range(100):
+            at = round(now().timestamp() * 1e6)
+            lines = ["Event-Subclass: callcenter::info", "CC-Action: agent-status-change", f"CC-Agent: agent-{number}"]
+            yield Told("\n".join([*lines, "CC-Agent-Status: Available", f"Event-Date-Timestamp: {at}"]).encode())
+        await asyncio.sleep(60)
+
+    async def live() -> Followed:
+        async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            await reader.read()
+
+        connection = Connection(name="freeswitch-callcenter", talk=talk, port=1, tls_port=1)
+        async with Listening(serve) as server:
+            followed = Followed(connection, server.port, most_waiting=20)
+            followed.publisher.down = True
+            async with followed:
+                await until(lambda: followed.runner.standing.trouble == "kafka" and followed.runner.summary.failures == 1)
+                await asyncio.sleep(0.3)
+                assert len(connections) == 1
+                followed.publisher.down = False
+                await until(lambda: len(connections) > 1)
+                await until(lambda: len(followed.told("agent-events.v1")) > 20)
+        return followed
+
+    followed = asyncio.run(live())
+    assert len({each["person_id"] for each in followed.told("agent-events.v1")}) > 10

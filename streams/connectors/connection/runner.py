@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.other import SourceSnapshot
 from schemas.times import to_ms
@@ -33,12 +33,13 @@ __all__ = ["Address", "Keeping", "Runner"]
 
 logger = logging.getLogger(__name__)
 
-#: Events that wait for Kafka at most; with more the connection is given up until they are gone: what a platform has to hold back
-#: because nothing reads it, it throws away without a word.
-_MAX_WAITING: Final = 200_000
 _BATCH: Final = 500
 #: Keys whose state is kept; beyond them the one that changed longest ago is forgotten.
 _MAX_STATES: Final = 50_000
+
+
+class _BehindError(LinkError):
+    """More is told than Kafka takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,9 @@ class Keeping:
     first_pause_seconds: float = 1.0
     longest_pause_seconds: float = 30.0
     heartbeat_seconds: float = 1.0
+    #: Events that wait for Kafka at most; with more the connection is given up until they are gone: what a platform has to hold back
+    #: because nothing reads it, it throws away without a word.
+    most_waiting: int = 200_000
     #: The source is complete up to this long before the last sign of life.
     complete_after_seconds: float = 2.0
     #: Whether heartbeats are sent: another connector may speak for the source.
@@ -106,8 +110,10 @@ class Runner:
         self._now = now
         self._keeping = keeping or Keeping()
         self._states: _States = _States()
-        self._waiting: asyncio.Queue[Event | Rejected] = asyncio.Queue(_MAX_WAITING)
+        self._waiting: asyncio.Queue[Event | Rejected] = asyncio.Queue(self._keeping.most_waiting)
         self._heard_at: datetime | None = None
+        # All that is open was told over the connection that there is.
+        self._link_stands = False
 
     async def run(self, stop: asyncio.Event) -> Summary:
         """Follow the platform; what was told is in Kafka when this returns, unless Kafka is away.
@@ -124,13 +130,13 @@ class Runner:
         finally:
             for task in (following, beating, stopped):
                 task.cancel()
-            results = await asyncio.gather(following, beating, stopped, return_exceptions=True)
+            results: list[Any] = [*await asyncio.gather(following, beating, stopped, return_exceptions=True)]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(10):
                     await self._waiting.join()
             sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-        for failed in results[:2]:
+            results += await asyncio.gather(sending, return_exceptions=True)
+        for failed in results:
             if isinstance(failed, Exception):
                 raise failed
         if not self._waiting.empty():
@@ -146,13 +152,15 @@ class Runner:
                 trouble, detail = "unavailable", "it ended the connection"
             except RefusedError as error:
                 trouble, detail = "refused", str(error)
+            except _BehindError as error:
+                trouble, detail = "kafka", str(error)
             except (LinkError, asyncio.LimitOverrunError, ValueError) as error:
                 trouble, detail = "malformed", str(error)
             except TimeoutError:
                 trouble, detail = "unavailable", "nothing came any more, or no connection in time"
             except (OSError, EOFError) as error:
                 trouble, detail = "unreachable", str(error) or type(error).__name__
-            self._heard_at = None
+            self._heard_at, self._link_stands = None, False
             self.summary.failures += 1
             self.standing.trouble, self.standing.detail, self.standing.since = trouble, detail, self._now()
             self._metrics.failed(trouble)
@@ -160,6 +168,8 @@ class Runner:
             logger.warning("Not connected. source=%s reason=%s detail=%s", self._context.source, trouble, detail)
             if self.summary.pages > begun:
                 pause = self._keeping.first_pause_seconds
+            if trouble == "kafka":
+                await self._waiting.join()
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(pause * 2, self._keeping.longest_pause_seconds)
 
@@ -179,7 +189,7 @@ class Runner:
                     except StopAsyncIteration:
                         return
                 self._take(piece)
-                limit = self._connection.silence_seconds if self.standing.trouble is None else limit
+                limit = self._connection.silence_seconds if self._link_stands else limit
         finally:
             await told.aclose()
             writer.close()
@@ -210,7 +220,8 @@ class Runner:
             self.standing.trouble, self.standing.detail, self.standing.since = None, "", None
             self._metrics.waiting(None)
             logger.info("Connected. source=%s", self._context.source)
-        if self.standing.trouble is None:
+            self._link_stands = True
+        if self._link_stands:
             self._heard_at = now
             self.standing.states = len(self._states)
             self._metrics.states(self.standing.states)
@@ -219,7 +230,7 @@ class Runner:
         try:
             self._waiting.put_nowait(item)
         except asyncio.QueueFull:
-            raise LinkError(f"{_MAX_WAITING} events wait for Kafka: nothing more is taken") from None
+            raise _BehindError(f"{self._waiting.qsize()} events wait for it: nothing more is taken until they are there") from None
 
     def _snapshot(self, of: Open) -> SourceSnapshot:
         source = self._context.source
@@ -258,12 +269,19 @@ class Runner:
                 except NotPublishedError as error:
                     if not is_away:
                         logger.warning("Events cannot be published; they wait. reason=%s", error)
+                        self._metrics.failed("kafka")
                     is_away = True
+                    if self.standing.trouble is None:
+                        self.standing.trouble, self.standing.detail, self.standing.since = "kafka", "", self._now()
+                        self._metrics.waiting("kafka")
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, self._keeping.longest_pause_seconds)
                 else:
                     break
             pause, is_away = self._keeping.first_pause_seconds, False
+            if self.standing.trouble == "kafka" and self._link_stands:
+                self.standing.trouble, self.standing.since = None, None
+                self._metrics.waiting(None)
             for _ in batch:
                 self._waiting.task_done()
 
