@@ -8,7 +8,6 @@ import logging
 import re
 from collections import Counter as Tally
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -41,6 +40,9 @@ _PRICE_OF_A_REFUSAL: Final = 10
 
 #: What a sender may want to hear again, and nothing that a browser could take for a page.
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_.-]{1,500}")
+
+#: What is signed for who asks: never what could be the body of a delivery, or all could have theirs signed.
+_CRC_TOKEN: Final = re.compile(r"[A-Za-z0-9_.+/=-]{1,500}")
 
 
 @dataclass(slots=True)
@@ -131,11 +133,21 @@ class Hooks:
             return refusal
         hook = self._hooks[request.match_info["source"]]
         within = hook.configured.connector.answers.within_seconds
+        has_come = False
+
+        async def delivered(body: bytes) -> web.Response:
+            nonlocal has_come
+            has_come = True
+            return await self._delivered(request, hook, body)
+
         try:
             async with asyncio.timeout(within):
-                answer = partial(self._delivered, request, hook)
-                return await self._intake.take(request, hook.sender, answer, is_proven=False)
+                return await self._intake.take(request, hook.sender, delivered, is_proven=False)
         except TimeoutError:
+            if not has_come:
+                # Anybody can send slowly: that is no word on what becomes of deliveries.
+                self._metrics.refused.labels(hook.sender, "slow").inc()
+                return problem(408, "slow", f"all of a body comes within {within:g} s")
             self._metrics.deliveries.labels(hook.configured.source, "not_published").inc()
             return problem(503, "too_slow", f"the delivery could not be published within {within:g} s; send it again", retry_after=5)
 
@@ -149,8 +161,8 @@ class Hooks:
         done = await self._translated(hook.configured, body, now)
         if done is None:
             self._intake.pay(hook.sender, MAX_EVENTS)
-            return problem(413, "too_many_records", f"a delivery has at most {MAX_EVENTS} records")
-        self._intake.pay(hook.sender, max(1, done.records) + (_PRICE_OF_A_REFUSAL - 1) * len(done.rejected))
+            return problem(413, "too_many_records", f"a delivery has at most {MAX_EVENTS} records, and becomes as many events")
+        self._intake.pay(hook.sender, max(1, done.records, len(done.events)) + (_PRICE_OF_A_REFUSAL - 1) * len(done.rejected))
         source = hook.configured.source
         try:
             await self._publisher.publish(done.events, done.rejected, source=source)
@@ -168,7 +180,7 @@ class Hooks:
             origin = f"hooks/{configured.source}"
             for each in translate_each(configured.connector, body, configured.context, origin=origin, now=now, site=configured.site):
                 done.add(each)
-                if done.records > MAX_EVENTS:
+                if max(done.records, len(done.events)) > MAX_EVENTS:
                     return None
             return done
 
@@ -209,6 +221,8 @@ class Hooks:
         if request.method == "HEAD":
             return web.Response() if answers.head else _not_allowed()
         if answers.challenge == "crc" and (token := request.query.get("crc_token")):
+            if not _CRC_TOKEN.fullmatch(token):
+                return problem(400, "no_challenge", "a token has 1 to 500 letters, digits and _ . + / = -")
             return json_answer({"response_token": hook.verifier.crc(token)}, 200)
         if answers.challenge == "hub" and "hub.challenge" in request.query:
             return _hub(hook.configured.verify_token, request.query)

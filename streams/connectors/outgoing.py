@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from schemas.agent import AgentModel
 from schemas.contact import ContactModel
-from schemas.dead_letters import APP_VERSION, DETAIL, FAILED_AT, MAX_DETAIL_BYTES, REASON, STAGE
+from schemas.dead_letters import APP_VERSION, CONTENT_ENCODING, DETAIL, FAILED_AT, MAX_DETAIL_BYTES, REASON, STAGE
 from schemas.events import encode
 from schemas.other import CustomerModel, ForecastSet
 from schemas.times import format_ms
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from schemas.base import Event
     from streams.connectors.lines import Rejected
 
-__all__ = ["EventTopics", "OutgoingRecord", "outgoing", "outgoing_dead_letter"]
+__all__ = ["MAX_LETTER_BYTES", "EventTopics", "OutgoingRecord", "outgoing", "outgoing_dead_letter"]
 
 #: Headers of a connector's dead letter beside those of every dead letter: ``file:line``, byte offset, connector instance.
 ORIGIN: Final = "dead-letter-origin"
 OFFSET: Final = "dead-letter-origin-offset"
 SOURCE: Final = "dead-letter-source"
+
+#: A larger dead letter is packed, and cut if need be: masked, a record may be larger than it came, and than a producer sends.
+MAX_LETTER_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,14 @@ def _app_version() -> str:
 
 
 def outgoing_dead_letter(topics: EventTopics, rejected: Rejected, source: str, now_ms: int) -> OutgoingRecord:
-    """Return the record of a dead letter: the bytes as they came, everything else in headers.
+    """Return the record of a dead letter: the bytes as they are kept of it, everything else in headers.
 
     It names no original topic, for it never was in one: nothing can put it back there by mistake.
     """
+    value, encoding = rejected.raw, ""
+    if len(value) > MAX_LETTER_BYTES:
+        packed = gzip.compress(value, compresslevel=1, mtime=0)
+        value, encoding = (packed, "gzip") if len(packed) <= MAX_LETTER_BYTES else (value[:MAX_LETTER_BYTES], "cut")
     about = {
         ORIGIN: rejected.origin,
         OFFSET: "" if rejected.offset is None else str(rejected.offset),
@@ -99,6 +107,7 @@ def outgoing_dead_letter(topics: EventTopics, rejected: Rejected, source: str, n
         STAGE: "connect",
         APP_VERSION: _app_version(),
         FAILED_AT: format_ms(now_ms),
+        CONTENT_ENCODING: encoding,
     }
     name = topics.agent_dead_letters if rejected.about == "agents" else topics.contact_dead_letters
-    return OutgoingRecord(name, source.encode(), rejected.raw, [(header, value.encode()) for header, value in about.items() if value])
+    return OutgoingRecord(name, source.encode(), value, [(header, text.encode()) for header, text in about.items() if text])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 
 from schemas.other import SourceHeartbeat
@@ -161,6 +161,9 @@ class KafkaPublisher:
         except TimeoutError as error:
             message = f"Kafka at {self._bootstrap} did not acknowledge within {self._timeout_seconds:g} s"
             raise NotPublishedError(message) from error
+        except MessageSizeTooLargeError as error:
+            # Nothing of it was handed on: what others send by this producer goes on.
+            raise NotPublishedError("a record is larger than Kafka is to take") from error
         except (KafkaError, OSError) as error:
             # A producer that met an error it cannot retry refuses everything from then on.
             await self._drop()

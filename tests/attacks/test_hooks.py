@@ -6,17 +6,30 @@ import asyncio
 import json
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
+from schemas.dead_letters import CONTENT_ENCODING
 from streams.connectors.admission import MAX_EVENTS
 from streams.connectors.doors import Pace
+from streams.connectors.gateway_answers import MAX_REQUEST_BYTES
+from streams.connectors.kit.answers import Answers
+from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.verifying import Delivery, signature
+from streams.connectors.letters import Letter
+from streams.connectors.lines import Rejected
+from streams.connectors.outgoing import MAX_LETTER_BYTES, EventTopics, outgoing_dead_letter
+from streams.connectors.platforms import connector
 from streams.connectors.senders import Senders
-from tests.connectors.test_hooks import BELL, DEAD_LETTERS, House, configured, inside, ring
+from tests.connectors.test_hooks import BELL, DEAD_LETTERS, SECRET, House, configured, inside, ring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from streams.connectors.kit.model import Context, Draft, Record
 
 TOKENS = Senders.parse("crm=crm-token-0123456789")
 SIGNED = {"X-Timestamp": "1772452800", "X-Signature": "sha256=" + "0" * 64}
@@ -140,3 +153,81 @@ def test_mutated_deliveries_never_make_it_fail() -> None:
             assert (await there.send("POST", "bell", good, headers=odd))[0] in {401, 403}
 
     inside(scenario, events_per_second=1e9, burst_events=1e9)
+
+
+def test_no_challenge_signs_a_delivery() -> None:
+    """Who asks whether the address is a receiver's gets a text signed with the secret that deliveries are: never one that is a delivery."""
+    x = connector("x")
+    scheme = x.verification
+    assert scheme is not None
+
+    async def scenario(there: House) -> None:
+        forged = json.dumps({"for_user_id": "1", "direct_message_events": [{"id": "made-up", "type": "message_create"}]})
+        for token in (forged, "[]", " ", "a" * 501, "token\n"):
+            status, answer = await there.send("GET", "x", query=f"?crc_token={quote(token)}")
+            assert (status, "response_token" in answer) == (400, False)
+            headers = {scheme.header: str(answer.get("response_token", ""))}
+            assert (await there.send("POST", "x", token.encode(), headers=headers))[0] == 401
+        # As X sends it.
+        honest = "ZDk4NjQ1YTgtYzQ1Ny00ZTQzLTk0ZmItZDQ4+/=_-"
+        status, answer = await there.send("GET", "x", query=f"?crc_token={quote(honest)}")
+        assert (status, answer["response_token"]) == (200, signature(scheme, SECRET, Delivery(honest.encode(), {}, {}, "")))
+
+    inside(scenario, configured(x, "x"))
+
+
+def test_a_record_of_many_events_is_paid_and_bounded_as_they_are() -> None:
+    """A connector may make many of one record: the rate and the limit of a request are of what comes of it."""
+
+    def many(record: Record, context: Context) -> Iterator[Draft]:
+        for number in range(int(Fields(record.content).need("many"))):
+            yield {**next(iter(BELL.translate(record, context))), "event_id": f"e{number}"}  # type: ignore[misc]
+
+    async def scenario(there: House) -> None:
+        assert (await there.post({**ring(), "many": MAX_EVENTS + 1}))[0] == 413
+        assert not there.published()
+        assert (await there.post(ring(), source="other"))[0] == 200
+
+    async def rate(there: House) -> None:
+        assert [(await there.post({**ring(), "many": many}))[0] for many in (90, 91, 92)] == [200, 200, 429]
+
+    bell = replace(BELL, translate=many)
+    inside(scenario, configured(bell), configured(BELL, "other"))
+    inside(rate, configured(bell), events_per_second=1, burst_events=100)
+
+
+def test_who_only_sends_slowly_tells_nothing_of_kafka() -> None:
+    """A body that does not come within the time of an answer is nobody's yet: operators are not told that Kafka takes nothing."""
+
+    async def scenario(there: House) -> None:
+        assert await slowly(there, "bell") == 408
+        metrics = await there.metrics()
+        assert 'contact_center_gateway_hook_deliveries_total{outcome="not_published",source="bell"} 0.0' in metrics
+        assert 'contact_center_gateway_requests_refused_total{reason="slow",sender="/hooks/bell"} 1.0' in metrics
+
+    inside(scenario, configured(replace(BELL, answers=Answers(within_seconds=0.3))))
+
+
+@pytest.mark.parametrize("value", ['""', '"@"', '"%s"' % ("\u00e9@" * 3)], ids=["empty", "mail", "text"])
+def test_no_dead_letter_is_larger_than_kafka_takes(value: str) -> None:
+    """Masked, a record is larger than it came: its dead letter is packed, or each delivery of it would end the producer of all."""
+    few = (MAX_REQUEST_BYTES - 100) // (len(value.encode()) + 1)
+    body = b'{"kind":"unknown","caller":{"values":[' + ",".join([value] * few).encode() + b"]}}"
+    assert len(body) <= MAX_REQUEST_BYTES
+
+    async def scenario(there: House) -> None:
+        assert (await there.post(body))[0] == 200
+        [letter] = there.publisher.records[DEAD_LETTERS]
+        assert len(letter.value) <= MAX_LETTER_BYTES
+        kept = Letter(DEAD_LETTERS, 0, 0, 0, letter.key, letter.value, tuple(letter.headers.items())).original()
+        assert json.loads(kept or b"")["caller"]["values"] == ["(personal)"] * few
+
+    inside(scenario, configured(replace(BELL, personal=("caller.values.*",))))
+
+
+def test_a_dead_letter_that_cannot_be_packed_is_cut() -> None:
+    """Its beginning is kept, and that it is one is said."""
+    raw = random.Random(1).randbytes(2 * MAX_LETTER_BYTES)
+    record = outgoing_dead_letter(EventTopics.with_prefix(), Rejected("hooks/bell", "unknown_kind", "no", raw), "bell", 0)
+    assert record.value == raw[:MAX_LETTER_BYTES]
+    assert (CONTENT_ENCODING, b"cut") in record.headers

@@ -1,4 +1,7 @@
-"""From the bytes of a delivery or a file to its records; raises UnusableError where they are none. No input or output."""
+"""From the bytes of a delivery or a file to its records; no input or output.
+
+Where some of it is no record, UnusableError is raised once all that are one have been yielded: what is broken takes nothing along.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,24 @@ from streams.connectors.kit.model import Record, UnusableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["block_records", "form_records", "joined_records", "json_records", "list_records"]
+__all__ = ["block_records", "form_records", "joined_records", "json_records", "list_records", "written"]
 
 #: The most fields of a form, and headers of a block.
 _MAX_FIELDS: Final = 1_000
 
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n+")
+
+
+def written(content: dict[str, Any]) -> bytes:
+    """Return the JSON of a record, also of one that is nested deeply or has what only Python reads; empty where it cannot be written."""
+    try:
+        return orjson.dumps(content, default=str)
+    except TypeError:
+        pass
+    try:
+        return json.dumps(content, default=str).encode()
+    except (TypeError, ValueError, RecursionError):
+        return b""
 
 
 def json_records(body: bytes, origin: str) -> Iterator[Record]:
@@ -32,25 +47,60 @@ def json_records(body: bytes, origin: str) -> Iterator[Record]:
     try:
         content = orjson.loads(whole)
     except orjson.JSONDecodeError:
-        if b"\n" not in whole:
+        first, more, _ = whole.partition(b"\n")
+        # One document over several lines that is broken: what stands in one of its lines is no record of its own.
+        if not more or (first.startswith((b"{", b"[")) and not first.rstrip().endswith(b"}")):
             raise UnusableError("not_json", "no JSON") from None
         yield from _lines(whole, origin)
         return
-    entries = content if isinstance(content, list) else [content]
-    for number, entry in enumerate(entries):
-        yield Record(_an_object(entry), whole if len(entries) == 1 else orjson.dumps(entry), origin, number)
+    if not isinstance(content, list):
+        yield Record(_an_object(content), whole, origin)
+        return
+    yield from _objects(content, origin)
 
 
 def _lines(whole: bytes, origin: str) -> Iterator[Record]:
     number = 0
+    unusable = _Unusable()
     for line in map(bytes.strip, whole.split(b"\n")):
         if line:
             try:
-                content = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise UnusableError("not_json", f"record {number + 1} is no JSON") from error
-            yield Record(_an_object(content), line, origin, number)
+                yield Record(_an_object(orjson.loads(line)), line, origin, number)
+            except orjson.JSONDecodeError:
+                unusable.add(number, "not_json", "is no JSON")
+            except UnusableError:
+                unusable.add(number, "not_an_object", "is no JSON object")
             number += 1
+    unusable.tell()
+
+
+def _objects(entries: list[Any], origin: str) -> Iterator[Record]:
+    unusable = _Unusable()
+    for number, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            yield Record(entry, written(entry), origin, number)
+        else:
+            unusable.add(number, "not_an_object", "is no JSON object")
+    unusable.tell()
+
+
+class _Unusable:
+    """What was no record, told at the end."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._first = ("", "")
+
+    def add(self, number: int, reason: str, what: str) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._first = reason, f"record {number + 1} {what}"
+
+    def tell(self) -> None:
+        """Raise UnusableError if there was any."""
+        reason, detail = self._first
+        if self._count:
+            raise UnusableError(reason, detail if self._count == 1 else f"{detail}, and {self._count - 1} more are none")
 
 
 def list_records(*names: str) -> Callable[[bytes, str], Iterator[Record]]:
@@ -65,8 +115,7 @@ def list_records(*names: str) -> Callable[[bytes, str], Iterator[Record]]:
             if name is None:
                 yield record
                 continue
-            for number, entry in enumerate(record.content[name]):
-                yield Record(_an_object(entry), orjson.dumps(entry), origin, number)
+            yield from _objects(record.content[name], origin)
 
     return read
 
@@ -107,22 +156,36 @@ def joined_records(body: bytes, origin: str) -> Iterator[Record]:
     Raises:
         UnusableError: ``not_json`` or ``not_an_object``.
     """
-    try:
+    if b"}{" not in body or _is_json(body):
         yield from json_records(body, origin)
-    except UnusableError as error:
-        if error.reason != "not_json" or b"}{" not in body:
-            raise
-    else:
         return
     text, at, number = body.decode("utf-8", "replace"), 0, 0
     decoder = json.JSONDecoder()
-    while at < len(text):
+    unusable = _Unusable()
+    while (at := _next(text, at)) < len(text):
         try:
             content, end = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise UnusableError("not_json", f"record {number + 1} is no JSON") from error
-        yield Record(_an_object(content), text[at:end].encode(), origin, number)
+            yield Record(_an_object(content), text[at:end].encode(), origin, number)
+        except (ValueError, RecursionError):
+            # Goes on in the next line, if there is one.
+            end = text.find("\n", at) + 1 or len(text)
+            unusable.add(number, "not_json", "is no JSON")
+        except UnusableError:
+            unusable.add(number, "not_an_object", "is no JSON object")
         number += 1
         at = end
-        while at < len(text) and text[at].isspace():
-            at += 1
+    unusable.tell()
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body.strip())
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _next(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from pydantic import ValidationError
 
 from schemas.base import Event
@@ -14,6 +15,7 @@ from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS
 from schemas.limits import MAX_AHEAD_MS, MIN_TIME_MS
 from schemas.times import to_ms
 from streams.connectors.kit.model import Record, UnusableError
+from streams.connectors.kit.reading import written
 from streams.connectors.lines import Rejected
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ _MODELS: Final[dict[str, type[Event]]] = {
     str(model.model_fields["type"].default): model for model in (*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS)
 }
 _MASK: Final = "(personal)"
+_PHONE: Final = re.compile(r"\+[0-9][0-9 ().-]{6,18}[0-9]")
+_PERSONAL_NAME: Final = re.compile(
+    r"(?:first|last|full|given|family|customer|contact|caller|visitor|requester)_?name|e?mail|phone|mobile|street|birth|postal_?code",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -189,24 +196,46 @@ def _rejected(connector: Connector, record: Record, reason: str, detail: str) ->
 
 
 def redacted(content: dict[str, Any], personal: Iterable[str]) -> bytes:
-    """Return the JSON of a record with its personal values masked, as dead letters keep it."""
-    copy = orjson.loads(orjson.dumps(content, default=str))
+    """Return the JSON of a record with its personal values masked, as dead letters keep it.
+
+    So is what is personal wherever it stands, by its name or its look: platforms add fields, and records come in other shapes than theirs.
+    """
+    try:
+        copy = json.loads(written(content))
+    except (ValueError, RecursionError):
+        return b""
     for path in personal:
         _mask(copy, path.split("."))
-    return orjson.dumps(copy)
+    _mask_anywhere(copy)
+    return written(copy)
 
 
 def _mask(at: Any, steps: list[str]) -> None:
     step, rest = steps[0], steps[1:]
-    keys: Iterable[Any]
     if isinstance(at, dict):
-        keys = list(at) if step == "*" else [step] if step in at else []
-    elif isinstance(at, list):
-        keys = range(len(at)) if step == "*" else []
+        keys: Iterable[Any] = list(at) if step == "*" else [step] if step in at else []
     else:
-        return
+        # A list where one value was expected: each of them.
+        keys, rest = range(len(at)), rest if step == "*" else steps
     for key in keys:
-        if rest:
+        if rest and isinstance(at[key], (dict, list)):
             _mask(at[key], rest)
         elif at[key] is not None:
             at[key] = _MASK
+
+
+def _mask_anywhere(copy: Any) -> None:
+    waiting = [copy]
+    while waiting:
+        at = waiting.pop()
+        for key, value in list(at.items()) if isinstance(at, dict) else enumerate(at):
+            if isinstance(value, (dict, list)):
+                waiting.append(value)
+            elif _is_personal(key, value):
+                at[key] = _MASK
+
+
+def _is_personal(key: str | int, value: Any) -> bool:
+    if isinstance(value, str) and ("@" in value or _PHONE.search(value)):
+        return True
+    return isinstance(key, str) and value is not None and not isinstance(value, bool) and bool(_PERSONAL_NAME.search(key))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.desk import in_ms
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
-from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.reading import json_records, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +32,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
         for number, entry in enumerate(listed):
             if not isinstance(entry, dict):
                 raise UnusableError("not_an_object", "data: a list of objects")
-            yield Record(entry, orjson.dumps(entry), origin, number)
+            yield Record(entry, written(entry), origin, number)
 
 
 def _kind(record: Record) -> str:

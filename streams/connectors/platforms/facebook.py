@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.messenger import MESSENGER_SETTINGS, Message, told
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
-from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.reading import json_records, written
 from streams.connectors.kit.verification import Verification
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
                         "page": entry.content.get("id"),
                         "event": event.content,
                     }
-                    yield Record(content, orjson.dumps(content), origin, number)
+                    yield Record(content, written(content), origin, number)
                     number += 1
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting, stamp
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
-from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.reading import json_records, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +34,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
             if not isinstance(item, dict):
                 raise UnusableError("not_an_object", "items: a list of objects")
             for content in _rows(item) if "columnNames" in item else [item]:
-                yield Record(content, orjson.dumps(content), origin, number)
+                yield Record(content, written(content), origin, number)
                 number += 1
 
 

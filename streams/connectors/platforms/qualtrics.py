@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
-from streams.connectors.kit.reading import form_records, list_records
+from streams.connectors.kit.reading import form_records, list_records, written
 from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
 from streams.connectors.kit.verification import Verification
 
@@ -32,7 +30,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
         result = record.content.get("result")
         if isinstance(result, dict):
             # One response lies within the envelope of its answer.
-            yield Record(result, orjson.dumps(result), record.origin, record.number)
+            yield Record(result, written(result), record.origin, record.number)
         else:
             yield record
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
-from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.reading import json_records, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +42,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
         header = payload.get("ChangeEventHeader") if isinstance(payload, dict) else None
         if not isinstance(payload, dict) or not isinstance(header, dict):
             content: dict[str, Any] = {"payload": None if payload is None else {}}
-            yield Record(content, orjson.dumps(content), origin, number)
+            yield Record(content, written(content), origin, number)
             number += 1
             continue
         read = {name: payload[name] for name in _READ if name in payload}
@@ -53,7 +51,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
         for each in ids if isinstance(ids, list) and ids else [None]:
             own = {**{name: header[name] for name in _HEADERS if name in header}, "recordIds": [each]}
             content = {"payload": {**read, "ChangeEventHeader": own}}
-            yield Record(content, orjson.dumps(content), origin, number)
+            yield Record(content, written(content), origin, number)
             number += 1
 
 

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
 from streams.connectors.kit.orders import CURRENCY, CUSTOMER, LINK, Buyer, cancelled, linked, placed
+from streams.connectors.kit.reading import written
 from streams.connectors.kit.tables import table_records
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _numbers(row: dict[str, Any]) -> tuple[Any, ...]:
 def _order(rows: list[dict[str, Any]], origin: str, number: int) -> Record:
     # Its numbers beside the rows, of which a dead letter shows nothing: what stands in a column is the user's choice.
     content = {"file": origin, "numbers": "/".join(map(str, _numbers(rows[0]))), "rows": rows}
-    return Record(content, orjson.dumps(content), origin, number)
+    return Record(content, written(content), origin, number)
 
 
 def _columns(context: Context) -> dict[str, str]:

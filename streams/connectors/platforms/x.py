@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.messenger import MESSENGER_SETTINGS, Message, told
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
-from streams.connectors.kit.reading import json_records
+from streams.connectors.kit.reading import json_records, written
 from streams.connectors.kit.verification import Verification
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ def _read(body: bytes, origin: str) -> Iterator[Record]:
                 continue
             for event in events if isinstance(events, list) else [events]:
                 content: dict[str, Any] = {"kind": kind, "account": account, "event": event}
-                yield Record(content, orjson.dumps(content), origin, number)
+                yield Record(content, written(content), origin, number)
                 number += 1
 
 
