@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -45,9 +45,9 @@ class Configured:
     context: Context
     site: str | None
     #: The secrets that webhooks are verified with.
-    secrets: tuple[str, ...]
-    credentials: Mapping[str, str]
-    verify_token: str | None
+    secrets: tuple[str, ...] = field(repr=False)
+    credentials: Mapping[str, str] = field(repr=False)
+    verify_token: str | None = field(repr=False)
     #: Of its webhooks, as the platform was given it, without a query; empty where the file does not say.
     hook_url: str
     verification: Verification

@@ -147,7 +147,7 @@ class Hooks:
             if not has_come:
                 # Anybody can send slowly: that is no word on what becomes of deliveries.
                 self._metrics.refused.labels(hook.sender, "slow").inc()
-                return problem(408, "slow", f"all of a body comes within {within:g} s")
+                return problem(503, "too_slow", f"the body did not come within {within:g} s; send it again", retry_after=5)
             self._metrics.deliveries.labels(hook.configured.source, "not_published").inc()
             return problem(503, "too_slow", f"the delivery could not be published within {within:g} s; send it again", retry_after=5)
 

@@ -24,7 +24,7 @@ from streams.connectors.lines import Rejected
 from streams.connectors.outgoing import MAX_LETTER_BYTES, EventTopics, outgoing_dead_letter
 from streams.connectors.platforms import connector
 from streams.connectors.senders import Senders
-from tests.connectors.test_hooks import BELL, DEAD_LETTERS, SECRET, House, configured, inside, ring
+from tests.connectors.test_hooks import BELL, DEAD_LETTERS, SECRET, VERIFY_TOKEN, House, configured, inside, ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,7 +200,7 @@ def test_who_only_sends_slowly_tells_nothing_of_kafka() -> None:
     """A body that does not come within the time of an answer is nobody's yet: operators are not told that Kafka takes nothing."""
 
     async def scenario(there: House) -> None:
-        assert await slowly(there, "bell") == 408
+        assert await slowly(there, "bell") == 503
         metrics = await there.metrics()
         assert 'contact_center_gateway_hook_deliveries_total{outcome="not_published",source="bell"} 0.0' in metrics
         assert 'contact_center_gateway_requests_refused_total{reason="slow",sender="/hooks/bell"} 1.0' in metrics
@@ -231,3 +231,10 @@ def test_a_dead_letter_that_cannot_be_packed_is_cut() -> None:
     record = outgoing_dead_letter(EventTopics.with_prefix(), Rejected("hooks/bell", "unknown_kind", "no", raw), "bell", 0)
     assert record.value == raw[:MAX_LETTER_BYTES]
     assert (CONTENT_ENCODING, b"cut") in record.headers
+
+
+def test_what_is_configured_is_shown_without_its_secrets() -> None:
+    """In a trace or a log."""
+    shown = repr(configured(BELL, credentials={"token": "of-the-platform"}))
+    assert "bell" in shown
+    assert not [each for each in (SECRET, VERIFY_TOKEN, "of-the-platform") if each in shown]

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 import orjson
 import pytest
 
+from streams.connectors.customer_keys import hashed_customer
+from streams.connectors.kit.messenger import digest
 from streams.connectors.kit.model import Context
 from streams.connectors.kit.reading import joined_records, json_records, list_records
 from streams.connectors.kit.translating import redacted, translate
+from streams.connectors.platforms import connector
 from tests.connectors.test_hooks import BELL
 
 if TYPE_CHECKING:
@@ -92,6 +95,7 @@ def test_the_inside_of_a_broken_document_is_no_record() -> None:
         {"customer": [{"name": "Ann Other"}]},
         {"customer": [[{"name": ["Ann Other"]}]]},
         {"customer": {"name": {"first": "Ann Other"}}},
+        {"Customer": {"NAME": "Ann Other"}},
         {"lines": {"text": "Ann Other"}},
         {"lines": "Ann Other"},
         {"reply": {"to": "Ann Other <ann@example.com>"}},
@@ -114,3 +118,19 @@ def test_what_is_not_personal_is_kept() -> None:
     """A dead letter is there to be read."""
     content = {"kind": "ring", "at": "2026-03-02T11:59:59+01:00", "queue": {"name": "sales"}, "customer": {"name": None}, "n": [1, True]}
     assert orjson.loads(redacted(content, ("customer.name",))) == content
+
+
+def test_who_wrote_cannot_be_tried_out() -> None:
+    """Messengers number their users. With a key for customers no hash of a number and a day names a conversation; one of a key does."""
+    event = {"sender": {"id": "4711"}, "recipient": {"id": "1"}, "timestamp": 1_772_452_799_000, "message": {"mid": "m"}}
+    body = orjson.dumps({"object": "page", "entry": [{"id": "1", "messaging": [event]}]})
+
+    def conversations(secret: bytes) -> set[str]:
+        facebook = connector("facebook")
+        context = Context(source="page", settings={"queue": "social"}, customer_key=hashed_customer(secret))
+        done = translate(facebook, body, context, origin="hooks/page", now=NOW)
+        return {event.conversation_id for event in done.events}  # type: ignore[attr-defined]
+
+    [one], [again], [other] = conversations(b"k" * 16), conversations(b"k" * 16), conversations(b"o" * 16)
+    assert one == again != other
+    assert one != f"facebook-{digest('4711', '2026-03-02')}"

@@ -11,6 +11,7 @@ from streams.connectors.kit.model import Setting, UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from streams.connectors.kit.model import Context, Draft
 
@@ -58,15 +59,16 @@ def told(prefix: str, message: Message, context: Context) -> Iterator[Draft]:
     """
     today = message.at.astimezone(context.zone).date()
     if message.author_kind == "customer":
-        yield from _asked(_conversation(prefix, message, today.isoformat()), message, context)
+        yield from _asked(_conversation(prefix, message, context, today), message, context)
         return
     for back in range(_reply_days(context) + 1):
-        conversation = _conversation(prefix, message, (today - timedelta(days=back)).isoformat())
+        conversation = _conversation(prefix, message, context, today - timedelta(days=back))
         yield _written(conversation, message)
 
 
-def _conversation(prefix: str, message: Message, day: str) -> str:
-    return f"{prefix}-{digest(message.customer, day)}"
+def _conversation(prefix: str, message: Message, context: Context, day: date) -> str:
+    # Users are numbered, so that of a plain hash each could be tried; with a key for customers none can.
+    return f"{prefix}-{digest(context.customer(message.customer) or message.customer, day.isoformat())}"
 
 
 def _reply_days(context: Context) -> int:

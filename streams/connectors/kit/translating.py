@@ -213,7 +213,7 @@ def redacted(content: dict[str, Any], personal: Iterable[str]) -> bytes:
 def _mask(at: Any, steps: list[str]) -> None:
     step, rest = steps[0], steps[1:]
     if isinstance(at, dict):
-        keys: Iterable[Any] = list(at) if step == "*" else [step] if step in at else []
+        keys: Iterable[Any] = list(at) if step == "*" else [key for key in at if _plain(key) == _plain(step)]
     else:
         # A list where one value was expected: each of them.
         keys, rest = range(len(at)), rest if step == "*" else steps
@@ -222,6 +222,11 @@ def _mask(at: Any, steps: list[str]) -> None:
             _mask(at[key], rest)
         elif at[key] is not None:
             at[key] = _MASK
+
+
+def _plain(name: str) -> str:
+    """Return a name however it is written: ``TaskAttributes`` and ``task_attributes`` are the same."""
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def _mask_anywhere(copy: Any) -> None:

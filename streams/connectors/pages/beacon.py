@@ -109,8 +109,7 @@ class FaqBeacons:
         beacon = self._beacons.get(request.match_info["source"])
         if beacon is None:
             return web.Response(status=404)
-        page = urlsplit(request.headers.get("Referer", ""))
-        if f"{page.scheme}://{page.netloc}".lower() in beacon.origins:
+        if _origin(request.headers.get("Referer", "")) in beacon.origins:
             if request.method == "GET":
                 await self._publish(beacon, "started", secrets.token_hex(16), request.query.get("c", ""))
         else:
@@ -157,3 +156,12 @@ class FaqBeacons:
         beacon.rate.pay(1)
         content = {"event": told, "session": session, "category": category if _CATEGORY.fullmatch(category) else None}
         return 204 if await self._pages.published(beacon.configured, content) else 503
+
+
+def _origin(address: str) -> str:
+    """Return the origin of an address as browsers write it, empty for what is none."""
+    try:
+        page = urlsplit(address)
+    except ValueError:
+        return ""
+    return f"{page.scheme}://{page.netloc}".lower()
