@@ -138,6 +138,9 @@ def _outside() -> list[Panel]:
     total = 'scope_kind="total"'
     return [
         _figure("not_offered", total, "{{reason}} {{channel}}", width=8, minimum=0),
+        _figure("outbound_contacts", total, "{{channel}}", width=8, minimum=0),
+        _figure("outbound_reach_rate", total, "{{channel}}", width=4),
+        _figure("outbound_talk_time", total, "{{channel}}", width=4),
         _figure("self_service_rate", total, "{{channel}}", width=8),
         _figure("containment_rate", total, "{{channel}}", width=8),
     ]

@@ -8,6 +8,7 @@ from streams.catalogue.entries.handling import HANDLING
 from streams.catalogue.entries.messages import MESSAGES, PENDING
 from streams.catalogue.entries.now import NOW
 from streams.catalogue.entries.opinions import OPINIONS
+from streams.catalogue.entries.outbound import OUTBOUND
 from streams.catalogue.entries.people import PEOPLE
 from streams.catalogue.entries.staff import STAFF
 from streams.catalogue.entries.subjects import SUBJECTS
@@ -36,6 +37,7 @@ KPIS: tuple[Kpi, ...] = (
     *DIGITAL,
     *MESSAGES,
     *OPINIONS,
+    *OUTBOUND,
     *SUBJECTS,
     *PEOPLE,
     *STAFF,

@@ -16,6 +16,7 @@ import orjson
 from streams.columns import aligned
 from streams.commands.common import add_log_option, fail, start_logging, write_json
 from streams.commands.event_files import Read, add_content_options, read_events
+from streams.commands.uncounted import reasons_of, said_of
 from streams.configuration import Configuration, ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.mapping import MappingError
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
         rows = read_report(args.report, layout)
         worlds = _Worlds(args, configuration, layout)
         records = worlds.records() if args.url is None else asyncio.run(_served(args.url, layout))
+        uncounted = reasons_of(_labelled(records, layout))
         number, gaps = compared(rows, records, configuration, layout.interval_minutes, worlds)
     except (LayoutError, ReportError, ConfigurationError, MappingError, ValueError) as error:
         return fail(error)
@@ -72,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, TimeoutError) as error:
         return fail(f"{getattr(error, 'filename', None) or args.file or args.url}: {error!r}", code=_UNEXPLAINED)
     if args.json:
-        write_json(_document(number, gaps))
+        write_json({**_document(number, gaps), "events_uncounted": uncounted})
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _table(number, gaps))
+        sys.stdout.writelines(f"{line}\n" for line in (*_table(number, gaps), *said_of(uncounted)))
     return _UNEXPLAINED if any(gap.cause == "unexplained" for gap in gaps) else 0
 
 
@@ -90,6 +92,13 @@ async def _served(url: str, layout: Layout) -> list[Record]:
             raise ValueError(message)
         document: dict[str, Any] = await answer.json()
         return list(document["records"].values())
+
+
+def _labelled(records: Sequence[Record], layout: Layout) -> Iterator[dict[str, Any]]:
+    """Yield the figures by label of all contacts, interval by interval."""
+    for each in records:
+        if each.get("scope_kind") == "total" and each.get("window") == f"interval_{layout.interval_minutes}m":
+            yield each.get("by_label", {})
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.commands.uncounted import reasons_of, said_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,6 +41,7 @@ def table(result: dict[str, Any]) -> Iterator[str]:
     if not rows:
         yield _line(header, widths)
     yield _line(total, widths)
+    yield from said_of(reasons_of(result.get("by_label", {}).values()))
     yield from _letters(result)
     yield from result.get("notes", ())
 

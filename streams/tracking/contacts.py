@@ -291,7 +291,7 @@ class ContactTracker:
         self._changed.add(name)
         self._unfolded.add(name)
         self._fold(conversation)
-        if conversation.state.void:
+        if conversation.state.void is True:
             return False  # What it contributes is its first exclusion, and no further one that is not late moves that back far enough.
         contributed = Ledger()
         # By the time of receipt and not by the progress: whether it is lost by then must not depend on when this is looked at.

@@ -9,7 +9,8 @@ from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
 from streams.tracking.facts import NOT_INBOUND, Answered, Arrived, Excluded, Kind, TooManyFactsError, is_voiding, order_of, precedes
 from streams.tracking.ledger import Ledger
 from streams.tracking.losses import lose, lost_from
-from streams.tracking.state import Disorder, State, copy_of
+from streams.tracking.outbound import is_outbound, tell_outbound
+from streams.tracking.state import Disorder, Outbound, State, copy_of
 from streams.tracking.steps import STEPS
 from streams.tracking.topic import book_excluded
 
@@ -138,15 +139,20 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
 def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None) -> None:
     """Count facts that come before others, or make them count nothing, and book the difference."""
     state = c.state
+    if isinstance(state.void, Outbound) and precedes(state.facts[-1], fresh[0]) and not any(map(is_voiding, fresh)):
+        for fact in fresh:
+            state.facts.append(fact)
+            step(state, fact, rules, ledger)
+        return
     facts = sorted([*state.facts, *fresh], key=order_of)
     voiding = any(map(is_voiding, fresh))
-    if state.void and not voiding:
+    if state.void is True and not voiding:
         first = _first_exclusion(state.facts)
         if first is None or precedes(first, fresh[0]):
             # Nothing counts after an exclusion, nor in a contact that the business began.
             state.facts, state.last_ms = facts, facts[-1].at
             return
-    _recount(c, state.facts, facts, rules, ledger, lost_to, anew=state.void or voiding)
+    _recount(c, state.facts, facts, rules, ledger, lost_to, anew=bool(state.void) or voiding)
 
 
 def _fold_replaced(
@@ -189,7 +195,7 @@ def folded(name: str, facts: list[AnyFact], rules: Rules, ledger: Ledger, lost_t
     state = State(name, facts)
     ours = any(isinstance(fact, Arrived) and fact.direction in NOT_INBOUND for fact in facts)
     excluded = next((fact for fact in facts if isinstance(fact, Excluded)), None)
-    state.void = ours or excluded is not None
+    state.void = Outbound() if ours and excluded is None and is_outbound(facts) else ours or excluded is not None
     for fact in facts:
         step(state, fact, rules, ledger)
     if excluded is not None and not ours:
@@ -208,6 +214,8 @@ def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
     state.last_ms = at
     if not state.void and (state.consults is None or not _is_consult(state.consults, fact)):
         STEPS[fact.kind](state, fact, rules, ledger)
+    elif isinstance(state.void, Outbound):
+        tell_outbound(state, state.void, fact, rules, ledger)
 
 
 def _is_consult(consults: set[str], fact: AnyFact) -> bool:

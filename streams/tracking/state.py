@@ -20,6 +20,7 @@ __all__ = [
     "Episode",
     "Leg",
     "Messages",
+    "Outbound",
     "Revised",
     "State",
     "Ticket",
@@ -202,6 +203,19 @@ class BotSessions:
         self.ended: list[tuple[int, int, int, Amounts]] = []
 
 
+class Outbound:
+    """How far a conversation has come that the business began."""
+
+    __slots__ = ("answered", "begun", "held_at", "hold_ms", "over")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.answered: int | None = None
+        self.held_at: int | None = None
+        self.hold_ms = 0
+        self.over = False
+
+
 class State:
     """What the ordered facts of a conversation lead to.
 
@@ -223,8 +237,8 @@ class State:
         self.last_ms = 0
         #: when it was lost for the last time
         self.lost_at = 0
-        #: it counts nothing
-        self.void = False
+        #: it counts nothing, or only what counts of a conversation that the business began
+        self.void: bool | Outbound = False
         #: of the last arrival
         self.channel: str | None = None
         self.customer: str | None = None

@@ -64,7 +64,7 @@ PATCHES = (
             ),
             _COUNTING: (
                 (
-                    "for the last fitting leg that moved on and is not wrapped up, once a leg.\n",
+                    "once a leg (with `agent_stays` that ended and is not wrapped up).\n",
                     """The first of a conversation: **first_transfers** +1;
 with a start **first_transfer_ms** += t − start, **first_transfer_count** +1.
 """,

@@ -38,7 +38,7 @@ from schemas.contact import (
     SurveyInvited,
 )
 from schemas.times import seconds_to_ms, to_ms
-from tests.oracle import subjects
+from tests.oracle import outbound, subjects
 from tests.oracle.definitions import chosen_for
 from tests.oracle.messages import Correspondence, is_customers, is_reply
 from tests.oracle.places import scopes_of_agent
@@ -227,9 +227,7 @@ def judge(
     exclusions = sorted((each for each in words if isinstance(each, ContactExcluded)), key=lambda event: event.received_at)
     ordered = _in_order(words)
     arrivals = [event for event in ordered if isinstance(event, ContactArrived) and not _is_of_consultation(event)]
-    if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
-        return verdict
-
+    ours = any(arrival.direction in {"outbound", "internal"} for arrival in arrivals)
     gone = sorted(_gone_at(ordered, snapshots, grace_ms, through_ms))
     told = _told(ordered, configuration, through_ms, gone)
     excluded: list[ContactExcluded] = []
@@ -238,13 +236,15 @@ def judge(
         touched = (
             []
             if excluded or exclusion.source in journals
-            else _told(_in_order(by_then), configuration, to_ms(exclusion.received_at), gone).everything()
+            else _contributed(_in_order(by_then), configuration, to_ms(exclusion.received_at), gone)
         )
         if any(is_late(each.outcome_ms, to_ms(exclusion.received_at), grace_ms) for each in touched):
             verdict.late.append(exclusion)
         else:
             excluded.append(exclusion)
-    if not excluded:
+    if ours:
+        verdict.contributions = [] if excluded else _outbound(ordered)
+    elif not excluded:
         verdict.contributions = told.everything()
         verdict.standing = told.standing()
         verdict.story = told
@@ -255,6 +255,24 @@ def judge(
         before = _told([event for event in ordered if _order(event) < _order(first)], configuration, None, [])
         verdict.contributions = [Contribution(*booking) for booking in subjects.of_exclusion(before.moments, first, configuration)]
     return verdict
+
+
+def _contributed(ordered: list[ContactModel], configuration: Configuration, through_ms: int, gone: Iterable[int]) -> list[Contribution]:
+    """Return what facts come to, whoever began the conversation."""
+    arrivals = [each for each in ordered if isinstance(each, ContactArrived) and not _is_of_consultation(each)]
+    if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
+        return _outbound(ordered)
+    return _told(ordered, configuration, through_ms, gone).everything()
+
+
+def _outbound(ordered: list[ContactModel]) -> list[Contribution]:
+    """Return what facts come to of a conversation that the business began."""
+    told = [event for event in ordered if not _is_of_consultation(event)]
+    return [Contribution(*booking) for booking in outbound.bookings(told)] if any(_is_outbound(event) for event in told) else []
+
+
+def _is_outbound(event: ContactModel) -> bool:
+    return isinstance(event, ContactArrived) and event.direction == "outbound"
 
 
 def _last_words(

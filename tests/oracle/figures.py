@@ -201,6 +201,9 @@ def contact_kpis(
         "average_response_time": mean(n["response_ms"], n["response_count"], n["response_count"]),
         "exchanges_per_contact": _figure(n["exchanges"], n["exchanged"], _share(n["exchanged"], n["resolved"])),
         "gratitude_rate": _figure(n["thanked"], n["texts_looked"], _share(min(n["texts_looked"], n["texts"]), n["texts"])),
+        "outbound_contacts": _count(n["outbound"]),
+        "outbound_reach_rate": ratio(n["outbound_reached"], n["outbound"]),
+        "outbound_talk_time": mean(n["outbound_talk_ms"], n["outbound_talk_count"], n["outbound_reached"]),
         "callback_wait": mean(n["callback_wait_ms"], n["callbacks_reached"], n["callbacks_reached"]),
         "duplicate_replies": {
             **_count(n["duplicate_replies"]),

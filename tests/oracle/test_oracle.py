@@ -308,10 +308,14 @@ class TestQueues:
         assert found == {"queue:A": 1, "queue:C": 1, "department:help": 1, "department:shop": 1, "total:all": 2}
 
     def test_outbound(self) -> None:
-        """What the business begins is in no figure about contacts."""
+        """What the business begins is in no figure about contacts but those of its own: one attempt, reached, its end not told."""
         events = [say(ContactArrived, 0, channel="voice", direction="outbound"), *call("c1", 5)]
+        told = recount(events, CONFIGURATION)
 
-        assert recount(events, CONFIGURATION).scopes() == []
+        assert told.scopes() == [("total:all", "voice")]
+        assert told.counts("total:all", "voice", "day") == {"outbound": 1, "outbound_reached": 1}
+        internal = [say(ContactArrived, 0, channel="voice", direction="internal"), *call("c1", 5)]
+        assert recount(internal, CONFIGURATION).scopes() == []
 
     def test_no_contacts(self) -> None:
         """Without contacts a ratio is null with 0/0 beside it."""

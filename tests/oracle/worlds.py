@@ -550,9 +550,10 @@ def _complaining(story: _Story) -> None:
 
 
 def _reaching_out(story: _Story) -> None:
-    _arrive(story, ("voice",), story.pick(("outbound", "internal")))
-    story.say(ContactQueued, queue="sales")
-    _talk(story, "ann")
+    _arrive(story, ("voice", "chat"), story.pick(("outbound", "outbound", "internal")))
+    story.maybe(ContactQueued, queue="sales")
+    if story.pick((True, True, False)):
+        _talk(story, "ann")
     _finish(story, "ann")
 
 
@@ -639,6 +640,7 @@ PLOTS: tuple[Callable[[_Story], None], ...] = (
     _helping_themselves,
     _helping_themselves,
     _complaining,
+    _reaching_out,
     _reaching_out,
     _anything,
     _anything,

@@ -176,7 +176,7 @@ def small_center() -> list[tuple[bytes, bytes]]:
     }
     # 4 kept out for two reasons, 5 about two things: what a whole and its labels look like, with the marks that a text may hold.
     busy |= {"not_offered": figure(4, 4), "events_uncounted": figure(2, 2), "contacts_by_category": figure(5, 5)}
-    busy |= {"csat_other_scales": figure(3, 3)}
+    busy |= {"csat_other_scales": figure(3, 3), "outbound_contacts": figure(8, 8), "outbound_talk_time": figure(62.5, 250, 4, 0.8)}
     labels = {
         "not_offered": {"closed": figure(1, 1), "full": figure(3, 3)},
         "events_uncounted": {"no_begin": figure(2, 2)},

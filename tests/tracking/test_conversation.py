@@ -505,11 +505,16 @@ class TestTakenBack:
 
     @pytest.mark.parametrize("direction", ["outbound", "internal"])
     def test_not_inbound(self, direction: str) -> None:
-        """A call the center makes counts nothing, even when that is said last."""
+        """A call the center makes counts for itself alone, or nothing, even when that is said last."""
         arrived = event("contact.arrived", 0, channel="voice", direction=direction)
         first, last = Contacts(arrived, *call()), Contacts(*call(), arrived)
 
-        assert first.slices == last.slices == {}
+        counted = {"pane": [{"outbound": 1}, {"outbound_reached": 1}], "cohort": [{"outbound": 1, "outbound_reached": 1}]}
+        expected = counted if direction == "outbound" else {"pane": [], "cohort": []}
+        for told in (first, last):
+            assert {scope for _, scope, _, _ in told.slices} <= {"total:all"}
+            for kind, sums in expected.items():
+                assert [counts for (its_kind, *_), counts in sorted(told.slices.items(), key=str) if its_kind == kind] == sums
         assert {scope: now for scope, now in last.now().items() if now != ([], 0)} == {}
 
     @pytest.mark.parametrize(
