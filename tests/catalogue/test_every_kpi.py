@@ -65,8 +65,6 @@ WANTED: dict[str, tuple[str, str, str | None]] = {
     "self_service_rate": ("ratio", "up", None),
     "containment_rate": ("ratio", "up", None),
     "outbound_contacts": ("contacts", "none", None),
-    "outbound_reach_rate": ("ratio", "up", None),
-    "outbound_talk_time": ("seconds", "none", None),
     "csat": ("score", "up", "顧客満足度 (CSAT)"),
     "csat_other_scales": ("count", "none", None),
     "gratitude_rate": ("ratio", "up", "感謝率"),
