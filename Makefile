@@ -16,8 +16,8 @@ COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_SECONDS=60 ends it by itself)
-	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_SECONDS=60 ends it by itself, ARGS="--port 8080")
+	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) $(ARGS)
 
 TOGETHER := not (asterisk or embedded or faults or kafka or nightly)
 

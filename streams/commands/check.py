@@ -122,11 +122,20 @@ def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
 
 def _of_connectors(path: Path) -> dict[str, Any]:
     """Return what each connector follows; its secrets are not read, for they may be where the file is not."""
-    from streams.configuration.connectors import ConnectorsError  # noqa: PLC0415 - as in _kind
+    from streams.configuration.connectors import ConnectorsError, parse_connectors  # noqa: PLC0415 - as in _kind
     from streams.connectors.configured import read_connectors  # noqa: PLC0415
 
-    found = read_connectors(path, read_text(path, ConnectorsError), secrets=False)
-    return {source: {"connector": each.connector.name, "site": each.site, "ways": [*each.connector.ways]} for source, each in found.items()}
+    text = read_text(path, ConnectorsError)
+    found, entries = read_connectors(path, text, secrets=False), parse_connectors(path, text).connectors
+    return {
+        source: {
+            "connector": each.connector.name,
+            "site": each.site,
+            "ways": [*each.connector.ways],
+            "names_secrets": bool(entries[source].secrets),
+        }
+        for source, each in found.items()
+    }
 
 
 _SUMMARIES: Final[dict[Kind, Callable[[Path], dict[str, Any]]]] = {
@@ -137,11 +146,16 @@ _SUMMARIES: Final[dict[Kind, Callable[[Path], dict[str, Any]]]] = {
 }
 
 
+def _came_by(entry: dict[str, Any]) -> str:
+    unsigned = "webhook" in entry["ways"] and not entry["names_secrets"]
+    return " or ".join(entry["ways"]) + ("; no webhooks: it names no secrets" if unsigned else "")
+
+
 def _told(kind: Kind, summary: dict[str, Any]) -> str:
     if kind == "senders":
         return f"senders: {len(summary)}" + "".join(_told_of_sender(name, each) for name, each in summary.items())
     if kind == "connectors":
-        lines = (f"\n  {source}: {each['connector']}, {' or '.join(each['ways'])}" for source, each in summary.items())
+        lines = (f"\n  {source}: {each['connector']}, {_came_by(each)}" for source, each in summary.items())
         return f"connectors: {len(summary)}; their secrets were not read" + "".join(lines)
     if kind == "mapping":
         return f"mapping {summary['name']} of {summary['source']}: {summary['events']} events from {summary['columns']} columns"

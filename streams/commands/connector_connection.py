@@ -70,7 +70,8 @@ def _address(entry: Configured, connection: Connection) -> Address:
     settings, at = entry.context.settings, f"connectors.{entry.source}"
     missing = [each.name for each in entry.connector.credentials if each.required and not entry.credentials.get(each.name)]
     if missing:
-        raise ValueError(f"{at}.credentials: {', '.join(missing)}: required to connect to {entry.connector.title}")
+        what = f"required to connect to {entry.connector.title}, each as {{env: NAME}} or {{file: PATH}}"
+        raise ValueError(f"{at}.credentials: {', '.join(missing)}: {what}")
     port = settings.get("port") or (connection.tls_port if settings.get("tls") else connection.port)
     if not 0 < port <= _MAX_PORT:
         raise ValueError(f"{at}.settings.port: permitted: 1 to {_MAX_PORT}, or 0 for the usual one")

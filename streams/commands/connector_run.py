@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         extra = entry.connector.extra
         return fail(f"{entry.connector.title} needs {error.name}: pip install 'contact-streams[{extra}]'")
     except (FileError, KafkaSecurityError, ValueError) as error:
-        return fail(error)
+        return fail(f"{args.connectors}: {error}" if str(error).startswith("connectors.") else error)
     try:
         summary = asyncio.run(_run(args, runner, metrics))
     except FencedError as error:
@@ -144,7 +144,8 @@ def _run_settings(entry: Configured) -> RunSettings:
 def _runner(args: argparse.Namespace, entry: Configured, pull: Pull) -> tuple[Runner, PullMetrics]:
     missing = [each.name for each in entry.connector.credentials if each.required and each.name not in entry.credentials]
     if missing:
-        raise ValueError(f"connectors.{entry.source}.credentials: {', '.join(missing)}: required to ask {entry.connector.title}")
+        what = f"required to ask {entry.connector.title}, each as {{env: NAME}} or {{file: PATH}}"
+        raise ValueError(f"connectors.{entry.source}.credentials: {', '.join(missing)}: {what}")
     settings: Mapping[str, Any] = {**entry.context.settings, **entry.credentials}
     base, headers = checked(pull.base(settings)), pull.headers(settings)
     client_options = kafka_client_options()

@@ -54,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", choices=platforms.names(), help="as `list` shows it")
+    parser.add_argument("name", metavar="NAME", type=platform_options.named(), help="as `list` shows it")
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:

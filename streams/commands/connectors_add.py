@@ -11,14 +11,16 @@ import yaml
 from streams.commands.common import fail
 from streams.configuration.connectors import ConnectorsError, parse_connectors
 from streams.configuration.problems import read_text
-from streams.configuration.yaml_lines import parse
+from streams.configuration.yaml_lines import YamlError, parse
 from streams.connectors import platforms
 from streams.connectors.configured import HOOKS_PATH, settings_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from streams.configuration.connectors import ConnectorsFile
     from streams.connectors.kit.model import Connector, Setting
 
 __all__ = ["run_add"]
@@ -43,21 +45,45 @@ def run_add(args: argparse.Namespace) -> int:
         if not args.print:
             file = parse_connectors(args.connectors, whole)
             args.connectors.write_text(whole, encoding="utf-8")
-    except (ConnectorsError, ConnectorsShapeError) as error:
+    except YamlError as error:
+        return fail(f"{args.connectors}:{error.line}: {error.reason}")
+    except ConnectorsShapeError as error:
+        return fail(f"{args.connectors}: {error}")
+    except ConnectorsError as error:
         return fail(error)
     except OSError as error:
         return fail(f"{args.connectors}: cannot be written: {error.strerror}")
     if args.print:
         sys.stdout.write("connectors:\n" + "".join(f"{_INDENT}{line}\n" for line in _entry(connector, source)))
         return 0
-    public_url = file.public_url
-    sys.stdout.write(
-        f"{args.connectors}: {source} added. docs/connectors.md names its page; check: contact-streams check {args.connectors}\n"
-    )
-    if "webhook" in connector.ways and connector.translate is not None:
-        where = (public_url or "https://YOUR-HOST").rstrip("/")
-        sys.stdout.write(f"Enter at {connector.title}: {where}{HOOKS_PATH}{source}\n")
+    sys.stdout.write(f"{args.connectors}: {source} added. What is left to do:\n")
+    sys.stdout.writelines(f"  - {line}\n" for line in _left(connector, source, file, args.connectors))
     return 0
+
+
+def _left(connector: Connector, source: str, file: ConnectorsFile, path: Path) -> Iterator[str]:
+    """Yield what the operator does next."""
+    is_hooked = "webhook" in connector.ways and connector.translate is not None
+    if any(each.required for each in settings_of(connector)):
+        yield f"{path}: write what belongs in place of FILL_IN"
+    if is_hooked:
+        yield f"for webhooks: take the # from `secrets`, and put the secret into the variable {_variable(source)}_SECRET"
+        if file.public_url is None and connector.verification is not None and "url" in connector.verification.signed:
+            yield f"{path}: write `public_url: https://YOUR-HOST` at the top; {connector.title} signs the address that it calls"
+        where = (file.public_url or "https://YOUR-HOST").rstrip("/")
+        yield f"enter at {connector.title}: {where}{HOOKS_PATH}{source}"
+    if {"pull", "connection"} & {*connector.ways}:
+        verb = "asked" if "pull" in connector.ways else "followed"
+        yield f"to have it {verb}: take the # from `credentials` and what is needed of `settings`"
+        yield f"contact-streams connector run {source} --connectors {path}"
+    if is_hooked or "page" in connector.ways:
+        yield f"contact-streams gateway --connectors {path}"
+    yield f"contact-streams check {path}; the page of {connector.title} is in the table of docs/connectors.md"
+
+
+def _variable(source: str) -> str:
+    """Return what variables of the environment begin with."""
+    return re.sub(r"[^A-Za-z0-9]", "_", source).upper()
 
 
 def _entry(connector: Connector, source: str) -> Iterator[str]:
@@ -65,7 +91,7 @@ def _entry(connector: Connector, source: str) -> Iterator[str]:
     yield f"{_INDENT}connector: {connector.name}"
     yield f"{_INDENT}# site: the site its events belong to, where they name none"
     yield f"{_INDENT}# zone: Europe/Berlin  # of times without an offset; default UTC"
-    variable = re.sub(r"[^A-Za-z0-9]", "_", source).upper()
+    variable = _variable(source)
     if "webhook" in connector.ways:
         yield f"{_INDENT}# Where the secret is that its webhooks are verified with; several while one replaces another:"
         yield f"{_INDENT}# secrets: [{{env: {variable}_SECRET}}]"

@@ -35,6 +35,8 @@ def run_test(args: argparse.Namespace) -> int:
         return fail(error)
     except OSError as error:
         return fail(f"{error.filename or args.file}: cannot be read: {error.strerror or error}")
+    if not body.strip():
+        return fail(f"{file.name}: is empty: there is nothing to try", code=1)
     states: dict[str, Seen] = {}
     records = events = ignored = rejected = 0
     outcomes = translate_each(

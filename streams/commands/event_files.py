@@ -19,7 +19,6 @@ from schemas.other import CustomerModel, ForecastSet
 from schemas.times import REST_MS, SECOND_MS, to_ms
 from streams.commands import platform_options, queue_log_options
 from streams.commands.mapping_options import make_mapper
-from streams.connectors import platforms
 from streams.connectors.feed import Summary
 from streams.connectors.follow import read_lines
 from streams.connectors.inputs import Input
@@ -59,7 +58,7 @@ def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> N
     what = parser.add_mutually_exclusive_group(required=required)
     what.add_argument(
         "--connector",
-        choices=("asterisk-queue-log", "canonical", *platforms.names()),
+        type=platform_options.named("asterisk-queue-log", "canonical"),
         metavar="NAME",
         default=None if required else "canonical",
         help="what the file holds: asterisk-queue-log; canonical: contact and agent events as JSON Lines; or what a platform sends or "
@@ -94,6 +93,8 @@ def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], n
     ignored: Counter[str] = Counter()
     states: dict[str, Seen] = {}
     body = b"".join(file.chunks())
+    if not body.strip():
+        return
     now = datetime.now(UTC)
     for done in translate_each(platform.connector, body, platform.context, origin=file.name, now=now, states=states, site=platform.site):
         rejected += done.rejected

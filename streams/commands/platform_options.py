@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.connectors.configured import Configured
     from streams.connectors.kit.model import Connector
 
-__all__ = ["Platform", "add_setting_options", "add_source_options", "platform"]
+__all__ = ["Platform", "add_setting_options", "add_source_options", "named", "platform"]
 
 
 class Platform:
@@ -30,6 +30,24 @@ class Platform:
         self.connector = replace(connector, delivery="journal")
         self.context = context
         self.site = site
+
+
+def named(*others: str) -> Callable[[str], str]:
+    """Return what reads the name of a platform's connector, or one of ``others``; a wrong one is answered with those that are near."""
+
+    def read(text: str) -> str:
+        known = (*others, *platforms.names())
+        if text in known:
+            return text
+        if text == "asterisk-queue-log":
+            raise argparse.ArgumentTypeError("the queue_log is no platform: contact-streams connector asterisk-queue-log FILE")
+        from streams.configuration.base import nearest  # noqa: PLC0415 - with it come the models of files
+
+        begun = [each for each in known if text and each.startswith(text.lower())]
+        close = f", did you mean {' or '.join(begun)}?" if begun else nearest(text.lower().replace("_", "-").replace(" ", "-"), known)
+        raise argparse.ArgumentTypeError(f"there is no connector {text[:80]!r}{close or '.'} All names: contact-streams connectors list")
+
+    return read
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:

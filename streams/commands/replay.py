@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
             with ReplayProgress(file) as progress:
                 _count(args, file, Identities(configuration), replay, progress, notes)
             result = replay.figures(args.until if args.until is not None else replay.last_ms)
+            if file.is_empty:
+                notes.append(f"{file.name} is empty")
             result["notes"] = notes
             if files is None or args.json or args.definition:
                 _print(args, result)

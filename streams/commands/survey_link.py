@@ -68,7 +68,7 @@ def _survey(path: Path, source: str) -> tuple[str, LinkKeys]:
     """Return what the links of a survey begin with, and its keys; raise FileError or ValueError."""
     text = read_text(path, ConnectorsError)
     public_url = parse_connectors(path, text).public_url
-    entry = read_connectors(path, text).get(source)
+    entry = read_connectors(path, text, only=source).get(source)
     if entry is None or entry.connector.name != "survey-link":
         message = f"{path} has no entry {source!r} with connector: survey-link"
         raise ValueError(message)

@@ -65,7 +65,7 @@ def unhooked(entry: Configured) -> str:
         return f"{connector.name} is not called by webhook"
     if connector.translate is None:
         return f"{connector.name} compares what it gets with what it saw before, and is run by `contact-streams connector run`"
-    return "" if entry.secrets else "no secrets are named"
+    return "" if entry.secrets else f"it names no secrets; write `secrets: [{{env: NAME}}]` under connectors.{entry.source}"
 
 
 def read_connectors(

@@ -80,7 +80,10 @@ class Hooks:
         for source, each in connectors.items():
             why_not = unhooked(each)
             if why_not:
-                logger.info("No webhooks are taken. source=%s reason=%s", source, why_not)
+                ways = {*each.connector.ways}
+                if "webhook" in ways:
+                    level = logging.INFO if {"pull", "connection"} & ways else logging.WARNING
+                    logger.log(level, "No webhooks are taken. source=%s reason=%s", source, why_not)
                 continue
             known = before.get(source)
             same = known is not None and known.configured.secrets == each.secrets and known.configured.verification == each.verification

@@ -29,6 +29,8 @@ class Input:
         """Name the file; nothing is opened yet."""
         self.path = path
         self._raw: BinaryIO | None = None
+        #: Whether there was nothing in it when it was opened.
+        self.is_empty = False
 
     @property
     def name(self) -> str:
@@ -59,7 +61,8 @@ class Input:
             raise OSError(0, "is a terminal: pipe a file into it", "stdin")
         with nullcontext(sys.stdin.buffer) if self.is_standard_input else self.path.open("rb") as raw:
             self._raw = raw
-            packed = cast("Any", raw).peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+            begin = cast("Any", raw).peek(len(_GZIP))[: len(_GZIP)]
+            self.is_empty, packed = not begin, begin == _GZIP
             try:
                 yield cast("IO[bytes]", gzip.GzipFile(fileobj=raw) if packed else raw)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -102,8 +102,8 @@ async def read_progress(bootstrap: str, prefix: str, client_options: Mapping[str
         auto_offset_reset="earliest",
         **client_options,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         _verify([state.full_name(prefix) for state in states.values()], await consumer.topics())
         found = []
         for name, state in states.items():

@@ -197,3 +197,117 @@ def test_the_list_needs_no_events_and_no_kafka() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("Zendesk", "there is no connector 'Zendesk', did you mean zendesk or zendesk-export or zendesk-guide or zendesk-talk?"),
+        ("zendsk", "there is no connector 'zendsk', did you mean zendesk?"),
+        ("twilio", "did you mean twilio-event-streams or twilio-taskrouter?"),
+        ("asterisk_ami", "did you mean asterisk-ami?"),
+        ("Amazon Connect agent events", "did you mean amazon-connect-agent-events?"),
+        ("fax", "there is no connector 'fax'. All names: contact-streams connectors list"),
+        ("asterisk-queue-log", "contact-streams connector asterisk-queue-log FILE"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_those_that_are_near(capsys: CaptureFixture[str], name: str, complaint: str) -> None:
+    """And not with all of them."""
+    code, out, err = said(capsys, "connectors", "show", name)
+
+    assert (code, out) == (2, "")
+    assert complaint in err.splitlines()[-1]
+    assert "tempostar" not in err
+
+
+def test_a_replay_knows_two_names_more(capsys: CaptureFixture[str]) -> None:
+    """The queue_log, and canonical events."""
+    code, _, err = said(capsys, "replay", "--connector", "asterisk_queue_log", "log")
+
+    assert code == 2
+    assert "did you mean asterisk-queue-log?" in err
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        (b"connectors:\n  zen:\n connector: x\n", "connectors.yaml:3: is not valid YAML"),
+        (b"\xff\xfe", "connectors.yaml: is not UTF-8 text"),
+        (b"- a list\n", "connectors.yaml: the file is no connectors file"),
+    ],
+)
+def test_nothing_is_added_to_a_file_that_cannot_be_read(
+    capsys: CaptureFixture[str], tmp_path: Path, written: bytes, complaint: str
+) -> None:
+    """It stays as it was, and the place in it is said."""
+    path = tmp_path / "connectors.yaml"
+    path.write_bytes(written)
+
+    code, out, err = said(capsys, "connectors", "add", "zendesk", "--connectors", str(path))
+
+    assert (code, out) == (2, "")
+    assert complaint in err
+    assert err.count("\n") == 1
+    assert path.read_bytes() == written
+
+
+def test_what_is_left_to_do_is_said(capsys: CaptureFixture[str], tmp_path: Path) -> None:
+    """Secret, address and command; of a platform that signs addresses where ours is written; of one that is asked how it is run."""
+    path = tmp_path / "connectors.yaml"
+    webhook = said(capsys, "connectors", "add", "zendesk", "--source", "zen.de", "--connectors", str(path))[1]
+    signing = said(capsys, "connectors", "add", "twilio-taskrouter", "--connectors", str(path))[1]
+    connection = said(capsys, "connectors", "add", "asterisk-ami", "--connectors", str(path))[1]
+    page = said(capsys, "connectors", "add", "survey-link", "--connectors", str(path))[1]
+
+    assert "the variable ZEN_DE_SECRET" in webhook
+    assert "https://YOUR-HOST/v1/hooks/zen.de" in webhook
+    assert f"contact-streams gateway --connectors {path}" in webhook
+    assert "public_url" not in webhook
+    assert "write `public_url: https://YOUR-HOST` at the top" in signing
+    assert f"contact-streams connector run asterisk-ami --connectors {path}" in connection
+    assert "gateway" not in connection
+    assert f"contact-streams gateway --connectors {path}" in page
+    assert "v1/hooks" not in page
+
+
+@pytest.mark.parametrize("name", ["zendesk", "twilio-taskrouter", "asterisk-ami"])
+def test_an_empty_payload_is_said_to_be_empty(capsys: CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    """Whatever the format: to try it, and to count it, which finds no letter in it either."""
+    path = tmp_path / "payload"
+    path.touch()
+
+    code, out, err = said(capsys, "connectors", "test", name, str(path))
+    assert (code, out, err) == (1, "", "contact-streams: payload: is empty: there is nothing to try\n")
+
+    code, out, _ = said(capsys, "replay", "--connector", name, str(path))
+    assert code == 0
+    assert out.splitlines()[-1] == "payload is empty"
+
+
+def test_what_is_no_event_of_asterisk_is_rejected(capsys: CaptureFixture[str], tmp_path: Path) -> None:
+    """In place of passing as an answer to an action."""
+    path = tmp_path / "other.json"
+    path.write_bytes(b'{"hello": "world"}\n')
+
+    code, out, _ = said(capsys, "connectors", "test", "asterisk-ami", str(path))
+
+    assert code == 1
+    assert "rejected: unknown_kind: neither Event nor Response" in out
+
+
+def test_kafka_that_is_away_is_one_line(tmp_path: Path) -> None:
+    """Where it was looked for, and what says where it is, after the cause; nothing of the client library's own troubles."""
+    path = tmp_path / "connectors.yaml"
+    path.write_text("connectors:\n  zen: {connector: zendesk}\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "connectors", "status", "--connectors", str(path), "--bootstrap", "127.0.0.1:1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    cause, said_last = done.stderr.splitlines()
+    assert "127.0.0.1:1" in cause
+    assert said_last == "contact-streams: Kafka at 127.0.0.1:1 is not reached; --bootstrap HOST:PORT says where it is"

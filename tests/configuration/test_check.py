@@ -49,6 +49,11 @@ connectors:
   line-shop: {connector: line, secrets: [{env: NOT_SET_HERE}]}
 """
 
+UNSIGNED = """\
+connectors:
+  zen: {connector: zendesk}
+"""
+
 
 def check(tmp_path: Path, text: str, *options: str, name: str = "file.yaml") -> int:
     """Run the command on a text."""
@@ -65,9 +70,10 @@ class TestRight:
             (CENTER, "configuration: 1 sites, 2 queues, 1 teams, 1 people, 1 alerts"),
             (MAPPING, "mapping helpdesk of helpdesk-osaka: 1 events from 3 columns"),
             (CONNECTORS, "connectors: 1; their secrets were not read\n  line-shop: line, webhook or file"),
+            (UNSIGNED, "connectors: 1; their secrets were not read\n  zen: zendesk, webhook or file; no webhooks: it names no secrets"),
             ("", "configuration: no queues or sites"),
         ],
-        ids=["configuration", "mapping", "connectors", "empty"],
+        ids=["configuration", "mapping", "connectors", "unsigned", "empty"],
     )
     def test_ok_and_what_is_in_it(self, tmp_path: Path, capsys: CaptureFixture[str], text: str, said: str) -> None:
         """What a file is, is seen by its keys; an empty one is a configuration of defaults."""

@@ -153,7 +153,7 @@ def test_an_empty_file_has_no_figures(tmp_path: Path, capsys: pytest.CaptureFixt
         (["replay", "--connector", "canonical", "nowhere.jsonl"], "nowhere.jsonl: cannot be read: No such file"),
         (["replay", "--connector", "canonical", "x", "--config", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["replay", "--connector", "canonical", "x", "--until", "noon"], "'noon' is no RFC 3339 time"),
-        (["replay", "--connector", "fax", "x"], "invalid choice: 'fax'"),
+        (["replay", "--connector", "fax", "x"], "there is no connector 'fax'. All names: contact-streams connectors list"),
         (["replay", "--connector", "asterisk-queue-log", "x", "--zone", "Mars/Base"], "unknown time zone 'Mars/Base'"),
         (["connector", "asterisk-queue-log", "nowhere", "--once"], "nowhere: is not there or cannot be read"),
         (["connector", "asterisk-queue-log", "no/such/folder/log"], "no/such/folder: the directory does not exist"),

@@ -428,8 +428,9 @@ def test_another_file_is_in_force_for_the_next_delivery() -> None:
     inside(scenario)
 
 
-def test_connectors_that_no_webhook_can_serve_have_none() -> None:
-    """One that compares, one that is not called, and one without a secret."""
+def test_connectors_that_no_webhook_can_serve_have_none(caplog: pytest.LogCaptureFixture) -> None:
+    """One that compares, one that is not called, of which nothing is said, and one without a secret, of which the log warns."""
+    caplog.set_level(logging.INFO)
 
     def compare(_: Record, seen: Seen | None, context: Context) -> Compared:
         return Compared([], seen)
@@ -445,7 +446,13 @@ def test_connectors_that_no_webhook_can_serve_have_none() -> None:
         configured(comparing, "comparing"),
         configured(replace(BELL, ways=("pull",)), "pulled"),
         configured(BELL, "open", secrets=()),
+        configured(replace(BELL, ways=("webhook", "pull")), "asked", secrets=()),
     )
+    told = {(each.levelname, each.getMessage().split(" source=")[1]) for each in caplog.records if "No webhooks" in each.getMessage()}
+    why = "reason=it names no secrets; write `secrets: [{env: NAME}]` under connectors"
+    assert ("WARNING", f"open {why}.open") in told
+    assert ("INFO", f"asked {why}.asked") in told
+    assert {said.split()[0] for _, said in told} == {"comparing", "open", "asked"}
 
 
 def test_a_large_delivery_does_not_hold_up_others() -> None:

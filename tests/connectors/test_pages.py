@@ -337,10 +337,13 @@ def test_recent_is_bounded() -> None:
 def test_the_command_makes_links_that_the_gateway_opens(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the connectors file of the gateway; ids come as arguments or on stdin."""
+    """From the connectors file of the gateway, of whose other entries no secret is needed; ids come as arguments or on stdin."""
     monkeypatch.setenv("SURVEY_KEY", KEY)
     file = tmp_path / "connectors.yaml"
-    file.write_text("public_url: https://c.example.com/\nconnectors:\n  poll: {connector: survey-link, secrets: [{env: SURVEY_KEY}]}\n")
+    file.write_text(
+        "public_url: https://c.example.com/\nconnectors:\n  poll: {connector: survey-link, secrets: [{env: SURVEY_KEY}]}\n"
+        "  desk: {connector: zendesk, secrets: [{env: NOT_SET_HERE}]}\n"
+    )
     assert main(["survey-link", "--connectors", str(file), "--source", "poll", "--kind", "nps", "--language", "ja", "T-1", "T-2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = [re.fullmatch(r"(T-\d)\thttps://c\.example\.com/s/poll/([\w-]+)\?lang=ja", line) for line in lines]

@@ -13,7 +13,7 @@ from streams.connectors.customer_keys import WITHHELD
 from streams.connectors.kit.asterisk import event_time, hashed_id, member, member_states
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
-from streams.connectors.kit.model import Compared, Connector, Setting
+from streams.connectors.kit.model import Compared, Connector, Setting, UnusableError
 from streams.connectors.kit.reading import block_records
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ _MAX_LEGS, _MAX_HOLDS = 50, 20
 def _kind(record: Record) -> str:
     content = record.content
     if "Event" not in content:
+        if "Response" not in content:
+            raise UnusableError("unknown_kind", "neither Event nor Response")
         return "Response"
     kind = _RENAMED.get(str(content["Event"]), str(content["Event"]))
     if kind not in _CALL and kind not in _MEMBER:
