@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.base import Id
 from schemas.other import SourceSnapshot
 from schemas.times import to_ms
 from streams.connectors.connection.model import MAX_FRAME_BYTES, LinkError, RefusedError, Talk
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Address", "Keeping", "Runner"]
 
 logger = logging.getLogger(__name__)
+
+_ID: Final = TypeAdapter[str](Id)
 
 _BATCH: Final = 500
 #: Keys whose state is kept; beyond them the one that changed longest ago is forgotten.
@@ -241,7 +246,8 @@ class Runner:
             received_at=max(of.at, self._now()),
             source=source,
             kind=of.kind,
-            open_ids=ids,
+            # What no event can name is not open: one name of a system must not end its connection.
+            open_ids=tuple(each for each in ids if _is_id(each)),
         )
 
     async def _beat(self) -> None:
@@ -284,6 +290,14 @@ class Runner:
                 self._metrics.waiting(None)
             for _ in batch:
                 self._waiting.task_done()
+
+
+def _is_id(text: str) -> bool:
+    try:
+        _ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 class _States(dict[str, "Seen"]):

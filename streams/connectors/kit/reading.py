@@ -17,24 +17,51 @@ from streams.connectors.kit.model import Record, UnusableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["block_records", "form_records", "joined_records", "json_records", "list_records", "written"]
+__all__ = ["block_records", "form_records", "joined_records", "json_records", "list_records", "loaded", "tamed", "written"]
 
 #: The most fields of a form, and headers of a block.
 _MAX_FIELDS: Final = 1_000
 
+#: Of what is read leniently: so deeply it may be nested, and so long its whole numbers may be.
+_MAX_DEPTH: Final = 200
+_MAX_BITS: Final = 63
+_MAX_DIGITS: Final = 19
+
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n+")
 
 
-def written(content: dict[str, Any]) -> bytes:
-    """Return the JSON of a record, also of one that is nested deeply or has what only Python reads; empty where it cannot be written."""
+def loaded(data: bytes | str) -> Any:
+    """Return what JSON says, also where only a lenient reader understands it: half a character, a number without end; raise ValueError."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return tamed(json.loads(data if isinstance(data, str) else data.decode(), parse_int=_whole))
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+
+
+def written(content: Any) -> bytes:
+    """Return content as JSON that every reader understands, whatever it is."""
     try:
         return orjson.dumps(content, default=str)
     except TypeError:
-        pass
-    try:
-        return json.dumps(content, default=str).encode()
-    except (TypeError, ValueError, RecursionError):
-        return b""
+        return orjson.dumps(tamed(content), default=str)
+
+
+def tamed(value: Any, depth: int = 0) -> Any:
+    """Return content without what cannot be written: half characters are replaced, what is nested too deeply or endless is left out."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {tamed(str(name)): tamed(each, depth + 1) for name, each in value.items()} if depth < _MAX_DEPTH else None
+    if isinstance(value, (list, tuple)):
+        return [tamed(each, depth + 1) for each in value] if depth < _MAX_DEPTH else None
+    return None if isinstance(value, int) and value.bit_length() > _MAX_BITS else value
+
+
+def _whole(text: str) -> float:
+    return int(text) if len(text) < _MAX_DIGITS else float(text)
 
 
 def json_records(body: bytes, origin: str) -> Iterator[Record]:
@@ -45,8 +72,8 @@ def json_records(body: bytes, origin: str) -> Iterator[Record]:
     """
     whole = body.strip()
     try:
-        content = orjson.loads(whole)
-    except orjson.JSONDecodeError:
+        content = loaded(whole)
+    except ValueError:
         first, more, _ = whole.partition(b"\n")
         # One document over several lines that is broken: what stands in one of its lines is no record of its own.
         if not more or (first.startswith((b"{", b"[")) and not first.rstrip().endswith(b"}")):
@@ -65,8 +92,8 @@ def _lines(whole: bytes, origin: str) -> Iterator[Record]:
     for line in map(bytes.strip, whole.split(b"\n")):
         if line:
             try:
-                yield Record(_an_object(orjson.loads(line)), line, origin, number)
-            except orjson.JSONDecodeError:
+                yield Record(_an_object(loaded(line)), line, origin, number)
+            except ValueError:
                 unusable.add(number, "not_json", "is no JSON")
             except UnusableError:
                 unusable.add(number, "not_an_object", "is no JSON object")
@@ -160,12 +187,12 @@ def joined_records(body: bytes, origin: str) -> Iterator[Record]:
         yield from json_records(body, origin)
         return
     text, at, number = body.decode("utf-8", "replace"), 0, 0
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=_whole)
     unusable = _Unusable()
     while (at := _next(text, at)) < len(text):
         try:
             content, end = decoder.raw_decode(text, at)
-            yield Record(_an_object(content), text[at:end].encode(), origin, number)
+            yield Record(_an_object(tamed(content)), text[at:end].encode(), origin, number)
         except (ValueError, RecursionError):
             # Goes on in the next line, if there is one.
             end = text.find("\n", at) + 1 or len(text)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of
 from streams.connectors.pull.overlap import fresh
@@ -66,7 +65,7 @@ async def _changed(
         told = [*told, *again]
         if len(items) < _PAGE:
             break
-        yield orjson.dumps(new) if new else b"", {"since": since, "told": told[-5_000:]}
+        yield written(new) if new else b"", {"since": since, "told": told[-5_000:]}
         # Tickets that are updated meanwhile move to the end, and those behind them up: the next question begins with the last one answered.
         begin = last - _SECOND
         if in_order and begin > datetime.fromisoformat(since):
@@ -75,7 +74,7 @@ async def _changed(
             page += 1
         else:
             raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not tell them")
-    yield orjson.dumps(new) if new else b"", {"since": _said(last - _OVERLAP), "told": remembered[-5_000:]}
+    yield written(new) if new else b"", {"since": _said(last - _OVERLAP), "told": remembered[-5_000:]}
 
 
 PULL = Pull(

@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
-import orjson
 from yarl import URL
 
+from streams.connectors.kit.reading import loaded, written
 from streams.connectors.pull.client import Client
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Page, Pull, text_of
@@ -181,13 +181,13 @@ class _Channel:
 
     def _json(self, data: str | bytes) -> bytes:
         try:
-            content = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            content = loaded(data)
+        except ValueError:
             content = None
         if not isinstance(content, dict):
             content = {"not_json": data if isinstance(data, str) else base64.b64encode(data).decode()}
         self.closing |= content.get("topicName") == _CLOSING
-        return orjson.dumps(content)
+        return written(content)
 
 
 def _topics(settings: Mapping[str, Any]) -> list[str]:

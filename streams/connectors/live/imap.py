@@ -13,10 +13,10 @@ from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import orjson
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
+from streams.connectors.kit.reading import written
 from streams.connectors.platforms.imap import ROLES
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Cursor, Page, Pull, text_of, time_of
@@ -31,6 +31,8 @@ _PAGE_MAILS: Final = 200
 #: Of the headers of a mail so much is read; what stands beyond is no header that matters.
 _MAX_HEADER_BYTES: Final = 16_384
 _HEADERS: Final = "MESSAGE-ID IN-REPLY-TO REFERENCES FROM AUTO-SUBMITTED PRECEDENCE"
+#: Longer than an address may be, with its name.
+_MAX_ADDRESS: Final = 2_000
 _FETCHED: Final = ("INTERNALDATE", f"BODY.PEEK[HEADER.FIELDS ({_HEADERS})]<0.{_MAX_HEADER_BYTES}>")
 _ID: Final = re.compile(r"<[^<>\s]{1,500}>")
 
@@ -123,7 +125,7 @@ async def _look(
         place = {"uidvalidity": validity, "uid": max([last, *some]) if at + _PAGE_MAILS >= len(uids) else some[-1]}
         cursor = {**cursor, "folders": {**cursor["folders"], folder.name: place}}
         if mails or place != known:
-            yield Page(b"\n".join(map(orjson.dumps, mails)), cursor)
+            yield Page(b"\n".join(map(written, mails)), cursor)
 
 
 def _mails(
@@ -155,10 +157,19 @@ def _mails(
             "message_id": next(iter(ids["Message-ID"]), f"<{validity}.{uid}@{folder.name}>"),
             "in_reply_to": next(iter(ids["In-Reply-To"]), None),
             "references": ids["References"][:1],
-            "from": parseaddr(str(headers.get("From", "")))[1] or None,
+            "from": _address(headers.get("From")),
             "auto_submitted": _short(headers.get("Auto-Submitted")),
             "precedence": _short(headers.get("Precedence")),
         }
+
+
+def _address(header: object) -> str | None:
+    """Return the address of a header, None where it has none; anybody writes them."""
+    try:
+        return None if header is None else parseaddr(str(header)[:_MAX_ADDRESS])[1] or None
+    except RecursionError:
+        # Comments within comments.
+        return None
 
 
 def _short(header: object) -> str | None:

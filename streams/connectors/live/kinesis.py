@@ -6,8 +6,7 @@ import base64
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import loaded, written
 from streams.connectors.live.amazon import address, answering, service
 from streams.connectors.pull.model import Page, Pull, text_of
 
@@ -99,9 +98,9 @@ async def _read(
 def _json(data: bytes) -> bytes:
     """Return a record on one line; what is no JSON object as one that holds its bytes, so that it is rejected alone."""
     try:
-        content = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        content = loaded(data)
+    except ValueError:
         content = None
     if not isinstance(content, dict):
         content = {"not_json": base64.b64encode(data).decode()}
-    return orjson.dumps(content)
+    return written(content)

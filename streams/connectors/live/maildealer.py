@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from streams.connectors.kit.reading import tamed, written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
 from streams.connectors.pull.overlap import fresh
@@ -50,7 +51,7 @@ def _mails(content: Any) -> list[dict[str, Any]]:
 
 def _version(mail: dict[str, Any]) -> str:
     """Return a name of a mail as it is: which field is its id is known to the connector alone."""
-    return hashlib.blake2b(orjson.dumps(mail, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+    return hashlib.blake2b(orjson.dumps(tamed(mail), option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
@@ -67,7 +68,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         mails = _mails(answer.json())
         new, again = fresh(mails, told, _version, lambda _: True)
         told, remembered = [*told, *again][-5_000:], [*remembered, *again]
-        yield Page(orjson.dumps(new) if new else b"", {"since": since.isoformat(), "told": told})
+        yield Page(written(new) if new else b"", {"since": since.isoformat(), "told": told})
         if not size or len(mails) < size:
             break
     else:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.platforms.next_engine import FIELDS
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
@@ -65,7 +64,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         count, slips = int(answer["count"]), answer["data"]
         if not isinstance(slips, list):
             raise AskError("malformed", "answered without a list under data")
-        records = orjson.dumps({"data": slips}) if slips else b""
+        records = written({"data": slips}) if slips else b""
         if before is not None and count < before:
             # Slips that are changed meanwhile leave the span, and those behind them move up: so many may have been passed over.
             cursor = {**cursor, "offset": max(0, offset - (before - count)), "count": count}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of
 from streams.connectors.pull.overlap import fresh
@@ -53,7 +52,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         told, remembered = [*told, *again][-5_000:], [*remembered, *again]
         if threads:
             new = [await _answer(asking, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]
-        records = orjson.dumps({"items": new if threads else [_nested(row) for row in new]}) if new else b""
+        records = written({"items": new if threads else [_nested(row) for row in new]}) if new else b""
         last = max((datetime.fromisoformat(str(row["updatedTime"])) for row in rows), default=since)
         if len(rows) < limit:
             yield Page(records, {"since": max(since, last - _OVERLAP).isoformat(), "told": remembered[-5_000:]}, began - _OVERLAP)

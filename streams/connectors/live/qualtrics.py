@@ -6,8 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
 from streams.connectors.pull.overlap import fresh, listed
@@ -63,7 +62,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             new, told = fresh(items, told, _named, lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
             since = following
             cursor = {**cursor, survey: {"since": _written(since), "told": told}}
-            yield Page(orjson.dumps({"responses": new}) if new else b"", cursor)
+            yield Page(written({"responses": new}) if new else b"", cursor)
             if until >= began:
                 break
     yield Page(b"", cursor, began - _OVERLAP)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from schemas.times import to_ms
+from streams.connectors.kit.reading import loaded, written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Page, Pull, text_of
 
@@ -127,10 +127,10 @@ async def _places(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], 
 def _json(value: bytes | None) -> bytes:
     """Return a line on one line; what is no JSON object as one that is rejected alone, without what it holds."""
     try:
-        content = orjson.loads(value or b"")
-    except orjson.JSONDecodeError:
+        content = loaded(value or b"")
+    except ValueError:
         content = None
-    return orjson.dumps(content if isinstance(content, dict) else {"not_json": len(value or b"")})
+    return written(content if isinstance(content, dict) else {"not_json": len(value or b"")})
 
 
 PULL: Final = Pull(name="rasa", fetch=_fetch, base=_base, poll_seconds=1.0)

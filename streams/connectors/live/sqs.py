@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import loaded, written
 from streams.connectors.live.amazon import address, answering, service
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Page, Pull, text_of
@@ -84,9 +83,9 @@ async def _delete(client: Any, url: str, messages: list[Any]) -> None:
 def _json(body: str) -> bytes:
     """Return an event on one line; of one that came by SNS what is in it. What is no JSON object is rejected alone."""
     try:
-        content = orjson.loads(body)
+        content = loaded(body)
         if isinstance(content, dict) and content.get("Type") == "Notification" and isinstance(content.get("Message"), str):
-            content = orjson.loads(content["Message"])
-    except orjson.JSONDecodeError:
+            content = loaded(content["Message"])
+    except ValueError:
         content = None
-    return orjson.dumps(content if isinstance(content, dict) else {"not_json": body})
+    return written(content if isinstance(content, dict) else {"not_json": body})

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
 from streams.connectors.pull.overlap import fresh, listed
@@ -56,7 +55,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('date_modified')}", lambda _: True)
             told, remembered = [*told, *again][-5_000:], [*remembered, *again]
             cursor = {**cursor, survey: {"since": since, "told": told}}
-            yield Page(orjson.dumps({"data": new}) if new else b"", cursor)
+            yield Page(written({"data": new}) if new else b"", cursor)
             if len(items) < _PAGE or page * _PAGE >= int(content.get("total") or 0):
                 break
         else:

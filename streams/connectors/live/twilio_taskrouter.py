@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Page, Pull, basic, text_of, time_of
 
@@ -39,7 +38,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             if not isinstance(events, list):
                 raise AskError("malformed", "answered without a list of events")
             after, pages = str((answer.get("meta") or {}).get("next_page_url") or ""), pages + 1
-            records = orjson.dumps({"events": events}) if events else b""
+            records = written({"events": events}) if events else b""
             if after:
                 yield Page(records, {"from": begin.isoformat(), "pages": pages})
         yield Page(records, {"from": max(begin, end - _OVERLAP).isoformat()}, end)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
 from streams.connectors.pull.overlap import fresh, listed
@@ -57,7 +56,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 raise AskError("malformed", "has more responses of one second than a page holds")
             since, told = following, remembered
             cursor = {**cursor, form: {"since": since, "told": told}}
-            yield Page(orjson.dumps({"items": new}) if new else b"", cursor)
+            yield Page(written({"items": new}) if new else b"", cursor)
             if not more:
                 break
     yield Page(b"", cursor, began - _OVERLAP)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.live.zendesk_incremental import SPACING_SECONDS, WITHHELD, base, by_time, headers
 from streams.connectors.pull.model import Asking, Page, Pull
 from streams.connectors.pull.overlap import fresh, listed
@@ -55,7 +54,7 @@ async def _tickets(asking: Asking, state: Mapping[str, Any]) -> AsyncGenerator[t
         before, after = after, content.get("after_cursor") or after
         # Who asked is all that is needed.
         known = [{name: item.get(name) for name in ("id", "requester_id", "status")} for item in items]
-        yield orjson.dumps({"tickets": known}) if known else b"", {"after": after}
+        yield written({"tickets": known}) if known else b"", {"after": after}
         if content.get("end_of_stream") is not False or after == before:
             return
 
@@ -74,7 +73,7 @@ async def _ratings(asking: Asking, state: Mapping[str, Any], began: datetime) ->
         items = listed(content, "satisfaction_ratings")
         new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')} {item.get('score')}", lambda _: True)
         remembered += again
-        yield orjson.dumps({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": [*told, *again][-5_000:]}
+        yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": [*told, *again][-5_000:]}
         told = [*told, *again]
         following = (content.get("links") or {}).get("next")
         if (content.get("meta") or {}).get("has_more") is not True or not following:

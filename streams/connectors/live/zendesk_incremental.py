@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.model import Asking, basic, text_of
 from streams.connectors.pull.overlap import fresh, listed
 
@@ -64,6 +63,6 @@ async def by_time(
         more = ended is False or (ended is None and len(items) >= _MOST)
         # What shares a second comes together, so a full answer of one second alone has all of it.
         start = start + 1 if more and end <= start else end
-        yield orjson.dumps({name: new}) if new else b"", {"start": start, "told": told[-_MOST:]}
+        yield written({name: new}) if new else b"", {"start": start, "told": told[-_MOST:]}
         if not more:
             return

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Page, Pull, basic, text_of
 
@@ -42,7 +41,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 begin += 1
                 continue
             begin = cursor[name] = end
-            yield Page(orjson.dumps({name: found}), dict(cursor))
+            yield Page(written({name: found}), dict(cursor))
     yield Page(b"", cursor, through - _SETTLES)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import re
@@ -16,6 +15,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from streams.connectors.kit.reading import loaded
 from streams.connectors.pull.failures import AskError
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Answer:
     def json(self) -> Any:
         """Return the JSON of the answer; raise AskError where it is none."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
+            return loaded(self.body)
+        except ValueError as error:
             raise AskError("malformed", f"answered with status {self.status} and no JSON") from error
 
     def object(self) -> dict[str, Any]:
