@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -19,6 +19,9 @@ from streams.connectors.pull.states import Change, States
 __all__ = ["STATE_TOPIC", "Entry", "FencedError", "Ledger", "MemoryLedger", "Restored", "cursor_key", "seen_key", "take"]
 
 STATE_TOPIC: Final = "connector-state.v1"
+
+#: Records of one transaction.
+_MOST_TOGETHER: Final = 10_000
 
 _RECORD: Final = TypeAdapter[CursorRecord | SeenRecord](ConnectorRecord)
 
@@ -47,6 +50,22 @@ class Entry:
     def __bool__(self) -> bool:
         """Say whether there is anything to write."""
         return bool(self.events or self.rejected or self.changes or self.cursor)
+
+    def parts(self) -> Iterator[Entry]:
+        """Yield it in transactions that Kafka has time for: all events before what was seen of them, and where to go on last.
+
+        Should it end in between, the same is asked again, and its events count once by their ids.
+        """
+        if len(self.events) + len(self.rejected) + len(self.changes) <= _MOST_TOGETHER:
+            yield self
+            return
+        for first in range(0, len(self.events), _MOST_TOGETHER):
+            yield Entry(events=self.events[first : first + _MOST_TOGETHER])
+        for first in range(0, len(self.rejected), _MOST_TOGETHER):
+            yield Entry(rejected=self.rejected[first : first + _MOST_TOGETHER])
+        for first in range(0, len(self.changes), _MOST_TOGETHER):
+            yield Entry(changes=self.changes[first : first + _MOST_TOGETHER])
+        yield Entry(cursor=self.cursor)
 
 
 class Ledger(Protocol):

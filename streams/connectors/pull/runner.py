@@ -216,7 +216,8 @@ class Runner:
         entry = Entry(events=events, rejected=done.rejected, changes=changes, cursor=cursor if moved or changes or events else None)
         if entry:
             try:
-                await self._ledger.write(entry)
+                for part in entry.parts():
+                    await self._ledger.write(part)
             except BaseException:
                 self._states.drop()
                 raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from schemas.connector_state import CursorRecord
+from schemas.other import OrderPlaced
 from schemas.topics import topic
 from streams.connectors.publishing import heartbeat
 from streams.connectors.pull.entries import STATE_TOPIC, Entry, FencedError
@@ -103,5 +104,29 @@ def test_open_transaction_of_another_source_hides_nothing(kafka: Cluster) -> Non
         assert found.cursor == cursor("desk", 7)
         await own.close()
         await hanging.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.nightly
+def test_an_answer_of_a_hundred_thousand_records_is_taken(kafka: Cluster) -> None:
+    """As a file of orders is one. Kafka gives up a transaction after 10 s, and this one would be begun for ever."""
+
+    async def scenario() -> None:
+        prefix = f"t{uuid.uuid4().hex[:8]}"
+        ledger = ledger_of(kafka, prefix)
+        restored = await ledger.open(30)
+        restored.states.begin(1_772_442_000_000)
+        for number in range(100_000):
+            restored.states[f"o{number}"] = {"status": "placed"}
+        order = OrderPlaced(
+            event_id="o", order_id="o", customer_key="c", value=1.0, currency="JPY", occurred_at=NOW, received_at=NOW, source="desk"
+        )
+        events = [order.model_copy(update={"event_id": f"o{number}", "customer_key": f"c{number}"}) for number in range(100_000)]
+        for part in Entry(events=events, changes=list(restored.states.changes()), cursor=cursor("desk", 1)).parts():
+            await ledger.write(part)
+        found = await ledger.open(30)
+        assert (found.cursor, len(found.states)) == (cursor("desk", 1), 100_000)
+        await ledger.close()
 
     asyncio.run(scenario())

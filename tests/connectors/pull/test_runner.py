@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from schemas.other import SourceHeartbeat
+from streams.connectors.pull import entries
 from streams.connectors.pull.client import ClientLimits
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import AskError
@@ -22,6 +23,7 @@ from tests.support.services import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from streams.connectors.pull.entries import Entry
     from streams.connectors.pull.runner import Runner
 
 QUICK = RunSettings(first_pause_seconds=0.05, longest_pause_seconds=0.2, heartbeat_seconds=0.1)
@@ -186,6 +188,34 @@ def test_kafka_fails(in_doubt: bool) -> None:
             await until(lambda: runner.summary.failures > 0, 5)
             ledger.down = False
             await until(lambda: told(ledger) == happened(desk), 5)
+
+    asyncio.run(scenario())
+
+
+def test_a_large_answer_is_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is larger than Kafka has time for; where one of them fails the answer is asked again, and each event is that of before."""
+    monkeypatch.setattr(entries, "_MOST_TOGETHER", 2)
+
+    class Small(MemoryLedger):
+        async def write(self, entry: Entry) -> None:
+            assert len(entry.events) + len(entry.rejected) + len(entry.changes) <= 2
+            if entry.cursor is not None and entry.cursor.pages == 1:
+                # Five tickets on a page: where to go on is written after all of it.
+                assert (len(set(told(self))), len(self.rows)) == (5, 5)
+            self.down = self.entries == 4 and not self.failed
+            self.failed |= self.down
+            await super().write(entry)
+
+        failed = False
+
+    async def scenario() -> None:
+        desk, ledger = filled(), Small(SOURCE)
+        async with running(desk, ledger) as runner:
+            await until(lambda: runner.summary.failures > 0, 5)
+            ledger.down = False
+            await until(lambda: sorted(set(told(ledger))) == happened(desk), 5)
+        # Five events and what was seen of two tickets were there when the fifth failed: the other three tickets are told again.
+        assert len(told(ledger)) - len(set(told(ledger))) == 3
 
     asyncio.run(scenario())
 
