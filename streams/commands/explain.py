@@ -20,6 +20,7 @@ from streams.commands.kafka_security import KafkaSecurityError, kafka_client_opt
 from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.mapping import MappingError
+from streams.connectors.publishing import kafka_trouble
 from streams.explaining import PartitionLog, Question, QuestionError, explain
 from streams.explaining.text import lines
 from streams.replay import Replay
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     except aiohttp.ClientError as error:
         return fail(f"{args.url}: {error}", code=1)
     except (KafkaError, TopicError, TimeoutError) as error:
-        return fail(f"Kafka at {args.bootstrap}: {error or 'no answer in time'!r}", code=1)
+        return fail(kafka_trouble(args.bootstrap, error), code=1)
     except OSError as error:
         return fail(f"{error.filename or args.file or args.bootstrap}: {error.strerror or error}", code=1)
     if args.json:

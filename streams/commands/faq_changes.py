@@ -13,6 +13,7 @@ from streams.catalogue import KPI_BY_ID, LANGUAGES
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging, write_json
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import ConfigurationError, load_configuration
+from streams.connectors.publishing import kafka_trouble
 from streams.serving.broker import TopicError
 from streams.serving.history import days_of_total
 from streams.windows.faq_changes import faq_answers
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     except TopicError as error:
         return fail(error, code=1)
     except (KafkaError, OSError, TimeoutError) as error:
-        return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
+        return fail(kafka_trouble(args.bootstrap, error), code=1)
     answers = faq_answers(configuration, records)
     if args.json:
         write_json(answers)

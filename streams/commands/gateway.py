@@ -132,7 +132,7 @@ async def _serve(args: argparse.Namespace, senders: Senders, files: WatchedFiles
     except NotPermittedHereError as error:
         return fail(error)
     except (OSError, OverflowError) as error:
-        return fail(f"gateway: cannot listen on {args.host} port {args.port}: {error}. Choose another --host or --port.")
+        return fail(f"gateway: cannot listen on {args.host} port {args.port}: {str(error).rstrip('.')}. Choose another --host or --port.")
     tokens = (
         ""
         if senders or files.connectors is not None

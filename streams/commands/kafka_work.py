@@ -6,11 +6,12 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from streams.commands.common import fail, start_logging
 from streams.commands.kafka_security import KafkaSecurityError
 from streams.connectors.letters import NoTopicError
+from streams.connectors.publishing import kafka_trouble
 
 if TYPE_CHECKING:
     import argparse
@@ -37,10 +38,8 @@ def guarded(
         return fail(f"Kafka at {args.bootstrap} did not answer in time; {late}", code=1)
     except BrokenPipeError:  # stdout: what read it has enough, and the frame of all commands knows what to do
         raise
-    except KafkaConnectionError:
-        return fail(f"Kafka at {args.bootstrap} is not reached; --bootstrap HOST:PORT says where it is", code=1)
     except (KafkaError, OSError) as error:
-        return fail(f"Kafka at {args.bootstrap}: {error!r}", code=1)
+        return fail(kafka_trouble(args.bootstrap, error), code=1)
 
 
 def confirmed(question: str) -> bool:

@@ -117,7 +117,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         asyncio.run(run_serve(settings))
     except (OSError, OverflowError) as error:
-        return fail(f"serve: cannot listen on {args.host} port {args.port}: {error}. Choose another --host or --port.", code=1)
+        return fail(
+            f"serve: cannot listen on {args.host} port {args.port}: {str(error).rstrip('.')}. Choose another --host or --port.", code=1
+        )
     return 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 
 from schemas.other import SourceHeartbeat
@@ -31,6 +31,7 @@ __all__ = [
     "NotPublishedError",
     "Publisher",
     "heartbeat",
+    "kafka_trouble",
     "last_word",
     "publish_with_retries",
 ]
@@ -49,6 +50,15 @@ _TRIES: Final = 5
 
 class NotPublishedError(Exception):
     """Not everything was acknowledged. What was may be published again: its ids are the same, so it counts once."""
+
+
+def kafka_trouble(bootstrap: str, error: Exception) -> str:
+    """Return in a line, for operators, why Kafka cannot be used."""
+    if isinstance(error, KafkaConnectionError):
+        return f"Kafka at {bootstrap} is not reached; --bootstrap HOST:PORT says where it is"
+    if isinstance(error, TimeoutError):
+        return f"Kafka at {bootstrap} did not answer in time"
+    return f"Kafka at {bootstrap}: {error!r}"
 
 
 class Publisher(Protocol):
@@ -167,8 +177,7 @@ class KafkaPublisher:
         except (KafkaError, OSError) as error:
             # A producer that met an error it cannot retry refuses everything from then on.
             await self._drop()
-            message = f"Kafka at {self._bootstrap} refused: {error!r}"
-            raise NotPublishedError(message) from error
+            raise NotPublishedError(kafka_trouble(self._bootstrap, error)) from error
 
     async def ready(self) -> bool:
         """See Publisher."""

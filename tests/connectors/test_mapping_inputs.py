@@ -211,7 +211,7 @@ def test_what_is_no_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     require_openpyxl()
     good = workbook([["番号", "受付", "窓口"], ["1", "2026-03-02T09:00:00", "修理"]])
     mapping = MAPPING.format(read="{format: xlsx}")
-    for data, complaint in ((TABLE.encode(), "is no workbook"), (good[: len(good) // 2], "is no workbook"), (b"", "is no workbook")):
+    for data, complaint in ((TABLE.encode(), "is no workbook"), (good[: len(good) // 2], "is no workbook"), (b"", "is empty")):
         with pytest.raises(MappingError, match=complaint):
             mapped(tmp_path, mapping, data)
     cut = io.BytesIO()

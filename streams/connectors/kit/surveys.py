@@ -193,5 +193,5 @@ def answers(
             }
         )
     if not known:
-        raise UnusableError("unknown_question", "none of the questions that it answers stands under questions")
+        raise UnusableError("unknown_question", "none of the questions that it answers stands in the setting `questions`")
     return drafts

@@ -107,6 +107,8 @@ def _seekable(file: Input) -> Iterator[IO[bytes]]:
             if size > MAX_WORKBOOK_BYTES:
                 raise WorkbookError(f"has more than {MAX_WORKBOOK_BYTES} bytes; save it as CSV", "format")
             copy.write(data)
+        if not size:
+            raise WorkbookError("is empty; permitted: a workbook (.xlsx)", "format")
         copy.seek(0)
         yield copy
 
