@@ -76,6 +76,9 @@ def run_list(args: argparse.Namespace) -> int:
     for each in found:
         row = f"{each.name:<{width}}  {each.title:<{title}}  {each.family:<12}  {each.delivery:<8}  {', '.join(each.ways)}"
         sys.stdout.write(f"{row}\n")
+    sys.stdout.write(
+        "\nBeside these: contact-streams connector asterisk-queue-log FILE, contact-streams connector mapping (any CSV, JSON or workbook)\n"
+    )
     return 0
 
 

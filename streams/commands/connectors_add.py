@@ -14,6 +14,7 @@ from streams.configuration.problems import read_text
 from streams.configuration.yaml_lines import YamlError, parse
 from streams.connectors import platforms
 from streams.connectors.configured import HOOKS_PATH, settings_of
+from streams.connectors.docs import page_of
 
 if TYPE_CHECKING:
     import argparse
@@ -72,13 +73,16 @@ def _left(connector: Connector, source: str, file: ConnectorsFile, path: Path) -
             yield f"{path}: write `public_url: https://YOUR-HOST` at the top; {connector.title} signs the address that it calls"
         where = (file.public_url or "https://YOUR-HOST").rstrip("/")
         yield f"enter at {connector.title}: {where}{HOOKS_PATH}{source}"
+    if is_hooked or "page" in connector.ways:
+        yield f"run contact-streams gateway --connectors {path}"
     if {"pull", "connection"} & {*connector.ways}:
         verb = "asked" if "pull" in connector.ways else "followed"
         yield f"to have it {verb}: take the # from `credentials` and what is needed of `settings`"
-        yield f"contact-streams connector run {source} --connectors {path}"
-    if is_hooked or "page" in connector.ways:
-        yield f"contact-streams gateway --connectors {path}"
-    yield f"contact-streams check {path}; the page of {connector.title} is in the table of docs/connectors.md"
+        yield f"run contact-streams connector run {source} --connectors {path}"
+    page = page_of(connector.name)
+    if connector.ways == ("file",):
+        yield f"run contact-streams replay --connector {connector.name} --connectors {path} --source {source} FILE"
+    yield f"check it by contact-streams check {path}; its page is docs/connectors{'.md' if page is None else f'/{page.name}'}"
 
 
 def _variable(source: str) -> str:

@@ -49,12 +49,12 @@ def page_of(name: str) -> Path | None:
 
 def of_all() -> str:
     """Return the table of all connectors."""
-    rows = ["| platform | what | comes by | when |\n| --- | --- | --- | --- |\n"]
+    rows = ["| platform | name | what | comes by | when |\n| --- | --- | --- | --- | --- |\n"]
     for name in platforms.names():
         each = platforms.connector(name)
         page = page_of(name)
         title = each.title if page is None else f"[{each.title}](connectors/{page.name})"
-        cells = (title, FAMILY_WORDS[each.family], ", ".join(each.ways), each.delivery)
+        cells = (title, f"`{name}`", FAMILY_WORDS[each.family], ", ".join(each.ways), each.delivery)
         rows.append(f"| {' | '.join(map(_cell, cells))} |\n")
     return "".join(rows)
 

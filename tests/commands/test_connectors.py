@@ -34,7 +34,8 @@ def test_every_platform_has_a_line(capsys: CaptureFixture[str]) -> None:
     """Name, title, family, when, ways; the same for programs."""
     code, out, _ = said(capsys, "connectors", "list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()[1:]] == list(platforms.names())
+    assert [line.split()[0] for line in out.split("\n\n")[0].splitlines()[1:]] == list(platforms.names())
+    assert "contact-streams connector asterisk-queue-log FILE" in out.splitlines()[-1], "what is no platform is named too"
     assert "line " in out
     assert "LINE Official Account" in out
     told = json.loads(said(capsys, "connectors", "list", "--json")[1])["connectors"]
@@ -263,6 +264,8 @@ def test_what_is_left_to_do_is_said(capsys: CaptureFixture[str], tmp_path: Path)
     assert "https://YOUR-HOST/v1/hooks/zen.de" in webhook
     assert f"contact-streams gateway --connectors {path}" in webhook
     assert "public_url" not in webhook
+    assert "its page is docs/connectors/zendesk.md" in webhook
+    assert "its page is docs/connectors/twilio.md" in signing
     assert "write `public_url: https://YOUR-HOST` at the top" in signing
     assert f"contact-streams connector run asterisk-ami --connectors {path}" in connection
     assert "gateway" not in connection
