@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import unused_port
+from aiohttp.test_utils import TestClient, TestServer, unused_port
 
 from streams.catalogue import KPI_BY_ID
 from streams.serving.api import create_app
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from aiohttp.test_utils import TestClient
+    from aiohttp.typedefs import Handler
 
 pytestmark = pytest.mark.browser
 
@@ -287,6 +287,26 @@ def test_the_page_waits_for_figures() -> None:
             stand.store.take_over(Stand.fed(small_center()).store)
             stand.ready = stand.connected = True
             await page.until(f"{ROW}('sales') && {MARK} === 'live'")
+
+    run(check())
+
+
+def test_a_page_that_opens_has_lost_nothing() -> None:
+    """Until the first answer it reads figures; a server that is slow to give it is no lost connection."""
+
+    @web.middleware
+    async def slow(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/api/v1/events":
+            await asyncio.sleep(2)
+        return await handler(request)
+
+    async def check() -> None:
+        application = create_app(Stand.fed(small_center()).serving())
+        application.middlewares.append(slow)
+        async with TestClient(TestServer(application)) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{STALE} && {MARK} === 'reading figures'", seconds=1.5)
+            await page.until(f"{MARK} === 'live' && !{STALE}")
 
     run(check())
 

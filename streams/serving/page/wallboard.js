@@ -20,7 +20,8 @@ let targets = {};
 let fedBy = {};
 let header = null;
 let heardAt = 0;
-let connected = false;
+// null: not asked yet, so that a page that opens is no lost one.
+let connected = null;
 let stream = null;
 let toldAt = 0;
 let staleAfter = 10;
@@ -71,8 +72,8 @@ function showStanding() {
   setText(byId("as-of"), known(at) ? word("as_of", { time: clock(at) }) : word("no_as_of"));
   setAttribute(byId("as-of"), "datetime", at ?? "");
   const old = figuresAge();
+  const loading = connected === null || (connected && header?.ready === false);
   const lost = !connected || header?.connected === false;
-  const loading = connected && header?.ready === false;
   // What no live worker counts is missing in figures, however new they look. Of queues that none rolls up their rows say so.
   const untold = header?.standing_still ?? {};
   const halted = header?.stale === true && "queue-panes.v1" in untold;
