@@ -47,6 +47,8 @@ class Progress:
     received_through_ms: int | None
     progress_ms: int | None
     stale: frozenset[str]
+    heard: frozenset[str]
+    """Sources that have sent something themselves and are not forgotten; an instance that speaks for a source is not the source."""
 
 
 def progress_of(events: Iterable[Event], configuration: Configuration) -> Progress:
@@ -69,7 +71,7 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
             else:
                 heartbeats[event.source].append((received, to_ms(event.complete_through)))
     if received_through is None:
-        return Progress(None, None, frozenset())
+        return Progress(None, None, frozenset(), frozenset())
     through = received_through
     timeout_ms = configuration.counting.source_timeout_seconds * 1000
     forget_ms = configuration.counting.source_forget_seconds * 1000
@@ -110,9 +112,8 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
     behind = {source for source, at in complete.items() if through - at > 1000 * configuration.counting.lag_limit_seconds}
     if behind == complete.keys():
         behind = set()
-    return Progress(
-        through, min((at for source, at in complete.items() if source not in behind), default=through), stale | (behind - journals)
-    )
+    progress_ms = min((at for source, at in complete.items() if source not in behind), default=through)
+    return Progress(through, progress_ms, stale | (behind - journals), frozenset(last_received))
 
 
 def recount(

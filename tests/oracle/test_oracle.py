@@ -792,6 +792,7 @@ class TestProgress:
         assert progress_of(events, CONFIGURATION).stale == set()
         assert progress_of(events[:1], CONFIGURATION).progress_ms == ms(20)
         assert progress_of([*events, beat(30, source="file")], CONFIGURATION).stale == {"file"}
+        assert progress_of(events, CONFIGURATION).heard == {"alive"}
 
     def test_instances(self) -> None:
         """A source is complete through the least of its gateways, but for those that ended or fell silent; its own word goes first."""
@@ -814,6 +815,7 @@ class TestProgress:
         assert progress_of([sent, spoken], configuration).stale == ({"desk"} if stale else set())
         assert progress_of([sent, spoken], configuration).progress_ms == ms(now)
         assert progress_of([spoken], configuration).stale == set()
+        assert [progress_of(each, configuration).heard for each in ([sent, spoken], [spoken])] == [{"desk"}, set()]
 
     @pytest.mark.parametrize(("now", "stale"), [(160, False), (160.001, True)])
     def test_stale(self, now: float, stale: bool) -> None:

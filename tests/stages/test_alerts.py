@@ -1,0 +1,86 @@
+"""Alerts from events: judged by what is known at each look, on all source partitions together (docs/judging.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from schemas.times import format_ms
+from streams.configuration import Configuration
+from streams.stages.rollup import RollUpStage, RollUpTopics
+from streams.stages.track import ContactStage, TrackTopics
+from tests.tracking.telling import CONFIGURATION, event, ms, record
+
+TOPICS = TrackTopics("contacts", "panes", 1, "dead", "group", lambda: 0)
+ROLL_UP = RollUpTopics("panes", 1, "metrics", "latest", "alerts", "alerts-latest", "contacts", 2, "agents", 1)
+RULE = {"kpi": "longest_wait", "above": 45, "for_seconds": 0, "clear_for_seconds": 0}
+WATCHED = Configuration.model_validate(
+    {**CONFIGURATION.model_dump(exclude_unset=True), "alerts": {"long wait": RULE}, "sources": {"desk": {"silence_seconds": 30}}}
+)
+
+
+class Stream:
+    """Two contact partitions and a roll-up."""
+
+    def __init__(self) -> None:
+        self._tracks = [ContactStage(partition, WATCHED, TOPICS) for partition in range(2)]
+        self._roll_up = RollUpStage(0, WATCHED, ROLL_UP)
+
+    def tell(self, *values: bytes, other: tuple[bytes, ...] = ()) -> list[tuple[str, str, str | None, float | None]]:
+        """Tell one partition, and the other, flush, and return state, since, cleared_at and value of what fired or cleared in queue A."""
+        for track, told in zip(self._tracks, (values, other), strict=True):
+            track.process([record(value) for value in told])
+            for output in track.collect().outputs:
+                if output.topic == "panes":
+                    self._roll_up.process([record(output.value, key=output.key)])
+        said = [orjson.loads(output.value or b"") for output in self._roll_up.collect().outputs if output.topic == "alerts"]
+        return [(each["state"], each["since"], each["cleared_at"], each["value"]) for each in said if each["scope"] == "A"]
+
+
+def beat(seconds: float, **fields: Any) -> bytes:
+    """Return a heartbeat that says that all is told."""
+    return event("source.heartbeat", seconds, complete_through=format_ms(ms(seconds)), **fields)
+
+
+def at(seconds: float) -> str:
+    """Return an instant as records have it."""
+    return format_ms(ms(seconds))
+
+
+def queued(seconds: float, revision: int, received: float) -> bytes:
+    """Return a word on one and the same entry."""
+    return event("contact.queued", seconds, queue="A", event_id="q", revision=revision, received=received)
+
+
+def test_a_later_word_changes_no_alert_of_before() -> None:
+    """Who entered at 0 s waits 50 s at 50 s; told at 52 s to have entered at 40 s: 12 s then, and more than 45 s from 85 s on."""
+    stream = Stream()
+
+    assert stream.tell(queued(0, 1, 0)) == []
+    assert stream.tell(beat(50)) == [("firing", at(49), None, 50)]
+    assert stream.tell(queued(40, 2, 52)) == [("cleared", at(49), at(52), 12)]
+    # What was said before counts no more, though it comes once more.
+    assert stream.tell(queued(0, 1, 53)) == []
+    assert stream.tell(beat(85)) == []
+    assert stream.tell(beat(86)) == [("firing", at(85), None, 46)]
+
+
+def test_an_earlier_word_that_comes_later_changes_nothing() -> None:
+    """The entry at 40 s is known first, the one at 0 s that it replaced then: nothing fires until 85 s are over."""
+    stream = Stream()
+
+    assert stream.tell(queued(40, 2, 48)) == []
+    assert stream.tell(queued(0, 1, 50)) == []
+    assert stream.tell(beat(86)) == [("firing", at(85), None, 46)]
+
+
+def test_the_word_of_a_gateway_makes_no_source_heard_where_it_has_sent_nothing() -> None:
+    """The desk sent something on one partition alone; there it is silent for more than its 30 s, so nothing clears until it is heard."""
+    stream = Stream()
+    spoken = beat(10, source="desk", instance="gateway")
+    stream.tell(queued(0, 1, 0), beat(1, source="desk"), spoken, other=(beat(1), spoken))
+
+    assert stream.tell(beat(65), other=(beat(65),)) == [("firing", at(64), None, 65)]
+    assert stream.tell(event("contact.answered", 66, agent="ann"), other=(beat(66),)) == []
+    assert stream.tell(beat(67), other=(beat(67, source="desk"),)) == [("cleared", at(64), at(67), None)]
