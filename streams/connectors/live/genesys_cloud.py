@@ -33,6 +33,7 @@ _CHANNELS: Final = "api/v2/notifications/channels"
 _CLOSING: Final = "v2.system.socket_closing"
 _MOST_TOPICS: Final = 1_000
 _MAX_MESSAGE_BYTES: Final = 1024 * 1024
+_GOODBYE: Final = aiohttp.ClientWSTimeout(ws_close=1.0)
 _PAGE_MESSAGES: Final = 1_000
 
 #: A channel is over after 24 hours.
@@ -106,7 +107,7 @@ class _Channel:
         self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
         try:
             async with asyncio.timeout(30):
-                self._socket = await self._session.ws_connect(uri, max_msg_size=_MAX_MESSAGE_BYTES)
+                self._socket = await self._session.ws_connect(uri, max_msg_size=_MAX_MESSAGE_BYTES, timeout=_GOODBYE)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             await self.close()
             raise AskError("unreachable", f"(notifications) cannot be reached ({type(error).__name__})") from None
@@ -117,7 +118,9 @@ class _Channel:
         await self.close()
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect; a server that says nothing any more is not waited for."""
+        if self._socket is not None:
+            await self._socket.close()
         if self._session is not None:
             await self._session.close()
 
