@@ -138,11 +138,11 @@ def test_interrupted_anywhere(name: str, make: Callable[..., Any], seed: int, tm
                 steps += 1
                 step()
 
-        async with serving(fake.routes, meanwhile) as url, asyncio.timeout(60):
+        async with serving(fake.routes, meanwhile) as url, asyncio.timeout(180):
             settings = {**settings, "url": url}
             if name == "next-engine":
                 settings |= {"tokens_file": str(tmp_path / "tokens"), "access_token": "access-1", "refresh_token": "refresh-1"}
-            while steps < _STEPS and interrupted.total() < 200:
+            while (steps < _STEPS or min(interrupted["killed"], interrupted["not acknowledged"]) <= 2) and interrupted.total() < 200:
                 asking = asyncio.create_task(ask_once(name, settings, ledger, clock))
                 if chance.random() < 0.5:
                     await asyncio.sleep(chance.uniform(0, 0.01))
