@@ -1,4 +1,4 @@
-"""``contact-streams explain``: which contacts are behind a figure, and which records of Kafka these came from."""
+"""``contact-streams explain``: which contacts and records of Kafka are behind a figure, or which events of a contact counted nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,12 +22,12 @@ from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.mapping import MappingError
 from streams.connectors.publishing import kafka_trouble
-from streams.explaining import PartitionLog, Question, QuestionError, explain
-from streams.explaining.text import lines
+from streams.explaining import PartitionLog, Question, QuestionError, explain, explain_conversation
+from streams.explaining.text import conversation_lines, lines
 from streams.replay import Replay
 from streams.serving.broker import TopicError
 from streams.serving.event_log import EventLog, Limits
-from streams.serving.explainer import answered
+from streams.serving.explainer import answered, watched
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -38,6 +39,7 @@ __all__ = ["add_parser", "run"]
 _FAR_FUTURE_MS: Final = 253_402_300_799_000
 _DIFFERS: Final = 1
 _ANSWER_SECONDS: Final = 120
+_DAY_SECONDS: Final = 86_400
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,19 +47,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "explain",
         description="Counts the contact events of Kafka, or of a file, again and says which contacts make a figure. "
-        "Ends with 0 if they make the figure that is served, with 1 if they do not.",
+        "Ends with 0 if they make the figure that is served, with 1 if they do not. With the id of a CONVERSATION alone it says "
+        "which of its events counted nothing, and why.",
     )
-    parser.add_argument("queue", metavar="QUEUE")
-    parser.add_argument("kpi", metavar="KPI", help="its id, such as service_level; docs/metrics.md has all")
+    parser.add_argument("queue", metavar="QUEUE|CONVERSATION", help="a queue, with KPI; or the id of a conversation, alone")
+    parser.add_argument("kpi", metavar="KPI", nargs="?", help="its id, such as service_level; docs/metrics.md has all")
     parser.add_argument("--window", default="trailing_15m", help="such as trailing_5m, interval_30m or day (default: %(default)s)")
     parser.add_argument("--at", type=instant, metavar="TIME", help="the window that holds this RFC 3339 time (default: the newest)")
     parser.add_argument("--channel", help="needed where the queue has several")
     parser.add_argument("--config", type=Path, help="configuration file (YAML), the one that the worker has")
     parser.add_argument("--lang", choices=LANGUAGES, default="en")
-    parser.add_argument("--limit", type=_number, default=20, help="contacts listed a part (default: %(default)s)")
+    parser.add_argument("--limit", type=_number, default=20, help="contacts listed a part, or events (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--look-back", type=_number, metavar="SECONDS", help="begin so long before the window (default: by channel, at most a day)"
+        "--look-back",
+        type=_number,
+        metavar="SECONDS",
+        help="begin so long before the window (default: by channel, at most a day), or before now",
     )
     parser.add_argument("--max-megabytes", type=_number, default=512, help="read no more than this (default: %(default)s)")
     parser.add_argument("--max-seconds", type=_number, default=600, help="read no longer than this (default: %(default)s)")
@@ -76,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
     if args.log_level == "WARNING":
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what becomes of Kafka is said once, by us
     try:
-        if args.url is not None:
+        if args.kpi is None:
+            document = _conversation(args, load_configuration(args.config))
+        elif args.url is not None:
             document = asyncio.run(_asked(args))
         elif args.file is not None:
             document = _replayed(args, load_configuration(args.config))
@@ -93,8 +101,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(document)
     else:
-        sys.stdout.writelines(f"{line}\n" for line in lines(document, args.lang))
-    return _DIFFERS if document["agrees"] is False else 0
+        said = conversation_lines if args.kpi is None else lines
+        sys.stdout.writelines(f"{line}\n" for line in said(document, args.lang))
+    return _DIFFERS if document.get("agrees") is False else 0
 
 
 def _wanted(args: argparse.Namespace) -> dict[str, Any]:
@@ -107,22 +116,47 @@ async def _read(args: argparse.Namespace, configuration: Configuration) -> dict[
     async def find() -> Question:
         return Question.of(await log.latest(), configuration, **_wanted(args))
 
-    def told(span: Span) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r  {span.records:,} records, {span.bytes / 1_000_000:.1f} MB read ")
-            sys.stderr.flush()
-
     answer, span = await answered(
         find,
         log,
         configuration,
-        Limits(megabytes=args.max_megabytes, seconds=args.max_seconds),
+        _limits(args),
         look_back_ms=None if args.look_back is None else 1000 * args.look_back,
-        told=told,
+        told=_tell_progress,
     )
+    _end_progress()
+    return {**answer.document(lang=args.lang, limit=args.limit), "read": span.document()}
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    return Limits(megabytes=args.max_megabytes, seconds=args.max_seconds)
+
+
+def _tell_progress(span: Span) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r  {span.records:,} records, {span.bytes / 1_000_000:.1f} MB read ")
+        sys.stderr.flush()
+
+
+def _end_progress() -> None:
     if sys.stderr.isatty():
         sys.stderr.write("\r" + " " * 60 + "\r")
-    return {**answer.document(lang=args.lang, limit=args.limit), "read": span.document()}
+
+
+def _conversation(args: argparse.Namespace, configuration: Configuration) -> dict[str, Any]:
+    """Return what became of the events of a conversation, from a file or from Kafka; raise QuestionError if there are none."""
+    wrong = [name for name in ("url", "channel", "at") if getattr(args, name) is not None]
+    if wrong:
+        raise QuestionError(f"--{wrong[0]} goes with QUEUE and KPI; a conversation is read from Kafka or, with --replay, from a file")
+    conversation, logs = args.queue, dict[int, PartitionLog]()
+    if args.file is not None:
+        logs[0], read = _log_of_file(args, configuration, watched=conversation)
+    else:
+        since_ms = round(1000 * (time.time() - (_DAY_SECONDS if args.look_back is None else args.look_back)))
+        log = EventLog(args.bootstrap, args.prefix, kafka_client_options())
+        read = asyncio.run(watched(conversation, log, configuration, since_ms, _limits(args), logs, _tell_progress)).document()
+        _end_progress()
+    return {**explain_conversation(conversation, logs, limit=args.limit), "read": read}
 
 
 async def _asked(args: argparse.Namespace) -> dict[str, Any]:
@@ -145,23 +179,33 @@ async def _asked(args: argparse.Namespace) -> dict[str, Any]:
 
 def _replayed(args: argparse.Namespace, configuration: Configuration) -> dict[str, Any]:
     """Count the file as a whole, and each of its conversations."""
+    replay = Replay(configuration)
+    log, read = _log_of_file(args, configuration, replay)
+    question = Question.of(replay.latest.values(), configuration, **_wanted(args))
+    return {**explain(question, configuration, {0: log}).document(lang=args.lang, limit=args.limit), "read": read}
+
+
+def _log_of_file(
+    args: argparse.Namespace, configuration: Configuration, replay: Replay | None = None, watched: str | None = None
+) -> tuple[PartitionLog, dict[str, Any]]:
+    """Return the events of the file as one partition, and what was read; count them as a whole too, where there is a replay."""
     rejected: list[Rejected] = []
     identities = Identities(configuration)
-    replay, log = Replay(configuration), PartitionLog(configuration, None)
+    log = PartitionLog(configuration, None, watched=watched)
     last_ms = 0
     for number, (occurred_ms, value, kinds, origin) in enumerate(read_events(args, rejected), 1):
         record = identities.of_record(value) if identities else value
         last_ms = max(last_ms, occurred_ms)
-        for kind in kinds:
-            replay.add(record, kind, origin=origin)
+        if replay is not None:
+            for kind in kinds:
+                replay.add(record, kind, origin=origin)
         if "contact" in kinds:
             log.take(record, number, _FAR_FUTURE_MS)
-    replay.finish(last_ms or None)
+    if replay is not None:
+        replay.finish(last_ms or None)
     log.said(last_ms)
-    question = Question.of(replay.latest.values(), configuration, **_wanted(args))
-    document = explain(question, configuration, {0: log}).document(lang=args.lang, limit=args.limit)
     read = {"topic": str(args.file), "records": log.records, "bytes": args.file.stat().st_size, "complete": True, "incomplete": []}
-    return {**document, "read": read}
+    return log, read
 
 
 def _number(text: str) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from streams.explaining.answer import Answer, explain
+from streams.explaining.conversation import explain_conversation
 from streams.explaining.log import PartitionLog
 from streams.explaining.question import Question, QuestionError
 
-__all__ = ["Answer", "PartitionLog", "Question", "QuestionError", "explain"]
+__all__ = ["Answer", "PartitionLog", "Question", "QuestionError", "explain", "explain_conversation"]

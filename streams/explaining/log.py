@@ -11,6 +11,7 @@ from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.scopes import Scope
+from streams.tracking.spaces import id_of
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from streams.tracking.state import Conversation
     from streams.windows.calendar import Span
 
-__all__ = ["Offsets", "PartitionLog", "Share"]
+__all__ = ["Offsets", "PartitionLog", "Share", "Told"]
 
 #: Records between two looks at what is lost or over, as a worker does at its flushes.
 _SETTLE_EVERY = 1000
@@ -43,13 +44,25 @@ class Share(NamedTuple):
     offsets: Offsets
 
 
+class Told(NamedTuple):
+    """An event of a conversation, where it stands in its partition, and why it counted nothing; None if that is not so."""
+
+    event_id: str
+    type: str
+    occurred_ms: int
+    source: str
+    offset: int
+    reason: str | None
+
+
 class PartitionLog:
     """Takes the records of one partition in order, as the tracker of a worker does, and knows what each conversation made of its figures.
 
-    What was received after ``until_ms`` is passed over: a figure says as of when it is.
+    What was received after ``until_ms`` is passed over: a figure says as of when it is. The events of the conversation
+    with the id ``watched`` are noted.
     """
 
-    def __init__(self, configuration: Configuration, until_ms: int | None) -> None:
+    def __init__(self, configuration: Configuration, until_ms: int | None, *, watched: str | None = None) -> None:
         self._until_ms = until_ms
         self._tracker = ContactTracker(configuration)
         self._names = Names(configuration)
@@ -59,6 +72,8 @@ class PartitionLog:
         self._over: list[tuple[str, list[AnyFact]]] = []
         self._offsets: dict[str, Offsets] = {}
         self._unsettled = 0
+        self._watched = watched
+        self._told: list[Told] = []
         self.records = 0
         self.rejected = 0
 
@@ -93,11 +108,15 @@ class PartitionLog:
             if named is not None:
                 self._names.admit(event, named)
             name = event.conversation_id + tracker.spaces[event.source]
+            late, repeated = tracker.late, tracker.repeated
             try:
                 tracker.apply(event)
             except TooManyFactsError:
                 self.rejected += 1
                 return
+            if event.conversation_id == self._watched:
+                dropped = "late" if tracker.late > late else "repeated" if tracker.repeated > repeated else None
+                self._told.append(Told(event.event_id, event.type, event.occurred_ms, event.source, offset, dropped))
             known = tracker.conversations.get(name)
             if known is not None:
                 self._remembered[name] = known
@@ -136,6 +155,15 @@ class PartitionLog:
                     add_counts(counts, amounts)
             if counts:
                 yield Share(name, counts, self._offsets[name])
+
+    def told(self) -> list[Told]:
+        """Return the events of the watched conversation in the order in which they came, with why they counted nothing."""
+        self.settle()
+        reasons: dict[str, str] = {}
+        for name, facts in [*self._over, *((name, each.facts) for name, each in self._remembered.items())]:
+            if id_of(name) == self._watched:
+                reasons |= self._tracker.reasons(name, facts)
+        return [each if each.reason is not None else each._replace(reason=reasons.get(each.event_id)) for each in self._told]
 
     def waiting(self, scope: str, channel: str) -> dict[str, int]:
         """Return the names of who waits in a scope and since when, in ms."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["lines"]
+__all__ = ["conversation_lines", "lines"]
 
 _WAYS: Final = {
     "answered": ("answered", "応答"),
@@ -35,6 +35,8 @@ _SAID: Final = {
     "late": ("late events, which change no figure", "遅延イベント (集計に影響なし)"),
     "incomplete": ("not everything was read", "一部のイベントを読み込めず"),
     "more": ("and {} more", "ほか{}件"),
+    "conversation": ("{} (events: {}): {} counted nothing", "{} (イベント{}件): 集計なし{}件"),
+    "place": ("{} of {}, partition {}, offset {}", "{} ({})、パーティション{}、オフセット{}"),
     "formula": ("formula", "計算式"),
     "definition_name": ("definition", "定義"),
     "of": ("contacts", "問い合わせ"),
@@ -42,6 +44,33 @@ _SAID: Final = {
     "records": ("records", "レコード"),
     "offsets": ("partition {}: offsets {} to {}, {} records", "パーティション{}: オフセット{}〜{}、{}件"),
 }
+#: Why an event counted nothing (docs/counting.md).
+_REASONS: Final = {
+    "no_begin": ("it ends, or belongs to, what is not known to have begun", "開始が不明"),
+    "no_visit": ("no open wait fits its names", "該当する待ちなし"),
+    "no_leg": ("no agent's share fits its names", "該当する応対なし"),
+    "no_queue": ("no queue is known in which it could count", "集計先のキューが不明"),
+    "late": ("it came too late", "遅延して到着"),
+    "repeated": ("the same event came before", "同じイベントが到着済み"),
+    "excluded": ("the conversation is excluded", "除外された問い合わせ"),
+    "not_inbound": ("the conversation is internal, or the business began it", "内線または発信"),
+    "consultation": ("agents ask one another in it", "担当者間の相談"),
+}
+
+
+def conversation_lines(answer: Mapping[str, Any], lang: str = "en") -> Iterator[str]:
+    """Yield the lines of what became of a conversation."""
+    ja = lang == "ja"
+    yield _SAID["conversation"][ja].format(answer["conversation"], answer["events"], answer["counted_nothing"])
+    for each in answer["listed"]:
+        place = _SAID["place"][ja].format(each["event_id"], each["source"], each["partition"], each["offset"])
+        yield f"  {each['occurred_at']}  {each['type']}  {each['reason']}: {_REASONS[each['reason']][ja]} ({place})"
+    if answer["not_listed"]:
+        yield f"  {_SAID['more'][ja].format(answer['not_listed'])}"
+    read = answer["read"]
+    yield f"  {read['topic']}: {read['records']:,} {_SAID['records'][ja]}, {read['bytes'] / 1_000_000:.1f} MB"
+    if not read["complete"]:
+        yield f"  {_SAID['incomplete'][ja]}: {'; '.join(read['incomplete'])}"
 
 
 def lines(answer: Mapping[str, Any], lang: str = "en") -> Iterator[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.explaining import Answer
     from streams.serving.event_log import EventLog, Limits, Span
 
-__all__ = ["Explainer", "answered", "asked_of"]
+__all__ = ["Explainer", "answered", "asked_of", "watched"]
 
 #: Conversations listed a part, unless asked otherwise, and at most.
 _LISTED, _LISTED_AT_MOST = 20, 1000
@@ -55,11 +55,7 @@ async def answered(
         logs: dict[int, PartitionLog] = {}
 
         def take(records: Iterable[ConsumerRecord], question: Question = question, logs: dict[int, PartitionLog] = logs) -> None:
-            for record in records:
-                mine = logs.get(record.partition)
-                if mine is None:
-                    mine = logs[record.partition] = PartitionLog(configuration, question.until_ms)
-                mine.take(record.value, record.offset, record.timestamp)
+            _take(records, configuration, question.until_ms, logs)
 
         span = await log.events(question.since_ms(configuration, look_back_ms), limits, take, told)
         answer = await _in_thread(explain, question, configuration, logs)
@@ -67,6 +63,37 @@ async def answered(
             break
         await asyncio.sleep(1)
     return answer, span
+
+
+async def watched(
+    conversation: str,
+    log: EventLog,
+    configuration: Configuration,
+    since_ms: int,
+    limits: Limits,
+    logs: dict[int, PartitionLog],
+    told: Callable[[Span], None] | None = None,
+) -> Span:
+    """Read the events published since an instant into one log a partition, each of which watches a conversation.
+
+    Raises:
+        TopicError, KafkaError, OSError, TimeoutError: Kafka does not answer.
+    """
+    return await log.events(since_ms, limits, lambda records: _take(records, configuration, None, logs, conversation), told)
+
+
+def _take(
+    records: Iterable[ConsumerRecord],
+    configuration: Configuration,
+    until_ms: int | None,
+    logs: dict[int, PartitionLog],
+    conversation: str | None = None,
+) -> None:
+    for record in records:
+        mine = logs.get(record.partition)
+        if mine is None:
+            mine = logs[record.partition] = PartitionLog(configuration, until_ms, watched=conversation)
+        mine.take(record.value, record.offset, record.timestamp)
 
 
 async def _in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

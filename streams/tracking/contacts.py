@@ -17,6 +17,7 @@ from streams.tracking.needs import needs_of, thresholds_ms
 from streams.tracking.notes import active_in, actives, has_moved, open_of, standing_group, waiting_in, waits
 from streams.tracking.pending import Pending, Standing
 from streams.tracking.progress import journals_of, progress_of
+from streams.tracking.reasons import reasons_of
 from streams.tracking.rows import ROW_FACTS, changed_rows, row_of
 from streams.tracking.rules import Rules
 from streams.tracking.scopes import TOTAL, Scope, Targets
@@ -385,6 +386,10 @@ class ContactTracker:
         contributed = Ledger()
         folded(name, facts, self._rules, contributed, self.lost_to)
         return contributed
+
+    def reasons(self, name: str, facts: list[AnyFact]) -> dict[str, str]:
+        """Return event id → why it counts nothing, of those of these facts of a conversation that do."""
+        return reasons_of(name, facts, self._rules)
 
     def booked_under(self, scope: Scope) -> frozenset[int]:
         """Return the targets of a ledger that count in a scope."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Marks = list[tuple[int, State]]
 
-__all__ = ["charge", "ended_by_silence", "fold", "folded", "lose_by", "put", "replace"]
+__all__ = ["charge", "ended_by_silence", "fold", "folded", "is_consult", "is_ours", "lose_by", "put", "replace", "step", "unfolded"]
 
 #: Kinds about visits and legs.
 _OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, Kind.STATUS_CHANGED}
@@ -192,18 +192,29 @@ def _recount(
 
 def folded(name: str, facts: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None = None) -> State:
     """Return what these ordered facts lead to if they are all there are, and book everything they contribute."""
-    state = State(name, facts)
-    ours = any(isinstance(fact, Arrived) and fact.direction in NOT_INBOUND for fact in facts)
-    excluded = next((fact for fact in facts if isinstance(fact, Excluded)), None)
-    state.void = Outbound() if ours and excluded is None and is_outbound(facts) else ours or excluded is not None
+    state = unfolded(name, facts)
     for fact in facts:
         step(state, fact, rules, ledger)
-    if excluded is not None and not ours:
+    excluded = next((fact for fact in facts if isinstance(fact, Excluded)), None) if state.void is True else None
+    if excluded is not None and not is_ours(facts):
         before = folded(name, facts[: facts.index(excluded)], rules, Ledger())
         book_excluded(before, excluded, rules, ledger)
     if lost_to is not None:
         lose_by(state, lost_to, rules, ledger)
     return state
+
+
+def unfolded(name: str, facts: list[AnyFact]) -> State:
+    """Return where the counting of these ordered facts begins."""
+    state = State(name, facts)
+    ours, excluded = is_ours(facts), any(isinstance(fact, Excluded) for fact in facts)
+    state.void = Outbound() if ours and not excluded and is_outbound(facts) else ours or excluded
+    return state
+
+
+def is_ours(facts: list[AnyFact]) -> bool:
+    """Say whether the business began it, or it is internal."""
+    return any(isinstance(fact, Arrived) and fact.direction in NOT_INBOUND for fact in facts)
 
 
 def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
@@ -212,13 +223,13 @@ def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
     if at - state.last_ms > rules.shortest_ms:
         lose_by(state, at, rules, ledger)
     state.last_ms = at
-    if not state.void and (state.consults is None or not _is_consult(state.consults, fact)):
+    if not state.void and (state.consults is None or not is_consult(state.consults, fact)):
         STEPS[fact.kind](state, fact, rules, ledger)
     elif isinstance(state.void, Outbound):
         tell_outbound(state, state.void, fact, rules, ledger)
 
 
-def _is_consult(consults: set[str], fact: AnyFact) -> bool:
+def is_consult(consults: set[str], fact: AnyFact) -> bool:
     """Say whether a fact is of a contact in which agents ask one another; an answer by transfer makes that the customer's."""
     if fact.contact not in consults or fact.kind not in _OF_LEGS:
         return False

@@ -115,16 +115,27 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
         return by_part((await ask(services, **question))[1]).get("abandoned_missed") == ["gone", "late"]
 
     await until(corrected, 20)
-    done = await asyncio.to_thread(command, bootstrap, file)
+    done = await asyncio.to_thread(command, bootstrap, file, QUEUE, "service_level", "--window", "trailing_5m")
     assert done.returncode == 0, done.stdout + done.stderr
     told = orjson.loads(done.stdout)
     assert told["agrees"] is True
     assert told["parts"][0] == {"part": "abandoned_missed", "amount": 2, "conversations": 2, "listed": ["gone"], "not_listed": 1}
     assert told["records"][1] == {"partition": 1, "first_offset": 0, "last_offset": 6, "records": 4}
 
+    await publish(bootstrap, [event("contact.held", "09:04:00", "gone")], "2026-03-02T09:05:02Z")
+    done = await asyncio.to_thread(command, bootstrap, file, "gone")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = orjson.loads(done.stdout)
+    # In gone's partition, after three of met, its own entry and end, and two heartbeats.
+    assert [(each["type"], each["reason"], each["partition"], each["offset"]) for each in told["listed"]] == [
+        ("contact.held", "no_leg", 0, 7)
+    ]
+    assert (told["events"], told["counted_nothing"], told["read"]["complete"]) == (3, 1, True)
+    assert (await asyncio.to_thread(command, bootstrap, file, "gone", "--look-back", "0")).returncode == 2
 
-def command(bootstrap: str, file: Path) -> subprocess.CompletedProcess[str]:
+
+def command(bootstrap: str, file: Path, *asked: str) -> subprocess.CompletedProcess[str]:
     """Run the command on Kafka."""
-    arguments = ["explain", QUEUE, "service_level", "--window", "trailing_5m", "--json", "--limit", "1", "--config", str(file)]
+    arguments = ["explain", *asked, "--json", "--limit", "1", "--config", str(file)]
     kafka = ["--bootstrap", bootstrap, "--prefix", PREFIX]
     return subprocess.run([sys.executable, "-m", "streams", *arguments, *kafka], cwd=ROOT, capture_output=True, text=True, check=False)
