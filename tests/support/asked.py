@@ -96,7 +96,9 @@ def asker(
     )
 
 
-async def ask_once(name: str, settings: Mapping[str, Any], ledger: MemoryLedger, clock: Clock, *, rounds: int = 1) -> None:
+async def ask_once(
+    name: str, settings: Mapping[str, Any], ledger: MemoryLedger, clock: Clock, *, rounds: int = 1, run: RunSettings | None = None
+) -> None:
     """Ask until there is no more for now; again as often as wanted, as later processes do."""
     for _ in range(rounds):
-        await asker(name, settings, ledger, clock).run(asyncio.Event(), once=True)
+        await asker(name, settings, ledger, clock, run=run).run(asyncio.Event(), once=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of
+from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of
 from streams.connectors.pull.overlap import fresh
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ async def _changed(
     since = str(state.get("since") or _said(asking.since))
     told: list[str] = list(state.get("told") or ())
     last = datetime.fromisoformat(since)
+    # So far back the next round begins at least: from when this one began, in an earlier process too.
+    floor = min(asking.now() - _OVERLAP, time_of(state, "floor") or asking.now())
     remembered: list[str] = []
     in_order = "order_by" in params
     page = 1
@@ -65,7 +67,7 @@ async def _changed(
         told = [*told, *again]
         if len(items) < _PAGE:
             break
-        yield written(new) if new else b"", {"since": since, "told": told[-5_000:]}
+        yield written(new) if new else b"", {"since": since, "told": told[-5_000:], "floor": floor.isoformat()}
         # Tickets that are updated meanwhile move to the end, and those behind them up: the next question begins with the last one answered.
         begin = last - _SECOND
         if in_order and begin > datetime.fromisoformat(since):
@@ -74,7 +76,7 @@ async def _changed(
             page += 1
         else:
             raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not tell them")
-    yield written(new) if new else b"", {"since": _said(last - _OVERLAP), "told": remembered[-5_000:]}
+    yield written(new) if new else b"", {"since": _said(min(last - _OVERLAP, floor)), "told": remembered[-5_000:]}
 
 
 PULL = Pull(

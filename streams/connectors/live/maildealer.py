@@ -12,7 +12,7 @@ import orjson
 from streams.connectors.kit.reading import tamed, written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
-from streams.connectors.pull.overlap import fresh
+from streams.connectors.pull.overlap import fresh, together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["PULL"]
 
 _MOST_PAGES: Final = 10_000
+#: So often the pages of one round are asked for, until none of their mails is gone.
+_MOST_PASSES: Final = 5
 #: An update may take so long to be found; so much is asked for again.
 _OVERLAP: Final = timedelta(minutes=5)
 _LISTS: Final = ("mails", "mail", "items", "results", "data", "records")
@@ -58,22 +60,30 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     settings, began = asking.settings, asking.now()
     since = time_of(asking.cursor, "since") or asking.since
     told: list[str] = list(asking.cursor.get("told") or ())
-    remembered: list[str] = []
+    before: set[str] = set()
     zone, form = ZoneInfo(str(settings.get("request_zone") or "Asia/Tokyo")), str(settings.get("request_time") or "%Y-%m-%d %H:%M:%S")
     size = int(settings.get("page_mails") or 0)
     span = {"since": _said(since, zone, form), "until": _said(began, zone, form), "size": size}
-    for page in range(_MOST_PAGES):
-        known = {**span, "page": page + 1, "offset": page * size}
-        answer = await asking.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
-        mails = _mails(answer.json())
-        new, again = fresh(mails, told, _version, lambda _: True)
-        told, remembered = [*told, *again][-5_000:], [*remembered, *again]
-        yield Page(written(new) if new else b"", {"since": since.isoformat(), "told": told})
-        if not size or len(mails) < size:
-            break
-    else:
-        raise AskError("malformed", "has pages without end: is {page} or {offset} in `request`?")
-    yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-5_000:]}, began - _OVERLAP)
+    for _ in range(_MOST_PASSES):
+        remembered: list[str] = []
+        for page in range(_MOST_PAGES):
+            known = {**span, "page": page + 1, "offset": page * size}
+            answer = await asking.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
+            mails = _mails(answer.json())
+            new, again = fresh(mails, told, _version, lambda _: True)
+            told, remembered = together(told, again), [*remembered, *again]
+            # Where nothing is new it has moved all the same: the runner gives up one that stands still.
+            yield Page(written(new) if new else b"", {"since": since.isoformat(), "told": told, "page": page + 1})
+            if not size or len(mails) < size:
+                break
+        else:
+            raise AskError("malformed", "has pages without end: is {page} or {offset} in `request`?")
+        # A mail that is changed meanwhile leaves the span, and those behind it move up: pages hold all if nothing of them is gone after.
+        if page == 0 or (before and before <= set(remembered)):
+            yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-5_000:]}, began - _OVERLAP)
+            return
+        before = set(remembered)
+    # It never stood still: the next round begins there again.
 
 
 def _said(at: datetime, zone: ZoneInfo, form: str) -> str:

@@ -37,7 +37,8 @@ def _said(at: datetime) -> str:
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
-    began = asking.now()
+    # So far back the next round begins at least: from when this one began, in an earlier process too.
+    floor = min(asking.now() - _OVERLAP, time_of(asking.cursor, "floor") or asking.now())
     threads = asking.settings.get("threads") is True
     limit = _ROWS_WITH_THREADS if threads else _ROWS
     since = time_of(asking.cursor, "since") or asking.since
@@ -55,11 +56,13 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         records = written({"items": new if threads else [_nested(row) for row in new]}) if new else b""
         last = max((datetime.fromisoformat(str(row["updatedTime"])) for row in rows), default=since)
         if len(rows) < limit:
-            yield Page(records, {"since": max(since, last - _OVERLAP).isoformat(), "told": remembered[-5_000:]}, began - _OVERLAP)
+            # It goes back for what is found late; not for ever where there is nothing.
+            since = max(asking.since, min(last - _OVERLAP, floor)) if rows or offset else since
+            yield Page(records, {"since": since.isoformat(), "told": remembered[-5_000:]}, floor)
             return
         # What is updated meanwhile moves to the end: the next question begins with the last one answered.
         since, offset = (last, 0) if last > since else (since, offset + len(rows))
-        yield Page(records, {"since": since.isoformat(), "told": told})
+        yield Page(records, {"since": since.isoformat(), "told": told, "floor": floor.isoformat()})
 
 
 async def _answer(asking: Asking, path: str, params: Mapping[str, str]) -> dict[str, Any]:

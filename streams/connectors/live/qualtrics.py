@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of
-from streams.connectors.pull.overlap import fresh, listed
+from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
+from streams.connectors.pull.overlap import fresh, listed, together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -48,24 +48,28 @@ def _written(at: datetime) -> str:
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     began = asking.now()
+    through = began - _OVERLAP
     cursor: dict[str, Any] = dict(asking.cursor)
     for survey in _surveys(asking.settings):
         state = cursor.get(survey) or {}
         since = datetime.fromisoformat(str(state.get("since") or _written(asking.since)))
         told: list[str] = list(state.get("told") or ())
+        # So far back the next round begins, whatever was answered by then: from when this one began, in an earlier process too.
+        floor = min(max(asking.since, began - _OVERLAP), time_of(state, "floor") or began)
+        through = min(through, floor)
         while True:
             until = min(since + _WINDOW, began)
             items = await _export(asking, survey, since, until)
-            # Of what lies before the next window nothing is asked for again.
-            following = until if until < began else max(since, began - _OVERLAP)
-            again = _written(following)
-            new, told = fresh(items, told, _named, lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
-            since = following
-            cursor = {**cursor, survey: {"since": _written(since), "told": told}}
+            following = until if until < began else floor
+            again = _written(min(following, floor))
+            new, remembered = fresh(items, told, _named, lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
+            since, told = following, together(told, remembered) if since >= floor else remembered
+            more = {"floor": floor.isoformat()} if until < began else {}
+            cursor = {**cursor, survey: {"since": _written(since), "told": told, **more}}
             yield Page(written({"responses": new}) if new else b"", cursor)
             if until >= began:
                 break
-    yield Page(b"", cursor, began - _OVERLAP)
+    yield Page(b"", cursor, through)
 
 
 def _recorded(item: Mapping[str, Any]) -> str:

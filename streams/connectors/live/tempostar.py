@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fnmatch
 import logging
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["PULL"]
 
@@ -46,7 +49,8 @@ class _Folder(NamedTuple):
     """A folder, wherever it is."""
 
     files: Callable[[], Awaitable[list[_File]]]
-    read: Callable[[str], Awaitable[bytes]]
+    #: None where a file is not there any more.
+    read: Callable[[str], Awaitable[bytes | None]]
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
@@ -64,9 +68,13 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
                 continue
             if file.size > _MAX_FILE_BYTES:
                 raise AskError("malformed", f"has a file of more than {_MAX_FILE_BYTES} bytes")
+            content = await folder.read(file.name)
+            if content is None or len(content) != file.size:
+                # It is written anew, or was taken away, since the folder was listed: what it is then the next round sees.
+                continue
             told = [*told, file.version]
-            yield Page(await folder.read(file.name), {"told": told}, name=file.name)
-    last = max((file.changed for file in wanted), default=None)
+            yield Page(content, {"told": told}, name=file.name)
+    last = max((file.changed for file in wanted if file.version in told), default=None)
     # It was written with what there was then; when the next one comes is not known.
     yield Page(b"", {"told": told}, None if last is None else datetime.fromtimestamp(last, UTC))
 
@@ -86,7 +94,7 @@ def _whole(files: list[_File], lock: str, now: datetime) -> list[_File]:
     return locked
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
     path = text_of(settings, "folder")
     if not settings.get("host"):
@@ -127,15 +135,25 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
 
 def _local(path: Path) -> _Folder:
     def listed() -> list[_File]:
+        found: list[tuple[str, os.stat_result]] = []
         try:
-            found = [(each.name, each.stat()) for each in path.iterdir()]
+            # Locks are looked at last: one that is there says that what was seen before was whole.
+            names = sorted(path.iterdir(), key=lambda each: each.name.endswith(_LOCK))
+            for each in names:
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((each.name, each.stat()))
         except OSError as error:
             raise AskError("refused", f"cannot be read: {path}: {error.strerror}") from error
         return _regular((name, status.st_size, int(status.st_mtime), status.st_mode) for name, status in found)
 
-    def read(name: str) -> bytes:
-        with (path / name).open("rb") as file:
-            return file.read(_MAX_FILE_BYTES + 1)
+    def read(name: str) -> bytes | None:
+        try:
+            with (path / name).open("rb") as file:
+                return file.read(_MAX_FILE_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise AskError("refused", f"cannot be read: {path / name}: {error.strerror}") from error
 
     return _Folder(lambda: asyncio.to_thread(listed), lambda name: asyncio.to_thread(read, name))
 
@@ -145,9 +163,14 @@ def _remote(sftp: Any, path: str) -> _Folder:
         found = await sftp.readdir(path or ".")
         return _regular((str(each.filename), each.attrs.size or 0, each.attrs.mtime or 0, each.attrs.permissions or 0) for each in found)
 
-    async def read(name: str) -> bytes:
-        async with sftp.open(f"{path}/{name}" if path else name, "rb") as file:
-            return bytes(await file.read(_MAX_FILE_BYTES + 1))
+    async def read(name: str) -> bytes | None:
+        import asyncssh  # noqa: PLC0415 - as above
+
+        try:
+            async with sftp.open(f"{path}/{name}" if path else name, "rb") as file:
+                return bytes(await file.read(_MAX_FILE_BYTES + 1))
+        except asyncssh.SFTPNoSuchFile:
+            return None
 
     return _Folder(listed, read)
 

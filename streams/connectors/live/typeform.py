@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
-from streams.connectors.pull.overlap import fresh, listed
+from streams.connectors.pull.overlap import fresh, listed, together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -39,31 +39,36 @@ def _written(at: datetime) -> str:
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     began = asking.now()
+    through = began - _OVERLAP
     cursor: dict[str, Any] = dict(asking.cursor)
     for form in _forms(asking.settings):
         state = cursor.get(form) or {}
         since = str(state.get("since") or _written(asking.since))
         told: list[str] = list(state.get("told") or ())
+        # So far back the next round begins, whatever was answered by then: from when this one began, in an earlier process too.
+        floor = _written(max(asking.since, began - _OVERLAP))
+        floor = min(floor, str(state.get("floor") or floor))
+        through = min(through, datetime.fromisoformat(floor))
         while True:
             params = {"page_size": str(_PAGE), "since": since, "sort": "submitted_at,asc", "response_type": "completed"}
             items = listed((await asking.client.get(f"/forms/{form}/responses", params=params)).object(), "items")
             last = max((str(item.get("submitted_at") or "") for item in items), default="")
             more = len(items) >= _PAGE
             # Behind a full page the next begins with its last second; behind the end what may still be found late is asked for again.
-            following = last if more else max(since, _written(began - _OVERLAP))
-            new, remembered = fresh(items, told, lambda item: str(item.get("token")), _from(following))
-            if more and not new:
+            following = last if more else floor
+            new, remembered = fresh(items, told, lambda item: str(item.get("token")), _from(min(following, floor)))
+            if more and following <= since:
                 raise AskError("malformed", "has more responses of one second than a page holds")
-            since, told = following, remembered
-            cursor = {**cursor, form: {"since": since, "told": told}}
+            since, told = following, together(told, remembered) if since >= floor else remembered
+            cursor = {**cursor, form: {"since": since, "told": told, **({"floor": floor} if more else {})}}
             yield Page(written({"items": new}) if new else b"", cursor)
             if not more:
                 break
-    yield Page(b"", cursor, began - _OVERLAP)
+    yield Page(b"", cursor, through)
 
 
 def _from(following: str) -> Any:
-    """Return what says whether the next question is answered with a response too."""
+    """Return what says whether a later question is answered with a response too."""
     return lambda item: str(item.get("submitted_at") or "") >= following
 
 

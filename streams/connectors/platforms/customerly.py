@@ -61,8 +61,9 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     events: list[Draft] = []
     for name, (kind, scale) in scales.items():
         score = fields.number(name)
-        # When it was given is not told, but not after the last update; an older state says nothing new.
-        if score is None or not scale or score == before.get(name) or in_ms(at) <= before["updated"]:
+        # When it was given is not told, but not after the last update; an older state says nothing new, one of its second a first vote.
+        known = before["updated"] if name in before else before["updated"] - 1
+        if score is None or not scale or score == before.get(name) or in_ms(at) <= known:
             continue
         conversation = f"customerly:user-{user}"
         said = {"conversation_id": conversation, "score": score, "scale": scale, "revision": in_ms(at), "kind": kind}

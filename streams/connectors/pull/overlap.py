@@ -9,7 +9,7 @@ from streams.connectors.pull.failures import AskError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["fresh", "listed"]
+__all__ = ["fresh", "listed", "together"]
 
 #: What is remembered of one list, in the cursor; beyond it repeats are told again, and count once all the same.
 _MAX_TOLD: Final = 5_000
@@ -39,6 +39,11 @@ def fresh(
         if again(item):
             remembered.append(each)
     return new, remembered[-_MAX_TOLD:]
+
+
+def together(told: Iterable[str], remembered: Iterable[str]) -> list[str]:
+    """Return the names of both, where the next question goes back behind the last one."""
+    return list(dict.fromkeys([*told, *remembered]))[-_MAX_TOLD:]
 
 
 def listed(content: Mapping[str, Any], name: str) -> list[Item]:
