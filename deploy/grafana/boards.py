@@ -315,7 +315,7 @@ def _queue_detail() -> dict[str, Any]:
             (
                 "Work",
                 [
-                    _figures("Handling times", handling, here, width=12),
+                    _figures("Handling times", (*handling, "average_consult_time"), here, width=12),
                     _measured("Measured share of the handling times", handling, here, width=6),
                     _figure("non_response", here, "{{channel}}", width=6),
                     # Of things that happen at different times, a window may hold more of the one than of the other: shares may pass 100 %.

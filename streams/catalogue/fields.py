@@ -98,6 +98,8 @@ WRAP_COUNT = declare("wrap_count", "handled whose wrap-up is known", "handled wh
 HANDLE_MS = declare_time("handle_ms", "talk, hold and wrap-up; touch time in reply channels", "Σ (talk + hold + wrap-up)")
 HANDLE_COUNT = declare("handle_count", "handled whose parts are known", "handled whose parts are known")
 HANDLE_HOLD_MS = declare_time("handle_hold_ms", "the hold within handle_ms", "hold in it", needed=True)
+CONSULT_MS = declare_time("consult_ms", "time in which an agent asked another", "Σ consultations")
+CONSULT_COUNT = declare("consult_count", "consultations whose length is known", "consultations", unit="count")
 TRANSFERS_OUT = declare("transfers_out", "transfers by agents", "transfers by agents")
 NON_RESPONSE = declare("non_response", "offers to an agent that ended with no answer", unit="offers")
 

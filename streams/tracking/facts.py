@@ -78,6 +78,7 @@ _TOO_MANY = {
 class Kind(IntEnum):
     """Kinds of facts; the value is the order among facts of one instant and sequence."""
 
+    CONSULT_ENDED = -4
     #: an event of a contact in which agents ask one another
     CONSULT = -3
     SELF_SERVICE_STARTED = -2
@@ -109,6 +110,7 @@ class Kind(IntEnum):
     NOT_OFFERED = 40
     CATEGORIZED = 41
     HANDED_OVER = 42
+    CONSULT_STARTED = 43
 
 
 class Fact(Struct, array_like=True, gc=False):
@@ -355,10 +357,25 @@ class HandedOver(Fact, tag=42):
     kind: ClassVar[int] = 42
 
 
+class ConsultStarted(Fact, tag=43):
+    """An agent began to ask another while the customer waits."""
+
+    kind: ClassVar[int] = 43
+    agent: str | None = None
+
+
+class ConsultEnded(Fact, tag=-4):
+    """The agent who asked has the answer; before all else of the instant, for the leg may end in it."""
+
+    kind: ClassVar[int] = -4
+    agent: str | None = None
+
+
 AnyFact: TypeAlias = Union[  # noqa: UP007 - the decoder needs a name at run time that spans lines
     Arrived, SelfServiceStarted, SelfServiceEnded, LeftQueue, Transferred, Queued, OfferEnded, Answered, WorkStarted, Held, Resumed,
     Message, WorkEnded, StatusChanged, Ended, WrapUpStarted, WrappedUp, Excluded, Escalated, CallbackRequested, CallbackAttempted,
     CallbackEnded, SurveyInvited, SurveyAnswered, Missing, NotOffered, Categorized, HandedOver, Consult,
+    ConsultStarted, ConsultEnded,
 ]  # fmt: skip
 
 
@@ -468,6 +485,8 @@ _MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {
     "survey.answered": _survey,
     "contact.not_offered": lambda e, common: NotOffered(*common, e.reason or "unknown", e.site),
     "contact.categorized": _categorized,
+    "contact.consult_started": lambda e, common: ConsultStarted(*common, e.agent),
+    "contact.consult_ended": lambda e, common: ConsultEnded(*common, e.agent),
     "contact.handed_over": lambda _, common: HandedOver(*common),
     "self_service.started": lambda e, common: SelfServiceStarted(*common, e.kind, e.category, e.site),
     "self_service.ended": lambda e, common: SelfServiceEnded(*common, e.outcome, e.category),

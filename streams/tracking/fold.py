@@ -223,7 +223,7 @@ def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
     if at - state.last_ms > rules.shortest_ms:
         lose_by(state, at, rules, ledger)
     state.last_ms = at
-    if not state.void and (state.consults is None or not is_consult(state.consults, fact)):
+    if not state.void and (state.consults is None or not is_consult(state.consults.contacts, fact)):
         STEPS[fact.kind](state, fact, rules, ledger)
     elif isinstance(state.void, Outbound):
         tell_outbound(state, state.void, fact, rules, ledger)

@@ -17,6 +17,7 @@ __all__ = [
     "active_legs",
     "begin_wrap_up",
     "book_apart",
+    "book_consult",
     "book_leg",
     "end_leg",
     "entry_in",
@@ -93,7 +94,17 @@ def end_leg(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False, 
         if leg.hold_ms > 0:
             counts.append("held_count")
     book_leg(s, leg, at, counts, sums, ledger)
+    if s.consults is not None:
+        book_consult(s, leg, at, ledger, lost=lost)
     ledger.count(leg.people, at, "handled")
+
+
+def book_consult(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False) -> bool:
+    """End the consultation that is open on a leg, and book it unless it is lost; say whether there was one."""
+    since = None if s.consults is None else s.consults.since.pop(leg.number, None)
+    if since is not None and not lost:
+        book_apart(s, leg.targets, leg.offered, at, (("consult_ms", at - since), ("consult_count", 1)), ledger)
+    return since is not None
 
 
 def _number_of(leg: Leg) -> int:

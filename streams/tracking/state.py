@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from streams.tracking.customer_facts import ContactFact
     from streams.tracking.facts import AnyFact
     from streams.tracking.needs import Amounts
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BotSession",
     "BotSessions",
+    "Consults",
     "Conversation",
     "Disorder",
     "Episode",
@@ -203,6 +206,18 @@ class BotSessions:
         self.ended: list[tuple[int, int, int, Amounts]] = []
 
 
+class Consults:
+    """Agents who ask one another while the customer waits; most never do."""
+
+    __slots__ = ("contacts", "since")
+
+    def __init__(self, contacts: Iterable[str] = (), since: Mapping[int, int] | None = None) -> None:
+        #: in which they do
+        self.contacts = set(contacts)
+        #: number of the active leg → since when its agent asks
+        self.since = {} if since is None else dict(since)
+
+
 class Outbound:
     """How far a conversation has come that the business began."""
 
@@ -224,9 +239,9 @@ class State:
     """
 
     __slots__ = (
-        "apart", "bot_sessions", "channel", "consults", "counted", "customer", "ended_legs", "episodes", "facts", "first_targets",
-        "last_ms", "last_visit", "leg", "legs_begun", "lost_at", "messages", "more_legs", "more_visits", "name", "passed_on", "place",
-        "responded", "single", "start", "ticket", "topic", "touch_ms", "visit", "void", "working",
+        "apart", "bot_sessions", "channel", "consults", "counted", "customer", "ended_legs", "episodes", "facts",
+        "first_targets", "last_ms", "last_visit", "leg", "legs_begun", "lost_at", "messages", "more_legs", "more_visits", "name",
+        "passed_on", "place", "responded", "single", "start", "ticket", "topic", "touch_ms", "visit", "void", "working",
     )  # fmt: skip
 
     def __init__(self, name: str, facts: list[AnyFact]) -> None:
@@ -262,8 +277,8 @@ class State:
         #: wrap-up still to come, in the order in which they began
         self.ended_legs: list[Leg] | None = None
         self.legs_begun = 0
-        #: contacts in which agents ask one another
-        self.consults: set[str] | None = None
+        #: from the first time on that one agent asks another
+        self.consults: Consults | None = None
         #: where the last visit or leg was: what belongs to the whole is booked there
         self.place: QueueTargets | None = None
         #: names: booked under the first group, or once a conversation
@@ -400,7 +415,8 @@ def copy_of(state: State) -> State:
     other.more_visits = None if state.more_visits is None else list(state.more_visits)
     other.leg = None if state.leg is None else _twin(state.leg)
     other.more_legs = None if state.more_legs is None else [_twin(leg) for leg in state.more_legs]
-    other.consults = None if state.consults is None else set(state.consults)
+    if state.consults is not None:
+        other.consults = Consults(state.consults.contacts, state.consults.since)
     other.ended_legs = None if state.ended_legs is None else list(state.ended_legs)
     other.counted = None if state.counted is None else set(state.counted)
     other.working = None if state.working is None else dict(state.working)

@@ -8,10 +8,21 @@ from schemas.base import REPLY_CHANNELS
 from streams.tracking.bot_sessions import end_session, hand_over, start_session, turn_to_people
 from streams.tracking.callbacks import attempt_callback, end_callback, request_callback
 from streams.tracking.facts import Kind, precedes
-from streams.tracking.legs import active_legs, begin_wrap_up, book_apart, book_leg, end_leg, find_leg, fits, leg_to_wrap_up, take_transfer
+from streams.tracking.legs import (
+    active_legs,
+    begin_wrap_up,
+    book_apart,
+    book_consult,
+    book_leg,
+    end_leg,
+    find_leg,
+    fits,
+    leg_to_wrap_up,
+    take_transfer,
+)
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.messages import book_texts, channel_of, hear, messages_of, read, reply, settle_messages
-from streams.tracking.state import Leg
+from streams.tracking.state import Consults, Leg
 from streams.tracking.ticket import DONE, change_status, escalate, invite, respond, take_opinion
 from streams.tracking.topic import categorize, find_place, name_category, not_offer
 from streams.tracking.uncounted import NO_BEGIN, NO_LEG, NO_QUEUE, NO_VISIT, count_uncounted, count_without_place
@@ -26,6 +37,8 @@ if TYPE_CHECKING:
         Arrived,
         CallbackRequested,
         Consult,
+        ConsultEnded,
+        ConsultStarted,
         Ended,
         Escalated,
         Held,
@@ -266,9 +279,27 @@ def _on_wrapped_up(s: State, fact: WrappedUp, rules: Rules, ledger: Ledger) -> N
 
 def _on_consult(s: State, fact: Consult, _rules: Rules, _ledger: Ledger) -> None:
     if s.consults is None:
-        s.consults = set()
+        s.consults = Consults()
     if fact.contact is not None:
-        s.consults.add(fact.contact)
+        s.consults.contacts.add(fact.contact)
+
+
+def _on_consult_started(s: State, fact: ConsultStarted, rules: Rules, ledger: Ledger) -> None:
+    leg = find_leg(s, fact.contact, fact.agent)
+    if leg is None:
+        count_uncounted(s, fact, NO_LEG, rules, ledger)
+        return
+    if s.consults is None:
+        s.consults = Consults()
+    s.consults.since.setdefault(leg.number, fact.at)
+
+
+def _on_consult_ended(s: State, fact: ConsultEnded, rules: Rules, ledger: Ledger) -> None:
+    leg = find_leg(s, fact.contact, fact.agent)
+    if leg is None:
+        count_uncounted(s, fact, NO_LEG, rules, ledger)
+    elif not book_consult(s, leg, fact.at, ledger):
+        count_uncounted(s, fact, NO_BEGIN, rules, ledger)
 
 
 def _on_escalated(s: State, fact: Escalated, rules: Rules, ledger: Ledger) -> None:
@@ -350,6 +381,7 @@ _OPENING = frozenset({Kind.QUEUED, Kind.ANSWERED, Kind.LEFT_QUEUE})
 
 #: Kind of fact → what it does to a conversation.
 STEPS: dict[int, Callable[[State, Any, Rules, Ledger], None]] = {
+    Kind.CONSULT_ENDED: _on_consult_ended,
     Kind.CONSULT: _on_consult,
     Kind.ARRIVED: _on_arrived,
     Kind.LEFT_QUEUE: _on_left_queue,
@@ -377,6 +409,7 @@ STEPS: dict[int, Callable[[State, Any, Rules, Ledger], None]] = {
     Kind.NOT_OFFERED: not_offer,
     Kind.CATEGORIZED: lambda s, fact, _, ledger: categorize(s, fact, ledger),
     Kind.HANDED_OVER: hand_over,
+    Kind.CONSULT_STARTED: _on_consult_started,
     Kind.SELF_SERVICE_STARTED: start_session,
     Kind.SELF_SERVICE_ENDED: lambda s, fact, _, ledger: end_session(s, fact, ledger),
 }

@@ -39,6 +39,7 @@ WANTED: dict[str, tuple[str, str, str | None]] = {
     "att": ("seconds", "none", "平均通話時間 (ATT)"),
     "acw": ("seconds", "down", "平均後処理時間 (ACW)"),
     "average_hold": ("seconds", "down", "平均保留時間"),
+    "average_consult_time": ("seconds", "down", None),
     "occupancy": ("ratio", "none", "占有率"),
     "utilization": ("ratio", "none", "稼働率"),
     "adherence": ("ratio", "up", None),

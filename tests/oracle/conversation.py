@@ -14,6 +14,8 @@ from schemas.contact import (
     ContactCallbackEnded,
     ContactCallbackRequested,
     ContactCategorized,
+    ContactConsultEnded,
+    ContactConsultStarted,
     ContactEnded,
     ContactEscalated,
     ContactExcluded,
@@ -112,6 +114,7 @@ RANKS = {
         )
     )
 } | {"self_service.started": -2, "self_service.ended": -1, "contact.not_offered": 40, "contact.categorized": 41, "contact.handed_over": 42}
+RANKS |= {"contact.consult_ended": -4, "contact.consult_started": 43}
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,7 @@ class _Leg:
     wrap_started: int | None = None
     wrapped: bool = False
     moved_on: bool = False
+    asks_since: int | None = None
 
     def is_meant(self, contact: str | None, agent: str | None, queue: str | None, never: str | None) -> bool:
         """Say whether all names fit, and it is not of an agent whom it never is of."""
@@ -523,6 +527,8 @@ class _Telling:
                     self.hold(held, at)
                 else:
                     self.resume(held, at, event.hold_seconds)
+            case ContactConsultStarted() | ContactConsultEnded():
+                self.ask(event, at)
             case ContactWorkStarted():
                 self.work_since.setdefault(event.agent, at)
             case ContactWorkEnded():
@@ -791,6 +797,26 @@ class _Telling:
             if leg.held_since is None:
                 leg.held_since = at
 
+    def ask(self, event: ContactConsultStarted | ContactConsultEnded, at: int) -> None:
+        leg = self.leg_of(event.contact_id, event.agent)
+        if leg is None:
+            self.count_nothing("no_leg", event, at)
+        elif isinstance(event, ContactConsultStarted):
+            leg.asks_since = at if leg.asks_since is None else leg.asks_since
+        elif leg.asks_since is None:
+            self.count_nothing("no_begin", event, at)
+        else:
+            self.have_answer(leg, at)
+
+    def have_answer(self, leg: _Leg, at: int) -> None:
+        if leg.asks_since is None:
+            return
+        length, leg.asks_since = at - leg.asks_since, None
+        for scope in (f"queue:{leg.queue}", *self.larger_scopes(leg.queue)):
+            offer = self.offer_ms(scope, leg.channel, leg.visit, at)
+            self.book(scope, leg.channel, "consult_count", at=at, offer=offer)
+            self.book(scope, leg.channel, "consult_ms", at=at, offer=offer, amount=length)
+
     def resume(self, leg: _Leg | None, at: int, said_seconds: float | None = None) -> None:
         if leg is not None:
             leg.hold_known = True
@@ -808,6 +834,7 @@ class _Telling:
     def end_leg(self, leg: _Leg, at: int) -> None:
         if leg.held_since is not None:
             self.resume(leg, at)
+        self.have_answer(leg, at)
         leg.ended = at
         sums: dict[str, int] = {}
         counts = ["handled"]

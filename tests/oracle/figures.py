@@ -183,6 +183,7 @@ def contact_kpis(
         **definition_kpis(contributions, definition, n),
         "time_to_abandon": mean(n["abandoned_wait_ms"], n["abandoned"], n["abandoned"]),
         "att": mean(n["talk_ms"], n["talk_count"], n["handled"]),
+        "average_consult_time": mean(n["consult_ms"], n["consult_count"], n["consult_count"]),
         "acw": mean(n["wrap_ms"], n["wrap_count"], n["handled"]),
         "non_response": _count(n["non_response"]),
         "escalation_count": _count(n["escalations"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
@@ -21,6 +22,7 @@ from schemas.contact import (
     ContactCallbackEnded,
     ContactCallbackRequested,
     ContactCategorized,
+    ContactConsultEnded,
     ContactConsultStarted,
     ContactEnded,
     ContactEscalated,
@@ -1011,7 +1013,18 @@ def _world(pick: Pick, conversations: int, people: int, *, late: bool) -> World:
 
 def random_world(seed: int, conversations: int = 50, people: int = 6, *, late: bool = False) -> World:
     """Return the world of a seed; with `late` about one event of twelve comes at the last moment or later than that."""
-    return _world(Random(seed).choice, conversations, people, late=late)
+    return _with_answers(_world(Random(seed).choice, conversations, people, late=late))
+
+
+def _with_answers(world: World) -> World:
+    """Have consultations end: of those who come back from a hold, some have asked another agent, and say so in that instant."""
+    events: list[Event] = []
+    for each in world.events:
+        events.append(each)
+        if isinstance(each, ContactResumed) and each.event_id[0] != "a":
+            told = each.model_dump(exclude={"type", "event_id", "hold_seconds"})
+            events.append(ContactConsultEnded(**told, event_id=f"{each.event_id} asked"))
+    return dataclasses.replace(world, events=events)
 
 
 @st.composite
@@ -1022,7 +1035,7 @@ def worlds(draw: st.DrawFn, max_conversations: int = 6, max_people: int = 3, *, 
         return options[draw(st.integers(0, len(options) - 1))]
 
     conversations = draw(st.integers(0, max_conversations))
-    return _world(pick, conversations, draw(st.integers(0, max_people)), late=late)
+    return _with_answers(_world(pick, conversations, draw(st.integers(0, max_people)), late=late))
 
 
 # ---- the same world, received otherwise

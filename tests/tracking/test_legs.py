@@ -295,6 +295,30 @@ class TestConsultation:
             }  # fmt: skip
             assert "queue:C" not in told.scopes()
 
+    @pytest.mark.parametrize(
+        ("told", "expected"),
+        [
+            # 60 to 90, and 95 to the end of the leg at 130: its begin is told twice.
+            ([("started", 60), ("ended", 90), ("started", 95), ("started", 99)], {"consult_ms": 65_000, "consult_count": 2}),
+            # The answer comes in the instant in which the leg ends.
+            ([("started", 60), ("ended", 130)], {"consult_ms": 70_000, "consult_count": 1}),
+            # The begin is not known; after the leg nothing is open.
+            ([("ended", 90), ("started", 131)], {"uncounted=no_begin": 1, "uncounted=no_leg": 1}),
+        ],
+    )
+    def test_how_long_it_took(self, told: list[tuple[str, int]], expected: dict[str, int]) -> None:
+        """Consultations count in the queue of who asks, from begin to end, or the leg's end; what is unknown is left out."""
+        asked = [event(f"contact.consult_{what}", at, agent="ann") for what, at in told]
+        of_call = [
+            event("contact.queued", 0, queue="A"),
+            event("contact.answered", 10, agent="ann"),
+            event("contact.ended", 130, by="agent"),
+        ]
+        for tracked in in_any_order([*of_call, *asked]):
+            assert part(tracked, "queue:A", "handled", "consult_ms", "consult_count", "uncounted=no_begin", "uncounted=no_leg") == {
+                "handled": 1, **expected,
+            }  # fmt: skip
+
     def test_asked_under_the_id_of_the_conversation(self) -> None:
         """What follows under the id of a consultation counts nothing, also where that id is the conversation's own."""
         own: dict[str, Any] = {"contact_id": "call-1", "conversation_id": "call-1"}

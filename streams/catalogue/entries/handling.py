@@ -71,6 +71,16 @@ HANDLING: tuple[Kpi, ...] = (
         per_channel=True,
     ),
     Kpi(
+        id="average_consult_time",
+        en="average consult time",
+        ja="平均相談時間",
+        meaning_en="How long agents asked another while the customer waited, on average over consultations.",
+        meaning_ja="顧客を待たせて他の担当者に相談した平均時間（相談1回当たり）。",
+        formula=Mean(f.CONSULT_MS, f.CONSULT_COUNT),
+        unit="seconds",
+        direction="down",
+    ),
+    Kpi(
         id="non_response",
         en="agent non-response (RONA)",
         ja="不応答数",
