@@ -68,13 +68,20 @@ def substituted(watched: Watched, board: dict[str, Any], expression: str) -> Ite
         yield filled
 
 
-#: Panels without data in the demo, whose events all count: tests/serving/golden.prom has the samples that their queries ask for.
-EMPTY_IN_THE_DEMO = frozenset({"Events that counted nothing, by reason"})
+#: Metrics without data in the demo, where all events count, agents call and ask nobody, and surveys have the usual scales:
+#: tests/serving/golden.prom has the samples that their queries ask for.
+EMPTY_IN_THE_DEMO = (
+    "contact_center_average_consult_time",
+    "contact_center_csat_other_scales",
+    "contact_center_events_uncounted",
+    "contact_center_outbound_reach_ratio",
+    "contact_center_outbound_talk_time",
+)
 
 
 def test_every_query_of_every_dashboard_has_data(watched: Watched) -> None:
     """Each query of each panel returns at least one sample of the demo, with a choice that its dashboard offers."""
-    missing = [each for each in queries() if each[1] not in EMPTY_IN_THE_DEMO]
+    missing = [each for each in queries() if not any(metric in each[2] for metric in EMPTY_IN_THE_DEMO)]
     assert len(missing) > 90
 
     def all_seen() -> bool:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.nightly]
 
 KILLS, DAYS, SECONDS = 3, 25, 60
 _COUNTS = ("offered", "answered", "abandoned", "handled")
