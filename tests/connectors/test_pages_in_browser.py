@@ -63,7 +63,7 @@ def test_an_answer_by_a_tap(language: str, question: str, thanks: str) -> None:
         assert await browser.ask("document.querySelector('[aria-pressed=true]').value") == "9"
         await photograph(browser, f"survey-{language}-answered")
         await browser.ask("document.querySelector('button[value=\"3\"]').click()")
-        await browser.until("document.querySelector('[aria-pressed=true]').value === '3'")
+        await browser.until("document.querySelector('[aria-pressed=true]')?.value === '3'")
         assert [event["score"] for event in there.published()] == [9.0, 3.0]
         assert await browser.ask("document.cookie") == ""
         # A browser asks for an icon by itself.
