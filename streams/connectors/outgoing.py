@@ -17,6 +17,8 @@ from schemas.times import format_ms
 from schemas.topics import DEFAULT_PREFIX, dead_letters_of, topic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from schemas.base import Event
     from streams.connectors.lines import Rejected
 
@@ -72,7 +74,13 @@ def _key(event: Event) -> str | None:
     return event.queue if isinstance(event, ForecastSet) else None
 
 
-def outgoing(topics: EventTopics, event: Event) -> list[OutgoingRecord]:
+def outgoing(topics: EventTopics, events: Iterable[Event], rejected: Iterable[Rejected], source: str, now_ms: int) -> list[OutgoingRecord]:
+    """Return the records of events in their order, and behind them those of the dead letters of a source."""
+    records = [record for event in events for record in _of_event(topics, event)]
+    return records + [outgoing_dead_letter(topics, each, source, now_ms) for each in rejected]
+
+
+def _of_event(topics: EventTopics, event: Event) -> list[OutgoingRecord]:
     """Return the record of an event; what goes to every partition has one without a key in each of the topics of events."""
     key, value = _key(event), encode(event)
     if key is None:

@@ -13,7 +13,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from schemas.other import SourceHeartbeat
 from schemas.times import to_ms
-from streams.connectors.outgoing import EventTopics, outgoing, outgoing_dead_letter
+from streams.connectors.outgoing import EventTopics, outgoing
+from streams.connectors.sending import MAX_REQUEST_BYTES, send, stopped, unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -37,12 +38,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-#: A request of the gateway that is no JSON at all becomes one dead letter; the dead-letter topics take 8 MiB.
-_MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
-
-#: How long stopping waits for what is under way, in seconds.
-_STOP_SECONDS: Final = 5.0
 
 #: How often a part of a history is tried.
 _TRIES: Final = 5
@@ -120,10 +115,6 @@ def heartbeat(
     )
 
 
-#: After so many records of a request, others have their turn.
-_SENT_AT_A_TIME = 200
-
-
 class KafkaPublisher:
     """Publishes with an idempotent producer; connects when first needed, and anew after what a producer does not survive.
 
@@ -160,8 +151,7 @@ class KafkaPublisher:
     async def publish(self, events: Sequence[Event], rejected: Sequence[Rejected] = (), *, source: str) -> None:
         """See Publisher."""
         now_ms = to_ms(self._now())
-        records = [record for event in events for record in outgoing(self.topics, event)]
-        records += [outgoing_dead_letter(self.topics, each, source, now_ms) for each in rejected]
+        records = outgoing(self.topics, events, rejected, source, now_ms)
         if not records:
             return
         try:
@@ -196,21 +186,9 @@ class KafkaPublisher:
         await self._drop()
 
     async def _send(self, producer: Any, records: Iterable[OutgoingRecord]) -> None:
-        pending: list[asyncio.Future[Any]] = []
-        try:
-            for number, record in enumerate(records, start=1):
-                if number % _SENT_AT_A_TIME == 0:
-                    # Where there is room in the producer, nothing here waits: what others send must not wait either.
-                    await asyncio.sleep(0)
-                partitions = sorted(await producer.partitions_for(record.topic)) if record.everywhere else [None]
-                for partition in partitions:
-                    sent = producer.send(record.topic, record.value, key=record.key, partition=partition, headers=record.headers)
-                    pending.append(await sent)
+        with unanswered() as pending:
+            await send(producer, records, pending)
             await asyncio.wait(pending)
-        finally:
-            # Retrieved also where nobody waits any more, or asyncio complains of them.
-            for future in pending:
-                future.add_done_callback(_retrieved)
         for future in pending:
             future.result()
 
@@ -223,14 +201,14 @@ class KafkaPublisher:
                     **self._client,
                     acks="all",
                     enable_idempotence=True,
-                    max_request_size=_MAX_REQUEST_BYTES,
+                    max_request_size=MAX_REQUEST_BYTES,
                     # A few milliseconds let the events of many small requests share one round trip.
                     linger_ms=5,
                 )
                 try:
                     await producer.start()
                 except BaseException:
-                    await _stopped(producer)
+                    await stopped(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -238,21 +216,7 @@ class KafkaPublisher:
     async def _drop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stopped(producer)
-
-
-def _retrieved(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
-
-
-async def _stopped(producer: Any) -> None:
-    """Stop a producer; with Kafka gone that would take forever."""
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await producer.stop()
-    except (TimeoutError, KafkaError, OSError):
-        logger.warning("The Kafka producer did not stop in time.")
+            await stopped(producer)
 
 
 @dataclass(slots=True)
@@ -284,8 +248,7 @@ class MemoryPublisher:
             message = "the publisher in memory was told to be down"
             raise NotPublishedError(message)
         now_ms = to_ms(self._now())
-        records = [record for event in events for record in outgoing(self.topics, event)]
-        records += [outgoing_dead_letter(self.topics, each, source, now_ms) for each in rejected]
+        records = outgoing(self.topics, events, rejected, source, now_ms)
         for record in records:
             everywhere = list(range(self.partitions))
             places = everywhere if record.everywhere else [DefaultPartitioner()(record.key, everywhere, everywhere)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -14,10 +13,11 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from schemas.times import to_ms
 from schemas.topics import DEFAULT_PREFIX, topic
-from streams.connectors.outgoing import EventTopics, OutgoingRecord, outgoing, outgoing_dead_letter
+from streams.connectors.outgoing import EventTopics, outgoing
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import STATE_TOPIC, FencedError, Restored, cursor_key, seen_key, take
 from streams.connectors.pull.states import States
+from streams.connectors.sending import MAX_REQUEST_BYTES, STOP_SECONDS, send, stopped, unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KafkaLedger", "transactional_id"]
 
-logger = logging.getLogger(__name__)
-
 _PARTITIONS: Final = topic(STATE_TOPIC).partitions
 
 #: A transaction of a process that was killed holds up every reader of the events for so long, unless its successor ends it sooner.
@@ -36,10 +34,6 @@ _TRANSACTION_SECONDS: Final = 10.0
 #: And within this a live one has to be through with it.
 _COMMIT_SECONDS: Final = 8.0
 _OPEN_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 5.0
-_MAX_REQUEST_BYTES: Final = 3 * 512 * 1024
-#: After so many records others have their turn.
-_SENT_AT_A_TIME: Final = 200
 
 
 def transactional_id(prefix: str, source: str) -> str:
@@ -51,12 +45,6 @@ def partition_of(source: str) -> int:
     """Return the partition that has all records of a source."""
     everywhere = list(range(_PARTITIONS))
     return int(DefaultPartitioner()(source.encode(), everywhere, everywhere))
-
-
-def _records(topics: EventTopics, source: str, entry: Entry, now_ms: int) -> list[OutgoingRecord]:
-    """Return the events and dead letters of an entry."""
-    records = [each for event in entry.events for each in outgoing(topics, event)]
-    return records + [outgoing_dead_letter(topics, each, source, now_ms) for each in entry.rejected]
 
 
 def _rows(source: str, entry: Entry) -> list[tuple[bytes, bytes | None]]:
@@ -119,7 +107,7 @@ class KafkaLedger:
                     **self._client,
                     transactional_id=self._transactional_id,
                     transaction_timeout_ms=int(_TRANSACTION_SECONDS * 1000),
-                    max_request_size=_MAX_REQUEST_BYTES,
+                    max_request_size=MAX_REQUEST_BYTES,
                     linger_ms=5,
                 )
                 try:
@@ -127,7 +115,7 @@ class KafkaLedger:
                     await producer.start()
                     restored = await self._restore(remembered_days)
                 except BaseException:
-                    await _stopped(producer)
+                    await stopped(producer)
                     raise
         except TimeoutError as error:
             raise NotPublishedError(f"Kafka at {self._bootstrap} did not answer within {_OPEN_SECONDS:g} s") from error
@@ -172,24 +160,14 @@ class KafkaLedger:
             await self._drop()
 
     async def _transact(self, producer: Any, entry: Entry) -> None:
-        records, rows = _records(self._topics, self._source, entry, to_ms(self._now())), _rows(self._source, entry)
+        records = outgoing(self._topics, entry.events, entry.rejected, self._source, to_ms(self._now()))
+        rows, own = _rows(self._source, entry), partition_of(self._source)
         await producer.begin_transaction()
-        pending: list[asyncio.Future[Any]] = []
-        try:
-            for number, record in enumerate(records, start=1):
-                if number % _SENT_AT_A_TIME == 0:
-                    await asyncio.sleep(0)
-                places = sorted(await producer.partitions_for(record.topic)) if record.everywhere else [None]
-                for place in places:
-                    sent = producer.send(record.topic, record.value, key=record.key, partition=place, headers=record.headers)
-                    pending.append(await sent)
-            own = partition_of(self._source)
+        with unanswered() as pending:
+            await send(producer, records, pending)
             for key, value in rows:
                 pending.append(await producer.send(self._state, value, key=key, partition=own))
             await producer.commit_transaction()
-        finally:
-            for future in pending:
-                future.add_done_callback(_retrieved)
         for future in pending:
             await future
 
@@ -210,7 +188,7 @@ class KafkaLedger:
     async def _drop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stopped(producer)
+            await stopped(producer)
 
 
 @contextlib.asynccontextmanager
@@ -228,18 +206,4 @@ async def _consumer(client: Mapping[str, Any], isolation: str) -> Any:
         yield consumer
     finally:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(consumer.stop(), _STOP_SECONDS)
-
-
-def _retrieved(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
-
-
-async def _stopped(producer: Any) -> None:
-    """Stop a producer, which gives up its transaction; with Kafka gone that would take forever."""
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await producer.stop()
-    except (TimeoutError, KafkaError, OSError):
-        logger.warning("The Kafka producer did not stop in time.")
+            await asyncio.wait_for(consumer.stop(), STOP_SECONDS)
