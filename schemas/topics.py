@@ -14,12 +14,10 @@ from schemas.customer_facts import CustomerFact, CustomerLink
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
 from schemas.metrics import MetricRecord
 from schemas.panes import PaneRecord
+from schemas.prefix import DEFAULT_PREFIX
 from schemas.workers import WorkerHeartbeat
 
 __all__ = ["APPEND_TIME", "DEFAULT_PREFIX", "SOURCES", "TOPICS", "Topic", "dead_letters_of", "state_of", "topic"]
-
-#: What the full names of all topics begin with, unless the configuration says otherwise.
-DEFAULT_PREFIX: Final = "contactcenter"
 
 _SECOND_MS: Final = 1000
 _HOUR_MS: Final = 60 * 60 * _SECOND_MS

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import orjson
 
+from schemas.prefix import DEFAULT_PREFIX
 from schemas.times import TimeFormatError, parse_time_ms
 from schemas.visible import escaped_json
 
@@ -43,8 +44,6 @@ _NO_DEBUG = ("aiokafka", "kafka", "aiohttp", "asyncio")
 
 def add_kafka_options(parser: argparse.ArgumentParser) -> None:
     """Declare where Kafka is and what its topics are called."""
-    from schemas.topics import DEFAULT_PREFIX  # noqa: PLC0415 - with it come the models of all events
-
     default = os.environ.get("CONTACT_STREAMS_BOOTSTRAP", "127.0.0.1:9092")
     parser.add_argument(
         "--bootstrap",
