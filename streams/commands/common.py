@@ -15,10 +15,11 @@ import orjson
 from schemas.prefix import DEFAULT_PREFIX
 from schemas.times import TimeFormatError, parse_time_ms
 from schemas.visible import escaped_json
+from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE, hashed_customer
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from streams.listening import ConnectionLimits
 
@@ -29,6 +30,7 @@ __all__ = [
     "add_replication_option",
     "connection_limits",
     "count",
+    "customer_key",
     "fail",
     "instant",
     "interruptible",
@@ -40,6 +42,8 @@ __all__ = [
 
 #: Libraries that write payloads into their debug messages.
 _NO_DEBUG = ("aiokafka", "kafka", "aiohttp", "asyncio")
+
+_MIN_KEY_LENGTH = 16
 
 
 def add_kafka_options(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +100,15 @@ def count(text: str) -> int:
         message = f"{text!r} is no whole number above 0"
         raise argparse.ArgumentTypeError(message)
     return int(text)
+
+
+def customer_key() -> Callable[[str], str] | None:
+    """Return what hashes a customer's number with the key of the environment, None without one; raise ValueError for a short one."""
+    secret = os.environ.get(CUSTOMER_KEY_VARIABLE, "")
+    if secret and len(secret) < _MIN_KEY_LENGTH:
+        message = f"{CUSTOMER_KEY_VARIABLE}: a key has at least {_MIN_KEY_LENGTH} characters; unset it to leave customers out"
+        raise ValueError(message)
+    return hashed_customer(secret.encode()) if secret else None
 
 
 def start_logging(level: str) -> None:

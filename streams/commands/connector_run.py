@@ -17,13 +17,13 @@ from streams.commands.common import (
     add_log_option,
     add_replication_option,
     connection_limits,
+    customer_key,
     fail,
     interruptible,
     start_logging,
 )
 from streams.commands.connector_connection import run_connection
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
-from streams.commands.queue_log_options import customer_key
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration
 from streams.configuration.connectors import ConnectorsError, parse_connectors

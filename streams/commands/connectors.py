@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.commands import platform_options
 from streams.commands.common import add_kafka_options, add_log_option, fail, write_json
+from streams.commands.connectors_add import run_add
 from streams.connectors import platforms
 
 if TYPE_CHECKING:
@@ -163,13 +164,6 @@ def _verified(connector: Connector) -> str:
 def run_test(args: argparse.Namespace) -> int:
     """Print what each record of a payload becomes."""
     from streams.commands.connectors_test import run_test as run  # noqa: PLC0415 - with it come the models of all events
-
-    return run(args)
-
-
-def run_add(args: argparse.Namespace) -> int:
-    """Write an entry into a connectors file."""
-    from streams.commands.connectors_add import run_add as run  # noqa: PLC0415 - with it comes the file's model
 
     return run(args)
 

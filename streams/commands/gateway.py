@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streams.commands import queue_log_options
 from streams.commands.common import (
     add_connection_options,
     add_kafka_options,
     add_log_option,
     add_replication_option,
     connection_limits,
+    customer_key,
     fail,
     interruptible,
     start_logging,
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"gateway: --instance-id has at most {_MAX_INSTANCE} printable characters")
     try:
         file = None if args.senders is None else WatchedSenders(args.senders, now_ms())
-        key = queue_log_options.customer_key()
+        key = customer_key()
         connectors = None if args.connectors is None else WatchedConnectors(args.connectors, now_ms(), key)
         senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""), None if file is None else file.running)
         identities = Identities(load_configuration(args.config))

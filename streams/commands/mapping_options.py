@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from streams.commands.queue_log_options import customer_key
+from streams.commands.common import customer_key
 from streams.connectors.mapping import Mapper, load_mapping
 
 if TYPE_CHECKING:

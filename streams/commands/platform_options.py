@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from streams.commands.common import label, zone
+from streams.commands.common import customer_key, label, zone
+from streams.configuration.base import nearest
+from streams.configuration.connectors import ConnectorsError
+from streams.configuration.problems import read_text
 from streams.configuration.yaml_lines import YamlError, parse
 from streams.connectors import platforms
+from streams.connectors.configured import read_connectors
 from streams.connectors.kit.model import Context
 
 if TYPE_CHECKING:
@@ -41,8 +45,6 @@ def named(*others: str) -> Callable[[str], str]:
             return text
         if text == "asterisk-queue-log":
             raise argparse.ArgumentTypeError("the queue_log is no platform: contact-streams connector asterisk-queue-log FILE")
-        from streams.configuration.base import nearest  # noqa: PLC0415 - with it come the models of files
-
         begun = [each for each in known if text and each.startswith(text.lower())]
         close = f", did you mean {' or '.join(begun)}?" if begun else nearest(text.lower().replace("_", "-").replace(" ", "-"), known)
         raise argparse.ArgumentTypeError(f"there is no connector {text[:80]!r}{close or '.'} All names: contact-streams connectors list")
@@ -74,8 +76,6 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
 
 def platform(name: str, args: argparse.Namespace, *, source: str | None) -> Platform:
     """Return a connector as options want it; raise ValueError or FileError with a sentence for the operator."""
-    from streams.commands.queue_log_options import customer_key  # noqa: PLC0415 - with it come the models of all events
-
     connector = platforms.connector(name)
     if args.connectors is not None:
         entry = _entry(args.connectors, source, name, customer_key())
@@ -92,10 +92,6 @@ def platform(name: str, args: argparse.Namespace, *, source: str | None) -> Plat
 
 
 def _entry(path: Path, source: str | None, name: str, key: Callable[[str], str] | None) -> Configured:
-    from streams.configuration.connectors import ConnectorsError  # noqa: PLC0415 - only where a file is named
-    from streams.configuration.problems import read_text  # noqa: PLC0415
-    from streams.connectors.configured import read_connectors  # noqa: PLC0415
-
     found = read_connectors(path, read_text(path, ConnectorsError), customer_key=key, secrets=False)
     fitting = {each: entry for each, entry in found.items() if entry.connector.name == name and source in {None, each}}
     if len(fitting) != 1:

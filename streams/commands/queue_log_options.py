@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
-from streams.commands.common import label, zone
+from streams.commands.common import customer_key, label, zone
 from streams.configuration.problems import FileError, Problem, read_text
 from streams.configuration.yaml_lines import YamlError, line_of, parse
-from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE, hashed_customer
 from streams.connectors.queue_log import KindTable, KindTableError, QueueLogParser
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["add_options", "customer_key", "make_parser"]
-
-_MIN_KEY_LENGTH: Final = 16
+__all__ = ["add_options", "make_parser"]
 
 
 class KindsError(FileError):
@@ -105,15 +97,6 @@ def _kinds_of(path: Path) -> dict[str, str]:
     if wrong:
         raise KindsError(path, wrong)
     return {str(kind): str(meaning) for kind, meaning in kinds.items()}
-
-
-def customer_key() -> Callable[[str], str] | None:
-    """Return what hashes a customer's number with the key of the environment, None without one; raise ValueError for a short one."""
-    secret = os.environ.get(CUSTOMER_KEY_VARIABLE, "")
-    if secret and len(secret) < _MIN_KEY_LENGTH:
-        message = f"{CUSTOMER_KEY_VARIABLE}: a key has at least {_MIN_KEY_LENGTH} characters; unset it to leave customers out"
-        raise ValueError(message)
-    return hashed_customer(secret.encode()) if secret else None
 
 
 def make_parser(args: argparse.Namespace) -> QueueLogParser:
