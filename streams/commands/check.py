@@ -13,9 +13,7 @@ from streams.configuration.yaml_lines import YamlError, parse
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
-
-    from streams.configuration.senders import Sender, SendersFile
+    from types import ModuleType
 
 __all__ = ["add_parser", "run"]
 
@@ -54,7 +52,7 @@ def _checked(path: Path, kind: Kind | None) -> tuple[dict[str, Any], str]:
     found = kind or _kind(path)
     result: dict[str, Any] = {"file": str(path), "kind": found, "summary": {}, "errors": []}
     try:
-        result["summary"] = _SUMMARIES[found](path)
+        result["summary"] = _of_configuration(path) if found == "configuration" else _others().SUMMARIES[found](path)
     except FileError as error:
         result["errors"] = [{"line": each.line, "path": each.at, "reason": each.reason} for each in error.problems]
         return result, str(error)
@@ -70,16 +68,19 @@ def _kind(path: Path) -> Kind:
     keys = set(content) if isinstance(content, dict) else set()
     if keys <= set(Configuration.model_fields):
         return "configuration"
-    # A configuration is checked without what the others need: the models of all events among it.
-    from streams.configuration.connectors import ConnectorsFile  # noqa: PLC0415
-    from streams.configuration.senders import SendersFile  # noqa: PLC0415
-    from streams.connectors.mapping.format import MappingFile  # noqa: PLC0415
-
-    if keys & set(SendersFile.model_fields):
+    others = _others()
+    if keys & others.KEYS["senders"]:
         return "senders"
-    if keys & set(ConnectorsFile.model_fields):
+    if keys & others.KEYS["connectors"]:
         return "connectors"
-    return "mapping" if len(keys & set(MappingFile.keys())) > len(keys & set(Configuration.model_fields)) else "configuration"
+    return "mapping" if len(keys & others.KEYS["mapping"]) > len(keys & set(Configuration.model_fields)) else "configuration"
+
+
+def _others() -> ModuleType:
+    """Return what reads all other kinds of files."""
+    from streams.commands import check_others  # noqa: PLC0415 - with the models of all events; a configuration takes nearly half the time
+
+    return check_others
 
 
 def _of_configuration(path: Path) -> dict[str, int]:
@@ -92,58 +93,6 @@ def _of_configuration(path: Path) -> dict[str, int]:
         "alerts": len(configuration.alerts),
         "targets": len(configuration.targets),
     }
-
-
-def _of_mapping(path: Path) -> dict[str, Any]:
-    from streams.connectors.mapping import load_mapping  # noqa: PLC0415 - as in _kind
-
-    mapping = load_mapping(path)
-    file = mapping.plan.file
-    return {"name": file.name, "source": file.source, "events": len(file.events), "columns": len({name for _, name in mapping.plan.paths})}
-
-
-def _of_senders(path: Path) -> dict[str, Any]:
-    """Return what each sender may send."""
-    from streams.configuration.senders import load_senders  # noqa: PLC0415 - as in _kind
-
-    file: SendersFile = load_senders(path)
-    return {name: _of_sender(name, sender) for name, sender in file.senders.items()}
-
-
-def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
-    from streams.connectors.permissions import Names, Permissions  # noqa: PLC0415 - as in _kind
-
-    may = Permissions.of(name, sender)
-    tokens = {token.name: {"not_before": token.not_before, "not_after": token.not_after} for token in sender.tokens}
-    permitted = {"sources": may.sources, "types": None if sender.types is None else Names(sender.types), "queues": may.queues}
-    permitted |= {"sites": may.sites, "teams": may.teams}
-    return {"tokens": tokens, **{what: ["*"] if names is None else [*names.patterns] for what, names in permitted.items()}}
-
-
-def _of_connectors(path: Path) -> dict[str, Any]:
-    """Return what each connector follows; its secrets are not read, for they may be where the file is not."""
-    from streams.configuration.connectors import ConnectorsError, parse_connectors  # noqa: PLC0415 - as in _kind
-    from streams.connectors.configured import read_connectors  # noqa: PLC0415
-
-    text = read_text(path, ConnectorsError)
-    found, entries = read_connectors(path, text, secrets=False), parse_connectors(path, text).connectors
-    return {
-        source: {
-            "connector": each.connector.name,
-            "site": each.site,
-            "ways": [*each.connector.ways],
-            "names_secrets": bool(entries[source].secrets),
-        }
-        for source, each in found.items()
-    }
-
-
-_SUMMARIES: Final[dict[Kind, Callable[[Path], dict[str, Any]]]] = {
-    "configuration": _of_configuration,
-    "mapping": _of_mapping,
-    "senders": _of_senders,
-    "connectors": _of_connectors,
-}
 
 
 def _came_by(entry: dict[str, Any]) -> str:

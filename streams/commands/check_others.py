@@ -1,0 +1,70 @@
+"""Files other than a configuration as ``contact-streams check`` reads them; with them come the models of all events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.configuration.connectors import ConnectorsError, ConnectorsFile, parse_connectors
+from streams.configuration.problems import read_text
+from streams.configuration.senders import SendersFile, load_senders
+from streams.connectors.configured import read_connectors
+from streams.connectors.mapping import load_mapping
+from streams.connectors.mapping.format import MappingFile
+from streams.connectors.permissions import Names, Permissions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from streams.configuration.senders import Sender
+
+__all__ = ["KEYS", "SUMMARIES"]
+
+#: The keys that a file of each kind may have.
+KEYS: Final = {
+    "senders": frozenset(SendersFile.model_fields),
+    "connectors": frozenset(ConnectorsFile.model_fields),
+    "mapping": frozenset(MappingFile.keys()),
+}
+
+
+def _of_mapping(path: Path) -> dict[str, Any]:
+    mapping = load_mapping(path)
+    file = mapping.plan.file
+    return {"name": file.name, "source": file.source, "events": len(file.events), "columns": len({name for _, name in mapping.plan.paths})}
+
+
+def _of_senders(path: Path) -> dict[str, Any]:
+    """Return what each sender may send."""
+    return {name: _of_sender(name, sender) for name, sender in load_senders(path).senders.items()}
+
+
+def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
+    may = Permissions.of(name, sender)
+    tokens = {token.name: {"not_before": token.not_before, "not_after": token.not_after} for token in sender.tokens}
+    permitted = {"sources": may.sources, "types": None if sender.types is None else Names(sender.types), "queues": may.queues}
+    permitted |= {"sites": may.sites, "teams": may.teams}
+    return {"tokens": tokens, **{what: ["*"] if names is None else [*names.patterns] for what, names in permitted.items()}}
+
+
+def _of_connectors(path: Path) -> dict[str, Any]:
+    """Return what each connector follows; its secrets are not read, for they may be where the file is not."""
+    text = read_text(path, ConnectorsError)
+    found, entries = read_connectors(path, text, secrets=False), parse_connectors(path, text).connectors
+    return {
+        source: {
+            "connector": each.connector.name,
+            "site": each.site,
+            "ways": [*each.connector.ways],
+            "names_secrets": bool(entries[source].secrets),
+        }
+        for source, each in found.items()
+    }
+
+
+#: Of a file of each kind, what is in it; raises FileError.
+SUMMARIES: Final[dict[str, Callable[[Path], dict[str, Any]]]] = {
+    "mapping": _of_mapping,
+    "senders": _of_senders,
+    "connectors": _of_connectors,
+}
