@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.connectors.kit.drafting import draft
+from streams.connectors.kit.drafting import draft, hashed_id
 from streams.connectors.kit.model import Compared, UnusableError
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from streams.connectors.kit.fields import Fields
     from streams.connectors.kit.model import Context, Seen
 
-__all__ = ["event_time", "hashed_id", "member", "member_states"]
+__all__ = ["event_time", "member", "member_states"]
 
 #: Of devices: they ring; they are in use; they are invalid or cannot be reached.
 _RINGING, _IN_USE, _AWAY = {"6"}, {"2", "3", "7", "8"}, {"4", "5"}
@@ -36,11 +35,6 @@ def event_time(fields: Fields) -> datetime:
     if at is None:
         raise UnusableError("missing_field", "Timestamp: set timestampevents = yes in manager.conf")
     return at
-
-
-def hashed_id(*parts: object) -> str:
-    """Return an id for what an event became; the interface gives none."""
-    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
 def member_states(fields: Fields, kind: str, seen: Seen | None, context: Context) -> Compared:

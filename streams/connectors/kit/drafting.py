@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,13 +11,18 @@ if TYPE_CHECKING:
 
     from streams.connectors.kit.model import Draft
 
-__all__ = ["draft", "renamed"]
+__all__ = ["draft", "hashed_id", "renamed"]
 
 
 def draft(kind: str, event_id: str, at: datetime, /, **fields: Any) -> Draft:
     """Return an event of a kind with the fields that are known; lists become tuples, as events have them."""
     known = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items() if value is not None}
     return {"type": kind, "event_id": event_id, "occurred_at": at, **known}
+
+
+def hashed_id(*parts: object, size: int = 16) -> str:
+    """Return an id of so many bytes, in hexadecimal, for what these parts name together; the platform gives none."""
+    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=size).hexdigest()
 
 
 def renamed(names: Mapping[str, str] | None, identity: str | None) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Final, Literal
 
+from streams.connectors.kit.drafting import hashed_id
 from streams.connectors.kit.model import Setting, UnusableError
 from streams.connectors.kit.surveys import Given, contact_of
 
@@ -105,4 +105,4 @@ def given(record: Record, context: Context) -> list[Given]:
 
 def digest(*parts: str | None) -> str:
     """Return what stands for these texts, as an id."""
-    return hashlib.blake2b("\0".join(each or "" for each in parts).encode(), digest_size=12).hexdigest()
+    return hashed_id(*(each or "" for each in parts), size=12)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.connectors.kit.drafting import hashed_id
 from streams.connectors.kit.model import Setting, UnusableError
 
 if TYPE_CHECKING:
@@ -55,10 +55,9 @@ class Session:
             which: tells it from the session's other events, the same when it is sent again.
             fields: further fields of the event; None is left out.
         """
-        told = hashlib.blake2b(f"{self.id}\0{which}".encode(), digest_size=12).hexdigest()
         draft: Draft = {
             "type": type_,
-            "event_id": f"{self._connector}:{told}-{type_.rpartition('.')[2]}",
+            "event_id": f"{self._connector}:{hashed_id(self.id, which, size=12)}-{type_.rpartition('.')[2]}",
             "conversation_id": self.id,
             **{name: value for name, value in fields.items() if value is not None},
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from schemas.times import to_ms
+from streams.connectors.kit.drafting import hashed_id
 from streams.connectors.kit.model import Setting, UnusableError
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def answers(
         if score is None:
             continue
         # By the platform's id of the question, shortened: the text of a question may be longer than an id.
-        which = hashlib.blake2b(names[0].encode(), digest_size=6).hexdigest()
+        which = hashed_id(names[0], size=6)
         drafts.append(
             {
                 "type": "survey.answered",

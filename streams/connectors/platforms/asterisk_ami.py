@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.customer_keys import WITHHELD
-from streams.connectors.kit.asterisk import event_time, hashed_id, member, member_states
-from streams.connectors.kit.drafting import draft
+from streams.connectors.kit.asterisk import event_time, member, member_states
+from streams.connectors.kit.drafting import draft, hashed_id
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Setting, UnusableError
 from streams.connectors.kit.reading import block_records

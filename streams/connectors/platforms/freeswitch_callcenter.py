@@ -1,16 +1,16 @@
 """FreeSWITCH's mod_callcenter: events ``callcenter::info`` of the event socket, as plain blocks or JSON.
 
-A conversation is the caller's session, a contact one stay in a queue (``CC-Member-UUID``).
+A conversation is the caller's session, a contact one stay in a queue (``CC-Member-UUID``). Events have no ids of their own:
+the sequence of the socket begins anew with FreeSWITCH.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from streams.connectors.customer_keys import WITHHELD
-from streams.connectors.kit.drafting import draft, renamed
+from streams.connectors.kit.drafting import draft, hashed_id, renamed
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Record, Setting, UnusableError
 from streams.connectors.kit.reading import block_records, json_records
@@ -85,11 +85,6 @@ def _key(record: Record) -> str:
     return f"session:{fields.need('CC-Member-Session-UUID')}"
 
 
-def _id(*parts: object) -> str:
-    """Return an id for what an event became: the socket's own sequence begins anew with FreeSWITCH."""
-    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
-
-
 def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     fields, kind = Fields(record.content), _kind(record)
     at = fields.time("Event-Date-Timestamp")
@@ -115,8 +110,8 @@ def _of_member(fields: Fields, kind: str, at: datetime, stay: dict[str, Any], co
         stay["entered"] = at.timestamp()
         customer = fields.text("CC-Member-CID-Number") or ""
         if customer.lower() not in WITHHELD and (key := context.customer(customer)) is not None:
-            yield draft("contact.arrived", _id(*ids, "arrived"), at, **common, channel="voice", customer_key=key)
-        yield draft("contact.queued", _id(*ids, queue, "queued"), at, **common, queue=queue, channel="voice")
+            yield draft("contact.arrived", hashed_id(*ids, "arrived"), at, **common, channel="voice", customer_key=key)
+        yield draft("contact.queued", hashed_id(*ids, queue, "queued"), at, **common, queue=queue, channel="voice")
         return
     if kind == "member-queue-end":
         yield from _left(fields, at, stay, common, queue)
@@ -124,16 +119,16 @@ def _of_member(fields: Fields, kind: str, at: datetime, stay: dict[str, Any], co
     agent = fields.need("CC-Agent")
     told = common | {"queue": queue, "agent": agent}
     if kind == "agent-offering":
-        yield draft("contact.agent_offered", _id(*ids, agent, "offered", at.isoformat()), at, **told)
+        yield draft("contact.agent_offered", hashed_id(*ids, agent, "offered", at.isoformat()), at, **told)
     elif kind == "bridge-agent-fail":
         outcome = _OUTCOMES.get(fields.text("CC-Hangup-Cause") or "", "no_answer")
-        yield draft("contact.offer_ended", _id(*ids, agent, "offer ended", at.isoformat()), at, **told, outcome=outcome)
+        yield draft("contact.offer_ended", hashed_id(*ids, agent, "offer ended", at.isoformat()), at, **told, outcome=outcome)
     elif kind == "bridge-agent-start":
         stay["answered"] = at.timestamp()
-        yield draft("contact.answered", _id(*ids, agent, "answered", at.isoformat()), at, **told, wait_seconds=_wait(fields))
+        yield draft("contact.answered", hashed_id(*ids, agent, "answered", at.isoformat()), at, **told, wait_seconds=_wait(fields))
     else:
         stay["ended"], stay["agent"], stay["queue"] = at.timestamp(), agent, queue
-        yield draft("contact.ended", _id(*ids, "ended"), at, **common)
+        yield draft("contact.ended", hashed_id(*ids, "ended"), at, **common)
 
 
 def _left(fields: Fields, at: datetime, stay: dict[str, Any], common: dict[str, Any], queue: str) -> Iterator[Draft]:
@@ -142,7 +137,7 @@ def _left(fields: Fields, at: datetime, stay: dict[str, Any], common: dict[str, 
         # Comes after the talk; says something new where the agent's end was missed alone.
         if "answered" in stay and "ended" not in stay:
             stay["ended"] = at.timestamp()
-            yield draft("contact.ended", _id(*ids, "ended"), at, **common)
+            yield draft("contact.ended", hashed_id(*ids, "ended"), at, **common)
         return
     cancelled = fields.text("CC-Cancel-Reason") or "NONE"
     if cancelled == "BREAK_OUT":
@@ -153,7 +148,7 @@ def _left(fields: Fields, at: datetime, stay: dict[str, Any], common: dict[str, 
         reason = _LEFT.get(cancelled, "withdrawn")
     joined, leaving = fields.time("CC-Member-Joined-Time"), fields.time("CC-Member-Leaving-Time")
     wait = None if joined is None or leaving is None else max(0.0, (leaving - joined).total_seconds())
-    yield draft("contact.left_queue", _id(*ids, "left"), at, **common, queue=queue, reason=reason, wait_seconds=wait)
+    yield draft("contact.left_queue", hashed_id(*ids, "left"), at, **common, queue=queue, reason=reason, wait_seconds=wait)
 
 
 def _wait(fields: Fields) -> float | None:
@@ -171,8 +166,8 @@ def _passed_on(state: dict[str, Any], common: dict[str, Any], session: str) -> I
             stay["told"] = True
             at = Fields({"at": stay["ended"]}).need_time("at")
             yield draft(
-                "contact.transferred", _id(session, member, "passed on"), at, conversation_id=common["conversation_id"], contact_id=member,
-                agent=stay["agent"], from_queue=stay["queue"],
+                "contact.transferred", hashed_id(session, member, "passed on"), at, conversation_id=common["conversation_id"],
+                contact_id=member, agent=stay["agent"], from_queue=stay["queue"],
             )  # fmt: skip
 
 
@@ -188,7 +183,7 @@ def _of_agent(fields: Fields, kind: str, at: datetime) -> Iterator[Draft]:
         if state in _ACTIVITY:
             states["activity"] = _ACTIVITY[state]
     for axis, name in states.items():
-        yield draft("agent.state_changed", _id(agent, axis, name, at.isoformat()), at, person_id=agent, axis=axis, state=name)
+        yield draft("agent.state_changed", hashed_id(agent, axis, name, at.isoformat()), at, person_id=agent, axis=axis, state=name)
 
 
 CONNECTOR: Final = Connector(

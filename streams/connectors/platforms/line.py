@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
+from streams.connectors.kit.messenger import digest
 from streams.connectors.kit.model import Connector, Setting
 from streams.connectors.kit.reading import list_records
 from streams.connectors.kit.verification import Verification
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from streams.connectors.kit.model import Context, Draft, Record
 
 __all__ = ["CONNECTOR"]
-
-#: Digits of the hash that stands for a customer and a day: enough that no two meet.
-_ID_DIGITS: Final = 32
 
 
 def _kind(record: Record) -> str:
@@ -64,7 +61,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
 def _conversation(customer: str, at: datetime, context: Context) -> str:
     """Return what names a customer's conversation of a day: LINE has no conversations, and a customer's id must not pass."""
     day = at.astimezone(context.zone).date().isoformat()
-    return f"line-{hashlib.sha256(f'{customer}/{day}'.encode()).hexdigest()[:_ID_DIGITS]}"
+    return f"line-{digest(customer, day)}"
 
 
 _NO_MESSAGE: Final = "a customer asks nothing by it"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
+from streams.connectors.kit.drafting import hashed_id
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import json_records
@@ -20,11 +20,10 @@ def _translate(record: Record, _context: Context) -> Iterable[Draft]:
     if kind not in SCALES or score is None or not within(score, scale):
         raise UnusableError("not_on_scale", "the answer does not lie on the scale of its link")
     # Of one conversation one answer to a question counts, whichever of its links it came by.
-    asked = hashlib.blake2b(f"{conversation}\0{kind}".encode(), digest_size=12).hexdigest()
     return [
         {
             "type": "survey.answered",
-            "event_id": f"survey-link:{asked}",
+            "event_id": f"survey-link:{hashed_id(conversation, kind, size=12)}",
             "conversation_id": conversation,
             "kind": kind,
             "score": score,
