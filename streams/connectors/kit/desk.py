@@ -17,6 +17,7 @@ __all__ = [
     "UNASSIGNED",
     "about",
     "arrival",
+    "assigned",
     "channel_of",
     "channels_setting",
     "in_ms",
@@ -63,6 +64,11 @@ def arrival(ticket: str, at: datetime, *, channel: str, queue: str, customer_key
     """Yield that a ticket came and waits in a queue."""
     yield about(ticket, "contact.arrived", "arrived", at, channel=channel, customer_key=customer_key, **fields)
     yield about(ticket, "contact.queued", "queued", at, channel=channel, queue=queue)
+
+
+def assigned(ticket: str, at: datetime, agent: str | None) -> Draft:
+    """Return that a ticket was given to an agent, or taken from one."""
+    return about(ticket, "contact.assigned", f"assigned-{agent or 'none'}-{stamp(at)}", at, agent=agent)
 
 
 def moved(ticket: str, at: datetime, context: Context, *, group: str | None, previous: str | None, channel: str) -> Iterator[Draft]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.base import REPLY_CHANNELS
-from streams.connectors.kit.desk import about, channel_of, channels_setting, in_ms, queue_of, queues_setting, second, stamp
+from streams.connectors.kit.desk import about, assigned, channel_of, channels_setting, in_ms, queue_of, queues_setting, second, stamp
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import json_records
@@ -90,8 +90,7 @@ def _changed(fields: Fields, context: Context) -> Iterator[Draft]:
             if name == "status":
                 yield from _status(conversation, at, change, fields, context)
             elif name == "assignee_id":
-                agent = change.text("current_value")
-                yield about(conversation, "contact.assigned", f"assigned-{agent or 'none'}-{stamp(at)}", at, agent=agent)
+                yield assigned(conversation, at, change.text("current_value"))
             elif name == "team_id":
                 team = change.text("current_value")
                 yield about(conversation, "contact.assigned", f"team-{team or 'none'}-{stamp(at)}", at, team=team)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streams.connectors.kit.accounts import URL
-from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting, stamp
+from streams.connectors.kit.desk import (
+    about,
+    arrival,
+    assigned,
+    channel_of,
+    channels_setting,
+    in_ms,
+    moved,
+    queue_of,
+    queues_setting,
+    stamp,
+)
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
 from streams.connectors.kit.reading import list_records
@@ -53,7 +64,7 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
         if group != before["group"]:
             events += moved(ticket, updated, context, group=group, previous=before["group"], channel=channel)
         if agent != before["agent"]:
-            events.append(about(ticket, "contact.assigned", f"assigned-{agent or 'none'}-{stamp(updated)}", updated, agent=agent))
+            events.append(assigned(ticket, updated, agent))
         before = {**before, "group": group, "agent": agent, "updated": in_ms(updated)}
     return Compared(events, before)
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.accounts import URL
-from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting, stamp
+from streams.connectors.kit.desk import (
+    about,
+    arrival,
+    assigned,
+    channel_of,
+    channels_setting,
+    in_ms,
+    moved,
+    queue_of,
+    queues_setting,
+    stamp,
+)
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
 from streams.connectors.kit.reading import json_records, written
@@ -133,7 +144,7 @@ def _differences(incident: str, fields: Fields, before: Seen, context: Context) 
         channel = channel_of(context, _id(fields, "channel"), {})
         yield from moved(incident, at, context, group=queue, previous=before["queue"], channel=channel)
     if agent != before["agent"]:
-        yield about(incident, "contact.assigned", f"assigned-{agent or 'none'}-{stamp(at)}", at, agent=agent)
+        yield assigned(incident, at, agent)
     if before["status"] is not None and status != before["status"] and status in _MEANINGS:
         meaning = "reopened" if before["status"] == _SOLVED else _MEANINGS[status]
         yield about(incident, "contact.status_changed", f"{meaning}-{stamp(at)}", at, status=meaning)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, moved, queue_of, queues_setting, second, stamp
+from streams.connectors.kit.desk import (
+    about,
+    arrival,
+    assigned,
+    channel_of,
+    channels_setting,
+    moved,
+    queue_of,
+    queues_setting,
+    second,
+    stamp,
+)
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
 from streams.connectors.kit.reading import json_records
@@ -14,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-__all__ = ["CHANNELS", "CONNECTOR", "SYSTEM", "assigned", "changed", "commented", "created", "deleted", "regrouped", "word"]
+__all__ = ["CHANNELS", "CONNECTOR", "SYSTEM", "changed", "commented", "created", "deleted", "regrouped", "word"]
 
 #: The author of what a rule or Zendesk itself does.
 SYSTEM: Final = "-1"
@@ -115,11 +126,6 @@ def commented(
         automatic=machine,
         revision=revision,
     )
-
-
-def assigned(ticket: str, at: datetime, agent: str | None) -> Draft:
-    """Return that a ticket was given to an agent, or taken from one."""
-    return about(ticket, "contact.assigned", f"assigned-{agent or 'none'}-{stamp(at)}", at, agent=agent)
 
 
 def regrouped(ticket: str, at: datetime, context: Context, *, group: str | None, previous: str | None, via: str | None) -> Iterator[Draft]:

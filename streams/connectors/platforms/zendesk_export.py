@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.accounts import ZENDESK_CREDENTIALS, ZENDESK_SETTINGS
-from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, queue_of, queues_setting, second
+from streams.connectors.kit.desk import about, arrival, assigned, channel_of, channels_setting, in_ms, queue_of, queues_setting, second
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen, Setting, UnusableError
 from streams.connectors.kit.reading import list_records
-from streams.connectors.platforms.zendesk import CHANNELS, assigned, changed, commented, created, deleted, regrouped, word
+from streams.connectors.platforms.zendesk import CHANNELS, changed, commented, created, deleted, regrouped, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
