@@ -17,7 +17,7 @@ from streams.connectors.kit.model import Record, UnusableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["block_records", "form_records", "joined_records", "json_records", "list_records", "loaded", "tamed", "written"]
+__all__ = ["block_records", "joined_records", "json_or_form_records", "json_records", "list_records", "loaded", "tamed", "written"]
 
 #: The most fields of a form, and headers of a block.
 _MAX_FIELDS: Final = 1_000
@@ -27,6 +27,7 @@ _MAX_DEPTH: Final = 200
 _MAX_BITS: Final = 63
 _MAX_DIGITS: Final = 19
 
+_JSON_BEGINS: Final = (b"{", b"[")
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n+")
 
 
@@ -147,8 +148,17 @@ def list_records(*names: str) -> Callable[[bytes, str], Iterator[Record]]:
     return read
 
 
-def form_records(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield the record of a form (``application/x-www-form-urlencoded``), one a line; of a field that comes twice the last one."""
+def json_or_form_records(of_json: Callable[[bytes, str], Iterator[Record]]) -> Callable[[bytes, str], Iterator[Record]]:
+    """Return a reader of what is sent as JSON, which the given one reads, or as a form (``application/x-www-form-urlencoded``) a line."""
+
+    def read(body: bytes, origin: str) -> Iterator[Record]:
+        return of_json(body, origin) if body.lstrip().startswith(_JSON_BEGINS) else _form_records(body, origin)
+
+    return read
+
+
+def _form_records(body: bytes, origin: str) -> Iterator[Record]:
+    """Yield the record of a form, one a line; of a field that comes twice the last one."""
     for number, line in enumerate(filter(None, map(bytes.strip, body.split(b"\n")))):
         try:
             fields = parse_qsl(line.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=_MAX_FIELDS, errors="strict")

@@ -13,7 +13,7 @@ import orjson
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Setting, UnusableError
-from streams.connectors.kit.reading import form_records, list_records
+from streams.connectors.kit.reading import json_or_form_records, list_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,12 +29,8 @@ _OFFERS: Final = {"rejected": "declined", "timeout": "no_answer", "canceled": "w
 #: Task status while nobody is with the customer.
 _WAITING: Final = frozenset({"pending", "reserved"})
 
-_events = list_records("events")
-
-
-def read(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield the events of a form a line, of CloudEvents, or of what the REST API answers."""
-    return _events(body, origin) if body.lstrip()[:1] in (b"[", b"{") else form_records(body, origin)
+#: Yields the events of a form a line, of CloudEvents, or of what the REST API answers.
+read: Final = json_or_form_records(list_records("events"))
 
 
 def _fields(record: Record) -> Fields:

@@ -8,25 +8,21 @@ from typing import TYPE_CHECKING, Final
 from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
-from streams.connectors.kit.reading import form_records, list_records, written
+from streams.connectors.kit.reading import json_or_form_records, list_records, written
 from streams.connectors.kit.surveys import Given, answers, contact_of, survey_settings
 from streams.connectors.kit.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_JSON_BEGINS: Final = (b"{", b"[")
 _TOPIC: Final = re.compile(r"[^.]*\.?(?:surveyengine|controlpanel)\.(\w+)(?:\..*)?")
 _NORMAL, _PREVIEW, _TEST, _IMPORTED, _SPAM = 0, 1, 2, 4, 8
 _COUNTED: Final = {_NORMAL, _IMPORTED, 16, 17}
-_read_list = list_records("responses")
+_records = json_or_form_records(list_records("responses"))
 
 
 def _read(body: bytes, origin: str) -> Iterator[Record]:
-    if not body.lstrip().startswith(_JSON_BEGINS):
-        yield from form_records(body, origin)
-        return
-    for record in _read_list(body, origin):
+    for record in _records(body, origin):
         result = record.content.get("result")
         if isinstance(result, dict):
             # One response lies within the envelope of its answer.

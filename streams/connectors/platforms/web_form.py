@@ -8,7 +8,7 @@ from streams.connectors.kit.desk import UNASSIGNED, about, arrival
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.messenger import digest
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
-from streams.connectors.kit.reading import form_records, json_records
+from streams.connectors.kit.reading import json_or_form_records, json_records
 from streams.connectors.kit.verification import Verification
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ _FIELDS: Final = {
     "language": "language",
     "customer": "email",
 }
-
-
-def _read(body: bytes, origin: str) -> Iterator[Record]:
-    """Yield what was posted: JSON, or the fields of a form."""
-    yield from json_records(body, origin) if body.lstrip()[:1] in {b"{", b"["} else form_records(body, origin)
 
 
 def _kind(_record: Record) -> str:
@@ -70,7 +65,7 @@ CONNECTOR = Connector(
     ways=("webhook", "file"),
     kinds={"form": "contact.arrived, contact.queued, contact.categorized"},
     ignored={},
-    read=_read,
+    read=json_or_form_records(json_records),
     kind=_kind,
     translate=_translate,
     reports={
