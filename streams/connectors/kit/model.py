@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Final, Literal, NamedTuple
 
+from streams.connectors.customer_keys import WITHHELD
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.verification import Verification
 
@@ -100,6 +101,10 @@ class Context:
     def customer(self, identity: str | None) -> str | None:
         """Return the customer key of what identifies somebody, None where there is nothing or no key is configured."""
         return self.customer_key(identity) if identity and self.customer_key is not None else None
+
+    def caller(self, number: str | None) -> str | None:
+        """Return the customer key of who calls from a number, None where it is withheld too."""
+        return None if number is None or number.lower() in WITHHELD else self.customer(number)
 
 
 class Compared(NamedTuple):

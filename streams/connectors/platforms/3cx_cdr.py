@@ -7,7 +7,6 @@ import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.connectors.customer_keys import WITHHELD
 from streams.connectors.kit.drafting import draft, renamed
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Record, Setting, UnusableError
@@ -89,8 +88,7 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
         # 3CX took the call itself, and nothing says when the agent did: an answer then would be a wait of nothing.
         raise UnusableError("missing_field", "time-answered: that of the agent; 3CX answered this call before its queue")
     common = {"conversation_id": f"{context.source}:{call}", "contact_id": f"{context.source}:{call}"}
-    number = fields.text("from-no") or ""
-    customer = None if number.lower() in WITHHELD else context.customer(number)
+    customer = context.caller(fields.text("from-no"))
     yield draft("contact.arrived", f"{call}-arrived", started, **common, channel="voice", direction="inbound", customer_key=customer)
     yield draft("contact.queued", f"{call}-queued", started, **common, queue=queue, channel="voice")
     waited_to = answered if is_answered and answered is not None else ended

@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.connectors.customer_keys import WITHHELD
 from streams.connectors.kit.asterisk import event_time, member, member_states
 from streams.connectors.kit.drafting import draft, hashed_id
 from streams.connectors.kit.fields import Fields
@@ -119,7 +118,8 @@ def _of_call(fields: Fields, kind: str, state: dict[str, Any], context: Context)
     caller: list[Any] | None = state["callers"].get(uid)
     if kind == "Newchannel":
         if fields.text("Context") in (context.settings.get("arrival_contexts") or ()):
-            yield draft("contact.arrived", hashed_id(uid, "arrived"), at, **call, channel="voice", customer_key=_customer(fields, context))
+            customer = context.caller(fields.text("CallerIDNum"))
+            yield draft("contact.arrived", hashed_id(uid, "arrived"), at, **call, channel="voice", customer_key=customer)
         return
     if kind == "Hangup":
         state["callers"].pop(uid, None)
@@ -167,7 +167,7 @@ def _joined(fields: Fields, kind: str, queue: str, at: datetime, state: dict[str
             return
         # Whole seconds, rounded down: never before the caller joined.
         at -= _long("Wait", fields)
-    customer = _customer(fields, context)
+    customer = context.caller(fields.text("CallerIDNum"))
     if customer is not None and not context.settings.get("arrival_contexts"):
         yield draft("contact.arrived", hashed_id(uid, "arrived"), at, **call, channel="voice", customer_key=customer)
     yield draft("contact.queued", hashed_id(uid, queue, "queued", at.isoformat()), at, **call, queue=queue, channel="voice")
@@ -244,11 +244,6 @@ def _note(state: dict[str, Any], uid: str, queue: str | None, what: str, at: str
 def _common(context: Context, uid: str) -> dict[str, str]:
     call = f"{context.source}:{uid}"
     return {"conversation_id": call, "contact_id": call}
-
-
-def _customer(fields: Fields, context: Context) -> str | None:
-    number = fields.text("CallerIDNum") or ""
-    return None if number.lower() in WITHHELD else context.customer(number)
 
 
 CONNECTOR: Final = Connector(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from streams.connectors.customer_keys import WITHHELD
 from streams.connectors.kit.drafting import draft, hashed_id, renamed
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Record, Setting, UnusableError
@@ -108,8 +107,7 @@ def _of_member(fields: Fields, kind: str, at: datetime, stay: dict[str, Any], co
     queue, ids = named or "", (common["conversation_id"], common["contact_id"])
     if kind in {"member-queue-start", "member-queue-resume"}:
         stay["entered"] = at.timestamp()
-        customer = fields.text("CC-Member-CID-Number") or ""
-        if customer.lower() not in WITHHELD and (key := context.customer(customer)) is not None:
+        if (key := context.caller(fields.text("CC-Member-CID-Number"))) is not None:
             yield draft("contact.arrived", hashed_id(*ids, "arrived"), at, **common, channel="voice", customer_key=key)
         yield draft("contact.queued", hashed_id(*ids, queue, "queued"), at, **common, queue=queue, channel="voice")
         return
