@@ -95,6 +95,13 @@ class Fields:
             return value.lower() == "true"
         raise UnusableError("wrong_type", f"{path}: true or false")
 
+    def need_object(self, path: str) -> dict[str, Any]:
+        """Return an object that has to be there; raise UnusableError for anything else."""
+        value = self.get(path)
+        if not isinstance(value, dict):
+            raise UnusableError("wrong_type", f"{path}: an object")
+        return value
+
     def entries(self, path: str) -> list[Fields]:
         """Return a list of objects, empty if there is none; raise UnusableError for anything else."""
         value = self.get(path)

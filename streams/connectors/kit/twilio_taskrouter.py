@@ -37,16 +37,12 @@ def _fields(record: Record) -> Fields:
     """Return an event's fields by their names in lower case, as Event Streams and the REST API write them."""
     content: dict[str, Any] = record.content
     if "specversion" in content:
-        payload = Fields(content).get("data.payload")
-        if not isinstance(payload, dict):
-            raise UnusableError("wrong_type", "data.payload: an object")
+        payload = Fields(content).need_object("data.payload")
         return Fields(
             {"event_type": payload.get("eventtype") or str(content.get("type", "")).removeprefix("com.twilio.taskrouter.")} | payload
         )
     if "event_data" in content:
-        data = content["event_data"]
-        if not isinstance(data, dict):
-            raise UnusableError("wrong_type", "event_data: an object")
+        data = Fields(content).need_object("event_data")
         return Fields(data | {name: value for name, value in content.items() if name != "event_data"})
     return Fields({_WORD.sub("_", name).lower(): value for name, value in content.items()})
 

@@ -45,9 +45,7 @@ def _detail(record: Record) -> Fields:
     if "detail-type" in content:
         if content["detail-type"] != _DETAIL_TYPE:
             raise UnusableError("unknown_kind", "detail-type: no contact event of Amazon Connect")
-        content = content.get("detail")  # type: ignore[assignment]
-    if not isinstance(content, dict):
-        raise UnusableError("wrong_type", "detail: an object")
+        content = Fields(content).need_object("detail")
     return Fields({name[:1].lower() + name[1:]: value for name, value in content.items()})
 
 

@@ -27,10 +27,8 @@ _NOT_OF_CUSTOMERS: Final = {"enps", "pmf"}
 
 
 def _response(record: Record) -> Fields:
-    content = record.content.get("event_data", record.content)
-    if not isinstance(content, dict):
-        raise UnusableError("wrong_type", "event_data: an object")
-    return Fields(content)
+    fields = Fields(record.content)
+    return Fields(fields.need_object("event_data")) if "event_data" in record.content else fields
 
 
 def _kind(record: Record) -> str:

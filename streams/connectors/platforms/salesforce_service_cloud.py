@@ -79,9 +79,7 @@ def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     committed = in_ms(fields.need_time(f"{_HEADER}.commitTimestamp"))
     # A change has the fields that changed: of each the latest holds, in whatever order changes come.
     known: dict[str, list[Any]] = {**((seen or {}).get("fields") or {})}
-    payload = fields.get("payload")
-    if not isinstance(payload, dict):
-        raise UnusableError("wrong_type", "payload: an object")
+    payload = fields.need_object("payload")
     for name in _ENTITIES[entity][1]:
         if payload.get(name) is not None and committed >= known.get(name, [None, 0])[1]:
             known[name] = [payload[name], committed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.fields import Fields
@@ -14,8 +14,8 @@ from streams.connectors.kit.verification import Verification
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Under which key an answer stands, by its type.
-_VALUES = {"number": "number", "boolean": "boolean", "text": "text", "date": "date"}
+#: Types of answers whose value stands under the name of the type.
+_PLAIN: Final = frozenset({"number", "boolean", "text", "date"})
 
 
 def _kind(record: Record) -> str:
@@ -33,13 +33,11 @@ def _value(answer: Fields) -> object:
     kind = answer.text("type")
     if kind == "choice":
         return [answer.text(f"choice.{name}") for name in ("ref", "id", "label")]
-    return answer.get(_VALUES[kind]) if kind in _VALUES else None
+    return answer.get(kind) if kind in _PLAIN else None
 
 
 def _translate(record: Record, context: Context) -> Iterable[Draft]:
-    content = record.content.get("form_response", record.content)
-    if not isinstance(content, dict):
-        raise UnusableError("wrong_type", "form_response: an object")
+    content = Fields(record.content).need_object("form_response") if "form_response" in record.content else record.content
     fields = Fields(content, context.zone)
     given = [
         Given(tuple(filter(None, (answer.text("field.id"), answer.text("field.ref")))), _value(answer))
