@@ -167,7 +167,7 @@ class Runner:
                 trouble, detail = "unreachable", str(error) or type(error).__name__
             self._heard_at, self._link_stands = None, False
             self.summary.failures += 1
-            self.standing.trouble, self.standing.detail, self.standing.since = trouble, detail, self._now()
+            self.standing.trouble, self.standing.detail = trouble, detail
             self._metrics.failed(trouble)
             self._metrics.waiting(trouble)
             logger.warning("Not connected. source=%s reason=%s detail=%s", self._context.source, trouble, detail)
@@ -222,14 +222,13 @@ class Runner:
             self._put(self._snapshot(snapshot))
         if piece.is_complete:
             self.summary.pages += 1
-            self.standing.trouble, self.standing.detail, self.standing.since = None, "", None
+            self.standing.trouble, self.standing.detail = None, ""
             self._metrics.waiting(None)
             logger.info("Connected. source=%s", self._context.source)
             self._link_stands = True
         if self._link_stands:
             self._heard_at = now
-            self.standing.states = len(self._states)
-            self._metrics.states(self.standing.states)
+            self._metrics.states(len(self._states))
 
     def _put(self, item: Event | Rejected) -> None:
         try:
@@ -278,7 +277,7 @@ class Runner:
                         self._metrics.failed("kafka")
                     is_away = True
                     if self.standing.trouble is None:
-                        self.standing.trouble, self.standing.detail, self.standing.since = "kafka", "", self._now()
+                        self.standing.trouble, self.standing.detail = "kafka", ""
                         self._metrics.waiting("kafka")
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, self._keeping.longest_pause_seconds)
@@ -286,7 +285,7 @@ class Runner:
                     break
             pause, is_away = self._keeping.first_pause_seconds, False
             if self.standing.trouble == "kafka" and self._link_stands:
-                self.standing.trouble, self.standing.since = None, None
+                self.standing.trouble = None
                 self._metrics.waiting(None)
             for _ in batch:
                 self._waiting.task_done()

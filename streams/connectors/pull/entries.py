@@ -86,9 +86,6 @@ class Ledger(Protocol):
             FencedError: another process has opened the ledger of this source.
         """
 
-    async def ready(self) -> bool:
-        """Say whether it is open."""
-
     async def close(self) -> None:
         """Let go, after a bounded wait."""
 
@@ -163,10 +160,6 @@ class MemoryLedger:
         if self.in_doubt:
             self.in_doubt = self._open = False
             raise NotPublishedError("the ledger in memory was told not to answer")
-
-    async def ready(self) -> bool:
-        """See Ledger."""
-        return self._open
 
     async def close(self) -> None:
         """See Ledger."""

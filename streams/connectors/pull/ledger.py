@@ -150,10 +150,6 @@ class KafkaLedger:
                 await self._drop()
                 raise
 
-    async def ready(self) -> bool:
-        """See Ledger."""
-        return self._producer is not None
-
     async def close(self) -> None:
         """See Ledger."""
         async with self._one_at_a_time:

@@ -224,8 +224,8 @@ class Runner:
         self._states.keep()
         self._place = place
         self.standing.complete_through = through
-        self.standing.states = len(self._states)
         self._count(done, through)
+        self._metrics.states(len(self._states))
 
     def _count(self, done: Translated, through: datetime | None) -> None:
         summary, ignored = self.summary, done.ignored.total()
@@ -236,7 +236,6 @@ class Runner:
         summary.ignored += ignored
         self._metrics.page(done.records, len(done.events), ignored, done.rejected)
         self._metrics.complete_through(through)
-        self._metrics.states(self.standing.states)
 
     # ---- Trouble -------------------------------------------------------------------------------------------------------------------------
 
@@ -252,7 +251,6 @@ class Runner:
         """Say once what is the matter; until it is over the source gives no sign of life, and is shown as stale."""
         if self.standing.trouble != reason:
             logger.warning("%s waits. reason=%s detail=%s", self._context.source, reason, detail)
-            self.standing.since = self._now()
         self.standing.trouble, self.standing.detail = reason, detail
         self._metrics.waiting(reason)
 
@@ -264,7 +262,7 @@ class Runner:
         self._failed_in_a_row = 0
         if self.standing.trouble is not None:
             logger.info("%s is asked again.", self._context.source)
-            self.standing.trouble, self.standing.detail, self.standing.since = None, "", None
+            self.standing.trouble, self.standing.detail = None, ""
             self._metrics.waiting(None)
 
     # ---- Signs of life -------------------------------------------------------------------------------------------------------------------

@@ -44,9 +44,7 @@ class Standing:
     #: Why the platform, or Kafka, cannot be reached, as it is counted; None while all is well.
     trouble: str | None = "starting"
     detail: str = ""
-    since: datetime | None = None
     complete_through: datetime | None = None
-    states: int = 0
 
 
 class Stands(Protocol):
