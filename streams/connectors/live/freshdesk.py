@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of
-from streams.connectors.pull.overlap import fresh
+from streams.connectors.pull.overlap import MAX_TOLD, fresh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -61,13 +61,13 @@ async def _changed(
         items = (await asking.client.get(path, params=question)).json()
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise AskError("malformed", "answered without a list of objects")
-        new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')}", lambda _: True)
+        new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')}")
         remembered += again
         last = max([last, *(datetime.fromisoformat(str(item["updated_at"])) for item in items)])
         told = [*told, *again]
         if len(items) < _PAGE:
             break
-        yield written(new) if new else b"", {"since": since, "told": told[-5_000:], "floor": floor.isoformat()}
+        yield written(new) if new else b"", {"since": since, "told": told[-MAX_TOLD:], "floor": floor.isoformat()}
         # Tickets that are updated meanwhile move to the end, and those behind them up: the next question begins with the last one answered.
         begin = last - _SECOND
         if in_order and begin > datetime.fromisoformat(since):
@@ -76,7 +76,7 @@ async def _changed(
             page += 1
         else:
             raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not tell them")
-    yield written(new) if new else b"", {"since": _said(min(last - _OVERLAP, floor)), "told": remembered[-5_000:]}
+    yield written(new) if new else b"", {"since": _said(min(last - _OVERLAP, floor)), "told": remembered[-MAX_TOLD:]}
 
 
 PULL = Pull(

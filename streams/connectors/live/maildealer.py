@@ -12,7 +12,7 @@ import orjson
 from streams.connectors.kit.reading import tamed, written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
-from streams.connectors.pull.overlap import fresh, together
+from streams.connectors.pull.overlap import MAX_TOLD, fresh, together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -70,7 +70,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             known = {**span, "page": page + 1, "offset": page * size}
             answer = await asking.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
             mails = _mails(answer.json())
-            new, again = fresh(mails, told, _version, lambda _: True)
+            new, again = fresh(mails, told, _version)
             told, remembered = together(told, again), [*remembered, *again]
             # Where nothing is new it has moved all the same: the runner gives up one that stands still.
             yield Page(written(new) if new else b"", {"since": since.isoformat(), "told": told, "page": page + 1})
@@ -80,7 +80,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             raise AskError("malformed", "has pages without end: is {page} or {offset} in `request`?")
         # A mail that is changed meanwhile leaves the span, and those behind it move up: pages hold all if nothing of them is gone after.
         if page == 0 or (before and before <= set(remembered)):
-            yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-5_000:]}, began - _OVERLAP)
+            yield Page(b"", {"since": (began - _OVERLAP).isoformat(), "told": remembered[-MAX_TOLD:]}, began - _OVERLAP)
             return
         before = set(remembered)
     # It never stood still: the next round begins there again.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of
-from streams.connectors.pull.overlap import fresh
+from streams.connectors.pull.overlap import MAX_TOLD, fresh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -49,8 +49,8 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         which = f"where updatedTime >= '{_said(since)}' order by updatedTime, id limit {limit} offset {offset}"
         content = await _answer(asking, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
         rows = _rows(content)
-        new, again = fresh(rows, told, lambda row: f"{row.get('id')} {row.get('updatedTime')}", lambda _: True)
-        told, remembered = [*told, *again][-5_000:], [*remembered, *again]
+        new, again = fresh(rows, told, lambda row: f"{row.get('id')} {row.get('updatedTime')}")
+        told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again]
         if threads:
             new = [await _answer(asking, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]
         records = written({"items": new if threads else [_nested(row) for row in new]}) if new else b""
@@ -58,7 +58,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         if len(rows) < limit:
             # It goes back for what is found late; not for ever where there is nothing.
             since = max(asking.since, min(last - _OVERLAP, floor)) if rows or offset else since
-            yield Page(records, {"since": since.isoformat(), "told": remembered[-5_000:]}, floor)
+            yield Page(records, {"since": since.isoformat(), "told": remembered[-MAX_TOLD:]}, floor)
             return
         # What is updated meanwhile moves to the end: the next question begins with the last one answered.
         since, offset = (last, 0) if last > since else (since, offset + len(rows))

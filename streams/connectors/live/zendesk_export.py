@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.connectors.kit.reading import written
 from streams.connectors.live.zendesk_incremental import SPACING_SECONDS, WITHHELD, base, by_time, headers
 from streams.connectors.pull.model import Asking, Page, Pull
-from streams.connectors.pull.overlap import fresh, listed
+from streams.connectors.pull.overlap import MAX_TOLD, fresh, listed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -71,15 +71,15 @@ async def _ratings(asking: Asking, state: Mapping[str, Any], began: datetime) ->
     for _ in range(_MOST_PAGES):
         content = (await asking.client.get(path, params=params)).object()
         items = listed(content, "satisfaction_ratings")
-        new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')} {item.get('score')}", lambda _: True)
+        new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')} {item.get('score')}")
         remembered += again
-        yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": [*told, *again][-5_000:]}
+        yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": [*told, *again][-MAX_TOLD:]}
         told = [*told, *again]
         following = (content.get("links") or {}).get("next")
         if (content.get("meta") or {}).get("has_more") is not True or not following:
             break
         path, params = str(following), None
-    yield b"", {"asked": began.isoformat(), "told": remembered[-5_000:]}
+    yield b"", {"asked": began.isoformat(), "told": remembered[-MAX_TOLD:]}
 
 
 PULL = Pull(name="zendesk-export", fetch=_fetch, base=base, headers=headers, spacing_seconds=SPACING_SECONDS)

@@ -56,7 +56,7 @@ async def by_time(
         items = listed(content, name)
         end = int(content.get("end_time") or start)
         # The next question begins with the second in which this one ended. Who is in it is known by name alone.
-        new, again = fresh(items, told, version, lambda _: True)
+        new, again = fresh(items, told, version)
         told = again if end > start else list(dict.fromkeys([*told, *again]))
         ended = content.get("end_of_stream")
         # `next_page` is never null: where nothing else does, the number of records says whether there are more.

@@ -9,16 +9,16 @@ from streams.connectors.pull.failures import AskError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["fresh", "listed", "together"]
+__all__ = ["MAX_TOLD", "fresh", "listed", "together"]
 
 #: What is remembered of one list, in the cursor; beyond it repeats are told again, and count once all the same.
-_MAX_TOLD: Final = 5_000
+MAX_TOLD: Final = 5_000
 
 Item = dict[str, Any]
 
 
 def fresh(
-    items: Iterable[Item], told: Iterable[str], name: Callable[[Item], str], again: Callable[[Item], bool]
+    items: Iterable[Item], told: Iterable[str], name: Callable[[Item], str], again: Callable[[Item], bool] = lambda _: True
 ) -> tuple[list[Item], list[str]]:
     """Return the items that were not told yet, and the names to remember for the next question.
 
@@ -26,7 +26,7 @@ def fresh(
         items: as they were answered.
         told: the names that were remembered.
         name: names an item with its version.
-        again: whether the next question will be answered with it too.
+        again: whether the next question may be answered with it too.
     """
     known = set(told)
     new: list[Item] = []
@@ -38,12 +38,12 @@ def fresh(
             new.append(item)
         if again(item):
             remembered.append(each)
-    return new, remembered[-_MAX_TOLD:]
+    return new, remembered[-MAX_TOLD:]
 
 
 def together(told: Iterable[str], remembered: Iterable[str]) -> list[str]:
     """Return the names of both, where the next question goes back behind the last one."""
-    return list(dict.fromkeys([*told, *remembered]))[-_MAX_TOLD:]
+    return list(dict.fromkeys([*told, *remembered]))[-MAX_TOLD:]
 
 
 def listed(content: Mapping[str, Any], name: str) -> list[Item]:
