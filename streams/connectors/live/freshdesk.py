@@ -62,12 +62,12 @@ async def _changed(
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise AskError("malformed", "answered without a list of objects")
         new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')}")
-        remembered += again
+        remembered = [*remembered, *again][-MAX_TOLD:]
         last = max([last, *(datetime.fromisoformat(str(item["updated_at"])) for item in items)])
-        told = [*told, *again]
+        told = [*told, *again][-MAX_TOLD:]
         if len(items) < _PAGE:
             break
-        yield written(new) if new else b"", {"since": since, "told": told[-MAX_TOLD:], "floor": floor.isoformat()}
+        yield written(new) if new else b"", {"since": since, "told": told, "floor": floor.isoformat()}
         # Tickets that are updated meanwhile move to the end, and those behind them up: the next question begins with the last one answered.
         begin = last - _SECOND
         if in_order and begin > datetime.fromisoformat(since):
@@ -76,7 +76,7 @@ async def _changed(
             page += 1
         else:
             raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not tell them")
-    yield written(new) if new else b"", {"since": _said(min(last - _OVERLAP, floor)), "told": remembered[-MAX_TOLD:]}
+    yield written(new) if new else b"", {"since": _said(min(last - _OVERLAP, floor)), "told": remembered}
 
 
 PULL = Pull(

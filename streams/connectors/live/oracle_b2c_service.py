@@ -50,7 +50,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         content = await _answer(asking, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
         rows = _rows(content)
         new, again = fresh(rows, told, lambda row: f"{row.get('id')} {row.get('updatedTime')}")
-        told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again]
+        told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
         if threads:
             new = [await _answer(asking, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]
         records = written({"items": new if threads else [_nested(row) for row in new]}) if new else b""
@@ -58,7 +58,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         if len(rows) < limit:
             # It goes back for what is found late; not for ever where there is nothing.
             since = max(asking.since, min(last - _OVERLAP, floor)) if rows or offset else since
-            yield Page(records, {"since": since.isoformat(), "told": remembered[-MAX_TOLD:]}, floor)
+            yield Page(records, {"since": since.isoformat(), "told": remembered}, floor)
             return
         # What is updated meanwhile moves to the end: the next question begins with the last one answered.
         since, offset = (last, 0) if last > since else (since, offset + len(rows))

@@ -72,14 +72,13 @@ async def _ratings(asking: Asking, state: Mapping[str, Any], began: datetime) ->
         content = (await asking.client.get(path, params=params)).object()
         items = listed(content, "satisfaction_ratings")
         new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')} {item.get('score')}")
-        remembered += again
-        yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": [*told, *again][-MAX_TOLD:]}
-        told = [*told, *again]
+        told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
+        yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": told}
         following = (content.get("links") or {}).get("next")
         if (content.get("meta") or {}).get("has_more") is not True or not following:
             break
         path, params = str(following), None
-    yield b"", {"asked": began.isoformat(), "told": remembered[-MAX_TOLD:]}
+    yield b"", {"asked": began.isoformat(), "told": remembered}
 
 
 PULL = Pull(name="zendesk-export", fetch=_fetch, base=base, headers=headers, spacing_seconds=SPACING_SECONDS)
