@@ -1,4 +1,4 @@
-"""Files of events as commands read them: canonical events, what a mapping makes of any file, or an Asterisk queue_log."""
+"""Files of events as commands read them: canonical events, what a mapping makes of any file, an Asterisk queue_log, or a platform's."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from schemas.base import Event
     from streams.connectors.kit.model import Seen
 
 __all__ = ["Read", "add_content_options", "canonical_pieces", "read_events"]
@@ -45,9 +46,9 @@ def _types(kinds: tuple[type[Any], ...]) -> frozenset[str]:
 
 #: Which kinds of events each stage of a replay takes, and what reads them; what a source says of itself goes to all of them.
 _TOPICS: dict[Kind, tuple[frozenset[str], Callable[[bytes], Any]]] = {
-    "contact": (frozenset(_types(CONTACT_KINDS)), decode_contact_event),
-    "agent": (frozenset(_types(AGENT_KINDS)), decode_agent_event),
-    "customer": (frozenset(_types(CUSTOMER_KINDS)), decode_customer_event),
+    "contact": (_types(CONTACT_KINDS), decode_contact_event),
+    "agent": (_types(AGENT_KINDS), decode_agent_event),
+    "customer": (_types(CUSTOMER_KINDS), decode_customer_event),
 }
 
 _TYPES = frozenset().union(*(types for types, _ in _TOPICS.values()))
@@ -99,10 +100,7 @@ def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], n
     for done in translate_each(platform.connector, body, platform.context, origin=file.name, now=now, states=states, site=platform.site):
         rejected += done.rejected
         ignored += done.ignored
-        for event in done.events:
-            of_customer = isinstance(event, CustomerModel | ForecastSet)
-            kind: Kind = "agent" if isinstance(event, AgentModel) else "customer" if of_customer else "contact"
-            yield to_ms(event.occurred_at), encode(event), (kind,), file.name
+        yield from (_made(event, file.name) for event in done.events)
     if ignored and notes is not None:
         notes.append(f"nothing counts of: {', '.join(f'{kind} {count}' for kind, count in sorted(ignored.items()))}")
 
@@ -113,9 +111,7 @@ def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], not
         if isinstance(found, Rejected):
             rejected.append(found)
         else:
-            of_customer = isinstance(found, CustomerModel | ForecastSet)
-            kind: Kind = "agent" if isinstance(found, AgentModel) else "customer" if of_customer else "contact"
-            yield to_ms(found.occurred_at), encode(found), (kind,), origin
+            yield _made(found, origin)
     if notes is not None:
         notes += mapper.notes()
 
@@ -126,12 +122,17 @@ def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], 
         outcome = parser.parse(line)
         if isinstance(outcome, Rejected):
             rejected.append(outcome)
-            continue
-        for event in outcome:
-            kind: Kind = "agent" if isinstance(event, AgentModel) else "contact"
-            yield to_ms(event.occurred_at), encode(event), (kind,), line.origin
+        else:
+            yield from (_made(event, line.origin) for event in outcome)
     if notes is not None:
         notes += parser.notes()
+
+
+def _made(event: Event, origin: str) -> Read:
+    """Return an event that a connector or a mapping made."""
+    of_customer = isinstance(event, CustomerModel | ForecastSet)
+    kind: Kind = "agent" if isinstance(event, AgentModel) else "customer" if of_customer else "contact"
+    return to_ms(event.occurred_at), encode(event), (kind,), origin
 
 
 def _canonical(file: Input, rejected: list[Rejected]) -> Iterator[Read]:
