@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from streams.configuration.base import PERMITTED, Model, Name, Zone, refuse
-from streams.configuration.problems import FileError, read_text
+from streams.configuration.problems import FileError
 from streams.configuration.reading import problems_of, read_model
 from streams.configuration.wording import permitted, schema_at, worded
 
@@ -21,7 +21,6 @@ __all__ = [
     "ConnectorsFile",
     "SecretPlace",
     "connectors_schema",
-    "load_connectors",
     "parse_connectors",
 ]
 
@@ -106,17 +105,12 @@ class ConnectorsFile(Model):
     """Platforms by the `source` of their events, which also names their webhooks: `/v1/hooks/NAME`."""
 
 
-def load_connectors(path: Path) -> ConnectorsFile:
-    """Return what stands in a connectors file.
+def parse_connectors(path: Path, text: str) -> ConnectorsFile:
+    """Return the connectors in the text of ``path``.
 
     Raises:
-        ConnectorsError: it is missing, is no YAML, or says something that is not permitted; it names all of that, and no secret.
+        ConnectorsError: it is no YAML, or says something that is not permitted; it names all of that, and no secret.
     """
-    return parse_connectors(path, read_text(path, ConnectorsError))
-
-
-def parse_connectors(path: Path, text: str) -> ConnectorsFile:
-    """Return the connectors in the text of ``path``; raise ConnectorsError as ``load_connectors``."""
     return read_model(path, text, ConnectorsFile, lambda wrong, document: problems_of(wrong, document, _worded), ConnectorsError)
 
 

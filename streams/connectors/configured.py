@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streams.configuration.connectors import ConnectorEntry, SecretPlace
     from streams.connectors.kit.model import Setting
 
-__all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "configured", "read_connectors", "settings_of", "unhooked"]
+__all__ = ["BY_TOKEN", "HOOKS_PATH", "Configured", "read_connectors", "settings_of", "unhooked"]
 
 #: Where the webhooks of a platform are taken, followed by the source's name.
 HOOKS_PATH: Final = "/v1/hooks/"
@@ -51,11 +51,6 @@ class Configured:
     #: Of its webhooks, as the platform was given it, without a query; empty where the file does not say.
     hook_url: str
     verification: Verification
-
-    @property
-    def is_hook(self) -> bool:
-        """Whether its webhooks are taken: not where it has no secret to verify them with."""
-        return not unhooked(self)
 
 
 def unhooked(entry: Configured) -> str:
@@ -96,10 +91,10 @@ def read_connectors(
     if only is not None:
         file = file.model_copy(update={"connectors": {name: entry for name, entry in file.connectors.items() if name == only}})
     there = os.environ if environment is None else environment
-    return configured(path, text, file, customer_key, there, secrets=secrets, credentials=secrets and credentials)
+    return _configured(path, text, file, customer_key, there, secrets=secrets, credentials=secrets and credentials)
 
 
-def configured(
+def _configured(
     path: Path,
     text: str,
     file: ConnectorsFile,

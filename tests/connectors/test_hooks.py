@@ -17,7 +17,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from streams.configuration.connectors import ConnectorsError
 from streams.connectors import platforms
-from streams.connectors.configured import BY_TOKEN, Configured, read_connectors
+from streams.connectors.configured import BY_TOKEN, Configured, read_connectors, unhooked
 from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
@@ -497,7 +497,7 @@ connectors:
 
     assert (found.secrets, found.site, str(found.context.zone)) == (("the-new-secret", SECRET), "tokyo", "Asia/Tokyo")
     assert found.context.settings == {"queue": "LINE", "channel": "social"}
-    assert (found.hook_url, found.is_hook) == ("https://hooks.example.com/v1/hooks/line-shop", True)
+    assert (found.hook_url, unhooked(found)) == ("https://hooks.example.com/v1/hooks/line-shop", "")
 
 
 def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Path) -> None:
@@ -506,7 +506,7 @@ def test_a_platform_that_signs_nothing_here_is_verified_by_a_token(tmp_path: Pat
 
     found = read(tmp_path, text, ONE=SECRET)["calls"]
 
-    assert (found.verification, found.is_hook) == (BY_TOKEN, True)
+    assert (found.verification, unhooked(found)) == (BY_TOKEN, "")
 
 
 @pytest.mark.parametrize(
