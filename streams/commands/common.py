@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Collection
 
-    from streams.listening import ConnectionLimits
-
 __all__ = [
-    "add_connection_options",
     "add_kafka_options",
     "add_log_option",
     "add_replication_option",
-    "connection_limits",
     "count",
     "customer_key",
     "fail",
@@ -68,30 +64,6 @@ def add_replication_option(parser: argparse.ArgumentParser) -> None:
 def add_log_option(parser: argparse.ArgumentParser, default: str = "INFO") -> None:
     """Declare how much is logged; commands that answer and end say their answer alone."""
     parser.add_argument("--log-level", default=default, choices=("DEBUG", "INFO", "WARNING", "ERROR"))
-
-
-def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how many clients there may be."""
-    from streams.listening import ConnectionLimits  # noqa: PLC0415 - with it comes the HTTP server
-
-    defaults = ConnectionLimits()
-    parser.add_argument(
-        "--max-connections", type=count, default=defaults.total, metavar="N", help="HTTP connections at a time (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--max-connections-per-address",
-        type=count,
-        default=defaults.per_address,
-        metavar="N",
-        help="of these from one address; all clients of a proxy come from its address (default: %(default)s)",
-    )
-
-
-def connection_limits(args: argparse.Namespace) -> ConnectionLimits:
-    """Return what those options say."""
-    from streams.listening import ConnectionLimits  # noqa: PLC0415 - as above
-
-    return ConnectionLimits(total=args.max_connections, per_address=args.max_connections_per_address)
 
 
 def count(text: str) -> int:

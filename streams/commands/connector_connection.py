@@ -8,7 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from streams.commands.common import connection_limits, fail, interruptible
+from streams.commands.common import fail, interruptible
+from streams.commands.connection_options import connection_limits
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.times import TimeFormatError, parse_time
 from schemas.topics import topic
 from streams.commands.common import (
-    add_connection_options,
     add_kafka_options,
     add_log_option,
     add_replication_option,
-    connection_limits,
     customer_key,
     fail,
     interruptible,
     start_logging,
 )
+from streams.commands.connection_options import add_connection_options, connection_limits
 from streams.commands.connector_connection import run_connection
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.topic_making import topic_maker

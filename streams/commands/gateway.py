@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streams.commands.common import (
-    add_connection_options,
     add_kafka_options,
     add_log_option,
     add_replication_option,
-    connection_limits,
     customer_key,
     fail,
     interruptible,
     start_logging,
 )
+from streams.commands.connection_options import add_connection_options, connection_limits
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.catalogue import kind_of_window
-from streams.commands.common import add_connection_options, add_kafka_options, add_log_option, connection_limits, count, fail, start_logging
+from streams.commands.common import add_kafka_options, add_log_option, count, fail, start_logging
+from streams.commands.connection_options import add_connection_options, connection_limits
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
