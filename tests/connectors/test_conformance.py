@@ -28,8 +28,8 @@ from schemas.other import CustomerModel, ForecastSet
 from streams.connectors import docs, platforms
 from streams.connectors.docs import FAMILY_WORDS
 from streams.connectors.kit import model
-from streams.connectors.kit.model import FAMILIES, PARTS, UnusableError, Way
-from streams.connectors.kit.translating import redacted
+from streams.connectors.kit.model import Family, Part, UnusableError, Way
+from streams.connectors.kit.translating import Translated, redacted
 from tests.support import platforms as support
 from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, mutated
 from tests.support.require import require
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from schemas.base import Event
     from streams.connectors.kit.model import Connector, Record
-    from streams.connectors.kit.translating import Translated
 
 NAMES: Final = platforms.names()
 ROOT: Final = Path(__file__).parents[2]
@@ -146,17 +145,11 @@ def translated(connector: Connector, bodies: Iterable[tuple[str, bytes]], **how:
 
 def all_of(connector: Connector, name: str, **how: Any) -> Translated:
     """Return what all fixtures of a connector become."""
-    done = None
-    for file, body, there in fixtures(name):
-        one = translated(connector, [(file, body)], settings=there, **how)
-        if done is None:
-            done = one
-        else:
-            done.events += one.events
-            done.rejected += one.rejected
-            done.ignored += one.ignored
-            done.records += one.records
-    assert done is not None, f"{name}: no fixtures in {FIXTURES / name}; write at least one in the platform's shape"
+    found = fixtures(name)
+    assert found, f"{name}: no fixtures in {FIXTURES / name}; write at least one in the platform's shape"
+    done = Translated()
+    for file, body, there in found:
+        done.add(translated(connector, [(file, body)], settings=there, **how))
     return done
 
 
@@ -187,7 +180,7 @@ def test_it_says_what_it_is(name: str, connector: Connector) -> None:
     assert connector.name == name, f"platforms/{name.replace('-', '_')}.py holds {connector.name}: name the file after it, with _ for -"
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
     assert connector.title.strip()
-    assert connector.family in FAMILIES
+    assert connector.family in get_args(Family)
     assert set(connector.ways) <= set(get_args(Way)), f"ways: {get_args(Way)}"
     assert connector.ways
     both = set(connector.kinds) & set(connector.ignored)
@@ -196,7 +189,7 @@ def test_it_says_what_it_is(name: str, connector: Connector) -> None:
     for kind, what in {**connector.kinds, **connector.ignored}.items():
         assert kind.strip(), "a kind has a name"
         assert what.strip(), f"{kind}: say what it becomes, or why nothing is counted of it"
-    assert set(connector.reports) <= set(PARTS), f"parts: {PARTS}"
+    assert set(connector.reports) <= set(get_args(Part)), f"parts: {get_args(Part)}"
     assert len({each.name for each in connector.settings}) == len(connector.settings)
     for setting in connector.settings:
         assert re.fullmatch(r"[a-z][a-z0-9_]{0,39}", setting.name), f"setting {setting.name}: lower case, joined by _"
@@ -241,7 +234,7 @@ def test_it_has_a_page(name: str, connector: Connector) -> None:
 def test_the_pages_are_current() -> None:
     """The table of all, and the part of each page that is made from its connector."""
     assert docs.main(["--check"]) == 0
-    assert set(FAMILY_WORDS) == set(FAMILIES)
+    assert set(FAMILY_WORDS) == set(get_args(Family))
 
 
 def test_it_does_no_input_or_output(name: str) -> None:

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FIXTURES",
     "KNOWN_REASONS",
-    "NO_FIGURE",
     "SHARED",
     "Row",
     "counted",
@@ -62,9 +61,6 @@ Table = dict[str, dict[str, float | None]]
 
 #: After all that any fixture tells.
 _NOW = datetime(2027, 1, 1, tzinfo=UTC)
-
-#: Stands in ``Row.but`` for a figure that is not compared in a scope: the platform gives it no such scope.
-NO_FIGURE = float("nan")
 
 
 def three_calls(*, hold: bool = True, wrap_up: bool = True, ring: bool = True, arrival: bool = True) -> Table:
@@ -174,11 +170,7 @@ def translated(
     if seed is not None:
         pieces = _shuffled(connector, bodies, Random(seed))
     for each, body, origin in pieces:
-        one = translate(each, body, context, origin=origin, now=_NOW, states=states)
-        done.events += one.events
-        done.rejected += one.rejected
-        done.ignored += one.ignored
-        done.records += one.records
+        done.add(translate(each, body, context, origin=origin, now=_NOW, states=states))
     return done
 
 

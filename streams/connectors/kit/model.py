@@ -16,8 +16,6 @@ from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.verification import Verification
 
 __all__ = [
-    "FAMILIES",
-    "PARTS",
     "PULL_SETTINGS",
     "Compared",
     "Connector",
@@ -41,7 +39,6 @@ Draft = dict[str, Any]
 Seen = dict[str, Any]
 
 Family = Literal["telephone", "desk", "message", "survey", "self_service", "order"]
-FAMILIES: Final = ("telephone", "desk", "message", "survey", "self_service", "order")
 
 #: How what a platform says reaches a connector: it is called by HTTP, reads a file, asks the platform, holds a connection, reads a
 #: topic, or the gateway serves a page to the customer's browser.
@@ -49,19 +46,6 @@ Way = Literal["webhook", "file", "pull", "connection", "kafka", "page"]
 
 #: What a platform may tell of a contact, and what figures need.
 Part = Literal["arrival", "queue", "ring", "hold", "wrap_up", "ended_by", "transfer", "agent_state", "first_response", "resolution", "csat"]
-PARTS: Final = (
-    "arrival",
-    "queue",
-    "ring",
-    "hold",
-    "wrap_up",
-    "ended_by",
-    "transfer",
-    "agent_state",
-    "first_response",
-    "resolution",
-    "csat",
-)
 
 
 class UnusableError(Exception):
