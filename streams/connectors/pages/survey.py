@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.intake import Intake
     from streams.connectors.pages.publishing import PagePublisher
+    from streams.connectors.pages.survey_texts import Language
     from streams.connectors.survey_links import SurveyLink
 
 __all__ = ["SURVEY_PATH", "SurveyPages"]
@@ -90,17 +91,19 @@ class SurveyPages:
         router.add_post(SURVEY_PATH + "{source}/{token}", self._answer)
 
     async def _show(self, request: web.Request) -> web.Response:
-        page, survey, _ = self._opened(request)
-        if survey is not None:
-            self._pages.count(survey.configured, "shown")
-        return page
+        opened = self._opened(request)
+        if isinstance(opened, web.Response):
+            return opened
+        survey, link = opened
+        self._pages.count(survey.configured, "shown")
+        return _asked(request, survey, link)
 
-    def _opened(self, request: web.Request) -> tuple[web.Response, _Survey | None, SurveyLink | None]:
-        """Return the page that a link leads to; with survey and link where it may be answered."""
-        language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+    def _opened(self, request: web.Request) -> tuple[_Survey, SurveyLink] | web.Response:
+        """Return survey and link where it may be answered, else the page that says why not."""
+        language = _language(request)
         survey = self._surveys.get(request.match_info["source"])
         if survey is None:
-            return _page(message_page(language, "not_valid"), 404), None, None
+            return _page(message_page(language, "not_valid"), 404)
         organization = _organization(survey)
         link = survey.keys.read(request.match_info["token"])
         if link is None:
@@ -109,19 +112,20 @@ class SurveyPages:
             survey.wrong.pay(1)
             self._pages.count(survey.configured, "too_often" if wait else "not_valid")
             page = message_page(language, "not_valid", organization)
-            return _page(page, 429 if wait else 404, retry_after=min(55, int(wait) + 1) if wait else None), None, None
+            return _page(page, 429 if wait else 404, retry_after=min(55, int(wait) + 1) if wait else None)
         if link.expires <= self._pages.now().timestamp():
             self._pages.count(survey.configured, "expired")
-            return _page(message_page(language, "expired", organization), 410), None, None
-        return _page(question_page(language, link, organization, _texts(survey), None)), survey, link
+            return _page(message_page(language, "expired", organization), 410)
+        return survey, link
 
     async def _answer(self, request: web.Request) -> web.Response:
-        page, survey, link = self._opened(request)
-        if survey is None or link is None:
-            return page
+        opened = self._opened(request)
+        if isinstance(opened, web.Response):
+            return opened
+        survey, link = opened
         refusal = self._intake.stopped() or self._intake.refusal(request, f"/pages/{survey.configured.source}")
         if refusal is not None:
-            return self._said(request, survey, "later", refusal.status, retry_after=int(refusal.headers.get("Retry-After", "5")))
+            return _said(request, survey, "later", refusal.status, retry_after=int(refusal.headers.get("Retry-After", "5")))
         return await self._intake.take(request, f"/pages/{survey.configured.source}", lambda body: self._taken(request, survey, link, body))
 
     async def _taken(self, request: web.Request, survey: _Survey, link: SurveyLink, body: bytes) -> web.Response:
@@ -130,22 +134,29 @@ class SurveyPages:
         score = _score(body, link)
         if score is None:
             # Nothing was tapped, or something else than the page sent it: the question once more.
-            return self._opened(request)[0]
+            return _asked(request, survey, link)
         if not self._answers.allows(f"{source}/{link.kind}/{link.conversation_id}", self._monotonic()):
             self._pages.count(survey.configured, "too_often")
-            return self._said(request, survey, "too_often", 429, retry_after=55)
+            return _said(request, survey, "too_often", 429, retry_after=55)
         told: dict[str, object] = {"conversation_id": link.conversation_id, "kind": link.kind, "scale": link.scale, "score": score}
         told["answered_ms"] = to_ms(self._pages.now())
         if not await self._pages.published(survey.configured, told):
-            return self._said(request, survey, "later", 503, retry_after=5)
-        language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
-        return _page(question_page(language, link, _organization(survey), _texts(survey), score))
+            return _said(request, survey, "later", 503, retry_after=5)
+        return _asked(request, survey, link, score)
 
-    def _said(
-        self, request: web.Request, survey: _Survey, what: Literal["later", "too_often"], status: int, *, retry_after: int
-    ) -> web.Response:
-        language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
-        return _page(message_page(language, what, _organization(survey)), status, retry_after=retry_after)
+
+def _asked(request: web.Request, survey: _Survey, link: SurveyLink, answered: int | None = None) -> web.Response:
+    texts = survey.configured.context.settings.get("texts")
+    own = texts if isinstance(texts, dict) else {}
+    return _page(question_page(_language(request), link, _organization(survey), own, answered))
+
+
+def _said(request: web.Request, survey: _Survey, what: Literal["later", "too_often"], status: int, *, retry_after: int) -> web.Response:
+    return _page(message_page(_language(request), what, _organization(survey)), status, retry_after=retry_after)
+
+
+def _language(request: web.Request) -> Language:
+    return language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
 
 
 def _score(body: bytes, link: SurveyLink) -> int | None:
@@ -163,11 +174,6 @@ def _score(body: bytes, link: SurveyLink) -> int | None:
 
 def _organization(survey: _Survey) -> str:
     return str(survey.configured.context.settings.get("organization") or "")
-
-
-def _texts(survey: _Survey) -> Mapping[str, object]:
-    texts = survey.configured.context.settings.get("texts")
-    return texts if isinstance(texts, dict) else {}
 
 
 def _page(text: str, status: int = 200, *, retry_after: int | None = None) -> web.Response:
