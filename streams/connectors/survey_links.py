@@ -15,10 +15,10 @@ from streams.connectors.kit.surveys import SCALES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MAX_LINK_DAYS", "MIN_KEY_LENGTH", "LinkKeys", "SurveyLink", "scale_ends"]
+__all__ = ["MAX_LINK_DAYS", "LinkKeys", "SurveyLink", "scale_ends"]
 
 #: A shorter secret could be tried out beside the gateway, by who has one link.
-MIN_KEY_LENGTH: Final = 32
+_MIN_KEY_LENGTH: Final = 32
 
 MAX_LINK_DAYS: Final = 366
 
@@ -32,6 +32,7 @@ _MAX_TOKEN: Final = 1_200
 _PURPOSE: Final = b"contact-streams survey link 1\0"
 #: More choices than this are no question that a person answers by a tap.
 _MAX_CHOICES: Final = 11
+_MAX_SCORE: Final = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def scale_ends(kind: str, scale: str | None) -> tuple[int, int]:
     """Return the lowest and highest score of a scale, by default that of the kind; raise ValueError for one that no page can ask."""
     text = SCALES[kind] if scale is None else scale
     first, dash, last = text.partition("-")
-    if not dash or not first.isdecimal() or not last.isdecimal() or not 0 < int(last) - int(first) < _MAX_CHOICES or int(last) > 999:  # noqa: PLR2004
+    numbers = dash and first.isdecimal() and last.isdecimal()
+    if not numbers or not 0 < int(last) - int(first) < _MAX_CHOICES or int(last) > _MAX_SCORE:
         message = f"{text!r} is no scale for a link: the lowest and highest score such as 1-5, at most {_MAX_CHOICES} of them"
         raise ValueError(message)
     return int(first), int(last)
@@ -72,8 +74,8 @@ class LinkKeys:
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        if not secrets or any(len(secret) < MIN_KEY_LENGTH for secret in secrets):
-            message = f"survey links need a secret of at least {MIN_KEY_LENGTH} characters, such as from: openssl rand -hex 32"
+        if not secrets or any(len(secret) < _MIN_KEY_LENGTH for secret in secrets):
+            message = f"survey links need a secret of at least {_MIN_KEY_LENGTH} characters, such as from: openssl rand -hex 32"
             raise ValueError(message)
         self._keys = [hashlib.sha256(_PURPOSE + secret.encode()).digest() for secret in secrets]
 

@@ -17,14 +17,12 @@ __all__ = [
     "CHANNELS",
     "CONTINUES",
     "CREDENTIALS",
-    "DIRECTIONS",
     "NOT_OF_A_CUSTOMER",
     "QUEUES",
     "STREAM",
     "agent",
     "conversation",
     "direction",
-    "last_part",
     "queue",
 ]
 
@@ -35,7 +33,7 @@ CHANNELS: Final = {"VOICE": "voice", "CHAT": "chat", "TASK": "ticket", "EMAIL": 
 _OWN: Final = "/queue/agent/"
 
 #: How a contact began → who reached out.
-DIRECTIONS: Final = {
+_DIRECTIONS: Final = {
     "INBOUND": "inbound",
     "WEBRTC_API": "inbound",
     "OUTBOUND": "outbound",
@@ -76,14 +74,14 @@ CREDENTIALS: Final = (
 STREAM: Final = Setting(name="stream", meaning="Name or ARN of the stream of Kinesis; needed to ask it")
 
 
-def last_part(arn: str | None) -> str | None:
+def _last_part(arn: str | None) -> str | None:
     """Return the id at the end of an ARN."""
     return None if arn is None else arn.rpartition("/")[2] or None
 
 
 def queue(context: Context, arn: str | None, name: str | None = None) -> str | None:
     """Return the name of a queue. An agent's own, through which agents are called directly, is none unless it is named."""
-    identity = last_part(arn)
+    identity = _last_part(arn)
     names: dict[str, str] = context.settings.get("queues") or {}
     if identity is not None and identity in names:
         return names[identity]
@@ -92,7 +90,7 @@ def queue(context: Context, arn: str | None, name: str | None = None) -> str | N
 
 def agent(context: Context, arn: str | None, username: str | None = None) -> str | None:
     """Return who an agent is: the configured name, else the user name, else the id."""
-    identity = last_part(arn)
+    identity = _last_part(arn)
     names: dict[str, str] = context.settings.get("agents") or {}
     if identity is not None and identity in names:
         return names[identity]
@@ -108,4 +106,4 @@ def direction(method: str | None, channel: Any) -> str | None:
     """Return who reached out. What is begun by API is a call to a customer, but a chat, mail or task of one."""
     if method == "API":
         return "outbound" if channel == "voice" else "inbound"
-    return DIRECTIONS.get(method or "")
+    return _DIRECTIONS.get(method or "")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.kit.model import Context, Draft
 
-__all__ = ["SCALES", "STANDARD_QUESTIONS", "Given", "Question", "answers", "contact_of", "questions_of", "survey_settings", "within"]
+__all__ = ["SCALES", "Given", "Question", "answers", "contact_of", "survey_settings", "within"]
 
 SurveyKind = Literal["csat", "nps", "ces"]
 
@@ -26,13 +26,14 @@ SurveyKind = Literal["csat", "nps", "ces"]
 SCALES: Final[dict[str, str]] = {"csat": "1-5", "nps": "0-10", "ces": "1-7"}
 
 #: Questions of these names need no setting.
-STANDARD_QUESTIONS: Final = {kind: f"{kind} {scale}" for kind, scale in SCALES.items()}
+_STANDARD_QUESTIONS: Final = {kind: f"{kind} {scale}" for kind, scale in SCALES.items()}
 
+_CONTACT: Final = "contact_id"
 _SCALE: Final = re.compile(r"([0-9]{1,3})-([0-9]{1,3})")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 
-def survey_settings(questions: Mapping[str, str] = STANDARD_QUESTIONS, contact: str = "contact_id") -> tuple[Setting, ...]:
+def survey_settings(questions: Mapping[str, str] = _STANDARD_QUESTIONS) -> tuple[Setting, ...]:
     """Return the settings that every survey connector has, with the platform's own defaults."""
     meaning = (
         "Question, by its id, reference or text → kind (csat, nps, ces) and scale, such as `csat 1-5`; "
@@ -40,7 +41,7 @@ def survey_settings(questions: Mapping[str, str] = STANDARD_QUESTIONS, contact: 
     )
     return (
         Setting(name="questions", meaning=meaning, default=dict(questions)),
-        Setting(name="contact", meaning="Under which name a response carries the id of the conversation it is about", default=contact),
+        Setting(name="contact", meaning="Under which name a response carries the id of the conversation it is about", default=_CONTACT),
         Setting(
             name="conversation_prefix",
             meaning="Put before that id, where the conversations of the other source begin with it, such as `zendesk:`",
@@ -69,7 +70,7 @@ class Given(NamedTuple):
     value: object
 
 
-def questions_of(context: Context, default: Mapping[str, str] = STANDARD_QUESTIONS) -> dict[str, Question]:
+def _questions_of(context: Context, default: Mapping[str, str]) -> dict[str, Question]:
     """Return the configured questions by name; raise UnusableError ``bad_setting``."""
     raw = context.settings.get("questions") or default
     if not isinstance(raw, dict):
@@ -134,9 +135,9 @@ def _held(question: Question, name: str, score: float) -> float:
     return score
 
 
-def contact_of(context: Context, default: str = "contact_id") -> str:
+def contact_of(context: Context) -> str:
     """Return the name under which a response carries the id of its conversation."""
-    return str(context.settings.get("contact") or default)
+    return str(context.settings.get("contact") or _CONTACT)
 
 
 def answers(
@@ -147,7 +148,7 @@ def answers(
     at: datetime,
     contact: str | None,
     given: Iterable[Given],
-    questions: Mapping[str, str] = STANDARD_QUESTIONS,
+    questions: Mapping[str, str] = _STANDARD_QUESTIONS,
 ) -> list[Draft]:
     """Return an event for each answer to a question that is configured.
 
@@ -163,7 +164,7 @@ def answers(
     Raises:
         UnusableError: ``unknown_question`` where not one question is configured, ``unknown_answer``, ``not_on_scale``, ``bad_setting``.
     """
-    configured = questions_of(context, questions)
+    configured = _questions_of(context, questions)
     prefix = str(context.settings.get("conversation_prefix") or "")
     conversation = f"{prefix}{contact}" if contact else f"{connector}:{response}"
     drafts: list[Draft] = []

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from streams.connectors.intake import Intake
     from streams.connectors.pages.publishing import PagePublisher
 
-__all__ = ["BEACON_PATH", "SCRIPT", "FaqBeacons"]
+__all__ = ["SCRIPT", "FaqBeacons"]
 
 #: Where the beacon is, followed by the source's name; ``.js`` and ``.gif`` are its script and image.
-BEACON_PATH: Final = "/b/"
+_BEACON_PATH: Final = "/b/"
 
 #: A session is one view of a page: made up anew each time, kept nowhere, and about nobody.
 SCRIPT: Final = """\
@@ -92,9 +92,9 @@ class FaqBeacons:
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Declare the routes."""
-        router.add_get(BEACON_PATH + "{source}.js", self._script)
-        router.add_get(BEACON_PATH + "{source}.gif", self._image)
-        router.add_post(BEACON_PATH + "{source}", self._told)
+        router.add_get(_BEACON_PATH + "{source}.js", self._script)
+        router.add_get(_BEACON_PATH + "{source}.gif", self._image)
+        router.add_post(_BEACON_PATH + "{source}", self._told)
 
     async def _script(self, request: web.Request) -> web.Response:
         beacon = self._beacons.get(request.match_info["source"])
