@@ -80,11 +80,11 @@ class GatewayMetrics:
             for became in _BECAME:
                 self.records.labels(source, became)
 
-    def begin_pages(self, sources: Iterable[str], outcomes: Iterable[str]) -> None:
-        """Do the same for pages that customers open."""
+    def begin_pages(self, senders: Iterable[tuple[str, str]], outcomes: Iterable[str]) -> None:
+        """Do the same for pages that customers open: source and the name it has as a sender."""
         listed = tuple(outcomes)
-        for source in sources:
-            self._begin(f"/pages/{source}", RECORD_REASONS)
+        for source, sender in senders:
+            self._begin(sender, RECORD_REASONS)
             for outcome in listed:
                 self.pages.labels(source, outcome)
 

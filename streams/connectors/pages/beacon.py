@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from aiohttp import web
 
 from streams.connectors.configured import Configured
+from streams.connectors.pages.publishing import page_sender
 from streams.connectors.pages.recent import Recent
 from streams.connectors.senders import Bucket
 
@@ -127,7 +128,7 @@ class FaqBeacons:
             self._pages.count(beacon.configured, "not_permitted")
             return web.Response(status=403, headers={"Vary": "Origin"})
         headers = {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Cache-Control": "no-store"}
-        sender = f"/pages/{beacon.configured.source}"
+        sender = page_sender(beacon.configured.source)
         refusal = self._intake.stopped() or self._intake.refusal(request, sender)
         if refusal is not None:
             refusal.headers.update(headers)
@@ -137,7 +138,7 @@ class FaqBeacons:
         return response
 
     async def _taken(self, beacon: _Beacon, body: bytes) -> web.Response:
-        self._intake.pay(f"/pages/{beacon.configured.source}", 1)
+        self._intake.pay(page_sender(beacon.configured.source), 1)
         try:
             fields = parse_qs(body.decode(), max_num_fields=5) if len(body) <= _MAX_BODY_BYTES else {}
         except ValueError:

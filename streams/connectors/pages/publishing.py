@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from streams.connectors.gateway_metrics import GatewayMetrics
     from streams.connectors.publishing import Publisher
 
-__all__ = ["PAGE_OUTCOMES", "PagePublisher"]
+__all__ = ["PAGE_OUTCOMES", "PagePublisher", "page_sender"]
 
 logger = logging.getLogger(__name__)
 
 #: What becomes of a request for a page: it is shown; its answer is in Kafka; or why not.
 PAGE_OUTCOMES: Final = ("shown", "taken", "not_valid", "expired", "too_often", "not_permitted", "not_published")
+
+
+def page_sender(source: str) -> str:
+    """Return what the pages of a source are called among those that share the gateway."""
+    return f"/pages/{source}"
 
 
 class PagePublisher:
@@ -59,6 +64,6 @@ class PagePublisher:
             logger.warning("What a page told could not be published, and it was asked to try again. source=%s reason=%s", source, error)
             self.count(configured, "not_published")
             return False
-        self._metrics.accepted.labels(f"/pages/{source}").inc(len(done.events))
+        self._metrics.accepted.labels(page_sender(source)).inc(len(done.events))
         self.count(configured, "taken")
         return True

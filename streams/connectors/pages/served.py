@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.connectors.pages.beacon import FaqBeacons
-from streams.connectors.pages.publishing import PAGE_OUTCOMES, PagePublisher
+from streams.connectors.pages.publishing import PAGE_OUTCOMES, PagePublisher, page_sender
 from streams.connectors.pages.survey import SurveyPages
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Pages:
         """Go by these from the next request on."""
         for each in self._kinds:
             each.take(connectors)
-        self._metrics.begin_pages(self.sources, PAGE_OUTCOMES)
+        self._metrics.begin_pages([(source, page_sender(source)) for source in self.sources], PAGE_OUTCOMES)
 
     @property
     def sources(self) -> frozenset[str]:
@@ -59,11 +59,11 @@ class Pages:
     @property
     def names(self) -> list[str]:
         """What they are called among those that share the gateway."""
-        return sorted(f"/pages/{source}" for source in self.sources)
+        return sorted(page_sender(source) for source in self.sources)
 
     def sender_of(self, source: str) -> list[str]:
         """Return what may hold events of a source."""
-        return [f"/pages/{source}"] if source in self.sources else []
+        return [page_sender(source)] if source in self.sources else []
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Declare the routes."""

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from schemas.times import to_ms
 from streams.connectors.configured import Configured
+from streams.connectors.pages.publishing import page_sender
 from streams.connectors.pages.recent import Recent
 from streams.connectors.pages.survey_texts import POLICY, language_of, message_page, question_page
 from streams.connectors.senders import Bucket
@@ -123,14 +124,15 @@ class SurveyPages:
         if isinstance(opened, web.Response):
             return opened
         survey, link = opened
-        refusal = self._intake.stopped() or self._intake.refusal(request, f"/pages/{survey.configured.source}")
+        sender = page_sender(survey.configured.source)
+        refusal = self._intake.stopped() or self._intake.refusal(request, sender)
         if refusal is not None:
             return _said(request, survey, "later", refusal.status, retry_after=int(refusal.headers.get("Retry-After", "5")))
-        return await self._intake.take(request, f"/pages/{survey.configured.source}", lambda body: self._taken(request, survey, link, body))
+        return await self._intake.take(request, sender, lambda body: self._taken(request, survey, link, body))
 
     async def _taken(self, request: web.Request, survey: _Survey, link: SurveyLink, body: bytes) -> web.Response:
         source = survey.configured.source
-        self._intake.pay(f"/pages/{source}", 1)
+        self._intake.pay(page_sender(source), 1)
         score = _score(body, link)
         if score is None:
             # Nothing was tapped, or something else than the page sent it: the question once more.
