@@ -57,13 +57,13 @@ def test_bodies_that_do_not_come_hold_back_their_own_hook_alone() -> None:
             f"{there.address}/v1/events", data=b"[]", headers={"Authorization": "Bearer crm-token-0123456789"}
         ) as response:
             assert response.status == 400
-        there.seconds = 100
+        there.clock.seconds = 100
         there.publisher.records.clear()
         await there.gateway.beat()
         beats = [json.loads(kept.value) for kept in there.publisher.records["contactcenter.contact-events.v1"]]
         # Bodies of nobody's do not have a platform look incomplete: 100 s after noon, less the two that the gateway is behind.
         assert {beat["complete_through"] for beat in beats if beat["source"] == "bell"} == {"2026-03-02T12:01:38.000Z"}
-        there.seconds = 0
+        there.clock.seconds = 0
         statuses = await asyncio.gather(*slow)
         assert set(statuses) <= {408, 429, 503}
         assert statuses.count(408) >= 1

@@ -23,8 +23,9 @@ from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.api import create_app
 from streams.serving.webhook import Webhook, session_of
 from tests.commands.test_kafka_security import K, certificate
-from tests.connectors.test_gateway import CONTACTS, CRM, House, house, queued
+from tests.connectors.test_gateway import CRM, House, house, queued
 from tests.serving.records import Stand, alert, small_center
+from tests.support.gateways import CONTACTS
 from tests.tracking.test_customers import Told
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def at_gateway(scenario: Callable[[House], Awaitable[None]], **settings: Any) ->
     async def run() -> None:
         async with house(**settings) as there:
             await scenario(there)
-            assert [event["event_id"] for event in there.values(CONTACTS)] == []
+            assert [event["event_id"] for event in there.published(CONTACTS)] == []
             assert (await there.post(queued("good")))[0] == 200
 
     asyncio.run(run())

@@ -7,12 +7,9 @@ import io
 import json
 import random
 import socket
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout
 
 from streams.configuration.senders import SendersFile
 from streams.connectors.doors import Pace
@@ -20,41 +17,23 @@ from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettin
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders
 from streams.listening import ConnectionLimits
+from tests.support import gateways
+from tests.support.gateways import CONTACTS, Clock, SlowPublisher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
 TOKENS = Senders.parse("crm=crm-token-0123456789,chat=chat-token-0123456789")
 CRM = {"Authorization": "Bearer crm-token-0123456789"}
 CHAT = {"Authorization": "Bearer chat-token-0123456789"}
-CONTACTS = "contactcenter.contact-events.v1"
 AGENTS = "contactcenter.agent-events.v1"
 CUSTOMERS = "contactcenter.customer-events.v1"
 DEAD_LETTERS = "contactcenter.contact-events-dead-letters.v1"
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        """Begin at noon."""
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        """Return the wall time."""
-        return datetime(2026, 3, 2, 12, 0, tzinfo=UTC) + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        """Return seconds."""
-        return self.seconds
-
-
-class House:
-    """A running gateway and what stands around it."""
-
-    def __init__(self, gateway: Gateway, publisher: MemoryPublisher, clock: Clock, session: ClientSession, address: str) -> None:
-        """Keep them together."""
-        self.gateway, self.publisher, self.clock, self.session, self.address = gateway, publisher, clock, session, address
+class House(gateways.House):
+    """A gateway whose senders post events."""
 
     async def post(self, body: object, headers: dict[str, str] | None = None, **kwargs: Any) -> tuple[int, dict[str, Any]]:
         """Send a body and return status and answer."""
@@ -64,51 +43,15 @@ class House:
         ) as response:
             return response.status, await response.json()
 
-    def values(self, topic: str) -> list[dict[str, Any]]:
-        """Return what was published to a topic, heartbeats left out."""
-        found = [json.loads(kept.value) for kept in self.publisher.records.get(topic, [])]
-        return [event for event in found if event["type"] != "source.heartbeat"]
 
-
-class SlowPublisher(MemoryPublisher):
-    """Acknowledges nothing until the gate opens."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        """Begin with an open gate."""
-        super().__init__(**kwargs)
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def publish(self, *args: Any, **kwargs: Any) -> None:
-        """Wait for the gate, then publish."""
-        await self.gate.wait()
-        await super().publish(*args, **kwargs)
-
-
-@asynccontextmanager
-async def house(senders: Senders = TOKENS, *, publisher: type[MemoryPublisher] = MemoryPublisher, **settings: Any) -> AsyncIterator[House]:
-    """Run a gateway on a free port; heartbeats come only when asked for."""
-    clock = Clock()
-    there = publisher(now=clock.now)
-    gateway = Gateway(
-        there, senders, GatewaySettings(**{"port": 0, "heartbeat_seconds": 3600, **settings}), now=clock.now, monotonic=clock.monotonic
-    )
-    address = await gateway.start()
-    try:
-        async with ClientSession(timeout=ClientTimeout(total=20)) as session:
-            yield House(gateway, there, clock, session, address)
-    finally:
-        await gateway.stop()
+def house(senders: Senders = TOKENS, **kwargs: Any) -> AbstractAsyncContextManager[House]:
+    """Run a gateway."""
+    return gateways.running(House, senders, **kwargs)
 
 
 def inside(scenario: Callable[[House], Awaitable[None]], **kwargs: Any) -> None:
     """Run a scenario in a house."""
-
-    async def run() -> None:
-        async with house(**kwargs) as there:
-            await scenario(there)
-
-    asyncio.run(run())
+    gateways.inside(scenario, house(**kwargs))
 
 
 def queued(event_id: str = "e1", **fields: Any) -> dict[str, Any]:
@@ -130,7 +73,7 @@ def test_an_event_is_stamped_published_and_acknowledged() -> None:
         status, answer = await there.post(queued(received_at="1999-01-01T00:00:00Z"))
 
         assert (status, answer) == (200, {"accepted": 1, "rejected": 0, "events": [{"index": 0, "status": "accepted", "event_id": "e1"}]})
-        (event,) = there.values(CONTACTS)
+        (event,) = there.published(CONTACTS)
         assert (event["source"], event["received_at"]) == ("crm", "2026-03-02T12:00:00.000Z")
 
     inside(scenario)
@@ -144,7 +87,7 @@ def test_a_source_is_judged_as_it_will_be_published(source: str | None) -> None:
         status, answer = await there.post(queued(source=source, queue=" sales "))
 
         assert status == 200, answer
-        (event,) = there.values(CONTACTS)
+        (event,) = there.published(CONTACTS)
         assert (event["source"], event["queue"]) == ("crm", "sales")
 
     inside(scenario)
@@ -178,7 +121,7 @@ def test_arrays_and_lines_are_taken(body: bytes, headers: dict[str, str]) -> Non
         status, answer = await there.post(body, CRM | headers)
 
         assert (status, answer["accepted"]) == (200, 2)
-        assert [event["event_id"] for event in there.values(CONTACTS)] == ["a", "b"]
+        assert [event["event_id"] for event in there.published(CONTACTS)] == ["a", "b"]
 
     inside(scenario)
 
@@ -274,7 +217,7 @@ def test_what_is_no_event_is_refused_with_its_reason(body: bytes, reason: str) -
         assert answer["events"][0]["reason"] == reason
         agents = there.publisher.topics.agent_dead_letters
         assert len([*there.publisher.records.get(DEAD_LETTERS, ()), *there.publisher.records.get(agents, ())]) == 1
-        assert there.values(CONTACTS) == []
+        assert there.published(CONTACTS) == []
 
     inside(scenario)
 
@@ -284,7 +227,7 @@ def test_fields_the_contract_does_not_know_are_left_out() -> None:
 
     async def scenario(there: House) -> None:
         assert (await there.post(queued(caller_number="0312345678")))[0] == 200
-        assert "0312345678" not in json.dumps(there.values(CONTACTS))
+        assert "0312345678" not in json.dumps(there.published(CONTACTS))
 
     inside(scenario)
 
@@ -411,7 +354,7 @@ def test_nothing_is_acknowledged_that_kafka_has_not() -> None:
             assert response.status == 200
         there.publisher.down = False
         assert (await there.post(queued()))[0] == 200
-        assert len(there.values(CONTACTS)) == 1
+        assert len(there.published(CONTACTS)) == 1
 
     inside(scenario)
 
@@ -739,7 +682,7 @@ def test_thousands_of_mutated_requests_never_make_it_fail() -> None:
             counts[status] = counts.get(status, 0) + 1
             accepted += answer["accepted"]
         assert set(counts) == {200, 202, 400}
-        assert accepted == len(there.values(CONTACTS))
+        assert accepted == len(there.published(CONTACTS))
 
     inside(scenario, events_per_second=1e9, burst_events=1e9)
 
@@ -819,7 +762,7 @@ def test_a_sender_by_pattern_does_not_bring_a_source_with_every_event() -> None:
 
         assert [each.get("reason", each["status"]) for each in answer["events"]] == ["accepted"] * 100 + ["source_not_permitted"] * 20
         assert again["accepted"] == 1
-        assert len(there.values(CONTACTS)) == 101
+        assert len(there.published(CONTACTS)) == 101
         assert len({kept.value for kept in there.publisher.records[CONTACTS] if b"source.heartbeat" in kept.value}) == 100
 
     inside(scenario, senders=senders_file(crm={"sources": ["crm-*"]}))

@@ -6,38 +6,34 @@ import asyncio
 import io
 import json
 import logging
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout
 
 from streams.configuration.connectors import ConnectorsError
 from streams.connectors import platforms
 from streams.connectors.configured import BY_TOKEN, Configured, read_connectors, unhooked
-from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings
+from streams.connectors.gateway import MAX_REQUEST_BYTES
 from streams.connectors.kit.answers import Answers
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Compared, Connector, Context, Draft, Record, Seen
 from streams.connectors.kit.reading import json_records
 from streams.connectors.kit.verification import Verification
 from streams.connectors.kit.verifying import Delivery, signature
-from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders
 from streams.connectors.watched_files import WatchedConnectors, WatchedFiles
+from tests.support import gateways
+from tests.support.gateways import CONTACTS, NOON, SlowPublisher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-CONTACTS = "contactcenter.contact-events.v1"
 DEAD_LETTERS = "contactcenter.contact-events-dead-letters.v1"
 SECRET = "a-secret-of-some-length"
 VERIFY_TOKEN = "said-back-by-the-platform"
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SCHEME = Verification(
     header="X-Signature", prefix="sha256=", signed="timestamp.body", timestamp_header="X-Timestamp", tolerance_seconds=300
 )
@@ -89,22 +85,13 @@ def configured(connector: Connector, source: str = "bell", **fields: Any) -> Con
     )
 
 
-class House:
-    """A running gateway and what stands around it."""
-
-    def __init__(self, gateway: Gateway, publisher: MemoryPublisher, session: ClientSession, address: str) -> None:
-        """Keep them together."""
-        self.gateway, self.publisher, self.session, self.address = gateway, publisher, session, address
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        """Return the wall time."""
-        return NOON + timedelta(seconds=self.seconds)
+class House(gateways.House):
+    """A gateway that platforms call."""
 
     async def post(self, body: object, source: str = "bell", *, at: float | None = None, **kwargs: Any) -> tuple[int, dict[str, Any]]:
         """Send a signed delivery; return status and answer."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        stamp = f"{self.now().timestamp() if at is None else at:.3f}"
+        stamp = f"{self.clock.now().timestamp() if at is None else at:.3f}"
         there = {"X-Timestamp": stamp}
         there["X-Signature"] = signature(SCHEME, SECRET, Delivery(data, there, {}, ""))
         return await self.send("POST", source, data, **{"headers": there, **kwargs})
@@ -118,62 +105,16 @@ class House:
             is_json = response.content_type == "application/json" and text
             return response.status, json.loads(text) if is_json else {"text": text}
 
-    def published(self, topic: str = CONTACTS) -> list[dict[str, Any]]:
-        """Return the events that were published, heartbeats left out."""
-        found = [json.loads(kept.value) for kept in self.publisher.records.get(topic, [])]
-        return [event for event in found if event.get("type") != "source.heartbeat"]
-
     async def metrics(self) -> str:
         """Return what ``/metrics`` shows."""
         async with self.session.get(f"{self.address}/metrics") as response:
             return await response.text()
 
 
-class SlowPublisher(MemoryPublisher):
-    """Acknowledges nothing until the gate opens."""
-
-    gate: asyncio.Event | None = None
-
-    async def publish(self, *args: Any, **kwargs: Any) -> None:
-        """Wait for the gate, then publish."""
-        if self.gate is not None:
-            await self.gate.wait()
-        await super().publish(*args, **kwargs)
-
-
-@asynccontextmanager
-async def house(
-    *connectors: Configured, publisher: type[MemoryPublisher] = MemoryPublisher, senders: Senders | None = None, **settings: Any
-) -> AsyncIterator[House]:
-    """Run a gateway on a free port; heartbeats come only when asked for."""
-    holder: list[House] = []
-    there = publisher(now=lambda: holder[0].now() if holder else NOON)
+def inside(scenario: Callable[[House], Awaitable[None]], *connectors: Configured, senders: Senders | None = None, **kwargs: Any) -> None:
+    """Run a scenario in a house with these connectors."""
     by_source = {each.source: each for each in connectors or (configured(BELL),)}
-    gateway = Gateway(
-        there,
-        senders or Senders(),
-        GatewaySettings(**{"port": 0, "heartbeat_seconds": 3600, **settings}),
-        now=lambda: holder[0].now() if holder else NOON,
-        monotonic=lambda: holder[0].seconds if holder else 0.0,
-        connectors=by_source,
-    )
-    address = await gateway.start()
-    try:
-        async with ClientSession(timeout=ClientTimeout(total=20)) as session:
-            holder.append(House(gateway, there, session, address))
-            yield holder[0]
-    finally:
-        await gateway.stop()
-
-
-def inside(scenario: Callable[[House], Awaitable[None]], *connectors: Configured, **kwargs: Any) -> None:
-    """Run a scenario in a house."""
-
-    async def run() -> None:
-        async with house(*connectors, **kwargs) as there:
-            await scenario(there)
-
-    asyncio.run(run())
+    gateways.inside(scenario, gateways.running(House, senders or Senders(), connectors=by_source, **kwargs))
 
 
 def ring(number: int = 1, **fields: Any) -> dict[str, Any]:
@@ -306,7 +247,7 @@ def test_a_delivery_that_cannot_be_published_in_the_senders_time_is_answered_wit
 
     async def scenario(there: House) -> None:
         assert isinstance(there.publisher, SlowPublisher)
-        there.publisher.gate = asyncio.Event()
+        there.publisher.gate.clear()
         began = asyncio.get_running_loop().time()
         status, answer = await there.post(ring())
         assert (status, answer["reason"]) == (503, "too_slow")
@@ -332,11 +273,12 @@ def test_nothing_is_said_to_be_complete_beyond_a_delivery_under_way() -> None:
             return {beat["source"]: beat["complete_through"] for beat in beats}
 
         assert await complete() == {"bell": "2026-03-02T11:59:58.000Z"}
-        publisher.gate = asyncio.Event()
+        publisher.gate.clear()
         delivery = asyncio.create_task(there.post(ring()))
         await asyncio.sleep(0.1)
-        there.seconds = 5
-        gate, publisher.gate = publisher.gate, None
+        there.clock.seconds = 5
+        gate, publisher.gate = publisher.gate, asyncio.Event()
+        publisher.gate.set()
         assert await complete() == {"bell": "2026-03-02T11:59:58.000Z"}
         gate.set()
         assert (await delivery)[0] == 200

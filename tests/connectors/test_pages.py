@@ -21,7 +21,8 @@ from streams.connectors.pages.survey_texts import language_of
 from streams.connectors.platforms import connector
 from streams.connectors.publishing import MemoryPublisher, NotPublishedError
 from streams.connectors.survey_links import LinkKeys, SurveyLink, scale_ends
-from tests.connectors.test_hooks import NOON, House, configured, inside
+from tests.connectors.test_hooks import House, configured, inside
+from tests.support.gateways import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -160,7 +161,7 @@ def test_the_page_asks_and_the_answer_counts() -> None:
         }
         assert {name: answer[name] for name in expected} == expected
 
-        there.seconds = 60
+        there.clock.seconds = 60
         assert (await got(there, "POST", path, data={"score": "2"}))[0] == 200
         assert [each["score"] for each in there.published()] == [4.0, 2.0]
         assert len({each["event_id"] for each in there.published()}) == 1
@@ -241,7 +242,7 @@ def test_links_that_are_none_or_expired() -> None:
                 status, text, _ = await got(there, method, path, data={"score": "3"} if method == "POST" else None)
                 assert status == 404
                 assert "This link is not valid" in text
-        there.seconds = 86_400
+        there.clock.seconds = 86_400
         for method in ("GET", "POST"):
             status, text, _ = await got(there, method, f"/s/poll/{token}", data={"score": "3"} if method == "POST" else None)
             assert (status, "This survey has ended" in text) == (410, True)
@@ -285,7 +286,7 @@ def test_trying_tokens_is_slowed_and_harms_no_link() -> None:
         assert set(statuses[:200]) == {404}
         assert set(statuses[201:]) == {429}
         assert (await got(there, "POST", f"/s/poll/{KEYS.token(LINK)}", data={"score": "5"}))[0] == 200
-        there.seconds = 60
+        there.clock.seconds = 60
         assert (await got(there, "GET", "/s/poll/" + "A" * 60))[0] == 404
 
     opened(scenario)
@@ -299,7 +300,7 @@ def test_a_link_cannot_be_used_to_flood() -> None:
         statuses = [(await got(there, "POST", paths[number % 2], data={"score": "5"}))[0] for number in range(25)]
         assert statuses == [200] * 20 + [429] * 5
         assert len(there.published()) == 20
-        there.seconds = 3601
+        there.clock.seconds = 3601
         assert (await got(there, "POST", paths[0], data={"score": "1"}))[0] == 200
 
     opened(scenario)

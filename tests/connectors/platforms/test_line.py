@@ -10,7 +10,7 @@ import pytest
 from streams.connectors.kit.model import Context
 from streams.connectors.kit.translating import translate
 from streams.connectors.platforms import connector
-from tests.connectors.test_hooks import NOON
+from tests.support.gateways import NOON
 from tests.support.platforms import FIXTURES, SHARED, counted, translated
 from tests.support.require import require
 
