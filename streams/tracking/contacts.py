@@ -155,9 +155,7 @@ class ContactTracker:
         fact = fact_of(event)
         late = received > at - at % PANE_MS + self._late_ms and source not in self._journals
         revision = event.revision
-        if revision and self._is_known_or_nothing(event, fact, late=late):
-            return
-        if fact is None:
+        if fact is None and not revision:
             if late:
                 self._count_late(event, received)
             return
@@ -166,18 +164,25 @@ class ContactTracker:
         conversation = self.conversations.get(name)
         if conversation is None and self.kept_names.unclaimed(conversation_id):
             conversation = self._claim(conversation_id, name)
-        if conversation is not None and conversation.knows(fact.event_id):
-            self.repeated += 1
+        if conversation is not None and conversation.knows(event.event_id):
+            if not revision or not self._says_more(conversation, event, fact, late=late):
+                self.repeated += 1
             return
         if late:
             self._count_late(event, received)
             return
+        if revision and conversation is not None and conversation.revised is not None:
+            _hold_revisions(conversation.revised)
         held = self._held.room(suffix, begins=conversation is None)
         if conversation is None:
             conversation = self.conversations[name] = Conversation(name)
             held[0] += 1
-        elif conversation.known >= MAX_FACTS:
+        elif fact is not None and conversation.known >= MAX_FACTS:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
+        if fact is None:
+            held[1] += 1
+            self._heard_of_nothing(conversation, event)
+            return
         # Its own name: each event brings another copy of it.
         name = conversation.name
         if type(fact) is Excluded and source not in self._journals and self._excludes_too_late(conversation, fact, received):
@@ -195,32 +200,6 @@ class ContactTracker:
             if contact and contact != conversation_id:
                 conversation.contact = contact
 
-    def _is_known_or_nothing(self, event: Any, fact: AnyFact | None, *, late: bool) -> bool:
-        """Take a word with a revision if its event is known, or if it says that nothing counts; return whether it was so."""
-        conversation_id, suffix = event.conversation_id, self.spaces[event.source]
-        name = conversation_id + suffix
-        conversation = self.conversations.get(name)
-        if conversation is None and self.kept_names.unclaimed(conversation_id):
-            conversation = self._claim(conversation_id, name)
-        if conversation is not None and conversation.knows(event.event_id):
-            if not self._says_more(conversation, event, fact, late=late):
-                self.repeated += 1
-            return True
-        if late:
-            self._count_late(event, event.received_ms)
-            return True
-        if conversation is not None and conversation.revised is not None:
-            _hold_revisions(conversation.revised)
-        if fact is not None:
-            return False
-        held = self._held.room(suffix, begins=conversation is None)
-        if conversation is None:
-            conversation = self.conversations[name] = Conversation(name)
-            held[0] += 1
-        held[1] += 1
-        self._heard_of_nothing(conversation, event)
-        return True
-
     def _says_more(self, conversation: Conversation, event: Any, fact: AnyFact | None, *, late: bool) -> bool:
         """Take a later word on a known event; say whether it is one, late or not.
 
@@ -229,7 +208,7 @@ class ContactTracker:
         """
         event_id, revision, received = event.event_id, event.revision, event.received_ms
         known = _revised(conversation)
-        if revision <= (known.of(event_id) or 0):
+        if revision <= known.of(event_id):
             return False
         old = conversation.fact_of(event_id)
         may_be_too_late = type(old) is not Excluded and event.source not in self._journals

@@ -326,10 +326,9 @@ class Revised:
         #: what was last counted, if some of it has been replaced since: what is fresh is to be folded with the others anew
         self.counted: list[AnyFact] | None = None
 
-    def of(self, event_id: str) -> int | None:
-        """Return the revision of an event, None if it was told without one or not at all."""
-        found = self.facts.get(event_id)
-        return self.withdrawn[event_id][0] if found is None and event_id in self.withdrawn else found
+    def of(self, event_id: str) -> int:
+        """Return the revision of an event, 0 if it was told without one or not at all."""
+        return self.facts.get(event_id) or self.withdrawn.get(event_id, (0, 0))[0]
 
     def note(self, event_id: str, revision: int, at_ms: int, *, is_fact: bool) -> None:
         """Take note of the revision that holds now."""
