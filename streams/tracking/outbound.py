@@ -53,5 +53,5 @@ def tell_outbound(s: State, outbound: Outbound, fact: AnyFact, rules: Rules, led
 
 def _book(s: State, fact: AnyFact, site: str | None, amounts: Amounts, rules: Rules, ledger: Ledger) -> None:
     # A version that did not count events that counted nothing booked nothing of these either.
-    if rules.uncounted_from_ms is None or fact.at > rules.uncounted_from_ms:
+    if rules.counts_uncounted(fact.at):
         ledger.book(outside(s, fact, site, rules), fact.at, fact.at, amounts)

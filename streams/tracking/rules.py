@@ -27,3 +27,7 @@ class Rules(NamedTuple):
     needs: Needs = Needs()
     uncounted_from_ms: int | None = None
     """events that counted nothing are counted after this: state of a version that did not is older; None: all are"""
+
+    def counts_uncounted(self, at_ms: int) -> bool:
+        """Say whether an event is counted with what versions did not count that did not count events that counted nothing."""
+        return self.uncounted_from_ms is None or at_ms > self.uncounted_from_ms

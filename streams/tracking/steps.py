@@ -143,7 +143,7 @@ def _on_answered(s: State, fact: Answered, rules: Rules, ledger: Ledger) -> None
     _answer(s, at, fact.agent, contact, queue, visit, fact.hold_known, rules, ledger)
     if s.place is None:
         count_uncounted(s, fact, NO_QUEUE, rules, ledger)
-    if not s.responded and (s.messages is None or not _is_only_joined(s, at, rules)):
+    if not s.responded and not _is_only_joined(s, at, rules):
         respond(s, at, rules, ledger)
     if s.bot_sessions is not None:
         turn_to_people(s.bot_sessions, at, ledger)
@@ -153,7 +153,7 @@ def _is_only_joined(s: State, at: int, rules: Rules) -> bool:
     """Say whether an agent's presence is no response: in writing a message is one, where the customer's messages are told of."""
     if s.messages is None or not s.messages.seen or channel_of(s) not in _WRITTEN:
         return False
-    return rules.uncounted_from_ms is None or at > rules.uncounted_from_ms
+    return rules.counts_uncounted(at)
 
 
 def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:

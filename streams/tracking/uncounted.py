@@ -26,7 +26,7 @@ NO_QUEUE = "no_queue"
 
 def count_uncounted(s: State, fact: AnyFact, reason: str, rules: Rules, ledger: Ledger) -> None:
     """Book that an event counted nothing: where the conversation is, else in its site and the total."""
-    if rules.uncounted_from_ms is not None and fact.at <= rules.uncounted_from_ms:
+    if not rules.counts_uncounted(fact.at):
         return
     group = outside(s, fact, None, rules) if s.place is None else s.place.everything
     ledger.book(group, fact.at, fact.at, ((f"uncounted={reason}", 1),))
