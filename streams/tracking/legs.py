@@ -6,7 +6,7 @@ from bisect import insort
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.state import changed_leg
+from streams.tracking.state import Consults, changed_leg
 
 if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger
@@ -19,6 +19,7 @@ __all__ = [
     "book_apart",
     "book_consult",
     "book_leg",
+    "consults_of",
     "end_leg",
     "entry_in",
     "find_leg",
@@ -97,6 +98,13 @@ def end_leg(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False, 
     if s.consults is not None:
         book_consult(s, leg, at, ledger, lost=lost)
     ledger.count(leg.people, at, "handled")
+
+
+def consults_of(s: State) -> Consults:
+    """Return the conversation's consultations; from now on there are some."""
+    if s.consults is None:
+        s.consults = Consults()
+    return s.consults
 
 
 def book_consult(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False) -> bool:

@@ -14,6 +14,7 @@ from streams.tracking.legs import (
     book_apart,
     book_consult,
     book_leg,
+    consults_of,
     end_leg,
     find_leg,
     fits,
@@ -22,7 +23,7 @@ from streams.tracking.legs import (
 )
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.messages import book_texts, channel_of, hear, messages_of, read, reply, settle_messages
-from streams.tracking.state import Consults, Leg
+from streams.tracking.state import Leg
 from streams.tracking.ticket import DONE, change_status, escalate, invite, respond, take_opinion
 from streams.tracking.topic import categorize, find_place, name_category, not_offer
 from streams.tracking.uncounted import NO_BEGIN, NO_LEG, NO_QUEUE, NO_VISIT, count_uncounted, count_without_place
@@ -278,20 +279,17 @@ def _on_wrapped_up(s: State, fact: WrappedUp, rules: Rules, ledger: Ledger) -> N
 
 
 def _on_consult(s: State, fact: Consult, _rules: Rules, _ledger: Ledger) -> None:
-    if s.consults is None:
-        s.consults = Consults()
+    consults = consults_of(s)
     if fact.contact is not None:
-        s.consults.contacts.add(fact.contact)
+        consults.contacts.add(fact.contact)
 
 
 def _on_consult_started(s: State, fact: ConsultStarted, rules: Rules, ledger: Ledger) -> None:
     leg = find_leg(s, fact.contact, fact.agent)
     if leg is None:
         count_uncounted(s, fact, NO_LEG, rules, ledger)
-        return
-    if s.consults is None:
-        s.consults = Consults()
-    s.consults.since.setdefault(leg.number, fact.at)
+    else:
+        consults_of(s).since.setdefault(leg.number, fact.at)
 
 
 def _on_consult_ended(s: State, fact: ConsultEnded, rules: Rules, ledger: Ledger) -> None:
