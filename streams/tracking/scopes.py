@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from schemas.base import REPLY_CHANNELS
 from streams.configuration.judges import definitions_of
 from streams.tracking.spaces import Persons, space_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.configuration import Configuration
     from streams.configuration.definitions import DefinitionVersion
     from streams.configuration.judges import Definitions
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["TOTAL", "QueueTargets", "Scope", "Targets"]
 
 TOTAL = "total:all"
+
+_T = TypeVar("_T")
 
 
 class Scope(NamedTuple):
@@ -47,26 +51,29 @@ class QueueTargets(NamedTuple):
     """the definition that judges the queue's contacts in larger scopes, if it is not theirs"""
     response: tuple[tuple[int | None, str], ...] | None
     """from when on the first response runs from what; None if it always runs from arrival"""
-
     bot_time: tuple[tuple[int | None, bool], ...] | None
     """from when on a bot's time is left out; None if it always counts"""
-
     replies: tuple[tuple[int | None, int], ...]
     """from when on a customer waits so long for a reply at most, in ms; empty: no target"""
 
     def responds_from(self, at_ms: int) -> str:
         """Return from what a first response now runs, as in a definition."""
-        versions = self.response or ()
-        return next((begin for since, begin in reversed(versions) if since is None or since <= at_ms), "arrived")
+        return _at(self.response, at_ms) or "arrived"
 
     def leaves_out_bot(self, at_ms: int) -> bool:
         """Say whether the time before a handover by a bot is no part of reply and resolution times that end now."""
-        versions = self.bot_time or ()
-        return next((left_out for since, left_out in reversed(versions) if since is None or since <= at_ms), False)
+        return _at(self.bot_time, at_ms) or False
 
     def reply_ms(self, at_ms: int) -> int | None:
         """Return how long a customer who begins to wait for a reply now may wait, None without a target."""
-        return next((target_ms for since, target_ms in reversed(self.replies) if since is None or since <= at_ms), None)
+        return _at(self.replies, at_ms)
+
+
+def _at(versions: Sequence[tuple[int | None, _T]] | None, at_ms: int) -> _T | None:
+    """Return what holds at an instant, of versions in order, each with when it begins."""
+    if not versions:
+        return None
+    return next((value for since, value in reversed(versions) if since is None or since <= at_ms), None)
 
 
 class Targets:
