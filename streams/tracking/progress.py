@@ -139,8 +139,9 @@ class Progress:
     def journals(self) -> dict[str, int]:
         """Return how far each journal that has been heard of is complete, by its own word or what has come of it, in ms."""
         newest = self.received_through
-        known = self._journals & self.known() if newest is not None else ()
-        return {source: self._complete_of(source, (newest or 0) - self._timeout_ms) for source in sorted(known)}
+        if newest is None or not self._journals:
+            return {}
+        return {source: self._complete_of(source, newest - self._timeout_ms) for source in sorted(self._journals & self.known())}
 
     def _silence_ms(self, source: str, newest_ms: int) -> int:
         declared = self._declared_ms.get(source)
