@@ -127,13 +127,12 @@ def take_opinion(s: State, fact: SurveyAnswered, rules: Rules, ledger: Ledger) -
     amounts = [("surveys_answered", 1)]
     if kind == "csat" and fact.scale is not None:
         lowest, highest = bounds_of(fact.scale)
-        share = (score - lowest) / (highest - lowest)
+        above, width = score - lowest, highest - lowest
+        of_five = 1 + 4 * above / width
         label = fact.scale if fact.scale in _SCALES else OTHER
-        two = highest - lowest == 1
-        thousandths = 1000 + round(4000 * (score - lowest) / (highest - lowest))
-        amounts += (("csat_count", 1), ("csat_good_or_bad", 1) if two else ("csat_milli", thousandths))
-        amounts += (("csat_top", int(1 + 4 * share >= _TOP_SCORE)), (CSAT_SCALE.name(label=label), 1))
-        amounts += rules.needs.tops(1 + 4 * share)
+        amounts += (("csat_count", 1), ("csat_good_or_bad", 1) if width == 1 else ("csat_milli", 1000 + round(4000 * above / width)))
+        amounts += (("csat_top", int(of_five >= _TOP_SCORE)), (CSAT_SCALE.name(label=label), 1))
+        amounts += rules.needs.tops(of_five)
     elif kind == "csat":
         amounts += (("csat_count", 1), ("csat_milli", round(score * 1000)), ("csat_top", int(score >= _TOP_SCORE)))
         amounts += rules.needs.tops(score)
