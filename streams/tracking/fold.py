@@ -127,7 +127,8 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
         c.revised.counted = None
         return
     facts, first = state.facts, fresh[0]
-    if not state.void and first.at > state.lost_at and (not facts or precedes(facts[-1], first)) and not any(map(is_voiding, fresh)):
+    goes_on = state.void is not True and first.at > state.lost_at and (not facts or precedes(facts[-1], first))
+    if goes_on and not any(map(is_voiding, fresh)):
         for fact in fresh:
             facts.append(fact)
             step(state, fact, rules, ledger)
@@ -139,11 +140,6 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
 def _fold_among(c: Conversation, fresh: list[AnyFact], rules: Rules, ledger: Ledger, lost_to: int | None) -> None:
     """Count facts that come before others, or make them count nothing, and book the difference."""
     state = c.state
-    if isinstance(state.void, Outbound) and precedes(state.facts[-1], fresh[0]) and not any(map(is_voiding, fresh)):
-        for fact in fresh:
-            state.facts.append(fact)
-            step(state, fact, rules, ledger)
-        return
     facts = sorted([*state.facts, *fresh], key=order_of)
     voiding = any(map(is_voiding, fresh))
     if state.void is True and not voiding:

@@ -43,9 +43,7 @@ def reasons_of(name: str, facts: list[AnyFact], rules: Rules) -> dict[str, str]:
 
 
 def _is_of_consultation(state: State, fact: AnyFact) -> bool:
-    if state.void or fact.kind == Kind.CONSULT:
-        return fact.kind == Kind.CONSULT
-    return state.consults is not None and is_consult(set(state.consults.contacts), fact)
+    return fact.kind == Kind.CONSULT or (state.consults is not None and is_consult(set(state.consults.contacts), fact))
 
 
 def _booked(ledger: Ledger) -> str | None:
