@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from schemas.other import SourceSnapshot
     from streams.configuration.models import Configuration, ServiceLevelDefinition
 
-__all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "judge"]
+__all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "journals_of", "judge"]
 
 PANE_MS = 10_000
 DAY_MS = 86_400_000
@@ -213,6 +213,11 @@ def is_late(occurred_ms: int, received_ms: int, grace_ms: int) -> bool:
     return received_ms > pane_end + grace_ms
 
 
+def journals_of(configuration: Configuration) -> set[str]:
+    """Return the sources that tell after the fact."""
+    return {name for name, source in configuration.sources.items() if source.delivery == "journal"}
+
+
 def judge(
     deliveries: Iterable[ContactModel],
     configuration: Configuration,
@@ -226,12 +231,12 @@ def judge(
     grace_ms = configuration.counting.grace_seconds * 1000
     verdict = Verdict()
     received = sorted(deliveries, key=lambda event: (event.received_at, event.event_id))
-    journals = {name for name, source in configuration.sources.items() if source.delivery == "journal"}
+    journals = journals_of(configuration)
     words, verdict.late = _last_words(received, grace_ms, journals)
     exclusions = sorted((each for each in words if isinstance(each, ContactExcluded)), key=lambda event: event.received_at)
     ordered = _in_order(words)
-    arrivals = [event for event in ordered if isinstance(event, ContactArrived) and not _is_of_consultation(event)]
-    ours = any(arrival.direction in {"outbound", "internal"} for arrival in arrivals)
+    arrivals = _arrivals(ordered)
+    ours = _is_ours(arrivals)
     gone = sorted(_gone_at(ordered, snapshots, grace_ms, through_ms))
     told = _told(ordered, configuration, through_ms, gone)
     excluded: list[ContactExcluded] = []
@@ -263,10 +268,15 @@ def judge(
 
 def _contributed(ordered: list[ContactModel], configuration: Configuration, through_ms: int, gone: Iterable[int]) -> list[Contribution]:
     """Return what facts come to, whoever began the conversation."""
-    arrivals = [each for each in ordered if isinstance(each, ContactArrived) and not _is_of_consultation(each)]
-    if any(arrival.direction in {"outbound", "internal"} for arrival in arrivals):
-        return _outbound(ordered)
-    return _told(ordered, configuration, through_ms, gone).everything()
+    return _outbound(ordered) if _is_ours(_arrivals(ordered)) else _told(ordered, configuration, through_ms, gone).everything()
+
+
+def _arrivals(ordered: Iterable[ContactModel]) -> list[ContactArrived]:
+    return [each for each in ordered if isinstance(each, ContactArrived) and not _is_of_consultation(each)]
+
+
+def _is_ours(arrivals: Iterable[ContactArrived]) -> bool:
+    return any(arrival.direction in {"outbound", "internal"} for arrival in arrivals)
 
 
 def _outbound(ordered: list[ContactModel]) -> list[Contribution]:

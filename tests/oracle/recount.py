@@ -14,7 +14,7 @@ from schemas.other import CustomerModel, ForecastSet, SourceHeartbeat, SourceSna
 from schemas.times import from_ms, to_ms
 from streams.configuration.models import Configuration
 from tests.oracle import subject_figures, wall
-from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, Standing, judge
+from tests.oracle.conversation import PANE_MS, REPLY_CHANNELS, Contribution, Standing, journals_of, judge
 from tests.oracle.customers import Customers, contact_of
 from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
@@ -106,7 +106,7 @@ def progress_of(events: Iterable[Event], configuration: Configuration) -> Progre
         return last_received[source] - disorder_ms if own is None else own[1]
 
     complete = {source: complete_of(source) for source in waited_for}
-    journals = {name for name, source in configuration.sources.items() if source.delivery == "journal"}
+    journals = journals_of(configuration)
     if complete.keys() - journals:
         complete = {source: at for source, at in complete.items() if source not in journals}
     behind = {source for source, at in complete.items() if through - at > 1000 * configuration.counting.lag_limit_seconds}

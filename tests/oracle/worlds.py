@@ -51,7 +51,7 @@ from schemas.contact import (
 from schemas.other import ForecastSet, SourceHeartbeat, SourceSnapshot
 from schemas.times import format_ms, from_ms, parse_time_ms, to_ms
 from streams.configuration.models import Configuration
-from tests.oracle.conversation import PANE_MS, is_late
+from tests.oracle.conversation import PANE_MS, is_late, journals_of
 from tests.oracle.spaces import person_of, space_of
 
 if TYPE_CHECKING:
@@ -888,7 +888,7 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
 
 def _with_heartbeats(pick: Pick, events: list[Event], configuration: Configuration, grace_ms: int, end_ms: int) -> list[Event]:
     """Return the events in received order with honest heartbeats of those sources that send them: only late events come after all."""
-    journals = {name for name, source in configuration.sources.items() if source.delivery == "journal"}
+    journals = journals_of(configuration)
     timely = [each for each in events if each.source in journals or not is_late(to_ms(each.occurred_at), to_ms(each.received_at), grace_ms)]
     beats: list[Event] = []
     # When nothing can come any more but late events, and the silent source is stale: every partition has come equally far.
