@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schemas": set(),
     "streams.catalogue": {"schemas"},
     "streams.configuration": {"schemas", "streams.catalogue"},
+    "streams.access": {"schemas", "streams.configuration"},
     "streams.windows": {"schemas", "streams.catalogue", "streams.configuration"},
     "streams.tracking": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows"},
     "streams.engine": set(),
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schemas",
         "streams.catalogue",
         "streams.configuration",
+        "streams.access",
         "streams.windows",
         "streams.explaining",
         "streams.listening",
@@ -60,7 +62,15 @@ MAY_IMPORT: dict[str, set[str]] = {
 COMPOSERS = {"streams", "streams.commands"}
 
 #: What counts: no frame, no broker, no network, no clock, no chance.
-PURE = ("streams.catalogue", "streams.windows", "streams.tracking", "streams.stages", "streams.explaining", "streams.reconciling")
+PURE = (
+    "streams.catalogue",
+    "streams.access",
+    "streams.windows",
+    "streams.tracking",
+    "streams.stages",
+    "streams.explaining",
+    "streams.reconciling",
+)
 WORLD = {
     "aiohttp",
     "aiokafka",

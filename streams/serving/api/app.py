@@ -1,0 +1,78 @@
+"""The application: a route for every endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from streams.serving.api.errors import secured
+from streams.serving.api.explain import explain
+from streams.serving.api.figures import agents, alerts, catalogue, figures, queue, targets, trends
+from streams.serving.api.health import alive, ready
+from streams.serving.api.metrics import metrics
+from streams.serving.api.page import page
+from streams.serving.api.serving import FEED, SCRAPING, SERVING, TARGETS, TRENDS
+from streams.serving.api.stream import events
+from streams.serving.endpoints import ENDPOINTS
+from streams.serving.events import Feed
+from streams.serving.kept import Kept
+from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
+from streams.serving.targets import targets_of
+from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
+from streams.serving.trends import trends_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from streams.serving.api.serving import Serving
+
+__all__ = ["HANDLERS", "create_app"]
+
+#: Who answers, by the name of the endpoint.
+HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
+    "metrics": metrics,
+    "figures": figures,
+    "queue": queue,
+    "alerts": alerts,
+    "trends": trends,
+    "targets": targets,
+    "catalogue": catalogue,
+    "explain": explain,
+    "agents": agents,
+    "events": events,
+    "alive": alive,
+    "ready": ready,
+    "page": page,
+    "page_file": page,
+}
+
+
+def create_app(serving: Serving) -> web.Application:
+    """Return the application; it feeds event streams from its start to its cleanup, and reads no topic by itself."""
+    app = web.Application(middlewares=[secured])
+    app[SERVING] = serving
+    served = serving.figures
+    app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS)
+    app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS)
+    app[SCRAPING] = asyncio.Lock()
+    app.cleanup_ctx.append(_feeding)
+    app.on_shutdown.append(_end_streams)
+    for endpoint in ENDPOINTS:
+        options = {"allow_head": endpoint.head} if endpoint.method == "GET" else {}
+        add = app.router.add_get if endpoint.method == "GET" else app.router.add_post
+        add(endpoint.path, HANDLERS[endpoint.name], name=endpoint.name, **options)
+    return app
+
+
+async def _feeding(app: web.Application) -> AsyncIterator[None]:
+    feed = app[FEED] = Feed(app[SERVING].figures)
+    task = asyncio.create_task(feed.run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[FEED].close()

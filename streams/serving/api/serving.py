@@ -1,0 +1,87 @@
+"""What the application serves, and where its handlers find it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+
+from streams.configuration.file import ConfigurationFile
+from streams.listening import Connections, client_of
+from streams.serving.agents import Agents
+from streams.serving.clients import Clients
+from streams.serving.deliveries import Deliveries
+from streams.serving.events import Feed
+from streams.serving.explainer import Explainer
+from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector
+from streams.serving.figures import Figures
+from streams.serving.kept import Kept
+
+__all__ = ["FEED", "SCRAPING", "SERVING", "TARGETS", "TRENDS", "Serving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the application serves, and its limits."""
+
+    figures: Figures
+    #: The windows that ``/metrics`` exports, named as in metric records.
+    windows: tuple[str, ...] = DEFAULT_WINDOWS
+    #: An event of no content after this long without news: proxies close what is silent, and the page takes silence for a cut.
+    heartbeat_seconds: float = 2.0
+    #: The connections of open event streams, and how many there may be.
+    clients: Clients = field(default_factory=Clients)
+    #: Whose a request is, where clients share something out among them: by default the address that it comes from.
+    whose: Callable[[web.Request], str] = field(default=lambda request: client_of(request.remote or ""))
+    #: What became of the alerts that this process delivers; None where it delivers none.
+    deliveries: Deliveries | None = None
+    #: The configuration file, where there is one.
+    file: ConfigurationFile | None = None
+    #: Says which contacts are behind a figure; None where that is off.
+    explainer: Explainer | None = None
+    #: Figures of single people; None where they are not served.
+    agents: Agents | None = None
+    #: The connections of the server, where it counts them.
+    connections: Connections | None = None
+
+    @property
+    def configured(self) -> dict[str, str]:
+        """What health pages say of the configuration."""
+        return {} if self.file is None else {"configuration": self.file.standing}
+
+    @property
+    def collector(self) -> FigureCollector:
+        """The metrics at this moment, safe to read in another thread."""
+        figures = self.figures
+        return FigureCollector(
+            figures.store.copy(),
+            figures.standing,
+            windows=self.windows,
+            version=_version(),
+            clients=len(self.clients),
+            recovering=len(figures.recovering),
+            standing_still=figures.standing_still,
+            targets=figures.targets,
+            kpi_targets=figures.kpi_targets,
+            alerts=figures.alerts.copy(),
+            delivered=None if self.deliveries is None else self.deliveries.at(figures.clock()),
+            file=self.file,
+            connections=() if self.connections is None else tuple(self.connections.collect()),
+        )
+
+
+SERVING = web.AppKey("serving", Serving)
+FEED = web.AppKey("feed", Feed)
+TRENDS = web.AppKey("trends", Kept)
+TARGETS = web.AppKey("targets", Kept)
+SCRAPING = web.AppKey("scraping", asyncio.Lock)
+
+
+def _version() -> str:
+    try:
+        return version("contact-streams")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
