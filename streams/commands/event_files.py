@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from streams.replay import Kind
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from schemas.base import Event
     from streams.connectors.kit.model import Seen
@@ -74,7 +75,7 @@ def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> N
 
 def read_events(
     args: argparse.Namespace, rejected: list[Rejected], file: Input | None = None, notes: list[str] | None = None
-) -> Iterator[Read]:
+) -> Generator[Read]:
     """Yield the events of ``args.file``; what is none goes to ``rejected``, and to ``notes`` what is to be said at the end."""
     file = Input(args.file) if file is None else file
     if args.mapping is not None:
@@ -86,7 +87,7 @@ def read_events(
     return _platform(args, file, rejected, notes)
 
 
-def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:
+def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Generator[Read]:
     """Yield what a platform's connector makes of a file, which is read as a whole."""
     # The default of --source is a queue_log's.
     source = None if args.source == "asterisk" else args.source
@@ -105,25 +106,27 @@ def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], n
         notes.append(f"nothing counts of: {', '.join(f'{kind} {count}' for kind, count in sorted(ignored.items()))}")
 
 
-def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:
+def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Generator[Read]:
     mapping, mapper = make_mapper(args.mapping)
-    for found, origin in mapped_events(file, mapping, mapper, Summary()):
-        if isinstance(found, Rejected):
-            rejected.append(found)
-        else:
-            yield _made(found, origin)
+    with closing(mapped_events(file, mapping, mapper, Summary())) as mapped:
+        for found, origin in mapped:
+            if isinstance(found, Rejected):
+                rejected.append(found)
+            else:
+                yield _made(found, origin)
     if notes is not None:
         notes += mapper.notes()
 
 
-def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Iterator[Read]:
+def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Generator[Read]:
     parser = queue_log_options.make_parser(args)
-    for line in read_lines(file):
-        outcome = parser.parse(line)
-        if isinstance(outcome, Rejected):
-            rejected.append(outcome)
-        else:
-            yield from (_made(event, line.origin) for event in outcome)
+    with closing(read_lines(file)) as lines:
+        for line in lines:
+            outcome = parser.parse(line)
+            if isinstance(outcome, Rejected):
+                rejected.append(outcome)
+            else:
+                yield from (_made(event, line.origin) for event in outcome)
     if notes is not None:
         notes += parser.notes()
 
@@ -135,15 +138,16 @@ def _made(event: Event, origin: str) -> Read:
     return to_ms(event.occurred_at), encode(event), (kind,), origin
 
 
-def _canonical(file: Input, rejected: list[Rejected]) -> Iterator[Read]:
-    for line in read_lines(file, MAX_RECORD_BYTES):
-        if not line.raw.strip():
-            continue
-        found = _event(line)
-        if isinstance(found, Rejected):
-            rejected.append(found)
-        elif found is not None:
-            yield found
+def _canonical(file: Input, rejected: list[Rejected]) -> Generator[Read]:
+    with closing(read_lines(file, MAX_RECORD_BYTES)) as lines:
+        for line in lines:
+            if not line.raw.strip():
+                continue
+            found = _event(line)
+            if isinstance(found, Rejected):
+                rejected.append(found)
+            elif found is not None:
+                yield found
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -153,7 +157,7 @@ class _Head(msgspec.Struct, gc=False):
     occurred_at: str
 
 
-def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]) -> Iterator[tuple[list[tuple[Kind, bytes, int]], int]]:
+def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]) -> Generator[tuple[list[tuple[Kind, bytes, int]], int]]:
     """Yield the events of a file in pieces, as ``Replay.add_lines`` takes them, each piece with the number of its last line.
 
     Events after ``until_ms`` are left out; lines that are no event, or too long for one, go to ``rejected``.
@@ -161,42 +165,44 @@ def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]
     read_head = msgspec.json.Decoder(_Head).decode
     kinds_of = {kind: tuple(name for name, (types, _) in _TOPICS.items() if kind in types) for kind in _TYPES}
     seconds, rests = SECOND_MS, REST_MS
-    for first, lines, length in _numbered_lines(file):
-        found: list[tuple[Kind, bytes, int]] = []
-        for number, raw in enumerate(lines, first):
-            try:
-                head = read_head(raw)
-                kinds = kinds_of[head.type]
-                at = head.occurred_at
-                is_in_time = until_ms is None or seconds[at[:19]] + rests[at[19:]] <= until_ms
-            except (ValueError, KeyError, RecursionError):
-                is_in_time = False
-            if is_in_time and length is None:
-                found += [(kind, raw, number) for kind in kinds]
-            elif raw.strip():
-                event = _event(Line(raw, file.name, number, 0, 0, length or len(raw)))
-                if isinstance(event, Rejected):
-                    rejected.append(event)
-                elif event is not None and (until_ms is None or event[0] <= until_ms):
-                    found += [(kind, raw, number) for kind in event[2]]
-        yield found, first + len(lines) - 1
+    with closing(_numbered_lines(file)) as pieces:
+        for first, lines, length in pieces:
+            found: list[tuple[Kind, bytes, int]] = []
+            for number, raw in enumerate(lines, first):
+                try:
+                    head = read_head(raw)
+                    kinds = kinds_of[head.type]
+                    at = head.occurred_at
+                    is_in_time = until_ms is None or seconds[at[:19]] + rests[at[19:]] <= until_ms
+                except (ValueError, KeyError, RecursionError):
+                    is_in_time = False
+                if is_in_time and length is None:
+                    found += [(kind, raw, number) for kind in kinds]
+                elif raw.strip():
+                    event = _event(Line(raw, file.name, number, 0, 0, length or len(raw)))
+                    if isinstance(event, Rejected):
+                        rejected.append(event)
+                    elif event is not None and (until_ms is None or event[0] <= until_ms):
+                        found += [(kind, raw, number) for kind in event[2]]
+            yield found, first + len(lines) - 1
 
 
-def _numbered_lines(file: Input) -> Iterator[tuple[int, list[bytes], int | None]]:
+def _numbered_lines(file: Input) -> Generator[tuple[int, list[bytes], int | None]]:
     """Yield lines that stand together, with the number of the first; one that is too long alone, cut, and with its length."""
     number, rest, dropped = 1, b"", 0
-    for data in file.chunks():
-        lines = (rest + data).split(b"\n")
-        rest = lines.pop()
-        if dropped and lines:
-            yield number, [lines[0][:MAX_RECORD_BYTES]], len(lines[0]) + dropped
-            number, dropped = number + 1, 0
-            del lines[0]
-        yield number, lines, None
-        number += len(lines)
-        if len(rest) > MAX_RECORD_BYTES:
-            dropped += len(rest) - MAX_RECORD_BYTES
-            rest = rest[:MAX_RECORD_BYTES]
+    with closing(file.chunks()) as chunks:
+        for data in chunks:
+            lines = (rest + data).split(b"\n")
+            rest = lines.pop()
+            if dropped and lines:
+                yield number, [lines[0][:MAX_RECORD_BYTES]], len(lines[0]) + dropped
+                number, dropped = number + 1, 0
+                del lines[0]
+            yield number, lines, None
+            number += len(lines)
+            if len(rest) > MAX_RECORD_BYTES:
+                dropped += len(rest) - MAX_RECORD_BYTES
+                rest = rest[:MAX_RECORD_BYTES]
     yield number, [rest], len(rest) + dropped if dropped else None
 
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -193,14 +194,15 @@ def _log_of_file(
     identities = Identities(configuration)
     log = PartitionLog(configuration, None, watched=watched)
     last_ms = 0
-    for number, (occurred_ms, value, kinds, origin) in enumerate(read_events(args, rejected), 1):
-        record = identities.of_record(value) if identities else value
-        last_ms = max(last_ms, occurred_ms)
-        if replay is not None:
-            for kind in kinds:
-                replay.add(record, kind, origin=origin)
-        if "contact" in kinds:
-            log.take(record, number, _FAR_FUTURE_MS)
+    with closing(read_events(args, rejected)) as events:
+        for number, (occurred_ms, value, kinds, origin) in enumerate(events, 1):
+            record = identities.of_record(value) if identities else value
+            last_ms = max(last_ms, occurred_ms)
+            if replay is not None:
+                for kind in kinds:
+                    replay.add(record, kind, origin=origin)
+            if "contact" in kinds:
+                log.take(record, number, _FAR_FUTURE_MS)
     if replay is not None:
         replay.finish(last_ms or None)
     log.said(last_ms)

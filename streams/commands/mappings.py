@@ -6,6 +6,7 @@ import argparse
 import itertools
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,20 +72,21 @@ def _tried(args: argparse.Namespace, mapping: Mapping, mapper: Mapper) -> dict[s
     rows: list[dict[str, Any]] = []
     types: Counter[str] = Counter()
     found: dict[str, None] = {}
-    for record in itertools.islice(read_records(args.data, mapping), args.rows or None):
-        if isinstance(record, Rejected):
-            outcome: Any = record
-        else:
-            found |= dict.fromkeys(_filled(record.values))
-            for table, listed in record.joined.items():
-                found |= dict.fromkeys(f"{table}.{name}" for each in listed for name in _filled(each.values))
-            outcome = mapper.map(record)
-        if isinstance(outcome, Rejected):
-            rows.append({"origin": outcome.origin, "reason": outcome.reason, "detail": outcome.detail})
-            continue
-        events = [orjson.loads(encode(event)) for event in outcome]
-        types.update(event["type"] for event in events)
-        rows.append({"origin": record.origin, "events": events})
+    with closing(read_records(args.data, mapping)) as records:
+        for record in itertools.islice(records, args.rows or None):
+            if isinstance(record, Rejected):
+                outcome: Any = record
+            else:
+                found |= dict.fromkeys(_filled(record.values))
+                for table, listed in record.joined.items():
+                    found |= dict.fromkeys(f"{table}.{name}" for each in listed for name in _filled(each.values))
+                outcome = mapper.map(record)
+            if isinstance(outcome, Rejected):
+                rows.append({"origin": outcome.origin, "reason": outcome.reason, "detail": outcome.detail})
+                continue
+            events = [orjson.loads(encode(event)) for event in outcome]
+            types.update(event["type"] for event in events)
+            rows.append({"origin": record.origin, "events": events})
     used = dict.fromkeys(name.replace("\\.", ".") for _, name in mapping.plan.paths)
     for table, plan in mapping.plan.tables.items():
         used |= dict.fromkeys(f"{table}." + name.replace("\\.", ".") for _, name in plan.paths)

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -142,8 +143,9 @@ class _Worlds:
     def _read(self, configuration: Configuration) -> Iterator[Read]:
         if not self._events:
             identities = Identities(configuration)
-            for occurred_ms, value, kinds, origin in read_events(self.args, []):
-                self._events.append((occurred_ms, identities.of_record(value) if identities else value, kinds, origin))
+            with closing(read_events(self.args, [])) as events:
+                for occurred_ms, value, kinds, origin in events:
+                    self._events.append((occurred_ms, identities.of_record(value) if identities else value, kinds, origin))
         return iter(self._events)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,21 +94,23 @@ def _count(
     """Have the replay take every event of the file."""
     rejected: list[Rejected] = []
     if args.mapping is None and args.connector == "canonical" and not identities:
-        for lines, number in canonical_pieces(file, args.until, rejected):
-            replay.add_lines(lines)
-            _reject(replay, rejected)
-            progress.note(number)
+        with closing(canonical_pieces(file, args.until, rejected)) as pieces:
+            for lines, number in pieces:
+                replay.add_lines(lines)
+                _reject(replay, rejected)
+                progress.note(number)
         return
-    for number, (occurred_ms, value, kinds, origin) in enumerate(read_events(args, rejected, file, notes), 1):
-        if rejected:
-            _reject(replay, rejected)
-        if number % _NOTED == 0:
-            progress.note(number)
-        if args.until is not None and occurred_ms > args.until:
-            continue
-        record = identities.of_record(value) if identities else value
-        for kind in kinds:
-            replay.add(record, kind, origin=origin)
+    with closing(read_events(args, rejected, file, notes)) as events:
+        for number, (occurred_ms, value, kinds, origin) in enumerate(events, 1):
+            if rejected:
+                _reject(replay, rejected)
+            if number % _NOTED == 0:
+                progress.note(number)
+            if args.until is not None and occurred_ms > args.until:
+                continue
+            record = identities.of_record(value) if identities else value
+            for kind in kinds:
+                replay.add(record, kind, origin=origin)
     _reject(replay, rejected)
 
 

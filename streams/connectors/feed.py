@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -63,12 +64,13 @@ async def publish_history(path: Path, parser: QueueLogParser, publisher: Publish
     """
     summary = Summary()
     last: datetime | None = None
-    for batch in _batches(read_lines(path)):
-        if stop is not None and stop.is_set():
-            return summary
-        events, rejected = _parsed(batch, parser, None, summary)
-        last = max((event.received_at for event in events), default=last)
-        await publish_with_retries(publisher, events, rejected, source=parser.source)
+    with closing(read_lines(path)) as lines:
+        for batch in _batches(lines):
+            if stop is not None and stop.is_set():
+                return summary
+            events, rejected = _parsed(batch, parser, None, summary)
+            last = max((event.received_at for event in events), default=last)
+            await publish_with_retries(publisher, events, rejected, source=parser.source)
     if last is not None:
         await publish_with_retries(publisher, [last_word(parser.source, last)], [], source=parser.source)
     return summary

@@ -15,7 +15,7 @@ from streams.connectors.inputs import as_input
 from streams.connectors.lines import MAX_LINE_BYTES, Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from streams.connectors.inputs import Input
@@ -104,15 +104,16 @@ class _Splitter:
         return line
 
 
-def read_lines(source: Path | Input, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
+def read_lines(source: Path | Input, max_bytes: int = MAX_LINE_BYTES) -> Generator[Line]:
     """Yield every line of a file, also the last one when it has no line end; raise OSError.
 
     Of a line longer than ``max_bytes`` only so many are kept.
     """
     file = as_input(source)
     splitter = _Splitter(file.name, 0, 1, max_bytes)
-    for data in file.chunks():
-        yield from splitter.feed(data)
+    with contextlib.closing(file.chunks()) as chunks:
+        for data in chunks:
+            yield from splitter.feed(data)
     yield from splitter.unfinished()
 
 

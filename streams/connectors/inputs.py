@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 __all__ = ["STANDARD_INPUT", "Input", "as_input"]
@@ -71,8 +71,11 @@ class Input:
             finally:
                 self._raw = None
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield what is in the file piece by piece; raise OSError."""
+    def chunks(self) -> Generator[bytes]:
+        """Yield what is in the file piece by piece; raise OSError.
+
+        What reads only a part of it closes it, here and in all that reads by it: the file is open until then.
+        """
         with self.opened() as file:
             while data := file.read(_READ_BYTES):
                 yield data

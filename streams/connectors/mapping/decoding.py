@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from streams.connectors.inputs import Input
 from streams.connectors.mapping.texts import BadRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from streams.connectors.lines import Line
     from streams.connectors.mapping.format import Reading
@@ -42,11 +43,12 @@ class _Narrowed(Input):
         self._file = file
         self._encoding = encoding
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes]:
         """See Input."""
         decoder = codecs.getincrementaldecoder(self._encoding)("surrogatepass")
-        for data in self._file.chunks():
-            yield decoder.decode(data).encode("utf-8", "surrogatepass")
+        with closing(self._file.chunks()) as chunks:
+            for data in chunks:
+                yield decoder.decode(data).encode("utf-8", "surrogatepass")
         try:
             yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
         except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from schemas.times import to_ms
@@ -13,7 +14,7 @@ from streams.connectors.publishing import last_word, publish_with_retries
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -29,7 +30,7 @@ __all__ = ["mapped_events", "publish_file"]
 _BATCH_EVENTS: Final = 500
 
 
-def mapped_events(path: Path | Input, mapping: Mapping, mapper: Mapper, summary: Summary) -> Iterator[tuple[Event | Rejected, str]]:
+def mapped_events(path: Path | Input, mapping: Mapping, mapper: Mapper, summary: Summary) -> Generator[tuple[Event | Rejected, str]]:
     """Yield the events of a file by time, each with the ``file:line`` of its record, and among them what is none.
 
     Raises:
@@ -38,7 +39,7 @@ def mapped_events(path: Path | Input, mapping: Mapping, mapper: Mapper, summary:
     """
 
     def timed() -> Iterator[tuple[int, tuple[Event | Rejected, str]]]:
-        for record in read_records(path, mapping):
+        for record in records:
             summary.lines += 1
             outcome = record if isinstance(record, Rejected) else mapper.map(record)
             if isinstance(outcome, Rejected):
@@ -49,7 +50,8 @@ def mapped_events(path: Path | Input, mapping: Mapping, mapper: Mapper, summary:
             summary.events += len(outcome)
             yield from ((to_ms(event.occurred_at), (event, record.origin)) for event in outcome)
 
-    yield from (found for _, found in in_order(timed()))
+    with closing(read_records(path, mapping)) as records:
+        yield from (found for _, found in in_order(timed()))
 
 
 async def publish_file(path: Path, mapping: Mapping, mapper: Mapper, publisher: Publisher, *, stop: asyncio.Event | None = None) -> Summary:
@@ -64,18 +66,19 @@ async def publish_file(path: Path, mapping: Mapping, mapper: Mapper, publisher: 
     rejected: list[Rejected] = []
     batch: list[Event] = []
     last: datetime | None = None
-    for found, _ in mapped_events(path, mapping, mapper, summary):
-        if stop is not None and stop.is_set():
-            return summary
-        if isinstance(found, Rejected):
-            rejected.append(found)
-        else:
-            batch.append(found)
-            last = found.received_at if last is None else max(last, found.received_at)
-        if len(batch) + len(rejected) >= _BATCH_EVENTS:
-            await publish_with_retries(publisher, batch, rejected, source=mapper.source)
-            batch.clear()
-            rejected.clear()
+    with closing(mapped_events(path, mapping, mapper, summary)) as mapped:
+        for found, _ in mapped:
+            if stop is not None and stop.is_set():
+                return summary
+            if isinstance(found, Rejected):
+                rejected.append(found)
+            else:
+                batch.append(found)
+                last = found.received_at if last is None else max(last, found.received_at)
+            if len(batch) + len(rejected) >= _BATCH_EVENTS:
+                await publish_with_retries(publisher, batch, rejected, source=mapper.source)
+                batch.clear()
+                rejected.clear()
     if last is not None:
         batch.append(last_word(mapper.source, last))
     await publish_with_retries(publisher, batch, rejected, source=mapper.source)

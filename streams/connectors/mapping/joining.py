@@ -16,7 +16,7 @@ from streams.connectors.mapping.sources import Record, Source
 from streams.connectors.mapping.texts import BadRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from streams.connectors.mapping.loading import Mapping
     from streams.connectors.mapping.plan import TablePlan
@@ -34,8 +34,8 @@ _DECIMAL: Final = "\0decimal"
 
 
 def joined(
-    records: Iterator[Record | Rejected], file: Input, mapping: Mapping, read: Callable[[Source], Iterator[Record | Rejected]]
-) -> Iterator[Record | Rejected]:
+    records: Generator[Record | Rejected], file: Input, mapping: Mapping, read: Callable[[Source], Generator[Record | Rejected]]
+) -> Generator[Record | Rejected]:
     """Yield records with the rows of the tables that belong to them; before them what of a table is no row, after them rows of no record.
 
     Raises:
@@ -43,7 +43,7 @@ def joined(
         OSError: a file cannot be read.
     """
     # On disk, in a file that is gone with the connection.
-    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as store:
+    with closing(records), closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as store:
         store.execute("PRAGMA journal_mode = OFF")
         store.execute(_ROWS)
         store.execute("BEGIN")
@@ -65,27 +65,30 @@ def _kept(
     table: TablePlan,
     file: Input,
     mapping: Mapping,
-    read: Callable[[Source], Iterator[Record | Rejected]],
-) -> Iterator[Rejected]:
+    read: Callable[[Source], Generator[Record | Rejected]],
+) -> Generator[Rejected]:
     """Put the rows of a table into the store; yield what is none."""
     spec = table.spec
     where = file if spec.file is None else Input((file.path.parent if not file.is_standard_input else file.path.cwd()) / spec.file)
     source = Source(where, spec.read or mapping.plan.file.read, mapping, ("tables", name, "read"), table.paths)
-    for record in read(source):
-        if isinstance(record, Rejected):
-            yield record
-            continue
-        try:
-            key = table.readers.key(Row(record.values, None))
-        except BadRecordError as error:
-            yield Rejected(record.origin, error.reason, f"tables.{name}.key: {error.detail}", record.raw, record.offset)
-            continue
-        if key is None:
-            yield Rejected(record.origin, "missing_value", f"tables.{name}.key: there is nothing in its columns", record.raw, record.offset)
-            continue
-        content = json.dumps(record.values, default=_packed)
-        row = (at, str(key), record.number, record.origin, record.offset, record.raw, record.replaced, content)
-        store.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
+    with closing(read(source)) as records:
+        for record in records:
+            if isinstance(record, Rejected):
+                yield record
+                continue
+            try:
+                key = table.readers.key(Row(record.values, None))
+            except BadRecordError as error:
+                yield Rejected(record.origin, error.reason, f"tables.{name}.key: {error.detail}", record.raw, record.offset)
+                continue
+            if key is None:
+                yield Rejected(
+                    record.origin, "missing_value", f"tables.{name}.key: there is nothing in its columns", record.raw, record.offset
+                )
+                continue
+            content = json.dumps(record.values, default=_packed)
+            row = (at, str(key), record.number, record.origin, record.offset, record.raw, record.replaced, content)
+            store.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
 
 
 def _with_rows(store: sqlite3.Connection, tables: list[tuple[int, tuple[str, TablePlan]]], record: Record) -> Record | Rejected:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +15,10 @@ from streams.connectors.mapping.sources import Record
 from streams.connectors.mapping.texts import BadRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+    from streams.connectors.lines import Line
+    from streams.connectors.mapping.format import Reading
     from streams.connectors.mapping.sources import Source
 
 __all__ = ["MAX_JSON_BYTES", "json_document", "json_lines"]
@@ -34,23 +37,25 @@ def _no_number(_word: str) -> Any:
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
 
 
-def json_lines(source: Source) -> Iterator[Record | Rejected]:
+def json_lines(source: Source) -> Generator[Record | Rejected]:
     """Yield the records of a file with an object a line."""
-    for line in read_lines(source.file, MAX_RECORD_BYTES):
-        if not line.raw.strip():
-            continue
-        try:
-            text, replaced = text_of_line(line, source.reading)
-            found = _DECODER.decode(text)
-        except BadRecordError as error:
-            yield Rejected(line.origin, error.reason, error.detail, line.raw, line.start)
-        except (ValueError, RecursionError) as error:
-            yield Rejected(line.origin, "invalid_json", _worded(error), line.raw, line.start)
-        else:
-            if isinstance(found, dict):
-                yield Record(found, line.raw, line.origin, line.start, replaced)
-            else:
-                yield Rejected(line.origin, "not_an_object", _OBJECT, line.raw, line.start)
+    with closing(read_lines(source.file, MAX_RECORD_BYTES)) as lines:
+        for line in lines:
+            if line.raw.strip():
+                yield _of_line(line, source.reading)
+
+
+def _of_line(line: Line, reading: Reading) -> Record | Rejected:
+    try:
+        text, replaced = text_of_line(line, reading)
+        found = _DECODER.decode(text)
+    except BadRecordError as error:
+        return Rejected(line.origin, error.reason, error.detail, line.raw, line.start)
+    except (ValueError, RecursionError) as error:
+        return Rejected(line.origin, "invalid_json", _worded(error), line.raw, line.start)
+    if isinstance(found, dict):
+        return Record(found, line.raw, line.origin, line.start, replaced)
+    return Rejected(line.origin, "not_an_object", _OBJECT, line.raw, line.start)
 
 
 def _worded(error: Exception) -> str:
@@ -60,15 +65,18 @@ def _worded(error: Exception) -> str:
     return "is nested too deeply" if isinstance(error, RecursionError) else "holds a number that is none"
 
 
-def json_document(source: Source) -> Iterator[Record | Rejected]:
+def json_document(source: Source) -> Generator[Record | Rejected]:
     """Yield the records of a file of objects and lists of them; raise MappingError."""
     reading, name = source.reading, source.file.name
     content = bytearray()
-    for data in source.file.chunks():
-        content += data
-        if len(content) > MAX_JSON_BYTES:
-            limit = f"{name} has more than {MAX_JSON_BYTES} bytes; permitted: at most as many, or JSON Lines of any size with format jsonl"
-            raise source.error(limit, "format")
+    with closing(source.file.chunks()) as chunks:
+        for data in chunks:
+            content += data
+            if len(content) > MAX_JSON_BYTES:
+                limit = (
+                    f"{name} has more than {MAX_JSON_BYTES} bytes; permitted: at most as many, or JSON Lines of any size with format jsonl"
+                )
+                raise source.error(limit, "format")
     try:
         text, replaced = decoded(bytes(content), reading)
     except UnicodeDecodeError as error:

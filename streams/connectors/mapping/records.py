@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, deque
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,18 +22,19 @@ from streams.connectors.mapping.texts import BadRecordError
 from streams.connectors.mapping.workbooks import WorkbookError, sheet_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from streams.connectors.inputs import Input
     from streams.connectors.lines import Line
+    from streams.connectors.mapping.format import Reading
     from streams.connectors.mapping.loading import Mapping
 
 __all__ = ["MAX_RECORD_BYTES", "Record", "read_records", "read_source"]
 
 
-def read_records(path: Path | Input, mapping: Mapping) -> Iterator[Record | Rejected]:
-    """Yield every record of a data file, or why it is none.
+def read_records(path: Path | Input, mapping: Mapping) -> Generator[Record | Rejected]:
+    """Yield every record of a data file, or why it is none; the files are closed with the generator.
 
     Raises:
         MappingError: the mapping names a column that the file does not have, or the file cannot be read as it says.
@@ -42,13 +44,14 @@ def read_records(path: Path | Input, mapping: Mapping) -> Iterator[Record | Reje
     return joined(records, as_input(path), mapping, read_source) if mapping.plan.tables else records
 
 
-def read_source(source: Source) -> Iterator[Record | Rejected]:
+def read_source(source: Source) -> Generator[Record | Rejected]:
     """Yield every record of a source as ``read_records`` does."""
-    for number, record in enumerate(_records(source), start=1):
-        yield replace(record, number=number) if isinstance(record, Record) else record
+    with closing(_records(source)) as records:
+        for number, record in enumerate(records, start=1):
+            yield replace(record, number=number) if isinstance(record, Record) else record
 
 
-def _records(source: Source) -> Iterator[Record | Rejected]:
+def _records(source: Source) -> Generator[Record | Rejected]:
     if source.reading.format == "xlsx":
         return _workbook(source)
     file, reading = as_utf_8(source.file, source.reading)
@@ -64,12 +67,12 @@ def _records(source: Source) -> Iterator[Record | Rejected]:
 class _Supply:
     """The lines of a file as text; remembers which of them went into a row, and takes lines back."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, lines: Iterator[Line], reading: Reading) -> None:
         self.used: list[Line] = []
         self.replaced = 0
-        self._lines = read_lines(source.file, MAX_RECORD_BYTES)
+        self._lines = lines
         self._returned: deque[Line] = deque()
-        self._reading = source.reading
+        self._reading = reading
 
     def __iter__(self) -> _Supply:
         return self
@@ -92,9 +95,13 @@ class _Supply:
         return first
 
 
-def _csv(source: Source) -> Iterator[Record | Rejected]:
+def _csv(source: Source) -> Generator[Record | Rejected]:
+    with closing(read_lines(source.file, MAX_RECORD_BYTES)) as lines:
+        yield from _rows(source, _Supply(lines, source.reading))
+
+
+def _rows(source: Source, supply: _Supply) -> Iterator[Record | Rejected]:
     reading, name = source.reading, source.file.name
-    supply = _Supply(source)
     rows = csv.reader(supply, delimiter=reading.delimiter, quotechar=reading.quote, strict=True)
     columns = _named_columns(source)
     while True:
@@ -166,24 +173,25 @@ def _check_columns(columns: Sequence[str], where: str, source: Source) -> None:
 # ---- Workbooks ---------------------------------------------------------------------------------------------------------------------
 
 
-def _workbook(source: Source) -> Iterator[Record | Rejected]:
+def _workbook(source: Source) -> Generator[Record | Rejected]:
     name = source.file.name
     columns = _named_columns(source)
     try:
-        for number, cells in sheet_rows(source.file, source.reading.sheet):
-            if columns is None:
-                columns = ["" if cell is None else str(cell).strip() for cell in cells]
-                _check_columns(columns, f"{name}:{number}", source)
-                continue
-            raw = orjson.dumps([cell if cell is None or isinstance(cell, (str, bool)) else str(cell) for cell in cells])
-            if len(raw) > MAX_RECORD_BYTES:
-                yield Rejected(
-                    f"{name}:{number}", "too_long", f"{len(raw)} bytes; permitted: at most {MAX_RECORD_BYTES}", raw[:MAX_RECORD_BYTES]
-                )
-            elif len(cells) > len(columns):
-                yield Rejected(f"{name}:{number}", "column_count", _count_of_columns(len(cells), len(columns)), raw)
-            else:
-                yield Record(dict(zip(columns, cells, strict=False)), raw, f"{name}:{number}")
+        with closing(sheet_rows(source.file, source.reading.sheet)) as rows:
+            for number, cells in rows:
+                if columns is None:
+                    columns = ["" if cell is None else str(cell).strip() for cell in cells]
+                    _check_columns(columns, f"{name}:{number}", source)
+                    continue
+                raw = orjson.dumps([cell if cell is None or isinstance(cell, (str, bool)) else str(cell) for cell in cells])
+                if len(raw) > MAX_RECORD_BYTES:
+                    yield Rejected(
+                        f"{name}:{number}", "too_long", f"{len(raw)} bytes; permitted: at most {MAX_RECORD_BYTES}", raw[:MAX_RECORD_BYTES]
+                    )
+                elif len(cells) > len(columns):
+                    yield Rejected(f"{name}:{number}", "column_count", _count_of_columns(len(cells), len(columns)), raw)
+                else:
+                    yield Record(dict(zip(columns, cells, strict=False)), raw, f"{name}:{number}")
     except WorkbookError as error:
         raise source.error(f"{name}: {error}", *error.key) from error
     if columns is None:

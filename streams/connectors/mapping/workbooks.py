@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from streams.connectors.inputs import Input
 
@@ -33,7 +33,7 @@ class WorkbookError(Exception):
         self.key = key
 
 
-def sheet_rows(file: Input, sheet: str | None) -> Iterator[tuple[int, tuple[Any, ...]]]:
+def sheet_rows(file: Input, sheet: str | None) -> Generator[tuple[int, tuple[Any, ...]]]:
     """Yield number and cells of each row that has any: texts, whole numbers and Decimals, truths, None; times as ISO 8601 without offset.
 
     Raises:
@@ -102,11 +102,12 @@ def _seekable(file: Input) -> Iterator[IO[bytes]]:
     """Yield the bytes of a file where they can be read from any place."""
     with SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as copy:
         size = 0
-        for data in file.chunks():
-            size += len(data)
-            if size > MAX_WORKBOOK_BYTES:
-                raise WorkbookError(f"has more than {MAX_WORKBOOK_BYTES} bytes; save it as CSV", "format")
-            copy.write(data)
+        with closing(file.chunks()) as chunks:
+            for data in chunks:
+                size += len(data)
+                if size > MAX_WORKBOOK_BYTES:
+                    raise WorkbookError(f"has more than {MAX_WORKBOOK_BYTES} bytes; save it as CSV", "format")
+                copy.write(data)
         if not size:
             raise WorkbookError("is empty; permitted: a workbook (.xlsx)", "format")
         copy.seek(0)
