@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from schemas.agent_metrics import AgentFigures
 from schemas.alerts import AlertRecord
+from schemas.audit import AuditRecord
 from schemas.connector_state import ConnectorRecord
 from schemas.customer_facts import CustomerFact, CustomerLink
 from schemas.events import AgentEvent, ContactEvent, CustomerEvent
@@ -310,6 +311,18 @@ TOPICS: Final[tuple[Topic, ...]] = (
         # Nobody asks about the hour before the last.
         retention_ms=_HOUR_MS,
         settings={"segment.ms": str(_HOUR_MS // 4)},
+    ),
+    Topic(
+        name="audit.v1",
+        summary="Who did or tried what, from where, and what came of it: logins, denials, looks at people and contacts, changes. It holds "
+        "accounts and addresses: give it an access list of its own.",
+        key="kind:name of the actor",
+        model=AuditRecord,
+        # One: what happened is read in one order, by time, page by page. There are few.
+        partitions=1,
+        cleanup_policy="delete",
+        # A year: as long as those ask who are to find out what happened. Another is set in Kafka.
+        retention_ms=365 * _DAY_MS,
     ),
     Topic(
         name="connector-state.v1",

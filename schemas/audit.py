@@ -1,0 +1,102 @@
+"""Records of the audit topic: who did or tried what, from where, and what came of it. Never a secret; nothing personal but the account."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.base import Time
+from schemas.metrics import ScopeKind
+
+__all__ = ["ACTIONS", "NOTHING", "Action", "Actor", "ActorKind", "AuditObject", "AuditRecord", "Outcome"]
+
+Action = Literal[
+    "login",
+    "login_refused",
+    "logout",
+    "session_ended",
+    "kiosk_redeemed",
+    "denied",
+    "looked_at_agents",
+    "looked_at_contacts",
+    "exported",
+    "audit_read",
+    "access_changed",
+    "configuration_changed",
+    "senders_changed",
+    "connectors_changed",
+    "progress_reset",
+    "source_quarantined",
+    "source_released",
+    "dead_letters_sent_back",
+]
+"""What was done or tried. Only additions."""
+
+#: The actions, in the order in which they are listed.
+ACTIONS: tuple[str, ...] = get_args(Action)
+
+Outcome = Literal["done", "ordered", "refused", "failed"]
+
+ActorKind = Literal["anyone", "token", "user", "provider", "kiosk", "certificate", "account", "process"]
+
+_Text = Annotated[str, Field(max_length=300)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class Actor(_Model):
+    """Who did it."""
+
+    kind: ActorKind = Field(
+        description="anyone: not identified, or no login is asked for; account: of the operating system, at the command line; "
+        "process: one of ours, by itself; the others: how serve identified the account"
+    )
+    name: _Text | None = Field(default=None, description="of the account, as the access file or the provider has it; null for anyone")
+
+
+class AuditObject(_Model):
+    """What it was done to; what does not apply is absent. Never the id of a customer, a conversation or an agent."""
+
+    endpoint: _Text | None = Field(default=None, description="method and path of the API, parameters left out")
+    scope_kind: ScopeKind | None = Field(default=None, description="of the figure asked for")
+    scope: _Text | None = None
+    kpi: _Text | None = None
+    window: _Text | None = None
+    channel: _Text | None = None
+    people: int | None = Field(default=None, ge=0, description="how many agents were asked for by name; absent: all that may be seen")
+    file: _Text | None = Field(default=None, description="name of a configuration file, without its folder")
+    hash_before: _Text | None = Field(default=None, description="of its content; absent where it is not known")
+    hash_after: _Text | None = None
+    source: _Text | None = Field(default=None, description="a source of events")
+    topic: _Text | None = None
+    partition: int | None = Field(default=None, ge=0)
+    offset: int | None = Field(default=None, ge=0, description="the record at which a worker decided")
+    to: Time | None = Field(default=None, description="instant that progress was set back to")
+    records: int | None = Field(default=None, ge=0, description="how many were sent back or exported")
+    order_id: _Text | None = Field(default=None, description="event_id of an operator's order")
+
+
+#: Where there is nothing to say of the object.
+NOTHING = AuditObject()
+
+
+class AuditRecord(_Model):
+    """One thing that was done or tried."""
+
+    kind: Literal["audit"] = "audit"
+    audit_id: str = Field(max_length=300, description="the same when a record was written twice: to recognize the repeat")
+    at: Time = Field(description="when it was done, by the clock of the process; a worker's decision is as old as the record in Kafka")
+    action: Action
+    outcome: Outcome = Field(
+        description="done; ordered: workers carry it out when they come to it, and tell of that themselves; refused: there was no right "
+        "to it; failed: it was permitted and did not come about"
+    )
+    actor: Actor
+    client_address: _Text | None = Field(default=None, description="IP address it came from; null for what no client asked for")
+    about: AuditObject = Field(default=NOTHING, description="the object")
+    reason: _Text | None = Field(default=None, description="why, in a word of ours, or as an operator put it")
+    times: int = Field(default=1, ge=1, description="above 1: so many alike, the last of them at `at`")
+    instance: _Text = Field(description="the process that recorded it")

@@ -1,0 +1,89 @@
+"""What serving says to the audit: an interface, and what stands in where nothing is recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from schemas.audit import NOTHING, Actor
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from schemas.audit import Action, ActorKind, AuditObject, Outcome
+
+__all__ = ["ANYONE", "Audit", "Known", "NoAudit", "NotRecordedError", "client_address", "endpoint_of"]
+
+#: Not identified, or not known by that name: what was typed as a name may be a password, and is never recorded.
+ANYONE = Actor(kind="anyone")
+
+
+class NotRecordedError(Exception):
+    """Kafka has not acknowledged the record in time: what it is about must not be shown."""
+
+
+class Known(Protocol):  # a principal is one
+    """Who asks, as far as the audit is told."""
+
+    @property
+    def name(self) -> str:
+        """The account."""
+
+    @property
+    def kind(self) -> ActorKind:
+        """How it was identified."""
+
+
+class Audit(Protocol):
+    """Takes note of what is done or tried. Nothing given to it may hold a secret, or the id of a customer, conversation or agent."""
+
+    def record(
+        self,
+        action: Action,
+        outcome: Outcome = "done",
+        *,
+        principal: Known | None = None,
+        request: web.Request | None = None,
+        about: AuditObject = NOTHING,
+        reason: str | None = None,
+    ) -> None:
+        """Take note, and have it written soon. Never waits, never raises.
+
+        ``principal`` is None for who is not identified; ``request`` says from where; ``reason`` is a word of ours, at most 300 characters.
+        """
+
+    async def recorded(
+        self,
+        action: Action,
+        outcome: Outcome = "done",
+        *,
+        principal: Known | None = None,
+        request: web.Request | None = None,
+        about: AuditObject = NOTHING,
+        reason: str | None = None,
+    ) -> None:
+        """Return once Kafka has acknowledged the record.
+
+        Raises:
+            NotRecordedError: it did not, within seconds; answer 503 and show nothing.
+        """
+
+
+class NoAudit:
+    """Stands in where nothing is recorded: serve without an access file."""
+
+    def record(self, *_: Any, **__: Any) -> None:
+        """Take no note."""
+
+    async def recorded(self, *_: Any, **__: Any) -> None:
+        """Return at once."""
+
+
+def endpoint_of(request: web.Request) -> str:
+    """Return method and path of a request as routed, parameters left out: what a client typed there is not ours to keep."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {'(unknown)' if resource is None else resource.canonical}"
+
+
+def client_address(request: web.Request | None) -> str | None:
+    """Return where a request comes from."""
+    return None if request is None else request.remote
