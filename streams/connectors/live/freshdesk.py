@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of
+from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of, utc_second
 from streams.connectors.pull.overlap import MAX_TOLD, fresh
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ def _base(settings: Mapping[str, Any]) -> str:
     return str(settings["url"]) if settings.get("url") else f"https://{text_of(settings, 'subdomain')}.freshdesk.com"
 
 
-def _said(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     began = asking.now()
     cursor: dict[str, Any] = dict(asking.cursor)
@@ -48,7 +44,7 @@ async def _changed(
     asking: Asking, path: str, params: Mapping[str, str], of: str, state: Mapping[str, Any]
 ) -> AsyncGenerator[tuple[bytes, dict[str, Any]], None]:
     """Yield what changed since the last round, page by page; the next round begins a little before the last change."""
-    since = str(state.get("since") or _said(asking.since))
+    since = str(state.get("since") or utc_second(asking.since))
     told: list[str] = list(state.get("told") or ())
     last = datetime.fromisoformat(since)
     # So far back the next round begins at least: from when this one began, in an earlier process too.
@@ -71,12 +67,12 @@ async def _changed(
         # Tickets that are updated meanwhile move to the end, and those behind them up: the next question begins with the last one answered.
         begin = last - _SECOND
         if in_order and begin > datetime.fromisoformat(since):
-            since, page = _said(begin), 1
+            since, page = utc_second(begin), 1
         elif page < _MOST_PAGES:
             page += 1
         else:
             raise AskError("refused", f"has more than {_PAGE * _MOST_PAGES} of one second, and does not tell them")
-    yield written(new) if new else b"", {"since": _said(min(last - _OVERLAP, floor)), "told": remembered}
+    yield written(new) if new else b"", {"since": utc_second(min(last - _OVERLAP, floor)), "told": remembered}
 
 
 PULL = Pull(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of
+from streams.connectors.pull.model import Asking, Page, Pull, basic, text_of, time_of, utc_second
 from streams.connectors.pull.overlap import MAX_TOLD, fresh
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
     return {**user, "OSvC-CREST-Time-UTC": "yes", "OSvC-CREST-Application-Context": "Contact Streams reads incidents"}
 
 
-def _said(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     # So far back the next round begins at least: from when this one began, in an earlier process too.
     floor = min(asking.now() - _OVERLAP, time_of(asking.cursor, "floor") or asking.now())
@@ -46,7 +42,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     remembered: list[str] = []
     offset = 0
     while True:
-        which = f"where updatedTime >= '{_said(since)}' order by updatedTime, id limit {limit} offset {offset}"
+        which = f"where updatedTime >= '{utc_second(since)}' order by updatedTime, id limit {limit} offset {offset}"
         content = await _answer(asking, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
         rows = _rows(content)
         new, again = fresh(rows, told, lambda row: f"{row.get('id')} {row.get('updatedTime')}")

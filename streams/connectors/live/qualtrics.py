@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
+from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of, utc_second
 from streams.connectors.pull.overlap import fresh, listed, together
 
 if TYPE_CHECKING:
@@ -42,17 +42,13 @@ def _base(settings: Mapping[str, Any]) -> str:
     return str(settings.get("url") or f"https://{text_of(settings, 'data_center')}.qualtrics.com")
 
 
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     began = asking.now()
     through = began - _OVERLAP
     cursor: dict[str, Any] = dict(asking.cursor)
     for survey in _surveys(asking.settings):
         state = cursor.get(survey) or {}
-        since = datetime.fromisoformat(str(state.get("since") or _written(asking.since)))
+        since = datetime.fromisoformat(str(state.get("since") or utc_second(asking.since)))
         told: list[str] = list(state.get("told") or ())
         # So far back the next round begins, whatever was answered by then: from when this one began, in an earlier process too.
         floor = min(max(asking.since, began - _OVERLAP), time_of(state, "floor") or began)
@@ -61,11 +57,11 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             until = min(since + _WINDOW, began)
             items = await _export(asking, survey, since, until)
             following = until if until < began else floor
-            again = _written(min(following, floor))
+            again = utc_second(min(following, floor))
             new, remembered = fresh(items, told, _named, lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
             since, told = following, together(told, remembered) if since >= floor else remembered
             more = {"floor": floor.isoformat()} if until < began else {}
-            cursor = {**cursor, survey: {"since": _written(since), "told": told, **more}}
+            cursor = {**cursor, survey: {"since": utc_second(since), "told": told, **more}}
             yield Page(written({"responses": new}) if new else b"", cursor)
             if until >= began:
                 break
@@ -84,7 +80,7 @@ def _named(item: Mapping[str, Any]) -> str:
 async def _export(asking: Asking, survey: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
     """Order an export, wait until it is ready, and return its responses; raise AskError."""
     path = f"/API/v3/surveys/{survey}/export-responses"
-    order = {"format": "json", "compress": False, "startDate": _written(since), "endDate": _written(until)}
+    order = {"format": "json", "compress": False, "startDate": utc_second(since), "endDate": utc_second(until)}
     progress = _result((await asking.client.post(path, content=order)).object(), "progressId")
     for _ in range(_MOST_QUESTIONS):
         content = (await asking.client.get(f"{path}/{progress}")).object()

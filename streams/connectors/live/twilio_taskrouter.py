@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Page, Pull, basic, text_of, time_of
+from streams.connectors.pull.model import Page, Pull, basic, text_of, time_of, utc_second
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
-    from datetime import datetime
 
     from streams.connectors.pull.model import Asking
 
@@ -31,7 +30,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     while True:
         end = max(begin, min(begin + _SPAN, asking.now() - _WITHHELD))
         pages, after = 0, f"v1/Workspaces/{text_of(asking.settings, 'workspace')}/Events"
-        asked: dict[str, str] | None = {"StartDate": _said(begin), "EndDate": _said(end), "PageSize": str(_PAGE_EVENTS)}
+        asked: dict[str, str] | None = {"StartDate": utc_second(begin), "EndDate": utc_second(end), "PageSize": str(_PAGE_EVENTS)}
         while after:
             answer = (await asking.client.get(after, params=asked)).object()
             events, asked = answer["events"], None
@@ -45,10 +44,6 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         if end - begin < _SPAN:
             return
         begin = end - _OVERLAP
-
-
-def _said(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Asking, Page, Pull, text_of
+from streams.connectors.pull.model import Asking, Page, Pull, text_of, utc_second
 from streams.connectors.pull.overlap import fresh, listed, together
 
 if TYPE_CHECKING:
@@ -33,20 +33,16 @@ def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
     return {"Authorization": f"Bearer {text_of(settings, 'access_token')}"}
 
 
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     began = asking.now()
     through = began - _OVERLAP
     cursor: dict[str, Any] = dict(asking.cursor)
     for form in _forms(asking.settings):
         state = cursor.get(form) or {}
-        since = str(state.get("since") or _written(asking.since))
+        since = str(state.get("since") or utc_second(asking.since))
         told: list[str] = list(state.get("told") or ())
         # So far back the next round begins, whatever was answered by then: from when this one began, in an earlier process too.
-        floor = _written(max(asking.since, began - _OVERLAP))
+        floor = utc_second(max(asking.since, began - _OVERLAP))
         floor = min(floor, str(state.get("floor") or floor))
         through = min(through, datetime.fromisoformat(floor))
         while True:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from streams.connectors.pull.client import Client
 
-__all__ = ["Asking", "Cursor", "Page", "Pull", "basic", "text_of", "time_of"]
+__all__ = ["Asking", "Cursor", "Page", "Pull", "basic", "text_of", "time_of", "utc_second"]
 
 #: Where to go on, in the platform's own words: JSON.
 Cursor = Mapping[str, Any]
@@ -85,3 +85,8 @@ def time_of(cursor: Cursor, name: str) -> datetime | None:
     """Return a time that a cursor holds as ISO 8601, None if it holds none."""
     value = cursor.get(name)
     return None if value is None else datetime.fromisoformat(value)
+
+
+def utc_second(at: datetime) -> str:
+    """Return a time as most platforms take it: ISO 8601 in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
