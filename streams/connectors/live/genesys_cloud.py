@@ -16,9 +16,9 @@ import aiohttp
 from yarl import URL
 
 from streams.connectors.kit.reading import loaded, written
-from streams.connectors.pull.client import Client
+from streams.connectors.pull.client import LOOPBACK, Client
 from streams.connectors.pull.failures import AskError
-from streams.connectors.pull.model import Page, Pull, text_of
+from streams.connectors.pull.model import Page, Pull, basic, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -47,7 +47,6 @@ _IDLE_SECONDS: Final = 10.0
 #: For so long an old channel is read beside the new one.
 _BOTH_SECONDS: Final = 5.0
 _WITHHELD: Final = timedelta(seconds=2)
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
@@ -130,7 +129,7 @@ class _Channel:
         domain = (asked.host or "").partition(".")[2]
         if url.scheme == "wss" and domain and (url.host or "").endswith(f".{domain}"):
             return url
-        if url.scheme == "ws" and url.host in _LOOPBACK and asked.host in _LOOPBACK:
+        if url.scheme == "ws" and url.host in LOOPBACK and asked.host in LOOPBACK:
             return url
         raise AskError("malformed", "named another host for notifications")
 
@@ -208,9 +207,9 @@ async def _token(asking: Asking) -> str:
     """Return a token of the client's own; raise AskError."""
     settings = asking.settings
     base = str(settings.get("login_url") or f"https://login.{text_of(settings, 'region')}")
-    given = base64.b64encode(f"{text_of(settings, 'client_id')}:{text_of(settings, 'client_secret')}".encode()).decode()
+    who = basic(text_of(settings, "client_id"), text_of(settings, "client_secret"))
     async with Client(base, now=asking.now) as client:
-        answer = await client.post("oauth/token", form={"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {given}"})
+        answer = await client.post("oauth/token", form={"grant_type": "client_credentials"}, headers=who)
     return str(answer.object()["access_token"])
 
 

@@ -18,6 +18,7 @@ from imapclient.exceptions import IMAPClientError, LoginError
 
 from streams.connectors.kit.reading import written
 from streams.connectors.platforms.imap import ROLES
+from streams.connectors.pull.client import LOOPBACK
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Cursor, Page, Pull, text_of, time_of
 
@@ -40,7 +41,6 @@ _ID: Final = re.compile(r"<[^<>\s]{1,500}>")
 _WITHHELD: Final = timedelta(seconds=60)
 #: A mail that was delivered so long before the last round was in another folder then.
 _MOVED_AFTER: Final = timedelta(minutes=10)
-_LOCAL: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_PORT: Final = 65_535
 
 
@@ -66,7 +66,7 @@ def _account(settings: Mapping[str, Any]) -> _Account:
     host, port, tls = text_of(settings, "host"), settings.get("port", 993), settings.get("tls", True)
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= _MAX_PORT:
         raise ValueError("port: a whole number, 1 to 65535")
-    if tls is not True and (tls is not False or host not in _LOCAL):
+    if tls is not True and (tls is not False or host not in LOOPBACK):
         raise ValueError("tls: true; false is permitted to this machine alone")
     folders = settings.get("folders")
     if not isinstance(folders, Mapping) or not folders:
@@ -118,8 +118,9 @@ async def _look(
         since = asking.since if before is None else min(before, began) - timedelta(days=1)
         last = following - 1
         uids = await _said(account, connection.search, ["SINCE", (since - timedelta(days=1)).date()])
+    uids = sorted(uids)
     for at in range(0, len(uids), _PAGE_MAILS) or [0]:
-        some = sorted(uids)[at : at + _PAGE_MAILS]
+        some = uids[at : at + _PAGE_MAILS]
         fetched = await _said(account, connection.fetch, some, list(_FETCHED)) if some else {}
         mails = [*_mails(fetched, folder, validity, began, since, before if since is None else None)]
         place = {"uidvalidity": validity, "uid": max([last, *some]) if at + _PAGE_MAILS >= len(uids) else some[-1]}

@@ -55,14 +55,13 @@ class _Folder(NamedTuple):
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     """Read the files that are new, in the order of their names; what was read stays where it is."""
-    told: list[str] = list(asking.cursor.get("told") or ())
     async with _folder(asking.settings) as folder:
         files = await folder.files()
         whole = _whole(files, str(asking.settings.get("lock") or "ready"), asking.now())
         wanted = sorted(file for file in whole if fnmatch.fnmatch(file.name, str(asking.settings.get("pattern") or "*.csv")))
         # What is not there any more is not remembered.
         there = {file.version for file in files}
-        told = [version for version in told if version in there]
+        told = dict.fromkeys(version for version in asking.cursor.get("told") or () if version in there)
         for file in wanted:
             if file.version in told:
                 continue
@@ -72,11 +71,11 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             if content is None or len(content) != file.size:
                 # It is written anew, or was taken away, since the folder was listed: what it is then the next round sees.
                 continue
-            told = [*told, file.version]
-            yield Page(content, {"told": told}, name=file.name)
+            told[file.version] = None
+            yield Page(content, {"told": list(told)}, name=file.name)
     last = max((file.changed for file in wanted if file.version in told), default=None)
     # It was written with what there was then; when the next one comes is not known.
-    yield Page(b"", {"told": told}, None if last is None else datetime.fromtimestamp(last, UTC))
+    yield Page(b"", {"told": list(told)}, None if last is None else datetime.fromtimestamp(last, UTC))
 
 
 def _whole(files: list[_File], lock: str, now: datetime) -> list[_File]:
@@ -85,13 +84,13 @@ def _whole(files: list[_File], lock: str, now: datetime) -> list[_File]:
     others = [file for file in files if file.name not in locks]
     if lock == "none":
         return others
-    locked = [file for file in others if locks & {file.name.rpartition(".")[0] + _LOCK, file.name + _LOCK}]
+    locked = {file for file in others if locks & {file.name.rpartition(".")[0] + _LOCK, file.name + _LOCK}}
     if lock == "busy":
         return [file for file in others if file not in locked]
     waiting = [file for file in others if file not in locked and file.changed < (now - _LONG).timestamp()]
     if waiting:
         logger.warning("%d files wait for their .lock for more than an hour. Where none is written, set `lock: none`.", len(waiting))
-    return locked
+    return list(locked)
 
 
 @contextlib.asynccontextmanager

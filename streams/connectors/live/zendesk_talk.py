@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.reading import written
+from streams.connectors.live.zendesk_incremental import base
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Page, Pull, basic, text_of
 
@@ -52,7 +53,7 @@ def _headers(settings: Mapping[str, Any]) -> Mapping[str, str]:
 PULL: Final = Pull(
     name="zendesk-talk",
     fetch=_fetch,
-    base=lambda settings: str(settings.get("url") or f"https://{text_of(settings, 'subdomain')}.zendesk.com"),
+    base=base,
     headers=_headers,
     poll_seconds=120.0,
     spacing_seconds=6.0,

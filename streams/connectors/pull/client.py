@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-__all__ = ["Answer", "Client", "ClientLimits", "checked"]
+__all__ = ["LOOPBACK", "Answer", "Client", "ClientLimits", "checked"]
 
 logger = logging.getLogger(__name__)
+
+#: Hosts that are this machine: what is said to them needs no encryption.
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _OK, _LIMITED, _UNAVAILABLE = 200, 429, 503
 _SERVER_ERROR: Final = 500
@@ -235,6 +238,6 @@ def _failure(answer: Answer, wait: float | None) -> AskError:
 def checked(base: str) -> str:
     """Return an address that a secret may be sent to; raise ValueError."""
     url = URL(base)
-    if url.scheme == "https" or (url.scheme == "http" and url.host in {"127.0.0.1", "localhost", "::1"}):
+    if url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK):
         return base
     raise ValueError(f"{base}: an address begins with https://")
