@@ -19,16 +19,15 @@ from streams.commands.common import (
     label,
     start_logging,
 )
-from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
+from streams.commands.connector_common import identifying_publisher
+from streams.commands.kafka_security import KafkaSecurityError
 from streams.commands.mapping_options import make_mapper
-from streams.commands.topic_making import topic_maker
-from streams.configuration import ConfigurationError, load_configuration
+from streams.configuration import ConfigurationError
 from streams.connectors.feed import Summary, follow, publish_history
 from streams.connectors.follow import StateFileError
-from streams.connectors.identities import IdentifyingPublisher, Identities
 from streams.connectors.mapping import MappingError
 from streams.connectors.mapping.feed import publish_file
-from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublishedError
+from streams.connectors.publishing import NotPublishedError
 
 if TYPE_CHECKING:
     import argparse
@@ -85,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         parser = queue_log_options.make_parser(args)
-        publisher = _publisher(args, parser.source)
+        publisher = identifying_publisher(args, parser.source)
     except (ConfigurationError, KafkaSecurityError, ValueError) as error:
         return fail(error)
     if args.once and not os.access(args.file, os.R_OK):
@@ -109,7 +108,7 @@ def run_mapping(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         mapping, mapper = make_mapper(args.mapping, source=args.source, site=args.site)
-        publisher = _publisher(args, mapper.source)
+        publisher = identifying_publisher(args, mapper.source)
     except (ConfigurationError, KafkaSecurityError, MappingError, ValueError) as error:
         return fail(error)
     if not os.access(args.file, os.R_OK):
@@ -134,20 +133,6 @@ async def _publish_mapped(args: argparse.Namespace, mapping: Mapping, mapper: Ma
         return await publish_file(args.file, mapping, mapper, publisher, stop=stop)
     finally:
         await publisher.stop()
-
-
-def _publisher(args: argparse.Namespace, source: str) -> Publisher:
-    identities = Identities(load_configuration(args.config))
-    publisher = KafkaPublisher(
-        args.bootstrap,
-        EventTopics.with_prefix(args.prefix),
-        now=lambda: datetime.now(UTC),
-        timeout_seconds=10,
-        client_id=f"contact-streams-{source}",
-        client_options=(client_options := kafka_client_options()),
-        prepare=topic_maker(args, client_options),
-    )
-    return IdentifyingPublisher(publisher, identities)
 
 
 async def _publish(args: argparse.Namespace, parser: QueueLogParser, publisher: Publisher) -> Summary:

@@ -9,16 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streams.commands.common import fail, interruptible
-from streams.commands.connection_options import connection_limits
-from streams.commands.kafka_security import kafka_client_options
-from streams.commands.topic_making import topic_maker
-from streams.configuration import load_configuration
+from streams.commands.connector_common import cannot_listen, identifying_publisher, need_credentials, serving
 from streams.connectors.connection.runner import Address, Keeping, Runner
-from streams.connectors.identities import IdentifyingPublisher, Identities
-from streams.connectors.outgoing import EventTopics
-from streams.connectors.publishing import KafkaPublisher, NotPublishedError
+from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.metrics import PullMetrics
-from streams.connectors.pull.service import PullService
 
 if TYPE_CHECKING:
     import argparse
@@ -39,27 +33,17 @@ def run_connection(args: argparse.Namespace, entry: Configured, connection: Conn
         return fail(f"{entry.connector.title} is followed and has no end: leave out --once")
     address = _address(entry, connection)
     metrics = PullMetrics(entry.source)
-    client_options = kafka_client_options()
-    publisher = KafkaPublisher(
-        args.bootstrap,
-        EventTopics.with_prefix(args.prefix),
-        now=lambda: datetime.now(UTC),
-        timeout_seconds=10,
-        client_id=f"contact-streams-{entry.source}",
-        client_options=client_options,
-        prepare=topic_maker(args, client_options),
-    )
-    identifying = IdentifyingPublisher(publisher, Identities(load_configuration(args.config)))
+    publisher = identifying_publisher(args, entry.source)
     keeping = Keeping(site=entry.site, speaks=not entry.context.settings.get("beside_queue_log"))
     runner = Runner(
-        connection, entry.connector, entry.context, address, identifying, now=lambda: datetime.now(UTC), keeping=keeping, metrics=metrics
+        connection, entry.connector, entry.context, address, publisher, now=lambda: datetime.now(UTC), keeping=keeping, metrics=metrics
     )
     try:
-        summary = asyncio.run(_run(args, runner, metrics, identifying))
+        summary = asyncio.run(_run(args, runner, metrics, publisher))
     except NotPublishedError as error:
         return fail(error, code=1)
     except OSError as error:
-        return fail(f"cannot listen on {args.host} port {args.port}: {error.strerror or error}. Choose another --host or --port.", code=1)
+        return cannot_listen(args, error)
     sys.stdout.write(
         f"{summary.records} records over {summary.pages} connections: {summary.events} events, {summary.rejected} dead letters, "
         f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
@@ -69,10 +53,7 @@ def run_connection(args: argparse.Namespace, entry: Configured, connection: Conn
 
 def _address(entry: Configured, connection: Connection) -> Address:
     settings, at = entry.context.settings, f"connectors.{entry.source}"
-    missing = [each.name for each in entry.connector.credentials if each.required and not entry.credentials.get(each.name)]
-    if missing:
-        what = f"required to connect to {entry.connector.title}, each as {{env: NAME}} or {{file: PATH}}"
-        raise ValueError(f"{at}.credentials: {', '.join(missing)}: {what}")
+    need_credentials(entry, "connect to")
     port = settings.get("port") or (connection.tls_port if settings.get("tls") else connection.port)
     if not 0 < port <= _MAX_PORT:
         raise ValueError(f"{at}.settings.port: permitted: 1 to {_MAX_PORT}, or 0 for the usual one")
@@ -87,11 +68,8 @@ def _address(entry: Configured, connection: Connection) -> Address:
 
 async def _run(args: argparse.Namespace, runner: Runner, metrics: PullMetrics, publisher: Publisher) -> Summary:
     stop = interruptible()
-    service = PullService(runner, metrics.registry, connection_limits(args))
     try:
-        sys.stdout.write(f"connector {args.source} {await service.start(args.host, args.port)}/metrics\n")
-        sys.stdout.flush()
-        return await runner.run(stop)
+        async with serving(args, runner, metrics):
+            return await runner.run(stop)
     finally:
-        await service.stop()
         await publisher.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from dataclasses import astuple
 from datetime import UTC, datetime
@@ -20,7 +21,8 @@ from streams.commands.common import (
     interruptible,
     start_logging,
 )
-from streams.commands.connection_options import add_connection_options, connection_limits
+from streams.commands.connection_options import add_connection_options
+from streams.commands.connector_common import cannot_listen, need_credentials, serving
 from streams.commands.connector_connection import run_connection
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.topic_making import topic_maker
@@ -39,7 +41,6 @@ from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.ledger import KafkaLedger
 from streams.connectors.pull.metrics import PullMetrics
 from streams.connectors.pull.runner import Runner
-from streams.connectors.pull.service import PullService
 from streams.connectors.pull.standing import RunSettings
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     except NotPublishedError as error:
         return fail(error, code=1)
     except OSError as error:
-        return fail(f"cannot listen on {args.host} port {args.port}: {error.strerror or error}. Choose another --host or --port.", code=1)
+        return cannot_listen(args, error)
     sys.stdout.write(
         f"{summary.records} records in {summary.pages} answers: {summary.events} events, {summary.rejected} dead letters, "
         f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
@@ -141,10 +142,7 @@ def _run_settings(entry: Configured) -> RunSettings:
 
 
 def _runner(args: argparse.Namespace, entry: Configured, pull: Pull) -> tuple[Runner, PullMetrics]:
-    missing = [each.name for each in entry.connector.credentials if each.required and each.name not in entry.credentials]
-    if missing:
-        what = f"required to ask {entry.connector.title}, each as {{env: NAME}} or {{file: PATH}}"
-        raise ValueError(f"connectors.{entry.source}.credentials: {', '.join(missing)}: {what}")
+    need_credentials(entry, "ask")
     settings: Mapping[str, Any] = {**entry.context.settings, **entry.credentials}
     base, headers = checked(pull.base(settings)), pull.headers(settings)
     client_options = kafka_client_options()
@@ -179,12 +177,5 @@ def _runner(args: argparse.Namespace, entry: Configured, pull: Pull) -> tuple[Ru
 
 async def _run(args: argparse.Namespace, runner: Runner, metrics: PullMetrics) -> Summary:
     stop = interruptible()
-    service = None if args.once else PullService(runner, metrics.registry, connection_limits(args))
-    try:
-        if service is not None:
-            sys.stdout.write(f"connector {args.source} {await service.start(args.host, args.port)}/metrics\n")
-            sys.stdout.flush()
+    async with contextlib.nullcontext() if args.once else serving(args, runner, metrics):
         return await runner.run(stop, once=args.once)
-    finally:
-        if service is not None:
-            await service.stop()
