@@ -86,8 +86,8 @@ bench-webhooks: $(READY) ## measure verified webhooks a second through one gatew
 	$(BIN)/python -m benchmarks.webhooks --kafka $(ARGS)
 
 lock: $(READY) ## choose the dependencies anew, with hashes
-	$(COMPILE) --upgrade --extra amazon --extra demo --extra dev --extra imap --extra parquet --extra sftp --extra xlsx --output-file requirements-dev.lock pyproject.toml
-	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra amazon --extra demo --extra dev --extra imap --extra login --extra parquet --extra sftp --extra xlsx --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --constraint requirements-dev.lock --extra login --output-file requirements.lock pyproject.toml
 
 sbom: $(READY) ## write what the image holds beside Python as CycloneDX into dist/
 	@mkdir -p dist
