@@ -203,6 +203,7 @@ class TestContacts:
         wanted = (
             "contact.held",
             "contact.resumed",
+            "contact.consult_started",
             "contact.transferred",
             "contact.not_offered",
             "contact.excluded",
@@ -246,6 +247,25 @@ class TestContacts:
                     answers[event["kind"]] += 1
         assert set(ended) == {"reached", "no_answer"}
         assert min(answers["csat"], answers["nps"]) > 100
+
+    def test_who_asks_a_colleague_stays_with_the_customer(self, day: list[Emission]) -> None:
+        """Each consultation begins and ends within the chat of the agent who asks."""
+        asked = 0
+        for events in facts(day, "contact-events").values():
+            with_customer = asking = None
+            for event in events:
+                match event["type"]:
+                    case "contact.answered":
+                        with_customer = event["agent"]
+                    case "contact.consult_started":
+                        assert (asking, event["agent"]) == (None, with_customer)
+                        asking, asked = event["agent"], asked + 1
+                    case "contact.consult_ended":
+                        assert event["agent"] == asking
+                        asking = None
+                    case "contact.ended":
+                        assert asking is None
+        assert asked > 100
 
     def test_every_voice_queue_is_alive(self, day: list[Emission]) -> None:
         """In any quarter of an hour every voice queue answers a call, and one that was answered is wrapped up."""

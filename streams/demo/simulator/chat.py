@@ -14,6 +14,7 @@ __all__ = ["Chat"]
 
 _THANKS: Final = 0.35
 _ENDED_BY_CUSTOMER: Final = 0.5
+_MOST_EXCHANGES: Final = 4
 
 
 class Chat:
@@ -69,7 +70,11 @@ class Chat:
         contact.legs += 1
         self._floor.occupy(person, contact, "handling")
         length = min(random.lognormvariate(log(contact.queue.handling_seconds), contact.queue.handling_spread), 1_800)
-        exchanges = random.randint(1, 4)
+        exchanges = random.randint(1, _MOST_EXCHANGES)
+        if exchanges == _MOST_EXCHANGES:
+            # What takes that long is beyond one person: who chats asks a colleague, before the last answer or while it is written.
+            for kind, at in (("contact.consult_started", 0.7), ("contact.consult_ended", 0.8)):
+                self._agenda.after(length * at, self._floor.tell, contact, kind, {"agent": person.person_id})
         for number in range(exchanges):
             begin, pause = length * number / exchanges, length / exchanges
             self._agenda.after(begin + pause * random.uniform(0.1, 0.4), self._say, contact, "agent")
