@@ -55,6 +55,7 @@ format: $(READY) ## mend what the linter can mend, then format
 docs: $(READY) ## regenerate schemas and the pages made from code
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python -m streams.catalogue.docs
+	$(BIN)/python -m streams.access.docs
 	$(BIN)/python -m streams.configuration.docs
 	$(BIN)/python -m streams.connectors.docs
 	$(BIN)/python -m deploy.grafana.generate

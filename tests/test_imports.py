@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 #: the two by the engine's contract alone.
 MAY_IMPORT: dict[str, set[str]] = {
     "schemas": set(),
+    "streams.access": set(),
     "streams.catalogue": {"schemas"},
-    "streams.configuration": {"schemas", "streams.catalogue"},
-    "streams.access": {"schemas", "streams.configuration"},
+    "streams.configuration": {"schemas", "streams.access", "streams.catalogue"},
     "streams.windows": {"schemas", "streams.catalogue", "streams.configuration"},
     "streams.tracking": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows"},
     "streams.engine": set(),
@@ -38,9 +38,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streams.connectors": {"schemas", "streams.configuration", "streams.listening"},
     "streams.serving": {
         "schemas",
+        "streams.access",
         "streams.catalogue",
         "streams.configuration",
-        "streams.access",
         "streams.windows",
         "streams.explaining",
         "streams.listening",
@@ -63,8 +63,8 @@ COMPOSERS = {"streams", "streams.commands"}
 
 #: What counts: no frame, no broker, no network, no clock, no chance.
 PURE = (
-    "streams.catalogue",
     "streams.access",
+    "streams.catalogue",
     "streams.windows",
     "streams.tracking",
     "streams.stages",

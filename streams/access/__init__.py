@@ -1,1 +1,1 @@
-"""What a principal may see and do: rights, roles and views; no HTTP, no Kafka, no clock, no chance."""
+"""What one may see: rights, roles, principals and views; no HTTP, no Kafka, no clock, no chance."""

@@ -1,23 +1,34 @@
-"""The rights and the roles that hold them: the one table that checks, tests and documents are made from."""
+"""Rights, and the roles that hold them: checks, tests and documents come from these tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RIGHTS", "ROLES", "Right", "Role"]
+__all__ = ["MEANINGS", "RIGHTS", "ROLES", "Right", "Role"]
 
 Right = Literal["figures", "people", "contacts", "export", "explain", "audit", "manage"]
-
 Role = Literal["viewer", "supervisor", "auditor", "operator"]
 
-RIGHTS: tuple[Right, ...] = get_args(Right)
+RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
 
-ROLES: Mapping[Role, frozenset[Right]] = {
+#: Right → what it permits.
+MEANINGS: Final[Mapping[Right, str]] = {
+    "figures": "see figures of queues and groups, targets and alerts",
+    "people": "see figures of single people, and of groups however small",
+    "contacts": "see ids of conversations",
+    "export": "take figures out as a file",
+    "explain": "ask which contacts are behind a figure",
+    "audit": "read who did what",
+    "manage": "operate the installation: its state, resets, revoked sessions",
+}
+
+#: Role → its rights. A right holds where the grant of the role says, and everywhere if it names no place.
+ROLES: Final[Mapping[Role, frozenset[Right]]] = {
     "viewer": frozenset({"figures"}),
     "supervisor": frozenset({"figures", "people", "contacts", "export", "explain"}),
-    "auditor": frozenset({"figures", "export", "explain", "contacts", "audit"}),
+    "auditor": frozenset({"figures", "contacts", "export", "explain", "audit"}),
     "operator": frozenset({"figures", "export", "explain", "manage"}),
 }

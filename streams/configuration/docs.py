@@ -14,6 +14,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.configuration.access import (
+    AccessFile,
+    CertificateEntry,
+    KioskEntry,
+    Provider,
+    RoleGrant,
+    SessionLimits,
+    TokenEntry,
+    UserEntry,
+    access_schema,
+)
 from streams.configuration.alerts import AlertRule
 from streams.configuration.base import Model
 from streams.configuration.calendar_exceptions import CalendarException
@@ -35,7 +46,7 @@ from streams.configuration.wording import permitted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["CONNECTORS_SCHEMA", "MODELS", "PAGE", "SCHEMA", "SENDERS_SCHEMA", "main", "page", "schema"]
+__all__ = ["ACCESS_SCHEMA", "CONNECTORS_SCHEMA", "MODELS", "PAGE", "SCHEMA", "SENDERS_SCHEMA", "main", "page", "schema"]
 
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -45,6 +56,7 @@ PAGE: Final = _ROOT / "docs" / "configuration.md"
 #: The schema in a checkout, for editors.
 SCHEMA: Final = _ROOT / "schemas" / "configuration.json"
 SENDERS_SCHEMA: Final = _ROOT / "schemas" / "senders.json"
+ACCESS_SCHEMA: Final = _ROOT / "schemas" / "access.json"
 CONNECTORS_SCHEMA: Final = _ROOT / "schemas" / "connectors.json"
 
 #: Each has one table on the page.
@@ -72,6 +84,14 @@ MODELS: Final[tuple[type[Model], ...]] = (
     ConnectorsFile,
     ConnectorEntry,
     SecretPlace,
+    AccessFile,
+    RoleGrant,
+    TokenEntry,
+    UserEntry,
+    KioskEntry,
+    CertificateEntry,
+    Provider,
+    SessionLimits,
 )
 
 #: What has their keys beside its own does not show them again.
@@ -147,7 +167,8 @@ def _permitted(entry: dict[str, Any], of_model: dict[str, Any]) -> str:
     reference = next((model for model in MODELS if f"#/$defs/{model.__name__}'" in str(entry)), None)
     if reference is None:
         return permitted(entry, of_model)
-    return "names, each with the keys below" if "additionalProperties" in entry else "the keys below"
+    of_names = "additionalProperties" in entry or "patternProperties" in entry
+    return "names, each with the keys below" if of_names else "the keys below"
 
 
 def _default(name: str, entry: dict[str, Any], of_model: dict[str, Any]) -> str:
@@ -171,6 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
         (options.schema, schema()),
         (SENDERS_SCHEMA, schema("senders", senders_schema)),
         (CONNECTORS_SCHEMA, schema("connectors", connectors_schema)),
+        (ACCESS_SCHEMA, schema("access", access_schema)),
     ):
         if path.is_file() and path.read_text(encoding="utf-8") == wanted:
             continue

@@ -1,0 +1,70 @@
+"""Who asks, and what that one may: an identity that was proven, and the principal that the access file makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+from streams.access.rights import ROLES, Role
+from streams.access.views import NOTHING, Area, View, view_of
+
+if TYPE_CHECKING:
+    from streams.access.rights import Right
+    from streams.access.views import Places
+
+__all__ = ["ANYONE", "Grant", "Identity", "Kind", "Principal"]
+
+#: How one has proven who one is; ``anyone`` has not, where no access file asks.
+Kind = Literal["anyone", "token", "user", "provider", "kiosk", "certificate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who one has proven to be; what that permits stands in the access file alone."""
+
+    kind: Kind
+    #: Of the token, user, kiosk link or certificate in the access file; of the provider the person's.
+    name: str
+    #: What the provider says the person belongs to.
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Area):
+    """A role, and where it holds."""
+
+    role: Role
+
+    def has(self, right: Right) -> bool:
+        """Say whether it gives a right anywhere."""
+        return right in ROLES[self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One who may do something."""
+
+    name: str
+    kind: Kind
+    grants: tuple[Grant, ...] = ()
+
+    def may(self, right: Right) -> bool:
+        """Say whether one has a right anywhere."""
+        return any(grant.has(right) for grant in self.grants)
+
+    def view(self, right: Right, places: Places) -> View:
+        """Return where one has a right. Equal principals get the same object while the places are the same."""
+        return _view(frozenset(self.grants), right, places)
+
+
+#: Who asks where no access file is: all rights, everywhere.
+ANYONE: Final = Principal("anyone", "anyone", (Grant("supervisor"), Grant("auditor"), Grant("operator")))
+
+
+@lru_cache(maxsize=1024)
+def _view(grants: frozenset[Grant], right: Right, places: Places) -> View:
+    areas = [grant for grant in grants if grant.has(right)]
+    if not areas:
+        return NOTHING
+    return view_of(areas, [grant for grant in grants if grant.has("people")], places)

@@ -1,0 +1,295 @@
+"""The access file of the server: who may see and do what, and where; no clock, no network."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from streams.access.principals import Grant, Principal
+from streams.access.rights import Role
+from streams.access.views import SMALLEST_GROUP
+from streams.configuration.base import PERMITTED, Model, Name, refuse
+from streams.configuration.definitions import Instant, effective_ms
+from streams.configuration.problems import FileError, read_text
+from streams.configuration.reading import problems_of, read_model
+from streams.configuration.wording import permitted, schema_at, worded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Self
+
+    from streams.access.principals import Identity
+
+__all__ = [
+    "ACCESS_NAME",
+    "AccessError",
+    "AccessFile",
+    "CertificateEntry",
+    "KioskEntry",
+    "Provider",
+    "RoleGrant",
+    "SessionLimits",
+    "TokenEntry",
+    "UserEntry",
+    "access_schema",
+    "load_access",
+    "parse_access",
+]
+
+ACCESS_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,79}$"
+_HASH: Final = r"^sha256:[0-9a-f]{64}$"
+_ARGON2ID: Final = r"^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,172}$"
+_URL: Final = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+_HOST: Final = r"^[A-Za-z0-9.:*\[\]-]{1,255}$"
+PERMITTED[ACCESS_NAME] = "a name of 1 to 80 letters, digits and _ . @ + -"
+PERMITTED[_ARGON2ID] = "what `contact-streams access password` prints: $argon2id$ and its kin"
+PERMITTED[_URL] = "an address that begins with https:// (or http://), without query"
+PERMITTED[_HOST] = "a host name or address, with a port if it is not the scheme's own"
+
+#: Under these keys stand secrets, or what checks them: no message shows what was found there.
+_WITH_SECRETS: Final = frozenset({"tokens", "users", "kiosks"})
+_SECRETS: Final = frozenset({"hashes", "password", "ticket"})
+_MOST, _MOST_HASHES, _MOST_ROLES, _MOST_PLACES = 2_000, 10, 100, 500
+
+_SAID_OF_HASH: Final = "sha256: and 64 hexadecimal digits in lower case, as `contact-streams access token` prints them"
+
+
+class AccessError(FileError):
+    """The access file cannot be used."""
+
+
+def _fits(pattern: str, said: str) -> BeforeValidator:
+    """Return what refuses a text that may be a secret without showing it."""
+
+    def check(given: object) -> object:
+        if not isinstance(given, str) or not re.fullmatch(pattern, given):
+            message = f"not permitted; permitted: {said}"
+            raise refuse(message)
+        return given
+
+    return BeforeValidator(check)
+
+
+def _some(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    # An empty list would otherwise mean everywhere, which is the opposite of what it looks like.
+    if not given:
+        message = "is empty; permitted: at least one name, or no such key where the role is to hold everywhere"
+        raise refuse(message)
+    return given
+
+
+Hash = Annotated[str, Field(pattern=_HASH), _fits(_HASH, _SAID_OF_HASH)]
+AccessName = Annotated[str, Field(pattern=ACCESS_NAME)]
+Names = Annotated[tuple[Name, ...], Field(strict=False, max_length=_MOST_PLACES), AfterValidator(_some)]
+
+
+class RoleGrant(Model):
+    """A role, and where it holds: in all that is named here together; without any, everywhere."""
+
+    role: Role
+    """What one may; [access](access.md#rights) says which rights it has."""
+    sites: Names | None = None
+    """Sites with their queues, teams and people."""
+    departments: Names | None = None
+    """Departments with their queues."""
+    queues: Names | None = None
+    """Queues."""
+    teams: Names | None = None
+    """Teams with their people."""
+
+    def grant(self) -> Grant:
+        """Return it as rights are checked by."""
+        named = {key: frozenset(getattr(self, key) or ()) for key in ("sites", "departments", "queues", "teams")}
+        return Grant(self.role, **named)
+
+
+Roles = Annotated[tuple[RoleGrant, ...], Field(strict=False, max_length=_MOST_ROLES)]
+
+
+class TokenEntry(Model):
+    """A program that shows a bearer token."""
+
+    hashes: Annotated[tuple[Hash, ...], Field(strict=False, max_length=_MOST_HASHES)]
+    """SHA-256 of its tokens, as `contact-streams access token` prints it: several while one replaces another."""
+    expires: Instant | None = None
+    """From when on none of them is taken; without it, they are until they are deleted here."""
+    roles: Roles
+    """What it may."""
+
+
+class UserEntry(Model):
+    """A person with a password, where no provider knows them."""
+
+    password: Annotated[str, Field(pattern=_ARGON2ID), _fits(_ARGON2ID, PERMITTED[_ARGON2ID])]
+    """Its argon2id hash, as `contact-streams access password` prints it."""
+    roles: Roles
+    """What the person may."""
+
+
+class KioskEntry(Model):
+    """A screen that opens a link once."""
+
+    ticket: Hash
+    """SHA-256 of the ticket in the link, as `contact-streams access kiosk` prints it."""
+    expires: Instant | None = None
+    """From when on the screen sees nothing any more; without it, when this entry is deleted."""
+    roles: Roles
+    """What the screen may."""
+
+
+class CertificateEntry(Model):
+    """A program that shows a client certificate."""
+
+    roles: Roles
+    """What it may."""
+
+
+class Provider(Model):
+    """The OpenID Connect provider by which people log in."""
+
+    issuer: Annotated[str, Field(pattern=_URL)]
+    """Its address, exactly as its tokens say it."""
+    client_id: Annotated[str, Field(min_length=1, max_length=200)]
+    """What the server is called there; the secret comes from `CONTACT_STREAMS_OIDC_CLIENT_SECRET`."""
+    groups_claim: Annotated[str, Field(min_length=1, max_length=200)] = "groups"
+    """The claim with a person's groups; dots lead into what it holds, as in `realm_access.roles`."""
+    audience: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """What tokens of programs must be made for; without it the provider's tokens are taken for logins alone."""
+    scopes: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(strict=False, max_length=20)] = (
+        "openid",
+        "profile",
+    )
+    """What is asked for at a login."""
+
+    @model_validator(mode="after")
+    def _asks_for_openid(self) -> Self:
+        if "openid" not in self.scopes:
+            message = "scopes lacks openid; permitted: openid, and others beside it"
+            raise refuse(message)
+        return self
+
+
+class SessionLimits(Model):
+    """How long sessions last."""
+
+    idle_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
+    """A session without any request, and without an open page, ends after so long."""
+    hours: Annotated[int, Field(ge=1, le=720)] = 12
+    """A session ends after so long whatever happens in it; one of a kiosk link lasts until its entry expires or is deleted."""
+
+
+class AccessFile(Model):
+    """Everything in the file. What it does not permit is not permitted."""
+
+    tokens: dict[AccessName, TokenEntry] = Field(default_factory=dict, max_length=_MOST)
+    """Programs with bearer tokens by name."""
+    users: dict[AccessName, UserEntry] = Field(default_factory=dict, max_length=_MOST)
+    """People with passwords by the name they log in with."""
+    provider: Provider | None = None
+    """Where people log in by OpenID Connect; without it by `users` alone."""
+    groups: dict[Name, Roles] = Field(default_factory=dict, max_length=_MOST)
+    """What people of the provider may, by the groups it names."""
+    kiosks: dict[AccessName, KioskEntry] = Field(default_factory=dict, max_length=_MOST)
+    """Screens with links by name."""
+    certificates: dict[Name, CertificateEntry] = Field(default_factory=dict, max_length=_MOST)
+    """Programs with client certificates, by their common name or an alternative name."""
+    hosts: Annotated[tuple[Annotated[str, Field(pattern=_HOST)], ...], Field(strict=False, max_length=100)] = ()
+    """Names by which the server is asked for, beside those of the loopback; others are refused."""
+    public_url: Annotated[str, Field(pattern=_URL)] | None = None
+    """The address that browsers use, where it is not the one the server listens on; its host is taken too."""
+    smallest_group: Annotated[int, Field(ge=1, le=1_000)] = SMALLEST_GROUP
+    """Figures of people are shown of no fewer to who may not see single people; 1 shows them all."""
+    session: SessionLimits = SessionLimits()
+    """How long a login lasts."""
+
+    @model_validator(mode="after")
+    def _each_secret_once(self) -> Self:
+        owners: dict[str, str] = {}
+        held = [(hash_, f"token {name}") for name, token in self.tokens.items() for hash_ in token.hashes]
+        held += [(kiosk.ticket, f"kiosk {name}") for name, kiosk in self.kiosks.items()]
+        for hash_, owner in held:
+            if hash_ in owners:
+                message = f"a hash of {owner} is one of {owners[hash_]} too; permitted: a secret of its own for each"
+                raise refuse(message)
+            owners[hash_] = owner
+        return self
+
+    @model_validator(mode="after")
+    def _groups_have_a_provider(self) -> Self:
+        if self.groups and self.provider is None:
+            message = "groups stands without provider, and nobody would be in them; permitted: both, or neither"
+            raise refuse(message)
+        return self
+
+    def principal(self, identity: Identity, now_ms: float) -> Principal | None:
+        """Return what the file makes of an identity at an instant; None where it is not, or no longer, one of the file's."""
+        roles = self._roles(identity, now_ms)
+        return None if roles is None else Principal(identity.name, identity.kind, tuple(each.grant() for each in roles))
+
+    def _roles(self, identity: Identity, now_ms: float) -> tuple[RoleGrant, ...] | None:
+        match identity.kind:
+            case "token" | "kiosk" as kind:
+                entries = self.tokens if kind == "token" else self.kiosks
+                entry = entries.get(identity.name)
+                return None if entry is None or _over(entry.expires, now_ms) else entry.roles
+            case "user" | "certificate" as kind:
+                lasting = self.users if kind == "user" else self.certificates
+                found = lasting.get(identity.name)
+                return None if found is None else found.roles
+            case "provider":
+                if self.provider is None:
+                    return None
+                return tuple(each for group in dict.fromkeys(identity.groups) for each in self.groups.get(group, ()))
+        return None
+
+    def granted(self) -> Iterator[tuple[tuple[str, ...], RoleGrant]]:
+        """Yield every grant of the file with its place there."""
+        kinds: tuple[tuple[Literal["tokens", "users", "kiosks", "certificates"], Any], ...] = (
+            ("tokens", self.tokens),
+            ("users", self.users),
+            ("kiosks", self.kiosks),
+            ("certificates", self.certificates),
+        )
+        for kind, entries in kinds:
+            for name, entry in entries.items():
+                yield from (((kind, name, "roles", str(index)), each) for index, each in enumerate(entry.roles))
+        for name, roles in self.groups.items():
+            yield from ((("groups", name, str(index)), each) for index, each in enumerate(roles))
+
+
+def _over(expires: str | None, now_ms: float) -> bool:
+    return expires is not None and now_ms >= effective_ms(expires)
+
+
+def load_access(path: Path) -> AccessFile:
+    """Return what stands in an access file.
+
+    Raises:
+        AccessError: it is missing, is no YAML, or says something that is not permitted; it names all of that, and no secret.
+    """
+    return parse_access(path, read_text(path, AccessError))
+
+
+def parse_access(path: Path, text: str) -> AccessFile:
+    """Return what the text of ``path`` says; raise AccessError as ``load_access``."""
+    return read_model(path, text, AccessFile, lambda wrong, document: problems_of(wrong, document, _worded), AccessError)
+
+
+def _worded(error: Any) -> tuple[tuple[int | str, ...], str]:
+    """Return place and reason; what was found where secrets stand is not shown."""
+    schema = access_schema()
+    where = [str(each) for each in error["loc"]]
+    # An entry itself may be a secret put in the wrong place.
+    near_secret = where[:1] and where[0] in _WITH_SECRETS and (len(where) <= 2 or not _SECRETS.isdisjoint(where))  # noqa: PLR2004 - key and name
+    if not near_secret or error["type"] in {"refused", "extra_forbidden", "missing"}:
+        return worded(error, schema)
+    at, here = schema_at(schema, error["loc"])
+    return at, f"not permitted; permitted: {permitted(here, schema)}"
+
+
+def access_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file."""
+    return AccessFile.model_json_schema()
