@@ -31,12 +31,10 @@ class Agents(Latest[Entry[AgentFigures]]):
             parse_time_ms(text)
         return Entry(key, record, value, version)
 
-    def chosen(self, windows: frozenset[str] | None = None, people: frozenset[str] | None = None) -> list[orjson.Fragment] | None:
-        """Return the records of some windows and people, or of all, as in the topic by key; None while nothing is known."""
-        if not self.known:
-            return None
+    def chosen(self, windows: frozenset[str] | None = None, people: frozenset[str] | None = None) -> list[Entry[AgentFigures]]:
+        """Return the records of some windows and people, or of all, by key."""
         return [
-            orjson.Fragment(entry.raw)
+            entry
             for entry in self.entries()
             if (windows is None or entry.record.window in windows) and (people is None or entry.record.scope in people)
         ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import orjson
 from pydantic import ValidationError
 
 from schemas.alerts import AlertRecord
 from schemas.times import parse_time_ms
 from streams.serving.latest import Entry, Latest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["Alerts", "read_alert"]
 
@@ -30,3 +35,7 @@ class Alerts(Latest[Entry[AlertRecord]]):
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[AlertRecord]:  # noqa: ARG002 - told to all tables
         """Return the entry of a record; raise ValueError if it is none."""
         return Entry(key, read_alert(value), value, version)
+
+    def chosen(self, states: Collection[str] | None = None) -> list[Entry[AlertRecord]]:
+        """Return the alerts in some states, or all, by key."""
+        return [entry for entry in self.entries() if states is None or entry.record.state in states]

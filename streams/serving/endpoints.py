@@ -53,6 +53,10 @@ class Endpoint:
 
 
 _WINDOW = Parameter(name="window", about="Only the records of this window, and those of now.", example="trailing_15m", many=True)
+_PAGES = (
+    Parameter(name="limit", about="Records of one page, 1 to 10000; all of them without it.", example="1000"),
+    Parameter(name="cursor", about="Where the page begins: from the Link of the page before.", example="bm93fHZvaWNlfHF1ZXVlOnNhbGVz"),
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(name="metrics", path="/metrics", right="figures", about="All figures for Prometheus.", media="text/plain"),
@@ -61,7 +65,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/figures",
         right="figures",
         about="The newest records of all scopes by key.",
-        parameters=(_WINDOW,),
+        parameters=(_WINDOW, *_PAGES),
         statuses=(200, 400),
     ),
     Endpoint(
@@ -76,7 +80,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/alerts",
         right="figures",
         about="Where every alert stands.",
-        parameters=(Parameter(name="state", about="Only alerts in this state: pending, firing, cleared.", example="firing", many=True),),
+        parameters=(
+            Parameter(name="state", about="Only alerts in this state: pending, firing, cleared.", example="firing", many=True),
+            *_PAGES,
+        ),
         statuses=(200, 400),
     ),
     Endpoint(name="trends", path="/api/v1/trends", right="figures", about="The day so far of every queue, by interval."),
@@ -108,6 +115,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         parameters=(
             Parameter(name="window", about="Only the records of this window.", example="day", many=True),
             Parameter(name="agent", about="Only the records of this person.", example="tanaka", many=True),
+            *_PAGES,
         ),
         statuses=(200, 400, 404),
     ),

@@ -90,7 +90,7 @@ class Feed:
             return version, event
         changes = None if since is None else store.changes_since(since)
         if changes is None:
-            kind, body = "snapshot", self._figures.everything(windows)
+            kind, body = "snapshot", self._figures.everything(self._figures.chosen(windows))
         else:
             kind = "change"
             body = {**self._figures.header(), "records": self._figures.records(changes.changed, windows), "removed": changes.removed}

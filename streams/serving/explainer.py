@@ -108,9 +108,6 @@ async def _in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kw
 
 def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:
     """Return language, number listed and what ``Question.of`` takes, from the parameters of a request; raise QuestionError."""
-    known = ("queue", "kpi", "window", "channel", "at", "lang", "limit")
-    if unknown := sorted(set(query) - set(known)):
-        raise QuestionError(f"unknown parameter {unknown[0]!r}; permitted: {', '.join(known)}")
     asked: dict[str, Any] = {name: query[name] for name in ("queue", "kpi", "window", "channel") if name in query}
     if missing := [name for name in ("queue", "kpi") if name not in asked]:
         raise QuestionError(f"required: {', '.join(missing)}")

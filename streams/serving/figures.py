@@ -20,7 +20,11 @@ from streams.windows.targets import Terms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from schemas.alerts import AlertRecord
+    from streams.serving.latest import Entry as LatestEntry
     from streams.serving.store import Entry, Source
+
+    AlertEntry = LatestEntry[AlertRecord]
 
 __all__ = ["AHEAD_SECONDS", "STALE_AFTER_SECONDS", "Figures"]
 
@@ -103,11 +107,14 @@ class Figures:
             "sources": {name: _source(source) for name, source in store.sources.items()},
         }
 
-    def everything(self, windows: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the header, the targets, what feeds whom and all records by key; with ``windows`` only theirs and those of now."""
+    def chosen(self, windows: Collection[str] | None = None) -> list[Entry]:
+        """Return all entries by key; with ``windows`` only theirs and those of now."""
+        return self.store.entries() if windows is None else self.store.group("now", *windows)
+
+    def everything(self, entries: Iterable[Entry]) -> dict[str, Any]:
+        """Return the header, the targets, what feeds whom and the records of ``entries`` by key."""
         fed_by = {scope: sorted(sources) for scope, sources in self.fed_by.items()}
-        entries = self.store.entries() if windows is None else self.store.group("now", *windows)
-        return {**self.header(), "targets": dict(self.targets), "fed_by": fed_by, "records": self.records(entries, windows)}
+        return {**self.header(), "targets": dict(self.targets), "fed_by": fed_by, "records": self.records(entries)}
 
     def records(self, entries: Iterable[Entry], windows: Collection[str] | None = None) -> dict[str, Any]:
         """Return the records of ``entries`` by key."""
@@ -134,9 +141,8 @@ class Figures:
             return None
         return {**self.header(), "queue": name, "target": self.targets.get(name), "channels": channels}
 
-    def alerts_in(self, states: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the header and the alerts as in the topic, in the order of their keys; null while nothing is known of them."""
-        entries = [entry for entry in self.alerts.entries() if states is None or entry.record.state in states]
+    def told_alerts(self, entries: Iterable[AlertEntry]) -> dict[str, Any]:
+        """Return the header and the alerts of ``entries`` as in the topic; null while nothing is known of them."""
         return {**self.header(), "alerts": [orjson.Fragment(entry.raw) for entry in entries] if self.alerts.known else None}
 
     def _record(self, entry: Entry) -> Any:

@@ -101,7 +101,7 @@ def test_the_table_is_that_of_the_api(bootstrap: str) -> None:
         tasks = [asyncio.create_task(reader.run()), asyncio.create_task(follow(table, bootstrap, TOPIC, changed.append))]
         try:
             await until(lambda: reader.ready)
-            served = rows(Figures(store, reader, Clock()).everything()["records"])
+            served = rows(Figures(store, reader, Clock()).everything(store.entries())["records"])
             await until(lambda: rows(table) == served)
 
             assert set(served) == {key.decode() for key, _ in small_center()}

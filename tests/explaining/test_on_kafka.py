@@ -105,7 +105,8 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
 
     assert sorted([status for status, _ in await asyncio.gather(ask(services, **question), ask(services, **question))]) == [200, 200]
     assert (await ask(services, queue=QUEUE, kpi="nothing"))[0] == 400
-    assert await ask(services, kpi="offered") == (400, {"error": "required: queue"})
+    status, told = await ask(services, kpi="offered")
+    assert (status, told["error"]) == (400, "required: queue")
 
     # A correction within the grace: late had been abandoned two seconds before it was said to be answered.
     correction = event("contact.left_queue", "09:00:33", "late", reason="abandoned") | {"received_at": "2026-03-02T09:02:05.000Z"}

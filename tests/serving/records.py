@@ -36,6 +36,7 @@ __all__ = [
     "now_record",
     "people_now",
     "people_window",
+    "person",
     "progress",
     "small_center",
     "window",
@@ -114,6 +115,29 @@ def people_now(scope: str, states: Mapping[str, int], **changes: Any) -> tuple[b
 def people_window(scope: str, occupancy: Mapping[str, Any], **changes: Any) -> tuple[bytes, bytes]:
     """Return a window record about people."""
     return window(scope, None, kpis={"occupancy": occupancy}, definitions={}, **changes)
+
+
+def person(name: str, *, window: str = "day", **changes: Any) -> tuple[bytes, bytes]:
+    """Return the record of a person's day so far."""
+    record = {
+        "kind": "window",
+        "scope_kind": "agent",
+        "scope": name,
+        "channel": None,
+        "as_of": AS_OF,
+        "complete_through": "2026-04-01T08:59:55Z",
+        "revision": 1,
+        "window": window,
+        "window_start": "2026-03-31T15:00:00Z",
+        "window_end": "2026-04-01T15:00:00Z",
+        "final": False,
+        "late_events": 0,
+        "definitions": {},
+        "kpis": {"occupancy": figure(0.75, 900, 1200, 1)},
+        "counts": {"handling_ms": 900_000},
+        **changes,
+    }
+    return f"{window}|-|agent:{name}".encode(), orjson.dumps(record)
 
 
 def alert(scope: str = "queue:sales", channel: str | None = "voice", *, state: str = "firing", **changes: Any) -> tuple[bytes, bytes]:

@@ -45,7 +45,9 @@ class Services(Workers):
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
                 session.get(self.addresses[name] + path) as response,
             ):
-                return response.status, await response.json() if response.content_type == "application/json" else await response.text()
+                return response.status, await response.json(content_type=None) if response.content_type.endswith(
+                    "json"
+                ) else await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError):
             return 0, None
 

@@ -1,35 +1,68 @@
-"""What answers have in common: JSON, compression, and parameters that several endpoints take."""
+"""What answers have in common: JSON, compression, ETag, pages, and parameters that several endpoints take."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
 from streams.catalogue import kind_of_window
+from streams.serving.paging import Paging
+from streams.serving.problems import ProblemError
 
-__all__ = ["VARY", "asked_windows", "compressed", "json_answer", "takes_gzip"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["VARY", "answer", "asked_paging", "asked_windows", "json_answer", "takes_gzip"]
 
 #: Smaller answers gain nothing from compression.
 _COMPRESS_FROM_BYTES = 2048
-VARY = "Accept, Accept-Encoding"
+#: Who asks decides what is in an answer.
+VARY = "Accept, Accept-Encoding, Authorization, Cookie"
+#: What of a header changes with every look, in the order in which it stands there.
+_MOMENT = ("server_time", "age_seconds")
+_MOMENT_SET = frozenset(_MOMENT)
 
 
 def json_answer(document: object, *, status: int = 200) -> web.Response:
-    """Return an answer of JSON."""
+    """Return an answer of JSON that is short and never the same twice."""
     return web.Response(body=orjson.dumps(document), content_type="application/json", status=status)
 
 
-async def compressed(request: web.Request, response: web.Response) -> web.Response:
-    """Return the answer, packed where that is worth it and the client can unpack it."""
-    body = response.body
-    if takes_gzip(request) and isinstance(body, bytes) and len(body) >= _COMPRESS_FROM_BYTES:
-        response.body = await asyncio.to_thread(gzip.compress, body, 1)
-        response.headers["Content-Encoding"] = "gzip"
-    response.headers["Vary"] = VARY
-    return response
+async def answer(request: web.Request, document: Mapping[str, Any], *, cursor: str | None = None) -> web.Response:
+    """Return a document that may be long: packed where the client can unpack it, and not at all if the client has it (ETag).
+
+    ``cursor`` is that of the next page, if there is one.
+    """
+    body = orjson.dumps(document)
+    packed = takes_gzip(request) and len(body) >= _COMPRESS_FROM_BYTES
+    moment = orjson.dumps({name: document[name] for name in _MOMENT})[1:-1] if document.keys() >= _MOMENT_SET else b""
+    if len(body) < _COMPRESS_FROM_BYTES:
+        tag, sent = _tag_of(body, moment), body
+    else:
+        tag, sent = await asyncio.to_thread(_made, body, moment, packed=packed)
+    headers = {"Vary": VARY, "ETag": f'W/"{tag}"'}
+    if cursor is not None:
+        # Of the query alone: whatever prefix a proxy puts before the path stays.
+        headers["Link"] = f'<?{request.url.update_query(cursor=cursor).raw_query_string}>; rel="next"'
+    if any(known.value in {tag, "*"} for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=sent, content_type="application/json", headers=headers)
+
+
+def _made(body: bytes, moment: bytes, *, packed: bool) -> tuple[str, bytes]:
+    return _tag_of(body, moment), gzip.compress(body, 1) if packed else body
+
+
+def _tag_of(body: bytes, moment: bytes) -> str:
+    """Return what names the content, whose moment of asking left out: the age of figures changes with every look, they do not."""
+    return hashlib.blake2b(body.replace(moment, b"", 1) if moment else body, digest_size=16).hexdigest()
 
 
 def takes_gzip(request: web.Request) -> bool:
@@ -44,5 +77,13 @@ def asked_windows(request: web.Request) -> frozenset[str] | None:
         for name in names:
             kind_of_window(name)
     except ValueError as error:
-        raise web.HTTPBadRequest(reason=str(error)) from error
+        raise ProblemError(400, str(error)) from error
     return frozenset(names) or None
+
+
+def asked_paging(request: web.Request) -> Paging:
+    """Return which page is asked for."""
+    try:
+        return Paging.of_query(request.query)
+    except ValueError as error:
+        raise ProblemError(400, str(error)) from error

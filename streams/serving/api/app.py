@@ -14,6 +14,7 @@ from streams.serving.api.health import alive, ready
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
 from streams.serving.api.serving import FEED, SCRAPING, SERVING, TARGETS, TRENDS
+from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
@@ -51,7 +52,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
 
 def create_app(serving: Serving) -> web.Application:
     """Return the application; it feeds event streams from its start to its cleanup, and reads no topic by itself."""
-    app = web.Application(middlewares=[secured])
+    app = web.Application(middlewares=[secured, spelled])
     app[SERVING] = serving
     served = serving.figures
     app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS)

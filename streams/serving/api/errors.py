@@ -1,16 +1,17 @@
-"""Every answer is locked down, and every error told as JSON."""
+"""Every answer is locked down, and every error told as problem details."""
 
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from streams.serving.api.answers import json_answer
+from streams.serving.problems import ProblemError, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 __all__ = ["HEADERS", "secured"]
 
@@ -28,21 +29,35 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+#: What the router itself says, in sentences.
+_DETAILS: Mapping[int, str] = {404: "nothing is at this address", 405: "this address does not take this method"}
+#: Headers of errors that clients need.
+_PASSED_ON = frozenset({"Allow", "Retry-After", "WWW-Authenticate"})
 
 
 @web.middleware
 async def secured(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     """Tell errors, and put on every answer what a browser may do with it."""
+    response: web.StreamResponse
     try:
         response = await handler(request)
     except web.HTTPException as error:
-        response = json_answer({"error": error.reason}, status=error.status)
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
+        status = HTTPStatus(error.status)
+        if error.status < HTTPStatus.BAD_REQUEST:
+            _lock(error)
+            raise
+        said = _DETAILS.get(status, error.reason) if error.reason == status.phrase else error.reason
+        response = problem(status, said, headers={name: value for name, value in error.headers.items() if name in _PASSED_ON})
+    except ProblemError as error:
+        response = problem(error.status, str(error))
     except Exception:
         log.exception("%s %s failed.", request.method, request.path)
-        response = json_answer({"error": "internal error"}, status=500)
+        response = problem(500, "internal error")
     if not response.prepared:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        _lock(response)
     return response
+
+
+def _lock(response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiokafka.errors import KafkaError
 
 from streams.explaining import QuestionError
-from streams.serving.api.answers import compressed, json_answer
+from streams.serving.api.answers import answer
 from streams.serving.api.serving import SERVING
 from streams.serving.broker import TopicError
 from streams.serving.explainer import asked_of
+from streams.serving.problems import problem
 from streams.serving.turns import NoTurnError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 #: Who is turned away with a question comes back after so long, and again as long for each that waits.
 _EXPLAIN_RETRY_SECONDS = 2
+#: Kafka that does not answer is asked again after so long.
+_KAFKA_RETRY_SECONDS = 5
 
 _T = TypeVar("_T")
 
@@ -36,7 +39,7 @@ async def explain(request: web.Request) -> web.Response:
     """Answer a question when its turn has come."""
     serving = request.app[SERVING]
     if serving.explainer is None:
-        return json_answer({"error": "explain is off here: start serve with --explain"}, status=404)
+        return problem(404, "explain is off here: start serve with --explain")
     try:
         lang, limit, asked = asked_of(request.query)
         document = await _while_connected(
@@ -44,16 +47,19 @@ async def explain(request: web.Request) -> web.Response:
             serving.explainer.document(serving.figures.window_records, asker=serving.whose(request), lang=lang, limit=limit, asked=asked),
         )
     except QuestionError as error:
-        return json_answer({"error": str(error)}, status=400)
+        return problem(400, str(error))
     except NoTurnError as error:
         whose = "of yours" if error.own else "of all"
-        response = json_answer({"error": f"too many questions {whose} wait for an answer", "waiting": error.ahead}, status=429)
-        response.headers["Retry-After"] = str(_EXPLAIN_RETRY_SECONDS * (1 + error.ahead))
-        return response
+        return problem(
+            429,
+            f"too many questions {whose} wait for an answer",
+            retry_after_seconds=_EXPLAIN_RETRY_SECONDS * (1 + error.ahead),
+            waiting=error.ahead,
+        )
     except (KafkaError, TopicError, OSError, TimeoutError) as error:
         log.warning("Events could not be read: %r.", error)
-        return json_answer({"error": "events cannot be read from Kafka now"}, status=503)
-    return await compressed(request, json_answer(document))
+        return problem(503, "events cannot be read from Kafka now", retry_after_seconds=_KAFKA_RETRY_SECONDS)
+    return await answer(request, document)
 
 
 async def _while_connected(request: web.Request, answer: Coroutine[Any, Any, _T]) -> _T:

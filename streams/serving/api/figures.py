@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from aiohttp import web
+import orjson
 
 from schemas.alerts import AlertRecord
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described
-from streams.serving.api.answers import asked_windows, compressed, json_answer
+from streams.serving.api.answers import answer, asked_paging, asked_windows
 from streams.serving.api.serving import SERVING, TARGETS, TRENDS
 from streams.serving.figures import AHEAD_SECONDS, STALE_AFTER_SECONDS
+from streams.serving.problems import ProblemError
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 __all__ = ["agents", "alerts", "catalogue", "catalogue_document", "figures", "queue", "targets", "trends"]
 
@@ -19,48 +23,52 @@ _STATES = frozenset(get_args(AlertRecord.model_fields["state"].annotation))
 
 async def figures(request: web.Request) -> web.Response:
     """Answer with the newest records."""
-    return await compressed(request, json_answer(request.app[SERVING].figures.everything(asked_windows(request))))
+    served, windows = request.app[SERVING].figures, asked_windows(request)
+    entries, cursor = asked_paging(request).of(served.chosen(windows))
+    return await answer(request, served.everything(entries), cursor=cursor)
 
 
 async def queue(request: web.Request) -> web.Response:
     """Answer with one queue."""
     found = request.app[SERVING].figures.queue(request.match_info["queue"])
     if found is None:
-        return json_answer({"error": "no record names this queue"}, status=404)
-    return json_answer(found)
+        raise ProblemError(404, "no record names this queue")
+    return await answer(request, found)
 
 
 async def alerts(request: web.Request) -> web.Response:
     """Answer with the alerts."""
-    states = frozenset(request.query.getall("state", []))
+    served, states = request.app[SERVING].figures, frozenset(request.query.getall("state", []))
     if unknown := states - _STATES:
-        raise web.HTTPBadRequest(reason=f"unknown state {min(unknown)!r}: one of {', '.join(sorted(_STATES))}")
-    return await compressed(request, json_answer(request.app[SERVING].figures.alerts_in(states or None)))
+        raise ProblemError(400, f"unknown state {min(unknown)!r}: one of {', '.join(sorted(_STATES))}")
+    entries, cursor = asked_paging(request).of(served.alerts.chosen(states or None))
+    return await answer(request, served.told_alerts(entries), cursor=cursor)
 
 
 async def trends(request: web.Request) -> web.Response:
     """Answer with the day so far."""
-    return await compressed(request, json_answer(await request.app[TRENDS].answer()))
+    return await answer(request, await request.app[TRENDS].answer())
 
 
 async def targets(request: web.Request) -> web.Response:
     """Answer with the targets."""
-    return await compressed(request, json_answer(await request.app[TARGETS].answer()))
+    return await answer(request, await request.app[TARGETS].answer())
 
 
 async def catalogue(request: web.Request) -> web.Response:
     """Answer with the KPIs."""
-    return await compressed(request, json_answer(catalogue_document()))
+    return await answer(request, catalogue_document())
 
 
 async def agents(request: web.Request) -> web.Response:
     """Answer with the figures of single people."""
     serving = request.app[SERVING]
     if serving.agents is None:
-        return json_answer({"error": "figures of single people are off here: start serve with --agents"}, status=404)
+        raise ProblemError(404, "figures of single people are off here: start serve with --agents")
     people = frozenset(request.query.getall("agent", [])) or None
-    chosen = serving.agents.chosen(asked_windows(request), people)
-    return await compressed(request, json_answer({**serving.figures.header(), "agents": chosen}))
+    entries, cursor = asked_paging(request).of(serving.agents.chosen(asked_windows(request), people))
+    told = [orjson.Fragment(entry.raw) for entry in entries] if serving.agents.known else None
+    return await answer(request, {**serving.figures.header(), "agents": told}, cursor=cursor)
 
 
 def catalogue_document() -> dict[str, Any]:

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from streams.serving.api.answers import asked_windows, json_answer
+from streams.serving.api.answers import asked_windows
 from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import FEED, SERVING
+from streams.serving.problems import problem
 
 if TYPE_CHECKING:
     from streams.serving.api.serving import Serving
     from streams.serving.events import Feed
 
 __all__ = ["events"]
+
+#: Who finds no room comes back after so long.
+_RETRY_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +32,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     lacking = serving.clients.lacks(whose)
     if lacking is not None:
         error = "too many event streams from this address" if lacking == "own" else "too many event streams"
-        response = json_answer({"error": error}, status=429 if lacking == "own" else 503)
-        response.headers["Retry-After"] = "5"
-        return response
+        return problem(429 if lacking == "own" else 503, error, retry_after_seconds=_RETRY_SECONDS)
     stream = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     transport = request.transport
     if transport is None:  # gone before it was answered

@@ -1,0 +1,32 @@
+"""Misspelled parameters are refused: who asks for a window by a wrong name must not be answered with all of them."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from streams.serving.endpoints import ENDPOINT_BY_NAME
+from streams.serving.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["spelled"]
+
+#: So many unknown names are looked at, so much of each, and so alike is a misspelled one.
+_LOOKED_AT, _LENGTH, _ALIKE = 20, 40, 0.75
+
+
+@web.middleware
+async def spelled(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    """Refuse a parameter whose name is nearly one of the endpoint's; any other unknown one is ignored."""
+    endpoint = ENDPOINT_BY_NAME.get(request.match_info.route.name or "")
+    if endpoint is not None and endpoint.parameters and request.query_string:
+        known = {parameter.name for parameter in endpoint.parameters}
+        for name in islice((name for name in request.query if name not in known), _LOOKED_AT):
+            if near := get_close_matches(name[:_LENGTH].casefold(), known, n=1, cutoff=_ALIKE):
+                raise ProblemError(400, f"unknown parameter {name[:_LENGTH]!r}: did you mean {near[0]!r}?")
+    return await handler(request)

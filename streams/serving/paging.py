@@ -1,0 +1,65 @@
+"""Long lists by pages: in the order of keys, so that what is there all along is told once, whatever comes and goes between two pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MAX_LIMIT", "WHOLE", "Paging"]
+
+#: Entries of one page.
+MAX_LIMIT = 10_000
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+_E = TypeVar("_E", bound=_Keyed)
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of a list is asked for: so many entries behind a key; without either all of it."""
+
+    limit: int | None = None
+    after: str | None = None
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, str]) -> Paging:
+        """Return what the parameters ``limit`` and ``cursor`` ask for; raise ValueError, which says what is permitted."""
+        limit = query.get("limit")
+        if limit is not None and not (
+            limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_LIMIT)) and 1 <= int(limit) <= MAX_LIMIT
+        ):
+            raise ValueError(f"limit {limit[:20]!r}; permitted: 1 to {MAX_LIMIT}")
+        cursor = query.get("cursor")
+        return cls(None if limit is None else int(limit), None if cursor is None else _key_of(cursor))
+
+    def of(self, entries: list[_E]) -> tuple[list[_E], str | None]:
+        """Return the page of entries, which are in the order of their keys, and the cursor of the next one; None if it is the last."""
+        begin = 0 if self.after is None else bisect_right(entries, self.after, key=lambda entry: entry.key)
+        end = len(entries) if self.limit is None else begin + self.limit
+        page = entries[begin:end]
+        return page, _cursor_of(page[-1].key) if page and end < len(entries) else None
+
+
+WHOLE = Paging()
+
+
+def _cursor_of(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _key_of(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True).decode()
+    except (UnicodeError, binascii.Error) as error:
+        raise ValueError("cursor: take it as it is from the Link of the page before") from error

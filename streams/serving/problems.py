@@ -1,0 +1,38 @@
+"""Errors as HTTP tells them: problem details (RFC 9457), with the older member ``error`` beside."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PROBLEM_MEDIA", "ProblemError", "problem"]
+
+PROBLEM_MEDIA = "application/problem+json"
+
+
+class ProblemError(Exception):
+    """A handler cannot go on; the client is told the status and the detail."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, retry_after_seconds: int | None = None, **more: object
+) -> web.Response:
+    """Return an answer that says what is wrong and what to do; ``more`` are further members of the problem.
+
+    The detail must tell nothing of what the principal may not see: what is hidden is answered as what does not exist.
+    """
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "error": detail, **more}
+    response = web.Response(body=orjson.dumps(body), content_type=PROBLEM_MEDIA, status=status, headers=headers)
+    if retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(retry_after_seconds)
+    return response
