@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from schemas.times import to_ms
-from streams.connectors.kit.drafting import hashed_id
+from streams.connectors.kit.drafting import draft, hashed_id
 from streams.connectors.kit.model import Setting, UnusableError
 
 if TYPE_CHECKING:
@@ -181,17 +181,17 @@ def answers(
         # By the platform's id of the question, shortened: the text of a question may be longer than an id.
         which = hashed_id(names[0], size=6)
         drafts.append(
-            {
-                "type": "survey.answered",
-                "event_id": f"{connector}:{response}-{question.kind}-{which}",
-                "occurred_at": at,
-                "conversation_id": conversation,
-                "kind": question.kind,
-                "score": score,
-                "scale": question.scale,
+            draft(
+                "survey.answered",
+                f"{connector}:{response}-{question.kind}-{which}",
+                at,
+                conversation_id=conversation,
+                kind=question.kind,
+                score=score,
+                scale=question.scale,
                 # Of several words on one answer the last holds, in whatever order they come.
-                "revision": to_ms(at),
-            }
+                revision=to_ms(at),
+            )
         )
     if not known:
         raise UnusableError("unknown_question", "none of the questions that it answers stands in the setting `questions`")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from schemas.base import REPLY_CHANNELS
 from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting, stamp
+from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
 from streams.connectors.kit.reading import json_records
@@ -139,16 +140,8 @@ def _admin_state(topic: str, fields: Fields) -> list[Draft]:
         state = "away" if away else "available"
     else:
         state = "available" if topic == "admin.logged_in" else "offline"
-    return [
-        {
-            "type": "agent.state_changed",
-            "event_id": f"admin-{fields.need('id')}",
-            "occurred_at": fields.need_time("created_at"),
-            "person_id": admin.need("id"),
-            "axis": "presence",
-            "state": state,
-        }
-    ]
+    told, at = f"admin-{fields.need('id')}", fields.need_time("created_at")
+    return [draft("agent.state_changed", told, at, person_id=admin.need("id"), axis="presence", state=state)]
 
 
 CONNECTOR = Connector(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.answers import Answers
+from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.messenger import digest
 from streams.connectors.kit.model import Connector, Setting
@@ -35,27 +36,13 @@ def _translate(record: Record, context: Context) -> Iterator[Draft]:
     at, customer = fields.need_time("timestamp"), fields.need("source.userId")
     # Older accounts send no webhookEventId.
     name = fields.text("webhookEventId") or f"message-{fields.need('message.id')}"
-    event = {"occurred_at": at, "conversation_id": _conversation(customer, at, context)}
+    common: dict[str, Any] = {"conversation_id": _conversation(customer, at, context)}
     key = context.customer(customer)
     channel, queue = context.settings["channel"], context.settings["queue"]
-    yield {
-        "type": "contact.arrived",
-        "event_id": f"{name}-arrived",
-        "channel": channel,
-        "direction": "inbound",
-        **({} if key is None else {"customer_key": key}),
-        **event,
-    }
+    yield draft("contact.arrived", f"{name}-arrived", at, **common, channel=channel, direction="inbound", customer_key=key)
     if queue:
-        yield {"type": "contact.queued", "event_id": f"{name}-queued", "queue": queue, "channel": channel, **event}
-    yield {
-        "type": "contact.message",
-        "event_id": f"{name}-message",
-        "author_kind": "customer",
-        "public": True,
-        "automatic": False,
-        **event,
-    }
+        yield draft("contact.queued", f"{name}-queued", at, **common, queue=queue, channel=channel)
+    yield draft("contact.message", f"{name}-message", at, **common, author_kind="customer", public=True, automatic=False)
 
 
 def _conversation(customer: str, at: datetime, context: Context) -> str:

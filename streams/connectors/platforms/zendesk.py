@@ -16,6 +16,7 @@ from streams.connectors.kit.desk import (
     second,
     stamp,
 )
+from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, UnusableError
 from streams.connectors.kit.reading import json_records
@@ -205,16 +206,10 @@ def _messaged(ticket: str, at: datetime, fields: Fields) -> Draft:
 
 
 def _agent_state(fields: Fields) -> list[Draft]:
-    draft: Draft = {
-        "type": "agent.state_changed",
-        "event_id": f"agent-state-{fields.need('id')}",
-        "occurred_at": fields.time("event.updated_at") or fields.need_time("time"),
-        "person_id": fields.need("detail.agent_id"),
-        "axis": "presence",
-        "state": fields.need("event.new_state"),
-    }
+    told, at = f"agent-state-{fields.need('id')}", fields.time("event.updated_at") or fields.need_time("time")
+    person, state = fields.need("detail.agent_id"), fields.need("event.new_state")
     channel = _AGENT_CHANNELS.get(word(fields.text("event.channel")) or "")
-    return [draft if channel is None else {**draft, "channel": channel}]
+    return [draft("agent.state_changed", told, at, person_id=person, axis="presence", state=state, channel=channel)]
 
 
 _NO_FIGURE: Final = "no figure depends on it"

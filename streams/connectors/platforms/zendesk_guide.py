@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import to_ms
+from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
 from streams.connectors.kit.model import Connector, Context, Draft, Record, Setting, UnusableError
 from streams.connectors.kit.reading import list_records
@@ -35,16 +36,15 @@ def _translate(record: Record, context: Context) -> Iterable[Draft]:
     if outcome == "nothing" or not value:
         return []
     at = fields.need_time("created_at")
-    common = {
-        "occurred_at": at,
+    common: dict[str, Any] = {
         "conversation_id": f"zendesk-guide:vote-{vote}",
         "kind": "faq",
         "revision": to_ms(fields.time("updated_at") or at),
         "category": categories_of(context).get(article, article),
     }
     return [
-        {"type": "self_service.started", "event_id": f"zendesk-guide:{vote}-started", **common},
-        {"type": "self_service.ended", "event_id": f"zendesk-guide:{vote}-ended", "outcome": outcome, **common},
+        draft("self_service.started", f"zendesk-guide:{vote}-started", at, **common),
+        draft("self_service.ended", f"zendesk-guide:{vote}-ended", at, outcome=outcome, **common),
     ]
 
 
