@@ -22,7 +22,7 @@ from streams.connectors.kit.model import Context
 from streams.connectors.live import connection_of
 from streams.connectors.platforms import connector
 from streams.connectors.publishing import MemoryPublisher
-from tests.support.platforms import FIXTURES
+from tests.support.platforms import fixture
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -317,7 +317,7 @@ class TestRunner:
 
 def test_records_of_3cx_over_its_socket() -> None:
     """Lines as 3CX sends them, one in two pieces."""
-    lines = (FIXTURES / "3cx-cdr" / "calls.txt").read_bytes().splitlines(keepends=True)
+    lines = fixture("3cx-cdr", "calls.txt").splitlines(keepends=True)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(lines[0] + lines[1][:40])

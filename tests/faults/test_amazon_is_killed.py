@@ -23,7 +23,7 @@ from streams.connectors.platforms import connector
 from streams.replay import Replay
 from streams.worker import create_topics
 from tests.faults.test_product_under_faults import SEED
-from tests.support.platforms import FIXTURES, figures, three_calls, translated
+from tests.support.platforms import figures, fixture, three_calls, translated
 from tests.support.topics import read
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def aws() -> Iterator[dict[str, str]]:
 
 def calls(name: str) -> list[list[bytes]]:
     """Return the three calls again and again, each time as others."""
-    lines = (FIXTURES / name / "three-calls.jsonl").read_bytes().splitlines()
+    lines = fixture(name, "three-calls.jsonl").splitlines()
     return [[line.replace(b'"call-', f'"day{day}-'.encode()) for line in lines] for day in range(DAYS)]
 
 

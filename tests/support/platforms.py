@@ -45,6 +45,7 @@ __all__ = [
     "Row",
     "counted",
     "figures",
+    "fixture",
     "mutated",
     "reasons",
     "three_calls",
@@ -61,6 +62,11 @@ Table = dict[str, dict[str, float | None]]
 
 #: After all that any fixture tells.
 _NOW = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def fixture(name: str, file: str) -> bytes:
+    """Return a file of ours of a connector."""
+    return (FIXTURES / name / file).read_bytes()
 
 
 def three_calls(*, hold: bool = True, wrap_up: bool = True, ring: bool = True, arrival: bool = True) -> Table:

@@ -19,7 +19,7 @@ from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import AskError
 from tests.support.asked import Clock, ask_once, asker
-from tests.support.platforms import FIXTURES, counted, figures, three_calls
+from tests.support.platforms import counted, figures, fixture, three_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -50,7 +50,7 @@ def aws() -> Iterator[dict[str, str]]:
 
 def lines(name: str) -> list[bytes]:
     """Return the records of one of our files."""
-    return (FIXTURES / name / "three-calls.jsonl").read_bytes().splitlines()
+    return fixture(name, "three-calls.jsonl").splitlines()
 
 
 def once(name: str, settings: dict[str, Any], ledger: MemoryLedger) -> None:
@@ -251,7 +251,7 @@ class TestSqs:
 def test_event_streams_of_twilio_by_kinesis(aws: dict[str, str]) -> None:
     """CloudEvents one by one, as its sink writes them."""
     stream, ledger = Stream(aws, "twilio"), MemoryLedger(SOURCE)
-    events = orjson.loads((FIXTURES / "twilio-event-streams" / "three-calls.json").read_bytes())
+    events = orjson.loads(fixture("twilio-event-streams", "three-calls.json"))
     stream.put([orjson.dumps(each) for each in events])
     once("twilio-event-streams", {name: value for name, value in stream.settings.items() if name != "queues"}, ledger)
     assert not ledger.rejected

@@ -18,7 +18,7 @@ from streams.connectors.platforms import connector
 from streams.connectors.pull.client import Client
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking
-from tests.connectors.platforms.surveys import fixture
+from tests.support.platforms import fixture
 
 if TYPE_CHECKING:
     from tests.support.kafka import Cluster

@@ -12,8 +12,9 @@ from aiohttp import web
 from schemas.other import SourceHeartbeat
 from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.failures import AskError
-from tests.connectors.platforms.surveys import fixture, translated
+from tests.connectors.platforms.surveys import translated
 from tests.support.asked import Clock, ask_once, serving
+from tests.support.platforms import fixture
 
 NOW = datetime(2026, 4, 7, 12, tzinfo=UTC)
 

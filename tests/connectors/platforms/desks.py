@@ -18,15 +18,10 @@ if TYPE_CHECKING:
     from streams.connectors.kit.model import Record
     from streams.connectors.kit.translating import Translated
 
-__all__ = ["PERSONAL", "becomes", "content", "documents", "fixture", "paths", "records", "rejections", "set_at"]
+__all__ = ["PERSONAL", "becomes", "content", "documents", "paths", "records", "rejections", "set_at"]
 
 #: Personal values of the fixtures of desks: none of them may pass.
 PERSONAL = ("Haru", "Kusunoki", "haru.kusunoki", "5550 0142", "parcel never came", "203.0.113.9", "Kobe")
-
-
-def fixture(name: str, file: str) -> bytes:
-    """Return a fixture of a connector."""
-    return (FIXTURES / name / file).read_bytes()
 
 
 def records(name: str) -> list[Record]:

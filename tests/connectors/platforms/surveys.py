@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from streams.connectors.kit.translating import Translated
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
-SHARED = Path(__file__).parents[4] / "shared" / "payloads"
 NOW = datetime(2026, 4, 8, tzinfo=UTC)
 TOKYO = ZoneInfo("Asia/Tokyo")
 
@@ -48,11 +45,6 @@ def translated(name: str, body: bytes, settings: dict[str, Any] | None = None, *
     """Return what a body becomes; times without an offset are Tokyo's."""
     context = Context(source=name, zone=TOKYO, customer_key=lambda identity: f"v1:{len(identity)}", settings=settings or {})
     return translate(connector(name), body, context, origin=f"hooks/{name}", now=now)
-
-
-def fixture(name: str, file: str) -> bytes:
-    """Return a fixture of a connector."""
-    return (FIXTURES / name / file).read_bytes()
 
 
 def said(done: Translated) -> list[tuple[str, str, float, str | None]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.connectors.platforms.desks import becomes, content, fixture
-from tests.support.platforms import counted
+from tests.connectors.platforms.desks import becomes, content
+from tests.support.platforms import counted, fixture
 
 T = 1_778_576_400
 WIDGET = "Channel::WebWidget"

@@ -8,7 +8,6 @@ import orjson
 import pytest
 from hypothesis import given
 
-from streams.connectors.kit.verifying import Delivery, Verifier
 from streams.connectors.platforms import connector
 from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, mutated, reasons, translated
 from tests.support.require import require
@@ -115,18 +114,6 @@ def test_no_personal_value_passes() -> None:
 def test_mutated(content: dict[str, Any]) -> None:
     """Whatever stands in a field, a record is taken or rejected for a reason that is known."""
     assert reasons(GENESYS, [content], NAMES) <= KNOWN_REASONS
-
-
-def test_an_api_destination_is_verified_by_its_key() -> None:
-    """EventBridge sends the key of its connection in a header; without it, or with another one, nothing is taken."""
-    scheme = GENESYS.verification
-    assert scheme is not None
-    verifier = Verifier(scheme, ["the key of the connection"])
-    answers = [
-        verifier.check(Delivery(b"{}", headers, {}, ""), 0.0)
-        for headers in ({"X-Api-Key": "the key of the connection"}, {"X-Api-Key": "x"}, {})
-    ]
-    assert [getattr(answer, "status", 200) for answer in answers] == [200, 403, 401]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.connectors.platforms import connector
-from tests.connectors.platforms.surveys import fixture
 from tests.connectors.test_hooks import House, configured, inside
+from tests.support.platforms import fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from streams.connectors.kit.model import Context
 from streams.connectors.kit.translating import translate
 from streams.connectors.platforms import connector
 from streams.replay import Replay
-from tests.support.platforms import FIXTURES, SHARED, counted, translated
+from tests.support.platforms import SHARED, counted, fixture, translated
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -52,11 +52,6 @@ def standing_of(events: Iterable[Event]) -> tuple[dict[str, float | None], set[s
         elif isinstance(event, OrderCancelled):
             cancelled.add(str(event.order_id))
     return {order: value for order, value in placed.items() if order not in cancelled}, cancelled
-
-
-def fixture(name: str, file: str) -> bytes:
-    """Return a file of ours."""
-    return (FIXTURES / name / file).read_bytes()
 
 
 @FILE

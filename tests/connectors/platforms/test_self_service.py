@@ -15,7 +15,8 @@ from schemas.contact import ContactCategorized
 from streams.connectors.kit.model import Context
 from streams.connectors.kit.translating import translate
 from streams.connectors.platforms import connector
-from tests.connectors.platforms.surveys import FIXTURES, SHARED, figures, fixture, translated
+from tests.connectors.platforms.surveys import figures, translated
+from tests.support.platforms import FIXTURES, SHARED, fixture
 from tests.support.require import require
 
 NOON = datetime(2026, 4, 7, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Webhooks of desks are verified as their senders sign: each signature is made here as the sender's documentation says, by hand."""
+"""Webhooks are verified as their senders sign: each signature is made here as the sender's documentation says, by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from streams.connectors.kit.verifying import Delivery, Refusal, Verified, Verifier
 from streams.connectors.platforms import connector
-from tests.connectors.platforms.desks import fixture
+from tests.support.platforms import fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,3 +81,16 @@ def test_signed_by_its_sender(name: str) -> None:
         assert (wrong.status, wrong.reason) == (403, "wrong_signature")
     later = checked(body, headers, NOW + 301)
     assert isinstance(later, Refusal if platform.verification.tolerance_seconds else Verified)
+
+
+@pytest.mark.parametrize("name", ["amazon-connect-contact-events", "genesys-cloud"])
+def test_an_api_destination_is_verified_by_its_key(name: str) -> None:
+    """EventBridge sends the key of its connection in a header; without it, or with another one, nothing is taken."""
+    scheme = connector(name).verification
+    assert scheme is not None
+    verifier = Verifier(scheme, ["the key of the connection"])
+    answers = [
+        verifier.check(Delivery(b"{}", headers, {}, ""), 0.0)
+        for headers in ({"X-Api-Key": "the key of the connection"}, {"X-Api-Key": "x"}, {})
+    ]
+    assert [getattr(answer, "status", 200) for answer in answers] == [200, 403, 401]

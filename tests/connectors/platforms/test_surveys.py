@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.connectors.platforms import connector
-from tests.connectors.platforms.surveys import ANSWERS, FIXTURES, FORM, PERSONAL, SHARED, figures, fixture, said, tickets, translated
+from tests.connectors.platforms.surveys import ANSWERS, FORM, PERSONAL, figures, said, tickets, translated
+from tests.support.platforms import FIXTURES, SHARED, fixture
 from tests.support.require import require
 
 #: Of the answers 5 and 2: their mean is 3.5, one of two is 4 or more. Of 10 and 3: a promoter and a detractor.

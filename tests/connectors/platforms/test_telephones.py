@@ -16,7 +16,7 @@ from streams.connectors.kit.translating import translate
 from streams.connectors.lines import Line
 from streams.connectors.platforms import connector
 from streams.connectors.queue_log import QueueLogParser
-from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, figures, mutated, reasons, three_calls, translated
+from tests.support.platforms import KNOWN_REASONS, SHARED, counted, figures, fixture, mutated, reasons, three_calls, translated
 from tests.support.require import require
 
 AMI, FREESWITCH, THREE_CX = "asterisk-ami", "freeswitch-callcenter", "3cx-cdr"
@@ -213,7 +213,7 @@ class TestMembersOfAsterisk:
 
 def test_beside_the_queue_log_only_what_it_does_not_tell() -> None:
     """Hold, rings and what people do; presence and the calls themselves are the log's."""
-    body = (FIXTURES / AMI / "three-calls.txt").read_bytes()
+    body = fixture(AMI, "three-calls.txt")
     done = translated(connector(AMI), [("calls", body)], settings={"beside_queue_log": True})
 
     axes = {event.axis for event in done.events if event.type == "agent.state_changed"}  # type: ignore[attr-defined]
@@ -293,7 +293,7 @@ class TestFreeSwitch:
 
     def test_json_and_blocks_are_the_same(self) -> None:
         """The socket sends either."""
-        body = (FIXTURES / FREESWITCH / "three-calls.txt").read_bytes()
+        body = fixture(FREESWITCH, "three-calls.txt")
         records = [record.content for record in connector(FREESWITCH).read(body, "file")]
         lines = b"\n".join(orjson.dumps(record) for record in records)
 
@@ -312,7 +312,7 @@ class TestFreeSwitch:
 class TestThreeCx:
     """Call data records of 3CX."""
 
-    BODY = (FIXTURES / THREE_CX / "calls.txt").read_bytes()
+    BODY = fixture(THREE_CX, "calls.txt")
 
     @pytest.mark.parametrize("seed", [None, 1, 2])
     def test_calls(self, seed: int | None) -> None:
@@ -356,7 +356,7 @@ class TestThreeCx:
 @pytest.mark.parametrize("name", [AMI, FREESWITCH])
 def test_no_personal_value_passes(name: str) -> None:
     """No number or name of a caller stands in an event, nor in what is kept of a rejected record."""
-    body = (FIXTURES / name / "three-calls.txt").read_bytes()
+    body = fixture(name, "three-calls.txt")
     done = translated(connector(name), [("file", body)])
     spoilt = translated(connector(name), [("file", body.replace(b"177028", b"soon"))])
 
@@ -369,7 +369,7 @@ def test_no_personal_value_passes(name: str) -> None:
 
 def contents(name: str) -> list[dict[str, Any]]:
     """Return the records of our file."""
-    return [record.content for record in connector(name).read((FIXTURES / name / "three-calls.txt").read_bytes(), "file")]
+    return [record.content for record in connector(name).read(fixture(name, "three-calls.txt"), "file")]
 
 
 @given(mutated(contents(AMI)))
@@ -433,7 +433,7 @@ class TestAmiAndQueueLog:
 
     def by_ami(self, settings: dict[str, Any] | None = None) -> list[Any]:
         """Return the events of AMI."""
-        body = (FIXTURES / AMI / "three-calls.txt").read_bytes()
+        body = fixture(AMI, "three-calls.txt")
         return translated(connector(AMI), [("file", body)], source="pbx", settings=settings).events
 
     @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 
 from streams.connectors.kit.verifying import Delivery, Refusal, Verified, Verifier
 from streams.connectors.platforms import connector
-from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, mutated, reasons, translated
+from tests.support.platforms import FIXTURES, KNOWN_REASONS, SHARED, counted, fixture, mutated, reasons, translated
 from tests.support.require import require
 
 TASKROUTER, STREAMS = connector("twilio-taskrouter"), connector("twilio-event-streams")
@@ -32,7 +32,7 @@ def event_of(content: dict[str, Any]) -> Any:
 
 def streamed() -> list[dict[str, Any]]:
     """Return our CloudEvents."""
-    contents: list[dict[str, Any]] = orjson.loads((FIXTURES / "twilio-event-streams" / "three-calls.json").read_bytes())
+    contents: list[dict[str, Any]] = orjson.loads(fixture("twilio-event-streams", "three-calls.json"))
     return contents
 
 
@@ -102,7 +102,7 @@ def test_what_the_vendors_library_signs_is_verified() -> None:
     theirs, token = RequestValidator("an auth token"), "an auth token"
     content, url = forms("three-calls.form.txt")[0], "https://hooks.example.com/v1/hooks/twilio"
     form = Delivery(urlencode(content).encode(), {"X-Twilio-Signature": theirs.compute_signature(url, content)}, {}, url)
-    body = (FIXTURES / "twilio-event-streams" / "three-calls.json").read_bytes()
+    body = fixture("twilio-event-streams", "three-calls.json")
     query = {"bodySHA256": theirs.compute_hash(body.decode())}
     hashed = f"{url}?bodySHA256={query['bodySHA256']}"
     events = Delivery(body, {"X-Twilio-Signature": theirs.compute_signature(hashed, {})}, query, hashed)

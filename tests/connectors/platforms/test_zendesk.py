@@ -11,8 +11,8 @@ import pytest
 from streams.connectors.kit.model import Context
 from streams.connectors.kit.translating import translate
 from streams.connectors.platforms import connector
-from tests.connectors.platforms.desks import becomes, content, fixture, rejections
-from tests.support.platforms import counted, figures, translated, two_tickets
+from tests.connectors.platforms.desks import becomes, content, rejections
+from tests.support.platforms import counted, figures, fixture, translated, two_tickets
 
 HOOKS = [line for line in fixture("zendesk", "two-tickets.jsonl").splitlines() if line]
 EXPORT = fixture("zendesk-export", "ticket-events.json")
