@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from schemas.access_devices import DeviceRecord
 from schemas.agent_metrics import AgentFigures
 from schemas.alerts import AlertRecord
 from schemas.audit import AuditRecord
@@ -323,6 +324,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
         cleanup_policy="delete",
         # A year: as long as those ask who are to find out what happened. Another is set in Kafka.
         retention_ms=365 * _DAY_MS,
+    ),
+    Topic(
+        name="access-devices.v1",
+        summary="Which links of screens were opened, and by which device: servers let a device in by it, and no ticket twice. It holds no "
+        "secret, but who writes to it can let a device in: give it an access list of its own. Deleted, used links would open once more.",
+        key="redeemed|ticket|device; ended|ticket",
+        model=DeviceRecord,
+        # One: of two servers that redeem a ticket at the same time the first record holds.
+        partitions=1,
+        cleanup_policy="compact",
     ),
     Topic(
         name="connector-state.v1",

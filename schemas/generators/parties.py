@@ -49,6 +49,7 @@ PARTIES: Final[dict[str, Parties]] = {
     "alerts-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
     "worker-heartbeats.v1": Parties(("worker",), ("worker", "serve")),
     "audit.v1": Parties(("serve", "gateway", "worker", "operators' commands"), ("serve", "audit", "other programs")),
+    "access-devices.v1": Parties(("serve",), ("serve",), public=False),
     "connector-state.v1": Parties(("connectors",), ("connectors",), public=False),
     "contact-events-dead-letters.v1": _DEAD,
     "agent-events-dead-letters.v1": Parties(("gateway", "worker", "dead-letters"), _DEAD.readers),
