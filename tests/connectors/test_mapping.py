@@ -16,6 +16,7 @@ from streams.connectors.customer_keys import hashed_customer
 from streams.connectors.lines import Rejected
 from streams.connectors.mapping import Mapper, MappingError, load_mapping, read_records
 from streams.connectors.mapping.ordering import in_order
+from tests.support.mapped import outcomes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +45,8 @@ def outcomes(folder: Path, mapping: str, data: str | bytes, *, key: bytes | None
     """Map a data file; return the events of each record as JSON has them, or why there are none."""
     (folder / "mapping.yaml").write_text(mapping, encoding="utf-8")
     (folder / "data").write_bytes(data.encode() if isinstance(data, str) else data)
-    loaded = load_mapping(folder / "mapping.yaml")
-    mapper = Mapper(loaded, now=lambda: NOW, customer_key=hashed_customer(key) if key else None)
-    found: list[list[dict[str, Any]] | Rejected] = []
-    for record in read_records(folder / "data", loaded):
-        outcome = record if isinstance(record, Rejected) else mapper.map(record)
-        found.append(outcome if isinstance(outcome, Rejected) else [json.loads(encode(event)) for event in outcome])
-    return found
+    found, _ = outcomes_of(folder / "mapping.yaml", folder / "data", NOW, hashed_customer(key) if key else None)
+    return [each if isinstance(each, Rejected) else [json.loads(encode(event)) for event in each] for each in found]
 
 
 def events(folder: Path, mapping: str, data: str | bytes, **settings: Any) -> list[dict[str, Any]]:
@@ -417,9 +413,7 @@ def test_records_that_a_mapping_passes_over_are_counted(tmp_path: Path) -> None:
     rows = ["1,call", "2,test", "3,note", "1,call"]
     (tmp_path / "m.yaml").write_text(mapping)
     (tmp_path / "data").write_text("id,kind,at\n" + "".join(f"{row},2026-03-02T09:00:00Z\n" for row in rows))
-    loaded = load_mapping(tmp_path / "m.yaml")
-    mapper = Mapper(loaded, now=lambda: NOW)
-    made = [mapper.map(record) for record in read_records(tmp_path / "data", loaded) if not isinstance(record, Rejected)]
+    made, mapper = outcomes_of(tmp_path / "m.yaml", tmp_path / "data", NOW)
 
     assert [len(outcome) if isinstance(outcome, list) else None for outcome in made] == [1, 0, 0, 0]
     assert mapper.ignored == {"passed_over": 1, "no_event": 1, "repeated": 1}

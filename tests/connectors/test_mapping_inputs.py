@@ -15,8 +15,9 @@ import pytest
 
 from streams.cli import main
 from streams.connectors.lines import Rejected
-from streams.connectors.mapping import Mapper, MappingError, load_mapping, read_records
+from streams.connectors.mapping import Mapper, MappingError, load_mapping
 from streams.connectors.mapping.records import read_records as records_of
+from tests.support.mapped import outcomes_of
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -46,17 +47,9 @@ def mapped(folder: Path, mapping: str, data: bytes) -> tuple[list[Any], list[Rej
     """Map a file; return its events, what is none, and what applied the mapping."""
     (folder / "mapping.yaml").write_text(mapping, encoding="utf-8")
     (folder / "data").write_bytes(data)
-    loaded = load_mapping(folder / "mapping.yaml")
-    mapper = Mapper(loaded, now=lambda: NOW)
-    events: list[Any] = []
-    rejected: list[Rejected] = []
-    for record in read_records(folder / "data", loaded):
-        outcome = record if isinstance(record, Rejected) else mapper.map(record)
-        if isinstance(outcome, Rejected):
-            rejected.append(outcome)
-        else:
-            events += outcome
-    return events, rejected, mapper
+    found, mapper = outcomes_of(folder / "mapping.yaml", folder / "data", NOW)
+    events = [event for each in found if not isinstance(each, Rejected) for event in each]
+    return events, [each for each in found if isinstance(each, Rejected)], mapper
 
 
 def told(events: list[Any]) -> list[tuple[str, str, str]]:

@@ -14,8 +14,9 @@ import pytest
 from schemas.events import encode
 from streams.cli import main
 from streams.connectors.lines import Rejected
-from streams.connectors.mapping import Mapper, MappingError, load_mapping, read_records
+from streams.connectors.mapping import MappingError, load_mapping, read_records
 from tests.connectors.test_mapping_inputs import require_openpyxl
+from tests.support.mapped import outcomes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,17 +95,9 @@ def desk(folder: Path, **files: str | bytes) -> Path:
 
 def mapped(data: Path) -> tuple[list[dict[str, Any]], list[Rejected]]:
     """Return the events of a data file and its tables as JSON, and what is none."""
-    loaded = load_mapping(data.parent / "mapping.yaml")
-    mapper = Mapper(loaded, now=lambda: NOW)
-    events: list[dict[str, Any]] = []
-    rejected: list[Rejected] = []
-    for record in read_records(data, loaded):
-        outcome = record if isinstance(record, Rejected) else mapper.map(record)
-        if isinstance(outcome, Rejected):
-            rejected.append(outcome)
-        else:
-            events += [json.loads(encode(event)) for event in outcome]
-    return events, rejected
+    found, _ = outcomes_of(data.parent / "mapping.yaml", data, NOW)
+    events = [json.loads(encode(event)) for each in found if not isinstance(each, Rejected) for event in each]
+    return events, [each for each in found if isinstance(each, Rejected)]
 
 
 def figures(folder: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -212,9 +205,7 @@ def test_damaged_rows_are_counted(tmp_path: Path) -> None:
         mapping_yaml=MAPPING.replace("    file: comments.csv\n", "    file: comments.csv\n    read: {format: csv, bad_bytes: replace}\n"),
         comments_csv=COMMENTS.encode().replace(b"c1,", b"c\xff,"),
     )
-    loaded = load_mapping(tmp_path / "mapping.yaml")
-    mapper = Mapper(loaded, now=lambda: NOW)
-    outcomes = [mapper.map(record) for record in read_records(data, loaded) if not isinstance(record, Rejected)]
+    outcomes, mapper = outcomes_of(tmp_path / "mapping.yaml", data, NOW)
     assert sum(len(each) for each in outcomes if not isinstance(each, Rejected)) == 13
     assert mapper.replaced == 1
 
