@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "streams.catalogue",
         "streams.configuration",
         "streams.engine.topics",
+        "streams.listening",
         "streams.connectors",
         "streams.serving",
         "streams.columns",

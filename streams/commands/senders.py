@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from schemas.times import format_ms, to_ms
 from streams.commands.common import fail
 from streams.configuration.senders import SENDER_NAME
-from streams.connectors.senders import hash_of, new_token
+from streams.connectors.senders import new_token
+from streams.listening.tokens import hash_of
 
 if TYPE_CHECKING:
     import argparse

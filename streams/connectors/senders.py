@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import math
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streams.configuration.definitions import effective_ms
 from streams.connectors.permissions import Permissions
+from streams.listening.tokens import bearer_of, digest_of, is_token
+from streams.listening.tokens import new_token as new_token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from streams.configuration.senders import SendersFile, SenderToken
 
-__all__ = ["TOKENS_VARIABLE", "Bucket", "Senders", "TokensError", "hash_of", "new_token"]
+__all__ = ["TOKENS_VARIABLE", "Bucket", "Senders", "TokensError", "new_token"]
 
 #: ``name=token`` pairs, separated by commas or white space; one name may have several tokens, while one replaces another.
 TOKENS_VARIABLE: Final = "CONTACT_STREAMS_GATEWAY_TOKENS"
@@ -27,16 +27,9 @@ TOKENS_VARIABLE: Final = "CONTACT_STREAMS_GATEWAY_TOKENS"
 #: Shorter tokens can be guessed.
 _MIN_TOKEN_LENGTH: Final = 16
 
-#: Of the Authorization header; what is longer is not hashed.
-_MAX_HEADER_LENGTH: Final = 1000
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}")
 
-# A plain SHA-256 keeps a secret that nobody can guess: these have 256 random bits, so that no list of likely tokens leads to a hash, and a
-# slow hash would only slow the gateway down. It would not do for passwords, so a token of another form is taken with no hash of the file.
 _FORM: Final = "cst_"
-_TOKEN_BYTES: Final = 32
-_OUR_TOKEN = re.compile(rf"{_FORM}[A-Za-z0-9_-]{{43}}")
 _HASH_BEGIN: Final = "sha256:"
 
 
@@ -57,12 +50,7 @@ class _Key(NamedTuple):
 
 def new_token() -> str:
     """Return a token for a senders file, of 256 random bits."""
-    return _FORM + secrets.token_urlsafe(_TOKEN_BYTES)
-
-
-def hash_of(token: str) -> str:
-    """Return what a senders file holds of a token."""
-    return _HASH_BEGIN + _digest(token).hex()
+    return new_token_of(_FORM)
 
 
 class Senders:
@@ -71,7 +59,7 @@ class Senders:
     def __init__(self, tokens: Mapping[str, str] | None = None, file: SendersFile | None = None) -> None:
         """Take token → sender name, and a senders file; what a sender of both may send stands in the file."""
         # Digests have one length, so that comparing them tells nothing of a token's.
-        self._given = [_Key(_digest(token), name, -math.inf, math.inf, ours=False) for token, name in (tokens or {}).items()]
+        self._given = [_Key(digest_of(token), name, -math.inf, math.inf, ours=False) for token, name in (tokens or {}).items()]
         self._has_file = False
         self._keys: list[_Key] = []
         #: The sources that senders may speak for by name; others, by a pattern, are known when they come.
@@ -139,26 +127,21 @@ class Senders:
 
         Every token is compared, each in constant time: how long it takes tells nothing.
         """
-        if authorization is None or len(authorization) > _MAX_HEADER_LENGTH:
+        token = bearer_of(authorization)
+        if token is None:
             return None
-        scheme, _, token = authorization.partition(" ")
-        token = token.strip()
-        given, ours = _digest(token), _OUR_TOKEN.fullmatch(token) is not None
+        given, ours = digest_of(token), is_token(token, _FORM)
         found = None
         for key in self._keys:
             if hmac.compare_digest(key.digest, given) and (ours or not key.ours) and key.from_ms <= now_ms < key.until_ms:
                 found = key.sender
-        return found if scheme.lower() == "bearer" else None
+        return found
 
 
 def _key(name: str, token: SenderToken) -> _Key:
     begins = -math.inf if token.not_before is None else effective_ms(token.not_before)
     ends = math.inf if token.not_after is None else effective_ms(token.not_after)
     return _Key(bytes.fromhex(token.hash.removeprefix(_HASH_BEGIN)), name, begins, ends, ours=True)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 @dataclass(slots=True)

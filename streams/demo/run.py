@@ -20,7 +20,7 @@ from schemas.times import format_ms
 from schemas.topics import DEFAULT_PREFIX, TOPICS
 from streams.configuration import load_configuration
 from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE
-from streams.connectors.senders import TOKENS_VARIABLE, hash_of, new_token
+from streams.connectors.senders import TOKENS_VARIABLE, new_token
 from streams.demo.broker import BrokerError, EmbeddedBroker
 from streams.demo.day import OPEN_HOURS, configuration_text, opening_ms
 from streams.demo.feeder import CAUGHT_UP, DRAINED, TOKEN_VARIABLE
@@ -30,6 +30,7 @@ from streams.demo.recounting import Comparison, compare, load_oracle, read_event
 from streams.demo.report import alerts, missing_figures, table
 from streams.demo.scrape import Scrape
 from streams.engine.topics import TopicSpec, ensure_topics
+from streams.listening.tokens import hash_of
 from streams.worker import FLOWS
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from streams.serving.api.page import page
 from streams.serving.api.serving import FEED, SCRAPING, SERVING, TARGETS, TRENDS
 from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
+from streams.serving.door import DOOR, guard
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
 from streams.serving.kept import Kept
@@ -52,8 +53,10 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
 
 def create_app(serving: Serving) -> web.Application:
     """Return the application; it feeds event streams from its start to its cleanup, and reads no topic by itself."""
-    app = web.Application(middlewares=[secured, spelled])
+    app = web.Application(middlewares=[secured, guard, spelled])
     app[SERVING] = serving
+    if serving.door is not None:
+        app[DOOR] = serving.door
     served = serving.figures
     app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS)
     app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS)

@@ -14,6 +14,7 @@ from streams.listening import Connections, client_of
 from streams.serving.agents import Agents
 from streams.serving.clients import Clients
 from streams.serving.deliveries import Deliveries
+from streams.serving.door import Door
 from streams.serving.events import Feed
 from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector
@@ -46,6 +47,8 @@ class Serving:
     agents: Agents | None = None
     #: The connections of the server, where it counts them.
     connections: Connections | None = None
+    #: Who may see what; None: everybody everything.
+    door: Door | None = None
 
     @property
     def configured(self) -> dict[str, str]:

@@ -1,0 +1,234 @@
+"""The door of the server: who asks, and what that one may. Looked up anew at every request, and on open streams again and again."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aiohttp import web
+
+from streams.access.principals import ANYONE, Identity, Principal
+from streams.access.views import EVERYTHING, NOTHING, Places, View
+from streams.configuration.access import AccessError, AccessFile, parse_access
+from streams.configuration.access_places import places_of
+from streams.configuration.models import Configuration
+from streams.configuration.watched import WatchedFile
+from streams.listening.tokens import bearer_of, digest_of, is_token
+from streams.serving.audit import NoAudit
+from streams.serving.endpoints import ENDPOINT_BY_NAME
+from streams.serving.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from streams.access.rights import Right
+    from streams.serving.audit import Audit
+    from streams.serving.endpoints import Endpoint
+
+__all__ = [
+    "DOOR",
+    "LOOK_SECONDS",
+    "PRINCIPAL",
+    "TOKEN_FORM",
+    "Door",
+    "Identifier",
+    "Tokens",
+    "WatchedAccess",
+    "guard",
+    "principal_of",
+    "still",
+    "view_of",
+]
+
+#: What tokens for the API begin with.
+TOKEN_FORM: Final = "csa_"  # noqa: S105 - the beginning of all of them
+#: On an open stream it is looked after so long whether the right still holds.
+LOOK_SECONDS: Final = 15.0
+#: How many people are signed in where is counted once in so many seconds.
+_COUNTED_SECONDS: Final = 5.0
+_CHALLENGE: Final = 'Bearer realm="contact-streams"'
+
+
+class WatchedAccess(WatchedFile[AccessFile]):
+    """The access file of a running server."""
+
+    def __init__(self, path: Path, now_ms: int) -> None:
+        """Read the file; raise AccessError if it cannot be used."""
+        super().__init__(
+            path, now_ms, "access", AccessError, parse_access, lambda file: [*file.tokens, *file.users, *file.groups, *file.kiosks]
+        )
+
+
+class Running(Protocol):
+    """Where the access file that is in force is found; ``WatchedAccess`` is one."""
+
+    @property
+    def running(self) -> AccessFile:
+        """The file."""
+
+
+class Identifier(Protocol):
+    """One way to prove who one is."""
+
+    async def identify(self, request: web.Request) -> Identity | None:
+        """Return who a request proves to be from; None if it proves nothing in this way.
+
+        It is asked again while a stream is open: what no longer proves anything, such as a session that was ended, returns None then.
+        """
+
+
+class Tokens:
+    """Bearer tokens of the access file."""
+
+    def __init__(self, access: Running) -> None:
+        self._access = access
+        self._of: AccessFile | None = None
+        self._digests: list[tuple[bytes, str]] = []
+
+    async def identify(self, request: web.Request) -> Identity | None:
+        """Return whose token the Authorization header carries.
+
+        Every hash is compared, each in constant time: how long it takes tells nothing.
+        """
+        token = bearer_of(request.headers.get("Authorization"))
+        if token is None or not is_token(token, TOKEN_FORM):
+            return None
+        if self._access.running is not self._of:
+            self._of = self._access.running
+            self._digests = [
+                (bytes.fromhex(each.removeprefix("sha256:")), name) for name, entry in self._of.tokens.items() for each in entry.hashes
+            ]
+        given = digest_of(token)
+        found = None
+        for digest, name in self._digests:
+            if hmac.compare_digest(digest, given):
+                found = name
+        return None if found is None else Identity("token", found)
+
+
+class Door:
+    """Knows who a request is from, and what that one may see.
+
+    Args:
+        access: the access file that is in force.
+        configuration: says where queues, teams and people belong, as it is now.
+        signed_in: how many people are signed in by scope, as records say.
+        identifiers: the ways to prove who one is, asked in their order; bearer tokens of the file come first.
+        audit: is told of denials.
+        login: the path of the page to log in at; None where there is none.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        access: Running,
+        *,
+        configuration: Callable[[], Configuration] = Configuration,
+        signed_in: Callable[[], Mapping[str, int]] = dict,
+        identifiers: Sequence[Identifier] = (),
+        audit: Audit | None = None,
+        login: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.access = access
+        self.audit: Audit = NoAudit() if audit is None else audit
+        self.identifiers: tuple[Identifier, ...] = (Tokens(access), *identifiers)
+        self.login = login
+        self._configuration = configuration
+        self._signed_in = signed_in
+        self._clock = clock
+        self._places = Places()
+        self._places_of: tuple[Configuration, int] | None = None
+        self._counted = 0.0
+
+    async def identify(self, request: web.Request) -> Principal | None:
+        """Return the principal of a request at this moment, None if it proves to be from nobody that the access file knows."""
+        for identifier in self.identifiers:
+            identity = await identifier.identify(request)
+            if identity is not None:
+                principal = self.access.running.principal(identity, self._clock() * 1000)
+                if principal is not None:
+                    return principal
+        return None
+
+    @property
+    def places(self) -> Places:
+        """What belongs where; the same object while nothing has changed."""
+        configuration, smallest = self._configuration(), self.access.running.smallest_group
+        of, now = (configuration, smallest), self._clock()
+        same = self._places_of is not None and self._places_of[0] is configuration and self._places_of[1] == smallest
+        if same and 0 <= now - self._counted < _COUNTED_SECONDS:
+            return self._places
+        signed_in = self._signed_in()
+        if not same or signed_in != self._places.signed_in:
+            self._places, self._places_of = places_of(configuration, smallest_group=smallest, signed_in=signed_in), of
+        self._counted = now
+        return self._places
+
+    def view(self, principal: Principal, right: Right) -> View:
+        """Return where a principal has a right at this moment."""
+        return principal.view(right, self.places)
+
+
+DOOR: Final = web.AppKey("door", Door)
+PRINCIPAL: Final = web.RequestKey("principal", Principal)
+
+
+def principal_of(request: web.Request) -> Principal:
+    """Return who asks, as the guard found; without a door everybody may do everything."""
+    found: Principal | None = request.get(PRINCIPAL)
+    if found is not None:
+        return found
+    return ANYONE if DOOR not in request.app else Principal("", "anyone")
+
+
+def view_of(request: web.Request, right: Right) -> View:
+    """Return where who asks has a right."""
+    door = request.app.get(DOOR)
+    if door is None:
+        return EVERYTHING
+    principal = principal_of(request)
+    return door.view(principal, right) if principal.may(right) else NOTHING
+
+
+async def still(request: web.Request, right: Right) -> Principal | None:
+    """Return who asks on a stream that has been open for a while; None when the right has ended."""
+    door = request.app.get(DOOR)
+    if door is None:
+        return ANYONE
+    principal = await door.identify(request)
+    if principal is None or not principal.may(right):
+        return None
+    request[PRINCIPAL] = principal
+    return principal
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    """Let in who has the right of the endpoint, and say nothing of what there is to all others."""
+    door = request.app.get(DOOR)
+    # What is no endpoint is nowhere: that holds for everybody.
+    endpoint = ENDPOINT_BY_NAME.get(request.match_info.route.name or "")
+    if door is None or endpoint is None or endpoint.right is None:
+        return await handler(request)
+    principal = await door.identify(request)
+    if principal is None:
+        return _unknown(door, request, endpoint)
+    request[PRINCIPAL] = principal
+    if not principal.may(endpoint.right):
+        door.audit.record("denied", "refused", principal=principal, request=request)
+        return problem(403, "your role does not permit this")
+    return await handler(request)
+
+
+def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
+    if door.login is not None and endpoint.media == "text/html" and "text/html" in request.headers.get("Accept", ""):
+        # Where to go on is the endpoint's own path: nothing that a link could choose.
+        return web.Response(status=303, headers={"Location": door.login})
+    offered = "Authorization" in request.headers
+    if offered:
+        door.audit.record("denied", "refused", request=request, reason="what the request carries proves nothing")
+    challenge = _CHALLENGE + (', error="invalid_token"' if offered else "")
+    return problem(401, "show a token, or log in", headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,205 @@
+"""The guard and its tokens: who is let in, who is not and hears how, and that a right is looked up anew each time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schemas.times import parse_time_ms
+from streams.access.principals import Identity
+from streams.configuration.access import AccessFile
+from streams.listening.tokens import bearer_of, hash_of, is_token, new_token
+from streams.serving.door import TOKEN_FORM, Door, Tokens
+from streams.serving.endpoints import ENDPOINTS
+from tests.serving.records import Clock, Stand, client_of, small_center
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+OLD, NEW, OTHER = (TOKEN_FORM + letter * 43 for letter in "abc")
+
+
+class Held:
+    """An access file that a test replaces."""
+
+    def __init__(self, **keys: Any) -> None:
+        self.running = AccessFile.model_validate(keys)
+
+    def becomes(self, **keys: Any) -> None:
+        """Have another file be in force."""
+        self.running = AccessFile.model_validate(keys)
+
+
+def token(*tokens: str, role: str = "viewer", **more: Any) -> dict[str, Any]:
+    """Return the entry of a program."""
+    return {"hashes": [hash_of(each) for each in tokens], "roles": [{"role": role}], **more}
+
+
+def bearing(given: str) -> dict[str, str]:
+    """Return the header that shows a token."""
+    return {"Authorization": f"Bearer {given}"}
+
+
+def test_a_token_is_random_and_has_a_form() -> None:
+    """SHA-256 of "csa_" and 43 a, by `printf csa_aaa… | sha256sum`."""
+    made = new_token(TOKEN_FORM)
+
+    assert made != new_token(TOKEN_FORM)
+    assert is_token(made, TOKEN_FORM)
+    assert not is_token(made[:-1], TOKEN_FORM)
+    assert not is_token(made, "cst_")
+    assert hash_of(OLD) == "sha256:2110800a9c74214356033860926095ebfefa4313d4c0cb901d5c4ac2c154224c"
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (f"Bearer {OLD}", OLD),
+        (f"bearer  {OLD} ", OLD),
+        (f"Basic {OLD}", None),
+        (OLD, None),
+        ("", None),
+        (None, None),
+        ("Bearer " + "x" * 1000, None),
+    ],
+)
+def test_what_a_header_carries(header: str | None, found: str | None) -> None:
+    """The scheme in any case, one of ours by its length."""
+    assert bearer_of(header) == found
+
+
+def test_every_hash_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the first fits or none: as many comparisons, so that time tells nothing."""
+    access = Held(tokens={"a": token(OLD, NEW), "b": token(OTHER)})
+    compared: list[bytes] = []
+
+    def counting(one: bytes, other: bytes) -> bool:
+        compared.append(one)
+        return one == other
+
+    monkeypatch.setattr("streams.serving.door.hmac.compare_digest", counting)
+
+    class Asking:
+        """A request, as far as it is looked at."""
+
+        def __init__(self, given: str) -> None:
+            self.headers = bearing(given)
+
+    async def check() -> None:
+        tokens = Tokens(access)
+        for given, name in ((OLD, "a"), (NEW, "a"), (OTHER, "b"), (TOKEN_FORM + "z" * 43, None)):
+            compared.clear()
+            request: Any = Asking(given)
+            assert await tokens.identify(request) == (None if name is None else Identity("token", name))
+            assert len(compared) == 3
+
+    asyncio.run(check())
+
+
+PROTECTED = [each for each in ENDPOINTS if each.right is not None]
+
+
+@pytest.mark.parametrize("endpoint", PROTECTED, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "headers", [{}, bearing(OTHER), bearing("csa_x"), {"Authorization": f"Basic {OLD}"}], ids=["none", "wrong", "odd", "basic"]
+)
+def test_without_a_token_nothing_is_there(endpoint: Any, headers: dict[str, str]) -> None:
+    """Every endpoint with a right answers 401 alike, says how to ask, and nothing else; also where what is asked for does not exist."""
+
+    async def check() -> None:
+        door = Door(Held(tokens={"a": token(OLD)}))
+        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+            path = endpoint.template.replace("{queue}", "sales")
+            answers = []
+            for asked in (path, path.replace("sales", "none"), f"{path}?nonsense=1"):
+                answer = await client.request(endpoint.method, asked, headers=headers)
+                answers.append((answer.status, await answer.read(), answer.headers["WWW-Authenticate"]))
+            assert len(set(answers)) == 1
+            assert answers[0][0] == 401
+            assert answers[0][2] == 'Bearer realm="contact-streams"' + (', error="invalid_token"' if headers else "")
+            assert b"sales" not in answers[0][1]
+
+    asyncio.run(check())
+
+
+def test_what_needs_no_right_is_there_for_all() -> None:
+    """Health and the files of the page; what is at no address is so for everybody."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving(door=Door(Held()))) as client:
+            for path, status in (("/healthz", 200), ("/readyz", 200), ("/wallboard.js", 200), ("/nothing", 404), ("/api/v1/x", 404)):
+                assert (await client.get(path)).status == status, path
+            assert (await client.post("/api/v1/figures")).status == 405
+
+    asyncio.run(check())
+
+
+def test_a_right_is_looked_up_anew_at_every_request() -> None:
+    """A token is rotated, loses its role, expires, and goes, without a restart."""
+
+    async def check() -> None:
+        access, clock = Held(tokens={"a": token(OLD)}), Clock()
+        async with client_of(Stand.fed(small_center()).serving(door=Door(access, clock=clock))) as client:
+
+            async def status(given: str, path: str = "/api/v1/figures") -> int:
+                return (await client.get(path, headers=bearing(given))).status
+
+            assert (await status(OLD), await status(NEW)) == (200, 401)
+            access.becomes(tokens={"a": token(OLD, NEW)})
+            assert (await status(OLD), await status(NEW)) == (200, 200)
+            access.becomes(tokens={"a": token(NEW)})
+            assert (await status(OLD), await status(NEW)) == (401, 200)
+            assert (await status(NEW, "/api/v1/agents"), await status(NEW, "/api/v1/explain")) == (403, 403)
+            # At 09:00:01 and at 09:00:02.
+            access.becomes(tokens={"a": token(NEW, expires="2026-04-01T09:00:02Z")})
+            assert clock.seconds * 1000 == parse_time_ms("2026-04-01T09:00:01Z")
+            assert await status(NEW) == 200
+            clock.seconds += 1
+            assert await status(NEW) == 401
+            access.becomes(tokens={"a": {**token(NEW), "roles": []}})
+            assert await status(NEW) == 403
+            access.becomes()
+            assert await status(NEW) == 401
+
+    asyncio.run(check())
+
+
+def test_a_browser_is_sent_to_the_login_page_and_a_program_is_not() -> None:
+    """Only for the page itself, and to one path alone, whatever the address says."""
+
+    async def check() -> None:
+        door = Door(Held(), login="/login")
+        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+            html = {"Accept": "text/html,*/*"}
+            sent = await client.get("/?next=//evil.example", headers=html, allow_redirects=False)
+            assert (sent.status, sent.headers["Location"]) == (303, "/login")
+            assert (await client.get("/", allow_redirects=False)).status == 401
+            assert (await client.get("/api/v1/figures", headers=html, allow_redirects=False)).status == 401
+
+    asyncio.run(check())
+
+
+def test_ways_to_identify_are_asked_in_their_order_until_the_file_knows_one() -> None:
+    """A certificate that the file does not know does not shut out who logged in."""
+
+    class Always:
+        """Finds the same in every request."""
+
+        def __init__(self, identity: Identity | None) -> None:
+            self._identity = identity
+
+        async def identify(self, request: web.Request) -> Identity | None:
+            """Return it."""
+            return self._identity
+
+    async def check() -> None:
+        ways = [Always(None), Always(Identity("certificate", "unknown")), Always(Identity("certificate", "known"))]
+        access = Held(certificates={"known": {"roles": [{"role": "viewer"}]}})
+        async with client_of(Stand.fed(small_center()).serving(door=Door(access, identifiers=ways))) as client:
+            assert (await client.get("/api/v1/figures")).status == 200
+            access.becomes()
+            assert (await client.get("/api/v1/figures")).status == 401
+
+    asyncio.run(check())
