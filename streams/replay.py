@@ -21,6 +21,7 @@ from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackStage, TrackTopics
 from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.faq_changes import faq_answers
+from streams.windows.judging import leave_out
 from streams.windows.kpis import contact_kpis
 from streams.windows.labels import figures_by_label
 from streams.windows.sums import Counts, add_counts
@@ -305,6 +306,7 @@ class Replay:
             level = (sum(met for met, _ in judged), sum(counted for _, counted in judged))
             figures = dict(contact_kpis(total, first, "any", by_offer=True, level=level))
             figures["abandon_rate"] = contact_kpis(abandonable, first, "any", by_offer=True)["abandon_rate"]
+            leave_out(figures, frozenset.intersection(*(state.not_reported for state in contacts)))
             if handled_channels > 1:
                 for name in _PER_CHANNEL:
                     figures[name] = dict.fromkeys(("value", "numerator", "denominator", "coverage"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Plan = tuple[tuple[tuple[str, tuple[tuple[str, int], ...]], ...], tuple[tuple[str, Callable[[Get], Figure]], ...]]
 
-__all__ = ["Make", "Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_of"]
+__all__ = ["Make", "Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_kind_of", "sheet_of"]
 
 #: What is computed together; of what a definition decides in contacts, each by itself too.
 SheetKind = Literal["contacts", "definitions", "people", "forecasts", "cohorts", "customers_day", "customers_month"]
@@ -114,7 +114,7 @@ def _nothing(_name: str, default: int) -> int:
 def sheet_of(kind: SheetKind, how: How) -> Sheet:
     """Return the sheet of what is computed together in a kind of window."""
     wanted: SheetKind = "contacts" if kind == "definitions" else kind
-    kpis = [kpi for kpi in KPIS if _kind_of(kpi) == wanted and _is_served(kpi, how)]
+    kpis = [kpi for kpi in KPIS if sheet_kind_of(kpi) == wanted and _is_served(kpi, how)]
     return Sheet([kpi for kpi in kpis if kind != "definitions" or kpi.formula.judged_by], how)
 
 
@@ -126,10 +126,10 @@ def judged_by() -> dict[str, frozenset[str]]:
 @lru_cache(maxsize=1)
 def kpis_by_label() -> tuple[Kpi, ...]:
     """Return the KPIs that windows have by label, too."""
-    return tuple(kpi for kpi in KPIS if kpi.formula.labels is not None and _kind_of(kpi) == "contacts")
+    return tuple(kpi for kpi in KPIS if kpi.formula.labels is not None and sheet_kind_of(kpi) == "contacts")
 
 
-def _kind_of(kpi: Kpi) -> SheetKind | None:
+def sheet_kind_of(kpi: Kpi) -> SheetKind | None:
     """Return with which others a KPI is computed; None for what is no figure of sums."""
     if isinstance(kpi.formula, Observed):
         return None

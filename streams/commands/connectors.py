@@ -104,6 +104,7 @@ def _told(connector: Connector) -> dict[str, Any]:
         "delivery": connector.delivery,
         "ways": connector.ways,
         "reports": {part: not why for part, why in connector.reports.items()},
+        "not_reported": connector.not_reported,
         "why_not": {part: why for part, why in connector.reports.items() if why},
         "kinds": dict(connector.kinds),
         "ignored": dict(connector.ignored),
@@ -123,6 +124,9 @@ def _lines(connector: Connector) -> Iterator[str]:
         else "journal: late by its nature; what it brings was received when it occurred"
     )
     yield from _part("tells", [(part.replace("_", " "), f"no: {why}" if why else "yes") for part, why in connector.reports.items()])
+    if connector.not_reported:
+        line = f"not_reported: [{', '.join(connector.not_reported)}]"
+        yield from _part("configure", [(line, "under sources: of the configuration, so that these are null and not 0")])
     yield from _part("becomes", [*connector.kinds.items(), *((kind, f"nothing: {why}") for kind, why in connector.ignored.items())])
     yield from _part("settings", [(each.name, _default(each.meaning, each.default, required=each.required)) for each in connector.settings])
     yield from _part("credentials", [(each.name, each.meaning) for each in connector.credentials])

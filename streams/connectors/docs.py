@@ -64,7 +64,8 @@ def of_connector(connector: Connector) -> str:
     becomes = [(f"`{kind}`", what) for kind, what in connector.kinds.items()]
     becomes += [(", ".join(f"`{kind}`" for kind in kinds), f"nothing: {why}") for why, kinds in _by_reason(connector)]
     tells = [(part.replace("_", " "), f"no: {why}" if why else "yes") for part, why in connector.reports.items()]
-    return f"{_table(('kind', 'becomes'), becomes)}\n{_table(('tells', ''), tells)}"
+    silent = f"\nIn the configuration: `sources: {{NAME: {{not_reported: [{', '.join(connector.not_reported)}]}}}}`.\n"
+    return f"{_table(('kind', 'becomes'), becomes)}\n{_table(('tells', ''), tells)}{silent if connector.not_reported else ''}"
 
 
 def _by_reason(connector: Connector) -> Iterator[tuple[str, list[str]]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.catalogue.sheets import Sheet, judged_by
 from streams.windows.kpis import StaffTerms, contact_kpis, definition_kpis, people_kpis
+from streams.windows.not_reported import NOT_REPORTED
 
 if TYPE_CHECKING:
     from streams.catalogue.sheets import Make
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from streams.windows.scope_state import ScopeState
     from streams.windows.sums import Counts
 
-__all__ = ["figures_of"]
+__all__ = ["figures_of", "leave_out"]
 
 _JUDGED_BY: Final = judged_by()
 _LEVEL: Final = frozenset({"service_level"})
@@ -50,12 +51,13 @@ def figures_of(
     """
     if state.about_people:
         terms = StaffTerms(length_ms, state.fixed_per_hour, state.is_individual)
-        return {"definitions": {}, "kpis": people_kpis(sums, terms, make)}
+        return {"definitions": {}, "kpis": leave_out(people_kpis(sums, terms, make), state.not_reported)}
     definitions = state.definitions
     first = definitions.first(start_ms)
     level, level_label = definitions.judge(sums, start_ms)
     past = None if live_at is None else state.past_threshold(live_at, start_ms, missed=True)
     kpis = contact_kpis(sums, first.definition, state.channel or "", by_offer=by_offer, past_threshold=past, level=level, make=make)
+    leave_out(kpis, state.not_reported)
     label = first.label
     labels = {kpi: level_label if is_level else label for kpi, is_level in _JUDGED if kpi in kpis}
     found: dict[str, Any] = {"definitions": labels, "kpis": kpis}
@@ -63,8 +65,17 @@ def figures_of(
     for other in definitions.others(start_ms):
         past = None if live_at is None else state.past_threshold_of(other, live_at, missed=True)
         beside = definition_kpis(sums, other.definition, by_offer=by_offer, past_threshold=past, make=make)
+        leave_out(beside, state.not_reported)
         others[other.label] = {kpi: figure for kpi, figure in beside.items() if _differs(kpi, first.definition, other.definition)}
     return {**found, "by_definition": others} if others else found
+
+
+def leave_out(kpis: dict[str, Any], not_reported: frozenset[str]) -> dict[str, Any]:
+    """Put null, in place, for the figures that no source reports; return them all."""
+    for kpi in not_reported:
+        if kpi in kpis:
+            kpis[kpi] = NOT_REPORTED
+    return kpis
 
 
 def _differs(kpi: str, one: ServiceLevelDefinition, other: ServiceLevelDefinition) -> bool:

@@ -17,6 +17,7 @@ from streams.windows.judging import figures_of
 from streams.windows.kpis import decided_in
 from streams.windows.labels import figures_by_label, sessions_open, settles_later_ms
 from streams.windows.lasting import lasting_places
+from streams.windows.not_reported import not_reported
 from streams.windows.panes import Panes
 from streams.windows.pending import has_replies
 from streams.windows.published import Published
@@ -169,7 +170,8 @@ class RollUp:
             individual = channel is None and scope.startswith("agent:")
             watches = () if individual else self.alerts.watches_of(scope, channel)
             fixed = fixed_cost(self._configuration, scope) if channel is None else None
-            state = ScopeState(scope, channel, self._calendars.of(scope), definitions, tuple(self._lengths), watches, fixed)
+            silent = not_reported(self._configuration, scope, channel)
+            state = ScopeState(scope, channel, self._calendars.of(scope), definitions, tuple(self._lengths), watches, fixed, silent)
             self.scopes[scope, channel] = state
             state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
             if scope.startswith("queue:"):

@@ -41,6 +41,7 @@ class ScopeState:
         lengths_ms: tuple[int, ...],
         watches: tuple[Watch, ...] = (),
         fixed_per_hour: int | None = None,
+        not_reported: frozenset[str] = frozenset(),
     ) -> None:
         self.scope = scope
         self.channel = channel
@@ -48,6 +49,8 @@ class ScopeState:
         self.definitions = definitions
         #: what it costs beside its people, in hundredths an hour; None without costs
         self.fixed_per_hour = fixed_per_hour
+        #: figures for which no source that feeds it has anything
+        self.not_reported = not_reported
         #: the alert rules that look at it
         self.watches = watches
         #: whether customers are to have replies in some time

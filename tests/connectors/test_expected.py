@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from schemas.events import CONTACT_KINDS
+from streams.connectors.kit.model import COUNTED_OF
 from streams.connectors.platforms import connector
 from tests.support.platforms import FIXTURES, SHARED, Row, counted, figures, three_calls, translated, two_tickets
 from tests.support.require import require
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from schemas.base import Event
-    from streams.connectors.kit.model import Part
     from tests.support.platforms import Table
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -288,14 +288,6 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-#: What a platform does not tell → the figures that are null then.
-UNKNOWN: dict[Part, tuple[str, ...]] = {
-    "queue": ("offered", "abandoned", "service_level", "time_to_abandon"),
-    "ring": ("non_response",),
-    "transfer": ("transfer_rate",),
-}
-
-
 def rows(*which: bool) -> pytest.MarkDecorator:
     """Return the parameters of a test that is about all rows, or about those of which something holds."""
     chosen = [row for row, chosen in zip(ROWS, which or [True] * len(ROWS), strict=True) if chosen]
@@ -313,16 +305,16 @@ def told(row: Row, paths: list[Path], seed: int | None = None) -> Table:
     done = translated(platform, bodies(paths), settings=row.settings, seed=seed)
     assert done.events
     assert not done.rejected, done.rejected[0]
-    # To the engine a count of what is not told is 0; that it is not known is what the connector says.
-    unknown = [figure for part, counts in UNKNOWN.items() if platform.reports.get(part) or part in row.unknown for figure in counts]
-    result = counted(done.events, row.configuration)
+    # As `connectors show` says it is to be configured; a row may lack more than its platform.
+    silent = [*platform.not_reported, *(figure for part in row.unknown for figure in COUNTED_OF[part])]
+    result = counted(done.events, {**row.configuration, "sources": {done.events[0].source: {"not_reported": silent}}})
     assert result["late_events"] == 0
     assert not result["dead_letters"], result["dead_letters"][0]
     if platform.family == "telephone":
         # Nothing is told that fits nothing: an end without a beginning, a hold of no leg.
         assert result["totals"]["events_uncounted"]["value"] == 0
     queues = {} if SHARED in next(iter(paths)).parents else row.queues
-    return figures(result, row.wanted(), queues, unknown)
+    return figures(result, row.wanted(), queues)
 
 
 def canonical_file(path: Path) -> list[Event]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streams.configuration.models import Configuration
 
-__all__ = ["has_own_figures", "scopes_of_agent", "scopes_of_place", "team_and_site"]
+__all__ = ["has_own_figures", "never_told", "scopes_of_agent", "scopes_of_place", "team_and_site"]
 
 
 def team_and_site(person: str, team: str | None, site: str | None, configuration: Configuration) -> tuple[str | None, str | None]:
@@ -40,3 +40,25 @@ def scopes_of_agent(agent: str | None, configuration: Configuration) -> tuple[st
         return ("total:all",)
     scopes = scopes_of_place(*team_and_site(agent, None, None, configuration), configuration)
     return (f"agent:{agent}", *scopes) if has_own_figures(agent, configuration) else scopes
+
+
+def never_told(scope: str, channel: str | None, configuration: Configuration) -> set[str]:
+    """Return the figures of which no source that may tell of a scope has anything: ``not_reported`` of ``sources``."""
+    lists = [queue.sources for queue in configuration.queues.values()] + [team.sources for team in configuration.teams.values()]
+    everybody = set(configuration.sources).union(*lists)
+    kind, name = scope.split(":", 1)
+    tellers: list[tuple[str, ...]] = []
+    for queue_name, queue in configuration.queues.items():
+        at = {"queue": queue_name, "department": queue.department, "business": queue.business, "site": queue.site}
+        in_channel = kind == "queue" or queue.channel is None or queue.channel == channel
+        if at.get(kind) == name and in_channel and (channel is not None or kind == "queue"):
+            tellers.append(queue.sources)
+    for team_name, team in configuration.teams.items():
+        person = configuration.people.get(name) if kind == "agent" else None
+        at = {"team": team_name, "agent": name if person and person.team == team_name else None}
+        at |= {"site": team.site, "business": team.business} if channel is None else {}
+        if at.get(kind) == name:
+            tellers.append(team.sources)
+    sources = {each for sources in tellers for each in sources} if tellers and () not in tellers else everybody
+    silent = [set(configuration.sources[each].not_reported) if each in configuration.sources else set() for each in sources]
+    return set.intersection(*silent) if silent else set()

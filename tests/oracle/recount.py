@@ -19,7 +19,7 @@ from tests.oracle.customers import Customers, contact_of
 from tests.oracle.definitions import Chosen, chosen_for, is_over, judge_of, side_by_side
 from tests.oracle.figures import KEYS_OF, Figure, contact_kpis, definition_kpis, level_kpis, occupancy, sums
 from tests.oracle.people import BOOKED, Stretch, follow
-from tests.oracle.places import team_and_site
+from tests.oracle.places import never_told, team_and_site
 from tests.oracle.spaces import as_known_in, person_of, space_of
 from tests.oracle.staff import Span, fixed_an_hour, staff_figures
 from tests.oracle.targets import attainments
@@ -209,7 +209,7 @@ class Recount:
             return self.customers.window(scope, channel, name, low, high) if self.customers else {}
         if channel is None:
             slice_ms = PANE_MS if name.startswith("trailing_") else self._cell_ms
-            return self._people_kpis(scope, [(low, high)], slice_ms, None if name == "all" else high - low)
+            return self._told(scope, channel, self._people_kpis(scope, [(low, high)], slice_ms, None if name == "all" else high - low))
         at = self._judged_at(name, low)
         kpis = contact_kpis(
             self._chosen(scope, channel, low, high, by_offer=by_offer),
@@ -219,7 +219,14 @@ class Recount:
             waiting_over_threshold=0 if by_offer else self._over(scope, channel, at, missed=True),
             judge=lambda each: self._judge(scope, each.queue, channel, at)[1],
         )
+        kpis = self._told(scope, channel, kpis)
         return kpis | self._forecasts(scope, channel, low, high) if name == "day" or name.startswith("interval_") else kpis
+
+    def _told(self, scope: str, channel: str | None, kpis: dict[str, Figure]) -> dict[str, Figure]:
+        """Return figures with nothing in place of those that no source tells of."""
+        never = never_told(scope, channel, self.configuration)
+        nothing: Figure = {"value": None, "numerator": None, "denominator": None, "coverage": 0.0}
+        return {kpi: nothing if kpi in never else figure for kpi, figure in kpis.items()}
 
     def _forecasts(self, scope: str, channel: str, low: int, high: int, cells: Iterable[int] | None = None) -> dict[str, Figure]:
         counting = self.configuration.counting
@@ -257,7 +264,7 @@ class Recount:
                 for kpi, figure in definition_kpis(chosen, definition, total).items()
                 if getattr(definition, KEYS_OF[kpi]) != getattr(first, KEYS_OF[kpi])
             }
-            found[f"{other}@{definition.version}"] = kpis
+            found[f"{other}@{definition.version}"] = self._told(scope, channel, kpis)
         return found
 
     def named(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> dict[str, str]:
@@ -307,7 +314,7 @@ class Recount:
         at = self.as_of_ms or 0
         first = self._definition("total:all", channels[0] if channels else None, at)
         judge = lambda each: self._judge("total:all", each.queue, each.channel, at)[1]  # noqa: E731
-        kpis = contact_kpis(chosen, first, None, by_offer=True, judge=judge)
+        kpis = self._told("total:all", "any", contact_kpis(chosen, first, None, by_offer=True, judge=judge))
         if len({each.channel for each in chosen if each.what == "handled"}) > 1:
             for name in ("aht", "att", "acw", "average_hold"):
                 kpis[name] = {**kpis[name], "value": None, "coverage": None}
@@ -359,7 +366,7 @@ class Recount:
         chosen = self._chosen(scope, channel, low, high, by_offer=False)
         judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
         kpis = contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=False, judge=judge)
-        return {kpi: figure for kpi, figure in kpis.items() if kpi != "service_level_live"}
+        return self._told(scope, channel, {kpi: figure for kpi, figure in kpis.items() if kpi != "service_level_live"})
 
     def exceptions(self, scope: str, channel: str | None, name: str, start_ms: int | None = None) -> list[str]:
         """Return the names of the calendar exceptions that an interval or day falls into, by their begins."""
@@ -374,12 +381,13 @@ class Recount:
         exceptional = self._exceptional(scope, channel)
         cells = [c for c in range(low, high, cell_ms) if not any(_touches(each, c, c + cell_ms) for each in exceptional)]
         if channel is None:
-            return self._people_kpis(scope, [(cell, cell + cell_ms) for cell in cells], cell_ms, cell_ms * len(cells))
+            there = [(cell, cell + cell_ms) for cell in cells]
+            return self._told(scope, channel, self._people_kpis(scope, there, cell_ms, cell_ms * len(cells)))
         offered = self._chosen(scope, channel, low, high, by_offer=True)
         chosen = [each for each in offered if each.offer_ms // cell_ms * cell_ms in set(cells)]
         judge = lambda each: self._judge(scope, each.queue, channel, low)[1]  # noqa: E731
         kpis = contact_kpis(chosen, self._definition(scope, channel, low), channel, by_offer=True, judge=judge)
-        return kpis | self._forecasts(scope, channel, low, high, cells)
+        return self._told(scope, channel, kpis) | self._forecasts(scope, channel, low, high, cells)
 
     def age_ms(self, scope: str, since_ms: int, as_of_ms: int) -> int:
         """Return the age of what is in a backlog since an instant: of a queue on its clock."""

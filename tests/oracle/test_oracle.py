@@ -566,7 +566,7 @@ class TestReceiving:
                 whole = told.window(scope, channel, "all")
                 for name in ("offered", "answered", "abandoned", "handled", "non_response", "escalation_count", "callbacks_requested"):
                     by_interval = [kpis[name]["value"] or 0 for kpis in told.intervals(scope, channel, 15).values()]
-                    assert sum(by_interval) == whole[name]["value"]
+                    assert sum(by_interval) == (whole[name]["value"] or 0)
         counts = [told.counts(scope, channel, "all") for scope, channel in told.scopes() if scope == "total:all" and channel is not None]
         ends = ("answered", "abandoned")
         decided = sum(n for each in counts for what, n in each.items() if what in ends or what.startswith("flow_out:"))

@@ -88,6 +88,13 @@ GATEWAYS = {"desk": ("gateway-1", "gateway-2")}
 JOINED: tuple[list[list[str]], ...] = ([], [], [["switch", "desk"]], [["*"]], [["log", "s*"]], [["d*k", "switch"], ["log", "another"]])
 #: Which of them tell after the fact.
 JOURNALS: tuple[tuple[str, ...], ...] = ((), (), (), ("log",), ("desk",), ("switch", "desk"))
+#: The sources that report some figures not: where nobody else tells these, they are null.
+NOT_REPORTED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    ((), ()),
+    ((), ()),
+    (("switch",), ("non_response", "occupancy")),
+    (SOURCES, ("non_response", "service_level", "service_level_live", "occupancy")),
+)
 #: At which of them somebody is the one whom the configuration names; none: at each of them somebody.
 IDENTITIES: tuple[dict[str, int], ...] = ({}, {}, {"switch": 7}, {"switch": 7, "log": 17})
 
@@ -830,8 +837,10 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
                     "business": "acme",
                     "site": "berlin",
                     "definitions": pick((None, ["standard", "strict", "system"], ["strict"])),
+                    "sources": pick(((), ("switch",))),
                 },
                 "support": {
+                    "sources": pick(((), ("switch",), ("switch", "desk"))),
                     "department": "back",
                     "business": "acme",
                     "site": "berlin",
@@ -860,10 +869,10 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
             },
             "costs": costs,
             "joined_sources": pick(JOINED),
-            "sources": {name: {"delivery": "journal"} for name in pick(JOURNALS)},
+            "sources": _sources(pick(JOURNALS), *pick(NOT_REPORTED)),
             "planned_activities": {"back office": "work", "available": pick(("work", "not_work"))},
             "teams": {
-                "red": {"site": "berlin", "business": "acme", "costs": own_costs},
+                "red": {"site": "berlin", "business": "acme", "costs": own_costs, "sources": pick(((), ("switch",)))},
                 "blue": {"site": "tokyo"},
                 "green": {"business": "best", "costs": costs and {"fixed_per_hour": 12.25}},
             },
@@ -884,6 +893,13 @@ def configuration_of(pick: Pick, start_ms: int) -> Configuration:
             },
         },
     )
+
+
+def _sources(journals: tuple[str, ...], silent: tuple[str, ...], figures: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    told: dict[str, dict[str, Any]] = {name: {"delivery": "journal"} for name in journals}
+    for name in silent:
+        told.setdefault(name, {})["not_reported"] = list(figures)
+    return told
 
 
 def _with_heartbeats(pick: Pick, events: list[Event], configuration: Configuration, grace_ms: int, end_ms: int) -> list[Event]:

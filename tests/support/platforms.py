@@ -47,6 +47,7 @@ __all__ = [
     "figures",
     "fixture",
     "mutated",
+    "not_reporting",
     "reasons",
     "three_calls",
     "translated",
@@ -201,20 +202,24 @@ def counted(events: Iterable[Any], configuration: Mapping[str, Any] | None = Non
     return replay.finish(replay.last_ms)
 
 
-def figures(result: Mapping[str, Any], wanted: Table, queues: Mapping[str, str], unknown: Sequence[str] = ()) -> Table:
+def not_reporting(events: Iterable[Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return a configuration in which the sources of events do not report some figures."""
+    return {"sources": {source: {"not_reported": list(names)} for source in {event.source for event in events}}}
+
+
+def figures(result: Mapping[str, Any], wanted: Table, queues: Mapping[str, str]) -> Table:
     """Return of a result the figures that are wanted, by scope of the story.
 
     Args:
         result: of ``counted``.
         wanted: which, by scope.
         queues: scope → name of the queue.
-        unknown: figures that count what the platform does not tell: null, since a count has no other way to say so.
     """
     found: Table = {}
     for scope, values in wanted.items():
         channels = [result["totals"]] if scope == "all" else [*result["queues"].get(queues.get(scope, scope), {}).values()]
         kpis = channels[0] if len(channels) == 1 else {}
-        found[scope] = {figure: None if figure in unknown else kpis.get(figure, {}).get("value") for figure in values}
+        found[scope] = {figure: kpis.get(figure, {}).get("value") for figure in values}
     return found
 
 

@@ -48,6 +48,14 @@ Way = Literal["webhook", "file", "pull", "connection", "kafka", "page"]
 Part = Literal["arrival", "queue", "ring", "hold", "wrap_up", "ended_by", "transfer", "agent_state", "first_response", "resolution", "csat"]
 
 
+#: Part → the figures that count it: a count of what nobody tells would be 0, where others have no denominator and are null by themselves.
+COUNTED_OF: Final[Mapping[Part, tuple[str, ...]]] = {
+    "queue": ("offered", "abandoned", "answer_rate", "abandon_rate", "service_level", "service_level_live", "time_to_abandon"),
+    "ring": ("non_response",),
+    "transfer": ("transfer_rate",),
+}
+
+
 class UnusableError(Exception):
     """A record cannot be used; carries a reason (one word, for counting) and a detail (for a person, without what was sent)."""
 
@@ -159,6 +167,11 @@ class Connector:
     extra: str | None = None
     #: What was not publicly documented and is guessed, for the documentation.
     guessed: tuple[str, ...] = ()
+
+    @property
+    def not_reported(self) -> tuple[str, ...]:
+        """The figures that are not known where it alone tells: what ``not_reported`` of its source in the configuration holds."""
+        return tuple(figure for part, figures in COUNTED_OF.items() if self.reports.get(part) for figure in figures)
 
     def __post_init__(self) -> None:
         if (self.translate is None) == (self.compare is None) or (self.compare is None) != (self.key is None):

@@ -1,0 +1,53 @@
+"""Which figures of a scope nothing can be said about, because no source that feeds it reports what they count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from streams.catalogue.formulas import Figure
+    from streams.configuration import Configuration
+    from streams.configuration.places import Queue, Team
+
+__all__ = ["NOT_REPORTED", "not_reported"]
+
+#: In place of such a figure: nothing of it was measured.
+NOT_REPORTED: Final[Figure] = {"value": None, "numerator": None, "denominator": None, "coverage": 0.0}
+
+
+def not_reported(configuration: Configuration, scope: str, channel: str | None) -> frozenset[str]:
+    """Return the figures that are null in a scope; of contacts in a channel, of people with None."""
+    silent = {name: frozenset(source.not_reported) for name, source in configuration.sources.items()}
+    if not any(silent.values()):
+        return frozenset()
+    kind, _, name = scope.partition(":")
+    feeding = _feeding(configuration, kind, name, channel)
+    sources = _all(configuration) if feeding is None else feeding
+    return frozenset.intersection(*(silent.get(source, frozenset()) for source in sources))
+
+
+def _feeding(configuration: Configuration, kind: str, name: str, channel: str | None) -> Collection[str] | None:
+    """Return the sources that feed a scope; None for all that there are."""
+    if kind == "queue":
+        return _listed([configuration.queues.get(name)])
+    if kind in {"team", "agent"}:
+        team = name if kind == "team" else configuration.place_of_person(name)[0]
+        return _listed([configuration.teams.get(team or "")])
+    if kind == "total":
+        return None
+    queues = [queue for queue in configuration.queues.values() if queue.channel is None or channel is None or queue.channel == channel]
+    places: Iterable[Queue | Team] = configuration.teams.values() if channel is None else queues
+    return _listed([place for place in places if getattr(place, kind, None) == name])
+
+
+def _listed(places: Collection[Queue | Team | None]) -> Collection[str] | None:
+    """Return the sources of places together; None where any place takes from all, or there is none."""
+    lists = [() if place is None else place.sources for place in places]
+    return {source for each in lists for source in each} if lists and all(lists) else None
+
+
+def _all(configuration: Configuration) -> Collection[str]:
+    places: Iterable[Queue | Team] = (*configuration.queues.values(), *configuration.teams.values())
+    return {*configuration.sources, *(source for place in places for source in place.sources)}
