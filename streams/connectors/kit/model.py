@@ -50,7 +50,6 @@ Part = Literal["arrival", "queue", "ring", "hold", "wrap_up", "ended_by", "trans
 
 #: Part → the figures that count it: a count of what nobody tells would be 0, where others have no denominator and are null by themselves.
 COUNTED_OF: Final[Mapping[Part, tuple[str, ...]]] = {
-    "queue": ("offered", "abandoned", "answer_rate", "abandon_rate", "service_level", "service_level_live", "time_to_abandon"),
     "ring": ("non_response",),
     "transfer": ("transfer_rate",),
 }
@@ -146,6 +145,8 @@ class Connector:
     kind: Callable[[Record], str]
     #: What the platform tells: part → empty if it does, or why it does not. A part that is left out has no meaning for this platform.
     reports: Mapping[Part, str]
+    #: Figures that it has nothing for although it tells of the part that they belong to.
+    nothing_for: tuple[str, ...] = ()
     #: Dotted paths of personal values in records; ``*`` stands for each entry of a list or each key. Dead letters hold none of them.
     personal: tuple[str, ...] = ()
     #: Event to events.
@@ -171,7 +172,7 @@ class Connector:
     @property
     def not_reported(self) -> tuple[str, ...]:
         """The figures that are not known where it alone tells: what ``not_reported`` of its source in the configuration holds."""
-        return tuple(figure for part, figures in COUNTED_OF.items() if self.reports.get(part) for figure in figures)
+        return (*self.nothing_for, *(figure for part, figures in COUNTED_OF.items() if self.reports.get(part) for figure in figures))
 
     def __post_init__(self) -> None:
         if (self.translate is None) == (self.compare is None) or (self.compare is None) != (self.key is None):

@@ -187,6 +187,7 @@ CONNECTOR: Final = Connector(
         "transfer": "an agent's desktop does not say to whom a contact goes on",
         "agent_state": "",
     },
+    nothing_for=("offered", "abandoned", "answer_rate", "abandon_rate", "service_level", "service_level_live", "time_to_abandon"),
     personal=(
         *(
             f"{snapshot}.Configuration.{name}"
