@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.base import Time
 from schemas.metrics import ScopeKind
 
-__all__ = ["ACTIONS", "NOTHING", "Action", "Actor", "ActorKind", "AuditObject", "AuditRecord", "Outcome"]
+__all__ = ["ACTIONS", "ANYONE", "NOTHING", "Action", "Actor", "ActorKind", "AuditObject", "AuditRecord", "Outcome", "encode_audit"]
 
 Action = Literal[
     "login",
@@ -29,7 +29,7 @@ Action = Literal[
     "progress_reset",
     "source_quarantined",
     "source_released",
-    "dead_letters_sent_back",
+    "dead_letters_replayed",
 ]
 """What was done or tried. Only additions."""
 
@@ -40,7 +40,19 @@ Outcome = Literal["done", "ordered", "refused", "failed"]
 
 ActorKind = Literal["anyone", "token", "user", "provider", "kiosk", "certificate", "account", "process"]
 
-_Text = Annotated[str, Field(max_length=300)]
+#: The longest text of a record, in characters.
+_LONGEST = 300
+
+
+def _bounded(value: object) -> object:
+    """Return a text that fits and that JSON can hold: what a client typed must neither fill the topic nor keep a record out of it."""
+    if not isinstance(value, str):
+        return value
+    value = value.encode("utf-8", "replace").decode()
+    return value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
+
+
+_Text = Annotated[str, Field(max_length=_LONGEST), BeforeValidator(_bounded)]
 
 
 class _Model(BaseModel):
@@ -55,6 +67,10 @@ class Actor(_Model):
         "process: one of ours, by itself; the others: how serve identified the account"
     )
     name: _Text | None = Field(default=None, description="of the account, as the access file or the provider has it; null for anyone")
+
+
+#: Not identified, or not known by that name: what was typed as a name may be a password, and is never recorded.
+ANYONE = Actor(kind="anyone")
 
 
 class AuditObject(_Model):
@@ -75,7 +91,7 @@ class AuditObject(_Model):
     partition: int | None = Field(default=None, ge=0)
     offset: int | None = Field(default=None, ge=0, description="the record at which a worker decided")
     to: Time | None = Field(default=None, description="instant that progress was set back to")
-    records: int | None = Field(default=None, ge=0, description="how many were sent back or exported")
+    records: int | None = Field(default=None, ge=0, description="how many were replayed or exported")
     order_id: _Text | None = Field(default=None, description="event_id of an operator's order")
 
 
@@ -87,7 +103,7 @@ class AuditRecord(_Model):
     """One thing that was done or tried."""
 
     kind: Literal["audit"] = "audit"
-    audit_id: str = Field(max_length=300, description="the same when a record was written twice: to recognize the repeat")
+    audit_id: _Text = Field(description="the same when a record was written twice: to recognize the repeat")
     at: Time = Field(description="when it was done, by the clock of the process; a worker's decision is as old as the record in Kafka")
     action: Action
     outcome: Outcome = Field(
@@ -100,3 +116,8 @@ class AuditRecord(_Model):
     reason: _Text | None = Field(default=None, description="why, in a word of ours, or as an operator put it")
     times: int = Field(default=1, ge=1, description="above 1: so many alike, the last of them at `at`")
     instance: _Text = Field(description="the process that recorded it")
+
+
+def encode_audit(record: AuditRecord) -> tuple[bytes, bytes]:
+    """Return key and value of a record in Kafka; what is not known or does not apply is left out."""
+    return f"{record.actor.kind}:{record.actor.name or ''}".encode(), record.model_dump_json(exclude_none=True).encode()

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "faq-changes": "compare self-service before and after changes of the FAQ",
     "progress": "how far the stream is counted, and setting back what went too far",
     "dead-letters": "look at records that could not be used, and send them back",
+    "audit": "say who did or tried what, from where, and what came of it",
     "sources": "list the sources of events, quarantine one, release it",
 }
 

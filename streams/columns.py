@@ -10,7 +10,7 @@ from schemas.visible import harmless
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["aligned"]
+__all__ = ["aligned", "padded"]
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -22,6 +22,12 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
         padded = [(cell, " " * (width - _width(cell))) for cell, width in zip(row, widths, strict=True)]
         lines.append("  ".join(cell + space if n < left else space + cell for n, (cell, space) in enumerate(padded)).rstrip())
     return "\n".join(lines)
+
+
+def padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return cells as a line, all but the last as wide as ``widths`` says at least: for rows that are printed as they come."""
+    *before, last = map(harmless, cells)
+    return "  ".join([*(cell + " " * (width - _width(cell)) for cell, width in zip(before, widths, strict=True)), last]).rstrip()
 
 
 def _width(text: str) -> int:

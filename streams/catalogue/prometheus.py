@@ -206,6 +206,21 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "How long the oldest alert that this process is to deliver has been in the topic; 0 if there is none. Absent without a webhook.",
     ),
     ServingMetric(
+        "contact_center_audit_records_total",
+        "counter",
+        ("result",),
+        "",
+        "Audit records: written, dropped (no room while Kafka took none) or withdrawn (what asked for it got 503). "
+        "Absent without an access file.",
+    ),
+    ServingMetric(
+        "contact_center_audit_records_waiting",
+        "gauge",
+        (),
+        "",
+        "Audit records that Kafka has not acknowledged yet. Absent without an access file.",
+    ),
+    ServingMetric(
         "contact_center_event_stream_clients",
         "gauge",
         (),

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import orjson
 from aiokafka import TopicPartition
 
+from schemas.audit import AuditObject
 from schemas.visible import escaped_json
+from streams.commands.account import noted
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, interruptible
 from streams.commands.dead_letter_replay import Sender, consider, send_back
 from streams.commands.dead_letter_text import facts, pages, printable, row, summary
@@ -156,13 +158,19 @@ async def _replay(args: argparse.Namespace) -> int:
     topics = dead_letter_topics(args.prefix, args.source_topic)
     async with _reader(args, topics):
         pass  # whoever mistyped the prefix hears of it before anything is begun
-    sender = Sender(args.bootstrap, args.prefix, kafka_client_options())
+    options = kafka_client_options()
+    sender = Sender(args.bootstrap, args.prefix, options)
+    about = AuditObject(topic=args.source_topic)
     try:
         await sender.start()
         async with _reader(args, topics) as reader:
             outcome = await send_back(reader, sender, _wanted(args), Judge(args.prefix), everything=args.all, stop=stop)
+    except Exception:
+        await noted(args, "dead_letters_replayed", options, "failed", about=about)
+        raise
     finally:
         await sender.stop()
+    await noted(args, "dead_letters_replayed", options, about=about.model_copy(update={"records": outcome.sent}))
     if outcome.stopped:
         sys.stdout.write(f"Stopped after {outcome.up_to or 'nothing'}; the same command goes on from there.\n")
     sys.stdout.write(f"{outcome.seen:,} dead letters: {outcome.told('replayed')}\n")

@@ -7,18 +7,21 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from schemas.audit import AuditObject
 from schemas.operator import SourceQuarantined, SourceReleased
 from schemas.times import format_ms, from_ms
+from streams.commands.account import ordered
 from streams.commands.common import add_kafka_options, add_log_option, fail, label, write_json
 from streams.commands.dead_letter_text import printable
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.kafka_work import confirmed, guarded
-from streams.connectors.operator import give_order, read_progress
+from streams.connectors.operator import read_progress
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from schemas.audit import Action
     from streams.connectors.operator import PartitionProgress
 
 __all__ = ["add_parser", "of_partition", "run_list", "run_quarantine", "run_release"]
@@ -84,7 +87,9 @@ def _ordered(args: argparse.Namespace, kind: type[SourceQuarantined | SourceRele
     async def give(args: argparse.Namespace) -> int:
         now = from_ms(int(time.time() * 1000))
         order = kind(event_id=f"source-order-{uuid.uuid4()}", occurred_at=now, source=args.source, why=args.why)
-        partitions = await give_order(args.bootstrap, args.prefix, order, kafka_client_options())
+        action: Action = "source_released" if kind is SourceReleased else "source_quarantined"
+        about = AuditObject(source=args.source, order_id=order.event_id)
+        partitions = await ordered(args, order, kafka_client_options(), action, about)
         sys.stdout.write(
             f"Ordered on {partitions} partitions ({order.event_id}). The workers carry it out where they come to it: "
             "see `contact-streams sources list`.\n"

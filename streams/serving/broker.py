@@ -7,7 +7,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -34,8 +34,8 @@ class MissingTopicError(TopicError):
     """There is no such topic."""
 
 
-async def keep_trying(what: str, attempt: Callable[[], Awaitable[NoReturn]]) -> NoReturn:
-    """Attempt until cancelled; failures of Kafka are logged, that the topic is missing only once."""
+async def keep_trying(what: str, attempt: Callable[[], Awaitable[NoReturn]], done: str = "read") -> NoReturn:
+    """Attempt until cancelled; failures of Kafka are logged, that the topic is missing only once. ``done`` is what is attempted."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     pause = _FIRST_PAUSE_SECONDS
     missing = False
@@ -53,7 +53,7 @@ async def keep_trying(what: str, attempt: Callable[[], Awaitable[NoReturn]]) -> 
         if loop.time() - began > _LONGEST_PAUSE_SECONDS:
             pause = _FIRST_PAUSE_SECONDS
         if not isinstance(reason, MissingTopicError):
-            log.warning("%s cannot be read: %r. Trying again in %.1f s.", what, reason, pause)
+            log.warning("%s cannot be %s: %r. Trying again in %.1f s.", what, done, reason, pause)
         elif not missing:
             log.warning("%s is not there. Waiting for the worker to create it.", what)
         missing = isinstance(reason, MissingTopicError)
@@ -84,13 +84,13 @@ async def partitions_of(name: str, client: Mapping[str, Any]) -> list[TopicParti
     return partitions
 
 
-async def stop(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer in whatever state it is; without brokers it stops halfway, and its connections would be tried forever."""
-    for end in (consumer.stop, consumer._client.close):  # noqa: SLF001 - closing a client twice is harmless
+async def stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Stop a client in whatever state it is; without brokers it stops halfway, and its connections would be tried forever."""
+    for end in (client.stop, client.client.close if isinstance(client, AIOKafkaProducer) else client._client.close):  # noqa: SLF001 - closing a client twice is harmless
         # Waited for, not awaited: what is raised here is of no use to anybody.
         task = asyncio.ensure_future(end())
         _, late = await asyncio.wait([task], timeout=PATIENCE_SECONDS)
         for stuck in late:
             stuck.cancel()
         if task.done() and not task.cancelled() and task.exception() is not None:
-            log.debug("The consumer did not stop in order: %r.", task.exception())
+            log.debug("The client did not stop in order: %r.", task.exception())

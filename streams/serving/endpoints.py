@@ -117,7 +117,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             Parameter(name="agent", about="Only the records of this person.", example="tanaka", many=True),
             *_PAGES,
         ),
-        statuses=(200, 400, 404),
+        statuses=(200, 400, 404, 503),
+    ),
+    Endpoint(
+        name="audit",
+        path="/api/v1/audit",
+        right="audit",
+        about="Who did or tried what, from where, and what came of it; oldest first.",
+        parameters=(
+            Parameter(name="since", about="RFC 3339: from this instant on; all that Kafka has without it.", example="2026-03-29T12:00:00Z"),
+            Parameter(name="until", about="RFC 3339: before this instant.", example="2026-03-30T12:00:00Z"),
+            Parameter(name="actor", about="Only what this account did: NAME or KIND:NAME.", example="user:tanaka", many=True),
+            Parameter(name="action", about="Only this action.", example="login_refused", many=True),
+            Parameter(name="limit", about="Records of one page, 1 to 1000; 100 without it.", example="100"),
+            Parameter(name="cursor", about="Where the page begins: from the Link of the page before.", example="1200"),
+        ),
+        statuses=(200, 400, 404, 429, 503),
     ),
     Endpoint(
         name="events",

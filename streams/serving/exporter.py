@@ -76,6 +76,7 @@ class FigureCollector:
         delivered: Delivered | None = None,
         file: ConfigurationFile | None = None,
         connections: Collection[Family] = (),
+        audit: Collection[Family] = (),
         recovering: int = 0,
         standing_still: Mapping[str, Collection[int]] | None = None,
     ) -> None:
@@ -90,6 +91,7 @@ class FigureCollector:
         self._delivered = delivered
         self._file = file
         self._connections = connections
+        self._audit = audit
         self._recovering = recovering
         self._standing_still = standing_still
 
@@ -107,6 +109,7 @@ class FigureCollector:
             yield from _deliveries(self._delivered)
         yield _gauge("contact_center_event_stream_clients", self._clients)
         yield from self._connections
+        yield from self._audit
         yield from configuration_families(self._file)
         build = "contact_center_build_info"
         yield InfoMetricFamily(build.removesuffix("_info"), _HELP[build], value={"version": self._version})

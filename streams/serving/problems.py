@@ -17,11 +17,12 @@ PROBLEM_MEDIA = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """A handler cannot go on; the client is told the status and the detail."""
+    """A handler cannot go on; the client is told the status, the detail, and when to come back."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(detail)
         self.status = status
+        self.retry_after_seconds = retry_after_seconds
 
 
 def problem(

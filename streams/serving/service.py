@@ -12,14 +12,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 from zoneinfo import ZoneInfo
 
+from schemas.audit import AuditObject
 from schemas.topics import DEFAULT_PREFIX
 from streams.catalogue import kind_of_window
 from streams.configuration import Configuration
-from streams.configuration.file import ConfigurationFile
+from streams.configuration.file import ConfigurationFile, configuration_hash
 from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
+from streams.serving.audit import PROCESS, Audit, NoAudit
+from streams.serving.audit.auditor import Auditor, instance_of
+from streams.serving.audit.log import AuditLog
+from streams.serving.audit.writer import AuditWriter
 from streams.serving.clients import Clients
 from streams.serving.delivery import Delivery
 from streams.serving.event_log import EventLog, Limits
@@ -86,6 +91,8 @@ class ServeSettings:
     explain: bool = False
     #: Whether the API serves figures of single people; that follows a topic of their own.
     agents: bool = False
+    #: Whether it is recorded who does or looks at what.
+    audit: bool = False
 
     def __post_init__(self) -> None:
         for window in self.windows:
@@ -134,8 +141,6 @@ async def run_serve(
     followers.append(HeartbeatReader(workers, topic_prefix=prefix, **kafka).run)
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
     file = settings.file
-    if file is not None:
-        followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery)))
     explainer = None
     if settings.explain:
         explainer = Explainer(EventLog(settings.bootstrap, prefix, settings.client_options), lambda: _running(file), _EXPLAIN_LIMITS)
@@ -143,6 +148,12 @@ async def run_serve(
     if settings.agents:
         agents = Agents()
         followers.append(Reader(agents, topic_name=agents_topic(prefix), **kafka).run)
+    auditor = None
+    if settings.audit:
+        auditor = Auditor(AuditWriter(settings.bootstrap, prefix, settings.client_options), instance_of("serve"), clock)
+    audit: Audit = NoAudit() if auditor is None else auditor
+    if file is not None:
+        followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery, audit)))
     delivered = None if delivery is None else delivery.deliveries
     connections = Connections(settings.limits)
     serving = Serving(
@@ -154,13 +165,17 @@ async def run_serve(
         agents=agents,
         connections=connections,
         clients=Clients(settings.max_streams, settings.max_streams_per_address),
+        audit=audit,
+        audit_log=None if auditor is None else lambda: AuditLog(settings.bootstrap, prefix, settings.client_options),
     )
     server = HttpServer(create_app(serving), connections, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []
+    auditing: list[asyncio.Task[object]] = []
     try:
         announce(f"serving {await server.start(settings.host, settings.port)}/")
         tasks = [asyncio.create_task(run()) for run in followers] + [asyncio.create_task(stop.wait())]
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        auditing = [] if auditor is None else [asyncio.create_task(auditor.run())]
+        done, _ = await asyncio.wait(tasks + auditing, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()  # a reader ends only by an error nobody foresaw: that must end the process, not leave it serving the past
     finally:
@@ -168,6 +183,12 @@ async def run_serve(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.stop()
+        if auditor is not None:
+            # What ended with the server is on record too.
+            await auditor.finish()
+        for task in auditing:
+            task.cancel()
+        await asyncio.gather(*auditing, return_exceptions=True)
         for number in signals:
             loop.remove_signal_handler(number)
 
@@ -176,7 +197,7 @@ def _running(file: ConfigurationFile | None) -> Configuration:
     return Configuration() if file is None else file.running
 
 
-def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Delivery | None) -> None:
+def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Delivery | None, audit: Audit) -> None:
     """Serve with another configuration from now on, and tell everybody."""
     if settings.file is None or settings.of_configuration is None:
         return
@@ -186,5 +207,8 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)
     figures.store.tell_anew()
+    before, after = configuration_hash(settings.file.running), configuration_hash(taken.configuration)
+    about = AuditObject(file=settings.file.path.name, hash_before=before, hash_after=after)
+    audit.record("configuration_changed", principal=PROCESS, about=about)
     settings.file.taken_up(taken.configuration, now_ms())
     log.info("The configuration has changed: %s.", settings.file.standing)

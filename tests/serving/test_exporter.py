@@ -17,6 +17,7 @@ from streams.catalogue import KPIS, SERVING_METRICS, kind_of_window, labels_of, 
 from streams.configuration.file import ConfigurationFile
 from streams.configuration.models import Configuration
 from streams.listening import Connections
+from streams.serving.audit.writer import AuditWriter
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
 from streams.windows.targets import terms_of
 from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window, workers_heard
@@ -67,6 +68,7 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
             Path(__file__).parents[2] / "deploy" / "configuration" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")
         ),
         connections=tuple(Connections().collect()),
+        audit=tuple(AuditWriter("127.0.0.1:9092", "contactcenter").collect()),
         standing_still=None if stand.workers is None else stand.workers.standing_still,
     )
     pieces, _ = exposition(collector, accept)
@@ -238,7 +240,7 @@ def test_no_figures_before_the_topic_is_read() -> None:
     stand.ready = False
     found = samples(text(stand))
 
-    assert {name for name in found if not name.startswith(("contact_center_alert_", "contact_center_http_"))} == {
+    assert {name for name in found if not name.startswith(("contact_center_alert_", "contact_center_audit_", "contact_center_http_"))} == {
         "contact_center_reader_connected{}",
         "contact_center_metric_records_rejected_total{}",
         "contact_center_event_stream_clients{}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from streams.serving.api.audit import audit
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.figures import agents, alerts, catalogue, figures, queue, targets, trends
@@ -43,6 +44,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "catalogue": catalogue,
     "explain": explain,
     "agents": agents,
+    "audit": audit,
     "events": events,
     "alive": alive,
     "ready": ready,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka.errors import KafkaError
 
+from schemas.audit import AuditObject
 from streams.explaining import QuestionError
 from streams.serving.api.answers import answer
+from streams.serving.api.audit import recorded
 from streams.serving.api.serving import SERVING
 from streams.serving.broker import TopicError
 from streams.serving.explainer import asked_of
@@ -59,6 +61,10 @@ async def explain(request: web.Request) -> web.Response:
     except (KafkaError, TopicError, OSError, TimeoutError) as error:
         log.warning("Events could not be read: %r.", error)
         return problem(503, "events cannot be read from Kafka now", retry_after_seconds=_KAFKA_RETRY_SECONDS)
+    scope = AuditObject(
+        scope_kind="queue", scope=asked["queue"], kpi=asked["kpi"], window=asked.get("window"), channel=asked.get("channel")
+    )
+    await recorded(request, "looked_at_contacts", scope)
     return await answer(request, document)
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import orjson
 
 from schemas.alerts import AlertRecord
+from schemas.audit import AuditObject
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described
 from streams.serving.api.answers import answer, asked_paging, asked_windows
+from streams.serving.api.audit import recorded
 from streams.serving.api.serving import SERVING, TARGETS, TRENDS
 from streams.serving.figures import AHEAD_SECONDS, STALE_AFTER_SECONDS
 from streams.serving.problems import ProblemError
@@ -67,6 +69,8 @@ async def agents(request: web.Request) -> web.Response:
         raise ProblemError(404, "figures of single people are off here: start serve with --agents")
     people = frozenset(request.query.getall("agent", [])) or None
     entries, cursor = asked_paging(request).of(serving.agents.chosen(asked_windows(request), people))
+    # Of an answer that is shown in pages too: what is looked at is the list.
+    await recorded(request, "looked_at_agents", AuditObject(people=None if people is None else len(people)))
     told = [orjson.Fragment(entry.raw) for entry in entries] if serving.agents.known else None
     return await answer(request, {**serving.figures.header(), "agents": told}, cursor=cursor)
 

@@ -12,6 +12,8 @@ from aiohttp import web
 from streams.configuration.file import ConfigurationFile
 from streams.listening import Connections, client_of
 from streams.serving.agents import Agents
+from streams.serving.audit import Audit, NoAudit
+from streams.serving.audit.log import AuditLog
 from streams.serving.clients import Clients
 from streams.serving.deliveries import Deliveries
 from streams.serving.door import Door
@@ -20,6 +22,7 @@ from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector
 from streams.serving.figures import Figures
 from streams.serving.kept import Kept
+from streams.serving.turns import Turns
 
 __all__ = ["FEED", "SCRAPING", "SERVING", "TARGETS", "TRENDS", "Serving"]
 
@@ -49,6 +52,12 @@ class Serving:
     connections: Connections | None = None
     #: Who may see what; None: everybody everything.
     door: Door | None = None
+    #: Takes note of what is done here.
+    audit: Audit = field(default_factory=NoAudit)
+    #: Reads what was noted, anew each time; None where nothing is.
+    audit_log: Callable[[], AuditLog] | None = None
+    #: One reads the audit at a time.
+    audit_turns: Turns = field(default_factory=Turns)
 
     @property
     def configured(self) -> dict[str, str]:
@@ -73,6 +82,7 @@ class Serving:
             delivered=None if self.deliveries is None else self.deliveries.at(figures.clock()),
             file=self.file,
             connections=() if self.connections is None else tuple(self.connections.collect()),
+            audit=tuple(self.audit.collect()),
         )
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from schemas.audit import NOTHING, Actor
+from schemas.audit import ANYONE, NOTHING, Actor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp import web
+    from prometheus_client import Metric
 
     from schemas.audit import Action, ActorKind, AuditObject, Outcome
 
-__all__ = ["ANYONE", "Audit", "Known", "NoAudit", "NotRecordedError", "client_address", "endpoint_of"]
+__all__ = ["ANYONE", "PROCESS", "Audit", "Known", "NoAudit", "NotRecordedError", "client_address", "endpoint_of"]
 
-#: Not identified, or not known by that name: what was typed as a name may be a password, and is never recorded.
-ANYONE = Actor(kind="anyone")
+
+#: Serve itself, where no one has asked it to.
+PROCESS = Actor(kind="process", name="serve")
 
 
 class NotRecordedError(Exception):
@@ -25,7 +29,7 @@ class Known(Protocol):  # a principal is one
     """Who asks, as far as the audit is told."""
 
     @property
-    def name(self) -> str:
+    def name(self) -> str | None:
         """The account."""
 
     @property
@@ -48,7 +52,7 @@ class Audit(Protocol):
     ) -> None:
         """Take note, and have it written soon. Never waits, never raises.
 
-        ``principal`` is None for who is not identified; ``request`` says from where; ``reason`` is a word of ours, at most 300 characters.
+        ``principal`` is None for who is not identified; ``request`` says from where, and which endpoint; ``reason`` is a word of ours.
         """
 
     async def recorded(
@@ -67,6 +71,9 @@ class Audit(Protocol):
             NotRecordedError: it did not, within seconds; answer 503 and show nothing.
         """
 
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics, for a registry."""
+
 
 class NoAudit:
     """Stands in where nothing is recorded: serve without an access file."""
@@ -76,6 +83,10 @@ class NoAudit:
 
     async def recorded(self, *_: Any, **__: Any) -> None:
         """Return at once."""
+
+    def collect(self) -> tuple[()]:
+        """Return nothing."""
+        return ()
 
 
 def endpoint_of(request: web.Request) -> str:

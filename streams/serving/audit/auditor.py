@@ -1,0 +1,194 @@
+"""The audit of serve: what is recorded, how often, and what waits until Kafka has it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from schemas.audit import ANYONE, NOTHING, Actor, AuditRecord
+from schemas.times import from_ms
+from streams.serving.audit import NotRecordedError, client_address, endpoint_of
+from streams.serving.audit.repeats import Repeats, alike
+from streams.serving.audit.writer import AuditWriter, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+    from aiohttp import web
+    from prometheus_client import Metric
+
+    from schemas.audit import Action, AuditObject, Outcome
+    from streams.serving.audit import Known
+
+__all__ = ["Auditor", "actor_of", "audit_record", "instance_of"]
+
+#: What is to be shown waits so long for Kafka; then it is not shown.
+_ACKNOWLEDGED_WITHIN_SECONDS: Final = 3.0
+#: A page asks every few seconds: one look at the same by the same client is recorded in this time.
+_LOOKS_SECONDS: Final = 600.0
+#: Whoever is refused may try on and on: the first is recorded at once, how many more there were after this time.
+_REFUSED_SECONDS: Final = 60.0
+#: How long writing may take when the process ends.
+_FINISH_SECONDS: Final = 3.0
+
+_LOOKS: Final = frozenset({"looked_at_agents", "looked_at_contacts", "audit_read"})
+_REFUSED: Final = frozenset({"denied", "login_refused"})
+
+
+def instance_of(what: str) -> str:
+    """Name this process: what it is, where it runs, and its number there."""
+    return f"{what}@{socket.gethostname()}/{os.getpid()}"
+
+
+def audit_record(
+    action: Action,
+    outcome: Outcome = "done",
+    *,
+    actor: Actor,
+    instance: str,
+    at: float,
+    client_address: str | None = None,
+    about: AuditObject = NOTHING,
+    reason: str | None = None,
+) -> AuditRecord:
+    """Return a record with an id of its own; ``at`` is in seconds since the epoch."""
+    return AuditRecord(
+        audit_id=uuid.uuid4().hex,
+        at=from_ms(int(at * 1000)),
+        action=action,
+        outcome=outcome,
+        actor=actor,
+        client_address=client_address,
+        about=about,
+        reason=reason or None,
+        instance=instance,
+    )
+
+
+def actor_of(principal: Known | None) -> Actor:
+    """Return who it was, as a record has it."""
+    if principal is None or principal.kind == "anyone":
+        return ANYONE
+    return Actor(kind=principal.kind, name=principal.name or None)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A record that several wait for."""
+
+    entry: Entry
+    waiting: int = 0
+
+
+@dataclass(slots=True)
+class Auditor:
+    """Records through ``writer``. ``clock`` returns seconds since the epoch, ``monotonic`` those of a clock that is not set back."""
+
+    writer: AuditWriter
+    instance: str
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    acknowledged_within_seconds: float = _ACKNOWLEDGED_WITHIN_SECONDS
+    _looks: Repeats = field(default_factory=lambda: Repeats(_LOOKS_SECONDS))
+    _refused: Repeats = field(default_factory=lambda: Repeats(_REFUSED_SECONDS))
+    _flights: dict[Hashable, _Flight] = field(default_factory=dict)
+
+    def record(
+        self,
+        action: Action,
+        outcome: Outcome = "done",
+        *,
+        principal: Known | None = None,
+        request: web.Request | None = None,
+        about: AuditObject = NOTHING,
+        reason: str | None = None,
+    ) -> None:
+        """As ``Audit.record``."""
+        record = self._of(action, outcome, principal, request, about, reason)
+        if action not in _REFUSED or self._refused.is_first(record, self.monotonic()):
+            self.writer.put(record)
+
+    async def recorded(
+        self,
+        action: Action,
+        outcome: Outcome = "done",
+        *,
+        principal: Known | None = None,
+        request: web.Request | None = None,
+        about: AuditObject = NOTHING,
+        reason: str | None = None,
+    ) -> None:
+        """As ``Audit.recorded``."""
+        record = self._of(action, outcome, principal, request, about, reason)
+        is_look = action in _LOOKS
+        if is_look and self._looks.holds(record, self.monotonic()):
+            return
+        key: Hashable = alike(record) if is_look else record.audit_id
+        flight = self._flights.get(key)
+        if flight is None:
+            entry = self.writer.put(record)
+            if entry is None:
+                raise NotRecordedError
+            flight = self._flights[key] = _Flight(entry)
+        await self._landed(key, flight)
+        if is_look:
+            self._looks.remember(record, self.monotonic())
+
+    async def _landed(self, key: Hashable, flight: _Flight) -> None:
+        flight.waiting += 1
+        try:
+            done, _ = await asyncio.wait({flight.entry.acknowledged}, timeout=self.acknowledged_within_seconds)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting:
+                self._flights.pop(key, None)
+        if not done or flight.entry.acknowledged.cancelled():
+            if not flight.waiting:
+                self.writer.withdraw(flight.entry)
+            raise NotRecordedError
+
+    async def run(self) -> NoReturn:
+        """Write, and tell how often refusals were repeated, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.writer.run())
+            while True:
+                await asyncio.sleep(1)
+                self._tell_repeats(self.monotonic())
+
+    async def finish(self) -> None:
+        """Write what is left, within seconds, while ``run`` still runs."""
+        self._tell_repeats(None)
+        await self.writer.finish(_FINISH_SECONDS)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, for a registry."""
+        return self.writer.collect()
+
+    def _tell_repeats(self, now: float | None) -> None:
+        for record in self._refused.ended(now):
+            self.writer.put(record)
+        for _ in self._looks.ended(now):
+            pass
+
+    def _of(
+        self, action: Action, outcome: Outcome, principal: Known | None, request: web.Request | None, about: AuditObject, reason: str | None
+    ) -> AuditRecord:
+        if request is not None and about.endpoint is None:
+            about = about.model_copy(update={"endpoint": endpoint_of(request)})
+        return audit_record(
+            action,
+            outcome,
+            actor=actor_of(principal),
+            instance=self.instance,
+            at=self.clock(),
+            client_address=client_address(request),
+            about=about,
+            reason=reason,
+        )

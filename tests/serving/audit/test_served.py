@@ -1,0 +1,155 @@
+"""Serve with its audit on a real broker: what is looked at and changed is on record, and nothing personal is shown that is not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from streams.configuration.file import ConfigurationFile, configuration_hash
+from streams.configuration.loading import load_configuration
+from streams.serving.agents import agents_topic
+from streams.serving.reader import latest_topic
+from streams.serving.reload import now_ms
+from streams.serving.service import ServeSettings, run_serve
+from tests.serving.audit.topics import make_audit_topic, raw_records, recorded_in
+from tests.serving.records import small_center
+from tests.serving.topics import bootstrap, make, publish
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from streams.configuration import Configuration
+
+__all__ = ["bootstrap"]
+
+pytestmark = pytest.mark.embedded
+
+
+@contextlib.asynccontextmanager
+async def served(bootstrap: str, prefix: str, **settings: Any) -> AsyncIterator[aiohttp.ClientSession]:
+    """Run serve with its audit, as the command does, until its figures are read; stop it in order."""
+    await make(bootstrap, latest_topic(prefix))
+    await make(bootstrap, agents_topic(prefix))
+    await publish(bootstrap, latest_topic(prefix), small_center())
+    announced: asyncio.Queue[str] = asyncio.Queue()
+    chosen = ServeSettings(bootstrap=bootstrap, topic_prefix=prefix, port=0, agents=True, audit=True, **settings)
+    serving = asyncio.create_task(run_serve(chosen, announce=announced.put_nowait, handle_signals=False))
+    try:
+        async with aiohttp.ClientSession((await announced.get()).removeprefix("serving ")) as client:
+            async with asyncio.timeout(15):
+                while (await client.get("readyz")).status != 200:  # noqa: ASYNC110 - asks over HTTP
+                    await asyncio.sleep(0.05)
+            yield client
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def run(check: Any) -> None:
+    """Run a check for a minute at most."""
+    asyncio.run(asyncio.wait_for(check, 60))
+
+
+def test_looks_and_changes_are_on_record(bootstrap: str, tmp_path: Path) -> None:
+    """Looks at people and at the audit, and a changed configuration: exactly these, with hashes, and with no name of a person."""
+    path = tmp_path / "center.yaml"
+    path.write_text("queues: {}\n", encoding="utf-8")
+    file = ConfigurationFile(path, now_ms())
+
+    def settings_of(configuration: Configuration) -> ServeSettings:
+        return ServeSettings()
+
+    async def check() -> None:
+        await make_audit_topic(bootstrap, "served")
+        async with served(bootstrap, "served", file=file, of_configuration=settings_of) as client:
+            for query in ("", "?window=day", "?agent=ann&agent=bo", "?agent=ann&agent=cleo"):
+                assert (await client.get(f"api/v1/agents{query}")).status == 200
+            for path_of in ("figures", "alerts", "trends", "targets", "catalogue", "queues/sales"):
+                assert (await client.get(f"api/v1/{path_of}")).status == 200
+            path.write_text("queues: {claims: {}}\n", encoding="utf-8")
+            async with asyncio.timeout(20):
+                while (found := await (await client.get("api/v1/audit?action=configuration_changed")).json())["records"] == []:  # noqa: ASYNC110 - asks over HTTP
+                    await asyncio.sleep(0.3)
+            (changed,) = found["records"]
+            assert changed["actor"] == {"kind": "process", "name": "serve"}
+            assert changed["about"] == {
+                "file": "center.yaml",
+                "hash_before": configuration_hash(load_configuration(None)),
+                "hash_after": configuration_hash(load_configuration(path)),
+            }
+
+        assert [(each.action, each.about.endpoint, each.about.people) for each in await recorded_in(bootstrap, "served")] == [
+            ("looked_at_agents", "GET /api/v1/agents", None),
+            ("looked_at_agents", "GET /api/v1/agents", 2),
+            ("audit_read", "GET /api/v1/audit", None),
+            ("configuration_changed", None, None),
+        ]
+        written = b"".join((key or b"") + (value or b"") for key, value in await raw_records(bootstrap, "served"))
+        assert b"ann" not in written.lower()
+        assert b"cleo" not in written.lower()
+
+    run(check())
+
+
+def test_pages_of_the_audit(bootstrap: str) -> None:
+    """A page names the next one in its Link; filters and limits that are none are refused, and say what is permitted."""
+
+    async def check() -> None:
+        await make_audit_topic(bootstrap, "paged")
+        async with served(bootstrap, "paged") as client:
+            for people in range(1, 6):
+                query = "&".join(f"agent=a{number}" for number in range(people))
+                assert (await client.get(f"api/v1/agents?{query}")).status == 200
+            seen, where = [], "api/v1/audit?limit=2&action=looked_at_agents"
+            while where:
+                answer = await client.get(where)
+                assert answer.status == 200
+                page = (await answer.json())["records"]
+                assert len(page) <= 2
+                seen += [record["about"]["people"] for record in page]
+                link = answer.links.get("next")
+                where = "" if link is None else str(link["url"])
+            assert seen == [1, 2, 3, 4, 5]
+
+            for query, said in {
+                "limit=0": "1 to 1000",
+                "limit=1001": "1 to 1000",
+                "cursor=x": "Link",
+                "since=yesterday": "RFC 3339",
+                "action=looked": "looked_at_agents",
+            }.items():
+                answer = await client.get(f"api/v1/audit?{query}")
+                assert (answer.status, said in (await answer.json())["detail"]) == (400, True), query
+            assert (await (await client.get("api/v1/audit?actor=user:none")).json())["records"] == []
+
+    run(check())
+
+
+def test_without_the_topic_people_are_not_shown_and_figures_are(bootstrap: str) -> None:
+    """503 with Retry-After in seconds, and not a byte about people; figures as ever; once the topic is there people are shown."""
+
+    async def check() -> None:
+        async with served(bootstrap, "unrecorded") as client:
+            began = time.monotonic()
+            answer = await client.get("api/v1/agents")
+            assert (answer.status, answer.content_type) == (503, "application/problem+json")
+            assert time.monotonic() - began < 6
+            assert int(answer.headers["Retry-After"]) > 0
+            assert "agents" not in await answer.json()
+            assert (await client.get("api/v1/audit")).status == 503
+            assert (await client.get("api/v1/figures")).status == 200
+            assert 'contact_center_audit_records_total{result="withdrawn"} 1.0' in await (await client.get("metrics")).text()
+
+            await make_audit_topic(bootstrap, "unrecorded")
+            async with asyncio.timeout(30):
+                while (await client.get("api/v1/agents")).status != 200:
+                    pass
+        assert {record.action for record in await recorded_in(bootstrap, "unrecorded")} == {"looked_at_agents"}
+
+    run(check())
