@@ -58,6 +58,7 @@ docs: $(READY) ## regenerate schemas and the pages made from code
 	$(BIN)/python -m streams.access.docs
 	$(BIN)/python -m streams.configuration.docs
 	$(BIN)/python -m streams.connectors.docs
+	$(BIN)/python -m streams.serving.docs
 	$(BIN)/python -m deploy.grafana.generate
 
 bench: $(READY) ## measure what an event costs, beside a plain loop and five figures on other engines (ARGS="--events 1500000")

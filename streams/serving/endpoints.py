@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
+from pydantic import BaseModel
+
+from schemas.alerts import AlertRecord
+from schemas.api import (
+    AgentsAnswer,
+    AlertsAnswer,
+    AlertsMessage,
+    AliveAnswer,
+    AliveMessage,
+    AuditAnswer,
+    CatalogueAnswer,
+    ChangeMessage,
+    ExplainAnswer,
+    FiguresAnswer,
+    OpenApiDocument,
+    QueueAnswer,
+    ReadyAnswer,
+    SnapshotMessage,
+    TargetsAnswer,
+    TrendsAnswer,
+)
+from schemas.audit import ACTIONS
 from streams.access.rights import Right
+from streams.catalogue import LANGUAGES
 from streams.serving.page_files import PAGE_FILES
+from streams.serving.paging import MAX_LIMIT
 
-__all__ = ["ENDPOINTS", "ENDPOINT_BY_NAME", "Endpoint", "Parameter"]
+__all__ = ["ENDPOINTS", "ENDPOINT_BY_NAME", "MAX_LISTED", "Endpoint", "Parameter"]
 
 _Method = Literal["GET", "POST"]
+
+#: Conversations that an answer to ``explain`` lists a part, at most.
+MAX_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +52,8 @@ class Parameter:
     required: bool = False
     #: Whether it may be given more than once.
     many: bool = False
+    #: What JSON Schema says of one value of it.
+    schema: Mapping[str, object] = field(default_factory=lambda: {"type": "string"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,41 +69,96 @@ class Endpoint:
     right: Right | None
     about: str
     parameters: tuple[Parameter, ...] = ()
-    #: The media type of an answer with status 200.
-    media: str = "application/json"
-    #: The statuses of its own; those of the guard and of every answer are not among them.
+    #: The type of an answer of JSON with status 200.
+    answer: type[BaseModel] | None = None
+    #: The media types of an answer with status 200.
+    media: tuple[str, ...] = ("application/json",)
+    #: The statuses of its own; those of the guard, of parameters and of every answer are not among them.
     statuses: tuple[int, ...] = (200,)
+    #: Of these the ones that say what 200 says, and not what is wrong.
+    answered: frozenset[int] = frozenset({200})
+    #: The types of the messages of an event stream, by event.
+    messages: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    #: Whether an answer has an ETag.
+    tagged: bool = False
     #: Whether HEAD is answered too.
     head: bool = True
+    #: Whether it is part of the API, and not of the pages.
+    documented: bool = True
 
     @property
     def template(self) -> str:
         """The path with the names of its parameters alone."""
         return re.sub(r"\{(\w+):[^}]*\}", r"{\1}", self.path)
 
+    @property
+    def path_parameters(self) -> list[str]:
+        """The names of the parameters of the path."""
+        return re.findall(r"\{(\w+)", self.template)
 
-_WINDOW = Parameter(name="window", about="Only the records of this window, and those of now.", example="trailing_15m", many=True)
+    @property
+    def all_statuses(self) -> tuple[int, ...]:
+        """Every status that it answers with."""
+        found = {*self.statuses}
+        if self.tagged:
+            found.add(304)
+        if self.parameters:
+            found.add(400)
+        if self.right is not None:
+            found |= {401, 403}
+        return tuple(sorted(found))
+
+    @property
+    def paged(self) -> bool:
+        """Whether the answer has pages."""
+        return any(parameter.name == "cursor" for parameter in self.parameters)
+
+
+_INSTANT = {"type": "string", "format": "date-time"}
+_WINDOW_NAME = {"type": "string", "pattern": "^((trailing|interval)_[0-9]{1,5}m|day|customers_day|customers_month)$"}
+_WINDOW = Parameter(
+    name="window", about="Only the records of this window, and those of now.", example="trailing_15m", many=True, schema=_WINDOW_NAME
+)
 _PAGES = (
-    Parameter(name="limit", about="Records of one page, 1 to 10000; all of them without it.", example="1000"),
-    Parameter(name="cursor", about="Where the page begins: from the Link of the page before.", example="bm93fHZvaWNlfHF1ZXVlOnNhbGVz"),
+    Parameter(
+        name="limit",
+        about=f"Records of one page, 1 to {MAX_LIMIT}; all of them without it.",
+        example="1000",
+        schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+    ),
+    Parameter(
+        name="cursor",
+        about="Where the page begins: from the Link of the page before.",
+        example="bm93fHZvaWNlfHF1ZXVlOnNhbGVz",
+        schema={"type": "string", "pattern": "^[A-Za-z0-9_-]*$"},
+    ),
 )
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint(name="metrics", path="/metrics", right="figures", about="All figures for Prometheus.", media="text/plain"),
+    Endpoint(
+        name="metrics",
+        path="/metrics",
+        right="figures",
+        about="All figures for Prometheus.",
+        media=("text/plain", "application/openmetrics-text"),
+    ),
     Endpoint(
         name="figures",
         path="/api/v1/figures",
         right="figures",
         about="The newest records of all scopes by key.",
         parameters=(_WINDOW, *_PAGES),
-        statuses=(200, 400),
+        answer=FiguresAnswer,
+        tagged=True,
     ),
     Endpoint(
         name="queue",
         path="/api/v1/queues/{queue:.+}",
         right="figures",
         about="What is known of one queue, by channel.",
+        answer=QueueAnswer,
         statuses=(200, 404),
+        tagged=True,
     ),
     Endpoint(
         name="alerts",
@@ -81,43 +166,78 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right="figures",
         about="Where every alert stands.",
         parameters=(
-            Parameter(name="state", about="Only alerts in this state: pending, firing, cleared.", example="firing", many=True),
+            Parameter(
+                name="state",
+                about="Only alerts in this state.",
+                example="firing",
+                many=True,
+                schema={"enum": list(get_args(AlertRecord.model_fields["state"].annotation))},
+            ),
             *_PAGES,
         ),
-        statuses=(200, 400),
+        answer=AlertsAnswer,
+        tagged=True,
     ),
-    Endpoint(name="trends", path="/api/v1/trends", right="figures", about="The day so far of every queue, by interval."),
-    Endpoint(name="targets", path="/api/v1/targets", right="figures", about="Every target with its judgment."),
-    Endpoint(name="catalogue", path="/api/v1/catalogue", right="figures", about="Every KPI with names, unit and formula."),
+    Endpoint(
+        name="trends",
+        path="/api/v1/trends",
+        right="figures",
+        about="The day so far of every queue, by interval.",
+        answer=TrendsAnswer,
+        tagged=True,
+    ),
+    Endpoint(
+        name="targets", path="/api/v1/targets", right="figures", about="Every target with its judgment.", answer=TargetsAnswer, tagged=True
+    ),
+    Endpoint(
+        name="catalogue",
+        path="/api/v1/catalogue",
+        right="figures",
+        about="Every KPI with names, unit and formula.",
+        answer=CatalogueAnswer,
+        tagged=True,
+    ),
     Endpoint(
         name="explain",
         path="/api/v1/explain",
         right="explain",
-        about="Which contacts are behind a figure of a queue.",
+        about="Which contacts are behind a figure of a queue; serve answers it when started with --explain.",
         parameters=(
             Parameter(name="queue", about="Name of the queue.", example="sales", required=True),
             Parameter(name="kpi", about="Id of the KPI.", example="service_level", required=True),
-            Parameter(name="window", about="The window; trailing_15m without it.", example="day"),
+            Parameter(name="window", about="The window; trailing_15m without it.", example="day", schema=_WINDOW_NAME),
             Parameter(name="channel", about="The channel, where the queue has several.", example="voice"),
             Parameter(
-                name="at", about="RFC 3339: the window that holds this instant; the newest without it.", example="2026-03-29T12:00:00Z"
+                name="at",
+                about="The window that holds this instant; the newest without it.",
+                example="2026-03-29T12:00:00Z",
+                schema=_INSTANT,
             ),
-            Parameter(name="lang", about="Language of the texts: en, ja.", example="en"),
-            Parameter(name="limit", about="Conversations listed a part, 0 to 1000; 20 without it.", example="20"),
+            Parameter(name="lang", about="Language of the texts; en without it.", example="en", schema={"enum": list(LANGUAGES)}),
+            Parameter(
+                name="limit",
+                about="Conversations listed a part; 20 without it.",
+                example="20",
+                schema={"type": "integer", "minimum": 0, "maximum": MAX_LISTED},
+            ),
         ),
-        statuses=(200, 400, 404, 429, 503),
+        answer=ExplainAnswer,
+        statuses=(200, 404, 429, 503),
+        tagged=True,
     ),
     Endpoint(
         name="agents",
         path="/api/v1/agents",
         right="people",
-        about="Figures of single people.",
+        about="Figures of single people; serve answers it when started with --agents.",
         parameters=(
-            Parameter(name="window", about="Only the records of this window.", example="day", many=True),
+            Parameter(name="window", about="Only the records of this window.", example="day", many=True, schema=_WINDOW_NAME),
             Parameter(name="agent", about="Only the records of this person.", example="tanaka", many=True),
             *_PAGES,
         ),
-        statuses=(200, 400, 404, 503),
+        answer=AgentsAnswer,
+        statuses=(200, 404, 503),
+        tagged=True,
     ),
     Endpoint(
         name="audit",
@@ -125,14 +245,31 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right="audit",
         about="Who did or tried what, from where, and what came of it; oldest first.",
         parameters=(
-            Parameter(name="since", about="RFC 3339: from this instant on; all that Kafka has without it.", example="2026-03-29T12:00:00Z"),
-            Parameter(name="until", about="RFC 3339: before this instant.", example="2026-03-30T12:00:00Z"),
+            Parameter(
+                name="since",
+                about="From this instant on; all that Kafka has without it.",
+                example="2026-03-29T12:00:00Z",
+                schema=_INSTANT,
+            ),
+            Parameter(name="until", about="Before this instant.", example="2026-03-30T12:00:00Z", schema=_INSTANT),
             Parameter(name="actor", about="Only what this account did: NAME or KIND:NAME.", example="user:tanaka", many=True),
-            Parameter(name="action", about="Only this action.", example="login_refused", many=True),
-            Parameter(name="limit", about="Records of one page, 1 to 1000; 100 without it.", example="100"),
-            Parameter(name="cursor", about="Where the page begins: from the Link of the page before.", example="1200"),
+            Parameter(name="action", about="Only this action.", example="login_refused", many=True, schema={"enum": list(ACTIONS)}),
+            Parameter(
+                name="limit",
+                about="Records of one page; 100 without it.",
+                example="100",
+                schema={"type": "integer", "minimum": 1, "maximum": 1000},
+            ),
+            Parameter(
+                name="cursor",
+                about="Where the page begins: from the Link of the page before.",
+                example="1200",
+                schema={"type": "string", "pattern": "^[0-9]{1,18}$"},
+            ),
         ),
-        statuses=(200, 400, 404, 429, 503),
+        answer=AuditAnswer,
+        statuses=(200, 404, 429, 503),
+        tagged=True,
     ),
     Endpoint(
         name="events",
@@ -140,20 +277,37 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right="figures",
         about="Everything once, then what changes, as server-sent events.",
         parameters=(_WINDOW,),
-        media="text/event-stream",
-        statuses=(200, 400, 429, 503),
+        media=("text/event-stream",),
+        messages={"snapshot": SnapshotMessage, "change": ChangeMessage, "alerts": AlertsMessage, "alive": AliveMessage},
+        statuses=(200, 429, 503),
         head=False,
     ),
-    Endpoint(name="alive", path="/healthz", right=None, about="Whether the process runs."),
-    Endpoint(name="ready", path="/readyz", right=None, about="Whether figures have been read.", statuses=(200, 503)),
-    Endpoint(name="page", path="/", right="figures", about="The wallboard.", media="text/html"),
+    Endpoint(
+        name="openapi",
+        path="/api/v1/openapi.json",
+        right=None,
+        about="What the API is, as OpenAPI 3.1; it holds no figure.",
+        answer=OpenApiDocument,
+        tagged=True,
+    ),
+    Endpoint(name="alive", path="/healthz", right=None, about="Whether the process runs.", answer=AliveAnswer),
+    Endpoint(
+        name="ready",
+        path="/readyz",
+        right=None,
+        about="Whether figures have been read; 503 until then.",
+        answer=ReadyAnswer,
+        statuses=(200, 503),
+        answered=frozenset({200, 503}),
+    ),
+    Endpoint(name="page", path="/", right="figures", about="The wallboard.", media=("text/html",), documented=False),
     Endpoint(
         name="page_file",
         path=f"/{{file:{'|'.join(re.escape(name) for name in PAGE_FILES if name != 'index.html')}}}",
         right=None,
         about="A file of the wallboard; it holds no figure.",
-        media="text/javascript",
-        statuses=(200, 404),
+        media=tuple(sorted(set(PAGE_FILES.values()))),
+        documented=False,
     ),
 )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from schemas.times import TimeFormatError, parse_time_ms
 from streams.catalogue import LANGUAGES
 from streams.explaining import PartitionLog, Question, QuestionError, explain
+from streams.serving.endpoints import MAX_LISTED
 from streams.serving.turns import NoTurnError, Turns
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Explainer", "answered", "asked_of", "watched"]
 
-#: Conversations listed a part, unless asked otherwise, and at most.
-_LISTED, _LISTED_AT_MOST = 20, 1000
+#: Conversations listed a part, unless asked otherwise.
+_LISTED = 20
 
 #: A figure may be on the move while its events are read: it is asked for again so often.
 _TRIES = 3
@@ -115,8 +116,8 @@ def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:
     if lang not in LANGUAGES:
         raise QuestionError(f"unknown lang {lang!r}; permitted: {', '.join(LANGUAGES)}")
     limit = query.get("limit", str(_LISTED))
-    if not limit.isascii() or not limit.isdigit() or int(limit) > _LISTED_AT_MOST:
-        raise QuestionError(f"limit {limit!r}; permitted: 0 to {_LISTED_AT_MOST}")
+    if not limit.isascii() or not limit.isdigit() or int(limit) > MAX_LISTED:
+        raise QuestionError(f"limit {limit!r}; permitted: 0 to {MAX_LISTED}")
     if "at" in query:
         try:
             asked["at_ms"] = parse_time_ms(query["at"])

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from schemas.api import ExplainAnswer
 from schemas.times import format_ms, parse_time_ms
 from schemas.topics import topic
 from streams.demo.broker import EmbeddedBroker
@@ -102,6 +103,7 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
     ]
     assert told["read"]["topic"] == f"{PREFIX}.contact-events.v1"
     assert told["read"]["complete"]
+    assert ExplainAnswer.model_validate_json(orjson.dumps(told)).model_dump(mode="json", exclude_unset=True) == told
 
     assert sorted([status for status, _ in await asyncio.gather(ask(services, **question), ask(services, **question))]) == [200, 200]
     assert (await ask(services, queue=QUEUE, kpi="nothing"))[0] == 400

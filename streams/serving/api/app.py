@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streams.serving.api.audit import audit
+from streams.serving.api.description import openapi_json
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.figures import agents, alerts, catalogue, figures, queue, targets, trends
@@ -46,6 +47,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "agents": agents,
     "audit": audit,
     "events": events,
+    "openapi": openapi_json,
     "alive": alive,
     "ready": ready,
     "page": page,

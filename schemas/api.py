@@ -1,0 +1,431 @@
+"""What the API of ``serve`` answers with: the types of its documents, its OpenAPI and its clients.
+
+Records are those of the topics, with fields that a newer worker may add; times are RFC 3339 texts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.agent_metrics import AgentFigures
+from schemas.alerts import AlertRecord
+from schemas.audit import AuditRecord
+from schemas.metrics import FigureValue, MetricRecord, NowFigures, QuarantinedSource, ScopeKind, WindowFigures
+
+__all__ = [
+    "AgentsAnswer",
+    "AlertsAnswer",
+    "AlertsMessage",
+    "AliveAnswer",
+    "AliveMessage",
+    "AuditAnswer",
+    "CatalogueAnswer",
+    "ChangeMessage",
+    "ExplainAnswer",
+    "FiguresAnswer",
+    "OpenApiDocument",
+    "Problem",
+    "QueueAnswer",
+    "ReadyAnswer",
+    "SnapshotMessage",
+    "TargetsAnswer",
+    "TrendsAnswer",
+]
+
+_Example = "2026-04-01T09:00:00.000Z"
+_Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=[_Example])]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True, use_attribute_docstrings=True)
+
+
+class SourceStanding(_Answer):
+    """A source of events: when it was last heard, and what is wrong with it."""
+
+    last_seen: _Time | None
+    """Its last sign of life; null if it was never heard."""
+    stale: bool
+    """Whether it has been silent for too long."""
+    quarantined: QuarantinedSource | None = None
+    """Why its records are set aside; absent while they are not."""
+    beyond_limits: dict[str, int] | None = None
+    """Kind of name → events whose name counts as `(other)`; absent without."""
+
+
+class _Header(_Answer):
+    as_of: _Time | None
+    """The newest instant that figures take in; null before any are known."""
+    complete_through: _Time | None
+    """Nothing earlier is still to come; null while a part of the stream has said nothing."""
+    server_time: _Time
+    """When the answer was made."""
+    age_seconds: float | None = Field(examples=[1.0])
+    """`server_time` − `as_of`, in seconds; null without `as_of`."""
+    stale: bool
+    """Whether the figures are too old to be taken for the present, or nothing would make them newer."""
+    ready: bool = Field(examples=[True])
+    """Whether the topics of figures have been read."""
+    connected: bool = Field(examples=[True])
+    """Whether Kafka answers."""
+    standing_still: dict[str, list[int]] | None = Field(examples=[{"queue-panes.v1": [1]}])
+    """Topic without prefix → its partitions that no live worker counts; null while no worker is known."""
+    recovering: dict[str, _Time] = Field(examples=[{"queue:claims": "2026-04-01T08:59:35.000Z"}])
+    """`KIND:NAME` of scopes whose figures stand still while others go on → the instant that they are as of."""
+    sources: dict[str, SourceStanding]
+    """Every source of events by name."""
+
+
+class FiguresAnswer(_Header):
+    """All figures that one may see."""
+
+    targets: dict[str, float] = Field(examples=[{"sales": 0.8}])
+    """Queue → its service level target, 0 to 1."""
+    fed_by: dict[str, list[str]] = Field(examples=[{"queue:sales": ["pbx"]}])
+    """`queue:NAME` or `team:NAME` → the sources that feed it, where the configuration names them."""
+    records: dict[str, MetricRecord]
+    """Key → record, in the order of keys; keys are opaque. Ages in records of now are as of this answer."""
+
+
+class ChannelFigures(_Answer):
+    """What is known of one channel of a queue."""
+
+    now: NowFigures | None
+    """What is going on; null while nothing is known."""
+    windows: dict[str, WindowFigures]
+    """Window → its newest record."""
+
+
+class QueueAnswer(_Header):
+    """What is known of one queue."""
+
+    queue: str = Field(examples=["sales"])
+    target: float | None
+    """Its service level target, 0 to 1; null without."""
+    channels: dict[str, ChannelFigures]
+    """By channel; `-` for figures about people."""
+
+
+class AlertsAnswer(_Header):
+    """Where every alert stands."""
+
+    alerts: list[AlertRecord] | None
+    """In the order of their keys; null while nothing is known of alerts."""
+
+
+class Interval(_Answer):
+    """One interval of a queue's day."""
+
+    start: _Time
+    end: _Time
+    final: bool
+    """All its contacts are decided."""
+    offered: float | None
+    """Contacts; null where nothing can be said."""
+    service_level: float | None
+    """0 to 1; null where nobody counts."""
+    denominator: float | None
+    """The contacts that the service level is of."""
+    exceptions: list[str]
+    """Names of the calendar exceptions that any of it falls into."""
+
+
+class Trend(_Answer):
+    """The day so far of one queue and channel."""
+
+    queue: str = Field(examples=["sales"])
+    channel: str = Field(examples=["voice"])
+    intervals: list[Interval]
+    """In order of time."""
+
+
+class TrendsAnswer(_Header):
+    """The day so far of every queue, made at most every five seconds."""
+
+    window: str = Field(examples=["interval_15m"])
+    """The window that the intervals are of."""
+    trends: list[Trend]
+    """By queue and channel."""
+
+
+class TargetProgress(FigureValue):
+    """How far the way from the start to the target has been gone; the value is 1 at the target."""
+
+    expected: float
+    """How far it should be by now, 0 to 1."""
+    on_track: bool
+    ahead: float
+    """How far it is ahead of what is expected, as a share of the way."""
+    projected_at: _Time | None
+    """When it would be reached at this pace; null where that cannot be said."""
+
+
+class TargetStanding(_Answer):
+    """A target with its judgment; numbers are in the unit of the KPI."""
+
+    kpi: str = Field(examples=["service_level"])
+    scope_kind: ScopeKind
+    scope: str = Field(examples=["sales"])
+    channel: str | None
+    """Null where it is about all channels together."""
+    window: str | None = Field(examples=["day"])
+    """Null for a figure of now."""
+    of_queue: bool
+    """Whether it is a queue's `target` in the configuration."""
+    unit: str = Field(examples=["ratio"])
+    direction: Literal["up", "down", "none"]
+    """Which way is good; none where the target is a band."""
+    target: float | None
+    stretch: float | None
+    low: float | None
+    """Lower end of a band."""
+    high: float | None
+    """Upper end of a band."""
+    start_value: float | None
+    start_date: str | None
+    due: str | None
+    """A date, YYYY-MM-DD."""
+    figure: FigureValue
+    """What is judged."""
+    window_start: _Time | None
+    """The begin of the window that the figure is of; null for figures of now."""
+    provisional: bool | None
+    """Whether the figure may still change; null where there is none."""
+    attainment: FigureValue
+    """How much of the target the figure attains; from 1 on it is met."""
+    standing: Literal["unknown", "stretch_met", "met", "missed", "on_track", "behind", "open"]
+    met: bool | None
+    stretch_met: bool | None
+    margin: float | None
+    """How far the figure is on the good side of the target."""
+    progress: TargetProgress | None
+    """Null for a target without a start."""
+
+
+class TargetsAnswer(_Header):
+    """Every target with its judgment, made at most every two seconds."""
+
+    targets: list[TargetStanding]
+
+
+class AgentsAnswer(_Header):
+    """Figures of single people."""
+
+    agents: list[AgentFigures] | None
+    """In the order of their keys; null while nothing is known of people."""
+
+
+class KpiMetric(_Answer):
+    """A Prometheus gauge that carries one part of a KPI."""
+
+    name: str = Field(examples=["contact_center_service_level_ratio"])
+    part: Literal["value", "numerator", "denominator", "coverage"]
+    unit: str = Field(examples=["ratio"])
+    help: str
+
+
+class KpiDescription(_Answer):
+    """Everything that is said of a KPI."""
+
+    id: str = Field(examples=["service_level"])
+    en: str = Field(examples=["service level"])
+    ja: str = Field(examples=["サービスレベル"])
+    meaning_en: str
+    meaning_ja: str
+    formula: str
+    unit: str = Field(examples=["ratio"])
+    direction: Literal["up", "down", "none"]
+    windows: list[Literal["trailing", "interval", "day", "customers_day", "customers_month", "now"]]
+    """The kinds of windows that have it."""
+    subject: Literal["contacts", "people", "customers", "targets"]
+    metric: str | None
+    """The Prometheus name of its value; null where Prometheus gets none."""
+    source: str
+    """Where it stands in topics or answers."""
+    numerator_unit: str | None
+    denominator_unit: str | None
+    measured: bool
+    """Whether it has a coverage."""
+    per_channel: bool
+    """Whether channels are never put together."""
+    definition_dependent: bool
+    """Whether a definition of the configuration decides what it means."""
+    horizon: str | None
+    """For how long after its window it may still change, or the setting that says so; null where it does not."""
+    split_by: str | None
+    members: list[str]
+    """The values by which a count of now is broken down."""
+    label: str | None
+    """The label by which it is counted; null where it is counted as a whole."""
+    parts: list[str]
+    dimensions: list[str]
+    """By what it is served."""
+    prometheus: bool
+    metrics: list[KpiMetric]
+
+
+class CatalogueAnswer(_Answer):
+    """The KPIs, the states of agents and the words of pages."""
+
+    kpis: list[KpiDescription]
+    agent_states: list[str]
+    """In the order in which pages show them."""
+    words: dict[str, dict[str, str]]
+    """Language → name of a text → text."""
+    stale_after_seconds: float
+    """Older figures are stale."""
+    ahead_seconds: float
+    """Figures further ahead of the clock are stale too."""
+
+
+class ContactPart(_Answer):
+    """A part of a figure, and the conversations in it."""
+
+    part: str = Field(examples=["abandoned_missed"])
+    amount: float
+    conversations: int
+    """How many there are."""
+    listed: list[str]
+    """Their ids, the largest amounts first."""
+    not_listed: int
+
+
+class CountDifference(_Answer):
+    """A count that the contacts found do not make as it was served."""
+
+    contacts: int
+    served: int
+
+
+class RecordsRead(_Answer):
+    """The records of a partition that are about conversations of the window."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+    records: int
+
+
+class EventsRead(_Answer):
+    """What was read for an answer."""
+
+    topic: str
+    records: int
+    bytes: int
+    complete: bool
+    incomplete: list[str]
+    """Why not everything could be read."""
+
+
+class ExplainAnswer(FigureValue):
+    """What is behind a figure: made of the contacts that were found, beside the figure that was served."""
+
+    kpi: str = Field(examples=["service_level"])
+    label: str
+    meaning: str
+    formula: str
+    definition: str | None = Field(examples=["service_level@1"])
+    scope: str = Field(examples=["queue:sales"])
+    channel: str = Field(examples=["voice"])
+    window: str = Field(examples=["trailing_15m"])
+    window_start: _Time
+    window_end: _Time
+    as_of: _Time | None = Field(description="null where the figure is not of an instant")
+    served: FigureValue | None = Field(description="the figure that was served; null where it is not kept any more")
+    agrees: bool | None = Field(description="whether the contacts make the served figure; null where none is served")
+    differences: dict[str, CountDifference] = Field(description="count → what contacts make of it and what was served, where they differ")
+    late_events: int | None
+    counts: dict[str, int] = Field(description="the sums that the figure comes from; times in milliseconds")
+    parts: list[ContactPart]
+    waiting_past_threshold: ContactPart | None = Field(description="who waits beyond the threshold, where that is part of the figure")
+    records: list[RecordsRead]
+    read: EventsRead
+
+
+class AuditAnswer(_Answer):
+    """A page of the audit."""
+
+    records: list[AuditRecord]
+    """The oldest first; what does not apply is absent."""
+    unreadable: int = Field(ge=0)
+    """How many records on the way could not be read."""
+
+
+class AliveAnswer(_Answer):
+    """The process runs."""
+
+    status: Literal["ok"]
+    configuration: str | None = None
+    """Which configuration runs, and since when; absent without a configuration file."""
+
+
+class ReadyAnswer(_Answer):
+    """Whether there are figures."""
+
+    status: Literal["ready", "reading"]
+    connected: bool
+    stale: bool
+    configuration: str | None = None
+    """As in `/healthz`."""
+
+
+class SnapshotMessage(FiguresAnswer):
+    """Event `snapshot`: everything, in place of what was told before."""
+
+    version: int = Field(ge=0)
+    """Grows with every change; also the id of the event."""
+
+
+class ChangeMessage(_Header):
+    """Event `change`: what came in place of earlier records."""
+
+    version: int = Field(ge=0)
+    records: dict[str, MetricRecord]
+    """Key → record."""
+    removed: list[str]
+    """Keys of records that are no more."""
+
+
+class AlertsMessage(_Answer):
+    """Event `alerts`: which alerts fire, and which do no more."""
+
+    version: int = Field(ge=0)
+    whole: bool
+    """Whether these are all that fire, in place of what was told before."""
+    firing: dict[str, AlertRecord] | None
+    """Key → record; null while nothing is known of alerts."""
+    ended: list[str]
+    """Keys of alerts that fire no more."""
+
+
+class AliveMessage(_Answer):
+    """Event `alive`: nothing is new, and the connection holds."""
+
+
+class OpenApiDocument(_Answer):
+    """A document of OpenAPI."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: str = Field(examples=["3.1.0"])
+    info: dict[str, Any]
+
+
+class Problem(_Answer):
+    """What is wrong and what to do about it (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["about:blank"], json_schema_extra={"format": "uri-reference"})
+    """`about:blank`: the status says all that a program needs."""
+    title: str = Field(examples=["Bad Request"])
+    """The name of the status."""
+    status: int = Field(ge=400, le=599, examples=[400])
+    detail: str = Field(examples=["unknown parameter 'windows': did you mean 'window'?"])
+    """What, where, and what is permitted."""
+    error: str = Field(examples=["unknown parameter 'windows': did you mean 'window'?"], deprecated=True)
+    """As `detail`, for clients of the first releases."""
+    waiting: int | None = Field(default=None, ge=0)
+    """How many questions wait, where there are too many."""

@@ -1,0 +1,177 @@
+"""Examples for the documents of the API: records as a small center has them, and whole answers made of the examples of their parts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["EXAMPLES", "example_of"]
+
+_SCOPED: Final = {
+    "scope_kind": "queue",
+    "scope": "sales",
+    "channel": "voice",
+    "as_of": "2026-04-01T09:00:00.000Z",
+    "complete_through": "2026-04-01T08:59:55.000Z",
+    "revision": 7,
+}
+_LEVEL: Final = {"value": 0.74, "numerator": 37, "denominator": 50, "coverage": 1}
+_WINDOW: Final = {
+    **_SCOPED,
+    "kind": "window",
+    "window": "trailing_15m",
+    "window_start": "2026-04-01T08:45:00.000Z",
+    "window_end": "2026-04-01T09:00:00.000Z",
+    "final": False,
+    "late_events": 0,
+    "definitions": {"service_level": "service_level@1"},
+    "kpis": {"offered": {"value": 52, "numerator": 52, "denominator": None, "coverage": None}, "service_level": _LEVEL},
+    "counts": {"offered": 52, "answered": 45},
+}
+
+#: Component → an example of it. The others are put together from these.
+EXAMPLES: Final[dict[str, Any]] = {
+    "FigureValue": _LEVEL,
+    "WindowFigures": _WINDOW,
+    "NowFigures": {
+        **_SCOPED,
+        "kind": "now",
+        "waiting": 2,
+        "waiting_since": "2026-04-01T08:58:48.000Z",
+        "longest_wait_seconds": 72,
+        "in_progress": 6,
+        "waiting_past_threshold": 2,
+    },
+    "ProgressFigures": {
+        "kind": "progress",
+        "pane_partition": 0,
+        "as_of": "2026-04-01T09:00:00.000Z",
+        "complete_through": "2026-04-01T08:59:55.000Z",
+        "stale_sources": [],
+        "sources": {"pbx": "2026-04-01T09:00:00.000Z"},
+        "beyond_limits": {},
+        "revision": 7,
+    },
+    "DefinitionFigures": {
+        "kind": "definition",
+        "name": "service_level",
+        "version": 1,
+        "effective_from": None,
+        "known_since": None,
+        "content": {"threshold_seconds": 20},
+        "revision": 1,
+    },
+    "AlertRecord": {
+        "kind": "alert",
+        "alert_id": "3f0c9e4f",
+        "rule": "low-service-level",
+        "severity": "critical",
+        "scope_kind": "queue",
+        "scope": "sales",
+        "channel": "voice",
+        "state": "firing",
+        "since": "2026-04-01T08:54:00.000Z",
+        "fired_at": "2026-04-01T08:55:00.000Z",
+        "kpi": "service_level_live",
+        "window": "trailing_15m",
+        "value": 0.62,
+        "numerator": 31,
+        "denominator": 50,
+        "below": 0.8,
+        "clear_at": 0.8,
+        "minimum_contacts": 10,
+        "for_seconds": 60,
+        "clear_for_seconds": 60,
+        "definition": "service_level@1",
+        "as_of": "2026-04-01T08:55:00.000Z",
+        "revision": 2,
+    },
+    "AgentFigures": {
+        **_WINDOW,
+        "scope_kind": "agent",
+        "scope": "tanaka",
+        "channel": None,
+        "window": "day",
+        "window_start": "2026-03-31T15:00:00.000Z",
+        "window_end": "2026-04-01T15:00:00.000Z",
+        "definitions": {},
+        "kpis": {"occupancy": {"value": 0.75, "numerator": 900, "denominator": 1200, "coverage": 1}},
+        "counts": {"handling_ms": 900_000},
+    },
+    "TargetStanding": {
+        "kpi": "service_level",
+        "scope_kind": "queue",
+        "scope": "sales",
+        "channel": None,
+        "window": "day",
+        "of_queue": True,
+        "unit": "ratio",
+        "direction": "up",
+        "target": 0.8,
+        "stretch": None,
+        "low": None,
+        "high": None,
+        "start_value": None,
+        "start_date": None,
+        "due": None,
+        "figure": _LEVEL,
+        "window_start": "2026-03-31T15:00:00.000Z",
+        "provisional": True,
+        "attainment": {"value": 0.925, "numerator": 0.74, "denominator": 0.8, "coverage": 1},
+        "standing": "missed",
+        "met": False,
+        "stretch_met": None,
+        "margin": -0.06,
+        "progress": None,
+    },
+    "Interval": {
+        "start": "2026-04-01T08:45:00.000Z",
+        "end": "2026-04-01T09:00:00.000Z",
+        "final": False,
+        "offered": 52,
+        "service_level": 0.74,
+        "denominator": 50,
+        "exceptions": [],
+    },
+    "ReadyAnswer": {"status": "ready", "connected": True, "stale": False},
+    "SourceStanding": {"last_seen": "2026-04-01T09:00:00.000Z", "stale": False},
+    "AuditRecord": {
+        "kind": "audit",
+        "audit_id": "5f1d0c",
+        "at": "2026-04-01T09:00:00.000Z",
+        "action": "looked_at_agents",
+        "outcome": "done",
+        "actor": {"kind": "user", "name": "tanaka"},
+        "client_address": "192.0.2.7",
+        "about": {"endpoint": "GET /api/v1/agents"},
+        "times": 1,
+        "instance": "serve-1",
+    },
+    "CountDifference": {"contacts": 51, "served": 52},
+    "OpenApiDocument": {"openapi": "3.1.0", "info": {"title": "Contact Streams", "version": "1"}},
+}
+
+_OF_TYPES: Final[dict[str, Any]] = {"string": "…", "integer": 0, "number": 0.0, "boolean": False, "null": None}
+#: How an example of a map is called, where its field does not say.
+_NAME: Final = "sales"
+
+
+def example_of(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """Return something that a schema permits, made of the examples that it and its parts state; ``schemas`` are the components by name."""
+    if "$ref" in schema:
+        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "examples" in schema:
+        return schema["examples"][0]
+    for key in ("const", "enum", "anyOf", "oneOf"):
+        if key in schema:
+            found = schema[key]
+            return found if key == "const" else found[0] if key == "enum" else example_of(found[0], schemas)
+    kind = schema.get("type")
+    if kind == "array":
+        return [example_of(schema["items"], schemas)]
+    if kind == "object":
+        required = schema.get("required", ())
+        if "properties" in schema:
+            return {name: example_of(part, schemas) for name, part in schema["properties"].items() if name in required}
+        more = schema.get("additionalProperties")
+        return {_NAME: example_of(more, schemas)} if isinstance(more, dict) else {}
+    return _OF_TYPES[kind or "null"]

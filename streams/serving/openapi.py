@@ -1,0 +1,163 @@
+"""OpenAPI 3.1 of the API, made of the table of endpoints and of the types of answers: nothing of it is written twice."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from schemas.api import Problem
+from streams.serving.endpoints import ENDPOINTS
+from streams.serving.examples import EXAMPLES, example_of
+from streams.serving.problems import PROBLEM_MEDIA
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from streams.serving.endpoints import Endpoint, Parameter
+
+__all__ = ["LIMITS", "openapi"]
+
+#: What every client should know beside the addresses; docs/api.md says it too.
+LIMITS: Final = (
+    "The line of a request and each of its headers may have 8190 bytes; beyond that the server answers 400 or 431 and closes.",
+    "A request has to be complete after 10 s, an answer to be read after 60 s, and 75 s without a request end a connection.",
+    "1500 connections at a time, of these 750 from one address (of IPv6 from one /64 network); more are answered with 503.",
+    "500 event streams at a time, of these 250 from one address; more are answered with 503 and 429.",
+    "One question to /api/v1/explain is answered at a time. Of one address 3 may wait, in all 32, for 60 s; more are answered with 429.",
+    "429 and 503 carry Retry-After, in seconds.",
+)
+
+_ABOUT: Final = """Figures of a contact center while it happens.
+
+Times are RFC 3339 texts, durations are seconds, ratios 0 to 1, and null means that nothing can be said. Fields may be added; clients ignore
+what they do not know. What one may not see is answered as what does not exist.
+
+A parameter whose name is nearly one of the address's is refused with 400; any other unknown one is ignored.
+
+Limits, unless serve is told otherwise:
+
+"""
+
+_HEADERS: Final[dict[str, Any]] = {
+    "ETag": {"description": "Names what the answer tells, its moment of asking left out; for If-None-Match.", "schema": {"type": "string"}},
+    "Link": {"description": "The next page, relative to the address asked for; absent on the last one.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "After so many seconds it may be asked again.", "schema": {"type": "integer", "minimum": 0}},
+    "WWW-Authenticate": {"description": "How to say who one is.", "schema": {"type": "string"}},
+}
+
+_SECURITY: Final[dict[str, Any]] = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of the access file, or a JWT of the provider."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-session",
+        "description": "The session of one who has logged in; without TLS on this machine the cookie is called session.",
+    },
+    "certificate": {"type": "mutualTLS", "description": "A client certificate that the access file names."},
+}
+
+_RETRIED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """Return the document; it is the same for everybody, and not to be changed."""
+    documented = [endpoint for endpoint in ENDPOINTS if endpoint.documented]
+    schemas = _schemas([Problem, *(model for endpoint in documented for model in _models(endpoint))])
+    paths: dict[str, Any] = {}
+    for endpoint in documented:
+        paths.setdefault(endpoint.template, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Contact Streams",
+            "version": "1",
+            "description": _ABOUT + "\n".join(f"- {limit}" for limit in LIMITS),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas, "headers": _HEADERS, "securitySchemes": _SECURITY},
+    }
+
+
+def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
+    return [*([] if endpoint.answer is None else [endpoint.answer]), *endpoint.messages.values()]
+
+
+def _schemas(models: list[type[BaseModel]]) -> dict[str, Any]:
+    """Return the components of models and of all that they are made of, with what is an example of them."""
+    _, document = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
+    schemas: dict[str, Any] = dict(sorted(document["$defs"].items()))
+    for name, example in EXAMPLES.items():
+        schemas[name]["examples"] = [example]
+    return schemas
+
+
+def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    in_path = [_in_path(name) for name in endpoint.path_parameters]
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "summary": endpoint.about,
+        "parameters": in_path + [_in_query(parameter) for parameter in endpoint.parameters],
+        "responses": {str(status): _response(endpoint, status, schemas) for status in endpoint.all_statuses},
+        "security": [] if endpoint.right is None else [{name: []} for name in _SECURITY],
+    }
+    if endpoint.right is not None:
+        operation["description"] = f"Takes the right `{endpoint.right}`; without an access file everyone has it."
+        operation["x-right"] = endpoint.right
+    return operation
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}, "example": "sales"}
+
+
+def _in_query(parameter: Parameter) -> dict[str, Any]:
+    schema = dict(parameter.schema)
+    integer = schema.get("type") == "integer"
+    example: Any = int(parameter.example) if integer else parameter.example
+    told = {"name": parameter.name, "in": "query", "description": parameter.about, "required": parameter.required}
+    if parameter.many:
+        return {**told, "schema": {"type": "array", "items": schema}, "explode": True, "example": [example]}
+    return {**told, "schema": schema, "example": example}
+
+
+def _response(endpoint: Endpoint, status: int, schemas: dict[str, Any]) -> dict[str, Any]:
+    headers = []
+    if endpoint.tagged and status in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}:
+        headers.append("ETag")
+        if endpoint.paged:
+            headers.append("Link")
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append("WWW-Authenticate")
+    content: dict[str, Any] = {}
+    if status in endpoint.answered:
+        content = {media: _content(endpoint, media, schemas) for media in endpoint.media}
+    elif status != HTTPStatus.NOT_MODIFIED:
+        content = {PROBLEM_MEDIA: {"schema": _reference(Problem)}}
+        if status in _RETRIED:
+            headers.append("Retry-After")
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if headers:
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    if content:
+        response["content"] = content
+    return response
+
+
+def _content(endpoint: Endpoint, media: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    if endpoint.answer is not None:
+        schema = _reference(endpoint.answer)
+        return {"schema": schema, "example": example_of(schema, schemas)}
+    content: dict[str, Any] = {"schema": {"type": "string"}}
+    if endpoint.messages and media == "text/event-stream":
+        content["x-events"] = {event: _reference(model) for event, model in endpoint.messages.items()}
+    return content
+
+
+def _reference(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -1,0 +1,280 @@
+"""The OpenAPI document: current, valid, and true of what the handlers answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import orjson
+import pytest
+
+from schemas.api import AlertsMessage, AliveMessage, ChangeMessage, SnapshotMessage
+from streams.configuration import Configuration
+from streams.serving import docs
+from streams.serving.agents import Agents
+from streams.serving.endpoints import ENDPOINTS
+from streams.serving.events import Feed
+from streams.serving.openapi import openapi
+from streams.windows.targets import terms_of
+from tests.serving.records import AS_OF, Stand, alert, client_of, now_record, people_window, person, progress, small_center, window
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from streams.serving.api import Serving
+
+DOCUMENT = openapi()
+COMPONENTS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+#: Records of topics are handed on with what this version does not know.
+OF_TOPICS = {"WindowFigures", "NowFigures", "ProgressFigures", "DefinitionFigures", "AlertRecord", "AgentFigures"}
+
+
+def closed() -> dict[str, Any]:
+    """Return the components, each of ours without room for a field that is not described."""
+    found: dict[str, Any] = json.loads(json.dumps(COMPONENTS))
+    for name, schema in found.items():
+        if "properties" in schema and name not in OF_TOPICS | {"OpenApiDocument", "Problem"}:
+            schema["additionalProperties"] = False
+    return found
+
+
+def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    """Return what says whether an instance is as a schema of the document has it."""
+    return jsonschema_rs.Draft202012Validator({**schema, "components": {"schemas": closed()}}, validate_formats=True)
+
+
+def faults_of(schema: dict[str, Any], instance: object) -> list[str]:
+    """Return what is wrong with an instance."""
+    return [f"{list(error.instance_path)}: {error.message}" for error in validator(schema).iter_errors(instance)]
+
+
+def full() -> Serving:
+    """Return a center with a record of every kind, each with all the fields that a record may have, a target of each kind, and people."""
+    level = {"value": 0.74, "numerator": 37.0, "denominator": 50.0, "coverage": 1.0}
+    records = [
+        *small_center(),
+        window(
+            "queue:sales",
+            name="interval_15m",
+            kpis={"offered": {"value": 52.0, "numerator": 52.0}, "service_level": level},
+            by_definition={"fast@1": {"service_level": level}},
+            by_outcome={"kpis": {"offered": {"value": 51.0}}},
+            exceptions=["golden week"],
+            counts={"offered": 52},
+        ),
+        window("queue:sales", name="day", window_end="2026-04-01T15:00:00Z", kpis={"service_level": level}),
+        window("queue:sales", name="day", channel="chat", without_exceptions={"kpis": {"service_level": level}}),
+        people_window("queue:sales", level, name="day"),
+        (
+            b"definition|service_level@1",
+            orjson.dumps(
+                {
+                    "kind": "definition",
+                    "name": "service_level",
+                    "version": 1,
+                    "effective_from": None,
+                    "known_since": AS_OF,
+                    "content": {"threshold_seconds": 20},
+                    "revision": 1,
+                }
+            ),
+        ),
+        progress(
+            2,
+            quarantined_sources={"chat": {"reason": "bad_records", "since": AS_OF, "partitions": 2, "records": 4}},
+            beyond_limits={"pbx": {"queues": 3}},
+            journals={"cdr": AS_OF},
+            sources={"pbx": AS_OF, "chat": AS_OF},
+        ),
+    ]
+    stand = Stand.fed(records).with_alerts(*(alert(f"queue:{state}", state=state) for state in ("pending", "firing", "cleared")))
+    stand.store.feed(*progress(3, as_of="2026-04-01T08:00:00Z"), 3)
+    stand.store.feed(*now_record("queue:late", waiting=1), 3)
+    stand.store.expected = frozenset({"never"})
+    read = Agents()
+    assert read.feed(*person("tanaka", exceptions=["golden week"], without_exceptions={"kpis": {"occupancy": level}}))
+    agents = Agents()
+    agents.take_over(read)
+    configuration = Configuration.model_validate(
+        {
+            "queues": {"sales": {"channel": "voice", "target": 0.8}},
+            "targets": [
+                {"kpi": "asa", "scope": "queue:sales", "window": "trailing_15m", "target": 15, "start_value": 30, "unit": "seconds"}
+                | {"start_date": "2026-01-01", "due": "2026-12-31"},
+                {"kpi": "waiting", "scope": "queue:sales", "target": 3, "unit": "contacts"},
+                {"kpi": "offered", "scope": "total:all", "window": "day", "low": 90, "high": 110, "unit": "contacts"},
+            ],
+        }
+    )
+    return stand.serving(
+        agents=agents,
+        targets={"sales": 0.8},
+        fed_by={"queue:sales": ["pbx"]},
+        kpi_targets=terms_of(configuration),
+    )
+
+
+def test_what_is_committed_is_current() -> None:
+    """The document and the page equal what would be written; if not, run ``python -m streams.serving.docs``."""
+    assert docs.main(["--check"]) == 0
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """Whatever a part refers to is there, and every component is referred to."""
+
+    def references(part: Any) -> list[str]:
+        if isinstance(part, dict):
+            own = [part["$ref"]] if "$ref" in part else []
+            return own + [found for each in part.values() for found in references(each)]
+        return [found for each in part for found in references(each)] if isinstance(part, list) else []
+
+    found = set(references(DOCUMENT))
+    there = {f"#/components/{kind}/{name}" for kind in ("schemas", "headers") for name in DOCUMENT["components"][kind]}
+    assert found == there
+
+
+def test_schemas_are_schemas() -> None:
+    """Each component is a JSON Schema of the dialect of OpenAPI 3.1."""
+    for name, schema in COMPONENTS.items():
+        assert jsonschema_rs.meta.is_valid(schema), name
+        assert schema.get("description") or name == "OtherFigures", f"{name} says nothing of itself"
+
+
+def test_examples_are_what_they_are_examples_of() -> None:
+    """Every example, of components, answers and parameters, is as its schema has it."""
+    faults = [
+        (name, faults_of({"$ref": f"#/components/schemas/{name}"}, each))
+        for name, schema in COMPONENTS.items()
+        for each in schema.get("examples", [])
+    ]
+    seen = 0
+    for path, methods in DOCUMENT["paths"].items():
+        for operation in methods.values():
+            faults += [(each["name"], faults_of(each["schema"], each["example"])) for each in operation["parameters"]]
+            for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    if "example" in content:
+                        seen += 1
+                        faults.append((path, faults_of(content["schema"], content["example"])))
+    assert [fault for fault in faults if fault[1]] == []
+    assert seen == len([each for each in ENDPOINTS if each.answer is not None]) + 1  # that of readyz twice
+
+
+PATHS = {
+    "figures": "/api/v1/figures",
+    "queue": "/api/v1/queues/sales",
+    "alerts": "/api/v1/alerts",
+    "trends": "/api/v1/trends",
+    "targets": "/api/v1/targets",
+    "catalogue": "/api/v1/catalogue",
+    "agents": "/api/v1/agents",
+    "openapi": "/api/v1/openapi.json",
+    "alive": "/healthz",
+    "ready": "/readyz",
+}
+
+
+def test_answers_are_as_described() -> None:
+    """Each endpoint's real answer has every field that is described as required, none that is not described, all of their types."""
+    assert PATHS.keys() == {each.name for each in ENDPOINTS if each.answer is not None} - {"audit", "explain"}  # on Kafka alone
+
+    async def check() -> None:
+        async with client_of(full()) as client:
+            for endpoint in ENDPOINTS:
+                if endpoint.name in PATHS:
+                    answer = await client.get(PATHS[endpoint.name])
+                    told = await answer.json()
+                    schema = DOCUMENT["paths"][endpoint.template]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+                    assert (answer.status, faults_of(schema, told)) == (200, []), endpoint.name
+                    assert endpoint.answer is not None
+                    endpoint.answer.model_validate_json(orjson.dumps(told))
+
+    asyncio.run(check())
+
+
+def test_the_full_center_is_full() -> None:
+    """What is validated above has every optional field of every record somewhere, a judged target with progress, and a trend."""
+
+    async def check() -> None:
+        async with client_of(full()) as client:
+            records = (await (await client.get("/api/v1/figures")).json())["records"].values()
+            for kind, model in (("window", "WindowFigures"), ("now", "NowFigures"), ("progress", "ProgressFigures")):
+                held = {name for record in records if record["kind"] == kind for name in record}
+                assert held == COMPONENTS[model]["properties"].keys(), kind
+            told = await (await client.get("/api/v1/targets")).json()
+            assert {each["standing"] for each in told["targets"]} >= {"met", "missed", "unknown"}
+            assert any(each["progress"] for each in told["targets"])
+            assert (await (await client.get("/api/v1/trends")).json())["trends"][0]["intervals"]
+            sources = (await (await client.get("/api/v1/figures")).json())["sources"]
+            assert {name for each in sources.values() for name in each} == COMPONENTS["SourceStanding"]["properties"].keys()
+            assert (await (await client.get("/api/v1/figures")).json())["recovering"]
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("name", sorted(PATHS.keys() - {"openapi", "alive"}))
+def test_a_wrong_answer_is_noticed(name: str) -> None:
+    """The comparison fails for an answer that lacks a field, has one of another type, or one that is not described."""
+
+    async def check() -> None:
+        async with client_of(full()) as client:
+            told = await (await client.get(PATHS[name])).json()
+            schema = {"$ref": "#/components/schemas/" + next(e.answer.__name__ for e in ENDPOINTS if e.name == name and e.answer)}
+            field = next(iter(told))
+            assert faults_of(schema, {key: value for key, value in told.items() if key != field})
+            assert faults_of(schema, {**told, field: {"no": "such"}})
+            assert faults_of(schema, {**told, "undescribed": 1})
+
+    asyncio.run(check())
+
+
+def test_messages_of_the_event_stream_are_as_described() -> None:
+    """A snapshot, a change and what alerts do have the fields that are described."""
+
+    async def check() -> None:
+        serving = full()
+        feed = Feed(serving.figures)
+        since, snapshot = feed.message(None, None)
+        serving.figures.store.feed(*now_record("queue:sales", waiting=5, revision=2))
+        serving.figures.store.feed(b"now|voice|queue:late", None)
+        _, change = feed.message(since, None)
+        alerts_since, alerts = feed.alerts(None)
+        assert alerts_since is not None
+        serving.figures.alerts.feed(*alert("queue:firing", state="cleared"))
+        _, ended = feed.alerts(alerts_since)
+        types: dict[str, type[BaseModel]] = {
+            "snapshot": SnapshotMessage,
+            "change": ChangeMessage,
+            "alerts": AlertsMessage,
+            "alive": AliveMessage,
+        }
+        described = DOCUMENT["paths"]["/api/v1/events"]["get"]["responses"]["200"]["content"]["text/event-stream"]["x-events"]
+        assert described == {event: {"$ref": f"#/components/schemas/{model.__name__}"} for event, model in types.items()}
+        kinds = []
+        for event in (snapshot, change, alerts, ended):
+            lines = dict(line.split(b": ", 1) for line in event.strip().split(b"\n"))
+            kinds.append(kind := lines[b"event"].decode())
+            told = orjson.loads(lines[b"data"])
+            assert faults_of(described[kind], told) == []
+            types[kind].model_validate(told)
+        assert kinds == ["snapshot", "change", "alerts", "alerts"]
+
+    asyncio.run(check())
+
+
+def test_what_the_document_says_of_rights() -> None:
+    """Every address with a right states how to log in, 401 and 403; the others none of these."""
+    for endpoint in ENDPOINTS:
+        if not endpoint.documented:
+            assert endpoint.template not in DOCUMENT["paths"]
+            continue
+        operation = DOCUMENT["paths"][endpoint.template][endpoint.method.lower()]
+        schemes = {name for each in operation["security"] for name in each}
+        assert schemes == (set() if endpoint.right is None else {"token", "session", "certificate"})
+        assert ({"401", "403"} <= operation["responses"].keys()) == (endpoint.right is not None)
+        assert operation.get("x-right") == endpoint.right
+        for status in ("429", "503"):
+            if status in operation["responses"] and int(status) not in endpoint.answered:
+                assert "Retry-After" in operation["responses"][status]["headers"]
