@@ -224,7 +224,7 @@ async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable
 
 
 def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
-    if door.login is not None and endpoint.media == "text/html" and "text/html" in request.headers.get("Accept", ""):
+    if door.login is not None and "text/html" in endpoint.media and "text/html" in request.headers.get("Accept", ""):
         # Where to go on is the endpoint's own path: nothing that a link could choose.
         return web.Response(status=303, headers={"Location": door.login})
     offered = "Authorization" in request.headers

@@ -8,8 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import orjson
 import pytest
 
+from schemas.api import AuditAnswer
 from streams.configuration.file import ConfigurationFile, configuration_hash
 from streams.configuration.loading import load_configuration
 from streams.serving.agents import agents_topic
@@ -110,7 +112,9 @@ def test_pages_of_the_audit(bootstrap: str) -> None:
             while where:
                 answer = await client.get(where)
                 assert answer.status == 200
-                page = (await answer.json())["records"]
+                told = await answer.json()
+                assert AuditAnswer.model_validate_json(orjson.dumps(told)).model_dump(mode="json", exclude_unset=True) == told
+                page = told["records"]
                 assert len(page) <= 2
                 seen += [record["about"]["people"] for record in page]
                 link = answer.links.get("next")
