@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from schemas.agent_metrics import AgentFigures
 from schemas.times import parse_time_ms
 from schemas.topics import topic
-from streams.serving.latest import Entry, Latest
+from streams.serving.latest import Entry, Latest, Place
 
 __all__ = ["Agents", "agents_topic"]
 
@@ -30,6 +30,10 @@ class Agents(Latest[Entry[AgentFigures]]):
         for text in (record.as_of, record.window_start, record.window_end):
             parse_time_ms(text)
         return Entry(key, record, value, version)
+
+    def place(self, entry: Entry[AgentFigures]) -> Place:
+        """Return whom an entry is about."""
+        return entry.record.scope_kind, entry.record.scope, entry.record.channel
 
     def chosen(self, windows: frozenset[str] | None = None, people: frozenset[str] | None = None) -> list[Entry[AgentFigures]]:
         """Return the records of some windows and people, or of all, by key."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.alerts import AlertRecord
 from schemas.times import parse_time_ms
-from streams.serving.latest import Entry, Latest
+from streams.serving.latest import Entry, Latest, Place
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,6 +35,10 @@ class Alerts(Latest[Entry[AlertRecord]]):
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[AlertRecord]:  # noqa: ARG002 - told to all tables
         """Return the entry of a record; raise ValueError if it is none."""
         return Entry(key, read_alert(value), value, version)
+
+    def place(self, entry: Entry[AlertRecord]) -> Place:
+        """Return what an alert is about."""
+        return entry.record.scope_kind, entry.record.scope, entry.record.channel
 
     def chosen(self, states: Collection[str] | None = None) -> list[Entry[AlertRecord]]:
         """Return the alerts in some states, or all, by key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from typing import TYPE_CHECKING, Final, Protocol
@@ -34,11 +35,11 @@ __all__ = [
     "TOKEN_FORM",
     "Door",
     "Identifier",
+    "Sight",
     "Tokens",
     "WatchedAccess",
     "guard",
     "principal_of",
-    "still",
     "view_of",
 ]
 
@@ -193,16 +194,31 @@ def view_of(request: web.Request, right: Right) -> View:
     return door.view(principal, right) if principal.may(right) else NOTHING
 
 
-async def still(request: web.Request, right: Right) -> Principal | None:
-    """Return who asks on a stream that has been open for a while; None when the right has ended."""
-    door = request.app.get(DOOR)
-    if door is None:
-        return ANYONE
-    principal = await door.identify(request)
-    if principal is None or not principal.may(right):
-        return None
-    request[PRINCIPAL] = principal
-    return principal
+class Sight:
+    """What who asks sees on a stream, looked up anew again and again for as long as it is open."""
+
+    def __init__(self, request: web.Request, right: Right = "figures") -> None:
+        self._request, self._right = request, right
+        self._door = request.app.get(DOOR)
+        #: None: the right has ended.
+        self.view: View | None = view_of(request, right)
+        self._file = None if self._door is None else self._door.access.running
+        self._now = asyncio.get_running_loop().time
+        self._looked = self._now()
+
+    async def look(self) -> bool:
+        """Look whether it is time to, and return whether something else is seen than before."""
+        door = self._door
+        if door is None or (door.access.running is self._file and self._now() - self._looked < LOOK_SECONDS):
+            return False
+        self._file, self._looked = door.access.running, self._now()
+        before, principal = self.view, await door.identify(self._request)
+        if principal is None or not principal.may(self._right):
+            self.view = None
+        else:
+            self._request[PRINCIPAL] = principal
+            self.view = door.view(principal, self._right)
+        return self.view != before
 
 
 @web.middleware

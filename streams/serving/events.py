@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from streams.access.views import EVERYTHING
+
 if TYPE_CHECKING:
+    from streams.access.views import View
     from streams.serving.figures import Figures
 
-__all__ = ["Feed"]
+__all__ = ["QUIET_SECONDS", "Feed"]
 
 #: Between two messages to the same client.
 INTERVAL_SECONDS = 0.25
 #: How often age and connection are looked at when no record comes.
 _LOOK_SECONDS = 0.5
 #: Between two messages that tell of nothing but how far the figures have come; the partitions say so at moments of their own.
-_QUIET_SECONDS = 0.9
+QUIET_SECONDS = 0.9
 _PROGRESS = "progress|"
 #: Clients at the same speed get the same bytes; those at an odd one their own, not kept.
 _MAX_CACHED = 64
@@ -42,7 +45,8 @@ class Feed:
         self.closed = False
         self._ticked = asyncio.Event()
         self._changed = asyncio.Event()
-        self._cache: dict[tuple[int | None, frozenset[str] | None], tuple[float, int, bytes]] = {}
+        self._cache: dict[tuple[int | None, frozenset[str] | None, View, bool], tuple[float, int, bytes]] = {}
+        self._began: float | None = None
 
     async def run(self) -> None:
         """Tell clients of changes until cancelled."""
@@ -56,7 +60,7 @@ class Feed:
                     await asyncio.wait_for(self._changed.wait(), _LOOK_SECONDS)
                 self._changed.clear()
                 state = self._state()
-                if state == told or (state[1:] == told[1:] and now() - woke < _QUIET_SECONDS and self._is_quiet(told[0])):
+                if state == told or (state[1:] == told[1:] and now() - woke < QUIET_SECONDS and self._is_quiet(told[0])):
                     continue
                 told, woke = state, now()
                 self._wake()
@@ -81,38 +85,61 @@ class Feed:
             return False
         return True
 
-    def message(self, since: int | None, windows: frozenset[str] | None) -> tuple[int, bytes]:
-        """Return the version told and the event that brings a client there from version ``since``, or from nothing."""
+    def message(
+        self, since: int | None, windows: frozenset[str] | None, view: View = EVERYTHING, *, silent_seconds: float = 0.0
+    ) -> tuple[int, bytes]:
+        """Return the version told and the event that brings a client there from version ``since``, or from nothing.
+
+        Equal views are told the same bytes. To who sees a part of the scopes, no event is told where nothing of it has changed, unless
+        nothing was told for a while (``silent_seconds``): how often the others change is not to be seen.
+        """
         store = self._figures.store
         now = asyncio.get_running_loop().time()
-        made, version, event = self._cache.get((since, windows), (-1.0, -1, b""))
+        quiet = view.scopes is not None and silent_seconds < QUIET_SECONDS
+        made, version, event = self._cache.get((since, windows, view, quiet), (-1.0, -1, b""))
         if version == store.version and now - made < self._interval_seconds:  # it says how old the figures are
             return version, event
-        changes = None if since is None else store.changes_since(since)
-        if changes is None:
-            kind, body = "snapshot", self._figures.everything(self._figures.chosen(windows))
-        else:
-            kind = "change"
-            body = {**self._figures.header(), "records": self._figures.records(changes.changed, windows), "removed": changes.removed}
-        event = _event(kind, store.version, body)
+        event = self._message(since, windows, view, now, quiet=quiet)
         if len(self._cache) < _MAX_CACHED:
-            self._cache[since, windows] = (now, store.version, event)
+            self._cache[since, windows, view, quiet] = (now, store.version, event)
         return store.version, event
 
-    def alerts(self, since: int | None) -> tuple[int | None, bytes]:
+    def _message(self, since: int | None, windows: frozenset[str] | None, view: View, now: float, *, quiet: bool) -> bytes:
+        figures = self._figures
+        changes = None if since is None else figures.store.changes_since(since, view)
+        if changes is None:
+            kind, body = "snapshot", figures.everything(figures.chosen(windows, view), view)
+        else:
+            kind = "change"
+            records = figures.records(changes.changed, windows)
+            if quiet and not records and not changes.removed:
+                return b""
+            body = {**figures.header(view), "records": records, "removed": changes.removed}
+        return _event(kind, self._number(figures.store.version, view, now), body)
+
+    def _number(self, version: int, view: View, now: float) -> int:
+        """Return what an event is numbered by: a table's version, but time for who is not to see how often others change."""
+        if view.scopes is None:
+            return version
+        if self._began is None:
+            self._began = now
+        return int(1000 * (now - self._began))
+
+    def alerts(self, since: int | None, view: View = EVERYTHING) -> tuple[int | None, bytes]:
         """Return the version of the alerts told and the event that brings a client there; no event where it is there already."""
         alerts = self._figures.alerts
+        number = self._number(alerts.version, view, asyncio.get_running_loop().time())
         if not alerts.known:
-            return None, b"" if since is None else _event("alerts", alerts.version, {"whole": True, "firing": None, "ended": []})
-        changes = None if since is None else alerts.changes_since(since)
-        entries = alerts.entries() if changes is None else changes.changed
+            return None, b"" if since is None else _event("alerts", number, {"whole": True, "firing": None, "ended": []})
+        changes = None if since is None else alerts.changes_since(since, view)
+        entries = alerts.seen(alerts.entries(), view) if changes is None else changes.changed
         firing = {entry.key: orjson.Fragment(entry.raw) for entry in entries if entry.record.state == "firing"}
         ended: list[str] = []
         if changes is not None:
             ended = [entry.key for entry in entries if entry.key not in firing] + changes.removed
             if not firing and not ended:
                 return alerts.version, b""
-        return alerts.version, _event("alerts", alerts.version, {"whole": changes is None, "firing": firing, "ended": ended})
+        return alerts.version, _event("alerts", number, {"whole": changes is None, "firing": firing, "ended": ended})
 
     def _is_quiet(self, since: int) -> bool:
         """Say whether time has passed since a version and no figure changed."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -12,6 +14,8 @@ from prometheus_client.exposition import choose_encoder
 
 from schemas.metrics import NowFigures
 from streams.catalogue import KPI_BY_ID, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
+from streams.configuration.file import ConfigurationFile
+from streams.serving.deliveries import Delivered
 from streams.serving.reload import configuration_families
 from streams.serving.rows import BY_DEFINITION, DEFAULT_WINDOWS, WINDOW_KPIS, Row, columns_of, label, row_of, sample_labels, value_text
 from streams.serving.store import Store
@@ -20,15 +24,13 @@ from streams.serving.window_records import WindowRecord
 from streams.serving.workers import COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
-    from streams.configuration.file import ConfigurationFile
     from streams.serving.alerts import Alerts
-    from streams.serving.deliveries import Delivered
     from streams.serving.store import Entry
     from streams.windows.targets import Terms
 
-__all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Lines", "Standing", "exposition"]
+__all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Lines", "Process", "Standing", "exposition"]
 
 _NOW_KPIS = tuple(kpi for kpi in KPIS if "now" in kpi.windows and kpi.metric is not None)
 #: What grows while nothing happens is reckoned at each scrape.
@@ -59,6 +61,32 @@ class Standing(Protocol):
         """Whether the store follows the topic at this moment."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What is told of the process that serves, and of the stream as a whole."""
+
+    clients: int = 0
+    #: Records that could not be read.
+    rejected: int = 0
+    standing_still: Mapping[str, Collection[int]] | None = None
+    delivered: Delivered | None = None
+    file: ConfigurationFile | None = None
+    connections: Collection[Family] = ()
+    audit: Collection[Family] = ()
+
+    def families(self) -> Iterator[Family]:
+        """Yield the families that are there whatever was read."""
+        rejected = "contact_center_metric_records_rejected_total"
+        of_deliveries = 0 if self.delivered is None else self.delivered.rejected
+        yield CounterMetricFamily(rejected, _HELP[rejected], value=self.rejected + of_deliveries)
+        if self.delivered is not None:
+            yield from _deliveries(self.delivered)
+        yield _gauge("contact_center_event_stream_clients", self.clients)
+        yield from self.connections
+        yield from self.audit
+        yield from configuration_families(self.file)
+
+
 class FigureCollector:
     """All metrics of the serving process. What nothing can be said about has no sample; nothing is remembered between scrapes."""
 
@@ -69,31 +97,24 @@ class FigureCollector:
         *,
         windows: Collection[str],
         version: str,
-        clients: int = 0,
         targets: Mapping[str, float] | None = None,
         kpi_targets: Sequence[Terms] = (),
         alerts: Alerts | None = None,
-        delivered: Delivered | None = None,
-        file: ConfigurationFile | None = None,
-        connections: Collection[Family] = (),
-        audit: Collection[Family] = (),
         recovering: int = 0,
-        standing_still: Mapping[str, Collection[int]] | None = None,
+        sources: Container[str] | None = None,
+        process: Process | None = Process(),
     ) -> None:
+        """Take what is to be told; ``sources`` are those that are named, None for all, and no ``process`` says nothing of the process."""
         self._store = store
         self._standing = standing
         self._windows = frozenset(windows)
         self._version = version
-        self._clients = clients
         self._targets = targets or {}
         self._kpi_targets = kpi_targets
         self._alerts = alerts
-        self._delivered = delivered
-        self._file = file
-        self._connections = connections
-        self._audit = audit
         self._recovering = recovering
-        self._standing_still = standing_still
+        self._sources = sources
+        self._process = process
 
     def collect(self) -> Iterator[Family | Lines]:
         """Yield the families, those of the figures only once the topic was read to its end."""
@@ -103,20 +124,10 @@ class FigureCollector:
             if self._alerts is not None and self._alerts.known:
                 yield _firing(self._alerts)
         yield _gauge("contact_center_reader_connected", float(self._standing.ready and self._standing.connected))
-        rejected = "contact_center_metric_records_rejected_total"
-        yield CounterMetricFamily(rejected, _HELP[rejected], value=self._rejected)
-        if self._delivered is not None:
-            yield from _deliveries(self._delivered)
-        yield _gauge("contact_center_event_stream_clients", self._clients)
-        yield from self._connections
-        yield from self._audit
-        yield from configuration_families(self._file)
+        if self._process is not None:
+            yield from self._process.families()
         build = "contact_center_build_info"
         yield InfoMetricFamily(build.removesuffix("_info"), _HELP[build], value={"version": self._version})
-
-    @property
-    def _rejected(self) -> int:
-        return self._store.rejected + (self._alerts.rejected if self._alerts else 0) + (self._delivered.rejected if self._delivered else 0)
 
     def _figures(self) -> Iterator[Family | Lines]:
         windows = _newest_windows(self._store.group(*self._windows))
@@ -174,15 +185,17 @@ class FigureCollector:
         yield _gauge("contact_center_as_of_timestamp_seconds", _seconds(store.as_of_ms))
         yield _gauge("contact_center_complete_through_timestamp_seconds", _seconds(store.complete_through_ms))
         yield _gauge("contact_center_figures_recovering", self._recovering)
-        if self._standing_still is not None:
+        if self._process is not None and self._process.standing_still is not None:
             still = _labelled("contact_center_partitions_standing_still")
             for name in COUNTED:
-                still.add_metric([name], len(self._standing_still.get(name, ())))
+                still.add_metric([name], len(self._process.standing_still.get(name, ())))
             yield still
         seen = _labelled("contact_center_source_last_seen_timestamp_seconds")
         stale = _labelled("contact_center_source_stale")
         quarantined = _labelled("contact_center_source_quarantined")
         for name, source in store.sources.items():
+            if self._sources is not None and name not in self._sources:
+                continue
             if source.last_seen_ms is not None:
                 seen.add_metric([name], source.last_seen_ms / 1000)
             stale.add_metric([name], float(source.stale))

@@ -11,6 +11,7 @@ import orjson
 from schemas.metrics import NowFigures
 from schemas.times import format_ms
 from schemas.topics import topic
+from streams.access.views import EVERYTHING
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
 from streams.serving.store import Store
@@ -21,14 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from schemas.alerts import AlertRecord
+    from streams.access.views import View
     from streams.serving.latest import Entry as LatestEntry
     from streams.serving.store import Entry, Source
 
     AlertEntry = LatestEntry[AlertRecord]
 
-__all__ = ["AHEAD_SECONDS", "STALE_AFTER_SECONDS", "Figures"]
+__all__ = ["AHEAD_SECONDS", "NO_QUEUE", "STALE_AFTER_SECONDS", "Figures"]
 
 _PANES = topic("queue-panes.v1")
+
+#: What is said of a queue that is not there, or not for who asks.
+NO_QUEUE = "no record names this queue"
 
 #: Older than this by the wall clock, figures are shown as stale.
 STALE_AFTER_SECONDS = 10.0
@@ -91,10 +96,10 @@ class Figures:
             return {}
         return self.store.standing_still(int(STALE_AFTER_SECONDS * 1000), (self.standing_still or {}).get(_PANES.name, ()))
 
-    def header(self) -> dict[str, Any]:
-        """Return what holds for all figures: as of when, how old, how complete, from which sources."""
+    def header(self, view: View = EVERYTHING) -> dict[str, Any]:
+        """Return what holds for all figures: as of when, how old, how complete; and from which sources, as far as a view shows."""
         store = self.store
-        return {
+        whole = {
             "as_of": _time(store.as_of_ms),
             "complete_through": _time(store.complete_through_ms),
             "server_time": format_ms(int(self.clock() * 1000)),
@@ -106,15 +111,32 @@ class Figures:
             "recovering": {scope: format_ms(as_of) for scope, as_of in self.recovering.items()},
             "sources": {name: _source(source) for name, source in store.sources.items()},
         }
+        return self.narrowed(whole, view)
 
-    def chosen(self, windows: Collection[str] | None = None) -> list[Entry]:
-        """Return all entries by key; with ``windows`` only theirs and those of now."""
-        return self.store.entries() if windows is None else self.store.group("now", *windows)
+    def narrowed(self, header: dict[str, Any], view: View) -> dict[str, Any]:
+        """Return a header without what a view does not show."""
+        if view.scopes is None:
+            return header
+        # A source that no list names may feed anything: its name would tell of what else there is.
+        feeding = {source for sources in self._fed_by(view).values() for source in sources}
+        return {
+            **header,
+            "recovering": {scope: as_of for scope, as_of in header["recovering"].items() if scope in view.scopes},
+            "sources": {name: source for name, source in header["sources"].items() if name in feeding},
+        }
 
-    def everything(self, entries: Iterable[Entry]) -> dict[str, Any]:
-        """Return the header, the targets, what feeds whom and the records of ``entries`` by key."""
-        fed_by = {scope: sorted(sources) for scope, sources in self.fed_by.items()}
-        return {**self.header(), "targets": dict(self.targets), "fed_by": fed_by, "records": self.records(entries)}
+    def _fed_by(self, view: View) -> dict[str, list[str]]:
+        return {scope: sorted(sources) for scope, sources in self.fed_by.items() if view.scopes is None or scope in view.scopes}
+
+    def chosen(self, windows: Collection[str] | None = None, view: View = EVERYTHING) -> list[Entry]:
+        """Return all entries that a view shows, by key; with ``windows`` only theirs and those of now."""
+        entries = self.store.entries() if windows is None else self.store.group("now", *windows)
+        return entries if view.everything else self.store.seen(entries, view)
+
+    def everything(self, entries: Iterable[Entry], view: View = EVERYTHING) -> dict[str, Any]:
+        """Return the header, the targets, what feeds whom and the records of ``entries``, which are those that a view shows, by key."""
+        targets = {queue: target for queue, target in self.targets.items() if view.sees("queue", queue)}
+        return {**self.header(view), "targets": targets, "fed_by": self._fed_by(view), "records": self.records(entries)}
 
     def records(self, entries: Iterable[Entry], windows: Collection[str] | None = None) -> dict[str, Any]:
         """Return the records of ``entries`` by key."""
@@ -125,8 +147,14 @@ class Figures:
         found = [*self.store.group("definition"), *(entry for entry in self.store.of_scope("queue", queue) if entry.window is not None)]
         return [orjson.loads(entry.raw) for entry in sorted(found, key=lambda entry: entry.key)]
 
-    def queue(self, name: str) -> dict[str, Any] | None:
-        """Return what is known of one queue, by channel; None if no record names it."""
+    def names(self, queue: str) -> bool:
+        """Say whether any window of a queue is known."""
+        return any(entry.window is not None for entry in self.store.of_scope("queue", queue))
+
+    def queue(self, name: str, view: View = EVERYTHING) -> dict[str, Any] | None:
+        """Return what is known of one queue, by channel; None if no record names it, and just so if a view does not show it."""
+        if not view.sees("queue", name):
+            return None
         channels: dict[str, dict[str, Any]] = {}
         ends: dict[tuple[str, str], int] = {}
         for entry in self.store.of_scope("queue", name):
@@ -139,11 +167,11 @@ class Figures:
                 channel["windows"][entry.window] = self._record(entry)
         if not channels:
             return None
-        return {**self.header(), "queue": name, "target": self.targets.get(name), "channels": channels}
+        return {**self.header(view), "queue": name, "target": self.targets.get(name), "channels": channels}
 
-    def told_alerts(self, entries: Iterable[AlertEntry]) -> dict[str, Any]:
+    def told_alerts(self, entries: Iterable[AlertEntry], view: View = EVERYTHING) -> dict[str, Any]:
         """Return the header and the alerts of ``entries`` as in the topic; null while nothing is known of them."""
-        return {**self.header(), "alerts": [orjson.Fragment(entry.raw) for entry in entries] if self.alerts.known else None}
+        return {**self.header(view), "alerts": [orjson.Fragment(entry.raw) for entry in entries] if self.alerts.known else None}
 
     def _record(self, entry: Entry) -> Any:
         if isinstance(entry.said, NowFigures):

@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from streams.access.views import EVERYTHING
 
-__all__ = ["Changes", "Entry", "Latest"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from streams.access.views import View
+
+__all__ = ["Changes", "Entry", "Latest", "Place"]
+
+#: Kind and name of the scope that a record is about, and its channel; no kind: about the stream as a whole.
+Place = tuple[str | None, str, str | None]
 
 #: How many removed keys are remembered for those who follow; who is further behind gets everything anew.
 _MAX_REMOVED = 10_000
@@ -74,11 +81,22 @@ class Latest(Generic[_E]):
         self.known = False
         #: Key → entry, the one changed last at the end.
         self._entries: dict[str, _E] = {}
-        #: Removed key → version, the one removed last at the end.
-        self._removed: dict[str, int] = {}
+        #: Removed key → version, and what it was about, the one removed last at the end.
+        self._removed: dict[str, tuple[int, Place]] = {}
         #: Changes since versions before this one are not known.
         self._known_since = 0
         self._callbacks: list[Callable[[], None]] = []
+
+    def place(self, entry: _E) -> Place:
+        """Return what an entry is about."""
+        raise NotImplementedError
+
+    def seen(self, entries: Iterable[_E], view: View) -> list[_E]:
+        """Return those of entries that a view shows, in their order."""
+        if view.everything:
+            return [*entries]
+        shows, place = view.shows, self.place
+        return [entry for entry in entries if shows(*place(entry))]
 
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> _E:
         """Return the entry of a record, from a partition where that is told; raise ValueError if it is none."""
@@ -96,6 +114,13 @@ class Latest(Generic[_E]):
         """Return a table that holds the same and changes no more, for a reader in another thread."""
         other = self.empty()
         vars(other).update(vars(self), _entries=self._entries.copy(), _removed={}, _known_since=self.version, _callbacks=[])
+        return other
+
+    def seen_by(self, view: View) -> Self:
+        """Return a copy with what a view shows alone."""
+        other = self.copy()
+        if not view.everything:
+            vars(other)["_entries"] = {entry.key: entry for entry in self.seen(self._entries.values(), view)}
         return other
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -135,12 +160,12 @@ class Latest(Generic[_E]):
         self._removed.clear()
         self._changed()
 
-    def changes_since(self, version: int) -> Changes[_E] | None:
-        """Return what changed after ``version``, or None if that is too long ago to say: then everything may have."""
+    def changes_since(self, version: int, view: View = EVERYTHING) -> Changes[_E] | None:
+        """Return what changed after ``version`` of what a view shows, or None if that is too long ago to say: then everything may have."""
         if version < self._known_since or version > self.version:
             return None
-        changed = list(_newer(self._entries, version))
-        removed = [key for key, at in self._removed.items() if at > version]
+        changed = self.seen(_newer(self._entries, version), view)
+        removed = [key for key, (at, place) in self._removed.items() if at > version and (view.everything or view.shows(*place))]
         return Changes(self.version, changed, removed)
 
     def _replaced(self, entry: _E | None = None, before: _E | None = None) -> None:
@@ -163,10 +188,10 @@ class Latest(Generic[_E]):
         if gone is None:
             return False
         self.version += 1
-        self._removed[key] = self.version
+        self._removed[key] = self.version, self.place(gone)
         if len(self._removed) > _MAX_REMOVED:
             oldest = next(iter(self._removed))
-            self._known_since = self._removed.pop(oldest)
+            self._known_since, _ = self._removed.pop(oldest)
         self._replaced(None, gone)
         self._changed()
         return True

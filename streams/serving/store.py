@@ -12,19 +12,21 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.metrics import DefinitionFigures, NowFigures, ProgressFigures, QuarantinedSource
 from schemas.times import parse_time_ms
-from streams.serving.latest import Latest
+from streams.serving.latest import Latest, Place
 from streams.serving.rows import DEFAULT_WINDOWS, Row, row_of
 from streams.serving.window_records import Packing, WindowRecord, read_window, unpacked_window
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from streams.access.views import View
     from streams.windows.hours import OpeningHours
 
 __all__ = ["TRENDS", "Entry", "Source", "Store"]
 
 _Record = NowFigures | ProgressFigures | DefinitionFigures
 _RECORD: TypeAdapter[_Record] = TypeAdapter(Annotated[_Record, Field(discriminator="kind")])
+_OF_CUSTOMERS = "customers_"
 #: Windows of which every queue's records are shown as a course of the day.
 TRENDS = "interval_15m"
 
@@ -151,6 +153,27 @@ class Store(Latest[Entry]):
         other = super().copy()
         vars(other)["_groups"] = {name: entries.copy() for name, entries in self._groups.items()}
         return other
+
+    def seen_by(self, view: View) -> Self:
+        """Return a copy with what a view shows alone."""
+        other = super().seen_by(view)
+        if not view.everything:
+            groups = ((name, self.seen(found.values(), view)) for name, found in self._groups.items())
+            vars(other)["_groups"] = {name: {entry.key: entry for entry in found} for name, found in groups}
+        return other
+
+    def place(self, entry: Entry) -> Place:
+        """Return what a record is about."""
+        # Those of customers have no channel either, and are not about people who work here.
+        return entry.scope_kind, entry.scope, "-" if entry.group.startswith(_OF_CUSTOMERS) else entry.channel
+
+    def signed_in(self) -> dict[str, int]:
+        """Return how many people are signed in by scope, as now records say."""
+        return {
+            f"{entry.scope_kind}:{entry.scope}": sum(entry.said.agents_by_state.values())
+            for entry in self._groups.get("now", {}).values()
+            if entry.channel is None and isinstance(entry.said, NowFigures) and entry.said.agents_by_state is not None
+        }
 
     def group(self, *names: str) -> list[Entry]:
         """Return the entries of windows, or of another kind of record, by key."""

@@ -12,12 +12,13 @@ from streams.serving.window_records import WindowRecord
 from streams.windows.targets import Judgment, Terms, judged, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from streams.access.views import View
     from streams.catalogue.formulas import Figure
     from streams.serving.store import Entry
 
-__all__ = ["KEPT_SECONDS", "Judged", "judged_targets", "targets_of"]
+__all__ = ["KEPT_SECONDS", "Judged", "judged_targets", "shows_target", "shows_terms", "targets_of"]
 
 #: What all pages ask for is made once in so many seconds.
 KEPT_SECONDS = 2.0
@@ -104,6 +105,18 @@ def _figure(store: Store, kpi: str, entry: Entry, record: NowFigures | WindowRec
     aging = _AGING.get(kpi)
     value = getattr(record, kpi, None) if aging is None else aging(store, entry)
     return None if value is None else {"value": value, "numerator": value, "denominator": None, "coverage": None}
+
+
+def shows_terms(view: View, terms: Terms) -> bool:
+    """Say whether a view shows what a target is about."""
+    sees = view.sees_people if KPI_BY_ID[terms.kpi].subject == "people" else view.sees
+    return sees(terms.scope_kind, terms.scope)
+
+
+def shows_target(view: View, told: Mapping[str, Any]) -> bool:
+    """Say whether a view shows a target as the API says it."""
+    sees = view.sees_people if KPI_BY_ID[told["kpi"]].subject == "people" else view.sees
+    return sees(told["scope_kind"], told["scope"])
 
 
 def targets_of(store: Store, targets: Iterable[Terms]) -> dict[str, Any]:

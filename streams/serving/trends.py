@@ -9,12 +9,20 @@ import orjson
 from streams.serving.store import TRENDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.access.views import View
     from streams.serving.store import Store
 
-__all__ = ["KEPT_SECONDS", "trends_of"]
+__all__ = ["KEPT_SECONDS", "shows_trend", "trends_of"]
 
 #: What all pages ask for is made once in so many seconds; intervals change slowly.
 KEPT_SECONDS = 5.0
+
+
+def shows_trend(view: View, trend: Mapping[str, Any]) -> bool:
+    """Say whether a view shows the day of a queue."""
+    return view.sees("queue", trend["queue"])
 
 
 def trends_of(store: Store) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from streams.configuration.file import ConfigurationFile
 from streams.configuration.models import Configuration
 from streams.listening import Connections
 from streams.serving.audit.writer import AuditWriter
-from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, exposition
+from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process, exposition
 from streams.windows.targets import terms_of
 from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window, workers_heard
 from tests.support.require import require
@@ -59,17 +59,20 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
         stand,
         windows=windows,
         version="1.2.3",
-        clients=4,
         targets=TARGETS,
         kpi_targets=KPI_TARGETS,
         alerts=stand.alerts,
-        delivered=stand.deliveries.at(stand.clock()),
-        file=ConfigurationFile(
-            Path(__file__).parents[2] / "deploy" / "configuration" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")
+        process=Process(
+            clients=4,
+            rejected=stand.store.rejected + stand.alerts.rejected,
+            delivered=stand.deliveries.at(stand.clock()),
+            file=ConfigurationFile(
+                Path(__file__).parents[2] / "deploy" / "configuration" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")
+            ),
+            connections=tuple(Connections().collect()),
+            audit=tuple(AuditWriter("127.0.0.1:9092", "contactcenter").collect()),
+            standing_still=None if stand.workers is None else stand.workers.standing_still,
         ),
-        connections=tuple(Connections().collect()),
-        audit=tuple(AuditWriter("127.0.0.1:9092", "contactcenter").collect()),
-        standing_still=None if stand.workers is None else stand.workers.standing_still,
     )
     pieces, _ = exposition(collector, accept)
     return b"".join(pieces).decode()

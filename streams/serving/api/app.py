@@ -23,9 +23,9 @@ from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
 from streams.serving.kept import Kept
 from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
-from streams.serving.targets import targets_of
+from streams.serving.targets import shows_target, targets_of
 from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
-from streams.serving.trends import trends_of
+from streams.serving.trends import shows_trend, trends_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -62,8 +62,8 @@ def create_app(serving: Serving) -> web.Application:
     if serving.door is not None:
         app[DOOR] = serving.door
     served = serving.figures
-    app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS)
-    app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS)
+    app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS, "trends", shows_trend)
+    app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS, "targets", shows_target)
     app[SCRAPING] = asyncio.Lock()
     app.cleanup_ctx.append(_feeding)
     app.on_shutdown.append(_end_streams)

@@ -14,7 +14,9 @@ from streams.serving.api.answers import answer
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import SERVING
 from streams.serving.broker import TopicError
+from streams.serving.door import view_of
 from streams.serving.explainer import asked_of
+from streams.serving.figures import NO_QUEUE
 from streams.serving.problems import problem
 from streams.serving.turns import NoTurnError
 
@@ -42,14 +44,19 @@ async def explain(request: web.Request) -> web.Response:
     serving = request.app[SERVING]
     if serving.explainer is None:
         return problem(404, "explain is off here: start serve with --explain")
+    view, contacts = view_of(request, "explain"), view_of(request, "contacts")
     try:
         lang, limit, asked = asked_of(request.query)
+        if view.scopes is not None and not (view.sees("queue", asked["queue"]) and serving.figures.names(asked["queue"])):
+            return problem(404, NO_QUEUE)
         document = await _while_connected(
             request,
             serving.explainer.document(serving.figures.window_records, asker=serving.whose(request), lang=lang, limit=limit, asked=asked),
         )
     except QuestionError as error:
-        return problem(400, str(error))
+        # What is wrong with definitions names those of others.
+        said = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
+        return problem(400, said)
     except NoTurnError as error:
         whose = "of yours" if error.own else "of all"
         return problem(
@@ -61,11 +68,31 @@ async def explain(request: web.Request) -> web.Response:
     except (KafkaError, TopicError, OSError, TimeoutError) as error:
         log.warning("Events could not be read: %r.", error)
         return problem(503, "events cannot be read from Kafka now", retry_after_seconds=_KAFKA_RETRY_SECONDS)
-    scope = AuditObject(
-        scope_kind="queue", scope=asked["queue"], kpi=asked["kpi"], window=asked.get("window"), channel=asked.get("channel")
-    )
-    await recorded(request, "looked_at_contacts", scope)
-    return await answer(request, document)
+    named = contacts.sees("queue", asked["queue"])
+    if named:
+        scope = AuditObject(
+            scope_kind="queue", scope=asked["queue"], kpi=asked["kpi"], window=asked.get("window"), channel=asked.get("channel")
+        )
+        await recorded(request, "looked_at_contacts", scope)
+    return await answer(request, _seen(document, rest=view.scopes is None, contacts=named))
+
+
+def _seen(document: dict[str, Any], *, rest: bool, contacts: bool) -> dict[str, Any]:
+    """Return an answer without how much else there is, and without ids of contacts, unless those may be seen."""
+    if not rest:
+        document = {**document, "records": [], "read": {**document["read"], "records": None, "bytes": None}}
+    if not contacts:
+        waiting = document["waiting_past_threshold"]
+        document = {
+            **document,
+            "parts": [_unnamed(part) for part in document["parts"]],
+            "waiting_past_threshold": None if waiting is None else _unnamed(waiting),
+        }
+    return document
+
+
+def _unnamed(part: dict[str, Any]) -> dict[str, Any]:
+    return {**part, "listed": [], "not_listed": part["conversations"]}
 
 
 async def _while_connected(request: web.Request, answer: Coroutine[Any, Any, _T]) -> _T:

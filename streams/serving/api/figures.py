@@ -12,7 +12,8 @@ from streams.catalogue import AGENT_STATES, KPIS, WORDS, described
 from streams.serving.api.answers import answer, asked_paging, asked_windows
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import SERVING, TARGETS, TRENDS
-from streams.serving.figures import AHEAD_SECONDS, STALE_AFTER_SECONDS
+from streams.serving.door import view_of
+from streams.serving.figures import AHEAD_SECONDS, NO_QUEUE, STALE_AFTER_SECONDS
 from streams.serving.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -25,16 +26,16 @@ _STATES = frozenset(get_args(AlertRecord.model_fields["state"].annotation))
 
 async def figures(request: web.Request) -> web.Response:
     """Answer with the newest records."""
-    served, windows = request.app[SERVING].figures, asked_windows(request)
-    entries, cursor = asked_paging(request).of(served.chosen(windows))
-    return await answer(request, served.everything(entries), cursor=cursor)
+    served, windows, view = request.app[SERVING].figures, asked_windows(request), view_of(request, "figures")
+    entries, cursor = asked_paging(request).of(served.chosen(windows, view))
+    return await answer(request, served.everything(entries, view), cursor=cursor)
 
 
 async def queue(request: web.Request) -> web.Response:
     """Answer with one queue."""
-    found = request.app[SERVING].figures.queue(request.match_info["queue"])
+    found = request.app[SERVING].figures.queue(request.match_info["queue"], view_of(request, "figures"))
     if found is None:
-        raise ProblemError(404, "no record names this queue")
+        raise ProblemError(404, NO_QUEUE)
     return await answer(request, found)
 
 
@@ -43,18 +44,19 @@ async def alerts(request: web.Request) -> web.Response:
     served, states = request.app[SERVING].figures, frozenset(request.query.getall("state", []))
     if unknown := states - _STATES:
         raise ProblemError(400, f"unknown state {min(unknown)!r}: one of {', '.join(sorted(_STATES))}")
-    entries, cursor = asked_paging(request).of(served.alerts.chosen(states or None))
-    return await answer(request, served.told_alerts(entries), cursor=cursor)
+    view = view_of(request, "figures")
+    entries, cursor = asked_paging(request).of(served.alerts.seen(served.alerts.chosen(states or None), view))
+    return await answer(request, served.told_alerts(entries, view), cursor=cursor)
 
 
 async def trends(request: web.Request) -> web.Response:
     """Answer with the day so far."""
-    return await answer(request, await request.app[TRENDS].answer())
+    return await answer(request, await request.app[TRENDS].answer(view_of(request, "figures")))
 
 
 async def targets(request: web.Request) -> web.Response:
     """Answer with the targets."""
-    return await answer(request, await request.app[TARGETS].answer())
+    return await answer(request, await request.app[TARGETS].answer(view_of(request, "figures")))
 
 
 async def catalogue(request: web.Request) -> web.Response:
@@ -68,11 +70,12 @@ async def agents(request: web.Request) -> web.Response:
     if serving.agents is None:
         raise ProblemError(404, "figures of single people are off here: start serve with --agents")
     people = frozenset(request.query.getall("agent", [])) or None
-    entries, cursor = asked_paging(request).of(serving.agents.chosen(asked_windows(request), people))
+    view = view_of(request, "people")
+    entries, cursor = asked_paging(request).of(serving.agents.seen(serving.agents.chosen(asked_windows(request), people), view))
     # Of an answer that is shown in pages too: what is looked at is the list.
     await recorded(request, "looked_at_agents", AuditObject(people=None if people is None else len(people)))
     told = [orjson.Fragment(entry.raw) for entry in entries] if serving.agents.known else None
-    return await answer(request, {**serving.figures.header(), "agents": told}, cursor=cursor)
+    return await answer(request, {**serving.figures.header(view), "agents": told}, cursor=cursor)
 
 
 def catalogue_document() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from streams.serving.api.answers import VARY, takes_gzip
 from streams.serving.api.serving import SCRAPING, SERVING
+from streams.serving.door import view_of
 from streams.serving.exporter import exposition
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _GZIP = b"\x1f\x8b"
 
 async def metrics(request: web.Request) -> web.Response:
     """Answer a scrape."""
-    collector = request.app[SERVING].collector
+    collector = request.app[SERVING].collector(view_of(request, "figures"))
     # A thousand queues are some hundred thousand samples: too long for the loop, and tens of megabytes, which are there once at a time.
     async with request.app[SCRAPING]:
         body, content_type = await asyncio.to_thread(_scraped, collector, request.headers.get("Accept", ""), packed=takes_gzip(request))

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
+from streams.access.views import EVERYTHING, View
 from streams.configuration.file import ConfigurationFile
 from streams.listening import Connections, client_of
 from streams.serving.agents import Agents
@@ -19,9 +20,10 @@ from streams.serving.deliveries import Deliveries
 from streams.serving.door import Door
 from streams.serving.events import Feed
 from streams.serving.explainer import Explainer
-from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector
+from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process
 from streams.serving.figures import Figures
 from streams.serving.kept import Kept
+from streams.serving.targets import shows_terms
 from streams.serving.turns import Turns
 
 __all__ = ["FEED", "SCRAPING", "SERVING", "TARGETS", "TRENDS", "Serving"]
@@ -64,22 +66,32 @@ class Serving:
         """What health pages say of the configuration."""
         return {} if self.file is None else {"configuration": self.file.standing}
 
-    @property
-    def collector(self) -> FigureCollector:
-        """The metrics at this moment, safe to read in another thread."""
+    def collector(self, view: View = EVERYTHING) -> FigureCollector:
+        """Return the metrics at this moment as far as a view shows them, safe to read in another thread."""
         figures = self.figures
+        header = figures.header(view)
         return FigureCollector(
-            figures.store.copy(),
+            figures.store.seen_by(view),
             figures.standing,
             windows=self.windows,
             version=_version(),
-            clients=len(self.clients),
-            recovering=len(figures.recovering),
-            standing_still=figures.standing_still,
+            sources=header["sources"].keys(),
+            process=self._process(view),
+            recovering=len(header["recovering"]),
             targets=figures.targets,
-            kpi_targets=figures.kpi_targets,
-            alerts=figures.alerts.copy(),
-            delivered=None if self.deliveries is None else self.deliveries.at(figures.clock()),
+            kpi_targets=[terms for terms in figures.kpi_targets if shows_terms(view, terms)],
+            alerts=figures.alerts.seen_by(view),
+        )
+
+    def _process(self, view: View) -> Process | None:
+        """Return what is said of the process; who sees a part of the figures is not told how busy the whole is."""
+        if view.scopes is not None:
+            return None
+        return Process(
+            clients=len(self.clients),
+            standing_still=self.figures.standing_still,
+            rejected=sum(each.rejected for each in (self.figures.store, self.figures.alerts)),
+            delivered=None if self.deliveries is None else self.deliveries.at(self.figures.clock()),
             file=self.file,
             connections=() if self.connections is None else tuple(self.connections.collect()),
             audit=tuple(self.audit.collect()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from aiohttp import web
 from streams.serving.api.answers import asked_windows
 from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import FEED, SERVING
+from streams.serving.door import Sight
+from streams.serving.events import QUIET_SECONDS
 from streams.serving.problems import problem
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     serving.clients.add(transport, whose)
     try:
         await stream.prepare(request)
-        await _tell(stream, feed, windows, serving)
+        await _tell(request, stream, feed, windows, serving)
     except ConnectionError:
         pass
     except Exception:
@@ -51,20 +54,33 @@ async def events(request: web.Request) -> web.StreamResponse:
     return stream
 
 
-async def _tell(stream: web.StreamResponse, feed: Feed, windows: frozenset[str] | None, serving: Serving) -> None:
-    """Write events until the feed or the client ends; a client that takes nothing any more is dropped by the server's limits."""
+async def _tell(request: web.Request, stream: web.StreamResponse, feed: Feed, windows: frozenset[str] | None, serving: Serving) -> None:
+    """Write events until the feed, the client or its right ends; one that takes nothing any more is dropped by the server's limits."""
     # Whatever Last-Event-ID a returning client names, it gets everything anew: ids are of this process.
     await stream.write(b"retry: 2000\n\n")
+    sight = Sight(request)
     since: int | None = None
     alerts_since: int | None = None
     tick = -1
+    now = asyncio.get_running_loop().time
+    told_at, owed = 0.0, False
     while not feed.closed:
-        if await feed.next_tick(tick, serving.heartbeat_seconds):
-            tick = feed.tick
-            since, event = feed.message(since, windows)
-            await stream.write(event)
-            alerts_since, event = feed.alerts(alerts_since)
-            if event:
-                await stream.write(event)
-        else:
+        patience = max(0.0, QUIET_SECONDS - now() + told_at) if owed else serving.heartbeat_seconds
+        ticked = await feed.next_tick(tick, min(patience, serving.heartbeat_seconds))
+        if await sight.look():
+            # Another view: what was told is no base for what is to be told.
+            since = alerts_since = None
+            ticked = True
+        if sight.view is None:
+            return
+        if not ticked and not owed:
+            told_at = now()
             await stream.write(b"event: alive\ndata: {}\n\n")
+            continue
+        tick = feed.tick
+        since, event = feed.message(since, windows, sight.view, silent_seconds=now() - told_at)
+        alerts_since, alerts = feed.alerts(alerts_since, sight.view)
+        owed = not event
+        if event or alerts:
+            told_at = now()
+            await stream.write(event + alerts)
