@@ -27,6 +27,7 @@ import orjson
 from benchmarks.instructions import plain_loop, stages_in_memory
 from benchmarks.memory import peak_mib, resident_mib
 from schemas.times import format_ms, parse_time_ms
+from streams.configuration import Configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -177,8 +178,6 @@ class _Stages:
     """The stages of a worker that has all partitions, and the CPU each has taken."""
 
     def __init__(self, size: Size) -> None:
-        from streams.configuration import Configuration  # noqa: PLC0415 - the parent needs none of it
-
         limits = dict.fromkeys(("max_contacts", "max_contact_events", "max_people", "max_people_events"))
         configuration = Configuration.model_validate(
             {"queues": {queue_name(number): {"channel": "voice"} for number in range(size.queues)}, "source_limits": limits}

@@ -24,6 +24,12 @@ from zlib import crc32
 
 import orjson
 
+from streams.configuration import load_configuration
+from streams.demo.simulator.load import LOAD_START_MS, load_events
+from streams.stages.customers import CustomerStage, CustomerTopics
+from streams.stages.rollup import RollUpStage, RollUpTopics
+from streams.stages.track import AgentStage, ContactStage, TrackTopics
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -100,8 +106,6 @@ def dearer(figures: dict[str, float], kept: dict[str, float], limit: float = LIM
 
 def _run() -> int:
     """Run every part between two marks; print how many events there were."""
-    from streams.configuration import load_configuration  # noqa: PLC0415 - the parent needs none of it
-
     with gzip.open(_EVENTS) as lines:
         emissions = [orjson.loads(line) for line in lines]
     configuration = load_configuration(_CONFIGURATION)
@@ -142,8 +146,6 @@ def _records(topic: str, emissions: Sequence[dict[str, Any]]) -> Iterator[list[A
 
 def stages_in_memory(configuration: Any, partitions: int, facts: str = "") -> tuple[list[Any], list[Any], list[Any]]:
     """Return the stages of contacts, agents and roll-up, one of each for a partition; ``facts``: where contacts tell of customers."""
-    from streams.stages.rollup import RollUpStage, RollUpTopics  # noqa: PLC0415
-    from streams.stages.track import AgentStage, ContactStage, TrackTopics  # noqa: PLC0415
 
     def topics(source: str, facts: str) -> TrackTopics:
         return TrackTopics(source, "panes", partitions, f"{source}-dead", "benchmark", lambda: 0, facts)
@@ -181,8 +183,6 @@ def _track(stages: Sequence[Any], places: Sequence[Sequence[Any]]) -> list[list[
 
 
 def _customers(configuration: Any, facts: Sequence[Any]) -> None:
-    from streams.stages.customers import CustomerStage, CustomerTopics  # noqa: PLC0415
-
     stage = CustomerStage(0, configuration, CustomerTopics("panes", _PARTITIONS, "facts", 1, "links", "contact-events", _PARTITIONS))
     for begin in range(0, len(facts), _CHUNK):
         stage.process(facts[begin : begin + _CHUNK])
@@ -199,8 +199,6 @@ def _roll_up(stages: Sequence[Any], from_contacts: Sequence[Any], from_agents: S
 
 def _fill(count: int, seed: int, rate: int) -> None:
     """Write the events anew: the simulated center at ten in the morning."""
-    from streams.demo.simulator.load import LOAD_START_MS, load_events  # noqa: PLC0415
-
     with gzip.GzipFile(_EVENTS, "wb", mtime=0) as file:
         for emission in load_events(count, seed, rate=rate, start_ms=LOAD_START_MS + 10 * 3_600_000):
             file.write(orjson.dumps(emission._asdict()) + b"\n")

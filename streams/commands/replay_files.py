@@ -99,7 +99,7 @@ def _cell(value: Any) -> Any:
 class _Parquet:
     def __init__(self, path: Path, table: _Table) -> None:
         import pyarrow as pa  # noqa: PLC0415 - an extra
-        from pyarrow import parquet  # noqa: PLC0415
+        from pyarrow import parquet  # noqa: PLC0415 - as above
 
         def kind(column: str) -> Any:
             if column in table.figures:

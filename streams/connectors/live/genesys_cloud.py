@@ -51,8 +51,7 @@ _WITHHELD: Final = timedelta(seconds=2)
 
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     if asking.settings.get("queue_url"):
-        # Who follows by notifications needs no library of AWS.
-        from streams.connectors.live.sqs import messages_of  # noqa: PLC0415
+        from streams.connectors.live.sqs import messages_of  # noqa: PLC0415 - notifications need no library of AWS
 
         pages = messages_of(asking)
     else:

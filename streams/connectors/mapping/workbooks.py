@@ -42,7 +42,7 @@ def sheet_rows(file: Input, sheet: str | None) -> Generator[tuple[int, tuple[Any
     """
     try:
         from openpyxl import load_workbook  # noqa: PLC0415 - an extra
-        from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+        from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415 - as above
     except ImportError as error:
         raise WorkbookError("workbooks need openpyxl: pip install 'contact-streams[xlsx]'", "format") from error
     with _seekable(file) as raw:
