@@ -147,7 +147,9 @@ class Relay:
             if left <= 0 or not finds_nothing(answer, version):
                 return answer
             try:
-                await asyncio.wait_for(written.wait(), left)
+                # Not wait_for, which in Python 3.11 goes on when it is cancelled in the moment that something is written.
+                async with asyncio.timeout(left):
+                    await written.wait()
             except TimeoutError:
                 return answer
 

@@ -49,6 +49,9 @@ async def keep_trying(what: str, attempt: Callable[[], Awaitable[NoReturn]], don
                 raise
             reason: BaseException = error
         except (KafkaError, OSError, TimeoutError, TopicError) as error:
+            if task is not None and task.cancelling():
+                # Cancelled in the moment that it failed: of the two, Python 3.11 may tell only this one.
+                raise asyncio.CancelledError from error
             reason = error
         if loop.time() - began > _LONGEST_PAUSE_SECONDS:
             pause = _FIRST_PAUSE_SECONDS

@@ -56,8 +56,10 @@ class Feed:
         woke = now()
         try:
             while True:
+                # Not wait_for, which in Python 3.11 goes on when it is cancelled in the moment that something changes.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), _LOOK_SECONDS)
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._changed.wait()
                 self._changed.clear()
                 state = self._state()
                 if state == told or (state[1:] == told[1:] and now() - woke < QUIET_SECONDS and self._is_quiet(told[0])):

@@ -61,8 +61,10 @@ async def watch(file: _Watched[T], take: Callable[[T], None], *, poll_seconds: f
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # no such signal, or not in the main thread
         loop.add_signal_handler(signal.SIGHUP, asked.set)
     while True:
+        # Not wait_for, which in Python 3.11 goes on when it is cancelled in the moment of the signal.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asked.wait(), poll_seconds)
+            async with asyncio.timeout(poll_seconds):
+                await asked.wait()
         at_once = asked.is_set()
         asked.clear()
         try:

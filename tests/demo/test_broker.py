@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,13 +19,15 @@ from streams.demo import broker as broker_module
 from streams.demo.broker import BrokerError, EmbeddedBroker, broker_binary
 from streams.demo.relay import finds_nothing
 from streams.engine.topics import TopicSpec, ensure_topics
+from streams.serving.broker import stop
 from tests.support.require import require
 
 ROOT = Path(__file__).parents[2]
 
 OWNER = """
-import sys, time
+import signal, sys, time
 from streams.demo.broker import EmbeddedBroker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as on a terminal, also where the tests run in the background
 with EmbeddedBroker() as broker:
     print(broker.pid, flush=True)
     time.sleep(60)
@@ -222,3 +225,46 @@ def test_a_fetch_waits_and_is_woken(binary: Path) -> None:
     asked, shortest = asyncio.run(run())
     assert 3 <= asked <= 20
     assert shortest < 0.3
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("turns", range(4))
+def test_stops_in_the_moment_that_something_is_written(binary: Path, turns: int) -> None:
+    """However many turns of its loop after those that wait for records were woken: the relay does not wait for them to go."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    async def run() -> None:
+        broker = EmbeddedBroker()
+        await asyncio.to_thread(broker.start)
+        relay, group = broker._relay, broker.pid
+        assert relay is not None
+        assert group is not None
+        consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap_servers, fetch_max_wait_ms=20_000, auto_offset_reset="earliest")
+        try:
+            await ensure_topics(broker.bootstrap_servers, [TopicSpec("events", 1, 1, {})])
+            await consumer.start()
+            consumer.assign([TopicPartition("events", 0)])
+            assert not await consumer.getmany(timeout_ms=300)
+
+            async def write_and_stop() -> None:
+                assert relay._stop is not None
+                relay._tell()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                relay._stop.set()
+                told.set()
+
+            assert relay._loop is not None
+            told = threading.Event()
+            asyncio.run_coroutine_threadsafe(write_and_stop(), relay._loop)
+            assert await asyncio.to_thread(told.wait, 5)
+            stopping = asyncio.create_task(asyncio.to_thread(broker.stop))
+            _, waiting = await asyncio.wait([stopping], timeout=10)
+            if waiting:
+                os.killpg(group, signal.SIGKILL)  # its clients go with it, and the thread with them
+            await stopping
+            assert not waiting
+        finally:
+            await stop(consumer)
+
+    asyncio.run(run())

@@ -8,11 +8,13 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 from aiohttp import ClientSession
 
 from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.serving.api import create_app
 from streams.serving.clients import Clients
+from streams.serving.events import Feed
 from tests.serving.records import Stand, client_of, now_record, progress, small_center, window
 
 if TYPE_CHECKING:
@@ -288,5 +290,25 @@ def test_streams_end_with_the_server() -> None:
             await next_event(response)
             began = loop.time()
         assert loop.time() - began < 2
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_ends_in_the_moment_that_something_changes(turns: int) -> None:
+    """However many turns of the loop after a record came: what is told to end does, and does not go on forever."""
+
+    async def check() -> None:
+        feed = Feed(Stand.fed(small_center()).serving().figures)
+        running = asyncio.create_task(feed.run())
+        await asyncio.sleep(0.01)
+        feed._changed.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=2)
+        if not done:
+            running.cancel()
+        assert done
 
     asyncio.run(check())
