@@ -29,6 +29,7 @@ from schemas.api import (
     TrendsAnswer,
 )
 from schemas.audit import ACTIONS
+from schemas.metrics import ScopeKind
 from streams.access.rights import Right
 from streams.catalogue import LANGUAGES
 from streams.serving.page_files import PAGE_FILES
@@ -270,6 +271,53 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answer=AuditAnswer,
         statuses=(200, 404, 429, 503),
         tagged=True,
+    ),
+    Endpoint(
+        name="export",
+        path="/api/v1/export",
+        right="export",
+        about="Chosen figures as a file, one figure a row; what is not chosen by a parameter is all there.",
+        parameters=(
+            Parameter(
+                name="format",
+                about="csv without it; xlsx where serve has the extra.",
+                example="csv",
+                schema={"enum": ["csv", "xlsx"]},
+            ),
+            Parameter(
+                name="window",
+                about="This window, or now.",
+                example="day",
+                many=True,
+                schema={"type": "string", "pattern": "^((trailing|interval)_[0-9]{1,5}m|day|customers_day|customers_month|now)$"},
+            ),
+            Parameter(
+                name="scope_kind",
+                about="Scopes of this kind; agent asks for single people, and takes the right people too.",
+                example="queue",
+                many=True,
+                schema={"enum": [*get_args(ScopeKind), "agent"]},
+            ),
+            Parameter(
+                name="scope",
+                about="This scope, KIND:NAME.",
+                example="queue:sales",
+                many=True,
+                schema={"type": "string", "pattern": f"^({'|'.join(get_args(ScopeKind))}|agent):.+$"},
+            ),
+            Parameter(name="channel", about="This channel.", example="voice", many=True),
+            Parameter(name="kpi", about="This KPI, by its id.", example="service_level", many=True),
+            Parameter(name="lang", about="Language of the KPIs' names; en without it.", example="en", schema={"enum": list(LANGUAGES)}),
+            Parameter(
+                name="bom",
+                about="true puts a byte order mark first, by which Excel knows UTF-8; false without it.",
+                example="true",
+                schema={"enum": ["false", "true"]},
+            ),
+        ),
+        media=("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        statuses=(200, 404, 429, 503),
+        head=False,
     ),
     Endpoint(
         name="events",

@@ -27,6 +27,7 @@ LIMITS: Final = (
     "1500 connections at a time, of these 750 from one address (of IPv6 from one /64 network); more are answered with 503.",
     "500 event streams at a time, of these 250 from one address; more are answered with 503 and 429.",
     "One question to /api/v1/explain is answered at a time. Of one address 3 may wait, in all 32, for 60 s; more are answered with 429.",
+    "One export is made and sent at a time. Of one address 3 may wait, in all 32; more are answered with 429.",
     "429 and 503 carry Retry-After, in seconds.",
 )
 

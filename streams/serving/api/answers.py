@@ -70,12 +70,13 @@ def takes_gzip(request: web.Request) -> bool:
     return "gzip" in request.headers.get("Accept-Encoding", "").lower()
 
 
-def asked_windows(request: web.Request) -> frozenset[str] | None:
-    """Return the windows named by the query, None for all of them."""
+def asked_windows(request: web.Request, besides: str | None = None) -> frozenset[str] | None:
+    """Return the windows named by the query, None for all of them; one name is permitted besides."""
     names = request.query.getall("window", [])
     try:
         for name in names:
-            kind_of_window(name)
+            if name != besides:
+                kind_of_window(name)
     except ValueError as error:
         raise ProblemError(400, str(error)) from error
     return frozenset(names) or None

@@ -11,6 +11,7 @@ from streams.serving.api.audit import audit
 from streams.serving.api.description import openapi_json
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
+from streams.serving.api.export import export
 from streams.serving.api.figures import agents, alerts, catalogue, figures, queue, targets, trends
 from streams.serving.api.health import alive, ready
 from streams.serving.api.metrics import metrics
@@ -46,6 +47,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "explain": explain,
     "agents": agents,
     "audit": audit,
+    "export": export,
     "events": events,
     "openapi": openapi_json,
     "alive": alive,

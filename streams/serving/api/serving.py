@@ -60,6 +60,8 @@ class Serving:
     audit_log: Callable[[], AuditLog] | None = None
     #: One reads the audit at a time.
     audit_turns: Turns = field(default_factory=Turns)
+    #: One export is made and sent at a time.
+    export_turns: Turns = field(default_factory=Turns)
 
     @property
     def configured(self) -> dict[str, str]:

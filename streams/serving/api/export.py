@@ -1,0 +1,122 @@
+"""Chosen figures as a file."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import ExitStack
+from difflib import get_close_matches
+from functools import partial
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Final, get_args
+
+from aiohttp import web
+
+from schemas.audit import AuditObject
+from schemas.metrics import ScopeKind
+from schemas.times import format_ms
+from streams.catalogue import KPI_BY_ID, LANGUAGES
+from streams.serving.api.answers import VARY, asked_windows
+from streams.serving.api.audit import recorded
+from streams.serving.api.errors import HEADERS
+from streams.serving.api.serving import SERVING
+from streams.serving.door import view_of
+from streams.serving.problems import ProblemError, problem
+from streams.serving.spreadsheets import TooManyRowsError, write_csv, write_workbook
+from streams.serving.tables import NOW, Choice, agent_rows, rows
+from streams.serving.turns import NoTurnError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streams.serving.tables import Row
+
+__all__ = ["export"]
+
+_MEDIA: Final = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_KINDS: Final = (*get_args(ScopeKind), "agent")
+#: A file up to this size is in memory, a larger one on the disk.
+_IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
+#: Who is turned away comes back after so long.
+_RETRY_SECONDS: Final = 10
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """Answer with a file of the chosen figures, as far as one sees them; one is made and sent at a time."""
+    serving = request.app[SERVING]
+    choice, form, mark = _choice(request), _one_of(request.query, "format", tuple(_MEDIA)), _one_of(request.query, "bom", ("false", "true"))
+    try:
+        async with serving.export_turns.turn(serving.whose(request)):
+            with ExitStack() as held:
+                file = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))
+                write = partial(write_csv, mark=mark == "true") if form == "csv" else write_workbook
+                number = await asyncio.to_thread(write, _rows(request, choice), file)
+                await recorded(request, "exported", AuditObject(records=number))
+                return await _sent(request, file, form)
+    except NoTurnError as error:
+        return problem(429, "too many exports wait", retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
+    except TooManyRowsError as error:
+        raise ProblemError(400, str(error)) from error
+    except ImportError as error:
+        raise ProblemError(404, "workbooks are off here: install contact-streams[xlsx]") from error
+
+
+def _rows(request: web.Request, choice: Choice) -> Iterable[Row]:
+    """Return the rows; what they are made of is taken now, and changes no more."""
+    serving = request.app[SERVING]
+    view = view_of(request, "export")
+    found: Iterable[Row] = rows(serving.figures.store.copy(), choice, view)
+    if choice.wants_agents and serving.agents is not None:
+        people = view_of(request, "people")
+        records = [entry.record for entry in serving.agents.entries() if people.shows("agent", entry.record.scope, None)]
+        found = chain(found, agent_rows(records, choice, view))
+    return found
+
+
+async def _sent(request: web.Request, file: IO[bytes], form: str) -> web.StreamResponse:
+    size = file.tell()
+    file.seek(0)
+    at = format_ms(int(request.app[SERVING].figures.clock() * 1000))[:19].translate({ord("-"): None, ord(":"): None})
+    media = f"{_MEDIA[form]}; charset=utf-8" if form == "csv" else _MEDIA[form]
+    headers = {**HEADERS, "Content-Type": media, "Content-Disposition": f'attachment; filename="figures-{at}Z.{form}"', "Vary": VARY}
+    response = web.StreamResponse(headers=headers)
+    response.content_length = size
+    await response.prepare(request)
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+def _choice(request: web.Request) -> Choice:
+    query = request.query
+    kinds, scopes = frozenset(query.getall("scope_kind", [])), frozenset(query.getall("scope", []))
+    if unknown := kinds - {*_KINDS}:
+        raise ProblemError(400, f"unknown scope_kind {min(unknown)[:40]!r}: one of {', '.join(_KINDS)}")
+    if wrong := [scope for scope in scopes if scope.partition(":")[0] not in _KINDS or not scope.partition(":")[2]]:
+        raise ProblemError(400, f"scope {min(wrong)[:40]!r}: KIND:NAME, such as queue:sales, of the kinds {', '.join(_KINDS)}")
+    kpis = frozenset(query.getall("kpi", []))
+    if others := kpis - KPI_BY_ID.keys():
+        name = min(others)[:40]
+        near = get_close_matches(name, KPI_BY_ID, n=1)
+        raise ProblemError(400, f"unknown kpi {name!r}" + (f": did you mean {near[0]!r}?" if near else "; /api/v1/catalogue has them"))
+    return Choice(
+        windows=asked_windows(request, besides=NOW) or frozenset(),
+        scope_kinds=kinds,
+        scopes=scopes,
+        channels=frozenset(query.getall("channel", [])),
+        kpis=kpis,
+        lang="ja" if _one_of(query, "lang", LANGUAGES) == "ja" else "en",
+    )
+
+
+def _one_of(query: Mapping[str, str], name: str, permitted: tuple[str, ...]) -> str:
+    """Return the value of a parameter, the first one permitted without it."""
+    value = query.get(name, permitted[0])
+    if value not in permitted:
+        raise ProblemError(400, f"{name} {value[:40]!r}; permitted: {', '.join(permitted)}")
+    return value

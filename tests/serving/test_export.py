@@ -1,0 +1,231 @@
+"""Exports: chosen figures as CSV and workbooks, nothing beyond one's view, and no formula in any cell."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import openpyxl
+import pytest
+
+from streams.access.views import View
+from streams.serving.agents import Agents
+from streams.serving.spreadsheets import write_csv, write_workbook
+from streams.serving.tables import COLUMNS, Choice, Row, agent_rows, rows
+from tests.serving.records import AS_OF, Stand, client_of, figure, now_record, people_now, person, small_center, window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from schemas.agent_metrics import AgentFigures
+
+
+def told(text: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV by column."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def exported(stand: Stand, query: str = "", **serving: Any) -> list[dict[str, str]]:
+    """Return the rows that the API exports."""
+
+    async def ask() -> str:
+        async with client_of(stand.serving(**serving)) as client:
+            answer = await client.get(f"/api/v1/export?{query}")
+            assert answer.status == 200, await answer.text()
+            assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+            assert answer.headers["Content-Disposition"] == 'attachment; filename="figures-20260401T090001Z.csv"'
+            assert "Content-Security-Policy" in answer.headers
+            return (await answer.read()).decode()
+
+    return told(asyncio.run(ask()))
+
+
+def test_a_figure_a_row() -> None:
+    """Each figure of each record is one row with its parts, unit and definition; labels and what is going on now have rows too."""
+    found = {(each["scope"], each["window"], each["kpi"], each["label"]): each for each in exported(Stand.fed(small_center()))}
+
+    assert found["sales", "trailing_15m", "service_level", ""] == {
+        "scope_kind": "queue",
+        "scope": "sales",
+        "channel": "voice",
+        "window": "trailing_15m",
+        "window_start": "2026-04-01T08:45:00Z",
+        "window_end": "2026-04-01T09:00:00Z",
+        "final": "false",
+        "as_of": AS_OF,
+        "kpi": "service_level",
+        "name": "service level",
+        "label": "",
+        "definition": "service_level@1",
+        "unit": "ratio",
+        "value": "0.74",
+        "numerator": "37.0",
+        "denominator": "50.0",
+        "coverage": "1.0",
+    }
+    assert found["sales", "trailing_15m", "not_offered", "full"]["value"] == "3.0"
+    assert found["claims", "trailing_15m", "asa", ""]["value"] == ""
+    # Waiting since 08:58:48; the figures are as of 09:00.
+    assert (found["sales", "now", "longest_wait", ""]["value"], found["sales", "now", "longest_wait", ""]["unit"]) == ("72.0", "seconds")
+    assert found["claims", "now", "backlog_by_age", "4-24h"]["value"] == "4"
+    assert found["north", "now", "agents_by_state", "handling"]["value"] == "6"
+    assert found["north", "trailing_15m", "occupancy", ""]["numerator"] == "6500.0"
+    assert {each["scope_kind"] for each in found.values()} == {"queue", "team", "total"}
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("window=now&kpi=waiting", {("queue", "sales", "now"), ("queue", "claims", "now"), ("total", "all", "now")}),
+        ("kpi=service_level", {("queue", "sales", "trailing_15m"), ("queue", "claims", "trailing_15m")}),
+        ("kpi=service_level&scope=queue:sales", {("queue", "sales", "trailing_15m")}),
+        ("kpi=service_level&kpi=occupancy&scope_kind=team", {("team", "north", "trailing_15m")}),
+        ("channel=mail&window=trailing_15m&window=day", {("queue", "claims", "trailing_15m")}),
+        ("window=day", set()),
+        ("scope=queue:none", set()),
+    ],
+    ids=range(7),
+)
+def test_what_is_chosen(query: str, kept: set[tuple[str, str, str]]) -> None:
+    """Windows, kinds of scopes, scopes, channels and KPIs are chosen each by itself and all together; nothing found is an empty table."""
+    found = exported(Stand.fed(small_center()), query)
+    assert {(each["scope_kind"], each["scope"], each["window"]) for each in found} == kept
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("kpi=servicelevel", 400, "unknown kpi 'servicelevel': did you mean 'service_level'?"),
+        ("kpi=zzz", 400, "unknown kpi 'zzz'; /api/v1/catalogue has them"),
+        ("window=today", 400, "no window is named 'today'"),
+        ("scope=sales", 400, "scope 'sales': KIND:NAME, such as queue:sales"),
+        ("scope_kind=region", 400, "unknown scope_kind 'region': one of queue"),
+        ("format=pdf", 400, "format 'pdf'; permitted: csv, xlsx"),
+        ("bom=yes", 400, "bom 'yes'; permitted: false, true"),
+        ("scopes=queue:sales", 400, "unknown parameter 'scopes': did you mean 'scope'?"),
+    ],
+    ids=range(8),
+)
+def test_what_cannot_be_chosen_is_said(query: str, status: int, said: str) -> None:
+    """Who asks for what there is not is told what there is."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            answer = await client.get(f"/api/v1/export?{query}")
+            assert (answer.status, (await answer.json())["detail"][: len(said)]) == (status, said)
+
+    asyncio.run(check())
+
+
+def test_only_what_the_view_shows() -> None:
+    """A row of a hidden scope, or about people of a group too small, is not there; what is chosen makes no difference."""
+    store = Stand.fed([*small_center(), people_now("site:tokyo", {"idle": 3}), window("site:tokyo", kpis={"offered": figure(9, 9)})]).store
+    view = View(frozenset({"queue:sales", "site:tokyo"}), frozenset())
+
+    seen = {(each.scope_kind, each.scope, each.channel) for each in rows(store, Choice(), view)}
+    assert seen == {("queue", "sales", "voice"), ("site", "tokyo", "voice")}
+    assert list(rows(store, Choice(scopes=frozenset({"queue:claims", "team:north"})), view)) == []
+
+
+def test_single_people_come_only_when_asked_for_and_seen() -> None:
+    """People's rows are there for who chooses the kind and sees the person; a channel, which they have not, chooses none of them."""
+    read = Agents()
+    for name in ("sato", "tanaka"):
+        assert read.feed(*person(name))
+    agents = Agents()
+    agents.take_over(read)
+    stand = Stand.fed(small_center())
+
+    assert {each["scope"] for each in exported(stand, "scope_kind=agent", agents=agents)} == {"sato", "tanaka"}
+    assert [each["value"] for each in exported(stand, "scope=agent:sato&kpi=occupancy&window=day", agents=agents)] == ["0.75"]
+    assert exported(stand, "scope_kind=agent&channel=voice", agents=agents) == []
+    assert "agent" not in {each["scope_kind"] for each in exported(stand, "", agents=agents)}
+    assert exported(stand, "scope_kind=agent") == []
+
+    records: Iterable[AgentFigures] = [entry.record for entry in agents.entries()]
+    one = View(frozenset({"agent:sato", "agent:tanaka"}), frozenset({"agent:sato"}))
+    assert {each.scope for each in agent_rows(records, Choice(scope_kinds=frozenset({"agent"})), one)} == {"sato"}
+
+
+EVIL = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "＝1", "＠x"]
+
+
+def test_no_cell_is_a_formula() -> None:
+    """In CSV an apostrophe stands before what a spreadsheet would compute; in a workbook such texts are texts. Numbers stay numbers."""
+    final = True
+    table = [
+        Row("queue", name, None, "day", None, None, final, AS_OF, "nps", "NPS", name, None, "score", -50.5, -1, 2, None) for name in EVIL
+    ]
+    file = io.BytesIO()
+    assert write_csv(table, file) == len(EVIL)
+    found = told(file.getvalue().decode())
+    assert [each["scope"] for each in found] == [f"'{name}" for name in EVIL]
+    assert {each["label"] for each in found} == {f"'{name}" for name in EVIL}
+    assert {(each["value"], each["numerator"], each["final"]) for each in found} == {("-50.5", "-1", "true")}
+
+    book = io.BytesIO()
+    assert write_workbook(table, book) == len(EVIL)
+    sheet = openpyxl.load_workbook(book)["figures"]
+    cells = [row[1] for row in sheet.iter_rows(min_row=2)]
+    assert [(cell.value, cell.data_type) for cell in cells] == [(name, "s") for name in EVIL]
+    assert [cell.value for cell in sheet[2]][13:15] == [-50.5, -1]
+
+
+def test_a_workbook_has_what_the_csv_has() -> None:
+    """The same head and rows, in Japanese too; names that a workbook cannot hold lose what it cannot hold."""
+
+    async def check() -> None:
+        stand = Stand.fed([*small_center(), now_record("queue:料金", waiting=4), now_record("queue:odd\x01name", waiting=5)])
+        async with client_of(stand.serving()) as client:
+            text = (await (await client.get("/api/v1/export?lang=ja&bom=true")).read()).decode()
+            answer = await client.get("/api/v1/export?lang=ja&format=xlsx")
+            assert answer.headers["Content-Type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+            sheet = openpyxl.load_workbook(io.BytesIO(await answer.read()))["figures"]
+        assert text[0] == "\ufeff"
+        found = told(text[1:])
+        table = [[cell.value for cell in row] for row in sheet.iter_rows()]
+        assert tuple(table[0]) == COLUMNS == tuple(found[0])
+        assert len(table) - 1 == len(found)
+        assert [row[1] for row in table[1:]] == [each["scope"].replace("\x01", "") for each in found]
+        assert {each["name"] for each in found if each["kpi"] == "service_level"} == {"サービスレベル"}
+        assert {row[1] for row in table} > {"料金", "oddname"}
+
+    asyncio.run(check())
+
+
+def test_a_table_longer_than_a_sheet_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not cut off: who asks is told to choose, or to take CSV, which has no end."""
+    monkeypatch.setattr("streams.serving.spreadsheets.MAX_ROWS", 3)
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            refused = await client.get("/api/v1/export?format=xlsx")
+            assert (refused.status, "a sheet holds 3 rows" in (await refused.json())["detail"]) == (400, True)
+            assert (await client.get("/api/v1/export?format=xlsx&kpi=occupancy")).status == 200
+            assert (await client.get("/api/v1/export")).status == 200
+
+    asyncio.run(check())
+
+
+def test_without_the_extra_there_are_no_workbooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer says what to install; CSV needs nothing."""
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("openpyxl"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            refused = await client.get("/api/v1/export?format=xlsx")
+            assert (refused.status, (await refused.json())["detail"]) == (404, "workbooks are off here: install contact-streams[xlsx]")
+            assert (await client.get("/api/v1/export")).status == 200
+            assert (await client.head("/api/v1/export")).status == 405
+
+    asyncio.run(check())
