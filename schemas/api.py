@@ -312,8 +312,9 @@ class EventsRead(_Answer):
     """What was read for an answer."""
 
     topic: str
-    records: int
-    bytes: int
+    records: int | None
+    """Null for who may not see all figures: it tells how much there is of others."""
+    bytes: int | None
     complete: bool
     incomplete: list[str]
     """Why not everything could be read."""

@@ -12,8 +12,10 @@ from streams.commands.common import add_kafka_options, add_log_option, count, fa
 from streams.commands.connection_options import add_connection_options, connection_limits
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
+from streams.configuration.access import AccessError
 from streams.configuration.file import ConfigurationFile
 from streams.engine.memory import hold_little
+from streams.serving.door import WatchedAccess
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
@@ -34,6 +36,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("serve", description=__doc__)
     add_kafka_options(parser)
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the targets of queues and the sources that feed them")
+    parser.add_argument(
+        "--access",
+        type=Path,
+        metavar="FILE",
+        help="who may see and do what (YAML), watched while serving; without it everything is open to all who reach the server",
+    )
     parser.add_argument("--host", default=defaults.host, help="address to listen on; there is no login (default: %(default)s)")
     parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
     parser.add_argument(
@@ -48,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--agents",
         action="store_true",
-        help="answer /api/v1/agents: figures of single people, of sites that permit them; there is no login",
+        help="answer /api/v1/agents: figures of single people, of sites that permit them, to who may see people",
     )
     add_connection_options(parser)
     parser.add_argument(
@@ -70,8 +78,9 @@ def run(args: argparse.Namespace) -> int:
     start_logging(args.log_level)
     try:
         file = None if args.config is None else ConfigurationFile(args.config, now_ms())
+        access = None if args.access is None else WatchedAccess(args.access, now_ms())
         client_options = kafka_client_options()
-    except (ConfigurationError, KafkaSecurityError) as error:
+    except (ConfigurationError, AccessError, KafkaSecurityError) as error:
         return fail(error)
     windows = tuple(name.strip() for name in args.windows.split(",") if name.strip())
     try:
@@ -109,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
             zone=configuration.default_zone,
             file=file,
             of_configuration=settings_of,
+            access=access,
+            audit=access is not None,
             explain=args.explain,
             agents=args.agents,
         )

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import time
+import weakref
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from prometheus_client.core import GaugeMetricFamily
@@ -24,6 +25,9 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+#: What SIGHUP sets, by loop: a loop has one handler of a signal.
+_ASKED: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Event]] = weakref.WeakKeyDictionary()
 
 #: Between two looks at the file; a change is judged at the second look that finds it.
 POLL_SECONDS = 2.0
@@ -55,11 +59,11 @@ def now_ms() -> int:
 
 
 async def watch(file: _Watched[T], take: Callable[[T], None], *, poll_seconds: float = POLL_SECONDS) -> None:
-    """Look at the file every few seconds, and at once on SIGHUP, until cancelled; ``take`` gets what is valid and new."""
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # no such signal, or not in the main thread
-        loop.add_signal_handler(signal.SIGHUP, asked.set)
+    """Look at the file every few seconds, and at once on SIGHUP, until cancelled; ``take`` gets what is valid and new.
+
+    A process may watch several.
+    """
+    asked = _asked_by_signal()
     while True:
         # Not wait_for, which in Python 3.11 goes on when it is cancelled in the moment of the signal.
         with contextlib.suppress(TimeoutError):
@@ -75,6 +79,21 @@ async def watch(file: _Watched[T], take: Callable[[T], None], *, poll_seconds: f
             continue
         if taken is not None:
             take(taken)
+
+
+def _asked_by_signal() -> asyncio.Event:
+    """Return an event that SIGHUP sets, as all others that were returned in this loop."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    waiting = _ASKED.setdefault(loop, weakref.WeakSet())
+    waiting.add(asked)
+
+    def ask() -> None:
+        for each in waiting:
+            each.set()
+
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # no such signal, or not in the main thread
+        loop.add_signal_handler(signal.SIGHUP, ask)
+    return asked
 
 
 class FileGauges:

@@ -27,6 +27,7 @@ from streams.serving.audit.log import AuditLog
 from streams.serving.audit.writer import AuditWriter
 from streams.serving.clients import Clients
 from streams.serving.delivery import Delivery
+from streams.serving.door import Door, WatchedAccess
 from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS
@@ -89,6 +90,8 @@ class ServeSettings:
     of_configuration: Callable[[Configuration], ServeSettings] | None = None
     #: Whether the API says which contacts are behind a figure; that reads contact events.
     explain: bool = False
+    #: Who may see what, watched while serving; None: everybody everything.
+    access: WatchedAccess | None = None
     #: Whether the API serves figures of single people; that follows a topic of their own.
     agents: bool = False
     #: Whether it is recorded who does or looks at what.
@@ -154,6 +157,11 @@ async def run_serve(
     audit: Audit = NoAudit() if auditor is None else auditor
     if file is not None:
         followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery, audit)))
+    access, door = settings.access, None
+    if access is not None:
+        door = Door(access, configuration=lambda: _running(file), signed_in=store.signed_in, audit=audit, clock=clock)
+        about = AuditObject(file=access.path.name)
+        followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=about)))
     delivered = None if delivery is None else delivery.deliveries
     connections = Connections(settings.limits)
     serving = Serving(
@@ -165,6 +173,7 @@ async def run_serve(
         agents=agents,
         connections=connections,
         clients=Clients(settings.max_streams, settings.max_streams_per_address),
+        door=door,
         audit=audit,
         audit_log=None if auditor is None else lambda: AuditLog(settings.bootstrap, prefix, settings.client_options),
     )
