@@ -40,12 +40,13 @@ __all__ = [
 ]
 
 ACCESS_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,79}$"
-_HASH: Final = r"^sha256:[0-9a-f]{64}$"
+_HASH: Final = r"^sha256:(?:[0-9a-f]{64})$"
 _ARGON2ID: Final = r"^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,172}$"
 _URL: Final = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 _HOST: Final = r"^[A-Za-z0-9.:*\[\]-]{1,255}$"
+PERMITTED[_HASH] = "sha256: and 64 hexadecimal digits in lower case, as `contact-streams access token` prints them"
 PERMITTED[ACCESS_NAME] = "a name of 1 to 80 letters, digits and _ . @ + -"
-PERMITTED[_ARGON2ID] = "what `contact-streams access password` prints: $argon2id$ and its kin"
+PERMITTED[_ARGON2ID] = "what `contact-streams access user` prints: $argon2id$ and its kin"
 PERMITTED[_URL] = "an address that begins with https:// (or http://), without query"
 PERMITTED[_HOST] = "a host name or address, with a port if it is not the scheme's own"
 
@@ -53,8 +54,6 @@ PERMITTED[_HOST] = "a host name or address, with a port if it is not the scheme'
 _WITH_SECRETS: Final = frozenset({"tokens", "users", "kiosks"})
 _SECRETS: Final = frozenset({"hashes", "password", "ticket"})
 _MOST, _MOST_HASHES, _MOST_ROLES, _MOST_PLACES = 2_000, 10, 100, 500
-
-_SAID_OF_HASH: Final = "sha256: and 64 hexadecimal digits in lower case, as `contact-streams access token` prints them"
 
 
 class AccessError(FileError):
@@ -81,7 +80,7 @@ def _some(given: tuple[Any, ...]) -> tuple[Any, ...]:
     return given
 
 
-Hash = Annotated[str, Field(pattern=_HASH), _fits(_HASH, _SAID_OF_HASH)]
+Hash = Annotated[str, Field(pattern=_HASH), _fits(_HASH, PERMITTED[_HASH])]
 AccessName = Annotated[str, Field(pattern=ACCESS_NAME)]
 Names = Annotated[tuple[Name, ...], Field(strict=False, max_length=_MOST_PLACES), AfterValidator(_some)]
 
@@ -124,7 +123,7 @@ class UserEntry(Model):
     """A person with a password, where no provider knows them."""
 
     password: Annotated[str, Field(pattern=_ARGON2ID), _fits(_ARGON2ID, PERMITTED[_ARGON2ID])]
-    """Its argon2id hash, as `contact-streams access password` prints it."""
+    """Its argon2id hash, as `contact-streams access user` prints it."""
     roles: Roles
     """What the person may."""
 

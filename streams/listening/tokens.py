@@ -7,10 +7,12 @@ import re
 import secrets
 from typing import Final
 
-__all__ = ["bearer_of", "digest_of", "hash_of", "is_token", "new_token"]
+__all__ = ["TOKEN_FORM", "bearer_of", "digest_of", "hash_of", "is_token", "new_token"]
 
 # A plain SHA-256 keeps a secret that nobody can guess: these have 256 random bits, so that no list of likely tokens leads to a hash, and a
 # slow hash would only slow the server down. It would not do for passwords, so a token of another form is taken with no hash of a file.
+#: What tokens for the API of the server begin with.
+TOKEN_FORM: Final = "csa_"  # noqa: S105 - the beginning of all of them
 _TOKEN_BYTES: Final = 32
 _RANDOM: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _HASH_BEGIN: Final = "sha256:"

@@ -15,7 +15,7 @@ from streams.configuration.access import AccessError, AccessFile, parse_access
 from streams.configuration.access_places import places_of
 from streams.configuration.models import Configuration
 from streams.configuration.watched import WatchedFile
-from streams.listening.tokens import bearer_of, digest_of, is_token
+from streams.listening.tokens import TOKEN_FORM, bearer_of, digest_of, is_token
 from streams.serving.audit import NoAudit
 from streams.serving.endpoints import ENDPOINT_BY_NAME
 from streams.serving.problems import problem
@@ -32,7 +32,6 @@ __all__ = [
     "DOOR",
     "LOOK_SECONDS",
     "PRINCIPAL",
-    "TOKEN_FORM",
     "Door",
     "Identifier",
     "Sight",
@@ -43,8 +42,6 @@ __all__ = [
     "view_of",
 ]
 
-#: What tokens for the API begin with.
-TOKEN_FORM: Final = "csa_"  # noqa: S105 - the beginning of all of them
 #: On an open stream it is looked after so long whether the right still holds.
 LOOK_SECONDS: Final = 15.0
 #: How many people are signed in where is counted once in so many seconds.

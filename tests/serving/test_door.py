@@ -10,8 +10,8 @@ import pytest
 from schemas.times import parse_time_ms
 from streams.access.principals import Identity
 from streams.configuration.access import AccessFile
-from streams.listening.tokens import bearer_of, hash_of, is_token, new_token
-from streams.serving.door import TOKEN_FORM, Door, Tokens
+from streams.listening.tokens import TOKEN_FORM, bearer_of, hash_of, is_token, new_token
+from streams.serving.door import Door, Tokens
 from streams.serving.endpoints import ENDPOINTS
 from tests.serving.records import Clock, Stand, client_of, small_center
 

@@ -1,0 +1,150 @@
+"""``contact-streams access``: check the access file of the server, and make tokens for it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.times import format_ms, to_ms
+from streams.access.principals import Principal
+from streams.access.rights import ROLES
+from streams.commands.common import fail, write_json
+from streams.configuration import load_configuration
+from streams.configuration.access import ACCESS_NAME, AccessFile, RoleGrant, load_access
+from streams.configuration.access_places import places_of
+from streams.configuration.base import nearest
+from streams.configuration.problems import FileError
+from streams.listening.tokens import TOKEN_FORM, hash_of, new_token
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator
+
+    from streams.access.views import Places
+    from streams.configuration import Configuration
+
+__all__ = ["add_parser"]
+
+_LONGEST_DAYS: Final = 36_500
+_PLACES: Final = ("sites", "departments", "queues", "teams")
+_USAGE: Final = 2
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser("access", help="check the access file of the server, and make tokens for it")
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check = actions.add_parser(
+        "check",
+        help="say what is wrong with an access file, and who may do what where",
+        description="Says all that is wrong with an access file, or who may do what where; with --config also names of sites, departments, "
+        "queues and teams that the configuration does not have, what each grant shows, and which groups are too small for it. "
+        "Ends with 0 if the file can be used and no site or department is unknown, else with 2.",
+    )
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--config", type=Path, metavar="FILE", help="the configuration file of the server")
+    check.add_argument("--json", action="store_true", help="print one JSON object")
+    check.set_defaults(run=_check)
+    token = actions.add_parser(
+        "token",
+        help="print a new token, once, and the entry of the access file that holds its hash",
+        description="Prints a new random token on one line, for the program, and below it the entry for the access file. "
+        "The token is kept nowhere: who loses it makes another one.",
+    )
+    token.add_argument("name", metavar="NAME", help="the program's name in the access file")
+    token.add_argument("--role", choices=tuple(ROLES), default="viewer", help="(default: %(default)s)")
+    for kind in _PLACES:
+        token.add_argument(f"--{kind[:-1]}", action="append", default=[], metavar="NAME", dest=kind, help="where the role holds; repeat it")
+    token.add_argument("--days", type=int, help="after how many days it is taken no more (default: it is until its entry is deleted)")
+    token.set_defaults(run=_token)
+
+
+def _token(args: argparse.Namespace) -> int:
+    """Print a token and its entry."""
+    if not re.fullmatch(ACCESS_NAME, args.name):
+        return fail("access: NAME is 1 to 80 letters, digits and _ . @ + -")
+    if args.days is not None and not 1 <= args.days <= _LONGEST_DAYS:
+        return fail(f"access: --days is 1 to {_LONGEST_DAYS}")
+    token = new_token(TOKEN_FORM)
+    lines = [token, "", "tokens:", f"  {args.name}:", f'    hashes: ["{hash_of(token)}"]']
+    if args.days is not None:
+        lines.append(f'    expires: "{format_ms(to_ms(datetime.now(UTC) + timedelta(days=args.days)))}"')
+    lines += ["    roles:", f"      - role: {args.role}"]
+    for kind in _PLACES:
+        if names := getattr(args, kind):
+            lines.append(f"        {kind}: [{', '.join(map(_quoted, names))}]")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Print what is wrong, or who may do what."""
+    try:
+        file = load_access(args.file)
+        configuration = None if args.config is None else load_configuration(args.config)
+    except FileError as error:
+        if args.json:
+            write_json({"file": str(error.path), "errors": [{"line": p.line, "path": p.at, "reason": p.reason} for p in error.problems]})
+            return _USAGE
+        return fail(error)
+    unknown = [] if configuration is None else [*_unknown(file, configuration)]
+    fatal = any(what in {"site", "department"} for _, what, _, _ in unknown)
+    places = None if configuration is None else places_of(configuration, smallest_group=file.smallest_group)
+    entries = [_entry(name, roles, places) for name, roles in _entries(file)]
+    if args.json:
+        named = [{"path": ".".join(at), "kind": what, "name": name} for at, what, name, _ in unknown]
+        write_json({"file": str(args.file), "errors": [], "unknown": named, "entries": entries})
+        return _USAGE if fatal else 0
+    for at, what, name, known in unknown:
+        sys.stderr.write(f"{args.file}: {'.'.join(at)}: the configuration has no {what} {name!r}{nearest(name, known)}\n")
+    sys.stdout.write(f"{args.file}: {'ok' if not unknown else 'can be used'}\n")
+    for entry in entries:
+        sys.stdout.writelines(f"{line}\n" for line in _lines(entry))
+    return _USAGE if fatal else 0
+
+
+def _entries(file: AccessFile) -> Iterator[tuple[str, tuple[RoleGrant, ...]]]:
+    found: dict[str, list[RoleGrant]] = {}
+    for (kind, name, *_), grant in file.granted():
+        found.setdefault(f"{kind}.{name}", []).append(grant)
+    yield from ((name, tuple(grants)) for name, grants in found.items())
+
+
+def _entry(name: str, roles: Iterable[RoleGrant], places: Places | None) -> dict[str, Any]:
+    """Return what an entry of the file permits, and what it shows where the configuration is known."""
+    told: dict[str, Any] = {"entry": name, "roles": [each.model_dump(exclude_none=True) for each in roles]}
+    if places is None:
+        return told
+    view = Principal(name, "user", tuple(each.grant() for each in roles)).view("figures", places)
+    groups = [f"team:{team}" for team in places.teams if view.sees("team", team) and not view.sees_people("team", team)]
+    return {**told, "shows": None if view.scopes is None else sorted(view.scopes), "too_small": sorted(groups)}
+
+
+def _lines(entry: dict[str, Any]) -> Iterator[str]:
+    roles = "; ".join(
+        each["role"] + (" of " + ", ".join(f"{kind} {', '.join(each[kind])}" for kind in _PLACES if kind in each) if len(each) > 1 else "")
+        for each in entry["roles"]
+    )
+    yield f"  {entry['entry']}: {roles}"
+    if "shows" in entry:
+        yield f"    shows: {'everything' if entry['shows'] is None else ' '.join(entry['shows']) or 'nothing'}"
+        if entry["too_small"]:
+            yield f"    not the figures about people, of whom there are too few: {' '.join(entry['too_small'])}"
+
+
+def _unknown(file: AccessFile, configuration: Configuration) -> Iterator[tuple[tuple[str, ...], str, str, Iterable[str]]]:
+    """Yield places of names that the configuration does not have, with what they are to name and what there is of that."""
+    departments = {queue.department for queue in configuration.queues.values() if queue.department is not None}
+    known: dict[str, Iterable[str]] = {
+        "sites": configuration.sites, "departments": departments, "queues": configuration.queues, "teams": configuration.teams,
+    }  # fmt: skip
+    for at, grant in file.granted():
+        for kind, names in known.items():
+            yield from (((*at, kind), kind[:-1], name, names) for name in getattr(grant, kind) or () if name not in names)
