@@ -1,4 +1,4 @@
-"""What the ways to run a connector have alike: its publisher, the credentials it needs, and the addresses that say how it stands."""
+"""What the ways to run a connector have alike: its publisher, credentials, the addresses that say how it stands, and its last line."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from streams.connectors.configured import Configured
     from streams.connectors.publishing import Publisher
     from streams.connectors.pull.metrics import PullMetrics
-    from streams.connectors.pull.standing import Stands
+    from streams.connectors.pull.standing import Stands, Summary
 
-__all__ = ["cannot_listen", "identifying_publisher", "need_credentials", "serving"]
+__all__ = ["cannot_listen", "identifying_publisher", "need_credentials", "report", "serving"]
 
 
 def identifying_publisher(args: argparse.Namespace, source: str) -> Publisher:
@@ -67,3 +67,12 @@ async def serving(args: argparse.Namespace, runner: Stands, metrics: PullMetrics
 def cannot_listen(args: argparse.Namespace, error: OSError) -> int:
     """Say so; return the exit code."""
     return fail(f"cannot listen on {args.host} port {args.port}: {error.strerror or error}. Choose another --host or --port.", code=1)
+
+
+def report(summary: Summary, asked: str) -> int:
+    """Say what a run came to, ``asked``: in how many answers or over how many connections; return the exit code."""
+    sys.stdout.write(
+        f"{summary.records} records {asked}: {summary.events} events, {summary.rejected} dead letters, "
+        f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
+    )
+    return 0

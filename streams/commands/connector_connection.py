@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streams.commands.common import fail, interruptible
-from streams.commands.connector_common import cannot_listen, identifying_publisher, need_credentials, serving
+from streams.commands.connector_common import cannot_listen, identifying_publisher, need_credentials, report, serving
 from streams.connectors.connection.runner import Address, Keeping, Runner
 from streams.connectors.publishing import NotPublishedError
 from streams.connectors.pull.metrics import PullMetrics
@@ -44,11 +43,7 @@ def run_connection(args: argparse.Namespace, entry: Configured, connection: Conn
         return fail(error, code=1)
     except OSError as error:
         return cannot_listen(args, error)
-    sys.stdout.write(
-        f"{summary.records} records over {summary.pages} connections: {summary.events} events, {summary.rejected} dead letters, "
-        f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
-    )
-    return 0
+    return report(summary, f"over {summary.pages} connections")
 
 
 def _address(entry: Configured, connection: Connection) -> Address:

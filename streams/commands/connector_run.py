@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from streams.commands.common import (
     start_logging,
 )
 from streams.commands.connection_options import add_connection_options
-from streams.commands.connector_common import cannot_listen, need_credentials, serving
+from streams.commands.connector_common import cannot_listen, need_credentials, report, serving
 from streams.commands.connector_connection import run_connection
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.topic_making import topic_maker
@@ -104,11 +103,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(error, code=1)
     except OSError as error:
         return cannot_listen(args, error)
-    sys.stdout.write(
-        f"{summary.records} records in {summary.pages} answers: {summary.events} events, {summary.rejected} dead letters, "
-        f"{summary.ignored} of which nothing counts; {summary.failures} failures waited out\n"
-    )
-    return 0
+    return report(summary, f"in {summary.pages} answers")
 
 
 def _entry(path: Path, source: str) -> Configured:
