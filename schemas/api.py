@@ -29,6 +29,8 @@ __all__ = [
     "Problem",
     "QueueAnswer",
     "ReadyAnswer",
+    "SessionAnswer",
+    "SessionsAnswer",
     "SnapshotMessage",
     "TargetsAnswer",
     "TrendsAnswer",
@@ -370,6 +372,39 @@ class ReadyAnswer(_Answer):
     stale: bool
     configuration: str | None = None
     """As in `/healthz`."""
+
+
+class SessionAnswer(_Answer):
+    """Who asks."""
+
+    kind: Literal["anyone", "token", "user", "provider", "kiosk", "certificate"] = Field(examples=["user"])
+    """How that was proved; `anyone` where no access file asks."""
+    name: str | None = Field(examples=["yuki"])
+    """Of the account, as the access file or the provider has it; null for anyone."""
+    rights: list[str] = Field(examples=[["figures"]])
+    """What that one may, at least somewhere."""
+
+
+class ListedSession(_Answer):
+    """One login, or one screen."""
+
+    id: str = Field(examples=["3f9a0c51d2b7e864"])
+    """To end it by; it opens nothing."""
+    kind: Literal["user", "provider", "kiosk"] = Field(examples=["user"])
+    name: str = Field(examples=["yuki"])
+    """Of the account."""
+    began_at: _Time
+    """When it was logged in, or its link was opened."""
+    used_at: _Time | None
+    """When it was last used; null for a screen."""
+    ends_at: _Time | None
+    """When it ends unless it is used before, and of a screen in any case; null for one that ends with its entry alone."""
+
+
+class SessionsAnswer(_Answer):
+    """Who is logged in at this server, and the screens of all servers."""
+
+    sessions: list[ListedSession]
 
 
 class SnapshotMessage(FiguresAnswer):

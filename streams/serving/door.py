@@ -18,6 +18,7 @@ from streams.configuration.watched import WatchedFile
 from streams.listening.tokens import TOKEN_FORM, bearer_of, digest_of, is_token
 from streams.serving.audit import NoAudit
 from streams.serving.endpoints import ENDPOINT_BY_NAME
+from streams.serving.login.paths import login_path
 from streams.serving.problems import problem
 
 if TYPE_CHECKING:
@@ -238,8 +239,7 @@ async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable
 
 def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
     if door.login is not None and "text/html" in endpoint.media and "text/html" in request.headers.get("Accept", ""):
-        # Where to go on is the endpoint's own path: nothing that a link could choose.
-        return web.Response(status=303, headers={"Location": door.login})
+        return web.Response(status=303, headers={"Location": login_path(door.login, str(request.rel_url))})
     offered = "Authorization" in request.headers
     if offered:
         door.audit.record("denied", "refused", request=request, reason="what the request carries proves nothing")

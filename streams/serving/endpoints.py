@@ -24,6 +24,8 @@ from schemas.api import (
     OpenApiDocument,
     QueueAnswer,
     ReadyAnswer,
+    SessionAnswer,
+    SessionsAnswer,
     SnapshotMessage,
     TargetsAnswer,
     TrendsAnswer,
@@ -37,7 +39,7 @@ from streams.serving.paging import MAX_LIMIT
 
 __all__ = ["ENDPOINTS", "ENDPOINT_BY_NAME", "MAX_LISTED", "Endpoint", "Parameter"]
 
-_Method = Literal["GET", "POST"]
+_Method = Literal["GET", "POST", "DELETE"]
 
 #: Conversations that an answer to ``explain`` lists a part, at most.
 MAX_LISTED = 1000
@@ -329,6 +331,72 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         messages={"snapshot": SnapshotMessage, "change": ChangeMessage, "alerts": AlertsMessage, "alive": AliveMessage},
         statuses=(200, 429, 503),
         head=False,
+    ),
+    Endpoint(
+        name="session", path="/api/v1/session", right=None, about="Who asks, with which rights.", answer=SessionAnswer, statuses=(200, 401)
+    ),
+    Endpoint(
+        name="sessions",
+        path="/api/v1/sessions",
+        right="manage",
+        about="Who is logged in at this server, and the screens that have opened their links.",
+        answer=SessionsAnswer,
+        statuses=(200, 404),
+    ),
+    Endpoint(
+        name="end_session",
+        method="DELETE",
+        path="/api/v1/sessions/{session}",
+        right="manage",
+        about="End a session, or let a screen in no more.",
+        statuses=(204, 404, 503),
+        answered=frozenset({204}),
+    ),
+    Endpoint(
+        name="login",
+        path="/login",
+        right=None,
+        about="The page to log in at.",
+        parameters=(
+            Parameter(name="next", about="The path of this server to go on to.", example="/?view=wall"),
+            Parameter(name="lang", about="Language of the page: en, ja.", example="ja"),
+        ),
+        media=("text/html",),
+        statuses=(200, 404),
+        documented=False,
+    ),
+    Endpoint(
+        name="enter",
+        method="POST",
+        path="/login",
+        right=None,
+        about="Log in with name and password, as the form of the page sends them.",
+        media=("text/html",),
+        statuses=(303, 400, 403, 404, 408, 413, 429, 503),
+        documented=False,
+    ),
+    Endpoint(name="leave", method="POST", path="/logout", right=None, about="Log out.", statuses=(200, 303, 404, 503), documented=False),
+    Endpoint(
+        name="kiosk",
+        path="/kiosk",
+        right=None,
+        about="The page that the link of a screen opens.",
+        parameters=(
+            Parameter(name="next", about="The path of this server to go on to; the wall without it.", example="/?view=wall&queue=sales"),
+            Parameter(name="lang", about="Language of the page: en, ja.", example="ja"),
+        ),
+        media=("text/html",),
+        statuses=(200, 404),
+        documented=False,
+    ),
+    Endpoint(
+        name="redeem",
+        method="POST",
+        path="/kiosk",
+        right=None,
+        about="Redeem the ticket of a screen's link, once.",
+        statuses=(200, 400, 403, 404, 408, 413, 415, 503),
+        documented=False,
     ),
     Endpoint(
         name="openapi",

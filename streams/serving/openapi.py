@@ -60,6 +60,8 @@ _SECURITY: Final[dict[str, Any]] = {
     "certificate": {"type": "mutualTLS", "description": "A client certificate that the access file names."},
 }
 
+#: Answers without a body.
+_EMPTY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _RETRIED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -137,8 +139,8 @@ def _response(endpoint: Endpoint, status: int, schemas: dict[str, Any]) -> dict[
         headers.append("WWW-Authenticate")
     content: dict[str, Any] = {}
     if status in endpoint.answered:
-        content = {media: _content(endpoint, media, schemas) for media in endpoint.media}
-    elif status != HTTPStatus.NOT_MODIFIED:
+        content = {} if status in _EMPTY else {media: _content(endpoint, media, schemas) for media in endpoint.media}
+    elif status not in _EMPTY:
         content = {PROBLEM_MEDIA: {"schema": _reference(Problem)}}
         if status in _RETRIED:
             headers.append("Retry-After")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,7 +112,7 @@ def test_without_a_token_nothing_is_there(endpoint: Any, headers: dict[str, str]
     async def check() -> None:
         door = Door(Held(tokens={"a": token(OLD)}))
         async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
-            path = endpoint.template.replace("{queue}", "sales")
+            path = re.sub(r"\{\w+\}", "sales", endpoint.template)
             answers = []
             for asked in (path, path.replace("sales", "none"), f"{path}?nonsense=1"):
                 answer = await client.request(endpoint.method, asked, headers=headers)
@@ -167,14 +168,20 @@ def test_a_right_is_looked_up_anew_at_every_request() -> None:
 
 
 def test_a_browser_is_sent_to_the_login_page_and_a_program_is_not() -> None:
-    """Only for the page itself, and to one path alone, whatever the address says."""
+    """Only for the page itself, and to this server alone, whatever the address says; what was chosen in it is kept."""
 
     async def check() -> None:
         door = Door(Held(), login="/login")
         async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
             html = {"Accept": "text/html,*/*"}
-            sent = await client.get("/?next=//evil.example", headers=html, allow_redirects=False)
-            assert (sent.status, sent.headers["Location"]) == (303, "/login")
+            for asked, location in (
+                ("/", "/login"),
+                ("/?view=wall&queue=sales", "/login?next=%2F%3Fview%3Dwall%26queue%3Dsales"),
+                # A parameter of the page, which it ignores; the way on is still the page.
+                ("/?next=//evil.example", "/login?next=%2F%3Fnext%3D%2F%2Fevil.example"),
+            ):
+                sent = await client.get(asked, headers=html, allow_redirects=False)
+                assert (sent.status, sent.headers["Location"]) == (303, location)
             assert (await client.get("/", allow_redirects=False)).status == 401
             assert (await client.get("/api/v1/figures", headers=html, allow_redirects=False)).status == 401
 

@@ -23,6 +23,8 @@ from streams.serving.door import DOOR, guard
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
 from streams.serving.kept import Kept
+from streams.serving.login.handlers import end_session, enter, kiosk, leave, login, redeem, session, sessions
+from streams.serving.login.login import LOGIN
 from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
 from streams.serving.targets import shows_target, targets_of
 from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
@@ -50,6 +52,14 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "export": export,
     "events": events,
     "openapi": openapi_json,
+    "session": session,
+    "sessions": sessions,
+    "end_session": end_session,
+    "login": login,
+    "enter": enter,
+    "leave": leave,
+    "kiosk": kiosk,
+    "redeem": redeem,
     "alive": alive,
     "ready": ready,
     "page": page,
@@ -63,6 +73,8 @@ def create_app(serving: Serving) -> web.Application:
     app[SERVING] = serving
     if serving.door is not None:
         app[DOOR] = serving.door
+    if serving.login is not None:
+        app[LOGIN] = serving.login
     served = serving.figures
     app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS, "trends", shows_trend)
     app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS, "targets", shows_target)
@@ -70,9 +82,10 @@ def create_app(serving: Serving) -> web.Application:
     app.cleanup_ctx.append(_feeding)
     app.on_shutdown.append(_end_streams)
     for endpoint in ENDPOINTS:
-        options = {"allow_head": endpoint.head} if endpoint.method == "GET" else {}
-        add = app.router.add_get if endpoint.method == "GET" else app.router.add_post
-        add(endpoint.path, HANDLERS[endpoint.name], name=endpoint.name, **options)
+        if endpoint.method == "GET":
+            app.router.add_get(endpoint.path, HANDLERS[endpoint.name], name=endpoint.name, allow_head=endpoint.head)
+        else:
+            app.router.add_route(endpoint.method, endpoint.path, HANDLERS[endpoint.name], name=endpoint.name)
     return app
 
 

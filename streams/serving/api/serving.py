@@ -23,6 +23,7 @@ from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process
 from streams.serving.figures import Figures
 from streams.serving.kept import Kept
+from streams.serving.login.login import Login
 from streams.serving.targets import shows_terms
 from streams.serving.turns import Turns
 
@@ -62,6 +63,8 @@ class Serving:
     audit_turns: Turns = field(default_factory=Turns)
     #: One export is made and sent at a time.
     export_turns: Turns = field(default_factory=Turns)
+    #: Logs people and screens in; None where there is no door.
+    login: Login | None = None
 
     @property
     def configured(self) -> dict[str, str]:

@@ -56,6 +56,8 @@ class Session:
     identity: Identity
     began: float
     used: float
+    #: Says whether what it was begun by still holds, such as a password of the access file; None where that is not to be asked.
+    stands: Callable[[], bool] | None = field(default=None, repr=False)
     #: What asks the provider whether the session goes on there; None where there is none.
     check: Check | None = field(default=None, repr=False)
     checked: float = 0.0
@@ -86,7 +88,15 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter([*self._by_hash.values()])
 
-    def begin(self, identity: Identity, now: float, *, check: Check | None = None, logout_url: str | None = None) -> str:
+    def begin(
+        self,
+        identity: Identity,
+        now: float,
+        *,
+        stands: Callable[[], bool] | None = None,
+        check: Check | None = None,
+        logout_url: str | None = None,
+    ) -> str:
         """Begin a session and return its secret, which is not kept; where there are too many, the one used longest ago ends."""
         owner = (identity.kind, identity.name)
         while self._of[owner] >= self.limits.per_identity:
@@ -95,7 +105,9 @@ class Sessions:
             self._end_oldest()
         secret = new_secret()
         key = hash_of(secret)
-        session = Session(secrets.token_hex(8), identity, began=now, used=now, check=check, checked=now, logout_url=logout_url)
+        session = Session(
+            secrets.token_hex(8), identity, began=now, used=now, stands=stands, check=check, checked=now, logout_url=logout_url
+        )
         self._by_hash[key] = session
         self._hashes[session.id] = key
         self._of[owner] += 1
@@ -143,9 +155,9 @@ class Sessions:
                 self.end(session.id)
 
     def _is_over(self, session: Session, now: float) -> bool:
-        # A clock that was set back must not make a session last longer than it was going to by more than that step.
         limits = self.limits
-        return now - session.used >= limits.idle_seconds or now - session.began >= limits.lasting_seconds
+        late = now - session.used >= limits.idle_seconds or now - session.began >= limits.lasting_seconds
+        return late or (session.stands is not None and not session.stands())
 
     def _end_oldest(self, owner: tuple[Kind, str] | None = None) -> None:
         for session in self._by_hash.values():
@@ -154,8 +166,11 @@ class Sessions:
                 return
 
 
-async def tend(sessions: Sessions, clock: Callable[[], float]) -> NoReturn:
-    """End sessions that are over, and have each that has a ``check`` checked anew within 45 s of the last time, until cancelled."""
+async def tend(sessions: Sessions, clock: Callable[[], float], limits: Callable[[], SessionLimits] | None = None) -> NoReturn:
+    """End sessions that are over, and have each that has a ``check`` checked anew within 45 s of the last time, until cancelled.
+
+    ``limits`` returns those that hold now.
+    """
     at_a_time = asyncio.Semaphore(_CHECKS_AT_A_TIME)
     checking: dict[Session, asyncio.Task[None]] = {}
 
@@ -177,6 +192,8 @@ async def tend(sessions: Sessions, clock: Callable[[], float]) -> NoReturn:
     try:
         while True:
             now = clock()
+            if limits is not None:
+                sessions.limits = limits()
             sessions.sweep(now)
             checking = {session: task for session, task in checking.items() if not task.done()}
             for session in sessions:

@@ -71,6 +71,19 @@ def test_a_sweep_ends_what_no_one_asks_for() -> None:
     assert len(sessions) == 0
 
 
+def test_a_session_ends_with_what_it_was_begun_by() -> None:
+    """A password that is changed, or an account that is taken away, ends it for good: it does not come back with the account."""
+    sessions, holds = Sessions(), [True]
+    secret = sessions.begin(YUKI, 0.0, stands=lambda: holds[0])
+    session = sessions.find(secret, 1.0)
+    assert not over(session)
+    holds[0] = False
+    assert sessions.find(secret, 2.0) is None
+    holds[0] = True
+    assert sessions.find(secret, 3.0) is None
+    assert over(session)
+
+
 def test_a_clock_set_back_prolongs_nothing() -> None:
     """A use at a time before the last one takes nothing back."""
     sessions = Sessions(SessionLimits(idle_seconds=600))

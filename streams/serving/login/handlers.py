@@ -1,0 +1,279 @@
+"""The HTTP side of logging in: the page, its form, the links of screens, the logout, and the list of who is logged in."""
+
+from __future__ import annotations
+
+import asyncio
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
+
+import orjson
+from aiohttp import web
+
+from schemas.times import format_ms
+from streams.access.principals import ANYONE, Identity, Principal
+from streams.access.rights import RIGHTS
+from streams.serving.door import DOOR, principal_of
+from streams.serving.login.known import LASTING_SECONDS
+from streams.serving.login.login import LOGIN, Refused, TicketError
+from streams.serving.login.pages import PAGE_HEADERS, kiosk_page, login_page, wait_text
+from streams.serving.login.paths import HOME, own_path
+from streams.serving.login.redeeming import NotWrittenError
+from streams.serving.login.texts import TEXTS, language_of
+from streams.serving.problems import problem
+
+if TYPE_CHECKING:
+    from streams.serving.login.login import Login
+    from streams.serving.login.texts import Language
+
+__all__ = ["end_session", "enter", "kiosk", "leave", "login", "redeem", "session", "sessions"]
+
+#: The longest form or ticket, and how long it may take to come.
+_LONGEST_BYTES: Final = 16 * 1024
+_BODY_SECONDS: Final = 10.0
+#: Browsers keep no cookie for longer; the access file ends a device earlier.
+_DEVICE_SECONDS: Final = 400 * 24 * 60 * 60
+#: A screen has no hands to choose with.
+_WALL: Final = "/?view=wall"
+_OFF: Final = "logging in is off here: start serve with --access"
+_RETRY_SECONDS: Final = 5
+
+
+async def login(request: web.Request) -> web.Response:
+    """Show the page to log in at."""
+    return await _shown(request, own_path(request.query.get("next", HOME)), _language(request))
+
+
+async def enter(request: web.Request) -> web.Response:
+    """Judge what the form brings, and lead to where one was going."""
+    desk = _desk(request)
+    form = await _form_of(request)
+    language = language_of(form.get("lang"), request.headers.get("Accept-Language", ""))
+    after = own_path(form.get("next", HOME))
+    if "name" not in form or "password" not in form:
+        return await _shown(request, after, language, "form", status=400)
+    entered = await desk.enter(request, form["name"], form["password"])
+    audit = request.app[DOOR].audit
+    if isinstance(entered, Refused):
+        # Not the name: what was typed as one may be a password.
+        audit.record("login_refused", "refused", request=request, reason=entered.reason)
+        status = {"wrong": 403, "throttled": 429, "busy": 503}[entered.reason]
+        return await _shown(request, after, language, entered.reason, status=status, wait_seconds=entered.wait_seconds, name=form["name"])
+    audit.record("login", principal=_actor(entered.identity), request=request)
+    response = web.Response(status=303, headers={"Location": after, "Cache-Control": "no-store"})
+    desk.session_cookie.give(response, entered.secret)
+    desk.known_cookie.give(response, entered.known, seconds=LASTING_SECONDS)
+    return response
+
+
+async def leave(request: web.Request) -> web.Response:
+    """End the session, or the device, that the request brings."""
+    desk = _desk(request)
+    door = request.app[DOOR]
+    principal = await door.identify(request)
+    ticket = desk.devices.ticket_of(desk.device_cookie.of(request))
+    if ticket is not None:
+        try:
+            await desk.end_device(ticket)
+        except NotWrittenError:
+            return _not_ready()
+    after = desk.end_session_of(request) or "/login"
+    if principal is not None:
+        door.audit.record("logout", principal=principal, request=request)
+    if "text/html" in request.headers.get("Accept", ""):
+        # By the form of our own page, whose policy lets it lead to this server alone.
+        response = web.Response(status=303, headers={"Location": "/login"})
+    else:
+        response = _json({"next": after})
+    desk.session_cookie.take(response)
+    desk.device_cookie.take(response)
+    return response
+
+
+async def kiosk(request: web.Request) -> web.Response:
+    """Show the page that a screen's link opens. What lets in stands behind the ``#``, which browsers send nowhere."""
+    _desk(request)
+    language = _language(request)
+    after = request.query.get("next")
+    asked = own_path(after) if after is not None else _WALL + ("&lang=ja" if language == "ja" else "")
+    return _page(kiosk_page(language, after=asked))
+
+
+async def redeem(request: web.Request) -> web.Response:
+    """Take the ticket of a link, once, and make the browser its device."""
+    desk = _desk(request)
+    # Other sites' pages cannot send this type without asking first.
+    if request.content_type != "application/json":
+        return problem(415, "send application/json")
+    try:
+        given = orjson.loads(await _body(request))
+        ticket = given["ticket"]
+    except (ValueError, TypeError, KeyError):
+        return problem(400, "send an object with the member ticket")
+    audit = request.app[DOOR].audit
+    try:
+        identity, secret = await desk.redeem(ticket if isinstance(ticket, str) else "")
+    except TicketError:
+        audit.record("login_refused", "refused", request=request, reason="ticket")
+        return problem(403, "this link opens nothing: it has been used, has expired, or is not whole")
+    except NotWrittenError:
+        return _not_ready()
+    audit.record("kiosk_redeemed", principal=_actor(identity), request=request)
+    response = _json({"name": identity.name})
+    desk.device_cookie.give(response, secret, seconds=_DEVICE_SECONDS)
+    return response
+
+
+async def session(request: web.Request) -> web.Response:
+    """Say who is logged in."""
+    door = request.app.get(DOOR)
+    principal = ANYONE if door is None else await door.identify(request)
+    if principal is None:
+        return problem(401, "show a token, or log in", headers={"WWW-Authenticate": 'Bearer realm="contact-streams"'})
+    return _json(
+        {
+            "kind": principal.kind,
+            "name": None if principal.kind == "anyone" else principal.name,
+            "rights": [right for right in RIGHTS if principal.may(right)],
+        }
+    )
+
+
+async def sessions(request: web.Request) -> web.Response:
+    """List who is logged in at this server, and the screens that have opened their links."""
+    desk = _desk(request)
+    desk.sessions.sweep(desk.clock())
+    limits = desk.limits
+    found: list[dict[str, Any]] = [
+        {
+            "id": each.id,
+            "kind": each.identity.kind,
+            "name": each.identity.name,
+            "began_at": _time(each.began),
+            "used_at": _time(each.used),
+            "ends_at": _time(min(each.began + limits.lasting_seconds, each.used + limits.idle_seconds)),
+        }
+        for each in desk.sessions
+    ]
+    kiosks = desk.access.running.kiosks
+    devices = desk.devices.in_use(entry.ticket for entry in kiosks.values())
+    for name, entry in kiosks.items():
+        if entry.ticket in devices:
+            began = format_ms(devices[entry.ticket].at_ms)
+            found.append(
+                {
+                    "id": _device_id(entry.ticket),
+                    "kind": "kiosk",
+                    "name": name,
+                    "began_at": began,
+                    "used_at": None,
+                    "ends_at": entry.expires,
+                }
+            )
+    return _json({"sessions": found})
+
+
+async def end_session(request: web.Request) -> web.Response:
+    """End a session of the list."""
+    desk = _desk(request)
+    asked = request.match_info["session"]
+    audit, principal = request.app[DOOR].audit, principal_of(request)
+    ticket = next((each.ticket for each in desk.access.running.kiosks.values() if _device_id(each.ticket) == asked), None)
+    if ticket is not None and desk.devices.in_use([ticket]):
+        try:
+            await desk.end_device(ticket)
+        except NotWrittenError:
+            return _not_ready()
+    elif not desk.sessions.end(asked):
+        return problem(404, "there is no such session")
+    audit.record("session_ended", principal=principal, request=request)
+    return web.Response(status=204)
+
+
+def _desk(request: web.Request) -> Login:
+    desk = request.app.get(LOGIN)
+    if desk is None:
+        raise web.HTTPNotFound(reason=_OFF)
+    return desk
+
+
+def _actor(identity: Identity) -> Principal:
+    return Principal(identity.name, identity.kind)
+
+
+def _device_id(ticket: str) -> str:
+    """Return what a device is called in the list: enough of what the access file holds to find it there."""
+    return ticket.removeprefix("sha256:")[:16]
+
+
+def _language(request: web.Request) -> Language:
+    return language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+
+
+async def _body(request: web.Request) -> bytes:
+    """Return the body; raise an HTTP error for one that is too long or comes too slowly."""
+    body = b""
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            while part := await request.content.readany():
+                body += part
+                if len(body) > _LONGEST_BYTES:
+                    raise web.HTTPRequestEntityTooLarge(_LONGEST_BYTES, len(body))
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    return body
+
+
+async def _form_of(request: web.Request) -> dict[str, str]:
+    """Return the fields of the form that are there once."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    try:
+        fields = parse_qs((await _body(request)).decode(), keep_blank_values=True, max_num_fields=10, errors="strict")
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items() if len(values) == 1}
+
+
+async def _shown(
+    request: web.Request,
+    after: str,
+    language: Language,
+    trouble: str | None = None,
+    *,
+    status: int = 200,
+    wait_seconds: float = 0.0,
+    name: str = "",
+) -> web.Response:
+    desk = _desk(request)
+    principal = None if trouble else await request.app[DOOR].identify(request)
+    text = None if trouble is None else TEXTS[language][trouble].format(wait=wait_text(language, wait_seconds))
+    page = login_page(
+        language,
+        after=after,
+        problem=text,
+        name=name[:100] if name.isprintable() else "",
+        passwords=bool(desk.access.running.users),
+        provider=desk.provider_path if desk.access.running.provider is not None else None,
+        logged_in=None if principal is None else principal.name,
+    )
+    response = _page(page, status)
+    if wait_seconds:
+        response.headers["Retry-After"] = str(ceil(wait_seconds))
+    return response
+
+
+def _page(text: str, status: int = 200) -> web.Response:
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8", headers=PAGE_HEADERS)
+
+
+def _json(document: object) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json")
+
+
+def _not_ready() -> web.Response:
+    return problem(503, "Kafka does not answer, or the devices are still being read", retry_after_seconds=_RETRY_SECONDS)
+
+
+def _time(seconds: float) -> str:
+    return format_ms(int(seconds * 1000))

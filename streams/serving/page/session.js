@@ -1,0 +1,36 @@
+// Who is logged in, and the way out; without a login there is nothing to show.
+
+import { word } from "./text.js";
+
+const LOGIN = "/login";
+
+export function toLogin() {
+  location.assign(`${LOGIN}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+// Says whether somebody is logged in, or nobody needs to be; a server that does not answer says nothing against it.
+export async function whoIsHere() {
+  const answer = await fetch("api/v1/session").catch(() => null);
+  if (answer?.status === 401) {
+    toLogin();
+    return null;
+  }
+  return answer?.ok ? answer.json() : null;
+}
+
+export async function showSession(place) {
+  const here = await whoIsHere();
+  if (!["user", "provider", "kiosk"].includes(here?.kind)) return;
+  const name = place.appendChild(document.createElement("span"));
+  name.textContent = here.name;
+  name.title = word("logged_in_as", { name: here.name });
+  const leave = place.appendChild(document.createElement("button"));
+  Object.assign(leave, { type: "button", id: "leave", textContent: word("log_out") });
+  leave.addEventListener("click", async () => {
+    leave.disabled = true;
+    const answer = await fetch("logout", { method: "POST", headers: { Accept: "application/json" } }).catch(() => null);
+    leave.disabled = false;
+    if (answer?.ok) location.assign((await answer.json()).next);
+  });
+  place.hidden = false;
+}
