@@ -32,6 +32,9 @@ from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS
 from streams.serving.figures import Figures
+from streams.serving.login.devices import Devices, devices_topic
+from streams.serving.login.login import Login
+from streams.serving.login.redeeming import KafkaDeviceLog
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
 from streams.serving.store import Store
@@ -157,9 +160,22 @@ async def run_serve(
     audit: Audit = NoAudit() if auditor is None else auditor
     if file is not None:
         followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery, audit)))
-    access, door = settings.access, None
+    access, door, login = settings.access, None, None
     if access is not None:
-        door = Door(access, configuration=lambda: _running(file), signed_in=store.signed_in, audit=audit, clock=clock)
+        devices = Devices()
+        followers.append(Reader(devices, topic_name=devices_topic(prefix), **kafka).run)
+        secure = (access.running.public_url or "").startswith("https://")
+        login = Login(access, secure=secure, devices=devices, log=KafkaDeviceLog(devices, topic_prefix=prefix, **kafka), clock=clock)
+        followers.append(login.tend)
+        door = Door(
+            access,
+            configuration=lambda: _running(file),
+            signed_in=store.signed_in,
+            identifiers=login.identifiers,
+            audit=audit,
+            login="/login",
+            clock=clock,
+        )
         about = AuditObject(file=access.path.name)
         followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=about)))
     delivered = None if delivery is None else delivery.deliveries
@@ -174,6 +190,7 @@ async def run_serve(
         connections=connections,
         clients=Clients(settings.max_streams, settings.max_streams_per_address),
         door=door,
+        login=login,
         audit=audit,
         audit_log=None if auditor is None else lambda: AuditLog(settings.bootstrap, prefix, settings.client_options),
     )
