@@ -19,7 +19,7 @@ help: ## list the verbs
 demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_SECONDS=60 ends it by itself, ARGS="--port 8080")
 	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) $(ARGS)
 
-TOGETHER := not (asterisk or embedded or faults or kafka or nightly)
+TOGETHER := not (asterisk or embedded or faults or kafka or nightly or provider)
 
 # What runs no broker shares the cores; what does, and what kills processes against the clock, has them for itself.
 test: $(READY) ## run the tests; what needs a missing service is skipped, in CI it fails (ARGS="-k name" to pick)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.kafka import VERSION
+from tests.support.keycloak import VERSION as KEYCLOAK_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -22,10 +23,10 @@ settings.register_profile("contact-streams", deadline=None)
 settings.load_profile("contact-streams")
 
 #: Where a test ran, by marker; a test with none of them is pure. The first match counts.
-SURROUNDINGS = ("kafka", "browser", "asterisk", "embedded")
+SURROUNDINGS = ("kafka", "provider", "browser", "asterisk", "embedded")
 
 #: A test that takes one of these fixtures has the marker, whether its author thought of it or not.
-MARKER_OF_FIXTURE = {"kafka": "kafka", "kafka3": "kafka"}
+MARKER_OF_FIXTURE = {"kafka": "kafka", "kafka3": "kafka", "keycloak": "provider"}
 
 #: Node id of a collected test → where it runs, and whether it injects faults.
 WHERE: pytest.StashKey[dict[str, tuple[str, bool]]] = pytest.StashKey()
@@ -71,6 +72,8 @@ def ran_on(passed: Iterable[tuple[str, bool]]) -> str:
         f"embedded broker {counts['embedded']} tests",
         f"Apache Kafka {VERSION} {counts['kafka']} tests",
     ]
+    if counts["provider"]:
+        parts.append(f"Keycloak {KEYCLOAK_VERSION} {counts['provider']} tests")
     if counts["browser"]:
         parts.append(f"browser {counts['browser']} tests")
     if counts["asterisk"]:

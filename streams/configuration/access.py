@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -35,6 +37,7 @@ __all__ = [
     "TokenEntry",
     "UserEntry",
     "access_schema",
+    "is_tls_or_local",
     "load_access",
     "parse_access",
 ]
@@ -155,6 +158,8 @@ class Provider(Model):
     """What the server is called there; the secret comes from `CONTACT_STREAMS_OIDC_CLIENT_SECRET`."""
     groups_claim: Annotated[str, Field(min_length=1, max_length=200)] = "groups"
     """The claim with a person's groups; dots lead into what it holds, as in `realm_access.roles`."""
+    name_claim: Annotated[str, Field(min_length=1, max_length=200)] = "preferred_username"
+    """The claim with the name that the audit tells; without it the subject stands there."""
     audience: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """What tokens of programs must be made for; without it the provider's tokens are taken for logins alone."""
     scopes: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(strict=False, max_length=20)] = (
@@ -162,6 +167,15 @@ class Provider(Model):
         "profile",
     )
     """What is asked for at a login."""
+    away_minutes: Annotated[int, Field(ge=0, le=720)] = 10
+    """For so long sessions go on while the provider cannot be asked whether they may."""
+
+    @model_validator(mode="after")
+    def _is_by_tls(self) -> Self:
+        if not is_tls_or_local(self.issuer):
+            message = "issuer is not by TLS, and who stands between could sign for it; permitted: https://, or http:// of this machine"
+            raise refuse(message)
+        return self
 
     @model_validator(mode="after")
     def _asks_for_openid(self) -> Self:
@@ -223,6 +237,16 @@ class AccessFile(Model):
             raise refuse(message)
         return self
 
+    @model_validator(mode="after")
+    def _provider_knows_the_way_back(self) -> Self:
+        if self.provider is not None and self.public_url is None:
+            message = "provider stands without public_url, where it is to send browsers back to; permitted: both, or neither"
+            raise refuse(message)
+        if self.provider is not None and self.public_url is not None and not is_tls_or_local(self.public_url):
+            message = "public_url is not by TLS, and logins at a provider could be read; permitted: https://, or http:// of this machine"
+            raise refuse(message)
+        return self
+
     def principal(self, identity: Identity, now_ms: float) -> Principal | None:
         """Return what the file makes of an identity at an instant; None where it is not, or no longer, one of the file's."""
         roles = self._roles(identity, now_ms)
@@ -257,6 +281,15 @@ class AccessFile(Model):
                 yield from (((kind, name, "roles", str(index)), each) for index, each in enumerate(entry.roles))
         for name, roles in self.groups.items():
             yield from ((("groups", name, str(index)), each) for index, each in enumerate(roles))
+
+
+def is_tls_or_local(url: str) -> bool:
+    """Say whether an address is by TLS, or of this machine."""
+    parts = urlsplit(url)
+    try:
+        return parts.scheme == "https" or parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _over(expires: str | None, now_ms: float) -> bool:

@@ -40,9 +40,9 @@ def hash_of(token: str) -> str:
     return _HASH_BEGIN + digest_of(token).hex()
 
 
-def bearer_of(authorization: str | None) -> str | None:
+def bearer_of(authorization: str | None, *, longest: int = _MAX_HEADER_LENGTH) -> str | None:
     """Return the token of an Authorization header, None without one, and for one that is no token of ours by its length alone."""
-    if authorization is None or len(authorization) > _MAX_HEADER_LENGTH:
+    if authorization is None or len(authorization) > longest:
         return None
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

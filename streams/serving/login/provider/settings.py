@@ -1,0 +1,54 @@
+"""The provider as the access file names it, and what this server is to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from streams.configuration.access import AccessFile
+
+__all__ = ["SECRET_VARIABLE", "Settings", "settings_of"]
+
+#: The client secret; without it this server is a public client.
+SECRET_VARIABLE: Final = "CONTACT_STREAMS_OIDC_CLIENT_SECRET"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The provider, and what this server is to it."""
+
+    #: As the provider writes it; an address by TLS, or of this machine.
+    issuer: str
+    client_id: str
+    #: Empty for a public client.
+    client_secret: str = field(default="", repr=False)
+    #: Where people reach this server, without a slash at its end.
+    public_url: str
+    scopes: tuple[str, ...] = ("openid", "profile")
+    #: The claim with the groups, a name or a path.
+    groups_claim: str = "groups"
+    #: The claim with the name for people.
+    name_claim: str = "preferred_username"
+    #: For whom tokens of programs have to be; None where none are taken.
+    audience: str | None = None
+    #: For so long sessions go on while the provider cannot be asked.
+    away_seconds: float = 10 * 60.0
+
+
+def settings_of(access: AccessFile, client_secret: str) -> Settings | None:
+    """Return what an access file says of its provider; None where it names none."""
+    provider = access.provider
+    if provider is None or access.public_url is None:
+        return None
+    return Settings(
+        issuer=provider.issuer,
+        client_id=provider.client_id,
+        client_secret=client_secret,
+        public_url=access.public_url.rstrip("/"),
+        scopes=provider.scopes,
+        groups_claim=provider.groups_claim,
+        name_claim=provider.name_claim,
+        audience=provider.audience,
+        away_seconds=provider.away_minutes * 60.0,
+    )
