@@ -20,7 +20,7 @@ from streams.engine.app import run_worker
 from streams.engine.health import Health
 from streams.engine.memory import give_back_regularly, hold_until_given_back
 from streams.engine.settings import EngineSettings, Flow
-from streams.listening import Connections, HttpServer
+from streams.listening import HttpServer, Listening
 from streams.serving.pipeline import pipeline_app
 from streams.serving.reload import now_ms, watch
 from streams.stages.counters import StageCounters
@@ -56,6 +56,8 @@ class WorkerSettings:
     host: str = "127.0.0.1"
     #: Port of /metrics and the health pages; 0 takes a free one, None serves none.
     port: int | None = None
+    #: How these are reached.
+    listening: Listening = field(default_factory=Listening)
     flush_interval_seconds: float = 0.2
     #: Passed to every aiokafka client, as ``EngineSettings.client_options``; may hold a password.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -192,8 +194,8 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
     health = Health()
 
     async def serve_metrics(_health: Health) -> None:
-        connections = Connections()
-        server = HttpServer(pipeline_app(health, counters, file, connections), connections)
+        connections = settings.listening.connections()
+        server = HttpServer(pipeline_app(health, counters, file, connections), connections, settings.listening)
         print(f"worker metrics {await server.start(settings.host, settings.port or 0)}/metrics", flush=True)  # noqa: T201
         try:
             await asyncio.Event().wait()

@@ -246,7 +246,30 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         "counter",
         ("reason",),
         "",
-        "Connections ended: unread (the client took nothing), slow_answer, slow_request, or memory (too much waited to be read by all).",
+        "Connections ended: unread (the client took nothing), slow_answer, slow_request, slow_handshake (TLS), "
+        "or memory (too much waited to be read by all).",
+    ),
+    ServingMetric(
+        "contact_center_http_requests_refused_total",
+        "counter",
+        ("reason",),
+        "",
+        "Requests refused unseen: host (a name not listed), origin (a change asked for by another site's page), proxy (past the proxy).",
+    ),
+    ServingMetric(
+        "contact_center_tls_certificate_expiry_timestamp_seconds",
+        "gauge",
+        (),
+        "seconds",
+        "When the TLS certificate in force expires; alert on this minus time(). Absent without TLS.",
+    ),
+    ServingMetric(
+        "contact_center_tls_files_valid",
+        "gauge",
+        (),
+        "",
+        "1 if the certificate files as they are now are in force, 0 if they are refused and the certificate of before stays. "
+        "Absent without TLS.",
     ),
     ServingMetric(
         "contact_center_configuration_valid",

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from streams.commands.common import count
-from streams.listening import ConnectionLimits
+from streams.listening import ConnectionLimits, Listening
+from streams.listening.access_log import AccessLog
+from streams.listening.addresses import is_loopback
+from streams.listening.hosts import Hosts
+from streams.listening.proxies import Proxies
+from streams.listening.tls import Certificates, TlsError, TlsFiles
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Collection
 
-__all__ = ["add_connection_options", "connection_limits"]
+__all__ = ["ListeningError", "add_connection_options", "add_insecure_option", "listening", "why_not_open"]
+
+#: Browsers that came by TLS come by nothing else for a year.
+_HSTS_SECONDS: Final = 365 * 24 * 3600
+_ANYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is refused without a login
+
+
+class ListeningError(ValueError):
+    """Options that say no way to listen; the message says what to do."""
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how many clients there may be."""
+    """Declare how many clients there may be, and how they reach the server: TLS, names, proxies, the access log."""
     defaults = ConnectionLimits()
     parser.add_argument(
         "--max-connections", type=count, default=defaults.total, metavar="N", help="HTTP connections at a time (default: %(default)s)"
@@ -24,10 +39,126 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=defaults.per_address,
         metavar="N",
-        help="of these from one address; all clients of a proxy come from its address (default: %(default)s)",
+        help="of these from one address; addresses of --behind-proxy have no such limit (default: %(default)s)",
+    )
+    group = parser.add_argument_group("TLS and names")
+    group.add_argument(
+        "--tls-certificate",
+        type=Path,
+        metavar="FILE",
+        help="speak TLS with this certificate (PEM, with intermediates); a changed file is taken up without a restart",
+    )
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM, without a passphrase)")
+    group.add_argument("--tls-client-ca", type=Path, metavar="FILE", help="authorities (PEM) of the certificates that clients show")
+    group.add_argument(
+        "--tls-client",
+        choices=("required", "optional"),
+        help="with --tls-client-ca, whether a client without a certificate is let in (default: required)",
+    )
+    group.add_argument(
+        "--hsts-seconds",
+        type=int,
+        default=_HSTS_SECONDS,
+        metavar="N",
+        help="with TLS, for how long browsers come to this name, on any port, by TLS alone; 0 does not say it (default: %(default)s)",
+    )
+    group.add_argument(
+        "--behind-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a proxy (address or network, repeat for several) that ends TLS; its X-Forwarded-For and -Proto are believed, and without "
+        "--tls-certificate only it and this machine are answered",
+    )
+    group.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which clients reach this server, beside loopback, the address itself and the names of the certificate; "
+        "repeat for several, *.NAME, or * for any",
+    )
+    group.add_argument("--access-log", metavar="FILE", help="write a line a request, - for stdout; client addresses stand in it")
+    group.add_argument("--access-log-format", choices=("combined", "json"), default="combined", help="(default: %(default)s)")
+
+
+def add_insecure_option(parser: argparse.ArgumentParser, without: str) -> None:
+    """Declare how somebody says that others may reach the server ``without`` what it should have."""
+    parser.add_argument("--insecure", action="store_true", help=f"let others than this machine reach it without {without}")
+
+
+def listening(args: argparse.Namespace, *, names: Callable[[], Collection[str]] = frozenset, same_origin: bool = True) -> Listening:
+    """Return what those options say.
+
+    Args:
+        args: the options.
+        names: others by which clients reach the server, at any moment.
+        same_origin: whether changes are for the server's own pages alone, where a browser asks for them.
+
+    Raises:
+        ListeningError: they fit neither each other nor the files that they name.
+    """
+    certificates = _certificates(args)
+    if args.hsts_seconds < 0:
+        raise ListeningError("--hsts-seconds is 0 or more")
+    try:
+        proxies = Proxies(args.behind_proxy)
+    except ValueError as error:
+        raise ListeningError(f"--behind-proxy: {error}") from error
+
+    def others() -> Collection[str]:
+        return {*names(), *(() if certificates is None else certificates.names)}
+
+    is_own_name = args.host not in _ANYWHERE
+    return Listening(
+        limits=ConnectionLimits(total=args.max_connections, per_address=args.max_connections_per_address),
+        certificates=certificates,
+        hosts=Hosts([*args.allowed_host, *([args.host] if is_own_name else [])], others),
+        proxies=proxies,
+        hsts_seconds=args.hsts_seconds if certificates is not None or proxies else 0,
+        access_log=_access_log(args),
+        same_origin=same_origin,
     )
 
 
-def connection_limits(args: argparse.Namespace) -> ConnectionLimits:
-    """Return what those options say."""
-    return ConnectionLimits(total=args.max_connections, per_address=args.max_connections_per_address)
+def why_not_open(args: argparse.Namespace, *, login: str | None) -> str | None:
+    """Return why the server may not listen where others reach it, and what to do; None if it may.
+
+    ``login`` says how it gets one, None if it has one.
+    """
+    if args.insecure or is_loopback(args.host):
+        return None
+    lacks = [] if login is None else [f"login ({login})"]
+    if args.tls_certificate is None and not args.behind_proxy:
+        lacks.append("TLS (--tls-certificate FILE --tls-key FILE, or --behind-proxy ADDRESS where a proxy ends it)")
+    if not lacks:
+        return None
+    return (
+        f"others than this machine reach {args.host or 'all addresses'}, and there is no {' and no '.join(lacks)}. "
+        "Add what is missing, use --host 127.0.0.1, or say --insecure to do without."
+    )
+
+
+def _certificates(args: argparse.Namespace) -> Certificates | None:
+    if args.tls_certificate is None and args.tls_key is None:
+        if args.tls_client_ca is not None or args.tls_client is not None:
+            raise ListeningError("--tls-client-ca and --tls-client need --tls-certificate and --tls-key")
+        return None
+    if args.tls_certificate is None or args.tls_key is None:
+        raise ListeningError("--tls-certificate and --tls-key go together")
+    if args.tls_client is not None and args.tls_client_ca is None:
+        raise ListeningError("--tls-client needs --tls-client-ca: whose certificates clients show")
+    files = TlsFiles(certificate=args.tls_certificate, key=args.tls_key, client_ca=args.tls_client_ca, client=args.tls_client or "required")
+    try:
+        return Certificates(files)
+    except TlsError as error:
+        raise ListeningError(str(error)) from error
+
+
+def _access_log(args: argparse.Namespace) -> AccessLog | None:
+    if args.access_log is None:
+        return None
+    try:
+        return AccessLog(None if args.access_log == "-" else Path(args.access_log), args.access_log_format)
+    except OSError as error:
+        raise ListeningError(f"--access-log {args.access_log}: cannot be written: {error.strerror or error}") from error

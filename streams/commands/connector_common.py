@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streams.commands.common import fail
-from streams.commands.connection_options import connection_limits
+from streams.commands.connection_options import ListeningError, listening
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration
@@ -54,8 +54,8 @@ def need_credentials(entry: Configured, do: str) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(args: argparse.Namespace, runner: Stands, metrics: PullMetrics) -> AsyncIterator[None]:
-    """Serve ``/metrics`` and its kin while a source is run, and say where; raise OSError where that cannot be listened on."""
-    service = PullService(runner, metrics.registry, connection_limits(args))
+    """Serve ``/metrics`` and its kin while a source is run, and say where; raise OSError or ListeningError where it cannot."""
+    service = PullService(runner, metrics.registry, listening(args))
     try:
         sys.stdout.write(f"connector {args.source} {await service.start(args.host, args.port)}/metrics\n")
         sys.stdout.flush()
@@ -64,8 +64,10 @@ async def serving(args: argparse.Namespace, runner: Stands, metrics: PullMetrics
         await service.stop()
 
 
-def cannot_listen(args: argparse.Namespace, error: OSError) -> int:
+def cannot_listen(args: argparse.Namespace, error: OSError | ListeningError) -> int:
     """Say so; return the exit code."""
+    if isinstance(error, ListeningError):
+        return fail(error)
     return fail(f"cannot listen on {args.host} port {args.port}: {error.strerror or error}. Choose another --host or --port.", code=1)
 
 

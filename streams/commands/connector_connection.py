@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streams.commands.common import fail, interruptible
+from streams.commands.connection_options import ListeningError
 from streams.commands.connector_common import cannot_listen, identifying_publisher, need_credentials, report, serving
 from streams.connectors.connection.runner import Address, Keeping, Runner
 from streams.connectors.publishing import NotPublishedError
@@ -41,7 +42,7 @@ def run_connection(args: argparse.Namespace, entry: Configured, connection: Conn
         summary = asyncio.run(_run(args, runner, metrics, publisher))
     except NotPublishedError as error:
         return fail(error, code=1)
-    except OSError as error:
+    except (OSError, ListeningError) as error:
         return cannot_listen(args, error)
     return report(summary, f"over {summary.pages} connections")
 

@@ -20,7 +20,7 @@ from streams.commands.common import (
     interruptible,
     start_logging,
 )
-from streams.commands.connection_options import add_connection_options
+from streams.commands.connection_options import ListeningError, add_connection_options
 from streams.commands.connector_common import cannot_listen, need_credentials, report, serving
 from streams.commands.connector_connection import run_connection
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"{entry.connector.title} {error}", code=1)
     except NotPublishedError as error:
         return fail(error, code=1)
-    except OSError as error:
+    except (OSError, ListeningError) as error:
         return cannot_listen(args, error)
     return report(summary, f"in {summary.pages} answers")
 

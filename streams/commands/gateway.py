@@ -18,7 +18,7 @@ from streams.commands.common import (
     interruptible,
     start_logging,
 )
-from streams.commands.connection_options import add_connection_options, connection_limits
+from streams.commands.connection_options import ListeningError, add_connection_options, add_insecure_option, listening, why_not_open
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration
@@ -78,6 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     add_connection_options(parser)
+    add_insecure_option(parser, "a token or TLS")
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -89,20 +90,28 @@ def run(args: argparse.Namespace) -> int:
         return fail("gateway: --rate and --burst are above 0, --complete-after is 0 or more")
     if len(args.instance_id) > _MAX_INSTANCE or not args.instance_id.isprintable():
         return fail(f"gateway: --instance-id has at most {_MAX_INSTANCE} printable characters")
+    # Without senders the gateway itself says what is missing.
+    closed = why_not_open(args, login=None)
+    if closed is not None and (args.senders or args.connectors or os.environ.get(TOKENS_VARIABLE)):
+        return fail(f"gateway: {closed}")
     try:
+        how = listening(args)
         file = None if args.senders is None else WatchedSenders(args.senders, now_ms())
         key = customer_key()
         connectors = None if args.connectors is None else WatchedConnectors(args.connectors, now_ms(), key)
         senders = Senders.parse(os.environ.get(TOKENS_VARIABLE, ""), None if file is None else file.running)
         identities = Identities(load_configuration(args.config))
         client_options = kafka_client_options()
+    except ListeningError as error:
+        return fail(f"gateway: {error}")
     except TokensError as error:
         return fail(f"{TOKENS_VARIABLE}: {error}")
     except (FileError, KafkaSecurityError, ValueError) as error:
         return fail(error)
     settings = GatewaySettings(
         host=args.host,
-        connections=connection_limits(args),
+        listening=how,
+        insecure=args.insecure,
         port=args.port,
         events_per_second=args.rate,
         burst_events=args.burst,

@@ -6,13 +6,14 @@ import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from streams.catalogue import kind_of_window
 from streams.commands.common import add_kafka_options, add_log_option, count, fail, start_logging
-from streams.commands.connection_options import add_connection_options, connection_limits
+from streams.commands.connection_options import ListeningError, add_connection_options, add_insecure_option, listening, why_not_open
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
-from streams.configuration.access import AccessError
+from streams.configuration.access import AccessError, AccessFile
 from streams.configuration.file import ConfigurationFile
 from streams.engine.memory import hold_little
 from streams.serving.door import WatchedAccess
@@ -42,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="who may see and do what (YAML), watched while serving; without it everything is open to all who reach the server",
     )
-    parser.add_argument("--host", default=defaults.host, help="address to listen on; there is no login (default: %(default)s)")
+    parser.add_argument("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=defaults.port, help="its port, 0 for a free one (default: %(default)s)")
     parser.add_argument(
         "--windows",
@@ -59,6 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="answer /api/v1/agents: figures of single people, of sites that permit them, to who may see people",
     )
     add_connection_options(parser)
+    add_insecure_option(parser, "a login or TLS")
     parser.add_argument(
         "--max-streams", type=count, default=defaults.max_streams, metavar="N", help="event streams at a time (default: %(default)s)"
     )
@@ -76,10 +78,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     start_logging(args.log_level)
+    closed = why_not_open(args, login=None if args.access is not None else "--access FILE")
+    if closed is not None:
+        return fail(f"serve: {closed}")
     try:
         file = None if args.config is None else ConfigurationFile(args.config, now_ms())
         access = None if args.access is None else WatchedAccess(args.access, now_ms())
+        how = listening(args, names=lambda: frozenset() if access is None else _hosts_of(access.running))
         client_options = kafka_client_options()
+    except ListeningError as error:
+        return fail(f"serve: {error}")
     except (ConfigurationError, AccessError, KafkaSecurityError) as error:
         return fail(error)
     windows = tuple(name.strip() for name in args.windows.split(",") if name.strip())
@@ -99,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             client_options=client_options,
             topic_prefix=args.prefix,
             host=args.host,
-            limits=connection_limits(args),
+            listening=how,
             max_streams=args.max_streams,
             max_streams_per_address=args.max_streams_per_address,
             port=args.port,
@@ -133,6 +141,12 @@ def run(args: argparse.Namespace) -> int:
             f"serve: cannot listen on {args.host} port {args.port}: {str(error).rstrip('.')}. Choose another --host or --port.", code=1
         )
     return 0
+
+
+def _hosts_of(access: AccessFile) -> frozenset[str]:
+    """Return the names by which clients reach the server, as its access file says."""
+    public = () if access.public_url is None else (urlsplit(access.public_url).netloc,)
+    return frozenset((*access.hosts, *public))
 
 
 def _webhook() -> Webhook | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.commands.common import add_kafka_options, add_log_option, add_replication_option, fail, start_logging
+from streams.commands.connection_options import ListeningError, add_connection_options, listening
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
@@ -31,6 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--instance-id", help="static membership: a name that outlives the process")
     parser.add_argument("--host", default="127.0.0.1", help="address of the worker's own /metrics (default: %(default)s)")
     parser.add_argument("--port", type=int, default=9464, help="its port, 0 for a free one, -1 for none (default: %(default)s)")
+    add_connection_options(parser)
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -39,8 +41,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the worker until it is told to stop."""
     start_logging(args.log_level)
     try:
+        how = listening(args)
         file = None if args.config is None else ConfigurationFile(args.config, now_ms())
         client_options = kafka_client_options()
+    except ListeningError as error:
+        return fail(f"worker: {error}")
     except (ConfigurationError, KafkaSecurityError) as error:
         return fail(error)
     if args.port > 0 and (taken := _why_taken(args.host, args.port)):
@@ -55,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         host=args.host,
         port=None if args.port < 0 else args.port,
         client_options=client_options,
+        listening=how,
     )
     try:
         run_worker(settings, Configuration() if file is None else file.running, file)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import socket
 import time
 from collections import Counter as Tally
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +26,8 @@ from streams.connectors.pages.served import Pages
 from streams.connectors.permissions import Permissions
 from streams.connectors.publishing import NotPublishedError, heartbeat
 from streams.connectors.senders import TOKENS_VARIABLE, Senders
-from streams.listening import Connections, HttpServer
+from streams.listening import HttpServer
+from streams.listening.addresses import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -86,10 +87,10 @@ class Gateway:
         connectors: Mapping[str, Configured] | None = None,
     ) -> None:
         self.settings = settings or GatewaySettings()
-        if not senders and connectors is None and not _is_loopback(self.settings.host):
+        if not senders and connectors is None and not self.settings.insecure and not is_loopback(self.settings.host):
             message = (
                 f"No sender has a token, so the gateway listens on the loopback address only, not on {self.settings.host}. "
-                f"Name them with --senders or in {TOKENS_VARIABLE}, or use --host 127.0.0.1."
+                f"Name them with --senders or in {TOKENS_VARIABLE}, use --host 127.0.0.1, or say --insecure to let all send."
             )
             raise NotPermittedHereError(message)
         self._publisher = publisher
@@ -110,7 +111,9 @@ class Gateway:
         self._heard: dict[str, set[str]] = {}
         #: A source that sends its own heartbeats is let to speak for itself.
         self._speak_for_themselves: set[str] = set()
-        self._connections = Connections(self.settings.connections)
+        # A request proves its sender by a token or a signature, which no browser adds by itself; beacons and surveys come from other pages.
+        self._listening = replace(self.settings.listening, same_origin=False)
+        self._connections = self._listening.connections()
         for collector in (self._connections, *collectors):
             self._metrics.registry.register(collector)
         self._standing = standing
@@ -131,9 +134,9 @@ class Gateway:
         return app
 
     async def start(self) -> str:
-        """Listen, begin the heartbeats and return the address, ``http://host:port``; raise OSError."""
+        """Listen, begin the heartbeats and return the address, ``http://host:port`` or ``https://``; raise OSError."""
         # Bodies are not inflated.
-        self._server = HttpServer(self.app(), self._connections, auto_decompress=False, shutdown_timeout=_STOP_SECONDS)
+        self._server = HttpServer(self.app(), self._connections, self._listening, auto_decompress=False, shutdown_timeout=_STOP_SECONDS)
         address = await self._server.start(self.settings.host, self.settings.port)
         if not self.settings.instance:
             self._instance = f"{socket.gethostname()}:{address.rpartition(':')[2]}"
@@ -319,7 +322,9 @@ class Gateway:
         return response
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n" if self._standing is None else f"ok\n{self._standing()}\n")
+        said = [] if self._standing is None else [self._standing()]
+        said += [f"{what}: {standing}" for what, standing in self._connections.standing.items()]
+        return web.Response(text="".join(f"{line}\n" for line in ("ok", *said)))
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if self._intake.stopping:
@@ -351,12 +356,3 @@ def _answer(index: int, outcome: Event | Rejected) -> dict[str, Any]:
 
 def _no_token() -> web.Response:
     return problem(401, "no_token", "send Authorization: Bearer with a token of this gateway", authenticate=True)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

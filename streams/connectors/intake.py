@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from streams.connectors.doors import NoRoomError, Pace, Share, SlowBodyError, TooLargeError, read_body
 from streams.connectors.gateway_answers import MAX_REQUEST_BYTES, problem, too_large
 from streams.connectors.senders import Bucket
-from streams.listening import ConnectionLimits
+from streams.listening import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,8 +46,10 @@ class GatewaySettings:
     heartbeat_seconds: float = 1.0
     #: Which of several gateways this is, the same after a restart; empty: named by host and port.
     instance: str = ""
-    #: What senders may take of it.
-    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
+    #: What senders may take of it, TLS, and the names it answers to.
+    listening: Listening = field(default_factory=Listening)
+    #: Whether others than this machine may send without a token.
+    insecure: bool = False
 
 
 class Intake:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.listening.addresses import client_of
 from streams.listening.connections import ConnectionLimits, Connections
+from streams.listening.listening import Listening
 from streams.listening.server import HttpServer
 
-__all__ = ["ConnectionLimits", "Connections", "HttpServer", "client_of"]
+__all__ = ["ConnectionLimits", "Connections", "HttpServer", "Listening", "client_of"]

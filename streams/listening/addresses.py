@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 
-__all__ = ["client_of"]
+__all__ = ["client_of", "is_loopback"]
 
 #: Of IPv6 a client is given a whole network of this size, and may come from any address in it.
 _NETWORK_BITS = 64
@@ -24,3 +24,13 @@ def client_of(address: str) -> str:
         if not found.is_loopback:
             return str(ipaddress.ip_network((int(found) >> _NETWORK_BITS << _NETWORK_BITS, _NETWORK_BITS)))
     return str(found)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

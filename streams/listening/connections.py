@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-__all__ = ["DROPPED", "REFUSED", "Connection", "ConnectionLimits", "Connections"]
+    from streams.listening.proxies import Proxies
+    from streams.listening.tls import Certificates
+
+__all__ = ["DROPPED", "REFUSED", "REFUSED_REQUESTS", "Connection", "ConnectionLimits", "Connections"]
 
 #: Why a connection is not taken: too many in all, or from one address.
 REFUSED: Final = ("total", "address")
 
-#: Why one is ended: nothing was read, an answer took too long, a request took too long, or too much waited to be read by all.
-DROPPED: Final = ("unread", "slow_answer", "slow_request", "memory")
+#: Why one is ended: nothing was read, an answer, a request or a TLS handshake took too long, or too much waited to be read by all.
+DROPPED: Final = ("unread", "slow_answer", "slow_request", "slow_handshake", "memory")
+
+#: Why a request is turned away before it is looked at: another host, a page of another origin, or past the proxy.
+REFUSED_REQUESTS: Final = ("host", "origin", "proxy")
 
 #: What the kernel takes in for a client. By itself it would take megabytes, and a slow client would seem to read nothing meanwhile.
 _KERNEL_BYTES: Final = 128 * 1024
@@ -33,6 +39,7 @@ _KERNEL_BYTES: Final = 128 * 1024
 _OPEN: Final = "contact_center_http_connections"
 _REFUSED: Final = "contact_center_http_connections_refused_total"
 _DROPPED: Final = "contact_center_http_connections_dropped_total"
+_REFUSED_REQUESTS: Final = "contact_center_http_requests_refused_total"
 
 _HELP: Final = {about.name: about.help for about in SERVING_METRICS}
 
@@ -51,6 +58,8 @@ class ConnectionLimits:
     answer_seconds: float = 60.0
     #: How long the head of a request may take, from its first byte.
     request_seconds: float = 10.0
+    #: How long a TLS handshake may take, from the connection on.
+    handshake_seconds: float = 10.0
     #: How long a connection may be open without a request; longer than proxies keep theirs, so that they close first.
     idle_seconds: float = 75.0
     #: What may wait to be read by all clients together; beyond it, who has read nothing for longest is dropped.
@@ -64,12 +73,16 @@ class ConnectionLimits:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: passes everything on to the server's own protocol, and keeps count of how long the client lets it wait."""
+    """One connection: passes everything on to the server's own protocol, and keeps count of how long the client lets it wait.
+
+    Under TLS it is there from the first byte of the handshake, and is made known to the server's protocol only after it.
+    """
 
     __slots__ = (
         "_connections",
         "_inner",
         "_make",
+        "_raw",
         "_request_looks",
         "_stalled_looks",
         "_unsent",
@@ -83,6 +96,8 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._make = make
         self._inner: asyncio.Protocol | None = None
+        #: What goes over the network; the same as ``transport`` without TLS, and alone before the end of a handshake.
+        self._raw: asyncio.Transport | None = None
         self.transport: asyncio.Transport | None = None
         #: Whether a request has begun to come that no handler has seen yet.
         self.heard = False
@@ -92,10 +107,15 @@ class Connection(asyncio.Protocol):
         self._unsent = 0
 
     @property
+    def peer(self) -> str:
+        """The address that it comes from."""
+        peer = None if self._raw is None else self._raw.get_extra_info("peername")
+        return str(peer[0]) if peer else ""
+
+    @property
     def address(self) -> str:
         """The client's address; of IPv6 its network."""
-        peer = None if self.transport is None else self.transport.get_extra_info("peername")
-        return client_of(str(peer[0])) if peer else ""
+        return client_of(self.peer)
 
     @property
     def standing(self) -> tuple[int, int]:
@@ -105,7 +125,9 @@ class Connection(asyncio.Protocol):
     @property
     def unsent(self) -> int:
         """How many bytes wait here for the client to read."""
-        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+        raw, inner = self._raw, self.transport
+        # TLS counts what it has not yet handed on to the network, and no more.
+        return (0 if raw is None else raw.get_write_buffer_size()) + (0 if inner is None or inner is raw else inner.get_write_buffer_size())
 
     def overdue(self, limits: ConnectionLimits) -> str | None:
         """Take a look, and return which limit has been passed."""
@@ -113,12 +135,15 @@ class Connection(asyncio.Protocol):
         self._unsent_looks = self._unsent_looks + 1 if unsent else 0
         self._stalled_looks = self._stalled_looks + 1 if unsent and unsent >= self._unsent else 0
         self._unsent = unsent
-        self._request_looks = self._request_looks + 1 if self.heard else 0
+        shakes = self.transport is None
+        self._request_looks = self._request_looks + 1 if self.heard or shakes else 0
         # The first look only finds that something waits.
         for reason, looks, seconds in (
             ("unread", self._stalled_looks, limits.unread_seconds),
             ("slow_answer", self._unsent_looks, limits.answer_seconds),
-            ("slow_request", self._request_looks, limits.request_seconds),
+            ("slow_handshake", self._request_looks, limits.handshake_seconds)
+            if shakes
+            else ("slow_request", self._request_looks, limits.request_seconds),
         ):
             if looks > limits.looks(seconds):
                 return reason
@@ -126,33 +151,44 @@ class Connection(asyncio.Protocol):
 
     def end(self, *, late: bool) -> None:
         """End the connection; ``late`` is told to a client that is still asking. What it did not read is thrown away."""
-        if self.transport is not None:
-            if late and not self.unsent:
-                self._say("408 Request Timeout")
-            else:
-                self.transport.abort()
+        if late and self.transport is not None and not self.unsent:
+            self._say("408 Request Timeout")
+        elif self._raw is not None:
+            self._raw.abort()
 
     def _say(self, status: str) -> None:
         if self.transport is not None:
             self.transport.write(f"HTTP/1.1 {status}\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n".encode())
             self.transport.close()
-            if self.unsent:  # a client that does not even take this
-                self.transport.abort()
+            if self.unsent and self._raw is not None:  # a client that does not even take this
+                self._raw.abort()
+
+    def arrived(self, raw: asyncio.BaseTransport) -> bool:
+        """Take a place for what has come over the network, before any handshake; say whether there is one."""
+        self._raw = cast("asyncio.Transport", raw)
+        if not self._connections.admit(self):
+            return False
+        self._raw.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
+        return True
+
+    def left(self) -> None:
+        """Give the place back, however far the connection came."""
+        self._connections.forget(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client in, or say that there is no room."""
         self.transport = cast("asyncio.Transport", transport)
-        if not self._connections.admit(self):
+        if self._raw is None and not self.arrived(transport):
             self._say("503 Service Unavailable")
             return
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
+        self._request_looks = 0
         self._inner = self._make()
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room."""
         if self._inner is not None:
-            self._connections.forget(self)
+            self.left()
             self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -178,10 +214,22 @@ class Connection(asyncio.Protocol):
 
 
 class Connections:
-    """All connections of a server, and what became of those that are not there any more."""
+    """All connections of a server, and what became of those that are not there any more.
 
-    def __init__(self, limits: ConnectionLimits | None = None) -> None:
+    Args:
+        limits: of all of them.
+        certificates: the server's, if it speaks TLS.
+        proxies: each of these is as many clients as it likes, within the total.
+    """
+
+    def __init__(
+        self, limits: ConnectionLimits | None = None, *, certificates: Certificates | None = None, proxies: Proxies | None = None
+    ) -> None:
         self.limits = limits or ConnectionLimits()
+        self.certificates = certificates
+        self._proxies = proxies
+        #: Requests turned away, by reason.
+        self.refused_requests = dict.fromkeys(REFUSED_REQUESTS, 0)
         self._open: dict[Connection, str] = {}
         self._by_address: Counter[str] = Counter()
         self._refused = dict.fromkeys(REFUSED, 0)
@@ -201,7 +249,8 @@ class Connections:
         if len(self._open) >= self.limits.total:
             self._refused["total"] += 1
             return False
-        if self._by_address[address] >= self.limits.per_address:
+        is_proxy = self._proxies is not None and self._proxies.trusts(connection.peer)
+        if self._by_address[address] >= self.limits.per_address and not is_proxy:
             self._refused["address"] += 1
             return False
         self._open[connection] = address
@@ -222,6 +271,8 @@ class Connections:
             reason = connection.overdue(self.limits)
             if reason is not None:
                 self._drop(connection, reason)
+        # TLS tells of a slow client only when more is written to it.
+        self.relieve()
 
     def relieve(self) -> None:
         """Drop who has read nothing for longest, until no more waits to be read than may."""
@@ -244,6 +295,11 @@ class Connections:
         for connection in self.open:
             connection.end(late=False)
 
+    @property
+    def standing(self) -> dict[str, str]:
+        """What health pages say of TLS."""
+        return {} if self.certificates is None else {"tls": self.certificates.standing}
+
     def attend(self, app: web.Application) -> None:
         """Learn from ``app`` when a request has come in; before it starts."""
         app.middlewares.insert(0, _handled)
@@ -252,11 +308,13 @@ class Connections:
     def collect(self) -> Iterator[Metric]:
         """Yield the metric families."""
         yield GaugeMetricFamily(_OPEN, _HELP[_OPEN], value=len(self._open))
-        for name, counts in ((_REFUSED, self._refused), (_DROPPED, self._dropped)):
+        for name, counts in ((_REFUSED, self._refused), (_DROPPED, self._dropped), (_REFUSED_REQUESTS, self.refused_requests)):
             family = CounterMetricFamily(name, _HELP[name], labels=["reason"])
             for reason, count in counts.items():
                 family.add_metric([reason], count)
             yield family
+        if self.certificates is not None:
+            yield from self.certificates.collect()
 
 
 @web.middleware

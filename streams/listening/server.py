@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from streams.listening.access_log import Requests
 from streams.listening.connections import Connection, Connections
+from streams.listening.handshake import TlsProtocol
+from streams.listening.listening import Listening
 
-__all__ = ["HttpServer"]
+if TYPE_CHECKING:
+    from streams.listening.tls import Certificates
 
-_log = logging.getLogger(__name__)
+__all__ = ["LOOK_SECONDS", "HttpServer"]
+
+log = logging.getLogger(__name__)
+
+#: Between two looks at the certificate files; the second that finds the same takes them up.
+LOOK_SECONDS = 2.0
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -22,7 +30,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
-_log.addFilter(_is_ours)
+log.addFilter(_is_ours)
 
 
 class _Site(web.BaseSite):
@@ -36,15 +44,22 @@ class _Site(web.BaseSite):
     @property
     def name(self) -> str:
         """Where it listens."""
-        return f"http://{self._host}:{self._port}"
+        return f"{'http' if self._connections.certificates is None else 'https'}://{self._host}:{self._port}"
 
     async def start(self) -> None:
         """Listen."""
         await super().start()
         make = self._runner.server
         assert make is not None  # noqa: S101 - BaseSite has looked
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self._connections, make), self._host, self._port, backlog=self._backlog)
+        connections, certificates = self._connections, self._connections.certificates
+
+        def protocol() -> asyncio.BaseProtocol:
+            connection = Connection(connections, make)
+            if certificates is None:
+                return connection
+            return TlsProtocol(connection, certificates.context, connections.limits.handshake_seconds)
+
+        self._server = await asyncio.get_running_loop().create_server(protocol, self._host, self._port, backlog=self._backlog)
 
 
 class HttpServer:
@@ -52,36 +67,59 @@ class HttpServer:
 
     Args:
         app: not started yet.
-        connections: what is counted, and by which limits.
-        options: for ``web.AppRunner``. There is no access log: it would write down every client's address.
+        connections: what is counted, and by which limits; of ``listening.connections()``.
+        listening: how; without it in plain text, for loopback names alone.
+        options: for ``web.AppRunner``.
     """
 
-    def __init__(self, app: web.Application, connections: Connections, **options: Any) -> None:
+    def __init__(self, app: web.Application, connections: Connections, listening: Listening | None = None, **options: Any) -> None:
+        self._listening = listening or Listening()
+        self._listening.attend(app, connections)
         connections.attend(app)
         self._connections = connections
-        idle_seconds = connections.limits.idle_seconds
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=idle_seconds, logger=_log, **options)
-        self._looking: asyncio.Task[None] | None = None
+        self._runner = web.AppRunner(
+            app,
+            access_log=self._listening.access_log,
+            access_log_class=Requests,
+            keepalive_timeout=connections.limits.idle_seconds,
+            logger=log,
+            **options,
+        )
+        self._looking: list[asyncio.Task[None]] = []
 
     async def start(self, host: str, port: int) -> str:
-        """Listen and return the address, ``http://host:port``; port 0 takes a free one. Raise OSError."""
+        """Listen and return the address, ``http://host:port`` or ``https://``; port 0 takes a free one. Raise OSError."""
         await self._runner.setup()
         await _Site(self._runner, self._connections, host, port).start()
-        self._looking = asyncio.create_task(self._look(), name="http-connections")
-        bound = self._runner.addresses[0][1]
-        return f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+        self._looking = [asyncio.create_task(self._look(), name="http-connections")]
+        certificates = self._connections.certificates
+        if certificates is not None:
+            self._looking.append(asyncio.create_task(_watch(certificates), name="tls-files"))
+        scheme, bound = "http" if certificates is None else "https", self._runner.addresses[0][1]
+        return f"{scheme}://[{host}]:{bound}" if ":" in host else f"{scheme}://{host}:{bound}"
 
     async def stop(self) -> None:
         """Take no more requests, let those under way end, and end the rest."""
         await self._runner.cleanup()
-        if self._looking is not None:
-            self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
-            self._looking = None
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
+        self._looking = []
         self._connections.abort()
+        if self._listening.access_log is not None:
+            await asyncio.to_thread(self._listening.access_log.close)
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(self._connections.limits.look_seconds)
             self._connections.look()
+
+
+async def _watch(certificates: Certificates) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            # A disk may be slow.
+            await asyncio.to_thread(certificates.look)
+        except Exception:
+            log.exception("The TLS files could not be looked at; going on as before.")

@@ -185,7 +185,8 @@ def pipeline_app(
         registry.register(connections)
 
     def configured() -> dict[str, str]:
-        return {} if file is None else {"configuration": file.standing}
+        listening = {} if connections is None else connections.standing
+        return {**({} if file is None else {"configuration": file.standing}), **listening}
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -17,7 +17,7 @@ from schemas.topics import DEFAULT_PREFIX
 from streams.catalogue import kind_of_window
 from streams.configuration import Configuration
 from streams.configuration.file import ConfigurationFile, configuration_hash
-from streams.listening import ConnectionLimits, Connections, HttpServer
+from streams.listening import HttpServer, Listening
 from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
@@ -25,6 +25,7 @@ from streams.serving.audit import PROCESS, Audit, NoAudit
 from streams.serving.audit.auditor import Auditor, instance_of
 from streams.serving.audit.log import AuditLog
 from streams.serving.audit.writer import AuditWriter
+from streams.serving.client_certificates import ClientCertificates
 from streams.serving.clients import Clients
 from streams.serving.delivery import Delivery
 from streams.serving.door import Door, WatchedAccess
@@ -65,8 +66,8 @@ class ServeSettings:
     host: str = "127.0.0.1"
     #: 0 takes a free port.
     port: int = 8080
-    #: What its clients may take of it.
-    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    #: What its clients may take of it, TLS, and the names it answers to.
+    listening: Listening = field(default_factory=Listening)
     #: Event streams at a time, and of these from one address.
     max_streams: int = 500
     max_streams_per_address: int = 250
@@ -164,14 +165,14 @@ async def run_serve(
     if access is not None:
         devices = Devices()
         followers.append(Reader(devices, topic_name=devices_topic(prefix), **kafka).run)
-        secure = (access.running.public_url or "").startswith("https://")
+        secure = settings.listening.is_secure or (access.running.public_url or "").startswith("https://")
         login = Login(access, secure=secure, devices=devices, log=KafkaDeviceLog(devices, topic_prefix=prefix, **kafka), clock=clock)
         followers.append(login.tend)
         door = Door(
             access,
             configuration=lambda: _running(file),
             signed_in=store.signed_in,
-            identifiers=login.identifiers,
+            identifiers=(ClientCertificates(access, clock), *login.identifiers),
             audit=audit,
             login="/login",
             clock=clock,
@@ -179,7 +180,7 @@ async def run_serve(
         about = AuditObject(file=access.path.name)
         followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=about)))
     delivered = None if delivery is None else delivery.deliveries
-    connections = Connections(settings.limits)
+    connections = settings.listening.connections()
     serving = Serving(
         figures,
         settings.windows,
@@ -194,7 +195,7 @@ async def run_serve(
         audit=audit,
         audit_log=None if auditor is None else lambda: AuditLog(settings.bootstrap, prefix, settings.client_options),
     )
-    server = HttpServer(create_app(serving), connections, shutdown_timeout=_SHUTDOWN_SECONDS)
+    server = HttpServer(create_app(serving), connections, settings.listening, shutdown_timeout=_SHUTDOWN_SECONDS)
     tasks: list[asyncio.Task[object]] = []
     auditing: list[asyncio.Task[object]] = []
     try:

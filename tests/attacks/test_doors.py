@@ -58,7 +58,7 @@ class Center:
     def begin(self, gateway: str, token: str, length: int, first: bytes) -> socket.socket:
         """Send the head of a request and the first bytes of its body."""
         client = self.connect(gateway)
-        head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n"
+        head = f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n"
         client.sendall(head.encode() + first)
         return client
 
@@ -200,7 +200,7 @@ def test_complete_is_what_all_gateways_say(center: Center) -> None:
 
 def test_event_streams_of_one_address_leave_places(center: Center) -> None:
     """M1: of 500 streams from one address 250 are served, and the next wallboard elsewhere is too; without news they cost little."""
-    ask = b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
+    ask = b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
     streams, statuses = [], []
 
     def cost(seconds: float = 5) -> float:
@@ -250,7 +250,7 @@ def test_questions_wait_their_turn(center: Center) -> None:
         flood = [asyncio.create_task(ask("127.0.0.1")) for _ in range(12)]
         for _ in range(3):  # questions of one who has hung up
             with center.connect("serve", "127.0.0.7") as client:
-                client.sendall(b"GET /api/v1/explain?queue=orders&kpi=offered&window=day HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.sendall(b"GET /api/v1/explain?queue=orders&kpi=offered&window=day HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answers = await asyncio.gather(*map(ask, others), *flood)
         assert [status for status, _ in answers[:5]] == [200] * 5
         turned_away = [headers for status, headers in answers[5:] if status == 429]

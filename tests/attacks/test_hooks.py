@@ -40,7 +40,7 @@ async def slowly(there: House, source: str) -> int:
     host, _, port = there.address.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     head = "".join(f"{name}: {value}\r\n" for name, value in SIGNED.items())
-    writer.write(f"POST /v1/hooks/{source} HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 1000\r\n\r\n".encode())
+    writer.write(f"POST /v1/hooks/{source} HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: 1000\r\n\r\n".encode())
     answer = await reader.read(12)
     writer.close()
     return int(answer.split()[1])

@@ -82,7 +82,12 @@ def test_odd_headers_and_queries_are_answered_and_no_failure(caplog: pytest.LogC
             sent += [(path + b"?" + query, b"X-Nothing: 1") for query in ODD_QUERIES]
             for target, header in sent:
                 head = (
-                    method + b" " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n" + header + b"\r\n\r\n{}"
+                    method
+                    + b" "
+                    + target
+                    + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n"
+                    + header
+                    + b"\r\n\r\n{}"
                 )
                 status = await status_of(there, head)
                 assert status < 500, (method, target, header[:60], status)

@@ -19,7 +19,7 @@ import pytest
 from schemas.alerts import AlertRecord
 from schemas.base import MAX_SECONDS
 from streams.commands.kafka_security import kafka_client_options
-from streams.listening import ConnectionLimits, Connections, HttpServer
+from streams.listening import ConnectionLimits, Connections, HttpServer, Listening
 from streams.serving.api import create_app
 from streams.serving.webhook import Webhook, session_of
 from tests.commands.test_kafka_security import K, certificate
@@ -123,7 +123,7 @@ def status_of(answer: bytes) -> int:
 def head(*lines: str, path: str = "/v1/events", token: bool = True) -> bytes:
     """Return the head of a request to the gateway."""
     authorization = [f"Authorization: {CRM['Authorization']}"] if token else []
-    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: x", *authorization, *lines, "", ""]).encode()
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", *authorization, *lines, "", ""]).encode()
 
 
 def at_gateway(scenario: Callable[[House], Awaitable[None]], **settings: Any) -> None:
@@ -212,7 +212,7 @@ def test_a_connection_that_never_asks_is_closed() -> None:
         assert time.monotonic() - began < 8
         writer.close()
 
-    at_gateway(scenario, connections=ConnectionLimits(idle_seconds=1, look_seconds=0.1))
+    at_gateway(scenario, listening=Listening(limits=ConnectionLimits(idle_seconds=1, look_seconds=0.1)))
 
 
 def test_names_that_are_none() -> None:
@@ -258,7 +258,7 @@ def at_serve(scenario: Callable[[str], Awaitable[None]]) -> None:
         address = await server.start("127.0.0.1", 0)
         try:
             await scenario(address)
-            assert status_of(await answer_to(address, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")) == 200
+            assert status_of(await answer_to(address, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")) == 200
         finally:
             await server.stop()
 
@@ -281,7 +281,7 @@ def test_paths_that_lead_elsewhere() -> None:
 
     async def scenario(address: str) -> None:
         for path in paths:
-            answer = await answer_to(address, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            answer = await answer_to(address, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert status_of(answer) in {400, 404}, (path, answer)
             assert b"import " not in answer
             assert b"root:" not in answer
@@ -294,7 +294,7 @@ def test_line_ends_in_parameters() -> None:
 
     async def scenario(address: str) -> None:
         for path in ("/api/v1/alerts?state=x%0d%0aSet-Cookie:%20a=b", "/api/v1/figures?window=x%0d%0a%0d%0aHTTP/1.1%20200%20OK"):
-            answer = await answer_to(address, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            answer = await answer_to(address, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert status_of(answer) == 400
             first, _, body = answer.partition(b"\r\n\r\n")
             assert not any(line.lower().startswith((b"set-cookie", b"http/1.1 200")) for line in first.split(b"\r\n"))
@@ -310,7 +310,7 @@ def test_pages_of_other_origins_read_nothing() -> None:
         for method in ("GET", "OPTIONS"):
             for path in ("/api/v1/figures", "/api/v1/events", "/metrics", "/"):
                 request = (
-                    f"{method} {path} HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nAccess-Control-Request-Method: GET\r\n\r\n"
+                    f"{method} {path} HTTP/1.1\r\nHost: [::1]\r\nOrigin: http://evil.example\r\nAccess-Control-Request-Method: GET\r\n\r\n"
                 )
                 answer = (await answer_to(address, request.encode())).lower()
                 assert b"access-control-" not in answer

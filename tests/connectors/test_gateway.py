@@ -16,7 +16,7 @@ from streams.connectors.doors import Pace
 from streams.connectors.gateway import MAX_REQUEST_BYTES, Gateway, GatewaySettings, NotPermittedHereError
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders
-from streams.listening import ConnectionLimits
+from streams.listening import ConnectionLimits, Listening
 from tests.support import gateways
 from tests.support.gateways import CONTACTS, Clock, SlowPublisher
 
@@ -276,7 +276,7 @@ def test_a_stranger_is_answered_before_the_body_is_sent() -> None:
     async def head(there: House, token: str) -> bytes:
         host, port = there.address.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n".encode())
+        writer.write(f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n".encode())
         writer.write(b"Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
         answer = await asyncio.wait_for(reader.readline(), 5)
         writer.close()
@@ -421,7 +421,7 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
         host, port = house.address.removeprefix("http://").split(":")
         # 3,000 refusals with their reasons are more than kernels take in.
         body = b"[" + b",".join([b"{}"] * 3000) + b"]"
-        post = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        post = b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         post += b"Authorization: %s\r\nContent-Length: %d\r\n\r\n" % (CRM["Authorization"].encode(), len(body))
         loop = asyncio.get_running_loop()
         with socket.socket() as halfway, socket.socket() as silent:
@@ -437,7 +437,11 @@ def test_a_request_without_end_and_an_answer_unread_are_given_up() -> None:
                     text = await response.text()
         assert (await house.post(queued()))[0] == 200
 
-    inside(scenario, burst_events=1_000_000, connections=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05))
+    inside(
+        scenario,
+        burst_events=1_000_000,
+        listening=Listening(limits=ConnectionLimits(unread_seconds=0.5, request_seconds=0.5, look_seconds=0.05)),
+    )
 
 
 def test_a_snapshot_costs_its_sender_by_the_ids_it_lists() -> None:
@@ -691,7 +695,7 @@ def test_mutated_http_itself_never_makes_it_fail() -> None:
     """Broken heads, lengths and chunks are answered with the sender's fault or a closed connection, and good senders are served on."""
     chance = random.Random(7)
     body = json.dumps(queued()).encode()
-    head = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer crm-token-0123456789\r\n"
+    head = b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer crm-token-0123456789\r\n"
     heads = [
         head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body),
         head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),

@@ -113,7 +113,7 @@ def inside(scenario: Callable[[House], Awaitable[None]], **limits: Any) -> None:
 
 def get(path: str, times: int = 1) -> bytes:
     """Return requests as bytes."""
-    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * times
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * times
 
 
 @pytest.mark.parametrize("times", [1, 50], ids=["one answer", "many requests at once"])
@@ -190,7 +190,7 @@ def test_a_handler_may_take_its_time_and_a_connection_may_rest() -> None:
         answer = await asyncio.wait_for(loop.sock_recv(client, 4096), 5)
         assert answer.endswith(b"at last")
         await asyncio.sleep(1)
-        await loop.sock_sendall(client, b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12")
+        await loop.sock_sendall(client, b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n12")
         await asyncio.sleep(1)  # how long a body may take is for its handler to say
         await loop.sock_sendall(client, b"34")
         assert (await asyncio.wait_for(loop.sock_recv(client, 4096), 5)).endswith(b"4")

@@ -175,7 +175,7 @@ def test_clients_that_do_not_read(own: Cluster, tmp_path: Path) -> None:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 client.connect((address.hostname, address.port))
                 path, times = ("/api/v1/events", 1) if number % 2 else ("/api/v1/figures", 50)
-                client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * times)
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * times)
             reading = asyncio.create_task(changes(f"{address.geturl()}/api/v1/events", 20))
             slowest, settled, connected = 0.0, 0.0, time.monotonic()
             while not reading.done():

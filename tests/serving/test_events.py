@@ -234,7 +234,7 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
             slow.settimeout(0)
             loop = asyncio.get_running_loop()
             await loop.sock_connect(slow, (host, int(port)))
-            await loop.sock_sendall(slow, b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            await loop.sock_sendall(slow, b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await until(lambda: bool(serving.clients))
             (stuck,) = tuple(serving.clients)
             async with client.get("/api/v1/events", read_bufsize=2**23) as response:

@@ -17,10 +17,12 @@ from streams.catalogue import KPIS, SERVING_METRICS, kind_of_window, labels_of, 
 from streams.configuration.file import ConfigurationFile
 from streams.configuration.models import Configuration
 from streams.listening import Connections
+from streams.listening.tls import Certificates, TlsFiles
 from streams.serving.audit.writer import AuditWriter
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process, exposition
 from streams.windows.targets import terms_of
 from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window, workers_heard
+from tests.support.certificates import Authority
 from tests.support.require import require
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def parse_openmetrics(exposed: str) -> list[Metric]:
     return list(text_string_to_metric_families(exposed))  # type: ignore[no-untyped-call]
 
 
-def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: str = "") -> str:
+def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: str = "", certificates: Certificates | None = None) -> str:
     """Return the exposition."""
     collector = FigureCollector(
         stand.store,
@@ -69,7 +71,7 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
             file=ConfigurationFile(
                 Path(__file__).parents[2] / "deploy" / "configuration" / "contact-center.yaml", parse_time_ms("2026-04-01T08:00:00Z")
             ),
-            connections=tuple(Connections().collect()),
+            connections=tuple(Connections(certificates=certificates).collect()),
             audit=tuple(AuditWriter("127.0.0.1:9092", "contactcenter").collect()),
             standing_still=None if stand.workers is None else stand.workers.standing_still,
         ),
@@ -181,7 +183,7 @@ def test_attainment_of_targets() -> None:
     assert found[f"{name}_coverage_ratio{{{csat}}}"] == 0.8
 
 
-def test_every_metric_of_the_catalogue_is_exported() -> None:
+def test_every_metric_of_the_catalogue_is_exported(tmp_path: Path) -> None:
     """A record with every KPI yields every metric that the catalogue names, with its labels and help, and none besides."""
     of_windows = [kpi for kpi in KPIS if kpi.metric is not None and "now" not in kpi.windows]
     contacts, people = ([kpi for kpi in of_windows if kpi.subject == subject] for subject in ("contacts", "people"))
@@ -199,7 +201,9 @@ def test_every_metric_of_the_catalogue_is_exported() -> None:
         ]
     ).with_alerts(alert())
     stand.workers = workers_heard(stand.clock, {})
-    families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS))}
+    pair = Authority(tmp_path).server("localhost")
+    certificates = Certificates(TlsFiles(certificate=pair.certificate, key=pair.key))
+    families = {family.name: family for family in parse_openmetrics(text(stand, accept=OPENMETRICS, certificates=certificates))}
     expected = {metric.name: (metric.help, set(labels_of(kpi))) for kpi in KPIS for metric in metrics_of(kpi)}
     expected |= {metric.name.removesuffix("_total").removesuffix("_info"): (metric.help, set(metric.labels)) for metric in SERVING_METRICS}
 

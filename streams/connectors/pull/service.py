@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import generate_latest
 
-from streams.listening import Connections, HttpServer
+from streams.listening import HttpServer, Listening
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from streams.connectors.pull.standing import Stands
-    from streams.listening import ConnectionLimits
 
 __all__ = ["PullService"]
 
@@ -21,16 +20,17 @@ __all__ = ["PullService"]
 class PullService:
     """Serves what a runner has to say; raises OSError where it cannot listen."""
 
-    def __init__(self, runner: Stands, registry: CollectorRegistry, limits: ConnectionLimits | None = None) -> None:
+    def __init__(self, runner: Stands, registry: CollectorRegistry, listening: Listening | None = None) -> None:
         self._runner = runner
         self._registry = registry
-        connections = Connections(limits)
+        how = listening or Listening()
+        connections = self._connections = how.connections()
         registry.register(connections)
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        self._server = HttpServer(app, connections)
+        self._server = HttpServer(app, connections, how)
 
     async def start(self, host: str, port: int) -> str:
         """Listen and return the address."""
@@ -44,7 +44,8 @@ class PullService:
         standing = self._runner.standing
         through = "unknown" if standing.complete_through is None else standing.complete_through.isoformat()
         waits = f"waits: {standing.trouble}, {standing.detail}\n" if standing.trouble is not None else ""
-        return web.Response(text=f"ok\ncomplete through: {through}\n{waits}")
+        tls = "".join(f"{what}: {said}\n" for what, said in self._connections.standing.items())
+        return web.Response(text=f"ok\ncomplete through: {through}\n{waits}{tls}")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         trouble = self._runner.standing.trouble

@@ -68,8 +68,9 @@ class Serving:
 
     @property
     def configured(self) -> dict[str, str]:
-        """What health pages say of the configuration."""
-        return {} if self.file is None else {"configuration": self.file.standing}
+        """What health pages say of the configuration and of TLS."""
+        listening = {} if self.connections is None else self.connections.standing
+        return {**({} if self.file is None else {"configuration": self.file.standing}), **listening}
 
     def collector(self, view: View = EVERYTHING) -> FigureCollector:
         """Return the metrics at this moment as far as a view shows them, safe to read in another thread."""
