@@ -19,16 +19,20 @@ help: ## list the verbs
 demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_SECONDS=60 ends it by itself, ARGS="--port 8080")
 	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) $(ARGS)
 
-TOGETHER := not (asterisk or embedded or faults or kafka or nightly or provider)
+# Of each test one holds, which tests/deploy/test_what_fails.py checks.
+PURE := not (alone or asterisk or embedded or faults or kafka or nightly or provider)
+SHARING := (asterisk or embedded or faults or kafka or provider) and not (alone or nightly)
+ALONE := alone and not nightly
 
-# What runs no broker shares the cores; what does, and what kills processes against the clock, has them for itself.
+# What runs brokers and processes waits most of the time, so two files of it share two cores; what is judged by the clock has them for itself.
 test: $(READY) ## run the tests; what needs a missing service is skipped, in CI it fails (ARGS="-k name" to pick)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/python -m pytest -m "$(TOGETHER)" --numprocesses auto || failed=1; \
-	$(BIN)/python -m pytest -m "not ($(TOGETHER)) and not nightly" || failed=1; \
+	$(BIN)/python -m pytest -m "$(PURE)" --numprocesses auto || failed=1; \
+	$(BIN)/python -m pytest -m "$(SHARING)" --numprocesses 2 --dist loadfile || failed=1; \
+	$(BIN)/python -m pytest -m "$(ALONE)" || failed=1; \
 	exit $$failed
 endif
 

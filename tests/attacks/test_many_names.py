@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.many_queues import cpu_seconds, fetch, make_topics, of_many_queues, publish, revised, settled
@@ -22,6 +23,7 @@ SCRAPE_CPU_SECONDS, RSS_MB = 0.25, 300
 SCRAPES = 4
 
 
+@pytest.mark.alone
 def test_a_thousand_queues_are_served_cheaply(kafka: Cluster, tmp_path: Path) -> None:
     """Scrapes of a thousand queues, each after every figure has changed, take a quarter of a second of CPU; serve stays below 300 MB."""
     records = of_many_queues(QUEUES, rounds=3)

@@ -109,6 +109,7 @@ def test_the_table_says_what_is_wrong() -> None:
     assert rows[3] == "| b | 1,000 | 16.0 | 8.0 | 0.25 | 50,000 | 100 | WRONG |"
 
 
+@pytest.mark.alone
 @pytest.mark.kafka
 def test_the_benchmark_on_a_few_events(tmp_path: Path) -> None:
     """The worker and Kafka Streams over 6,000 events: the peer is right, each has a cost, and a floor that is not reached fails."""

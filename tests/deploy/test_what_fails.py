@@ -6,10 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from tests.support.require import require
 
@@ -43,13 +46,17 @@ def collected() -> frozenset[str]:
 
 
 def test_every_test_belongs_to_a_verb() -> None:
-    """Between them, `make test` and `make test-nightly` leave no mark out."""
+    """Whatever marks a test has: one run of `make test` or `make test-nightly` takes it, and no other."""
     require(shutil.which("make"), "the verbs are read from the Makefile: apt-get install make")
     plan = subprocess.run(["make", "--dry-run", "test", "test-nightly"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    together, *others = re.findall(r'-m pytest -m "?([^"\n]+?)"? ?(?:--|-rP|\|\|)', plan)
+    runs = [Expression.compile(quoted or word) for quoted, word in re.findall(r'-m pytest -m (?:"(.+?)"|(\w+))', plan)]
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["markers"]
+    names = [each.partition(":")[0] for each in declared]
 
-    assert together.endswith(" or nightly)")
-    assert others == [f"not ({together}) and not nightly", "nightly"]
+    assert len(runs) == 4
+    for marks in (set(chosen) for number in range(len(names) + 1) for chosen in combinations(names, number)):
+        taking = [run for run in runs if run.evaluate(lambda name, /, marks=marks, **_: name in marks)]
+        assert len(taking) == 1, marks
 
 
 @pytest.mark.parametrize(("page", "heading", "least"), TABLES, ids=[page for page, _, _ in TABLES])

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.oracle.alerts import Breach
     from tests.support.kafka import Cluster
 
-pytestmark = [pytest.mark.faults, pytest.mark.kafka]
+pytestmark = [pytest.mark.alone, pytest.mark.faults, pytest.mark.kafka]
 
 CONTACTS, AGENTS = topic("contact-events.v1"), topic("agent-events.v1")
 HISTORY, LATEST, METRICS = topic("alerts.v1"), topic("alerts-latest.v1"), topic("queue-metrics-latest.v1")

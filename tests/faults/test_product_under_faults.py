@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.alone, pytest.mark.faults]
 
 #: How many of the rounds below are run.
 ROUND_COUNT = int(os.environ.get("CONTACT_STREAMS_FAULT_ROUNDS", "1"))

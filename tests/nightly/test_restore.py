@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 SIZES = [pytest.param(50_000, 5, id="quick"), pytest.param(1_000_000, 10, id="nightly", marks=pytest.mark.nightly)]
 
 
+@pytest.mark.alone
 @pytest.mark.kafka
 @pytest.mark.parametrize(("rows", "times"), SIZES)
 def test_restore_is_faster_than_fausts_own(rows: int, times: float, request: pytest.FixtureRequest) -> None:
