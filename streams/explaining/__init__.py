@@ -5,6 +5,6 @@ from __future__ import annotations
 from streams.explaining.answer import Answer, explain
 from streams.explaining.conversation import explain_conversation
 from streams.explaining.log import PartitionLog
-from streams.explaining.question import Question, QuestionError
+from streams.explaining.question import EXPLAINED, Question, QuestionError
 
-__all__ = ["Answer", "PartitionLog", "Question", "QuestionError", "explain", "explain_conversation"]
+__all__ = ["EXPLAINED", "Answer", "PartitionLog", "Question", "QuestionError", "explain", "explain_conversation"]

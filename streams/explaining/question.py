@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
 
-__all__ = ["Question", "QuestionError"]
+__all__ = ["EXPLAINED", "Question", "QuestionError"]
 
 #: A conversation that began longer ago than this is looked for no further back than asked.
 _LONGEST_LOOK_BACK_MS = 86_400_000
@@ -76,7 +76,7 @@ class Question:
         records = list(records)
         definitions = tuple(each for each in records if each["kind"] == "definition")
         of_queue = [each for each in records if (each["kind"], each.get("scope_kind"), each.get("scope")) == ("window", "queue", queue)]
-        channel = _channel({str(each["channel"]) for each in of_queue}, configuration, queue, channel)
+        channel = _channel({str(each["channel"]) for each in of_queue if each["channel"] is not None}, configuration, queue, channel)
         found = [each for each in of_queue if (each["channel"], each["window"]) == (channel, window)]
         if at_ms is not None:
             found = [each for each in found if parse_time_ms(each["window_start"]) <= at_ms < parse_time_ms(each["window_end"])]
@@ -105,17 +105,18 @@ class Question:
 
 #: Kinds of windows, and figures, that no contacts of a window are behind.
 _NOT_EXPLAINED = frozenset({"now", "customers_day", "forecast_contacts", "staff_forecast", "staff_required", "forecast_accuracy"})
+#: The KPIs that contacts of a window are behind.
+EXPLAINED = tuple(each.id for each in KPI_BY_ID.values() if each.subject == "contacts" and not _NOT_EXPLAINED & {each.id, *each.windows})
 
 
 def _check(kpi: str, window: str) -> None:
     found = KPI_BY_ID.get(kpi)
-    explained = [each.id for each in KPI_BY_ID.values() if each.subject == "contacts" and not _NOT_EXPLAINED & {each.id, *each.windows}]
     if found is None:
-        raise QuestionError(f"unknown kpi {kpi!r}; permitted: {', '.join(explained)}")
-    if found.id not in explained:
+        raise QuestionError(f"unknown kpi {kpi!r}; permitted: {', '.join(EXPLAINED)}")
+    if found.id not in EXPLAINED:
         about = "forecasts or other contacts" if found.subject == "contacts" else found.subject
         why = "it is a figure of now" if "now" in found.windows else f"it is about {about}"
-        raise QuestionError(f"no contacts of a window are behind {kpi}: {why}; permitted: {', '.join(explained)}")
+        raise QuestionError(f"no contacts of a window are behind {kpi}: {why}; permitted: {', '.join(EXPLAINED)}")
     try:
         kind = kind_of_window(window)
     except ValueError as error:

@@ -33,7 +33,8 @@ from schemas.api import (
 from schemas.audit import ACTIONS
 from schemas.metrics import ScopeKind
 from streams.access.rights import Right
-from streams.catalogue import LANGUAGES
+from streams.catalogue import KPI_BY_ID, LANGUAGES
+from streams.explaining import EXPLAINED
 from streams.serving.page_files import PAGE_FILES
 from streams.serving.paging import MAX_LIMIT
 
@@ -207,7 +208,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         about="Which contacts are behind a figure of a queue; serve answers it when started with --explain.",
         parameters=(
             Parameter(name="queue", about="Name of the queue.", example="sales", required=True),
-            Parameter(name="kpi", about="Id of the KPI.", example="service_level", required=True),
+            Parameter(name="kpi", about="Id of the KPI.", example="service_level", required=True, schema={"enum": list(EXPLAINED)}),
             Parameter(name="window", about="The window; trailing_15m without it.", example="day", schema=_WINDOW_NAME),
             Parameter(name="channel", about="The channel, where the queue has several.", example="voice"),
             Parameter(
@@ -308,7 +309,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 schema={"type": "string", "pattern": f"^({'|'.join(get_args(ScopeKind))}|agent):.+$"},
             ),
             Parameter(name="channel", about="This channel.", example="voice", many=True),
-            Parameter(name="kpi", about="This KPI, by its id.", example="service_level", many=True),
+            Parameter(name="kpi", about="This KPI, by its id.", example="service_level", many=True, schema={"enum": list(KPI_BY_ID)}),
             Parameter(name="lang", about="Language of the KPIs' names; en without it.", example="en", schema={"enum": list(LANGUAGES)}),
             Parameter(
                 name="bom",

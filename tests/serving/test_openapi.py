@@ -50,7 +50,7 @@ def faults_of(schema: dict[str, Any], instance: object) -> list[str]:
     return [f"{list(error.instance_path)}: {error.message}" for error in validator(schema).iter_errors(instance)]
 
 
-def full() -> Serving:
+def full(**changes: Any) -> Serving:
     """Return a center with a record of every kind, each with all the fields that a record may have, a target of each kind, and people."""
     level = {"value": 0.74, "numerator": 37.0, "denominator": 50.0, "coverage": 1.0}
     records = [
@@ -108,12 +108,8 @@ def full() -> Serving:
             ],
         }
     )
-    return stand.serving(
-        agents=agents,
-        targets={"sales": 0.8},
-        fed_by={"queue:sales": ["pbx"]},
-        kpi_targets=terms_of(configuration),
-    )
+    rest: dict[str, Any] = {"agents": agents, "targets": {"sales": 0.8}, "fed_by": {"queue:sales": ["pbx"]}}
+    return stand.serving(**{**rest, "kpi_targets": terms_of(configuration), **changes})
 
 
 def test_what_is_committed_is_current() -> None:
