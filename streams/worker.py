@@ -82,6 +82,7 @@ def flows(configuration: Configuration, prefix: str, app_id: str, counters: Mapp
             customer_facts="" if source is agents else facts.full_name(prefix),
             customer_partitions=facts.partitions,
             customer_links=links.full_name(prefix),
+            audit=topic("audit.v1").full_name(prefix),
         )
 
     roll_up = RollUpTopics(

@@ -25,6 +25,7 @@ from schemas.operator import BadOrderError, ProgressReset, SourceQuarantined, So
 from schemas.times import to_ms
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
+from streams.stages.audit import Decisions
 from streams.stages.counters import StageCounters
 from streams.stages.customer_progress import progress_outputs
 from streams.stages.dead_letters import dead_letter
@@ -81,6 +82,8 @@ class TrackTopics(NamedTuple):
     customer_partitions: int = 1
     #: Where links between customers go.
     customer_links: str = "customer-links"
+    #: Where decisions about sources are recorded; empty: nowhere.
+    audit: str = ""
 
 
 class _Tracker(Protocol):
@@ -115,6 +118,7 @@ class TrackStage:
         self._writer = PaneWriter(topics.source, partition, topics.pane_partitions)
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
+        self._decisions = Decisions(topics.audit, (topics.source, partition), topics.consumer_group)
         self._quarantine = Quarantine(configuration.dead_letters, configuration.source_limits, tracker.progress)
         self._names = Names(configuration)
         #: when something was last booked in each scope; None where nothing expires
@@ -204,8 +208,8 @@ class TrackStage:
                 self._tracker.slices.forget_hours()
         elif isinstance(order, SourceQuarantined):
             self._quarantine.begin(order.source, BY_OPERATOR, order.why or "", record.offset, record.timestamp)
-        elif isinstance(order, SourceReleased):
-            self._quarantine.release(order.source)
+        elif isinstance(order, SourceReleased) and self._quarantine.release(order.source):
+            self._decisions.released(order.source, record, BY_OPERATOR, order.why or "")
         return order is not None
 
     def _note_late(self, record: Record, source: str) -> None:
@@ -285,6 +289,7 @@ class TrackStage:
             )
         outputs += self._dead
         self._dead = []
+        outputs += self._decisions.outputs(self._quarantine)
         self._is_idle = not rows and not outputs
         return Flush(rows, outputs)
 

@@ -123,6 +123,8 @@ class Quarantine:
         }
         self.quarantined: dict[str, Quarantined] = {}
         self.watched: dict[str, _Watch] = {}
+        #: Quarantines that have begun since this was last emptied.
+        self.begun: list[tuple[str, Quarantined]] = []
 
     def bad(self, source: str | None, reason: str, offset: int, at_ms: int) -> None:
         """Note a record that became a dead letter for a reason of its own; ``at_ms`` is its Kafka timestamp.
@@ -157,12 +159,13 @@ class Quarantine:
             return
         self.watched.pop(source, None)
         self._progress.leave_out(source)
-        self.quarantined[source] = Quarantined(reason, at_ms, offset, detail)
+        self.quarantined[source] = apart = Quarantined(reason, at_ms, offset, detail)
+        self.begun.append((source, apart))
 
-    def release(self, source: str) -> None:
-        """End the quarantine of a source; its limits start from zero."""
-        self.quarantined.pop(source, None)
+    def release(self, source: str) -> bool:
+        """End the quarantine of a source, whose limits start from zero; say whether it was quarantined."""
         self.watched.pop(source, None)
+        return self.quarantined.pop(source, None) is not None
 
     def state(self) -> dict[str, Any]:
         """Return what a restart must not forget, as JSON has it; empty where no source is watched or quarantined."""

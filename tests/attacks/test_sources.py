@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from schemas.audit import AuditRecord
 from schemas.dead_letters import REASON, origin_of
-from schemas.topics import topic
+from schemas.topics import SOURCES, topic
 from streams.worker import create_topics
 from tests.support.recount import until_processed
 from tests.support.services import Services, until
@@ -231,3 +233,29 @@ async def attack(center: Center) -> None:
     await until(is_free, 15)
     await center.send("a", contacts("last", 10, "sales"))
     await offered("sales", 110)
+
+    # Every order is on record, and every decision once, over the kill: the limit's on one partition, the operator's on all.
+    everywhere = sum(topic(name).partitions for name in SOURCES)
+    said = [AuditRecord.model_validate_json(line) for line in center.run("audit", "--json").splitlines()]
+    raw = await center.read(topic("audit.v1").full_name(center.prefix), 1)
+    told = Counter((each.action, each.outcome, each.about.source, each.actor.kind) for each in said)
+    assert told == {
+        ("source_quarantined", "done", "b", "process"): 1,
+        ("source_released", "ordered", "b", "account"): 1,
+        ("source_released", "done", "b", "process"): 1,
+        ("dead_letters_replayed", "done", None, "account"): 1,
+        ("source_quarantined", "ordered", "a", "account"): 1,
+        ("source_quarantined", "done", "a", "process"): everywhere,
+        ("source_released", "ordered", "a", "account"): 1,
+        ("source_released", "done", "a", "process"): everywhere,
+        ("audit_read", "done", None, "account"): 1,
+    }
+    assert len(raw) == len(said)
+    limited = next(each for each in said if each.about.source == "b" and each.action == "source_quarantined")
+    assert (limited.about.topic, limited.about.partition) == (center.source, null)
+    assert next(each.about.records for each in said if each.action == "dead_letters_replayed") == 99 + apart
+    me = (await asyncio.to_thread(subprocess.check_output, ["id", "-un"], text=True)).strip()
+    assert {each.actor.name for each in said if each.actor.kind == "account"} == {me}
+    written = b"".join((each.key or b"") + each.value for each in raw)
+    assert not any(token.encode() in written for token in TOKENS.values())
+    assert b"null" not in written

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from schemas.audit import AuditRecord
 from schemas.dead_letters import ORIGINAL_OFFSET, REASON, REPLAYED_FROM
 from schemas.operator import SourceQuarantined, SourceReleased, encode_order
 from schemas.times import from_ms
@@ -239,3 +240,51 @@ def test_a_state_that_counted_all_together() -> None:
     assert letters(flush) == [(offset, "missing_field") for offset in (4, 5, 6)]
     assert "quarantined_sources" not in progress(flush)
     assert "flood" not in orjson.loads(rows_of(flush, {})[b"m"] or b"")
+
+
+def decisions(*flushes: Flush) -> list[tuple[str, str, int, str | None]]:
+    """Return action, source, offset and reason of every record for the audit."""
+    found = [AuditRecord.model_validate_json(each.value or b"") for flush in flushes for each in flush.outputs if each.topic == "audit"]
+    assert len({each.audit_id for each in found}) == len(found)
+    return [(each.action, each.about.source or "", each.about.offset or 0, each.reason) for each in found]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+@pytest.mark.parametrize("kind", [ContactStage, AgentStage, CustomerEventStage])
+def test_decisions_are_recorded_once_where_they_take_effect(kind: type[ContactStage | AgentStage | CustomerEventStage], chunk: int) -> None:
+    """The fourth bad record in a row quarantines a; orders count where they change something, over any chunks and a restart."""
+    now = from_ms(ms(100_000))
+
+    def order(model: type[SourceQuarantined | SourceReleased], source: str, why: str | None = None) -> bytes:
+        return encode_order(model(event_id="o", occurred_at=now, source=source, why=why))
+
+    values = [
+        *[bad("a")] * 6,
+        order(SourceQuarantined, "a", "it is already"),
+        order(SourceReleased, "b"),
+        order(SourceReleased, "a", "mended"),
+        order(SourceQuarantined, "b", "a test"),
+        order(SourceReleased, "b"),
+        right(kind, "a", 1),
+    ]
+    topics = TOPICS._replace(audit="audit")
+    stage = kind(0, LIMITED, topics)
+    rows: dict[bytes, bytes] = {}
+    found: list[Flush] = []
+    for begin in range(0, len(values), chunk):
+        stage.process(records(values[begin : begin + chunk], begin))
+        flush = stage.collect()
+        rows = {key: value for key, value in (rows | dict(flush.rows)).items() if value is not None}
+        found.append(flush)
+        stage = kind(0, LIMITED, topics)
+        stage.restore("state", rows.items())
+
+    assert decisions(*found) == [
+        ("source_quarantined", "a", 3, "bad_records: 4 records in a row (missing_field 4); max_run permits 3"),
+        ("source_released", "a", 8, "operator: mended"),
+        ("source_quarantined", "b", 9, "operator: a test"),
+        ("source_released", "b", 10, "operator"),
+    ]
+    untold = kind(0, LIMITED, TOPICS)
+    untold.process(records(values))
+    assert decisions(untold.collect()) == []
