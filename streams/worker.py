@@ -8,12 +8,14 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import KafkaError
 
+from schemas.audit import Actor, AuditObject
 from schemas.topics import DEFAULT_PREFIX, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
@@ -21,6 +23,9 @@ from streams.engine.health import Health
 from streams.engine.memory import give_back_regularly, hold_until_given_back
 from streams.engine.settings import EngineSettings, Flow
 from streams.listening import HttpServer, Listening
+from streams.serving.audit.auditor import audit_record, instance_of
+from streams.serving.audit.writer import write_now
+from streams.serving.broker import TopicError
 from streams.serving.pipeline import pipeline_app
 from streams.serving.reload import now_ms, watch
 from streams.stages.counters import StageCounters
@@ -41,6 +46,8 @@ __all__ = ["FLOWS", "KafkaUnusableError", "WorkerSettings", "create_topics", "fl
 
 logger = logging.getLogger(__name__)
 
+#: Meanwhile nothing is counted.
+_RECORDED_WITHIN_SECONDS = 3.0
 #: The flows of a worker by name.
 FLOWS = ("track-contacts", "track-agents", "track-customer-events", "customer-links", "customers", "customers-before", "roll-up")
 
@@ -217,22 +224,38 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
             background=[give_back_regularly, *([] if settings.port is None else [serve_metrics]), *([] if file is None else [watch_file])],
         )
     except SystemExit as end:
-        if not end.code:
+        if not end.code and succession.taken is not None and file is not None:
+            _record_change(settings, file, succession.taken)
             succession.complete()
         raise
+
+
+def _record_change(settings: WorkerSettings, file: ConfigurationFile, taken: Taken) -> None:
+    """Put on record that this worker counts by another configuration from now on; where Kafka does not take it, the log says so."""
+    about = AuditObject(
+        file=file.path.name, hash_before=configuration_hash(file.running), hash_after=configuration_hash(taken.configuration)
+    )
+    actor, instance = Actor(kind="process", name="worker"), instance_of("worker")
+    record = audit_record("configuration_changed", actor=actor, instance=instance, at=time.time(), about=about)
+    writing = write_now(settings.bootstrap, settings.prefix, [record], settings.client_options)
+    try:
+        asyncio.run(asyncio.wait_for(writing, _RECORDED_WITHIN_SECONDS))
+    except (TopicError, KafkaError, OSError, TimeoutError) as error:
+        logger.warning("The change of the configuration is not in the audit: %r.", error)
 
 
 class _Succession:
     """The same process started again with another configuration; not if somebody has asked it to end meanwhile."""
 
     def __init__(self) -> None:
-        self._text: str | None = None
+        #: What is to be run with; None: nothing else.
+        self.taken: Taken | None = None
 
     def begin(self, taken: Taken) -> None:
         """Flush and stop, so that ``complete`` is reached."""
-        if self._text is None:
+        if self.taken is None:
             logger.info("The configuration has changed: stopping, to start again with %s.", configuration_hash(taken.configuration))
-            self._text = taken.text
+            self.taken = taken
             os.kill(os.getpid(), signal.SIGTERM)
             # The engine hears only the first: whoever sends another means it.
             asyncio.get_running_loop().call_later(0.1, self._heed_others)
@@ -243,12 +266,12 @@ class _Succession:
             loop.add_signal_handler(number, self._give_way)
 
     def _give_way(self) -> None:
-        self._text = None
+        self.taken = None
 
     def complete(self) -> None:
         """Put a new process image in the place of this one, if there is a reason."""
-        if self._text is not None:
-            hand_over(self._text)
+        if self.taken is not None:
+            hand_over(self.taken.text)
             logging.shutdown()
             sys.stdout.flush()
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line

@@ -7,8 +7,9 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from schemas.audit import Actor
 from streams.commands.common import (
     add_kafka_options,
     add_log_option,
@@ -28,15 +29,20 @@ from streams.connectors.identities import IdentifyingPublisher, Identities
 from streams.connectors.publishing import EventTopics, KafkaPublisher
 from streams.connectors.senders import TOKENS_VARIABLE, Senders, TokensError
 from streams.connectors.watched_files import Changes, WatchedConnectors, WatchedFiles, WatchedSenders
+from streams.serving.audit.auditor import Auditor, changed_file, instance_of
+from streams.serving.audit.writer import AuditWriter
 from streams.serving.reload import FileGauges, now_ms, watch
 
 if TYPE_CHECKING:
     import argparse
 
+    from schemas.audit import Action
+    from streams.configuration.watched import WatchedFile
     from streams.connectors.publishing import Publisher
 
 __all__ = ["add_parser", "run"]
 
+_GATEWAY = Actor(kind="process", name="gateway")
 #: Of an instance's name: it is in every heartbeat.
 _MAX_INSTANCE = 100
 
@@ -126,10 +132,18 @@ def run(args: argparse.Namespace) -> int:
         client_options=client_options,
         prepare=topic_maker(args, client_options),
     )
-    return asyncio.run(_serve(args, senders, WatchedFiles(file, connectors), settings, IdentifyingPublisher(kafka, identities)))
+    auditor = Auditor(AuditWriter(args.bootstrap, args.prefix, client_options), instance_of("gateway"))
+    return asyncio.run(_serve(args, senders, WatchedFiles(file, connectors), settings, IdentifyingPublisher(kafka, identities), auditor))
 
 
-async def _serve(args: argparse.Namespace, senders: Senders, files: WatchedFiles, settings: GatewaySettings, publisher: Publisher) -> int:
+async def _serve(
+    args: argparse.Namespace,
+    senders: Senders,
+    files: WatchedFiles,
+    settings: GatewaySettings,
+    publisher: Publisher,
+    auditor: Auditor,
+) -> int:
     stop = interruptible()
     about: dict[str, Any] = {"standing": lambda: files.standing, "collectors": [FileGauges(files)]} if files else {}
     if files.connectors is not None:
@@ -149,11 +163,21 @@ async def _serve(args: argparse.Namespace, senders: Senders, files: WatchedFiles
     sys.stdout.write(f"gateway {address}/v1/events{tokens}\n")
     sys.stdout.flush()
 
+    auditing: list[asyncio.Task[NoReturn]] = []
+
+    def record(action: Action, file: WatchedFile[Any] | None) -> None:
+        if file is not None:
+            auditor.record(action, principal=_GATEWAY, about=changed_file(file))
+        if not auditing:  # a gateway whose files never change needs nothing of the topic
+            auditing.append(asyncio.create_task(auditor.run(), name="gateway-audit"))
+
     def take(changes: Changes) -> None:
         if changes.senders is not None:
             gateway.take(changes.senders)
+            record("senders_changed", files.senders)
         if changes.connectors is not None:
             gateway.take_connectors(changes.connectors)
+            record("connectors_changed", files.connectors)
 
     watching = asyncio.create_task(watch(files, take), name="gateway-files") if files else None
     await stop.wait()
@@ -161,4 +185,8 @@ async def _serve(args: argparse.Namespace, senders: Senders, files: WatchedFiles
         watching.cancel()
     await gateway.stop()
     await publisher.stop()
+    if auditing:
+        await auditor.finish()
+        auditing[0].cancel()
+        await asyncio.gather(*auditing, return_exceptions=True)
     return 0

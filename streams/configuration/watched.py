@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from hashlib import sha256
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from schemas.times import format_ms
@@ -71,6 +72,10 @@ class WatchedText:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]
+
+
 class WatchedFile(Generic[F]):
     """A file that may change under a running process, which goes on with the last one that was valid.
 
@@ -99,6 +104,9 @@ class WatchedFile(Generic[F]):
         self._what, self._error, self._parse, self._names = what, error, parse, names
         self._text = WatchedText(path, error)
         self.running: F = parse(path, self._text.first)
+        #: short names for exactly the text that is in force, and for the one before; None before the first change
+        self.text_hash: str = _hash(self._text.first)
+        self.text_hash_before: str | None = None
         #: when what is in force was taken up
         self.since_ms = now_ms
         #: when the file was last found to be another: taken up or refused
@@ -128,5 +136,6 @@ class WatchedFile(Generic[F]):
             return None
         self.valid = True
         self.running, self.since_ms = read, now_ms
+        self.text_hash_before, self.text_hash = self.text_hash, _hash(found.text)
         logger.info("The changed %s file is in force. %s=%s", self._what, self._what, ", ".join(sorted(self._names(read))))
         return read

@@ -50,7 +50,7 @@ class WatchedFiles:
     """Both files of a gateway, looked at together."""
 
     def __init__(self, senders: WatchedSenders | None, connectors: WatchedConnectors | None) -> None:
-        self._senders = senders
+        self.senders = senders
         self.connectors = connectors
         self._files = [each for each in (senders, connectors) if each is not None]
 
@@ -71,13 +71,13 @@ class WatchedFiles:
     @property
     def standing(self) -> str:
         """What the health page says of them, a line each."""
-        named = (("senders", self._senders), ("connectors", self.connectors))
+        named = (("senders", self.senders), ("connectors", self.connectors))
         return "\n".join(f"{what}: {each.standing}" for what, each in named if each is not None)
 
     def look(self, now_ms: int, *, at_once: bool = False) -> Changes | None:
         """Look at each; return what changed, None if nothing did."""
         changes = Changes(
-            None if self._senders is None else self._senders.look(now_ms, at_once=at_once),
+            None if self.senders is None else self.senders.look(now_ms, at_once=at_once),
             None if self.connectors is None else self.connectors.look(now_ms, at_once=at_once),
         )
         return None if changes == (None, None) else changes

@@ -22,7 +22,7 @@ from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.audit import PROCESS, Audit, NoAudit
-from streams.serving.audit.auditor import Auditor, instance_of
+from streams.serving.audit.auditor import Auditor, changed_file, instance_of
 from streams.serving.audit.log import AuditLog
 from streams.serving.audit.writer import AuditWriter
 from streams.serving.client_certificates import ClientCertificates
@@ -177,8 +177,7 @@ async def run_serve(
             login="/login",
             clock=clock,
         )
-        about = AuditObject(file=access.path.name)
-        followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=about)))
+        followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=changed_file(access))))
     delivered = None if delivery is None else delivery.deliveries
     connections = settings.listening.connections()
     serving = Serving(

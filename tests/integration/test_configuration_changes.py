@@ -15,12 +15,14 @@ from schemas.events import parse_agent_event, parse_contact_event
 from schemas.times import format_ms
 from schemas.topics import topic
 from streams.configuration import load_configuration
+from streams.configuration.file import configuration_hash
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.simulator.load import load_events
 from streams.worker import create_topics
 from tests.integration.test_replay_equals_kafka import publish
 from tests.oracle.recount import recount
 from tests.properties.compare import differences
+from tests.serving.audit.topics import recorded_in
 from tests.support.product import CONFIGURATION
 from tests.support.product_load import final_ms
 from tests.support.recount import last_values
@@ -141,6 +143,10 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     assert {each["rule"] for each in firing} == {"any-contact"}
 
     equal_to_the_recount(latest, events, file)
+    (recorded,) = await recorded_in(bootstrap, PREFIX)
+    assert (recorded.action, recorded.actor.kind, recorded.actor.name) == ("configuration_changed", "process", "worker")
+    assert (recorded.about.file, recorded.about.hash_after) == (file.name, configuration_hash(load_configuration(file)))
+    assert running.startswith(f"running with {recorded.about.hash_before} ")
 
     # The file is gone: refused, and still running; a worker that ends now ends in order.
     remove(file)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from schemas.audit import ANYONE, NOTHING, Actor, AuditRecord
+from schemas.audit import ANYONE, NOTHING, Actor, AuditObject, AuditRecord
 from schemas.times import from_ms
 from streams.serving.audit import NotRecordedError, client_address, endpoint_of
 from streams.serving.audit.repeats import Repeats, alike
@@ -19,15 +19,16 @@ from streams.serving.audit.writer import AuditWriter, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from aiohttp import web
     from prometheus_client import Metric
 
-    from schemas.audit import Action, AuditObject, Outcome
+    from schemas.audit import Action, Outcome
+    from streams.configuration.watched import WatchedFile
     from streams.serving.audit import Known
 
-__all__ = ["Auditor", "actor_of", "audit_record", "instance_of"]
+__all__ = ["Auditor", "actor_of", "audit_record", "changed_file", "instance_of"]
 
 #: What is to be shown waits so long for Kafka; then it is not shown.
 _ACKNOWLEDGED_WITHIN_SECONDS: Final = 3.0
@@ -77,6 +78,11 @@ def actor_of(principal: Known | None) -> Actor:
     if principal is None or principal.kind == "anyone":
         return ANYONE
     return Actor(kind=principal.kind, name=principal.name or None)
+
+
+def changed_file(file: WatchedFile[Any]) -> AuditObject:
+    """Return which file is another now, and what it was."""
+    return AuditObject(file=file.path.name, hash_before=file.text_hash_before, hash_after=file.text_hash)
 
 
 @dataclass(slots=True)
