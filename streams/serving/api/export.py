@@ -55,6 +55,8 @@ async def export(request: web.Request) -> web.StreamResponse:
                 file = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))
                 write = partial(write_csv, mark=mark == "true") if form == "csv" else write_workbook
                 number = await asyncio.to_thread(write, _rows(request, choice), file)
+                if choice.wants_agents:
+                    await recorded(request, "looked_at_agents")
                 await recorded(request, "exported", AuditObject(records=number))
                 return await _sent(request, file, form)
     except NoTurnError as error:

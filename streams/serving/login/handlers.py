@@ -55,8 +55,8 @@ async def enter(request: web.Request) -> web.Response:
     entered = await desk.enter(request, form["name"], form["password"])
     audit = request.app[DOOR].audit
     if isinstance(entered, Refused):
-        # Not the name: what was typed as one may be a password.
-        audit.record("login_refused", "refused", request=request, reason=entered.reason)
+        tried = None if entered.account is None else _actor(Identity("user", entered.account))
+        audit.record("login_refused", "refused", principal=tried, request=request, reason=entered.reason)
         status = {"wrong": 403, "throttled": 429, "busy": 503}[entered.reason]
         return await _shown(request, after, language, entered.reason, status=status, wait_seconds=entered.wait_seconds, name=form["name"])
     audit.record("login", principal=_actor(entered.identity), request=request)

@@ -60,6 +60,8 @@ class Refused:
 
     reason: Literal["wrong", "throttled", "busy"]
     wait_seconds: float = 0.0
+    #: The name that was typed, if an account has it: else it may be a password.
+    account: str | None = None
 
 
 class TicketError(Exception):
@@ -132,19 +134,20 @@ class Login:
         name = normalize("NFC", name.strip())[: _LONGEST_NAME + 1]
         users = self.access.running.users
         user = users.get(name)
+        account = None if user is None else name
         entry = None if user is None else user.password
         browser = None if entry is None else known_browser(self.known_cookie.of(request), entry, name, self.clock())
         attempt = Attempt(name, self.whose(request), browser)
         wait = self._throttle.begin(attempt, self._monotonic())
         if wait:
-            return Refused("throttled", wait)
+            return Refused("throttled", wait, account)
         try:
             right = await self._passwords.verify(entry, password, (each.password for each in users.values()))
         except BusyError:
             self._throttle.undecided(attempt)
-            return Refused("busy", 5.0)
+            return Refused("busy", 5.0, account)
         if entry is None or not right:
-            return Refused("wrong")
+            return Refused("wrong", account=account)
         self._throttle.succeeded(attempt)
         if is_outdated(entry):
             _log.info("The password of %s is kept by old parameters: `contact-streams access user %s` makes a new entry.", name, name)
@@ -154,7 +157,7 @@ class Login:
             return now is not None and now.password == entry
 
         if not stands():  # the file has changed meanwhile
-            return Refused("wrong")
+            return Refused("wrong", account=account)
         identity = Identity("user", name)
         return Entered(identity, self.begin(request, identity, stands=stands), make_known(entry, name, self.clock()))
 
