@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from streams.configuration.access import AccessError, AccessFile
 from streams.configuration.file import ConfigurationFile
 from streams.engine.memory import hold_little
 from streams.serving.door import WatchedAccess
+from streams.serving.login.provider.settings import MISSING, SECRET_VARIABLE
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
@@ -90,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"serve: {error}")
     except (ConfigurationError, AccessError, KafkaSecurityError) as error:
         return fail(error)
+    if access is not None and access.running.provider is not None and find_spec("joserfc") is None:
+        return fail(f"serve: {args.access}: provider: {MISSING}")
     windows = tuple(name.strip() for name in args.windows.split(",") if name.strip())
     try:
         for window in windows:
@@ -127,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
             file=file,
             of_configuration=settings_of,
             access=access,
+            provider_secret=os.environ.get(SECRET_VARIABLE, ""),
             audit=access is not None,
             explain=args.explain,
             agents=args.agents,

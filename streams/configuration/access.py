@@ -233,7 +233,7 @@ class AccessFile(Model):
     @model_validator(mode="after")
     def _groups_have_a_provider(self) -> Self:
         if self.groups and self.provider is None:
-            message = "groups stands without provider, and nobody would be in them; permitted: both, or neither"
+            message = "groups stands without provider, which would say who is in them; permitted: both, or neither"
             raise refuse(message)
         return self
 

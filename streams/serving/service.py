@@ -35,6 +35,7 @@ from streams.serving.exporter import DEFAULT_WINDOWS
 from streams.serving.figures import Figures
 from streams.serving.login.devices import Devices, devices_topic
 from streams.serving.login.login import Login
+from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.login.redeeming import KafkaDeviceLog
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
@@ -96,6 +97,8 @@ class ServeSettings:
     explain: bool = False
     #: Who may see what, watched while serving; None: everybody everything.
     access: WatchedAccess | None = None
+    #: What this server proves itself with to the provider of the access file; empty for a public client.
+    provider_secret: str = field(default="", repr=False)
     #: Whether the API serves figures of single people; that follows a topic of their own.
     agents: bool = False
     #: Whether it is recorded who does or looks at what.
@@ -161,18 +164,20 @@ async def run_serve(
     audit: Audit = NoAudit() if auditor is None else auditor
     if file is not None:
         followers.append(lambda: watch(file, lambda taken: _take(taken, settings, figures, delivery, audit)))
-    access, door, login = settings.access, None, None
+    access, door, login, provider_logins = settings.access, None, None, None
     if access is not None:
         devices = Devices()
         followers.append(Reader(devices, topic_name=devices_topic(prefix), **kafka).run)
         secure = settings.listening.is_secure or (access.running.public_url or "").startswith("https://")
         login = Login(access, secure=secure, devices=devices, log=KafkaDeviceLog(devices, topic_prefix=prefix, **kafka), clock=clock)
         followers.append(login.tend)
+        provider_logins = ProviderLogins(login, client_secret=settings.provider_secret, audit=audit)
+        followers.append(provider_logins.run)
         door = Door(
             access,
             configuration=lambda: _running(file),
             signed_in=store.signed_in,
-            identifiers=(ClientCertificates(access, clock), *login.identifiers),
+            identifiers=(ClientCertificates(access, clock), *login.identifiers, provider_logins),
             audit=audit,
             login="/login",
             clock=clock,
@@ -191,6 +196,7 @@ async def run_serve(
         clients=Clients(settings.max_streams, settings.max_streams_per_address),
         door=door,
         login=login,
+        provider_logins=provider_logins,
         audit=audit,
         audit_log=None if auditor is None else lambda: AuditLog(settings.bootstrap, prefix, settings.client_options),
     )

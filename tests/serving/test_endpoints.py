@@ -30,6 +30,7 @@ def test_what_needs_no_right_is_known() -> None:
     assert {each.name for each in ENDPOINTS if each.right is None} == {
         *{"alive", "ready", "openapi", "page_file"},
         *{"session", "login", "enter", "leave", "kiosk", "redeem"},
+        *{"provider_begin", "provider_callback", "provider_logout"},
     }
     assert {right for rights in ROLES.values() for right in rights} <= set(RIGHTS)
     assert {each.right for each in ENDPOINTS} - {None} <= set(RIGHTS)

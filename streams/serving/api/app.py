@@ -25,6 +25,8 @@ from streams.serving.events import Feed
 from streams.serving.kept import Kept
 from streams.serving.login.handlers import end_session, enter, kiosk, leave, login, redeem, session, sessions
 from streams.serving.login.login import LOGIN
+from streams.serving.login.provider.handlers import begin, come_back, end_sessions
+from streams.serving.login.provider.logins import PROVIDER_LOGINS
 from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
 from streams.serving.targets import shows_target, targets_of
 from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
@@ -60,6 +62,9 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "leave": leave,
     "kiosk": kiosk,
     "redeem": redeem,
+    "provider_begin": begin,
+    "provider_callback": come_back,
+    "provider_logout": end_sessions,
     "alive": alive,
     "ready": ready,
     "page": page,
@@ -75,6 +80,8 @@ def create_app(serving: Serving) -> web.Application:
         app[DOOR] = serving.door
     if serving.login is not None:
         app[LOGIN] = serving.login
+    if serving.provider_logins is not None:
+        app[PROVIDER_LOGINS] = serving.provider_logins
     served = serving.figures
     app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS, "trends", shows_trend)
     app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS, "targets", shows_target)

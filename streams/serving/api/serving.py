@@ -24,6 +24,7 @@ from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process
 from streams.serving.figures import Figures
 from streams.serving.kept import Kept
 from streams.serving.login.login import Login
+from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.targets import shows_terms
 from streams.serving.turns import Turns
 
@@ -65,6 +66,8 @@ class Serving:
     export_turns: Turns = field(default_factory=Turns)
     #: Logs people and screens in; None where there is no door.
     login: Login | None = None
+    #: Logins at the provider of the access file; None where there is no access file.
+    provider_logins: ProviderLogins | None = None
 
     @property
     def configured(self) -> dict[str, str]:

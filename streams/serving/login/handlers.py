@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from streams.serving.login.login import Login
     from streams.serving.login.texts import Language
 
-__all__ = ["end_session", "enter", "kiosk", "leave", "login", "redeem", "session", "sessions"]
+__all__ = ["end_session", "enter", "form_of", "kiosk", "leave", "login", "redeem", "session", "sessions", "shown"]
 
 #: The longest form or ticket, and how long it may take to come.
 _LONGEST_BYTES: Final = 16 * 1024
@@ -41,24 +41,24 @@ _RETRY_SECONDS: Final = 5
 
 async def login(request: web.Request) -> web.Response:
     """Show the page to log in at."""
-    return await _shown(request, own_path(request.query.get("next", HOME)), _language(request))
+    return await shown(request, own_path(request.query.get("next", HOME)), _language(request))
 
 
 async def enter(request: web.Request) -> web.Response:
     """Judge what the form brings, and lead to where one was going."""
     desk = _desk(request)
-    form = await _form_of(request)
+    form = await form_of(request)
     language = language_of(form.get("lang"), request.headers.get("Accept-Language", ""))
     after = own_path(form.get("next", HOME))
     if "name" not in form or "password" not in form:
-        return await _shown(request, after, language, "form", status=400)
+        return await shown(request, after, language, "form", status=400)
     entered = await desk.enter(request, form["name"], form["password"])
     audit = request.app[DOOR].audit
     if isinstance(entered, Refused):
         tried = None if entered.account is None else _actor(Identity("user", entered.account))
         audit.record("login_refused", "refused", principal=tried, request=request, reason=entered.reason)
         status = {"wrong": 403, "throttled": 429, "busy": 503}[entered.reason]
-        return await _shown(request, after, language, entered.reason, status=status, wait_seconds=entered.wait_seconds, name=form["name"])
+        return await shown(request, after, language, entered.reason, status=status, wait_seconds=entered.wait_seconds, name=form["name"])
     audit.record("login", principal=_actor(entered.identity), request=request)
     response = web.Response(status=303, headers={"Location": after, "Cache-Control": "no-store"})
     desk.session_cookie.give(response, entered.secret)
@@ -224,7 +224,7 @@ async def _body(request: web.Request) -> bytes:
     return body
 
 
-async def _form_of(request: web.Request) -> dict[str, str]:
+async def form_of(request: web.Request) -> dict[str, str]:
     """Return the fields of the form that are there once."""
     if request.content_type != "application/x-www-form-urlencoded":
         return {}
@@ -235,7 +235,7 @@ async def _form_of(request: web.Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items() if len(values) == 1}
 
 
-async def _shown(
+async def shown(
     request: web.Request,
     after: str,
     language: Language,
@@ -245,6 +245,7 @@ async def _shown(
     wait_seconds: float = 0.0,
     name: str = "",
 ) -> web.Response:
+    """Return the page to log in at, with what went wrong before by its name among the texts."""
     desk = _desk(request)
     principal = None if trouble else await request.app[DOOR].identify(request)
     text = None if trouble is None else TEXTS[language][trouble].format(wait=wait_text(language, wait_seconds))

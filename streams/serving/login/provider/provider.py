@@ -15,6 +15,7 @@ from streams.serving.login.provider.claims import groups_of, name_of, subject_of
 from streams.serving.login.provider.client import Client
 from streams.serving.login.provider.keys import Keys
 from streams.serving.login.provider.problems import ProviderAwayError, ProviderProblem, ProviderRefusedError, TokenError
+from streams.serving.login.provider.settings import CALLBACK_PATH
 from streams.serving.login.provider.tokens import check_access, check_id, check_logout, verified
 
 if TYPE_CHECKING:
@@ -27,12 +28,9 @@ if TYPE_CHECKING:
     from streams.serving.login.provider.settings import Settings
     from streams.serving.login.sessions import Session
 
-__all__ = ["CALLBACK_PATH", "LogoutNotice", "Provider", "ProviderSession"]
+__all__ = ["LogoutNotice", "Provider", "ProviderSession"]
 
 _log = logging.getLogger(__name__)
-
-#: Where the provider sends the browser back to.
-CALLBACK_PATH: Final = "/login/provider/callback"
 
 #: Within the time that a session's check may take.
 _CHECK_SECONDS: Final = 8.0
@@ -120,12 +118,14 @@ class Provider:
             raise TokenError("the answer is of another provider (iss)")
         code = answer.get("code", "")
         if "error" in answer or not 0 < len(code) <= _MAX_CODE:
-            raise ProviderRefusedError("it let nobody in")
+            raise ProviderRefusedError("it refused the login")
         tokens = await self._client.redeem(code, attempt.verifier, self.redirect_uri)
         if tokens.id_token is None:
             raise ProviderProblem("it gives no ID token: is openid one of the scopes?")
         if tokens.refresh_token is None:
-            raise ProviderProblem("it gives no refresh token, so that nobody could look whether a person still may come in: allow it there")
+            raise ProviderProblem(
+                "it gives no refresh token, without which it cannot be asked again whether a person may come in: allow it there"
+            )
         claims = await self._id_claims(tokens.id_token, nonce=attempt.nonce)
         session = claims.get("sid")
         login = ProviderSession(self, subject_of(claims), session if isinstance(session, str) else None, tokens.refresh_token)

@@ -63,7 +63,7 @@ class _Decoder(json.JSONDecoder):
 
 
 class _Registry(JWSRegistry):
-    # Headers that nobody knows are to be passed over (RFC 7515, 4); what must be understood is refused before.
+    # Headers that are not known are to be passed over (RFC 7515, 4); what must be understood is refused before.
     max_header_length = _MAX_HEADER
 
 

@@ -18,7 +18,7 @@ from joserfc.jwk import RSAKey
 from yarl import URL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "SmallProvider", "small_provider"]
 
@@ -33,6 +33,7 @@ class SmallProvider:
     def __init__(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
         self.issuer = ""
+        self.clock: Callable[[], float] = time.time
         #: What a user's tokens say, by name.
         self.claims: dict[str, dict[str, Any]] = {"aoki": {"preferred_username": "aoki", "groups": ["tokyo"]}}
         self.disabled: set[str] = set()
@@ -48,6 +49,8 @@ class SmallProvider:
         #: Every path that was asked for, and every form of the token endpoint.
         self.asked: list[str] = []
         self.forms: list[dict[str, str]] = []
+        #: Every token that was given.
+        self.given: list[str] = []
         self.redirected = False
         self._codes: dict[str, tuple[str, Mapping[str, str]]] = {}
         self._refresh: dict[str, str] = {}
@@ -75,7 +78,7 @@ class SmallProvider:
 
     def signed(self, claims: Mapping[str, Any], **header: Any) -> str:
         """Return a token of this provider."""
-        now = int(time.time())
+        now = int(self.clock())
         whole = {"iss": self.issuer, "iat": now, "exp": now + 300, **claims}
         return jwt.encode({"alg": "RS256", "kid": self.key.kid, **header}, whole, self.key)
 
@@ -141,6 +144,7 @@ class SmallProvider:
             "access_token": access,
             **self.token_answer,
         }
+        self.given += [str(answer[name]) for name in ("id_token", "refresh_token", "access_token")]
         return _json({name: value for name, value in answer.items() if value is not None})
 
 

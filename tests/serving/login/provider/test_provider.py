@@ -117,9 +117,9 @@ def test_a_public_client_shows_its_id_and_no_secret() -> None:
         ({"state": ""}, TokenError, "(state)"),
         ({"state": "é"}, TokenError, "(state)"),
         ({"iss": "https://evil.example"}, TokenError, "(iss)"),
-        ({"error": "access_denied"}, ProviderRefusedError, "let nobody in"),
-        ({"code": ""}, ProviderRefusedError, "let nobody in"),
-        ({"code": "c" * 4001}, ProviderRefusedError, "let nobody in"),
+        ({"error": "access_denied"}, ProviderRefusedError, "refused the login"),
+        ({"code": ""}, ProviderRefusedError, "refused the login"),
+        ({"code": "c" * 4001}, ProviderRefusedError, "refused the login"),
         ({"code": "a-code-of-another"}, ProviderRefusedError, "this is over"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_token_by_a_key_that_the_provider_does_not_publish_lets_nobody_in() ->
 
 
 @pytest.mark.parametrize(
-    ("lacks", "reason"), [("id_token", "is openid one of the scopes"), ("refresh_token", "nobody could look whether a person still may")]
+    ("lacks", "reason"), [("id_token", "is openid one of the scopes"), ("refresh_token", "it cannot be asked again whether a person may")]
 )
 def test_what_a_login_needs_is_asked_for(lacks: str, reason: str) -> None:
     """A provider that gives no ID token, or none to ask again with, is named as what has to be configured."""

@@ -1,0 +1,152 @@
+"""Logins at the provider that the access file names now: their sessions, their end, and the tokens that programs show."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import aiohttp
+from aiohttp import web
+
+from streams.access.principals import Identity, Principal
+from streams.listening.tokens import bearer_of
+from streams.serving.audit import NoAudit
+from streams.serving.login.provider.attempts import Attempts
+from streams.serving.login.provider.problems import ProviderProblem, TokenError
+from streams.serving.login.provider.settings import LOGIN_PATH, MISSING, settings_of
+from streams.serving.login.sessions import Cookie
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.serving.audit import Audit
+    from streams.serving.login.login import Login
+    from streams.serving.login.provider.provider import LogoutNotice, Provider, ProviderSession
+
+__all__ = ["PROVIDER_LOGINS", "ProviderLogins"]
+
+_log = logging.getLogger(__name__)
+
+#: Logins that the provider is asked about at a time; more are told to come back.
+_AT_A_TIME: Final = 20
+#: Notices of logout that were taken, so that each is taken once.
+_NOTICES: Final = 10_000
+_MAX_AUTHORIZATION: Final = 20_000
+#: What strangers bring about is said once in so many seconds.
+_SAID_SECONDS: Final = 10.0
+
+
+class ProviderLogins:
+    """What the handlers of a server share, and the way by which programs show tokens of the provider.
+
+    Args:
+        login: the sessions, and the access file that is in force.
+        client_secret: empty for a public client.
+        audit: is told of logins and of sessions that the provider ends.
+        ticks: seconds that only go on.
+    """
+
+    def __init__(
+        self, login: Login, *, client_secret: str = "", audit: Audit | None = None, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
+        login.provider_path = LOGIN_PATH
+        self.login = login
+        self.audit: Audit = NoAudit() if audit is None else audit
+        self.attempts = Attempts(login.clock)
+        self.attempt_cookie = Cookie("attempt", secure=login.session_cookie.secure)
+        self.under_way = asyncio.Semaphore(_AT_A_TIME)
+        self._client_secret = client_secret
+        self._ticks = ticks
+        self._http: aiohttp.ClientSession | None = None
+        self._over = False
+        self._provider: Provider | None = None
+        self._notices: OrderedDict[str, None] = OrderedDict()
+        self._said = float("-inf")
+
+    async def run(self) -> NoReturn:
+        """Hold the connections to the provider, until cancelled."""
+        try:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+        finally:
+            self._over, self._provider = True, None
+            if self._http is not None:
+                await self._http.close()
+
+    @property
+    def provider(self) -> Provider | None:
+        """The provider that the access file names now; None where it names none. Another one has nothing of the one before."""
+        settings = settings_of(self.login.access.running, self._client_secret)
+        if settings is None or self._over:
+            self._provider = None
+        elif self._provider is None or self._provider.settings != settings:
+            try:
+                from streams.serving.login.provider.provider import Provider  # noqa: PLC0415 - an extra, for who has a provider
+            except ImportError:
+                self.say("No login at the provider is possible: %s.", MISSING)
+                return None
+            self._provider = Provider(settings, self._connected(), clock=self.login.clock, ticks=self._ticks)
+        return self._provider
+
+    async def identify(self, request: web.Request) -> Identity | None:
+        """Return whose access token of the provider a request carries; None without one that is taken.
+
+        Raises:
+            web.HTTPServiceUnavailable: the provider's keys are not there, and cannot be asked for.
+        """
+        token = bearer_of(request.headers.get("Authorization"), longest=_MAX_AUTHORIZATION)
+        if token is None or token.count(".") != 2:  # noqa: PLR2004 - a JWT
+            return None
+        provider = self.provider
+        if provider is None or provider.settings.audience is None:
+            return None
+        try:
+            return await provider.program(token)
+        except TokenError as error:
+            self.say("A token of the provider is not taken: %s.", error)
+            return None
+        except ProviderProblem as error:
+            raise web.HTTPServiceUnavailable(reason="the provider's keys cannot be asked for", headers={"Retry-After": "10"}) from error
+
+    def begin_session(self, request: web.Request, identity: Identity, session: ProviderSession, logout_url: str | None) -> str | None:
+        """Begin a session in place of the one that the browser has; None where the access file gives this one no right."""
+        login, provider = self.login, session.provider
+        principal = login.access.running.principal(identity, login.clock() * 1000)
+        if principal is None or not principal.grants or self.provider is not provider:
+            return None
+        login.end_session_of(request)
+        return login.sessions.begin(identity, login.clock(), stands=lambda: self.provider is provider, check=session, logout_url=logout_url)
+
+    def end(self, notice: LogoutNotice, request: web.Request) -> None:
+        """End the sessions that the provider says are over; a notice that comes again ends nothing more."""
+        from streams.serving.login.provider.provider import ProviderSession  # noqa: PLC0415 - as above
+
+        if notice.id in self._notices:
+            return
+        self._notices[notice.id] = None
+        if len(self._notices) > _NOTICES:
+            self._notices.popitem(last=False)
+        for session in self.login.sessions:
+            if isinstance(session.check, ProviderSession) and session.check.is_ended_by(notice):
+                self.login.sessions.end(session.id)
+                principal = Principal(session.identity.name, session.identity.kind)
+                self.audit.record("session_ended", principal=principal, request=request, reason="the provider says so")
+
+    def say(self, text: str, *values: object) -> None:
+        """Log what strangers can bring about, and not each time."""
+        if self._ticks() - self._said >= _SAID_SECONDS:
+            self._said = self._ticks()
+            _log.warning(text, *values)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            headers = {"User-Agent": "contact-streams"}
+            self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers=headers, trust_env=True)
+        return self._http
+
+
+#: Where handlers find it.
+PROVIDER_LOGINS: Final = web.AppKey("provider_logins", ProviderLogins)
