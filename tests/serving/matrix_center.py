@@ -1,0 +1,341 @@
+"""A center of two sites in which every name and every number stands once, and what each grant shows of it, worked out by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from schemas.times import parse_time_ms
+from streams.configuration import Configuration
+from streams.configuration.access import AccessFile
+from streams.listening.tokens import TOKEN_FORM, hash_of
+from streams.serving.agents import Agents
+from streams.serving.api import Serving
+from streams.serving.event_log import EventLog, Limits, Span
+from streams.serving.explainer import Explainer
+from streams.windows.targets import terms_of
+from tests.serving.records import Clock, Stand, alert, figure, now_record, people_now, people_window, person, progress, window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.serving.door import Door
+
+__all__ = ["AREAS", "ROLES_OF_PEOPLE", "Grantee", "center", "grantees", "markers_of"]
+
+# Sites: kanto and kansai. Queues: sakura and momiji in kanto, ajisai and tsubaki in kansai, yurei nowhere.
+# Teams: tora (6 people) and usagi (3) in kanto, kuma (6) and neko (5) in kansai.
+# Departments: ume has sakura, matsu has momiji and ajisai, sugi has tsubaki. Businesses: hotaka has tsubaki and kuma, fuji all others.
+TEAMS = {"tora": 6, "usagi": 3, "kuma": 6, "neko": 5}
+NOWHERE = "queue:yurei"
+OF_CONTACTS = (
+    *(f"queue:{name}" for name in ("sakura", "momiji", "ajisai", "tsubaki", "yurei")),
+    *(f"department:{name}" for name in ("ume", "matsu", "sugi")),
+    *("business:fuji", "business:hotaka", "site:kanto", "site:kansai", "total:all"),
+)
+OF_PEOPLE = (
+    "team:tora",
+    "team:usagi",
+    "team:kuma",
+    "team:neko",
+    "site:kanto",
+    "site:kansai",
+    "business:fuji",
+    "business:hotaka",
+    "total:all",
+)
+CONFIGURATION = Configuration.model_validate(
+    {
+        "sites": {name: {"zone": "Asia/Tokyo", "individual_figures": True} for name in ("kanto", "kansai")},
+        "queues": {
+            name: {"site": site, "department": department, "business": business, "channel": "voice", **more}
+            for name, site, department, business, more in (
+                ("sakura", "kanto", "ume", "fuji", {"sources": ["pbx-suzu"], "target": 0.8}),
+                ("momiji", "kanto", "matsu", "fuji", {"sources": ["pbx-suzu"]}),
+                ("ajisai", "kansai", "matsu", "fuji", {"sources": ["pbx-taiko"]}),
+                ("tsubaki", "kansai", "sugi", "hotaka", {"target": 0.7}),
+            )
+        },
+        "teams": {
+            "tora": {"site": "kanto", "business": "fuji"},
+            "usagi": {"site": "kanto", "business": "fuji", "sources": ["wfm-biwa"]},
+            "kuma": {"site": "kansai", "business": "hotaka"},
+            "neko": {"site": "kansai", "business": "fuji"},
+        },
+        "people": {f"{team.upper()}{index}": {"team": team} for team, number in TEAMS.items() for index in range(number)},
+        "targets": [
+            *(
+                {"kpi": "asa", "scope": scope, "unit": "seconds", "target": 180_000 + 1013 * (index + 1), "window": "trailing_15m"}
+                for index, scope in enumerate(OF_CONTACTS)
+                if scope != NOWHERE
+            ),
+            *(
+                {
+                    "kpi": "contacts_per_hour",
+                    "scope": scope,
+                    "unit": "1/h",
+                    "low": 260_000 + 1013 * (index + 1),
+                    "window": "trailing_15m",
+                }
+                for index, scope in enumerate(OF_PEOPLE)
+            ),
+        ],
+    }
+)
+AGENTS = tuple(CONFIGURATION.people)
+#: How many records and bytes were read for an explanation, and the first offset: as many as the whole center has.
+READ = (777_001, 777_002, 777_003)
+
+
+class Area(NamedTuple):
+    """Where a role holds, and what that shows."""
+
+    grant: dict[str, list[str]]
+    contacts: str
+    #: Of people, without the right to see single ones, and with it.
+    groups: str
+    people: str
+    agents_of: str
+    sources: str
+
+
+AREAS: dict[str, Area] = {
+    # usagi are 3: not there, nor kanto, fuji and the total, of all of which these 3 would be left.
+    "everywhere": Area(
+        {},
+        " ".join(OF_CONTACTS),
+        "team:tora team:kuma team:neko site:kansai business:hotaka",
+        " ".join(OF_PEOPLE),
+        "tora usagi kuma neko",
+        "pbx-suzu pbx-taiko wfm-biwa feed-koto",
+    ),
+    # ume has sakura alone; matsu and fuji reach beyond.
+    "kanto": Area(
+        {"sites": ["kanto"]},
+        "site:kanto queue:sakura queue:momiji department:ume",
+        "team:tora",
+        "site:kanto team:tora team:usagi",
+        "tora usagi",
+        "pbx-suzu wfm-biwa",
+    ),
+    # sugi and hotaka lie in kansai: 6 of kuma, which is all of hotaka.
+    "kansai": Area(
+        {"sites": ["kansai"]},
+        "site:kansai queue:ajisai queue:tsubaki department:sugi business:hotaka",
+        "team:kuma team:neko site:kansai business:hotaka",
+        "team:kuma team:neko site:kansai business:hotaka",
+        "kuma neko",
+        "pbx-taiko",
+    ),
+    "matsu": Area({"departments": ["matsu"]}, "department:matsu queue:momiji queue:ajisai", "", "", "", "pbx-suzu pbx-taiko"),
+    "ajisai": Area({"queues": ["ajisai"]}, "queue:ajisai", "", "", "", "pbx-taiko"),
+    "usagi": Area({"teams": ["usagi"]}, "", "", "team:usagi", "usagi", "wfm-biwa"),
+    "neko and yurei": Area({"teams": ["neko"], "queues": ["yurei"]}, "queue:yurei", "team:neko", "team:neko", "neko", ""),
+}
+#: Who may see single people.
+ROLES_OF_PEOPLE = frozenset({"supervisor"})
+
+
+class Grantee(NamedTuple):
+    """One who shows a token."""
+
+    role: str
+    area: str
+    token: str
+
+
+def grantees() -> list[Grantee]:
+    """Return one of every role in every area."""
+    roles = ("viewer", "supervisor", "auditor", "operator")
+    pairs = [(role, area) for role in roles for area in AREAS]
+    return [Grantee(role, area, TOKEN_FORM + f"{index:043d}") for index, (role, area) in enumerate(pairs)]
+
+
+def access() -> AccessFile:
+    """Return the access file that knows them."""
+    entries = {
+        f"t{index}": {"hashes": [hash_of(each.token)], "roles": [{"role": each.role, **AREAS[each.area].grant}]}
+        for index, each in enumerate(grantees())
+    }
+    return AccessFile.model_validate({"tokens": entries})
+
+
+def markers_of(grantee: Grantee) -> tuple[set[str], set[str]]:
+    """Return the texts that may stand in an answer about figures, and those that may not: names and numbers."""
+    area = AREAS[grantee.area]
+    groups = area.people if grantee.role in ROLES_OF_PEOPLE else area.groups
+    shown = {*_of_contacts(area.contacts.split()), *_of_people(groups.split()), *area.sources.split()}
+    shown |= {name for scope in (area.contacts + " " + area.people).split() for name in _names(scope)}
+    if not area.grant:
+        shown.add("kitakaze")
+    everything = {*_of_contacts(OF_CONTACTS), *_of_people(OF_PEOPLE), *AREAS["everywhere"].sources.split()}
+    everything |= {name for scope in (*OF_CONTACTS, *OF_PEOPLE) for name in _names(scope)} | {"kitakaze"}
+    return shown, everything - shown
+
+
+def agents_of(grantee: Grantee) -> tuple[set[str], set[str]]:
+    """Return the names and numbers of single people that may stand in an answer, and those that may not."""
+    teams = AREAS[grantee.area].agents_of.split() if grantee.role in ROLES_OF_PEOPLE else []
+    shown = {text for name in AGENTS if CONFIGURATION.people[name].team in teams for text in (name, _number(600_000, AGENTS.index(name)))}
+    return shown, {text for index, name in enumerate(AGENTS) for text in (name, _number(600_000, index))} - shown
+
+
+def conversations_of(grantee: Grantee) -> tuple[set[str], set[str]]:
+    """Return the ids of conversations that may stand in an answer, and those that may not."""
+    queues = [scope.partition(":")[2] for scope in AREAS[grantee.area].contacts.split() if scope.startswith("queue:")]
+    shown = {f"conv-{queue}" for queue in queues} if grantee.role in {"supervisor", "auditor"} else set()
+    return shown, {f"conv-{scope.partition(':')[2]}" for scope in OF_CONTACTS if scope.startswith("queue:")} - shown
+
+
+def _names(scope: str) -> list[str]:
+    return [] if scope == "total:all" else [scope.partition(":")[2]]
+
+
+def _number(base: int, index: int) -> str:
+    return str(base + 1013 * (index + 1))
+
+
+def _of_contacts(scopes: Any) -> set[str]:
+    """Return the numbers that stand in records of scopes about contacts: of now, of a window, of a day, of alerts, and of targets."""
+    bases = (100_000, 120_000, 140_000, 160_000, 180_000)
+    return {_number(base, OF_CONTACTS.index(scope)) for scope in scopes for base in bases if (scope, base) != (NOWHERE, bases[-1])}
+
+
+def _of_people(scopes: Any) -> set[str]:
+    return {_number(base, OF_PEOPLE.index(scope)) for scope in scopes for base in (200_000, 210_000, 220_000, 240_000, 260_000)}
+
+
+_DEFINITION = {
+    "kind": "definition",
+    "name": "kitakaze",
+    "version": 1,
+    "effective_from": None,
+    "known_since": None,
+    "revision": 1,
+    "content": {"threshold_s": 20},
+}
+_DAY = {"name": "day", "window_start": "2026-03-31T15:00:00Z", "window_end": "2026-04-01T15:00:00Z"}
+
+
+def _records(changes: Callable[[str], dict[str, Any]] = lambda _: {}) -> list[tuple[bytes, bytes]]:
+    """Return the records of all scopes; ``changes`` by scope goes into each."""
+    found = [
+        progress(
+            sources={"pbx-suzu": "2026-04-01T09:00:00Z", "pbx-taiko": "2026-04-01T09:00:00Z", "feed-koto": "2026-04-01T08:00:00Z"},
+            stale_sources=["feed-koto", "wfm-biwa"],
+            quarantined_sources={"pbx-taiko": {"reason": "bad_records", "since": "2026-04-01T08:00:00Z", "partitions": 1, "records": 3}},
+        ),
+        (b"definition|kitakaze@1", orjson.dumps(_DEFINITION)),
+    ]
+    for index, scope in enumerate(OF_CONTACTS):
+        now, trailing, day = (figure(float(_number(base, index)), float(_number(base, index))) for base in (100_000, 120_000, 140_000))
+        more = changes(scope)
+        found += [
+            now_record(scope, waiting=int(now["value"] or 0), **more),
+            window(scope, kpis={"offered": trailing, "asa": figure(20.0, 200.0, 10.0)}, **more),
+            window(
+                scope, name="day", kpis={"offered": day}, window_start="2026-03-31T15:00:00Z", window_end="2026-04-01T15:00:00Z", **more
+            ),
+            window(scope, name="interval_15m", kpis={"offered": day}, **more),
+        ]
+    for index, scope in enumerate(OF_PEOPLE):
+        more = changes(scope)
+        found += [
+            people_now(scope, {"handling": int(_number(200_000, index))}, **more),
+            people_window(scope, figure(float(_number(220_000, index)), 1.0, 2.0), **more),
+            people_window(scope, figure(float(_number(240_000, index)), 1.0, 2.0), **_DAY, **more),
+        ]
+    return found
+
+
+def _alerts(changes: Callable[[str], dict[str, Any]] = lambda _: {}) -> list[tuple[bytes, bytes]]:
+    def one(scope: str, channel: str | None, number: str) -> tuple[bytes, bytes]:
+        return alert(scope, channel, **{"value": float(number), "kpi": "waiting", "window": None, "definition": None, **changes(scope)})
+
+    return [
+        *(one(scope, "voice", _number(160_000, index)) for index, scope in enumerate(OF_CONTACTS)),
+        *(one(scope, None, _number(210_000, index)) for index, scope in enumerate(OF_PEOPLE)),
+    ]
+
+
+class _HeldLog(EventLog):
+    """Contact events that a test holds, in place of Kafka: a visit of each queue that was answered."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere:1", "contactcenter")
+
+    async def events(self, since_ms: int, limits: Limits, take: Any, told: Any = None) -> Span:
+        """Give all of them to ``take``."""
+
+        class Record(NamedTuple):
+            value: bytes
+            offset: int
+            partition: int
+            timestamp: int
+
+        events = []
+        for queue in (scope.partition(":")[2] for scope in OF_CONTACTS if scope.startswith("queue:")):
+            for kind, at, more in (("queued", "08:50:00", {"queue": queue}), ("answered", "08:50:10", {"agent": "x"})):
+                stamp = f"2026-04-01T{at}.000Z"
+                ids = {"type": f"contact.{kind}", "event_id": f"{queue}-{at}", "occurred_at": stamp, "received_at": stamp}
+                events.append({"source": "pbx", "conversation_id": f"conv-{queue}", "channel": "voice", **ids, **more})
+        take([Record(orjson.dumps(event), READ[2] + number, 0, parse_time_ms(event["received_at"])) for number, event in enumerate(events)])
+        span = Span(self.topic)
+        span.records, span.bytes = READ[:2]
+        span.incomplete.append("a part of it stands here")  # so that it is not asked for again
+        return span
+
+
+class Center(NamedTuple):
+    """The store of the center, and what serves it."""
+
+    stand: Stand
+    serving: Serving
+    clock: Clock
+
+    def changes(self, scopes: Callable[[str], bool], revision: int) -> None:
+        """Have every record of some scopes come again, and their alerts go on."""
+        for key, value in _records(lambda _: {"revision": revision}):
+            record = orjson.loads(value)
+            if "scope" in record and scopes(f"{record['scope_kind']}:{record['scope']}"):
+                assert self.stand.store.feed(key, value)
+        for key, value in _alerts(lambda _: {"revision": 2 + revision}):
+            record = orjson.loads(value)
+            if scopes(f"{record['scope_kind']}:{record['scope']}"):
+                assert self.stand.alerts.feed(key, value)
+
+    def removes(self, scopes: Callable[[str], bool]) -> None:
+        """Have every record and alert of some scopes be deleted."""
+        for table in (self.stand.store, self.stand.alerts):
+            for entry in table.entries():
+                kind, name, _ = table.place(entry)  # type: ignore[arg-type]
+                if scopes(f"{kind}:{name}"):
+                    assert table.feed(entry.key.encode(), None)
+
+
+def center(door: Callable[[Stand, Clock], Door]) -> Center:
+    """Return the center, behind a door."""
+    stand = Stand().with_alerts(*_alerts())
+    # What is of kansai alone stands still on a partition of its own, while all else goes on.
+    for key, value in [progress(1, as_of="2026-04-01T08:59:35Z"), *_records()]:
+        still = key.endswith(b"|1") or any(name in key for name in (b":ajisai", b":tsubaki", b":kansai", b":kuma", b":neko"))
+        assert stand.store.feed(key, value, int(still))
+    agents = Agents()
+    for index, name in enumerate(AGENTS):
+        assert agents.feed(*person(name, counts={"handling_ms": int(_number(600_000, index))}))
+    whole = Agents()
+    whole.take_over(agents)
+    serving = stand.serving(
+        targets={name: queue.target for name, queue in CONFIGURATION.queues.items() if queue.target is not None},
+        fed_by={
+            **{f"queue:{name}": queue.sources for name, queue in CONFIGURATION.queues.items() if queue.sources},
+            **{f"team:{name}": team.sources for name, team in CONFIGURATION.teams.items() if team.sources},
+        },
+        kpi_targets=terms_of(CONFIGURATION),
+        agents=whole,
+        explainer=Explainer(_HeldLog(), lambda: CONFIGURATION, Limits()),
+        door=door(stand, stand.clock),
+    )
+    stand.store.expected = frozenset({"wfm-biwa"})
+    return Center(stand, serving, stand.clock)
