@@ -21,6 +21,8 @@ from streams.serving.service import ServeSettings, run_serve
 from tests.serving.audit.topics import make_audit_topic, raw_records, recorded_in
 from tests.serving.records import small_center
 from tests.serving.topics import bootstrap, make, publish
+from tests.support import kafka as apache
+from tests.support.require import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
 
 __all__ = ["bootstrap"]
-
-pytestmark = pytest.mark.embedded
 
 
 @contextlib.asynccontextmanager
@@ -58,6 +58,7 @@ def run(check: Any) -> None:
     asyncio.run(asyncio.wait_for(check, 60))
 
 
+@pytest.mark.embedded
 def test_looks_and_changes_are_on_record(bootstrap: str, tmp_path: Path) -> None:
     """Looks at people and at the audit, and a changed configuration: exactly these, with hashes, and with no name of a person."""
     path = tmp_path / "center.yaml"
@@ -99,6 +100,7 @@ def test_looks_and_changes_are_on_record(bootstrap: str, tmp_path: Path) -> None
     run(check())
 
 
+@pytest.mark.embedded
 def test_pages_of_the_audit(bootstrap: str) -> None:
     """A page names the next one in its Link; filters and limits that are none are refused, and say what is permitted."""
 
@@ -135,6 +137,7 @@ def test_pages_of_the_audit(bootstrap: str) -> None:
     run(check())
 
 
+@pytest.mark.embedded
 def test_without_the_topic_people_are_not_shown_and_figures_are(bootstrap: str) -> None:
     """503 with Retry-After in seconds, and not a byte about people; figures as ever; once the topic is there people are shown."""
 
@@ -157,3 +160,31 @@ def test_without_the_topic_people_are_not_shown_and_figures_are(bootstrap: str) 
         assert {record.action for record in await recorded_in(bootstrap, "unrecorded")} == {"looked_at_agents"}
 
     run(check())
+
+
+@pytest.mark.kafka
+def test_with_kafka_killed_people_are_not_shown_and_figures_are() -> None:
+    """What is on record already stays open, nothing else about people is shown; figures go on, and afterwards people are shown again."""
+    reason = apache.missing()
+    require(reason is None, reason or "")
+    with apache.cluster() as kafka:
+
+        async def check() -> None:
+            await make_audit_topic(kafka.bootstrap, "killed")
+            async with served(kafka.bootstrap, "killed") as client:
+                assert (await client.get("api/v1/agents")).status == 200
+                kafka.kill(1)
+                for path, status in {"agents?agent=ann": 503, "audit": 503, "figures": 200, "queues/sales": 200, "agents": 200}.items():
+                    began = time.monotonic()
+                    answer = await client.get(f"api/v1/{path}")
+                    assert (path, answer.status) == (path, status)
+                    # The audit is read from Kafka, which is asked for several things.
+                    assert time.monotonic() - began < (25 if path == "audit" else 6)
+                kafka.start(1)
+                async with asyncio.timeout(60):
+                    while (await client.get("api/v1/agents?agent=ann")).status != 200:
+                        pass
+            found = {record.audit_id: record.about.people for record in await recorded_in(kafka.bootstrap, "killed")}
+            assert set(found.values()) == {None, 1}
+
+        asyncio.run(asyncio.wait_for(check(), 150))
