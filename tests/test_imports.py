@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT: dict[str, set[str]] = {
     "schemas": set(),
     "streams.access": set(),
+    "streams.client": {"schemas"},
     "streams.catalogue": {"schemas"},
     "streams.configuration": {"schemas", "streams.access", "streams.catalogue"},
     "streams.windows": {"schemas", "streams.catalogue", "streams.configuration"},

@@ -6,93 +6,35 @@ rights, as one who sees one site alone, and as one who is not known.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import subprocess
-import threading
-from contextlib import contextmanager
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from streams.configuration import Configuration
-from streams.listening import ConnectionLimits, Connections, HttpServer
-from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.agents import Agents
-from streams.serving.api import create_app
-from streams.serving.audit.log import AuditLog
 from streams.serving.docs import DOCUMENT
-from streams.serving.door import Door
 from streams.serving.endpoints import ENDPOINTS
-from streams.serving.event_log import EventLog, Limits
-from streams.serving.explainer import Explainer
 from tests.serving.records import person
-from tests.serving.test_door import Held
-from tests.serving.test_openapi import full
+from tests.serving.running import ALL, FEW, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from schemas.agent_metrics import AgentFigures
     from streams.serving.latest import Entry
 
-HERE: Final = Path(__file__).parent
-BIN: Final = Path(__file__).parents[2] / ".venv" / "bin"
-#: Nothing listens there: what reads Kafka has it answer 503.
-NO_KAFKA: Final = "127.0.0.1:9"
-ALL, FEW = (TOKEN_FORM + letter * 43 for letter in "ab")
 WHO: Final = {"all": ALL, "few": FEW, "unknown": None}
 #: An event stream does not end: what it says is compared in test_openapi.py.
 ENDLESS: Final = "/api/v1/events"
 
 
-@contextmanager
-def serving(**changes: Any) -> Iterator[str]:
-    """Run the server of a full center, with a door, in a thread of its own; yield its address."""
-    loop = asyncio.new_event_loop()
-    configuration = Configuration.model_validate(
-        {
-            "sites": {"tokyo": {"zone": "Asia/Tokyo"}},
-            "queues": {"sales": {"channel": "voice", "site": "tokyo"}, "claims": {"channel": "mail"}},
-        }
-    )
-    access = Held(
-        tokens={
-            "all": {"hashes": [hash_of(ALL)], "roles": [{"role": role} for role in ("supervisor", "auditor", "operator")]},
-            "few": {"hashes": [hash_of(FEW)], "roles": [{"role": "viewer", "sites": ["tokyo"]}]},
-        }
-    )
-    served = full(
-        door=Door(access, configuration=lambda: configuration),
-        explainer=Explainer(EventLog(NO_KAFKA, "none"), lambda: configuration, Limits(megabytes=1, seconds=2)),
-        audit_log=lambda: AuditLog(NO_KAFKA, "none"),
-        **changes,
-    )
-
-    async def start() -> tuple[HttpServer, str]:
-        server = HttpServer(create_app(served), Connections(ConnectionLimits()), shutdown_timeout=0.5)
-        return server, await server.start("127.0.0.1", 0)
-
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    server = None
-    try:
-        server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-        yield address
-    finally:
-        if server is not None:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
 def asked(address: str, token: str | None, report: Path, *options: str) -> tuple[str, dict[str, Any]]:
     """Have schemathesis ask a server; return what it printed, and its report."""
-    command = [str(BIN / "schemathesis"), "--config-file", str(HERE / "schemathesis.toml"), "run", str(DOCUMENT), "--url", address]
+    program, settings = Path(sys.executable).parent / "schemathesis", Path(__file__).parent / "schemathesis.toml"
+    command = [str(program), "--config-file", str(settings), "run", str(DOCUMENT), "--url", address]
     command += ["--checks", "all", "--no-color", "--workers", "2", "--continue-on-failure", "--report", "json", "--report-json-path"]
     command += [str(report), "--request-timeout", "20", "--exclude-path", ENDLESS, *options]
     if token is not None:

@@ -1,0 +1,287 @@
+"""The client itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from schemas.api import (
+    AgentsAnswer,
+    AlertsAnswer,
+    CatalogueAnswer,
+    ExplainAnswer,
+    FiguresAnswer,
+    QueueAnswer,
+    TargetsAnswer,
+    TrendsAnswer,
+)
+from streams.client.errors import TooManyRequestsError, UnavailableError, UnexpectedAnswerError, UnreachableError, error_of
+from streams.client.events import EventReader, Message, message_of
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+
+__all__ = ["Client"]
+
+log = logging.getLogger(__name__)
+
+_A = TypeVar("_A", bound=BaseModel)
+_Query = list[tuple[str, str]]
+
+#: How long an answer may take; explain may wait for its turn.
+_ANSWER_SECONDS: Final = 120.0
+#: A server says something every two seconds.
+_SILENT_SECONDS: Final = 10.0
+#: Between two tries to connect: at first, and at most.
+_FIRST_SECONDS, _LONGEST_SECONDS = 0.5, 30.0
+
+
+class Client:
+    """Asks one server; use it as an async context manager, within one event loop.
+
+    Args:
+        url: where ``serve`` is, such as ``https://board.example``, with the prefix of a proxy if there is one.
+        token: of the access file; it is sent to this server alone, and shown in no text of this client.
+        ssl_context: trusts the certificate of the server, and has that of the client; the usual authorities without it.
+        insecure: send the token though the connection is not encrypted and leaves this machine.
+
+    Every method raises UnreachableError, ApiError (by status one of its subclasses) or UnexpectedAnswerError.
+
+    Raises:
+        ValueError: the address is none, or the token would go over the network in the clear.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, ssl_context: ssl.SSLContext | None = None, insecure: bool = False) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("url: http or https, a host, and a path if a proxy asks for one")
+        if token is not None and parts.scheme == "http" and not insecure and not _is_here(parts.hostname):
+            raise ValueError(f"the token would go to {parts.hostname} in the clear: use https, or say insecure=True")
+        self._url = url.rstrip("/")
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._ssl = ssl_context
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"Client({self._url!r})"
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(ssl=True if self._ssl is None else self._ssl)
+        self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def figures(self, *windows: str) -> FiguresAnswer:
+        """Return the newest records of all scopes that one may see; with ``windows`` theirs alone, and those of now."""
+        return await self._answer("/api/v1/figures", _many("window", windows), FiguresAnswer)
+
+    def figure_pages(self, *windows: str, limit: int = 1000) -> AsyncGenerator[FiguresAnswer, None]:
+        """Yield the same by pages of at most ``limit`` records: each page has the header of its moment."""
+        return self._pages("/api/v1/figures", [*_many("window", windows), ("limit", str(limit))], FiguresAnswer)
+
+    async def queue(self, name: str) -> QueueAnswer:
+        """Return what is known of one queue."""
+        return await self._answer(f"/api/v1/queues/{quote(name, safe='')}", [], QueueAnswer)
+
+    async def alerts(self, *states: Literal["pending", "firing", "cleared"]) -> AlertsAnswer:
+        """Return where every alert stands, or those in some states."""
+        return await self._answer("/api/v1/alerts", _many("state", states), AlertsAnswer)
+
+    async def targets(self) -> TargetsAnswer:
+        """Return every target with its judgment."""
+        return await self._answer("/api/v1/targets", [], TargetsAnswer)
+
+    async def trends(self) -> TrendsAnswer:
+        """Return the day so far of every queue, by interval."""
+        return await self._answer("/api/v1/trends", [], TrendsAnswer)
+
+    async def catalogue(self) -> CatalogueAnswer:
+        """Return every KPI with names, unit and formula."""
+        return await self._answer("/api/v1/catalogue", [], CatalogueAnswer)
+
+    async def agents(self, *people: str, windows: Iterable[str] = ()) -> AgentsAnswer:
+        """Return the figures of single people, of some or all, in some windows or all."""
+        return await self._answer("/api/v1/agents", [*_many("agent", people), *_many("window", windows)], AgentsAnswer)
+
+    async def explain(
+        self,
+        queue: str,
+        kpi: str,
+        *,
+        window: str | None = None,
+        channel: str | None = None,
+        at: str | None = None,
+        lang: Literal["en", "ja"] | None = None,
+        limit: int | None = None,
+    ) -> ExplainAnswer:
+        """Return which contacts are behind a figure; ``at`` is an RFC 3339 time, ``limit`` the conversations listed a part."""
+        told = {"window": window, "channel": channel, "at": at, "lang": lang, "limit": None if limit is None else str(limit)}
+        query = [("queue", queue), ("kpi", kpi), *((name, value) for name, value in told.items() if value is not None)]
+        return await self._answer("/api/v1/explain", query, ExplainAnswer)
+
+    async def export(
+        self,
+        file: IO[bytes],
+        *,
+        form: Literal["csv", "xlsx"] = "csv",
+        windows: Iterable[str] = (),
+        scope_kinds: Iterable[str] = (),
+        scopes: Iterable[str] = (),
+        channels: Iterable[str] = (),
+        kpis: Iterable[str] = (),
+        lang: Literal["en", "ja"] = "en",
+        mark: bool = False,
+    ) -> int:
+        """Write chosen figures into a file and return their size in bytes; ``mark`` has a byte order mark first, for Excel."""
+        query = [("format", form), ("lang", lang), ("bom", "true" if mark else "false"), *_many("window", windows)]
+        query += [*_many("scope_kind", scope_kinds), *_many("scope", scopes), *_many("channel", channels), *_many("kpi", kpis)]
+        size = 0
+        async with self._asked("/api/v1/export", query) as answer:
+            async for chunk in answer.chunks():
+                file.write(chunk)
+                size += len(chunk)
+        return size
+
+    async def events(self, *windows: str) -> AsyncGenerator[Message, None]:
+        """Yield everything once, then what changes, without end: after a connection broke everything anew.
+
+        A server that cannot be reached, or has no room, is tried again, at longer and longer intervals. Any other error is raised, such as
+        UnauthorizedError when the token ends. The connection is open until the iteration ends: leave it with ``contextlib.aclosing``.
+        """
+        tries = 0
+        while True:
+            wait = None
+            try:
+                async with self._asked("/api/v1/events", _many("window", windows), silent_seconds=_SILENT_SECONDS) as answer:
+                    reader = EventReader()
+                    async for chunk in answer.chunks():
+                        for event, data in reader.feed(chunk):
+                            tries = 0
+                            if (message := message_of(event, data)) is not None:
+                                yield message
+            except (TooManyRequestsError, UnavailableError) as error:
+                wait = error.retry_after_seconds
+            except UnreachableError as error:
+                log.info("The event stream of %s is interrupted: %s.", self._url, error)
+            if wait is None:
+                wait = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2**tries) * random.uniform(0.5, 1)
+            tries = min(tries + 1, 10)
+            await asyncio.sleep(wait)
+
+    async def _answer(self, path: str, query: _Query, model: type[_A]) -> _A:
+        async with self._asked(path, query) as answer:
+            return _read(await answer.read(), model)
+
+    async def _pages(self, path: str, query: _Query, model: type[_A]) -> AsyncGenerator[_A, None]:
+        where: URL | None = self._at(path, query)
+        while where is not None:
+            async with self._asked_at(where) as answer:
+                page = _read(await answer.read(), model)
+            yield page
+            # At the same address: a page that lay elsewhere would get the token.
+            where = None if answer.following is None else where.with_query(answer.following)
+
+    def _at(self, path: str, query: _Query) -> URL:
+        return URL(f"{self._url}{path}", encoded=True).with_query(query)
+
+    def _asked(self, path: str, query: _Query, *, silent_seconds: float | None = None) -> _Asked:
+        return self._asked_at(self._at(path, query), silent_seconds=silent_seconds)
+
+    def _asked_at(self, where: URL, *, silent_seconds: float | None = None) -> _Asked:
+        if self._session is None:
+            raise RuntimeError("use the client as an async context manager: async with Client(...) as client")
+        return _Asked(self._session, where, silent_seconds)
+
+
+class _Asked:
+    """One request: its answer if the server gives one, any error as one of ours."""
+
+    def __init__(self, session: aiohttp.ClientSession, where: URL, silent_seconds: float | None) -> None:
+        self._session, self._where = session, where
+        seconds = None if silent_seconds is not None else _ANSWER_SECONDS
+        self._timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=10, sock_read=silent_seconds)
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> _Answer:
+        with _unreachable(self._where):
+            # A redirection is none of this API, and would take the token elsewhere.
+            response = self._response = await self._session.get(self._where, timeout=self._timeout, allow_redirects=False)
+            if response.status == 200:  # noqa: PLR2004 - OK
+                return _Answer(response, self._where)
+            body = await response.read()
+        raise error_of(response.status, body, response.headers.get("Retry-After"))
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if self._response is not None:
+            self._response.close()
+
+
+class _Answer:
+    """The body of an answer as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse, where: URL) -> None:
+        self._response, self._where = response, where
+
+    @property
+    def following(self) -> str | None:
+        """The query of the next page."""
+        link = self._response.links.get("next")
+        return None if link is None else URL(str(link["url"])).raw_query_string
+
+    async def read(self) -> bytes:
+        """Return all of it."""
+        with _unreachable(self._where):
+            return await self._response.read()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield what comes until it ends."""
+        while True:
+            with _unreachable(self._where):
+                chunk = await self._response.content.readany()
+            if not chunk:
+                return
+            yield chunk
+
+
+@contextmanager
+def _unreachable(where: URL) -> Iterator[None]:
+    """Tell errors of the connection as UnreachableError; not with the error itself: those of the library may hold the request's headers."""
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        said = "it does not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        raise UnreachableError(f"{where.host}:{where.port}: {said}") from None
+
+
+def _many(name: str, values: Iterable[str]) -> _Query:
+    return [(name, value) for value in values]
+
+
+def _read(body: bytes, model: type[_A]) -> _A:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first: Any = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UnexpectedAnswerError(f"the answer is not as this version knows it: {where}: {first['msg']}") from None
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
