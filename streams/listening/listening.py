@@ -10,7 +10,7 @@ from aiohttp import web
 from streams.listening.access_log import CLIENT, AccessLog
 from streams.listening.addresses import is_loopback
 from streams.listening.connections import ConnectionLimits, Connections
-from streams.listening.hosts import HEALTH_PATHS, Hosts, is_from_elsewhere
+from streams.listening.hosts import HEALTH_PATHS, Hosts, host_of, is_from_elsewhere
 from streams.listening.proxies import Proxies
 from streams.listening.tls import Certificates
 
@@ -65,7 +65,8 @@ class Listening:
             return response
 
         async def answer(request: web.Request, response: web.StreamResponse) -> None:
-            if request.get(_SECURE, False):
+            # For localhost it would hold for all that anybody develops on that machine, on any port.
+            if request.get(_SECURE, False) and not is_loopback(host_of(request.headers.get("Host", "")) or ""):
                 response.headers["Strict-Transport-Security"] = f"max-age={self.hsts_seconds}"
 
         app.middlewares.insert(0, enter)
