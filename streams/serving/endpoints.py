@@ -437,6 +437,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answer=OpenApiDocument,
         tagged=True,
     ),
+    Endpoint(
+        name="docs",
+        path="/api/docs",
+        right=None,
+        about="The documentation of the API as a page; it holds no figure.",
+        parameters=(Parameter(name="lang", about="Language of the headings: en, ja.", example="ja"),),
+        media=("text/html",),
+        documented=False,
+    ),
     Endpoint(name="alive", path="/healthz", right=None, about="Whether the process runs.", answer=AliveAnswer),
     Endpoint(
         name="ready",

@@ -8,6 +8,7 @@ PAGE_FILES = {
     "index.html": "text/html",
     "alerts.css": "text/css",
     "alerts.js": "text/javascript",
+    "docs.css": "text/css",
     "kiosk.js": "text/javascript",
     "login.css": "text/css",
     "login.js": "text/javascript",

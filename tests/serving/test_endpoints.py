@@ -28,7 +28,7 @@ def test_the_application_answers_what_is_in_the_table() -> None:
 def test_what_needs_no_right_is_known() -> None:
     """Without a right are health and what holds no figure; whoever adds to it has to say so here."""
     assert {each.name for each in ENDPOINTS if each.right is None} == {
-        *{"alive", "ready", "openapi", "page_file"},
+        *{"alive", "ready", "docs", "openapi", "page_file"},
         *{"session", "login", "enter", "leave", "kiosk", "redeem"},
         *{"provider_begin", "provider_callback", "provider_logout"},
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streams.serving.api.audit import audit
-from streams.serving.api.description import openapi_json
+from streams.serving.api.description import docs, openapi_json
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
@@ -54,6 +54,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "export": export,
     "events": events,
     "openapi": openapi_json,
+    "docs": docs,
     "session": session,
     "sessions": sessions,
     "end_session": end_session,
