@@ -12,9 +12,10 @@ from schemas.times import parse_time_ms
 from streams.access.principals import Identity
 from streams.configuration.access import AccessFile
 from streams.listening.tokens import TOKEN_FORM, bearer_of, hash_of, is_token, new_token
+from streams.serving import door as door_module
 from streams.serving.door import Door, Tokens
 from streams.serving.endpoints import ENDPOINTS
-from tests.serving.records import Clock, Stand, client_of, small_center
+from tests.serving.records import Clock, Stand, client_of, now_record, small_center
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -208,5 +209,70 @@ def test_ways_to_identify_are_asked_in_their_order_until_the_file_knows_one() ->
             assert (await client.get("/api/v1/figures")).status == 200
             access.becomes()
             assert (await client.get("/api/v1/figures")).status == 401
+
+    asyncio.run(check())
+
+
+async def lines_of(client: Any, given: str, seconds: float) -> tuple[list[str], bool]:
+    """Return the lines of an event stream within so many seconds, and whether it ended by itself."""
+    lines: list[str] = []
+    async with client.get("/api/v1/events", headers=bearing(given)) as answer:
+        assert answer.status == 200
+        try:
+            async with asyncio.timeout(seconds):
+                async for line in answer.content:
+                    lines.append(line.decode())  # noqa: PERF401 - they are wanted when the time is up too
+        except TimeoutError:
+            return lines, False
+    return lines, True
+
+
+@pytest.mark.parametrize("how", ["deleted", "without the right", "expired"])
+def test_an_open_stream_ends_when_the_right_ends(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a second of the look: at once when the file is another, and otherwise at the next look, fifteen seconds away at most."""
+    assert door_module.LOOK_SECONDS <= 30
+    monkeypatch.setattr(door_module, "LOOK_SECONDS", 0.3)
+
+    async def check() -> None:
+        access, clock = Held(tokens={"a": token(OLD, expires="2026-04-01T09:00:02Z")}), Clock()
+        door = Door(access, clock=clock)
+        async with client_of(Stand.fed(small_center()).serving(door=door, heartbeat_seconds=0.1)) as client:
+            listening = asyncio.create_task(lines_of(client, OLD, 5))
+            await asyncio.sleep(0.7)
+            assert not listening.done()
+            if how == "deleted":
+                access.becomes()
+            elif how == "expired":
+                clock.seconds += 1
+            else:
+                access.becomes(tokens={"a": {**token(OLD), "roles": []}})
+            lines, ended = await asyncio.wait_for(listening, 1)
+            assert ended
+            assert any("queue:sales" in line for line in lines)
+
+    asyncio.run(check())
+
+
+def test_an_open_stream_begins_anew_when_something_else_may_be_seen() -> None:
+    """The new snapshot holds what is permitted now, and nothing of what was permitted before follows."""
+
+    async def check() -> None:
+        access = Held(tokens={"a": token(OLD)})
+        stand = Stand.fed(small_center())
+        async with client_of(stand.serving(door=Door(access), heartbeat_seconds=0.1)) as client:
+            listening = asyncio.create_task(lines_of(client, OLD, 1.5))
+            await asyncio.sleep(0.5)
+            access.becomes(tokens={"a": {**token(OLD), "roles": [{"role": "viewer", "queues": ["claims"]}]}})
+            await asyncio.sleep(0.3)
+            stand.store.feed(*now_record("queue:sales", waiting=77, revision=2))
+            stand.store.feed(*now_record("queue:claims", "mail", waiting=78, revision=2))
+            lines, ended = await listening
+            assert not ended
+            begins = [index for index, line in enumerate(lines) if line == "event: snapshot\n"]
+            assert len(begins) == 2
+            before, after = "".join(lines[: begins[1]]), "".join(lines[begins[1] :])
+            assert "queue:sales" in before
+            assert "sales" not in after
+            assert '"waiting":78' in after
 
     asyncio.run(check())

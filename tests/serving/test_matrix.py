@@ -95,7 +95,7 @@ async def told(session: aiohttp.ClientSession, url: str, grantee: Grantee | None
     headers = {} if grantee is None else {"Authorization": f"Bearer {grantee.token}"}
     async with session.request(more.pop("method", "GET"), url, headers=headers | more.pop("headers", {}), **more) as answer:
         body = (await answer.read()).decode(errors="replace")
-        return answer.status, f"{body}\n{[(name, value) for name, value in answer.headers.items() if name not in {'Date', 'Link'}]}"
+        return answer.status, f"{body}\n{[(name, value) for name, value in answer.headers.items() if name != 'Date']}"
 
 
 def serving_app(whole: Center) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.serving.api.serving import Serving
     from streams.serving.events import Feed
 
-__all__ = ["events"]
+__all__ = ["events", "tell"]
 
 #: Who finds no room comes back after so long.
 _RETRY_SECONDS = 5
@@ -43,7 +43,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     serving.clients.add(transport, whose)
     try:
         await stream.prepare(request)
-        await _tell(request, stream, feed, windows, serving)
+        await tell(request, stream, feed, windows, serving)
     except ConnectionError:
         pass
     except Exception:
@@ -54,7 +54,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     return stream
 
 
-async def _tell(request: web.Request, stream: web.StreamResponse, feed: Feed, windows: frozenset[str] | None, serving: Serving) -> None:
+async def tell(request: web.Request, stream: web.StreamResponse, feed: Feed, windows: frozenset[str] | None, serving: Serving) -> None:
     """Write events until the feed, the client or its right ends; one that takes nothing any more is dropped by the server's limits."""
     # Whatever Last-Event-ID a returning client names, it gets everything anew: ids are of this process.
     await stream.write(b"retry: 2000\n\n")
