@@ -127,6 +127,7 @@ async def _show(args: argparse.Namespace) -> int:
         letter = await reader.letter(place, offset) if place in reader.ends else None
     if letter is None:
         return fail(f"{full}/{partition}/{offset}: is not there (any more)", code=1)
+    await noted(args, "looked_at_contacts", kafka_client_options(), about=AuditObject(topic=full, partition=partition, offset=offset))
     if not args.raw:
         sys.stdout.writelines(f"{line}\n" for line in pages(letter))
         return 0

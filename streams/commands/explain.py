@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 from aiokafka.errors import KafkaError
 
+from schemas.audit import AuditObject
 from schemas.times import format_ms
 from streams.catalogue import LANGUAGES
+from streams.commands.account import noted
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, start_logging, write_json
 from streams.commands.event_files import add_content_options, read_events
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
@@ -112,7 +114,8 @@ def _wanted(args: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _read(args: argparse.Namespace, configuration: Configuration) -> dict[str, Any]:
-    log = EventLog(args.bootstrap, args.prefix, kafka_client_options())
+    options = kafka_client_options()
+    log = EventLog(args.bootstrap, args.prefix, options)
 
     async def find() -> Question:
         return Question.of(await log.latest(), configuration, **_wanted(args))
@@ -126,6 +129,8 @@ async def _read(args: argparse.Namespace, configuration: Configuration) -> dict[
         told=_tell_progress,
     )
     _end_progress()
+    about = AuditObject(scope_kind="queue", scope=args.queue, kpi=args.kpi, window=args.window, channel=args.channel)
+    await noted(args, "looked_at_contacts", options, about=about)
     return {**answer.document(lang=args.lang, limit=args.limit), "read": span.document()}
 
 
@@ -157,7 +162,10 @@ def _conversation(args: argparse.Namespace, configuration: Configuration) -> dic
         log = EventLog(args.bootstrap, args.prefix, kafka_client_options())
         read = asyncio.run(watched(conversation, log, configuration, since_ms, _limits(args), logs, _tell_progress)).document()
         _end_progress()
-    return {**explain_conversation(conversation, logs, limit=args.limit), "read": read}
+    found = explain_conversation(conversation, logs, limit=args.limit)
+    if args.file is None:
+        asyncio.run(noted(args, "looked_at_contacts", kafka_client_options()))
+    return {**found, "read": read}
 
 
 async def _asked(args: argparse.Namespace) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from streams.configuration import Configuration
 from streams.worker import create_topics
 from tests.oracle.recount import recount
 from tests.properties.compare import differences
+from tests.serving.audit.topics import recorded_in
 from tests.support.product_load import partition_of
 from tests.support.recount import last_values, until_processed
 from tests.support.workers import Workers
@@ -199,6 +200,10 @@ def test_what_is_right_by_now_is_sent_back_and_counts_once(kafka: Cluster, tmp_p
         assert PERSONAL in shown
         assert "  trace: \\x00\\xff\n" in shown
         run(kafka, prefix, "show", f"{LETTERS}/0/999", code=1)
+        looks = asyncio.run(recorded_in(kafka.bootstrap, prefix))
+        assert [(each.action, each.about.topic, each.about.offset) for each in looks] == [
+            ("looked_at_contacts", story.name(topic(LETTERS)), broken["offset"])
+        ] * 2
 
         # The clock that ran ahead is right by now, but for one event that the sender has sent again meanwhile.
         time.sleep(max(0.0, (story.ahead + 2_600 - AHEAD_MS) / 1000 - time.time()))

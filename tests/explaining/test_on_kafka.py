@@ -19,6 +19,7 @@ from schemas.topics import topic
 from streams.demo.broker import EmbeddedBroker
 from streams.worker import create_topics
 from tests.explaining.hour import CONFIGURATION, EVENTS, event
+from tests.serving.audit.topics import recorded_in
 from tests.support.require import require_embedded_broker
 from tests.support.services import Services, until
 
@@ -135,6 +136,10 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
     ]
     assert (told["events"], told["counted_nothing"], told["read"]["complete"]) == (3, 1, True)
     assert (await asyncio.to_thread(command, bootstrap, file, "gone", "--look-back", "0")).returncode == 2
+
+    # The two that showed contacts are on record, and no contact is.
+    looks = [each.about.model_dump(exclude_none=True) for each in await recorded_in(bootstrap, PREFIX)]
+    assert looks == [{"scope_kind": "queue", "scope": QUEUE, "kpi": "service_level", "window": "trailing_5m"}, {}]
 
 
 def command(bootstrap: str, file: Path, *asked: str) -> subprocess.CompletedProcess[str]:
