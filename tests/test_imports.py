@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streams.access": set(),
     "streams.client": {"schemas"},
     "streams.catalogue": {"schemas"},
+    "streams.staffing": set(),
     "streams.configuration": {"schemas", "streams.access", "streams.catalogue"},
     "streams.windows": {"schemas", "streams.catalogue", "streams.configuration"},
     "streams.tracking": {"schemas", "streams.catalogue", "streams.configuration", "streams.windows"},
@@ -66,6 +67,7 @@ COMPOSERS = {"streams", "streams.commands"}
 #: What counts: no frame, no broker, no network, no clock, no chance.
 PURE = (
     "streams.access",
+    "streams.staffing",
     "streams.catalogue",
     "streams.windows",
     "streams.tracking",
