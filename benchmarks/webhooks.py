@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.webhooks`` sends signed deliveries of LINE, one message each (two events), over kept connections: first to a gateway
 with a Kafka of lists behind it, which shows what the gateway itself takes, then with ``--kafka`` to the product's gateway before Apache
-Kafka. Gateway and sender have a core each. Where others use the machine as well, look at the CPU: a core has a second of it a second.
+Kafka. With ``--tls`` it instead compares one over TLS with one in plain text, taking turns, and says what a handshake costs.
+Gateway and sender have a core each. Where others use the machine as well, look at the CPU: a core has a second of it a second.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import argparse
 import asyncio
 import contextlib
 import os
+import ssl
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,18 +31,24 @@ from streams.connectors.kit.verifying import Delivery, signature
 from streams.connectors.platforms import connector
 from streams.connectors.publishing import MemoryPublisher
 from streams.connectors.senders import Senders
+from streams.listening import Listening
+from streams.listening.tls import Certificates, TlsFiles
 from streams.worker import create_topics
+from tests.support.certificates import Authority
 from tests.support.kafka import VERSION, cluster, missing
 from tests.support.services import Services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SECRET: Final = "a-secret-of-some-length"  # noqa: S105 - of no account
 SOURCE: Final = "line-shop"
 FILE: Final = f"connectors:\n  {SOURCE}: {{connector: line, secrets: [{{env: LINE_SECRET}}]}}\n"
 
 _UNLIMITED: Final = 1e12
+#: With ``--tls``: turns of each, and connections that are opened and closed in each.
+_TURNS: Final = 5
+_HANDSHAKES: Final = 200
 
 
 def requests_of(run: int, deliveries: int) -> list[bytes]:
@@ -63,16 +72,16 @@ def requests_of(run: int, deliveries: int) -> list[bytes]:
         body = orjson.dumps({"destination": "U" + "0" * 32, "events": [event]})
         signed = signature(scheme, SECRET, Delivery(body, {}, {}, ""))
         head = (
-            f"POST /v1/hooks/{SOURCE} HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+            f"POST /v1/hooks/{SOURCE} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"{scheme.header}: {signed}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         made.append(head.encode() + body)
     return made
 
 
-async def send(host: str, port: int, requests: Iterator[bytes], took: list[float]) -> None:
+async def send(host: str, port: int, requests: Iterator[bytes], took: list[float], tls: ssl.SSLContext | None = None) -> None:
     """Send one after the other on one connection."""
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
         for request in requests:
             began = time.perf_counter()
@@ -107,10 +116,59 @@ async def measured(name: str, address: str, pid: int, deliveries: int, connectio
     return " ".join(told)
 
 
-async def serve() -> None:
-    """Run a gateway with a Kafka of lists until stdin ends."""
+async def compared(addresses: Mapping[str, str], pids: Mapping[str, int], authority: Path, deliveries: int, connections: int) -> list[str]:
+    """Return lines: CPU of a delivery in plain text and over TLS, in turns of one run, and of a connection with its handshake."""
+    tls = {"plain": None, "tls": ssl.create_default_context(cafile=authority)}
+    each = deliveries // _TURNS
+    cpu: dict[str, list[float]] = {"plain": [], "tls": []}
+    shakes: dict[str, list[float]] = {"plain": [], "tls": []}
+    for turn in range(_TURNS + 1):
+        for name, address in addresses.items():
+            host, _, port = address.partition("://")[2].rpartition(":")
+            requests = iter(requests_of(turn, each))
+            before = cpu_seconds(pids[name])
+            await asyncio.gather(*(send(host, int(port), requests, [], tls[name]) for _ in range(connections)))
+            told = cpu_seconds(pids[name]) - before
+            before = cpu_seconds(pids[name])
+            for _ in range(_HANDSHAKES):
+                await send(host, int(port), iter(()), [], tls[name])
+            if turn:  # the first is to warm up
+                cpu[name].append(told / each * 1e6)
+                shakes[name].append((cpu_seconds(pids[name]) - before) / _HANDSHAKES * 1e6)
+    ratios = sorted(over / plain for plain, over in zip(cpu["plain"], cpu["tls"], strict=True))
+    plain, over = (statistics.median(cpu[name]) for name in ("plain", "tls"))
+    extra = statistics.median(shakes["tls"]) - statistics.median(shakes["plain"])
+    spread = f"{statistics.median(ratios):.2f} times ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    return [
+        f"{each:,} deliveries of two events a turn over {connections} connections, {_TURNS} turns each:",
+        f"plain {plain:.0f} µs of CPU a delivery, TLS {over:.0f} µs: {spread},",
+        f"{extra:.0f} µs more for each new connection with TLS",
+    ]
+
+
+def over_tls(options: argparse.Namespace) -> str:
+    """Compare two gateways with a Kafka of lists each, one over TLS."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        authority = Authority(Path(folder))
+        pair = authority.server("localhost", "127.0.0.1")
+        addresses, pids = {}, {}
+        for name, more in (("plain", []), ("tls", [str(pair.certificate), str(pair.key)])):
+            command = [sys.executable, "-m", "benchmarks.webhooks", "--serve", *more]
+            gateway = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            stack.callback(gateway.communicate, "")
+            addresses[name] = gateway.stdout.readline().strip() if gateway.stdout is not None else ""
+            pids[name] = gateway.pid
+            _apart(gateway.pid)
+        lines = asyncio.run(compared(addresses, pids, authority.path, options.deliveries, options.connections))
+    return " ".join(lines)
+
+
+async def serve(files: list[str]) -> None:
+    """Run a gateway with a Kafka of lists until stdin ends, over TLS with these files."""
     found = read_connectors(Path("connectors.yaml"), FILE, environment={"LINE_SECRET": SECRET})
-    settings = GatewaySettings(port=0, events_per_second=_UNLIMITED, burst_events=_UNLIMITED)
+    certificates = Certificates(TlsFiles(certificate=Path(files[0]), key=Path(files[1]))) if files else None
+    listening = Listening(certificates=certificates)
+    settings = GatewaySettings(port=0, events_per_second=_UNLIMITED, burst_events=_UNLIMITED, listening=listening)
     gateway = Gateway(MemoryPublisher(now=lambda: datetime.now(UTC)), Senders(), settings, connectors=found)
     sys.stdout.write(f"{await gateway.start()}\n")
     sys.stdout.flush()
@@ -165,10 +223,14 @@ def main() -> int:
     parser.add_argument("--deliveries", type=int, default=20_000)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--kafka", action="store_true", help="before Apache Kafka too")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--tls", action="store_true", help="compare TLS with plain text instead")
+    parser.add_argument("--serve", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        asyncio.run(serve())
+    if options.serve is not None:
+        asyncio.run(serve(options.serve))
+        return 0
+    if options.tls:
+        sys.stdout.write(f"{over_tls(options)}\n")
         return 0
     sys.stdout.write(f"{in_memory(options)}\n")
     sys.stdout.flush()
