@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from streams.access.rights import ROLES, Role
@@ -54,17 +53,17 @@ class Principal:
         return any(grant.has(right) for grant in self.grants)
 
     def view(self, right: Right, places: Places) -> View:
-        """Return where one has a right. Equal principals get the same object while the places are the same."""
-        return _view(frozenset(self.grants), right, places)
+        """Return where one has a right. Equal grants get the same object while the places are the same."""
+        key = frozenset(self.grants), right
+        found = places.views.get(key)
+        if found is None:
+            found = places.views[key] = self._view(right, places)
+        return found
+
+    def _view(self, right: Right, places: Places) -> View:
+        areas = [grant for grant in self.grants if grant.has(right)]
+        return view_of(areas, [grant for grant in self.grants if grant.has("people")], places) if areas else NOTHING
 
 
 #: Who asks where no access file is: all rights, everywhere.
 ANYONE: Final = Principal("anyone", "anyone", (Grant("supervisor"), Grant("auditor"), Grant("operator")))
-
-
-@lru_cache(maxsize=1024)
-def _view(grants: frozenset[Grant], right: Right, places: Places) -> View:
-    areas = [grant for grant in grants if grant.has(right)]
-    if not areas:
-        return NOTHING
-    return view_of(areas, [grant for grant in grants if grant.has("people")], places)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -54,10 +54,12 @@ class Places:
     teams: Mapping[str, TeamPlace] = field(default_factory=dict)
     #: person → team and site, that of the team where the person has none
     people: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
-    #: ``team:NAME``, ``site:NAME``, ``business:NAME`` or ``total:all`` → how many people are signed in there now, as far as is known
-    signed_in: Mapping[str, int] = field(default_factory=dict)
+    #: ``team:NAME``, ``site:NAME``, ``business:NAME`` or ``total:all`` → how many people were signed in there of late: fewest and most
+    signed_in: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     #: Figures of people are shown of no fewer.
     smallest_group: int = SMALLEST_GROUP
+    #: What has been worked out of this state; it goes with it.
+    views: dict[Hashable, View] = field(default_factory=dict, init=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ def _within(parts: Iterable[tuple[str | None, bool]]) -> frozenset[str]:
     return frozenset(whole for whole, all_of_it in seen.items() if all_of_it)
 
 
+_NONE: Final = (0, 0)
 #: In these orders what is seen of a larger scope is taken away from it, to see how many people would be left.
 _ORDERS: Final = (("team",), ("site",), ("business",), ("site", "team"), ("business", "team"), ("site", "business", "team"))
 
@@ -152,12 +155,18 @@ class _Groups:
 
     def __init__(self, places: Places, scopes: frozenset[str] | None, free: frozenset[str]) -> None:
         self._places, self._scopes, self._free = places, scopes, free
+        #: scope → its people, and the groups that have any of these or belong there
         self._members: dict[str, set[str]] = {}
+        self._near: dict[str, set[str]] = {}
         for name, (team, site) in places.people.items():
             business = places.teams.get(team, TeamPlace()).business if team is not None else None
-            for kind, whole in (("team", team), ("site", site), ("business", business), ("total", "all")):
-                if whole is not None:
-                    self._members.setdefault(f"{kind}:{whole}", set()).add(name)
+            groups = [f"{kind}:{whole}" for kind, whole in (("team", team), ("site", site), ("business", business)) if whole is not None]
+            for group in (*groups, TOTAL):
+                self._members.setdefault(group, set()).add(name)
+                self._near.setdefault(group, set()).update(groups)
+        for team in places.teams:
+            for whole in self._wholes(f"team:{team}"):
+                self._near.setdefault(whole, set()).add(f"team:{team}")
         self._shown_of: dict[str, set[str]] = {"team": set(), "site": set(), "business": set(), "total": set()}
 
     def shown(self) -> frozenset[str]:
@@ -185,14 +194,18 @@ class _Groups:
     def _number(self, scope: str, without: tuple[str, ...]) -> int:
         """Return how many people the configuration places in a scope and not in others; if none, how many are signed in there."""
         members = self._members.get(scope, set()).difference(*(self._members.get(each, ()) for each in without))
+        if members:
+            return len(members)
+        # Records of a whole and of its parts come at moments of their own: who has just signed in or out is not left over.
         signed_in = self._places.signed_in
-        return len(members) or max(0, signed_in.get(scope, 0) - sum(signed_in.get(each, 0) for each in without))
+        return max(0, signed_in.get(scope, _NONE)[0] - sum(signed_in.get(each, _NONE)[1] for each in without))
 
     def _parts(self, scope: str, order: tuple[str, ...]) -> Iterator[str]:
         """Yield groups that are shown and lie in a scope, each apart from those before it."""
         taken, covered = set[str](), set[str]()
         for kind in order:
-            for each in sorted(self._shown_of[kind]):
+            shown = self._shown_of[kind]
+            for each in sorted(shown if scope == TOTAL else shown & self._near.get(scope, set())):
                 members = self._members.get(each, set())
                 if each != scope and self._lies_in(each, scope) and covered.isdisjoint(members) and taken.isdisjoint(self._wholes(each)):
                     taken.add(each)

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["places_of"]
 
 
-def places_of(configuration: Configuration, *, smallest_group: int = SMALLEST_GROUP, signed_in: Mapping[str, int] | None = None) -> Places:
-    """Return where a configuration puts queues, teams and people; ``signed_in`` is people by scope, as records say."""
+def places_of(
+    configuration: Configuration,
+    *,
+    smallest_group: int = SMALLEST_GROUP,
+    signed_in: Mapping[str, tuple[int, int]] | None = None,
+) -> Places:
+    """Return where a configuration puts queues, teams and people; ``signed_in`` is fewest and most people by scope of late."""
     return Places(
         queues={name: QueuePlace(each.department, each.business, each.site) for name, each in configuration.queues.items()},
         teams={name: TeamPlace(each.business, each.site) for name, each in configuration.teams.items()},

@@ -31,6 +31,11 @@ def people(**numbers: int) -> dict[str, tuple[str | None, str | None]]:
     return {f"{team} {index + 1}": (team, TEAMS[team].site) for team, number in named.items() for index in range(number)}
 
 
+def steady(numbers: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Return how many were signed in while nobody came or went."""
+    return {scope: (number, number) for scope, number in numbers.items()}
+
+
 def seen(view: View, *, of_people: bool = False) -> set[str]:
     """Return which of the plan's scopes a view shows."""
     sees = view.sees_people if of_people else view.sees
@@ -157,20 +162,29 @@ def test_sites_are_subtracted_too() -> None:
 
 def test_where_the_configuration_names_no_people_those_signed_in_count() -> None:
     """t-a has 6 signed in, t-b 2: of tokyo's 8 the 2 would be left. What is not known of is not there."""
-    now = {"team:t-a": 6, "team:t-b": 2, "site:tokyo": 8, "total:all": 8}
+    now = steady({"team:t-a": 6, "team:t-b": 2, "site:tokyo": 8, "total:all": 8})
     view = view_of([Area()], [], Places(QUEUES, TEAMS, {}, now))
 
     assert seen(view, of_people=True) == {"team:t-a"}
     # A team that no configuration names.
-    assert view_of([Area()], [], Places({}, {}, {}, {"team:x": 5})).sees_people("team", "x")
-    assert not view_of([Area()], [], Places({}, {}, {}, {"team:x": 5})).sees_people("team", "y")
+    assert view_of([Area()], [], Places({}, {}, {}, steady({"team:x": 5}))).sees_people("team", "x")
+    assert not view_of([Area()], [], Places({}, {}, {}, steady({"team:x": 5}))).sees_people("team", "y")
 
 
 def test_one_that_no_configuration_names_is_not_left_over() -> None:
     """The configuration has the 6 of t-a; 7 are signed in at tokyo, 6 of them of t-a: the seventh is not to be worked out."""
-    places = Places(QUEUES, TEAMS, people(t_a=6), {"team:t-a": 6, "site:tokyo": 7, "total:all": 7})
+    places = Places(QUEUES, TEAMS, people(t_a=6), steady({"team:t-a": 6, "site:tokyo": 7, "total:all": 7}))
 
     assert seen(view_of([Area()], [], places), of_people=True) == {"team:t-a", "business:shop"}
+
+
+def test_who_has_just_come_or_gone_is_not_left_over() -> None:
+    """The site's record has counted a seventh, whose team's record has not yet: where 6 or 7 were, nobody is left."""
+    coming = {"team:t-a": (6, 7), "site:tokyo": (7, 7), "total:all": (6, 7)}
+
+    assert "site:tokyo" in seen(view_of([Area()], [], Places(QUEUES, TEAMS, people(t_a=6), coming)), of_people=True)
+    # A team that was of 4 a moment ago is not yet of 5.
+    assert not view_of([Area()], [], Places({}, {}, {}, {"team:x": (4, 5)})).sees_people("team", "x")
 
 
 def test_the_limit_is_configured() -> None:

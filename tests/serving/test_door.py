@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schemas.times import parse_time_ms
-from streams.access.principals import Identity
+from streams.access.principals import Grant, Identity, Principal
+from streams.configuration import Configuration
 from streams.configuration.access import AccessFile
 from streams.listening.tokens import TOKEN_FORM, bearer_of, hash_of, is_token, new_token
 from streams.serving import door as door_module
@@ -276,3 +277,35 @@ def test_an_open_stream_begins_anew_when_something_else_may_be_seen() -> None:
             assert '"waiting":78' in after
 
     asyncio.run(check())
+
+
+def test_people_are_counted_now_and_then_and_what_is_known_of_late_counts() -> None:
+    """Once in 5 s; of the last three looks the fewest and the most; the places are the same object while nothing has changed."""
+    clock, looks = Clock(), [{"team:x": 5}, {"team:x": 7}, {}, {"team:x": 6}, {"team:x": 6}, {"team:x": 6}, {"team:x": 6}]
+    asked = iter(looks)
+    door = Door(Held(), signed_in=lambda: next(asked), clock=clock)
+    found = []
+    for _ in looks:
+        places = door.places
+        clock.seconds += 4.9
+        assert door.places is places
+        found.append(places.signed_in["team:x"])
+        clock.seconds += 0.2
+    assert found == [(5, 5), (5, 7), (0, 7), (0, 7), (0, 6), (6, 6), (6, 6)]
+
+
+def test_what_is_seen_follows_the_configuration() -> None:
+    """A queue that moves to another site is seen there from then on, and equal views are one object."""
+    configurations = [
+        Configuration.model_validate({"sites": {"a": {"zone": "UTC"}, "b": {"zone": "UTC"}}, "queues": {"q": {"site": site}}})
+        for site in "aba"
+    ]
+    current = configurations[0]
+    door = Door(Held(), configuration=lambda: current)
+    principal = Principal("x", "token", (Grant("viewer", sites=frozenset({"a"})),))
+    first = door.view(principal, "figures")
+    assert first.sees("queue", "q")
+    current = configurations[1]
+    assert not door.view(principal, "figures").sees("queue", "q")
+    current = configurations[2]
+    assert door.view(principal, "figures") is first
