@@ -81,13 +81,16 @@ class AuditLog:
         page, looked = Page(), 0
         async for batch in self._batches(wanted.since_ms, offset, follow=False):
             for record in batch:
-                if len(page.records) == limit:
-                    page.next_offset = record.offset
-                    return page
                 looked += 1
                 told = self._read(record)
-                if told is not None and wanted.takes(told):
-                    page.records.append(told)
+                if told is None or not wanted.takes(told):
+                    continue
+                if len(page.records) == limit:
+                    # There is a next page only if there is something on it: what is not seen shows nowhere.
+                    page.next_offset = record.offset
+                    return page
+                self._remember(told)
+                page.records.append(told)
             page.unreadable = self.unreadable
             if looked >= most:
                 page.next_offset = batch[-1].offset + 1
@@ -104,6 +107,7 @@ class AuditLog:
             for record in batch:
                 told = self._read(record)
                 if told is not None and wanted.takes(told):
+                    self._remember(told)
                     yield told
 
     def _read(self, record: ConsumerRecord) -> AuditRecord | None:
@@ -112,12 +116,12 @@ class AuditLog:
         except ValidationError:
             self.unreadable += 1
             return None
-        if told.audit_id in self._known:
-            return None
+        return None if told.audit_id in self._known else told
+
+    def _remember(self, told: AuditRecord) -> None:
         self._known[told.audit_id] = None
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        return told
 
     async def _batches(self, since_ms: int | None, offset: int | None, *, follow: bool) -> AsyncIterator[list[ConsumerRecord]]:
         (place, *_) = await partitions_of(self.topic, self._client)

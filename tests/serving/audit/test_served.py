@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 import pytest
+import yaml
 
 from schemas.api import AuditAnswer
+from schemas.audit import Actor, AuditObject
 from streams.configuration.file import ConfigurationFile, configuration_hash
 from streams.configuration.loading import load_configuration
+from streams.listening.tokens import TOKEN_FORM, hash_of, new_token
 from streams.serving.agents import agents_topic
+from streams.serving.audit.auditor import audit_record
+from streams.serving.audit.writer import write_now
+from streams.serving.door import WatchedAccess
 from streams.serving.reader import latest_topic
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
@@ -158,6 +164,52 @@ def test_without_the_topic_people_are_not_shown_and_figures_are(bootstrap: str) 
                 while (await client.get("api/v1/agents")).status != 200:
                     pass
         assert {record.action for record in await recorded_in(bootstrap, "unrecorded")} == {"looked_at_agents"}
+
+    run(check())
+
+
+@pytest.mark.embedded
+def test_an_auditor_of_a_site_reads_of_its_queues_alone(bootstrap: str, tmp_path: Path) -> None:
+    """What is about a queue elsewhere is not there, nor in the number of pages; what is about no place is; a viewer reads nothing."""
+    center, access = tmp_path / "center.yaml", tmp_path / "access.yaml"
+    sites = {name: {"zone": "UTC"} for name in ("tokyo", "bonn")}
+    center.write_text(
+        yaml.safe_dump({"sites": sites, "queues": {"sales": {"site": "tokyo"}, "claims": {"site": "bonn"}}}), encoding="utf-8"
+    )
+    roles: dict[str, list[dict[str, Any]]] = {
+        "all": [{"role": "auditor"}],
+        "tokyo": [{"role": "auditor", "sites": ["tokyo"]}],
+        "viewer": [{"role": "viewer"}],
+    }
+    tokens = {name: new_token(TOKEN_FORM) for name in roles}
+    entries = {name: {"hashes": [hash_of(token)], "roles": roles[name]} for name, token in tokens.items()}
+    access.write_text(yaml.safe_dump({"tokens": entries}), encoding="utf-8")
+    actor = Actor(kind="user", name="tanaka")
+    looks = [
+        audit_record("looked_at_contacts", actor=actor, instance="test", at=time.time(), about=AuditObject(scope_kind="queue", scope=queue))
+        for queue in ("sales", "claims", "sales", "claims")
+    ]
+    written = [audit_record("login", actor=actor, instance="test", at=time.time()), *looks]
+
+    async def check() -> None:
+        await make_audit_topic(bootstrap, "scoped")
+        await write_now(bootstrap, "scoped", written, {})
+        files: dict[str, Any] = {"file": ConfigurationFile(center, now_ms()), "access": WatchedAccess(access, now_ms())}
+        async with served(bootstrap, "scoped", **files) as client:
+
+            async def read(name: str, query: str = "") -> tuple[int, list[tuple[str, str | None]], bool]:
+                headers = {"Authorization": f"Bearer {tokens[name]}"}
+                answer = await client.get(f"api/v1/audit?actor=tanaka{query}", headers=headers)
+                told = (await answer.json()).get("records", [])
+                return answer.status, [(each["action"], each["about"].get("scope")) for each in told], "next" in answer.links
+
+            seen = [("login", None), ("looked_at_contacts", "sales"), ("looked_at_contacts", "sales")]
+            assert await read("tokyo") == (200, seen, False)
+            assert await read("tokyo", "&limit=3") == (200, seen, False)
+            assert await read("tokyo", "&limit=2") == (200, seen[:2], True)
+            assert await read("all") == (200, [("login", None), *(("looked_at_contacts", each.about.scope) for each in looks)], False)
+            assert (await read("viewer"))[:2] == (403, [])
+            assert (await client.get("api/v1/audit")).status == 401
 
     run(check())
 
