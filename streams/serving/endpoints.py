@@ -102,14 +102,13 @@ class Endpoint:
 
     @property
     def all_statuses(self) -> tuple[int, ...]:
-        """Every status that it answers with."""
-        found = {*self.statuses}
+        """Every status that it answers with; 400 and 421 without content where the request names no host of this server."""
+        found = {*self.statuses, 400, 421}
         if self.tagged:
             found.add(304)
-        if self.parameters:
-            found.add(400)
         if self.right is not None:
-            found |= {401, 403}
+            # 503: who is logged in where has not been read yet.
+            found |= {401, 403, 503}
         return tuple(sorted(found))
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from schemas.times import TimeFormatError, parse_time_ms
 from streams.catalogue import LANGUAGES
 from streams.explaining import PartitionLog, Question, QuestionError, explain
 from streams.serving.endpoints import MAX_LISTED
+from streams.serving.threads import in_thread
 from streams.serving.turns import NoTurnError, Turns
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ _TRIES = 3
 
 #: How long a question waits for its turn.
 _WAITING_SECONDS = 60.0
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 async def answered(
@@ -59,7 +57,7 @@ async def answered(
             _take(records, configuration, question.until_ms, logs)
 
         span = await log.events(question.since_ms(configuration, look_back_ms), limits, take, told)
-        answer = await _in_thread(explain, question, configuration, logs)
+        answer = await in_thread(explain, question, configuration, logs)
         if answer.agrees is not False or span.incomplete or not answer.differences or not left:
             break
         await asyncio.sleep(1)
@@ -95,16 +93,6 @@ def _take(
         if mine is None:
             mine = logs[record.partition] = PartitionLog(configuration, until_ms, watched=conversation)
         mine.take(record.value, record.offset, record.timestamp)
-
-
-async def _in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Run a function in a thread and wait for its end also when cancelled: until then the machine is still busy with it."""
-    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait({running})
-        raise
 
 
 def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:

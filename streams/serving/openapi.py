@@ -36,6 +36,9 @@ _ABOUT: Final = """Figures of a contact center while it happens.
 Times are RFC 3339 texts, durations are seconds, ratios 0 to 1, and null means that nothing can be said. Fields may be added; clients ignore
 what they do not know. What one may not see is answered as what does not exist.
 
+A request that names no host of this server is turned away with 421 (400 if it names none), one that would change something for a page of
+another origin with 403, both without content.
+
 A parameter whose name is nearly one of the address's is refused with 400; any other unknown one is ignored.
 
 Limits, unless serve is told otherwise:
@@ -61,7 +64,7 @@ _SECURITY: Final[dict[str, Any]] = {
 }
 
 #: Answers without a body.
-_EMPTY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_EMPTY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED, HTTPStatus.MISDIRECTED_REQUEST})
 _RETRIED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -116,7 +119,8 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}, "example": "sales"}
+    example = "sales" if name == "queue" else "3f0c9e4f"
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}, "example": example}
 
 
 def _in_query(parameter: Parameter) -> dict[str, Any]:

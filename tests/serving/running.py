@@ -7,27 +7,95 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from streams.configuration import Configuration
 from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.listening.tokens import TOKEN_FORM, hash_of
+from streams.serving.agents import Agents
 from streams.serving.api import create_app
 from streams.serving.audit.log import AuditLog
 from streams.serving.door import Door
 from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
+from streams.serving.login.login import Login
+from streams.windows.targets import terms_of
+from tests.serving.login.desk import MemoryLog, Topic
+from tests.serving.records import AS_OF, Stand, alert, now_record, people_window, person, progress, small_center, window
 from tests.serving.test_door import Held
-from tests.serving.test_openapi import full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.serving.api import Serving
 
-__all__ = ["ALL", "FEW", "guarded", "serving"]
+__all__ = ["ALL", "FEW", "full", "guarded", "serving"]
 
 #: Nothing listens there: what reads Kafka has it answer 503.
 NO_KAFKA: Final = "127.0.0.1:9"
 ALL, FEW = (TOKEN_FORM + letter * 43 for letter in "ab")
+
+
+def full(**changes: Any) -> Serving:
+    """Return a center with a record of every kind, each with all the fields that a record may have, a target of each kind, and people."""
+    level = {"value": 0.74, "numerator": 37.0, "denominator": 50.0, "coverage": 1.0}
+    records = [
+        *small_center(),
+        window(
+            "queue:sales",
+            name="interval_15m",
+            kpis={"offered": {"value": 52.0, "numerator": 52.0}, "service_level": level},
+            by_definition={"fast@1": {"service_level": level}},
+            by_outcome={"kpis": {"offered": {"value": 51.0}}},
+            exceptions=["golden week"],
+            counts={"offered": 52},
+        ),
+        window("queue:sales", name="day", window_end="2026-04-01T15:00:00Z", kpis={"service_level": level}),
+        window("queue:sales", name="day", channel="chat", without_exceptions={"kpis": {"service_level": level}}),
+        people_window("queue:sales", level, name="day"),
+        (
+            b"definition|service_level@1",
+            orjson.dumps(
+                {
+                    "kind": "definition",
+                    "name": "service_level",
+                    "version": 1,
+                    "effective_from": None,
+                    "known_since": AS_OF,
+                    "content": {"threshold_seconds": 20},
+                    "revision": 1,
+                }
+            ),
+        ),
+        progress(
+            2,
+            quarantined_sources={"chat": {"reason": "bad_records", "since": AS_OF, "partitions": 2, "records": 4}},
+            beyond_limits={"pbx": {"queues": 3}},
+            journals={"cdr": AS_OF},
+            sources={"pbx": AS_OF, "chat": AS_OF},
+        ),
+    ]
+    stand = Stand.fed(records).with_alerts(*(alert(f"queue:{state}", state=state) for state in ("pending", "firing", "cleared")))
+    stand.store.feed(*progress(3, as_of="2026-04-01T08:00:00Z"), 3)
+    stand.store.feed(*now_record("queue:late", waiting=1), 3)
+    stand.store.expected = frozenset({"never"})
+    read = Agents()
+    assert read.feed(*person("tanaka", exceptions=["golden week"], without_exceptions={"kpis": {"occupancy": level}}))
+    agents = Agents()
+    agents.take_over(read)
+    configuration = Configuration.model_validate(
+        {
+            "queues": {"sales": {"channel": "voice", "target": 0.8}},
+            "targets": [
+                {"kpi": "asa", "scope": "queue:sales", "window": "trailing_15m", "target": 15, "start_value": 30, "unit": "seconds"}
+                | {"start_date": "2026-01-01", "due": "2026-12-31"},
+                {"kpi": "waiting", "scope": "queue:sales", "target": 3, "unit": "contacts"},
+                {"kpi": "offered", "scope": "total:all", "window": "day", "low": 90, "high": 110, "unit": "contacts"},
+            ],
+        }
+    )
+    rest: dict[str, Any] = {"agents": agents, "targets": {"sales": 0.8}, "fed_by": {"queue:sales": ["pbx"]}}
+    return stand.serving(**{**rest, "kpi_targets": terms_of(configuration), **changes})
 
 
 def guarded(**changes: Any) -> tuple[Serving, Held]:
@@ -44,8 +112,11 @@ def guarded(**changes: Any) -> tuple[Serving, Held]:
             "few": {"hashes": [hash_of(FEW)], "roles": [{"role": "viewer", "sites": ["tokyo"]}]},
         }
     )
+    topic = Topic()
+    login = Login(access, secure=False, devices=topic.server(), log=MemoryLog(topic))
     made = full(
-        door=Door(access, configuration=lambda: configuration),
+        door=Door(access, configuration=lambda: configuration, identifiers=login.identifiers),
+        login=login,
         explainer=Explainer(EventLog(NO_KAFKA, "none"), lambda: configuration, Limits(megabytes=1, seconds=2)),
         audit_log=lambda: AuditLog(NO_KAFKA, "none"),
         **changes,

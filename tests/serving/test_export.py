@@ -8,6 +8,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import openpyxl
 import pytest
 
@@ -16,11 +17,14 @@ from streams.serving.agents import Agents
 from streams.serving.spreadsheets import write_csv, write_workbook
 from streams.serving.tables import COLUMNS, Choice, Row, agent_rows, rows
 from tests.serving.records import AS_OF, Stand, client_of, figure, now_record, people_now, person, small_center, window
+from tests.serving.running import ALL, guarded
+from tests.serving.test_events import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from schemas.agent_metrics import AgentFigures
+    from streams.serving.store import Store
 
 
 def told(text: str) -> list[dict[str, str]]:
@@ -229,3 +233,72 @@ def test_without_the_extra_there_are_no_workbooks(monkeypatch: pytest.MonkeyPatc
             assert (await client.head("/api/v1/export")).status == 405
 
     asyncio.run(check())
+
+
+def test_exports_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time; of one address three wait, a fourth is told when to come back; one that has gone by its turn costs nothing."""
+
+    async def check() -> None:
+        serving = Stand.fed(small_center()).serving()
+        made, copy = [], serving.figures.store.copy
+
+        def copied() -> Store:
+            made.append(1)
+            return copy()
+
+        monkeypatch.setattr(serving.figures.store, "copy", copied)
+        async with client_of(serving) as client:
+            async with serving.export_turns.turn("another"):
+                waiting = [asyncio.create_task(client.get("/api/v1/export")) for _ in range(3)]
+                await until(lambda: serving.export_turns.waiting == 3)
+                refused = await client.get("/api/v1/export")
+                assert (refused.status, refused.headers["Retry-After"], (await refused.json())["waiting"]) == (429, "10", 3)
+                waiting.pop().cancel()
+                await asyncio.sleep(0.1)
+            answers = await asyncio.gather(*waiting)
+            texts = [await answer.text() for answer in answers]
+            assert [answer.status for answer in answers] == [200, 200]
+            assert texts[0] == texts[1]
+            assert len(told(texts[0])) > 50
+            await until(lambda: serving.export_turns.waiting == 0)
+            assert (await client.get("/api/v1/export?kpi=offered")).status == 200
+            assert len(made) == 3
+
+    asyncio.run(check())
+
+
+def test_a_right_that_ended_while_one_waited_is_gone() -> None:
+    """It is looked for again when the turn has come."""
+
+    async def check() -> None:
+        serving, access = guarded()
+        async with client_of(serving) as client:
+            headers = {"Authorization": f"Bearer {ALL}"}
+            async with serving.export_turns.turn("another"):
+                waiting = asyncio.create_task(client.get("/api/v1/export", headers=headers))
+                await until(lambda: serving.export_turns.waiting == 1)
+                access.becomes()
+            assert (await waiting).status == 403
+
+    asyncio.run(check())
+
+
+def test_a_file_that_breaks_off_is_seen_to() -> None:
+    """What goes wrong when a file has begun ends the connection: no second answer stands in it."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError
+            return super().read(100)
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            answer = await client.get("/api/v1/export")
+            assert answer.status == 200
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("streams.serving.api.export.tempfile.SpooledTemporaryFile", lambda _: Broken())
+        asyncio.run(check())

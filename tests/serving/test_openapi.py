@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import orjson
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from schemas.api import AlertsMessage, AliveMessage, ChangeMessage, SnapshotMessage
-from streams.configuration import Configuration
+from streams.listening.listening import Listening
 from streams.serving import docs
-from streams.serving.agents import Agents
+from streams.serving.api import create_app
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
 from streams.serving.openapi import openapi
-from streams.windows.targets import terms_of
-from tests.serving.records import AS_OF, Stand, alert, client_of, now_record, people_window, person, progress, small_center, window
+from tests.serving.records import alert, client_of, now_record
+from tests.serving.running import ALL, FEW, full, guarded
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from streams.serving.api import Serving
 
 DOCUMENT = openapi()
 COMPONENTS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -48,68 +48,6 @@ def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
 def faults_of(schema: dict[str, Any], instance: object) -> list[str]:
     """Return what is wrong with an instance."""
     return [f"{list(error.instance_path)}: {error.message}" for error in validator(schema).iter_errors(instance)]
-
-
-def full(**changes: Any) -> Serving:
-    """Return a center with a record of every kind, each with all the fields that a record may have, a target of each kind, and people."""
-    level = {"value": 0.74, "numerator": 37.0, "denominator": 50.0, "coverage": 1.0}
-    records = [
-        *small_center(),
-        window(
-            "queue:sales",
-            name="interval_15m",
-            kpis={"offered": {"value": 52.0, "numerator": 52.0}, "service_level": level},
-            by_definition={"fast@1": {"service_level": level}},
-            by_outcome={"kpis": {"offered": {"value": 51.0}}},
-            exceptions=["golden week"],
-            counts={"offered": 52},
-        ),
-        window("queue:sales", name="day", window_end="2026-04-01T15:00:00Z", kpis={"service_level": level}),
-        window("queue:sales", name="day", channel="chat", without_exceptions={"kpis": {"service_level": level}}),
-        people_window("queue:sales", level, name="day"),
-        (
-            b"definition|service_level@1",
-            orjson.dumps(
-                {
-                    "kind": "definition",
-                    "name": "service_level",
-                    "version": 1,
-                    "effective_from": None,
-                    "known_since": AS_OF,
-                    "content": {"threshold_seconds": 20},
-                    "revision": 1,
-                }
-            ),
-        ),
-        progress(
-            2,
-            quarantined_sources={"chat": {"reason": "bad_records", "since": AS_OF, "partitions": 2, "records": 4}},
-            beyond_limits={"pbx": {"queues": 3}},
-            journals={"cdr": AS_OF},
-            sources={"pbx": AS_OF, "chat": AS_OF},
-        ),
-    ]
-    stand = Stand.fed(records).with_alerts(*(alert(f"queue:{state}", state=state) for state in ("pending", "firing", "cleared")))
-    stand.store.feed(*progress(3, as_of="2026-04-01T08:00:00Z"), 3)
-    stand.store.feed(*now_record("queue:late", waiting=1), 3)
-    stand.store.expected = frozenset({"never"})
-    read = Agents()
-    assert read.feed(*person("tanaka", exceptions=["golden week"], without_exceptions={"kpis": {"occupancy": level}}))
-    agents = Agents()
-    agents.take_over(read)
-    configuration = Configuration.model_validate(
-        {
-            "queues": {"sales": {"channel": "voice", "target": 0.8}},
-            "targets": [
-                {"kpi": "asa", "scope": "queue:sales", "window": "trailing_15m", "target": 15, "start_value": 30, "unit": "seconds"}
-                | {"start_date": "2026-01-01", "due": "2026-12-31"},
-                {"kpi": "waiting", "scope": "queue:sales", "target": 3, "unit": "contacts"},
-                {"kpi": "offered", "scope": "total:all", "window": "day", "low": 90, "high": 110, "unit": "contacts"},
-            ],
-        }
-    )
-    rest: dict[str, Any] = {"agents": agents, "targets": {"sales": 0.8}, "fed_by": {"queue:sales": ["pbx"]}}
-    return stand.serving(**{**rest, "kpi_targets": terms_of(configuration), **changes})
 
 
 def test_what_is_committed_is_current() -> None:
@@ -279,3 +217,41 @@ def test_what_the_document_says_of_rights() -> None:
         for status in ("429", "503"):
             if status in operation["responses"] and int(status) not in endpoint.answered:
                 assert "Retry-After" in operation["responses"][status]["headers"]
+
+
+def test_errors_are_as_described() -> None:
+    """Whatever refuses a request, the door, the router, a handler or the look at hosts, answers as the document says."""
+
+    async def check() -> None:
+        served, _ = guarded()
+        listening = Listening()
+        connections = listening.connections()
+        app = create_app(served)
+        listening.attend(app, connections)
+        async with TestClient(TestServer(app)) as client:
+            few, everything = ({"Authorization": f"Bearer {token}"} for token in (FEW, ALL))
+            for path, template, headers, status in (
+                ("/api/v1/figures", None, {}, 401),
+                ("/api/v1/events", None, {}, 401),
+                ("/api/v1/agents", None, few, 403),
+                ("/api/v1/queues/claims", "/api/v1/queues/{queue}", few, 404),
+                ("/api/v1/queues/none", "/api/v1/queues/{queue}", everything, 404),
+                ("/api/v1/events?window=x", None, few, 400),
+                ("/api/v1/export?kpis=x", None, everything, 400),
+                ("/api/v1/audit", None, everything, 503),
+                ("/api/v1/explain?queue=sales&kpi=offered&channel=voice", None, everything, 503),
+                ("/api/v1/targets", None, everything | {"Host": "elsewhere.example"}, 421),
+                ("/healthz", None, {"Host": "elsewhere.example"}, 421),
+                ("/metrics", None, everything | {"Host": "?"}, 400),
+            ):
+                answer = await client.get(path, headers=headers)
+                described = DOCUMENT["paths"][template or path.partition("?")[0]]["get"]["responses"][str(status)]
+                assert answer.status == status, path
+                if "Host" in headers:
+                    assert await answer.read() == b""
+                    continue
+                assert list(described["content"]) == [answer.content_type], path
+                assert faults_of(described["content"][answer.content_type]["schema"], await answer.json()) == []
+                assert described.get("headers", {}).keys() <= {name.title().replace("Www", "WWW") for name in answer.headers}, path
+
+    asyncio.run(check())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from difflib import get_close_matches
 from functools import partial
 from itertools import chain
@@ -20,18 +21,22 @@ from streams.serving.api.answers import VARY, asked_windows
 from streams.serving.api.audit import recorded
 from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import SERVING
-from streams.serving.door import view_of
+from streams.serving.door import Sight, view_of
 from streams.serving.problems import ProblemError, problem
 from streams.serving.spreadsheets import TooManyRowsError, write_csv, write_workbook
 from streams.serving.tables import NOW, Choice, agent_rows, rows
+from streams.serving.threads import in_thread
 from streams.serving.turns import NoTurnError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from streams.access.views import View
     from streams.serving.tables import Row
 
 __all__ = ["export"]
+
+log = logging.getLogger(__name__)
 
 _MEDIA: Final = {
     "csv": "text/csv",
@@ -41,6 +46,8 @@ _KINDS: Final = (*get_args(ScopeKind), "agent")
 #: A file up to this size is in memory, a larger one on the disk.
 _IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 256 * 1024
+#: How long a request waits for its turn.
+_WAITING_SECONDS: Final = 60.0
 #: Who is turned away comes back after so long.
 _RETRY_SECONDS: Final = 10
 
@@ -49,28 +56,39 @@ async def export(request: web.Request) -> web.StreamResponse:
     """Answer with a file of the chosen figures, as far as one sees them; one is made and sent at a time."""
     serving = request.app[SERVING]
     choice, form, mark = _choice(request), _one_of(request.query, "format", tuple(_MEDIA)), _one_of(request.query, "bom", ("false", "true"))
-    try:
-        async with serving.export_turns.turn(serving.whose(request)):
-            with ExitStack() as held:
-                file = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))
-                write = partial(write_csv, mark=mark == "true") if form == "csv" else write_workbook
-                number = await asyncio.to_thread(write, _rows(request, choice), file)
-                if choice.wants_agents:
-                    await recorded(request, "looked_at_agents")
-                await recorded(request, "exported", AuditObject(records=number))
-                return await _sent(request, file, form)
-    except NoTurnError as error:
-        return problem(429, "too many exports wait", retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
-    except TooManyRowsError as error:
-        raise ProblemError(400, str(error)) from error
-    except ImportError as error:
-        raise ProblemError(404, "workbooks are off here: install contact-streams[xlsx]") from error
+    write = partial(write_csv, mark=mark == "true") if form == "csv" else write_workbook
+    sight = Sight(request, "export")
+    async with AsyncExitStack() as held:
+        try:
+            async with asyncio.timeout(_WAITING_SECONDS):
+                await held.enter_async_context(serving.export_turns.turn(serving.whose(request)))
+        except NoTurnError as error:
+            return problem(429, "too many exports wait", retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
+        except TimeoutError:
+            return problem(429, "other exports take long", retry_after_seconds=_RETRY_SECONDS, waiting=serving.export_turns.waiting)
+        # While one waited one may have gone, or the right may have ended.
+        if request.transport is None or request.transport.is_closing():
+            return web.Response()
+        await sight.look()
+        if sight.view is None:
+            raise ProblemError(403, "your role does not permit this any more")
+        file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - closed below
+        held.callback(file.close)
+        try:
+            number = await in_thread(write, _rows(request, choice, sight.view), file)
+        except TooManyRowsError as error:
+            raise ProblemError(400, str(error)) from error
+        except ImportError as error:
+            raise ProblemError(404, "workbooks are off here: install contact-streams[xlsx]") from error
+        if choice.wants_agents:
+            await recorded(request, "looked_at_agents")
+        await recorded(request, "exported", AuditObject(records=number))
+        return await _sent(request, file, form)
 
 
-def _rows(request: web.Request, choice: Choice) -> Iterable[Row]:
+def _rows(request: web.Request, choice: Choice, view: View) -> Iterable[Row]:
     """Return the rows; what they are made of is taken now, and changes no more."""
     serving = request.app[SERVING]
-    view = view_of(request, "export")
     found: Iterable[Row] = rows(serving.figures.store.copy(), choice, view)
     if choice.wants_agents and serving.agents is not None:
         people = view_of(request, "people")
@@ -87,10 +105,18 @@ async def _sent(request: web.Request, file: IO[bytes], form: str) -> web.StreamR
     headers = {**HEADERS, "Content-Type": media, "Content-Disposition": f'attachment; filename="figures-{at}Z.{form}"', "Vary": VARY}
     response = web.StreamResponse(headers=headers)
     response.content_length = size
-    await response.prepare(request)
-    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-        await response.write(chunk)
-    await response.write_eof()
+    try:
+        await response.prepare(request)
+        while chunk := await in_thread(file.read, _CHUNK_BYTES):
+            await response.write(chunk)
+        await response.write_eof()
+    except ConnectionError:  # the client has gone
+        pass
+    except Exception:
+        # Nothing can be said any more where a file has begun: that it is cut off is seen by its length.
+        log.exception("An export ended: internal error.")
+        if request.transport is not None:
+            request.transport.abort()
     return response
 
 
