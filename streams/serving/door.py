@@ -116,7 +116,7 @@ class Door:
 
     Args:
         access: the access file that is in force.
-        configuration: says where queues, teams and people belong, as it is now.
+        configuration: says where queues, teams and people belong; the same object while nothing has changed.
         signed_in: how many people are signed in by scope, as records say.
         identifiers: the ways to prove who one is, asked in their order; bearer tokens of the file come first.
         audit: is told of denials.
@@ -128,7 +128,7 @@ class Door:
         self,
         access: Running,
         *,
-        configuration: Callable[[], Configuration] = Configuration,
+        configuration: Callable[[], Configuration] | None = None,
         signed_in: Callable[[], Mapping[str, int]] = dict,
         identifiers: Sequence[Identifier] = (),
         audit: Audit | None = None,
@@ -139,7 +139,8 @@ class Door:
         self.audit: Audit = NoAudit() if audit is None else audit
         self.identifiers: tuple[Identifier, ...] = (Tokens(access), *identifiers)
         self.login = login
-        self._configuration = configuration
+        nothing = Configuration()
+        self._configuration = configuration or (lambda: nothing)
         self._signed_in = signed_in
         self._clock = clock
         self._places = Places()

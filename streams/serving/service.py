@@ -52,6 +52,8 @@ __all__ = ["ServeSettings", "run_serve"]
 
 log = logging.getLogger(__name__)
 
+#: One object: what is worked out of a configuration is kept while it is the same.
+_NOTHING_CONFIGURED = Configuration()
 #: How long requests under way may take to end; event streams end at once.
 _SHUTDOWN_SECONDS = 3.0
 #: How much of Kafka one question to the API may read.
@@ -226,7 +228,7 @@ async def run_serve(
 
 
 def _running(file: ConfigurationFile | None) -> Configuration:
-    return Configuration() if file is None else file.running
+    return _NOTHING_CONFIGURED if file is None else file.running
 
 
 def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Delivery | None, audit: Audit) -> None:
