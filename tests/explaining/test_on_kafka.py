@@ -17,6 +17,7 @@ from schemas.api import ExplainAnswer
 from schemas.times import format_ms, parse_time_ms
 from schemas.topics import topic
 from streams.demo.broker import EmbeddedBroker
+from streams.listening.tokens import TOKEN_FORM, hash_of, new_token
 from streams.worker import create_topics
 from tests.explaining.hour import CONFIGURATION, EVENTS, event
 from tests.serving.audit.topics import recorded_in
@@ -139,7 +140,24 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
 
     # The two that showed contacts are on record, and no contact is.
     looks = [each.about.model_dump(exclude_none=True) for each in await recorded_in(bootstrap, PREFIX)]
-    assert looks == [{"scope_kind": "queue", "scope": QUEUE, "kpi": "service_level", "window": "trailing_5m"}, {}]
+    asked = {"scope_kind": "queue", "scope": QUEUE, "kpi": "service_level", "window": "trailing_5m"}
+    assert looks == [asked, {}]
+
+    # A server with an access file has it on record before it answers; a question that shows nothing leaves no record.
+    access, token = file.with_name("access.yaml"), new_token(TOKEN_FORM)
+    entry = {"hashes": [hash_of(token)], "roles": [{"role": "supervisor"}]}
+    await asyncio.to_thread(access.write_bytes, orjson.dumps({"tokens": {"lead": entry}}))
+    services.run("serve2", "--explain", "--access", str(access))
+    await services.ready("serve2")
+    address = services.addresses["serve2"] + "/api/v1/explain"
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+        async with session.get(address, params={**question, "kpi": "nothing"}) as answer:
+            assert answer.status == 400
+        async with session.get(address, params=question) as answer:
+            assert (answer.status, by_part(await answer.json())["abandoned_missed"]) == (200, ["gone", "late"])
+    *_, look = await recorded_in(bootstrap, PREFIX)
+    assert (look.action, look.actor.kind, look.actor.name) == ("looked_at_contacts", "token", "lead")
+    assert look.about.model_dump(exclude_none=True) == {**asked, "endpoint": "GET /api/v1/explain"}
 
 
 def command(bootstrap: str, file: Path, *asked: str) -> subprocess.CompletedProcess[str]:
