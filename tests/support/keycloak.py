@@ -21,14 +21,15 @@ import orjson
 from tests.support.kafka import die_with_parent, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import aiohttp
 
-__all__ = ["PASSWORD", "VERSION", "Keycloak", "keycloak", "missing"]
+__all__ = ["PASSWORD", "REALM_FILE", "SECRET", "VALUES", "VERSION", "Keycloak", "Realm", "keycloak", "missing"]
 
 _POM = Path(__file__).with_name("keycloak-pom.xml")
-_REALM_FILE = Path(__file__).parents[2] / "deploy" / "keycloak" / "contact-center.json"
+#: What runs a whole setup imports it as it is.
+REALM_FILE = Path(__file__).parents[2] / "deploy" / "keycloak" / "contact-center.json"
 _found = re.search(r"<keycloak\.version>(.+)</keycloak\.version>", _POM.read_text(encoding="utf-8"))
 if _found is None:
     raise RuntimeError(f"{_POM} names no keycloak.version.")
@@ -38,6 +39,18 @@ VERSION: str = _found.group(1)
 
 #: Of the people of the realm.
 PASSWORD = "a-password-of-tests"
+
+#: What this server proves itself with, with what has to be encoded on its way.
+SECRET = "a secret: of+tests%"
+
+#: The variables of the realm file, for the realm that Keycloak itself imports.
+VALUES = {
+    "CONTACT_STREAMS_PUBLIC_URL": "http://127.0.0.1:9",
+    "CONTACT_STREAMS_LOGOUT_URL": "http://127.0.0.1:9",
+    "CONTACT_STREAMS_OIDC_CLIENT_SECRET": SECRET,
+    "CONTACT_STREAMS_SCRAPE_CLIENT_SECRET": "a-secret-of-prometheus",
+    "CONTACT_STREAMS_EXAMPLE_PASSWORD": PASSWORD,
+}
 
 #: A cold JVM that makes its tables, on two busy cores.
 _READY_SECONDS = 120.0
@@ -114,8 +127,15 @@ class Keycloak:
     """One running Keycloak, and what its administrator does there."""
 
     def __init__(self, folder: Path) -> None:
-        """Start it; ``wait_ready`` waits until it answers."""
-        self._home = home()
+        """Lay it out below ``folder``, with the realm file of deploy/ to import; nothing runs yet."""
+        self._home = folder / "home"
+        self._home.mkdir()
+        for each in home().iterdir():
+            if each.name != "data":
+                (self._home / each.name).symlink_to(each)
+        imported = self._home / "data" / "import"
+        imported.mkdir(parents=True)
+        shutil.copy(REALM_FILE, imported)
         self._port = free_port()
         self._log = folder / "keycloak.log"
         self._admin_password = secrets.token_urlsafe(16)
@@ -132,11 +152,18 @@ class Keycloak:
 
     def start(self) -> None:
         """Start it. Call it from the main thread: it dies with the thread that started it."""
-        options = ["--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={self._port}", f"--hostname={self.url}", "--cache=local"]
+        options = [
+            "--import-realm",
+            "--http-enabled=true",
+            "--http-host=127.0.0.1",
+            f"--http-port={self._port}",
+            f"--hostname={self.url}",
+            "--cache=local",
+        ]
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*_command(self._home), "start", "--optimized", *options],
-                env=os.environ | {"KC_BOOTSTRAP_ADMIN_USERNAME": "admin", "KC_BOOTSTRAP_ADMIN_PASSWORD": self._admin_password},
+                env=os.environ | VALUES | {"KC_BOOTSTRAP_ADMIN_USERNAME": "admin", "KC_BOOTSTRAP_ADMIN_PASSWORD": self._admin_password},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -176,10 +203,14 @@ class Keycloak:
             time.sleep(0.2)
         raise TimeoutError(f"Keycloak is not ready after {_READY_SECONDS:.0f} s:\n{self._tail()}")
 
-    async def realm(self, http: aiohttp.ClientSession, values: Mapping[str, str]) -> Realm:
-        """Make the realm of deploy/ under a name of its own, with these values in place of its variables."""
-        text = _REALM_FILE.read_text(encoding="utf-8")
-        document = orjson.loads(re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text))
+    def imported(self, http: aiohttp.ClientSession) -> Realm:
+        """Return the realm that Keycloak has made of the file by itself."""
+        return Realm(self, http, "contact-center", self._admin_password)
+
+    async def realm(self, http: aiohttp.ClientSession, **values: str) -> Realm:
+        """Make the realm of deploy/ under a name of its own, with ``VALUES`` and these in place of its variables."""
+        text = REALM_FILE.read_text(encoding="utf-8")
+        document = orjson.loads(re.sub(r"\$\{(\w+)\}", lambda found: (VALUES | values)[found[1]], text))
         document["realm"] = f"contact-center-{secrets.token_hex(4)}"
         realm = Realm(self, http, document["realm"], self._admin_password)
         await realm.ask("POST", "", json=document, above=True)

@@ -64,7 +64,7 @@ class ProviderLogins:
         self._over = False
         self._provider: Provider | None = None
         self._notices: OrderedDict[str, None] = OrderedDict()
-        self._said = float("-inf")
+        self._said: dict[str, float] = {}
 
     async def run(self) -> NoReturn:
         """Hold the connections to the provider, until cancelled."""
@@ -137,8 +137,8 @@ class ProviderLogins:
 
     def say(self, text: str, *values: object) -> None:
         """Log what strangers can bring about, and not each time."""
-        if self._ticks() - self._said >= _SAID_SECONDS:
-            self._said = self._ticks()
+        if self._ticks() - self._said.get(text, float("-inf")) >= _SAID_SECONDS:
+            self._said[text] = self._ticks()
             _log.warning(text, *values)
 
     def _connected(self) -> aiohttp.ClientSession:
