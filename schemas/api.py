@@ -26,6 +26,7 @@ __all__ = [
     "ExplainAnswer",
     "FiguresAnswer",
     "OpenApiDocument",
+    "OutlookAnswer",
     "Problem",
     "QueueAnswer",
     "ReadyAnswer",
@@ -149,6 +150,50 @@ class TrendsAnswer(_Header):
     window: str = Field(examples=["interval_15m"])
     """The window that the intervals are of."""
     trends: list[Trend]
+    """By queue and channel."""
+
+
+class IntervalAhead(_Answer):
+    """An interval to come, as it is expected."""
+
+    start: _Time
+    end: _Time
+    contacts: float
+    """Contacts expected: the mean of the same interval of former weeks, else yesterday's, at the level of the last two hours."""
+    agents_needed: int | None
+    """The fewest agents that reach the target by Erlang A, or C where patience is not known; null without a target or a handle time."""
+    service_level: float | None
+    """0 to 1, with `agents_now`; null where that is not known."""
+
+
+class QueueOutlook(_Answer):
+    """What the next two hours of a queue of calls will be like."""
+
+    queue: str = Field(examples=["sales"])
+    channel: str = Field(examples=["voice"])
+    threshold_seconds: float
+    """The wait up to which an answer is in time."""
+    target: float | None
+    """The service level to reach, 0 to 1; null without one."""
+    aht_seconds: float | None
+    """Average handle time of the last while; null where it is not known."""
+    patience_seconds: float | None
+    """How long customers are ready to wait on average: all waiting time over abandoned; null of fewer than five abandoned."""
+    agents_now: int | None
+    """How many agents would give the service level of the last while; null where it says nothing: few contacts, or every one met."""
+    breach_expected_at: _Time | None
+    """The first interval within half an hour that is expected below the target with `agents_now`."""
+    past_error: float | None
+    """Σ |expected − offered| ÷ Σ offered of the last six hours, each interval as expected when it began; null where nothing was."""
+    intervals: list[IntervalAhead]
+    """In order of time; those of which nothing can be expected are left out."""
+
+
+class OutlookAnswer(_Header):
+    """What is to be expected of queues of calls, made at most every fifteen seconds."""
+
+    interval_minutes: int = Field(examples=[15])
+    outlook: list[QueueOutlook]
     """By queue and channel."""
 
 

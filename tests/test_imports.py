@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streams.listening": {"streams.catalogue"},
     "streams.connectors": {"schemas", "streams.configuration", "streams.listening"},
     "streams.serving": {
+        "streams.staffing",
         "schemas",
         "streams.access",
         "streams.catalogue",

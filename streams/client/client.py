@@ -20,6 +20,7 @@ from schemas.api import (
     CatalogueAnswer,
     ExplainAnswer,
     FiguresAnswer,
+    OutlookAnswer,
     QueueAnswer,
     TargetsAnswer,
     TrendsAnswer,
@@ -108,6 +109,10 @@ class Client:
     async def trends(self) -> TrendsAnswer:
         """Return the day so far of every queue, by interval."""
         return await self._answer("/api/v1/trends", [], TrendsAnswer)
+
+    async def outlook(self) -> OutlookAnswer:
+        """Return what the next two hours of every queue of calls will be like."""
+        return await self._answer("/api/v1/outlook", [], OutlookAnswer)
 
     async def catalogue(self) -> CatalogueAnswer:
         """Return every KPI with names, unit and formula."""

@@ -22,6 +22,7 @@ from schemas.api import (
     ExplainAnswer,
     FiguresAnswer,
     OpenApiDocument,
+    OutlookAnswer,
     QueueAnswer,
     ReadyAnswer,
     SessionAnswer,
@@ -187,6 +188,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right="figures",
         about="The day so far of every queue, by interval.",
         answer=TrendsAnswer,
+        tagged=True,
+    ),
+    Endpoint(
+        name="outlook",
+        path="/api/v1/outlook",
+        right="figures",
+        about="What the next two hours of queues of calls will be like: contacts, agents needed, service level with those who are there.",
+        answer=OutlookAnswer,
         tagged=True,
     ),
     Endpoint(

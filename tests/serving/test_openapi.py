@@ -101,6 +101,7 @@ PATHS = {
     "queue": "/api/v1/queues/sales",
     "alerts": "/api/v1/alerts",
     "trends": "/api/v1/trends",
+    "outlook": "/api/v1/outlook",
     "targets": "/api/v1/targets",
     "catalogue": "/api/v1/catalogue",
     "agents": "/api/v1/agents",

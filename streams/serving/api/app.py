@@ -12,11 +12,11 @@ from streams.serving.api.description import docs, openapi_json
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
-from streams.serving.api.figures import agents, alerts, catalogue, figures, queue, targets, trends
+from streams.serving.api.figures import agents, alerts, catalogue, figures, outlook, queue, targets, trends
 from streams.serving.api.health import alive, ready
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
-from streams.serving.api.serving import FEED, SCRAPING, SERVING, TARGETS, TRENDS
+from streams.serving.api.serving import FEED, OUTLOOK, SCRAPING, SERVING, TARGETS, TRENDS
 from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
 from streams.serving.door import DOOR, guard
@@ -27,6 +27,8 @@ from streams.serving.login.handlers import end_session, enter, kiosk, leave, log
 from streams.serving.login.login import LOGIN
 from streams.serving.login.provider.handlers import begin, come_back, end_sessions
 from streams.serving.login.provider.logins import PROVIDER_LOGINS
+from streams.serving.outlook import KEPT_SECONDS as OUTLOOK_KEPT_SECONDS
+from streams.serving.outlook import outlook_of, shows_outlook
 from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
 from streams.serving.targets import shows_target, targets_of
 from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
@@ -46,6 +48,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "queue": queue,
     "alerts": alerts,
     "trends": trends,
+    "outlook": outlook,
     "targets": targets,
     "catalogue": catalogue,
     "explain": explain,
@@ -86,6 +89,9 @@ def create_app(serving: Serving) -> web.Application:
     served = serving.figures
     app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS, "trends", shows_trend)
     app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS, "targets", shows_target)
+    app[OUTLOOK] = Kept(
+        served, lambda store: outlook_of(store, serving.configuration, served.targets), OUTLOOK_KEPT_SECONDS, "outlook", shows_outlook
+    )
     app[SCRAPING] = asyncio.Lock()
     app.cleanup_ctx.append(_feeding)
     app.on_shutdown.append(_end_streams)

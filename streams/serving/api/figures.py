@@ -11,7 +11,7 @@ from schemas.audit import AuditObject
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described
 from streams.serving.api.answers import answer, asked_paging, asked_windows
 from streams.serving.api.audit import recorded
-from streams.serving.api.serving import SERVING, TARGETS, TRENDS
+from streams.serving.api.serving import OUTLOOK, SERVING, TARGETS, TRENDS
 from streams.serving.door import view_of
 from streams.serving.figures import AHEAD_SECONDS, NO_QUEUE, STALE_AFTER_SECONDS
 from streams.serving.problems import ProblemError
@@ -19,7 +19,7 @@ from streams.serving.problems import ProblemError
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["agents", "alerts", "catalogue", "catalogue_document", "figures", "queue", "targets", "trends"]
+__all__ = ["agents", "alerts", "catalogue", "catalogue_document", "figures", "outlook", "queue", "targets", "trends"]
 
 _STATES = frozenset(get_args(AlertRecord.model_fields["state"].annotation))
 
@@ -52,6 +52,11 @@ async def alerts(request: web.Request) -> web.Response:
 async def trends(request: web.Request) -> web.Response:
     """Answer with the day so far."""
     return await answer(request, await request.app[TRENDS].answer(view_of(request, "figures")))
+
+
+async def outlook(request: web.Request) -> web.Response:
+    """Answer with what is to be expected."""
+    return await answer(request, await request.app[OUTLOOK].answer(view_of(request, "figures")))
 
 
 async def targets(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 
 from streams.access.views import EVERYTHING, View
+from streams.configuration import Configuration
 from streams.configuration.file import ConfigurationFile
 from streams.listening import Connections, client_of
 from streams.serving.agents import Agents
@@ -28,7 +29,7 @@ from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.targets import shows_terms
 from streams.serving.turns import Turns
 
-__all__ = ["FEED", "SCRAPING", "SERVING", "TARGETS", "TRENDS", "Serving"]
+__all__ = ["FEED", "OUTLOOK", "SCRAPING", "SERVING", "TARGETS", "TRENDS", "Serving"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class Serving:
     login: Login | None = None
     #: Logins at the provider of the access file; None where there is no access file.
     provider_logins: ProviderLogins | None = None
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration as it is now."""
+        return Configuration() if self.file is None else self.file.running
 
     @property
     def configured(self) -> dict[str, str]:
@@ -110,6 +116,7 @@ class Serving:
 SERVING = web.AppKey("serving", Serving)
 FEED = web.AppKey("feed", Feed)
 TRENDS = web.AppKey("trends", Kept)
+OUTLOOK = web.AppKey("outlook", Kept)
 TARGETS = web.AppKey("targets", Kept)
 SCRAPING = web.AppKey("scraping", asyncio.Lock)
 

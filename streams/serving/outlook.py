@@ -1,0 +1,140 @@
+"""What the next intervals of queues of calls will be like, from what the store holds: contacts, agents needed, service level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from schemas.times import format_ms
+from streams.configuration.judges import definitions_of
+from streams.serving.store import TRENDS
+from streams.staffing import Forecast, Observed, effective_agents, outlook, patience_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.access.views import View
+    from streams.configuration import Configuration
+    from streams.serving.store import Entry, Store
+    from streams.serving.window_records import WindowRecord
+
+__all__ = ["CALLS", "KEPT_SECONDS", "outlook_of", "shows_outlook"]
+
+#: What all pages ask for is made once in so many seconds.
+KEPT_SECONDS: Final = 15.0
+#: Erlang's formulas are about agents who have one contact at a time.
+CALLS: Final = frozenset({"voice", "video"})
+
+_INTERVAL_MS: Final = 900_000
+#: Two hours ahead; past ones whose error is said: six hours.
+_AHEAD, _PAST = 8, 24
+#: A breach is foreseen for so long ahead.
+_WARNING_MS: Final = 1_800_000
+#: The last while is the first of these windows that there is.
+_LAST: Final = ("trailing_60m", "trailing_30m", "trailing_15m")
+
+
+def shows_outlook(view: View, queue: Mapping[str, Any]) -> bool:
+    """Say whether a view shows the outlook of a queue."""
+    return view.sees("queue", queue["queue"])
+
+
+def outlook_of(store: Store, configuration: Configuration, targets: Mapping[str, float]) -> dict[str, Any]:
+    """Return for every queue of calls the intervals to come; ``targets`` are service levels by queue."""
+    now_ms = store.as_of_ms
+    queues: list[dict[str, Any]] = []
+    if now_ms is not None:
+        history = _history(store, now_ms)
+        for place, record in sorted(_last(store).items()):
+            queues.append(_of_queue(place, record, Forecast(history.get(place, {}), _INTERVAL_MS), now_ms, configuration, targets))
+    return {"interval_minutes": _INTERVAL_MS // 60_000, "outlook": queues}
+
+
+def _of_queue(
+    place: tuple[str, str],
+    entry: Entry,
+    forecast: Forecast,
+    now_ms: int,
+    configuration: Configuration,
+    targets: Mapping[str, float],
+) -> dict[str, Any]:
+    queue, channel = place
+    observed = _observed(entry, configuration, queue, channel, targets.get(queue))
+    patience = patience_seconds(observed.waited_seconds, observed.abandoned)
+    ahead = outlook(forecast, observed, now_ms, _AHEAD, patience)
+    target = observed.target
+    breaches = [
+        each.start_ms
+        for each in ahead
+        if target is not None and each.service_level is not None and each.service_level < target and each.start_ms <= now_ms + _WARNING_MS
+    ]
+    return {
+        "queue": queue,
+        "channel": channel,
+        "threshold_seconds": observed.threshold_seconds,
+        "target": target,
+        "aht_seconds": observed.aht_seconds,
+        "patience_seconds": patience,
+        "agents_now": effective_agents(observed, patience),
+        "breach_expected_at": format_ms(min(breaches)) if breaches else None,
+        "past_error": forecast.error(now_ms, _PAST),
+        "intervals": [
+            {
+                "start": format_ms(each.start_ms),
+                "end": format_ms(each.start_ms + _INTERVAL_MS),
+                "contacts": each.contacts,
+                "agents_needed": each.agents_needed,
+                "service_level": each.service_level,
+            }
+            for each in ahead
+        ],
+    }
+
+
+def _history(store: Store, now_ms: int) -> dict[tuple[str, str], dict[int, float]]:
+    """Return what was offered in the intervals that are over, by queue and channel."""
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for entry in store.group(TRENDS):
+        if entry.point is None or entry.channel not in CALLS or (entry.window_end_ms or 0) > now_ms:
+            continue
+        point = orjson.loads(entry.point)
+        # What disturbed the calendar says nothing of another day.
+        if point["offered"] is not None and not point["exceptions"]:
+            found.setdefault((entry.scope, entry.channel), {})[entry.window_start_ms] = point["offered"]
+    return found
+
+
+def _last(store: Store) -> dict[tuple[str, str], Entry]:
+    """Return the record of the last while of each queue of calls."""
+    found: dict[tuple[str, str], Entry] = {}
+    for window in _LAST:
+        for entry in store.group(window):
+            if entry.scope_kind == "queue" and entry.channel in CALLS:
+                found.setdefault((entry.scope, entry.channel), entry)
+    return found
+
+
+def _observed(entry: Entry, configuration: Configuration, queue: str, channel: str, target: float | None) -> Observed:
+    record: WindowRecord = entry.record  # type: ignore[assignment] # that of a window
+
+    def part(kpi: str, name: str) -> float | None:
+        figure = record.kpis.get(kpi)
+        return None if figure is None else getattr(figure, name)
+
+    # Where wrap-up is not told, talk is what is known of handling.
+    aht = part("aht", "value") or part("att", "value")
+    versions = next(iter(definitions_of(configuration, queue, channel).versions.values()))
+    # The first holds from the beginning.
+    definition = [versions[0], *(each for each in versions[1:] if (each.from_ms or 0) <= entry.window_start_ms)][-1]
+    waits = ["asa", "time_to_abandon"] if definition.asa_denominator == "answered" else ["asa"]
+    return Observed(
+        length_ms=(entry.window_end_ms or 0) - entry.window_start_ms,
+        offered=part("offered", "value") or 0,
+        abandoned=part("abandoned", "value") or 0,
+        aht_seconds=aht or None,
+        waited_seconds=sum(part(kpi, "numerator") or 0 for kpi in waits),
+        service_level=part("service_level", "value"),
+        threshold_seconds=definition.threshold_s,
+        target=target,
+    )
