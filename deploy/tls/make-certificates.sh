@@ -21,7 +21,7 @@ key() {
 sign() {
     key "$work/$1.key"
     openssl req -new -key "$work/$1.key" -subj "/CN=$2" -out "$work/$1.csr"
-    printf 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=%s\nsubjectAltName=%s\n' "$3" "$4" >"$work/$1.ext"
+    printf 'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=%s\nsubjectAltName=%s\n' "$3" "$4" >"$work/$1.ext"
     openssl x509 -req -in "$work/$1.csr" -CA "$folder/authority/ca.crt" -CAkey "$folder/authority/ca.key" \
         -set_serial "0x$(openssl rand -hex 16)" -days 90 -sha256 -extfile "$work/$1.ext" -out "$work/$1.crt" 2>/dev/null
 }

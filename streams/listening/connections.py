@@ -36,6 +36,9 @@ REFUSED_REQUESTS: Final = ("host", "origin", "proxy")
 #: What the kernel takes in for a client. By itself it would take megabytes, and a slow client would seem to read nothing meanwhile.
 _KERNEL_BYTES: Final = 128 * 1024
 
+#: What may wait for a client here before its handler is told to wait.
+_WAITING_BYTES: Final = 64 * 1024
+
 _OPEN: Final = "contact_center_http_connections"
 _REFUSED: Final = "contact_center_http_connections_refused_total"
 _DROPPED: Final = "contact_center_http_connections_dropped_total"
@@ -182,6 +185,8 @@ class Connection(asyncio.Protocol):
             self._say("503 Service Unavailable")
             return
         self._request_looks = 0
+        # TLS would take half a megabyte for a slow client before it says so.
+        self.transport.set_write_buffer_limits(_WAITING_BYTES)
         self._inner = self._make()
         self._inner.connection_made(transport)
 

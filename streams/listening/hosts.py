@@ -65,7 +65,7 @@ class Hosts:
         if len(said) != 1 or (name := host_of(said[0])) is None:
             return 400
         # GET http://other/ HTTP/1.1: the other is who is asked.
-        if host_of(_bracketed(request.url.host or "")) != name:
+        if not request.raw_path.startswith("/") and host_of(_bracketed(request.url.host or "")) != name:
             return 400
         if self._allows(name, request, is_health=is_health):
             return None

@@ -39,7 +39,9 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = _builder(self._name, self._name, self._key.public_key(), datetime.now(UTC) - timedelta(days=30), timedelta(days=90))
-        certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(self._key, hashes.SHA256())
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(_SIGNS, critical=True)
+        certificate = builder.add_extension(_key_id(self._key), critical=False).sign(self._key, hashes.SHA256())
         self.path = folder / f"{name.replace(' ', '-')}.pem"
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         self._made = 0
@@ -73,7 +75,10 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         builder = _builder(subject, self._name, key.public_key(), begins or datetime.now(UTC) - timedelta(hours=1), lasts)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        # Python 3.13 looks for these by itself.
+        issued_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        for extension in (x509.ExtendedKeyUsage([usage]), _key_id(key), issued_by):
+            builder = builder.add_extension(extension, critical=False)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
@@ -83,6 +88,23 @@ class Authority:
         locked = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
         pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
         return pair
+
+
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _key_id(key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
 
 
 def _builder(
