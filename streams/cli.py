@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "gateway": "take canonical events and platforms' webhooks over HTTP and publish them",
     "survey-link": "make signed links to our own survey",
     "senders": "make a token for a sender of the gateway",
-    "access": "check who may see what on the server, and make tokens",
+    "access": "check who may see what on the server, and make entries: tokens, people, screens",
     "connector": "publish what a platform writes",
     "connectors": "list platforms, say what each reports, try a payload, write their configuration",
     "mappings": "try a mapping file on data",

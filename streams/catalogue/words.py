@@ -90,6 +90,8 @@ _BOTH: dict[str, tuple[str, str]] = {
     "no_queues": ("No queue has reported yet.", "まだデータがありません。"),
     "no_teams": ("No team has reported yet.", "まだデータがありません。"),
     "other_language": ("日本語", "English"),
+    "logged_in_as": ("logged in as {name}", "{name}としてログイン中"),
+    "log_out": ("log out", "ログアウト"),
     "queues_below": ("Queues below target", "目標未達のキュー"),
     "queues_below_meaning": (
         "Queues whose service level, live, misses its target, of those that have one and enough contacts to judge.",

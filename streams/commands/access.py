@@ -1,8 +1,7 @@
-"""``contact-streams access``: check the access file of the server, and make tokens for it."""
+"""``contact-streams access``: check the access file of the server, and make its entries."""
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import format_ms, to_ms
 from streams.access.principals import Principal
-from streams.access.rights import ROLES
+from streams.commands.access_entries import LONGEST_DAYS, NAME_PROBLEM, PLACES, add_kiosk, add_role_options, add_user, is_name, role_lines
 from streams.commands.common import fail, write_json
 from streams.configuration import load_configuration
-from streams.configuration.access import ACCESS_NAME, AccessFile, RoleGrant, load_access
+from streams.configuration.access import AccessFile, RoleGrant, load_access
 from streams.configuration.access_places import places_of
 from streams.configuration.base import nearest
 from streams.configuration.problems import FileError
@@ -28,14 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-_LONGEST_DAYS: Final = 36_500
-_PLACES: Final = ("sites", "departments", "queues", "teams")
 _USAGE: Final = 2
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("access", help="check the access file of the server, and make tokens for it")
+    parser = subparsers.add_parser("access", help="check the access file of the server, and make its entries: tokens, people, screens")
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = actions.add_parser(
         "check",
@@ -55,33 +52,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "The token is kept nowhere: who loses it makes another one.",
     )
     token.add_argument("name", metavar="NAME", help="the program's name in the access file")
-    token.add_argument("--role", choices=tuple(ROLES), default="viewer", help="(default: %(default)s)")
-    for kind in _PLACES:
-        token.add_argument(f"--{kind[:-1]}", action="append", default=[], metavar="NAME", dest=kind, help="where the role holds; repeat it")
+    add_role_options(token)
     token.add_argument("--days", type=int, help="after how many days it is taken no more (default: it is until its entry is deleted)")
     token.set_defaults(run=_token)
+    add_user(actions)
+    add_kiosk(actions)
 
 
 def _token(args: argparse.Namespace) -> int:
     """Print a token and its entry."""
-    if not re.fullmatch(ACCESS_NAME, args.name):
-        return fail("access: NAME is 1 to 80 letters, digits and _ . @ + -")
-    if args.days is not None and not 1 <= args.days <= _LONGEST_DAYS:
-        return fail(f"access: --days is 1 to {_LONGEST_DAYS}")
+    if not is_name(args.name):
+        return fail(NAME_PROBLEM)
+    if args.days is not None and not 1 <= args.days <= LONGEST_DAYS:
+        return fail(f"access: --days is 1 to {LONGEST_DAYS}")
     token = new_token(TOKEN_FORM)
     lines = [token, "", "tokens:", f"  {args.name}:", f'    hashes: ["{hash_of(token)}"]']
     if args.days is not None:
         lines.append(f'    expires: "{format_ms(to_ms(datetime.now(UTC) + timedelta(days=args.days)))}"')
-    lines += ["    roles:", f"      - role: {args.role}"]
-    for kind in _PLACES:
-        if names := getattr(args, kind):
-            lines.append(f"        {kind}: [{', '.join(map(_quoted, names))}]")
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(lines + role_lines(args)) + "\n")
     return 0
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -129,7 +118,7 @@ def _entry(name: str, roles: Iterable[RoleGrant], places: Places | None) -> dict
 
 def _lines(entry: dict[str, Any]) -> Iterator[str]:
     roles = "; ".join(
-        each["role"] + (" of " + ", ".join(f"{kind} {', '.join(each[kind])}" for kind in _PLACES if kind in each) if len(each) > 1 else "")
+        each["role"] + (" of " + ", ".join(f"{kind} {', '.join(each[kind])}" for kind in PLACES if kind in each) if len(each) > 1 else "")
         for each in entry["roles"]
     )
     yield f"  {entry['entry']}: {roles}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCESS_NAME",
+    "URL",
     "AccessError",
     "AccessFile",
     "CertificateEntry",
@@ -45,12 +46,12 @@ __all__ = [
 ACCESS_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,79}$"
 _HASH: Final = r"^sha256:(?:[0-9a-f]{64})$"
 _ARGON2ID: Final = r"^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,3},p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,172}$"
-_URL: Final = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+URL: Final = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 _HOST: Final = r"^[A-Za-z0-9.:*\[\]-]{1,255}$"
 PERMITTED[_HASH] = "sha256: and 64 hexadecimal digits in lower case, as `contact-streams access token` prints them"
 PERMITTED[ACCESS_NAME] = "a name of 1 to 80 letters, digits and _ . @ + -"
 PERMITTED[_ARGON2ID] = "what `contact-streams access user` prints: $argon2id$ and its kin"
-PERMITTED[_URL] = "an address that begins with https:// (or http://), without query"
+PERMITTED[URL] = "an address that begins with https:// (or http://), without query"
 PERMITTED[_HOST] = "a host name or address, with a port if it is not the scheme's own"
 
 #: Under these keys stand secrets, or what checks them: no message shows what was found there.
@@ -136,6 +137,8 @@ class KioskEntry(Model):
 
     ticket: Hash
     """SHA-256 of the ticket in the link, as `contact-streams access kiosk` prints it."""
+    open_until: Instant | None = None
+    """From when on the link opens nothing; the screen that has opened it before goes on. Without it, as long as this entry stands."""
     expires: Instant | None = None
     """From when on the screen sees nothing any more; without it, when this entry is deleted."""
     roles: Roles
@@ -152,7 +155,7 @@ class CertificateEntry(Model):
 class Provider(Model):
     """The OpenID Connect provider by which people log in."""
 
-    issuer: Annotated[str, Field(pattern=_URL)]
+    issuer: Annotated[str, Field(pattern=URL)]
     """Its address, exactly as its tokens say it."""
     client_id: Annotated[str, Field(min_length=1, max_length=200)]
     """What the server is called there; the secret comes from `CONTACT_STREAMS_OIDC_CLIENT_SECRET`."""
@@ -211,7 +214,7 @@ class AccessFile(Model):
     """Programs with client certificates, by their common name or an alternative name."""
     hosts: Annotated[tuple[Annotated[str, Field(pattern=_HOST)], ...], Field(strict=False, max_length=100)] = ()
     """Names by which the server is asked for, beside those of the loopback; others are refused."""
-    public_url: Annotated[str, Field(pattern=_URL)] | None = None
+    public_url: Annotated[str, Field(pattern=URL)] | None = None
     """The address that browsers use, where it is not the one the server listens on; its host is taken too."""
     smallest_group: Annotated[int, Field(ge=1, le=1_000)] = SMALLEST_GROUP
     """Figures of people are shown of no fewer to who may not see single people; 1 shows them all."""

@@ -342,7 +342,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         head=False,
     ),
     Endpoint(
-        name="session", path="/api/v1/session", right=None, about="Who asks, with which rights.", answer=SessionAnswer, statuses=(200, 401)
+        name="session",
+        path="/api/v1/session",
+        right=None,
+        about="Who asks, with which rights.",
+        answer=SessionAnswer,
+        statuses=(200, 401, 503),
     ),
     Endpoint(
         name="sessions",

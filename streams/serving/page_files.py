@@ -17,6 +17,7 @@ PAGE_FILES = {
     "options.js": "text/javascript",
     "paging.js": "text/javascript",
     "rows.js": "text/javascript",
+    "session.css": "text/css",
     "session.js": "text/javascript",
     "tables.js": "text/javascript",
     "targets.css": "text/css",

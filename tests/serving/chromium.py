@@ -72,11 +72,17 @@ class Chromium:
     async def until(self, expression: str, *, seconds: float = 10.0) -> None:
         """Wait until a JavaScript expression is true in the page."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while not await self.ask(f"Boolean({expression})"):
+        while not await self._holds(expression):
             if asyncio.get_running_loop().time() > deadline:
                 body = await self.ask("document.body.innerText")
                 raise AssertionError(f"not true within {seconds:g} s: {expression}\n{self.complaints}\n{body}")
             await asyncio.sleep(0.02)
+
+    async def _holds(self, expression: str) -> bool:
+        try:
+            return bool(await self.ask(f"Boolean({expression})"))
+        except RuntimeError:  # the page is being left for another
+            return False
 
     async def press(self, key: str) -> None:
         """Press a key, named as in ``KeyboardEvent.key``."""

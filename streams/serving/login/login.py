@@ -214,8 +214,8 @@ class Login:
         """Return the name of the screen that the access file has a ticket for at this moment."""
         access = self.access.running
         name = kiosk_of(access, ticket)
-        expires = None if name is None else access.kiosks[name].expires
-        return None if expires is not None and self.clock() * 1000 >= effective_ms(expires) else name
+        ends = () if name is None else (access.kiosks[name].open_until, access.kiosks[name].expires)
+        return None if any(end is not None and self.clock() * 1000 >= effective_ms(end) for end in ends) else name
 
     async def _written(self, record: RedeemedTicket | EndedDevice) -> None:
         if self._log is None:

@@ -4,18 +4,16 @@ import { word } from "./text.js";
 
 const LOGIN = "/login";
 
-export function toLogin() {
+function toLogin() {
   location.assign(`${LOGIN}?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
-// Says whether somebody is logged in, or nobody needs to be; a server that does not answer says nothing against it.
+// Returns who that is, and leads to the login who may see nothing here any more; a server that does not answer says nothing against it.
 export async function whoIsHere() {
   const answer = await fetch("api/v1/session").catch(() => null);
-  if (answer?.status === 401) {
-    toLogin();
-    return null;
-  }
-  return answer?.ok ? answer.json() : null;
+  const here = answer?.ok ? await answer.json() : null;
+  if (answer?.status === 401 || (here && !here.rights.includes("figures"))) toLogin();
+  return here;
 }
 
 export async function showSession(place) {

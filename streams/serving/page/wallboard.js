@@ -5,6 +5,7 @@ import { own, shown } from "./names.js";
 import { minutes, offer, only, paint, rotateSeconds, wall } from "./options.js";
 import { Pager } from "./paging.js";
 import { Backlogs, JUDGED_FROM, Queues, Teams, longestWait } from "./rows.js";
+import { showSession, whoIsHere } from "./session.js";
 import { Targets } from "./targets.js";
 import { age, clock, count, duration, figure, known, label, language, learn, meaning, named, setAttribute, setClass, setText, word } from "./text.js";
 import { Trends } from "./trends.js";
@@ -120,19 +121,21 @@ const TILES = {
 };
 
 function showSummary(tiles, judged) {
-  // A page of some queues sums those; else the total, which has everybody once.
-  const entries = only.size > 0 ? [...gather("queue").values()].filter(({ scope }) => only.has(scope)) : [...gather("total").values()];
+  // A page of some queues sums those, and who may not see the total what they see; else the total, which has everybody once.
+  const total = [...gather("total").values()];
+  const entries = only.size > 0 || total.length === 0 ? [...gather("queue").values()].filter(({ scope }) => only.size === 0 || only.has(scope)) : total;
   const nows = entries.map(({ now }) => now).filter((now) => now);
   const sum = (values) => (values.some(known) ? values.filter(known).reduce((a, b) => a + b, 0) : null);
   const waits = nows.map((now) => longestWait(now, asOf())).filter(known);
-  const agents = [...gather("total").values()].find(({ now }) => now?.agents_by_state)?.now.agents_by_state ?? null;
+  const staffOf = (places) => places.map(({ now }) => now?.agents_by_state).filter(known);
+  const staff = total.length > 0 ? staffOf(total).slice(0, 1) : staffOf([...gather("team").values()]);
   setText(tiles.queues_below, judged.all ? `${count(judged.missed)} / ${count(judged.all)}` : "–");
   setClass(tiles.queues_below.parentElement, "missed", judged.missed > 0);
   setClass(tiles.queues_below.parentElement, "met", judged.all > 0 && judged.missed === 0);
   setText(tiles.waiting, count(sum(nows.map((now) => now.waiting))));
   setText(tiles.longest_wait, duration(waits.length ? Math.max(...waits) : null));
   setText(tiles.in_progress, count(sum(nows.map((now) => now.in_progress))));
-  setText(tiles.free_agents, count(agents && (agents.idle ?? 0) + (agents.available ?? 0)));
+  setText(tiles.free_agents, count(sum(staff.map(({ idle, available }) => (idle ?? 0) + (available ?? 0)))));
 }
 
 let draw = () => {};
@@ -182,7 +185,10 @@ function follow(strip) {
     connected = false;
     showStanding();
     // A refused stream is closed for good; one that broke comes back by itself.
-    if (stream.readyState === EventSource.CLOSED) toldAt = performance.now() - CUT_MS + RETRY_MS;
+    if (stream.readyState !== EventSource.CLOSED) return;
+    toldAt = performance.now() - CUT_MS + RETRY_MS;
+    // Perhaps because who was let in is so no more.
+    whoIsHere();
   });
 }
 
@@ -200,6 +206,7 @@ async function catalogue() {
     try {
       const answer = await fetch("api/v1/catalogue");
       if (answer.ok) return await answer.json();
+      if (answer.status === 401) await whoIsHere();
     } catch {
       // The server is not there yet.
     }
@@ -216,6 +223,7 @@ async function begin() {
   document.documentElement.lang = language;
   document.title = `${word("wallboard")} – Contact Streams`;
   offer(byId("options"));
+  showSession(byId("session"));
   for (const id of ["queues-title", "teams-title", "backlogs-title", "targets-title"]) setText(byId(id), word(id.replace("-title", "")));
   for (const id of ["no-queues", "no-teams"]) setText(byId(id), word(id.replace("-", "_")));
   const trends = new Trends(drawSoon, JUDGED_FROM);
