@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "connector": "publish what a platform writes",
     "connectors": "list platforms, say what each reports, try a payload, write their configuration",
     "mappings": "try a mapping file on data",
-    "check": "say what is wrong with a configuration, mapping, senders or connectors file",
+    "check": "say what is wrong with a configuration, mapping, senders, connectors or access file",
     "metrics": "list every figure: name, unit, direction, by what it is served",
     "replay": "count a file of events and print the figures",
     "explain": "say which contacts are behind a figure",

@@ -1,4 +1,4 @@
-"""``contact-streams check``: say what is wrong with a configuration, mapping, senders or connectors file before anything starts with it."""
+"""``contact-streams check``: say what is wrong with a configuration, mapping, senders, connectors or access file before it is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-Kind = Literal["configuration", "mapping", "senders", "connectors"]
+Kind = Literal["configuration", "mapping", "senders", "connectors", "access"]
 
 _USAGE: Final = 2
 
@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the command and its options."""
     parser = subparsers.add_parser(
         "check",
-        description="Reads configurations, mappings, senders and connectors files and says all that is wrong; "
+        description="Reads configurations, mappings, senders, connectors and access files and says all that is wrong; "
         "ends with 0 if nothing is, else with 2.",
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
@@ -73,6 +73,8 @@ def _kind(path: Path) -> Kind:
         return "senders"
     if keys & others.KEYS["connectors"]:
         return "connectors"
+    if len(keys & others.KEYS["access"]) > len(keys) / 2:
+        return "access"
     return "mapping" if len(keys & others.KEYS["mapping"]) > len(keys & set(Configuration.model_fields)) else "configuration"
 
 
@@ -108,6 +110,8 @@ def _told(kind: Kind, summary: dict[str, Any]) -> str:
         return f"connectors: {len(summary)}; their secrets were not read" + "".join(lines)
     if kind == "mapping":
         return f"mapping {summary['name']} of {summary['source']}: {summary['events']} events from {summary['columns']} columns"
+    if kind == "access":
+        return "access: " + (", ".join(f"{number} {name}" for name, number in summary.items() if number) or "nobody may do anything")
     return "configuration: " + (", ".join(f"{number} {name}" for name, number in summary.items() if number) or "no queues or sites")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.configuration.access import AccessFile, load_access
 from streams.configuration.connectors import ConnectorsError, ConnectorsFile, parse_connectors
 from streams.configuration.problems import read_text
 from streams.configuration.senders import SendersFile, load_senders
@@ -22,6 +23,7 @@ __all__ = ["KEYS", "SUMMARIES"]
 
 #: The keys that a file of each kind may have.
 KEYS: Final = {
+    "access": frozenset(AccessFile.model_fields),
     "senders": frozenset(SendersFile.model_fields),
     "connectors": frozenset(ConnectorsFile.model_fields),
     "mapping": frozenset(MappingFile.keys()),
@@ -62,9 +64,16 @@ def _of_connectors(path: Path) -> dict[str, Any]:
     }
 
 
+def _of_access(path: Path) -> dict[str, int]:
+    """Return how many entries of each kind there are; ``contact-streams access check`` says what they permit."""
+    file = load_access(path)
+    return {kind: len(getattr(file, kind)) for kind in ("tokens", "users", "groups", "kiosks", "certificates")}
+
+
 #: Of a file of each kind, what is in it; raises FileError.
 SUMMARIES: Final[dict[str, Callable[[Path], dict[str, Any]]]] = {
     "mapping": _of_mapping,
     "senders": _of_senders,
     "connectors": _of_connectors,
+    "access": _of_access,
 }

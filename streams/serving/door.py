@@ -160,6 +160,11 @@ class Door:
         return None
 
     @property
+    def files(self) -> tuple[AccessFile, Configuration]:
+        """What is in force now."""
+        return self.access.running, self._configuration()
+
+    @property
     def places(self) -> Places:
         """What belongs where; the same object while nothing has changed."""
         configuration, smallest = self._configuration(), self.access.running.smallest_group
@@ -213,16 +218,16 @@ class Sight:
         self._door = request.app.get(DOOR)
         #: None: the right has ended.
         self.view: View | None = view_of(request, right)
-        self._file = None if self._door is None else self._door.access.running
+        self._files = None if self._door is None else self._door.files
         self._now = asyncio.get_running_loop().time
         self._looked = self._now()
 
     async def look(self) -> bool:
         """Look whether it is time to, and return whether something else is seen than before."""
         door = self._door
-        if door is None or (door.access.running is self._file and self._now() - self._looked < LOOK_SECONDS):
+        if door is None or (self._files is not None and _same(door.files, self._files) and self._now() - self._looked < LOOK_SECONDS):
             return False
-        self._file, self._looked = door.access.running, self._now()
+        self._files, self._looked = door.files, self._now()
         before, principal = self.view, await door.identify(self._request)
         if principal is None or not principal.may(self._right):
             self.view = None
@@ -230,6 +235,10 @@ class Sight:
             self._request[PRINCIPAL] = principal
             self.view = door.view(principal, self._right)
         return self.view != before
+
+
+def _same(files: tuple[object, object], others: tuple[object, object]) -> bool:
+    return files[0] is others[0] and files[1] is others[1]
 
 
 @web.middleware

@@ -122,3 +122,14 @@ def test_a_check_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert f"{access}:2: tokens.wall.hashes.0: not permitted; permitted: sha256:" in err
     assert json.loads(out)["errors"][0]["line"] == 2
     assert "csa_secret" not in out + err
+
+
+def test_check_knows_the_file_by_its_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also with a key that is wrong; a configuration with its own keys stays one."""
+    access, center = written(tmp_path)
+
+    assert main(["check", access, center]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{access}: ok (access: 1 tokens, 1 certificates)"
+    access, _ = written(tmp_path, ACCESS + "smalest_group: 3\n")
+    assert main(["check", access]) == 2
+    assert "smalest_group: unknown key, did you mean smallest_group?" in capsys.readouterr().err
