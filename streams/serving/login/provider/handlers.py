@@ -75,7 +75,7 @@ async def end_sessions(request: web.Request) -> web.StreamResponse:
     logins, provider = _of(request)
     form = await form_of(request)
     try:
-        logins.end(await provider.notice(form.get("logout_token", "")), request)
+        logins.end(await provider.notice(form.get("logout_token", "")))
     except TokenError as error:
         return problem(400, f"the logout token is not taken: {error}")
     except ProviderProblem:

@@ -118,9 +118,10 @@ class ProviderLogins:
         if principal is None or not principal.grants or self.provider is not provider:
             return None
         login.end_session_of(request)
+        session.on_end = self._ended
         return login.sessions.begin(identity, login.clock(), stands=lambda: self.provider is provider, check=session, logout_url=logout_url)
 
-    def end(self, notice: LogoutNotice, request: web.Request) -> None:
+    def end(self, notice: LogoutNotice) -> None:
         """End the sessions that the provider says are over; a notice that comes again ends nothing more."""
         from streams.serving.login.provider.provider import ProviderSession  # noqa: PLC0415 - as above
 
@@ -132,8 +133,10 @@ class ProviderLogins:
         for session in self.login.sessions:
             if isinstance(session.check, ProviderSession) and session.check.is_ended_by(notice):
                 self.login.sessions.end(session.id)
-                principal = Principal(session.identity.name, session.identity.kind)
-                self.audit.record("session_ended", principal=principal, request=request, reason="the provider says so")
+                self._ended(session.identity, "the provider says so")
+
+    def _ended(self, identity: Identity, reason: str) -> None:
+        self.audit.record("session_ended", principal=Principal(identity.name, identity.kind), reason=reason)
 
     def say(self, text: str, *values: object) -> None:
         """Log what strangers can bring about, and not each time."""

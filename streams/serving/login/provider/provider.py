@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from streams.serving.login.provider.settings import CALLBACK_PATH
 from streams.serving.login.provider.tokens import check_access, check_id, check_logout, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import aiohttp
 
@@ -214,6 +215,8 @@ class ProviderSession:
     #: What the provider calls the session, where it does.
     sid: str | None
     refresh_token: str = field(repr=False)
+    #: Is told when the session ends, and why, in a word of ours.
+    on_end: Callable[[Identity, str], None] | None = field(default=None, repr=False)
     #: When the provider last said that the session goes on.
     _heard: float = field(init=False)
 
@@ -228,20 +231,30 @@ class ProviderSession:
 
     async def __call__(self, session: Session) -> Identity | None:
         """Return who the session is of by now, None where it has ended."""
+        found = await self._asked(session)
+        if isinstance(found, Identity):
+            return found
+        if self.on_end is not None:
+            self.on_end(session.identity, found)
+        return None
+
+    async def _asked(self, session: Session) -> Identity | str:
+        """Return who the session is of by now, or why it has ended."""
         provider = self.provider
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 identity = await provider.goes_on(self)
         except ProviderRefusedError:
             provider.answered()
-            return None
+            return "the provider says so"
         except TokenError as error:
             provider.answered()
             _log.warning("A session ends: what the provider %s says of it is not taken, %s.", provider.settings.issuer, error)
-            return None
+            return "what the provider says is not taken"
         except (ProviderProblem, TimeoutError) as problem:
             provider.missed(problem if isinstance(problem, ProviderProblem) else ProviderAwayError("it does not answer in time"))
-            return session.identity if provider.ticks() - self._heard < provider.settings.away_seconds else None
+            lasts = provider.ticks() - self._heard < provider.settings.away_seconds
+            return session.identity if lasts else "the provider cannot be asked"
         provider.answered()
         self._heard = provider.ticks()
         return identity

@@ -307,6 +307,8 @@ def test_a_right_that_ends_at_the_provider_ends_with_the_next_check(monkeypatch:
             it.there.disabled.add("aoki")
             it.desk.clock.seconds += 30
             await soon(client, 401)
+            assert it.desk.audit.told[-1] == ("session_ended", "done", "aoki", "the provider says so")
+            assert [action for action, *_ in it.desk.audit.told].count("session_ended") == 1
         tending.cancel()
         await asyncio.gather(tending, return_exceptions=True)
 

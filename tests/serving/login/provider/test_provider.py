@@ -345,8 +345,12 @@ def test_sessions_outlive_a_provider_that_is_away_for_the_configured_time(
             setattr(it.there, name, value)
         for it.seconds in (130.0, 400.0, 699.0):
             assert await now(session) == AOKI
+        told: list[tuple[Identity, str]] = []
+        assert isinstance(session.check, ProviderSession)
+        session.check.on_end = lambda identity, why: told.append((identity, why))
         it.seconds = 700.0
         assert await now(session) is None
+        assert told == [(AOKI, "the provider cannot be asked")]
         assert len([each for each in caplog.messages if "Sessions go on for 10 minutes" in each]) == 1
 
     with caplog.at_level(logging.INFO):
