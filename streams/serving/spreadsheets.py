@@ -1,10 +1,15 @@
-"""Tables as files that spreadsheets open: CSV, and workbooks with the ``xlsx`` extra."""
+"""Tables as files that spreadsheets open: CSV, and workbooks where the ``xlsx`` extra is installed."""
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import os
+import sys
 from typing import IO, TYPE_CHECKING, Final
+
+import orjson
 
 from streams.serving.tables import COLUMNS
 
@@ -13,7 +18,7 @@ if TYPE_CHECKING:
 
     from streams.serving.tables import Row
 
-__all__ = ["MAX_ROWS", "TooManyRowsError", "write_csv", "write_workbook"]
+__all__ = ["MAX_ROWS", "TooManyRowsError", "write_csv", "write_lines", "write_workbook"]
 
 #: Of a sheet, its head left out.
 MAX_ROWS: Final = 1_048_575
@@ -51,35 +56,45 @@ def _defused(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def write_workbook(rows: Iterable[Row], file: IO[bytes]) -> int:
-    """Write rows as a workbook of one sheet and return their number; texts are texts, whatever they begin with.
+def write_lines(rows: Iterable[Row], file: IO[bytes]) -> int:
+    """Write rows as lines of JSON, of which `streams.serving.workbook` makes a workbook, and return their number.
 
     Raises:
-        ImportError: the extra is not installed.
-        TooManyRowsError: the sheet would be too long.
+        TooManyRowsError: a sheet does not hold them.
     """
-    from openpyxl import Workbook  # noqa: PLC0415 - an extra
-    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415 - the same
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415 - the same
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("figures")
-    sheet.freeze_panes = "A2"
-    sheet.append(COLUMNS)
     number = 0
     for row in rows:
         number += 1
         if number > MAX_ROWS:
-            sheet.close()
             raise TooManyRowsError(f"a sheet holds {MAX_ROWS} rows; choose windows, scopes or KPIs, or ask for CSV")
-        cells = []
-        for value in row:
-            if isinstance(value, str):
-                cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value))
-                cell.data_type = "s"
-                cells.append(cell)
-            else:
-                cells.append(value)
-        sheet.append(cells)
-    book.save(file)
+        file.write(orjson.dumps([*row]) + b"\n")
     return number
+
+
+async def write_workbook(lines: IO[bytes], file: IO[bytes], seconds: float) -> None:
+    """Make a workbook of such lines, in a process of its own: in this one it would hold up everything else.
+
+    Args:
+        lines: read from its beginning; both have to be files of the system.
+        file: written.
+        seconds: how long it may take.
+
+    Raises:
+        TimeoutError: it took longer.
+        RuntimeError: it failed.
+    """
+    lines.flush()
+    lines.seek(0)
+    # The same modules as here, and none that happen to lie in the working directory.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-P", "-m", "streams.serving.workbook"]
+    process = await asyncio.create_subprocess_exec(*command, stdin=lines, stdout=file, stderr=asyncio.subprocess.PIPE, env=environment)
+    try:
+        async with asyncio.timeout(seconds):
+            _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise RuntimeError(f"no workbook was made: {said.decode(errors='replace')[-500:]}")

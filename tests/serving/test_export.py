@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import csv
 import io
+import os
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -14,8 +14,9 @@ import pytest
 
 from streams.access.views import View
 from streams.serving.agents import Agents
-from streams.serving.spreadsheets import write_csv, write_workbook
+from streams.serving.spreadsheets import write_csv, write_lines
 from streams.serving.tables import COLUMNS, Choice, Row, agent_rows, rows
+from streams.serving.workbook import make
 from tests.serving.records import AS_OF, Stand, client_of, figure, now_record, people_now, person, small_center, window
 from tests.serving.running import ALL, guarded
 from tests.serving.test_events import until
@@ -155,26 +156,30 @@ def test_single_people_come_only_when_asked_for_and_seen() -> None:
 
 
 EVIL = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "＝1", "＠x"]
+#: In CSV no formula, in a workbook an error.
+ERRORS = ["#N/A", "#REF!"]
 
 
 def test_no_cell_is_a_formula() -> None:
     """In CSV an apostrophe stands before what a spreadsheet would compute; in a workbook such texts are texts. Numbers stay numbers."""
     final = True
     table = [
-        Row("queue", name, None, "day", None, None, final, AS_OF, "nps", "NPS", name, None, "score", -50.5, -1, 2, None) for name in EVIL
+        Row("queue", name, None, "day", None, None, final, AS_OF, "nps", "NPS", name, None, "score", -50.5, -1, 2, None)
+        for name in [*EVIL, *ERRORS]
     ]
     file = io.BytesIO()
-    assert write_csv(table, file) == len(EVIL)
+    assert write_csv(table, file) == len(table)
     found = told(file.getvalue().decode())
-    assert [each["scope"] for each in found] == [f"'{name}" for name in EVIL]
-    assert {each["label"] for each in found} == {f"'{name}" for name in EVIL}
+    assert [each["scope"] for each in found] == [*(f"'{name}" for name in EVIL), *ERRORS]
+    assert {each["label"] for each in found} == {*(f"'{name}" for name in EVIL), *ERRORS}
     assert {(each["value"], each["numerator"], each["final"]) for each in found} == {("-50.5", "-1", "true")}
 
-    book = io.BytesIO()
-    assert write_workbook(table, book) == len(EVIL)
+    lines, book = io.BytesIO(), io.BytesIO()
+    assert write_lines(table, lines) == len(table)
+    make(lines.getvalue().splitlines(), book)
     sheet = openpyxl.load_workbook(book)["figures"]
     cells = [row[1] for row in sheet.iter_rows(min_row=2)]
-    assert [(cell.value, cell.data_type) for cell in cells] == [(name, "s") for name in EVIL]
+    assert [(cell.value, cell.data_type) for cell in cells] == [(name, "s") for name in [*EVIL, *ERRORS]]
     assert [cell.value for cell in sheet[2]][13:15] == [-50.5, -1]
 
 
@@ -214,16 +219,24 @@ def test_a_table_longer_than_a_sheet_is_refused(monkeypatch: pytest.MonkeyPatch)
     asyncio.run(check())
 
 
+def test_a_workbook_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process ends with it, and the turn is another's."""
+    monkeypatch.setattr("streams.serving.api.export._WORKBOOK_SECONDS", 0.05)
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            refused = await client.get("/api/v1/export?format=xlsx")
+            assert (refused.status, "takes too long" in (await refused.json())["detail"]) == (400, True)
+            children = await asyncio.create_subprocess_exec("pgrep", "-P", str(os.getpid()), "-f", "serving.workbook")
+            assert await children.wait() == 1
+            assert (await client.get("/api/v1/export")).status == 200
+
+    asyncio.run(check())
+
+
 def test_without_the_extra_there_are_no_workbooks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer says what to install; CSV needs nothing."""
-    real = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.startswith("openpyxl"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr("streams.serving.api.export.find_spec", lambda _: None)
 
     async def check() -> None:
         async with client_of(Stand.fed(small_center()).serving()) as client:
@@ -300,5 +313,5 @@ def test_a_file_that_breaks_off_is_seen_to() -> None:
                 await answer.read()
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("streams.serving.api.export.tempfile.SpooledTemporaryFile", lambda _: Broken())
+        patched.setattr("streams.serving.api.export.tempfile.TemporaryFile", Broken)
         asyncio.run(check())

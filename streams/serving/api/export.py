@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from contextlib import AsyncExitStack
 from difflib import get_close_matches
 from functools import partial
+from importlib.util import find_spec
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final, get_args
 
@@ -23,7 +25,7 @@ from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import SERVING
 from streams.serving.door import Sight, view_of
 from streams.serving.problems import ProblemError, problem
-from streams.serving.spreadsheets import TooManyRowsError, write_csv, write_workbook
+from streams.serving.spreadsheets import TooManyRowsError, write_csv, write_lines, write_workbook
 from streams.serving.tables import NOW, Choice, agent_rows, rows
 from streams.serving.threads import in_thread
 from streams.serving.turns import NoTurnError
@@ -43,9 +45,9 @@ _MEDIA: Final = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _KINDS: Final = (*get_args(ScopeKind), "agent")
-#: A file up to this size is in memory, a larger one on the disk.
-_IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 256 * 1024
+#: How long a workbook may take; a hundred thousand rows take some ten seconds.
+_WORKBOOK_SECONDS: Final = 60.0
 #: How long a request waits for its turn.
 _WAITING_SECONDS: Final = 60.0
 #: Who is turned away comes back after so long.
@@ -56,7 +58,8 @@ async def export(request: web.Request) -> web.StreamResponse:
     """Answer with a file of the chosen figures, as far as one sees them; one is made and sent at a time."""
     serving = request.app[SERVING]
     choice, form, mark = _choice(request), _one_of(request.query, "format", tuple(_MEDIA)), _one_of(request.query, "bom", ("false", "true"))
-    write = partial(write_csv, mark=mark == "true") if form == "csv" else write_workbook
+    if form == "xlsx" and find_spec("openpyxl") is None:
+        raise ProblemError(404, "workbooks are off here: install contact-streams[xlsx]")
     sight = Sight(request, "export")
     async with AsyncExitStack() as held:
         try:
@@ -72,18 +75,29 @@ async def export(request: web.Request) -> web.StreamResponse:
         await sight.look()
         if sight.view is None:
             raise ProblemError(403, "your role does not permit this any more")
-        file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - closed below
-        held.callback(file.close)
-        try:
-            number = await in_thread(write, _rows(request, choice, sight.view), file)
-        except TooManyRowsError as error:
-            raise ProblemError(400, str(error)) from error
-        except ImportError as error:
-            raise ProblemError(404, "workbooks are off here: install contact-streams[xlsx]") from error
+        file = _temporary(held)
+        found = _rows(request, choice, sight.view)
+        if form == "csv":
+            number = await in_thread(partial(write_csv, mark=mark == "true"), found, file)
+        else:
+            lines = _temporary(held)
+            try:
+                number = await in_thread(write_lines, found, lines)
+                await write_workbook(lines, file, _WORKBOOK_SECONDS)
+            except TooManyRowsError as error:
+                raise ProblemError(400, str(error)) from error
+            except TimeoutError as error:
+                raise ProblemError(400, "the workbook takes too long: choose windows, scopes or KPIs, or ask for CSV") from error
         if choice.wants_agents:
             await recorded(request, "looked_at_agents")
         await recorded(request, "exported", AuditObject(records=number))
         return await _sent(request, file, form)
+
+
+def _temporary(held: AsyncExitStack) -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stack
+    held.callback(file.close)
+    return file
 
 
 def _rows(request: web.Request, choice: Choice, view: View) -> Iterable[Row]:
@@ -98,7 +112,7 @@ def _rows(request: web.Request, choice: Choice, view: View) -> Iterable[Row]:
 
 
 async def _sent(request: web.Request, file: IO[bytes], form: str) -> web.StreamResponse:
-    size = file.tell()
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
     at = format_ms(int(request.app[SERVING].figures.clock() * 1000))[:19].translate({ord("-"): None, ord(":"): None})
     media = f"{_MEDIA[form]}; charset=utf-8" if form == "csv" else _MEDIA[form]
