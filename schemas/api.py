@@ -89,7 +89,10 @@ class FiguresAnswer(_Header):
     fed_by: dict[str, list[str]] = Field(examples=[{"queue:sales": ["pbx"]}])
     """`queue:NAME` or `team:NAME` → the sources that feed it, where the configuration names them."""
     records: dict[str, MetricRecord]
-    """Key → record, in the order of keys; keys are opaque. Ages in records of now are as of this answer."""
+    """Key → record, in the order of keys; keys are opaque. Ages in records of now are as of this answer.
+
+    Those of queues on the business clock also say when the oldest of the backlog grows older in the week to come, in
+    `backlog_oldest_grows`: a list of begins and ends."""
 
 
 class ChannelFigures(_Answer):

@@ -175,9 +175,11 @@ class Figures:
 
     def _record(self, entry: Entry) -> Any:
         if isinstance(entry.said, NowFigures):
-            aged = {"longest_wait_seconds": self.store.longest_wait_seconds(entry)}
+            aged: dict[str, Any] = {"longest_wait_seconds": self.store.longest_wait_seconds(entry)}
             if entry.backlog_since_ms is not None:
                 aged["backlog_oldest_seconds"] = self.store.backlog_oldest_seconds(entry)
+            if (grows := self.store.backlog_grows(entry)) is not None:
+                aged["backlog_oldest_grows"] = [[format_ms(ms) for ms in span] for span in grows]
             return {**orjson.loads(entry.raw), **aged}
         return orjson.Fragment(entry.raw)
 

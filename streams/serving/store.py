@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from streams.access.views import View
+    from streams.windows.calendar import Span
     from streams.windows.hours import OpeningHours
 
 __all__ = ["TRENDS", "Entry", "Source", "Store"]
@@ -29,6 +30,7 @@ _RECORD: TypeAdapter[_Record] = TypeAdapter(Annotated[_Record, Field(discriminat
 _OF_CUSTOMERS = "customers_"
 #: Windows of which every queue's records are shown as a course of the day.
 TRENDS = "interval_15m"
+_WEEK_MS = 7 * 86_400_000
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -260,13 +262,25 @@ class Store(Latest[Entry]):
         record = entry.said
         if not isinstance(record, NowFigures):
             return None
-        hours = self.business.get(record.scope) if record.scope_kind == "queue" else None
-        return self._since(entry, entry.backlog_since_ms, record.backlog_oldest_seconds, hours)
+        return self._since(entry, entry.backlog_since_ms, record.backlog_oldest_seconds, self._hours_of(entry))
+
+    def backlog_grows(self, entry: Entry) -> list[Span] | None:
+        """Return when, in the week to come, the oldest of the backlog grows older; None if it does all the time, or there is none."""
+        hours, as_of = self._hours_of(entry), self._as_of(entry)
+        if hours is None or as_of is None or entry.backlog_since_ms is None:
+            return None
+        return hours.open_spans(max(as_of, entry.backlog_since_ms), as_of + _WEEK_MS)
+
+    def _hours_of(self, entry: Entry) -> OpeningHours | None:
+        return self.business.get(entry.scope) if entry.scope_kind == "queue" else None
+
+    def _as_of(self, entry: Entry) -> int | None:
+        # A record can be newer than the progress told once a second.
+        return max((ms for ms in (self._as_of_ms, entry.as_of_ms) if ms is not None), default=None)
 
     def _since(self, entry: Entry, since_ms: int | None, written: float | None, hours: OpeningHours | None = None) -> float | None:
         """Return the seconds from an instant to as-of, with hours those that are open, or what was written if one of both is not known."""
-        # A record can be newer than the progress told once a second.
-        as_of = max((ms for ms in (self._as_of_ms, entry.as_of_ms) if ms is not None), default=None)
+        as_of = self._as_of(entry)
         if as_of is None or since_ms is None:
             return written
         return (max(0, as_of - since_ms) if hours is None else hours.open_ms(since_ms, as_of)) / 1000

@@ -77,6 +77,12 @@ class OpeningHours:
         before_first, before_last = (self._before(day // _BLOCK)[day % _BLOCK] for day in (first, last))
         return whole + before_last - before_first + self._until(last, end_ms) - self._until(first, start_ms)
 
+    def open_spans(self, start_ms: int, end_ms: int) -> list[Span]:
+        """Return when it is open from start to end."""
+        days = range(self._day_of(start_ms), self._day_of(end_ms) + 1)
+        cut = (Span(max(span.start_ms, start_ms), min(span.end_ms, end_ms)) for day in days for span in self._open(day))
+        return [span for span in cut if span.start_ms < span.end_ms]
+
     def _day_of(self, instant_ms: int) -> int:
         return from_ms(instant_ms).astimezone(self._zone).date().toordinal()
 

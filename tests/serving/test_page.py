@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, unused_port
 
 from streams.catalogue import KPI_BY_ID
+from streams.configuration.hours import Hours
 from streams.serving.api import create_app
+from streams.windows.hours import OpeningHours
 from tests.serving.chromium import Chromium, binary
 from tests.serving.records import (
     EVERYTHING,
@@ -235,6 +238,34 @@ def test_the_longest_wait_ticks_with_as_of_alone() -> None:
 
             stand.store.feed(*progress(revision=2, as_of="2026-04-01T09:00:05Z"))
             await page.until(f"{ROW}('sales').longest_wait[0] === '1:17'")
+
+    run(check())
+
+
+def test_the_oldest_of_the_backlog_stands_still_while_it_is_closed() -> None:
+    """On the business clock it ages by open time, on the page as in the API, over a break and past it, though its record stays as it is."""
+    hours = OpeningHours(ZoneInfo("UTC"), [Hours.model_validate({"business_hours": {"mon-sun": ["08:00-09:00", "09:30-12:00"]}})])
+    # Since 08:30, by hand: open until 09:00, and from 09:30.
+    moments = {"08:59:58": "29:58", "09:00:07": "30:00", "09:29:59": "30:00", "09:30:05": "30:05", "09:31:05": "31:05"}
+    record = now_record(
+        "queue:claims", "mail", backlog_untouched=1, backlog_oldest_since="2026-04-01T08:30:00Z", as_of="2026-04-01T08:59:57Z"
+    )
+    of = "document.querySelector('#backlogs [data-kpi=backlog_oldest] b')?.innerText"
+
+    async def check() -> None:
+        stand = Stand.fed([progress(as_of="2026-04-01T08:59:57Z"), record])
+        stand.store.business = {"claims": hours}
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client))
+            await page.until(f"{of} === '29:57'")
+            for revision, (time, age) in enumerate(moments.items(), start=2):
+                as_of = f"2026-04-01T{time}Z"
+                stand.store.feed(*progress(revision=revision, as_of=as_of))
+                await page.until(f"document.getElementById('as-of').dateTime.startsWith('{as_of[:-1]}')")
+                answer = await (await client.get("/api/v1/figures")).json()
+                told = next(each for each in answer["records"].values() if each["kind"] == "now")
+                minutes, seconds = age.split(":")
+                assert (await page.ask(of), told["backlog_oldest_seconds"]) == (age, 60 * int(minutes) + int(seconds))
 
     run(check())
 

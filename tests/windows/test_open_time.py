@@ -108,4 +108,7 @@ class TestOpenTime:
         hours = hours_of_queue(configuration, queue)
 
         assert hours is not None
-        assert hours.open_ms(start, start + 60_000 * length) == oracle_open_ms(configuration, queue, start, start + 60_000 * length)
+        end = start + 60_000 * length
+        expected = oracle_open_ms(configuration, queue, start, end)
+        assert hours.open_ms(start, end) == expected
+        assert sum(span.end_ms - span.start_ms for span in hours.open_spans(start, end)) == expected

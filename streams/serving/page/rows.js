@@ -21,6 +21,14 @@ function aging(since, now, asOf) {
   return Math.max(0, Math.max(asOf ?? 0, Date.parse(now.as_of)) - Date.parse(since)) / 1000;
 }
 
+// On the business clock nobody ages while it is closed: the server says when it is open.
+function oldest(now, asOf) {
+  const grows = now.backlog_oldest_grows;
+  if (!grows) return aging(now.backlog_oldest_since, now, asOf);
+  const open = grows.map(([begin, end]) => Math.max(0, Math.min(Date.parse(end), asOf ?? 0) - Date.parse(begin)));
+  return open.reduce((sum, ms) => sum + ms / 1000, now.backlog_oldest_seconds);
+}
+
 function verdict(level, target) {
   if (!known(level?.value) || !known(target) || (level.denominator ?? 0) < JUDGED_FROM) return null;
   return level.value < target ? "missed" : "met";
@@ -199,7 +207,7 @@ export class Backlogs extends Ranked {
       const row = this.table.row(key, scope === UNASSIGNED ? word("backlog.unassigned") : scope, named("channel", channel));
       this.table.show(row, "backlog", count(values.every(known) ? values.reduce((a, b) => a + b, 0) : null));
       BACKLOG.forEach((state, n) => this.table.show(row, `backlog_${state}`, count(values[n])));
-      this.table.show(row, "backlog_oldest", span(aging(now.backlog_oldest_since, now, asOf)));
+      this.table.show(row, "backlog_oldest", span(oldest(now, asOf)));
       this.table.show(row, "reply_overdue", count(now.reply_overdue));
       markSilence(row, silence("queue", scope));
     }
