@@ -35,6 +35,7 @@ __all__ = ["certificate"]
 
 ROOT = Path(__file__).parents[2]
 
+HOSTS, TLS = "tests/listening/test_hosts.py", "tests/listening/test_tls.py"
 GATEWAY, HERE = "tests/connectors/test_gateway.py", "tests/attacks/test_what_held.py"
 
 #: What was tried → the tests that show that it does no harm.
@@ -75,6 +76,24 @@ HELD = {
         "tests/serving/test_delivery.py::test_a_receiver_that_is_down_or_fails_gets_everything_in_order",
         f"{HERE}::test_the_webhook_is_not_led_elsewhere",
     ],
+    "a page whose name is turned to this machine (H8)": [
+        f"{HOSTS}::test_a_rebound_page_reads_nothing_of_serve",
+        f"{HOSTS}::test_a_rebound_page_reads_nothing_of_the_gateway",
+        f"{HOSTS}::test_hosts",
+        f"{HOSTS}::test_one_host_and_no_more",
+    ],
+    "changes asked for by pages of other origins": [f"{HOSTS}::test_pages_of_others_change_nothing"],
+    "made-up X-Forwarded-For and -Proto": [
+        f"{HOSTS}::test_what_a_proxy_says_is_believed_from_it_alone",
+        f"{HOSTS}::test_nobody_goes_past_the_proxy_in_plain_text",
+    ],
+    "TLS handshakes that never end, are none, or are asked for again": [
+        f"{TLS}::test_who_never_ends_a_handshake_is_counted_and_dropped",
+        f"{TLS}::test_handshakes_take_no_more_places_than_there_are",
+        f"{TLS}::test_what_is_no_handshake_leaves_nothing_behind",
+        f"{TLS}::test_a_client_cannot_ask_for_a_second_handshake",
+    ],
+    "secrets and ids in the access log": ["tests/listening/test_access_log.py::test_no_secret_and_no_id_stands_in_it"],
     "Kafka's TLS host name": [f"{HERE}::test_a_broker_of_another_name", "tests/commands/test_kafka_security.py::TestVariables::test_ssl"],
 }
 

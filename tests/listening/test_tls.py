@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import gc
 import logging
+import random
+import shutil
 import socket
 import ssl
+import struct
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ from streams.listening import ConnectionLimits, HttpServer, Listening, server
 from streams.listening.hosts import Hosts
 from streams.listening.tls import Certificates, TlsError, TlsFiles, name_of_certificate, names_of_certificate
 from tests.support.certificates import Authority, Pair
+from tests.support.require import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -234,6 +238,58 @@ def test_a_plain_request_ends_at_once(files: TlsFiles) -> None:
         await there.until(lambda: not len(there.connections))
 
     inside(scenario, files, handshake_seconds=20)
+
+
+def test_what_is_no_handshake_leaves_nothing_behind(authority: Authority, files: TlsFiles, caplog: pytest.LogCaptureFixture) -> None:
+    """Greetings with other bytes in them, cut off and followed by rubbish, ended by reset or half: no place is kept, nothing is logged."""
+    chance = random.Random(1)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        authority.trusting().wrap_bio(there, back, server_hostname="localhost").do_handshake()
+    hello = back.read()
+    wrong = [b"", b"\x00" * 100, hello[:50], hello[:-1], hello + chance.randbytes(200), b"\x16\x03\x01\xff\xff" + chance.randbytes(70_000)]
+    for _ in range(60):
+        changed = bytearray(hello)
+        for _ in range(chance.randint(1, 8)):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        wrong.append(bytes(changed))
+
+    async def scenario(house: House) -> None:
+        for said in wrong:
+            client = await house.silent()
+            with contextlib.suppress(OSError):
+                await asyncio.get_running_loop().sock_sendall(client, said)
+                if chance.random() < 0.5:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                else:
+                    client.shutdown(socket.SHUT_WR)
+            client.close()
+        await house.until(lambda: not len(house.connections))
+        assert await house.asked(authority.trusting())
+
+    with caplog.at_level(logging.INFO):
+        inside(scenario, files, handshake_seconds=20)
+    assert caplog.text == ""
+
+
+def test_a_client_cannot_ask_for_a_second_handshake(files: TlsFiles, authority: Authority) -> None:
+    """In TLS 1.2 each costs the server a signature; OpenSSL's own client asks with a line R."""
+    program = shutil.which("openssl")
+    require(program, "openssl asks for a handshake: apt-get install openssl")
+
+    async def scenario(there: House) -> None:
+        process = await asyncio.create_subprocess_exec(
+            str(program),
+            *("s_client", "-connect", f"127.0.0.1:{there.port}", "-tls1_2", "-CAfile", str(authority.path)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(b"R\n"), 15)
+        assert b"RENEGOTIATING" in said
+        assert b"no renegotiation" in said
+
+    inside(scenario, files, request_seconds=20)
 
 
 # ---- Handshakes that never end -----------------------------------------------------------------------------------------------------------
