@@ -24,6 +24,7 @@ from streams.windows.faq_changes import faq_answers
 from streams.windows.judging import leave_out
 from streams.windows.kpis import contact_kpis
 from streams.windows.labels import figures_by_label
+from streams.windows.lasting import lasting_places
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ Kind = Literal["contact", "agent", "customer"]
 _CONTACTS, _AGENTS, _CUSTOMERS, _PANES, _FACTS = "contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts"
 _LINKS = "customer-links"
 _FAR_FUTURE_MS = 253_402_300_799_000
+#: What a record of now says of itself, and not of what goes on.
+_SAYS_WHERE = frozenset({"kind", "source_topic", "source_partition", "scope", "channel", "expires"})
 #: Figures that mean nothing when channels are mixed.
 _PER_CHANNEL = tuple(kpi.id for kpi in KPIS if kpi.per_channel)
 #: Events between two flushes: no figure is asked for meanwhile, so only memory speaks for few.
@@ -262,7 +265,9 @@ class Replay:
             self._work_off()
         self._publish()
         rollup = self._rollup.rollup
-        states = sorted(rollup.scopes.values(), key=lambda state: (state.scope, state.channel or ""))
+        lasting = lasting_places(self._configuration)
+        there = [state for place, state in rollup.scopes.items() if place in lasting or self._holds_anything(state)]
+        states = sorted(there, key=lambda state: (state.scope, state.channel or ""))
         return {
             "as_of": None if as_of is None else format_ms(as_of),
             "definitions": _definitions(self._configuration),
@@ -279,6 +284,11 @@ class Replay:
             "dead_letters_by_reason": dict(sorted(self.dead_letters.items())),
             "faq_changes": faq_answers(self._configuration, self.latest.values()),
         }
+
+    def _holds_anything(self, state: ScopeState) -> bool:
+        """Say whether a scope counts: of one that was there for a moment it depends on when it was looked at whether it was seen."""
+        goes_on = any(value for told in state.now.values() for name, value in told.items() if name not in _SAYS_WHERE)
+        return goes_on or any(self._whole(state).values())
 
     def _whole(self, state: ScopeState) -> Counts:
         total: Counts = {}
