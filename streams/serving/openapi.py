@@ -22,7 +22,7 @@ __all__ = ["LIMITS", "openapi"]
 
 #: What every client should know beside the addresses; docs/api.md says it too.
 LIMITS: Final = (
-    "The line of a request and each of its headers may have 8190 bytes; beyond that the server answers 400 or 431 and closes.",
+    "The line of a request and each of its headers may have 8190 bytes; beyond that the server answers 400 and closes.",
     "A request has to be complete after 10 s, an answer to be read after 60 s, and 75 s without a request end a connection.",
     "1500 connections at a time, of these 750 from one address (of IPv6 from one /64 network); more are answered with 503.",
     "500 event streams at a time, of these 250 from one address; more are answered with 503 and 429.",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import os
 import re
+import shutil
+import subprocess
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +24,7 @@ from streams.client import (
     BadRequestError,
     ChangeMessage,
     Client,
+    FiguresAnswer,
     ForbiddenError,
     Message,
     NotFoundError,
@@ -32,11 +36,14 @@ from streams.client import (
     UnreachableError,
 )
 from streams.client.events import EventReader
-from streams.listening import ConnectionLimits, Connections, HttpServer
+from streams.listening import ConnectionLimits, Connections, HttpServer, Listening
+from streams.listening.tls import Certificates, TlsFiles
 from streams.serving.api import create_app
 from streams.serving.clients import Clients
 from tests.serving.records import now_record
 from tests.serving.running import ALL, FEW, guarded, serving
+from tests.support.certificates import Authority
+from tests.support.require import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -247,6 +254,30 @@ def test_the_token_goes_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
             Client(odd)
 
 
+def test_over_tls(tmp_path: Path) -> None:
+    """The server's certificate is looked at: an authority that the client trusts, and the name that was asked for."""
+    authority = Authority(tmp_path)
+    pair = authority.server("localhost")
+
+    async def check() -> None:
+        served, _ = guarded()
+        listening = Listening(certificates=Certificates(TlsFiles(certificate=pair.certificate, key=pair.key)))
+        server = HttpServer(create_app(served), listening.connections(), listening, shutdown_timeout=0.2)
+        port = (await server.start("127.0.0.1", 0)).rpartition(":")[2]
+        trusting = authority.trusting()
+        try:
+            async with Client(f"https://localhost:{port}", token=ALL, ssl_context=trusting) as client:
+                assert (await client.queue("sales")).queue == "sales"
+            for address, context in ((f"https://localhost:{port}", None), (f"https://127.0.0.1:{port}", trusting)):
+                async with Client(address, token=ALL, ssl_context=context) as client:
+                    with pytest.raises(UnreachableError, match="certificate"):
+                        await client.queue("sales")
+        finally:
+            await server.stop()
+
+    asyncio.run(check())
+
+
 async def take(messages: AsyncIterator[Message], *kinds: type[Message]) -> Message:
     """Return the next message, of some kinds if any are named."""
     async with asyncio.timeout(10):
@@ -338,3 +369,17 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert printed[:2] == ["service level 0.74 of 50.0 contacts, as of 2026-04-01T09:00:00.000Z", "no record names this queue"]
     assert printed[-1].startswith("everything anew:")
     assert (tmp_path / "figures.csv").read_text("utf-8").startswith("scope_kind,scope,")
+
+
+def test_the_command_of_the_page_runs() -> None:
+    """What docs/api.md says for any other program gets figures."""
+    commands = re.search(r"```sh\n(.*?)```", (ROOT / "docs" / "api.md").read_text("utf-8"), re.DOTALL)
+    assert commands is not None
+    require(shutil.which("curl"), "the command needs curl: apt-get install curl")
+    with serving() as address:
+        text = commands[1].replace("https://board.example", address)
+        done = subprocess.run(
+            ["sh", "-ec", text], capture_output=True, check=True, timeout=30, env={**os.environ, "CONTACT_STREAMS_TOKEN": ALL}
+        )
+    told = FiguresAnswer.model_validate_json(done.stdout)
+    assert "trailing_15m|voice|queue:sales" in told.records
