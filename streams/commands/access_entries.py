@@ -16,7 +16,7 @@ from streams.access.rights import ROLES
 from streams.commands.common import fail
 from streams.configuration.access import ACCESS_NAME, URL, load_access
 from streams.configuration.problems import FileError
-from streams.serving.login.passwords import MISSING, hashed, problem_of
+from streams.serving.login.passwords import NEEDS_ARGON2, hashed, problem_of
 from streams.serving.login.secrets import hash_of, new_secret
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _user(args: argparse.Namespace) -> int:
     if not is_name(args.name):
         return fail(NAME_PROBLEM)
     if find_spec("argon2") is None:
-        return fail(f"access: {MISSING}", code=1)
+        return fail(f"access: {NEEDS_ARGON2}", code=1)
     try:
         password = _asked(args.name)
     except ValueError as error:

@@ -18,6 +18,7 @@ from streams.configuration.access import AccessError, AccessFile
 from streams.configuration.file import ConfigurationFile
 from streams.engine.memory import hold_little
 from streams.serving.door import WatchedAccess
+from streams.serving.login.passwords import NEEDS_ARGON2
 from streams.serving.login.provider.settings import MISSING, SECRET_VARIABLE
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
@@ -94,6 +95,8 @@ def run(args: argparse.Namespace) -> int:
         return fail(error)
     if access is not None and access.running.provider is not None and find_spec("joserfc") is None:
         return fail(f"serve: {args.access}: provider: {MISSING}")
+    if access is not None and access.running.users and find_spec("argon2") is None:
+        return fail(f"serve: {args.access}: users: {NEEDS_ARGON2}")
     windows = tuple(name.strip() for name in args.windows.split(",") if name.strip())
     try:
         for window in windows:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from argon2 import PasswordHasher
 
-__all__ = ["MISSING", "BusyError", "Passwords", "hashed", "is_outdated", "problem_of"]
+__all__ = ["NEEDS_ARGON2", "BusyError", "Passwords", "hashed", "is_outdated", "problem_of"]
 
 #: NIST SP 800-63B: a length that counts, no rules about kinds of characters, nothing that is guessed first.
 _SHORTEST, _LONGEST = 12, 1000
@@ -36,7 +36,7 @@ _GUESSED: Final = (
 _OWN: Final = 8
 _RUNS: Final = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiopasdfghjklzxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm")
 
-MISSING: Final = "passwords need argon2-cffi: pip install 'contact-streams[login]'"
+NEEDS_ARGON2: Final = "passwords need argon2-cffi: pip install 'contact-streams[login]'"
 
 #: Each verification takes 64 MiB and a core for a tenth of a second.
 _AT_A_TIME, _MAX_WAITING = 2, 30

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schemas.api import SessionsAnswer
+from streams.serving.login.known import known_browser, make_known
 from tests.serving.login.desk import PASSWORD, Desk, access_of, user_entry
 from tests.serving.records import Stand, client_of
 
@@ -314,6 +315,30 @@ def test_guessing_is_slowed_down_and_the_owner_is_not() -> None:
             assert desk.audit.told[-1] == ("login", "done", "yuki", None)
 
     run(check())
+
+
+def test_a_browser_is_known_for_its_name_and_ninety_days() -> None:
+    """By another name, another password or later it is like any; what is made anew at each login is never the same."""
+    entry, other, now = user_entry()["password"], user_entry()["password"], 1_000_000.0
+    cookie = make_known(entry, "yuki", now)
+    browser_ = known_browser(cookie, entry, "yuki", now + 90 * 86_400 - 1)
+    assert browser_ is not None
+    assert known_browser(make_known(entry, "yuki", now), entry, "yuki", now) != browser_
+    assert known_browser(cookie, entry, "yuki", now + 90 * 86_400) is None
+    assert known_browser(cookie, entry, "ken", now) is None
+    assert known_browser(cookie, other, "yuki", now) is None
+    name, since, signature = cookie.split(".")
+    for made_up in (
+        f"{name}.{int(since) + 1}.{signature}",
+        f"{name}0.{since}.{signature}",
+        f"{name}.{since}.",
+        "..",
+        "",
+        "a.²." + signature,
+    ):
+        assert known_browser(made_up, entry, "yuki", now) is None
+    # It says nothing of the password's hash, and lets no one in.
+    assert entry.rsplit("$", 1)[1] not in cookie
 
 
 def test_a_hundred_thousand_made_up_names_change_nothing() -> None:
