@@ -13,6 +13,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import choose_encoder
 
 from schemas.metrics import NowFigures
+from streams.access.views import EVERYTHING
 from streams.catalogue import KPI_BY_ID, KPIS, SERVING_METRICS, Kpi, labels_of, metrics_of, window_label
 from streams.configuration.file import ConfigurationFile
 from streams.serving.deliveries import Delivered
@@ -26,7 +27,10 @@ from streams.serving.workers import COUNTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
+    from schemas.alerts import AlertRecord
+    from streams.access.views import View
     from streams.serving.alerts import Alerts
+    from streams.serving.latest import Entry as LatestEntry
     from streams.serving.store import Entry
     from streams.windows.targets import Terms
 
@@ -101,10 +105,14 @@ class FigureCollector:
         kpi_targets: Sequence[Terms] = (),
         alerts: Alerts | None = None,
         recovering: int = 0,
+        view: View = EVERYTHING,
         sources: Container[str] | None = None,
         process: Process | None = Process(),
     ) -> None:
-        """Take what is to be told; ``sources`` are those that are named, None for all, and no ``process`` says nothing of the process."""
+        """Take what is to be told, as far as ``view`` shows it.
+
+        ``sources`` are those that are named, None for all; no ``process`` says nothing of the process. Targets are those that are shown.
+        """
         self._store = store
         self._standing = standing
         self._windows = frozenset(windows)
@@ -113,6 +121,7 @@ class FigureCollector:
         self._kpi_targets = kpi_targets
         self._alerts = alerts
         self._recovering = recovering
+        self._view = view
         self._sources = sources
         self._process = process
 
@@ -122,7 +131,7 @@ class FigureCollector:
             yield from self._figures()
             yield from self._freshness()
             if self._alerts is not None and self._alerts.known:
-                yield _firing(self._alerts)
+                yield _firing(self._alerts.seen(self._alerts.entries(), self._view))
         yield _gauge("contact_center_reader_connected", float(self._standing.ready and self._standing.connected))
         if self._process is not None:
             yield from self._process.families()
@@ -130,12 +139,13 @@ class FigureCollector:
         yield InfoMetricFamily(build.removesuffix("_info"), _HELP[build], value={"version": self._version})
 
     def _figures(self) -> Iterator[Family | Lines]:
-        windows = _newest_windows(self._store.group(*self._windows))
+        store, view = self._store, self._view
+        windows = _newest_windows(store.seen(store.group(*self._windows), view))
         for_contacts, for_people = (_Series([each for each in windows if (each[0].channel is not None) == has]) for has in (True, False))
         for kpi in WINDOW_KPIS:
             yield from (for_contacts if kpi.subject == "contacts" else for_people).families(kpi)
         yield from for_contacts.definitions()
-        nows = [(entry, entry.said) for entry in self._store.group("now") if isinstance(entry.said, NowFigures)]
+        nows = [(entry, entry.said) for entry in store.seen(store.group("now"), view) if isinstance(entry.said, NowFigures)]
         for kpi in _NOW_KPIS:
             yield self._now_family(kpi, nows)
         yield self._target_family(nows)
@@ -203,11 +213,11 @@ class FigureCollector:
         yield from (seen, stale, quarantined)
 
 
-def _firing(alerts: Alerts) -> Family:
+def _firing(alerts: Iterable[LatestEntry[AlertRecord]]) -> Family:
     family = _labelled("contact_center_alert_firing")
     # A record under a foreign key must not void the scrape with a second sample of a series.
     firing: dict[tuple[str, ...], bool] = {}
-    for entry in alerts.entries():
+    for entry in alerts:
         alert = entry.record
         labels: tuple[str, ...] = (alert.rule, alert.severity, alert.scope_kind, alert.scope, alert.channel or "")
         firing[labels] = firing.get(labels, False) or alert.state == "firing"

@@ -116,13 +116,6 @@ class Latest(Generic[_E]):
         vars(other).update(vars(self), _entries=self._entries.copy(), _removed={}, _known_since=self.version, _callbacks=[])
         return other
 
-    def seen_by(self, view: View) -> Self:
-        """Return a copy with what a view shows alone."""
-        other = self.copy()
-        if not view.everything:
-            vars(other)["_entries"] = {entry.key: entry for entry in self.seen(self._entries.values(), view)}
-        return other
-
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` after each change, until the returned function is called."""
         self._callbacks.append(callback)

@@ -19,7 +19,6 @@ from streams.serving.window_records import Packing, WindowRecord, read_window, u
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from streams.access.views import View
     from streams.windows.calendar import Span
     from streams.windows.hours import OpeningHours
 
@@ -154,14 +153,6 @@ class Store(Latest[Entry]):
         """Return a store that holds the same and changes no more."""
         other = super().copy()
         vars(other)["_groups"] = {name: entries.copy() for name, entries in self._groups.items()}
-        return other
-
-    def seen_by(self, view: View) -> Self:
-        """Return a copy with what a view shows alone."""
-        other = super().seen_by(view)
-        if not view.everything:
-            groups = ((name, self.seen(found.values(), view)) for name, found in self._groups.items())
-            vars(other)["_groups"] = {name: {entry.key: entry for entry in found} for name, found in groups}
         return other
 
     def place(self, entry: Entry) -> Place:

@@ -86,7 +86,7 @@ class Serving:
         figures = self.figures
         header = figures.header(view)
         return FigureCollector(
-            figures.store.seen_by(view),
+            figures.store.copy(),
             figures.standing,
             windows=self.windows,
             version=_version(),
@@ -95,7 +95,8 @@ class Serving:
             recovering=len(header["recovering"]),
             targets=figures.targets,
             kpi_targets=[terms for terms in figures.kpi_targets if shows_terms(view, terms)],
-            alerts=figures.alerts.seen_by(view),
+            alerts=figures.alerts.copy(),
+            view=view,
         )
 
     def _process(self, view: View) -> Process | None:
