@@ -52,6 +52,9 @@ KPI_BY_ID: dict[str, Kpi] = {kpi.id: kpi for kpi in KPIS}
 #: Windows that are the only one of their kind.
 _WHOLE: tuple[WindowKind, ...] = ("day", "customers_day", "customers_month")
 
+#: Of the minutes in the name of a window.
+_MOST_DIGITS = 5
+
 
 def kind_of_window(window: str) -> WindowKind:
     """Return the kind of a window named as in metric records, such as ``trailing_15m``; raise ValueError for any other text."""
@@ -59,7 +62,8 @@ def kind_of_window(window: str) -> WindowKind:
         if window == whole:
             return whole
     kind, _, length = window.partition("_")
-    if length.removesuffix("m").isdecimal() and length.endswith("m"):
+    minutes = length.removesuffix("m")
+    if length.endswith("m") and len(minutes) <= _MOST_DIGITS and minutes.isascii() and minutes.isdecimal():
         if kind == "trailing":
             return "trailing"
         if kind == "interval":

@@ -22,6 +22,9 @@ __all__ = ["EXPLAINED", "Question", "QuestionError"]
 #: A conversation that began longer ago than this is looked for no further back than asked.
 _LONGEST_LOOK_BACK_MS = 86_400_000
 
+#: A trailing window at an instant is made anew of its contacts: no longer than a day.
+_LONGEST_TRAILING_MINUTES = 1440
+
 
 class QuestionError(ValueError):
     """There is no answer to this; says why, and what is permitted."""
@@ -53,7 +56,7 @@ class Question:
         if look_back_ms is None:
             lost_ms = 1000 * configuration.counting.lost_after_seconds.get(self.channel, 0)  # type: ignore[call-overload]
             look_back_ms = min(lost_ms, _LONGEST_LOOK_BACK_MS)
-        return self.span.start_ms - int(look_back_ms)
+        return max(0, self.span.start_ms - int(look_back_ms))
 
     @staticmethod
     def of(
@@ -141,8 +144,11 @@ def _channel(served: set[str], configuration: Configuration, queue: str, asked: 
 def _span(configuration: Configuration, scope: str, channel: str, window: str, at_ms: int) -> Span:
     kind, _, length = window.partition("_")
     if kind == "trailing":
+        minutes = int(length.removesuffix("m"))
+        if not 1 <= minutes <= _LONGEST_TRAILING_MINUTES:
+            raise QuestionError(f"{window} is not among the windows; permitted: trailing ones of 1 to {_LONGEST_TRAILING_MINUTES} minutes")
         end = pane_of(at_ms) + PANE_MS
-        return Span(end - 60_000 * int(length.removesuffix("m")), end)
+        return Span(end - 60_000 * minutes, end)
     rollup = RollUp(configuration, 0, (), ())
     rollup.expect(scope, channel)
     windows = dict(rollup.dated.windows(rollup.scopes[scope, channel], cell_of(at_ms, cell_ms_of(configuration))))

@@ -149,7 +149,9 @@ def test_windows_are_told_apart(window: str, kind: str, label: str) -> None:
     assert (kind_of_window(window), window_label(window)) == (kind, label)
 
 
-@pytest.mark.parametrize("window", ["", "15m", "trailing", "trailing_15", "trailing_m", "sliding_15m", "days"])
+@pytest.mark.parametrize(
+    "window", ["", "15m", "trailing", "trailing_15", "trailing_m", "sliding_15m", "days", "trailing_１５m", "interval_999999m"]
+)
 def test_other_windows_are_refused(window: str) -> None:
     """A misspelled window is an error that shows how to spell it, not an empty page."""
     with pytest.raises(ValueError, match="trailing_15m"):

@@ -239,6 +239,7 @@ def test_errors_are_as_described() -> None:
                 ("/api/v1/queues/none", "/api/v1/queues/{queue}", everything, 404),
                 ("/api/v1/events?window=x", None, few, 400),
                 ("/api/v1/export?kpis=x", None, everything, 400),
+                (f"/api/v1/explain?queue=sales&kpi=offered&at=2026-03-01T00:00:00Z&window=trailing_{'9' * 5000}m", None, everything, 400),
                 ("/api/v1/audit", None, everything, 503),
                 ("/api/v1/explain?queue=sales&kpi=offered&channel=voice", None, everything, 503),
                 ("/api/v1/targets", None, everything | {"Host": "elsewhere.example"}, 421),
