@@ -33,6 +33,7 @@ __all__ = [
     "SessionAnswer",
     "SessionsAnswer",
     "SnapshotMessage",
+    "StandingAnswer",
     "TargetsAnswer",
     "TrendsAnswer",
 ]
@@ -418,8 +419,54 @@ class ReadyAnswer(_Answer):
     status: Literal["ready", "reading"]
     connected: bool
     stale: bool
+    code: str = Field(examples=["ok"])
+    """What is wrong, as in `/api/v1/standing`, but for what is about single sources and scopes."""
+    since: _Time | None
+    """Since when; null where nothing is wrong, or it is not known."""
     configuration: str | None = None
     """As in `/healthz`."""
+
+
+class StandingFault(_Answer):
+    """One thing that is wrong."""
+
+    code: str = Field(examples=["worker_silent"])
+    """For programs; docs/operations.md has them all."""
+    part: Literal["kafka", "worker", "source", "configuration", "serve"] = Field(examples=["worker"])
+    """Which part it is."""
+    since: _Time | None
+    """Null where that is not known."""
+    names: list[str] = Field(examples=[[]])
+    """The sources, scopes or partitions that it is about, as far as one may see them."""
+    call: str | None = Field(examples=["IT operations, extension 4000"])
+    """Whom to call: `on_call` of the configuration; null where it says nothing."""
+    text_en: str = Field(
+        examples=[
+            "No worker has counted since 09:00:02: figures are right as of 09:00:00, and events since then wait in Kafka to be counted."
+        ]
+    )
+    """One sentence: which part, since when, what is still right, whom to call; times are in `default_zone`."""
+    text_ja: str = Field(examples=["集計プロセス（worker）が09:00:02から停止しています。"])
+    """The same in Japanese."""
+
+
+class StandingAnswer(_Answer):
+    """How everything stands: the first fault, or `ok`, and all faults."""
+
+    code: str = Field(examples=["ok"])
+    """That of the first fault; `ok` without one."""
+    part: Literal["kafka", "worker", "source", "configuration", "serve"] | None = Field(examples=["worker"])
+    """Null without a fault."""
+    since: _Time | None
+    names: list[str] = Field(examples=[[]])
+    call: str | None
+    text_en: str = Field(examples=["Everything works: figures are as of 09:00:00."])
+    text_ja: str = Field(examples=["正常に動作しています（09:00:00現在）。"])
+    as_of: _Time | None
+    """The newest instant that figures take in; null before any are known."""
+    server_time: _Time
+    faults: list[StandingFault]
+    """The cause of most first; what only follows from another fault is not among them."""
 
 
 class SessionAnswer(_Answer):

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "demo": "run everything here with a simulated contact center and an embedded broker",
     "worker": "track contacts and people, and roll their figures up",
     "serve": "serve figures: metrics, API and page",
+    "status": "say in one sentence what is broken, since when, what is still right and whom to call",
     "gateway": "take canonical events and platforms' webhooks over HTTP and publish them",
     "survey-link": "make signed links to our own survey",
     "senders": "make a token for a sender of the gateway",

@@ -11,6 +11,7 @@ from schemas.api import (
     Problem,
     QueueAnswer,
     SnapshotMessage,
+    StandingAnswer,
     TargetsAnswer,
     TrendsAnswer,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Problem",
     "QueueAnswer",
     "SnapshotMessage",
+    "StandingAnswer",
     "TargetsAnswer",
     "TooManyRequestsError",
     "TrendsAnswer",

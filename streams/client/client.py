@@ -22,6 +22,7 @@ from schemas.api import (
     FiguresAnswer,
     OutlookAnswer,
     QueueAnswer,
+    StandingAnswer,
     TargetsAnswer,
     TrendsAnswer,
 )
@@ -113,6 +114,10 @@ class Client:
     async def outlook(self) -> OutlookAnswer:
         """Return what the next two hours of every queue of calls will be like."""
         return await self._answer("/api/v1/outlook", [], OutlookAnswer)
+
+    async def standing(self) -> StandingAnswer:
+        """Return what is broken, if anything is, in one sentence."""
+        return await self._answer("/api/v1/standing", [], StandingAnswer)
 
     async def catalogue(self) -> CatalogueAnswer:
         """Return every KPI with names, unit and formula."""

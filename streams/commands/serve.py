@@ -131,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
             expected=frozenset(name for name, source in configuration.sources.items() if source.silence_seconds is not None),
             webhook=webhook,
             zone=configuration.default_zone,
+            on_call=configuration.on_call,
             file=file,
             of_configuration=settings_of,
             access=access,

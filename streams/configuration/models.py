@@ -19,6 +19,7 @@ from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.configuration.definitions import Choice, DefinitionName, Versions
 from streams.configuration.faq import FaqChange
 from streams.configuration.joined_sources import JoinedSources
+from streams.configuration.on_call import OnCall
 from streams.configuration.places import Person, Queue, Site, Team
 from streams.configuration.service_level import ServiceLevelDefinition
 from streams.configuration.sources import Source
@@ -135,6 +136,8 @@ class Configuration(Model):
     """Rules by name: when an alert fires and clears."""
     targets: Annotated[tuple[Target, ...], Field(strict=False)] = ()
     """What figures are to reach, where, and by when; a queue's `target` is one for its service level."""
+    on_call: OnCall | None = None
+    """Whom page, API and `contact-streams status` say to call when something is broken."""
     faq_changes: Annotated[tuple[FaqChange, ...], Field(strict=False)] = ()
     """What was changed in the FAQ or the bot, when, and about which category: `contact-streams faq-changes` compares before and after."""
     dead_letters: DeadLetterLimits = DeadLetterLimits()

@@ -28,6 +28,7 @@ from schemas.api import (
     SessionAnswer,
     SessionsAnswer,
     SnapshotMessage,
+    StandingAnswer,
     TargetsAnswer,
     TrendsAnswer,
 )
@@ -468,6 +469,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answer=ReadyAnswer,
         statuses=(200, 503),
         answered=frozenset({200, 503}),
+    ),
+    Endpoint(
+        name="standing",
+        path="/api/v1/standing",
+        right="figures",
+        about="What is broken, if anything is, in one sentence: which part, since when, what is still right, whom to call.",
+        answer=StandingAnswer,
     ),
     Endpoint(name="page", path="/", right="figures", about="The wallboard.", media=("text/html",), documented=False),
     Endpoint(

@@ -132,7 +132,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "denominator": 50,
         "exceptions": [],
     },
-    "ReadyAnswer": {"status": "ready", "connected": True, "stale": False},
+    "ReadyAnswer": {"status": "ready", "connected": True, "stale": False, "code": "ok", "since": None},
     "SourceStanding": {"last_seen": "2026-04-01T09:00:00.000Z", "stale": False},
     "AuditRecord": {
         "kind": "audit",

@@ -64,6 +64,18 @@ class Standing(Protocol):
     def connected(self) -> bool:
         """Whether the store follows the topic at this moment."""
 
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such topic."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether the brokers have told of the topic."""
+
+    @property
+    def since_ms(self) -> int:
+        """Since when it is followed, or not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from schemas.metrics import NowFigures
-from schemas.times import format_ms
+from schemas.times import format_ms, parse_time_ms
 from schemas.topics import topic
 from streams.access.views import EVERYTHING
+from streams.configuration.on_call import OnCall
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
+from streams.serving.standing import Seen
 from streams.serving.store import Store
 from streams.serving.workers import Workers
 from streams.windows.targets import Terms
@@ -60,6 +62,9 @@ class Figures:
     kpi_targets: tuple[Terms, ...] = ()
     #: What is known of the workers; None where nobody asks.
     workers: Workers | None = None
+    #: Whom to call when something is broken, and in which zone times are told of that.
+    on_call: OnCall | None = None
+    zone: str = "UTC"
 
     @property
     def standing_still(self) -> dict[str, list[int]] | None:
@@ -95,6 +100,30 @@ class Figures:
         if self.stale:
             return {}
         return self.store.standing_still(int(STALE_AFTER_SECONDS * 1000), (self.standing_still or {}).get(_PANES.name, ()))
+
+    def seen(self, view: View, refused_since_ms: int | None = None) -> Seen:
+        """Return what is seen of the parts that figures hang on; of sources and scopes only those that a view shows."""
+        shown, now = self.header(view), self.clock()
+        age, silent = self.age_seconds, None if self.workers is None else self.workers.silent_seconds
+        sources = {name: source for name, source in self.store.sources.items() if name in shown["sources"]}
+        standing = self.standing
+        return Seen(
+            now_ms=int(now * 1000),
+            ready=standing.ready,
+            connected=standing.connected,
+            reached=standing.reached,
+            missing=standing.missing,
+            since_ms=standing.since_ms,
+            as_of_ms=self.store.as_of_ms,
+            old=age is None or age > STALE_AFTER_SECONDS,
+            ahead=age is not None and age < -AHEAD_SECONDS,
+            standing_still=self.standing_still or {},
+            still_since_ms=None if silent is None else int((now - silent) * 1000),
+            recovering={scope: as_of for scope, as_of in self.recovering.items() if scope in shown["recovering"]},
+            silent={name: source.last_seen_ms for name, source in sources.items() if source.stale},
+            quarantined={name: parse_time_ms(source.quarantined.since) for name, source in sources.items() if source.quarantined},
+            refused_since_ms=refused_since_ms,
+        )
 
     def header(self, view: View = EVERYTHING) -> dict[str, Any]:
         """Return what holds for all figures: as of when, how old, how complete; and from which sources, as far as a view shows."""

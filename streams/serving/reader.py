@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -41,7 +42,8 @@ class Reader:
     """Keeps a table equal to the topic.
 
     ``ready`` once the topic was read up to the end it had at the start, and ever after: old figures that say their age are better
-    than none. ``connected`` while the brokers answer. ``missing`` from when there is no such topic until one is read.
+    than none. ``connected`` while the brokers answer, ``since_ms`` since that is as it is, ``reached`` while they have told of the topic.
+    ``missing`` from when there is no such topic until one is read.
     After a failure everything is read anew beside the table, which goes on serving what it has and takes the new state over when
     that is complete.
     """
@@ -50,6 +52,8 @@ class Reader:
         self.ready = False
         self.connected = False
         self.missing = False
+        self.reached = False
+        self.since_ms = _now_ms()
         self._table = table
         self._topic = topic_name
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-serve", **(client_options or {})}
@@ -65,6 +69,7 @@ class Reader:
         except MissingTopicError:
             self.missing, self._table.known = True, False
             raise
+        self.reached = True
         consumer = AIOKafkaConsumer(
             **self._client,
             group_id=None,
@@ -82,10 +87,13 @@ class Reader:
             self._table.take_over(fresh)
             self.ready = self.connected = True
             self.missing = False
+            self.since_ms = _now_ms()
             log.info("%s is read to its end: %d records.", self._topic, len(fresh.entries()))
             await self._stay(consumer, partitions)
         finally:
-            self.connected = False
+            if self.connected:
+                self.since_ms = _now_ms()
+            self.connected = self.reached = False
             await stop(consumer)
 
     async def _catch_up(self, consumer: AIOKafkaConsumer, table: Latest[Any], ends: Mapping[TopicPartition, int]) -> None:
@@ -128,6 +136,26 @@ class Readers:
     def connected(self) -> bool:
         """Whether both are followed at this moment."""
         return self.figures.connected and (self.alerts.connected or self.alerts.missing)
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no topic of figures."""
+        return self.figures.missing
+
+    @property
+    def reached(self) -> bool:
+        """Whether the brokers have told of each topic that is not read."""
+        return all(each.connected or each.reached or each.missing for each in (self.figures, self.alerts))
+
+    @property
+    def since_ms(self) -> int:
+        """Since when both are followed, or the first of them is not."""
+        lost = [each.since_ms for each in (self.figures, self.alerts) if not each.connected and not each.missing]
+        return min(lost) if lost else max(self.figures.since_ms, self.alerts.since_ms)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 async def _ends(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:

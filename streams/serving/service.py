@@ -17,6 +17,7 @@ from schemas.topics import DEFAULT_PREFIX
 from streams.catalogue import kind_of_window
 from streams.configuration import Configuration
 from streams.configuration.file import ConfigurationFile, configuration_hash
+from streams.configuration.on_call import OnCall
 from streams.listening import HttpServer, Listening
 from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerts import Alerts
@@ -92,6 +93,8 @@ class ServeSettings:
     webhook: Webhook | None = None
     #: The time zone of what people are told of alerts.
     zone: str = "UTC"
+    #: Whom to call when something is broken.
+    on_call: OnCall | None = None
     #: The configuration file that all this is from, watched while serving, and what makes settings of another configuration.
     file: ConfigurationFile | None = None
     of_configuration: Callable[[Configuration], ServeSettings] | None = None
@@ -152,6 +155,7 @@ async def run_serve(
     workers = Workers(prefix)
     followers.append(HeartbeatReader(workers, topic_prefix=prefix, **kafka).run)
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
+    figures.on_call, figures.zone = settings.on_call, settings.zone
     file = settings.file
     explainer = None
     if settings.explain:
@@ -237,6 +241,7 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
         return
     changed = settings.of_configuration(taken.configuration)
     figures.targets, figures.kpi_targets, figures.fed_by = changed.targets, changed.kpi_targets, changed.fed_by
+    figures.on_call, figures.zone = changed.on_call, changed.zone
     figures.store.business, figures.store.expected = changed.business, changed.expected
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)

@@ -72,6 +72,15 @@ class Workers:
                 found.setdefault(name, []).append(number)
         return found
 
+    @property
+    def silent_seconds(self) -> float | None:
+        """How long ago the first of those that stand still was heard last; None where none does."""
+        limit = self._monotonic() - STANDS_STILL_AFTER_SECONDS
+        still = [place for place in self._places.values() if self._heard.get(place, self._since or 0) < limit]
+        if self._since is None or not still:
+            return None
+        return self._monotonic() - min(self._heard.get(place, self._since) for place in still)
+
 
 class HeartbeatReader:
     """Follows the heartbeats from the end of their topic on."""

@@ -282,6 +282,9 @@ class Stand:
     deliveries: Deliveries = field(default_factory=Deliveries)
     ready: bool = True
     connected: bool = True
+    missing: bool = False
+    reached: bool = True
+    since_ms: int = 0
     clock: Clock = field(default_factory=Clock)
     workers: Workers | None = None
 

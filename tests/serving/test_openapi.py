@@ -108,6 +108,7 @@ PATHS = {
     "openapi": "/api/v1/openapi.json",
     "session": "/api/v1/session",
     "alive": "/healthz",
+    "standing": "/api/v1/standing",
     "ready": "/readyz",
 }
 

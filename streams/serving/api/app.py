@@ -13,7 +13,7 @@ from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
 from streams.serving.api.figures import agents, alerts, catalogue, figures, outlook, queue, targets, trends
-from streams.serving.api.health import alive, ready
+from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
 from streams.serving.api.serving import FEED, OUTLOOK, SCRAPING, SERVING, TARGETS, TRENDS
@@ -71,6 +71,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "provider_logout": end_sessions,
     "alive": alive,
     "ready": ready,
+    "standing": standing,
     "page": page,
     "page_file": page,
 }

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from streams.access.views import NOTHING
 from streams.serving.api.answers import json_answer
 from streams.serving.api.serving import SERVING
+from streams.serving.door import view_of
+from streams.serving.standing import standing_document
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["alive", "ready"]
+__all__ = ["alive", "ready", "standing"]
 
 
 async def alive(request: web.Request) -> web.Response:
@@ -23,10 +27,22 @@ async def ready(request: web.Request) -> web.Response:
     serving = request.app[SERVING]
     figures = serving.figures
     is_ready = figures.standing.ready
+    # To who asks without a right: no names of sources and scopes.
+    told = standing_document(figures.seen(NOTHING, serving.refused_since_ms), ZoneInfo(figures.zone), None)
     state = {
         "status": "ready" if is_ready else "reading",
         "connected": figures.standing.connected,
         "stale": figures.stale,
+        "code": told["code"],
+        "since": told["since"],
         **serving.configured,
     }
     return json_answer(state, status=200 if is_ready else 503)
+
+
+async def standing(request: web.Request) -> web.Response:
+    """Say what is broken, if anything is, in one sentence."""
+    serving = request.app[SERVING]
+    figures = serving.figures
+    seen = figures.seen(view_of(request, "figures"), serving.refused_since_ms)
+    return json_answer(standing_document(seen, ZoneInfo(figures.zone), figures.on_call))

@@ -81,6 +81,11 @@ class Serving:
         listening = {} if self.connections is None else self.connections.standing
         return {**({} if self.file is None else {"configuration": self.file.standing}), **listening}
 
+    @property
+    def refused_since_ms(self) -> int | None:
+        """Since when a changed configuration is refused; None where none is."""
+        return None if self.file is None or self.file.valid else self.file.changed_ms
+
     def collector(self, view: View = EVERYTHING) -> FigureCollector:
         """Return the metrics at this moment as far as a view shows them, safe to read in another thread."""
         figures = self.figures

@@ -1,0 +1,225 @@
+"""What is broken, in one sentence: which part, since when, what is still right, whom to call. No clock, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.times import format_ms
+from schemas.topics import topic
+from schemas.visible import visible
+from streams.configuration.on_call import OnCall, Part
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+__all__ = ["CODES", "OK", "Fault", "Seen", "faults_of", "sentence", "standing_document", "unreached"]
+
+OK: Final = "ok"
+_PANES: Final = topic("queue-panes.v1")
+_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a server sees of itself and of others; times in milliseconds since the epoch."""
+
+    now_ms: int
+    #: Figures were read once; they are followed now; Kafka answers; it has no topic of figures; since when all that is so.
+    ready: bool
+    connected: bool
+    reached: bool
+    missing: bool
+    since_ms: int
+    as_of_ms: int | None
+    #: As of a time that is over for too long, or that is to come.
+    old: bool = False
+    ahead: bool = False
+    #: Topic without prefix → partitions that no live worker counts, and since when at the latest.
+    standing_still: Mapping[str, Collection[int]] = field(default_factory=dict)
+    still_since_ms: int | None = None
+    #: Scopes whose figures stand still while others go on → as of when.
+    recovering: Mapping[str, int] = field(default_factory=dict)
+    #: Silent source → when it was last heard; quarantined source → since when.
+    silent: Mapping[str, int | None] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    #: Since when a changed configuration is refused.
+    refused_since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong."""
+
+    code: str
+    part: Part
+    since_ms: int | None
+    #: Sources, scopes or partitions that it is about.
+    names: tuple[str, ...] = ()
+
+
+#: Code → what is said of it, in English and Japanese. Blanks: since, as_of, names. Each ends in what is still right.
+_SAID: Final[dict[str, tuple[str, str]]] = {
+    OK: ("Everything works: figures are as of {as_of}.", "正常に動作しています（{as_of}現在）。"),
+    "kafka_not_reached": (
+        "Kafka has not answered since {since}: there are no figures yet, and they will be there once it does",
+        "Kafkaが{since}から応答していません。まだ数値はありませんが、応答があれば自動的に表示されます",
+    ),
+    "kafka_lost": (
+        "Kafka cannot be read since {since}: figures are right as of {as_of}, and newer ones are missing until it can",
+        "Kafkaを{since}から読み取れません。{as_of}現在の数値は正しく、それ以降は復旧するまで更新されません",
+    ),
+    "topics_missing": (
+        "No worker has made the topics of figures by {since}: Kafka answers, and figures will be there once a worker runs",
+        "集計プロセス（worker）がまだ一度も起動していません（{since}時点）。Kafkaは応答しており、起動すれば数値が表示されます",
+    ),
+    "reading": (
+        "Figures are being read from Kafka since {since}: nothing is broken, they will be there soon",
+        "{since}からKafkaの数値を読み込み中です。異常はなく、まもなく表示されます",
+    ),
+    "worker_silent": (
+        "No worker has counted since {since}: figures are right as of {as_of}, and events since then wait in Kafka to be counted",
+        "集計プロセス（worker）が{since}から停止しています。{as_of}現在の数値は正しく、以降のイベントはKafkaに残り、後で集計されます",
+    ),
+    "worker_partly_silent": (
+        "Part of events has not been counted since {since} ({names}): figures are right as of then, later ones lack what waits in Kafka",
+        "{since}から一部のイベントが集計されていません（{names}）。それ以前の数値は正しく、以降の不足分はKafkaに残り、後で集計されます",
+    ),
+    "clock_ahead": (
+        "A clock is wrong: figures are as of {as_of}, which is to come; counts are right, ages and what is called now are not",
+        "時計がずれています。数値は未来の時刻（{as_of}）現在となっています。件数は正しく、経過時間と現在の表示は正しくありません",
+    ),
+    "figures_old": (
+        "Figures have stood still since {since}: they are right as of then, and no source has told of anything later",
+        "{since}から数値が更新されていません。その時点の数値は正しく、それ以降はどの送信元からも情報が届いていません",
+    ),
+    "scopes_recovering": (
+        "Some figures have stood still since {since} ({names}): all others are right",
+        "{since}から一部の数値が更新されていません（{names}）。その他の数値は正しく表示されています",
+    ),
+    "source_silent": (
+        "Nothing has come from {names} since {since}: what other sources tell is right, and what happens there is missing from figures",
+        "{names}からの情報が{since}から途絶えています。他の送信元による数値は正しく、途絶した送信元の以降の分は含まれていません",
+    ),
+    "source_never_heard": (
+        "Nothing has ever come from {names}: what other sources tell is right, and what happens there is missing from figures",
+        "{names}からの情報がまだ一度も届いていません。他の送信元による数値は正しく、この送信元の分は含まれていません",
+    ),
+    "source_quarantined": (
+        "What {names} sends has been quarantined since {since} and counts nothing: what other sources tell is right",
+        "{names}のデータは{since}から隔離され、集計されていません。他の送信元による数値は正しく表示されています",
+    ),
+    "configuration_refused": (
+        "The changed configuration has been refused since {since}, for it is not valid: figures are right by the one before",
+        "変更された設定は{since}に不正として拒否されました。数値は変更前の設定による正しい値です",
+    ),
+    "serve_not_reached": (
+        "The server of figures is not reached ({names}): no event is lost by that, and figures are shown again once it runs",
+        "表示サーバーに接続できません（{names}）。これによるイベントの欠落はなく、復旧すれば再び表示されます",
+    ),
+}
+CODES: Final = tuple(_SAID)
+_CALL: Final = ("{said}. Call {call}.", "{said}。連絡先：{call}")
+_ALONE: Final = ("{said}.", "{said}。")
+_MORE: Final = ("{names} and {n} more", "{names}ほか{n}件")
+
+
+def faults_of(seen: Seen) -> list[Fault]:
+    """Return what is wrong, the cause of most first; what only follows from another fault is left out."""
+    refused = [] if seen.refused_since_ms is None else [Fault("configuration_refused", "configuration", seen.refused_since_ms)]
+    if not (seen.ready and seen.connected):
+        return [_of_kafka(seen), *refused]
+    return [*_of_workers(seen), *_of_sources(seen), *refused]
+
+
+def _of_kafka(seen: Seen) -> Fault:
+    # A topic that is gone is told by the brokers that answer; whoever has figures had it once.
+    if seen.missing and not seen.ready:
+        return Fault("topics_missing", "worker", seen.now_ms)
+    if seen.ready:
+        return Fault("kafka_lost", "kafka", seen.since_ms)
+    return Fault("reading", "serve", seen.since_ms) if seen.reached else Fault("kafka_not_reached", "kafka", seen.since_ms)
+
+
+def _of_workers(seen: Seen) -> list[Fault]:
+    still = sum(map(len, seen.standing_still.values()))
+    if still and len(seen.standing_still.get(_PANES.name, ())) == _PANES.partitions:
+        return [Fault("worker_silent", "worker", seen.still_since_ms)]
+    found = []
+    if still:
+        names = (f"{name} {', '.join(map(str, sorted(numbers)))}" for name, numbers in sorted(seen.standing_still.items()) if numbers)
+        found.append(Fault("worker_partly_silent", "worker", seen.still_since_ms, tuple(names)))
+    elif seen.recovering:
+        found.append(Fault("scopes_recovering", "worker", min(seen.recovering.values()), tuple(sorted(seen.recovering))))
+    if seen.ahead:
+        found.append(Fault("clock_ahead", "serve", None))
+    elif seen.old and not still and not seen.silent:
+        found.append(Fault("figures_old", "source", seen.as_of_ms))
+    return found
+
+
+def _of_sources(seen: Seen) -> list[Fault]:
+    if any(len(numbers) for numbers in seen.standing_still.values()) and seen.old:
+        return []  # whoever should hear them does not
+    heard = {name: at for name, at in seen.silent.items() if at is not None}
+    never = tuple(sorted(seen.silent.keys() - heard.keys()))
+    # Since each was heard last, the first to fall silent first: one sentence names them all, with the time of the first.
+    names = tuple(sorted(heard, key=lambda name: (heard[name], name)))
+    found = [Fault("source_silent", "source", heard[names[0]], names)] if heard else []
+    found += [Fault("source_never_heard", "source", None, never)] if never else []
+    if seen.quarantined:
+        found.append(Fault("source_quarantined", "source", min(seen.quarantined.values()), tuple(sorted(seen.quarantined))))
+    return found
+
+
+def unreached(url: str) -> Fault:
+    """Return what is wrong where no server answers, for who asks from outside."""
+    return Fault("serve_not_reached", "serve", None, (url,))
+
+
+def sentence(fault: Fault | None, seen: Seen | None, zone: ZoneInfo, call: str | None) -> dict[str, str]:
+    """Return ``text_en`` and ``text_ja`` of a fault, or that there is none; times are those of the zone."""
+    told = {}
+    for index, language in enumerate(("en", "ja")):
+        text = _SAID[OK if fault is None else fault.code][index].format(
+            since=_time(None if fault is None else fault.since_ms, seen, zone),
+            as_of=_time(None if seen is None else seen.as_of_ms, seen, zone),
+            names="" if fault is None else _named(fault.names, index),
+        )
+        if fault is not None:
+            text = (_ALONE if call is None else _CALL)[index].format(said=text, call="" if call is None else visible(call))
+        told[f"text_{language}"] = text
+    return told
+
+
+def _named(names: tuple[str, ...], index: int) -> str:
+    separator = ("; ", "、")[index] if any(", " in name for name in names) else (", ", "、")[index]
+    shown = separator.join(visible(name) for name in names[:_NAMED])
+    return shown if len(names) <= _NAMED else _MORE[index].format(names=shown, n=len(names) - _NAMED)
+
+
+def _time(ms: int | None, seen: Seen | None, zone: ZoneInfo) -> str:
+    """Return a time of day, with the date if that is another day than now."""
+    if ms is None or seen is None:
+        return "–"
+    then, now = (datetime.fromtimestamp(each / 1000, UTC).astimezone(zone) for each in (ms, seen.now_ms))
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"
+
+
+def standing_document(seen: Seen, zone: ZoneInfo, on_call: OnCall | None) -> dict[str, Any]:
+    """Return how everything stands: the sentence of the first fault, and all faults, each with its own."""
+    faults = []
+    for fault in faults_of(seen):
+        call = None if on_call is None or fault.code == "reading" else on_call.of(fault.part, fault.names)
+        told = {"code": fault.code, "part": fault.part, "since": _format(fault.since_ms), "names": list(fault.names), "call": call}
+        faults.append({**told, **sentence(fault, seen, zone, call)})
+    first: dict[str, Any] = (
+        faults[0] if faults else {"code": OK, "part": None, "since": None, "names": [], "call": None, **sentence(None, seen, zone, None)}
+    )
+    return {**first, "as_of": _format(seen.as_of_ms), "server_time": format_ms(seen.now_ms), "faults": faults}
+
+
+def _format(ms: int | None) -> str | None:
+    return None if ms is None else format_ms(ms)

@@ -1,0 +1,278 @@
+"""What is broken, in one sentence: which part, since when, what is still right, whom to call; by function, API and command."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from schemas.times import parse_time_ms
+from schemas.topics import topic
+from streams.cli import main
+from streams.configuration.on_call import OnCall
+from streams.serving.standing import CODES, Seen, faults_of, standing_document
+from streams.serving.workers import STANDS_STILL_AFTER_SECONDS, Workers
+from tests.serving.records import Stand, client_of, progress, small_center
+
+NOW = parse_time_ms("2026-04-01T05:05:30Z")
+AT = {minute: parse_time_ms(f"2026-04-01T05:{minute:02}:00Z") for minute in range(6)}
+TOKYO = ZoneInfo("Asia/Tokyo")
+ALL_PANES = {"queue-panes.v1": list(range(topic("queue-panes.v1").partitions))}
+WELL = Seen(now_ms=NOW, ready=True, connected=True, reached=True, missing=False, since_ms=AT[0], as_of_ms=NOW - 1000)
+ON_CALL = OnCall.model_validate({"default": "IT 4000", "kafka": "Net 4100", "sources": {"pbx": "Tel 4200"}})
+
+#: What is seen → the code, and the sentences in English and Japanese; the times are those of Tokyo, nine hours ahead.
+SAID: list[tuple[Seen, str, str, str]] = [
+    (WELL, "ok", "Everything works: figures are as of 14:05:29.", "正常に動作しています（14:05:29現在）。"),
+    (
+        replace(WELL, ready=False, connected=False, reached=False, as_of_ms=None),
+        "kafka_not_reached",
+        "Kafka has not answered since 14:00:00: there are no figures yet, and they will be there once it does. Call Net 4100.",
+        "Kafkaが14:00:00から応答していません。まだ数値はありませんが、応答があれば自動的に表示されます。連絡先：Net 4100",
+    ),
+    (
+        replace(WELL, connected=False, since_ms=AT[4], as_of_ms=AT[3], old=True),
+        "kafka_lost",
+        ("Kafka cannot be read since 14:04:00: figures are right as of 14:03:00, and newer ones are missing until it can. Call Net 4100."),
+        "Kafkaを14:04:00から読み取れません。14:03:00現在の数値は正しく、それ以降は復旧するまで更新されません。連絡先：Net 4100",
+    ),
+    (
+        replace(WELL, ready=False, connected=False, missing=True, as_of_ms=None),
+        "topics_missing",
+        (
+            "No worker has made the topics of figures by 14:05:30: Kafka answers, and figures will be there once a worker runs. "
+            "Call IT 4000."
+        ),
+        (
+            "集計プロセス（worker）がまだ一度も起動していません（14:05:30時点）。Kafkaは応答しており、起動すれば数値が表示されます。"
+            "連絡先：IT 4000"
+        ),
+    ),
+    (
+        replace(WELL, ready=False, connected=False, as_of_ms=None),
+        "reading",
+        "Figures are being read from Kafka since 14:00:00: nothing is broken, they will be there soon.",
+        "14:00:00からKafkaの数値を読み込み中です。異常はなく、まもなく表示されます。",
+    ),
+    (
+        replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True),
+        "worker_silent",
+        (
+            "No worker has counted since 14:02:00: figures are right as of 14:01:00, and events since then wait in Kafka to be counted. "
+            "Call IT 4000."
+        ),
+        (
+            "集計プロセス（worker）が14:02:00から停止しています。14:01:00現在の数値は正しく、以降のイベントはKafkaに残り、後で集計されます。"
+            "連絡先：IT 4000"
+        ),
+    ),
+    (
+        replace(WELL, standing_still={"contact-events.v1": [3, 1]}, still_since_ms=AT[2]),
+        "worker_partly_silent",
+        (
+            "Part of events has not been counted since 14:02:00 (contact-events.v1 1, 3): figures are right as of then, "
+            "later ones lack what waits in Kafka. Call IT 4000."
+        ),
+        (
+            "14:02:00から一部のイベントが集計されていません（contact-events.v1 1, 3）。それ以前の数値は正しく、以降の不足分はKafkaに残り、"
+            "後で集計されます。連絡先：IT 4000"
+        ),
+    ),
+    (
+        replace(WELL, recovering={"queue:sales": AT[3], "queue:claims": AT[2]}),
+        "scopes_recovering",
+        "Some figures have stood still since 14:02:00 (queue:claims, queue:sales): all others are right. Call IT 4000.",
+        ("14:02:00から一部の数値が更新されていません（queue:claims、queue:sales）。その他の数値は正しく表示されています。連絡先：IT 4000"),
+    ),
+    (
+        replace(WELL, as_of_ms=NOW + 90_000, ahead=True),
+        "clock_ahead",
+        (
+            "A clock is wrong: figures are as of 14:07:00, which is to come; counts are right, ages and what is called now are not. "
+            "Call IT 4000."
+        ),
+        (
+            "時計がずれています。数値は未来の時刻（14:07:00）現在となっています。件数は正しく、経過時間と現在の表示は正しくありません。"
+            "連絡先：IT 4000"
+        ),
+    ),
+    (
+        replace(WELL, as_of_ms=parse_time_ms("2026-03-31T08:00:00Z"), old=True),
+        "figures_old",
+        (
+            "Figures have stood still since 2026-03-31 17:00:00: they are right as of then, and no source has told of anything later. "
+            "Call IT 4000."
+        ),
+        (
+            "2026-03-31 17:00:00から数値が更新されていません。その時点の数値は正しく、それ以降はどの送信元からも情報が届いていません。"
+            "連絡先：IT 4000"
+        ),
+    ),
+    (
+        replace(WELL, silent={"survey": AT[4], "pbx": AT[1]}, old=True),
+        "source_silent",
+        (
+            "Nothing has come from pbx, survey since 14:01:00: what other sources tell is right, and what happens there is missing from "
+            "figures. Call Tel 4200."
+        ),
+        (
+            "pbx、surveyからの情報が14:01:00から途絶えています。他の送信元による数値は正しく、途絶した送信元の以降の分は含まれていません。"
+            "連絡先：Tel 4200"
+        ),
+    ),
+    (
+        replace(WELL, silent={"crm": None}),
+        "source_never_heard",
+        ("Nothing has ever come from crm: what other sources tell is right, and what happens there is missing from figures. Call IT 4000."),
+        "crmからの情報がまだ一度も届いていません。他の送信元による数値は正しく、この送信元の分は含まれていません。連絡先：IT 4000",
+    ),
+    (
+        replace(WELL, quarantined={"a": AT[3], "b": AT[2], "c": AT[2], "d": AT[5], "e": AT[5]}),
+        "source_quarantined",
+        (
+            "What a, b, c and 2 more sends has been quarantined since 14:02:00 and counts nothing: what other sources tell is right. "
+            "Call IT 4000."
+        ),
+        ("a、b、cほか2件のデータは14:02:00から隔離され、集計されていません。他の送信元による数値は正しく表示されています。連絡先：IT 4000"),
+    ),
+    (
+        replace(WELL, refused_since_ms=AT[5]),
+        "configuration_refused",
+        (
+            "The changed configuration has been refused since 14:05:00, for it is not valid: figures are right by the one before. "
+            "Call IT 4000."
+        ),
+        "変更された設定は14:05:00に不正として拒否されました。数値は変更前の設定による正しい値です。連絡先：IT 4000",
+    ),
+]
+
+
+@pytest.mark.parametrize(("seen", "code", "english", "japanese"), SAID, ids=[each[1] for each in SAID])
+def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> None:
+    """Each fault alone: its code, and one sentence in each language, with the time where the center is."""
+    told = standing_document(seen, TOKYO, ON_CALL)
+
+    assert (told["code"], told["text_en"], told["text_ja"]) == (code, english, japanese)
+    assert len(told["faults"]) == (code != "ok")
+
+
+def test_every_code_has_its_sentence_here() -> None:
+    """A code that no row above shows is one that nobody has read; the server's own silence is told by the command."""
+    assert {code for _, code, _, _ in SAID} | {"serve_not_reached"} == set(CODES)
+
+
+def test_the_page_about_operations_has_every_code() -> None:
+    """Programs go by the codes: each stands in the table, and none that there is not."""
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = text.partition("| code | part | means |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
+
+    assert sorted(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in table.splitlines()))) == sorted(CODES)
+
+
+def test_without_anybody_to_call_the_sentence_ends_before() -> None:
+    """Nothing is made up: `call` is null, and no sentence names anybody."""
+    told = standing_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
+
+    assert told["call"] is None
+    assert told["text_en"].endswith("by the one before.")
+
+
+@pytest.mark.parametrize(
+    ("seen", "codes"),
+    [
+        # Without Kafka nothing is heard of workers and sources: that they are silent says nothing.
+        (replace(WELL, connected=False, standing_still=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["kafka_lost"]),
+        # Nobody who counts hears the sources either.
+        (replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["worker_silent"]),
+        # These have nothing to do with each other.
+        (
+            replace(WELL, standing_still={"queue-panes.v1": [0]}, still_since_ms=AT[1], silent={"pbx": AT[1]}, refused_since_ms=AT[2]),
+            ["worker_partly_silent", "source_silent", "configuration_refused"],
+        ),
+        (
+            replace(WELL, silent={"pbx": AT[1], "crm": None}, quarantined={"web": AT[1]}),
+            ["source_silent", "source_never_heard", "source_quarantined"],
+        ),
+    ],
+)
+def test_what_follows_from_another_fault_is_left_out(seen: Seen, codes: list[str]) -> None:
+    """The cause comes first and its consequences are no faults of their own."""
+    assert [fault.code for fault in faults_of(seen)] == codes
+
+
+def asked(stand: Stand, path: str = "/api/v1/standing", **changes: Any) -> dict[str, Any]:
+    """Return what a server answers."""
+
+    async def ask() -> dict[str, Any]:
+        serving = stand.serving(**changes)
+        serving.figures.on_call, serving.figures.zone = ON_CALL, "Asia/Tokyo"
+        async with client_of(serving) as client:
+            answer = await client.get(path)
+            assert answer.status in {200, 503}
+            told: dict[str, Any] = await answer.json()
+            return told
+
+    return asyncio.run(ask())
+
+
+def test_the_api_tells_of_workers_that_fell_silent() -> None:
+    """Workers that were heard and are heard no more: since then, by the clock of the server; readyz has the code and names nobody."""
+    seconds = [100.0]
+    workers = Workers("contactcenter", lambda: seconds[0])
+    stand = replace(Stand.fed(small_center()), workers=workers)
+    workers.begin()
+    seconds[0] += STANDS_STILL_AFTER_SECONDS + 28  # 30 s of silence; the clock of the server stands at 09:00:01
+    told = asked(stand)
+
+    assert (told["code"], told["part"], told["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
+    assert told["text_en"].startswith("No worker has counted since 17:59:31: figures are right as of 18:00:00")
+    ready = asked(stand, "/readyz")
+    assert (ready["status"], ready["code"], ready["since"]) == ("ready", "worker_silent", "2026-04-01T08:59:31.000Z")
+    assert "call" not in ready
+
+
+def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
+    """Two sentences, neither of which is that of a cut browser; readyz is 503 for the first and 200 for the second, which has figures."""
+    never = Stand(ready=False, connected=False, reached=False, since_ms=parse_time_ms("2026-04-01T08:00:00Z"))
+    gone = replace(Stand.fed(small_center()), connected=False, since_ms=parse_time_ms("2026-04-01T08:30:00Z"))
+
+    assert (asked(never)["code"], asked(never, "/readyz")["code"]) == ("kafka_not_reached", "kafka_not_reached")
+    told = asked(gone)
+    assert (told["code"], told["since"], told["call"]) == ("kafka_lost", "2026-04-01T08:30:00.000Z", "Net 4100")
+
+
+def test_readyz_names_no_source() -> None:
+    """Anybody may ask it: what is about single sources is told to who may see figures alone."""
+    stand = Stand.fed(small_center())  # its mail is silent
+
+    assert (asked(stand)["code"], asked(stand)["names"]) == ("source_silent", ["mail"])
+    assert asked(stand, "/readyz")["code"] == "ok"
+
+
+def test_the_command_says_that_serve_is_not_reached(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Without a server: status 1 and the sentence, in Japanese too, with whom to call from the configuration; no traceback."""
+    (tmp_path / "center.yaml").write_text("on_call: {default: 'IT, 4000', serve: 'Floor IT, 4001'}\n", encoding="utf-8")
+
+    assert main(["status", "--url", "http://127.0.0.1:1"]) == 1
+    assert capsys.readouterr().out == (
+        "The server of figures is not reached (http://127.0.0.1:1): no event is lost by that, and figures are shown again once it runs.\n"
+    )
+    assert main(["status", "--url", "http://127.0.0.1:1", "--lang", "ja", "--config", str(tmp_path / "center.yaml")]) == 1
+    assert capsys.readouterr().out.endswith("復旧すれば再び表示されます。連絡先：Floor IT, 4001\n")
+
+
+@pytest.mark.parametrize(("connected", "code", "said"), [(True, 0, "Everything works: "), (False, 1, "Kafka cannot be read since ")])
+def test_the_command_prints_what_the_server_says(connected: bool, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 0 where all is well and 1 where something is broken, with the server's sentence."""
+
+    async def ask() -> int:
+        async with client_of(replace(Stand.fed([progress()]), connected=connected).serving()) as client:
+            return await asyncio.to_thread(main, ["status", "--url", str(client.make_url("")).rstrip("/")])
+
+    assert asyncio.run(ask()) == code
+    assert capsys.readouterr().out.startswith(said)
