@@ -67,12 +67,13 @@ async def enter(request: web.Request) -> web.Response:
 
 
 async def leave(request: web.Request) -> web.Response:
-    """End the session, or the device, that the request brings."""
+    """End what the request brings: a session; where there is none, the device of a screen."""
     desk = _desk(request)
     door = request.app[DOOR]
     principal = await door.identify(request)
     ticket = desk.devices.ticket_of(desk.device_cookie.of(request))
-    if ticket is not None:
+    ends_device = ticket is not None and (principal is None or principal.kind == "kiosk")
+    if ticket is not None and ends_device:
         try:
             await desk.end_device(ticket)
         except NotWrittenError:
@@ -86,7 +87,8 @@ async def leave(request: web.Request) -> web.Response:
     else:
         response = _json({"next": after})
     desk.session_cookie.take(response)
-    desk.device_cookie.take(response)
+    if ends_device:
+        desk.device_cookie.take(response)
     return response
 
 

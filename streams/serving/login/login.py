@@ -142,7 +142,8 @@ class Login:
         if wait:
             return Refused("throttled", wait, account)
         try:
-            right = await self._passwords.verify(entry, password, (each.password for each in users.values()))
+            others = (each.password for each in users.values())
+            right = await self._passwords.verify(entry, password, others, known=browser is not None)
         except BusyError:
             self._throttle.undecided(attempt)
             return Refused("busy", 5.0, account)

@@ -40,6 +40,8 @@ NEEDS_ARGON2: Final = "passwords need argon2-cffi: pip install 'contact-streams[
 
 #: Each verification takes 64 MiB and a core for a tenth of a second.
 _AT_A_TIME, _MAX_WAITING = 2, 30
+#: Of those that wait so many are browsers in which the user was before: who guesses elsewhere takes no place of theirs.
+_FOR_KNOWN: Final = 10
 
 
 class BusyError(Exception):
@@ -90,18 +92,21 @@ def is_outdated(entry: str) -> bool:
 class Passwords:
     """Verifies passwords. Whether there is such a user makes no difference to how long that takes."""
 
-    def __init__(self, *, at_a_time: int = _AT_A_TIME, max_waiting: int = _MAX_WAITING) -> None:
+    def __init__(self, *, at_a_time: int = _AT_A_TIME, max_waiting: int = _MAX_WAITING, for_known: int = _FOR_KNOWN) -> None:
         self._threads = ThreadPoolExecutor(at_a_time, thread_name_prefix="passwords")
         self._most = at_a_time + max_waiting
+        self._for_known = for_known
         self._under_way = 0
 
-    async def verify(self, entry: str | None, password: str, others: Iterable[str] = ()) -> bool:
+    async def verify(self, entry: str | None, password: str, others: Iterable[str] = (), *, known: bool = False) -> bool:
         """Say whether a password is that of a hash; ``entry`` is None for an unknown name, and then takes as long as one of ``others``.
+
+        ``known`` is a browser in which the user was before, for which places are kept.
 
         Raises:
             BusyError: too many wait already.
         """
-        if self._under_way >= self._most:
+        if self._under_way >= self._most - (0 if known else self._for_known):
             raise BusyError
         self._under_way += 1
         wanted = _stand_in(others) if entry is None else entry

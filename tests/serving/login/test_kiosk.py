@@ -259,6 +259,28 @@ def test_a_screen_is_ended_by_who_may_and_by_itself() -> None:
     run(check())
 
 
+def test_who_logs_in_at_a_screen_logs_out_alone() -> None:
+    """The screen is itself again afterwards, whether or not Kafka answers."""
+
+    async def check() -> None:
+        desk = Desk(access_of(users={"yuki": user_entry()}, kiosks={"hall": kiosk_entry(TICKET)}))
+        async with client_of(desk.serving()) as screen:
+
+            async def kind() -> str:
+                return str((await (await screen.get("/api/v1/session")).json())["kind"])
+
+            await redeem(screen)
+            await screen.post("/login", data={"name": "yuki", "password": "seven blue herons"}, allow_redirects=False)
+            assert await kind() == "user"
+            desk.log.fate = "lost"
+            assert (await screen.post("/logout")).status == 200
+            assert await kind() == "kiosk"
+            assert (await screen.post("/logout")).status == 503
+            assert await kind() == "kiosk"
+
+    run(check())
+
+
 def test_a_server_that_has_not_read_the_topic_lets_no_screen_in_and_sends_none_away() -> None:
     """After a restart a screen is told to ask again, its page shows the login meanwhile; no ticket is taken before."""
 

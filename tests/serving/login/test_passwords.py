@@ -118,12 +118,18 @@ def test_few_are_verified_at_a_time_and_few_wait() -> None:
     """No more than two take their memory at once; who would be beyond the queue is told at once, and places come free again."""
 
     async def check() -> None:
-        passwords = Passwords(at_a_time=2, max_waiting=3)
+        passwords = Passwords(at_a_time=2, max_waiting=5, for_known=2)
         entry = PasswordHasher(time_cost=3, memory_cost=16384, parallelism=1).hash(GOOD)
         results = await asyncio.gather(*[passwords.verify(entry, GOOD) for _ in range(8)], return_exceptions=True)
         assert results[:5] == [True] * 5
         assert [type(each) for each in results[5:]] == [BusyError] * 3
         assert await passwords.verify(entry, GOOD)
+        # While others fill their five places, two are left for browsers that are known.
+        filling = [asyncio.ensure_future(passwords.verify(entry, "wrong")) for _ in range(6)]
+        known = [asyncio.ensure_future(passwords.verify(entry, GOOD, known=True)) for _ in range(3)]
+        results = await asyncio.gather(*filling, *known, return_exceptions=True)
+        assert [type(each) for each in results] == [bool] * 5 + [BusyError] + [bool] * 2 + [BusyError]
+        assert results[6:8] == [True, True]
         # Clients that go away while they wait do not make room before the work is done.
         waiting = [asyncio.ensure_future(passwords.verify(entry, GOOD)) for _ in range(5)]
         await asyncio.sleep(0)
