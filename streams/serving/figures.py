@@ -186,7 +186,7 @@ class Figures:
             return None
         channels: dict[str, dict[str, Any]] = {}
         ends: dict[tuple[str, str], int] = {}
-        for entry in self.store.of_scope("queue", name):
+        for entry in self.store.seen(self.store.of_scope("queue", name), view):
             channel_name = entry.channel or "-"
             channel = channels.setdefault(channel_name, {"now": None, "windows": {}})
             if entry.window is None:

@@ -101,7 +101,7 @@ def rows(store: Store, choice: Choice, view: View = EVERYTHING) -> Iterator[Row]
         kind, channel = entry.scope_kind, entry.channel
         if kind is None or not choice.wants_scope(kind, entry.scope) or (choice.channels and channel not in choice.channels):
             continue
-        if not view.shows(kind, entry.scope, channel):
+        if not view.shows(*store.place(entry)):
             continue
         record = entry.record
         if isinstance(record, WindowRecord):

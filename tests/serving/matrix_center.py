@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from streams.serving.door import Door
 
-__all__ = ["AREAS", "ROLES_OF_PEOPLE", "Grantee", "center", "grantees", "markers_of"]
+__all__ = ["AREAS", "CUSTOMERS", "ROLES_OF_PEOPLE", "Grantee", "center", "grantees", "markers_of"]
 
 # Sites: kanto and kansai. Queues: sakura and momiji in kanto, ajisai and tsubaki in kansai, yurei nowhere.
 # Teams: tora (6 people) and usagi (3) in kanto, kuma (6) and neko (5) in kansai.
 # Departments: ume has sakura, matsu has momiji and ajisai, sugi has tsubaki. Businesses: hotaka has tsubaki and kuma, fuji all others.
 TEAMS = {"tora": 6, "usagi": 3, "kuma": 6, "neko": 5}
 NOWHERE = "queue:yurei"
+#: A figure about customers, of the total: they have no channel, and are not people who work here.
+CUSTOMERS = "290001"
 OF_CONTACTS = (
     *(f"queue:{name}" for name in ("sakura", "momiji", "ajisai", "tsubaki", "yurei")),
     *(f"department:{name}" for name in ("ume", "matsu", "sugi")),
@@ -168,9 +170,9 @@ def markers_of(grantee: Grantee) -> tuple[set[str], set[str]]:
     shown = {*_of_contacts(area.contacts.split()), *_of_people(groups.split()), *area.sources.split()}
     shown |= {name for scope in (area.contacts + " " + area.people).split() for name in _names(scope)}
     if not area.grant:
-        shown.add("kitakaze")
+        shown |= {"kitakaze", CUSTOMERS}
     everything = {*_of_contacts(OF_CONTACTS), *_of_people(OF_PEOPLE), *AREAS["everywhere"].sources.split()}
-    everything |= {name for scope in (*OF_CONTACTS, *OF_PEOPLE) for name in _names(scope)} | {"kitakaze"}
+    everything |= {name for scope in (*OF_CONTACTS, *OF_PEOPLE) for name in _names(scope)} | {"kitakaze", CUSTOMERS}
     return shown, everything - shown
 
 
@@ -228,6 +230,9 @@ def _records(changes: Callable[[str], dict[str, Any]] = lambda _: {}) -> list[tu
         ),
         (b"definition|kitakaze@1", orjson.dumps(_DEFINITION)),
     ]
+    found.append(
+        window("total:all", None, name="customers_day", kpis={"lifetime_value": figure(float(CUSTOMERS), 1.0, 9.0)}, **changes("total:all"))
+    )
     for index, scope in enumerate(OF_CONTACTS):
         now, trailing, day = (figure(float(_number(base, index)), float(_number(base, index))) for base in (100_000, 120_000, 140_000))
         more = changes(scope)

@@ -21,6 +21,7 @@ from tests.serving.matrix_center import (
     AGENTS,
     AREAS,
     CONFIGURATION,
+    CUSTOMERS,
     OF_CONTACTS,
     READ,
     ROLES_OF_PEOPLE,
@@ -149,6 +150,9 @@ def test_what_one_may_see_is_all_there(grantee: Grantee) -> None:
             paths = ["/api/v1/figures", "/api/v1/alerts", "/api/v1/targets"]
             text = "".join([(await told(session, str(server.make_url(path)), grantee))[1] for path in paths])
             assert found(shown, text) == shown
+            if "export" in ROLES[grantee.role]:  # type: ignore[index]
+                exported = (await told(session, str(server.make_url("/api/v1/export")), grantee))[1]
+                assert stands_in(CUSTOMERS, exported) == (not AREAS[grantee.area].grant)
             metrics = (await told(session, str(server.make_url("/metrics")), grantee))[1]
             names = {scope.partition(":")[2] for scope in AREAS[grantee.area].contacts.split()}
             assert names <= {each for each in names if f'scope="{each}"' in metrics}
