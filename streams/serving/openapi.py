@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic.json_schema import models_json_schema
 
 from schemas.api import Problem
+from streams.listening import ConnectionLimits
+from streams.serving.clients import Clients
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.examples import EXAMPLES, example_of
 from streams.serving.problems import PROBLEM_MEDIA
+from streams.serving.turns import Turns
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -20,14 +23,24 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMITS", "openapi"]
 
+_CONNECTIONS, _STREAMS, _TURNS = ConnectionLimits(), Clients(), Turns()
+_WAIT: Final = f"Of one address {_TURNS.waiting_each} may wait, in all {_TURNS.most_waiting}, for 60 s; more are answered with 429."
+
 #: What every client should know beside the addresses; docs/api.md says it too.
 LIMITS: Final = (
     "The line of a request and each of its headers may have 8190 bytes; beyond that the server answers 400 and closes.",
-    "A request has to be complete after 10 s, an answer to be read after 60 s, and 75 s without a request end a connection.",
-    "1500 connections at a time, of these 750 from one address (of IPv6 from one /64 network); more are answered with 503.",
-    "500 event streams at a time, of these 250 from one address; more are answered with 503 and 429.",
-    "One question to /api/v1/explain is answered at a time. Of one address 3 may wait, in all 32, for 60 s; more are answered with 429.",
-    "One export is made and sent at a time. Of one address 3 may wait, in all 32; more are answered with 429.",
+    (
+        f"A request has to be complete after {_CONNECTIONS.request_seconds:g} s, "
+        f"an answer to be read after {_CONNECTIONS.answer_seconds:g} s, "
+        f"and {_CONNECTIONS.idle_seconds:g} s without a request end a connection."
+    ),
+    (
+        f"{_CONNECTIONS.total} connections at a time, of these {_CONNECTIONS.per_address} from one address (of IPv6 from one /64 network); "
+        "more are answered with 503, without content."
+    ),
+    f"{_STREAMS.total} event streams at a time, of these {_STREAMS.per_client} from one address; more are answered with 503 and 429.",
+    f"One question to /api/v1/explain is answered at a time. {_WAIT}",
+    f"One export is made and sent at a time. {_WAIT} A workbook may take 60 s to make.",
     "429 and 503 carry Retry-After, in seconds.",
 )
 

@@ -29,8 +29,8 @@ class Turns:
     """
 
     def __init__(self, *, waiting_each: int = 3, waiting: int = 32) -> None:
-        self._waiting_each = waiting_each
-        self._most_waiting = waiting
+        self.waiting_each = waiting_each
+        self.most_waiting = waiting
         self._taken = False
         #: Asker → those of its requests that wait, in the order in which askers are served.
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
@@ -57,8 +57,8 @@ class Turns:
 
     async def _wait(self, asker: str) -> None:
         ahead, own = self.waiting, len(self._waiting.get(asker, ()))
-        if own >= self._waiting_each or ahead >= self._most_waiting:
-            raise NoTurnError(ahead, own=own >= self._waiting_each)
+        if own >= self.waiting_each or ahead >= self.most_waiting:
+            raise NoTurnError(ahead, own=own >= self.waiting_each)
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(asker, deque()).append(called)
         try:

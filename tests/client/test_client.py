@@ -96,6 +96,7 @@ def test_answers_are_typed() -> None:
             assert [alert.state for alert in (await client.alerts("firing", "cleared")).alerts or ()] == ["cleared", "firing"]
             assert {target.standing for target in (await client.targets()).targets} >= {"met", "missed"}
             assert (await client.trends()).trends[0].queue == "sales"
+            assert (await client.outlook()).interval_minutes == 15
             assert [each.scope for each in (await client.agents("tanaka", windows=["day"])).agents or ()] == ["tanaka"]
             assert (await client.agents("sato")).agents == []
             assert {kpi.id for kpi in (await client.catalogue()).kpis} > {"service_level"}
