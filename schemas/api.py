@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.agent_metrics import AgentFigures
+from schemas.alert_actions import LONGEST_REASON, Silence
 from schemas.alerts import AlertRecord
-from schemas.audit import AuditRecord
+from schemas.audit import Actor, AuditRecord
 from schemas.metrics import FigureValue, MetricRecord, NowFigures, QuarantinedSource, ScopeKind, WindowFigures
 
 __all__ = [
+    "AcknowledgeBody",
     "AgentsAnswer",
     "AlertsAnswer",
     "AlertsMessage",
@@ -30,8 +32,11 @@ __all__ = [
     "Problem",
     "QueueAnswer",
     "ReadyAnswer",
+    "ServedAlert",
     "SessionAnswer",
     "SessionsAnswer",
+    "SilenceBody",
+    "SilencesAnswer",
     "SnapshotMessage",
     "StandingAnswer",
     "TargetsAnswer",
@@ -115,10 +120,74 @@ class QueueAnswer(_Header):
     """By channel; `-` for figures about people."""
 
 
+class AcknowledgedBy(_Answer):
+    """Who has acknowledged an alert."""
+
+    by: Actor
+    at: _Time
+    note: str | None = None
+
+
+class SilencedBy(_Answer):
+    """Why people are told nothing of an alert."""
+
+    silence_id: str
+    by: Actor
+    until: _Time
+    reason: str
+
+
+class ToldTo(_Answer):
+    """One message about an alert to a receiver."""
+
+    receiver: str
+    event: Literal["fired", "escalated", "cleared"]
+    outcome: Literal["due", "delivered", "refused"]
+    decided_at: _Time
+    settled_at: _Time | None
+    """When it was delivered or refused."""
+
+
+class ServedAlert(AlertRecord):
+    """An alert, and what people have done about it."""
+
+    acknowledged: AcknowledgedBy | None = Field(default=None, description="absent while nobody has")
+    silenced: SilencedBy | None = Field(default=None, description="the silence that ends last; absent while there is none")
+    told: list[ToldTo] | None = Field(default=None, description="messages about it, the oldest first; absent without")
+
+
+class AcknowledgeBody(BaseModel):
+    """What goes with an acknowledgement."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    note: str | None = Field(default=None, max_length=LONGEST_REASON, examples=["calling two people back from training"])
+
+
+class SilenceBody(BaseModel):
+    """Which alerts to be silent about: of a rule, about a scope, or both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    rule: str | None = Field(default=None, min_length=1, max_length=200, examples=["low-service-level"])
+    scope: str | None = Field(
+        default=None, max_length=300, pattern="^(queue|department|business|site|team|total):.+$", examples=["queue:sales"]
+    )
+    until: _Time
+    reason: str = Field(min_length=1, max_length=LONGEST_REASON, examples=["fire drill"])
+
+
+class SilencesAnswer(_Answer):
+    """The silences that hold."""
+
+    silences: list[Silence] | None
+    """Those that end first come first; null while nothing is known of them."""
+
+
 class AlertsAnswer(_Header):
     """Where every alert stands."""
 
-    alerts: list[AlertRecord] | None
+    alerts: list[ServedAlert] | None
     """In the order of their keys; null while nothing is known of alerts."""
 
 
@@ -525,7 +594,7 @@ class AlertsMessage(_Answer):
     version: int = Field(ge=0)
     whole: bool
     """Whether these are all that fire, in place of what was told before."""
-    firing: dict[str, AlertRecord] | None
+    firing: dict[str, ServedAlert] | None
     """Key → record; null while nothing is known of alerts."""
     ended: list[str]
     """Keys of alerts that fire no more."""

@@ -16,6 +16,9 @@ Action = Literal[
     "login_refused",
     "logout",
     "session_ended",
+    "alert_acknowledged",
+    "silence_made",
+    "silence_ended",
     "kiosk_redeemed",
     "denied",
     "looked_at_agents",
@@ -92,6 +95,9 @@ class AuditObject(_Model):
     offset: int | None = Field(default=None, ge=0, description="the record at which a worker decided")
     to: Time | None = Field(default=None, description="instant that progress was set back to")
     records: int | None = Field(default=None, ge=0, description="how many were replayed or exported")
+    rule: _Text | None = Field(default=None, description="an alert rule")
+    alert_id: _Text | None = None
+    silence_id: _Text | None = None
     order_id: _Text | None = Field(default=None, description="event_id of an operator's order")
 
 

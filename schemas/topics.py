@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from schemas.access_devices import DeviceRecord
 from schemas.agent_metrics import AgentFigures
+from schemas.alert_actions import ActionRecord
 from schemas.alerts import AlertRecord
 from schemas.audit import AuditRecord
 from schemas.connector_state import ConnectorRecord
@@ -299,6 +300,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
         key=_ALERT_KEY,
         model=AlertRecord,
         partitions=4,
+        cleanup_policy="compact",
+    ),
+    Topic(
+        name="alert-actions.v1",
+        summary="Which alerts are acknowledged, what is silenced, and how far people have been told of each alert. Servers act on it: "
+        "give it an access list of its own.",
+        key="acknowledged|alert_id, silence|silence_id, open|alert_id, notification|message_id or progress|partition",
+        model=ActionRecord,
+        # One: what is decided on an alert comes after what it is decided by. There are few.
+        partitions=1,
         cleanup_policy="compact",
     ),
     Topic(

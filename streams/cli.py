@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "progress": "how far the stream is counted, and setting back what went too far",
     "dead-letters": "look at records that could not be used, and send them back",
     "audit": "say who did or tried what, from where, and what came of it",
+    "alerts": "list alerts, acknowledge one, silence some, try a receiver, write rules for Prometheus",
     "sources": "list the sources of events, quarantine one, release it",
 }
 

@@ -47,6 +47,7 @@ PARTIES: Final[dict[str, Parties]] = {
     "agent-metrics-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
     "alerts.v1": Parties(("worker",), ("serve", "other programs")),
     "alerts-latest.v1": Parties(("worker",), ("worker", "serve", "other programs")),
+    "alert-actions.v1": Parties(("serve", "operators' commands"), ("serve", "operators' commands")),
     "worker-heartbeats.v1": Parties(("worker",), ("worker", "serve")),
     "audit.v1": Parties(("serve", "gateway", "worker", "operators' commands"), ("serve", "audit", "other programs")),
     "access-devices.v1": Parties(("serve",), ("serve",), public=False),

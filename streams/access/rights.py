@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEANINGS", "RIGHTS", "ROLES", "Right", "Role"]
 
-Right = Literal["figures", "people", "contacts", "export", "explain", "audit", "manage"]
+Right = Literal["figures", "people", "contacts", "export", "explain", "audit", "alerts", "manage"]
 Role = Literal["viewer", "supervisor", "auditor", "operator"]
 
 RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
@@ -22,13 +22,14 @@ MEANINGS: Final[Mapping[Right, str]] = {
     "export": "take figures out as a file",
     "explain": "ask which contacts are behind a figure",
     "audit": "read who did what",
+    "alerts": "acknowledge alerts, and silence them",
     "manage": "operate the installation: its state, resets, revoked sessions",
 }
 
 #: Role → its rights. A right holds where the grant of the role says, and everywhere if it names no place.
 ROLES: Final[Mapping[Role, frozenset[Right]]] = {
     "viewer": frozenset({"figures"}),
-    "supervisor": frozenset({"figures", "people", "contacts", "export", "explain"}),
+    "supervisor": frozenset({"figures", "people", "contacts", "export", "explain", "alerts"}),
     "auditor": frozenset({"figures", "contacts", "export", "explain", "audit"}),
-    "operator": frozenset({"figures", "export", "explain", "manage"}),
+    "operator": frozenset({"figures", "export", "explain", "alerts", "manage"}),
 }

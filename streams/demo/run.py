@@ -51,7 +51,16 @@ _SHOWN_DIFFERENCES: Final = 12
 #: Topics that stay empty when all is well, or that the demo has no source for.
 _DEAD_LETTERS: Final = {entry.dead_letters for entry in TOPICS if entry.dead_letters}
 _MAY_BE_EMPTY: Final = frozenset(
-    {"access-devices.v1", "alerts.v1", "alerts-latest.v1", "audit.v1", "connector-state.v1", "customer-facts.v1", *_DEAD_LETTERS}
+    {
+        "access-devices.v1",
+        "alert-actions.v1",
+        "alerts.v1",
+        "alerts-latest.v1",
+        "audit.v1",
+        "connector-state.v1",
+        "customer-facts.v1",
+        *_DEAD_LETTERS,
+    }
 )
 
 #: What /metrics serves: the windows of everybody, the day for the table at the end, and those about customers and forecasts.

@@ -12,7 +12,7 @@ from schemas.times import parse_time_ms
 from streams.serving.latest import Entry, Latest, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 __all__ = ["Alerts", "read_alert"]
 
@@ -43,3 +43,13 @@ class Alerts(Latest[Entry[AlertRecord]]):
     def chosen(self, states: Collection[str] | None = None) -> list[Entry[AlertRecord]]:
         """Return the alerts in some states, or all, by key."""
         return [entry for entry in self.entries() if states is None or entry.record.state in states]
+
+    def tell_again(self, concerned: Callable[[AlertRecord], bool]) -> None:
+        """Have everybody be told again of the alerts that fire and are concerned, because what stands beside them has changed."""
+        again = [entry for entry in self._entries.values() if entry.record.state == "firing" and concerned(entry.record)]
+        for entry in again:
+            self.version += 1
+            del self._entries[entry.key]
+            self._entries[entry.key] = Entry(entry.key, entry.record, entry.raw, self.version)
+        if again:
+            self._changed()

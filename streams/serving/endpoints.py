@@ -9,8 +9,10 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel
 
+from schemas.alert_actions import Acknowledgement, Silence
 from schemas.alerts import AlertRecord
 from schemas.api import (
+    AcknowledgeBody,
     AgentsAnswer,
     AlertsAnswer,
     AlertsMessage,
@@ -27,6 +29,8 @@ from schemas.api import (
     ReadyAnswer,
     SessionAnswer,
     SessionsAnswer,
+    SilenceBody,
+    SilencesAnswer,
     SnapshotMessage,
     StandingAnswer,
     TargetsAnswer,
@@ -75,6 +79,8 @@ class Endpoint:
     right: Right | None
     about: str
     parameters: tuple[Parameter, ...] = ()
+    #: The type of the JSON that is sent.
+    body: type[BaseModel] | None = None
     #: The type of an answer of JSON with status 200.
     answer: type[BaseModel] | None = None
     #: The media types of an answer with status 200.
@@ -182,6 +188,42 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
         answer=AlertsAnswer,
         tagged=True,
+    ),
+    Endpoint(
+        name="acknowledge",
+        method="POST",
+        path="/api/v1/alerts/{alert}/acknowledgement",
+        right="alerts",
+        about="Acknowledge an alert that fires: it is not escalated any more. Who was first stays.",
+        body=AcknowledgeBody,
+        answer=Acknowledgement,
+        statuses=(200, 400, 404, 408, 413, 415, 503),
+    ),
+    Endpoint(
+        name="silences",
+        path="/api/v1/silences",
+        right="figures",
+        about="Of which alerts people are told nothing, and until when.",
+        answer=SilencesAnswer,
+    ),
+    Endpoint(
+        name="make_silence",
+        method="POST",
+        path="/api/v1/silences",
+        right="alerts",
+        about="Tell people nothing of some alerts, for 30 days at most.",
+        body=SilenceBody,
+        answer=Silence,
+        statuses=(200, 400, 404, 408, 409, 413, 415, 503),
+    ),
+    Endpoint(
+        name="end_silence",
+        method="DELETE",
+        path="/api/v1/silences/{silence}",
+        right="alerts",
+        about="End a silence.",
+        statuses=(204, 404, 503),
+        answered=frozenset({204}),
     ),
     Endpoint(
         name="trends",

@@ -135,7 +135,7 @@ class Feed:
             return None, b"" if since is None else _event("alerts", number, {"whole": True, "firing": None, "ended": []})
         changes = None if since is None else alerts.changes_since(since, view)
         entries = alerts.seen(alerts.entries(), view) if changes is None else changes.changed
-        firing = {entry.key: orjson.Fragment(entry.raw) for entry in entries if entry.record.state == "firing"}
+        firing = {entry.key: self._figures.told_alert(entry) for entry in entries if entry.record.state == "firing"}
         ended: list[str] = []
         if changes is not None:
             ended = [entry.key for entry in entries if entry.key not in firing] + changes.removed

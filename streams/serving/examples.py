@@ -30,6 +30,31 @@ _WINDOW: Final = {
 
 #: Component → an example of it. The others are put together from these.
 EXAMPLES: Final[dict[str, Any]] = {
+    "Acknowledgement": {
+        "kind": "acknowledged",
+        "revision": 1,
+        "alert_id": "3f0c9e4f",
+        "rule": "low-service-level",
+        "scope_kind": "queue",
+        "scope": "sales",
+        "channel": "voice",
+        "by": {"kind": "user", "name": "tanaka"},
+        "at": "2026-04-01T09:00:00.000Z",
+        "note": None,
+    },
+    "Silence": {
+        "kind": "silence",
+        "revision": 1,
+        "silence_id": "9a3b",
+        "rule": "low-service-level",
+        "scope": "queue:sales",
+        "until": "2026-04-01T10:00:00.000Z",
+        "reason": "fire drill",
+        "by": {"kind": "user", "name": "tanaka"},
+        "at": "2026-04-01T09:00:00.000Z",
+    },
+    "Actor": {"kind": "user", "name": "tanaka"},
+    "SilenceBody": {"rule": "low-service-level", "scope": "queue:sales", "until": "2026-04-01T10:00:00.000Z", "reason": "fire drill"},
     "FigureValue": _LEVEL,
     "WindowFigures": _WINDOW,
     "NowFigures": {
@@ -60,7 +85,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "content": {"threshold_seconds": 20},
         "revision": 1,
     },
-    "AlertRecord": {
+    "ServedAlert": {
         "kind": "alert",
         "alert_id": "3f0c9e4f",
         "rule": "low-service-level",

@@ -13,6 +13,7 @@ from schemas.times import format_ms, parse_time_ms
 from schemas.topics import topic
 from streams.access.views import EVERYTHING
 from streams.configuration.on_call import OnCall
+from streams.serving.alerting.actions import Actions
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
 from streams.serving.standing import Seen
@@ -65,6 +66,8 @@ class Figures:
     #: Whom to call when something is broken, and in which zone times are told of that.
     on_call: OnCall | None = None
     zone: str = "UTC"
+    #: What was done about alerts.
+    actions: Actions = field(default_factory=Actions)
 
     @property
     def standing_still(self) -> dict[str, list[int]] | None:
@@ -200,7 +203,12 @@ class Figures:
 
     def told_alerts(self, entries: Iterable[AlertEntry], view: View = EVERYTHING) -> dict[str, Any]:
         """Return the header and the alerts of ``entries`` as in the topic; null while nothing is known of them."""
-        return {**self.header(view), "alerts": [orjson.Fragment(entry.raw) for entry in entries] if self.alerts.known else None}
+        return {**self.header(view), "alerts": [self.told_alert(entry) for entry in entries] if self.alerts.known else None}
+
+    def told_alert(self, entry: AlertEntry) -> Any:
+        """Return an alert as in the topic, with what was done about it beside."""
+        beside = self.actions.beside(entry.record, int(self.clock() * 1000))
+        return {**orjson.loads(entry.raw), **beside} if beside else orjson.Fragment(entry.raw)
 
     def _record(self, entry: Entry) -> Any:
         if isinstance(entry.said, NowFigures):

@@ -104,7 +104,7 @@ def openapi() -> dict[str, Any]:
 
 
 def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
-    return [*([] if endpoint.answer is None else [endpoint.answer]), *endpoint.messages.values()]
+    return [model for model in (endpoint.answer, endpoint.body) if model is not None] + [*endpoint.messages.values()]
 
 
 def _schemas(models: list[type[BaseModel]]) -> dict[str, Any]:
@@ -125,6 +125,11 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": {str(status): _response(endpoint, status, schemas) for status in endpoint.all_statuses},
         "security": [] if endpoint.right is None else [{name: []} for name in _SECURITY],
     }
+    if endpoint.body is not None:
+        schema = _reference(endpoint.body)
+        required = any(field.is_required() for field in endpoint.body.model_fields.values())
+        content = {"application/json": {"schema": schema, "example": example_of(schema, schemas)}}
+        operation["requestBody"] = {"required": required, "content": content}
     if endpoint.right is not None:
         operation["description"] = f"Takes the right `{endpoint.right}`; without an access file everyone has it."
         operation["x-right"] = endpoint.right

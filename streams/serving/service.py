@@ -20,6 +20,8 @@ from streams.configuration.file import ConfigurationFile, configuration_hash
 from streams.configuration.on_call import OnCall
 from streams.listening import HttpServer, Listening
 from streams.serving.agents import Agents, agents_topic
+from streams.serving.alerting.action_log import KafkaActionLog
+from streams.serving.alerting.actions import Actions, actions_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.audit import PROCESS, Audit, NoAudit
@@ -148,6 +150,9 @@ async def run_serve(
     prefix, kafka = settings.topic_prefix, _Kafka(bootstrap=settings.bootstrap, client_options=settings.client_options)
     readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))
     followers = [readers.figures.run, readers.alerts.run]
+    actions = Actions()
+    actions.concerns = alerts.tell_again
+    followers.append(Reader(actions, topic_name=actions_topic(prefix), **kafka).run)
     delivery = None
     if settings.webhook is not None:
         delivery = Delivery(settings.webhook, topic_prefix=prefix, clock=clock, zone=settings.zone, **kafka)
@@ -155,7 +160,7 @@ async def run_serve(
     workers = Workers(prefix)
     followers.append(HeartbeatReader(workers, topic_prefix=prefix, **kafka).run)
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
-    figures.on_call, figures.zone = settings.on_call, settings.zone
+    figures.on_call, figures.zone, figures.actions = settings.on_call, settings.zone, actions
     file = settings.file
     explainer = None
     if settings.explain:
@@ -204,6 +209,7 @@ async def run_serve(
         login=login,
         provider_logins=provider_logins,
         audit=audit,
+        action_log=KafkaActionLog(actions, topic_prefix=prefix, **kafka),
         audit_log=None if auditor is None else lambda: AuditLog(settings.bootstrap, prefix, settings.client_options),
     )
     server = HttpServer(create_app(serving), connections, settings.listening, shutdown_timeout=_SHUTDOWN_SECONDS)

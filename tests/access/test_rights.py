@@ -14,9 +14,9 @@ from streams.access.views import Places
 #: Role → rights, as the issue has them.
 BY_HAND = {
     "viewer": "figures",
-    "supervisor": "figures people contacts export explain",
+    "supervisor": "figures people contacts export explain alerts",
     "auditor": "figures contacts export explain audit",
-    "operator": "figures export explain manage",
+    "operator": "figures export explain alerts manage",
 }
 
 

@@ -11,6 +11,7 @@ from streams.configuration import Configuration
 from streams.configuration.access import AccessFile
 from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.agents import Agents
+from streams.serving.alerting.actions import Actions
 from streams.serving.api import Serving
 from streams.serving.event_log import EventLog, Limits, Span
 from streams.serving.explainer import Explainer
@@ -319,6 +320,22 @@ class Center(NamedTuple):
                     assert table.feed(entry.key.encode(), None)
 
 
+def _actions() -> Actions:
+    """Return a silence about each scope, with its number as the reason, and one about all of them."""
+    read, at = Actions(), "2026-04-01T08:59:00.000Z"
+    by = {"kind": "user", "name": "hoshi"}
+    for index, scope in enumerate((*OF_CONTACTS, None)):
+        number = "kitakaze" if scope is None else _number(160_000, index)
+        silence = {"kind": "silence", "silence_id": f"s{number}", "scope": scope, "by": by, "at": at}
+        key = f"silence|s{number}".encode()
+        # One about every scope is seen beside any alert that it covers: this one covers none.
+        rule = "another" if scope is None else None
+        assert read.feed(key, orjson.dumps({**silence, "rule": rule, "reason": number, "until": "2026-04-02T09:00:00.000Z"}))
+    actions = Actions()
+    actions.take_over(read)
+    return actions
+
+
 def center(door: Callable[[Stand, Clock], Door]) -> Center:
     """Return the center, behind a door."""
     stand = Stand().with_alerts(*_alerts())
@@ -343,4 +360,5 @@ def center(door: Callable[[Stand, Clock], Door]) -> Center:
         door=door(stand, stand.clock),
     )
     stand.store.expected = frozenset({"wfm-biwa"})
+    serving.figures.actions = _actions()
     return Center(stand, serving, stand.clock)

@@ -20,6 +20,7 @@ from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
 from streams.serving.login.login import Login
 from streams.windows.targets import terms_of
+from tests.serving.alerting.memory import MemoryActionLog, known_actions
 from tests.serving.login.desk import MemoryLog, Topic
 from tests.serving.records import AS_OF, Stand, alert, now_record, people_window, person, progress, small_center, window
 from tests.serving.test_door import Held
@@ -95,7 +96,16 @@ def full(**changes: Any) -> Serving:
         }
     )
     rest: dict[str, Any] = {"agents": agents, "targets": {"sales": 0.8}, "fed_by": {"queue:sales": ["pbx"]}}
-    return stand.serving(**{**rest, "kpi_targets": terms_of(configuration), **changes})
+    actions = known_actions()
+    actions.concerns = stand.alerts.tell_again
+    made = stand.serving(**{**rest, "kpi_targets": terms_of(configuration), "action_log": MemoryActionLog(actions), **changes})
+    made.figures.actions = actions
+    by, at = {"kind": "user", "name": "tanaka"}, "2026-04-01T09:00:00.000Z"
+    held = {"kind": "silence", "silence_id": "s1", "rule": None, "scope": "queue:firing", "reason": "drill", "by": by, "at": at}
+    assert actions.feed(b"silence|s1", orjson.dumps({**held, "until": "2026-04-02T09:00:00.000Z"}))
+    acknowledged = {"kind": "acknowledged", "alert_id": "id-firing", "rule": "low-service-level", "scope_kind": "queue", "scope": "firing"}
+    assert actions.feed(b"acknowledged|id-firing", orjson.dumps({**acknowledged, "channel": "voice", "by": by, "at": at}))
+    return made
 
 
 def guarded(**changes: Any) -> tuple[Serving, Held]:

@@ -100,6 +100,7 @@ PATHS = {
     "figures": "/api/v1/figures",
     "queue": "/api/v1/queues/sales",
     "alerts": "/api/v1/alerts",
+    "silences": "/api/v1/silences",
     "trends": "/api/v1/trends",
     "outlook": "/api/v1/outlook",
     "targets": "/api/v1/targets",
@@ -119,7 +120,9 @@ def test_answers_are_as_described() -> None:
         "audit",
         "explain",
         "sessions",
-    }  # with Kafka or a login alone
+        "acknowledge",
+        "make_silence",
+    }  # with Kafka or a login alone, or no GET
 
     async def check() -> None:
         async with client_of(full()) as client:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from streams.serving.api.alerting import acknowledge, end_silence, make_silence, silences
 from streams.serving.api.audit import audit
 from streams.serving.api.description import docs, openapi_json
 from streams.serving.api.errors import secured
@@ -47,6 +48,10 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "figures": figures,
     "queue": queue,
     "alerts": alerts,
+    "acknowledge": acknowledge,
+    "silences": silences,
+    "make_silence": make_silence,
+    "end_silence": end_silence,
     "trends": trends,
     "outlook": outlook,
     "targets": targets,

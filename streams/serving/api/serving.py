@@ -14,6 +14,7 @@ from streams.configuration import Configuration
 from streams.configuration.file import ConfigurationFile
 from streams.listening import Connections, client_of
 from streams.serving.agents import Agents
+from streams.serving.alerting.action_log import ActionLog
 from streams.serving.audit import Audit, NoAudit
 from streams.serving.audit.log import AuditLog
 from streams.serving.clients import Clients
@@ -61,6 +62,8 @@ class Serving:
     audit: Audit = field(default_factory=NoAudit)
     #: Reads what was noted, anew each time; None where nothing is.
     audit_log: Callable[[], AuditLog] | None = None
+    #: Takes what is done about alerts; None where that cannot be kept.
+    action_log: ActionLog | None = None
     #: One reads the audit at a time.
     audit_turns: Turns = field(default_factory=Turns)
     #: One export is made and sent at a time.

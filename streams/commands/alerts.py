@@ -1,0 +1,211 @@
+"""``contact-streams alerts``: which alerts there are, acknowledge one, silence some."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from schemas.times import format_ms, to_ms
+from streams.columns import aligned
+from streams.commands.account import account, noted
+from streams.commands.common import add_kafka_options, add_log_option, fail, instant, label, write_json
+from streams.commands.kafka_security import kafka_client_options
+from streams.commands.kafka_work import guarded
+from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of
+from streams.serving.alerting.action_log import KafkaActionLog, NotWrittenError
+from streams.serving.alerting.actions import Actions, actions_topic, key_of
+from streams.serving.alerts import Alerts
+from streams.serving.reader import Reader, alerts_topic
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from schemas.alert_actions import ActionRecord
+
+__all__ = ["add_parser", "run_acknowledge", "run_list", "run_silence", "run_unsilence"]
+
+_PATIENCE_SECONDS: Final = 15.0
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its options."""
+    parser = subparsers.add_parser("alerts", description=__doc__)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="alerts that fire, and silences", description="Lists the alerts that fire, and the silences.")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    listing.set_defaults(run=run_list)
+    acknowledge = actions.add_parser(
+        "acknowledge", help="say that someone sees to an alert", description="Acknowledges an alert: it is not escalated any more."
+    )
+    acknowledge.add_argument("alert_id", metavar="ALERT_ID", help="as `list` names it")
+    acknowledge.add_argument("--note", type=_reason, help="what is done about it; it is kept with the acknowledgement")
+    acknowledge.set_defaults(run=run_acknowledge)
+    silence = actions.add_parser(
+        "silence", help="tell people nothing of some alerts", description="Silences alerts of a rule, about a scope, or both."
+    )
+    silence.add_argument("--rule", type=label, help="name of the rule")
+    silence.add_argument("--scope", type=_scope, metavar="KIND:NAME", help="such as queue:sales")
+    when = silence.add_mutually_exclusive_group(required=True)
+    when.add_argument("--until", type=instant, metavar="TIME", help="RFC 3339 time, at most 30 days ahead")
+    when.add_argument("--for", type=_span, dest="seconds", metavar="SPAN", help="such as 30m, 8h or 2d")
+    silence.add_argument("--reason", type=_reason, required=True, help="shown beside the alerts")
+    silence.set_defaults(run=run_silence)
+    unsilence = actions.add_parser("unsilence", help="end a silence", description="Ends a silence before its time.")
+    unsilence.add_argument("silence_id", metavar="SILENCE_ID", help="as `list` names it")
+    unsilence.set_defaults(run=run_unsilence)
+    for action in (listing, acknowledge, silence, unsilence):
+        add_kafka_options(action)
+        add_log_option(action, default="WARNING")
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print the alerts that fire and the silences."""
+    return guarded(args, _list)
+
+
+def run_acknowledge(args: argparse.Namespace) -> int:
+    """Acknowledge an alert."""
+    return guarded(args, _acknowledge)
+
+
+def run_silence(args: argparse.Namespace) -> int:
+    """Silence alerts."""
+    return guarded(args, _silence)
+
+
+def run_unsilence(args: argparse.Namespace) -> int:
+    """End a silence."""
+    return guarded(args, _unsilence)
+
+
+class _Tables(NamedTuple):
+    alerts: Alerts
+    actions: Actions
+    options: Mapping[str, Any]
+
+    async def write(self, args: argparse.Namespace, record: ActionRecord | None = None, *, without: Iterable[str] = ()) -> None:
+        """Write; raise TimeoutError where Kafka does not take it."""
+        log = KafkaActionLog(self.actions, bootstrap=args.bootstrap, topic_prefix=args.prefix, client_options=self.options)
+        try:
+            await log.write(record, without=without)
+        except NotWrittenError:
+            raise TimeoutError from None
+
+
+@asynccontextmanager
+async def _tables(args: argparse.Namespace) -> AsyncIterator[_Tables]:
+    """Read both topics, and follow them; raise ValueError where one is missing, TimeoutError where Kafka is slow."""
+    found = _Tables(Alerts(), Actions(), kafka_client_options())
+    kafka: dict[str, Any] = {"bootstrap": args.bootstrap, "client_options": found.options}
+    readers = [
+        Reader(found.alerts, topic_name=alerts_topic(args.prefix), **kafka),
+        Reader(found.actions, topic_name=actions_topic(args.prefix), **kafka),
+    ]
+    tasks = []
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            for reader in readers:
+                # One after the other: a client that is cut off while it connects leaves its socket open.
+                tasks.append(asyncio.create_task(reader.run()))
+                while not (reader.ready or reader.missing):  # noqa: ASYNC110 - a reader tells nobody
+                    await asyncio.sleep(0.02)
+                if reader.missing:
+                    msg = f"{args.bootstrap} has no {actions_topic(args.prefix)}: the worker of this version makes it"
+                    raise ValueError(msg)
+        yield found
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _list(args: argparse.Namespace) -> int:
+    async with _tables(args) as found:
+        now_ms = int(time.time() * 1000)
+        firing = [entry.record for entry in found.alerts.chosen({"firing"})]
+        silences = found.actions.silences(now_ms)
+        if args.json:
+            told = [{**alert.model_dump(mode="json"), **found.actions.beside(alert, now_ms)} for alert in firing]
+            write_json({"alerts": told, "silences": [each.model_dump(mode="json") for each in silences]})
+            return 0
+        rows = [("alert_id", "severity", "rule", "scope", "fired", "standing")]
+        for alert in firing:
+            acknowledged, silenced = found.actions.acknowledgement(alert.alert_id), found.actions.silenced(alert, now_ms)
+            standing = "" if acknowledged is None else f"acknowledged by {acknowledged.by.name or acknowledged.by.kind}"
+            if silenced is not None:
+                standing += f"{', ' if standing else ''}silenced until {format_ms(to_ms(silenced.until))}"
+            rows.append((alert.alert_id, alert.severity, alert.rule, f"{alert.scope_kind}:{alert.scope}", alert.fired_at or "", standing))
+        sys.stdout.write(aligned(rows, left=6) + "\n" if firing else "No alert fires.\n")
+        if silences:
+            rows = [("silence_id", "rule", "scope", "until", "by", "reason")]
+            for each in silences:
+                until, by = format_ms(to_ms(each.until)), each.by.name or each.by.kind
+                rows.append((each.silence_id, each.rule or "*", each.scope or "*", until, by, each.reason))
+            sys.stdout.write("\n" + aligned(rows, left=6) + "\n")
+    return 0
+
+
+async def _acknowledge(args: argparse.Namespace) -> int:
+    async with _tables(args) as found:
+        alert = next((entry.record for entry in found.alerts.chosen({"firing"}) if entry.record.alert_id == args.alert_id), None)
+        if alert is None:
+            return fail("no alert that fires has this id: see `contact-streams alerts list`", code=1)
+        before = found.actions.acknowledgement(alert.alert_id)
+        if before is None:
+            await noted(args, "alert_acknowledged", found.options, about=about_alert(alert), reason=args.note)
+            await found.write(args, acknowledgement_of(alert, account(), int(time.time() * 1000), args.note))
+            sys.stdout.write("Acknowledged.\n")
+        else:
+            sys.stdout.write(f"Acknowledged already, by {before.by.name or before.by.kind} at {format_ms(to_ms(before.at))}.\n")
+    return 0
+
+
+async def _silence(args: argparse.Namespace) -> int:
+    now_ms = int(time.time() * 1000)
+    until_ms = args.until if args.until is not None else now_ms + 1000 * args.seconds
+    silence = silence_of(args.rule, args.scope, until_ms, args.reason, account(), now_ms)
+    async with _tables(args) as found:
+        await noted(args, "silence_made", found.options, about=about_silence(silence), reason=args.reason)
+        await found.write(args, silence)
+    sys.stdout.write(f"Silenced until {format_ms(until_ms)}: {silence.silence_id}\n")
+    return 0
+
+
+async def _unsilence(args: argparse.Namespace) -> int:
+    async with _tables(args) as found:
+        silence = found.actions.silence(args.silence_id)
+        if silence is None:
+            return fail("there is no such silence: see `contact-streams alerts list`", code=1)
+        await noted(args, "silence_ended", found.options, about=about_silence(silence))
+        await found.write(args, without=[key_of(silence)])
+    sys.stdout.write("Ended.\n")
+    return 0
+
+
+def _scope(text: str) -> str:
+    if re.fullmatch(r"(queue|department|business|site|team|total):.+", text) is None:
+        message = f"{text!r} is no scope; permitted: KIND:NAME, such as queue:sales"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def _span(text: str) -> int:
+    """Read a span as seconds."""
+    if re.fullmatch(r"[1-9][0-9]{0,5}[mhd]", text) is None:
+        message = f"{text!r} is no span; permitted: such as 30m, 8h or 2d"
+        raise argparse.ArgumentTypeError(message)
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+def _reason(text: str) -> str:
+    if not text or len(text) > 300 or not text.isprintable():  # noqa: PLR2004 - schemas.alert_actions
+        message = "1 to 300 printable characters"
+        raise argparse.ArgumentTypeError(message)
+    return text

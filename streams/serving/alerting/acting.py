@@ -1,0 +1,61 @@
+"""What people do about alerts, as records: checked, with who and when."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from schemas.alert_actions import LONGEST_REASON, Acknowledgement, Silence
+from schemas.audit import AuditObject
+from schemas.times import from_ms
+
+if TYPE_CHECKING:
+    from schemas.alerts import AlertRecord
+    from schemas.audit import Actor
+
+__all__ = ["MOST_SILENCES", "about_alert", "about_silence", "acknowledgement_of", "silence_of"]
+
+#: So many silences may hold at a time.
+MOST_SILENCES: Final = 1000
+_LONGEST_DAYS: Final = 30
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+def acknowledgement_of(alert: AlertRecord, by: Actor, now_ms: int, note: str | None) -> Acknowledgement:
+    """Return the acknowledgement of an alert."""
+    return Acknowledgement(
+        alert_id=alert.alert_id,
+        rule=alert.rule,
+        scope_kind=alert.scope_kind,
+        scope=alert.scope,
+        channel=alert.channel,
+        by=by,
+        at=from_ms(now_ms),
+        note=note,
+    )
+
+
+def silence_of(rule: str | None, scope: str | None, until_ms: int, reason: str, by: Actor, now_ms: int) -> Silence:
+    """Return a silence; raise ValueError for one about everything, one that is over, too long, or without a reason."""
+    if rule is None and scope is None:
+        raise ValueError("say which alerts: rule, scope, or both")
+    if not now_ms < until_ms <= now_ms + _LONGEST_DAYS * _DAY_MS:
+        msg = f"until: a time to come, at most {_LONGEST_DAYS} days from now"
+        raise ValueError(msg)
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        msg = f"reason: 1 to {LONGEST_REASON} characters"
+        raise ValueError(msg)
+    made = from_ms(now_ms)
+    return Silence(silence_id=uuid.uuid4().hex, rule=rule, scope=scope, until=from_ms(until_ms), reason=reason, by=by, at=made)
+
+
+def about_alert(alert: AlertRecord) -> AuditObject:
+    """Return what the audit says of an alert."""
+    return AuditObject(rule=alert.rule, alert_id=alert.alert_id, scope_kind=alert.scope_kind, scope=alert.scope)
+
+
+def about_silence(silence: Silence) -> AuditObject:
+    """Return what the audit says of a silence."""
+    kind, _, name = (silence.scope or "").partition(":")
+    told = {"rule": silence.rule, "silence_id": silence.silence_id, "scope_kind": kind or None, "scope": name or None}
+    return AuditObject.model_validate(told)

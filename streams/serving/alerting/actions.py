@@ -1,0 +1,211 @@
+"""What was done about alerts, as all servers read it from one topic; no clock, no network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.alert_actions import Acknowledgement, ActionProgress, ActionRecord, Notification, OpenAlert, Silence
+from schemas.times import to_ms
+from schemas.topics import topic
+from streams.serving.latest import Entry, Latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from schemas.alerts import AlertRecord
+
+__all__ = ["Actions", "actions_topic", "key_of"]
+
+_RECORD: TypeAdapter[ActionRecord] = TypeAdapter(ActionRecord)
+#: A silence that is over is kept so long, that clocks of servers may differ.
+_OVER_MS: Final = 60_000
+#: What was sent of an alert that is over is kept so long.
+_TOLD_MS: Final = 24 * 60 * 60 * 1000
+
+
+def actions_topic(topic_prefix: str) -> str:
+    """Return the name of the compacted topic of what was done about alerts."""
+    return topic("alert-actions.v1").full_name(topic_prefix)
+
+
+def key_of(record: ActionRecord) -> str:
+    """Return the key of a record."""
+    match record:
+        case Acknowledgement():
+            return f"acknowledged|{record.alert_id}"
+        case Silence():
+            return f"silence|{record.silence_id}"
+        case OpenAlert():
+            return f"open|{record.alert.alert_id}"
+        case Notification():
+            return f"notification|{record.message_id}"
+        case ActionProgress():
+            return f"progress|{record.partition}"
+
+
+class Actions(Latest[Entry[ActionRecord]]):
+    """The newest record of each key of alert-actions.
+
+    ``concerns`` is told which alerts something has changed for: a predicate.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.concerns: Callable[[Callable[[AlertRecord], bool]], None] = lambda _: None
+        self._acknowledged: dict[str, Acknowledgement] = {}
+        self._silences: dict[str, Silence] = {}
+        self._open: dict[str, OpenAlert] = {}
+        self._notifications: dict[str, Notification] = {}
+        self._of_alert: dict[str, dict[str, Notification]] = {}
+        self._progress: dict[int, ActionProgress] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def revision_of(self, key: str) -> int:
+        """Return the revision of the record of a key, 0 without one."""
+        found = self._entries.get(key)
+        return 0 if found is None else found.revision
+
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[ActionRecord]:  # noqa: ARG002 - told to all tables
+        """Return the entry of a record; raise ValueError if it is none."""
+        try:
+            record = _RECORD.validate_python(orjson.loads(value))
+        except ValidationError as error:
+            raise ValueError("not a record of an action") from error
+        if key != key_of(record):
+            raise ValueError("not the key of its record")
+        return Entry(key, record, b"", version)
+
+    def place(self, entry: Entry[ActionRecord]) -> tuple[str | None, str, str | None]:  # noqa: ARG002 - of every table
+        """Return that it is about no scope: what is shown of it stands beside alerts."""
+        return None, "", None
+
+    def acknowledgement(self, alert_id: str) -> Acknowledgement | None:
+        """Return who has acknowledged an alert."""
+        return self._acknowledged.get(alert_id)
+
+    def silence(self, silence_id: str) -> Silence | None:
+        """Return a silence."""
+        return self._silences.get(silence_id)
+
+    def silences(self, now_ms: int) -> list[Silence]:
+        """Return the silences that hold, the first to end first."""
+        held = (each for each in self._silences.values() if to_ms(each.until) > now_ms)
+        return sorted(held, key=lambda each: (each.until, each.silence_id))
+
+    def silenced(self, alert: AlertRecord, now_ms: int) -> Silence | None:
+        """Return the silence that keeps quiet about an alert, of several the one that ends last."""
+        covering = [each for each in self.silences(now_ms) if each.covers(alert)]
+        return covering[-1] if covering else None
+
+    def open_alerts(self) -> list[OpenAlert]:
+        """Return the alerts that people are to be told of, in the order in which they came."""
+        return sorted(self._open.values(), key=lambda each: (each.noticed_at, each.alert.alert_id))
+
+    def open_alert(self, alert_id: str) -> OpenAlert | None:
+        """Return an alert that people are to be told of."""
+        return self._open.get(alert_id)
+
+    def due(self) -> list[Notification]:
+        """Return the messages that are decided on and not settled, in the order of decisions."""
+        found = (each for each in self._notifications.values() if each.outcome == "due")
+        return sorted(found, key=lambda each: (each.decided_at, ("fired", "escalated", "cleared").index(each.event), each.message_id))
+
+    def told(self, alert_id: str) -> list[Notification]:
+        """Return the messages about an alert, the oldest first."""
+        return sorted(self._of_alert.get(alert_id, {}).values(), key=lambda each: (each.decided_at, each.step))
+
+    def offset(self, partition: int) -> int | None:
+        """Return how far the history of alerts is taken in; None before the first time."""
+        found = self._progress.get(partition)
+        return None if found is None else found.offset
+
+    def beside(self, alert: AlertRecord, now_ms: int) -> dict[str, Any]:
+        """Return what is served beside an alert that fires: who acknowledged it, what silences it, who was told; absent without."""
+        beside: dict[str, Any] = {}
+        if alert.state != "firing":
+            return beside
+        acknowledged, silence, told = self.acknowledgement(alert.alert_id), self.silenced(alert, now_ms), self.told(alert.alert_id)
+        if acknowledged is not None:
+            beside["acknowledged"] = acknowledged.model_dump(mode="json", include={"by", "at", "note"})
+        if silence is not None:
+            beside["silenced"] = silence.model_dump(mode="json", include={"silence_id", "by", "until", "reason"})
+        if told:
+            shown = {"receiver", "event", "outcome", "decided_at", "settled_at"}
+            beside["told"] = [each.model_dump(mode="json", include=shown) for each in told]
+        return beside
+
+    def over(self, firing: Iterable[str], now_ms: int) -> list[str]:
+        """Return the keys of what is over, given the ids of the alerts that fire: acknowledgements, silences, and messages of a day ago."""
+        fires = frozenset(firing)
+        gone = [key_of(each) for each in self._acknowledged.values() if each.alert_id not in fires and each.alert_id not in self._open]
+        gone += [key_of(each) for each in self._silences.values() if to_ms(each.until) + _OVER_MS <= now_ms]
+        for message in self._notifications.values():
+            old = message.settled_at is not None and to_ms(message.settled_at) + _TOLD_MS <= now_ms
+            if old and not any(each.alert_id in fires or each.alert_id in self._open for each in message.alerts):
+                gone.append(key_of(message))
+        return gone
+
+    def _replaced(self, entry: Entry[ActionRecord] | None = None, before: Entry[ActionRecord] | None = None) -> None:
+        if entry is None and before is None:
+            for table in (self._acknowledged, self._silences, self._open, self._notifications, self._of_alert, self._progress):
+                table.clear()
+            for each in self._entries.values():
+                self._take(each.record)
+            self.concerns(lambda _: True)
+            return
+        if before is not None:
+            self._let_go(before.record)
+        if entry is not None:
+            self._take(entry.record)
+        for changed in (entry, before):
+            if changed is not None and not isinstance(changed.record, OpenAlert | ActionProgress):
+                self.concerns(_concerned(changed.record))
+
+    def _take(self, record: ActionRecord) -> None:
+        match record:
+            case Acknowledgement():
+                self._acknowledged[record.alert_id] = record
+            case Silence():
+                self._silences[record.silence_id] = record
+            case OpenAlert():
+                self._open[record.alert.alert_id] = record
+            case Notification():
+                self._notifications[record.message_id] = record
+                for alert in record.alerts:
+                    self._of_alert.setdefault(alert.alert_id, {})[record.message_id] = record
+            case ActionProgress():
+                self._progress[record.partition] = record
+
+    def _let_go(self, record: ActionRecord) -> None:
+        match record:
+            case Acknowledgement():
+                self._acknowledged.pop(record.alert_id, None)
+            case Silence():
+                self._silences.pop(record.silence_id, None)
+            case OpenAlert():
+                self._open.pop(record.alert.alert_id, None)
+            case Notification():
+                self._notifications.pop(record.message_id, None)
+                for alert in record.alerts:
+                    of_alert = self._of_alert.get(alert.alert_id, {})
+                    of_alert.pop(record.message_id, None)
+                    if not of_alert:
+                        self._of_alert.pop(alert.alert_id, None)
+            case ActionProgress():
+                self._progress.pop(record.partition, None)
+
+
+def _concerned(record: Acknowledgement | Silence | Notification) -> Callable[[AlertRecord], bool]:
+    match record:
+        case Acknowledgement():
+            return lambda alert: alert.alert_id == record.alert_id
+        case Silence():
+            return record.covers
+        case Notification():
+            ids = {alert.alert_id for alert in record.alerts}
+            return lambda alert: alert.alert_id in ids

@@ -1,0 +1,136 @@
+"""What people do about alerts: acknowledge one, silence some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from aiohttp import web
+
+from schemas.api import AcknowledgeBody, SilenceBody
+from schemas.times import TimeFormatError, parse_time_ms
+from streams.serving.alerting.acting import MOST_SILENCES, about_alert, about_silence, acknowledgement_of, silence_of
+from streams.serving.alerting.action_log import NotWrittenError
+from streams.serving.alerting.actions import key_of
+from streams.serving.api.answers import json_answer
+from streams.serving.api.bodies import body_of
+from streams.serving.api.serving import SERVING
+from streams.serving.audit.auditor import actor_of
+from streams.serving.door import principal_of, view_of
+from streams.serving.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from schemas.alert_actions import ActionRecord, Silence
+    from schemas.alerts import AlertRecord
+    from schemas.audit import Action, AuditObject
+    from streams.access.views import View
+
+__all__ = ["acknowledge", "end_silence", "make_silence", "silences"]
+
+_NO_ALERT: Final = "no alert that fires has this id"
+_NO_SILENCE: Final = "there is no such silence"
+_RETRY_SECONDS: Final = 5
+
+
+async def acknowledge(request: web.Request) -> web.Response:
+    """Acknowledge an alert that fires."""
+    body = await body_of(request, AcknowledgeBody, may_lack=True)
+    serving, view = request.app[SERVING], view_of(request, "alerts")
+    alert_id = request.match_info["alert"]
+    alert = next((each for each in _firing(request) if each.alert_id == alert_id), None)
+    if alert is None or not view.shows(alert.scope_kind, alert.scope, alert.channel):
+        raise ProblemError(404, _NO_ALERT)
+    actions = serving.figures.actions
+    found = actions.acknowledgement(alert_id)
+    if found is None:
+        told = acknowledgement_of(alert, actor_of(principal_of(request)), _now_ms(request), body.note)
+        await _write(request, told)
+        _record(request, "alert_acknowledged", about_alert(alert), body.note)
+        found = actions.acknowledgement(alert_id) or told
+    return _told(found)
+
+
+async def silences(request: web.Request) -> web.Response:
+    """Answer with the silences that hold."""
+    view, actions = view_of(request, "figures"), request.app[SERVING].figures.actions
+    if not actions.known:
+        return json_answer({"silences": None})
+    shown = [each for each in actions.silences(_now_ms(request)) if _is_shown(each, view)]
+    return json_answer({"silences": [each.model_dump(mode="json") for each in shown]})
+
+
+async def make_silence(request: web.Request) -> web.Response:
+    """Silence some alerts."""
+    body = await body_of(request, SilenceBody)
+    serving, now_ms = request.app[SERVING], _now_ms(request)
+    try:
+        until_ms = parse_time_ms(body.until)
+    except TimeFormatError as error:
+        raise ProblemError(400, "until: an RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z") from error
+    try:
+        told = silence_of(body.rule, body.scope, until_ms, body.reason, actor_of(principal_of(request)), now_ms)
+    except ValueError as error:
+        raise ProblemError(400, str(error)) from error
+    if not _is_shown(told, view_of(request, "alerts")):
+        raise ProblemError(404, "no figures are known of this" if body.scope else "your role does not reach everywhere: name a scope")
+    if len(serving.figures.actions.silences(now_ms)) >= MOST_SILENCES:
+        raise ProblemError(409, f"there are {MOST_SILENCES} silences: end some")
+    await _write(request, told)
+    _record(request, "silence_made", about_silence(told), body.reason)
+    return _told(told)
+
+
+async def end_silence(request: web.Request) -> web.Response:
+    """End a silence."""
+    actions = request.app[SERVING].figures.actions
+    if not actions.known:
+        raise _not_ready()
+    silence = actions.silence(request.match_info["silence"])
+    if silence is None or not _is_shown(silence, view_of(request, "alerts")):
+        raise ProblemError(404, _NO_SILENCE)
+    await _write(request, without=[key_of(silence)])
+    _record(request, "silence_ended", about_silence(silence), None)
+    return web.Response(status=204)
+
+
+def _firing(request: web.Request) -> Iterable[AlertRecord]:
+    return (entry.record for entry in request.app[SERVING].figures.alerts.chosen({"firing"}))
+
+
+def _is_shown(silence: Silence, view: View) -> bool:
+    """Say whether who sees ``view`` may see and set a silence: one about no scope reaches everywhere."""
+    if silence.scope is None:
+        return view.scopes is None
+    kind, _, name = silence.scope.partition(":")
+    return view.sees(kind, name)
+
+
+async def _write(request: web.Request, record: ActionRecord | None = None, *, without: Iterable[str] = ()) -> None:
+    """Write, and with it delete what is over."""
+    serving = request.app[SERVING]
+    figures = serving.figures
+    over = figures.actions.over((each.alert_id for each in _firing(request)), _now_ms(request)) if figures.alerts.known else []
+    if serving.action_log is None:
+        raise _not_ready()
+    try:
+        await serving.action_log.write(record, without={*without, *over})
+    except NotWrittenError as error:
+        raise _not_ready() from error
+
+
+def _not_ready() -> ProblemError:
+    return ProblemError(503, "what is done about alerts cannot be kept in Kafka now: try again", retry_after_seconds=_RETRY_SECONDS)
+
+
+def _record(request: web.Request, action: Action, about: AuditObject, reason: str | None) -> None:
+    request.app[SERVING].audit.record(action, principal=principal_of(request), request=request, about=about, reason=reason)
+
+
+def _told(record: ActionRecord) -> web.Response:
+    return json_answer(orjson.loads(record.model_dump_json()))
+
+
+def _now_ms(request: web.Request) -> int:
+    return int(request.app[SERVING].figures.clock() * 1000)
