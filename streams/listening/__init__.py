@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from streams.listening.addresses import client_of
-from streams.listening.connections import ConnectionLimits, Connections
+from streams.listening.connections import Connections
+from streams.listening.limits import ConnectionLimits
 from streams.listening.listening import Listening
 from streams.listening.server import HttpServer
 

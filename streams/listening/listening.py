@@ -9,8 +9,9 @@ from aiohttp import web
 
 from streams.listening.access_log import CLIENT, AccessLog
 from streams.listening.addresses import is_loopback
-from streams.listening.connections import ConnectionLimits, Connections
+from streams.listening.connections import Connections
 from streams.listening.hosts import HEALTH_PATHS, Hosts, host_of, is_from_elsewhere
+from streams.listening.limits import ConnectionLimits
 from streams.listening.proxies import Proxies
 from streams.listening.tls import Certificates
 
