@@ -112,7 +112,7 @@ def add_kiosk(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "kiosk",
         help="print a link that a screen opens once, and the entry of the access file that holds its hash",
         description="Prints a new link on one line, for the screen, and below it the entry for the access file. The first browser that "
-        "opens the link is the screen from then on; nobody else can open it. Deleting the entry ends it at once.",
+        "opens the link is the screen from then on; no other can open it. Deleting the entry ends it at once.",
     )
     parser.add_argument("name", metavar="NAME", help="the screen's name in the access file")
     where = parser.add_mutually_exclusive_group(required=True)

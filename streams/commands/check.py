@@ -111,7 +111,7 @@ def _told(kind: Kind, summary: dict[str, Any]) -> str:
     if kind == "mapping":
         return f"mapping {summary['name']} of {summary['source']}: {summary['events']} events from {summary['columns']} columns"
     if kind == "access":
-        return "access: " + (", ".join(f"{number} {name}" for name, number in summary.items() if number) or "nobody may do anything")
+        return "access: " + (", ".join(f"{number} {name}" for name, number in summary.items() if number) or "nothing is permitted")
     return "configuration: " + (", ".join(f"{number} {name}" for name, number in summary.items() if number) or "no queues or sites")
 
 
