@@ -255,15 +255,23 @@ async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable
     request[PRINCIPAL] = principal
     if not principal.may(endpoint.right):
         door.audit.record("denied", "refused", principal=principal, request=request)
-        return problem(403, "your role does not permit this")
+        return _to_login(door, request, endpoint) or problem(403, "your role does not permit this")
     return await handler(request)
 
 
 def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
-    if door.login is not None and "text/html" in endpoint.media and "text/html" in request.headers.get("Accept", ""):
-        return web.Response(status=303, headers={"Location": login_path(door.login, str(request.rel_url))})
+    sent = _to_login(door, request, endpoint)
+    if sent is not None:
+        return sent
     offered = "Authorization" in request.headers
     if offered:
         door.audit.record("denied", "refused", request=request, reason="what the request carries proves nothing")
     challenge = _CHALLENGE + (', error="invalid_token"' if offered else "")
     return problem(401, "show a token, or log in", headers={"WWW-Authenticate": challenge})
+
+
+def _to_login(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse | None:
+    """Send who opens a page to the login, which says what there is to say; None for all that is not opened by a person."""
+    if door.login is None or "text/html" not in endpoint.media or "text/html" not in request.headers.get("Accept", ""):
+        return None
+    return web.Response(status=303, headers={"Location": login_path(door.login, str(request.rel_url))})

@@ -250,6 +250,8 @@ async def shown(
     """Return the page to log in at, with what went wrong before by its name among the texts."""
     desk = _desk(request)
     principal = None if trouble else await request.app[DOOR].identify(request)
+    if principal is not None and not principal.may("figures"):
+        trouble = "no_rights"
     text = None if trouble is None else TEXTS[language][trouble].format(wait=wait_text(language, wait_seconds))
     page = login_page(
         language,
@@ -259,6 +261,7 @@ async def shown(
         passwords=bool(desk.access.running.users),
         provider=desk.provider_path if desk.access.running.provider is not None else None,
         logged_in=None if principal is None else principal.name,
+        goes_on=trouble is None,
     )
     response = _page(page, status)
     if wait_seconds:

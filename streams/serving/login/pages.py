@@ -35,6 +35,7 @@ def login_page(
     passwords: bool = True,
     provider: str | None = None,
     logged_in: str | None = None,
+    goes_on: bool = True,
 ) -> str:
     """Return the page to log in at.
 
@@ -46,12 +47,14 @@ def login_page(
         passwords: whether there are local users.
         provider: the path at which a provider's login begins.
         logged_in: who is logged in already.
+        goes_on: whether there is something to go on to.
     """
     texts = TEXTS[language]
     parts = [f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""]
     if logged_in is not None:
+        way_on = f'<a href="{escape(after)}">{texts["go_on"]}</a>'
         parts.append(
-            f'<p>{escape(texts["logged_in"].format(name=logged_in))} <a href="{escape(after)}">{texts["go_on"]}</a></p>'
+            f"<p>{escape(texts['logged_in'].format(name=logged_in))} {way_on if goes_on else ''}</p>"
             f'<form method="post" action="/logout"><button class="quiet" type="submit">{texts["leave"]}</button></form>'
         )
     if provider is not None:

@@ -267,6 +267,28 @@ def test_a_right_that_ends_in_the_file_ends_at_once() -> None:
     run(check())
 
 
+def test_who_may_see_nothing_is_told_so_and_can_leave() -> None:
+    """Known, without a role: the page leads to the login, which says so and offers the way out; programs get 403."""
+
+    async def check() -> None:
+        desk = Desk(access_of(users={"yuki": user_entry() | {"roles": []}}))
+        async with client_of(desk.serving()) as client:
+            assert (await enter(client)).status == 303
+            assert await status(client) == 403
+            page = await client.get("/?window=5", headers={"Accept": "text/html"})
+            assert page.url.path_qs == "/login?next=/?window%3D5"
+            text = await page.text()
+            assert "nothing here is open to you" in text
+            assert "Logged in as yuki." in text
+            assert "Go on" not in text
+            assert 'action="/logout"' in text
+            left = await client.post("/logout", headers={"Accept": "text/html"}, allow_redirects=False)
+            assert (left.status, left.headers["Location"]) == (303, "/login")
+            assert await status(client) == 401
+
+    run(check())
+
+
 def test_a_session_ends_by_the_files_times() -> None:
     """The access file says after how many idle minutes, and after how many hours in any case."""
 

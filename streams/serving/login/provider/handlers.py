@@ -62,7 +62,7 @@ async def come_back(request: web.Request) -> web.StreamResponse:
     principal = Principal(identity.name, identity.kind)
     if secret is None:
         logins.audit.record("login_refused", "refused", principal=principal, request=request, reason="none of the groups has a role")
-        return await _back(request, attempt.target, "provider_rights", 403)
+        return await _back(request, attempt.target, "no_rights", 403)
     logins.audit.record("login", principal=principal, request=request)
     response = web.Response(status=303, headers={"Location": attempt.target})
     logins.login.session_cookie.give(response, secret)
