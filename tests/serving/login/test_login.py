@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 import pytest
+from aiohttp import ClientSession, CookieJar
 
 from schemas.api import SessionsAnswer
+from streams.listening import HttpServer, Listening
+from streams.listening.access_log import AccessLog
+from streams.serving.api import create_app
 from streams.serving.login.known import known_browser, make_known
-from tests.serving.login.desk import PASSWORD, Desk, access_of, user_entry
+from streams.serving.login.secrets import new_secret
+from tests.serving.login.desk import PASSWORD, Desk, access_of, kiosk_entry, user_entry
 from tests.serving.records import Stand, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
 
     from aiohttp import ClientResponse, web
     from aiohttp.test_utils import TestClient
@@ -430,6 +437,84 @@ def test_no_secret_is_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
             assert desk.running.users["yuki"].password not in caplog.text
 
     run(check())
+
+
+@pytest.mark.parametrize(
+    ("headers", "comes_from_us"),
+    [
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://127.0.0.1:1"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "{own}"}, False),
+        ({"Origin": "{own}"}, True),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "{own}"}, True),
+        ({}, True),  # a program, which no other site's page makes send anything
+    ],
+    ids=range(8),
+)
+def test_no_other_site_logs_in_or_out(headers: dict[str, str], *, comes_from_us: bool) -> None:
+    """A form of another page neither begins a session, which would be the attacker's own, nor ends one, nor redeems a ticket."""
+
+    async def check() -> None:
+        ticket = new_secret()
+        desk = Desk(access_of(users={"yuki": user_entry(), "ken": user_entry(role="operator")}, kiosks={"hall": kiosk_entry(ticket)}))
+        listening = Listening()
+        server = HttpServer(create_app(desk.serving()), listening.connections(), listening, shutdown_timeout=1)
+        address = await server.start("127.0.0.1", 0)
+        sent = {name: value.format(own=address) for name, value in headers.items()}
+        async with ClientSession(address, cookie_jar=CookieJar(unsafe=True)) as client:
+            async with client.post("/login", data=FORM | {"name": "ken"}, allow_redirects=False) as answer:
+                assert answer.status == 303
+            (before,) = desk.login.sessions
+            for method, path, more, expected in (
+                ("DELETE", "/api/v1/sessions/none", {}, 404),
+                ("POST", "/kiosk", {"json": {"ticket": ticket}}, 200),
+                ("POST", "/login", {"data": FORM}, 303),
+                ("POST", "/logout", {}, 200),
+            ):
+                async with client.request(method, path, headers=sent, allow_redirects=False, **more) as answer:  # type: ignore[arg-type]
+                    assert answer.status == (expected if comes_from_us else 403)
+                    assert bool(answer.cookies) is (comes_from_us and method == "POST")
+            assert (desk.topic.records != []) is comes_from_us
+            assert before.ended is comes_from_us
+        await server.stop()
+
+    run(check())
+
+
+@pytest.mark.parametrize("form", ["combined", "json"])
+def test_no_secret_is_in_the_access_log(form: Literal["combined", "json"], tmp_path: Path) -> None:
+    """As the server writes it: neither a password, nor a session, nor a ticket that somebody put into the query by mistake."""
+    log = AccessLog(tmp_path / "access.log", form)
+
+    async def check() -> list[str]:
+        ticket = new_secret()
+        desk = Desk(access_of(users={"yuki": user_entry()}, kiosks={"hall": kiosk_entry(ticket)}))
+        listening = Listening(access_log=log)
+        server = HttpServer(create_app(desk.serving()), listening.connections(), listening, shutdown_timeout=1)
+        address = await server.start("127.0.0.1", 0)
+        async with ClientSession(address, cookie_jar=CookieJar(unsafe=True)) as client:
+            asked: tuple[tuple[str, str, dict[str, Any]], ...] = (
+                ("POST", "/login", {"data": FORM}),
+                ("POST", f"/login?password={quote(PASSWORD)}", {"data": FORM | {"password": "a wrong password"}}),
+                ("GET", "/api/v1/figures", {}),
+                ("GET", f"/kiosk?ticket={ticket}", {"headers": {"Referer": f"{address}/kiosk?ticket={ticket}"}}),
+                ("POST", "/kiosk", {"json": {"ticket": ticket}}),
+                ("POST", "/logout", {}),
+            )
+            cookies = []
+            for method, path, more in asked:
+                async with client.request(method, path, allow_redirects=False, **more) as answer:
+                    cookies += [each.value for each in answer.cookies.values() if each.value]
+        await server.stop()
+        assert len(cookies) == 3
+        return [ticket, PASSWORD, quote(PASSWORD), "a wrong password", "seven", *cookies]
+
+    secrets = asyncio.run(asyncio.wait_for(check(), 60))
+    written = (tmp_path / "access.log").read_text(encoding="utf-8")
+    assert len(written.splitlines()) == 6
+    assert not [secret for secret in secrets if secret in written]
 
 
 def test_sessions_are_listed_and_ended_by_who_may(caplog: pytest.LogCaptureFixture) -> None:
