@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from streams.access.rights import Right
     from streams.access.views import Places
 
-__all__ = ["ANYONE", "Grant", "Identity", "Kind", "Principal"]
+__all__ = ["ANYONE", "MOST_VIEWS", "Grant", "Identity", "Kind", "Principal"]
+
+#: People of a provider may be in any of its groups: of as many ways to see, the views are kept.
+MOST_VIEWS: Final = 512
 
 #: How one has proven who one is; ``anyone`` has not, where no access file asks.
 Kind = Literal["anyone", "token", "user", "provider", "kiosk", "certificate"]
@@ -57,6 +60,8 @@ class Principal:
         key = frozenset(self.grants), right
         found = places.views.get(key)
         if found is None:
+            if len(places.views) >= MOST_VIEWS:
+                places.views.clear()
             found = places.views[key] = self._view(right, places)
         return found
 

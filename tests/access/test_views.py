@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.access.principals import Grant, Principal
+from streams.access.principals import MOST_VIEWS, Grant, Principal
 from streams.access.views import EVERYTHING, Area, Places, QueuePlace, TeamPlace, View, view_of
 
 # tokyo: queues t1 (department care, business shop), t2 (department tech, business shop)
@@ -219,3 +219,14 @@ def test_a_record_without_a_channel_is_about_people() -> None:
 
     assert view.shows("site", "tokyo", "voice")
     assert not view.shows("site", "tokyo", None)
+
+
+def test_views_that_are_kept_are_bounded() -> None:
+    """However many grants there are; what is dropped is made anew, the same."""
+    places = Places(QUEUES, TEAMS)
+    first = Principal("x", "provider", (Grant("viewer", queues=frozenset({"q0"})),))
+    view = first.view("figures", places)
+    for index in range(2 * MOST_VIEWS):
+        Principal("x", "provider", (Grant("viewer", queues=frozenset({f"q{index}"})),)).view("figures", places)
+        assert len(places.views) <= MOST_VIEWS
+    assert first.view("figures", places) == view
