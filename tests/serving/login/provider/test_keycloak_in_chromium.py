@@ -5,37 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import unused_port
 
-from streams.configuration import Configuration
-from streams.configuration.access import AccessFile
-from streams.serving.api import create_app
-from streams.serving.door import Door
-from streams.serving.login.login import Login
-from streams.serving.login.provider.logins import ProviderLogins
 from tests.serving.chromium import Chromium, binary
-from tests.serving.login.desk import Heard, access_of
-from tests.serving.records import Stand, small_center
-from tests.support.keycloak import PASSWORD, SECRET
+from tests.serving.login.provider.real_server import real_server
+from tests.support.keycloak import PASSWORD
 from tests.support.require import require
 
 if TYPE_CHECKING:
+    from streams.serving.login.login import Login
     from tests.support.keycloak import Keycloak, Realm
 
 pytestmark = pytest.mark.browser
 
-CONFIGURATION = Configuration.model_validate(
-    {
-        "sites": {"tokyo": {"zone": "Asia/Tokyo"}, "osaka": {"zone": "Asia/Tokyo"}},
-        "queues": {"sales": {"channel": "voice", "site": "tokyo"}, "claims": {"channel": "mail", "site": "osaka"}},
-        "teams": {"north": {"site": "osaka"}},
-    }
-)
 NAMES = "[...document.querySelectorAll('tbody .name b')].map(each => each.innerText)"
 AT_KEYCLOAK = "document.getElementById('kc-form-login')"
 
@@ -43,13 +29,6 @@ AT_KEYCLOAK = "document.getElementById('kc-form-login')"
 @pytest.fixture(autouse=True)
 def _browser() -> None:
     require(binary(), "the login is tested in Chromium: apt-get install chromium")
-
-
-@dataclass
-class Running:
-    """Holds the access file that is in force."""
-
-    running: AccessFile
 
 
 async def click(page: Chromium, element: str) -> None:
@@ -85,27 +64,15 @@ def test_a_viewer_of_one_site_logs_in_sees_it_and_loses_the_right(keycloak: Keyc
         public_url = f"http://localhost:{port}"
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
             realm = await keycloak.realm(http, CONTACT_STREAMS_PUBLIC_URL=public_url, CONTACT_STREAMS_LOGOUT_URL=f"http://127.0.0.1:{port}")
-            access = Running(
-                access_of(
-                    provider={"issuer": realm.issuer, "client_id": "contact-streams"},
-                    public_url=public_url,
-                    groups={"tokyo-wall": [{"role": "viewer", "sites": ["tokyo"]}]},
-                )
-            )
-            login, audit = Login(access, secure=False), Heard()
-            logins = ProviderLogins(login, client_secret=SECRET, audit=audit)
-            door = Door(access, configuration=lambda: CONFIGURATION, identifiers=(*login.identifiers, logins), audit=audit, login="/login")
-            serving = Stand.fed(small_center()).serving(door=door, login=login, provider_logins=logins)
-            tasks = [asyncio.create_task(login.tend()), asyncio.create_task(logins.run())]
-            try:
-                async with TestServer(create_app(serving), host="127.0.0.1", port=port), Chromium() as page:
-                    await watched(page, public_url, realm, login)
-                told = [action for action, *_ in audit.told if action != "denied"]
-                assert told == ["login", "logout", "login", "session_ended", "login", "session_ended"]
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            keys = {
+                "provider": {"issuer": realm.issuer, "client_id": "contact-streams"},
+                "public_url": public_url,
+                "groups": {"tokyo-wall": [{"role": "viewer", "sites": ["tokyo"]}]},
+            }
+            async with real_server(port, **keys) as server, Chromium() as page:
+                await watched(page, public_url, realm, server.login)
+            told = [action for action, *_ in server.audit.told if action != "denied"]
+            assert told == ["login", "logout", "login", "session_ended", "login", "session_ended"]
 
     asyncio.run(asyncio.wait_for(check(), 300))
 

@@ -126,6 +126,7 @@ def test_what_the_rules_permit_is_taken(claims: dict[str, Any]) -> None:
     ("claims", "reason"),
     [
         ({**ACCESS, "exp": int(NOW) - LEEWAY_SECONDS}, "it has expired (exp)"),
+        ({**ACCESS, "exp": int(NOW) - 30}, "it has expired (exp)"),
         ({**ACCESS, "exp": None}, "(exp)"),
         ({**ACCESS, "exp": "2100-01-01"}, "(exp)"),
         ({**ACCESS, "exp": True}, "(exp)"),
@@ -255,6 +256,8 @@ def test_keys_with_another_purpose_sign_nothing() -> None:
     encrypting = RSAKey.generate_key(2048, {"kid": "enc", "use": "enc"})
     keys = Published(KEY, encrypting, RSAKey.generate_key(2048, {"kid": "ps", "alg": "PS256"}))
     refused(signed(ACCESS, encrypting.import_key({**encrypting.as_dict(private=True), "use": "sig"})), "its signature", keys.taken())
+    with pytest.raises(ProviderProblem, match="no key for signatures"):
+        key_set_of(orjson.dumps({"keys": [encrypting.as_dict(private=False)]}))
     ps_only = keys.keys[2]
     refused(signed(ACCESS, RSAKey.import_key({**ps_only.as_dict(private=True), "alg": "RS256"})), "its signature", keys.taken())
     with pytest.warns(UserWarning, match="2048"):
