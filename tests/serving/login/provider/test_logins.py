@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 from joserfc.jwk import RSAKey
 from yarl import URL
 
+from streams.serving.door import WatchedAccess
 from streams.serving.login import sessions
 from streams.serving.login.provider.logins import ProviderLogins
+from streams.serving.reload import now_ms
+from streams.serving.service import ServeSettings, run_serve
 from tests.serving.login.desk import PASSWORD, Desk, access_of, user_entry
 from tests.serving.login.provider.small_provider import CLIENT_ID, CLIENT_SECRET, SmallProvider, small_provider
 from tests.serving.records import client_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from aiohttp import ClientResponse, web
     from aiohttp.test_utils import TestClient
@@ -424,5 +431,36 @@ def test_many_logins_at_a_time_are_bounded() -> None:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
             it.logins.under_way.release()
             assert (await it.get(client, back)).status == 303
+
+    run(check)
+
+
+def test_serve_logs_in_at_the_provider_of_its_access_file(tmp_path: Path) -> None:
+    """The whole process: begins a login with its secret at hand, takes the provider's tokens, and leaves no connection behind."""
+
+    async def check(it: Stand) -> None:
+        it.there.clock = time.time
+        path = tmp_path / "access.yaml"
+        path.write_text(json.dumps(it.keys), encoding="utf-8")
+        settings = ServeSettings(bootstrap="127.0.0.1:9", port=0, access=WatchedAccess(path, now_ms()), provider_secret=CLIENT_SECRET)
+        address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        serving = asyncio.create_task(
+            run_serve(settings, announce=lambda line: address.set_result(line.removeprefix("serving ")), handle_signals=False)
+        )
+        try:
+            url = URL(await address)
+            async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+                async with http.get(url / "login/provider", allow_redirects=False) as answer:
+                    query = it.there.log_in(answer.headers["Location"], "aoki")
+                async with http.get((url / "login/provider/callback").with_query(query), allow_redirects=False) as answer:
+                    assert (answer.status, answer.headers["Location"]) == (303, "/")
+                async with http.get(url / "api/v1/session") as answer:
+                    assert (await answer.json())["name"] == "aoki"
+            token = it.there.signed({"sub": "sub-prometheus", "aud": "api", "groups": ["tokyo"]})
+            async with aiohttp.request("GET", url / "api/v1/session", headers={"Authorization": f"Bearer {token}"}) as answer:
+                assert (await answer.json())["name"] == "sub-prometheus"
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
     run(check)
