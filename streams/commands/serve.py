@@ -19,7 +19,7 @@ from streams.configuration.file import ConfigurationFile
 from streams.engine.memory import hold_little
 from streams.serving.door import WatchedAccess
 from streams.serving.login.passwords import NEEDS_ARGON2
-from streams.serving.login.provider.settings import MISSING, SECRET_VARIABLE
+from streams.serving.login.provider.settings import MISSING
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
 from streams.serving.webhook import Webhook
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+_PROVIDER_SECRET = "CONTACT_STREAMS_OIDC_CLIENT_SECRET"  # noqa: S105 - a name
 _URL, _SECRET = "CONTACT_STREAMS_ALERT_WEBHOOK_URL", "CONTACT_STREAMS_ALERT_WEBHOOK_SECRET"
 
 
@@ -135,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
             file=file,
             of_configuration=settings_of,
             access=access,
-            provider_secret=os.environ.get(SECRET_VARIABLE, ""),
+            provider_secret=os.environ.get(_PROVIDER_SECRET, ""),
             audit=access is not None,
             explain=args.explain,
             agents=args.agents,

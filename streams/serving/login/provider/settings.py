@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from streams.configuration.access import AccessFile
 
-__all__ = ["CALLBACK_PATH", "LOGIN_PATH", "MISSING", "SECRET_VARIABLE", "Settings", "settings_of"]
+__all__ = ["CALLBACK_PATH", "LOGIN_PATH", "MISSING", "Settings", "settings_of"]
 
 #: Where a login at the provider begins, and where the provider sends the browser back to.
 LOGIN_PATH: Final = "/login/provider"
@@ -16,9 +16,6 @@ CALLBACK_PATH: Final = "/login/provider/callback"
 
 #: Said where the libraries are not there.
 MISSING: Final = "logins at a provider need joserfc: pip install 'contact-streams[login]'"
-
-#: The client secret; without it this server is a public client.
-SECRET_VARIABLE: Final = "CONTACT_STREAMS_OIDC_CLIENT_SECRET"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
