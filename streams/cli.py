@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    # An interrupt while modules are loaded ends the process at once: there is nothing to end in order, and no traceback to show.
+    starting = argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if starting:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     # Only what is asked for is imported: the worker's frame alone takes most of a second. The help of all commands needs none of them.
     if arguments[:1] and arguments[0] in COMMANDS:
         importlib.import_module(f"streams.commands.{arguments[0].replace('-', '_')}").add_parser(subparsers)
@@ -67,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(arguments)
     except SystemExit as leaving:  # argparse has printed what there is to say
         return leaving.code if isinstance(leaving.code, int) else _USAGE
+    if starting:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         # Names of senders are printed, in tables, errors and the log: none may command a terminal.
         with contextlib.redirect_stdout(Harmless(sys.stdout)), contextlib.redirect_stderr(Harmless(sys.stderr)):

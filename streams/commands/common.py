@@ -15,6 +15,7 @@ import orjson
 from schemas.prefix import DEFAULT_PREFIX
 from schemas.times import TimeFormatError, parse_time_ms
 from schemas.visible import escaped_json
+from streams.commands.log_limits import limit_libraries
 from streams.connectors.customer_keys import CUSTOMER_KEY_VARIABLE, hashed_customer
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def start_logging(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for name in _NO_DEBUG:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+    limit_libraries()
 
 
 def fail(what: object, *, code: int = 2) -> int:

@@ -27,7 +27,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--config", type=Path, help="your configuration file: its entries come to the demo's or replace those of their name"
     )
     default = os.environ.get("DEMO_SECONDS") or None
-    parser.add_argument("--seconds", type=float, default=default, help="end after this long (default: DEMO_SECONDS, else run until Ctrl-C)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=default,
+        help="end so long after the figures have caught up (default: DEMO_SECONDS, else run until Ctrl-C)",
+    )
     parser.add_argument("--port", type=int, default=0, help="port of the page and /metrics (default: a free one)")
     parser.add_argument("--gateway-port", type=int, default=0, help="port of the gateway (default: a free one)")
     parser.add_argument("--worker-port", type=int, default=0, help="port of the worker's own /metrics (default: a free one)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 _GATEWAY = Actor(kind="process", name="gateway")
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0
+
 #: Of an instance's name: it is in every heartbeat.
 _MAX_INSTANCE = 100
 
@@ -180,7 +185,9 @@ async def _serve(
             record("connectors_changed", files.connectors)
 
     watching = asyncio.create_task(watch(files, take), name="gateway-files") if files else None
+    waiting = asyncio.create_task(_wait_for_kafka(publisher, args.bootstrap), name="gateway-kafka")
     await stop.wait()
+    waiting.cancel()
     if watching is not None:
         watching.cancel()
     await gateway.stop()
@@ -190,3 +197,15 @@ async def _serve(
         auditing[0].cancel()
         await asyncio.gather(*auditing, return_exceptions=True)
     return 0
+
+
+async def _wait_for_kafka(publisher: Publisher, bootstrap: str) -> None:
+    """Say once that Kafka is not there yet, and once that it is: the first request of a sender would be late to learn it by."""
+    if await publisher.ready():
+        return
+    logger.warning("Kafka at %s is not reached yet: requests are answered with 503, to be sent again, until it is.", bootstrap)
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if await publisher.ready():
+            break
+    logger.info("Kafka at %s is reached: requests are taken.", bootstrap)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ _SETTLE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.25
 _REPORT_SECONDS: Final = 2.0
 _CAUGHT_UP_SECONDS: Final = 10.0
+_CATCH_UP_SECONDS: Final = 240.0
 _SHOWN_DIFFERENCES: Final = 12
 
 #: Topics that stay empty when all is well, or that the demo has no source for.
@@ -81,7 +83,7 @@ class DemoError(RuntimeError):
 class DemoSettings:
     """What the demo is told; a port of 0 takes a free one."""
 
-    #: End by itself after this long, with the recount; None: run until interrupted.
+    #: End by itself so long after the figures are those of now, with the recount; None: run until interrupted.
     seconds: float | None = None
     page_port: int = 0
     gateway_port: int = 0
@@ -159,6 +161,7 @@ class _Demo:
 
     async def run(self, bootstrap: str, session: aiohttp.ClientSession) -> int:
         """Run to the end; raise DemoError."""
+        self._try_ports()
         opened_ms = opening_ms(time.time_ns() // 1_000_000, self._settings.open_hours)
         configuration_file = self._folder / "configuration.yaml"
         configuration_file.write_text(configuration_text(opened_ms, self._settings.configuration), encoding="utf-8")
@@ -183,6 +186,21 @@ class _Demo:
         return await self._prove(bootstrap, session, configuration_file, final_ms)
 
     # ---- Starting ----------------------------------------------------------------------------------------------------------------
+
+    def _try_ports(self) -> None:
+        """Raise DemoError if a port that was asked for is taken, before anything is started or promised."""
+        chosen = {
+            "--port": self._settings.page_port,
+            "--gateway-port": self._settings.gateway_port,
+            "--worker-port": self._settings.worker_port,
+        }
+        for option, port in chosen.items():
+            if port:
+                try:
+                    with socket.create_server(("127.0.0.1", port)):
+                        pass
+                except (OSError, OverflowError) as error:
+                    raise DemoError(f"cannot listen on port {port}: {error}. Choose another {option}, 0 for a free one.") from error
 
     def _start_all(self, bootstrap: str, configuration_file: Path, opened_ms: int) -> None:
         config = ["--config", str(configuration_file)]
@@ -254,18 +272,22 @@ class _Demo:
     # ---- Running -----------------------------------------------------------------------------------------------------------------
 
     async def _watch(self, session: aiohttp.ClientSession) -> None:
-        """Look after the processes until the time is over."""
+        """Look after the processes until the time is over, which begins when the figures are those of now."""
         seconds = self._settings.seconds
-        caught_up = False
+        caught_up: float | None = None
         reported = 0.0
-        while seconds is None or time.monotonic() - self._began < seconds:
+        while seconds is None or caught_up is None or time.monotonic() - caught_up < seconds:
             self._look_after()
-            if not caught_up and time.monotonic() - reported >= _REPORT_SECONDS:
+            if seconds is not None and caught_up is None and time.monotonic() - self._began > _CATCH_UP_SECONDS:
+                raise DemoError(f"the figures did not catch up within {_CATCH_UP_SECONDS:g} s.", self._children)
+            if caught_up is None and time.monotonic() - reported >= _REPORT_SECONDS:
                 reported = time.monotonic()
                 as_of = await self._as_of(session)
                 if as_of is not None:
-                    caught_up = time.time() - as_of < _CAUGHT_UP_SECONDS
-                    print(f"  Figures as of {format_ms(int(as_of * 1000))[11:19]} UTC{': caught up.' if caught_up else ' ...'}", flush=True)
+                    if time.time() - as_of < _CAUGHT_UP_SECONDS:
+                        caught_up = time.monotonic()
+                    said = " ..." if caught_up is None else ": caught up." if seconds is None else f": caught up; it ends in {seconds:g} s."
+                    print(f"  Figures as of {format_ms(int(as_of * 1000))[11:19]} UTC{said}", flush=True)
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _scrape(self, session: aiohttp.ClientSession, url: str) -> Scrape | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
 
+from streams.engine.exits import ExitCode, leave
 from streams.engine.health import Health
 from streams.engine.heartbeats import Heartbeats
 from streams.engine.ownership import Ownership
@@ -24,6 +26,9 @@ __all__ = ["Background", "EngineApp", "build_app", "run_worker"]
 
 #: By the answer to a heartbeat a worker is told that another one joins, which waits for it with its start.
 _HEARTBEAT_SECONDS = 0.5
+
+#: Within the half minute that supervisors give; without Kafka there is no end in order.
+_END_SECONDS = 25.0
 
 #: Runs in the worker's loop from its start to its end, a metrics server for instance.
 Background = Callable[[Health], Awaitable[None]]
@@ -101,6 +106,14 @@ class _Worker(faust.Worker):
     async def _sentinel_task(self) -> None:
         """Replaces mode/worker.py, Worker._sentinel_task, which lets a second pass at every end before the loop is closed."""
         await asyncio.sleep(0)
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        """Extends mode/worker.py, Worker._schedule_shutdown, which waits for Kafka without end: what is not flushed is read again."""
+        if not self._signal_stop_time:
+            timer = threading.Timer(_END_SECONDS, leave, (ExitCode.FLUSH_FAILED, "Could not end in order within %g s.", _END_SECONDS))
+            timer.daemon = True
+            timer.start()
+        super()._schedule_shutdown(signal)
 
     def _on_sigusr1(self) -> None:
         """Replaces mode/worker.py, Worker._on_sigusr1, which writes every stack into the log, with what the rows hold."""

@@ -74,11 +74,15 @@ class Heartbeats:
 
     async def _run(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        told = ""
         while not self._stopping.is_set():
             try:
                 await self._connected(self._stopping)
-            except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("Heartbeats cannot be exchanged: %r. Trying again.", error)
+            # aiokafka lets the cancelling of its own tasks out; nothing cancels this one, whose end would be taken for the worker's.
+            except (KafkaError, OSError, TimeoutError, asyncio.CancelledError) as error:
+                if (kind := type(error).__name__) != told:
+                    told = kind
+                    logger.warning("Heartbeats cannot be exchanged: %r. Trying again until they can.", error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), _PAUSE_SECONDS)
 
@@ -107,7 +111,7 @@ class Heartbeats:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             for client in clients:
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception, asyncio.CancelledError):
                     await asyncio.wait_for(client.stop(), _PATIENCE_SECONDS)
 
     async def _tell(self, producer: AIOKafkaProducer, stopping: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -35,10 +35,13 @@ class MissingTopicError(TopicError):
 
 
 async def keep_trying(what: str, attempt: Callable[[], Awaitable[NoReturn]], done: str = "read") -> NoReturn:
-    """Attempt until cancelled; failures of Kafka are logged, that the topic is missing only once. ``done`` is what is attempted."""
+    """Attempt until cancelled; failures of Kafka are logged, each once until another comes. ``done`` is what is attempted.
+
+    That Kafka is not reached at all is not for each topic to say: serving says it once, with what it means.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     pause = _FIRST_PAUSE_SECONDS
-    missing = False
+    told = ""
     while True:
         began = loop.time()
         try:
@@ -54,12 +57,14 @@ async def keep_trying(what: str, attempt: Callable[[], Awaitable[NoReturn]], don
                 raise asyncio.CancelledError from error
             reason = error
         if loop.time() - began > _LONGEST_PAUSE_SECONDS:
-            pause = _FIRST_PAUSE_SECONDS
-        if not isinstance(reason, MissingTopicError):
-            log.warning("%s cannot be %s: %r. Trying again in %.1f s.", what, done, reason, pause)
-        elif not missing:
-            log.warning("%s is not there. Waiting for the worker to create it.", what)
-        missing = isinstance(reason, MissingTopicError)
+            pause, told = _FIRST_PAUSE_SECONDS, ""
+        if (kind := type(reason).__name__) != told:
+            told = kind
+            if isinstance(reason, MissingTopicError):
+                log.warning("%s is not there. Waiting for the worker to create it.", what)
+            else:
+                level = logging.DEBUG if isinstance(reason, KafkaConnectionError) else logging.WARNING
+                log.log(level, "%s cannot be %s: %r. Trying again until it can.", what, done, reason)
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypedDict
 from zoneinfo import ZoneInfo
 
 from schemas.audit import AuditObject
 from schemas.topics import DEFAULT_PREFIX
+from streams.access.views import EVERYTHING
 from streams.catalogue import kind_of_window
 from streams.configuration import Configuration
 from streams.configuration.file import ConfigurationFile, configuration_hash
@@ -42,6 +43,7 @@ from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.login.redeeming import KafkaDeviceLog
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
+from streams.serving.standing import OK, standing_document
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
 from streams.serving.workers import HeartbeatReader, Workers
@@ -59,6 +61,9 @@ log = logging.getLogger(__name__)
 _NOTHING_CONFIGURED = Configuration()
 #: How long requests under way may take to end; event streams end at once.
 _SHUTDOWN_SECONDS = 3.0
+#: How often is looked at what is broken, for the log, and what the log does not tell of.
+_LOOK_SECONDS: Final = 3.0
+_NOT_LOGGED: Final = frozenset({"reading", "configuration_refused", "scopes_recovering"})
 #: How much of Kafka one question to the API may read.
 _EXPLAIN_LIMITS = Limits(megabytes=128, seconds=30)
 
@@ -194,6 +199,7 @@ async def run_serve(
             clock=clock,
         )
         followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=changed_file(access))))
+    followers.append(lambda: _tell_standing(figures, file))
     delivered = None if delivery is None else delivery.deliveries
     connections = settings.listening.connections()
     serving = Serving(
@@ -235,6 +241,19 @@ async def run_serve(
         await asyncio.gather(*auditing, return_exceptions=True)
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+async def _tell_standing(figures: Figures, file: ConfigurationFile | None) -> NoReturn:
+    """Log in one sentence what is broken when that changes."""
+    before = "reading"
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        refused_ms = None if file is None or file.valid else file.changed_ms
+        told = standing_document(figures.seen(EVERYTHING, refused_ms), ZoneInfo(figures.zone), figures.on_call)
+        # Between two tries it is not known whether Kafka answers; of single sources and scopes the page tells.
+        if told["code"] != before and told["code"] not in _NOT_LOGGED:
+            before = told["code"]
+            log.log(logging.INFO if before == OK else logging.WARNING, "%s", told["text_en"])
 
 
 def _running(file: ConfigurationFile | None) -> Configuration:
