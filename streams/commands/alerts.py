@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas.times import format_ms, to_ms
@@ -17,9 +19,13 @@ from streams.commands.account import account, noted
 from streams.commands.common import add_kafka_options, add_log_option, fail, instant, label, write_json
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.kafka_work import guarded
+from streams.configuration import ConfigurationError, load_configuration
+from streams.configuration.base import nearest
 from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of
 from streams.serving.alerting.action_log import KafkaActionLog, NotWrittenError
 from streams.serving.alerting.actions import Actions, actions_topic, key_of
+from streams.serving.alerting.messages import test_message
+from streams.serving.alerting.senders import SettingError, send
 from streams.serving.alerts import Alerts
 from streams.serving.reader import Reader, alerts_topic
 
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
     from schemas.alert_actions import ActionRecord
 
-__all__ = ["add_parser", "run_acknowledge", "run_list", "run_silence", "run_unsilence"]
+__all__ = ["add_parser", "run_acknowledge", "run_list", "run_silence", "run_test", "run_unsilence"]
 
 _PATIENCE_SECONDS: Final = 15.0
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400}
@@ -57,6 +63,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     when.add_argument("--for", type=_span, dest="seconds", metavar="SPAN", help="such as 30m, 8h or 2d")
     silence.add_argument("--reason", type=_reason, required=True, help="shown beside the alerts")
     silence.set_defaults(run=run_silence)
+    test = actions.add_parser(
+        "test", help="send a receiver a message that says it is a test", description="Sends a test message to a configured receiver."
+    )
+    test.add_argument("receiver", metavar="RECEIVER", help="its name in `alerting.receivers`")
+    test.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration file (YAML)")
+    test.set_defaults(run=run_test)
     unsilence = actions.add_parser("unsilence", help="end a silence", description="Ends a silence before its time.")
     unsilence.add_argument("silence_id", metavar="SILENCE_ID", help="as `list` names it")
     unsilence.set_defaults(run=run_unsilence)
@@ -78,6 +90,27 @@ def run_acknowledge(args: argparse.Namespace) -> int:
 def run_silence(args: argparse.Namespace) -> int:
     """Silence alerts."""
     return guarded(args, _silence)
+
+
+def run_test(args: argparse.Namespace) -> int:
+    """Send a test message, with the environment of this process."""
+    try:
+        configuration = load_configuration(args.config)
+    except ConfigurationError as error:
+        return fail(error)
+    receiver = configuration.alerting.receivers.get(args.receiver)
+    if receiver is None:
+        known = configuration.alerting.receivers
+        return fail(f"{args.receiver!r} is no receiver{nearest(args.receiver, known)}; configured: {', '.join(known) or 'none'}")
+    message = test_message(configuration.alerting.board_url)
+    try:
+        answer = asyncio.run(send(receiver, message, os.environ, time.time()))
+    except SettingError as error:
+        return fail(error)
+    if not answer.accepted:
+        return fail(f"receiver {args.receiver} has not taken the message: {answer.text}", code=1)
+    sys.stdout.write(f"Receiver {args.receiver} has taken the message: {answer.text}.\n")
+    return 0
 
 
 def run_unsilence(args: argparse.Namespace) -> int:

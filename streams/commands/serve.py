@@ -17,6 +17,7 @@ from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.access import AccessError, AccessFile
 from streams.configuration.file import ConfigurationFile
 from streams.engine.memory import hold_little
+from streams.serving.alerting.senders import unset
 from streams.serving.door import WatchedAccess
 from streams.serving.login.passwords import NEEDS_ARGON2
 from streams.serving.login.provider.settings import MISSING
@@ -142,6 +143,9 @@ def run(args: argparse.Namespace) -> int:
             agents=args.agents,
         )
 
+    lacking = [] if file is None else unset(file.running.alerting)
+    if lacking:
+        return fail(f"serve: {args.config}: alerting: {'; '.join(lacking)}")
     hold_little()
     settings = settings_of(Configuration() if file is None else file.running)
     try:

@@ -25,6 +25,16 @@ from streams.configuration.access import (
     UserEntry,
     access_schema,
 )
+from streams.configuration.alerting import (
+    Alerting,
+    Escalation,
+    LineReceiver,
+    MailReceiver,
+    Route,
+    SlackReceiver,
+    TeamsReceiver,
+    WebhookReceiver,
+)
 from streams.configuration.alerts import AlertRule
 from streams.configuration.base import Model
 from streams.configuration.calendar_exceptions import CalendarException
@@ -75,6 +85,14 @@ MODELS: Final[tuple[type[Model], ...]] = (
     CalendarException,
     CountingSettings,
     AlertRule,
+    Alerting,
+    Route,
+    Escalation,
+    WebhookReceiver,
+    SlackReceiver,
+    TeamsReceiver,
+    LineReceiver,
+    MailReceiver,
     Target,
     FaqChange,
     DeadLetterLimits,

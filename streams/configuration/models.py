@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.base import Channel
+from streams.configuration.alerting import Alerting, wrong_routes
 from streams.configuration.alerts import AlertRule, configured_scopes, wrong_rules
 from streams.configuration.base import Model, Name, Zone, refuse
 from streams.configuration.calendar_exceptions import CalendarException
@@ -134,6 +135,8 @@ class Configuration(Model):
     """How far ahead and back is looked for what else a customer did."""
     alerts: dict[Name, AlertRule] = Field(default_factory=dict)
     """Rules by name: when an alert fires and clears."""
+    alerting: Alerting = Alerting()
+    """Who is told of alerts; without it the webhook of the environment alone."""
     targets: Annotated[tuple[Target, ...], Field(strict=False)] = ()
     """What figures are to reach, where, and by when; a queue's `target` is one for its service level."""
     on_call: OnCall | None = None
@@ -154,6 +157,7 @@ class Configuration(Model):
         scopes, counting = configured_scopes(self.queues, self.teams, self.sites), self.counting
         refused = [
             *wrong_rules(self.alerts, scopes, self.queues, counting.trailing_minutes),
+            *wrong_routes(self.alerting, self.alerts),
             *wrong_targets(self.targets, scopes, counting.interval_minutes, counting.trailing_minutes),
         ]
         wrong += [InitErrorDetails(type=refuse(reason), loc=at, input=None) for at, reason in refused]

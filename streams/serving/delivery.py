@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from schemas.alerts import AlertRecord
     from streams.serving.webhook import Answer, Webhook
 
-__all__ = ["Delivery", "group_of"]
+__all__ = ["Delivery", "Rounds", "group_of"]
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Delivery:
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
         )
         async with session_of(self._webhook) as session:
-            rounds = _Rounds(lambda partition: self._deliver(consumer, partition, session))
+            rounds = Rounds(lambda partition: self._deliver(consumer, partition, session))
             try:
                 await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
                 consumer.subscribe([self._topic], listener=rounds)
@@ -187,7 +187,7 @@ class Delivery:
             log.warning("Alert %s (%s, rule %s) is not delivered: %s. It is tried again.", *where, answer.text)
 
 
-class _Rounds(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
+class Rounds(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
     """One task for each partition that the group gives us: a receiver that fails one alert holds up no other partition."""
 
     def __init__(self, deliver: Callable[[TopicPartition], Awaitable[None]]) -> None:

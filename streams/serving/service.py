@@ -23,6 +23,9 @@ from streams.listening import HttpServer, Listening
 from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerting.action_log import KafkaActionLog
 from streams.serving.alerting.actions import Actions, actions_topic
+from streams.serving.alerting.current import current_of
+from streams.serving.alerting.messages import message_of
+from streams.serving.alerting.notifier import Notifier
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.audit import PROCESS, Audit, NoAudit
@@ -167,6 +170,22 @@ async def run_serve(
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
     figures.on_call, figures.zone, figures.actions = settings.on_call, settings.zone, actions
     file = settings.file
+    notifier = None
+    if file is not None:
+
+        def board_url() -> str | None:
+            return _running(file).alerting.board_url or (None if settings.access is None else settings.access.running.public_url)
+
+        notifier = Notifier(
+            alerting=lambda: _running(file).alerting,
+            compose=lambda told: message_of(told, current_of(store), ZoneInfo(_running(file).default_zone), board_url()),
+            firing=lambda: [entry.record.alert_id for entry in alerts.chosen({"firing"})] if alerts.known else None,
+            topic_prefix=prefix,
+            clock=clock,
+            deliveries=None if delivery is None else delivery.deliveries,
+            **kafka,
+        )
+        followers.append(notifier.run)
     explainer = None
     if settings.explain:
         explainer = Explainer(EventLog(settings.bootstrap, prefix, settings.client_options), lambda: _running(file), _EXPLAIN_LIMITS)
@@ -200,7 +219,8 @@ async def run_serve(
         )
         followers.append(lambda: watch(access, lambda _: audit.record("access_changed", principal=PROCESS, about=changed_file(access))))
     followers.append(lambda: _tell_standing(figures, file))
-    delivered = None if delivery is None else delivery.deliveries
+    delivering = notifier if _running(file).alerting.receivers else delivery
+    delivered = None if delivering is None else delivering.deliveries
     connections = settings.listening.connections()
     serving = Serving(
         figures,

@@ -16,7 +16,7 @@ from yarl import URL
 if TYPE_CHECKING:
     from schemas.alerts import AlertRecord
 
-__all__ = ["Answer", "Webhook", "session_of", "signature"]
+__all__ = ["Answer", "Webhook", "retry_after", "session_of", "signature"]
 
 #: A shorter secret could be tried out.
 _MIN_SECRET_CHARACTERS = 16
@@ -65,7 +65,7 @@ class Webhook:
             headers["Contact-Streams-Signature"] = signature(self.secret, timestamp, body)
         try:
             async with session.post(URL(self.url), data=body, headers=headers, allow_redirects=False) as response:
-                return Answer(response.status, f"status {response.status}", _wait(response.headers.get("Retry-After"), now))
+                return Answer(response.status, f"status {response.status}", retry_after(response.headers.get("Retry-After"), now))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             # Only its kind: texts of such errors may quote the address.
             return Answer(None, type(error).__name__, None)
@@ -104,7 +104,7 @@ def session_of(webhook: Webhook) -> aiohttp.ClientSession:
     )
 
 
-def _wait(text: str | None, now: float) -> float | None:
+def retry_after(text: str | None, now: float) -> float | None:
     """Return the seconds that a ``Retry-After`` asks for, given as a number or as a date; None without one that can be read."""
     if text is None:
         return None

@@ -1,0 +1,229 @@
+"""What is decided: by hand for each case, and by chance that nothing is decided twice or lost however often all is begun anew."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.alert_actions import Notification, OpenAlert
+from schemas.times import format_ms, parse_time_ms
+from streams.serving.alerting.action_log import encoded
+from streams.serving.alerting.actions import Actions
+from streams.serving.alerting.deciding import MOST_IN_ONE, decide, settled, taken_in
+from tests.serving.alerting.center import alerting, cleared, fired
+
+if TYPE_CHECKING:
+    from schemas.alerts import AlertRecord
+    from streams.configuration.alerting import Alerting
+
+BEGAN = parse_time_ms("2026-04-01T09:00:00Z")
+
+
+class Play:
+    """The topic, and a process that decides on it and may be begun anew at any time."""
+
+    def __init__(self, configured: Alerting | None = None) -> None:
+        self.alerting = configured or alerting()
+        self.topic: list[tuple[bytes, bytes | None]] = []
+        self.actions = Actions()
+        self.now_ms = BEGAN
+
+    def write(self, key: bytes, value: bytes | None) -> None:
+        """Have a record in the topic and in the table."""
+        self.topic.append((key, value))
+        self.actions.feed(key, value)
+
+    def comes(self, alert: AlertRecord) -> None:
+        """Have an alert come into the history."""
+        told = taken_in(self.actions, alert, self.now_ms)
+        if told is not None:
+            self.write(*encoded(told))
+
+    def looks(self, seconds: float = 0) -> list[str]:
+        """Let time pass, decide and write; return what is decided to be told: event, receiver and scopes."""
+        self.now_ms += int(1000 * seconds)
+        decided = decide(self.actions, self.alerting, self.now_ms)
+        for record in decided.records:
+            self.write(*encoded(record))
+        for key in decided.gone:
+            self.write(key.encode(), None)
+        told = [each for each in decided.records if isinstance(each, Notification)]
+        return [f"{each.event} {each.receiver} {' '.join(alert.scope for alert in each.alerts)}" for each in told]
+
+    def begins_anew(self) -> None:
+        """Have another process go on, from the topic alone."""
+        self.actions = Actions()
+        for key, value in self.topic:
+            self.actions.feed(key, value)
+
+    def acknowledged(self, name: str) -> None:
+        """Have an alert acknowledged."""
+        who: dict[str, Any] = {"by": {"kind": "user", "name": "tanaka"}, "at": format_ms(self.now_ms)}
+        about = {"alert_id": f"id-{name}", "rule": "r", "scope_kind": "queue", "scope": name, "channel": None}
+        self.write(f"acknowledged|id-{name}".encode(), orjson.dumps({"kind": "acknowledged", **about, **who}))
+
+    def silenced(self, name: str, seconds: int) -> None:
+        """Have a queue silenced."""
+        until = format_ms(self.now_ms + 1000 * seconds)
+        who: dict[str, Any] = {"by": {"kind": "user", "name": "tanaka"}, "at": format_ms(self.now_ms), "reason": "drill"}
+        about = {"silence_id": name, "rule": None, "scope": f"queue:{name}", "until": until}
+        self.write(f"silence|{name}".encode(), orjson.dumps({"kind": "silence", **about, **who}))
+
+    def settles(self) -> None:
+        """Have everything that is due delivered."""
+        for message in self.actions.due():
+            self.write(*encoded(settled(message, accepted=True, now_ms=self.now_ms)))
+
+
+def test_unanswered_it_is_escalated_step_by_step_and_all_are_told_that_it_cleared() -> None:
+    """After the group's seconds the floor; 60 s later the manager; 120 s later the head and the manager again; then no one; once each."""
+    play = Play()
+    play.comes(fired())
+    assert play.looks(4.9) == []
+    assert play.looks(0.1) == ["fired floor sales"]
+    assert play.looks(59.9) == []
+    assert play.looks(0.1) == ["escalated manager sales"]
+    assert play.looks(119.9) == []
+    assert play.looks(0.1) == ["escalated head sales", "escalated manager sales"]
+    assert play.looks(86_400) == []
+    play.comes(cleared())
+    assert play.looks(5) == ["cleared floor sales", "cleared manager sales", "cleared head sales"]
+    assert play.actions.open_alerts() == []
+    assert play.looks(600) == []
+
+
+def test_acknowledged_it_goes_no_further() -> None:
+    """Who was told is told that it cleared; who was not hears nothing; the next alert of the same queue begins anew."""
+    play = Play()
+    play.comes(fired())
+    assert play.looks(5) == ["fired floor sales"]
+    play.acknowledged("sales")
+    assert play.looks(3600) == []
+    play.comes(cleared())
+    assert play.looks(5) == ["cleared floor sales"]
+    play.comes(fired(alert_id="another"))
+    assert play.looks(5) == ["fired floor sales"]
+
+
+def test_silenced_no_one_is_told_until_it_ends() -> None:
+    """What fires meanwhile is told when the silence is over; what has cleared by then is not told at all."""
+    play = Play()
+    play.silenced("sales", 600)
+    play.silenced("claims", 600)
+    play.comes(fired())
+    play.comes(fired("claims"))
+    assert play.looks(300) == []
+    play.comes(cleared("claims"))
+    assert play.looks(200) == []
+    assert play.looks(101) == ["fired floor sales"]
+    assert [each.alert.scope for each in play.actions.open_alerts()] == ["sales"]
+
+
+def test_alerts_of_one_rule_are_told_in_one_message() -> None:
+    """Those that fire within the group's seconds; another rule by itself; they are escalated and cleared together; 50 at most in one."""
+    play = Play()
+    play.comes(fired("a"))
+    play.now_ms += 3000
+    play.comes(fired("b"))
+    play.comes(fired("c", rule="long-wait"))
+    assert play.looks(2) == ["fired floor a b"]
+    assert play.looks(3) == ["fired floor c"]
+    assert play.looks(57) == ["escalated manager a b"]
+    assert play.looks(3) == ["escalated manager c"]
+    play.comes(cleared("a"))
+    play.comes(cleared("b"))
+    assert play.looks(5) == ["cleared floor a b", "cleared manager a b"]
+    many = Play()
+    for number in range(MOST_IN_ONE + 1):
+        many.comes(fired(f"q{number:03}"))
+    assert [len(each.split()) - 2 for each in many.looks(5)] == [MOST_IN_ONE, 1]
+
+
+def test_what_cleared_before_it_was_told_is_told_as_both() -> None:
+    """Nothing that fired is kept from people because it was short."""
+    play = Play()
+    play.comes(fired())
+    play.comes(cleared())
+    assert play.looks(1) == ["fired floor sales"]
+    assert play.looks(5) == ["cleared floor sales"]
+
+
+def test_the_first_route_that_fits_holds_and_without_one_no_one_is_told() -> None:
+    """By rule, scope and severity; a route without receivers keeps quiet."""
+    routes = [
+        {"rules": ["low-*"], "scopes": ["queue:a*"], "receivers": ["head"]},
+        {"severities": ["warning"], "receivers": []},
+        {"scopes": ["queue:b"], "receivers": ["manager"]},
+    ]
+    play = Play(alerting(routes=routes))
+    for name, more in (("a1", {}), ("b", {}), ("c", {}), ("b2", {"severity": "warning"})):
+        play.comes(fired(name, **more))
+    assert sorted(play.looks(5)) == ["fired head a1", "fired manager b"]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("fire"), st.integers(0, 2)),
+        st.tuples(st.just("clear"), st.integers(0, 2)),
+        st.tuples(st.just("acknowledge"), st.integers(0, 2)),
+        st.tuples(st.just("silence"), st.integers(0, 2)),
+        st.tuples(st.just("wait"), st.integers(1, 200)),
+        st.tuples(st.just("settle"), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+def played(steps: list[tuple[str, int]], *, anew: bool) -> list[str]:
+    """Play steps, each of which may be the last of a process; return what was told, in order."""
+    play, told, rounds = Play(), list[str](), [0, 0, 0]
+    for what, number in steps:
+        name, alert_id = f"q{number}", f"id-{number}-{rounds[number % 3]}"
+        match what:
+            case "fire":
+                play.comes(fired(name, alert_id=alert_id))
+            case "clear":
+                play.comes(cleared(name, alert_id=alert_id))
+                rounds[number] += 1
+            case "acknowledge":
+                play.write(b"acknowledged|" + alert_id.encode(), orjson.dumps(_acknowledgement(alert_id, name)))
+            case "silence":
+                play.silenced(name, 100)
+            case "settle":
+                play.settles()
+            case _:
+                told += play.looks(number)
+        if anew:
+            play.begins_anew()
+    ids = [key for key, value in play.topic if key.startswith(b"notification|") and value and orjson.loads(value)["outcome"] == "due"]
+    assert all(number == 1 for number in Counter(ids).values())
+    return told
+
+
+def _acknowledgement(alert_id: str, name: str) -> dict[str, Any]:
+    about = {"kind": "acknowledged", "alert_id": alert_id, "rule": "r", "scope_kind": "queue", "scope": name, "channel": None}
+    return {**about, "by": {"kind": "anyone", "name": None}, "at": "2026-04-01T09:00:00.000Z"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(STEPS)
+def test_whoever_goes_on_decides_the_same(steps: list[tuple[str, int]]) -> None:
+    """A process that is begun anew after every step tells what one that goes on tells; no message is decided on twice."""
+    assert played(steps, anew=True) == played(steps, anew=False)
+
+
+def test_a_repeat_of_the_history_changes_nothing() -> None:
+    """An alert that comes twice, fired or cleared, is open once."""
+    play = Play()
+    play.comes(fired())
+    play.comes(fired())
+    play.looks(5)
+    play.comes(fired())
+    play.comes(cleared())
+    play.comes(cleared())
+    opened = [value for key, value in play.topic if key == b"open|id-sales" and value is not None]
+    assert [OpenAlert.model_validate_json(each).revision for each in opened] == [1, 2, 3]
