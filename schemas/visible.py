@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["escaped_json", "harmless", "visible"]
+__all__ = ["escaped_json", "harmless", "in_one_line", "visible"]
 
 #: Controls, formats, private and unassigned characters, surrogates, ends of lines.
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -28,6 +28,11 @@ def visible(name: str) -> str:
 def harmless(text: str) -> str:
     """Return lines of text without anything that a terminal would obey, or that would turn their order."""
     return text if _PLAIN(text) else "".join(_number(each) if each not in "\n\t" and _unseen(each) else each for each in text)
+
+
+def in_one_line(text: str) -> str:
+    """Return a text as ``harmless`` does, and without ends of lines and tabs: where a line says one thing, no text may begin another."""
+    return text if _PLAIN(text) else "".join(_number(each) if _unseen(each) else each for each in text)
 
 
 def escaped_json(document: str) -> str:

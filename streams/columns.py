@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
-from schemas.visible import harmless
+from schemas.visible import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ __all__ = ["aligned", "padded"]
 
 def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return the rows as lines; the first ``left`` columns stand on the left, the others on the right."""
-    rows = [[harmless(cell) for cell in row] for row in rows]
+    rows = [[in_one_line(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -26,7 +26,7 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> str:
 
 def padded(cells: Sequence[str], widths: Sequence[int]) -> str:
     """Return cells as a line, all but the last as wide as ``widths`` says at least: for rows that are printed as they come."""
-    *before, last = map(harmless, cells)
+    *before, last = map(in_one_line, cells)
     return "  ".join([*(cell + " " * (width - _width(cell)) for cell, width in zip(before, widths, strict=True)), last]).rstrip()
 
 

@@ -220,8 +220,14 @@ class Cookie:
         return f"__Host-{self.name}" if self.secure else self.name
 
     def of(self, request: web.Request) -> str:
-        """Return what a request brings, nothing where it brings none."""
-        return request.cookies.get(self.full_name, "")
+        """Return what a request brings; nothing where it brings none, or several, of which other pages may have set one.
+
+        Browsers alone say where a cookie ends: at a semicolon. aiohttp ends it at a space too and trims other blanks, so that a cookie of
+        another name, which pages of a sibling host may set, would hold one of this name.
+        """
+        pairs = (pair.partition("=") for line in request.headers.getall("Cookie", ()) for pair in line.split(";"))
+        found = [value for name, _, value in pairs if name.strip(" \t") == self.full_name]
+        return found[0].strip(" \t") if len(found) == 1 else ""
 
     def give(self, response: web.StreamResponse, value: str, *, seconds: int | None = None) -> None:
         """Have the browser keep a value, for so long or until it is closed."""
