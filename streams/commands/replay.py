@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 #: Events between two looks at the clock, where they come one by one.
+#: Every record was refused.
+_NOTHING: Final = 1
 _NOTED: Final = 1_000
 
 
@@ -81,10 +83,13 @@ def run(args: argparse.Namespace) -> int:
                 _print(args, result)
             if files is not None:
                 files.figures(result)
+            counted = result["as_of"] is not None
     except (ConfigurationError, MappingError, OutputError, ValueError) as error:
         return fail(error)
     except OSError as error:
         return fail(f"{error.filename or args.file}: cannot be read: {error.strerror or error}")
+    if not counted and sum(result["dead_letters_by_reason"].values()):
+        return fail(f"{file.name}: every record is a dead letter, so nothing was counted", code=_NOTHING)
     return 0
 
 

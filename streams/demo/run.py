@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -136,6 +138,14 @@ async def _run(settings: DemoSettings, folder: Path) -> int:
     return 1
 
 
+def _command() -> str:
+    """Return how the command is called from here: by its name only where a shell finds it."""
+    installed = Path(sys.executable).with_name("contact-streams")
+    if shutil.which("contact-streams") is not None or not installed.is_file():
+        return "contact-streams"
+    return os.path.relpath(installed)
+
+
 class _Demo:
     def __init__(self, settings: DemoSettings, folder: Path) -> None:
         self.is_up = False
@@ -176,7 +186,7 @@ class _Demo:
         print(
             f"  page     {self._page}/\n  metrics  {self._page}/metrics\n"
             f"  gateway  {self._gateway}/v1/events, with the header Authorization: Bearer {self._token}\n  kafka    {bootstrap}\n"
-            f'  ask why  contact-streams explain "Orders 注文受付" service_level --url {self._page}',
+            f'  ask why  {_command()} explain "Orders 注文受付" service_level --url {self._page}',
             flush=True,
         )
         print(f"Up after {time.monotonic() - self._began:.1f} s; Ctrl-C ends it.", flush=True)

@@ -1,50 +1,113 @@
-"""The unit for systemd runs a command that there is, with options that it has, and keeps what it may write to one folder."""
+"""The units for systemd run commands that there are, with options that they have, and are kept to what they need."""
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.require import require
 
 ROOT = Path(__file__).parents[2]
-UNIT = ROOT / "deploy" / "systemd" / "contact-streams-connector@.service"
-LINES = [line for line in UNIT.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+UNITS = {unit.stem.removeprefix("contact-streams-"): unit for unit in (ROOT / "deploy" / "systemd").glob("*.service")}
+#: Unit → an instance, options as docs/install.md has them, and what is said of a file that is not there.
+TRIED = {
+    "worker@": ("a", "--replication 3 --port 9465"),
+    "serve": ("", "--host 0.0.0.0 --access access.yaml --tls-certificate a --tls-key b"),
+    "gateway": ("", "--replication 3"),
+    "connector@": ("shop", "--port 9470 --replication 3"),
+}
+#: 0 is shut off, 10 is wide open; up to 2 systemd says OK, and a service without any hardening has 9.6.
+MOST_EXPOSED = 2.0
 
 
-def said(name: str) -> list[str]:
+def said(unit: str, name: str) -> list[str]:
     """Return the values of a setting."""
-    return [line.partition("=")[2] for line in LINES if line.startswith(f"{name}=")]
+    lines = [line for line in UNITS[unit].read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    return [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
 
 
-def test_command_line() -> None:
-    """Its command takes these options, and those that the comment tells of."""
-    (line,) = said("ExecStart")
-    program, *arguments = shlex.split(line.replace("%i", "shop").replace("$CONNECTOR_OPTIONS", "--port 9470 --replication 3"))
-    assert program.endswith("/contact-streams")
-    arguments[arguments.index("/etc/contact-streams/connectors.yaml")] = str(ROOT / "nowhere.yaml")
-    done = subprocess.run([sys.executable, "-m", "streams", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    # It comes as far as its file: what is wrong with options is said before.
-    assert (done.returncode, "nowhere.yaml" in done.stderr) == (2, True), done.stderr
+def installed(unit: str, tmp_path: Path) -> Path:
+    """Return a copy that is called as an installed one, of a program that there is."""
+    copy = tmp_path / UNITS[unit].name.replace("@", f"@{TRIED[unit][0]}")
+    copy.write_text(
+        UNITS[unit].read_text(encoding="utf-8").replace("/opt/contact-streams/bin/contact-streams", "/bin/true"), encoding="utf-8"
+    )
+    return copy
 
 
-def test_settings_that_are_wrong_are_not_tried_again() -> None:
-    """Status 2 is of settings; an outage ends nothing; whatever ends otherwise is started again, with time for another process."""
-    assert said("RestartPreventExitStatus") == ["2"]
-    assert said("Restart") == ["on-failure"]
-    assert int(said("RestartSec")[0]) > 10
-
-
-def test_systemd_takes_it(tmp_path: Path) -> None:
-    """The check of systemd itself finds nothing."""
+def analyze() -> str:
+    """Return the program that checks units."""
     program = shutil.which("systemd-analyze")
     require(program, "systemd-analyze is not there: apt-get install systemd")
     assert program is not None
-    unit = tmp_path / "contact-streams-connector@shop.service"
-    # The program is not installed there.
-    unit.write_text(UNIT.read_text(encoding="utf-8").replace("/opt/contact-streams/bin/contact-streams", "/bin/true"), encoding="utf-8")
-    done = subprocess.run([program, "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60, check=False)
+    return program
+
+
+def test_there_is_a_unit_for_what_runs_on() -> None:
+    """Worker, serve, gateway and connectors; docs/install.md names each."""
+    assert UNITS.keys() == TRIED.keys()
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert [unit for unit in UNITS if f"| `contact-streams-{unit}{'NAME' if unit.endswith('@') else ''}` |" not in page] == []
+
+
+@pytest.mark.parametrize("unit", TRIED)
+def test_command_line(unit: str) -> None:
+    """Its command takes these options, and those that the page tells of."""
+    instance, options = TRIED[unit]
+    (line,) = said(unit, "ExecStart")
+    (variable,) = re.findall(r"\$([A-Z_]+)", line)
+    program, *arguments = shlex.split(line.replace("%i", instance).replace("%H", "host").replace(f"${variable}", options))
+    assert program == "/opt/contact-streams/bin/contact-streams"
+    assert variable in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    arguments = [str(ROOT / "nowhere.yaml") if each.startswith("/etc/contact-streams/") else each for each in arguments]
+    done = subprocess.run([sys.executable, "-m", "streams", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    # It comes as far as its files: what is wrong with options is said before.
+    assert (done.returncode, "No such file" in done.stderr or "nowhere.yaml" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("unit", TRIED)
+def test_settings_that_are_wrong_are_not_tried_again(unit: str) -> None:
+    """Status 2 is of settings; whatever ends otherwise is started again, without end: a worker without Kafka ends with 82 each time."""
+    assert said(unit, "RestartPreventExitStatus") == ["2"]
+    assert said(unit, "Restart") == ["always" if unit == "worker@" else "on-failure"]
+    assert said(unit, "StartLimitIntervalSec") == ["0"]
+    assert int(said(unit, "RestartSec")[0]) >= (10 if unit == "connector@" else 5)
+    # A worker gives itself 25 s to end.
+    assert said(unit, "TimeoutStopSec") == ["30"]
+
+
+@pytest.mark.parametrize("unit", TRIED)
+def test_no_unit_waits_for_another(unit: str) -> None:
+    """The order of starting does not matter, so none is declared."""
+    assert said(unit, "After") == said(unit, "Wants") == ["network-online.target"]
+    assert said(unit, "Requires") == []
+
+
+@pytest.mark.parametrize("unit", TRIED)
+def test_systemd_takes_it(unit: str, tmp_path: Path) -> None:
+    """The check of systemd itself finds nothing."""
+    done = subprocess.run(
+        [analyze(), "verify", "--man=no", str(installed(unit, tmp_path))], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, [line for line in done.stderr.splitlines() if "contact-streams" in line]) == (0, []), done.stderr
+
+
+@pytest.mark.parametrize("unit", TRIED)
+def test_it_is_hardened(unit: str, tmp_path: Path) -> None:
+    """By the judgment of systemd itself what it is exposed to is little."""
+    done = subprocess.run(
+        [analyze(), "security", "--offline=true", "--no-pager", str(installed(unit, tmp_path))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    found = re.search(r"exposure level for .*: ([0-9.]+)", done.stdout)
+    assert found is not None, done.stderr
+    assert float(found[1]) <= MOST_EXPOSED, done.stdout

@@ -263,6 +263,7 @@ class Reading(_Spec):
         "utf-16-le",
         "utf-16-be",
         "cp932",
+        "shift_jis",
         "euc_jp",
         "cp949",
         "gb18030",

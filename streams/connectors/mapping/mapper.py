@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streams.connectors.mapping.loading import Mapping
     from streams.connectors.mapping.plan import EventPlan, FieldPlan
     from streams.connectors.mapping.records import Record
+from streams.connectors.mapping.unmatched import Unmatched
 
 __all__ = ["Mapper"]
 
@@ -70,6 +71,7 @@ class Mapper:
         #: Records with bytes that were no text and were replaced.
         self.replaced = 0
         self._plan = mapping.plan
+        self._unmatched = Unmatched(mapping.plan.file)
         self._hours: defaultdict[Location, RepeatedHour] = defaultdict(RepeatedHour)
         self._encoding = mapping.plan.file.read.encoding
         self._now = now
@@ -88,7 +90,7 @@ class Mapper:
                 notes.append(
                     f"{hour.ambiguous} moments of {where} lie in an hour that came twice, and may be of either: read as of the first"
                 )
-        return notes
+        return [*notes, *self._unmatched.notes()]
 
     def map(self, record: Record) -> Outcome:
         """Return the events of a record, all received when they occurred; or why there are none."""
@@ -126,8 +128,10 @@ class Mapper:
         events: list[Event] = []
         made: dict[str, tuple[int, str]] = {}
         for index, event, row_id, of in self._rules(record, row):
-            if event.when is not None and not event.when(of):
-                continue
+            if event.when is not None:
+                if not event.when(of):
+                    continue
+                self._unmatched.holds(index)
             at_ms = self._moment(event, of)
             # As the source tells no order within a millisecond, that of the mapping holds among the events of a record.
             nth = at_same_time[at_ms]
@@ -148,6 +152,7 @@ class Mapper:
             events += [self._withdrawn(event_id, was, common) for event_id, was in before.made.items() if event_id not in made]
         if not events:
             self.ignored["no_event"] += 1
+        self._unmatched.row(record.values)
         # Only now: a rejected record may stand corrected further down.
         self._seen[key] = _Taken(digest, record.origin, revision, made)
         return events

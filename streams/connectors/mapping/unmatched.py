@@ -1,0 +1,68 @@
+"""Conditions that hold for no row though their column holds something that none of them names: mostly a value that is written wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.visible import visible
+from streams.connectors.mapping.texts import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.connectors.mapping.format import Condition, MappingFile
+
+__all__ = ["Unmatched"]
+
+#: Contents of a column that are told apart and shown: what is compared with fixed values has few. One of more is no such column.
+_CONTENTS: Final = 20
+_SHOWN: Final = 6
+_LENGTH: Final = 40
+
+
+class Unmatched:
+    """What the events of a mapping ask of a column, and what that holds; of nested paths and of tables nothing is known."""
+
+    def __init__(self, file: MappingFile) -> None:
+        #: Index of an event → its type and the column that decides it.
+        self._asked: dict[int, tuple[str, str]] = {}
+        #: Column → the contents that some condition names.
+        self._named: dict[str, set[str]] = {}
+        for index, event in enumerate(file.events):
+            if event.when is not None and event.each is None and (column := self._column(event.when)) is not None:
+                self._asked[index] = event.type, column
+        self._held: set[int] = set()
+        self._rows = 0
+        self._contents: dict[str, Counter[str]] = {column: Counter() for _, column in self._asked.values()}
+
+    def _column(self, spec: Condition) -> str | None:
+        if spec.from_ is None or (spec.equals is None and spec.in_ is None):
+            return None
+        named = spec.in_ if spec.in_ is not None else [spec.equals]
+        self._named.setdefault(spec.from_, set()).update(text_of(each) for each in named)
+        return spec.from_
+
+    def row(self, values: Mapping[str, Any]) -> None:
+        """Take note of a row."""
+        self._rows += 1
+        for column, contents in self._contents.items():
+            found = values.get(column.replace("\\.", "."))
+            if isinstance(found, str | int | float) and found != "" and len(contents) <= _CONTENTS:
+                contents[text_of(found)[:_LENGTH]] += 1
+
+    def holds(self, index: int) -> None:
+        """Take note that the condition of an event holds."""
+        self._held.add(index)
+
+    def notes(self) -> list[str]:
+        """Return a sentence for each event that no row gave, where its column holds something that no condition names."""
+        found = []
+        for index, (kind, column) in self._asked.items():
+            contents = self._contents[column]
+            if index in self._held or len(contents) > _CONTENTS or not any(each not in self._named[column] for each in contents):
+                continue
+            shown = ", ".join(f"{visible(each)} {count:,}" for each, count in contents.most_common(_SHOWN))
+            more = f" and {len(contents) - _SHOWN} more" * (len(contents) > _SHOWN)
+            found.append(f"{kind}: 0 of {self._rows:,} rows; {visible(column)} holds {shown}{more}")
+        return found

@@ -1,0 +1,85 @@
+"""A newcomer's first mapping: what is written wrong is said, with what the column holds; a file of which nothing counts is no success."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streams.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+MAPPING = """\
+version: 1
+name: helpdesk
+source: helpdesk
+zone: Asia/Tokyo
+read: {format: csv, encoding: ENCODING}
+record_id: {from: 番号}
+conversation_id: {from: 番号}
+times: {received: {from: 日時}}
+events:
+  - {type: contact.queued, at: received, set: {queue: 受付, channel: voice}}
+  - {type: contact.answered, when: {from: 結果, equals: ANSWERED}, at: received, set: {agent: A}}
+  - {type: contact.left_queue, when: {from: 結果, equals: 放棄}, at: received, set: {reason: abandoned}}
+"""
+#: Ten calls: six answered, three given up, one passed on.
+RESULTS = ["応答"] * 6 + ["放棄"] * 3 + ["溢れ"]
+
+
+def files(tmp_path: Path, answered: str, *, encoding: str = "utf-8", date: str = "2026-11-20") -> list[str]:
+    """Write mapping and data, and return the arguments that name them."""
+    mapping, data = tmp_path / "mapping.yaml", tmp_path / "calls.csv"
+    mapping.write_text(MAPPING.replace("ANSWERED", answered).replace("ENCODING", encoding), encoding="utf-8")
+    rows = [f"C-{number},{date} 10:{number:02}:00,{result}" for number, result in enumerate(RESULTS)]
+    data.write_bytes("\n".join(["番号,日時,結果", *rows, ""]).encode(encoding))
+    return [str(mapping), str(data)]
+
+
+def test_a_condition_that_holds_for_no_row_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`equals: answered` where the column says 応答: which event, of how many rows, what the column holds; tried and replayed."""
+    mapping, data = files(tmp_path, "answered")
+    said = "contact.answered: 0 of 10 rows; 結果 holds 応答 6, 放棄 3, 溢れ 1\n"
+
+    assert main(["mappings", "test", mapping, data]) == 0
+    assert said in capsys.readouterr().out
+    assert main(["replay", "--mapping", mapping, data]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_a_condition_that_holds_somewhere_is_not_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once the value is right nothing is said, though 溢れ is named by no condition."""
+    assert main(["mappings", "test", *files(tmp_path, "応答")]) == 0
+    assert "rows; " not in capsys.readouterr().out
+
+
+def test_a_column_of_many_contents_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What holds something else in every row is compared with nothing fixed, and may be personal: none of it is printed."""
+    mapping, data = files(tmp_path, "answered")
+    rows = "".join(f"C-{number},2026-11-20 10:00:00,090-0000-{number:04}\n" for number in range(60))
+    (tmp_path / "calls.csv").write_text(f"番号,日時,結果\n{rows}", encoding="utf-8")
+
+    assert main(["replay", "--mapping", mapping, data]) == 0
+    assert "090-" not in capsys.readouterr().out
+
+
+def test_a_file_of_dead_letters_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where every row is refused, replay ends with 1 and says so; with one good row it ends with 0."""
+    mapping, data = files(tmp_path, "応答", date="someday")
+
+    assert main(["replay", "--mapping", mapping, data]) == 1
+    out, err = capsys.readouterr()
+    assert "10 dead letters:" in out
+    assert "every record is a dead letter, so nothing was counted" in err
+    assert "rows; " not in out
+    with (tmp_path / "calls.csv").open("a", encoding="utf-8") as file:
+        file.write("C-99,2026-11-20 11:00:00,応答\n")
+    assert main(["replay", "--mapping", mapping, data]) == 0
+
+
+def test_shift_jis_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in layouts of reports: ten rows, six answered, three given up."""
+    assert main(["mappings", "test", *files(tmp_path, "応答", encoding="shift_jis")]) == 0
+    assert "10 rows, 0 not mapped; events: contact.queued 10, contact.answered 6, contact.left_queue 3" in capsys.readouterr().out
