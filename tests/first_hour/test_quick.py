@@ -1,0 +1,72 @@
+"""Lines of the first hour that take a moment each: what a rule may be, what a wrong path says, what a version costs, and the Japanese."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.catalogue import KPIS, WORDS
+from streams.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("rule", "wrong"), [("above: 5", True), ("above: 0.05", False), ("{above: 5, unit: percent}", False)])
+def test_a_threshold_that_can_never_be_passed(rule: str, wrong: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`above: 5` of a ratio is refused, with what is permitted; 5 percent may be written so."""
+    file = tmp_path / "center.yaml"
+    inner = rule.strip("{}")
+    file.write_text(f"alerts:\n  gone: {{kpi: abandon_rate, {inner}}}\n", encoding="utf-8")
+
+    assert main(["check", str(file)]) == (2 if wrong else 0)
+    assert ("can never be passed" in capsys.readouterr().err) is wrong
+
+
+def test_a_log_in_no_folder_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path whose folder is not there is followed by nobody: status 2, and which folder."""
+    assert main(["connector", "asterisk-queue-log", "/no/such/folder/queue_log", "--bootstrap", "127.0.0.1:1"]) == 2
+    assert "/no/such/folder" in capsys.readouterr().err
+
+
+def test_the_version_loads_nothing_heavy() -> None:
+    """It took two seconds of CPU: the frame, the Kafka client and the models of events are not for it."""
+    program = "import sys; sys.argv[1:] = ['--version']; from streams.cli import main; main(); print(sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.startswith("contact-streams ")
+    assert [name for name in ("faust", "aiokafka", "aiohttp", "pydantic", "asyncio") if f"'{name}'" in done.stderr] == []
+
+
+#: What the page said → what people of the field say.
+JAPANESE = {
+    "返信待ち": "お客様回答待ち",
+    "応答なし": "状態不明",
+    "対応時間": "解決所要時間",
+    "上位目標": "ストレッチ目標",
+    "待ち呼数": "待ち件数",
+    "放棄呼率": "放棄率",
+    "離席": "受付不可",
+    "返信漏れ": "返信期限超過",
+    "ライブ": "リアルタイム",
+    "計測率": "集計対象",
+    "回答率": "アンケート回答率",
+    "遵守率": "スケジュール遵守率",
+    "1日以内解決率": "苦情1日以内解決率",
+    "平均回答時間": "平均返信時間",
+    "コスト・パー・コール": "1件当たりコスト",
+    "昼": "ライト",
+    "夜": "ダーク",
+    "未達が大きい順": "目標との差が大きい順",
+}
+
+
+@pytest.mark.parametrize(("before", "now"), JAPANESE.items())
+def test_japanese_labels(before: str, now: str) -> None:
+    """No label of a page or figure is the old word, and some label is or holds the new one."""
+    labels = [*WORDS["ja"].values(), *(kpi.ja for kpi in KPIS)]
+
+    assert before not in labels
+    assert [label for label in labels if now in label] != []
