@@ -26,13 +26,15 @@ def shows_trend(view: View, trend: Mapping[str, Any]) -> bool:
 
 
 def trends_of(store: Store) -> dict[str, Any]:
-    """Return the intervals since the begin of each queue's newest day, by channel and in order of time."""
+    """Return the intervals since the begin of each queue's day, by channel and in order of time; a day that is over is not today's."""
     series: dict[tuple[str, str], dict[int, bytes]] = {}
     days: dict[tuple[str, str], int] = {}
     for entry in store.group("day"):
         if entry.scope_kind == "queue" and entry.channel is not None:
             key = (entry.scope, entry.channel)
-            days[key] = max(entry.window_start_ms, days.get(key, 0))
+            # Of a queue without a contact since then, the newest day known may be yesterday's: its end is the begin of today's.
+            is_over = entry.window_end_ms is not None and entry.window_end_ms <= (store.as_of_ms or 0)
+            days[key] = max((entry.window_end_ms if is_over else None) or entry.window_start_ms, days.get(key, 0))
     for entry in store.group(TRENDS):
         if entry.point is not None and entry.channel is not None:
             key = (entry.scope, entry.channel)
@@ -45,5 +47,6 @@ def trends_of(store: Store) -> dict[str, Any]:
             "intervals": [orjson.Fragment(points[at]) for at in sorted(points) if at >= days.get(key, 0)],
         }
         for key, points in sorted(series.items())
+        if max(points) >= days.get(key, 0)
     ]
     return {"window": TRENDS, "trends": trends}

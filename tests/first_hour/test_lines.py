@@ -45,6 +45,7 @@ LINES = {
         "tests/connectors/test_mapping_tables.py",
     ],
     "engineer 10: the version takes seconds": [f"{QUICK}::test_the_version_loads_nothing_heavy"],
+    "manager 5: yesterday as today": [f"{QUICK}::test_yesterday_is_not_today"],
     "manager 7: Kafka down says what a cut browser says": [
         f"{STANDING}::test_kafka_that_never_answered_and_kafka_that_went_away",
         f"{STANDING}::test_the_sentence",
@@ -60,7 +61,6 @@ OPEN = {
     "engineer 6": "reconcile says `known: none` without saying that every record was refused",
     "engineer 7": "AHT of ordinary call records has no value where hold and wrap-up are unknown: nothing hints at aht_parts",
     "engineer 9": "durations do not suggest `decimal`, errors repeat all columns, no folder is followed, the pages have no sample event",
-    "manager 5": "queues without a contact since the day began show yesterday as today",
     "manager 9": "percentages are cut and not rounded",
     "Japanese: explain": "`explain --lang ja` leaves formulas in English",
     "Grafana: what was weak": "colors of service level are fixed; no annotations, data links, window of the day or titles in Japanese",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
 from streams.catalogue import KPIS, WORDS
 from streams.cli import main
+from streams.serving.store import Store
+from streams.serving.trends import trends_of
+from tests.serving.records import progress, window
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +43,34 @@ def test_the_version_loads_nothing_heavy() -> None:
 
     assert done.stdout.startswith("contact-streams ")
     assert [name for name in ("faust", "aiokafka", "aiohttp", "pydantic", "asyncio") if f"'{name}'" in done.stderr] == []
+
+
+def test_yesterday_is_not_today() -> None:
+    """Of a queue whose last day is over nothing is in the course of today, and one whose day goes on begins with it."""
+    store = Store()
+    today: dict[str, Any] = {"window_start": "2026-04-01T00:00:00Z", "window_end": "2026-04-02T00:00:00Z"}
+    yesterday: dict[str, Any] = {"window_start": "2026-03-31T00:00:00Z", "window_end": "2026-04-01T00:00:00Z"}
+
+    def quarter(start: str, end: str) -> dict[str, Any]:
+        return {"window_start": start, "window_end": end}
+
+    for key, value in (
+        progress(),  # as of 09:00 on April 1
+        window("queue:sales", name="day", **today),
+        window("queue:sales", name="interval_15m", **quarter("2026-03-31T23:45:00Z", "2026-04-01T00:00:00Z")),
+        window("queue:night", name="day", **yesterday),
+        window("queue:night", name="interval_15m", **quarter("2026-03-31T10:00:00Z", "2026-03-31T10:15:00Z")),
+    ):
+        assert store.feed(key, value)
+    assert trends_of(store)["trends"] == []
+    key, value = window("queue:sales", name="interval_15m", **quarter("2026-04-01T08:00:00Z", "2026-04-01T08:15:00Z"))
+    assert store.feed(key + b"|8", value)
+    (trend,) = trends_of(store)["trends"]
+
+    assert (trend["queue"], [orjson.loads(orjson.dumps(each))["start"] for each in trend["intervals"]]) == (
+        "sales",
+        ["2026-04-01T08:00:00Z"],
+    )
 
 
 #: What the page said → what people of the field say.
