@@ -16,8 +16,8 @@ from streams.access.rights import ROLES
 from streams.commands.common import fail
 from streams.configuration.access import ACCESS_NAME, URL, load_access
 from streams.configuration.problems import FileError
+from streams.listening.tokens import hash_of, new_secret
 from streams.serving.login.passwords import NEEDS_ARGON2, hashed, problem_of
-from streams.serving.login.secrets import hash_of, new_secret
 
 if TYPE_CHECKING:
     import argparse

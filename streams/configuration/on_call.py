@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field
 
 from streams.configuration.base import Model, Name
 
-__all__ = ["PARTS", "OnCall", "Part"]
+__all__ = ["OnCall", "Part"]
 
 #: What can be broken: the broker, the counting, a source of events, the configuration file, the serving of figures.
 Part = Literal["kafka", "worker", "source", "configuration", "serve"]
-PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class OnCall(Model):

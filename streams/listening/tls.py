@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
     from prometheus_client import Metric
 
-__all__ = ["Certificates", "TlsError", "TlsFiles", "name_of_certificate", "names_of_certificate"]
+__all__ = ["Certificates", "TlsError", "TlsFiles", "names_of_certificate"]
 
 _log = logging.getLogger(__name__)
 
@@ -162,11 +162,6 @@ def names_of_certificate(request: web.Request, now: float | None = None) -> tupl
     subject: tuple[tuple[tuple[str, str], ...], ...] = certificate.get("subject", ())
     names += [name for part in subject for kind, name in part if kind == "commonName"]
     return tuple(dict.fromkeys(names))
-
-
-def name_of_certificate(request: web.Request, now: float | None = None) -> str | None:
-    """Return the first of those names."""
-    return next(iter(names_of_certificate(request, now)), None)
 
 
 def _text(seconds: float) -> str:

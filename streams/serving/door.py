@@ -40,6 +40,7 @@ __all__ = [
     "Tokens",
     "WatchedAccess",
     "guard",
+    "not_proven",
     "principal_of",
     "view_of",
 ]
@@ -51,7 +52,6 @@ _COUNTED_SECONDS: Final = 5.0
 _LOOKS: Final = 3
 #: What different people see differs in so many ways.
 _MAX_VIEWS: Final = 256
-_CHALLENGE: Final = 'Bearer realm="contact-streams"'
 
 
 class WatchedAccess(WatchedFile[AccessFile]):
@@ -266,7 +266,12 @@ def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.Stream
     offered = "Authorization" in request.headers
     if offered:
         door.audit.record("denied", "refused", request=request, reason="what the request carries proves nothing")
-    challenge = _CHALLENGE + (', error="invalid_token"' if offered else "")
+    return not_proven(offered=offered)
+
+
+def not_proven(*, offered: bool = False) -> web.Response:
+    """Return what one is told who has not proven who one is; ``offered`` is one whose token proves nothing."""
+    challenge = 'Bearer realm="contact-streams"' + (', error="invalid_token"' if offered else "")
     return problem(401, "show a token, or log in", headers={"WWW-Authenticate": challenge})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_LIMIT", "WHOLE", "Paging"]
+__all__ = ["MAX_LIMIT", "Paging"]
 
 #: Entries of one page.
 MAX_LIMIT = 10_000
@@ -49,9 +49,6 @@ class Paging:
         end = len(entries) if self.limit is None else begin + self.limit
         page = entries[begin:end]
         return page, _cursor_of(page[-1].key) if page and end < len(entries) else None
-
-
-WHOLE = Paging()
 
 
 def _cursor_of(key: str) -> str:

@@ -17,7 +17,7 @@ from schemas.times import parse_time_ms
 from streams.access.principals import Grant, Identity
 from streams.cli import main
 from streams.configuration.access import load_access
-from streams.serving.login.secrets import hash_of
+from streams.listening.tokens import hash_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from aiohttp import ClientConnectorError, ClientOSError, ClientSession, ServerDi
 
 from streams.listening import ConnectionLimits, HttpServer, Listening, server
 from streams.listening.hosts import Hosts
-from streams.listening.tls import Certificates, TlsError, TlsFiles, name_of_certificate, names_of_certificate
+from streams.listening.tls import Certificates, TlsError, TlsFiles, names_of_certificate
 from tests.support.certificates import Authority, Pair
 from tests.support.require import require
 
@@ -60,7 +60,8 @@ class House:
         self.port = 0
 
     async def names(self, request: web.Request) -> web.Response:
-        return web.json_response({"names": names_of_certificate(request), "name": name_of_certificate(request), "secure": request.secure})
+        names = names_of_certificate(request)
+        return web.json_response({"names": names, "name": next(iter(names), None), "secure": request.secure})
 
     async def large(self, _: web.Request) -> web.Response:
         return web.Response(body=LARGE)

@@ -12,8 +12,8 @@ from schemas.access_devices import DeviceRecord, EndedDevice, RedeemedTicket
 from schemas.times import to_ms
 from schemas.topics import topic
 from streams.access.principals import Identity
+from streams.listening.tokens import hash_of, is_secret
 from streams.serving.latest import Latest
-from streams.serving.login.secrets import hash_of, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from aiohttp import web
 from schemas.times import format_ms
 from streams.access.principals import ANYONE, Identity, Principal
 from streams.access.rights import RIGHTS
-from streams.serving.door import DOOR, principal_of
+from streams.serving.door import DOOR, not_proven, principal_of
 from streams.serving.login.known import LASTING_SECONDS
 from streams.serving.login.login import LOGIN, Refused, TicketError
 from streams.serving.login.pages import PAGE_HEADERS, kiosk_page, login_page, wait_text
@@ -131,7 +131,7 @@ async def session(request: web.Request) -> web.Response:
     door = request.app.get(DOOR)
     principal = ANYONE if door is None else await door.identify(request)
     if principal is None:
-        return problem(401, "show a token, or log in", headers={"WWW-Authenticate": 'Bearer realm="contact-streams"'})
+        return not_proven()
     return _json(
         {
             "kind": principal.kind,

@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
 from unicodedata import normalize
 
 from aiohttp import web
@@ -15,18 +15,18 @@ from schemas.access_devices import EndedDevice, RedeemedTicket
 from streams.access.principals import Identity
 from streams.configuration.definitions import effective_ms
 from streams.listening import client_of
+from streams.listening.tokens import hash_of, is_secret, new_secret
 from streams.serving.login.devices import Devices, identity_of, kiosk_of
 from streams.serving.login.known import known_browser, make_known
 from streams.serving.login.passwords import BusyError, Passwords, is_outdated
 from streams.serving.login.redeeming import NotWrittenError
-from streams.serving.login.secrets import hash_of, is_secret, new_secret
 from streams.serving.login.sessions import Cookie, SessionIdentifier, SessionLimits, Sessions, tend
 from streams.serving.login.throttle import Attempt, Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.configuration.access import AccessFile
+    from streams.serving.door import Running
     from streams.serving.login.redeeming import DeviceLog
 
 __all__ = ["LOGIN", "DeviceIdentifier", "Entered", "Login", "Refused", "TicketError"]
@@ -35,14 +35,6 @@ _log = logging.getLogger(__name__)
 
 #: Longer names are nobody's.
 _LONGEST_NAME: Final = 100
-
-
-class Running(Protocol):
-    """Where the access file that is in force is found."""
-
-    @property
-    def running(self) -> AccessFile:
-        """The file."""
 
 
 @dataclass(frozen=True, slots=True)

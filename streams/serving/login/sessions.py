@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from aiohttp import web
 
 from streams.access.principals import Identity
-from streams.serving.login.secrets import hash_of, is_secret, new_secret
+from streams.listening.tokens import hash_of, is_secret, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from argon2 import PasswordHasher
 
 from streams.configuration.access import AccessFile
+from streams.listening.tokens import hash_of
 from streams.serving.door import Door
 from streams.serving.login.devices import Devices, key_of
 from streams.serving.login.login import Login
 from streams.serving.login.redeeming import NotWrittenError
-from streams.serving.login.secrets import hash_of
 from tests.serving.records import Clock, Stand, small_center
 
 if TYPE_CHECKING:

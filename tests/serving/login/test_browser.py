@@ -14,9 +14,9 @@ from aiohttp.test_utils import unused_port
 
 from streams.configuration import Configuration
 from streams.listening import HttpServer, Listening
+from streams.listening.tokens import new_secret
 from streams.serving.api import create_app
 from streams.serving.door import Door
-from streams.serving.login.secrets import new_secret
 from tests.serving.chromium import Chromium, binary
 from tests.serving.login.desk import PASSWORD, Desk, Topic, access_of, kiosk_entry, user_entry
 from tests.support.require import require

@@ -11,8 +11,8 @@ import yaml
 from schemas.access_devices import EndedDevice, RedeemedTicket
 from streams.access.principals import Identity
 from streams.configuration.access import AccessFile, parse_access
+from streams.listening.tokens import hash_of, new_secret
 from streams.serving.login.devices import Devices, identity_of, key_of
-from streams.serving.login.secrets import hash_of, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.listening.tokens import new_secret
 from streams.serving.login.devices import Devices
-from streams.serving.login.secrets import new_secret
 from tests.serving.login.desk import Desk, Topic, access_of, kiosk_entry, user_entry
 from tests.serving.records import client_of
 

@@ -14,9 +14,9 @@ from aiohttp import ClientSession, CookieJar
 from schemas.api import SessionsAnswer
 from streams.listening import HttpServer, Listening
 from streams.listening.access_log import AccessLog
+from streams.listening.tokens import new_secret
 from streams.serving.api import create_app
 from streams.serving.login.known import known_browser, make_known
-from streams.serving.login.secrets import new_secret
 from tests.serving.login.desk import PASSWORD, Desk, access_of, kiosk_entry, user_entry
 from tests.serving.records import Stand, client_of
 

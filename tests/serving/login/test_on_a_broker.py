@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from schemas.topics import topic
+from streams.listening.tokens import new_secret
 from streams.serving.door import WatchedAccess
 from streams.serving.login.devices import devices_topic
-from streams.serving.login.secrets import new_secret
 from streams.serving.reader import latest_topic
 from streams.serving.reload import now_ms
 from streams.serving.service import ServeSettings, run_serve
