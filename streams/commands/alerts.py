@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import yaml
+
 from schemas.times import format_ms, to_ms
 from streams.columns import aligned
 from streams.commands.account import account, noted
@@ -25,6 +27,7 @@ from streams.serving.alerting.acting import about_alert, about_silence, acknowle
 from streams.serving.alerting.action_log import KafkaActionLog, NotWrittenError
 from streams.serving.alerting.actions import Actions, actions_topic, key_of
 from streams.serving.alerting.messages import test_message
+from streams.serving.alerting.prometheus_rules import prometheus_rules
 from streams.serving.alerting.senders import SettingError, send
 from streams.serving.alerts import Alerts
 from streams.serving.reader import Reader, alerts_topic
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
     from schemas.alert_actions import ActionRecord
 
-__all__ = ["add_parser", "run_acknowledge", "run_list", "run_silence", "run_test", "run_unsilence"]
+__all__ = ["add_parser", "run_acknowledge", "run_list", "run_rules", "run_silence", "run_test", "run_unsilence"]
 
 _PATIENCE_SECONDS: Final = 15.0
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400}
@@ -69,6 +72,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     test.add_argument("receiver", metavar="RECEIVER", help="its name in `alerting.receivers`")
     test.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration file (YAML)")
     test.set_defaults(run=run_test)
+    rules = actions.add_parser(
+        "rules",
+        help="the rules of the configuration as rules of Prometheus",
+        description="Writes the alert rules of a configuration as a rule file of Prometheus, which then judges by the same terms.",
+    )
+    rules.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration file (YAML)")
+    rules.set_defaults(run=run_rules)
     unsilence = actions.add_parser("unsilence", help="end a silence", description="Ends a silence before its time.")
     unsilence.add_argument("silence_id", metavar="SILENCE_ID", help="as `list` names it")
     unsilence.set_defaults(run=run_unsilence)
@@ -110,6 +120,20 @@ def run_test(args: argparse.Namespace) -> int:
     if not answer.accepted:
         return fail(f"receiver {args.receiver} has not taken the message: {answer.text}", code=1)
     sys.stdout.write(f"Receiver {args.receiver} has taken the message: {answer.text}.\n")
+    return 0
+
+
+def run_rules(args: argparse.Namespace) -> int:
+    """Print the rule file; what Prometheus cannot judge is said on stderr."""
+    try:
+        configuration = load_configuration(args.config)
+    except ConfigurationError as error:
+        return fail(error)
+    document, left_out = prometheus_rules(configuration.alerts)
+    sys.stdout.write(f"# Made by contact-streams alerts rules of {args.config.name}: change that.\n")
+    sys.stdout.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=200))
+    for reason in left_out:
+        sys.stderr.write(f"contact-streams: left out: {reason}\n")
     return 0
 
 
