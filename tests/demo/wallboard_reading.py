@@ -39,6 +39,7 @@ _NOTHING = "–"
 _JUDGED_FROM = 5
 _SHOWN_ALERTS = 6
 _UNASSIGNED = "(unassigned)"
+_CALLS_FIRST = ("voice", "video", "callback", "chat", "sms", "social", "mail", "web_form", "ticket")
 _BACKLOG = ("backlog_untouched", "backlog_in_progress", "backlog_waiting_on_customer", "backlog_on_hold")
 
 
@@ -194,18 +195,20 @@ class Expected:
 
     def tiles(self) -> list[str]:
         """Return the tiles from left to right."""
-        totals = [(f"total:{name}", channel) for name, channel in self._channels("total")]
+        channels = sorted((channel for _, channel in self._channels("total")), key=_CALLS_FIRST.index)
         verdicts = list(self.verdicts().values())
-
-        def all_of(kpi: str) -> list[float]:
-            return [value for scope, channel in totals if (value := self._now(kpi, scope, channel)) is not None]
-
         free = [self._values.get(("agents_by_state", "value", "total:all", None, None, state), 0) for state in ("idle", "available")]
         return [
             f"{verdicts.count('missed')} / {len(verdicts)}" if verdicts else _NOTHING,
-            self._count(sum(all_of("waiting"))),
-            self._duration(max(all_of("longest_wait"), default=None)),
-            self._count(sum(all_of("in_progress"))),
+            *(
+                text
+                for channel in channels
+                for text in (
+                    self._count(self._now("waiting", "total:all", channel)),
+                    self._duration(self._now("longest_wait", "total:all", channel)),
+                    self._count(self._now("in_progress", "total:all", channel)),
+                )
+            ),
             self._count(sum(free)),
         ]
 

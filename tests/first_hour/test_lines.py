@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 KAFKA, QUICK, MAPPINGS = (f"tests/first_hour/test_{name}.py" for name in ("without_kafka", "quick", "mappings"))
+WALL = "tests/serving/test_dense_wall.py"
 STANDING, SYSTEMD, GRAFANA = "tests/serving/test_standing.py", "tests/deploy/test_systemd.py", "tests/deploy/test_grafana.py"
 
 #: Line → tests. The numbers are those of the trial.
@@ -46,6 +47,17 @@ LINES = {
     ],
     "engineer 10: the version takes seconds": [f"{QUICK}::test_the_version_loads_nothing_heavy"],
     "manager 5: yesterday as today": [f"{QUICK}::test_yesterday_is_not_today"],
+    "manager 2: alerts name no figure, are old, small and not all reachable": [
+        f"{WALL}::test_alerts_name_their_figure_as_it_is_now",
+        f"{WALL}::test_all_alerts_are_reachable_and_push_no_row_away",
+        f"{WALL}::test_a_wall_is_dense_and_large_enough",
+    ],
+    "manager 3: channels in one tile": [f"{WALL}::test_channels_are_never_in_one_tile"],
+    "manager 4: five rows a page, no totals, one queue small": [
+        f"{WALL}::test_a_wall_is_dense_and_large_enough",
+        f"{WALL}::test_sixty_queues_are_one_map",
+        f"{WALL}::test_one_queue_has_the_wall_for_itself",
+    ],
     "manager 7: Kafka down says what a cut browser says": [
         f"{STANDING}::test_kafka_that_never_answered_and_kafka_that_went_away",
         f"{STANDING}::test_the_sentence",

@@ -87,7 +87,7 @@ class Chromium:
     async def press(self, key: str) -> None:
         """Press a key, named as in ``KeyboardEvent.key``."""
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-        code = {"Enter": 13, " ": 32}.get(key, 0)
+        code = {"Enter": 13, " ": 32, "Escape": 27, "Tab": 9}.get(key, 0)
         for kind in ("keyDown", "keyUp"):
             await self._call("Input.dispatchKeyEvent", type=kind, key=key, text=text, windowsVirtualKeyCode=code)
 

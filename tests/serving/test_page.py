@@ -312,7 +312,7 @@ def test_the_page_waits_for_figures() -> None:
         async with client_of(stand.serving()) as client, Chromium() as page:
             await page.open(url(client))
             await page.until(f"{MARK} === 'reading figures' && {STALE}")
-            assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["–"] * 5
+            assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["–"] * 2
             assert await page.ask("document.getElementById('no-queues').innerText") == "No queue has reported yet."
 
             stand.store.take_over(Stand.fed(small_center()).store)

@@ -1,9 +1,11 @@
-// The strip of firing alerts: which rule, where, what figure and since how long. What fires and ends is told to screen readers.
+// Firing alerts: which rule, where, what figure against what, and since how long. What fires and ends is told to screen readers.
 
 import { shown } from "./names.js";
 
 const SHOWN = 6;
 const SEVERITIES = ["critical", "warning"];
+// A wall has one line of them: they take turns there.
+const TURN_MS = 6_000;
 
 function element(parent, name, className) {
   const made = parent.appendChild(document.createElement(name));
@@ -15,17 +17,86 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-export class AlertStrip {
-  // `tools` are words and formats of the page, and `asOf` the instant of its figures in milliseconds, null before there are any.
-  constructor(strip, news, tools) {
-    this.strip = strip;
-    this.list = element(strip, "ul", "");
-    this.more = element(strip, "p", "more");
-    this.news = news;
+// `tools` are words and formats of the page, what a figure is now, and `asOf`, in milliseconds, null before there are any figures.
+class List {
+  constructor(parent, tools) {
+    this.list = element(parent, "ul", "");
     this.tools = tools;
-    this.alerts = null;
     this.items = new Map();
+  }
+
+  show(alerts) {
+    const keys = new Set(alerts.map(([key]) => key));
+    for (const [key, item] of this.items) {
+      if (!keys.has(key)) {
+        item.remove();
+        this.items.delete(key);
+      }
+    }
+    alerts.forEach(([key, alert], place) => {
+      const item = this.items.get(key) ?? this.make(key);
+      item.className = alert.severity;
+      this.texts(alert).forEach((text, n) => setText(item.children[n], text));
+      item.children[2].title = this.tools.where(alert);
+      // Moved only where the order differs: what stands still can be read.
+      if (this.list.children[place] !== item) this.list.insertBefore(item, this.list.children[place] ?? null);
+    });
+  }
+
+  texts(alert) {
+    const { word, age, asOf, where, says } = this.tools;
+    const lasted = asOf() === null ? "" : word("alert.for", { age: age(Math.max(0, asOf() - Date.parse(alert.since)) / 1000) });
+    return [word(`alert.${alert.severity}`), shown(alert.rule), where(alert), says(alert), lasted];
+  }
+
+  make(key) {
+    const item = element(this.list, "li", "");
+    for (const name of ["severity", "rule", "where", "figure", "lasted"]) element(item, "span", name);
+    this.items.set(key, item);
+    return item;
+  }
+}
+
+export class AlertStrip {
+  constructor(strip, news, tools, { wall = false, turning = true, onFired = () => {} } = {}) {
+    this.strip = strip;
+    this.news = news;
+    this.wall = wall;
+    this.alerts = null;
+    this.turn = 0;
+    this.onFired = onFired;
+    this.tools = { ...tools, where: (alert) => this.where(alert), says: (alert) => this.says(alert) };
+    this.list = new List(strip, this.tools);
+    this.none = element(strip, "p", "none");
+    this.more = element(strip, "button", "more");
+    this.more.type = "button";
+    this.more.addEventListener("click", () => this.open());
+    this.dialog = this.makeDialog();
     strip.setAttribute("aria-label", tools.word("alerts"));
+    if (wall && turning) setInterval(() => this.next(), TURN_MS);
+  }
+
+  makeDialog() {
+    const { word } = this.tools;
+    const dialog = element(document.body, "dialog", "all-alerts");
+    dialog.setAttribute("aria-label", word("alerts"));
+    const close = element(dialog, "button", "close");
+    Object.assign(close, { type: "button", textContent: word("close") });
+    close.addEventListener("click", () => dialog.close());
+    this.all = new List(dialog, this.tools);
+    this.all.list.tabIndex = 0;
+    return dialog;
+  }
+
+  open() {
+    this.dialog.showModal();
+    this.show();
+  }
+
+  next() {
+    if (this.dialog.open) return;
+    this.turn += 1;
+    this.show();
   }
 
   follow(stream) {
@@ -48,50 +119,49 @@ export class AlertStrip {
   // The strip itself is no live region: its ages change all the time.
   tell(before) {
     const { word } = this.tools;
-    const said = [];
-    for (const [key, alert] of this.alerts) {
-      if (before.get(key)?.alert_id !== alert.alert_id) said.push(`${word(`alert.${alert.severity}`)}: ${shown(alert.rule)}, ${this.where(alert)}`);
-    }
-    for (const [key, alert] of before) {
-      if (!this.alerts.has(key)) said.push(`${word("alert.cleared")}: ${shown(alert.rule)}, ${this.where(alert)}`);
-    }
-    if (said.length) setText(this.news, said.join(". "));
+    const said = (head, alert) => `${head}: ${shown(alert.rule)}, ${this.where(alert)}`;
+    const fired = [...this.alerts].filter(([key, alert]) => before.get(key)?.alert_id !== alert.alert_id).map(([, alert]) => alert);
+    const over = [...before].filter(([key]) => !this.alerts.has(key)).map(([, alert]) => said(word("alert.cleared"), alert));
+    const news = [...fired.map((alert) => said(word(`alert.${alert.severity}`), alert)), ...over];
+    if (news.length) setText(this.news, news.join(". "));
+    if (fired.length) this.onFired(fired.map((alert) => `${this.where(alert)}: ${this.says(alert)}`));
+  }
+
+  // The worst first, of these the oldest.
+  get sorted() {
+    const rank = ([, alert]) => SEVERITIES.indexOf(alert.severity);
+    return [...(this.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || Date.parse(a[1].since) - Date.parse(b[1].since));
   }
 
   show() {
-    const { word, figure, age, asOf } = this.tools;
-    const rank = ([, alert]) => SEVERITIES.indexOf(alert.severity);
-    const all = [...(this.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || Date.parse(a[1].since) - Date.parse(b[1].since));
-    const first = new Map(all.slice(0, SHOWN));
-    for (const [key, item] of this.items) {
-      if (!first.has(key)) {
-        item.remove();
-        this.items.delete(key);
-      }
-    }
-    for (const [key, alert] of first) {
-      const item = this.items.get(key) ?? this.make(key);
-      item.className = alert.severity;
-      const threshold = alert.below === null ? word("alert.above", { value: figure(alert.kpi, alert.above) }) : word("alert.below", { value: figure(alert.kpi, alert.below) });
-      const lasted = asOf() === null ? "" : word("alert.for", { age: age(Math.max(0, asOf() - Date.parse(alert.since)) / 1000) });
-      // The figure is that of the last change: of an alert that is about to clear it is within the threshold again.
-      const standing = (alert.recovering_since ?? null) === null ? `${figure(alert.kpi, alert.value)} ${threshold}` : `${figure(alert.kpi, alert.value)} · ${word("alert.clearing")}`;
-      const texts = [word(`alert.${alert.severity}`), shown(alert.rule), this.where(alert), standing, lasted];
-      texts.forEach((text, n) => setText(item.children[n], text));
-      item.title = this.tools.label(alert.kpi);
-      // Moved only where the order differs: what stands still can be read.
-      const place = [...first.keys()].indexOf(key);
-      if (this.list.children[place] !== item) this.list.insertBefore(item, this.list.children[place] ?? null);
-    }
-    setText(this.more, all.length > SHOWN ? word("alert.more", { n: all.length - SHOWN }) : "");
-    this.strip.hidden = all.length === 0;
+    const { word } = this.tools;
+    const all = this.sorted;
+    const at = all.length ? this.turn % all.length : 0;
+    this.list.show(this.wall ? all.slice(at, at + 1) : all.slice(0, SHOWN));
+    if (this.dialog.open) this.all.show(all);
+    if (this.dialog.open && all.length === 0) this.dialog.close();
+    const hidden = this.wall ? all.length < 2 : all.length <= SHOWN;
+    this.more.hidden = hidden;
+    setText(this.more, this.wall ? word("page_of", { n: at + 1, all: all.length }) : hidden ? "" : word("alert.more", { n: all.length - SHOWN }));
+    this.more.setAttribute("aria-label", `${word("alert.all")} (${all.length})`);
+    setText(this.none, this.wall && all.length === 0 && this.alerts !== null ? word("alert.none") : "");
+    // A wall keeps the place: rows stay where they are when an alert fires.
+    this.strip.hidden = all.length === 0 && !this.wall;
   }
 
-  make(key) {
-    const item = element(this.list, "li", "");
-    for (const name of ["severity", "rule", "where", "figure", "lasted"]) element(item, "span", name);
-    this.items.set(key, item);
-    return item;
+  // The figure as it is now; where nobody tells it, as it was when the alert's state changed, and when that was.
+  says(alert) {
+    const { word, figure, label, now, clock, goal, targetOf } = this.tools;
+    const current = now(alert);
+    const value = current === null ? alert.value : current;
+    const side = alert.below === null ? "above" : "below";
+    const threshold = alert[side];
+    const isTarget = alert.kpi.startsWith("service_level") && alert.scope_kind === "queue" && targetOf(alert.scope) === threshold;
+    const condition = isTarget ? word("alert.target", { value: goal(alert.kpi, threshold) }) : word(`alert.${side}`, { value: goal(alert.kpi, threshold) });
+    const parts = [condition];
+    if (alert.recovering_since ?? null) parts.push(word("alert.clearing"));
+    if (current === null) parts.push(word("alert.at", { time: clock(alert.as_of) }));
+    return word("alert.says", { kpi: label(alert.kpi.replace(/_live$/, "")), value: figure(alert.kpi, value), condition: parts.join(" · ") });
   }
 
   where(alert) {

@@ -6,7 +6,10 @@ const WINDOWS = [5, 15, 30, 60];
 const query = new URLSearchParams(location.search);
 const among = (name, choices) => choices.find((choice) => choice === query.get(name)) ?? null;
 
-export const wall = query.get("view") === "wall";
+const view = among("view", ["wall", "map"]);
+export const wall = view !== null;
+// All queues as a map of colors, on a wall.
+export const heat = view === "map";
 export const minutes = WINDOWS.find((n) => `${n}` === (query.get("window") ?? "").replace(/^trailing_/, "").replace(/m$/, "")) ?? 15;
 // A wall has no hands: what needs somebody comes first.
 export const order = among("order", ["name", "worst"]) ?? (wall ? "worst" : "name");
@@ -28,6 +31,7 @@ export function paint() {
   show();
   daylight.addEventListener("change", show);
   document.documentElement.classList.toggle("wall", wall);
+  document.documentElement.classList.toggle("heat", heat);
 }
 
 function address(changes) {
@@ -48,6 +52,17 @@ export function togglePin(name) {
 
 const links = new Map();
 
+// The way out of a wall: a link, and Escape where no dialog is open.
+export function leaveWall(link) {
+  Object.assign(link, { textContent: "✕", title: word("leave_wall"), hidden: false });
+  link.setAttribute("aria-label", word("leave_wall"));
+  links.set(link, { view: null });
+  link.href = address({ view: null });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) link.click();
+  });
+}
+
 function group(nav, title, name, current, choices) {
   const element = nav.appendChild(document.createElement("span"));
   element.className = `choice ${name}`;
@@ -67,7 +82,7 @@ export function offer(nav) {
   group(nav, word("window"), "window", `${minutes}`, WINDOWS.map((n) => [`${n}`, word("window.trailing", { n })]));
   group(nav, word("order"), "order", order, ["name", "worst"].map((id) => [id, word(`order.${id}`)]));
   group(nav, word("theme"), "theme", theme(), ["light", "dark"].map((id) => [id, word(`theme.${id}`)]));
-  group(nav, word("view"), "view", wall ? "wall" : null, [[null, word("view.full")], ["wall", word("view.wall")]]);
+  group(nav, word("view"), "view", view, [[null, word("view.full")], ["wall", word("view.wall")], ["map", word("view.map")]]);
   const other = language === "ja" ? "en" : "ja";
   const link = nav.appendChild(document.createElement("a"));
   Object.assign(link, { id: "language", lang: other, hreflang: other, textContent: capitalize(word("other_language")) });

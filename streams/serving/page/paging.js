@@ -1,17 +1,17 @@
-// A wall shows whole pages and never scrolls: what does not fit comes in turn. Pinned rows are on every page of their table.
+// A wall shows whole pages and never scrolls: what does not fit comes in turn. Pinned rows and totals are on every page of their table.
 
 import { own } from "./names.js";
 import { setAttribute, setClass, setText, word } from "./text.js";
 
-// What the title and the headings of a table take, in heights of a row; as in wall.css.
-const HEAD_ROWS = 1.1;
-const MARGIN_ROWS = 0.3;
+const MARGIN_ROWS = 0.15;
 // Few rows grow by so much at most, to fill the page.
 const MOST_STRETCH = 1.35;
 
 export class Pager {
-  constructor(tables, button, rotateSeconds) {
+  // `map` splits and shows itself, where there is one in place of tables.
+  constructor(tables, button, rotateSeconds, map = null) {
     this.tables = tables;
+    this.map = map;
     this.button = button;
     this.page = 0;
     this.pages = [];
@@ -35,7 +35,7 @@ export class Pager {
   }
 
   key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
     const step = own({ ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }, event.key);
     if (step) {
       this.turn(step);
@@ -52,21 +52,29 @@ export class Pager {
   }
 
   show() {
-    this.pages = this.split();
+    this.pages = this.map ? this.map.split() : this.split();
     this.page = Math.min(this.page, Math.max(0, this.pages.length - 1));
-    const shown = this.pages[this.page] ?? new Map();
-    const rows = [...shown.values()].reduce((sum, each) => sum + each.size, 0);
-    const stretch = rows ? (this.capacity - shown.size * HEAD_ROWS) / rows : 1;
+    const shown = this.pages[this.page];
+    if (this.map) this.map.showPage(shown ?? []);
+    else this.showTables(shown ?? new Map());
+    this.button.hidden = this.pages.length < 2;
+    const text = word("page_of", { n: this.page + 1, all: this.pages.length });
+    setText(this.button, this.paused ? `${text} · ${word("paused")}` : text);
+    setAttribute(this.button, "aria-pressed", `${this.paused}`);
+  }
+
+  showTables(shown) {
+    const rows = [...shown].reduce((sum, [table, each]) => sum + each.size + feet(table), 0);
+    const stretch = rows ? (this.capacity - shown.size * this.head) / rows : 1;
     document.documentElement.style.setProperty("--stretch", Math.min(MOST_STRETCH, Math.max(1, stretch)).toFixed(3));
     for (const table of this.tables) {
       const rows = shown.get(table) ?? null;
       table.section.classList.toggle("turned", rows === null);
       for (const row of table.body.rows) setClass(row, "turned", rows !== null && !rows.has(row));
     }
-    this.button.hidden = this.pages.length < 2;
-    const text = word("page_of", { n: this.page + 1, all: this.pages.length });
-    setText(this.button, this.paused ? `${text} · ${word("paused")}` : text);
-    setAttribute(this.button, "aria-pressed", `${this.paused}`);
+    // A queue that has the wall for itself is shown large.
+    const alone = this.pages.length === 1 && shown.size === 1 && [...shown.values()][0].size === 1;
+    setClass(document.documentElement, "one", alone);
   }
 
   // Page by page: table → its rows there.
@@ -74,8 +82,10 @@ export class Pager {
     const filled = this.tables.filter((table) => table.body.rows.length > 0);
     if (!filled.length) return [];
     const root = getComputedStyle(document.documentElement);
-    const height = Number.parseFloat(root.getPropertyValue("--row")) * Number.parseFloat(root.fontSize);
-    const top = document.getElementById("summary").getBoundingClientRect().bottom + scrollY;
+    const size = (name) => Number.parseFloat(root.getPropertyValue(name));
+    const height = size("--row") * Number.parseFloat(root.fontSize);
+    this.head = size("--head") / size("--row");
+    const top = document.querySelector("main").getBoundingClientRect().top + scrollY;
     this.capacity = (innerHeight - top) / height - MARGIN_ROWS;
     const pages = [new Map()];
     let left = this.capacity;
@@ -83,19 +93,22 @@ export class Pager {
       const all = [...table.body.rows];
       const pinned = all.filter((row) => row.classList.contains("pinned"));
       const rest = all.filter((row) => !row.classList.contains("pinned"));
+      const fixed = this.head + pinned.length + feet(table);
       let at = 0;
       do {
-        if (at > 0 || (pages.at(-1).size > 0 && left < HEAD_ROWS + all.length)) {
+        if (at > 0 || (pages.at(-1).size > 0 && left < fixed + rest.length)) {
           pages.push(new Map());
           left = this.capacity;
         }
-        const room = Math.max(1, Math.floor(left - HEAD_ROWS) - pinned.length);
+        const room = Math.max(1, Math.floor(left - fixed));
         const rows = rest.slice(at, at + room);
         pages.at(-1).set(table, new Set([...pinned, ...rows]));
-        left -= HEAD_ROWS + pinned.length + rows.length;
+        left -= fixed + rows.length;
         at += room;
       } while (at < rest.length);
     }
     return pages;
   }
 }
+
+const feet = (table) => table.foot?.rows.length ?? 0;

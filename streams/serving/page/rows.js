@@ -1,8 +1,8 @@
 // What each table shows of the records: queues, teams and the backlog of the reply channels.
 
 import { own, shown } from "./names.js";
-import { only, order, pins, togglePin } from "./options.js";
-import { NOTHING, count, coverage, duration, known, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
+import { only, order, pins, togglePin, wall } from "./options.js";
+import { NOTHING, brief, count, coverage, duration, known, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
 import { Table } from "./tables.js";
 
 // Below this many contacts a service level is shown without judgment: one contact would decide it.
@@ -13,6 +13,10 @@ const BACKLOG = ["untouched", "in_progress", "waiting_on_customer", "on_hold"];
 const LEVEL = "service_level_live";
 // Written contacts of no queue: they have a backlog, and nothing else of a queue.
 const UNASSIGNED = "(unassigned)";
+
+// Whom people wait for at once stands first.
+const CHANNELS = ["voice", "video", "callback", "chat", "sms", "social", "mail", "web_form", "ticket"];
+export const channelRank = (channel) => (CHANNELS.includes(channel) ? CHANNELS.indexOf(channel) : CHANNELS.length);
 
 export const longestWait = (now, asOf) => aging(now?.waiting === 0 ? null : now?.waiting_since, now, asOf);
 
@@ -29,6 +33,12 @@ function oldest(now, asOf) {
   return open.reduce((sum, ms) => sum + ms / 1000, now.backlog_oldest_seconds);
 }
 
+// A figure of now by its KPI; null where it is not known.
+export function figureNow(id, now, asOf) {
+  if (id === "longest_wait") return longestWait(now, asOf);
+  return (id === "backlog_oldest" ? oldest(now, asOf) : now[id]) ?? null;
+}
+
 function verdict(level, target) {
   if (!known(level?.value) || !known(target) || (level.denominator ?? 0) < JUDGED_FROM) return null;
   return level.value < target ? "missed" : "met";
@@ -39,6 +49,18 @@ function together(one, other) {
   if (!known(other?.denominator) || !known(one?.denominator)) return other ?? one;
   const [numerator, denominator] = [one.numerator + other.numerator, one.denominator + other.denominator];
   return { numerator, denominator, value: denominator > 0 ? numerator / denominator : null };
+}
+
+// What some queues of one channel make together; null where none of them tells it.
+function sumOf(entries) {
+  const nows = entries.map(({ now }) => now).filter(Boolean);
+  const waiting = nows.map((now) => now.waiting).filter(known);
+  const since = nows.filter((now) => now.waiting !== 0 && known(now.waiting_since)).map((now) => now.waiting_since);
+  const times = nows.map((now) => now.as_of).sort();
+  const now = { waiting: waiting.length ? waiting.reduce((a, b) => a + b, 0) : null, waiting_since: since.sort()[0] ?? null, as_of: times.at(-1) };
+  const kpis = {};
+  for (const { window } of entries) for (const [id, figure] of Object.entries(window?.kpis ?? {})) kpis[id] = kpis[id] ? together(kpis[id], figure) : figure;
+  return { now, window: { kpis } };
 }
 
 // Marks a row whose source is silent: what it shows may have passed, so nothing of it is judged.
@@ -82,10 +104,11 @@ export class Ranked {
 export class Queues extends Ranked {
   constructor(trends) {
     const columns = [LEVEL, "trend", "waiting", "longest_wait", "asa", "aht", "abandon_rate"];
+    const heading = wall ? brief : label;
     const headings = columns.map((id) =>
       id === "trend"
         ? [id, word("trend"), word("trend_meaning", { n: JUDGED_FROM })]
-        : [id, label(id === LEVEL ? "service_level" : id), id === LEVEL ? `${label(LEVEL)} – ${meaning(LEVEL)}` : meaning(id)],
+        : [id, heading(id === LEVEL ? "service_level" : id), `${label(id)} – ${meaning(id)}`],
     );
     const pin = (name) => {
       togglePin(name);
@@ -105,13 +128,15 @@ export class Queues extends Ranked {
   show({ gather, targets, asOf, silence }) {
     const shown = new Set();
     const judged = { all: 0, missed: 0 };
-    const sums = new Map();
+    const [sums, of] = [new Map(), new Map()];
     this.standings.clear();
     for (const [key, entry] of gather("queue")) {
       const { scope, channel, window } = entry;
       if (channel === null || scope === UNASSIGNED || (only.size > 0 && !only.has(scope))) continue;
       const row = this.table.row(key, scope, named("channel", channel));
+      row.channel = channel;
       shown.add(key);
+      of.set(channel, [...(of.get(channel) ?? []), entry]);
       const target = own(targets, scope);
       const levels = [window?.kpis[LEVEL], window?.kpis.service_level];
       const said = this.showRow(row, entry, levels, target, asOf, silence("queue", scope));
@@ -120,16 +145,24 @@ export class Queues extends Ranked {
       this.trends.draw(this.table.cell(row, "trend"), this.trends.of(scope, channel), target);
       sums.set(channel, levels.map((level, n) => together(sums.get(channel)?.[n], level)));
     }
-    // Totals are of all queues: a page of some has none.
-    for (const [key, entry] of only.size > 0 ? [] : gather("total")) {
-      if (entry.channel === null) continue;
-      const row = this.table.row(key, `${word("scope.total")} · ${named("channel", entry.channel)}`, "", { total: true });
-      shown.add(key);
-      this.showRow(row, entry, sums.get(entry.channel) ?? [], null, asOf, "");
-    }
+    this.showTotals(gather("total"), of, sums, asOf, shown);
     this.table.keep(shown);
     this.arrange(this.compare);
     return judged;
+  }
+
+  // One row a channel, calls first: of a page of some queues what these make together, as for who may not see the total.
+  showTotals(told, of, sums, asOf, shown) {
+    const totals = only.size > 0 ? [] : [...told.values()].filter(({ channel }) => channel !== null);
+    const found = totals.length ? totals : [...of].filter(([, entries]) => entries.length > 1).map(([channel, entries]) => ({ channel, ...sumOf(entries) }));
+    for (const entry of found.sort((a, b) => channelRank(a.channel) - channelRank(b.channel))) {
+      const key = `total\u0000${entry.channel}`;
+      const row = this.table.row(key, `${word("scope.total")} · ${named("channel", entry.channel)}`, "", { total: true });
+      row.channel = entry.channel;
+      shown.add(key);
+      this.showRow(row, entry, sums.get(entry.channel) ?? [], null, asOf, "");
+      this.table.foot.append(row.element);
+    }
   }
 
   showRow(row, { now, window }, [level, decided], target, asOf, silent) {
@@ -166,7 +199,8 @@ export class Teams extends Ranked {
 
   show({ gather, silence }) {
     const shown = new Set();
-    for (const kind of ["team", "total"]) {
+    // Which teams serve a queue is not known: a page of some queues shows none.
+    for (const kind of only.size > 0 ? [] : ["team", "total"]) {
       for (const [key, { scope, channel, now, window }] of gather(kind)) {
         if (channel !== null) continue;
         const total = kind === "total";
@@ -182,6 +216,7 @@ export class Teams extends Ranked {
       }
     }
     this.table.keep(shown);
+    this.table.section.hidden = only.size > 0;
     this.arrange(() => 0);
   }
 }

@@ -18,6 +18,16 @@ function pinButton(parent, name, onPin) {
   return button;
 }
 
+// In two parts: where a wall has too little room the first one is shortened, so that the end is read too.
+const TAIL = 7;
+function writeName(place, name) {
+  const letters = [...new Intl.Segmenter().segment(name)].map(({ segment }) => segment);
+  const whole = letters.length < 2 * TAIL || name.startsWith("\u2068");
+  setText(make(place, "span", "head"), whole ? name : letters.slice(0, -TAIL).join(""));
+  setText(make(place, "span", "tail"), whole ? "" : letters.slice(-TAIL).join(""));
+  place.title = name;
+}
+
 export class Table {
   // A heading is [id, text, what it means]; the first is the row's name.
   constructor(id, headings, { bars = [], onPin = null, foot = false } = {}) {
@@ -47,7 +57,7 @@ export class Table {
       head.scope = "row";
       row = { element, cells: new Map(), name, total };
       row.pin = this.onPin && !total ? pinButton(head, name, this.onPin) : null;
-      setText(make(head, "b"), shown(name));
+      writeName(make(head, "b"), shown(name));
       row.twin = make(head, "span", "twin");
       row.detail = make(head, "small");
       row.silent = make(head, "span", "silent-mark");

@@ -20,6 +20,8 @@ export const word = (id, blanks = {}) => (own(words, id) ?? id).replace(/\{(\w+)
 export const named = (kind, id) => own(words, `${kind}.${id}`) ?? shown(`${id}`);
 const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 export const label = (id) => capitalized(kpis.get(id)?.[language] ?? id);
+// For headings that are read from afar.
+export const brief = (id) => own(words, `brief.${id}`) ?? label(id);
 export const kpi = (id) => kpis.get(id) ?? {};
 export const meaning = (id) => kpis.get(id)?.[`meaning_${language}`] ?? "";
 
@@ -64,6 +66,9 @@ export function figure(id, value) {
   if (unit === "ratio") return percent(value);
   return unit === "seconds" ? duration(value) : known(value) ? decimal.format(value) : NOTHING;
 }
+
+// What a figure is held against: 90 %, not 90.0 %.
+export const goal = (id, value) => (kpis.get(id)?.unit === "ratio" ? target(value) : figure(id, value));
 
 // A difference of two shares.
 export const points = (value) => word("points", { n: tenths.format(value * 100) });

@@ -2,18 +2,22 @@
 
 import { AlertStrip } from "./alerts.js";
 import { own, shown } from "./names.js";
-import { minutes, offer, only, paint, rotateSeconds, wall } from "./options.js";
+import { heat, leaveWall, minutes, offer, only, paint, rotateSeconds, wall } from "./options.js";
+import { HeatMap } from "./map.js";
 import { Pager } from "./paging.js";
-import { Backlogs, JUDGED_FROM, Queues, Teams, longestWait } from "./rows.js";
+import { Backlogs, JUDGED_FROM, Queues, Teams, figureNow } from "./rows.js";
 import { showSession, whoIsHere } from "./session.js";
+import { Summary } from "./summary.js";
 import { Targets } from "./targets.js";
-import { age, clock, count, duration, figure, known, label, language, learn, meaning, named, setAttribute, setClass, setText, word } from "./text.js";
+import { age, clock, figure, goal, known, label, language, learn, named, setAttribute, setClass, setText, word } from "./text.js";
 import { Trends } from "./trends.js";
 
 const RETRY_MS = 3000;
 // The server says something every two seconds: silent for so long, the connection is cut, though nobody said so.
 const CUT_MS = 6000;
 const windowName = `trailing_${minutes}m`;
+// The windows that are asked for: the chosen one, and those of alerts, whose figures are kept current.
+const wanted = new Set([windowName]);
 
 const byId = (id) => document.getElementById(id);
 const records = new Map();
@@ -24,6 +28,7 @@ let heardAt = 0;
 // null: not asked yet, so that a page that opens is no lost one.
 let connected = null;
 let stream = null;
+let strip = null;
 let toldAt = 0;
 let staleAfter = 10;
 let aheadOf = 2;
@@ -92,6 +97,7 @@ function showStanding() {
   else if (stale) mark = word("stale", { age: age(old) });
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
+  if (strip) showTitle(strip, stale && !loading, mark);
   const silent = silentSources().map(([name]) => shown(name));
   const apart = quarantinedSources().map(([name]) => shown(name));
   const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
@@ -104,38 +110,35 @@ function showStanding() {
 
 // ---- the page
 
-function tile(text, title) {
-  const item = byId("summary").appendChild(document.createElement("li"));
-  const heading = item.appendChild(document.createElement("span"));
-  heading.textContent = text;
-  item.title = title;
-  return item.appendChild(document.createElement("b"));
-}
-
-const TILES = {
-  queues_below: () => tile(word("queues_below"), word("queues_below_meaning")),
-  waiting: () => tile(label("waiting"), meaning("waiting")),
-  longest_wait: () => tile(label("longest_wait"), meaning("longest_wait")),
-  in_progress: () => tile(label("in_progress"), meaning("in_progress")),
-  free_agents: () => tile(word("free_agents"), word("free_agents_meaning")),
-};
-
-function showSummary(tiles, judged) {
+function showSummary(summary, judged) {
   // A page of some queues sums those, and who may not see the total what they see; else the total, which has everybody once.
   const total = [...gather("total").values()];
-  const entries = only.size > 0 || total.length === 0 ? [...gather("queue").values()].filter(({ scope }) => only.size === 0 || only.has(scope)) : total;
-  const nows = entries.map(({ now }) => now).filter((now) => now);
-  const sum = (values) => (values.some(known) ? values.filter(known).reduce((a, b) => a + b, 0) : null);
-  const waits = nows.map((now) => longestWait(now, asOf())).filter(known);
+  const few = only.size > 0 || !total.some(({ channel }) => channel !== null);
+  const entries = few ? [...gather("queue").values()].filter(({ scope }) => only.size === 0 || only.has(scope)) : total;
+  const nows = entries.filter(({ channel }) => channel !== null).map(({ now }) => now).filter((now) => now);
   const staffOf = (places) => places.map(({ now }) => now?.agents_by_state).filter(known);
   const staff = total.length > 0 ? staffOf(total).slice(0, 1) : staffOf([...gather("team").values()]);
-  setText(tiles.queues_below, judged.all ? `${count(judged.missed)} / ${count(judged.all)}` : "–");
-  setClass(tiles.queues_below.parentElement, "missed", judged.missed > 0);
-  setClass(tiles.queues_below.parentElement, "met", judged.all > 0 && judged.missed === 0);
-  setText(tiles.waiting, count(sum(nows.map((now) => now.waiting))));
-  setText(tiles.longest_wait, duration(waits.length ? Math.max(...waits) : null));
-  setText(tiles.in_progress, count(sum(nows.map((now) => now.in_progress))));
-  setText(tiles.free_agents, count(sum(staff.map(({ idle, available }) => (idle ?? 0) + (available ?? 0)))));
+  const free = staff.length ? staff.reduce((sum, { idle, available }) => sum + (idle ?? 0) + (available ?? 0), 0) : null;
+  summary.show(nows, judged, free, asOf());
+}
+
+// What an alert's figure is now; null where no record here tells it.
+function current({ kpi, scope_kind: kind, scope, channel, window }) {
+  for (const record of records.values()) {
+    if (record.scope_kind !== kind || record.scope !== scope || (record.channel ?? null) !== channel) continue;
+    if (window === null && record.kind === "now") return figureNow(kpi, record, asOf());
+    if (window !== null && record.window === window) return record.kpis[kpi]?.value ?? null;
+  }
+  return null;
+}
+
+// The title of the tab says what one would want to know behind another one.
+function showTitle(strip, stale, mark) {
+  const all = strip.sorted;
+  const [worst] = all;
+  const said = stale ? `▲ ${mark}` : worst ? `▲ ${all.length} · ${strip.where(worst[1])} · ${label(worst[1].kpi.replace(/_live$/, ""))}` : "";
+  const title = [said, word("wallboard"), "Contact Streams"].filter(Boolean).join(" – ");
+  if (document.title !== title) document.title = title;
 }
 
 let draw = () => {};
@@ -169,7 +172,7 @@ function take(text, whole) {
 
 function follow(strip) {
   stream?.close();
-  stream = new EventSource(`api/v1/events?window=${windowName}`);
+  stream = new EventSource(`api/v1/events?${new URLSearchParams([...wanted].map((name) => ["window", name]))}`);
   toldAt = performance.now();
   const hear = (name, then) =>
     stream.addEventListener(name, (event) => {
@@ -181,6 +184,12 @@ function follow(strip) {
   hear("change", (event) => take(event.data, false));
   hear("alive");
   strip.follow(stream);
+  stream.addEventListener("alerts", () => {
+    const more = [...(strip.alerts ?? new Map()).values()].map(({ window }) => window).filter((name) => name?.startsWith("trailing_") && !wanted.has(name));
+    if (!more.length) return;
+    for (const name of more) wanted.add(name);
+    follow(strip);
+  });
   stream.addEventListener("error", () => {
     connected = false;
     showStanding();
@@ -230,14 +239,17 @@ async function begin() {
   const [queues, teams, backlogs] = [new Queues(trends), new Teams(told.agent_states), new Backlogs()];
   const goals = new Targets(drawSoon);
   const tables = [queues, teams, backlogs, goals];
-  const tiles = Object.fromEntries(Object.entries(TILES).map(([id, make]) => [id, make()]));
-  const strip = new AlertStrip(byId("alerts"), byId("alert-news"), { word, named, age, figure, label, asOf });
-  const pager = wall ? new Pager(tables.map(({ table }) => table), byId("pages"), rotateSeconds) : null;
+  const summary = new Summary(byId("summary"));
+  const tools = { word, named, age, figure, label, asOf, clock, goal, now: current, targetOf: (queue) => own(targets, queue) };
+  strip = new AlertStrip(byId("alerts"), byId("alert-news"), tools, { wall, turning: rotateSeconds > 0 });
+  const map = heat ? new HeatMap(byId("map"), queues) : null;
+  const pager = wall ? new Pager(map ? [] : tables.map(({ table }) => table), byId("pages"), rotateSeconds, map) : null;
+  if (wall) leaveWall(byId("leave-wall"));
   draw = () => {
     strip.show();
     const view = { gather, targets, asOf: asOf(), silence };
     const [judged] = tables.map((table) => table.show(view));
-    showSummary(tiles, judged);
+    showSummary(summary, judged);
     byId("no-queues").hidden = queues.table.rows.size > 0;
     byId("no-teams").hidden = teams.table.rows.size > 0;
     showStanding();

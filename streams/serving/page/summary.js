@@ -1,0 +1,63 @@
+// The tiles above the tables: one a channel, calls first, and what is of no channel. Channels are never mixed in one.
+
+import { channelRank, longestWait } from "./rows.js";
+import { count, duration, known, label, meaning, named, setClass, setText, word } from "./text.js";
+
+function make(parent, name, className, text = "") {
+  const made = parent.appendChild(document.createElement(name));
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+export class Summary {
+  constructor(list) {
+    this.list = list;
+    this.channels = new Map();
+    this.below = this.tile("below", word("queues_below"), [["", word("queues_below_meaning")]])[0];
+    this.free = this.tile("free", word("free_agents"), [["", word("free_agents_meaning")]])[0];
+  }
+
+  // Returns the places of the figures.
+  tile(className, heading, figures) {
+    const item = make(this.list, "li", className);
+    make(item, "span", "heading", heading);
+    const parts = make(item, "span", "parts");
+    return figures.map(([text, title]) => {
+      const part = make(parts, "span", "part");
+      part.title = title;
+      const place = make(part, "b", "");
+      if (text) make(part, "small", "", text);
+      return place;
+    });
+  }
+
+  // `nows` are records of now about contacts.
+  show(nows, judged, free, asOf) {
+    setText(this.below, judged.all ? `${count(judged.missed)} / ${count(judged.all)}` : "–");
+    const item = this.below.closest("li");
+    setClass(item, "missed", judged.missed > 0);
+    setClass(item, "met", judged.all > 0 && judged.missed === 0);
+    setText(this.free, count(free));
+    const found = [...new Set(nows.map((now) => now.channel))].sort((a, b) => channelRank(a) - channelRank(b) || a.localeCompare(b));
+    for (const channel of [...this.channels.keys()].filter((each) => !found.includes(each))) {
+      this.channels.get(channel)[0].closest("li").remove();
+      this.channels.delete(channel);
+    }
+    found.forEach((channel, n) => {
+      if (!this.channels.has(channel)) {
+        const ids = ["waiting", "longest_wait", "in_progress"];
+        this.channels.set(channel, this.tile("channel", named("channel", channel), ids.map((id) => [label(id), meaning(id)])));
+      }
+      const places = this.channels.get(channel);
+      const tile = places[0].closest("li");
+      if (this.list.children[n + 1] !== tile) this.list.insertBefore(tile, this.list.children[n + 1]);
+      const mine = nows.filter((now) => now.channel === channel);
+      const sum = (id) => (mine.some((now) => known(now[id])) ? mine.reduce((all, now) => all + (now[id] ?? 0), 0) : null);
+      const waits = mine.map((now) => longestWait(now, asOf)).filter(known);
+      setText(places[0], count(sum("waiting")));
+      setText(places[1], duration(waits.length ? Math.max(...waits) : null));
+      setText(places[2], count(sum("in_progress")));
+    });
+  }
+}
