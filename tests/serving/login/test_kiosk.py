@@ -78,7 +78,9 @@ def test_a_link_opens_once_and_the_screen_stays(caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "x", new_secret(), TICKET[:-1], TICKET.lower(), f"{TICKET} ", "é" * 43, "x" * 15_000, None, 1, [], {}]
+    "wrong",
+    ["", "x", new_secret(), TICKET[:-1], TICKET.lower(), f"{TICKET} ", "é" * 43, "x" * 15_000, None, 1, [], {}],
+    ids=range(12),  # secrets are others in each process
 )
 def test_what_is_no_ticket_opens_nothing(wrong: Any) -> None:
     """Neither other texts nor other values; and the ticket still opens afterwards."""
