@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from schemas.times import TimeFormatError, parse_time_ms
 from streams.catalogue import LANGUAGES
 from streams.explaining import PartitionLog, Question, QuestionError, explain
 from streams.serving.endpoints import MAX_LISTED
+from streams.serving.paging import number_of
 from streams.serving.threads import in_thread
-from streams.serving.turns import NoTurnError, Turns
+from streams.serving.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -29,9 +29,6 @@ _LISTED = 20
 
 #: A figure may be on the move while its events are read: it is asked for again so often.
 _TRIES = 3
-
-#: How long a question waits for its turn.
-_WAITING_SECONDS = 60.0
 
 
 async def answered(
@@ -104,14 +101,15 @@ def asked_of(query: Mapping[str, str]) -> tuple[str, int, dict[str, Any]]:
     if lang not in LANGUAGES:
         raise QuestionError(f"unknown lang {lang!r}; permitted: {', '.join(LANGUAGES)}")
     limit = query.get("limit", str(_LISTED))
-    if not limit.isascii() or not limit.isdigit() or int(limit) > MAX_LISTED:
-        raise QuestionError(f"limit {limit!r}; permitted: 0 to {MAX_LISTED}")
+    listed = number_of(limit, 0, MAX_LISTED)
+    if listed is None:
+        raise QuestionError(f"limit {limit[:20]!r}; permitted: 0 to {MAX_LISTED}")
     if "at" in query:
         try:
             asked["at_ms"] = parse_time_ms(query["at"])
         except TimeFormatError as error:
             raise QuestionError(f"at {query['at']!r}; permitted: an RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z") from error
-    return lang, int(limit), asked
+    return lang, listed, asked
 
 
 class Explainer:
@@ -132,12 +130,7 @@ class Explainer:
             NoTurnError: too many questions wait, or the turn did not come.
             QuestionError, TopicError, KafkaError, OSError, TimeoutError: as ``answered``.
         """
-        async with AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(_WAITING_SECONDS):
-                    await held.enter_async_context(self.turns.turn(asker))
-            except TimeoutError:
-                raise NoTurnError(self.turns.waiting, own=False) from None
+        async with self.turns.turn(asker):
             configuration = self._configuration()
 
             async def find() -> Question:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["LIMITS", "openapi"]
 
 _CONNECTIONS, _STREAMS, _TURNS = ConnectionLimits(), Clients(), Turns()
-_WAIT: Final = f"Of one address {_TURNS.waiting_each} may wait, in all {_TURNS.most_waiting}, for 60 s; more are answered with 429."
+_WAIT: Final = (
+    f"Of one address {_TURNS.waiting_each} may wait, in all {_TURNS.most_waiting}, for {_TURNS.waiting_seconds:g} s; "
+    "more are answered with 429."
+)
 
 #: What every client should know beside the addresses; docs/api.md says it too.
 LIMITS: Final = (

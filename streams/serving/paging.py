@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_LIMIT", "Paging"]
+__all__ = ["MAX_LIMIT", "Paging", "number_of"]
 
 #: Entries of one page.
 MAX_LIMIT = 10_000
@@ -35,13 +35,11 @@ class Paging:
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> Paging:
         """Return what the parameters ``limit`` and ``cursor`` ask for; raise ValueError, which says what is permitted."""
-        limit = query.get("limit")
-        if limit is not None and not (
-            limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_LIMIT)) and 1 <= int(limit) <= MAX_LIMIT
-        ):
+        limit, cursor = query.get("limit"), query.get("cursor")
+        number = None if limit is None else number_of(limit, 1, MAX_LIMIT)
+        if limit is not None and number is None:
             raise ValueError(f"limit {limit[:20]!r}; permitted: 1 to {MAX_LIMIT}")
-        cursor = query.get("cursor")
-        return cls(None if limit is None else int(limit), None if cursor is None else _key_of(cursor))
+        return cls(number, None if cursor is None else _key_of(cursor))
 
     def of(self, entries: list[_E]) -> tuple[list[_E], str | None]:
         """Return the page of entries, which are in the order of their keys, and the cursor of the next one; None if it is the last."""
@@ -49,6 +47,14 @@ class Paging:
         end = len(entries) if self.limit is None else begin + self.limit
         page = entries[begin:end]
         return page, _cursor_of(page[-1].key) if page and end < len(entries) else None
+
+
+def number_of(text: str, least: int, most: int) -> int | None:
+    """Return a whole number within bounds, None for what is none. Its length comes first: Python refuses thousands of digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    number = int(text)
+    return number if least <= number <= most else None
 
 
 def _cursor_of(key: str) -> str:

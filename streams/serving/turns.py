@@ -14,12 +14,16 @@ __all__ = ["NoTurnError", "Turns"]
 
 
 class NoTurnError(Exception):
-    """Too many wait; ``ahead`` says how many in all, ``own`` whether it is the asker's own that are too many."""
+    """Too many wait; ``ahead`` says how many in all, ``own`` whether it is the asker's own that are too many.
 
-    def __init__(self, ahead: int, *, own: bool) -> None:
+    ``late``: there was room to wait, and the turn did not come in time.
+    """
+
+    def __init__(self, ahead: int, *, own: bool = False, late: bool = False) -> None:
         super().__init__(ahead)
         self.ahead = ahead
         self.own = own
+        self.late = late
 
 
 class Turns:
@@ -28,9 +32,10 @@ class Turns:
     Use it within one event loop.
     """
 
-    def __init__(self, *, waiting_each: int = 3, waiting: int = 32) -> None:
+    def __init__(self, *, waiting_each: int = 3, waiting: int = 32, waiting_seconds: float = 60.0) -> None:
         self.waiting_each = waiting_each
         self.most_waiting = waiting
+        self.waiting_seconds = waiting_seconds
         self._taken = False
         #: Asker → those of its requests that wait, in the order in which askers are served.
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
@@ -45,7 +50,7 @@ class Turns:
         """Wait for the turn and hold it; one who is cancelled meanwhile is skipped.
 
         Raises:
-            NoTurnError: too many wait already; at once.
+            NoTurnError: too many wait already, which is said at once; or the turn did not come in time.
         """
         if self._taken:
             await self._wait(asker)
@@ -62,12 +67,15 @@ class Turns:
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(asker, deque()).append(called)
         try:
-            await called
-        except asyncio.CancelledError:
+            async with asyncio.timeout(self.waiting_seconds):
+                await called
+        except (asyncio.CancelledError, TimeoutError) as error:
             if called.done() and not called.cancelled():
                 self._next()  # it was called and has left: the turn is another's
             else:
                 self._leave(asker, called)
+            if isinstance(error, TimeoutError):
+                raise NoTurnError(self.waiting, late=True) from None
             raise
 
     def _leave(self, asker: str, called: asyncio.Future[None]) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from streams.catalogue import KPIS, WORDS
+from streams.configuration import Configuration
+from streams.serving.event_log import EventLog, Limits
+from streams.serving.explainer import Explainer
 from streams.serving.workers import Workers
 from tests.serving.records import (
     AS_OF,
@@ -24,6 +27,7 @@ from tests.serving.records import (
     window,
     workers_heard,
 )
+from tests.serving.running import NO_KAFKA
 
 PATHS = ["/", "/wallboard.js", "/wallboard.css", "/icon.svg", "/alerts.js", "/alerts.css", "/metrics", "/healthz", "/readyz"]
 PATHS += ["/api/v1/figures", "/api/v1/queues/sales", "/api/v1/catalogue", "/api/v1/nothing"]
@@ -336,6 +340,20 @@ def test_an_error_of_ours_tells_nothing_of_the_inside() -> None:
             failed = await client.get("/api/v1/figures")
             assert (failed.status, (await failed.json())["detail"]) == (500, "internal error")
             assert "Content-Security-Policy" in failed.headers
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("limit", ["1001", "-1", "2.5", "٣", "9" * 5000])
+def test_what_is_no_number_is_refused(limit: str) -> None:
+    """A limit of explain that is none is a mistake of the client, also where it has more digits than Python reads."""
+
+    async def check() -> None:
+        explainer = Explainer(EventLog(NO_KAFKA, "none"), Configuration, Limits(megabytes=1, seconds=2))
+        async with client_of(Stand.fed(small_center()).serving(explainer=explainer)) as client:
+            answer = await client.get("/api/v1/explain", params={"queue": "sales", "kpi": "offered", "limit": limit})
+            assert answer.status == 400
+            assert (await answer.json())["detail"] == f"limit {limit[:20]!r}; permitted: 0 to 1000"
 
     asyncio.run(check())
 

@@ -72,6 +72,22 @@ def test_the_bounds() -> None:
     asyncio.run(check())
 
 
+def test_a_turn_that_does_not_come_in_time() -> None:
+    """One who has waited for long enough is told so, and waits no more: the turn goes to the next without it."""
+
+    async def check() -> None:
+        turns = Turns(waiting_seconds=0.05)
+        async with turns.turn("a"):
+            with pytest.raises(NoTurnError) as refused:
+                async with turns.turn("b"):
+                    pass
+            assert (refused.value.ahead, refused.value.own, refused.value.late, turns.waiting) == (0, False, True, 0)
+        async with asyncio.timeout(1), turns.turn("c"):
+            pass
+
+    asyncio.run(check())
+
+
 def test_who_leaves_is_skipped() -> None:
     """While it waits, in the moment in which it is called, and while it is served."""
 

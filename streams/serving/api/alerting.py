@@ -8,14 +8,13 @@ import orjson
 from aiohttp import web
 
 from schemas.api import AcknowledgeBody, SilenceBody
-from schemas.times import TimeFormatError, parse_time_ms
 from streams.serving.alerting.acting import MOST_SILENCES, about_alert, about_silence, acknowledgement_of, silence_of
 from streams.serving.alerting.action_log import NotWrittenError
 from streams.serving.alerting.actions import key_of
-from streams.serving.api.answers import json_answer
-from streams.serving.api.bodies import body_of
+from streams.serving.api.answers import instant_ms, json_answer
 from streams.serving.api.serving import SERVING
 from streams.serving.audit.auditor import actor_of
+from streams.serving.bodies import body_of
 from streams.serving.door import principal_of, view_of
 from streams.serving.problems import ProblemError
 
@@ -65,10 +64,7 @@ async def make_silence(request: web.Request) -> web.Response:
     """Silence some alerts."""
     body = await body_of(request, SilenceBody)
     serving, now_ms = request.app[SERVING], _now_ms(request)
-    try:
-        until_ms = parse_time_ms(body.until)
-    except TimeFormatError as error:
-        raise ProblemError(400, "until: an RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z") from error
+    until_ms = instant_ms("until", body.until)
     try:
         told = silence_of(body.rule, body.scope, until_ms, body.reason, actor_of(principal_of(request)), now_ms)
     except ValueError as error:

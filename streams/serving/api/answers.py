@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from schemas.times import TimeFormatError, parse_time_ms
 from streams.catalogue import kind_of_window
 from streams.serving.paging import Paging
 from streams.serving.problems import ProblemError
@@ -17,7 +18,7 @@ from streams.serving.problems import ProblemError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VARY", "answer", "asked_paging", "asked_windows", "json_answer", "takes_gzip"]
+__all__ = ["VARY", "answer", "asked_paging", "asked_windows", "instant_ms", "json_answer", "takes_gzip"]
 
 #: Smaller answers gain nothing from compression.
 _COMPRESS_FROM_BYTES = 2048
@@ -80,6 +81,14 @@ def asked_windows(request: web.Request, besides: str | None = None) -> frozenset
     except ValueError as error:
         raise ProblemError(400, str(error)) from error
     return frozenset(names) or None
+
+
+def instant_ms(name: str, text: str) -> int:
+    """Return an instant that a client sent under a name, in milliseconds since the epoch."""
+    try:
+        return parse_time_ms(text)
+    except TimeFormatError as error:
+        raise ProblemError(400, f"{name}: an RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z") from error
 
 
 def asked_paging(request: web.Request) -> Paging:

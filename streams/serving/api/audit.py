@@ -10,13 +10,13 @@ import orjson
 from aiokafka.errors import KafkaError
 
 from schemas.audit import ACTIONS, NOTHING
-from schemas.times import TimeFormatError, parse_time_ms
-from streams.serving.api.answers import answer
+from streams.serving.api.answers import answer, instant_ms
 from streams.serving.api.serving import SERVING
 from streams.serving.audit import NotRecordedError
 from streams.serving.audit.log import Wanted
 from streams.serving.broker import TopicError
 from streams.serving.door import principal_of, view_of
+from streams.serving.paging import number_of
 from streams.serving.problems import ProblemError, problem
 from streams.serving.turns import NoTurnError
 
@@ -54,7 +54,8 @@ async def audit(request: web.Request) -> web.Response:
     if serving.audit_log is None:
         raise ProblemError(404, "nothing is recorded here: start serve with --access")
     wanted = _wanted(request)
-    offset, limit = _number(request.query, "cursor", None, 10**18), _number(request.query, "limit", _LIMIT, _MAX_LIMIT)
+    offset = _number(request.query, "cursor", 0, 10**18, "as in the Link of the page before")
+    limit = _number(request.query, "limit", 1, _MAX_LIMIT, f"1 to {_MAX_LIMIT}")
     try:
         async with asyncio.timeout(_SECONDS), serving.audit_turns.turn(serving.whose(request)):
             page = await serving.audit_log().page(wanted, offset=offset, limit=limit or _LIMIT, most=_LOOKED_THROUGH)
@@ -85,19 +86,14 @@ def _wanted(request: web.Request) -> Wanted:
 
 
 def _instant(query: Mapping[str, str], name: str) -> int | None:
-    if name not in query:
-        return None
-    try:
-        return parse_time_ms(query[name])
-    except TimeFormatError as error:
-        raise ProblemError(400, f"{name}: an RFC 3339 time with an offset, such as 2026-03-29T12:00:00Z") from error
+    return instant_ms(name, query[name]) if name in query else None
 
 
-def _number(query: Mapping[str, str], name: str, default: int | None, most: int) -> int | None:
+def _number(query: Mapping[str, str], name: str, least: int, most: int, permitted: str) -> int | None:
     text = query.get(name)
     if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most and (name == "cursor" or int(text))):
-        permitted = "as in the Link of the page before" if name == "cursor" else f"1 to {most}"
+        return None
+    number = number_of(text, least, most)
+    if number is None:
         raise ProblemError(400, f"{name} {text[:20]!r}; permitted: {permitted}")
-    return int(text)
+    return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import tempfile
@@ -48,8 +47,6 @@ _KINDS: Final = (*get_args(ScopeKind), "agent")
 _CHUNK_BYTES: Final = 256 * 1024
 #: How long a workbook may take; a hundred thousand rows take some ten seconds.
 _WORKBOOK_SECONDS: Final = 60.0
-#: How long a request waits for its turn.
-_WAITING_SECONDS: Final = 60.0
 #: Who is turned away comes back after so long.
 _RETRY_SECONDS: Final = 10
 
@@ -63,12 +60,10 @@ async def export(request: web.Request) -> web.StreamResponse:
     sight = Sight(request, "export")
     async with AsyncExitStack() as held:
         try:
-            async with asyncio.timeout(_WAITING_SECONDS):
-                await held.enter_async_context(serving.export_turns.turn(serving.whose(request)))
+            await held.enter_async_context(serving.export_turns.turn(serving.whose(request)))
         except NoTurnError as error:
-            return problem(429, "too many exports wait", retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
-        except TimeoutError:
-            return problem(429, "other exports take long", retry_after_seconds=_RETRY_SECONDS, waiting=serving.export_turns.waiting)
+            said = "other exports take long" if error.late else "too many exports wait"
+            return problem(429, said, retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)
         # While one waited one may have gone, or the right may have ended.
         if request.transport is None or request.transport.is_closing():
             return web.Response()

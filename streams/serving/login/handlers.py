@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
@@ -13,6 +12,7 @@ from aiohttp import web
 from schemas.times import format_ms
 from streams.access.principals import ANYONE, Identity, Principal
 from streams.access.rights import RIGHTS
+from streams.serving.bodies import read_body
 from streams.serving.door import DOOR, not_proven, principal_of
 from streams.serving.login.known import LASTING_SECONDS
 from streams.serving.login.login import LOGIN, Refused, TicketError
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["end_session", "enter", "form_of", "kiosk", "leave", "login", "redeem", "session", "sessions", "shown"]
 
-#: The longest form or ticket, and how long it may take to come.
-_LONGEST_BYTES: Final = 16 * 1024
-_BODY_SECONDS: Final = 10.0
 #: Browsers keep no cookie for longer; the access file ends a device earlier.
 _DEVICE_SECONDS: Final = 400 * 24 * 60 * 60
 #: A screen has no hands to choose with.
@@ -108,7 +105,7 @@ async def redeem(request: web.Request) -> web.Response:
     if request.content_type != "application/json":
         return problem(415, "send application/json")
     try:
-        given = orjson.loads(await _body(request))
+        given = orjson.loads(await read_body(request))
         ticket = given["ticket"]
     except (ValueError, TypeError, KeyError):
         return problem(400, "send an object with the member ticket")
@@ -212,26 +209,12 @@ def _language(request: web.Request) -> Language:
     return language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
 
 
-async def _body(request: web.Request) -> bytes:
-    """Return the body; raise an HTTP error for one that is too long or comes too slowly."""
-    body = b""
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            while part := await request.content.readany():
-                body += part
-                if len(body) > _LONGEST_BYTES:
-                    raise web.HTTPRequestEntityTooLarge(_LONGEST_BYTES, len(body))
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
-    return body
-
-
 async def form_of(request: web.Request) -> dict[str, str]:
     """Return the fields of the form that are there once."""
     if request.content_type != "application/x-www-form-urlencoded":
         return {}
     try:
-        fields = parse_qs((await _body(request)).decode(), keep_blank_values=True, max_num_fields=10, errors="strict")
+        fields = parse_qs((await read_body(request)).decode(), keep_blank_values=True, max_num_fields=10, errors="strict")
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items() if len(values) == 1}

@@ -1,4 +1,4 @@
-"""JSON that clients send: read within limits, and checked."""
+"""What clients send: read within limits, and JSON checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.serving.problems import ProblemError
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["body_of"]
+__all__ = ["body_of", "read_body"]
 
 _LONGEST_BYTES: Final = 16 * 1024
 _SECONDS: Final = 10.0
@@ -23,7 +23,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 async def body_of(request: web.Request, model: type[_M], *, may_lack: bool = False) -> _M:
     """Return what was sent; without a body an empty object, if it ``may_lack``. Raise ProblemError that says what is wrong."""
-    text = await _read(request)
+    text = await read_body(request)
     if not text and may_lack:
         text = b"{}"
     # Other sites' pages cannot send this type without asking first.
@@ -39,7 +39,8 @@ async def body_of(request: web.Request, model: type[_M], *, may_lack: bool = Fal
         raise ProblemError(400, f"{where}: {first['msg']}") from error
 
 
-async def _read(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
+    """Return the body; raise ProblemError for one that is too long or comes too slowly."""
     body = b""
     try:
         async with asyncio.timeout(_SECONDS):
