@@ -11,7 +11,7 @@ COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults test-nightly check format docs bench bench-all bench-growth bench-latency bench-peers bench-serving bench-webhooks guard lock sbom setup
+.PHONY: help demo test test-faults test-nightly check format docs bench bench-all bench-boards bench-growth bench-latency bench-peers bench-serving bench-webhooks guard lock sbom setup
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench-growth: $(READY) ## measure what an event costs over queues, agents, conta
 
 bench-serving: $(READY) ## measure serve for up to 1,000 queues and 10,000 agents
 	$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-boards: $(READY) ## measure 200 open boards on one server of 1,000 queues, with and without a login
+	$(BIN)/python -m benchmarks.boards $(ARGS)
 
 bench-webhooks: $(READY) ## measure verified webhooks a second through one gateway on one core
 	$(BIN)/python -m benchmarks.webhooks --kafka $(ARGS)
