@@ -99,6 +99,7 @@ class AuditObject(_Model):
     alert_id: _Text | None = None
     silence_id: _Text | None = None
     order_id: _Text | None = Field(default=None, description="event_id of an operator's order")
+    account: _Text | None = Field(default=None, description="KIND:NAME of the account whose session was ended")
 
 
 #: Where there is nothing to say of the object.

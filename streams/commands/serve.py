@@ -74,7 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=count,
         default=defaults.max_streams_per_address,
         metavar="N",
-        help="of these from one address; all clients of a proxy come from its address (default: %(default)s)",
+        help="of these of one account; without --access from one address, which is the proxy's behind one (default: %(default)s)",
     )
     add_log_option(parser)
     parser.set_defaults(run=run)

@@ -249,6 +249,8 @@ async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable
     endpoint = ENDPOINT_BY_NAME.get(request.match_info.route.name or "")
     if door is None or endpoint is None or endpoint.right is None:
         return await handler(request)
+    if _is_brought_by_another_page(request, endpoint):
+        return problem(403, "another site's page asks for this: open it from a page of this server")
     principal = await door.identify(request)
     if principal is None:
         return _unknown(door, request, endpoint)
@@ -257,6 +259,17 @@ async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable
         door.audit.record("denied", "refused", principal=principal, request=request)
         return _to_login(door, request, endpoint) or problem(403, "your role does not permit this")
     return await handler(request)
+
+
+def _is_brought_by_another_page(request: web.Request, endpoint: Endpoint) -> bool:
+    """Say whether a page of elsewhere has a browser ask, which sends its cookie along: a look that the person has not taken.
+
+    The page could not read the answer; but the audit would say that the person looked, and work would be done. Links lead to figures.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}:
+        return False
+    leads_here = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest", "document")) == ("navigate", "document")
+    return endpoint.right != "figures" or not leads_here
 
 
 def _unknown(door: Door, request: web.Request, endpoint: Endpoint) -> web.StreamResponse:

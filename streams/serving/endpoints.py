@@ -152,6 +152,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right="figures",
         about="All figures for Prometheus.",
         media=("text/plain", "application/openmetrics-text"),
+        statuses=(200, 429),
     ),
     Endpoint(
         name="figures",

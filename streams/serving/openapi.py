@@ -14,7 +14,7 @@ from streams.serving.clients import Clients
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.examples import EXAMPLES, example_of
 from streams.serving.problems import PROBLEM_MEDIA
-from streams.serving.turns import Turns
+from streams.serving.turns import SCRAPES_WAITING, Turns
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -25,7 +25,7 @@ __all__ = ["LIMITS", "openapi"]
 
 _CONNECTIONS, _STREAMS, _TURNS = ConnectionLimits(), Clients(), Turns()
 _WAIT: Final = (
-    f"Of one address {_TURNS.waiting_each} may wait, in all {_TURNS.most_waiting}, for {_TURNS.waiting_seconds:g} s; "
+    f"Of one account {_TURNS.waiting_each} may wait, in all {_TURNS.most_waiting}, for {_TURNS.waiting_seconds:g} s; "
     "more are answered with 429."
 )
 
@@ -41,10 +41,11 @@ LIMITS: Final = (
         f"{_CONNECTIONS.total} connections at a time, of these {_CONNECTIONS.per_address} from one address (of IPv6 from one /64 network); "
         "more are answered with 503, without content."
     ),
-    f"{_STREAMS.total} event streams at a time, of these {_STREAMS.per_client} from one address; more are answered with 503 and 429.",
+    f"{_STREAMS.total} event streams at a time, of these {_STREAMS.per_client} of one account; more are answered with 503 and 429.",
+    f"One scrape is made at a time. Of one account {SCRAPES_WAITING} may wait; more are answered with 429.",
     f"One question to /api/v1/explain is answered at a time. {_WAIT}",
     f"One export is made and sent at a time. {_WAIT} A workbook may take 60 s to make.",
-    "429 and 503 carry Retry-After, in seconds.",
+    "Where no account is asked for, an address counts as one. 429 and 503 carry Retry-After, in seconds.",
 )
 
 _ABOUT: Final = """Figures of a contact center while it happens.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["NoTurnError", "Turns"]
+__all__ = ["SCRAPES_WAITING", "NoTurnError", "Turns"]
+
+#: Of one account several servers of Prometheus may scrape.
+SCRAPES_WAITING: Final = 8
 
 
 class NoTurnError(Exception):

@@ -12,8 +12,12 @@ from schemas.visible import in_one_line
 from streams.columns import aligned, padded
 from streams.commands import audit as audit_command
 from streams.serving.audit.auditor import audit_record
-from tests.serving.login.desk import PASSWORD, Desk, access_of, user_entry
-from tests.serving.records import client_of
+from streams.serving.clients import Clients
+from streams.serving.door import Door
+from streams.serving.turns import SCRAPES_WAITING
+from tests.serving.login.desk import PASSWORD, Desk, Heard, access_of, kiosk_entry, user_entry
+from tests.serving.records import Stand, client_of, small_center
+from tests.serving.test_door import NEW, OLD, Held, bearing, token
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -103,3 +107,197 @@ def test_no_text_begins_a_line_of_a_table() -> None:
         assert len(aligned([[f"a{end}b", "\tc"], ["d", "e"]]).splitlines()) == 2, repr(end)
     assert in_one_line("営業\t1") == "営業⟨U+0009⟩1"
     assert in_one_line("plain – 営業") == "plain – 営業"
+
+
+#: What a viewer may not ask, spelled otherwise.
+SPELLINGS = (
+    "/%61pi/v1/audit",
+    "/api/v1/%61udit",
+    "/API/v1/audit",
+    "//api/v1/audit",
+    "/./api/v1/audit",
+    "/x/../api/v1/audit",
+    "/api/v1/figures/../audit",
+    "/api/v1/catalogue/..%2faudit",
+    "/api//v1/audit",
+    "/api/v1/audit;",
+    "/api/v1/audit%2f",
+    "http://localhost/api/v1/audit",
+)
+SAID_BY_PROXIES = (
+    "X-Original-URL: /api/v1/audit",
+    "X-Rewrite-URL: /api/v1/audit",
+    "X-HTTP-Method-Override: GET",
+    "X-Forwarded-User: all",
+    "X-Remote-User: all",
+    "X-Client-Cert: CN=all",
+)
+
+
+def test_no_spelling_opens_more() -> None:
+    """Over a raw socket, as a viewer and as no one: no address, method or header gets at what takes another right."""
+    door = Door(Held(tokens={"viewer": token(OLD), "all": token(NEW, role="auditor")}))
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+
+            async def asks(path: str, *headers: str, method: str = "GET") -> int:
+                reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+                lines = (f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "Connection: close", "", "")
+                writer.write("\r\n".join(lines).encode())
+                answer = await reader.read()
+                writer.close()
+                return int(answer.split(b" ")[1])
+
+            mine = f"Authorization: Bearer {OLD}"
+            # The auditor is let in; there is no Kafka behind this server.
+            assert await asks("/api/v1/audit", f"Authorization: Bearer {NEW}") == 404
+            assert await asks("/api/v1/audit", mine) == 403
+            for path in SPELLINGS:
+                for method in ("GET", "HEAD", "POST", "OPTIONS", "TRACE", "PUT"):
+                    assert await asks(path, mine, method=method) in {400, 403, 404, 405}, (method, path)
+            for header in SAID_BY_PROXIES:
+                assert await asks("/api/v1/audit", mine, header) == 403, header
+                assert await asks("/api/v1/figures", header) == 401, header
+            for query in ("token", "access_token", "bearer", "authorization"):
+                assert await asks(f"/api/v1/figures?{query}={OLD}") == 401, query
+            assert await asks("/api/v1/figures", f"Authorization: Bearer {OLD[:-1]}x", mine) == 401
+
+    run(check())
+
+
+def two_accounts() -> Door:
+    """Return a door that knows a viewer and another account."""
+    return Door(Held(tokens={"viewer": token(OLD), "other": token(NEW)}))
+
+
+def test_one_account_does_not_take_the_streams_of_all() -> None:
+    """A viewer who comes from an address a stream has as many as from one; colleagues at these addresses have their own."""
+
+    async def check() -> None:
+        clients = Clients(4, 2)
+        serving = Stand.fed(small_center()).serving(door=two_accounts(), clients=clients, whose=lambda request: request.headers["X-From"])
+        async with client_of(serving) as client:
+
+            async def opened(given: str, address: str) -> int:
+                return (await client.get("/api/v1/events", headers={**bearing(given), "X-From": address})).status
+
+            assert [await opened(OLD, f"192.0.2.{number}") for number in range(4)] == [200, 200, 429, 429]
+            assert [await opened(NEW, "192.0.2.0") for _ in range(3)] == [200, 200, 429]
+            assert len(clients) == 4
+
+    run(check())
+
+
+def test_one_account_does_not_take_the_scrapes_of_all() -> None:
+    """Scrapes of a viewer that pile up are refused, and the other account's is made in its turn, before those that wait."""
+
+    async def check() -> None:
+        serving = Stand.fed(small_center()).serving(door=two_accounts())
+        done: list[str] = []
+        async with client_of(serving) as client:
+
+            async def scrape(given: str, name: str) -> int:
+                answer = await client.get("/metrics", headers=bearing(given))
+                await answer.read()
+                done.append(name)
+                assert answer.status == 200 or answer.headers["Retry-After"]
+                return answer.status
+
+            async with serving.scrape_turns.turn("another"):
+                mine = [asyncio.create_task(scrape(OLD, "viewer")) for _ in range(SCRAPES_WAITING)]
+                while serving.scrape_turns.waiting < SCRAPES_WAITING:  # noqa: ASYNC110 - turns tell nobody
+                    await asyncio.sleep(0.01)
+                assert await scrape(OLD, "refused") == 429
+                other = asyncio.create_task(scrape(NEW, "other"))
+                while serving.scrape_turns.waiting == SCRAPES_WAITING:  # noqa: ASYNC110 - turns tell nobody
+                    await asyncio.sleep(0.01)
+            assert set(await asyncio.gather(*mine, other)) == {200}
+            assert done.index("other") <= 3
+
+    run(check())
+
+
+def from_elsewhere(site: str, mode: str, dest: str) -> dict[str, str]:
+    """Return what browsers say of a request that a page of another site or host begins."""
+    return {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+
+
+LINK, IMAGE, FRAME = ("navigate", "document"), ("no-cors", "image"), ("navigate", "iframe")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_no_page_of_elsewhere_looks_in_anothers_name(site: str) -> None:
+    """A page that a supervisor visits opens addresses with the supervisor's cookie: no look and no export is on record, no work is done."""
+
+    async def check() -> None:
+        desk = Desk(access_of(users={"yuki": user_entry(role="supervisor")}))
+        audit = Heard()
+        async with client_of(desk.serving(audit=audit)) as client:
+            await client.post("/login", data={"name": "yuki", "password": PASSWORD}, allow_redirects=False)
+
+            async def asks(path: str, headers: dict[str, str]) -> int:
+                return (await client.get(path, headers=headers, allow_redirects=False)).status
+
+            for path in ("/api/v1/export", "/api/v1/explain?queue=sales&kpi=asa", "/api/v1/agents"):
+                for way in (LINK, IMAGE, FRAME):
+                    assert await asks(path, from_elsewhere(site, *way)) == 403
+            for path in ("/", "/metrics", "/api/v1/figures", "/api/v1/alerts"):
+                assert await asks(path, from_elsewhere(site, *LINK)) == 200
+                for way in (IMAGE, FRAME):
+                    assert await asks(path, from_elsewhere(site, *way)) == 403
+            assert audit.told == []
+
+            for headers in ({}, from_elsewhere("same-origin", "cors", "empty"), from_elsewhere("none", *LINK)):
+                assert await asks("/api/v1/export", headers) == 200
+            assert [action for action, *_ in audit.told] == ["exported"] * 3
+
+    run(check())
+
+
+class Noting(Heard):
+    """Remembers whose sessions were ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: list[str | None] = []
+
+    def record(self, action: Any, outcome: Any = "done", **more: Any) -> None:
+        super().record(action, outcome, **more)
+        if action == "session_ended":
+            self.ended.append(more["about"].account)
+
+
+def test_who_manages_one_site_ends_no_session_of_another() -> None:
+    """Neither listed nor ended is who sees more than the operator's site, or another one, or a screen there; the answer is as for none."""
+
+    async def check() -> None:
+        users = {
+            "ken": user_entry(role="operator", sites=["tokyo"]),
+            "yuki": user_entry(sites=["tokyo"]),
+            "aoi": user_entry(sites=["osaka"]),
+            "rin": user_entry(role="auditor"),
+            "nobody": {**user_entry(), "roles": []},
+        }
+        ticket = "T" * 43
+        desk = Desk(access_of(users=users, kiosks={"hall": kiosk_entry(ticket, sites=["osaka"])}))
+        noting = desk.door.audit = Noting()
+        async with client_of(desk.serving()) as client:
+            assert (await client.post("/kiosk", json={"ticket": ticket})).status == 200
+            for name in ("aoi", "rin", "nobody", "yuki", "ken"):
+                client.session.cookie_jar.clear()
+                assert (await client.post("/login", data={"name": name, "password": PASSWORD}, allow_redirects=False)).status == 303
+            ids = {each.identity.name: each.id for each in desk.login.sessions}
+            listed = (await (await client.get("/api/v1/sessions")).json())["sessions"]
+            assert {each["name"] for each in listed} == {"ken", "yuki"}
+            none = await client.delete("/api/v1/sessions/none")
+            screen = next(iter(desk.running.kiosks.values())).ticket.removeprefix("sha256:")[:16]
+            for other in (ids["aoi"], ids["rin"], ids["nobody"], screen):
+                answer = await client.delete(f"/api/v1/sessions/{other}")
+                assert (answer.status, await answer.read()) == (404, await none.read())
+            assert {each.identity.name for each in desk.login.sessions} == set(users)
+            assert (await client.delete(f"/api/v1/sessions/{ids['yuki']}")).status == 204
+            assert {each.identity.name for each in desk.login.sessions} == set(users) - {"yuki"}
+            assert noting.ended == ["user:yuki"]
+
+    run(check())

@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[2]
 
 HOSTS, TLS = "tests/listening/test_hosts.py", "tests/listening/test_tls.py"
 GATEWAY, HERE = "tests/connectors/test_gateway.py", "tests/attacks/test_what_held.py"
+DOOR, MATRIX, LOGIN = "tests/attacks/test_door.py", "tests/serving/test_matrix.py", "tests/serving/login"
 
 #: What was tried → the tests that show that it does no harm.
 HELD = {
@@ -94,6 +95,36 @@ HELD = {
         f"{TLS}::test_a_client_cannot_ask_for_a_second_handshake",
     ],
     "secrets and ids in the access log": ["tests/listening/test_access_log.py::test_no_secret_and_no_id_stands_in_it"],
+    "another site's figures by any address, parameter, header, ETag, event, page, export, metric or error": [
+        f"{MATRIX}::test_no_answer_tells_what_one_may_not_see",
+        f"{MATRIX}::test_what_one_may_not_see_is_answered_as_what_there_is_not",
+        f"{MATRIX}::test_an_etag_stands_still_while_others_are_busy",
+        f"{MATRIX}::test_no_event_tells_how_busy_others_are",
+    ],
+    "addresses spelled otherwise, other methods, and headers that proxies are said to send": [f"{DOOR}::test_no_spelling_opens_more"],
+    "cookies of other names, two of one name, planted sessions": [
+        f"{DOOR}::test_a_cookie_of_another_name_is_no_session",
+        f"{DOOR}::test_of_two_sessions_neither_is_taken",
+        f"{LOGIN}/test_login.py::test_a_session_that_was_planted_is_not_taken_over",
+    ],
+    "login and logout for others, and ways back that lead elsewhere": [
+        f"{LOGIN}/test_login.py::test_no_other_site_logs_in_or_out",
+        f"{LOGIN}/test_paths.py::test_all_else_leads_home",
+    ],
+    "looks in another's name": [f"{DOOR}::test_no_page_of_elsewhere_looks_in_anothers_name"],
+    "a link of a screen at two servers": [f"{LOGIN}/test_kiosk.py::test_two_servers_that_redeem_at_the_same_time_agree"],
+    "guessing from many addresses, and which names there are": [
+        f"{LOGIN}/test_throttle.py::test_ten_thousand_addresses_cannot_shut_a_user_out",
+        f"{LOGIN}/test_login.py::test_errors_do_not_say_whether_there_is_such_a_name",
+        f"{LOGIN}/test_passwords.py::test_an_unknown_name_takes_as_long_as_a_known_one",
+        f"{LOGIN}/test_passwords.py::test_few_are_verified_at_a_time_and_few_wait",
+    ],
+    "all event streams and scrapes for one account": [
+        f"{DOOR}::test_one_account_does_not_take_the_streams_of_all",
+        f"{DOOR}::test_one_account_does_not_take_the_scrapes_of_all",
+    ],
+    "rows of the audit made up in a note": [f"{DOOR}::test_no_text_begins_a_line_of_a_table"],
+    "sessions and screens of another site ended": [f"{DOOR}::test_who_manages_one_site_ends_no_session_of_another"],
     "Kafka's TLS host name": [f"{HERE}::test_a_broker_of_another_name", "tests/commands/test_kafka_security.py::TestVariables::test_ssl"],
 }
 

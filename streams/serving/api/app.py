@@ -17,7 +17,7 @@ from streams.serving.api.figures import agents, alerts, catalogue, figures, outl
 from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
-from streams.serving.api.serving import FEED, OUTLOOK, SCRAPING, SERVING, TARGETS, TRENDS
+from streams.serving.api.serving import FEED, OUTLOOK, SERVING, TARGETS, TRENDS
 from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
 from streams.serving.door import DOOR, guard
@@ -98,7 +98,6 @@ def create_app(serving: Serving) -> web.Application:
     app[OUTLOOK] = Kept(
         served, lambda store: outlook_of(store, serving.configuration, served.targets), OUTLOOK_KEPT_SECONDS, "outlook", shows_outlook
     )
-    app[SCRAPING] = asyncio.Lock()
     app.cleanup_ctx.append(_feeding)
     app.on_shutdown.append(_end_streams)
     for endpoint in ENDPOINTS:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.audit import ACTIONS, NOTHING
 from streams.serving.api.answers import answer, instant_ms
-from streams.serving.api.serving import SERVING
+from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.audit import NotRecordedError
 from streams.serving.audit.log import Wanted
 from streams.serving.broker import TopicError
@@ -57,7 +57,7 @@ async def audit(request: web.Request) -> web.Response:
     offset = _number(request.query, "cursor", 0, 10**18, "as in the Link of the page before")
     limit = _number(request.query, "limit", 1, _MAX_LIMIT, f"1 to {_MAX_LIMIT}")
     try:
-        async with asyncio.timeout(_SECONDS), serving.audit_turns.turn(serving.whose(request)):
+        async with asyncio.timeout(_SECONDS), serving.audit_turns.turn(asker_of(request)):
             page = await serving.audit_log().page(wanted, offset=offset, limit=limit or _LIMIT, most=_LOOKED_THROUGH)
     except NoTurnError as error:
         return problem(429, "too many read the audit", retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)

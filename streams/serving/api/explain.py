@@ -12,7 +12,7 @@ from schemas.audit import AuditObject
 from streams.explaining import QuestionError
 from streams.serving.api.answers import answer
 from streams.serving.api.audit import recorded
-from streams.serving.api.serving import SERVING
+from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.broker import TopicError
 from streams.serving.door import view_of
 from streams.serving.explainer import asked_of
@@ -51,7 +51,7 @@ async def explain(request: web.Request) -> web.Response:
             return problem(404, NO_QUEUE)
         document = await _while_connected(
             request,
-            serving.explainer.document(serving.figures.window_records, asker=serving.whose(request), lang=lang, limit=limit, asked=asked),
+            serving.explainer.document(serving.figures.window_records, asker=asker_of(request), lang=lang, limit=limit, asked=asked),
         )
     except QuestionError as error:
         # What is wrong with definitions names those of others.

@@ -21,7 +21,7 @@ from streams.catalogue import KPI_BY_ID, LANGUAGES
 from streams.serving.api.answers import VARY, asked_windows
 from streams.serving.api.audit import recorded
 from streams.serving.api.errors import HEADERS
-from streams.serving.api.serving import SERVING
+from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.door import Sight, view_of
 from streams.serving.problems import ProblemError, problem
 from streams.serving.spreadsheets import TooManyRowsError, write_csv, write_lines, write_workbook
@@ -60,7 +60,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     sight = Sight(request, "export")
     async with AsyncExitStack() as held:
         try:
-            await held.enter_async_context(serving.export_turns.turn(serving.whose(request)))
+            await held.enter_async_context(serving.export_turns.turn(asker_of(request)))
         except NoTurnError as error:
             said = "other exports take long" if error.late else "too many exports wait"
             return problem(429, said, retry_after_seconds=_RETRY_SECONDS, waiting=error.ahead)

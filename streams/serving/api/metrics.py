@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streams.serving.api.answers import VARY, takes_gzip
-from streams.serving.api.serving import SCRAPING, SERVING
+from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.door import view_of
 from streams.serving.exporter import exposition
+from streams.serving.problems import ProblemError
+from streams.serving.turns import NoTurnError
 
 if TYPE_CHECKING:
     from streams.serving.exporter import FigureCollector
@@ -19,14 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["metrics"]
 
 _GZIP = b"\x1f\x8b"
+#: Who is turned away comes back after so long.
+_RETRY_SECONDS = 5
 
 
 async def metrics(request: web.Request) -> web.Response:
     """Answer a scrape."""
-    collector = request.app[SERVING].collector(view_of(request, "figures"))
-    # A thousand queues are some hundred thousand samples: too long for the loop, and tens of megabytes, which are there once at a time.
-    async with request.app[SCRAPING]:
-        body, content_type = await asyncio.to_thread(_scraped, collector, request.headers.get("Accept", ""), packed=takes_gzip(request))
+    serving = request.app[SERVING]
+    try:
+        # A thousand queues are some hundred thousand samples: too long for the loop, and tens of megabytes, which are there once at a time.
+        async with serving.scrape_turns.turn(asker_of(request)):
+            collector = serving.collector(view_of(request, "figures"))
+            body, content_type = await asyncio.to_thread(_scraped, collector, request.headers.get("Accept", ""), packed=takes_gzip(request))
+    except NoTurnError as error:
+        raise ProblemError(429, "too many scrapes wait", retry_after_seconds=_RETRY_SECONDS) from error
     packed = {"Content-Encoding": "gzip"} if body.startswith(_GZIP) else {}
     return web.Response(body=body, headers={"Content-Type": content_type, "Vary": VARY, **packed})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +18,7 @@ from streams.serving.audit import Audit, NoAudit
 from streams.serving.audit.log import AuditLog
 from streams.serving.clients import Clients
 from streams.serving.deliveries import Deliveries
-from streams.serving.door import Door
+from streams.serving.door import PRINCIPAL, Door
 from streams.serving.events import Feed
 from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process
@@ -28,9 +27,9 @@ from streams.serving.kept import Kept
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.targets import shows_terms
-from streams.serving.turns import Turns
+from streams.serving.turns import SCRAPES_WAITING, Turns
 
-__all__ = ["FEED", "OUTLOOK", "SCRAPING", "SERVING", "TARGETS", "TRENDS", "Serving"]
+__all__ = ["FEED", "OUTLOOK", "SERVING", "TARGETS", "TRENDS", "Serving", "asker_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Serving:
     heartbeat_seconds: float = 2.0
     #: The connections of open event streams, and how many there may be.
     clients: Clients = field(default_factory=Clients)
-    #: Whose a request is, where clients share something out among them: by default the address that it comes from.
+    #: Whose a request is that no account has sent: by default the address that it comes from.
     whose: Callable[[web.Request], str] = field(default=lambda request: client_of(request.remote or ""))
     #: What became of the alerts that this process delivers; None where it delivers none.
     deliveries: Deliveries | None = None
@@ -66,6 +65,8 @@ class Serving:
     action_log: ActionLog | None = None
     #: One reads the audit at a time.
     audit_turns: Turns = field(default_factory=Turns)
+    #: One scrape is made at a time.
+    scrape_turns: Turns = field(default_factory=lambda: Turns(waiting_each=SCRAPES_WAITING))
     #: One export is made and sent at a time.
     export_turns: Turns = field(default_factory=Turns)
     #: Logs people and screens in; None where there is no door.
@@ -127,7 +128,15 @@ FEED = web.AppKey("feed", Feed)
 TRENDS = web.AppKey("trends", Kept)
 OUTLOOK = web.AppKey("outlook", Kept)
 TARGETS = web.AppKey("targets", Kept)
-SCRAPING = web.AppKey("scraping", asyncio.Lock)
+
+
+def asker_of(request: web.Request) -> str:
+    """Return whose a request is, where clients share something out among them: the account's, however many addresses it comes from.
+
+    Where no account is known, it is the address's.
+    """
+    principal = request.get(PRINCIPAL)
+    return request.app[SERVING].whose(request) if principal is None else f"{principal.kind}:{principal.name}"
 
 
 def _version() -> str:

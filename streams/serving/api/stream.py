@@ -10,7 +10,7 @@ from aiohttp import web
 
 from streams.serving.api.answers import asked_windows
 from streams.serving.api.errors import HEADERS
-from streams.serving.api.serving import FEED, SERVING
+from streams.serving.api.serving import FEED, SERVING, asker_of
 from streams.serving.door import Sight
 from streams.serving.events import QUIET_SECONDS
 from streams.serving.problems import problem
@@ -31,10 +31,10 @@ async def events(request: web.Request) -> web.StreamResponse:
     """Tell the client everything, and then what changes, until it goes."""
     serving, feed = request.app[SERVING], request.app[FEED]
     windows = asked_windows(request)
-    whose = serving.whose(request)
+    whose = asker_of(request)
     lacking = serving.clients.lacks(whose)
     if lacking is not None:
-        error = "too many event streams from this address" if lacking == "own" else "too many event streams"
+        error = "too many event streams of yours" if lacking == "own" else "too many event streams"
         return problem(429 if lacking == "own" else 503, error, retry_after_seconds=_RETRY_SECONDS)
     stream = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     transport = request.transport

@@ -9,11 +9,12 @@ from urllib.parse import parse_qs
 import orjson
 from aiohttp import web
 
+from schemas.audit import AuditObject
 from schemas.times import format_ms
 from streams.access.principals import ANYONE, Identity, Principal
 from streams.access.rights import RIGHTS
 from streams.serving.bodies import read_body
-from streams.serving.door import DOOR, not_proven, principal_of
+from streams.serving.door import DOOR, not_proven, principal_of, view_of
 from streams.serving.login.known import LASTING_SECONDS
 from streams.serving.login.login import LOGIN, Refused, TicketError
 from streams.serving.login.pages import PAGE_HEADERS, kiosk_page, login_page, wait_text
@@ -153,11 +154,12 @@ async def sessions(request: web.Request) -> web.Response:
             "ends_at": _time(min(each.began + limits.lasting_seconds, each.used + limits.idle_seconds)),
         }
         for each in desk.sessions
+        if _is_managed(request, each.identity)
     ]
     kiosks = desk.access.running.kiosks
     devices = desk.devices.in_use(entry.ticket for entry in kiosks.values())
     for name, entry in kiosks.items():
-        if entry.ticket in devices:
+        if entry.ticket in devices and _is_managed(request, Identity("kiosk", name)):
             began = format_ms(devices[entry.ticket].at_ms)
             found.append(
                 {
@@ -177,16 +179,31 @@ async def end_session(request: web.Request) -> web.Response:
     desk = _desk(request)
     asked = request.match_info["session"]
     audit, principal = request.app[DOOR].audit, principal_of(request)
-    ticket = next((each.ticket for each in desk.access.running.kiosks.values() if _device_id(each.ticket) == asked), None)
-    if ticket is not None and desk.devices.in_use([ticket]):
+    found = next((each.identity for each in desk.sessions if each.id == asked), None)
+    kiosks = desk.access.running.kiosks
+    kiosk = next((name for name, each in kiosks.items() if _device_id(each.ticket) == asked and desk.devices.in_use([each.ticket])), None)
+    identity = found if kiosk is None else Identity("kiosk", kiosk)
+    if identity is None or not _is_managed(request, identity):
+        return problem(404, "there is no such session")
+    if kiosk is None:
+        desk.sessions.end(asked)
+    else:
         try:
-            await desk.end_device(ticket)
+            await desk.end_device(kiosks[kiosk].ticket)
         except NotWrittenError:
             return _not_ready()
-    elif not desk.sessions.end(asked):
-        return problem(404, "there is no such session")
-    audit.record("session_ended", principal=principal, request=request)
+    audit.record("session_ended", principal=principal, request=request, about=AuditObject(account=f"{identity.kind}:{identity.name}"))
     return web.Response(status=204)
+
+
+def _is_managed(request: web.Request, identity: Identity) -> bool:
+    """Say whether who asks manages all that another one may see: who manages one site ends no session of others."""
+    door, managed = request.app[DOOR], view_of(request, "manage")
+    if managed.scopes is None:
+        return True
+    other = door.access.running.principal(identity, request.app[LOGIN].clock() * 1000)
+    seen = None if other is None else door.view(other, "figures").scopes
+    return seen is not None and len(seen) > 0 and seen <= managed.scopes
 
 
 def _desk(request: web.Request) -> Login:
