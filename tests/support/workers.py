@@ -87,6 +87,10 @@ class Workers:
         """Return the process id of ``name``."""
         return self._running[name].pid
 
+    def alive(self, name: str) -> bool:
+        """Say whether ``name`` runs."""
+        return self._running[name].poll() is None
+
     def terminate(self, name: str, seconds: float = 30) -> int:
         """Ask ``name`` to stop and return its exit status."""
         return self.terminate_all([name], seconds)[name]
