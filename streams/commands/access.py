@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from streams.access.views import Places
+    from streams.access.views import Places, View
     from streams.configuration import Configuration
 
 __all__ = ["add_parser"]
@@ -113,7 +114,14 @@ def _entry(name: str, roles: Iterable[RoleGrant], places: Places | None) -> dict
         return told
     view = Principal(name, "user", tuple(each.grant() for each in roles)).view("figures", places)
     groups = [f"team:{team}" for team in places.teams if view.sees("team", team) and not view.sees_people("team", team)]
-    return {**told, "shows": None if view.scopes is None else sorted(view.scopes), "too_small": sorted(groups)}
+    # A view holds the people of what it shows, but only who has the right `people` there sees them.
+    shows = None if view.scopes is None else sorted(each for each in view.scopes if _is_shown(view, each))
+    return {**told, "shows": shows, "too_small": sorted(groups)}
+
+
+def _is_shown(view: View, scope: str) -> bool:
+    kind, _, name = scope.partition(":")
+    return kind != "agent" or view.sees_people(kind, name)
 
 
 def _lines(entry: dict[str, Any]) -> Iterator[str]:
@@ -123,9 +131,17 @@ def _lines(entry: dict[str, Any]) -> Iterator[str]:
     )
     yield f"  {entry['entry']}: {roles}"
     if "shows" in entry:
-        yield f"    shows: {'everything' if entry['shows'] is None else ' '.join(entry['shows']) or 'nothing'}"
-        if entry["too_small"]:
-            yield f"    not the figures about people, of whom there are too few: {' '.join(entry['too_small'])}"
+        if not entry["shows"]:
+            yield f"    shows: {'everything' if entry['shows'] is None else 'nothing'}"
+        yield from (f"    shows {kind}: {names}" for kind, names in _by_kind(entry["shows"] or ()))
+        for kind, names in _by_kind(entry["too_small"]):
+            yield f"    not the figures about people, of whom there are too few, of {kind}: {names}"
+
+
+def _by_kind(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each kind of the sorted scopes with the names, which may have spaces."""
+    for kind, each in groupby(scopes, key=lambda scope: scope.partition(":")[0]):
+        yield kind, ", ".join(scope.partition(":")[2] for scope in each)
 
 
 def _unknown(file: AccessFile, configuration: Configuration) -> Iterator[tuple[tuple[str, ...], str, str, Iterable[str]]]:

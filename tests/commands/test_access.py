@@ -86,14 +86,25 @@ def test_a_check_says_who_sees_what(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.splitlines() == [
         f"{access}: ok",
         "  tokens.wall: viewer of sites tokyo",
-        (
-            "    shows: agent:A1 agent:A2 agent:A3 agent:A4 agent:A5 agent:B1 agent:B2 agent:B3 "
-            "department:care queue:t1 site:tokyo team:t-a team:t-b"
-        ),
-        "    not the figures about people, of whom there are too few: team:t-b",
+        "    shows department: care",
+        "    shows queue: t1",
+        "    shows site: tokyo",
+        "    shows team: t-a, t-b",
+        "    not the figures about people, of whom there are too few, of team: t-b",
         "  certificates.scraper: viewer; supervisor of queues o1, teams t-b",
         "    shows: everything",
     ]
+
+
+def test_a_check_names_people_where_they_are_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Single people are for supervisors, here of one team of two; a viewer of the same place sees none."""
+    roles = [f"[{{role: {role}, teams: [t-b]}}]" for role in ("supervisor", "viewer")]
+    certificates = "".join(f"  c{number}: {{roles: {each}}}\n" for number, each in enumerate(roles))
+    access, center = written(tmp_path, f"certificates:\n{certificates}")
+
+    assert main(["access", "check", access, "--config", center, "--json"]) == 0
+    shows = [each["shows"] for each in json.loads(capsys.readouterr().out)["entries"]]
+    assert shows == [["agent:B1", "agent:B2", "agent:B3", "team:t-b"], ["team:t-b"]]
 
 
 def test_a_check_finds_names_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

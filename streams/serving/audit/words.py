@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from schemas.audit import Action, AuditObject, Outcome
 
-__all__ = ["ACTION_WORDS", "HEADINGS", "OUTCOME_WORDS", "object_text"]
+__all__ = ["ACTION_WORDS", "HEADINGS", "OUTCOME_WORDS", "REASON_WORDS", "object_text"]
 
 ACTION_WORDS: Final[dict[Action, tuple[str, str]]] = {
     "login": ("login", "ログイン"),
@@ -49,12 +49,26 @@ HEADINGS: Final = (
     ("時刻", "実行者", "接続元", "操作", "結果", "対象"),
 )
 
+#: Of reasons that serve gives in a word or a sentence of its own; all others, such as those that people give, stand as they are.
+REASON_WORDS: Final = {
+    "wrong": ("name or password is wrong", "名前またはパスワードが違います"),
+    "throttled": ("too many failures, has to wait", "失敗が続いたため待機中"),
+    "busy": ("too many logins at once", "ログインが集中"),
+    "ticket": ("the link has been used, has expired, or is not whole", "リンクが使用済み、期限切れ、または不完全"),
+    "what the request carries proves nothing": ("what the request carries proves nothing", "認証情報が無効"),
+    "none of the groups has a role": ("none of the groups has a role", "ロールのあるグループがありません"),
+    "the provider says so": ("the provider says so", "認証プロバイダーの指示"),
+    "many_clients": ("many clients", "多数の接続元"),
+}
+
 _TIMES: Final = ("times", "回")
 
 
 def object_text(about: AuditObject, reason: str | None, times: int, lang: str) -> str:
     """Return what an action was about, in one line."""
-    return ", ".join(_parts(about, reason, times, _TIMES[LANGUAGES.index(lang)]))
+    which = LANGUAGES.index(lang)
+    said = REASON_WORDS[reason][which] if reason in REASON_WORDS else reason
+    return ", ".join(_parts(about, said, times, _TIMES[which]))
 
 
 def _parts(about: AuditObject, reason: str | None, times: int, word: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 from aiohttp import web
@@ -223,7 +223,10 @@ def _device_id(ticket: str) -> str:
 
 
 def _language(request: web.Request) -> Language:
-    return language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+    """Return the language that the address asks for, else that of the page one was going to, else the browser's."""
+    going_to = parse_qs(urlsplit(own_path(request.query.get("next", HOME))).query)
+    asked = request.query.get("lang") or going_to.get("lang", [None])[0]
+    return language_of(asked, request.headers.get("Accept-Language", ""))
 
 
 async def form_of(request: web.Request) -> dict[str, str]:

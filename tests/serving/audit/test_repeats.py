@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.audit import ACTIONS, Actor, AuditObject, AuditRecord, Outcome, encode_audit
 from streams.serving.audit.auditor import audit_record
 from streams.serving.audit.repeats import MANY_CLIENTS, Repeats
-from streams.serving.audit.words import ACTION_WORDS, OUTCOME_WORDS, object_text
+from streams.serving.audit.words import ACTION_WORDS, OUTCOME_WORDS, REASON_WORDS, object_text
 
 ANNA = Actor(kind="user", name="anna")
 
@@ -99,7 +99,7 @@ def test_every_action_and_outcome_has_words() -> None:
             said = [pair[which] for pair in words.values()]
             assert all(said)
             assert len(set(said)) == len(said)
-    assert all(not japanese.isascii() for _, japanese in (*ACTION_WORDS.values(), *OUTCOME_WORDS.values()))
+    assert all(not japanese.isascii() for _, japanese in (*ACTION_WORDS.values(), *OUTCOME_WORDS.values(), *REASON_WORDS.values()))
 
 
 def test_an_object_in_one_line() -> None:
@@ -110,3 +110,7 @@ def test_an_object_in_one_line() -> None:
     assert object_text(asked, None, 1, "en") == "queue:billing, GET /api/v1/explain, aht, window=day"
     assert object_text(changed, "a new site", 3, "en") == "center.yaml, aa → bb, (a new site), 3 times"
     assert object_text(changed, None, 3, "ja") == "center.yaml, aa → bb, 3 回"
+    login = AuditObject(endpoint="POST /login")
+    assert object_text(login, "wrong", 1, "en") == "POST /login, (name or password is wrong)"
+    assert object_text(login, "wrong", 3, "ja") == "POST /login, (名前またはパスワードが違います), 3 回"
+    assert object_text(changed, "現場の追加", 1, "ja") == "center.yaml, aa → bb, (現場の追加)"

@@ -47,6 +47,25 @@ async def status(client: Client, path: str = "/api/v1/figures") -> int:
     return (await client.get(path, allow_redirects=False)).status
 
 
+def test_the_login_speaks_the_language_of_the_page_one_was_going_to() -> None:
+    """A link to the Japanese page leads over a Japanese login, unless another language is chosen there; else the browser decides."""
+
+    async def check() -> None:
+        desk = Desk(access_of(users={"yuki": user_entry()}))
+        async with client_of(desk.serving()) as client:
+            for path, language in (
+                ("/?lang=ja", "ja"),
+                ("/?view=wall&lang=ja", "ja"),
+                ("/?view=wall", "en"),
+                ("/?lang=xx", "en"),
+                ("/login?next=%2F%3Flang%3Dja&lang=en", "en"),
+            ):
+                answer = await client.get(path, headers={"Accept": "text/html"})
+                assert f'<html lang="{language}">' in await answer.text(), path
+
+    run(check())
+
+
 def test_a_login_lets_in_until_the_logout() -> None:
     """The page, the form, the way on, who one is, and out again; the session is gone at the server and in the browser."""
 
