@@ -51,13 +51,14 @@ HEADINGS: Final = (
 
 #: Of reasons that serve gives in a word or a sentence of its own; all others, such as those that people give, stand as they are.
 REASON_WORDS: Final = {
-    "wrong": ("name or password is wrong", "名前またはパスワードが違います"),
+    "wrong": ("name or password is wrong", "ユーザー名またはパスワードが違います"),
     "throttled": ("too many failures, has to wait", "失敗が続いたため待機中"),
     "busy": ("too many logins at once", "ログインが集中"),
     "ticket": ("the link has been used, has expired, or is not whole", "リンクが使用済み、期限切れ、または不完全"),
     "what the request carries proves nothing": ("what the request carries proves nothing", "認証情報が無効"),
     "none of the groups has a role": ("none of the groups has a role", "ロールのあるグループがありません"),
     "the provider says so": ("the provider says so", "認証プロバイダーの指示"),
+    "what the provider says is not taken": ("what the provider says is not taken", "認証プロバイダーの応答を受け入れられません"),
     "many_clients": ("many clients", "多数の接続元"),
 }
 

@@ -13,12 +13,13 @@ from schemas.audit import AuditObject
 from schemas.times import format_ms
 from streams.access.principals import ANYONE, Identity, Principal
 from streams.access.rights import RIGHTS
+from streams.catalogue import LANGUAGES
 from streams.serving.bodies import read_body
 from streams.serving.door import DOOR, not_proven, principal_of, view_of
 from streams.serving.login.known import LASTING_SECONDS
 from streams.serving.login.login import LOGIN, Refused, TicketError
 from streams.serving.login.pages import PAGE_HEADERS, kiosk_page, login_page, wait_text
-from streams.serving.login.paths import HOME, own_path
+from streams.serving.login.paths import HOME, in_language, own_path
 from streams.serving.login.redeeming import NotWrittenError
 from streams.serving.login.texts import TEXTS, language_of
 from streams.serving.problems import problem
@@ -39,7 +40,8 @@ _RETRY_SECONDS: Final = 5
 
 async def login(request: web.Request) -> web.Response:
     """Show the page to log in at."""
-    return await shown(request, own_path(request.query.get("next", HOME)), _language(request))
+    after, chosen = own_path(request.query.get("next", HOME)), request.query.get("lang", "")
+    return await shown(request, in_language(after, chosen) if chosen in LANGUAGES else after, _language(request))
 
 
 async def enter(request: web.Request) -> web.Response:

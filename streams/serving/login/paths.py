@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["HOME", "login_path", "own_path"]
+__all__ = ["HOME", "in_language", "login_path", "own_path"]
 
 HOME: Final = "/"
 
@@ -23,6 +23,13 @@ def own_path(text: str) -> str:
     if len(text) > _LONGEST or _OWN.fullmatch(text) is None or _NOT.match(text) is not None:
         return HOME
     return text
+
+
+def in_language(path: str, language: str) -> str:
+    """Return a path, with query, that asks for the page in a language."""
+    steps, _, query = path.partition("?")
+    kept = [each for each in query.split("&") if each and each.partition("=")[0] != "lang"]
+    return f"{steps}?{'&'.join([*kept, f'lang={language}'])}"
 
 
 def login_path(login: str, after: str) -> str:

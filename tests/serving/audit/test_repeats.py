@@ -112,5 +112,5 @@ def test_an_object_in_one_line() -> None:
     assert object_text(changed, None, 3, "ja") == "center.yaml, aa → bb, 3 回"
     login = AuditObject(endpoint="POST /login")
     assert object_text(login, "wrong", 1, "en") == "POST /login, (name or password is wrong)"
-    assert object_text(login, "wrong", 3, "ja") == "POST /login, (名前またはパスワードが違います), 3 回"
+    assert object_text(login, "wrong", 3, "ja") == "POST /login, (ユーザー名またはパスワードが違います), 3 回"
     assert object_text(changed, "現場の追加", 1, "ja") == "center.yaml, aa → bb, (現場の追加)"

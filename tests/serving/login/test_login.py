@@ -48,7 +48,7 @@ async def status(client: Client, path: str = "/api/v1/figures") -> int:
 
 
 def test_the_login_speaks_the_language_of_the_page_one_was_going_to() -> None:
-    """A link to the Japanese page leads over a Japanese login, unless another language is chosen there; else the browser decides."""
+    """A link to the Japanese page leads over a Japanese login, and what is chosen there holds behind it; else the browser decides."""
 
     async def check() -> None:
         desk = Desk(access_of(users={"yuki": user_entry()}))
@@ -62,6 +62,8 @@ def test_the_login_speaks_the_language_of_the_page_one_was_going_to() -> None:
             ):
                 answer = await client.get(path, headers={"Accept": "text/html"})
                 assert f'<html lang="{language}">' in await answer.text(), path
+            chosen = await (await client.get("/login?next=%2F%3Flang%3Den%26window%3D5&lang=ja")).text()
+            assert 'name="next" value="/?window=5&amp;lang=ja"' in chosen
 
     run(check())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.serving.login.paths import login_path, own_path
+from streams.serving.login.paths import in_language, login_path, own_path
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,13 @@ def test_the_login_leads_on() -> None:
     assert login_path("/login", "/") == "/login"
     assert login_path("/login", "/?view=wall&lang=ja") == "/login?next=%2F%3Fview%3Dwall%26lang%3Dja"
     assert login_path("/login", "//evil.example") == "/login"
+
+
+def test_a_language_is_asked_for_once() -> None:
+    """What else the query asks for stays as it was written; the path is still one of this server."""
+    for path, asked in (
+        ("/", "/?lang=ja"),
+        ("/?lang=en&window=5", "/?window=5&lang=ja"),
+        ("/?view=wall&queue=a%26b&lang=en", "/?view=wall&queue=a%26b&lang=ja"),
+    ):
+        assert in_language(path, "ja") == own_path(asked) == asked
