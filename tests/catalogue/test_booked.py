@@ -33,7 +33,7 @@ def _names(records: dict[str, dict[str, Any]]) -> Iterator[str]:
 def booked() -> frozenset[str]:
     """Return the names of the sums that some worlds leave."""
     found: set[str] = set()
-    for seed in range(12):
+    for seed in (*range(7), 11):  # worlds that together have everything
         world = random_world(seed, late=seed == 0)
         pipeline = MemoryPipeline(world.configuration, Random(seed))
         pipeline.run(world.events)
