@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypedDict
 from zoneinfo import ZoneInfo
@@ -64,6 +64,8 @@ log = logging.getLogger(__name__)
 _NOTHING_CONFIGURED = Configuration()
 #: How long requests under way may take to end; event streams end at once.
 _SHUTDOWN_SECONDS = 3.0
+#: What has not ended by then after it was told to is told once more.
+_ENDS_WITHIN_SECONDS = 5.0
 #: How often is looked at what is broken, for the log, and what the log does not tell of.
 _LOOK_SECONDS: Final = 3.0
 _NOT_LOGGED: Final = frozenset({"reading", "configuration_refused", "scopes_recovering"})
@@ -249,16 +251,12 @@ async def run_serve(
         for task in done:
             task.result()  # a reader ends only by an error nobody foresaw: that must end the process, not leave it serving the past
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
         await server.stop()
         if auditor is not None:
             # What ended with the server is on record too.
             await auditor.finish()
-        for task in auditing:
-            task.cancel()
-        await asyncio.gather(*auditing, return_exceptions=True)
+        await _end(auditing)
         for number in signals:
             loop.remove_signal_handler(number)
 
@@ -274,6 +272,14 @@ async def _tell_standing(figures: Figures, file: ConfigurationFile | None) -> No
         if told["code"] != before and told["code"] not in _NOT_LOGGED:
             before = told["code"]
             log.log(logging.INFO if before == OK else logging.WARNING, "%s", told["text_en"])
+
+
+async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
+    """Cancel tasks until they have ended: what waits in a library may swallow a cancel, and would wait on."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_ENDS_WITHIN_SECONDS)
 
 
 def _running(file: ConfigurationFile | None) -> Configuration:

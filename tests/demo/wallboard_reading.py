@@ -195,7 +195,9 @@ class Expected:
 
     def tiles(self) -> list[str]:
         """Return the tiles from left to right."""
-        channels = sorted((channel for _, channel in self._channels("total")), key=_CALLS_FIRST.index)
+        found = {channel for _, channel in self._channels("total")}
+        # Others follow by name.
+        channels = [*(each for each in _CALLS_FIRST if each in found), *sorted(found.difference(_CALLS_FIRST))]
         verdicts = list(self.verdicts().values())
         free = [self._values.get(("agents_by_state", "value", "total:all", None, None, state), 0) for state in ("idle", "available")]
         return [

@@ -152,7 +152,7 @@ async def change_it(file: Path, bootstrap: str, services: Services) -> None:
     remove(file)
     os.kill(process, signal.SIGHUP)
     await until(lambda: says(services, "worker", VALID, 0), 20)
-    assert "cannot be read: No such file or directory" in services.log("worker")
+    await until(lambda: "cannot be read: No such file or directory" in services.log("worker"), 10)
     assert services.terminate("worker") == 0
 
 
