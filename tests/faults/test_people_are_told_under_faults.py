@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = [pytest.mark.alone, pytest.mark.faults, pytest.mark.kafka]
+pytestmark = [pytest.mark.faults, pytest.mark.kafka, pytest.mark.nightly]
 
 PREFIX = "people-told"
 ESCALATED_AFTER_SECONDS = 8
