@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
 from typing import Final
 
+from schemas.generated import keep_current, options
 from streams.access.rights import MEANINGS, RIGHTS, ROLES
 
 __all__ = ["PAGE", "main", "page"]
+
+_COMMAND = "streams.access.docs"
 
 #: The page in a checkout: written by hand but for what stands between ``<!-- rights -->`` and ``<!-- end -->``.
 PAGE: Final = Path(__file__).parents[2] / "docs" / "access.md"
@@ -33,17 +35,8 @@ def _table() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the table if it is out of date, or with ``--check`` return 1 then."""
-    parser = argparse.ArgumentParser(prog="python -m streams.access.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not current")
-    options = parser.parse_args(arguments)
-    found = PAGE.read_text(encoding="utf-8")
-    if (wanted := page(found)) == found:
-        return 0
-    if options.check:
-        sys.stderr.write(f"{PAGE} differs from streams/access/rights.py: run python -m streams.access.docs\n")
-        return 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
+    check = options(_COMMAND, __doc__).parse_args(arguments).check
+    return keep_current(_COMMAND, [(PAGE, page(PAGE.read_text(encoding="utf-8")))], check=check)
 
 
 if __name__ == "__main__":

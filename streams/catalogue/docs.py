@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schemas.generated import keep_current, options
 from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import Count
 from streams.catalogue.kpis import DIMENSIONS, KPIS, Kpi
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from streams.catalogue.quantities import Field
 
 __all__ = ["COUNTING", "PAGE", "formulas", "main", "page"]
+
+_COMMAND = "streams.catalogue.docs"
 
 #: The page in a checkout.
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -206,22 +208,13 @@ def page() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the page, or with ``--check`` return 1 when it differs from the catalogue."""
-    parser = argparse.ArgumentParser(prog="python -m streams.catalogue.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not current")
+    """Write the pages, or with ``--check`` return 1 when one differs from the catalogue."""
+    parser = options(_COMMAND, __doc__)
     parser.add_argument("--page", type=Path, default=PAGE, help="the page, if it is not docs/metrics.md of this checkout")
     parser.add_argument("--counting", type=Path, default=COUNTING, help="the page with the formulas, if it is not docs/counting.md")
-    options = parser.parse_args(arguments)
-    counting = options.counting.read_text(encoding="utf-8")
-    wanted = {options.page: page(), options.counting: _with_formulas(counting)}
-    if not options.check:
-        for file, text in wanted.items():
-            file.write_text(text, encoding="utf-8")
-        return 0
-    stale = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
-    for file in stale:
-        sys.stderr.write(f"{file} differs from streams/catalogue/: run python -m streams.catalogue.docs\n")
-    return 1 if stale else 0
+    given = parser.parse_args(arguments)
+    counting = given.counting.read_text(encoding="utf-8")
+    return keep_current(_COMMAND, [(given.page, page()), (given.counting, _with_formulas(counting))], check=given.check)
 
 
 if __name__ == "__main__":

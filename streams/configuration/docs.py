@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import inspect
 import json
@@ -14,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.generated import keep_current, options
 from streams.configuration.access import (
     AccessFile,
     CertificateEntry,
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["ACCESS_SCHEMA", "CONNECTORS_SCHEMA", "MODELS", "PAGE", "SCHEMA", "SENDERS_SCHEMA", "main", "page", "schema"]
+
+_COMMAND = "streams.configuration.docs"
 
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -200,25 +202,18 @@ def _default(name: str, entry: dict[str, Any], of_model: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write what is out of date, or with ``--check`` return 1 when something is."""
-    parser = argparse.ArgumentParser(prog="python -m streams.configuration.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if page or schema is not current")
+    parser = options(_COMMAND, __doc__)
     parser.add_argument("--page", type=Path, default=PAGE, help="the page, if it is not docs/configuration.md of this checkout")
     parser.add_argument("--schema", type=Path, default=SCHEMA, help="the schema, if it is not schemas/configuration.json of this checkout")
-    options = parser.parse_args(arguments)
-    for path, wanted in (
-        (options.page, page(options.page.read_text(encoding="utf-8"))),
-        (options.schema, schema()),
+    given = parser.parse_args(arguments)
+    files = [
+        (given.page, page(given.page.read_text(encoding="utf-8"))),
+        (given.schema, schema()),
         (SENDERS_SCHEMA, schema("senders", senders_schema)),
         (CONNECTORS_SCHEMA, schema("connectors", connectors_schema)),
         (ACCESS_SCHEMA, schema("access", access_schema)),
-    ):
-        if path.is_file() and path.read_text(encoding="utf-8") == wanted:
-            continue
-        if options.check:
-            sys.stderr.write(f"{path} differs from streams/configuration/: run python -m streams.configuration.docs\n")
-            return 1
-        path.write_text(wanted, encoding="utf-8")
-    return 0
+    ]
+    return keep_current(_COMMAND, files, check=given.check)
 
 
 if __name__ == "__main__":

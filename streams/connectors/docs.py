@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from schemas.generated import keep_current, options
 from streams.connectors import platforms
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from streams.connectors.kit.model import Connector
 
 __all__ = ["FAMILY_WORDS", "OVERVIEW", "PAGES", "main", "of_all", "of_connector", "page_of"]
+
+_COMMAND = "streams.connectors.docs"
 
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -91,19 +93,13 @@ def _place(page: str, found: re.Match[str]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write what is out of date, or with ``--check`` return 1 when something is."""
-    parser = argparse.ArgumentParser(prog="python -m streams.connectors.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is not current")
-    options = parser.parse_args(arguments)
-    for path in (OVERVIEW, *sorted(PAGES.glob("*.md"))):
-        text = path.read_text(encoding="utf-8")
-        current = _ALL.sub(lambda _: of_all(), text) if path == OVERVIEW else _ONE.sub(partial(_place, path.stem), text)
-        if current == text:
-            continue
-        if options.check:
-            sys.stderr.write(f"{path} differs from its connector: run python -m streams.connectors.docs\n")
-            return 1
-        path.write_text(current, encoding="utf-8")
-    return 0
+    check = options(_COMMAND, __doc__).parse_args(arguments).check
+    return keep_current(_COMMAND, [(path, _current(path)) for path in (OVERVIEW, *sorted(PAGES.glob("*.md")))], check=check)
+
+
+def _current(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return _ALL.sub(lambda _: of_all(), text) if path == OVERVIEW else _ONE.sub(partial(_place, path.stem), text)
 
 
 if __name__ == "__main__":

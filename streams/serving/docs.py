@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Final
 
+from schemas.generated import keep_current, options
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.openapi import LIMITS, openapi
 
 __all__ = ["DOCUMENT", "PAGE", "main", "page"]
+
+_COMMAND = "streams.serving.docs"
 
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -38,20 +40,9 @@ def page(written: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write what is out of date, or with ``--check`` return 1 when something is."""
-    parser = argparse.ArgumentParser(prog="python -m streams.serving.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if something is not current")
-    check = parser.parse_args(arguments).check
-    for path, wanted in (
-        (DOCUMENT, json.dumps(openapi(), ensure_ascii=False, indent=2) + "\n"),
-        (PAGE, page(PAGE.read_text(encoding="utf-8"))),
-    ):
-        if path.is_file() and path.read_text(encoding="utf-8") == wanted:
-            continue
-        if check:
-            sys.stderr.write(f"{path} differs from streams/serving/: run python -m streams.serving.docs\n")
-            return 1
-        path.write_text(wanted, encoding="utf-8")
-    return 0
+    check = options(_COMMAND, __doc__).parse_args(arguments).check
+    document = json.dumps(openapi(), ensure_ascii=False, indent=2) + "\n"
+    return keep_current(_COMMAND, [(DOCUMENT, document), (PAGE, page(PAGE.read_text(encoding="utf-8")))], check=check)
 
 
 if __name__ == "__main__":
