@@ -24,13 +24,14 @@ from streams.commands.kafka_work import guarded
 from streams.configuration import ConfigurationError, load_configuration
 from streams.configuration.base import nearest
 from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of
-from streams.serving.alerting.action_log import KafkaActionLog, NotWrittenError
+from streams.serving.alerting.action_log import KafkaActionLog
 from streams.serving.alerting.actions import Actions, actions_topic, key_of
 from streams.serving.alerting.messages import test_message
 from streams.serving.alerting.prometheus_rules import prometheus_rules
 from streams.serving.alerting.senders import SettingError, send
 from streams.serving.alerts import Alerts
 from streams.serving.reader import Reader, alerts_topic
+from streams.serving.topic_writer import NotWrittenError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from schemas.alerts import AlertRecord
     from streams.serving.webhook import Answer, Webhook
 
-__all__ = ["Delivery", "Rounds", "group_of"]
+__all__ = ["Delivery", "follow_as_group", "group_of"]
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +105,7 @@ class Delivery:
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
         )
         async with session_of(self._webhook) as session:
-            rounds = Rounds(lambda partition: self._deliver(consumer, partition, session))
-            try:
-                await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
-                consumer.subscribe([self._topic], listener=rounds)
-                await rounds.failure
-            finally:
-                await rounds.end()
-                await stop(consumer)
-        raise AssertionError("a round ends only by an error")
+            await follow_as_group(consumer, self._topic, lambda partition: self._deliver(consumer, partition, session))
 
     async def _deliver(self, consumer: AIOKafkaConsumer, partition: TopicPartition, session: aiohttp.ClientSession) -> None:
         """Deliver a partition until it is taken away."""
@@ -187,7 +179,20 @@ class Delivery:
             log.warning("Alert %s (%s, rule %s) is not delivered: %s. It is tried again.", *where, answer.text)
 
 
-class Rounds(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
+async def follow_as_group(consumer: AIOKafkaConsumer, name: str, deliver: Callable[[TopicPartition], Awaitable[None]]) -> NoReturn:
+    """Start the consumer and run ``deliver`` for each partition of a topic while the group gives it to us; end with the first error."""
+    rounds = _Rounds(deliver)
+    try:
+        await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
+        consumer.subscribe([name], listener=rounds)
+        await rounds.failure
+    finally:
+        await rounds.end()
+        await stop(consumer)
+    raise AssertionError("a round ends only by an error")
+
+
+class _Rounds(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types
     """One task for each partition that the group gives us: a receiver that fails one alert holds up no other partition."""
 
     def __init__(self, deliver: Callable[[TopicPartition], Awaitable[None]]) -> None:

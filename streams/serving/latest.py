@@ -87,6 +87,9 @@ class Latest(Generic[_E]):
         self._known_since = 0
         self._callbacks: list[Callable[[], None]] = []
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
     def place(self, entry: _E) -> Place:
         """Return what an entry is about."""
         raise NotImplementedError

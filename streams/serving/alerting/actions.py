@@ -62,9 +62,6 @@ class Actions(Latest[Entry[ActionRecord]]):
         self._of_alert: dict[str, dict[str, Notification]] = {}
         self._progress: dict[int, ActionProgress] = {}
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._entries
-
     def revision_of(self, key: str) -> int:
         """Return the revision of the record of a key, 0 without one."""
         found = self._entries.get(key)

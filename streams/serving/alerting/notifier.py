@@ -25,7 +25,7 @@ from streams.serving.alerting.senders import SettingError, send
 from streams.serving.alerts import read_alert
 from streams.serving.broker import PATIENCE_SECONDS, keep_trying, partitions_of, stop
 from streams.serving.deliveries import Deliveries
-from streams.serving.delivery import Rounds
+from streams.serving.delivery import follow_as_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -106,15 +106,7 @@ class Notifier:
             session_timeout_ms=self._session_ms,
             heartbeat_interval_ms=self._session_ms // 3,
         )
-        rounds = Rounds(lambda partition: self._lead(consumer, partition))
-        try:
-            await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
-            consumer.subscribe([self._topic], listener=rounds)
-            await rounds.failure
-        finally:
-            await rounds.end()
-            await stop(consumer)
-        raise AssertionError("a round ends only by an error")
+        await follow_as_group(consumer, self._topic, lambda partition: self._lead(consumer, partition))
 
     async def _lead(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         if partition.partition != 0:

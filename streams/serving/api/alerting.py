@@ -9,7 +9,6 @@ from aiohttp import web
 
 from schemas.api import AcknowledgeBody, SilenceBody
 from streams.serving.alerting.acting import MOST_SILENCES, about_alert, about_silence, acknowledgement_of, silence_of
-from streams.serving.alerting.action_log import NotWrittenError
 from streams.serving.alerting.actions import key_of
 from streams.serving.api.answers import instant_ms, json_answer
 from streams.serving.api.serving import SERVING
@@ -17,6 +16,7 @@ from streams.serving.audit.auditor import actor_of
 from streams.serving.bodies import body_of
 from streams.serving.door import principal_of, view_of
 from streams.serving.problems import ProblemError
+from streams.serving.topic_writer import NotWrittenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from streams.serving.content_policy import content_policy
 from streams.serving.problems import ProblemError, problem
 
 if TYPE_CHECKING:
@@ -17,13 +18,8 @@ __all__ = ["HEADERS", "secured"]
 
 log = logging.getLogger(__name__)
 
-#: Nothing may be loaded from elsewhere, nothing inline, nobody may frame the page.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 HEADERS = {
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": content_policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",

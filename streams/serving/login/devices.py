@@ -61,9 +61,6 @@ class Devices(Latest[Device]):
         self._tickets: dict[str, str] = {}
         self._ended: set[str] = set()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._entries
-
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> Device:  # noqa: ARG002 - told to all tables
         """Return the entry of a record; raise ValueError if it is none."""
         try:

@@ -20,9 +20,9 @@ from streams.serving.login.known import LASTING_SECONDS
 from streams.serving.login.login import LOGIN, Refused, TicketError
 from streams.serving.login.pages import PAGE_HEADERS, kiosk_page, login_page, wait_text
 from streams.serving.login.paths import HOME, in_language, own_path
-from streams.serving.login.redeeming import NotWrittenError
 from streams.serving.login.texts import TEXTS, language_of
 from streams.serving.problems import problem
+from streams.serving.topic_writer import NotWrittenError
 
 if TYPE_CHECKING:
     from streams.serving.login.login import Login

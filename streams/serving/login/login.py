@@ -19,9 +19,9 @@ from streams.listening.tokens import hash_of, is_secret, new_secret
 from streams.serving.login.devices import Devices, identity_of, kiosk_of
 from streams.serving.login.known import known_browser, make_known
 from streams.serving.login.passwords import BusyError, Passwords, is_outdated
-from streams.serving.login.redeeming import NotWrittenError
 from streams.serving.login.sessions import Cookie, SessionIdentifier, SessionLimits, Sessions, tend
 from streams.serving.login.throttle import Attempt, Throttle
+from streams.serving.topic_writer import NotWrittenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

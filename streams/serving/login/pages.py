@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from streams.serving.content_policy import content_policy
 from streams.serving.login.texts import TEXTS
 
 if TYPE_CHECKING:
@@ -16,8 +17,7 @@ __all__ = ["PAGE_HEADERS", "kiosk_page", "login_page", "wait_text"]
 
 #: As of all pages, but that its form may be sent here. A browser that is told to name no referrer names no origin with a form either.
 PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": content_policy(forms=True),
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Vary": "Accept-Language, Cookie",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.serving.alerting.action_log import NotWrittenError, encoded
+from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions, key_of
+from streams.serving.topic_writer import NotWrittenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

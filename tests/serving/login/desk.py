@@ -12,7 +12,7 @@ from streams.listening.tokens import hash_of
 from streams.serving.door import Door
 from streams.serving.login.devices import Devices, key_of
 from streams.serving.login.login import Login
-from streams.serving.login.redeeming import NotWrittenError
+from streams.serving.topic_writer import NotWrittenError
 from tests.serving.records import Clock, Stand, small_center
 
 if TYPE_CHECKING:
