@@ -27,6 +27,7 @@ __all__ = [
     "ChangeMessage",
     "ExplainAnswer",
     "FiguresAnswer",
+    "IntervalsAnswer",
     "OpenApiDocument",
     "OutlookAnswer",
     "Problem",
@@ -38,8 +39,10 @@ __all__ = [
     "SilenceBody",
     "SilencesAnswer",
     "SnapshotMessage",
+    "SourcesAnswer",
     "StandingAnswer",
     "TargetsAnswer",
+    "TodayAnswer",
     "TrendsAnswer",
 ]
 
@@ -62,6 +65,8 @@ class SourceStanding(_Answer):
     """Why its records are set aside; absent while they are not."""
     beyond_limits: dict[str, int] | None = None
     """Kind of name → events whose name counts as `(other)`; absent without."""
+    complete_through: _Time | None = None
+    """How far a source that tells afterwards is complete; absent for others."""
 
 
 class _Header(_Answer):
@@ -224,6 +229,159 @@ class TrendsAnswer(_Header):
     """The window that the intervals are of."""
     trends: list[Trend]
     """By queue and channel."""
+
+
+class QueueInterval(_Answer):
+    """One window of a queue: its interval, or its day so far."""
+
+    start: _Time
+    end: _Time
+    final: bool
+    """All its contacts are decided."""
+    exceptions: list[str]
+    """Names of the calendar exceptions that any of it falls into."""
+    offered: float | None
+    answered: float | None
+    abandoned: float | None
+    handled: float | None
+    answer_rate: FigureValue | None
+    service_level: FigureValue | None
+    asa_seconds: float | None
+    aht_seconds: float | None
+    workload_agents: float | None
+    """How many agents the handling of its contacts takes on average: handled × AHT ÷ length; null while it runs."""
+    staff_required: float | None
+    """How many agents the forecast says are needed; null without one."""
+
+
+class WaitBucket(_Answer):
+    """How many waited so long: up to its edge, and longer than that of the bucket before."""
+
+    up_to_seconds: float | None
+    """Null for the last one, which has no edge."""
+    answered: int
+    abandoned: int
+
+
+class QueueChannel(_Answer):
+    """One channel of a queue."""
+
+    channel: str = Field(examples=["voice"])
+    target: float | None
+    """The service level of the queue to reach, 0 to 1; null without one."""
+    threshold_seconds: float
+    """The wait up to which an answer is in time."""
+    today: QueueInterval | None
+    """The day so far; null before its first contact."""
+    waits: list[WaitBucket]
+    """Of the day so far, the shortest first."""
+    flow_outs: dict[str, int] = Field(examples=[{"overflow": 3}])
+    """Way out of the queue other than an answer and abandonment → contacts of the day so far, the most first."""
+    intervals: list[QueueInterval]
+    """Those that are held, in order of time: of today and some days before."""
+
+
+class StaffInterval(_Answer):
+    """People in an interval, on average."""
+
+    start: _Time
+    end: _Time
+    actual: float | None
+    """At work or available for it."""
+    scheduled: float | None
+    """Planned to work."""
+
+
+class QueueStaff(_Answer):
+    """People of the queue's site, or of all, where it has none: they may serve other queues too."""
+
+    scope_kind: Literal["site", "total"]
+    scope: str = Field(examples=["tokyo"])
+    intervals: list[StaffInterval]
+    """In order of time."""
+
+
+class IntervalsAnswer(_Header):
+    """The intervals of one queue that are held, and its day so far."""
+
+    queue: str = Field(examples=["sales"])
+    window: str = Field(examples=["interval_15m"])
+    """The window that the intervals are of."""
+    channels: list[QueueChannel]
+    staff: QueueStaff | None
+    """Null where it is not known, or not for who asks."""
+
+
+class ScopeDay(_Answer):
+    """The day so far of a scope on one channel."""
+
+    scope_kind: ScopeKind
+    scope: str = Field(examples=["sales"])
+    channel: str = Field(examples=["voice"])
+    start: _Time
+    end: _Time
+    offered: float | None
+    answered: float | None
+    abandoned: float | None
+    handled: float | None
+    answer_rate: FigureValue | None
+    abandon_rate: FigureValue | None
+    service_level: FigureValue | None
+    asa: FigureValue | None
+    aht: FigureValue | None
+    threshold_seconds: float | None
+    """The wait up to which an answer is in time; null where queues of the scope differ."""
+    target: float | None
+    """The service level to reach today, 0 to 1; null without one."""
+    met: bool | None
+    """Whether it is reached; null without a target, or while nobody counts."""
+    contacts_to_restore: int | None
+    """How many contacts in a row have to be answered in time until it is reached, 0 if it is; null where none suffice, or `met` is null."""
+    contacts_to_spare: int | None
+    """How many contacts in a row may be missed while it is still reached; null where any number may, or `met` is null."""
+    events_uncounted: dict[str, int] = Field(examples=[{"no_begin": 2}])
+    """Reason → events that counted nothing."""
+    coverage: dict[str, float] = Field(examples=[{"aht": 0.9}])
+    """KPI → measured ÷ all, of those that not every contact is measured for."""
+
+
+class TodayAnswer(_Header):
+    """The day so far of every scope that had a contact, made at most every five seconds."""
+
+    days: list[ScopeDay]
+    """In the order of keys."""
+
+
+class SourceHealth(SourceStanding):
+    """How a source stands, in one sentence."""
+
+    source: str = Field(examples=["pbx"])
+    code: Literal["heard", "silent", "never_heard", "quarantined"]
+    silent_seconds: float | None
+    """How long ago it was last heard; null if it never was."""
+    feeds: list[str] = Field(examples=[["queue:sales"]])
+    """The scopes that the configuration says it feeds."""
+    text_en: str
+    text_ja: str
+
+
+class DeadLetterTopic(_Answer):
+    """Dead letters of one topic, at most: marks of transactions are counted too. 0 is none."""
+
+    last_hour: int
+    last_day: int
+    held: int
+
+
+class SourcesAnswer(_Header):
+    """Every source with a sentence, and how many dead letters there are."""
+
+    health: list[SourceHealth]
+    """Those that need somebody first."""
+    dead_letters: dict[str, DeadLetterTopic] | None = Field(
+        examples=[{"contact-events-dead-letters.v1": {"last_hour": 0, "last_day": 2, "held": 4}}]
+    )
+    """Topic without prefix → its dead letters; null where that is not known, or not for who sees a part."""
 
 
 class IntervalAhead(_Answer):

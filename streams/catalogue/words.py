@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from streams.catalogue.words_detail import DETAIL
+
 __all__ = ["LANGUAGES", "WORDS", "Language"]
 
 Language = Literal["en", "ja"]
@@ -226,6 +228,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "minutes": ("{n} min", "{n}分"),
     "hours": ("{n} h", "{n}時間"),
     "days": ("{n} d", "{n}日"),
+    **DETAIL,
 }
 
 #: Language → word id → text; braces mark what the page fills in.

@@ -20,10 +20,13 @@ from schemas.api import (
     CatalogueAnswer,
     ExplainAnswer,
     FiguresAnswer,
+    IntervalsAnswer,
     OutlookAnswer,
     QueueAnswer,
+    SourcesAnswer,
     StandingAnswer,
     TargetsAnswer,
+    TodayAnswer,
     TrendsAnswer,
 )
 from streams.client.errors import TooManyRequestsError, UnavailableError, UnexpectedAnswerError, UnreachableError, error_of
@@ -110,6 +113,18 @@ class Client:
     async def trends(self) -> TrendsAnswer:
         """Return the day so far of every queue, by interval."""
         return await self._answer("/api/v1/trends", [], TrendsAnswer)
+
+    async def intervals(self, queue: str) -> IntervalsAnswer:
+        """Return one queue by interval, and its day so far."""
+        return await self._answer("/api/v1/intervals", [("queue", queue)], IntervalsAnswer)
+
+    async def today(self) -> TodayAnswer:
+        """Return the day so far of every scope, and what would restore its service level."""
+        return await self._answer("/api/v1/today", [], TodayAnswer)
+
+    async def sources(self) -> SourcesAnswer:
+        """Return how every source of events stands."""
+        return await self._answer("/api/v1/sources", [], SourcesAnswer)
 
     async def outlook(self) -> OutlookAnswer:
         """Return what the next two hours of every queue of calls will be like."""

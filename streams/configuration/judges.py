@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.configuration.models import Configuration
     from streams.configuration.service_level import ServiceLevelDefinition
 
-__all__ = ["Definitions", "definitions_of", "every_version"]
+__all__ = ["Definitions", "definition_at", "definitions_of", "every_version"]
 
 
 class Definitions(NamedTuple):
@@ -50,3 +50,10 @@ def every_version(configuration: Configuration) -> Iterator[ServiceLevelDefiniti
     yield from (queue.service_level for queue in configuration.queues.values() if queue.service_level is not None)
     for versions in configuration.definitions.values():
         yield from versions
+
+
+def definition_at(configuration: Configuration, queue: str | None, channel: str | None, at_ms: int) -> DefinitionVersion:
+    """Return the version that figures of a window that begins then are judged by, as far as the configuration alone says it."""
+    versions = next(iter(definitions_of(configuration, queue, channel).versions.values()))
+    # The first holds from the beginning.
+    return [versions[0], *(each for each in versions[1:] if (each.from_ms or 0) <= at_ms)][-1]

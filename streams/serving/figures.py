@@ -150,14 +150,15 @@ class Figures:
         if view.scopes is None:
             return header
         # A source that no list names may feed anything: its name would tell of what else there is.
-        feeding = {source for sources in self._fed_by(view).values() for source in sources}
+        feeding = {source for sources in self.feeding(view).values() for source in sources}
         return {
             **header,
             "recovering": {scope: as_of for scope, as_of in header["recovering"].items() if scope in view.scopes},
             "sources": {name: source for name, source in header["sources"].items() if name in feeding},
         }
 
-    def _fed_by(self, view: View) -> dict[str, list[str]]:
+    def feeding(self, view: View) -> dict[str, list[str]]:
+        """Return the scopes that a view shows with the sources that feed them, where the configuration names them."""
         return {scope: sorted(sources) for scope, sources in self.fed_by.items() if view.scopes is None or scope in view.scopes}
 
     def chosen(self, windows: Collection[str] | None = None, view: View = EVERYTHING) -> list[Entry]:
@@ -168,7 +169,7 @@ class Figures:
     def everything(self, entries: Iterable[Entry], view: View = EVERYTHING) -> dict[str, Any]:
         """Return the header, the targets, what feeds whom and the records of ``entries``, which are those that a view shows, by key."""
         targets = {queue: target for queue, target in self.targets.items() if view.sees("queue", queue)}
-        return {**self.header(view), "targets": targets, "fed_by": self._fed_by(view), "records": self.records(entries)}
+        return {**self.header(view), "targets": targets, "fed_by": self.feeding(view), "records": self.records(entries)}
 
     def records(self, entries: Iterable[Entry], windows: Collection[str] | None = None) -> dict[str, Any]:
         """Return the records of ``entries`` by key."""
@@ -231,6 +232,8 @@ def _source(source: Source) -> dict[str, Any]:
         said["quarantined"] = source.quarantined.model_dump()
     if source.beyond_limits:
         said["beyond_limits"] = dict(source.beyond_limits)
+    if source.complete_through_ms is not None:
+        said["complete_through"] = format_ms(source.complete_through_ms)
     return said
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from schemas.times import format_ms
-from streams.configuration.judges import definitions_of
+from streams.configuration.judges import definition_at
 from streams.serving.store import TRENDS
 from streams.staffing import Forecast, Observed, effective_agents, outlook, patience_seconds
 
@@ -124,9 +124,7 @@ def _observed(entry: Entry, configuration: Configuration, queue: str, channel: s
 
     # Where wrap-up is not told, talk is what is known of handling.
     aht = part("aht", "value") or part("att", "value")
-    versions = next(iter(definitions_of(configuration, queue, channel).versions.values()))
-    # The first holds from the beginning.
-    definition = [versions[0], *(each for each in versions[1:] if (each.from_ms or 0) <= entry.window_start_ms)][-1]
+    definition = definition_at(configuration, queue, channel, entry.window_start_ms)
     waits = ["asa", "time_to_abandon"] if definition.asa_denominator == "answered" else ["asa"]
     return Observed(
         length_ms=(entry.window_end_ms or 0) - entry.window_start_ms,

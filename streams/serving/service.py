@@ -34,6 +34,7 @@ from streams.serving.audit.log import AuditLog
 from streams.serving.audit.writer import AuditWriter
 from streams.serving.client_certificates import ClientCertificates
 from streams.serving.clients import Clients
+from streams.serving.dead_letters import DeadLetterCounts, DeadLetterWatch
 from streams.serving.delivery import Delivery
 from streams.serving.door import Door, WatchedAccess
 from streams.serving.event_log import EventLog, Limits
@@ -169,6 +170,8 @@ async def run_serve(
         followers.append(delivery.run)
     workers = Workers(prefix)
     followers.append(HeartbeatReader(workers, topic_prefix=prefix, **kafka).run)
+    dead_letters = DeadLetterCounts()
+    followers.append(DeadLetterWatch(dead_letters, topic_prefix=prefix, **kafka).run)
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
     figures.on_call, figures.zone, figures.actions = settings.on_call, settings.zone, actions
     file = settings.file
@@ -237,6 +240,7 @@ async def run_serve(
         login=login,
         provider_logins=provider_logins,
         audit=audit,
+        dead_letters=dead_letters,
         action_log=KafkaActionLog(actions, topic_prefix=prefix, **kafka),
         audit_log=None if auditor is None else lambda: AuditLog(settings.bootstrap, prefix, settings.client_options),
     )

@@ -90,6 +90,8 @@ class Source:
     quarantined: QuarantinedSource | None = None
     #: kind → how many events named one that counts as ``(other)``
     beyond_limits: dict[str, int] | None = None
+    #: Of a journal, which tells after the fact: how far it is complete.
+    complete_through_ms: int | None = None
 
 
 class Store(Latest[Entry]):
@@ -227,7 +229,11 @@ class Store(Latest[Entry]):
         as_of = None if record.as_of is None else parse_time_ms(record.as_of)
         if isinstance(record, ProgressFigures):
             complete = None if record.complete_through is None else parse_time_ms(record.complete_through)
-            for text in (*record.sources.values(), *(each.since for each in record.quarantined_sources.values())):
+            for text in (
+                *record.sources.values(),
+                *record.journals.values(),
+                *(each.since for each in record.quarantined_sources.values()),
+            ):
                 parse_time_ms(text)
             return msgspec.structs.replace(kept, as_of_ms=as_of, complete_through_ms=complete)
         since, backlog = (None if text is None else parse_time_ms(text) for text in (record.waiting_since, record.backlog_oldest_since))
@@ -301,6 +307,7 @@ class Store(Latest[Entry]):
         stale: set[str] = set()
         quarantined: dict[str, QuarantinedSource] = {}
         beyond: dict[str, dict[str, int]] = {}
+        journals: dict[str, int] = {}
         for teller in told:
             if isinstance(teller.said, ProgressFigures):
                 stale.update(teller.said.stale_sources)
@@ -313,10 +320,17 @@ class Store(Latest[Entry]):
                         quarantined[source] = found
                 for source, text in teller.said.sources.items():
                     last_seen[source] = max(parse_time_ms(text), last_seen.get(source, 0))
+                # A partition that is behind knows less of it.
+                for source, text in teller.said.journals.items():
+                    journals[source] = max(parse_time_ms(text), journals.get(source, 0))
         self._sources = {
             # Whom nobody waits for is not silent.
             source: Source(
-                last_seen.get(source), source in stale and source not in quarantined, quarantined.get(source), beyond.get(source)
+                last_seen.get(source),
+                source in stale and source not in quarantined,
+                quarantined.get(source),
+                beyond.get(source),
+                journals.get(source),
             )
             for source in sorted(last_seen.keys() | stale | quarantined.keys() | beyond.keys())
         }

@@ -73,7 +73,7 @@ def full(**changes: Any) -> Serving:
             quarantined_sources={"chat": {"reason": "bad_records", "since": AS_OF, "partitions": 2, "records": 4}},
             beyond_limits={"pbx": {"queues": 3}},
             journals={"cdr": AS_OF},
-            sources={"pbx": AS_OF, "chat": AS_OF},
+            sources={"pbx": AS_OF, "chat": AS_OF, "cdr": AS_OF},
         ),
     ]
     stand = Stand.fed(records).with_alerts(*(alert(f"queue:{state}", state=state) for state in ("pending", "firing", "cleared")))

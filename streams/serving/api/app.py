@@ -10,6 +10,7 @@ from aiohttp import web
 from streams.serving.api.alerting import acknowledge, end_silence, make_silence, silences
 from streams.serving.api.audit import audit
 from streams.serving.api.description import docs, openapi_json
+from streams.serving.api.detail import intervals, sources, today
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
@@ -17,7 +18,7 @@ from streams.serving.api.figures import agents, alerts, catalogue, figures, outl
 from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
-from streams.serving.api.serving import FEED, OUTLOOK, SERVING, TARGETS, TRENDS
+from streams.serving.api.serving import FEED, OUTLOOK, SERVING, TARGETS, TODAY, TRENDS
 from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
 from streams.serving.door import DOOR, guard
@@ -32,6 +33,8 @@ from streams.serving.outlook import KEPT_SECONDS as OUTLOOK_KEPT_SECONDS
 from streams.serving.outlook import outlook_of, shows_outlook
 from streams.serving.targets import KEPT_SECONDS as TARGETS_KEPT_SECONDS
 from streams.serving.targets import shows_target, targets_of
+from streams.serving.today import KEPT_SECONDS as TODAY_KEPT_SECONDS
+from streams.serving.today import shows_day, today_of
 from streams.serving.trends import KEPT_SECONDS as TRENDS_KEPT_SECONDS
 from streams.serving.trends import shows_trend, trends_of
 
@@ -53,6 +56,9 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "make_silence": make_silence,
     "end_silence": end_silence,
     "trends": trends,
+    "intervals": intervals,
+    "today": today,
+    "sources": sources,
     "outlook": outlook,
     "targets": targets,
     "catalogue": catalogue,
@@ -95,6 +101,13 @@ def create_app(serving: Serving) -> web.Application:
     served = serving.figures
     app[TRENDS] = Kept(served, trends_of, TRENDS_KEPT_SECONDS, "trends", shows_trend)
     app[TARGETS] = Kept(served, lambda store: targets_of(store, served.kpi_targets), TARGETS_KEPT_SECONDS, "targets", shows_target)
+    app[TODAY] = Kept(
+        served,
+        lambda store: today_of(store, serving.configuration, served.targets, served.kpi_targets),
+        TODAY_KEPT_SECONDS,
+        "days",
+        shows_day,
+    )
     app[OUTLOOK] = Kept(
         served, lambda store: outlook_of(store, serving.configuration, served.targets), OUTLOOK_KEPT_SECONDS, "outlook", shows_outlook
     )

@@ -17,6 +17,7 @@ from streams.serving.alerting.action_log import ActionLog
 from streams.serving.audit import Audit, NoAudit
 from streams.serving.audit.log import AuditLog
 from streams.serving.clients import Clients
+from streams.serving.dead_letters import DeadLetterCounts
 from streams.serving.deliveries import Deliveries
 from streams.serving.door import PRINCIPAL, Door
 from streams.serving.events import Feed
@@ -29,7 +30,7 @@ from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.targets import shows_terms
 from streams.serving.turns import SCRAPES_WAITING, Turns
 
-__all__ = ["FEED", "OUTLOOK", "SERVING", "TARGETS", "TRENDS", "Serving", "asker_of"]
+__all__ = ["FEED", "OUTLOOK", "SERVING", "TARGETS", "TODAY", "TRENDS", "Serving", "asker_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Serving:
     audit_log: Callable[[], AuditLog] | None = None
     #: Takes what is done about alerts; None where that cannot be kept.
     action_log: ActionLog | None = None
+    #: How many dead letters there are; None where nobody counts them.
+    dead_letters: DeadLetterCounts | None = None
     #: One reads the audit at a time.
     audit_turns: Turns = field(default_factory=Turns)
     #: One scrape is made at a time.
@@ -128,6 +131,7 @@ FEED = web.AppKey("feed", Feed)
 TRENDS = web.AppKey("trends", Kept)
 OUTLOOK = web.AppKey("outlook", Kept)
 TARGETS = web.AppKey("targets", Kept)
+TODAY = web.AppKey("today", Kept)
 
 
 def asker_of(request: web.Request) -> str:

@@ -1,0 +1,53 @@
+"""One queue by interval, the day so far of everything, and how sources stand."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from streams.serving.api.answers import answer
+from streams.serving.api.serving import SERVING, TODAY
+from streams.serving.door import view_of
+from streams.serving.figures import NO_QUEUE
+from streams.serving.intervals import held_of, intervals_of
+from streams.serving.problems import ProblemError
+from streams.serving.source_health import health_of
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+__all__ = ["intervals", "sources", "today"]
+
+
+async def intervals(request: web.Request) -> web.Response:
+    """Answer with the intervals of one queue."""
+    queue = request.query.get("queue", "")
+    if not queue:
+        raise ProblemError(400, "queue: the name of a queue")
+    serving, view = request.app[SERVING], view_of(request, "figures")
+    figures, configuration = serving.figures, serving.configuration
+    place = configuration.queues.get(queue)
+    header, held = figures.header(view), held_of(figures.store, queue, None if place is None else place.site, view)
+    if held is None:
+        raise ProblemError(404, NO_QUEUE)
+    # Some hundreds of records to unpack: too long for the loop.
+    told = await asyncio.to_thread(partial(intervals_of, held, configuration, figures.targets.get(queue)))
+    return await answer(request, {**header, **told})
+
+
+async def today(request: web.Request) -> web.Response:
+    """Answer with the day so far."""
+    return await answer(request, await request.app[TODAY].answer(view_of(request, "figures")))
+
+
+async def sources(request: web.Request) -> web.Response:
+    """Answer with how sources stand; who sees a part of the figures is not told how much else fails."""
+    serving, view = request.app[SERVING], view_of(request, "figures")
+    figures = serving.figures
+    header, now_ms = figures.header(view), int(figures.clock() * 1000)
+    counts = None if serving.dead_letters is None or view.scopes is not None else serving.dead_letters.at(now_ms)
+    dead = None if counts is None else {name: each._asdict() for name, each in sorted(counts.items())}
+    health = health_of(header["sources"], figures.feeding(view), now_ms, ZoneInfo(figures.zone))
+    return await answer(request, {**header, **health, "dead_letters": dead})

@@ -1,0 +1,150 @@
+"""The intervals of one queue that the store holds, and of today how long contacts waited and in which ways they left unanswered."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from streams.catalogue.fields import ABANDONED_WAITS, ANSWERED_WAITS, FLOW_OUT, parse
+from streams.configuration.judges import definition_at
+from streams.serving.store import TRENDS, Entry
+from streams.serving.today import figure_document, is_running
+from streams.serving.window_records import WindowRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streams.access.views import View
+    from streams.configuration import Configuration
+    from streams.serving.store import Store
+
+__all__ = ["Held", "held_of", "intervals_of"]
+
+#: Histograms of waits → what is told of them.
+_WAITS: Final = {ANSWERED_WAITS.key: "answered", ABANDONED_WAITS.key: "abandoned"}
+
+
+class Held(NamedTuple):
+    """What the store holds of a queue; entries change no more."""
+
+    queue: str
+    as_of_ms: int
+    intervals: list[Entry]
+    days: list[Entry]
+    #: Of the people of its site, or of all, if it has none.
+    staff_scope: tuple[str, str]
+    staff: list[Entry]
+
+
+def held_of(store: Store, queue: str, site: str | None, view: View) -> Held | None:
+    """Return what the store holds of a queue, as far as a view shows it; None if nothing, and just so if the view does not show it."""
+    if not view.sees("queue", queue):
+        return None
+    own = store.of_scope("queue", queue)
+    if not own:
+        return None
+    place = ("total", "all") if site is None else ("site", site)
+    people = store.of_scope(*place) if view.sees_people(*place) else []
+    return Held(
+        queue,
+        max([store.as_of_ms or 0, *(entry.as_of_ms or 0 for entry in own)]),
+        [entry for entry in own if entry.group == TRENDS and entry.channel is not None],
+        [entry for entry in own if entry.group == "day" and entry.channel is not None],
+        place,
+        [entry for entry in people if entry.group == TRENDS and entry.channel is None],
+    )
+
+
+def intervals_of(held: Held, configuration: Configuration, target: float | None) -> dict[str, Any]:
+    """Return the intervals of a queue by channel, in order of time, with the people who were at work; ``target`` is its service level."""
+    channels = sorted({entry.channel or "" for entry in (*held.intervals, *held.days)})
+    staff = [found for entry in _in_time(held.staff) if (found := _staff(entry)) is not None]
+    return {
+        "queue": held.queue,
+        "window": TRENDS,
+        "channels": [_of_channel(held, channel, configuration, target) for channel in channels],
+        "staff": {"scope_kind": held.staff_scope[0], "scope": held.staff_scope[1], "intervals": staff} if staff else None,
+    }
+
+
+def _of_channel(held: Held, channel: str, configuration: Configuration, target: float | None) -> dict[str, Any]:
+    days = (entry for entry in held.days if entry.channel == channel and is_running(entry, held.as_of_ms))
+    day = max(days, key=lambda entry: entry.window_start_ms, default=None)
+    counts = {} if day is None else _window(day).counts
+    at_ms = held.as_of_ms if day is None else day.window_start_ms
+    return {
+        "channel": channel,
+        "target": target,
+        "threshold_seconds": definition_at(configuration, held.queue, channel, at_ms).threshold_s,
+        "today": None if day is None else _figures(day, held.as_of_ms),
+        "waits": _waits(counts),
+        "flow_outs": _flow_outs(counts),
+        "intervals": [_figures(entry, held.as_of_ms) for entry in _in_time(held.intervals) if entry.channel == channel],
+    }
+
+
+def _in_time(entries: Iterable[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: entry.window_start_ms)
+
+
+def _figures(entry: Entry, as_of_ms: int) -> dict[str, Any]:
+    record = _window(entry)
+    value = partial(_value, record)
+    length_seconds = ((entry.window_end_ms or 0) - entry.window_start_ms) / 1000
+    aht, handled = value("aht"), value("handled")
+    # Of a window that runs most is still to come. Who handled without telling how long did as the others.
+    over = aht is not None and handled is not None and (entry.window_end_ms or 0) <= as_of_ms
+    return {
+        "start": record.window_start,
+        "end": record.window_end,
+        "final": record.final,
+        "exceptions": record.exceptions or [],
+        **{kpi: value(kpi) for kpi in ("offered", "answered", "abandoned", "handled")},
+        **{kpi: figure_document(record.kpis.get(kpi)) for kpi in ("answer_rate", "service_level")},
+        "asa_seconds": value("asa"),
+        "aht_seconds": aht,
+        "workload_agents": (aht or 0) * (handled or 0) / length_seconds if over else None,
+        "staff_required": value("staff_required"),
+    }
+
+
+def _window(entry: Entry) -> WindowRecord:
+    record = entry.record
+    if not isinstance(record, WindowRecord):
+        raise TypeError(f"{entry.key} is no window")
+    return record
+
+
+def _value(record: WindowRecord, kpi: str) -> float | None:
+    figure = record.kpis.get(kpi)
+    return None if figure is None else figure.value
+
+
+def _staff(entry: Entry) -> dict[str, Any] | None:
+    record = _window(entry)
+    actual, scheduled = _value(record, "staff_actual"), _value(record, "staff_scheduled")
+    if actual is None and scheduled is None:
+        return None
+    return {"start": record.window_start, "end": record.window_end, "actual": actual, "scheduled": scheduled}
+
+
+def _waits(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the histogram of waits: how many were answered, and how many abandoned, up to each edge and above the one before."""
+    buckets: dict[float, dict[str, Any]] = {}
+    for name, number in counts.items():
+        found = parse(name)
+        if found is None or found.definition is not None or found.field.key not in _WAITS:
+            continue
+        edge = found.values["edge"]
+        at = inf if edge == "inf" else int(edge) / 1000
+        bucket = buckets.setdefault(at, {"up_to_seconds": None if at == inf else at, "answered": 0, "abandoned": 0})
+        bucket[_WAITS[found.field.key]] += number
+    return [buckets[at] for at in sorted(buckets)]
+
+
+def _flow_outs(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return how many left in each way that is neither an answer nor abandonment, the most frequent first."""
+    named = ((parse(name), number) for name, number in counts.items() if number)
+    found = {each.values["reason"]: number for each, number in named if each is not None and each.field is FLOW_OUT}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,32 @@
+// What is shown as files: CSV and Excel from the server, a picture of the charts, and paper.
+
+import { save } from "../charts.js";
+import { button, make } from "../dom.js";
+import { language, setText, word } from "../text.js";
+
+export class Files {
+  // `query()` names what is exported, `name()` the files; `pictured()` makes the picture, null where there is none.
+  constructor(place, context, { query, name, pictured = null }) {
+    Object.assign(this, { context, query, name });
+    const row = make(place, "p", "files");
+    row.setAttribute("role", "group");
+    row.setAttribute("aria-label", word("queue.files"));
+    if (context.may("export")) for (const form of ["csv", "xlsx"]) button(row, word(`queue.${form}`), () => this.fetch(form), form);
+    if (pictured) button(row, word("queue.png"), () => pictured().then((blob) => save(blob, `${name()}.png`)), "png");
+    button(row, word("queue.print"), () => print(), "print");
+    this.said = make(row, "span", "none");
+    this.said.setAttribute("role", "status");
+  }
+
+  async fetch(form) {
+    setText(this.said, "");
+    const asked = new URLSearchParams([...this.query(), ["format", form], ["lang", language], ...(form === "csv" ? [["bom", "true"]] : [])]);
+    try {
+      const answer = await fetch(`api/v1/export?${asked}`, { signal: this.context.signal });
+      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? `${answer.status}`);
+      save(await answer.blob(), `${this.name()}.${form}`);
+    } catch (error) {
+      if (error.name !== "AbortError") setText(this.said, word("queue.not_saved", { why: error.message }));
+    }
+  }
+}

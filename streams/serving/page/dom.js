@@ -1,0 +1,51 @@
+// Elements as views make them.
+
+export function make(parent, name, className = "", text = null) {
+  const made = parent.appendChild(document.createElement(name));
+  if (className) made.className = className;
+  if (text !== null) made.textContent = text;
+  return made;
+}
+
+export function button(parent, text, then, className = "") {
+  const made = make(parent, "button", className, text);
+  made.type = "button";
+  made.addEventListener("click", then);
+  return made;
+}
+
+// A table of texts: headings are [class, text, what it means]; of a row the first text is its heading. A cell may be {text, detail, className}.
+export function grid(parent, caption, headings, rows, className = "") {
+  const table = make(parent, "table", `grid ${className}`);
+  make(table, "caption", "unseen", caption);
+  const head = make(make(table, "thead"), "tr");
+  for (const [id, text, meaning] of headings) {
+    const heading = make(head, "th", id, text);
+    heading.scope = "col";
+    if (meaning) heading.title = meaning;
+  }
+  const body = make(table, "tbody");
+  for (const row of rows) fillRow(make(body, "tr"), headings, row);
+  return table;
+}
+
+export function fillRow(element, headings, cells) {
+  cells.forEach((cell, n) => {
+    const { text, detail = "", className: own = "", element: inside = null } = typeof cell === "object" && cell !== null ? cell : { text: cell };
+    const made = make(element, n ? "td" : "th", `${headings[n][0]} ${own}`.trim());
+    if (n) made.dataset.label = headings[n][1];
+    else made.scope = "row";
+    if (inside) made.append(inside);
+    else make(made, "b", "", text);
+    if (detail) make(made, "small", "", detail);
+  });
+}
+
+// Rows of a table that are shown again where they differ alone: focus stays, and nothing flickers.
+export function replaceWhenChanged(place, signature, draw) {
+  const next = JSON.stringify(signature);
+  if (place.drawn === next) return;
+  place.drawn = next;
+  place.replaceChildren();
+  draw(place);
+}

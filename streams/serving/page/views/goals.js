@@ -1,0 +1,117 @@
+// Today's targets: how many queues attain theirs, what would restore the others, and how everything went.
+
+import { Files } from "../detail/files.js";
+import { grid, make, replaceWhenChanged } from "../dom.js";
+import { shown } from "../names.js";
+import { JUDGED_FROM, channelRank } from "../rows.js";
+import { count, coverage, duration, figure, goal, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
+
+const ASK_MS = 10_000;
+const LARGER = ["site", "department", "business"];
+
+let open = null;
+
+// "17 more in a row within 20 s restore 80 %": what a figure asks for, or still permits.
+export function way(day) {
+  if (!known(day.target)) return { text: word("goals.no_target"), className: "plain" };
+  const target = targetText(day.target);
+  if (day.met === null) return { text: word("goals.not_yet"), className: "plain" };
+  if (day.met) {
+    if (day.contacts_to_spare === null) return { text: "✓", className: "met" };
+    return { text: day.contacts_to_spare > 0 ? word("goals.spare", { n: count(day.contacts_to_spare), target }) : word("goals.no_spare", { target }), className: "met" };
+  }
+  if (day.contacts_to_restore === null) return { text: word("goals.never", { target }), className: "missed" };
+  const n = count(day.contacts_to_restore);
+  const seconds = known(day.threshold_seconds) ? (day.threshold_seconds < 60 ? word("seconds", { n: day.threshold_seconds }) : duration(day.threshold_seconds)) : null;
+  return { text: seconds ? word("goals.restore", { n, seconds, target }) : word("goals.restore_in_time", { n, target }), className: "missed" };
+}
+
+const kindOf = (day) => (day.met === null ? "" : (day.service_level?.denominator ?? 0) < JUDGED_FROM ? "few" : day.met ? "met" : "missed");
+const SHAPES = { met: "✓ ", missed: "▼ ", few: "", "": "" };
+
+class GoalsView {
+  constructor(root, context) {
+    Object.assign(this, { root, context });
+    const head = make(root, "p", "choices");
+    this.standing = make(head, "strong", "attained");
+    this.standing.setAttribute("role", "status");
+    this.asOf = "";
+    new Files(head, context, {
+      query: () => [["window", "day"], ...["queue", "site", "department", "business", "total"].map((kind) => ["scope_kind", kind]), ...["offered", "answered", "abandoned", "answer_rate", "abandon_rate", "service_level", "asa", "aht"].map((kpi) => ["kpi", kpi])],
+      name: () => `today-${this.asOf}`,
+    });
+    this.places = Object.fromEntries(["everything", "by_queue", "larger", "other"].map((id) => [id, make(root, "section", id)]));
+  }
+
+  async load() {
+    try {
+      const [today, targets] = await Promise.all([this.context.ask("api/v1/today"), this.context.ask("api/v1/targets")]);
+      this.asOf = (today.as_of ?? "").slice(0, 10);
+      this.draw(today.days, targets.targets.filter((each) => !each.of_queue && each.kpi !== "service_level"));
+    } catch (error) {
+      if (error.name !== "AbortError" && !this.asOf) setText(this.standing, `${word("view.failed")} ${error.message}`);
+    }
+  }
+
+  draw(days, targets) {
+    days.sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
+    const queues = days.filter((each) => each.scope_kind === "queue");
+    const judged = queues.filter((each) => each.met !== null);
+    setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : word("goals.none"));
+    // Missed ones first, those farthest from their target at the top.
+    const short = (each) => (each.met === false ? (each.contacts_to_restore ?? Number.POSITIVE_INFINITY) : -1);
+    this.table("everything", days.filter((each) => each.scope_kind === "total"), (each) => named("channel", each.channel));
+    this.table("by_queue", queues.toSorted((a, b) => short(b) - short(a)), (each) => shown(each.scope), (each) => named("channel", each.channel));
+    this.table("larger", days.filter((each) => LARGER.includes(each.scope_kind)), (each) => shown(each.scope), (each) => `${named("scope", each.scope_kind)} · ${named("channel", each.channel)}`);
+    replaceWhenChanged(this.places.other, targets, (place) => drawTargets(place, targets));
+    this.places.other.hidden = targets.length === 0;
+  }
+
+  table(id, days, name, more = () => "") {
+    const place = this.places[id];
+    place.hidden = days.length === 0;
+    replaceWhenChanged(place, days, () => {
+      make(place, "h3", "", word(`goals.${id}`));
+      const headings = [["name", word("queue.choose")], ["offered", label("offered")], ["answer_rate", label("answer_rate")], ["service_level", label("service_level")], ["target", word("goals.target")], ["way", word("goals.way")]];
+      if (id === "everything") headings[0][1] = word("channel");
+      if (id === "larger") headings[0][1] = word("goals.scope");
+      grid(place, word(`goals.${id}`), headings, days.map((each) => [
+        { element: this.name(each, name(each)), detail: more(each) },
+        { text: count(each.offered), detail: `${label("abandoned")} ${count(each.abandoned)}` },
+        { text: percent(each.answer_rate?.value), detail: parts(each.answer_rate) },
+        { text: `${SHAPES[kindOf(each)]}${percent(each.service_level?.value)}`, detail: [parts(each.service_level), coverage(each.service_level)].filter(Boolean).join(" · "), className: kindOf(each) },
+        known(each.target) ? targetText(each.target) : "–",
+        way(each),
+      ]));
+    });
+  }
+
+  name(each, text) {
+    if (each.scope_kind !== "queue") return Object.assign(document.createElement("b"), { textContent: text });
+    const link = Object.assign(document.createElement("a"), { textContent: text });
+    link.href = this.context.link("queue", { of: each.scope, channel: each.channel });
+    return link;
+  }
+}
+
+function drawTargets(place, targets) {
+  make(place, "h3", "", word("goals.other"));
+  const where = (each) => [each.scope_kind === "total" ? named("scope", "total") : `${named("scope", each.scope_kind)} ${shown(each.scope)}`, each.channel ? named("channel", each.channel) : ""].filter(Boolean).join(" · ");
+  const asked = (each) => (known(each.target) ? goal(each.kpi, each.target) : word("target.band", { low: goal(each.kpi, each.low), high: goal(each.kpi, each.high) }));
+  const good = (each) => (["met", "stretch_met", "on_track"].includes(each.standing) ? "met" : ["missed", "behind"].includes(each.standing) ? "missed" : "");
+  grid(place, word("goals.other"), [["name", word("target.of")], ["achieved", word("target.achieved")], ["target", word("target.label")], ["way", word("target.standing")]], targets.map((each) => [
+    { text: label(each.kpi), detail: where(each) },
+    { text: figure(each.kpi, each.figure.value), detail: parts(each.figure) },
+    asked(each),
+    { text: `${SHAPES[good(each)]}${word(`standing.${each.standing}`)}`, className: good(each) },
+  ]));
+}
+
+export function show(root, context) {
+  open = new GoalsView(root, context);
+  context.every(ASK_MS, () => open?.load());
+}
+
+export function close() {
+  open = null;
+}

@@ -1,0 +1,197 @@
+// One queue: its day by interval, the week by hour, today's waits, and the ways it was left.
+
+import { library, picture } from "../charts.js";
+import { Course } from "../detail/course.js";
+import { Files } from "../detail/files.js";
+import { Waits } from "../detail/waits.js";
+import { dayName, drawWeek } from "../detail/week.js";
+import { make, replaceWhenChanged } from "../dom.js";
+import { shown } from "../names.js";
+import { channelRank } from "../rows.js";
+import { NOTHING, count, coverage, duration, hour, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
+
+const ASK_MS = 20_000;
+const DAY_MS = 86_400_000;
+
+let open = null;
+
+class QueueView {
+  constructor(uPlot, root, context) {
+    Object.assign(this, { root, context, told: null });
+    const choice = make(root, "p", "choices");
+    this.queues = this.select(choice, "queue.choose", "of", () => this.load());
+    this.channels = this.select(choice, "channel", "channel", () => this.draw());
+    this.files = new Files(choice, context, {
+      query: () => [["window", "interval_15m"], ["window", "day"], ["scope", `queue:${this.queue}`], ["channel", this.channel?.channel ?? ""]],
+      name: () => `${this.queue}-${this.channel?.channel ?? ""}-${(this.told?.as_of ?? "").slice(0, 10)}`.replace(/[^\p{L}\p{N}_.-]+/gu, "_"),
+      pictured: () => this.picture(),
+    });
+    this.standing = make(root, "p", "none standing-of-queue");
+    this.standing.setAttribute("role", "status");
+    this.body = make(root, "div", "body");
+    this.today = make(this.body, "ul", "today");
+    const day = make(this.body, "section", "day");
+    this.dayName = make(day, "h3", "day-name");
+    this.course = new Course(uPlot, day, { minutes: 15, onOpen: (start) => context.choose({ at: start }) });
+    this.course.opened = context.asked("at");
+    this.week = make(this.body, "section", "week");
+    this.waits = new Waits(uPlot, make(this.body, "section", "waits"));
+  }
+
+  select(place, text, name, then) {
+    const labelled = make(place, "label", "", `${word(text)} `);
+    const made = make(labelled, "select", name);
+    made.addEventListener("change", () => {
+      this.context.choose({ [name]: made.value, at: null, day: null });
+      this.course.opened = null;
+      then();
+    });
+    return made;
+  }
+
+  offer(select, values, text, chosen) {
+    replaceWhenChanged(select, values, () => {
+      for (const value of values) make(select, "option", "", text(value)).value = value;
+    });
+    if (select.value !== chosen && values.includes(chosen)) select.value = chosen;
+  }
+
+  get queue() {
+    return this.context.asked("of") ?? this.context.askedAll("queue")[0] ?? this.names[0] ?? null;
+  }
+
+  get channel() {
+    const found = this.told?.channels ?? [];
+    return found.find(({ channel }) => channel === this.context.asked("channel")) ?? found[0] ?? null;
+  }
+
+  get names() {
+    return [...new Set([...this.context.gather("queue").values()].filter(({ channel }) => channel !== null).map(({ scope }) => scope))].sort();
+  }
+
+  // Queues come with the figures: the first of them is shown once it is there.
+  news() {
+    const { queue } = this;
+    this.offer(this.queues, [...new Set([...this.names, ...(queue ? [queue] : [])])].sort(), shown, queue);
+    if (queue && !this.told && !this.asking) this.load();
+  }
+
+  async load() {
+    const { queue } = this;
+    if (!queue) {
+      setText(this.standing, word("no_queues"));
+      return;
+    }
+    this.asking = queue;
+    try {
+      const told = await this.context.ask(`api/v1/intervals?${new URLSearchParams({ queue })}`);
+      if (this.asking !== queue) return;
+      told.channels.sort((a, b) => channelRank(a.channel) - channelRank(b.channel));
+      this.told = told;
+      setText(this.standing, "");
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      // What was told is shown on: the mark of the page says that the connection is lost.
+      if (error.status === 404) {
+        this.told = null;
+        setText(this.standing, word("queue.gone"));
+      } else if (!this.told) setText(this.standing, `${word("view.failed")} ${error.message}`);
+    }
+    this.asking = null;
+    this.draw();
+  }
+
+  draw() {
+    const { channel, told } = this;
+    this.body.hidden = !channel;
+    this.offer(this.queues, [...new Set([...this.names, this.queue])].filter(Boolean).sort(), shown, this.queue);
+    const names = told?.channels.map((each) => each.channel) ?? [];
+    this.offer(this.channels, names, (each) => named("channel", each), channel?.channel);
+    this.channels.parentElement.hidden = names.length < 2;
+    if (!channel) return;
+    this.drawToday(channel);
+    const now = Date.parse(told.as_of);
+    const midnight = new Date(now).setHours(0, 0, 0, 0);
+    const dayStart = channel.today ? Date.parse(channel.today.start) : midnight;
+    const chosen = this.chosen(dayStart);
+    const staff = new Map((told.staff?.intervals ?? []).map((each) => [each.start, each.actual]));
+    const day = channel.intervals
+      .filter(({ start }) => Date.parse(start) >= chosen && Date.parse(start) < chosen + DAY_MS)
+      .map((each) => ({ ...each, staff: staff.get(each.start) ?? null }));
+    setText(this.dayName, `${dayName(chosen)}${chosen === dayStart ? ` · ${word("queue.today")}` : ""}`);
+    this.course.show({ channel, day, now, target: channel.target, staffName: this.staffName, staffKnown: staff.size > 0 });
+    drawWeek(this.week, { intervals: channel.intervals, target: channel.target, dayStart, chosen, onDay: (start) => this.choose(start, dayStart) });
+    this.waits.show(channel);
+  }
+
+  get staffName() {
+    const staff = this.told?.staff;
+    return word("queue.staff_at_work", { scope: !staff || staff.scope_kind === "total" ? word("queue.staff_all") : shown(staff.scope) });
+  }
+
+  chosen(dayStart) {
+    const back = Number.parseInt(this.context.asked("day") ?? "0", 10);
+    return dayStart - (back > 0 && back < 7 ? back : 0) * DAY_MS;
+  }
+
+  choose(start, dayStart) {
+    const back = Math.round((dayStart - start) / DAY_MS);
+    this.context.choose({ day: back === 0 ? null : `${back}`, at: null });
+    this.course.opened = null;
+    this.draw();
+  }
+
+  drawToday({ today, target, threshold_seconds: threshold }) {
+    replaceWhenChanged(this.today, [today, target, threshold], (place) => {
+      if (!today) {
+        make(place, "li", "none", word("queue.nothing_today"));
+        return;
+      }
+      const level = today.service_level;
+      const missed = known(level?.value) && known(target) && level.value < target;
+      const met = known(level?.value) && known(target) && !missed;
+      const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : "", word("waits.threshold", { value: duration(threshold) }), coverage(level)];
+      const tiles = [
+        [label("service_level"), percent(level?.value), detail.filter(Boolean).join(" · "), missed ? "missed" : met ? "met" : ""],
+        [label("offered"), count(today.offered), ""],
+        [label("answered"), count(today.answered), `${label("answer_rate")} ${percent(today.answer_rate?.value)}`],
+        [label("abandoned"), count(today.abandoned), ""],
+        [label("asa"), duration(today.asa_seconds), ""],
+        [label("aht"), duration(today.aht_seconds), ""],
+      ];
+      for (const [name, text, more, kind = ""] of tiles) {
+        const tile = make(place, "li", kind);
+        make(tile, "span", "heading", name);
+        make(tile, "b", text === NOTHING ? "unknown" : "", text);
+        make(tile, "small", "", more);
+      }
+    });
+  }
+
+  picture() {
+    const title = `${shown(this.queue)} · ${named("channel", this.channel.channel)} · ${this.dayName.textContent} · ${word("as_of", { time: hour(this.told.as_of) })}`;
+    return picture(title, [
+      { chart: this.course.contacts, name: word("queue.course", { n: 15 }), legend: this.course.legendOfContacts },
+      { chart: this.course.effort, name: word("queue.effort", { n: 15 }), legend: this.course.legendOfEffort },
+      { chart: this.waits.chart, name: word("waits.title"), legend: this.waits.legendOfWaits },
+    ]);
+  }
+
+  close() {
+    this.course.close();
+    this.waits.close();
+  }
+}
+
+export async function show(root, context) {
+  const uPlot = await library();
+  if (context.signal.aborted) return;
+  open = new QueueView(uPlot, root, context);
+  context.onNews(() => open?.news());
+  context.every(ASK_MS, () => open?.load());
+}
+
+export function close() {
+  open?.close();
+  open = null;
+}

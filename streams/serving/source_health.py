@@ -1,0 +1,116 @@
+"""Every source of events with one sentence of how it stands: when it was last heard, and what of it does not count. No clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.times import parse_time_ms
+from schemas.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from zoneinfo import ZoneInfo
+
+__all__ = ["health_of"]
+
+#: Code → what is said, in English and Japanese. Blanks: source, at, age, scopes, reason, records, through.
+_SAID: Final[dict[str, tuple[str, str]]] = {
+    "heard": (
+        "{source} was last heard at {at}, {age} ago: what it tells is counted.",
+        "{source}：最終受信 {at}（{age}前）。受信分は集計されています。",
+    ),
+    "silent": (
+        "Nothing has come from {source} since {at}, for {age}: figures{scopes} lack what has happened there since.",
+        "{source}：{at}から{age}受信がありません。{scopes}数値には、以降の分が含まれていません。",
+    ),
+    "never_heard": (
+        "Nothing has ever come from {source}: figures{scopes} lack what happens there.",
+        "{source}：一度も受信がありません。{scopes}数値には、この送信元の分が含まれていません。",
+    ),
+    "quarantined": (
+        "{source} has been quarantined since {at} ({reason}): {records} records are dead letters and count nothing.",
+        "{source}：{at}から隔離中（{reason}）。{records}件がデッドレターとなり、集計されていません。",
+    ),
+}
+_CROWDED: Final = (
+    "It names more than is permitted: {records} events count as (other).",
+    "名称の上限を超えたため、{records}件のイベントは「(other)」に合算されています。",
+)
+_JOURNAL: Final = (
+    "It tells afterwards, and is complete through {through}.",
+    "事後に届く送信元で、{through}までのデータがそろっています。",
+)
+_REASONS: Final[dict[str, tuple[str, str]]] = {
+    "bad_records": ("too many bad records", "不正レコード過多"),
+    "late_records": ("too many late records", "遅延レコード過多"),
+    "operator": ("by an operator", "担当者の指示"),
+}
+_OF: Final = (" of {names}", "{names}の")
+_NAMED: Final = 3
+_MORE: Final = ("{names} and {n} more", "{names}ほか{n}件")
+_UNITS: Final = ((86_400, " d", "日"), (3600, " h", "時間"), (60, " min", "分"), (1, " s", "秒"))
+
+
+def health_of(
+    sources: Mapping[str, Mapping[str, Any]], fed_by: Mapping[str, Collection[str]], now_ms: int, zone: ZoneInfo
+) -> dict[str, Any]:
+    """Return all sources, those that need somebody first; ``sources`` are as in headers, ``fed_by`` by ``KIND:NAME``."""
+    told = [
+        _source(name, each, [scope for scope in sorted(fed_by) if name in fed_by[scope]], now_ms, zone) for name, each in sources.items()
+    ]
+    return {"health": sorted(told, key=lambda each: (each["code"] == "heard", each["source"]))}
+
+
+def _source(name: str, said: Mapping[str, Any], feeds: list[str], now_ms: int, zone: ZoneInfo) -> dict[str, Any]:
+    seen_ms = None if said["last_seen"] is None else parse_time_ms(said["last_seen"])
+    quarantined, beyond, through = said.get("quarantined"), said.get("beyond_limits"), said.get("complete_through")
+    since_ms = seen_ms
+    if quarantined is not None:
+        code, since_ms = "quarantined", parse_time_ms(quarantined["since"])
+    elif said["stale"]:
+        code = "never_heard" if seen_ms is None else "silent"
+    else:
+        code = "heard" if seen_ms is not None else "never_heard"
+    silent = None if seen_ms is None else max(0.0, (now_ms - seen_ms) / 1000)
+    texts = {}
+    for index, language in enumerate(("en", "ja")):
+        parts = [
+            _SAID[code][index].format(
+                source=visible(name),
+                at=_time(since_ms, now_ms, zone),
+                age=_age(silent, index),
+                scopes=_scopes(feeds, index),
+                reason="" if quarantined is None else _REASONS.get(quarantined["reason"], (quarantined["reason"],) * 2)[index],
+                records=0 if quarantined is None else f"{quarantined['records']:,}",
+            )
+        ]
+        if beyond:
+            parts.append(_CROWDED[index].format(records=f"{sum(beyond.values()):,}"))
+        if through is not None:
+            parts.append(_JOURNAL[index].format(through=_time(parse_time_ms(through), now_ms, zone)))
+        texts[f"text_{language}"] = ("" if index else " ").join(parts)
+    return {"source": name, "code": code, **said, "silent_seconds": silent, "feeds": feeds, **texts}
+
+
+def _scopes(feeds: list[str], index: int) -> str:
+    names = [visible(scope.partition(":")[2]) for scope in feeds]
+    if not names:
+        return ""
+    shown = (", ", "、")[index].join(names[:_NAMED])
+    return _OF[index].format(names=shown if len(names) <= _NAMED else _MORE[index].format(names=shown, n=len(names) - _NAMED))
+
+
+def _age(seconds: float | None, index: int) -> str:
+    if seconds is None:
+        return ""
+    length, *units = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return f"{int(seconds // length)}{units[index]}"
+
+
+def _time(ms: int | None, now_ms: int, zone: ZoneInfo) -> str:
+    """Return a time of day, with the date if that is another day than now."""
+    if ms is None:
+        return ""
+    then, now = (datetime.fromtimestamp(each / 1000, UTC).astimezone(zone) for each in (ms, now_ms))
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,240 @@
+"""One queue by interval, the day so far of everything, and how sources stand: worked out by hand from the records of a morning."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+from itertools import count, product
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from schemas.api import IntervalsAnswer, SourcesAnswer, TodayAnswer
+from streams.access.views import View
+from streams.configuration import Configuration
+from streams.serving.intervals import held_of, intervals_of
+from streams.serving.source_health import health_of
+from streams.serving.today import restoring, shows_day, sparing, today_of
+from streams.windows.targets import terms_of
+from tests.serving.detail_center import BAD, NOW, QUARTER, center, day, interval, serving
+from tests.serving.records import Stand, client_of, figure, progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def told_of(folder: Path, path: str) -> dict[str, Any]:
+    """Return what an address of the center answers."""
+
+    async def ask() -> dict[str, Any]:
+        async with client_of(serving(center(), folder)) as client:
+            answer = await client.get(path)
+            assert answer.status == 200
+            assert "ETag" in answer.headers
+            found: dict[str, Any] = await answer.json()
+            return found
+
+    return asyncio.run(ask())
+
+
+def test_what_restores_a_target_is_the_fewest_that_do() -> None:
+    """The closed formula says what counting up one contact at a time finds, for every figure of up to 25 contacts and eight targets."""
+    parts = [(0, 1), (1, 3), (1, 2), (4, 5), (171, 200), (9, 10), (99, 100), (1, 1)]
+    for (above, below), counted in product(parts, range(1, 26)):
+        for met in range(counted + 1):
+            if above < below:
+                fewest = next(k for k in count() if (met + k) * below >= above * (counted + k))
+                assert restoring(met, counted, Fraction(above, below)) == fewest
+            else:
+                assert restoring(met, counted, Fraction(above, below)) == (0 if met == counted else None)
+            most = 0
+            while above and met * below >= above * (counted + most + 1):
+                most += 1
+            assert sparing(met, counted, Fraction(above, below)) == (most if above else None)
+
+
+def test_a_share_that_no_float_is_decides_nothing() -> None:
+    """63 of 83 ask for 17 to make 80 % exactly, not for 18; so do 70 of 100 for 10 % of ten."""
+    assert restoring(63, 83, Fraction("0.8")) == 17
+    assert restoring(7, 10, Fraction("0.7")) == 0
+    assert restoring(0, 1, Fraction("0.1")) == 1
+    assert sparing(90, 100, Fraction("0.8")) == 12
+    assert sparing(8, 10, Fraction("0.8")) == 0
+
+
+def test_the_day_so_far(tmp_path: Path) -> None:
+    """Every scope and channel with its target, what restores it or may be missed; a queue without a contact today is not there."""
+    told = TodayAnswer.model_validate(told_of(tmp_path, "/api/v1/today"))
+
+    days = {(each.scope, each.channel): each for each in told.days}
+    assert set(days) == {("sales", "voice"), ("claims", "voice"), ("billing", "voice"), ("vip", "voice"), ("all", "voice"), ("all", "chat")}
+    said = {
+        name: (each.met, each.contacts_to_restore, each.contacts_to_spare) for (name, channel), each in days.items() if channel == "voice"
+    }
+    # (225 − 210) ÷ 0.1; (66.4 − 63) ÷ 0.2; 90 ÷ 0.8 − 100 = 12.5; of all of 30 none may be missed.
+    assert said == {
+        "sales": (False, 150, 0),
+        "claims": (False, 17, 0),
+        "billing": (True, 0, 12),
+        "vip": (False, None, 0),
+        "all": (None, None, None),
+    }
+    sales = days["sales", "voice"]
+    assert (sales.target, sales.threshold_seconds, sales.offered, sales.answered) == (0.9, 20, 250, 225)
+    assert sales.answer_rate is not None
+    assert (sales.answer_rate.value, sales.answer_rate.denominator) == (0.9375, 240)
+    assert sales.coverage == {"aht": pytest.approx(230 / 240)}
+    assert days["all", "voice"].events_uncounted == {"no_begin": 5, "no_leg": 2}
+    assert days["all", "chat"].coverage["aht"] == pytest.approx(20 / 30)
+
+
+def test_a_target_of_a_channel_and_of_a_site(tmp_path: Path) -> None:
+    """A written target of a day holds for its scope and channel, over that of the queue."""
+    configuration = Configuration.model_validate(
+        {
+            "sites": {"tokyo": {"zone": "Asia/Tokyo"}},
+            "queues": {"sales": {"target": 0.9}},
+            "targets": [
+                {"kpi": "service_level", "scope": "queue:sales", "channel": "chat", "window": "day", "unit": "percent", "target": 50},
+                {"kpi": "service_level", "scope": "site:tokyo", "window": "day", "unit": "percent", "target": 80},
+            ],
+        }
+    )
+    stand = Stand.fed([progress(), day("sales", 30, 50), day("sales", 30, 50, "chat"), day("site:tokyo", 30, 50)])
+    days = today_of(stand.store, configuration, {"sales": 0.9}, terms_of(configuration))["days"]
+    assert {(each["scope"], each["channel"]): (each["target"], each["met"]) for each in days} == {
+        ("sales", "chat"): (0.5, True),
+        ("sales", "voice"): (0.9, False),
+        ("tokyo", "voice"): (0.8, False),
+    }
+    # Where queues of a scope are judged differently, there is no one threshold.
+    mixed = Stand.fed([progress(), day("total:all", 1, 20, definitions={"service_level": "a@1, b@2"})])
+    assert today_of(mixed.store, configuration, {}, ())["days"][0]["threshold_seconds"] is None
+    none = Stand.fed([progress(), day("sales", 0, 20, kpis={"service_level": figure(None, 0, 0)})])
+    (empty,) = today_of(none.store, configuration, {"sales": 0.9}, ())["days"]
+    assert (empty["met"], empty["contacts_to_restore"], empty["contacts_to_spare"]) == (None, None, None)
+    assert not shows_day(View(frozenset({"queue:claims"}), frozenset()), empty)
+
+
+def test_one_queue_by_interval(tmp_path: Path) -> None:
+    """Volume, service level, handle time, workload and people of each quarter of an hour; waits and flow-outs of today; yesterday too."""
+    told = IntervalsAnswer.model_validate(told_of(tmp_path, "/api/v1/intervals?queue=sales"))
+
+    (voice,) = told.channels
+    assert (voice.channel, voice.target, voice.threshold_seconds) == ("voice", 0.9, 20)
+    assert [each.start for each in voice.intervals] == sorted(each.start for each in voice.intervals)
+    assert len(voice.intervals) == 4 + 12
+    bad = next(each for each in voice.intervals if each.start == BAD)
+    assert bad.service_level is not None
+    assert (bad.offered, bad.abandoned, bad.service_level.value, bad.aht_seconds) == (30, 2, 0.4, 360)
+    # 26 × 360 s in 900 s; the others 18 × 300.
+    assert bad.workload_agents == pytest.approx(10.4)
+    assert [each.workload_agents for each in voice.intervals[4:] if each is not bad] == pytest.approx([6] * 11)
+    assert told.staff is not None
+    assert (told.staff.scope_kind, told.staff.scope) == ("site", "tokyo")
+    assert {each.start: each.actual for each in told.staff.intervals}[BAD] == 8
+    assert [(each.up_to_seconds, each.answered, each.abandoned) for each in voice.waits] == [
+        (5, 100, 0), (10, 60, 0), (15, 30, 0), (20, 20, 5), (30, 10, 0), (60, 5, 10), (None, 0, 0),
+    ]  # fmt: skip
+    assert list(voice.flow_outs.items()) == [("overflow", 7), ("voicemail", 3)]
+    assert voice.today is not None
+    assert (voice.today.offered, voice.today.answered, voice.today.workload_agents) == (250, 225, None)
+
+
+def test_what_of_a_queue_is_not_there(tmp_path: Path) -> None:
+    """No name is refused, an unknown queue is not there, nor is one that is not shown; who may not see people is told no staff."""
+
+    async def check() -> None:
+        async with client_of(serving(center(), tmp_path)) as client:
+            assert (await client.get("/api/v1/intervals")).status == 400
+            assert (await client.get("/api/v1/intervals?queue=nowhere")).status == 404
+            idle = IntervalsAnswer.model_validate_json(await (await client.get("/api/v1/intervals?queue=idle")).read())
+            # Yesterday's day is not today's.
+            assert (idle.channels[0].today, idle.channels[0].waits, idle.channels[0].intervals) == (None, [], [])
+
+    asyncio.run(check())
+    store = center().store
+    few = View(frozenset({"queue:sales", "site:tokyo"}), frozenset())
+    assert held_of(store, "claims", None, few) is None
+    held = held_of(store, "sales", "tokyo", few)
+    assert held is not None
+    assert (len(held.intervals), held.staff) == (16, [])
+
+
+def test_what_runs_says_no_workload() -> None:
+    """Half of an interval is not half as much work: it is said once the interval is over."""
+    store = Stand.fed([progress(), interval(NOW - 60_000, 20, 18, 300, 9), interval(NOW - 60_000 - QUARTER, 20, 18, 300, 9)]).store
+    held = held_of(store, "sales", None, View(None, None))
+    assert held is not None
+    (voice,) = intervals_of(held, Configuration(), None)["channels"]
+    assert [each["workload_agents"] for each in voice["intervals"]] == [pytest.approx(3), None]
+
+
+def test_a_sentence_of_every_source(tmp_path: Path) -> None:
+    """Who is quarantined, was never heard or is silent comes first; a journal says how far it is complete; beyond limits is said too."""
+    told = SourcesAnswer.model_validate(told_of(tmp_path, "/api/v1/sources"))
+
+    assert [(each.source, each.code) for each in told.health] == [
+        ("chat", "quarantined"), ("mail", "silent"), ("never", "never_heard"), ("cdr", "heard"), ("pbx", "heard"),
+    ]  # fmt: skip
+    texts = {each.source: (each.text_en, each.text_ja) for each in told.health}
+    # The server's clock is a second ahead of the figures.
+    assert texts == {
+        "chat": (
+            "chat has been quarantined since 08:30:00 (too many bad records): 1,234 records are dead letters and count nothing.",
+            "chat：08:30:00から隔離中（不正レコード過多）。1,234件がデッドレターとなり、集計されていません。",
+        ),
+        "mail": (
+            "Nothing has come from mail since 08:00:00, for 1 h: figures of claims lack what has happened there since.",
+            "mail：08:00:00から1時間受信がありません。claimsの数値には、以降の分が含まれていません。",
+        ),
+        "never": (
+            "Nothing has ever come from never: figures lack what happens there.",
+            "never：一度も受信がありません。数値には、この送信元の分が含まれていません。",
+        ),
+        "cdr": (
+            (
+                "cdr was last heard at 08:58:00, 2 min ago: what it tells is counted. "
+                "It tells afterwards, and is complete through 2026-03-31 23:00:00."
+            ),
+            (
+                "cdr：最終受信 08:58:00（2分前）。受信分は集計されています。"
+                "事後に届く送信元で、2026-03-31 23:00:00までのデータがそろっています。"
+            ),
+        ),
+        "pbx": (
+            (
+                "pbx was last heard at 09:00:00, 1 s ago: what it tells is counted. "
+                "It names more than is permitted: 3 events count as (other)."
+            ),
+            (
+                "pbx：最終受信 09:00:00（1秒前）。受信分は集計されています。"
+                "名称の上限を超えたため、3件のイベントは「(other)」に合算されています。"
+            ),
+        ),
+    }
+    assert told.dead_letters is not None
+    assert told.dead_letters["contact-events-dead-letters.v1"].model_dump() == {"last_hour": 0, "last_day": 6, "held": 9}
+
+
+def test_names_of_sources_and_scopes_are_made_visible() -> None:
+    """What a sender is called comes from outside; more than three scopes are counted."""
+    fed_by = {f"queue:q{number}": ["p\u200bbx"] for number in range(5)}
+    silent = {"last_seen": "2026-04-01T09:00:00Z", "stale": True}
+    (told,) = health_of({"p\u200bbx": silent}, fed_by, 1_775_034_060_000, ZoneInfo("Asia/Tokyo"))["health"]
+    assert told["text_en"].startswith("Nothing has come from p⟨U+200B⟩bx since 18:00:00, for 1 min: figures of q0, q1, q2 and 2 more lack")
+    assert "q0、q1、q2ほか2件の数値" in told["text_ja"]
+
+
+def test_old_counts_of_dead_letters_are_not_told(tmp_path: Path) -> None:
+    """Three minutes after Kafka last told, nothing is known; and who sees a part of the figures is never told."""
+
+    async def check() -> None:
+        stand = center()
+        async with client_of(serving(stand, tmp_path)) as client:
+            assert (await (await client.get("/api/v1/sources")).json())["dead_letters"] is not None
+            stand.clock.seconds += 181
+            assert (await (await client.get("/api/v1/sources")).json())["dead_letters"] is None
+
+    asyncio.run(check())
