@@ -92,6 +92,14 @@ class _Header(_Answer):
     """Every source of events by name."""
 
 
+class Place(_Answer):
+    """What a queue or team belongs to, as far as one may see figures of that."""
+
+    site: str | None = Field(examples=["tokyo"])
+    department: str | None = Field(examples=["support"])
+    """Of a queue; a team has none."""
+
+
 class FiguresAnswer(_Header):
     """All figures that one may see."""
 
@@ -99,6 +107,8 @@ class FiguresAnswer(_Header):
     """Queue → its service level target, 0 to 1."""
     fed_by: dict[str, list[str]] = Field(examples=[{"queue:sales": ["pbx"]}])
     """`queue:NAME` or `team:NAME` → the sources that feed it, where the configuration names them."""
+    places: dict[str, Place] = Field(examples=[{"queue:sales": {"site": "tokyo", "department": None}}])
+    """`queue:NAME` or `team:NAME` → its place, where the configuration says one."""
     records: dict[str, MetricRecord]
     """Key → record, in the order of keys; keys are opaque. Ages in records of now are as of this answer.
 

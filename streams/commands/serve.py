@@ -15,6 +15,7 @@ from streams.commands.connection_options import ListeningError, add_connection_o
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.access import AccessError, AccessFile
+from streams.configuration.access_places import places_by_scope
 from streams.configuration.file import ConfigurationFile
 from streams.engine.memory import hold_little
 from streams.serving.alerting.senders import unset
@@ -129,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
                 for name, place in places.items()
                 if place.sources
             },
+            places=places_by_scope(configuration),
             business=business_clocks(configuration),
             expected=frozenset(name for name, source in configuration.sources.items() if source.silence_seconds is not None),
             webhook=webhook,

@@ -1,4 +1,4 @@
-"""What belongs where, as access goes by it."""
+"""What belongs where, as access goes by it and as pages choose by it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from streams.configuration.models import Configuration
 
-__all__ = ["places_of"]
+__all__ = ["places_by_scope", "places_of"]
 
 
 def places_of(
@@ -28,3 +28,12 @@ def places_of(
         signed_in=signed_in or {},
         smallest_group=smallest_group,
     )
+
+
+def places_by_scope(configuration: Configuration) -> dict[str, dict[str, str | None]]:
+    """Return site and department by ``queue:NAME``, and site by ``team:NAME``, of those that belong anywhere."""
+    found: dict[str, dict[str, str | None]] = {
+        f"queue:{name}": {"site": each.site, "department": each.department} for name, each in configuration.queues.items()
+    }
+    found |= {f"team:{name}": {"site": each.site, "department": None} for name, each in configuration.teams.items()}
+    return {scope: place for scope, place in found.items() if any(place.values())}

@@ -66,6 +66,8 @@ class Figures:
     #: Whom to call when something is broken, and in which zone times are told of that.
     on_call: OnCall | None = None
     zone: str = "UTC"
+    #: ``queue:NAME`` or ``team:NAME`` → kind of what it belongs to, ``site`` or ``department`` → name of that, None where there is none.
+    places: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     #: What was done about alerts.
     actions: Actions = field(default_factory=Actions)
 
@@ -167,9 +169,19 @@ class Figures:
         return entries if view.everything else self.store.seen(entries, view)
 
     def everything(self, entries: Iterable[Entry], view: View = EVERYTHING) -> dict[str, Any]:
-        """Return the header, the targets, what feeds whom and the records of ``entries``, which are those that a view shows, by key."""
+        """Return header, targets, what feeds whom, what belongs where, and the records of ``entries``, those that a view shows, by key."""
         targets = {queue: target for queue, target in self.targets.items() if view.sees("queue", queue)}
-        return {**self.header(view), "targets": targets, "fed_by": self.feeding(view), "records": self.records(entries)}
+        beside = {"targets": targets, "fed_by": self.feeding(view), "places": self._places(view)}
+        return {**self.header(view), **beside, "records": self.records(entries)}
+
+    def _places(self, view: View) -> Mapping[str, Mapping[str, str | None]]:
+        if view.scopes is None:
+            return self.places
+        shown = {scope: place for scope, place in self.places.items() if scope in view.scopes}
+        return {
+            scope: {kind: name if name is not None and view.sees(kind, name) else None for kind, name in place.items()}
+            for scope, place in shown.items()
+        }
 
     def records(self, entries: Iterable[Entry], windows: Collection[str] | None = None) -> dict[str, Any]:
         """Return the records of ``entries`` by key."""

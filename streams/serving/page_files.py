@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+
 __all__ = ["PAGE_FILES"]
 
-PAGE_FILES = {
-    "index.html": "text/html",
-    "alerts.css": "text/css",
-    "alerts.js": "text/javascript",
-    "docs.css": "text/css",
-    "kiosk.js": "text/javascript",
-    "login.css": "text/css",
-    "login.js": "text/javascript",
-    "map.css": "text/css",
-    "map.js": "text/javascript",
-    "names.js": "text/javascript",
-    "narrow.css": "text/css",
-    "options.js": "text/javascript",
-    "paging.js": "text/javascript",
-    "rows.js": "text/javascript",
-    "session.css": "text/css",
-    "session.js": "text/javascript",
-    "summary.js": "text/javascript",
-    "tables.js": "text/javascript",
-    "targets.css": "text/css",
-    "targets.js": "text/javascript",
-    "text.js": "text/javascript",
-    "trends.js": "text/javascript",
-    "wall.css": "text/css",
-    "wallboard.css": "text/css",
-    "wallboard.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
+_MEDIA: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+def _found(folder: Traversable, under: str = "") -> Iterator[tuple[str, str]]:
+    for each in folder.iterdir():
+        if each.is_dir():
+            yield from _found(each, f"{under}{each.name}/")
+        elif media := _MEDIA.get(each.name.rpartition(".")[2]):
+            yield under + each.name, media
+
+
+#: Path below the folder of the page → media type.
+PAGE_FILES: Final = dict(sorted(_found(files("streams.serving").joinpath("page"))))

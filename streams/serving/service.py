@@ -96,6 +96,8 @@ class ServeSettings:
     kpi_targets: tuple[Terms, ...] = ()
     #: ``queue:NAME`` or ``team:NAME`` → the sources that feed it; where it is missing, any silent source makes its figures doubtful.
     fed_by: Mapping[str, Collection[str]] = field(default_factory=dict)
+    #: What queues and teams belong to, as `streams.configuration.access_places.places_by_scope` has it.
+    places: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     #: Queue → when it is open, where the age of its backlog is on the business clock.
     business: Mapping[str, OpeningHours] = field(default_factory=dict)
     #: The sources that are to be heard: one that never was is shown as silent.
@@ -173,7 +175,7 @@ async def run_serve(
     dead_letters = DeadLetterCounts()
     followers.append(DeadLetterWatch(dead_letters, topic_prefix=prefix, **kafka).run)
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
-    figures.on_call, figures.zone, figures.actions = settings.on_call, settings.zone, actions
+    figures.on_call, figures.zone, figures.actions, figures.places = settings.on_call, settings.zone, actions, settings.places
     file = settings.file
     notifier = None
     if file is not None:
@@ -296,7 +298,7 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
         return
     changed = settings.of_configuration(taken.configuration)
     figures.targets, figures.kpi_targets, figures.fed_by = changed.targets, changed.kpi_targets, changed.fed_by
-    figures.on_call, figures.zone = changed.on_call, changed.zone
+    figures.on_call, figures.zone, figures.places = changed.on_call, changed.zone, changed.places
     figures.store.business, figures.store.expected = changed.business, changed.expected
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)

@@ -91,6 +91,18 @@ class Chromium:
         for kind in ("keyDown", "keyUp"):
             await self._call("Input.dispatchKeyEvent", type=kind, key=key, text=text, windowsVirtualKeyCode=code)
 
+    async def tap(self, selector: str) -> None:
+        """Tap the middle of an element as a finger does."""
+        x, y = await self.ask(
+            f"(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector({selector!r}).getBoundingClientRect())"
+        )
+        for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
+            await self._call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the window another size."""
+        await self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
     async def prefer(self, feature: str, value: str) -> None:
         """Let the page see a media feature, such as ``prefers-reduced-motion``, as a viewer with this preference would."""
         await self._call("Emulation.setEmulatedMedia", features=[{"name": feature, "value": value}])

@@ -9,6 +9,7 @@ import orjson
 from schemas.times import parse_time_ms
 from streams.configuration import Configuration
 from streams.configuration.access import AccessFile
+from streams.configuration.access_places import places_by_scope
 from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.agents import Agents
 from streams.serving.alerting.actions import Actions
@@ -360,5 +361,5 @@ def center(door: Callable[[Stand, Clock], Door]) -> Center:
         door=door(stand, stand.clock),
     )
     stand.store.expected = frozenset({"wfm-biwa"})
-    serving.figures.actions = _actions()
+    serving.figures.actions, serving.figures.places = _actions(), places_by_scope(CONFIGURATION)
     return Center(stand, serving, stand.clock)

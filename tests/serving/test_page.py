@@ -410,7 +410,7 @@ def test_another_window() -> None:
             await page.until(f"{ROW}('sales')")
 
             assert (await page.ask(f"{ROW}('sales')"))["asa"] == ["1:01"]
-            assert await page.ask("document.querySelector('[aria-current]').innerText") == "60 min"
+            assert await page.ask("document.querySelector('.choice [aria-current]').innerText") == "60 min"
 
     run(check())
 

@@ -1,28 +1,83 @@
-// What the address asks for. Everything chosen on the page is in its address, so that a wall shows what was sent to it.
+// What the address asks of the figures: which, in what order, how painted.
 
-import { capitalize, language, word } from "./text.js";
+import { among, asked, askedAll, change, onChange, wallOf } from "./address.js";
+import { own } from "./names.js";
+import { known } from "./text.js";
 
-const WINDOWS = [5, 15, 30, 60];
-const query = new URLSearchParams(location.search);
-const among = (name, choices) => choices.find((choice) => choice === query.get(name)) ?? null;
-
-const view = among("view", ["wall", "map"]);
-export const wall = view !== null;
+export const wall = wallOf() !== null;
 // All queues as a map of colors, on a wall.
-export const heat = view === "map";
-export const minutes = WINDOWS.find((n) => `${n}` === (query.get("window") ?? "").replace(/^trailing_/, "").replace(/m$/, "")) ?? 15;
-// A wall has no hands: what needs somebody comes first.
-export const order = among("order", ["name", "worst"]) ?? (wall ? "worst" : "name");
-// Only these queues, if any are named.
-export const only = new Set(query.getAll("queue"));
-export const pins = new Set(query.getAll("pin"));
-const seconds = Number.parseFloat(query.get("rotate") ?? "15");
+export const heat = wallOf() === "map";
+const seconds = Number.parseFloat(asked("rotate") ?? "15");
 // Between two pages of a wall; 0 stands still.
 export const rotateSeconds = Number.isFinite(seconds) && seconds > 0 ? Math.max(3, seconds) : 0;
 
+// A telephone; as in narrow.css.
+const narrow = matchMedia("(max-width: 760px)");
+export const isNarrow = () => narrow.matches;
+
+export const USUAL_COLUMNS = ["service_level_live", "trend", "waiting", "longest_wait", "asa", "aht", "abandon_rate"];
+// One has to be able to read them.
+export const MOST_COLUMNS = 12;
+
+// Only these queues, if any are named.
+export let only = new Set();
+export let pins = new Set();
+export let site = null;
+export let department = null;
+export let search = "";
+// Ids of KPIs, from left to right; "trend" is the day so far.
+export let columns = USUAL_COLUMNS;
+// `id` is name, worst or a KPI, of which the highest come first, or with `up` the lowest.
+export let order = { id: "name", up: false };
+
+const plain = (text) => text.normalize("NFKC").toLocaleLowerCase();
+
+function read() {
+  only = new Set(askedAll("queue"));
+  pins = new Set(askedAll("pin"));
+  site = asked("site") || null;
+  department = asked("department") || null;
+  search = plain(asked("search") ?? "").trim();
+  const named = [...new Set((asked("columns") ?? "").split(",").filter(Boolean))].slice(0, MOST_COLUMNS);
+  columns = named.length ? named : USUAL_COLUMNS;
+  const text = asked("order") ?? "";
+  // A wall has no hands, and a telephone little room: what needs somebody comes first.
+  order = text ? { id: text.replace(/^-/, ""), up: text.startsWith("-") } : { id: wall || isNarrow() ? "worst" : "name", up: false };
+}
+
+read();
+onChange(read);
+narrow.addEventListener("change", read);
+
+// What queues and teams belong to, as the server told.
+let places = {};
+export function learnPlaces(told) {
+  places = told;
+}
+
+export const placeOf = (kind, name) => own(places, `${kind}:${name}`);
+export const namesOf = (kind) => [...new Set(Object.values(places).map((place) => place[kind]).filter(known))].sort();
+
+// Whether the page is of some queues alone.
+export const narrowed = () => only.size > 0 || site !== null || department !== null || search !== "";
+
+export function isChosen(queue) {
+  if (only.size > 0 && !only.has(queue)) return false;
+  const place = placeOf("queue", queue);
+  if (site !== null && place?.site !== site) return false;
+  if (department !== null && place?.department !== department) return false;
+  return search === "" || plain(queue).includes(search);
+}
+
+// Which teams serve a queue is not known; of a site they are.
+export function isTeamChosen(team) {
+  if (!narrowed()) return true;
+  return only.size === 0 && department === null && search === "" && placeOf("team", team)?.site === site;
+}
+
 const themeAsked = among("theme", ["light", "dark"]) ?? (wall ? "dark" : null);
 const daylight = matchMedia("(prefers-color-scheme: light)");
-const theme = () => themeAsked ?? (daylight.matches ? "light" : "dark");
+export const theme = () => themeAsked ?? (daylight.matches ? "light" : "dark");
 
 export function paint() {
   const show = () => {
@@ -34,58 +89,7 @@ export function paint() {
   document.documentElement.classList.toggle("heat", heat);
 }
 
-function address(changes) {
-  const next = new URLSearchParams(query);
-  next.set("lang", language);
-  next.set("window", `${minutes}`);
-  for (const [name, value] of Object.entries(changes)) value === null ? next.delete(name) : next.set(name, value);
-  return `?${next}`;
-}
-
 export function togglePin(name) {
-  pins.has(name) ? pins.delete(name) : pins.add(name);
-  query.delete("pin");
-  for (const pin of pins) query.append("pin", pin);
-  history.replaceState(null, "", address({}));
-  for (const [link, changes] of links) link.href = address(changes);
-}
-
-const links = new Map();
-
-// The way out of a wall: a link, and Escape where no dialog is open.
-export function leaveWall(link) {
-  Object.assign(link, { textContent: "✕", title: word("leave_wall"), hidden: false });
-  link.setAttribute("aria-label", word("leave_wall"));
-  links.set(link, { view: null });
-  link.href = address({ view: null });
-  addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !document.querySelector("dialog[open]")) link.click();
-  });
-}
-
-function group(nav, title, name, current, choices) {
-  const element = nav.appendChild(document.createElement("span"));
-  element.className = `choice ${name}`;
-  element.setAttribute("role", "group");
-  element.setAttribute("aria-label", title);
-  const heading = element.appendChild(document.createElement("span"));
-  heading.textContent = title;
-  for (const [value, text] of choices) {
-    const choice = element.appendChild(document.createElement("a"));
-    choice.textContent = text;
-    links.set(choice, { [name]: value });
-    if (value === current) choice.setAttribute("aria-current", "true");
-  }
-}
-
-export function offer(nav) {
-  group(nav, word("window"), "window", `${minutes}`, WINDOWS.map((n) => [`${n}`, word("window.trailing", { n })]));
-  group(nav, word("order"), "order", order, ["name", "worst"].map((id) => [id, word(`order.${id}`)]));
-  group(nav, word("theme"), "theme", theme(), ["light", "dark"].map((id) => [id, word(`theme.${id}`)]));
-  group(nav, word("view"), "view", view, [[null, word("view.full")], ["wall", word("view.wall")], ["map", word("view.map")]]);
-  const other = language === "ja" ? "en" : "ja";
-  const link = nav.appendChild(document.createElement("a"));
-  Object.assign(link, { id: "language", lang: other, hreflang: other, textContent: capitalize(word("other_language")) });
-  links.set(link, { lang: other });
-  for (const [choice, changes] of links) choice.href = address(changes);
+  const next = pins.has(name) ? [...pins].filter((pin) => pin !== name) : [...pins, name];
+  change({ pin: next });
 }

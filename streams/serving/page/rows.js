@@ -1,8 +1,9 @@
 // What each table shows of the records: queues, teams and the backlog of the reply channels.
 
 import { own, shown } from "./names.js";
-import { only, order, pins, togglePin, wall } from "./options.js";
-import { NOTHING, brief, count, coverage, duration, known, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
+import { shownColumns } from "./columns.js";
+import { USUAL_COLUMNS, heat, isChosen, isTeamChosen, narrowed, order, pins, togglePin, wall } from "./options.js";
+import { NOTHING, brief, count, coverage, duration, figure, isOfNow, known, kpi, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
 import { Table } from "./tables.js";
 
 // Below this many contacts a service level is shown without judgment: one contact would decide it.
@@ -92,8 +93,8 @@ export class Ranked {
     this.at = -REORDER_MS;
   }
 
-  arrange(compare) {
-    const standing = JSON.stringify([[...this.table.rows.keys()].sort(), [...pins]]);
+  arrange(compare, by = "") {
+    const standing = JSON.stringify([[...this.table.rows.keys()].sort(), [...pins], by]);
     if (standing === this.sorted && performance.now() - this.at < REORDER_MS) return;
     this.sorted = standing;
     this.at = performance.now();
@@ -101,38 +102,78 @@ export class Ranked {
   }
 }
 
+// A queue's figure by its KPI: of now or of the chosen window.
+function valueOf(id, { now, window }, asOf) {
+  return isOfNow(id) ? { value: now ? figureNow(id, now, asOf) : null } : (window?.kpis[id] ?? null);
+}
+
+// What a share is of, or how much of a time was measured.
+function detailOf(id, of) {
+  if (!known(of?.value) && kpi(id).unit === "ratio") return "";
+  return kpi(id).unit === "ratio" ? parts(of) : coverage(of);
+}
+
 export class Queues extends Ranked {
   constructor(trends) {
-    const columns = [LEVEL, "trend", "waiting", "longest_wait", "asa", "aht", "abandon_rate"];
-    const heading = wall ? brief : label;
-    const headings = columns.map((id) =>
-      id === "trend"
-        ? [id, word("trend"), word("trend_meaning", { n: JUDGED_FROM })]
-        : [id, heading(id === LEVEL ? "service_level" : id), `${label(id)} – ${meaning(id)}`],
-    );
     const pin = (name) => {
       togglePin(name);
-      this.arrange(this.compare);
+      this.sort();
     };
-    super(new Table("queues", [["name", word("scope.queue"), ""], ...headings], { bars: [LEVEL], onPin: pin, foot: true }));
+    super(new Table("queues", [], { bars: [LEVEL], onPin: pin, foot: true }));
     this.trends = trends;
     this.standings = new Map();
-    this.compare = (a, b) => (order === "worst" ? this.rank(a) - this.rank(b) : 0);
+    this.values = new Map();
+    this.columns = [];
+  }
+
+  // The columns of the address, from now on.
+  choose() {
+    const ids = heat ? USUAL_COLUMNS : shownColumns();
+    if (`${ids}` === `${this.columns}`) return;
+    this.columns = ids;
+    const heading = wall ? brief : label;
+    // Beside the figure of decided contacts, the live one says which it is.
+    const named = (id) => heading(id === LEVEL && !ids.includes("service_level") ? "service_level" : id);
+    const headings = ids.map((id) =>
+      id === "trend" ? [id, word("trend"), word("trend_meaning", { n: JUDGED_FROM })] : [id, named(id), `${label(id)} – ${meaning(id)}`],
+    );
+    this.table.head([["name", word("scope.queue"), ""], ...headings]);
+    const wide = ids.filter((id) => [LEVEL, "trend"].includes(id));
+    const { style } = this.table.table;
+    setClass(this.table.table, "chosen", `${ids}` !== `${USUAL_COLUMNS}`);
+    style.setProperty("--level", Number(wide.includes(LEVEL)));
+    style.setProperty("--trend", Number(wide.includes("trend")));
+    style.setProperty("--plain", Math.max(1, ids.length - wide.length));
   }
 
   rank(row) {
     return this.standings.get(row)?.gap ?? 1;
   }
 
+  // By a figure what is unknown comes last, whichever way.
+  compare(a, b) {
+    if (order.id === "worst") return this.rank(a) - this.rank(b);
+    const [one, other] = [a, b].map((row) => this.values.get(row)?.get(order.id) ?? null);
+    if (one === null || other === null) return Number(one === null) - Number(other === null);
+    return order.up ? one - other : other - one;
+  }
+
+  sort() {
+    const plain = order.id === "name" && !order.up ? () => 0 : (a, b) => this.compare(a, b);
+    this.arrange(plain, JSON.stringify(order));
+  }
+
   // Returns how many queues are judged, and how many of these miss their target.
   show({ gather, targets, asOf, silence }) {
+    this.choose();
     const shown = new Set();
     const judged = { all: 0, missed: 0 };
     const [sums, of] = [new Map(), new Map()];
     this.standings.clear();
+    this.values.clear();
     for (const [key, entry] of gather("queue")) {
       const { scope, channel, window } = entry;
-      if (channel === null || scope === UNASSIGNED || (only.size > 0 && !only.has(scope))) continue;
+      if (channel === null || scope === UNASSIGNED || !isChosen(scope)) continue;
       const row = this.table.row(key, scope, named("channel", channel));
       row.channel = channel;
       shown.add(key);
@@ -142,18 +183,18 @@ export class Queues extends Ranked {
       const said = this.showRow(row, entry, levels, target, asOf, silence("queue", scope));
       if (said !== null) judged.all += 1;
       if (said === "missed") judged.missed += 1;
-      this.trends.draw(this.table.cell(row, "trend"), this.trends.of(scope, channel), target);
+      if (this.columns.includes("trend")) this.trends.draw(this.table.cell(row, "trend"), this.trends.of(scope, channel), target);
       sums.set(channel, levels.map((level, n) => together(sums.get(channel)?.[n], level)));
     }
     this.showTotals(gather("total"), of, sums, asOf, shown);
     this.table.keep(shown);
-    this.arrange(this.compare);
+    this.sort();
     return judged;
   }
 
   // One row a channel, calls first: of a page of some queues what these make together, as for who may not see the total.
   showTotals(told, of, sums, asOf, shown) {
-    const totals = only.size > 0 ? [] : [...told.values()].filter(({ channel }) => channel !== null);
+    const totals = narrowed() ? [] : [...told.values()].filter(({ channel }) => channel !== null);
     const found = totals.length ? totals : [...of].filter(([, entries]) => entries.length > 1).map(([channel, entries]) => ({ channel, ...sumOf(entries) }));
     for (const entry of found.sort((a, b) => channelRank(a.channel) - channelRank(b.channel))) {
       const key = `total\u0000${entry.channel}`;
@@ -165,28 +206,37 @@ export class Queues extends Ranked {
     }
   }
 
-  showRow(row, { now, window }, [level, decided], target, asOf, silent) {
+  showRow(row, entry, levels, target, asOf, silent) {
     const { table } = this;
-    const of = (id) => window?.kpis[id] ?? null;
+    const said = silent ? null : verdict(levels[0], target);
+    this.standings.set(row, { gap: known(verdict(levels[0], target)) ? levels[0].value - target : null });
+    const values = new Map();
+    this.values.set(row, values);
+    for (const id of this.columns) {
+      if (id === LEVEL) this.showLevel(row, entry.window, levels, target, said);
+      else if (id === "trend") table.cell(row, id);
+      else {
+        const of = valueOf(id, entry, asOf);
+        table.show(row, id, figure(id, of?.value), detailOf(id, of));
+        values.set(id, of?.value ?? null);
+      }
+    }
+    if (!this.columns.includes(order.id)) values.set(order.id, valueOf(order.id, entry, asOf)?.value ?? null);
+    if (known(levels[0]?.value)) values.set(LEVEL, levels[0].value);
+    markSilence(row, silent);
+    return said;
+  }
+
+  showLevel(row, window, [level, decided], target, said) {
+    const { table } = this;
     const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : ""];
     if (known(decided?.value) && decided.value !== level?.value) detail.push(word("decided", { value: percent(decided.value) }));
     const cell = table.show(row, LEVEL, percent(level?.value), detail.filter(Boolean).join(" · "));
-    const said = silent ? null : verdict(level, target);
     table.fill(cell, level?.value, target);
     if (!row.total) showBeside(cell, window);
     for (const name of ["met", "missed"]) setClass(cell.element, name, said === name);
     setAttribute(cell.shape, "role", said ? "img" : "presentation");
     setAttribute(cell.shape, "aria-label", said ? word(said) : "");
-    this.standings.set(row, { gap: known(verdict(level, target)) ? level.value - target : null });
-    this.table.cell(row, "trend");
-    table.show(row, "waiting", count(now?.waiting));
-    table.show(row, "longest_wait", duration(longestWait(now, asOf)));
-    table.show(row, "asa", duration(of("asa")?.value));
-    table.show(row, "aht", duration(of("aht")?.value), coverage(of("aht")));
-    const abandoned = of("abandon_rate");
-    table.show(row, "abandon_rate", percent(abandoned?.value), known(abandoned?.value) ? parts(abandoned) : "");
-    markSilence(row, silent);
-    return said;
   }
 }
 
@@ -199,11 +249,10 @@ export class Teams extends Ranked {
 
   show({ gather, silence }) {
     const shown = new Set();
-    // Which teams serve a queue is not known: a page of some queues shows none.
-    for (const kind of only.size > 0 ? [] : ["team", "total"]) {
+    for (const kind of narrowed() ? ["team"] : ["team", "total"]) {
       for (const [key, { scope, channel, now, window }] of gather(kind)) {
-        if (channel !== null) continue;
         const total = kind === "total";
+        if (channel !== null || (!total && !isTeamChosen(scope))) continue;
         const row = this.table.row(`${kind}\u0000${key}`, total ? word("scope.total") : scope, "", { total });
         shown.add(`${kind}\u0000${key}`);
         const occupancy = window?.kpis.occupancy ?? null;
@@ -216,7 +265,7 @@ export class Teams extends Ranked {
       }
     }
     this.table.keep(shown);
-    this.table.section.hidden = only.size > 0;
+    this.table.section.hidden = narrowed() && shown.size === 0;
     this.arrange(() => 0);
   }
 }
@@ -237,7 +286,7 @@ export class Backlogs extends Ranked {
     const shown = new Set();
     for (const [key, { scope, channel, now }] of gather("queue")) {
       const values = BACKLOG.map((state) => now?.[`backlog_${state}`]);
-      if (!values.some(known) || (only.size > 0 && !only.has(scope))) continue;
+      if (!values.some(known) || !isChosen(scope)) continue;
       shown.add(key);
       const row = this.table.row(key, scope === UNASSIGNED ? word("backlog.unassigned") : scope, named("channel", channel));
       this.table.show(row, "backlog", count(values.every(known) ? values.reduce((a, b) => a + b, 0) : null));

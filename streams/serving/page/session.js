@@ -16,8 +16,7 @@ export async function whoIsHere() {
   return here;
 }
 
-export async function showSession(place) {
-  const here = await whoIsHere();
+export function showSession(place, here) {
   if (!["user", "provider", "kiosk"].includes(here?.kind)) return;
   const name = place.appendChild(document.createElement("span"));
   name.textContent = here.name;

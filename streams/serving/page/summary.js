@@ -1,5 +1,6 @@
 // The tiles above the tables: one a channel, calls first, and what is of no channel. Channels are never mixed in one.
 
+import { wall } from "./options.js";
 import { channelRank, longestWait } from "./rows.js";
 import { count, duration, known, label, meaning, named, setClass, setText, word } from "./text.js";
 
@@ -20,12 +21,13 @@ export class Summary {
 
   // Returns the places of the figures.
   tile(className, heading, figures) {
-    const item = make(this.list, "li", className);
+    const item = make(this.list, "li", `${className} explained`);
+    if (!wall) item.tabIndex = 0;
     make(item, "span", "heading", heading);
     const parts = make(item, "span", "parts");
     return figures.map(([text, title]) => {
       const part = make(parts, "span", "part");
-      part.title = title;
+      part.title = text ? `${text} – ${title}` : title;
       const place = make(part, "b", "");
       if (text) make(part, "small", "", text);
       return place;

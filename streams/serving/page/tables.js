@@ -18,6 +18,16 @@ function pinButton(parent, name, onPin) {
   return button;
 }
 
+// A telephone shows some cells of a row; the others are behind this.
+function moreButton(parent, row, name) {
+  const button = make(parent, "button", "more");
+  Object.assign(button, { type: "button", textContent: "⋯", title: word("row.more", { name: shown(name) }) });
+  button.setAttribute("aria-label", button.title);
+  button.setAttribute("aria-expanded", "false");
+  button.addEventListener("click", () => button.setAttribute("aria-expanded", `${row.classList.toggle("open")}`));
+  return button;
+}
+
 // In two parts: where a wall has too little room the first one is shortened, so that the end is read too.
 const TAIL = 7;
 function writeName(place, name) {
@@ -38,9 +48,18 @@ export class Table {
     this.foot = foot ? table.createTFoot() : null;
     this.bars = new Set(bars);
     this.onPin = onPin;
-    this.headings = new Map(headings.map(([kpi, text]) => [kpi, text]));
     this.rows = new Map();
-    const row = table.tHead.rows[0];
+    this.head(headings);
+  }
+
+  // Other columns from now on; all rows are made anew.
+  head(headings) {
+    this.headings = new Map(headings.map(([kpi, text]) => [kpi, text]));
+    for (const { element } of this.rows.values()) element.remove();
+    this.rows.clear();
+    this.compared = "";
+    const row = this.table.tHead.rows[0];
+    row.replaceChildren();
     for (const [kpi, text, title] of headings) {
       const heading = make(row, "th", kpi);
       heading.scope = "col";
@@ -55,9 +74,11 @@ export class Table {
       const element = make(total ? this.foot : this.body, "tr");
       const head = make(element, "th", "name");
       head.scope = "row";
+      head.tabIndex = -1;
       row = { element, cells: new Map(), name, total };
       row.pin = this.onPin && !total ? pinButton(head, name, this.onPin) : null;
       writeName(make(head, "b"), shown(name));
+      row.more = total ? null : moreButton(head, element, name);
       row.twin = make(head, "span", "twin");
       row.detail = make(head, "small");
       row.silent = make(head, "span", "silent-mark");
@@ -73,6 +94,7 @@ export class Table {
       const element = make(row.element, "td", id);
       element.dataset.label = this.headings.get(id);
       element.dataset.kpi = id;
+      element.tabIndex = -1;
       found = { element, shape: make(element, "i", "shape"), value: make(element, "b"), bar: null };
       row.cells.set(id, found);
       if (this.bars.has(id)) {

@@ -1,7 +1,7 @@
 // What figures are to reach, and whether they do: asked for as a whole now and then, shown as a table of its own.
 
 import { own, shown } from "./names.js";
-import { only, order } from "./options.js";
+import { isChosen, narrowed, order } from "./options.js";
 import { JUDGED_FROM, markSilence, Ranked } from "./rows.js";
 import { Table } from "./tables.js";
 import { NOTHING, coverage, day, figure, kpi, known, label, meaning, month, named, parts, percent, points, setAttribute, setClass, span, target as targetText, word } from "./text.js";
@@ -114,7 +114,7 @@ export class Targets extends Ranked {
     const shown = new Set();
     this.standings.clear();
     for (const [n, each] of this.told.entries()) {
-      if (only.size > 0 && !(each.scope_kind === "queue" && only.has(each.scope))) continue;
+      if (narrowed() && !(each.scope_kind === "queue" && isChosen(each.scope))) continue;
       const key = keyOf(each, n);
       shown.add(key);
       const row = table.row(key, label(each.kpi), place(each));
@@ -132,6 +132,6 @@ export class Targets extends Ranked {
     }
     table.keep(shown);
     table.section.hidden = shown.size === 0;
-    this.arrange((a, b) => (order === "worst" ? this.standings.get(a) - this.standings.get(b) : 0));
+    this.arrange((a, b) => (order.id === "worst" ? this.standings.get(a) - this.standings.get(b) : 0));
   }
 }

@@ -23,6 +23,11 @@ export const label = (id) => capitalized(kpis.get(id)?.[language] ?? id);
 // For headings that are read from afar.
 export const brief = (id) => own(words, `brief.${id}`) ?? label(id);
 export const kpi = (id) => kpis.get(id) ?? {};
+// Those that a queue has of each of its channels, lately or now.
+const ofQueues = ({ subject, dimensions, windows, split_by: split }) =>
+  subject === "contacts" && dimensions.includes("queue") && !split && (windows.includes("trailing") || windows.includes("now"));
+export const kpisOfQueues = () => [...kpis.values()].filter(ofQueues).map(({ id }) => id);
+export const isOfNow = (id) => kpis.get(id)?.windows.includes("now") ?? false;
 export const meaning = (id) => kpis.get(id)?.[`meaning_${language}`] ?? "";
 
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });

@@ -1,12 +1,17 @@
 // Follows the event stream and shows its figures; every time is taken from the figures' own as-of.
 
 import { AlertStrip } from "./alerts.js";
+import { minutes, onChange, onTravel } from "./address.js";
+import { Choosing, leaveWall } from "./choosing.js";
+import { explain, keepReachable } from "./explain.js";
+import { Frame, titleOf } from "./frame.js";
 import { own, shown } from "./names.js";
-import { heat, leaveWall, minutes, offer, only, paint, rotateSeconds, wall } from "./options.js";
+import { heat, isChosen, learnPlaces, narrowed, paint, placeOf, rotateSeconds, site, wall } from "./options.js";
 import { HeatMap } from "./map.js";
 import { Pager } from "./paging.js";
 import { Backlogs, JUDGED_FROM, Queues, Teams, figureNow } from "./rows.js";
 import { showSession, whoIsHere } from "./session.js";
+import { shorten, showBurning } from "./short.js";
 import { Summary } from "./summary.js";
 import { Targets } from "./targets.js";
 import { age, clock, figure, goal, known, label, language, learn, named, setAttribute, setClass, setText, word } from "./text.js";
@@ -29,6 +34,8 @@ let heardAt = 0;
 let connected = null;
 let stream = null;
 let strip = null;
+let frame = null;
+let choosing = null;
 let toldAt = 0;
 let staleAfter = 10;
 let aheadOf = 2;
@@ -113,11 +120,13 @@ function showStanding() {
 function showSummary(summary, judged) {
   // A page of some queues sums those, and who may not see the total what they see; else the total, which has everybody once.
   const total = [...gather("total").values()];
-  const few = only.size > 0 || !total.some(({ channel }) => channel !== null);
-  const entries = few ? [...gather("queue").values()].filter(({ scope }) => only.size === 0 || only.has(scope)) : total;
+  const few = narrowed() || !total.some(({ channel }) => channel !== null);
+  const entries = few ? [...gather("queue").values()].filter(({ scope }) => isChosen(scope)) : total;
   const nows = entries.filter(({ channel }) => channel !== null).map(({ now }) => now).filter((now) => now);
   const staffOf = (places) => places.map(({ now }) => now?.agents_by_state).filter(known);
-  const staff = total.length > 0 ? staffOf(total).slice(0, 1) : staffOf([...gather("team").values()]);
+  const sites = [...gather("site").values()].filter(({ scope }) => scope === site);
+  const whole = site === null ? total : sites;
+  const staff = whole.length > 0 ? staffOf(whole).slice(0, 1) : staffOf([...gather("team").values()].filter(({ scope }) => site === null || placeOf("team", scope)?.site === site));
   const free = staff.length ? staff.reduce((sum, { idle, available }) => sum + (idle ?? 0) + (available ?? 0), 0) : null;
   summary.show(nows, judged, free, asOf());
 }
@@ -137,8 +146,21 @@ function showTitle(strip, stale, mark) {
   const all = strip.sorted;
   const [worst] = all;
   const said = stale ? `▲ ${mark}` : worst ? `▲ ${all.length} · ${strip.where(worst[1])} · ${label(worst[1].kpi.replace(/_live$/, ""))}` : "";
-  const title = [said, word("wallboard"), "Contact Streams"].filter(Boolean).join(" – ");
+  const { id, page } = frame.current;
+  const title = [said, page ? word("wallboard") : titleOf(id), "Contact Streams"].filter(Boolean).join(" – ");
   if (document.title !== title) document.title = title;
+}
+
+// On a telephone the ways to views and choices stand behind a button.
+function offerMenu(button) {
+  setText(button, word("menu"));
+  const open = (is) => {
+    setAttribute(button, "aria-expanded", `${is}`);
+    setClass(document.querySelector("header"), "open", is);
+  };
+  button.addEventListener("click", () => open(button.getAttribute("aria-expanded") !== "true"));
+  onTravel(() => open(false));
+  addEventListener("keydown", ({ key }) => key === "Escape" && open(false));
 }
 
 let draw = () => {};
@@ -162,6 +184,8 @@ function take(text, whole) {
     records.clear();
     targets = message.targets;
     fedBy = message.fed_by ?? {};
+    learnPlaces(message.places ?? {});
+    choosing?.show();
   }
   for (const key of message.removed ?? []) records.delete(key);
   for (const [key, record] of Object.entries(message.records)) records.set(key, record);
@@ -231,10 +255,11 @@ async function begin() {
   aheadOf = told.ahead_seconds;
   document.documentElement.lang = language;
   document.title = `${word("wallboard")} – Contact Streams`;
-  offer(byId("options"));
-  showSession(byId("session"));
+  choosing = new Choosing(byId("options"));
+  onChange(drawSoon);
+  if (!wall) explain();
   for (const id of ["queues-title", "teams-title", "backlogs-title", "targets-title"]) setText(byId(id), word(id.replace("-title", "")));
-  for (const id of ["no-queues", "no-teams"]) setText(byId(id), word(id.replace("-", "_")));
+  setText(byId("no-teams"), word("no_teams"));
   const trends = new Trends(drawSoon, JUDGED_FROM);
   const [queues, teams, backlogs] = [new Queues(trends), new Teams(told.agent_states), new Backlogs()];
   const goals = new Targets(drawSoon);
@@ -245,17 +270,33 @@ async function begin() {
   const map = heat ? new HeatMap(byId("map"), queues) : null;
   const pager = wall ? new Pager(map ? [] : tables.map(({ table }) => table), byId("pages"), rotateSeconds, map) : null;
   if (wall) leaveWall(byId("leave-wall"));
+  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence }, ({ page }) => {
+    setClass(document.documentElement, "module", !page);
+    drawSoon();
+  });
+  byId("burning").addEventListener("click", () => strip.open());
+  offerMenu(byId("menu"));
   draw = () => {
     strip.show();
+    showBurning(byId("burning"), strip);
+    if (!frame.current.page) {
+      showStanding();
+      frame.news();
+      return;
+    }
     const view = { gather, targets, asOf: asOf(), silence };
     const [judged] = tables.map((table) => table.show(view));
     showSummary(summary, judged);
     byId("no-queues").hidden = queues.table.rows.size > 0;
+    setText(byId("no-queues"), word(narrowed() ? "no_queues_chosen" : "no_queues"));
     byId("no-teams").hidden = teams.table.rows.size > 0;
     showStanding();
     pager?.show();
+    for (const { table } of tables) shorten(table.table);
+    if (!wall) for (const { table } of tables) keepReachable(table.table);
   };
   draw();
+  frame.begin().then((here) => showSession(byId("session"), here));
   follow(strip);
   setInterval(() => watch(strip), 1000);
   trends.follow();

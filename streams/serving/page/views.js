@@ -1,0 +1,24 @@
+// The views of the page, in the order of the navigation.
+//
+// To plug in a view:
+// 1. Write views/ID.js. It exports `show(root, context)`, which fills the element `root` (its heading is there already) and may be async,
+//    and `close()`, which ends what `context` has not ended by itself. Styles stand in views/ID.css, if `css: true`, each rule under `.view.ID`.
+// 2. Add one line here: `right` is the right it needs (streams/access/rights.py). The navigation shows it to who has that right somewhere.
+// 3. Add its title as `view.ID` to streams/catalogue/words.py, as all words of the page; `word(id)` of text.js says them.
+// `context` (frame.js says more):
+//   asked(name), askedAll(name)   what the address says; names of a view's own are dropped when it is left
+//   choose({name: value})         writes it there; null deletes, a list gives several
+//   link(id, {name: value})       the address of a view, for <a href>: it opens without loading the page anew; open(id, {...}) goes there
+//   may(right)                    whether who looks has a right somewhere
+//   ask(path, options)            JSON of the API, a promise; rejects with a Refusal {status, message} of frame.js
+//   every(ms, task)               now and again until the view is closed; what `task` or `show` rejects with stands below the heading
+//   onNews(task)                  whenever figures have changed, at most as often as the page is drawn
+//   gather(kind), targets(), asOf(), silence(kind, name)   the live figures, as wallboard.js has them
+//   signal                        is aborted when the view is closed: for fetch and addEventListener
+// The import is made when the view is first shown. axe and the tests of sizes (tests/serving/test_views.py) run over every view of this list.
+
+export const VIEWS = [
+  { id: "overview", right: "figures", page: true },
+  { id: "wall", right: "figures", page: true },
+  { id: "map", right: "figures", page: true },
+];
