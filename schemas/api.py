@@ -498,11 +498,66 @@ class TargetsAnswer(_Header):
     targets: list[TargetStanding]
 
 
+#: What a person may be doing; stale: nothing was heard for too long.
+PersonState = Literal["handling", "wrap_up", "idle", "available", "unavailable", "offline", "stale"]
+
+
 class AgentsAnswer(_Header):
     """Figures of single people."""
 
     agents: list[AgentFigures] | None
     """In the order of their keys; null while nothing is known of people."""
+
+
+class StateOfDay(_Answer):
+    """What a person was doing from ``start`` to the start of the next one."""
+
+    start: _Time
+    state: PersonState | None = Field(examples=["handling"])
+    """Null while nothing was known."""
+    reason: str | None = Field(examples=["lunch"])
+    """Why, else the platform's word for the state."""
+
+
+class PersonStanding(_Answer):
+    """What one person is doing."""
+
+    person: str = Field(examples=["tanaka"])
+    """The name in the configuration."""
+    team: str | None = Field(examples=["north"])
+    """Null where there is none, or one that may not be seen; so are site and queues."""
+    site: str | None = Field(examples=["tokyo"])
+    queues: list[str] | None = Field(examples=[["sales"]])
+    """Those that the person serves; null where the platform does not say."""
+    state: PersonState = Field(examples=["unavailable"])
+    word: str | None = Field(examples=["not_ready"])
+    """The platform's word for the state."""
+    reason: str | None = Field(examples=["lunch"])
+    """Why, as the platform says it."""
+    since: _Time
+    """When the state began, with this word and reason."""
+    seconds: int = Field(ge=0, examples=[1260])
+    """From then to `people_as_of`."""
+    limit_seconds: int | None = Field(examples=[900])
+    """Longer than this is too long (`too_long_seconds` of the configuration); null: never."""
+    too_long: bool
+    handled: int | None = Field(examples=[14])
+    """Contacts handled today; null where no figures of the person are known."""
+    occupancy: FigureValue | None
+    """Of today."""
+    strip: list[StateOfDay] | None = None
+    """The day so far, where that is asked for."""
+
+
+class PeopleAnswer(_Header):
+    """What single people are doing, of sites that permit figures of them."""
+
+    people_as_of: _Time | None
+    """The instant of all durations here; null before anything is known."""
+    people_complete: bool
+    """Whether all there is has been read; until then states may be older ones."""
+    people: list[PersonStanding]
+    """By name; who is not heard of is not there."""
 
 
 class KpiMetric(_Answer):
@@ -631,6 +686,81 @@ class ExplainAnswer(FigureValue):
     waiting_past_threshold: ContactPart | None = Field(description="who waits beyond the threshold, where that is part of the figure")
     records: list[RecordsRead]
     read: EventsRead
+
+
+class ContactBehind(_Answer):
+    """One contact behind a figure."""
+
+    conversation_id: str = Field(examples=["CA1234"])
+    source: str | None = Field(examples=["pbx"])
+    parts: list[str] = Field(examples=[["abandoned_missed"]])
+    """The parts of the figure that it is in, as `/api/v1/explain` names them."""
+    entered: _Time | None
+    """When it came to the queue last; null where it never waited there."""
+    waited_seconds: float | None = Field(examples=[42.0])
+    """In the queue, in the window; null where nothing is known."""
+    outcome: str | None = Field(examples=["abandoned"])
+    """`abandoned`, `answered`, `waiting`, or why it left the queue; null where the figure does not tell."""
+    link: str | None
+    """Its page at the platform (`links` of the configuration); null without."""
+
+
+class ContactsAnswer(_Answer):
+    """The contacts behind a figure."""
+
+    queue: str = Field(examples=["sales"])
+    channel: str = Field(examples=["voice"])
+    kpi: str = Field(examples=["abandoned"])
+    window: str | None = Field(examples=["trailing_15m"])
+    """Null for who waits now; so are its begin and end."""
+    window_start: _Time | None
+    window_end: _Time | None
+    contacts_as_of: _Time | None
+    """What was received after this is not in it; null where the figure is not of an instant."""
+    agrees: bool | None
+    """Whether the contacts make the served figure; null where none is served."""
+    complete: bool
+    """Whether everything that was to be read was read."""
+    total: int = Field(ge=0)
+    """How many there are, listed or not."""
+    contacts: list[ContactBehind]
+    """Abandoned first, then the latest first."""
+
+
+class AbandonedContact(_Answer):
+    """A customer who gave up waiting and has not got through since."""
+
+    conversation_id: str = Field(examples=["CA1234"])
+    """Of the last time."""
+    source: str = Field(examples=["pbx"])
+    queue: str = Field(examples=["sales"])
+    channel: str | None = Field(examples=["voice"])
+    left: _Time
+    """When the customer gave up."""
+    waited_seconds: float = Field(examples=[42.0])
+    customer: str | None = Field(examples=["3f9a1c2e"])
+    """Eight digits made of the customer's key, the same for the same customer; null without a key."""
+    times: int = Field(ge=1, examples=[2])
+    """How often the customer gave up since somebody was reached last."""
+    waits_again: bool
+    """Whether the customer waits in a queue at this moment."""
+    link: str | None
+    """Its page at the platform (`links` of the configuration); null without."""
+
+
+class AbandonedAnswer(_Header):
+    """Whom to call back."""
+
+    since: _Time | None
+    """From when on events have been read, or the begin of the hours asked for; null before anything is known."""
+    abandoned_as_of: _Time | None
+    """The newest event that was read."""
+    complete: bool
+    """Whether all there is since then has been read; until then some may have got through."""
+    total: int = Field(ge=0)
+    """How many there are, listed or not."""
+    abandoned: list[AbandonedContact]
+    """The latest first."""
 
 
 class AuditAnswer(_Answer):

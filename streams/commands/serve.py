@@ -58,12 +58,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="windows that /metrics exports, such as trailing_5m, interval_30m or day (default: %(default)s)",
     )
     parser.add_argument(
-        "--explain", action="store_true", help="answer /api/v1/explain: which contacts are behind a figure; reads contact events from Kafka"
+        "--explain",
+        action="store_true",
+        help="say which contacts are behind a figure, and whom to call back; reads contact events from Kafka",
     )
     parser.add_argument(
         "--agents",
         action="store_true",
-        help="answer /api/v1/agents: figures of single people, of sites that permit them, to who may see people",
+        help="figures of single people and what they do, of sites that permit it, to who may see people; reads agent events from Kafka",
     )
     add_connection_options(parser)
     add_insecure_option(parser, "a login or TLS")

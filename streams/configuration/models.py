@@ -19,6 +19,7 @@ from streams.configuration.customers import CustomerSettings
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
 from streams.configuration.definitions import Choice, DefinitionName, Versions
 from streams.configuration.faq import FaqChange
+from streams.configuration.floor import Links, TooLong
 from streams.configuration.joined_sources import JoinedSources
 from streams.configuration.on_call import OnCall
 from streams.configuration.places import Person, Queue, Site, Team
@@ -141,6 +142,12 @@ class Configuration(Model):
     """What figures are to reach, where, and by when; a queue's `target` is one for its service level."""
     on_call: OnCall | None = None
     """Whom page, API and `contact-streams status` say to call when something is broken."""
+    too_long_seconds: TooLong = Field(default_factory=dict)
+    """After how many seconds in a state the people view marks a person, by the platform's reason, its word for the state, or `handling`,
+    `wrap_up`, `idle`, `available`, `unavailable`; the first that is here decides, 0 is never. By default break 900, lunch and meal 3600,
+    wrap_up 300, unavailable 1800, and never for meeting, training and coaching."""
+    links: Links = Links()
+    """Where contacts are at their platforms, for those who may see contacts."""
     faq_changes: Annotated[tuple[FaqChange, ...], Field(strict=False)] = ()
     """What was changed in the FAQ or the bot, when, and about which category: `contact-streams faq-changes` compares before and after."""
     dead_letters: DeadLetterLimits = DeadLetterLimits()

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from streams.explaining.abandoned import Abandoned
 from streams.explaining.answer import Answer, explain
+from streams.explaining.contacts import Contact, contacts_behind
 from streams.explaining.conversation import explain_conversation
+from streams.explaining.floor import Floor
 from streams.explaining.log import PartitionLog
 from streams.explaining.question import EXPLAINED, Question, QuestionError
 
-__all__ = ["EXPLAINED", "Answer", "PartitionLog", "Question", "QuestionError", "explain", "explain_conversation"]
+__all__ = [
+    "EXPLAINED",
+    "Abandoned",
+    "Answer",
+    "Contact",
+    "Floor",
+    "PartitionLog",
+    "Question",
+    "QuestionError",
+    "contacts_behind",
+    "explain",
+    "explain_conversation",
+]

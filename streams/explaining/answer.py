@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.times import format_ms
@@ -35,6 +35,8 @@ class Behind(NamedTuple):
     part: str
     amount: float
     conversations: tuple[str, ...]
+    #: The same as the tracker names them.
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,17 @@ class Answer:
     parts: tuple[Behind, ...]
     #: Who waits beyond the threshold at as-of, where that is part of the figure.
     waiting: tuple[str, ...]
+    #: The same as the tracker names them.
+    waiting_names: tuple[str, ...]
     #: partition → first and last offset, and the number of records, of the conversations of the window
     offsets: Mapping[int, tuple[int, int, int]]
     #: count → (of the contacts, as served), where they differ; None where nothing is served to compare with
     differences: Mapping[str, tuple[int, int]] | None
     #: Whether the served figure is what this configuration makes of the served counts.
     same_definition: bool
+    #: What each conversation contributes, and since when each waits that does, in ms; by the tracker's names.
+    shares: Mapping[str, Counts] = field(default_factory=dict)
+    waiting_since_ms: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool | None:
@@ -96,12 +103,14 @@ def explain(question: Question, configuration: Configuration, logs: Mapping[int,
     """Count the conversations of all partitions alone, and hold their sum against the figure that was served."""
     maker = _Maker(question, configuration)
     sums: Counts = {}
+    shares: dict[str, Counts] = {}
     amounts: dict[str, dict[str, float]] = defaultdict(dict)
     offsets: dict[int, tuple[int, int, int]] = {}
     waiting: dict[str, int] = {}
     for partition, log in logs.items():
         for share in log.shares(question.scope, question.channel, question.span, by_offer=question.by_offer):
             add_counts(sums, share.counts)
+            add_counts(shares.setdefault(share.conversation, {}), share.counts)
             found = offsets.get(partition)
             offsets[partition] = _wider(found, share)
             for part, amount in parts_of(question.kpi, share.counts, maker.figures):
@@ -117,15 +126,20 @@ def explain(question: Question, configuration: Configuration, logs: Mapping[int,
         definition=maker.definition(sums),
         figure=figure,
         counts=sums,
-        parts=tuple(
-            Behind(part, sum(by.values()), tuple(shown[name] for name in sorted(by, key=lambda name: (-by[name], name))))
-            for part, by in sorted(amounts.items())
-        ),
+        parts=tuple(_behind(part, by, shown) for part, by in sorted(amounts.items())),
         waiting=tuple(shown[name] for name in past) if question.kpi == "service_level_live" else (),
+        waiting_names=past,
         offsets=offsets,
         differences=differences,
         same_definition=served is None or differences != {} or served["kpis"].get(question.kpi) == figure,
+        shares=shares,
+        waiting_since_ms=waiting,
     )
+
+
+def _behind(part: str, by: Mapping[str, float], shown: Mapping[str, str]) -> Behind:
+    names = tuple(sorted(by, key=lambda name: (-by[name], name)))
+    return Behind(part, sum(by.values()), tuple(shown[name] for name in names), names)
 
 
 def _shown(names: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from schemas.decoding import Rejected, decode_contact_event
 from schemas.limits import bound_complete_through, bound_times
 from schemas.operator import is_order
 from streams.tracking.contacts import ContactTracker
-from streams.tracking.facts import TooManyFactsError
+from streams.tracking.facts import AnyFact, TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.scopes import Scope
 from streams.tracking.spaces import id_of
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.configuration import Configuration
-    from streams.tracking.facts import AnyFact
     from streams.tracking.state import Conversation
     from streams.windows.calendar import Span
 
-__all__ = ["Offsets", "PartitionLog", "Share", "Told"]
+__all__ = ["Known", "Offsets", "PartitionLog", "Share", "Told"]
 
 #: Records between two looks at what is lost or over, as a worker does at its flushes.
 _SETTLE_EVERY = 1000
@@ -34,6 +33,14 @@ class Offsets(NamedTuple):
     first: int
     last: int
     records: int
+
+
+class Known(NamedTuple):
+    """What is known of one conversation, by its name in the tracker: its facts in order, and the source that told last of it."""
+
+    name: str
+    facts: list[AnyFact]
+    source: str | None
 
 
 class Share(NamedTuple):
@@ -69,7 +76,7 @@ class PartitionLog:
         self._names.conversation_of = self._tracker.conversation_of
         #: the conversations still remembered, and the facts of those that are over
         self._remembered: dict[str, Conversation] = {}
-        self._over: list[tuple[str, list[AnyFact]]] = []
+        self._over: list[Known] = []
         self._offsets: dict[str, Offsets] = {}
         self._unsettled = 0
         self._watched = watched
@@ -139,7 +146,12 @@ class PartitionLog:
         for name in self._tracker.take_changed():
             # A conversation may begin and be over between two looks: what was known of it then is in what is remembered here.
             if name not in self._tracker.conversations:
-                self._over.append((name, self._remembered.pop(name).facts))
+                over = self._remembered.pop(name)
+                self._over.append(Known(name, over.facts, over.source))
+
+    def conversations(self) -> list[Known]:
+        """Return all conversations that were read of."""
+        return [*self._over, *(Known(name, each.facts, each.source) for name, each in self._remembered.items())]
 
     def shares(self, scope: str, channel: str, span: Span, *, by_offer: bool) -> Iterator[Share]:
         """Yield what each conversation contributes to a window, those that contribute something."""
@@ -147,7 +159,7 @@ class PartitionLog:
         targets = self._tracker.booked_under(Scope(scope, channel))
         if not targets:
             return
-        for name, facts in [*self._over, *((name, each.facts) for name, each in self._remembered.items())]:
+        for name, facts, _ in self.conversations():
             booked = self._tracker.contribution(name, facts)
             counts: Counts = {}
             for (target, start), amounts in (booked.by_offer if by_offer else booked.by_outcome).items():
@@ -160,7 +172,7 @@ class PartitionLog:
         """Return the events of the watched conversation in the order in which they came, with why they counted nothing."""
         self.settle()
         reasons: dict[str, str] = {}
-        for name, facts in [*self._over, *((name, each.facts) for name, each in self._remembered.items())]:
+        for name, facts, _ in self.conversations():
             if id_of(name) == self._watched:
                 reasons |= self._tracker.reasons(name, facts)
         return [each if each.reason is not None else each._replace(reason=reasons.get(each.event_id)) for each in self._told]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer
 
 from schemas.topics import topic
-from streams.serving.broker import PATIENCE_SECONDS, partitions_of, stop
+from streams.serving.broker import PATIENCE_SECONDS, TopicError, partitions_of, stop
 from streams.serving.reader import latest_topic
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Limits:
 
     megabytes: float = 512.0
     seconds: float = 600.0
+    #: Of a span with more records only about as many of the last ones are read.
+    last_records: int | None = None
 
 
 @dataclass(slots=True)
@@ -48,6 +51,10 @@ class Span:
     bytes: int = 0
     #: One sentence each; empty when everything from the instant asked for to the end was read.
     incomplete: list[str] = field(default_factory=list)
+    #: Whether a limit ended it before its end.
+    cut: bool = False
+    #: The partitions that are not read from the instant asked for on, but from a later one.
+    shortened: set[int] = field(default_factory=set)
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -61,10 +68,12 @@ class Span:
 
 
 class EventLog:
-    """Contact events and what was published last, of one Kafka. Reads only what is committed."""
+    """Events of a topic, contact events unless said, and what was published last, of one Kafka. Reads only what is committed."""
 
-    def __init__(self, bootstrap: str, prefix: str, client_options: Mapping[str, Any] | None = None) -> None:
-        self.topic = contact_events_topic(prefix)
+    def __init__(
+        self, bootstrap: str, prefix: str, client_options: Mapping[str, Any] | None = None, *, events: str = "contact-events.v1"
+    ) -> None:
+        self.topic = topic(events).full_name(prefix)
         self._latest = latest_topic(prefix)
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-explain", **(client_options or {})}
 
@@ -80,20 +89,32 @@ class EventLog:
         return [orjson.loads(value) for value in found.values() if value is not None]
 
     async def events(
-        self, since_ms: int, limits: Limits, take: Callable[[list[ConsumerRecord]], None], told: Callable[[Span], None] | None = None
+        self,
+        since_ms: int,
+        limits: Limits,
+        take: Callable[[list[ConsumerRecord]], None],
+        told: Callable[[Span], None] | None = None,
+        *,
+        after: Mapping[int, int] | None = None,
     ) -> Span:
         """Give the events published since an instant to ``take``, in the order of their partitions, up to where these end now.
 
-        ``take`` runs in a thread: it may be as slow as counting is. ``told`` hears how far it has come.
+        ``take`` runs in a thread: it may be as slow as counting is. ``told`` hears how far it has come. Of partitions in ``after``
+        those behind these offsets, whenever they were published.
+
+        Raises:
+            TopicError: a partition ends before where it is to be read from: the topic was made anew.
         """
         span = Span(self.topic)
-        async for records in self._read(self.topic, since_ms, span, limits):
+        async for records in self._read(self.topic, since_ms, span, limits, after or {}):
             await asyncio.to_thread(take, records)
             if told is not None:
                 told(span)
         return span
 
-    async def _read(self, name: str, since_ms: int | None, span: Span, limits: Limits) -> AsyncIterator[list[ConsumerRecord]]:
+    async def _read(
+        self, name: str, since_ms: int | None, span: Span, limits: Limits, after: Mapping[int, int] = MappingProxyType({})
+    ) -> AsyncIterator[list[ConsumerRecord]]:
         """Yield batches, each of one partition."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limits.seconds
@@ -105,7 +126,7 @@ class EventLog:
             await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
             consumer.assign(partitions)
             behind = await asyncio.wait_for(consumer.end_offsets(partitions), PATIENCE_SECONDS)
-            await self._begin(consumer, partitions, behind, since_ms, span)
+            await self._begin(consumer, partitions, behind, since_ms, span, after, limits)
             heard = loop.time()
             while True:
                 for partition in [each for each in behind if await consumer.position(each) >= behind[each]]:
@@ -114,6 +135,7 @@ class EventLog:
                 if not behind:
                     return
                 if loop.time() > deadline:
+                    span.cut = True
                     span.incomplete.append(f"reading took longer than {limits.seconds:g} s")
                     return
                 if loop.time() - heard > _SILENT_SECONDS:
@@ -126,6 +148,7 @@ class EventLog:
                     span.bytes += sum(len(record.value or b"") for record in wanted)
                     yield wanted
                 if span.bytes > limits.megabytes * 1_000_000:
+                    span.cut = True
                     span.incomplete.append(f"more than {limits.megabytes:g} MB were to be read")
                     return
         finally:
@@ -138,6 +161,8 @@ class EventLog:
         ends: Mapping[TopicPartition, int],
         since_ms: int | None,
         span: Span,
+        after: Mapping[int, int],
+        limits: Limits,
     ) -> None:
         """Go to the first record published since an instant, of each partition."""
         begins: dict[TopicPartition, int] = await asyncio.wait_for(consumer.beginning_offsets(partitions), PATIENCE_SECONDS)
@@ -146,10 +171,21 @@ class EventLog:
             wanted = dict.fromkeys(partitions, max(since_ms, 0))
             first = await asyncio.wait_for(consumer.offsets_for_times(wanted), PATIENCE_SECONDS)
         for partition in partitions:
+            if partition.partition in after:
+                offset = after[partition.partition] + 1
+                if offset > ends[partition]:
+                    message = f"{partition.topic} was recreated"
+                    raise TopicError(message)
+                consumer.seek(partition, max(offset, begins[partition]))
+                continue
             found = first.get(partition)
             offset = begins[partition] if since_ms is None else ends[partition] if found is None else found.offset
+            if limits.last_records is not None and ends[partition] - offset > (most := limits.last_records // len(partitions)):
+                offset = ends[partition] - most
+                span.shortened.add(partition.partition)
             consumer.seek(partition, offset)
             if since_ms is not None and offset <= begins[partition] and begins[partition] > 0:
+                span.shortened.add(partition.partition)
                 said = "Kafka no longer has all of the span: its retention has passed"
                 if said not in span.incomplete:
                     span.incomplete.append(said)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from schemas.times import TimeFormatError, parse_time_ms
+from schemas.times import TimeFormatError, format_ms, parse_time_ms
 from streams.catalogue import LANGUAGES
-from streams.explaining import PartitionLog, Question, QuestionError, explain
+from streams.explaining import PartitionLog, Question, QuestionError, contacts_behind, explain
 from streams.serving.endpoints import MAX_LISTED
 from streams.serving.paging import number_of
 from streams.serving.threads import in_thread
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
     from streams.configuration import Configuration
-    from streams.explaining import Answer
+    from streams.explaining import Answer, Contact
     from streams.serving.event_log import EventLog, Limits, Span
 
-__all__ = ["Explainer", "answered", "asked_of", "watched"]
+__all__ = ["WAITING", "Explainer", "answered", "asked_of", "watched"]
+
+#: Figures of now that contacts are behind: those that wait.
+WAITING = ("waiting", "longest_wait")
 
 #: Conversations listed a part, unless asked otherwise.
 _LISTED = 20
@@ -46,6 +49,19 @@ async def answered(
         QuestionError: there is no such figure.
         TopicError, KafkaError, OSError, TimeoutError: Kafka does not answer.
     """
+    answer, span, _ = await _answered(find, log, configuration, limits, look_back_ms=look_back_ms, told=told)
+    return answer, span
+
+
+async def _answered(
+    find: Callable[[], Awaitable[Question]],
+    log: EventLog,
+    configuration: Configuration,
+    limits: Limits,
+    *,
+    look_back_ms: int | None = None,
+    told: Callable[[Span], None] | None = None,
+) -> tuple[Answer, Span, dict[int, PartitionLog]]:
     for left in reversed(range(_TRIES)):
         question = await find()
         logs: dict[int, PartitionLog] = {}
@@ -58,7 +74,7 @@ async def answered(
         if answer.agrees is not False or span.incomplete or not answer.differences or not left:
             break
         await asyncio.sleep(1)
-    return answer, span
+    return answer, span, logs
 
 
 async def watched(
@@ -139,3 +155,51 @@ class Explainer:
             async with asyncio.timeout(2 * self._limits.seconds):
                 answer, span = await answered(find, self._log, configuration, self._limits)
         return {**answer.document(lang=lang, limit=limit), "read": span.document()}
+
+    async def contacts(
+        self, records: Callable[[str], Iterable[Mapping[str, Any]]], *, asker: str, limit: int, asked: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the contacts behind a figure as JSON has them, or those that wait, where that is the figure.
+
+        Raises:
+            NoTurnError, QuestionError, TopicError, KafkaError, OSError, TimeoutError: as ``document``.
+        """
+        waiting = asked["kpi"] in WAITING
+        # Who waits at an instant is found with any figure as of that instant.
+        of_window = {**asked, "kpi": "offered", "window": "trailing_15m"} if waiting else asked
+        async with self.turns.turn(asker):
+            configuration = self._configuration()
+
+            async def find() -> Question:
+                return Question.of(records(asked["queue"]), configuration, **of_window)
+
+            async with asyncio.timeout(2 * self._limits.seconds):
+                answer, span, logs = await _answered(find, self._log, configuration, self._limits)
+            found = await in_thread(contacts_behind, answer, logs, waiting=waiting)
+        question = answer.question
+        window = None if waiting else question.window
+        return {
+            "queue": asked["queue"],
+            "channel": question.channel,
+            "kpi": asked["kpi"],
+            "window": window,
+            "window_start": None if waiting else format_ms(question.span.start_ms),
+            "window_end": None if waiting else format_ms(question.span.end_ms),
+            "contacts_as_of": None if question.until_ms is None else format_ms(question.until_ms),
+            "agrees": None if waiting else answer.agrees,
+            "complete": not span.incomplete,
+            "total": len(found),
+            "contacts": [_told(each, configuration) for each in found[:limit]],
+        }
+
+
+def _told(contact: Contact, configuration: Configuration) -> dict[str, Any]:
+    return {
+        "conversation_id": contact.conversation_id,
+        "source": contact.source,
+        "parts": list(contact.parts),
+        "entered": None if contact.entered_ms is None else format_ms(contact.entered_ms),
+        "waited_seconds": None if contact.waited_ms is None else contact.waited_ms / 1000,
+        "outcome": contact.outcome,
+        "link": configuration.links.of_conversation(contact.conversation_id, contact.source),
+    }

@@ -32,6 +32,7 @@ from streams.serving.audit import PROCESS, Audit, NoAudit
 from streams.serving.audit.auditor import Auditor, changed_file, instance_of
 from streams.serving.audit.log import AuditLog
 from streams.serving.audit.writer import AuditWriter
+from streams.serving.call_backs import CallBacks
 from streams.serving.client_certificates import ClientCertificates
 from streams.serving.clients import Clients
 from streams.serving.dead_letters import DeadLetterCounts, DeadLetterWatch
@@ -45,6 +46,7 @@ from streams.serving.login.devices import Devices, devices_topic
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.login.redeeming import KafkaDeviceLog
+from streams.serving.people import People
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
 from streams.serving.standing import OK, standing_document
@@ -193,11 +195,16 @@ async def run_serve(
             **kafka,
         )
         followers.append(notifier.run)
-    explainer = None
+    explainer = call_backs = None
     if settings.explain:
-        explainer = Explainer(EventLog(settings.bootstrap, prefix, settings.client_options), lambda: _running(file), _EXPLAIN_LIMITS)
-    agents = None
+        event_log = EventLog(settings.bootstrap, prefix, settings.client_options)
+        explainer = Explainer(event_log, lambda: _running(file), _EXPLAIN_LIMITS)
+        call_backs = CallBacks(event_log, lambda: _running(file), clock)
+    agents = people = None
     if settings.agents:
+        people = People(
+            EventLog(settings.bootstrap, prefix, settings.client_options, events="agent-events.v1"), lambda: _running(file), clock
+        )
         agents = Agents()
         followers.append(Reader(agents, topic_name=agents_topic(prefix), **kafka).run)
     auditor = None
@@ -235,7 +242,9 @@ async def run_serve(
         deliveries=delivered,
         file=file,
         explainer=explainer,
+        call_backs=call_backs,
         agents=agents,
+        people=people,
         connections=connections,
         clients=Clients(settings.max_streams, settings.max_streams_per_address),
         door=door,

@@ -91,24 +91,30 @@ class Reported(NamedTuple):
 
     def category(self) -> str | None:
         """Return what the agent is taken to be doing, None if nothing is known."""
-        return _category(self.presence, self.routing, self.activity)
+        return _category(self.presence, self.routing, self.activity)[0]
+
+    def axis(self) -> str | None:
+        """Return the axis that makes the category, None if nothing is known."""
+        return _category(self.presence, self.routing, self.activity)[1]
 
 
 @lru_cache(maxsize=1024)
-def _category(presence: str, routing: str, activity: str) -> str | None:
-    for holds, category in (
-        (presence == "offline", "offline"),
-        (activity == "handling", "handling"),
-        (activity == "wrap_up", "wrap_up"),
-        (routing == "handling", "handling"),
-        (presence == "unavailable", "unavailable"),
-        (routing == "unavailable", "unavailable"),
-        (activity == "idle" or routing == "idle", "idle"),
-        (presence == "ready", "available"),
+def _category(presence: str, routing: str, activity: str) -> tuple[str | None, str | None]:
+    """Return the category, and the axis that makes it."""
+    for holds, category, axis in (
+        (presence == "offline", "offline", "presence"),
+        (activity == "handling", "handling", "activity"),
+        (activity == "wrap_up", "wrap_up", "activity"),
+        (routing == "handling", "handling", "routing"),
+        (presence == "unavailable", "unavailable", "presence"),
+        (routing == "unavailable", "unavailable", "routing"),
+        (activity == "idle", "idle", "activity"),
+        (routing == "idle", "idle", "routing"),
+        (presence == "ready", "available", "presence"),
     ):
         if holds:
-            return category
-    return None
+            return category, axis
+    return None, None
 
 
 class AgentState:

@@ -374,6 +374,10 @@ class ContactTracker:
         """Return the targets of a ledger that count in a scope."""
         return frozenset(self._targets.feeding.get(scope, ()))
 
+    def scopes_under(self, target: int) -> tuple[Scope, ...]:
+        """Return the scopes that a target of a ledger counts in."""
+        return self._targets.scopes[target]
+
     def waiting_in(self, scope: Scope) -> dict[str, int]:
         """Return the names of who waits in a scope and since when, in ms."""
         feeding = self.booked_under(scope)

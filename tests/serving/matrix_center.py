@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from schemas.times import parse_time_ms
 from streams.configuration import Configuration
 from streams.configuration.access import AccessFile
 from streams.configuration.access_places import places_by_scope
@@ -14,9 +13,12 @@ from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.agents import Agents
 from streams.serving.alerting.actions import Actions
 from streams.serving.api import Serving
-from streams.serving.event_log import EventLog, Limits, Span
+from streams.serving.call_backs import CallBacks
+from streams.serving.event_log import Limits, Span
 from streams.serving.explainer import Explainer
+from streams.serving.people import People
 from streams.windows.targets import terms_of
+from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.records import Clock, Stand, alert, figure, now_record, people_now, people_window, person, progress, window
 
 if TYPE_CHECKING:
@@ -185,11 +187,16 @@ def agents_of(grantee: Grantee) -> tuple[set[str], set[str]]:
     return shown, {text for index, name in enumerate(AGENTS) for text in (name, _number(600_000, index))} - shown
 
 
+#: What ids of conversations begin with: of those that were answered, and of those that were given up.
+_KINDS = ("conv", "gone")
+
+
 def conversations_of(grantee: Grantee) -> tuple[set[str], set[str]]:
     """Return the ids of conversations that may stand in an answer, and those that may not."""
     queues = [scope.partition(":")[2] for scope in AREAS[grantee.area].contacts.split() if scope.startswith("queue:")]
-    shown = {f"conv-{queue}" for queue in queues} if grantee.role in {"supervisor", "auditor"} else set()
-    return shown, {f"conv-{scope.partition(':')[2]}" for scope in OF_CONTACTS if scope.startswith("queue:")} - shown
+    shown = {f"{kind}-{queue}" for queue in queues for kind in _KINDS} if grantee.role in {"supervisor", "auditor"} else set()
+    every = {f"{kind}-{scope.partition(':')[2]}" for scope in OF_CONTACTS if scope.startswith("queue:") for kind in _KINDS}
+    return shown, every - shown
 
 
 def _names(scope: str) -> list[str]:
@@ -266,31 +273,33 @@ def _alerts(changes: Callable[[str], dict[str, Any]] = lambda _: {}) -> list[tup
     ]
 
 
-class _HeldLog(EventLog):
-    """Contact events that a test holds, in place of Kafka: a visit of each queue that was answered."""
+def _contact_events() -> list[dict[str, Any]]:
+    """Return of each queue a visit that was answered, and one that was given up."""
+    found = []
+    for queue in (scope.partition(":")[2] for scope in OF_CONTACTS if scope.startswith("queue:")):
+        for kind, at, more in (
+            ("queued", "08:50:00", {"queue": queue}),
+            ("answered", "08:50:10", {"agent": "x"}),
+            ("queued", "08:50:20", {"queue": queue}),
+            ("left_queue", "08:50:50", {"reason": "abandoned"}),
+        ):
+            conversation = f"{'conv' if at < '08:50:20' else 'gone'}-{queue}"
+            found.append(contact_event(kind, f"2026-04-01T{at}.000Z", conversation, channel="voice", **more))
+    return found
 
-    def __init__(self) -> None:
-        super().__init__("nowhere:1", "contactcenter")
 
-    async def events(self, since_ms: int, limits: Limits, take: Any, told: Any = None) -> Span:
-        """Give all of them to ``take``."""
+def _agent_events() -> list[dict[str, Any]]:
+    """Return everybody at lunch."""
+    return [agent_event("2026-04-01T08:40:00.000Z", name, "presence", "away", reason="lunch") for name in AGENTS]
 
-        class Record(NamedTuple):
-            value: bytes
-            offset: int
-            partition: int
-            timestamp: int
 
-        events = []
-        for queue in (scope.partition(":")[2] for scope in OF_CONTACTS if scope.startswith("queue:")):
-            for kind, at, more in (("queued", "08:50:00", {"queue": queue}), ("answered", "08:50:10", {"agent": "x"})):
-                stamp = f"2026-04-01T{at}.000Z"
-                ids = {"type": f"contact.{kind}", "event_id": f"{queue}-{at}", "occurred_at": stamp, "received_at": stamp}
-                events.append({"source": "pbx", "conversation_id": f"conv-{queue}", "channel": "voice", **ids, **more})
-        take([Record(orjson.dumps(event), READ[2] + number, 0, parse_time_ms(event["received_at"])) for number, event in enumerate(events)])
-        span = Span(self.topic)
+class _ReadLog(HeldLog):
+    """Tells that as much was read as the whole center has."""
+
+    async def events(self, *args: Any, **more: Any) -> Span:
+        """Give all of them."""
+        span = await super().events(*args, **more)
         span.records, span.bytes = READ[:2]
-        span.incomplete.append("a part of it stands here")  # so that it is not asked for again
         return span
 
 
@@ -357,7 +366,10 @@ def center(door: Callable[[Stand, Clock], Door]) -> Center:
         },
         kpi_targets=terms_of(CONFIGURATION),
         agents=whole,
-        explainer=Explainer(_HeldLog(), lambda: CONFIGURATION, Limits()),
+        # Of which a part stands elsewhere, so that it is not asked for again.
+        explainer=Explainer(_ReadLog(_contact_events(), first_offset=READ[2], incomplete="a part"), lambda: CONFIGURATION, Limits()),
+        call_backs=CallBacks(HeldLog(_contact_events()), lambda: CONFIGURATION, stand.clock),
+        people=People(HeldLog(_agent_events()), lambda: CONFIGURATION, stand.clock),
         door=door(stand, stand.clock),
     )
     stand.store.expected = frozenset({"wfm-biwa"})

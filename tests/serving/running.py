@@ -15,12 +15,15 @@ from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.agents import Agents
 from streams.serving.api import create_app
 from streams.serving.audit.log import AuditLog
+from streams.serving.call_backs import CallBacks
 from streams.serving.door import Door
 from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
 from streams.serving.login.login import Login
+from streams.serving.people import People
 from streams.windows.targets import terms_of
 from tests.serving.alerting.memory import MemoryActionLog, known_actions
+from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.login.desk import MemoryLog, Topic
 from tests.serving.records import AS_OF, Stand, alert, now_record, people_window, person, progress, small_center, window
 from tests.serving.test_door import Held
@@ -95,7 +98,23 @@ def full(**changes: Any) -> Serving:
             ],
         }
     )
-    rest: dict[str, Any] = {"agents": agents, "targets": {"sales": 0.8}, "fed_by": {"queue:sales": ["pbx"]}}
+    permits = Configuration.model_validate(
+        {"sites": {"tokyo": {"zone": "Asia/Tokyo", "individual_figures": True}}, "people": {"tanaka": {"site": "tokyo"}}}
+    )
+    at = "2026-04-01T08:50:00.000Z"
+    away = HeldLog([agent_event(at, "tanaka", "presence", "away", reason="lunch")])
+    queued = contact_event("queued", at, "gone", queue="sales", channel="voice")
+    gone = [queued, contact_event("ended", at, "gone", by="customer")]
+    people = People(away, lambda: permits, stand.clock)
+    call_backs = CallBacks(HeldLog(gone), lambda: permits, stand.clock)
+    rest: dict[str, Any] = {
+        "agents": agents,
+        "people": people,
+        "call_backs": call_backs,
+        "explainer": Explainer(HeldLog(gone, incomplete="a part"), lambda: permits, Limits()),
+        "targets": {"sales": 0.8},
+        "fed_by": {"queue:sales": ["pbx"]},
+    }
     actions = known_actions()
     actions.concerns = stand.alerts.tell_again
     made = stand.serving(**{**rest, "kpi_targets": terms_of(configuration), "action_log": MemoryActionLog(actions), **changes})

@@ -139,6 +139,9 @@ def test_no_answer_tells_what_one_may_not_see(grantee: Grantee) -> None:
                         assert not found(NUMBER_OF_ALL, text), where
                     if endpoint.name == "agents" and endpoint.right in ROLES[grantee.role] and not query:  # type: ignore[index]
                         assert found(people, text) == people
+                    if endpoint.name == "people" and endpoint.right in ROLES[grantee.role] and not query:  # type: ignore[index]
+                        names = people.intersection(AGENTS)
+                        assert found(names, text) == names
 
     asyncio.run(check())
 
@@ -162,8 +165,12 @@ def test_what_one_may_see_is_all_there(grantee: Grantee) -> None:
             names = {scope.partition(":")[2] for scope in AREAS[grantee.area].contacts.split()}
             assert names <= {each for each in names if f'scope="{each}"' in metrics}
             for id_ in conversations:
-                query = {"queue": id_.removeprefix("conv-"), "kpi": "offered"}
+                query = {"queue": id_.partition("-")[2], "kpi": "offered"}
                 assert stands_in(id_, (await told(session, str(server.make_url("/api/v1/explain")), grantee, params=query))[1])
+                assert stands_in(id_, (await told(session, str(server.make_url("/api/v1/contacts")), grantee, params=query))[1])
+            if "contacts" in ROLES[grantee.role]:  # type: ignore[index]
+                to_call = (await told(session, str(server.make_url("/api/v1/abandoned")), grantee))[1]
+                assert found(conversations, to_call) == {id_ for id_ in conversations if id_.startswith("gone-")}
 
     asyncio.run(check())
 

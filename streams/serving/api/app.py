@@ -15,6 +15,7 @@ from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
 from streams.serving.api.figures import agents, alerts, catalogue, figures, outlook, queue, targets, trends
+from streams.serving.api.floor import abandoned, contacts, people
 from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
@@ -64,6 +65,9 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "catalogue": catalogue,
     "explain": explain,
     "agents": agents,
+    "people": people,
+    "contacts": contacts,
+    "abandoned": abandoned,
     "audit": audit,
     "export": export,
     "events": events,

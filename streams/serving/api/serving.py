@@ -16,6 +16,7 @@ from streams.serving.agents import Agents
 from streams.serving.alerting.action_log import ActionLog
 from streams.serving.audit import Audit, NoAudit
 from streams.serving.audit.log import AuditLog
+from streams.serving.call_backs import CallBacks
 from streams.serving.clients import Clients
 from streams.serving.dead_letters import DeadLetterCounts
 from streams.serving.deliveries import Deliveries
@@ -27,6 +28,7 @@ from streams.serving.figures import Figures
 from streams.serving.kept import Kept
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
+from streams.serving.people import People
 from streams.serving.targets import shows_terms
 from streams.serving.turns import SCRAPES_WAITING, Turns
 
@@ -52,8 +54,12 @@ class Serving:
     file: ConfigurationFile | None = None
     #: Says which contacts are behind a figure; None where that is off.
     explainer: Explainer | None = None
+    #: Says whom to call back; None where that is off.
+    call_backs: CallBacks | None = None
     #: Figures of single people; None where they are not served.
     agents: Agents | None = None
+    #: What single people are doing; None where that is not served.
+    people: People | None = None
     #: The connections of the server, where it counts them.
     connections: Connections | None = None
     #: Who may see what; None: everybody everything.

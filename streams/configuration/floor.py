@@ -1,0 +1,86 @@
+"""What supervisors see beside the figures: how long is too long in a state, and where a contact's page at its platform is."""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import Annotated, Final
+from urllib.parse import quote, urlsplit
+
+from pydantic import AfterValidator, Field
+
+from streams.configuration.base import Model, Name, refuse
+
+__all__ = ["TOO_LONG_SECONDS", "Links", "TooLong", "plain_state", "too_long_after"]
+
+#: State, reason or the platform's own word → after how many seconds in it a person is marked, unless the configuration says otherwise.
+#: A short break is 10 to 15 minutes and a meal an hour nearly everywhere; for other reasons half an hour is worth a look.
+#: What is planned by the hour is not.
+TOO_LONG_SECONDS: Final[dict[str, int]] = {
+    "wrap_up": 300,
+    "unavailable": 1800,
+    "break": 900,
+    "lunch": 3600,
+    "meal": 3600,
+    "meeting": 0,
+    "training": 0,
+    "coaching": 0,
+}
+
+_FIELDS: Final = frozenset({"conversation_id", "source"})
+_EXAMPLE: Final = "such as https://platform.example/conversations/{conversation_id}"
+
+
+def plain_state(word: str) -> str:
+    """Return a platform's word as it is looked up: in lower case, with underscores."""
+    return word.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _plain_states(given: dict[str, int]) -> dict[str, int]:
+    return {plain_state(word): seconds for word, seconds in given.items()}
+
+
+TooLong = Annotated[dict[Name, Annotated[int, Field(ge=0, le=86_400)]], AfterValidator(_plain_states)]
+
+
+def too_long_after(limits: dict[str, int], *words: str | None) -> int | None:
+    """Return after how many seconds a state is too long, by the first of these words that has a limit; None: never."""
+    known = {**TOO_LONG_SECONDS, **limits}
+    return next((known[plain] or None for word in words if word is not None and (plain := plain_state(word)) in known), None)
+
+
+def _is_address(template: str) -> str:
+    try:
+        found = [each[1:] for each in Formatter().parse(template) if each[1] is not None]
+        parts = urlsplit(template)
+    except ValueError as error:
+        raise refuse(f"{template!r} is no address: {error}; {_EXAMPLE}") from error
+    if any(name not in _FIELDS or form or conversion for name, form, conversion in found):
+        raise refuse(f"{template!r}: in braces may stand {{conversation_id}} and {{source}} alone; {_EXAMPLE}")
+    if all(name != "conversation_id" for name, _, _ in found):
+        raise refuse(f"{template!r} has no {{conversation_id}}; {_EXAMPLE}")
+    if parts.scheme not in {"https", "http"} or not parts.netloc:
+        raise refuse(f"{template!r} does not begin with https:// and a host; {_EXAMPLE}")
+    if "{" in parts.netloc or "@" in parts.netloc:
+        raise refuse(f"{template!r}: the host is fixed, and has no user; {_EXAMPLE}")
+    if any(character.isspace() or not character.isprintable() for character in template):
+        raise refuse("an address has no blanks and no control characters")
+    return template
+
+
+Template = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_is_address)]
+
+
+class Links(Model):
+    """Where a contact's page at its platform is: addresses with `{conversation_id}`, and `{source}` if need be, behind the host."""
+
+    conversation: Template | None = None
+    """For contacts of every source that has none below."""
+    sources: dict[Name, Template] = Field(default_factory=dict)
+    """For contacts of a source, by its name."""
+
+    def of_conversation(self, conversation_id: str, source: str | None) -> str | None:
+        """Return the address of a conversation, None where none is configured; what stands in for the fields is escaped."""
+        template = self.conversation if source is None else self.sources.get(source, self.conversation)
+        if template is None:
+            return None
+        return template.format(conversation_id=quote(conversation_id, safe=""), source=quote(source or "", safe=""))

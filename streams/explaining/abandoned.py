@@ -1,0 +1,222 @@
+"""Customers who gave up waiting and have not got through since, of the contact events of the last hours; no broker, no clock.
+
+Who gave up is who the tracker counts as abandoned (``docs/counting.md`` section 4).
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from schemas.decoding import Rejected, decode_contact_event
+from schemas.limits import bound_times
+from schemas.structs import SourceHeartbeat, SourceSnapshot
+from streams.catalogue.fields import ABANDONED, ABANDONED_WAIT_MS
+from streams.tracking.contacts import ContactTracker
+from streams.tracking.facts import (
+    Answered,
+    Arrived,
+    CallbackAttempted,
+    CallbackEnded,
+    Ended,
+    LeftQueue,
+    Message,
+    Queued,
+    StatusChanged,
+    fact_of,
+    is_voiding,
+    order_of,
+)
+from streams.tracking.spaces import Spaces, id_of
+from streams.windows.slices import pane_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streams.configuration import Configuration
+    from streams.tracking.facts import AnyFact
+
+__all__ = ["Abandoned", "GaveUp"]
+
+#: Conversations remembered; beyond that the oldest are given up.
+_MOST_CONVERSATIONS = 200_000
+#: Facts of a conversation that are looked at.
+_MOST_FACTS = 500
+#: What was silent for so long is remembered by what came of it alone.
+_SETTLED_MS = 1_800_000
+
+_LEAVING = (LeftQueue, Ended, StatusChanged)
+
+
+class GaveUp(NamedTuple):
+    """A customer who gave up waiting: the last time, and how often since somebody was reached last."""
+
+    conversation_id: str
+    source: str
+    queue: str
+    channel: str | None
+    left_ms: int
+    waited_ms: int
+    customer_key: str | None
+    times: int
+    #: Whether the customer waits in a queue again at this moment.
+    waits_again: bool
+
+
+class _Abandon(NamedTuple):
+    queue: str
+    channel: str | None
+    left_ms: int
+    waited_ms: int
+
+
+class _Conversation:
+    """What is known of one: the facts of late, and what came of all of them."""
+
+    __slots__ = (
+        "abandons", "customer_key", "facts", "last_ms", "reached_ms", "revisions", "settled_abandons", "settled_reached_ms", "source",
+        "waits_in",
+    )  # fmt: skip
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        #: in order
+        self.facts: list[AnyFact] = []
+        #: event id → its revision
+        self.revisions: dict[str, int] = {}
+        self.last_ms = 0
+        self.customer_key: str | None = None
+        #: when customer and agent were connected last
+        self.reached_ms: int | None = None
+        self.abandons: tuple[_Abandon, ...] = ()
+        #: what of both is of facts that are not kept any more
+        self.settled_reached_ms: int | None = None
+        self.settled_abandons: tuple[_Abandon, ...] = ()
+        #: the channel in which it waits, if it does
+        self.waits_in: str | None = None
+
+
+class Abandoned:
+    """Takes the records of the topic of contact events."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        # It holds no conversation: it says what each contributes.
+        self._counter = ContactTracker(configuration)
+        self._spaces = Spaces(configuration)
+        self._lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in configuration.counting.lost_after_seconds.items()}
+        self._conversations: dict[str, _Conversation] = {}
+        self._changed: set[str] = set()
+        #: The newest instant at which anything was received; None before that.
+        self.received_ms: int | None = None
+        self.rejected = 0
+
+    def take(self, value: bytes | None, published_ms: int) -> None:
+        """Take one record."""
+        try:
+            event = decode_contact_event(value)
+        except Rejected:
+            self.rejected += 1
+            return
+        if bound_times(event, published_ms) is not None:
+            self.rejected += 1
+            return
+        self.received_ms = max(self.received_ms or 0, event.received_ms)
+        if isinstance(event, (SourceHeartbeat, SourceSnapshot)):
+            return
+        fact, revision = fact_of(event), event.revision or 0
+        name = event.conversation_id + self._spaces[event.source]
+        known = self._conversations.get(name)
+        if fact is None and (known is None or event.event_id not in known.revisions):
+            return
+        if known is None:
+            if len(self._conversations) >= _MOST_CONVERSATIONS:
+                self._changed.discard(oldest := next(iter(self._conversations)))
+                del self._conversations[oldest]
+            known = self._conversations[name] = _Conversation(event.source)
+        before = known.revisions.get(event.event_id)
+        if (before is not None and revision <= before) or len(known.facts) >= _MOST_FACTS:
+            return
+        if before is not None:
+            known.facts = [each for each in known.facts if each.event_id != event.event_id]
+        known.revisions[event.event_id] = revision
+        if fact is not None:
+            insort(known.facts, fact, key=order_of)
+            known.last_ms = max(known.last_ms, fact.at)
+        self._changed.add(name)
+
+    def forget(self, before_ms: int) -> None:
+        """Give up what was before an instant, and the facts of what has been silent for long."""
+        self._look()
+        settled_ms = (self.received_ms or 0) - _SETTLED_MS
+        for name in [name for name, each in self._conversations.items() if each.last_ms < before_ms]:
+            del self._conversations[name]
+        for each in self._conversations.values():
+            if each.facts and each.last_ms < settled_ms and each.waits_in is None:
+                each.facts, each.revisions = [], {}
+                each.settled_reached_ms, each.settled_abandons = each.reached_ms, each.abandons
+
+    def _look(self) -> None:
+        """Find out what came of the conversations that have changed."""
+        changed, self._changed = self._changed, set()
+        for name in changed:
+            known = self._conversations.get(name)
+            if known is not None:
+                self._judge(name, known)
+
+    def _judge(self, name: str, known: _Conversation) -> None:
+        facts = known.facts
+        known.customer_key = next((fact.customer_key for fact in facts if type(fact) is Arrived and fact.customer_key), known.customer_key)
+        reached = [fact.at for fact in facts if _reaches(fact)]
+        known.reached_ms = max((*reached, *(() if known.settled_reached_ms is None else (known.settled_reached_ms,))), default=None)
+        if any(is_voiding(fact) for fact in facts):
+            known.abandons, known.waits_in = (), None
+            return
+        known.abandons = (*known.settled_abandons, *self._abandons(name, facts))
+        last = next((fact for fact in reversed(facts) if isinstance(fact, (Queued, Answered, *_LEAVING))), None)
+        known.waits_in = (last.channel or "voice") if isinstance(last, Queued) else None
+
+    def _abandons(self, name: str, facts: list[AnyFact]) -> Iterator[_Abandon]:
+        """Yield the visits to queues that count as abandoned."""
+        for (target, pane), amounts in self._counter.contribution(name, facts).by_outcome.items():
+            if amounts.get(ABANDONED.key, 0) <= 0:
+                continue
+            left_ms = max((fact.at for fact in facts if isinstance(fact, _LEAVING) and pane_of(fact.at) == pane), default=pane)
+            for scope in self._counter.scopes_under(target):
+                if scope.scope.startswith("queue:"):
+                    yield _Abandon(scope.scope.removeprefix("queue:"), scope.channel, left_ms, amounts.get(ABANDONED_WAIT_MS.key, 0))
+
+    def to_call(self, since_ms: int, wanted: Callable[[str, str | None], bool]) -> list[GaveUp]:
+        """Return who gave up since an instant where that is wanted, by queue and channel, and has got through nowhere since; latest first.
+
+        Who is reached is one customer by the customer's key, else one conversation.
+        """
+        self._look()
+        reached: dict[str, int] = defaultdict(int)
+        waiting: set[str] = set()
+        for name, each in self._conversations.items():
+            who = name if each.customer_key is None else each.customer_key
+            if each.reached_ms is not None:
+                reached[who] = max(reached[who], each.reached_ms)
+            if each.waits_in is not None and (self.received_ms or 0) - each.last_ms <= self._lost_after_ms.get(each.waits_in, 0):
+                waiting.add(who)
+        found: dict[str, GaveUp] = {}
+        for name, each in self._conversations.items():
+            who = name if each.customer_key is None else each.customer_key
+            for abandon in each.abandons:
+                if abandon.left_ms < max(since_ms, reached.get(who, 0)) or not wanted(abandon.queue, abandon.channel):
+                    continue
+                before = found.get(who)
+                times = 1 if before is None else before.times + 1
+                if before is None or abandon.left_ms >= before.left_ms:
+                    found[who] = GaveUp(id_of(name), each.source, *abandon, each.customer_key, times, who in waiting)
+                else:
+                    found[who] = before._replace(times=times)
+        return sorted(found.values(), key=lambda each: (-each.left_ms, each.conversation_id))
+
+
+def _reaches(fact: AnyFact) -> bool:
+    """Say whether customer and agent were connected: by an answer, a callback that reached, or an agent's words."""
+    if isinstance(fact, (CallbackAttempted, CallbackEnded)):
+        return fact.outcome == "reached"
+    return type(fact) is Answered or (type(fact) is Message and not fact.by_customer)

@@ -1,0 +1,76 @@
+"""The contacts behind a figure, one by one: where from, when, how long they waited, and what became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from streams.catalogue.fields import ABANDONED, ABANDONED_WAIT_MS, ANSWERED, ANSWERED_WAIT_MS, FLOW_OUT, WAYS_OUT
+from streams.tracking.facts import Queued
+from streams.tracking.spaces import id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.explaining.answer import Answer
+    from streams.explaining.log import Known, PartitionLog
+    from streams.windows.sums import Counts
+
+__all__ = ["Contact", "contacts_behind"]
+
+#: Way out of a queue → its count.
+_FLOW_OUTS = {reason: FLOW_OUT.name(reason=reason) for reason in sorted(WAYS_OUT)}
+
+
+class Contact(NamedTuple):
+    """A conversation behind a figure of a queue."""
+
+    conversation_id: str
+    source: str | None
+    #: The parts of the figure that it is in.
+    parts: tuple[str, ...]
+    #: When it entered the queue last; None where it never did.
+    entered_ms: int | None
+    #: In the queue, in the window of the figure; None where nothing is known.
+    waited_ms: int | None
+    #: ``abandoned``, ``answered``, ``waiting``, or the reason for which it left; None where the figure does not tell.
+    outcome: str | None
+
+
+def contacts_behind(answer: Answer, logs: Mapping[int, PartitionLog], *, waiting: bool = False) -> list[Contact]:
+    """Return the conversations of an answer, or those that wait at its instant: abandoned first, then the latest first."""
+    question, parts = answer.question, dict[str, list[str]]()
+    if waiting:
+        parts = {name: ["waiting"] for name in answer.waiting_since_ms}
+    else:
+        for behind in answer.parts:
+            for name in behind.names:
+                parts.setdefault(name, []).append(behind.part)
+        if question.kpi == "service_level_live":
+            for name in answer.waiting_names:
+                parts.setdefault(name, []).append("waiting")
+    known: dict[str, Known] = {each.name: each for log in logs.values() for each in log.conversations() if each.name in parts}
+    queue = question.scope.partition(":")[2]
+    found = [_contact(known[name], tuple(mine), answer, queue) for name, mine in parts.items() if name in known]
+    return sorted(found, key=lambda each: (each.outcome != "abandoned", -(each.entered_ms or 0), each.conversation_id))
+
+
+def _contact(known: Known, parts: tuple[str, ...], answer: Answer, queue: str) -> Contact:
+    counts, since = answer.shares.get(known.name, {}), answer.waiting_since_ms.get(known.name)
+    entries = [fact.at for fact in known.facts if type(fact) is Queued and fact.queue == queue and fact.at < answer.question.span.end_ms]
+    outcome, waited = _outcome(counts)
+    entered = entries[-1] if entries else None
+    if outcome is None and since is not None:
+        outcome, entered = "waiting", since
+        until = answer.question.until_ms
+        waited = None if until is None else max(0, until - since)
+    return Contact(id_of(known.name), known.source, parts, entered, waited, outcome)
+
+
+def _outcome(counts: Counts) -> tuple[str | None, int | None]:
+    """Return what became of a contact by what it contributes, and how long it waited; of several visits the worst end, and all waits."""
+    waited = counts.get(ABANDONED_WAIT_MS.key, 0) + counts.get(ANSWERED_WAIT_MS.key, 0)
+    if counts.get(ABANDONED.key, 0) > 0:
+        return "abandoned", waited
+    if counts.get(ANSWERED.key, 0) > 0:
+        return "answered", waited
+    return next((reason for reason, name in _FLOW_OUTS.items() if counts.get(name, 0) > 0), None), None

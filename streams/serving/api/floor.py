@@ -1,0 +1,129 @@
+"""What supervisors look at beside the figures: people now, the contacts behind a figure, and whom to call back."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from aiokafka.errors import KafkaError
+
+from schemas.api import PersonState
+from schemas.audit import NOTHING, AuditObject
+from streams.explaining import QuestionError
+from streams.serving.api.answers import answer
+from streams.serving.api.audit import recorded
+from streams.serving.api.serving import SERVING, asker_of
+from streams.serving.broker import TopicError
+from streams.serving.call_backs import MOST_HOURS
+from streams.serving.door import view_of
+from streams.serving.endpoints import MAX_LISTED
+from streams.serving.explainer import asked_of
+from streams.serving.figures import NO_QUEUE
+from streams.serving.paging import number_of
+from streams.serving.problems import ProblemError
+from streams.serving.turns import NoTurnError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from aiohttp import web
+
+__all__ = ["abandoned", "contacts", "people"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS: Final = 3
+_KAFKA_RETRY_SECONDS: Final = 5
+#: Contacts listed, and hours looked back for those to call, unless asked otherwise.
+_LISTED, _HOURS = 200, 8
+_STATES: Final = get_args(PersonState)
+_YES_OR_NO: Final = {"true": True, "false": False}
+
+
+async def people(request: web.Request) -> web.Response:
+    """Answer with what single people are doing."""
+    serving = request.app[SERVING]
+    if serving.people is None:
+        raise ProblemError(404, "single people are not served here: start serve with --agents")
+    query, view = request.query, view_of(request, "people")
+    teams, queues, states = (frozenset(query.getall(name, [])) for name in ("team", "queue", "state"))
+    if unknown := states.difference(_STATES):
+        raise ProblemError(400, f"unknown state {min(unknown)[:40]!r}: one of {', '.join(_STATES)}")
+    strip = _YES_OR_NO.get(query.get("strip", "false"))
+    if strip is None:
+        raise ProblemError(400, f"strip {query['strip'][:20]!r}; permitted: true, false")
+
+    def wanted(told: dict[str, Any]) -> bool:
+        return (
+            (not teams or told["team"] in teams)
+            and (not states or told["state"] in states)
+            and (not queues or not queues.isdisjoint(told["queues"] or ()))
+        )
+
+    figures = serving.figures
+    document = await _read(
+        serving.people.document(asker_of(request), figures.store.as_of_ms, serving.agents, view, wanted, strip=strip), "agent events"
+    )
+    await recorded(request, "looked_at_agents")
+    return await answer(request, {**figures.header(view), **document})
+
+
+async def contacts(request: web.Request) -> web.Response:
+    """Answer with the contacts behind a figure."""
+    serving = request.app[SERVING]
+    if serving.explainer is None:
+        raise ProblemError(404, "contacts are not served here: start serve with --explain")
+    view = view_of(request, "contacts")
+    try:
+        limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
+        _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit"}})
+        if view.scopes is not None and not (view.sees("queue", asked["queue"]) and serving.figures.names(asked["queue"])):
+            raise ProblemError(404, NO_QUEUE)
+        found = serving.explainer.contacts(serving.figures.window_records, asker=asker_of(request), limit=limit, asked=asked)
+        document = await _read(found, "contact events")
+    except QuestionError as error:
+        # What is wrong with definitions names those of others.
+        said = str(error) if error.__cause__ is None or view.scopes is None else "this is not the configuration that the worker has"
+        raise ProblemError(400, said) from error
+    about = AuditObject(scope_kind="queue", scope=asked["queue"], kpi=asked["kpi"], window=document["window"], channel=document["channel"])
+    await recorded(request, "looked_at_contacts", about)
+    return await answer(request, document)
+
+
+async def abandoned(request: web.Request) -> web.Response:
+    """Answer with whom to call back."""
+    serving = request.app[SERVING]
+    if serving.call_backs is None:
+        raise ProblemError(404, "contacts are not served here: start serve with --explain")
+    view, queues = view_of(request, "contacts"), frozenset(request.query.getall("queue", []))
+    hours = _asked_number(request, "hours", _HOURS, 1, MOST_HOURS)
+    limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
+
+    def wanted(queue: str) -> bool:
+        return (not queues or queue in queues) and view.sees("queue", queue)
+
+    document = await _read(serving.call_backs.document(asker_of(request), hours, wanted, limit), "contact events")
+    about = AuditObject(scope_kind="queue", scope=next(iter(queues))) if len(queues) == 1 else NOTHING
+    await recorded(request, "looked_at_contacts", about)
+    return await answer(request, {**serving.figures.header(view), **document})
+
+
+def _asked_number(request: web.Request, name: str, otherwise: int, least: int, most: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return otherwise
+    number = number_of(text, least, most)
+    if number is None:
+        raise ProblemError(400, f"{name} {text[:20]!r}; permitted: {least} to {most}")
+    return number
+
+
+async def _read(document: Awaitable[dict[str, Any]], what: str) -> dict[str, Any]:
+    """Return what is read from Kafka for an answer; raise ProblemError where that cannot be."""
+    try:
+        return await document
+    except NoTurnError as error:
+        raise ProblemError(429, "too many ask at once", retry_after_seconds=_RETRY_SECONDS) from error
+    except (KafkaError, TopicError, OSError, TimeoutError) as error:
+        log.warning("%s could not be read: %r.", what.capitalize(), error)
+        raise ProblemError(503, f"{what} cannot be read from Kafka now", retry_after_seconds=_KAFKA_RETRY_SECONDS) from error
