@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gc
 import sys
 from contextlib import ExitStack, closing
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.commands.common import add_log_option, fail, instant, start_logging, write_json
 from streams.commands.definition_comparison import compared, comparison, comparison_table
-from streams.commands.event_files import add_content_options, canonical_pieces, read_events
+from streams.commands.event_files import add_content_options, canonical_pieces, letter_of, read_events
 from streams.commands.replay_files import FORMATS, OutputError, ReplayFiles
 from streams.commands.replay_progress import ReplayProgress
 from streams.commands.replay_table import table
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-#: Events between two looks at the clock, where they come one by one.
 #: Every record was refused.
 _NOTHING: Final = 1
+#: Events between two looks at the clock, where they come one by one.
 _NOTED: Final = 1_000
 
 
@@ -121,7 +120,7 @@ def _count(
 
 def _reject(replay: Replay, rejected: list[Rejected]) -> None:
     for each in rejected:
-        replay.reject(_dead_letter(each))
+        replay.reject(letter_of(each))
     rejected.clear()
 
 
@@ -138,12 +137,3 @@ def _print(args: argparse.Namespace, result: dict[str, Any]) -> None:
         sys.stdout.writelines(f"{line}\n" for line in comparison_table(result["comparison"], args.definition))
     else:
         sys.stdout.writelines(f"{line}\n" for line in table(result))
-
-
-def _dead_letter(rejected: Rejected) -> dict[str, Any]:
-    return {
-        "origin": rejected.origin,
-        "reason": rejected.reason,
-        "detail": rejected.detail,
-        "bytes": base64.b64encode(rejected.raw).decode(),
-    }
