@@ -75,6 +75,11 @@ _BOTH: dict[str, tuple[str, str]] = {
     "windows.last_interval": ("last full {n} min", "直前の{n}分"),
     "below_target": ("below target", "目標未達"),
     "measured": ("{value} measured", "集計対象 {value}"),
+    "aht.talk": ("talk {value}", "通話 {value}"),
+    "aht.unknown": (
+        "hold or wrap-up is not known; ATT is talk alone, and aht_parts: [talk] in the definition makes AHT of it",
+        "保留または後処理の時間が不明です。ATTは通話時間のみです。定義で aht_parts: [talk] とすると、AHTを通話時間のみで計算します",
+    ),
     "backlog": ("backlog {n}", "未解決 {n}"),
     "as_of": ("as of {time}", "{time} 現在"),
     "no_as_of": ("no figures yet", "データ未着"),

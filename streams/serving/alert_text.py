@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from schemas.times import parse_time, parse_time_ms
 from schemas.visible import visible
 from streams.catalogue import KPI_BY_ID, LANGUAGES, WORDS
+from streams.catalogue.percent import percent
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -67,8 +67,8 @@ class _Speaker:
             return "–"
         unit = KPI_BY_ID[alert.kpi].unit if alert.kpi in KPI_BY_ID else ""
         if unit == "ratio":
-            # Cut, not rounded, as on the page: 79.96 % has not reached 80 %.
-            return f"{math.floor(value * 1000 + 1e-9) / 10:.1f}{'%' if self._language == 'ja' else ' %'}"
+            limit = alert.above if alert.below is None else alert.below
+            return f"{percent(value, limit)}{'%' if self._language == 'ja' else ' %'}"
         if unit == "seconds":
             minutes, seconds = divmod(round(value), 60)
             hours, minutes = divmod(minutes, 60)

@@ -161,7 +161,7 @@ export class AlertStrip {
     const parts = [condition];
     if (alert.recovering_since ?? null) parts.push(word("alert.clearing"));
     if (current === null) parts.push(word("alert.at", { time: clock(alert.as_of) }));
-    return word("alert.says", { kpi: label(alert.kpi.replace(/_live$/, "")), value: figure(alert.kpi, value), condition: parts.join(" · ") });
+    return word("alert.says", { kpi: label(alert.kpi.replace(/_live$/, "")), value: figure(alert.kpi, value, threshold), condition: parts.join(" · ") });
   }
 
   where(alert) {
