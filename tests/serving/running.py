@@ -119,6 +119,9 @@ def full(**changes: Any) -> Serving:
     actions.concerns = stand.alerts.tell_again
     made = stand.serving(**{**rest, "kpi_targets": terms_of(configuration), "action_log": MemoryActionLog(actions), **changes})
     made.figures.actions = actions
+    made.figures.past.known = True
+    for state in ("firing", "cleared"):
+        assert made.figures.past.feed(*alert(f"queue:{state}", state=state))
     by, at = {"kind": "user", "name": "tanaka"}, "2026-04-01T09:00:00.000Z"
     held = {"kind": "silence", "silence_id": "s1", "rule": None, "scope": "queue:firing", "reason": "drill", "by": by, "at": at}
     assert actions.feed(b"silence|s1", orjson.dumps({**held, "until": "2026-04-02T09:00:00.000Z"}))

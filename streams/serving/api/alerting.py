@@ -8,13 +8,16 @@ import orjson
 from aiohttp import web
 
 from schemas.api import AcknowledgeBody, SilenceBody
+from schemas.times import parse_time_ms
 from streams.serving.alerting.acting import MOST_SILENCES, about_alert, about_silence, acknowledgement_of, silence_of
 from streams.serving.alerting.actions import key_of
-from streams.serving.api.answers import instant_ms, json_answer
+from streams.serving.alerting.past import past_of, told_past
+from streams.serving.api.answers import answer, asked_paging, instant_ms, json_answer
 from streams.serving.api.serving import SERVING
 from streams.serving.audit.auditor import actor_of
 from streams.serving.bodies import body_of
 from streams.serving.door import principal_of, view_of
+from streams.serving.paging import cursor_of, number_of
 from streams.serving.problems import ProblemError
 from streams.serving.topic_writer import NotWrittenError
 
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
     from schemas.audit import Action, AuditObject
     from streams.access.views import View
 
-__all__ = ["acknowledge", "end_silence", "make_silence", "silences"]
+__all__ = ["acknowledge", "alert_history", "end_silence", "make_silence", "silences"]
 
 _NO_ALERT: Final = "no alert that fires has this id"
 _NO_SILENCE: Final = "there is no such silence"
 _RETRY_SECONDS: Final = 5
+#: Alerts of one page of the history.
+_MOST_LISTED: Final = 1000
 
 
 async def acknowledge(request: web.Request) -> web.Response:
@@ -49,6 +54,30 @@ async def acknowledge(request: web.Request) -> web.Response:
         _record(request, "alert_acknowledged", about_alert(alert), body.note)
         found = actions.acknowledgement(alert_id) or told
     return _told(found)
+
+
+async def alert_history(request: web.Request) -> web.Response:
+    """Answer with what became of alerts."""
+    figures, view, query = request.app[SERVING].figures, view_of(request, "figures"), request.query
+    since_ms = instant_ms("since", query["since"]) if "since" in query else None
+    rules, scopes = frozenset(query.getall("rule", [])), frozenset(query.getall("scope", []))
+    limit = number_of(query.get("limit", "100"), 1, _MOST_LISTED)
+    if limit is None:
+        raise ProblemError(400, f"limit: permitted: 1 to {_MOST_LISTED}")
+    paging = asked_paging(request)
+    if not figures.past.known:
+        return await answer(request, {**figures.header(view), "history": None})
+    found = [
+        each
+        for each in figures.past.seen(past_of(figures.past, figures.actions), view)
+        if (not rules or each.record.rule in rules)
+        and (not scopes or f"{each.record.scope_kind}:{each.record.scope}" in scopes)
+        and (since_ms is None or parse_time_ms(each.fired_at) >= since_ms)
+        and (paging.after is None or each.place < paging.after)
+    ]
+    page = found[:limit]
+    cursor = cursor_of(page[-1].place) if len(found) > limit else None
+    return await answer(request, {**figures.header(view), "history": [told_past(each, figures.actions) for each in page]}, cursor=cursor)
 
 
 async def silences(request: web.Request) -> web.Response:

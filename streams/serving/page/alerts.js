@@ -143,7 +143,7 @@ export class AlertStrip {
     const hidden = this.wall ? all.length < 2 : all.length <= SHOWN;
     this.more.hidden = hidden;
     setText(this.more, this.wall ? word("page_of", { n: at + 1, all: all.length }) : hidden ? "" : word("alert.more", { n: all.length - SHOWN }));
-    this.more.setAttribute("aria-label", `${word("alert.all")} (${all.length})`);
+    this.more.setAttribute("aria-label", `${word("alert.show_all")} (${all.length})`);
     setText(this.none, this.wall && all.length === 0 && this.alerts !== null ? word("alert.none") : "");
     // A wall keeps the place: rows stay where they are when an alert fires.
     this.strip.hidden = all.length === 0 && !this.wall;

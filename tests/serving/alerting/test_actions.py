@@ -83,7 +83,7 @@ def test_an_acknowledgement_stands_beside_its_alert_and_the_first_stays() -> Non
 
 
 def test_an_acknowledgement_ends_with_its_alert() -> None:
-    """Once it cleared, the same rule's next alert has none, and the next action deletes it from the topic."""
+    """Once it cleared, the same rule's next alert has none; it is kept for a week, and the next action deletes it from the topic."""
 
     async def check() -> None:
         stand, serving, log = center()
@@ -95,7 +95,10 @@ def test_an_acknowledgement_ends_with_its_alert() -> None:
             stand.alerts.feed(*alert(alert_id="id-sales-2", revision=9))
             assert "acknowledged" not in (await shown(client))["sales"]
             assert (await client.post("/api/v1/alerts/id-claims/acknowledgement")).status == 200
-        assert log.written[1:] == [("acknowledged|id-sales", True), ("acknowledged|id-claims", False)]
+            assert log.written[1:] == [("acknowledged|id-claims", False)]
+            stand.clock.seconds += 7 * 24 * 3600
+            assert (await client.post("/api/v1/alerts/id-sales-2/acknowledgement")).status == 200
+        assert log.written[2:] == [("acknowledged|id-sales", True), ("acknowledged|id-sales-2", False)]
 
     run(check())
 
