@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.inputs import Input
 from streams.connectors.mapping import MappingError
+from streams.engine.memory import look_seldom_for_cycles
 from streams.replay import STREAMED, Replay
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Read, count, print."""
     start_logging(args.log_level)
-    # What is counted lives long and has no cycles: looking through all of it for garbage is for nothing.
-    gc.set_threshold(100_000, 50, 100)
+    look_seldom_for_cycles()
     file = Input(args.file)
     try:
         configuration = load_configuration(args.config)
