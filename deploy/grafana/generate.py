@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.grafana.boards import BOARDS
-from deploy.grafana.japanese import in_japanese
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +21,7 @@ FOLDER = Path(__file__).parent / "dashboards"
 
 def products() -> dict[str, str]:
     """Return the text of each dashboard by file name."""
-    boards = [make() for make in BOARDS]
-    boards += [in_japanese(board) for board in boards]
-    return {f"{board['uid']}.json": json.dumps(board, indent=2, ensure_ascii=False) + "\n" for board in boards}
+    return {f"{board['uid']}.json": json.dumps(board, indent=2, ensure_ascii=False) + "\n" for board in (make() for make in BOARDS)}
 
 
 def drift(folder: Path) -> list[str]:

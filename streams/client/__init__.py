@@ -2,7 +2,6 @@
 
 from schemas.api import (
     AgentsAnswer,
-    AlertHistoryAnswer,
     AlertsAnswer,
     AlertsMessage,
     CatalogueAnswer,
@@ -36,7 +35,6 @@ from streams.client.events import Message
 
 __all__ = [
     "AgentsAnswer",
-    "AlertHistoryAnswer",
     "AlertsAnswer",
     "AlertsMessage",
     "ApiError",
