@@ -119,12 +119,14 @@ export class Frame {
       return;
     }
     setText(standing, word("loading"));
+    root.setAttribute("aria-busy", "true");
     await this.attempt(open, async () => {
       const [module] = await Promise.all([import(`./views/${id}.js`), css ? style(id) : null]);
       if (this.shown !== open) return;
       open.module = module;
       await module.show(root, this.context(open));
     });
+    root.removeAttribute("aria-busy");
   }
 
   // What a view does and may fail is said in its place, until it succeeds.

@@ -12,6 +12,7 @@ export const JUDGED_FROM = 5;
 const REORDER_MS = 10_000;
 const BACKLOG = ["untouched", "in_progress", "waiting_on_customer", "on_hold"];
 const LEVEL = "service_level_live";
+const MOST_ON_WALLS = 7;
 // Written contacts of no queue: they have a backlog, and nothing else of a queue.
 const UNASSIGNED = "(unassigned)";
 
@@ -128,7 +129,8 @@ export class Queues extends Ranked {
 
   // The columns of the address, from now on.
   choose() {
-    const ids = heat ? USUAL_COLUMNS : shownColumns();
+    // From afar no more than so many can be read.
+    const ids = heat ? USUAL_COLUMNS : shownColumns().slice(0, wall ? MOST_ON_WALLS : undefined);
     if (`${ids}` === `${this.columns}`) return;
     this.columns = ids;
     const heading = wall ? brief : label;

@@ -2,7 +2,7 @@
 
 import { wall } from "./options.js";
 import { channelRank, longestWait } from "./rows.js";
-import { count, duration, known, label, meaning, named, setClass, setText, word } from "./text.js";
+import { brief, count, duration, known, meaning, named, setClass, setText, word } from "./text.js";
 
 function make(parent, name, className, text = "") {
   const made = parent.appendChild(document.createElement(name));
@@ -49,7 +49,7 @@ export class Summary {
     found.forEach((channel, n) => {
       if (!this.channels.has(channel)) {
         const ids = ["waiting", "longest_wait", "in_progress"];
-        this.channels.set(channel, this.tile("channel", named("channel", channel), ids.map((id) => [label(id), meaning(id)])));
+        this.channels.set(channel, this.tile("channel", named("channel", channel), ids.map((id) => [brief(id), meaning(id)])));
       }
       const places = this.channels.get(channel);
       const tile = places[0].closest("li");

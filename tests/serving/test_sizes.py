@@ -1,0 +1,132 @@
+"""Every view in both languages on three screens with 1, 7 and 60 queues: nothing runs out of the window, nothing is cut, figures are there.
+
+Pictures of all go to the folder that the environment variable of `test_dense_wall` names. Walls are read from five meters, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streams.catalogue import LANGUAGES
+from streams.configuration import Configuration
+from streams.configuration.access_places import places_by_scope
+from streams.serving.agents import Agents
+from tests.serving.chromium import Chromium, binary
+from tests.serving.page_views import CUT, views
+from tests.serving.records import client_of, figure, person
+from tests.serving.test_dense_wall import ARC, pictures, queue, stand, targets
+from tests.support.require import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.catalogue.words import Language
+    from streams.serving.api import Serving
+
+__all__ = ["pictures"]
+
+pytestmark = pytest.mark.browser
+
+SIZES = [(1920, 1080), (3840, 2160), (390, 844)]
+NUMBERS = (1, 7, 60)
+#: The extremes, one each, for every change; all together are looked at in the night.
+FEW: list[tuple[Language, int, int, int]] = [("ja", 390, 844, 60), ("en", 1920, 1080, 7)]
+ALL: list[tuple[Language, int, int, int]] = [
+    each
+    for language, (width, height), number in product(LANGUAGES, SIZES, NUMBERS)
+    if (each := (language, width, height, number)) not in FEW
+]
+#: Every figure, or the dash that stands for none, of what is shown.
+FIGURES = """[...document.querySelectorAll('main')].filter(e => e.checkVisibility())
+  .flatMap(e => [...e.querySelectorAll('b, td, strong')]).filter(e => e.checkVisibility() && /[0-9–]/.test(e.innerText)).length"""
+
+
+@pytest.fixture(autouse=True)
+def _browser() -> None:
+    require(binary(), "the page is tested in Chromium: apt-get install chromium")
+
+
+def center(number: int) -> Serving:
+    """Return a center of so many queues at two sites, of as many people, with an alert for each second queue."""
+    placed = Configuration.model_validate(
+        {
+            "sites": {name: {"zone": "Asia/Tokyo"} for name in ("Tokyo", "大阪コールセンター")},
+            "queues": {
+                queue(n): {"site": ("Tokyo", "大阪コールセンター")[n % 2], "department": ("Support", "Sales")[n // 2 % 2]}
+                for n in range(number)
+            },
+        }
+    )
+    read, agents = Agents(), Agents()
+    for n in range(number):
+        assert read.feed(*person(f"person {n:02}", kpis={"occupancy": figure(n / 100, 36 * n, 3600, 1)}))
+    agents.take_over(read)
+    serving = stand(number, alerts=max(1, number // 2)).serving(targets=targets(number), agents=agents)
+    serving.figures.places = places_by_scope(placed)
+    return serving
+
+
+async def arcs_below(page: Chromium, language: str) -> list[Any]:
+    """Return the texts of a wall that are too small from five meters: figures and alerts below 14 minutes of arc, headings below 10."""
+    letter = "国" if language == "ja" else "H"
+    looks = [
+        ("#queues td:not(.trend) > b, #summary b, #map .level, #map .longest", "0", 14),
+        ("#alerts .figure", "0", 14),
+        ("#queues thead th, #summary .heading, #map .legend", letter, 10),
+    ]
+    found = []
+    for selector, sample, least in looks:
+        found += [[selector, *each] for each in await page.ask(f"{ARC}({selector!r}, {sample!r})") if each[0] < least]
+    return found
+
+
+async def look(language: Language, width: int, height: int, number: int, pictures: Path) -> None:
+    """Look at every view."""
+    wrong: dict[str, Any] = {}
+    async with client_of(center(number)) as client, Chromium(width=width, height=height) as page:
+        async for name, wall in views(page, client, f"lang={language}&rotate=0", rows=number):
+            await page.photograph(pictures / f"{name}-{number}-{language}-{width}.png")
+            overflow = await page.ask("document.documentElement.scrollWidth") - width
+            said = {"overflow": max(0, overflow), "cut": await page.ask(CUT), "complaints": page.complaints.copy()}
+            if wall and width > 760:
+                said["small"] = await arcs_below(page, language)
+                said["scrolls"] = max(0, await page.ask("document.documentElement.scrollHeight") - height)
+            said = {kind: told for kind, told in said.items() if told}
+            if not await page.ask(FIGURES):
+                said["figures"] = "none"
+            if said:
+                wrong[name] = said
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(("language", "width", "height", "number"), FEW)
+def test_every_view_fits(language: Language, width: int, height: int, number: int, pictures: Path) -> None:
+    """On a telephone with 60 queues, and on a wide screen with 7."""
+    asyncio.run(asyncio.wait_for(look(language, width, height, number, pictures), 180))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("language", "width", "height", "number"), ALL)
+def test_every_view_fits_in_any_size(language: Language, width: int, height: int, number: int, pictures: Path) -> None:
+    """The rest of the combinations."""
+    asyncio.run(asyncio.wait_for(look(language, width, height, number, pictures), 240))
+
+
+def test_what_is_cut_would_be_seen(pictures: Path) -> None:
+    """A text that its box hides a part of, and one beyond the edge, are found, so that finding none means something."""
+
+    async def check() -> None:
+        async with client_of(center(1)) as client, Chromium(width=390, height=844) as page:
+            async for name, _ in views(page, client, "lang=en"):
+                assert (name, await page.ask(CUT)) == ("overview", [])
+                await page.ask("""document.querySelector('main').append(
+                    Object.assign(document.createElement('p'), { textContent: 'cut', style: 'width: 5px; overflow: hidden' }),
+                    Object.assign(document.createElement('p'), { textContent: 'outside', style: 'position: absolute; left: 380px' }))""")
+                assert [each[:3] for each in await page.ask(CUT)] == ["<p ", "<p "]
+                break
+
+    asyncio.run(check())
