@@ -20,18 +20,24 @@ demo: $(READY) ## run everything on this machine with an embedded broker (DEMO_S
 	$(BIN)/contact-streams demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) $(ARGS)
 
 # Of each test one holds, which tests/deploy/test_what_fails.py checks.
-PURE := not (alone or asterisk or embedded or faults or kafka or nightly or provider)
-SHARING := (asterisk or embedded or faults or kafka or provider) and not (alone or nightly)
+PURE := not (alone or asterisk or browser or embedded or faults or kafka or nightly or provider)
+SHARING := (asterisk or browser or embedded or faults or kafka or provider) and not (alone or nightly)
 ALONE := alone and not nightly
+OF_PURE := $(VENV)/pure.log
 
-# What runs brokers and processes waits most of the time, so two files of it share two cores; what is judged by the clock has them for itself.
+# What runs brokers, browsers and processes waits most of the time: two files of it share the cores, and what needs nothing else fills the gaps
+# at low priority. What is judged by the clock has the cores for itself.
 test: $(READY) ## run the tests; what needs a missing service is skipped, in CI it fails (ARGS="-k name" to pick)
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/python -m pytest -m "$(PURE)" --numprocesses auto || failed=1; \
+	nice -n 10 $(BIN)/python -m pytest -m "$(PURE)" --numprocesses auto >$(OF_PURE) 2>&1 & pure=$$!; \
+	trap 'kill $$pure 2>/dev/null; exit 130' INT TERM; \
 	$(BIN)/python -m pytest -m "$(SHARING)" --numprocesses 2 --dist loadfile || failed=1; \
+	echo "tests that need no service, from $(OF_PURE):"; \
+	wait $$pure || failed=1; \
+	cat $(OF_PURE); \
 	$(BIN)/python -m pytest -m "$(ALONE)" || failed=1; \
 	exit $$failed
 endif

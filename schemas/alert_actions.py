@@ -17,6 +17,7 @@ __all__ = [
     "ActionProgress",
     "ActionRecord",
     "Event",
+    "ExpectedAlert",
     "Notification",
     "OpenAlert",
     "Outcome",
@@ -71,6 +72,13 @@ class Silence(_Model):
         return self.rule in {None, alert.rule} and self.scope in {None, f"{alert.scope_kind}:{alert.scope}"}
 
 
+class ExpectedAlert(_Model):
+    """An alert about what is expected. The server that tells people makes it; no worker does, and it is in no other topic."""
+
+    kind: Literal["expected"] = "expected"
+    alert: AlertRecord
+
+
 class OpenAlert(_Model):
     """An alert that people are to be told of, and how far that has come; deleted once all is decided."""
 
@@ -105,5 +113,5 @@ class ActionProgress(_Model):
     offset: int = Field(ge=0, description="the next record of the partition")
 
 
-ActionRecord = Annotated[Acknowledgement | Silence | OpenAlert | Notification | ActionProgress, Field(discriminator="kind")]
+ActionRecord = Annotated[Acknowledgement | Silence | ExpectedAlert | OpenAlert | Notification | ActionProgress, Field(discriminator="kind")]
 """Any record of the topic."""

@@ -8,9 +8,34 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.metrics import ScopeKind
 
-__all__ = ["AlertRecord", "ClearedBecause"]
+__all__ = ["AlertConditionRecord", "AlertMessageRecord", "AlertRecord", "ClearedBecause"]
 
 ClearedBecause = Literal["recovered", "too_few_contacts", "closed", "rule_removed"]
+
+
+class AlertConditionRecord(BaseModel):
+    """One of the figures that a rule with several looks at."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    kpi: str
+    window: str | None
+    value: float | None
+    numerator: float | None = None
+    denominator: float | None = None
+    below: float | None = None
+    above: float | None = None
+    clear_at: float
+    minimum_contacts: int = Field(ge=0)
+
+
+class AlertMessageRecord(BaseModel):
+    """What the configuration has people told, with blanks in braces; null in a language that has no text of its own."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    en: str | None = None
+    ja: str | None = None
 
 
 class AlertRecord(BaseModel):
@@ -44,6 +69,18 @@ class AlertRecord(BaseModel):
     minimum_contacts: int = Field(ge=0)
     for_seconds: int = Field(ge=0)
     clear_for_seconds: int = Field(ge=0)
+    combined: Literal["all", "any"] | None = Field(
+        default=None, description="how many of `conditions` have to be beyond; null for a rule of one figure"
+    )
+    conditions: list[AlertConditionRecord] | None = Field(
+        default=None,
+        description="of a rule of several figures each with its value, as value; one stands above for the alert: the first, or of any the "
+        "first that was beyond when it fired",
+    )
+    message: AlertMessageRecord | None = Field(default=None, description="of the rule; null without")
+    expected_at: str | None = Field(
+        default=None, description="RFC 3339: the begin of the interval that value is expected of; null for a figure that is so now"
+    )
     definition: str | None = Field(default=None, description="definition@version of the KPI, where it has one")
     as_of: str = Field(description="RFC 3339: when the state last changed")
     revision: int = Field(ge=1, description="grows with every record of the same key, also past its deletion; ignore lower ones")

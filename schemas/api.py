@@ -18,6 +18,7 @@ from schemas.metrics import FigureValue, MetricRecord, NowFigures, QuarantinedSo
 __all__ = [
     "AcknowledgeBody",
     "AgentsAnswer",
+    "AlertHistoryAnswer",
     "AlertsAnswer",
     "AlertsMessage",
     "AliveAnswer",
@@ -169,6 +170,40 @@ class ServedAlert(AlertRecord):
     acknowledged: AcknowledgedBy | None = Field(default=None, description="absent while nobody has")
     silenced: SilencedBy | None = Field(default=None, description="the silence that ends last; absent while there is none")
     told: list[ToldTo] | None = Field(default=None, description="messages about it, the oldest first; absent without")
+
+
+class AlertEvent(_Answer):
+    """One thing that happened to an alert, or was done about it."""
+
+    event: Literal["fired", "escalated", "due", "delivered", "refused", "acknowledged", "cleared"]
+    """`escalated`: decided to tell the next receivers; `due`, `delivered` and `refused`: what has come of a message."""
+    at: _Time
+    value: float | None = None
+    """Of the figure, when it fired or cleared."""
+    receiver: str | None = None
+    """Of a message, or of an escalation."""
+    of: Literal["fired", "escalated", "cleared"] | None = None
+    """What a message is about."""
+    step: int | None = None
+    """Which escalation it was, from 1 on."""
+    by: Actor | None = None
+    """Who acknowledged it."""
+    note: str | None = None
+    because: Literal["recovered", "too_few_contacts", "closed", "rule_removed"] | None = None
+    """Why it cleared."""
+
+
+class PastAlertAnswer(AlertRecord):
+    """An alert as it stands, and what became of it."""
+
+    events: list[AlertEvent] = Field(description="in order of time; what was done about it is kept for seven days")
+
+
+class AlertHistoryAnswer(_Header):
+    """What became of alerts."""
+
+    history: list[PastAlertAnswer] | None
+    """The last to fire first; null while nothing is known of it."""
 
 
 class AcknowledgeBody(BaseModel):

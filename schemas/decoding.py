@@ -7,7 +7,7 @@ in one go it leaves to them: they alone word a refusal, and they settle the few 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, get_args
 from unicodedata import is_normalized
 
 import msgspec
@@ -76,6 +76,9 @@ _BYTES_OF_PLAIN = bytes([*range(0x80, 0xC0), *range(0xE3, 0xEA)])
 #: So many are remembered.
 _REMEMBERED = 4_096
 
+#: Fields with names that come again and again.
+_NAMES = ("site", "queue", "team", "category")
+
 #: Among these are all of U+3000 to U+9FFF that a text may not hold, may not consist of, or that are composed with what stands before them.
 _SPECIAL = (
     b"\xe3\x80\x80",
@@ -101,8 +104,9 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
     """Return the function that decodes the records of one topic."""
     read: Callable[[bytes], Any] = msgspec.json.Decoder(union).decode
     types = tuple(str(kind.model_fields["type"].default) for kind in kinds)
+    named = {kind.type: tuple(name for name in _NAMES if name in kind.__struct_fields__) for kind in get_args(union)}
     # Locals of this function are faster to reach from the inner one than the module's names.
-    second_ms, rest_ms, short, plain, no_ascii = SECOND_MS, REST_MS, _SHORT, _PLAIN, _ASCII
+    second_ms, rest_ms, short, beyond_ascii = SECOND_MS, REST_MS, _SHORT, _BEYOND_ASCII
     backslash, delete, space, has_blank_end = _BACKSLASH, _DELETE, _SPACE, _HAS_BLANK_END
 
     def decode(value: bytes | None) -> Any:
@@ -114,18 +118,21 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
             event.received_ms = second_ms[text[:19]] + rest_ms[text[19:]]
             if event.further_times:
                 _put_further_times(event)
-            is_ascii = value.isascii()  # type: ignore[union-attr]
-            if not is_ascii:
-                value.decode()  # type: ignore[union-attr]  # what no field holds has not been read
+            # What no field holds has not been read, and is UTF-8 as well.
+            beyond = 0 if value.isascii() else len(value) - len(value.decode())  # type: ignore[union-attr,arg-type]
         except (ValueError, TypeError, RecursionError):
             return _decode_by_models(value, read, parse, types)
-        # Short ones without an escape are what nearly all records are, and names in Chinese and Japanese are few. Testing for one byte
-        # costs 40 ns; a pattern for each text costs ten times that.
+        # Where the names that come again and again hold all that is not ASCII, nothing else holds any.
+        if beyond:
+            for name in named[event.type]:
+                beyond -= beyond_ascii[getattr(event, name)]
+        # Short ones without an escape are what nearly all records are. Testing for one byte costs 40 ns; a pattern for each text costs
+        # ten times that.
         if (
-            backslash in value  # type: ignore[operator]
+            beyond
+            or backslash in value  # type: ignore[operator]
             or delete in value  # type: ignore[operator]
             or len(value) > short  # type: ignore[arg-type]
-            or not (is_ascii or plain[value.translate(None, no_ascii)])  # type: ignore[union-attr]
             or (space in value and has_blank_end(value) is not None)  # type: ignore[operator,arg-type]
         ) and not _is_sound(cast("bytes", value), event):
             return _decode_by_models(value, read, parse, types)
@@ -155,6 +162,22 @@ def _is_sound(value: bytes, event: structs.Event) -> bool:
     if not (suspicious or value.isascii()):
         suspicious = not _PLAIN[value.translate(None, _ASCII)]
     return not suspicious or _texts_are_sound(event)
+
+
+class _BeyondAscii(dict[str | None, int]):
+    """A text → how many bytes it has in UTF-8 beyond its characters, remembered; more than a record has if it is not sound."""
+
+    def __missing__(self, text: str | None) -> int:
+        if text is None:
+            return 0
+        found = len(text.encode()) - len(text) if _is_sound_text(text) else 2 * MAX_RECORD_BYTES
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[text] = found
+        return found
+
+
+_BEYOND_ASCII = _BeyondAscii()
 
 
 class _Plain(dict[bytes, bool]):

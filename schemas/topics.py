@@ -306,7 +306,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         name="alert-actions.v1",
         summary="Which alerts are acknowledged, what is silenced, and how far people have been told of each alert. Servers act on it: "
         "give it an access list of its own.",
-        key="acknowledged|alert_id, silence|silence_id, open|alert_id, notification|message_id or progress|partition",
+        key="acknowledged|alert_id, silence|silence_id, expected|alert_id, open|alert_id, notification|message_id or progress|partition",
         model=ActionRecord,
         # One: what is decided on an alert comes after what it is decided by. There are few.
         partitions=1,

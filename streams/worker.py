@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -20,7 +19,7 @@ from schemas.topics import DEFAULT_PREFIX, Topic, topic
 from streams.configuration.file import ConfigurationFile, configuration_hash, hand_over
 from streams.engine.app import run_worker
 from streams.engine.health import Health
-from streams.engine.memory import give_back_regularly, hold_until_given_back
+from streams.engine.memory import give_back_regularly, hold_until_given_back, look_seldom_for_cycles
 from streams.engine.settings import EngineSettings, Flow
 from streams.listening import HttpServer, Listening
 from streams.serving.audit.auditor import audit_record, instance_of
@@ -181,8 +180,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
         KafkaUnusableError: nothing can begin; a supervisor tries again.
         PartitionMismatchError, NotMadeError: as ``create_topics``.
     """
-    # Conversations live long and have no cycles: looking through all of them for garbage every few thousand events is for nothing.
-    gc.set_threshold(100_000, 50, 100)
+    look_seldom_for_cycles()
     hold_until_given_back()
     try:
         asyncio.run(create_topics(settings.bootstrap, settings.prefix, settings.replication, **settings.client_options))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from deploy.grafana.model import Panel, Query, board, choice, from_label, threshold_steps
-from streams.catalogue import KPI_BY_ID, SERVING_METRICS, Kpi, Unit, metrics_of, window_label
-from streams.serving.exporter import DEFAULT_WINDOWS
+from deploy.grafana.model import Panel, Query, annotation, board, from_label, threshold_steps
+from streams.catalogue import KPI_BY_ID, SERVING_METRICS, Kpi, Unit, metrics_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,12 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["BOARDS"]
 
 _UNITS = {unit: {"seconds": "s", "ratio": "percentunit"}.get(unit, "short") for unit in get_args(Unit)}
-_WINDOWS = tuple(window_label(window) for window in DEFAULT_WINDOWS)
 #: Every selector follows the choice of job and instance on the page.
-_WHERE = 'job=~"$job", instance=~"$instance"'
+_JOB = 'job=~"$job"'
+_WHERE = f'{_JOB}, instance=~"$instance"'
 _GREEN, _YELLOW, _RED = "semi-dark-green", "semi-dark-yellow", "semi-dark-red"
-#: Of what is usual; each queue's own target is what alerts compare with.
-_SERVICE_LEVEL = threshold_steps((None, _RED), (0.6, _YELLOW), (0.8, _GREEN))
+#: Of what is held against a target: the target itself is 1, and the difference to it 0.
+_ATTAINED = threshold_steps((None, _RED), (1, _GREEN))
+_TO_TARGET = threshold_steps((None, _RED), (0, _GREEN))
+#: Where a click on a queue's name leads: its own board, with data source, job and time as they are.
+_QUEUE_BOARD = (
+    "/d/contact-streams-queue?var-scope=${__value.raw:percentencode}&${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
+)
+_TARGET = "contact_center_service_level_target_ratio"
 _FRESH = threshold_steps((None, _GREEN), (10, _YELLOW), (30, _RED))
 _NONE_IS_GOOD = threshold_steps((None, _GREEN), (1, _RED))
 
@@ -84,6 +89,51 @@ def _measured(title: str, kpi_ids: tuple[str, ...], select: str, **changes: Any)
         maximum=1,
         **changes,
     )
+
+
+def _target(select: str) -> str:
+    return _newest(_TARGET, select)
+
+
+def _against_target(kpi_id: str, select: str, legend: str, **changes: Any) -> Panel:
+    """Return the panel of a service level in the colors of the queue's own target: met, missed, and none where it has no target."""
+    level, target = _of(KPI_BY_ID[kpi_id], select), _target(select)
+    queries = (
+        Query(f"{level} >= ignoring (window) {target}", legend),
+        Query(f"{level} < ignoring (window) {target}", legend),
+        Query(f"{level} unless ignoring (window) {target}", legend),
+    )
+    return _figure(kpi_id, select, legend, queries=queries, colors=(_GREEN, _RED, None), **changes)
+
+
+def _below_target(select: str) -> Panel:
+    """Return how many queues miss their target; nothing where none has one."""
+    level = KPI_BY_ID["service_level_live"]
+    return Panel(
+        title="Queues below target",
+        description=f"Queues whose service level, live, misses their own target.\n\n{_help(_TARGET)}",
+        queries=(Query(f"sum({_of(level, select)} < bool ignoring (window) {_target(select)})", "Queues below target"),),
+        unit="short",
+        kind="stat",
+        width=4,
+        height=4,
+        decimals=0,
+        steps=_NONE_IS_GOOD,
+    )
+
+
+def _marks(select: str) -> list[dict[str, Any]]:
+    """Return what marks times on the panels: alerts while they fire, and calendar exceptions."""
+    firing, exception = "contact_center_alert_firing", "contact_center_calendar_exception"
+    return [
+        annotation("Alerts", f"{_newest(firing, select)} == 1", "{{rule}}", "{{severity}}: {{scope}} {{channel}}", "red"),
+        annotation("Calendar exceptions", _newest(exception, select), "{{exception}}", "{{scope}}", "blue"),
+    ]
+
+
+def _window() -> dict[str, Any]:
+    """Return the choice of a window among those that serve exports; the day too, where it does."""
+    return from_label("window", "Window", f'contact_center_contacts_offered{{{_JOB}, window!~"customers.*"}}', several=False, chosen="15m")
 
 
 def _help(metric: str) -> str:
@@ -183,7 +233,8 @@ def _attainment() -> Panel:
     kpi = KPI_BY_ID["target_attainment"]
     query = _newest(metrics_of(kpi)[0].name, 'scope_kind=~".+", window=~".+"')
     legend = "{{kpi}} {{scope}} {{channel}} {{window}}"
-    return _figure(kpi.id, "", legend, queries=(Query(query, legend),), kind="bargauge", width=24, maximum=None)
+    queries = (Query(query, legend),)
+    return _figure(kpi.id, "", legend, queries=queries, kind="bargauge", width=24, maximum=None, steps=_ATTAINED)
 
 
 def _wallboard() -> dict[str, Any]:
@@ -196,10 +247,11 @@ def _wallboard() -> dict[str, Any]:
         uid="contact-streams-wallboard",
         title="Wallboard",
         description="What is going on now, over all queues and by queue.",
+        annotations=_marks('scope_kind=~".+"'),
         variables=[
             *_serving_variables(),
             from_label("channel", "Channel", 'contact_center_contacts_waiting{job=~"$job"}'),
-            choice("window", "Window", _WINDOWS, "15m"),
+            _window(),
         ],
         rows=[
             (
@@ -209,7 +261,8 @@ def _wallboard() -> dict[str, Any]:
                     _figure("waiting", total, "{{channel}}", **small),
                     _figure("longest_wait", total, "{{channel}}", **small),
                     _figure("in_progress", total, "{{channel}}", **small),
-                    _figure("service_level_live", total, "{{channel}}", **small, steps=_SERVICE_LEVEL),
+                    _below_target(queues),
+                    _figure("service_level_live", total, "{{channel}}", **small),
                 ],
             ),
             (
@@ -218,12 +271,22 @@ def _wallboard() -> dict[str, Any]:
                     Panel(
                         title="Queues",
                         description="\n\n".join(f"**{_capitalized(kpi.en)}**: {kpi.meaning_en}" for kpi in columns),
-                        queries=tuple(Query(_of(kpi, queues)) for kpi in columns),
+                        queries=(
+                            *(Query(_of(kpi, queues)) for kpi in columns),
+                            Query(_target(queues)),
+                            Query(f"{_of(columns[0], queues)} - ignoring (window) {_target(queues)}"),
+                        ),
                         unit="short",
                         kind="table",
                         width=24,
                         height=10,
-                        columns={_capitalized(kpi.en): _UNITS[kpi.unit] for kpi in columns},
+                        columns={
+                            **{_capitalized(kpi.en): _UNITS[kpi.unit] for kpi in columns},
+                            "Target": "percentunit",
+                            "To target": "percentunit",
+                        },
+                        column_steps={"To target": _TO_TARGET},
+                        links={"Queue": ("Queue detail", _QUEUE_BOARD)},
                     ),
                     _figure("service_level_live", queues, "{{scope}} {{channel}}", width=12),
                     _figure("waiting", queues, "{{scope}} {{channel}}", width=12),
@@ -267,17 +330,17 @@ def _queue_detail() -> dict[str, Any]:
     small: dict[str, Any] = {"kind": "stat", "width": 4, "height": 4}
     handling, scores = ("att", "average_hold", "acw", "aht"), ("csat", "nps")
     times = ("first_response_time", "average_response_time", "resolution_time")
-    target = _newest("contact_center_service_level_target_ratio", here)
     level, live = KPI_BY_ID["service_level"], KPI_BY_ID["service_level_live"]
     return board(
         uid="contact-streams-queue",
         title="Queue detail",
         description="One queue over time.",
+        annotations=_marks('scope_kind="queue", scope="$scope"'),
         variables=[
             *_serving_variables(),
             from_label("scope", "Queue", 'contact_center_contacts_waiting{job=~"$job", scope_kind="queue"}', several=False),
             from_label("channel", "Channel", 'contact_center_contacts_waiting{job=~"$job", scope_kind="queue", scope="$scope"}'),
-            choice("window", "Window", _WINDOWS, "15m"),
+            _window(),
         ],
         since="now-6h",
         rows=[
@@ -288,7 +351,7 @@ def _queue_detail() -> dict[str, Any]:
                     _figure("waiting", here, "{{channel}}", **small),
                     _figure("longest_wait", here, "{{channel}}", **small),
                     _figure("in_progress", here, "{{channel}}", **small),
-                    _figure("service_level", here, "{{channel}}", **small, steps=_SERVICE_LEVEL),
+                    _against_target("service_level", here, "{{channel}}", **small),
                 ],
             ),
             (
@@ -300,7 +363,7 @@ def _queue_detail() -> dict[str, Any]:
                         queries=(
                             Query(_of(level, here), f"{_capitalized(level.en)} {{{{channel}}}}"),
                             Query(_of(live, here), f"{_capitalized(live.en)} {{{{channel}}}}"),
-                            Query(target, "Target {{channel}}"),
+                            Query(_target(here), "Target {{channel}}"),
                         ),
                         unit="percentunit",
                         width=12,
@@ -549,5 +612,5 @@ def _pipeline() -> dict[str, Any]:
     )
 
 
-#: What makes each dashboard.
+#: What makes each dashboard, in English.
 BOARDS: tuple[Callable[[], dict[str, Any]], ...] = (_wallboard, _queue_detail, _pipeline)

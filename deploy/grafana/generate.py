@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.grafana.boards import BOARDS
+from deploy.grafana.japanese import in_japanese
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,9 @@ FOLDER = Path(__file__).parent / "dashboards"
 
 def products() -> dict[str, str]:
     """Return the text of each dashboard by file name."""
-    return {f"{board['uid']}.json": json.dumps(board, indent=2, ensure_ascii=False) + "\n" for board in (make() for make in BOARDS)}
+    boards = [make() for make in BOARDS]
+    boards += [in_japanese(board) for board in boards]
+    return {f"{board['uid']}.json": json.dumps(board, indent=2, ensure_ascii=False) + "\n" for board in boards}
 
 
 def drift(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Panel", "Query", "board", "choice", "from_label", "threshold_steps"]
+__all__ = ["Panel", "Query", "annotation", "board", "from_label", "threshold_steps"]
 
 #: Every panel and variable asks the data source that is chosen on the page.
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -43,6 +43,12 @@ class Panel:
     steps: Sequence[tuple[float | None, str]] = ()
     #: Column of a table → unit, in the order of the queries.
     columns: Mapping[str, str] = field(default_factory=dict)
+    #: Column of a table → colors of its cells.
+    column_steps: Mapping[str, Sequence[tuple[float | None, str]]] = field(default_factory=dict)
+    #: Column of a table → title and address that a click on it leads to.
+    links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: Color of what each query gives, None for the panel's own.
+    colors: Sequence[str | None] = ()
     no_value: str = "–"
 
 
@@ -71,7 +77,7 @@ def _options(panel: Panel) -> dict[str, Any]:
     match panel.kind:
         case "stat":
             return {
-                "colorMode": "background" if panel.steps else "value",
+                "colorMode": "background" if panel.steps or panel.colors else "value",
                 "graphMode": "none",
                 "justifyMode": "center",
                 "textMode": "auto",
@@ -106,13 +112,30 @@ def _field_config(panel: Panel) -> dict[str, Any]:
     if panel.maximum is not None:
         defaults["max"] = panel.maximum
     if panel.steps:
-        defaults["thresholds"] = {"mode": "absolute", "steps": [{"value": value, "color": color} for value, color in panel.steps]}
+        defaults["thresholds"] = _thresholds(panel.steps)
         defaults["color"] = {"mode": "thresholds"}
-    overrides = [
-        {"matcher": {"id": "byName", "options": name}, "properties": [{"id": "unit", "value": unit}]}
-        for name, unit in panel.columns.items()
-    ]
+    overrides = [_override("byName", name, unit=unit) for name, unit in panel.columns.items()]
+    for name, steps in panel.column_steps.items():
+        overrides.append(
+            _override(
+                "byName", name, **{"thresholds": _thresholds(steps), "custom.cellOptions": {"type": "color-background", "mode": "basic"}}
+            )
+        )
+    for name, (title, url) in panel.links.items():
+        overrides.append(_override("byName", name, links=[{"title": title, "url": url, "targetBlank": False}]))
+    for index, color in enumerate(panel.colors):
+        if color is not None:
+            overrides.append(_override("byFrameRefID", _letter(index), color={"mode": "fixed", "fixedColor": color}))
     return {"defaults": defaults, "overrides": overrides}
+
+
+def _thresholds(steps: Sequence[tuple[float | None, str]]) -> dict[str, Any]:
+    return {"mode": "absolute", "steps": [{"value": value, "color": color} for value, color in steps]}
+
+
+def _override(matcher: str, of: str, **properties: object) -> dict[str, Any]:
+    """Return what is otherwise for a column, or for what a query gives."""
+    return {"matcher": {"id": matcher, "options": of}, "properties": [{"id": name, "value": value} for name, value in properties.items()]}
 
 
 def _transformations(panel: Panel) -> list[dict[str, Any]]:
@@ -163,7 +186,7 @@ def _whole_width(y: int) -> dict[str, int]:
     return {"x": 0, "y": y, "w": _COLUMNS, "h": 1}
 
 
-def from_label(name: str, label: str, metric: str, *, several: bool = True) -> dict[str, Any]:
+def from_label(name: str, label: str, metric: str, *, several: bool = True, chosen: str | None = None) -> dict[str, Any]:
     """Return a variable whose values are those of the label ``name`` of a metric; read anew when the time range changes."""
     query = f"label_values({metric}, {name})"
     variable: dict[str, Any] = {
@@ -180,14 +203,23 @@ def from_label(name: str, label: str, metric: str, *, several: bool = True) -> d
     }
     if several:
         variable |= {"allValue": ".+", "current": {"text": ["All"], "value": ["$__all"]}}
+    if chosen is not None:
+        variable["current"] = {"text": chosen, "value": chosen}
     return variable
 
 
-def choice(name: str, label: str, values: Sequence[str], chosen: str) -> dict[str, Any]:
-    """Return a variable with fixed values."""
-    options = [{"text": value, "value": value, "selected": value == chosen} for value in values]
-    current = {"text": chosen, "value": chosen}
-    return {"name": name, "label": label, "type": "custom", "query": ",".join(values), "options": options, "current": current}
+def annotation(name: str, expr: str, title: str, text: str, color: str) -> dict[str, Any]:
+    """Return what marks times on the panels: those in which an expression gives something; it can be switched off on the page."""
+    return {
+        "name": name,
+        "datasource": DATASOURCE,
+        "enable": True,
+        "expr": expr,
+        "step": "30s",
+        "titleFormat": title,
+        "textFormat": text,
+        "iconColor": color,
+    }
 
 
 def _datasource() -> dict[str, Any]:
@@ -201,6 +233,7 @@ def board(
     description: str,
     variables: Sequence[dict[str, Any]],
     rows: Sequence[tuple[str, Sequence[Panel]]],
+    annotations: Sequence[dict[str, Any]] = (),
     refresh: str = "5s",
     since: str = "now-1h",
 ) -> dict[str, Any]:
@@ -226,6 +259,7 @@ def board(
                 "includeVars": False,
             }
         ],
+        "annotations": {"list": list(annotations)},
         "templating": {"list": [_datasource(), *variables]},
         "panels": _grid(rows),
     }

@@ -121,6 +121,13 @@ SERVING_METRICS: tuple[ServingMetric, ...] = (
         f"Denominator of contact_center_service_level_by_definition_ratio (contacts). {_PARTS_HELP}",
     ),
     ServingMetric(
+        "contact_center_calendar_exception",
+        "gauge",
+        ("scope_kind", "scope", "exception"),
+        "",
+        "1 while a calendar exception of the configuration, such as an outage, is on for a queue; absent otherwise.",
+    ),
+    ServingMetric(
         "contact_center_as_of_timestamp_seconds",
         "gauge",
         (),

@@ -2,6 +2,7 @@
 
 from schemas.api import (
     AgentsAnswer,
+    AlertHistoryAnswer,
     AlertsAnswer,
     AlertsMessage,
     CatalogueAnswer,
@@ -35,6 +36,7 @@ from streams.client.events import Message
 
 __all__ = [
     "AgentsAnswer",
+    "AlertHistoryAnswer",
     "AlertsAnswer",
     "AlertsMessage",
     "ApiError",

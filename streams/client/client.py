@@ -16,6 +16,7 @@ from yarl import URL
 
 from schemas.api import (
     AgentsAnswer,
+    AlertHistoryAnswer,
     AlertsAnswer,
     CatalogueAnswer,
     ExplainAnswer,
@@ -105,6 +106,13 @@ class Client:
     async def alerts(self, *states: Literal["pending", "firing", "cleared"]) -> AlertsAnswer:
         """Return where every alert stands, or those in some states."""
         return await self._answer("/api/v1/alerts", _many("state", states), AlertsAnswer)
+
+    async def alert_history(
+        self, *, rules: Iterable[str] = (), scopes: Iterable[str] = (), since: str | None = None, limit: int = 100
+    ) -> AlertHistoryAnswer:
+        """Return what became of the alerts that fired last, at most 1000; ``scopes`` are KIND:NAME, ``since`` is an RFC 3339 time."""
+        query = [*_many("rule", rules), *_many("scope", scopes), ("limit", f"{limit}")]
+        return await self._answer("/api/v1/alerts/history", query if since is None else [*query, ("since", since)], AlertHistoryAnswer)
 
     async def targets(self) -> TargetsAnswer:
         """Return every target with its judgment."""

@@ -13,6 +13,7 @@ from streams.configuration.yaml_lines import YamlError, parse
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from types import ModuleType
 
 __all__ = ["add_parser", "run"]
@@ -50,13 +51,18 @@ def run(args: argparse.Namespace) -> int:
 def _checked(path: Path, kind: Kind | None) -> tuple[dict[str, Any], str]:
     """Return what was found, for programs and for people."""
     found = kind or _kind(path)
-    result: dict[str, Any] = {"file": str(path), "kind": found, "summary": {}, "errors": []}
+    result: dict[str, Any] = {"file": str(path), "kind": found, "summary": {}, "notes": [], "errors": []}
     try:
-        result["summary"] = _of_configuration(path) if found == "configuration" else _others().SUMMARIES[found](path)
+        if found == "configuration":
+            configuration = load_configuration(path)
+            result["summary"], result["notes"] = _of_configuration(configuration), [*_notes(configuration)]
+        else:
+            result["summary"] = _others().SUMMARIES[found](path)
     except FileError as error:
         result["errors"] = [{"line": each.line, "path": each.at, "reason": each.reason} for each in error.problems]
         return result, str(error)
-    return result, f"{path}: ok ({_told(found, result['summary'])})"
+    told = "".join(f"\n  {note}" for note in result["notes"])
+    return result, f"{path}: ok ({_told(found, result['summary'])}){told}"
 
 
 def _kind(path: Path) -> Kind:
@@ -85,8 +91,19 @@ def _others() -> ModuleType:
     return check_others
 
 
-def _of_configuration(path: Path) -> dict[str, int]:
-    configuration = load_configuration(path)
+def _notes(configuration: Configuration) -> Iterator[str]:
+    """Yield what is permitted, and may surprise."""
+    looked_at = [f"the target of {each.scope}" for each in configuration.targets if each.kpi == "aht"]
+    looked_at += [f"the alert {name}" for name, each in configuration.alerts.items() if each.kpi == "aht"]
+    definitions = [configuration.service_level, *(each for every in configuration.definitions.values() for each in every)]
+    if looked_at and not all(each.aht_parts == {"talk"} for each in definitions):
+        yield (
+            f"{', '.join(looked_at)}: aht adds up talk, hold and wrap-up, and has no value where a source does not tell all three, as call "
+            "records mostly do not; aht_parts: [talk] under service_level makes it of talk alone"
+        )
+
+
+def _of_configuration(configuration: Configuration) -> dict[str, int]:
     return {
         "sites": len(configuration.sites),
         "queues": len(configuration.queues),

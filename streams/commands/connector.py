@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import sys
@@ -21,17 +22,17 @@ from streams.commands.common import (
 )
 from streams.commands.connector_common import identifying_publisher
 from streams.commands.kafka_security import KafkaSecurityError
-from streams.commands.mapping_options import make_mapper
+from streams.commands.mapping_options import make_mapper, mapper_of
 from streams.configuration import ConfigurationError
 from streams.connectors.feed import Summary, follow, publish_history
+from streams.connectors.folders import LOCKS, FolderError
 from streams.connectors.follow import StateFileError
 from streams.connectors.mapping import MappingError
 from streams.connectors.mapping.feed import publish_file
+from streams.connectors.mapping.folder import FolderSettings, follow_folder
 from streams.connectors.publishing import NotPublishedError
 
 if TYPE_CHECKING:
-    import argparse
-
     from streams.connectors.mapping import Mapper, Mapping
     from streams.connectors.publishing import Publisher
     from streams.connectors.queue_log import QueueLogParser
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run", "run_mapping"]
 
 
+_LEAST_POLL, _MOST_POLL = 0.1, 3_600.0
 _CONFIG_HELP: Final = "configuration file (YAML), for the identities of people"
 
 
@@ -65,9 +67,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     mapping = platforms.add_parser(
         "mapping",
         help="CSV or JSON of any system, by a mapping file",
-        description="Publishes a file as history by a mapping file, then ends; may be repeated, nothing counts twice.",
+        description="Publishes a file as history by a mapping file, then ends; may be repeated, nothing counts twice. With --follow, the "
+        "files of a folder as they come.",
     )
-    mapping.add_argument("file", type=Path, metavar="DATA", help="the data file")
+    mapping.add_argument("file", type=Path, metavar="DATA", help="the data file; with --follow the folder that data files come to")
+    mapping.add_argument("--follow", action="store_true", help="go on: publish each file of a folder once it is whole")
+    mapping.add_argument("--pattern", default="*", help="names of the files, such as '*.csv' (default: all)")
+    mapping.add_argument(
+        "--lock",
+        choices=LOCKS,
+        default="none",
+        help="how a file is known to be whole: a NAME.lock beside it says that it is (ready), or that it is not (busy); without locks, two "
+        "looks that see it alike (default: %(default)s)",
+    )
+    mapping.add_argument("--poll-seconds", type=_seconds, default=5.0, help="between two looks at the folder (default: %(default)g)")
+    mapping.add_argument("--state", type=Path, help="where --follow keeps which files were read (default: DATA.state)")
     mapping.add_argument("--mapping", type=Path, required=True, metavar="FILE", help="the mapping file (YAML)")
     mapping.add_argument("--source", type=label, help="names the system in every event (default: the mapping's source)")
     mapping.add_argument("--site", type=label, help="the site its events belong to (default: the mapping's site)")
@@ -113,11 +127,19 @@ def run_mapping(args: argparse.Namespace) -> int:
         return fail(error)
     if not os.access(args.file, os.R_OK):
         return fail(f"{args.file}: is not there or cannot be read")
+    if args.follow != args.file.is_dir():
+        return fail(
+            f"{args.file}: is a folder; --follow publishes its files" if not args.follow else f"{args.file}: --follow takes a folder"
+        )
     try:
+        if args.follow:
+            summary = asyncio.run(_publish_folder(args, mapping, publisher))
+            sys.stdout.write(f"{summary.lines} records: {summary.events} events, {summary.rejected} dead letters\n")
+            return 0
         summary = asyncio.run(_publish_mapped(args, mapping, mapper, publisher))
     except MappingError as error:
         return fail(error)
-    except NotPublishedError as error:
+    except (FolderError, NotPublishedError, StateFileError) as error:
         return fail(error, code=1)
     except OSError as error:
         return fail(f"{error.filename or args.file}: {error.strerror or error}", code=1)
@@ -133,6 +155,36 @@ async def _publish_mapped(args: argparse.Namespace, mapping: Mapping, mapper: Ma
         return await publish_file(args.file, mapping, mapper, publisher, stop=stop)
     finally:
         await publisher.stop()
+
+
+async def _publish_folder(args: argparse.Namespace, mapping: Mapping, publisher: Publisher) -> Summary:
+    stop = interruptible()
+    folder = args.file.resolve()
+    settings = FolderSettings(pattern=args.pattern, lock=args.lock, poll_seconds=args.poll_seconds)
+    try:
+        return await follow_folder(
+            folder,
+            args.state or folder.with_name(f"{folder.name}.state"),
+            mapping,
+            lambda: mapper_of(mapping),
+            publisher,
+            now=lambda: datetime.now(UTC),
+            stop=stop,
+            settings=settings,
+        )
+    finally:
+        await publisher.stop()
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not _LEAST_POLL <= found <= _MOST_POLL:
+        message = f"{text!r} is no number of seconds from {_LEAST_POLL:g} to {_MOST_POLL:g}"
+        raise argparse.ArgumentTypeError(message)
+    return found
 
 
 async def _publish(args: argparse.Namespace, parser: QueueLogParser, publisher: Publisher) -> Summary:

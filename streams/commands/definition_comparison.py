@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.catalogue.percent import percent
 from streams.configuration.definitions import INLINE, MOST, DefinitionVersion
 from streams.configuration.presets import PRESETS
 
@@ -104,7 +105,7 @@ def _minutes(interval: str) -> int:
 
 def _share(figure: dict[str, Any]) -> str:
     parts = f"{figure['numerator']:.0f}/{figure['denominator']:.0f}"
-    return f"- {parts}" if figure["value"] is None else f"{100 * figure['value']:.1f} % {parts}"
+    return f"- {parts}" if figure["value"] is None else f"{percent(figure['value'])} % {parts}"
 
 
 def _points(difference: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from schemas.base import Event
     from streams.connectors.kit.model import Seen
 
-__all__ = ["Read", "add_content_options", "canonical_pieces", "read_events"]
+__all__ = ["Read", "add_content_options", "canonical_pieces", "letter_of", "read_events"]
 
 #: One event: when it occurred (ms), its JSON, the streams it belongs to, and where it was read.
 Read = tuple[int, bytes, tuple[Kind, ...], str]
@@ -85,6 +86,16 @@ def read_events(
     if args.connector == "asterisk-queue-log":
         return _queue_log(args, file, rejected, notes)
     return _platform(args, file, rejected, notes)
+
+
+def letter_of(rejected: Rejected) -> dict[str, Any]:
+    """Return what is no event as a replay takes note of it."""
+    return {
+        "origin": rejected.origin,
+        "reason": rejected.reason,
+        "detail": rejected.detail,
+        "bytes": base64.b64encode(rejected.raw).decode(),
+    }
 
 
 def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Generator[Read]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka.errors import KafkaError
 
 from streams.catalogue import KPI_BY_ID, LANGUAGES
+from streams.catalogue.percent import percent
 from streams.commands.common import add_kafka_options, add_log_option, fail, start_logging, write_json
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import ConfigurationError, load_configuration
@@ -106,4 +107,4 @@ def _figure(figure: dict[str, Any]) -> str:
     if figure["numerator"] is None:
         return "–"
     parts = f"({figure['numerator']}/{figure['denominator']})"
-    return f"– {parts}" if figure["value"] is None else f"{figure['value']:.1%} {parts}"
+    return f"– {parts}" if figure["value"] is None else f"{percent(figure['value'])}% {parts}"

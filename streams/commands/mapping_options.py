@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.mapping import Mapping
 
-__all__ = ["make_mapper"]
+__all__ = ["make_mapper", "mapper_of"]
 
 
 def make_mapper(path: Path, *, source: str | None = None, site: str | None = None) -> tuple[Mapping, Mapper]:
@@ -24,4 +24,9 @@ def make_mapper(path: Path, *, source: str | None = None, site: str | None = Non
         ValueError: the key of the environment cannot be used.
     """
     mapping = load_mapping(path, source=source, site=site)
-    return mapping, Mapper(mapping, now=lambda: datetime.now(UTC), customer_key=customer_key())
+    return mapping, mapper_of(mapping)
+
+
+def mapper_of(mapping: Mapping) -> Mapper:
+    """Return what applies a mapping to the records of one file; raise ValueError for a key of the environment that cannot be used."""
+    return Mapper(mapping, now=lambda: datetime.now(UTC), customer_key=customer_key())

@@ -16,7 +16,7 @@ import orjson
 
 from streams.columns import aligned
 from streams.commands.common import add_log_option, fail, start_logging, write_json
-from streams.commands.event_files import Read, add_content_options, read_events
+from streams.commands.event_files import Read, add_content_options, letter_of, read_events
 from streams.commands.uncounted import reasons_of, said_of
 from streams.configuration import Configuration, ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
@@ -29,6 +29,7 @@ from streams.replay import Replay
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from streams.connectors.lines import Rejected
     from streams.reconciling.causes import Gap, Record
 
 __all__ = ["add_parser", "run"]
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
         rows = read_report(args.report, layout)
         worlds = _Worlds(args, configuration, layout)
         records = worlds.records() if args.url is None else asyncio.run(_served(args.url, layout))
+        if worlds.refused and not worlds.counted:
+            return fail(f"{args.file}: every record was refused, so there is nothing to compare with\n{worlds.first_refused}")
         uncounted = reasons_of(_labelled(records, layout))
         number, gaps = compared(rows, records, configuration, layout.interval_minutes, worlds)
     except (LayoutError, ReportError, ConfigurationError, MappingError, ValueError) as error:
@@ -75,9 +78,9 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, TimeoutError) as error:
         return fail(f"{getattr(error, 'filename', None) or args.file or args.url}: {error!r}", code=_UNEXPLAINED)
     if args.json:
-        write_json({**_document(number, gaps), "events_uncounted": uncounted})
+        write_json({**_document(number, gaps), "events_uncounted": uncounted, "dead_letters_by_reason": worlds.refused})
     else:
-        sys.stdout.writelines(f"{line}\n" for line in (*_table(number, gaps), *said_of(uncounted)))
+        sys.stdout.writelines(f"{line}\n" for line in (*_table(number, gaps), *said_of(uncounted), *worlds.said()))
     return _UNEXPLAINED if any(gap.cause == "unexplained" for gap in gaps) else 0
 
 
@@ -109,44 +112,66 @@ class _Worlds:
     args: argparse.Namespace
     configuration: Configuration
     layout: Layout
+    #: Reason → how many records of the file are dead letters, the first of them, and whether anything else stands there.
+    refused: dict[str, int] = field(default_factory=dict)
+    first_refused: str = ""
+    counted: bool = False
+    _notes: list[str] = field(default_factory=list)
     _events: list[Read] = field(default_factory=list)
 
     def records(self) -> list[Record]:
         """Return what the events make, by offer and by outcome."""
-        return self._counted(self.configuration)
+        rejected: list[Rejected] = []
+        identities = Identities(self.configuration)
+        with closing(read_events(self.args, rejected, notes=self._notes)) as events:
+            for occurred_ms, value, kinds, origin in events:
+                self._events.append((occurred_ms, identities.of_record(value) if identities else value, kinds, origin))
+        replay, result = self._counted(self.configuration, rejected=rejected)
+        self.refused, self.counted = result["dead_letters_by_reason"], result["as_of"] is not None
+        if result["dead_letters"]:
+            first = result["dead_letters"][0]
+            self.first_refused = f"  {first['origin']}: {first['reason']}: {first['detail']}"
+        return list(replay.latest.values())
+
+    def said(self) -> Iterator[str]:
+        """Yield what a person is to know of the file beside the gaps."""
+        if number := sum(self.refused.values()):
+            why = ", ".join(f"{count} {reason}" for reason, count in self.refused.items())
+            yield f"{number} dead letter{'s' * (number > 1)}, which count nowhere: {why}; the first:"
+            yield self.first_refused
+        yield from self._notes
 
     def without_exclusions(self) -> Sequence[Record] | None:
         """Return what would be if nothing had been excluded."""
-        return None if self.args.file is None else self._counted(self.configuration, leave_out="contact.excluded")
+        if self.args.file is None:
+            return None
+        replay, _ = self._counted(self.configuration, leave_out="contact.excluded")
+        return list(replay.latest.values())
 
     def with_late_events(self) -> Sequence[Record] | None:
         """Return what would be if everything had come in time."""
         if self.args.file is None:
             return None
         counting = self.configuration.counting.model_copy(update={"grace_seconds": _DAY_SECONDS})
-        return self._counted(self.configuration.model_copy(update={"counting": counting}))
+        replay, _ = self._counted(self.configuration.model_copy(update={"counting": counting}))
+        return list(replay.latest.values())
 
-    def _counted(self, configuration: Configuration, leave_out: str | None = None) -> list[Record]:
+    def _counted(
+        self, configuration: Configuration, *, leave_out: str | None = None, rejected: Sequence[Rejected] = ()
+    ) -> tuple[Replay, dict[str, Any]]:
         counting = configuration.counting
         minutes = tuple(sorted({*counting.interval_minutes, self.layout.interval_minutes}))
         asked = counting.model_copy(update={"interval_minutes": minutes, "attribution": ("offer", "outcome")})
         replay = Replay(configuration.model_copy(update={"counting": asked}))
+        for each in rejected:
+            replay.reject(letter_of(each))
         last_ms = None
-        for occurred_ms, value, kinds, origin in self._read(configuration):
+        for occurred_ms, value, kinds, origin in self._events:
             last_ms = occurred_ms if last_ms is None else max(last_ms, occurred_ms)
             if leave_out is None or orjson.loads(value).get("type") != leave_out:
                 for kind in kinds:
                     replay.add(value, kind, origin=origin)
-        replay.finish(last_ms)
-        return list(replay.latest.values())
-
-    def _read(self, configuration: Configuration) -> Iterator[Read]:
-        if not self._events:
-            identities = Identities(configuration)
-            with closing(read_events(self.args, [])) as events:
-                for occurred_ms, value, kinds, origin in events:
-                    self._events.append((occurred_ms, identities.of_record(value) if identities else value, kinds, origin))
-        return iter(self._events)
+        return replay, replay.finish(last_ms)
 
 
 # ---- What is printed -----------------------------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gc
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.commands.common import add_log_option, fail, instant, start_logging, write_json
 from streams.commands.definition_comparison import compared, comparison, comparison_table
-from streams.commands.event_files import add_content_options, canonical_pieces, read_events
+from streams.commands.event_files import add_content_options, canonical_pieces, letter_of, read_events
 from streams.commands.replay_files import FORMATS, OutputError, ReplayFiles
 from streams.commands.replay_progress import ReplayProgress
 from streams.commands.replay_table import table
@@ -19,6 +17,7 @@ from streams.configuration import ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
 from streams.connectors.inputs import Input
 from streams.connectors.mapping import MappingError
+from streams.engine.memory import look_seldom_for_cycles
 from streams.replay import STREAMED, Replay
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-#: Events between two looks at the clock, where they come one by one.
 #: Every record was refused.
 _NOTHING: Final = 1
+#: Events between two looks at the clock, where they come one by one.
 _NOTED: Final = 1_000
 
 
@@ -61,8 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Read, count, print."""
     start_logging(args.log_level)
-    # What is counted lives long and has no cycles: looking through all of it for garbage is for nothing.
-    gc.set_threshold(100_000, 50, 100)
+    look_seldom_for_cycles()
     file = Input(args.file)
     try:
         configuration = load_configuration(args.config)
@@ -121,7 +119,7 @@ def _count(
 
 def _reject(replay: Replay, rejected: list[Rejected]) -> None:
     for each in rejected:
-        replay.reject(_dead_letter(each))
+        replay.reject(letter_of(each))
     rejected.clear()
 
 
@@ -138,12 +136,3 @@ def _print(args: argparse.Namespace, result: dict[str, Any]) -> None:
         sys.stdout.writelines(f"{line}\n" for line in comparison_table(result["comparison"], args.definition))
     else:
         sys.stdout.writelines(f"{line}\n" for line in table(result))
-
-
-def _dead_letter(rejected: Rejected) -> dict[str, Any]:
-    return {
-        "origin": rejected.origin,
-        "reason": rejected.reason,
-        "detail": rejected.detail,
-        "bytes": base64.b64encode(rejected.raw).decode(),
-    }

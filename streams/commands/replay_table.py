@@ -6,6 +6,8 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.catalogue import WORDS
+from streams.catalogue.percent import percent
 from streams.commands.uncounted import reasons_of, said_of
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["table"]
 
-_COLUMNS: Final = ("offered", "answered", "abandoned", "service_level", "answer_rate", "asa", "aht")
+_COLUMNS: Final = ("offered", "answered", "abandoned", "service_level", "answer_rate", "asa", "att", "aht")
 _RATIOS: Final = frozenset({"service_level", "answer_rate"})
 _COUNTS: Final = frozenset({"offered", "answered", "abandoned"})
 #: The header comes again after so many rows: about a screen.
@@ -42,8 +44,17 @@ def table(result: dict[str, Any]) -> Iterator[str]:
         yield _line(header, widths)
     yield _line(total, widths)
     yield from said_of(reasons_of(result.get("by_label", {}).values()))
+    yield from _without_handle_time(result["queues"])
     yield from _letters(result)
     yield from result.get("notes", ())
+
+
+def _without_handle_time(queues: dict[str, Any]) -> Iterator[str]:
+    """Yield what to do where talk is known and no handle time is: call records mostly tell neither hold nor wrap-up."""
+    known = [{name: (kpis.get(name) or {}).get("value") for name in ("att", "aht")} for by in queues.values() for kpis in by.values()]
+    number = sum(each["att"] is not None and each["aht"] is None for each in known)
+    if number:
+        yield f"aht has no value in {number} row{'s' * (number > 1)}: {WORDS['en']['aht.unknown']} (docs/definitions.md)"
 
 
 def _letters(result: dict[str, Any]) -> Iterator[str]:
@@ -92,5 +103,5 @@ def _cell(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     if name in _RATIOS:
-        return f"{100 * value:.1f} %"
+        return f"{percent(value)} %"
     return f"{value:.0f}" if name in _COUNTS else f"{value:.1f} s"

@@ -10,50 +10,43 @@ from pydantic import Field, model_validator
 
 from schemas.base import Channel
 from streams.catalogue.kpis import KPI_BY_ID
-from streams.configuration.base import PERMITTED, Model
+from streams.configuration.alert_conditions import AlertCondition, check_condition
+from streams.configuration.alert_messages import AlertMessage
+from streams.configuration.base import PERMITTED
 from streams.configuration.consistency import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from streams.catalogue.kpis import Kpi
     from streams.configuration.places import Queue, Team
 
-__all__ = ["AlertRule", "ScopePattern", "configured_scopes", "wrong_rules"]
+__all__ = ["CALLS", "AlertRule", "ScopePattern", "configured_scopes", "wrong_rules"]
 
 _SCOPE: Final = r"^(queue|department|business|site|team|total):.+$"
 PERMITTED[_SCOPE] = "queue:NAME, department:NAME, business:NAME, site:NAME, team:NAME or total:all, where * stands for anything"
 
 ScopePattern = Annotated[str, Field(pattern=_SCOPE)]
+#: Of these what is to come is expected: Erlang's formulas are about agents who have one contact at a time.
+CALLS: Final = frozenset({"voice", "video"})
 
-_DEFAULT_WINDOW = "trailing_15m"
-_THRESHOLDS: Final = ("below", "above", "clear_at")
-_OF_A_TARGET = ("service_level", "service_level_live")
+_Conditions = Annotated[tuple[AlertCondition, ...], Field(min_length=2, max_length=10, strict=False)]
 _SCOPES_OF_CONTACTS = ("queue", "department", "business", "site", "total")
 _SCOPES_OF_PEOPLE = ("team", "site", "business", "total")
 
 
-class AlertRule(Model):
-    """A figure beyond a threshold for long enough, with enough contacts behind it."""
+class AlertRule(AlertCondition):
+    """A figure beyond a threshold for long enough, with enough contacts behind it; or several figures, of which all or any are."""
 
-    kpi: str = "service_level_live"
-    """The figure: an id of [metrics](metrics.md)."""
-    window: str | None = None
-    """The trailing window it is of, such as `trailing_5m` (default for figures of windows: `trailing_15m`); none for figures of now."""
-    below: float | Literal["target"] | None = None
-    """Fires below this; `target` is the queue's own. Either this or `above`."""
-    above: float | None = None
-    """Fires above this."""
-    unit: Literal["ratio", "percent"] | None = None
-    """In which `below`, `above` and `clear_at` of a ratio are written: 0.05 (default) or, with `percent`, 5."""
-    clear_at: float | None = None
-    """Goes on firing up to this; by default the threshold itself."""
+    all: _Conditions | None = None
+    """In place of a figure of its own: fires while all of these are beyond their thresholds."""
+    any: _Conditions | None = None
+    """In place of a figure of its own: fires while at least one of these is."""
+    expected_within_minutes: int | None = Field(default=None, ge=1, le=120)
+    """Fires when the service level of calls is [expected](staffing.md) below the threshold in an interval that begins within this."""
     for_seconds: int = Field(default=60, ge=0, le=86_400)
     """How long it has to be beyond the threshold before it fires."""
     clear_for_seconds: int = Field(default=60, ge=0, le=86_400)
     """How long it has to be good again before it clears."""
-    minimum_contacts: int = Field(default=0, ge=0)
-    """With fewer contacts behind the figure nothing fires; 10 unless given, for figures that have contacts behind them."""
     severity: Literal["warning", "critical"] = "warning"
     """What it is to whoever is told."""
     scopes: Annotated[tuple[ScopePattern, ...], Field(min_length=1, strict=False)] = ("queue:*",)
@@ -62,89 +55,80 @@ class AlertRule(Model):
     """Only these channels; by default all."""
     during: Literal["always", "business_hours"] = "always"
     """With `business_hours` nothing fires while what it watches is closed, and what fires clears when it closes."""
+    message: AlertMessage | None = None
+    """What people are told when it fires, in words of your own."""
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults(cls, data: Any) -> Any:
-        """Fill in the window, the scopes and the least number of contacts that suit the KPI."""
-        if not isinstance(data, dict):
+    def _suits_people(cls, data: Any) -> Any:
+        """Fill in the scopes that suit figures about people."""
+        if not isinstance(data, dict) or "scopes" in data:
             return data
-        kpi = KPI_BY_ID.get(str(data.get("kpi", "service_level_live")))
-        if kpi is not None and kpi.unit == "ratio" and data.get("unit") == "percent":
-            data = {**data, "unit": "ratio", **{name: data[name] / 100 for name in _THRESHOLDS if type(data.get(name)) in {int, float}}}
-        if kpi is None or "now" in kpi.windows:
-            return data
-        filled = {"window": _DEFAULT_WINDOW, **data}
-        if kpi.denominator_unit == "contacts":
-            filled.setdefault("minimum_contacts", 10)
-        if kpi.subject == "people":
-            filled.setdefault("scopes", ("team:*",))
-        return filled
+        several = data.get("all") or data.get("any")
+        first = several[0] if isinstance(several, list | tuple) and several else data
+        kpi = KPI_BY_ID.get(str(first.get("kpi"))) if isinstance(first, dict) else None
+        return {**data, "scopes": ("team:*",)} if kpi is not None and kpi.subject == "people" else data
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> AlertRule:
-        kpi = KPI_BY_ID.get(self.kpi)
-        if kpi is None:
-            known = ", ".join(name for name, each in KPI_BY_ID.items() if each.split_by is None and each.subject != "targets")
-            msg = f"unknown kpi {self.kpi!r}{nearest(self.kpi, KPI_BY_ID)}; permitted: {known}"
-            raise ValueError(msg)
-        if kpi.subject == "targets":
-            msg = f"{self.kpi} is made where figures are served; permitted: a rule about the figure itself"
-            raise ValueError(msg)
-        if kpi.split_by is not None:
-            msg = f"{self.kpi} is no single figure"
-            raise ValueError(msg)
-        if (self.below is None) == (self.above is None):
-            msg = "permitted: either below or above"
-            raise ValueError(msg)
-        if "now" in kpi.windows and self.window is not None:
-            msg = f"{self.kpi} is a figure of now and has no window"
-            raise ValueError(msg)
-        if "now" not in kpi.windows and self.window is None:
-            msg = f"{self.kpi} needs a window, such as {_DEFAULT_WINDOW}"
-            raise ValueError(msg)
-        if self.minimum_contacts and kpi.denominator_unit != "contacts":
-            msg = f"{self.kpi} has no number of contacts behind it that minimum_contacts could go by"
-            raise ValueError(msg)
-        if kpi.subject == "people" and self.channels is not None:
-            msg = f"{self.kpi} is about people and has no channels"
-            raise ValueError(msg)
-        if wrong := self._out_of_range(kpi):
-            raise ValueError(wrong)
-        if self.below == "target" and self.kpi not in _OF_A_TARGET:
-            msg = f"the target of a queue is for {' or '.join(_OF_A_TARGET)}, not for {self.kpi}"
-            raise ValueError(msg)
-        if self.below == "target" and self.clear_at is not None:
-            msg = "clear_at cannot go with below: target, which differs from queue to queue"
-            raise ValueError(msg)
-        if isinstance(self.below, float) and self.clear_at is not None and self.clear_at < self.below:
-            msg = f"clear_at {self.clear_at} must not be below {self.below}"
-            raise ValueError(msg)
-        if self.above is not None and self.clear_at is not None and self.clear_at > self.above:
-            msg = f"clear_at {self.clear_at} must not be above {self.above}"
+        if self.all is None and self.any is None:
+            check_condition(self, expected=self.is_expected)
+        else:
+            self._check_several()
+        if self.is_expected:
+            self._check_expected()
+        if self.about_people and self.channels is not None:
+            msg = f"{self.conditions[0].kpi} is about people and has no channels"
             raise ValueError(msg)
         return self
 
-    def _out_of_range(self, kpi: Kpi) -> str | None:
-        """Return what is wrong with a threshold that the figure never passes."""
-        if kpi.unit != "ratio" and self.unit is not None:
-            return f"{self.kpi} is counted in {kpi.unit} and no ratio; permitted: no unit"
-        ratio, written = kpi.unit == "ratio", {name: getattr(self, name) for name in _THRESHOLDS}
-        for name, value in written.items():
-            if not isinstance(value, float) or kpi.unit == "score":
-                continue
-            least, most = (value > 0, value <= 1) if name == "below" else (value >= 0, value <= (name == "clear_at") or value < 1)
-            if not least or (ratio and not most):
-                span = "above 0, at most 1" if name == "below" else "0 or more, less than 1" if name == "above" else "0 to 1"
-                permitted = (
-                    f"{span}, or with unit: percent a hundred times that" if ratio else "above 0" if name == "below" else "0 or more"
-                )
-                return f"{name} {value:g} of {self.kpi} can never {'be passed' if name != 'clear_at' else 'clear'}; permitted: {permitted}"
-        return None
+    def _check_several(self) -> None:
+        if self.all is not None and self.any is not None:
+            msg = "permitted: either all or any"
+            raise ValueError(msg)
+        own = [name for name, field in AlertCondition.model_fields.items() if getattr(self, name) != field.default]
+        if own:
+            msg = f"{own[0]} stands beside {'all' if self.any is None else 'any'}; permitted: in each of its conditions"
+            raise ValueError(msg)
+        if len({KPI_BY_ID[each.kpi].subject == "people" for each in self.conditions}) > 1:
+            msg = "some conditions are about people and some about contacts; permitted: all about the same"
+            raise ValueError(msg)
+
+    def _check_expected(self) -> None:
+        if self.all is not None or self.any is not None or self.kpi != "service_level" or self.below is None:
+            msg = "what is expected is a service level; permitted with expected_within_minutes: kpi: service_level, and below"
+            raise ValueError(msg)
+        given = [name for name in ("window", "clear_at", "during") if getattr(self, name) != AlertRule.model_fields[name].default]
+        if given:
+            msg = f"{given[0]} says nothing of what is expected; permitted with expected_within_minutes: no {given[0]}"
+            raise ValueError(msg)
+        if self.channels is not None and not set(self.channels) <= CALLS:
+            msg = f"only calls are expected; permitted with expected_within_minutes: {', '.join(sorted(CALLS))}"
+            raise ValueError(msg)
+
+    @property
+    def conditions(self) -> tuple[AlertCondition, ...]:
+        """What it looks at: itself, or those of all or any."""
+        return self.all or self.any or (self,)
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether it is about what is expected; the stream does not look at that (``docs/design.md``)."""
+        return self.expected_within_minutes is not None
+
+    @property
+    def about_people(self) -> bool:
+        """Whether its figures are about people, and not about contacts."""
+        return KPI_BY_ID[self.conditions[0].kpi].subject == "people"
+
+    @property
+    def of_a_target(self) -> bool:
+        """Whether it needs the target of the queue."""
+        return any(each.below == "target" for each in self.conditions)
 
     def covers(self, scope: str, channel: str | None) -> bool:
         """Say whether the rule is about a scope and channel; figures about people have no channel."""
-        if (KPI_BY_ID[self.kpi].subject == "people") != (channel is None):
+        if self.about_people != (channel is None):
             return False
         return (self.channels is None or channel in self.channels) and self.names(scope)
 
@@ -173,24 +157,26 @@ def wrong_rules(
 def _wrong(
     rule: AlertRule, known: Mapping[str, Sequence[str]], queues: Mapping[str, Queue], windows: Sequence[str]
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if rule.window is not None and rule.window not in windows:
-        yield (
-            ("window",),
-            f"{rule.window!r} is not among the trailing windows{nearest(rule.window, windows)}; permitted: {', '.join(windows)}",
-        )
-    people = KPI_BY_ID[rule.kpi].subject == "people"
+    joint = "any" if rule.all is None else "all"
+    for number, condition in enumerate(rule.conditions):
+        if condition.window is not None and condition.window not in windows:
+            place: tuple[str | int, ...] = ("window",) if condition is rule else (joint, number, "window")
+            near = nearest(condition.window, windows)
+            yield place, f"{condition.window!r} is not among the trailing windows{near}; permitted: {', '.join(windows)}"
+    served = ("queue",) if rule.is_expected else _SCOPES_OF_PEOPLE if rule.about_people else _SCOPES_OF_CONTACTS
+    what = "what is expected" if rule.is_expected else rule.conditions[0].kpi
     for number, pattern in enumerate(rule.scopes):
         kind = pattern.partition(":")[0]
-        served = ", ".join(_SCOPES_OF_PEOPLE if people else _SCOPES_OF_CONTACTS)
-        if (people and kind not in _SCOPES_OF_PEOPLE) or (not people and kind == "team"):
-            yield ("scopes", number), f"{rule.kpi} is not served for {kind}s; permitted: {served}"
+        if (kind not in served) if rule.about_people or rule.is_expected else kind == "team":
+            yield ("scopes", number), f"{what} is not served for {kind}s; permitted: {', '.join(served)}"
         elif "*" not in pattern and pattern not in known[kind]:
             yield (
                 ("scopes", number),
                 f"{pattern!r} is not configured{nearest(pattern, known[kind])}; permitted: {', '.join(known[kind]) or 'none is'}",
             )
-    if rule.below == "target" and not any(queue.target is not None and rule.names(f"queue:{name}") for name, queue in queues.items()):
-        yield ("below",), "no queue that this rule is about has a target"
+    if rule.of_a_target and not any(queue.target is not None and rule.names(f"queue:{name}") for name, queue in queues.items()):
+        at = next(number for number, each in enumerate(rule.conditions) if each.below == "target")
+        yield (("below",) if rule.conditions[at] is rule else (joint, at, "below")), "no queue that this rule is about has a target"
 
 
 def configured_scopes(queues: Mapping[str, Queue], teams: Mapping[str, Team], sites: Iterable[str]) -> dict[str, list[str]]:

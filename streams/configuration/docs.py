@@ -25,6 +25,8 @@ from streams.configuration.access import (
     UserEntry,
     access_schema,
 )
+from streams.configuration.alert_conditions import AlertCondition
+from streams.configuration.alert_messages import AlertMessage
 from streams.configuration.alerting import (
     Alerting,
     Escalation,
@@ -86,7 +88,9 @@ MODELS: Final[tuple[type[Model], ...]] = (
     Source,
     CalendarException,
     CountingSettings,
+    AlertCondition,
     AlertRule,
+    AlertMessage,
     Alerting,
     Route,
     Escalation,
@@ -115,7 +119,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
 )
 
 #: What has their keys beside its own does not show them again.
-_BASES: Final[tuple[type[Model], ...]] = (Hours, ServiceLevelDefinition)
+_BASES: Final[tuple[type[Model], ...]] = (AlertCondition, Hours, ServiceLevelDefinition)
 
 _TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streams.connectors.inputs import Input
 
-__all__ = ["Follower", "Position", "State", "StateFileError", "load_state", "read_lines", "save_state"]
+__all__ = ["Follower", "Position", "State", "StateFileError", "load_state", "read_lines", "replace_file", "save_state"]
 
 logger = logging.getLogger(__name__)
 
@@ -330,7 +330,11 @@ def load_state(path: Path) -> State | None:
 
 def save_state(path: Path, state: State) -> None:
     """Replace the state file in one step, durable when this returns; raise OSError."""
-    data = json.dumps({"version": _STATE_VERSION, **asdict(state)})
+    replace_file(path, json.dumps({"version": _STATE_VERSION, **asdict(state)}))
+
+
+def replace_file(path: Path, data: str) -> None:
+    """Replace a file in one step, durable when this returns; raise OSError."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from streams.catalogue.percent import percent
 from streams.columns import aligned
 from streams.demo.simulator.center import QUEUES, TEAMS
 
@@ -43,7 +44,7 @@ class _Values:
         if value is None:
             return "–"
         if kpi in _RATIOS:
-            return f"{value:.1%}"
+            return f"{percent(value)}%"
         return f"{value:.1f} s" if kpi in {"asa", "aht"} else f"{value:.0f}"
 
 

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from streams.engine.health import Health
 
-__all__ = ["GIVE_BACK_SECONDS", "give_back", "give_back_regularly", "hold_little", "hold_until_given_back"]
+__all__ = ["GIVE_BACK_SECONDS", "give_back", "give_back_regularly", "hold_little", "hold_until_given_back", "look_seldom_for_cycles"]
 
 #: Between two times. It takes some milliseconds, more the more there is, and so much longer than that must lie between them.
 GIVE_BACK_SECONDS = 15.0
 _REST = 1000
+
+#: New objects between two looks for those that only refer to each other, and looks at the young between two at those that are older.
+#: What is counted has no cycles; with fewer, a look goes through the rows and records of a flush, which are gone after it.
+_YOUNG, _LOOKS, _MIDDLE_LOOKS = 1_000_000, 50, 100
 
 #: Parameters of glibc's mallopt: how much may be free at the end before it goes back by itself, the size from which a block is mapped by
 #: itself, and how many arenas there are.
@@ -32,6 +36,11 @@ def _glibc() -> ctypes.CDLL | None:
     except (OSError, TypeError):
         return None
     return library if hasattr(library, "malloc_trim") and hasattr(library, "mallopt") else None
+
+
+def look_seldom_for_cycles() -> None:
+    """Have Python look for objects that only refer to each other when there are a million new ones; ``give_back`` looks as well."""
+    gc.set_threshold(_YOUNG, _LOOKS, _MIDDLE_LOOKS)
 
 
 def hold_little() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.times import format_ms
 from streams.catalogue import KPI_BY_ID
 from streams.catalogue.formulas import Figure
+from streams.catalogue.formulas_ja import formula_ja
 from streams.catalogue.quantities import is_labelled
 from streams.explaining.parts import parts_of
 from streams.explaining.question import Question, QuestionError
@@ -76,7 +77,7 @@ class Answer:
             "kpi": kpi.id,
             "label": kpi.ja if lang == "ja" else kpi.en,
             "meaning": kpi.meaning_ja if lang == "ja" else kpi.meaning_en,
-            "formula": kpi.text,
+            "formula": formula_ja(kpi) if lang == "ja" else kpi.text,
             "definition": self.definition,
             "scope": question.scope,
             "channel": question.channel,

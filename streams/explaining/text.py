@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.catalogue import WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -84,6 +86,8 @@ def lines(answer: Mapping[str, Any], lang: str = "en") -> Iterator[str]:
     as_of = f" (as of {answer['as_of']})" if answer["as_of"] else ""
     yield f"  {answer['window_start']} – {answer['window_end']}{as_of}"
     yield f"  {said('formula')}: {answer['formula']}"
+    if answer["kpi"] == "aht" and answer.get("value") is None and answer.get("coverage") == 0:
+        yield f"  {WORDS['ja' if ja else 'en']['aht.unknown']}"
     if answer["definition"]:
         yield f"  {said('definition_name')}: {answer['definition']}"
     parts = [*answer["parts"], *([answer["waiting_past_threshold"]] if answer["waiting_past_threshold"] else [])]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from schemas.times import format_ms, parse_time_ms
 from streams.catalogue import KPI_BY_ID
+from streams.catalogue.percent import percent
 from streams.configuration.judges import definitions_of
 from streams.reconciling.other_ways import other_ways
 
@@ -195,7 +196,7 @@ class _Comparison:
         if late and self._others.get("late") is None and (not counted or 0 < abs(more) <= late):
             return "late", f"{late} late events in this interval"
         if coverage is not None and coverage < 1:
-            return "coverage", f"ours is of {100 * coverage:.1f} % of the contacts"
+            return "coverage", f"ours is of {percent(coverage)} % of the contacts"
         return "unexplained", ""
 
     def _definition(self, key: _Key) -> ServiceLevelDefinition:

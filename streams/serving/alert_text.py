@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from schemas.times import parse_time, parse_time_ms
 from schemas.visible import visible
 from streams.catalogue import KPI_BY_ID, LANGUAGES, WORDS
+from streams.catalogue.percent import percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from schemas.alerts import AlertRecord
+    from schemas.alerts import AlertConditionRecord, AlertRecord
     from streams.catalogue.words import Language
 
-__all__ = ["texts_of"]
+__all__ = ["figure_text", "texts_of"]
 
 _UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
 def texts_of(alert: AlertRecord, zone: ZoneInfo) -> dict[str, str]:
     """Return ``text_en``, ``text_ja``, and both on two lines as ``text``; times are those of the zone."""
-    texts = {f"text_{language}": _Speaker(language).sentence(alert, zone) for language in LANGUAGES}
+    texts = {f"text_{language}": _Speaker(language).told(alert, zone) for language in LANGUAGES}
     return {"text": "\n".join(texts.values()), **texts}
+
+
+def figure_text(kpi: str, value: float | None, language: Language, limit: float | None = None) -> str:
+    """Return a value of a KPI as people read it; rounded, but not across a limit."""
+    if value is None:
+        return "–"
+    unit = KPI_BY_ID[kpi].unit if kpi in KPI_BY_ID else ""
+    if unit == "ratio":
+        return f"{percent(value, limit)}{'%' if language == 'ja' else ' %'}"
+    if unit == "seconds":
+        minutes, seconds = divmod(round(value), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return f"{round(value, 2):g}"
 
 
 class _Speaker:
@@ -32,14 +47,32 @@ class _Speaker:
         self._words = WORDS[language]
         self._comma = "、" if language == "ja" else ", "
 
+    def told(self, alert: AlertRecord, zone: ZoneInfo) -> str:
+        """Return what the rule says in its own words while it fires, else the sentence."""
+        template = None if alert.message is None or alert.state == "cleared" else getattr(alert.message, self._language)
+        return self.sentence(alert, zone) if template is None else self.filled(template, alert)
+
+    def filled(self, template: str, alert: AlertRecord) -> str:
+        """Return a message with its blanks filled in; the configuration has checked them."""
+        threshold = alert.above if alert.below is None else alert.below
+        return template.format(
+            rule=visible(alert.rule),
+            severity=self._word(f"alert.{alert.severity}"),
+            scope=self._word("scope.total") if alert.scope_kind == "total" else visible(alert.scope),
+            channel="" if alert.channel is None else self._words.get(f"channel.{alert.channel}", alert.channel),
+            kpi=self._name(alert.kpi),
+            value=figure_text(alert.kpi, alert.value, self._language, threshold),
+            threshold=figure_text(alert.kpi, threshold, self._language),
+        )
+
     def sentence(self, alert: AlertRecord, zone: ZoneInfo) -> str:
-        kpi = KPI_BY_ID.get(alert.kpi)
-        name = alert.kpi if kpi is None else getattr(kpi, self._language)
-        facts = [f"{name} {self._figure(alert, alert.value)}"]
-        if alert.denominator is not None and alert.numerator is not None and kpi is not None and kpi.unit == "ratio":
-            facts.append(self._word("alert.of", numerator=f"{alert.numerator:g}", denominator=f"{alert.denominator:g}"))
-        if alert.window is not None:
-            facts.append(self._word("alert.last", n=alert.window.removeprefix("trailing_").removesuffix("m")))
+        """Return what it is, where, and since when."""
+        shown: Sequence[AlertRecord | AlertConditionRecord] = alert.conditions or [alert]
+        figures = [self._facts(each, alert) for each in shown]
+        joint = self._word(f"alert.{alert.combined}") if alert.combined else ""
+        facts = [joint.join(self._comma.join(each) for each in figures)]
+        if alert.expected_at is not None:
+            facts.append(self._word("alert.expected", time=f"{parse_time(alert.expected_at).astimezone(zone):%H:%M}"))
         if alert.state == "cleared":
             head = self._word("alert.cleared")
             facts.append(self._word(f"alert.{alert.cleared_because or 'recovered'}"))
@@ -47,12 +80,27 @@ class _Speaker:
                 facts.append(self._word("alert.lasted", age=self._age(parse_time_ms(alert.cleared_at) - parse_time_ms(alert.since))))
         else:
             head = self._word(f"alert.{alert.severity}")
-            side, threshold = ("above", alert.above) if alert.below is None else ("below", alert.below)
-            facts.append(self._word(f"alert.{side}", value=self._figure(alert, threshold)))
             since = parse_time(alert.since).astimezone(zone)
             facts.append(self._word("alert.since", time=f"{since:%Y-%m-%d %H:%M %Z}"))
         facts.append(self._word("alert.rule", name=visible(alert.rule)))
         return f"{head}: {self._scope(alert)} – {self._comma.join(facts)}"
+
+    def _facts(self, told: AlertRecord | AlertConditionRecord, alert: AlertRecord) -> list[str]:
+        """Return what is to be said of one figure."""
+        kpi = KPI_BY_ID.get(told.kpi)
+        side, threshold = ("above", told.above) if told.below is None else ("below", told.below)
+        facts = [f"{self._name(told.kpi)} {figure_text(told.kpi, told.value, self._language, threshold)}"]
+        if told.denominator is not None and told.numerator is not None and kpi is not None and kpi.unit == "ratio":
+            facts.append(self._word("alert.of", numerator=f"{told.numerator:g}", denominator=f"{told.denominator:g}"))
+        if told.window is not None:
+            facts.append(self._word("alert.last", n=told.window.removeprefix("trailing_").removesuffix("m")))
+        if alert.state != "cleared":
+            facts.append(self._word(f"alert.{side}", value=figure_text(told.kpi, threshold, self._language)))
+        return facts
+
+    def _name(self, kpi: str) -> str:
+        found = KPI_BY_ID.get(kpi)
+        return kpi if found is None else str(getattr(found, self._language))
 
     def _scope(self, alert: AlertRecord) -> str:
         kind = self._word(f"scope.{alert.scope_kind}")
@@ -61,19 +109,6 @@ class _Speaker:
             return scope
         channel = self._words.get(f"channel.{alert.channel}", alert.channel)
         return f"{scope}（{channel}）" if self._language == "ja" else f"{scope} ({channel})"
-
-    def _figure(self, alert: AlertRecord, value: float | None) -> str:
-        if value is None:
-            return "–"
-        unit = KPI_BY_ID[alert.kpi].unit if alert.kpi in KPI_BY_ID else ""
-        if unit == "ratio":
-            # Cut, not rounded, as on the page: 79.96 % has not reached 80 %.
-            return f"{math.floor(value * 1000 + 1e-9) / 10:.1f}{'%' if self._language == 'ja' else ' %'}"
-        if unit == "seconds":
-            minutes, seconds = divmod(round(value), 60)
-            hours, minutes = divmod(minutes, 60)
-            return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-        return f"{round(value, 2):g}"
 
     def _age(self, ms: int) -> str:
         seconds = max(0, ms // 1000)

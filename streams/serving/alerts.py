@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from schemas.alerts import AlertRecord
 from schemas.times import parse_time_ms
 from streams.serving.latest import Entry, Latest, Place
+from streams.windows.alerts import alert_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
 __all__ = ["Alerts", "read_alert"]
 
@@ -30,7 +31,11 @@ def read_alert(value: bytes) -> AlertRecord:
 
 
 class Alerts(Latest[Entry[AlertRecord]]):
-    """What was last said under each key of alerts-latest."""
+    """What was last said under each key of alerts-latest, and the alerts that fire about what is expected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._expected: dict[str, AlertRecord] = {}
 
     def read(self, key: str, value: bytes, version: int, partition: int | None) -> Entry[AlertRecord]:  # noqa: ARG002 - told to all tables
         """Return the entry of a record; raise ValueError if it is none."""
@@ -53,3 +58,26 @@ class Alerts(Latest[Entry[AlertRecord]]):
             self._entries[entry.key] = Entry(entry.key, entry.record, entry.raw, self.version)
         if again:
             self._changed()
+
+    def expect(self, firing: Iterable[AlertRecord]) -> None:
+        """Hold these alerts about what is expected beside those of the topic, and no others."""
+        held = {alert_key(each.rule, f"{each.scope_kind}:{each.scope}", each.channel): each for each in firing}
+        gone, self._expected = self._expected.keys() - held.keys(), held
+        for key in gone:
+            entry = self._entries.get(key)
+            if entry is not None and entry.record.expected_at is not None:
+                self._remove(key)
+        for key, record in held.items():
+            self._put(self._entry_of(key, record))
+
+    def _entry_of(self, key: str, record: AlertRecord) -> Entry[AlertRecord]:
+        return Entry(key, record, record.model_dump_json().encode(), self.version + 1)
+
+    def _replaced(self, entry: Entry[AlertRecord] | None = None, before: Entry[AlertRecord] | None = None) -> None:
+        if entry is not None or before is not None:
+            return
+        for key, record in self._expected.items():
+            found = self._entries.get(key)
+            if found is None or found.revision < record.revision:
+                self._entries[key] = self._entry_of(key, record)
+                self.version += 1

@@ -15,6 +15,7 @@ from schemas.api import (
     AbandonedAnswer,
     AcknowledgeBody,
     AgentsAnswer,
+    AlertHistoryAnswer,
     AlertsAnswer,
     AlertsMessage,
     AliveAnswer,
@@ -122,11 +123,8 @@ class Endpoint:
         if self.tagged:
             found.add(304)
         if self.right is not None:
-            # 429: the account asks too often; 503: who is logged in where has not been read yet.
-            found |= {401, 403, 429, 503}
-            if "text/html" in self.media:
-                # Who opens a page is sent to the login.
-                found.add(303)
+            # 503: who is logged in where has not been read yet.
+            found |= {401, 403, 503}
         return tuple(sorted(found))
 
     @property
@@ -198,6 +196,37 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             *_PAGES,
         ),
         answer=AlertsAnswer,
+        tagged=True,
+    ),
+    Endpoint(
+        name="alert_history",
+        path="/api/v1/alerts/history",
+        right="figures",
+        about="What became of alerts, the last to fire first: fired, delivered, acknowledged, escalated, cleared, and by whom.",
+        parameters=(
+            Parameter(name="since", about="Only alerts that fired from then on.", example="2026-03-29T12:00:00Z", schema=_INSTANT),
+            Parameter(name="rule", about="Only alerts of this rule.", example="low-service-level", many=True),
+            Parameter(
+                name="scope",
+                about="Only alerts about this scope, KIND:NAME.",
+                example="queue:sales",
+                many=True,
+                schema={"type": "string", "pattern": f"^({'|'.join(get_args(ScopeKind))}):.+$"},
+            ),
+            Parameter(
+                name="limit",
+                about="Alerts of one page; 100 without it.",
+                example="100",
+                schema={"type": "integer", "minimum": 1, "maximum": 1000},
+            ),
+            Parameter(
+                name="cursor",
+                about="Where the page begins: from the Link of the page before.",
+                example="MjAyNi0wMy0yOVQxMjowMDowMFp8MQ",
+                schema={"type": "string", "pattern": "^[A-Za-z0-9_-]*$"},
+            ),
+        ),
+        answer=AlertHistoryAnswer,
         tagged=True,
     ),
     Endpoint(

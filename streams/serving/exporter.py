@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from streams.serving.alerts import Alerts
     from streams.serving.latest import Entry as LatestEntry
     from streams.serving.store import Entry
+    from streams.windows.exceptions import Exceptions
     from streams.windows.targets import Terms
 
 __all__ = ["DEFAULT_WINDOWS", "FigureCollector", "Lines", "Process", "Standing", "exposition"]
@@ -115,6 +116,7 @@ class FigureCollector:
         version: str,
         targets: Mapping[str, float] | None = None,
         kpi_targets: Sequence[Terms] = (),
+        exceptions: Exceptions | None = None,
         alerts: Alerts | None = None,
         recovering: int = 0,
         view: View = EVERYTHING,
@@ -131,6 +133,7 @@ class FigureCollector:
         self._version = version
         self._targets = targets or {}
         self._kpi_targets = kpi_targets
+        self._exceptions = exceptions
         self._alerts = alerts
         self._recovering = recovering
         self._view = view
@@ -161,6 +164,7 @@ class FigureCollector:
         for kpi in _NOW_KPIS:
             yield self._now_family(kpi, nows)
         yield self._target_family(nows)
+        yield self._exception_family(nows)
         yield from self._attainments()
 
     def _target_family(self, nows: list[tuple[Entry, NowFigures]]) -> Lines:
@@ -171,6 +175,14 @@ class FigureCollector:
             if record.scope_kind == "queue" and record.channel and record.scope in self._targets
         ]
         return _lines(name, _SERVING[name].help, _SERVING[name].unit, samples)
+
+    def _exception_family(self, nows: list[tuple[Entry, NowFigures]]) -> Family:
+        family = _labelled("contact_center_calendar_exception")
+        if self._exceptions is not None and (as_of := self._store.as_of_ms) is not None:
+            for queue in dict.fromkeys(record.scope for _, record in nows if record.scope_kind == "queue" and record.channel):
+                for name in dict.fromkeys(self._exceptions.of_queue(queue, as_of)):
+                    family.add_metric(["queue", queue, name], 1)
+        return family
 
     def _attainments(self) -> Iterator[Family]:
         kpi = KPI_BY_ID["target_attainment"]

@@ -14,6 +14,7 @@ from schemas.topics import topic
 from streams.access.views import EVERYTHING
 from streams.configuration.on_call import OnCall
 from streams.serving.alerting.actions import Actions
+from streams.serving.alerting.past import PastAlerts
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
 from streams.serving.standing import Seen
@@ -70,6 +71,8 @@ class Figures:
     places: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     #: What was done about alerts.
     actions: Actions = field(default_factory=Actions)
+    #: What became of alerts.
+    past: PastAlerts = field(default_factory=PastAlerts)
 
     @property
     def standing_still(self) -> dict[str, list[int]] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from schemas.times import format_ms
+from streams.configuration.alerts import CALLS
 from streams.configuration.judges import definition_at
 from streams.serving.store import TRENDS
 from streams.staffing import Forecast, Observed, effective_agents, outlook, patience_seconds
@@ -19,13 +20,10 @@ if TYPE_CHECKING:
     from streams.serving.store import Entry, Store
     from streams.serving.window_records import WindowRecord
 
-__all__ = ["CALLS", "KEPT_SECONDS", "outlook_of", "shows_outlook"]
+__all__ = ["KEPT_SECONDS", "outlook_of", "shows_outlook"]
 
 #: What all pages ask for is made once in so many seconds.
 KEPT_SECONDS: Final = 15.0
-#: Erlang's formulas are about agents who have one contact at a time.
-CALLS: Final = frozenset({"voice", "video"})
-
 _INTERVAL_MS: Final = 900_000
 #: Two hours ahead; past ones whose error is said: six hours.
 _AHEAD, _PAST = 8, 24

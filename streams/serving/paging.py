@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_LIMIT", "Paging", "number_of"]
+__all__ = ["MAX_LIMIT", "Paging", "cursor_of", "number_of"]
 
 #: Entries of one page.
 MAX_LIMIT = 10_000
@@ -46,7 +46,7 @@ class Paging:
         begin = 0 if self.after is None else bisect_right(entries, self.after, key=lambda entry: entry.key)
         end = len(entries) if self.limit is None else begin + self.limit
         page = entries[begin:end]
-        return page, _cursor_of(page[-1].key) if page and end < len(entries) else None
+        return page, cursor_of(page[-1].key) if page and end < len(entries) else None
 
 
 def number_of(text: str, least: int, most: int) -> int | None:
@@ -57,7 +57,8 @@ def number_of(text: str, least: int, most: int) -> int | None:
     return number if least <= number <= most else None
 
 
-def _cursor_of(key: str) -> str:
+def cursor_of(key: str) -> str:
+    """Return the cursor of what comes behind a key."""
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 

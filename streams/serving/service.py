@@ -24,8 +24,10 @@ from streams.serving.agents import Agents, agents_topic
 from streams.serving.alerting.action_log import KafkaActionLog
 from streams.serving.alerting.actions import Actions, actions_topic
 from streams.serving.alerting.current import current_of
+from streams.serving.alerting.expecting import Outlook
 from streams.serving.alerting.messages import message_of
 from streams.serving.alerting.notifier import Notifier
+from streams.serving.alerting.past import PastAlerts, history_topic
 from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.audit import PROCESS, Audit, NoAudit
@@ -46,6 +48,7 @@ from streams.serving.login.devices import Devices, devices_topic
 from streams.serving.login.login import Login
 from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.login.redeeming import KafkaDeviceLog
+from streams.serving.outlook import outlook_of
 from streams.serving.people import People
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
@@ -166,7 +169,9 @@ async def run_serve(
     readers = Readers(Reader(store, topic_name=latest_topic(prefix), **kafka), Reader(alerts, topic_name=alerts_topic(prefix), **kafka))
     followers = [readers.figures.run, readers.alerts.run]
     actions = Actions()
-    actions.concerns = alerts.tell_again
+    actions.concerns, actions.expects = alerts.tell_again, alerts.expect
+    past = PastAlerts()
+    followers.append(Reader(past, topic_name=history_topic(prefix), **kafka).run)
     followers.append(Reader(actions, topic_name=actions_topic(prefix), **kafka).run)
     delivery = None
     if settings.webhook is not None:
@@ -178,6 +183,7 @@ async def run_serve(
     followers.append(DeadLetterWatch(dead_letters, topic_prefix=prefix, **kafka).run)
     figures = Figures(store, readers, clock, settings.targets, alerts, settings.fed_by, settings.kpi_targets, workers)
     figures.on_call, figures.zone, figures.actions, figures.places = settings.on_call, settings.zone, actions, settings.places
+    figures.past = past
     file = settings.file
     notifier = None
     if file is not None:
@@ -189,6 +195,8 @@ async def run_serve(
             alerting=lambda: _running(file).alerting,
             compose=lambda told: message_of(told, current_of(store), ZoneInfo(_running(file).default_zone), board_url()),
             firing=lambda: [entry.record.alert_id for entry in alerts.chosen({"firing"})] if alerts.known else None,
+            expects=lambda: _expected(figures, _running(file)),
+            has_rules=lambda: any(rule.is_expected for rule in _running(file).alerts.values()),
             topic_prefix=prefix,
             clock=clock,
             deliveries=None if delivery is None else delivery.deliveries,
@@ -295,6 +303,15 @@ async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=_ENDS_WITHIN_SECONDS)
+
+
+async def _expected(figures: Figures, configuration: Configuration) -> Outlook | None:
+    """Return what is expected of queues; None while figures are not of now: an old outlook is none."""
+    if figures.stale or figures.store.as_of_ms is None:
+        return None
+    store = figures.store.copy()
+    told = await asyncio.to_thread(outlook_of, store, configuration, figures.targets)
+    return Outlook(store.as_of_ms or 0, told["outlook"], configuration.alerts)
 
 
 def _running(file: ConfigurationFile | None) -> Configuration:

@@ -11,14 +11,17 @@ from schemas.times import format_ms, parse_time_ms
 from streams.windows.hours import opening_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from schemas.alerts import ClearedBecause
     from streams.configuration import Configuration
+    from streams.configuration.alert_conditions import AlertCondition
     from streams.configuration.alerts import AlertRule
     from streams.windows.lasting import Place
 
-__all__ = ["AlertChange", "Alerts", "Look", "Watch"]
+    Figure = Mapping[str, float | None]
+
+__all__ = ["AlertChange", "Alerts", "Condition", "Look", "Watch", "alert_id", "alert_key"]
 
 #: Figures of now whose field is not named as the KPI.
 _NOW_FIELDS = {"longest_wait": "longest_wait_seconds", "backlog_oldest": "backlog_oldest_seconds"}
@@ -56,6 +59,39 @@ class AlertChange(NamedTuple):
     announced: bool
 
 
+class Condition:
+    """One figure of a rule, and what is beyond for it."""
+
+    __slots__ = ("_minimum", "_sign", "clear_at", "field", "terms", "threshold", "window")
+
+    def __init__(self, told: AlertCondition, threshold: float) -> None:
+        self.window = told.window
+        #: what the figure is called in the window's KPIs, or in the figures of now
+        self.field = told.kpi if told.window is not None else _NOW_FIELDS.get(told.kpi, told.kpi)
+        self._sign = 1 if told.above is None else -1
+        self.threshold = threshold
+        self.clear_at = threshold if told.clear_at is None else told.clear_at
+        self._minimum = told.minimum_contacts
+        #: what every record says of it
+        self.terms: dict[str, Any] = {
+            "kpi": told.kpi,
+            "window": told.window,
+            "below": threshold if told.above is None else None,
+            "above": told.above,
+            "clear_at": self.clear_at,
+            "minimum_contacts": told.minimum_contacts,
+        }
+
+    def has_enough(self, figure: Figure) -> bool:
+        """Say whether the figure says anything."""
+        return figure.get("value") is not None and (figure.get("denominator") or 0) >= self._minimum
+
+    def is_beyond(self, figure: Figure, threshold: float) -> bool:
+        """Say whether the figure is beyond a threshold."""
+        value = figure.get("value")
+        return value is not None and self._sign * value < self._sign * threshold and (figure.get("denominator") or 0) >= self._minimum
+
+
 class Watch:
     """One rule on one scope and channel."""
 
@@ -68,20 +104,13 @@ class Watch:
         target: float | None,
         is_open: Callable[[str, int], bool],
     ) -> None:
-        below = target if rule.below == "target" else rule.below
-        threshold = rule.above if below is None else below
-        if threshold is None:
-            msg = f"{name} has no threshold on {scope}"
-            raise ValueError(msg)
-        self.key = _key(name, scope, channel)
-        self.window = rule.window
-        #: what the figure is called in the window's KPIs, or in the figures of now
-        self.field = rule.kpi if rule.window is not None else _NOW_FIELDS.get(rule.kpi, rule.kpi)
+        self.key = alert_key(name, scope, channel)
+        self.conditions = tuple(Condition(each, _threshold(name, each, scope, target)) for each in rule.conditions)
+        self._first = self.conditions[0]
+        self._is_alone = len(self.conditions) == 1
+        self._needs_all = rule.any is None
+        self.of_now = any(each.window is None for each in self.conditions)
         self._is_open = partial(is_open, scope) if rule.during == "business_hours" else _always
-        self._threshold = threshold
-        self._sign = -1 if below is None else 1
-        self._clear_at = threshold if rule.clear_at is None else rule.clear_at
-        self._minimum = rule.minimum_contacts
         self._for_ms, self._clear_for_ms = 1000 * rule.for_seconds, 1000 * rule.clear_for_seconds
         kind, scope_name = scope.split(":", 1)
         #: what every record of it says
@@ -91,85 +120,121 @@ class Watch:
             "scope_kind": kind,
             "scope": scope_name,
             "channel": channel,
-            "kpi": rule.kpi,
-            "window": rule.window,
-            "below": below,
-            "above": rule.above,
-            "clear_at": self._clear_at,
-            "minimum_contacts": rule.minimum_contacts,
             "for_seconds": rule.for_seconds,
             "clear_for_seconds": rule.clear_for_seconds,
+            "combined": None if self._is_alone else "all" if self._needs_all else "any",
+            "message": None if rule.message is None else rule.message.model_dump(),
         }
 
-    def step(
-        self, last: AlertRecord | None, figure: Mapping[str, float | None], look: Look, definition: str | None = None
-    ) -> AlertRecord | None:
-        """Return where the alert stands after a look: ``last`` itself if that has not changed, None if it stands nowhere."""
+    def step(self, last: AlertRecord | None, figures: Sequence[Figure], look: Look, definition: str | None = None) -> AlertRecord | None:
+        """Return where the alert stands after a look: ``last`` itself if that has not changed, None if it stands nowhere.
+
+        ``figures`` are those of the conditions, in their order.
+        """
         self._terms["definition"] = definition
-        value, at = figure.get("value"), look.at_ms
+        at = look.at_ms
         is_open = self._is_open(at)
-        enough = is_open and value is not None and (figure.get("denominator") or 0) >= self._minimum
         if last is None or last.state == "cleared":
-            if value is None or not enough or not self._beyond(value, self._threshold):
+            if not (is_open and self._is_beyond(figures)):
                 return last
             began = look.began_ms
             fires = at - began >= self._for_ms
-            return self._write(last, "firing" if fires else "pending", figure, at, since=began, fired_at=at if fires else None)
+            return self._write(last, "firing" if fires else "pending", figures, at, since=began, fired_at=at if fires else None)
         since = parse_time_ms(last.since)
         if last.state == "pending":
-            if value is None or not enough or not self._beyond(value, self._threshold):
+            if not (is_open and self._is_beyond(figures)):
                 return None
             if at - since < self._for_ms:
                 return last
-            return self._write(last, "firing", figure, at, since=since, fired_at=at)
+            return self._write(last, "firing", figures, at, since=since, fired_at=at)
         fired = None if last.fired_at is None else parse_time_ms(last.fired_at)
         if not is_open:
-            return self._write(last, "cleared", figure, at, since=since, fired_at=fired, cleared_at=at, cleared_because="closed")
+            return self._write(last, "cleared", figures, at, since=since, fired_at=fired, cleared_at=at, cleared_because="closed")
         recovering = None if last.recovering_since is None else parse_time_ms(last.recovering_since)
-        if look.stale or (value is not None and enough and self._beyond(value, self._clear_at)):
+        if look.stale or self._is_still_beyond(figures):
             # A silent source may have nothing good to tell: what was good before it fell silent counts no more.
-            return last if recovering is None else self._write(last, "firing", figure, at, since=since, fired_at=fired)
+            return last if recovering is None else self._write(last, "firing", figures, at, since=since, fired_at=fired)
         began = at if recovering is None else recovering
         if at - began >= self._clear_for_ms:
-            because: ClearedBecause = "recovered" if enough else "too_few_contacts"
+            because: ClearedBecause = "recovered" if self._has_recovered(figures) else "too_few_contacts"
             told = {"recovering_since": began, "cleared_at": at}
-            return self._write(last, "cleared", figure, at, since=since, fired_at=fired, cleared_because=because, **told)
+            return self._write(last, "cleared", figures, at, since=since, fired_at=fired, cleared_because=because, **told)
         if recovering is None:
-            return self._write(last, "firing", figure, at, since=since, fired_at=fired, recovering_since=at)
+            return self._write(last, "firing", figures, at, since=since, fired_at=fired, recovering_since=at)
         return last
 
-    def is_beyond(self, figure: Mapping[str, float | None]) -> bool:
-        """Say whether a figure is beyond the threshold, open or not: time alone may then fire an alert."""
-        value = figure.get("value")
-        return value is not None and (figure.get("denominator") or 0) >= self._minimum and self._beyond(value, self._threshold)
+    def may_change(self, figures: Sequence[Figure]) -> bool:
+        """Say whether time alone may fire an alert, open or not: a figure is beyond its threshold, or grows by itself."""
+        for each, figure in zip(self.conditions, figures, strict=True):
+            if each.is_beyond(figure, each.threshold) or (each.field in _GROWING and figure.get("value") is not None):
+                return True
+        return False
 
-    def _beyond(self, value: float, threshold: float) -> bool:
-        return self._sign * value < self._sign * threshold
+    def _is_beyond(self, figures: Sequence[Figure]) -> bool:
+        if self._is_alone:
+            return self._first.is_beyond(figures[0], self._first.threshold)
+        return self._joined(each.is_beyond(figure, each.threshold) for each, figure in zip(self.conditions, figures, strict=True))
+
+    def _is_still_beyond(self, figures: Sequence[Figure]) -> bool:
+        return self._joined(each.is_beyond(figure, each.clear_at) for each, figure in zip(self.conditions, figures, strict=True))
+
+    def _joined(self, found: Iterable[bool]) -> bool:
+        return all(found) if self._needs_all else any(found)
+
+    def _has_recovered(self, figures: Sequence[Figure]) -> bool:
+        """Say whether figures that say something are the reason why it is not beyond any more."""
+        pairs = [*zip(self.conditions, figures, strict=True)]
+        if self._needs_all:
+            return any(each.has_enough(figure) and not each.is_beyond(figure, each.clear_at) for each, figure in pairs)
+        return all(each.has_enough(figure) for each, figure in pairs)
+
+    def _shown(self, last: AlertRecord | None, figures: Sequence[Figure]) -> int:
+        """Return which condition stands for the alert: the first, or of any the first that was beyond when it fired."""
+        if self._is_alone or self._needs_all:
+            return 0
+        if last is None or last.state != "firing":
+            return next(number for number, each in enumerate(self.conditions) if each.is_beyond(figures[number], each.threshold))
+        stood = (last.kpi, last.window, last.below, last.above)
+        told = [(each.terms["kpi"], each.window, each.terms["below"], each.terms["above"]) for each in self.conditions]
+        return told.index(stood) if stood in told else 0
 
     def _write(
         self,
         last: AlertRecord | None,
         state: str,
-        figure: Mapping[str, float | None],
+        figures: Sequence[Figure],
         at: int,
         *,
         since: int,
         cleared_because: ClearedBecause | None = None,
         **instants: int | None,
     ) -> AlertRecord:
+        shown = self._shown(last, figures)
+        told = [{**each.terms, **_parts(figure)} for each, figure in zip(self.conditions, figures, strict=True)]
         return AlertRecord(
             **self._terms,
-            alert_id=_alert_id(self.key, since),
+            **told[shown],
+            conditions=None if self._is_alone else told,
+            alert_id=alert_id(self.key, since),
             state=state,
             since=format_ms(since),
             **{name: None if instant is None else format_ms(instant) for name, instant in instants.items()},
             cleared_because=cleared_because,
-            value=figure.get("value"),
-            numerator=figure.get("numerator"),
-            denominator=figure.get("denominator"),
             as_of=format_ms(at),
             revision=_revision(last, at),
         )
+
+
+def _threshold(name: str, condition: AlertCondition, scope: str, target: float | None) -> float:
+    threshold = condition.threshold(target)
+    if threshold is None:
+        msg = f"{name} has no threshold on {scope}"
+        raise ValueError(msg)
+    return threshold
+
+
+def _parts(figure: Figure) -> dict[str, float | None]:
+    return {name: figure.get(name) for name in ("value", "numerator", "denominator")}
 
 
 class Alerts:
@@ -201,7 +266,7 @@ class Alerts:
         queue = self._configuration.queues.get(queue_name) if kind == "queue" else None
         target = None if queue is None else queue.target
         for name, rule in self._rules.items():
-            if rule.covers(scope, channel) and (rule.below != "target" or target is not None):
+            if not rule.is_expected and rule.covers(scope, channel) and (target is not None or not rule.of_a_target):
                 yield name, rule, target
 
     def begin(self, at_ms: int) -> list[tuple[str, str | None]]:
@@ -214,7 +279,7 @@ class Alerts:
             place = _place(last)
             if last.state == "cleared":
                 continue
-            if any(_key(name, *place) == key for name, _, _ in self._rules_on(*place)):
+            if any(alert_key(name, *place) == key for name, _, _ in self._rules_on(*place)):
                 kept.append(place)
                 continue
             self._stand(key, last, None if last.state == "pending" else _cleared(last, at_ms, "rule_removed"))
@@ -240,13 +305,12 @@ class Alerts:
             elif last.recovering_since is not None and last.recovering_since > at and last.state == "firing":
                 self._stand(key, last, last.model_copy(update={"recovering_since": None, "revision": _revision(last, at_ms)}))
 
-    def look(self, watch: Watch, figure: Mapping[str, float | None], look: Look, definition: str | None = None) -> bool:
-        """Look at a figure and at what it is judged by; say whether to look again though the figure does not change."""
+    def look(self, watch: Watch, figures: Sequence[Figure], look: Look, definition: str | None = None) -> bool:
+        """Look at the figures of a rule and at what they are judged by; say whether to look again though none of them changes."""
         last = self._standing.get(watch.key)
-        record = watch.step(last, figure, look, definition)
+        record = watch.step(last, figures, look, definition)
         self._stand(watch.key, last, record)
-        grows = watch.field in _GROWING and figure.get("value") is not None
-        return grows or (record is not None and record.state != "cleared") or watch.is_beyond(figure)
+        return (record is not None and record.state != "cleared") or watch.may_change(figures)
 
     def _stand(self, key: str, last: AlertRecord | None, record: AlertRecord | None) -> None:
         if record is last:
@@ -272,14 +336,18 @@ def _cleared(last: AlertRecord, at_ms: int, because: ClearedBecause) -> AlertRec
     """Return an alert that is cleared though its figure is not known any more."""
     at = format_ms(at_ms)
     told = {"state": "cleared", "cleared_at": at, "cleared_because": because, "as_of": at, "revision": _revision(last, at_ms)}
-    return last.model_copy(update={**told, **dict.fromkeys(("value", "numerator", "denominator"))})
+    nothing = dict.fromkeys(("value", "numerator", "denominator"))
+    several = None if last.conditions is None else [each.model_copy(update=nothing) for each in last.conditions]
+    return last.model_copy(update={**told, **nothing, "conditions": several})
 
 
-def _key(rule: str, scope: str, channel: str | None) -> str:
+def alert_key(rule: str, scope: str, channel: str | None) -> str:
+    """Return the key of the records of a rule on a scope and channel."""
     return f"alert|{rule}|{channel or '-'}|{scope}"
 
 
-def _alert_id(key: str, since_ms: int) -> str:
+def alert_id(key: str, since_ms: int) -> str:
+    """Return the name of one breach."""
     return sha256(f"{key}|{since_ms}".encode()).hexdigest()[:32]
 
 

@@ -44,6 +44,14 @@ class Exceptions:
                 found.add(Exceptional(self._span(each, site), each.name))
         return tuple(sorted(found))
 
+    def of_queue(self, name: str, at_ms: int) -> list[str]:
+        """Return the names of those that a queue has at an instant."""
+        queue = self._configuration.queues.get(name)
+        site = None if queue is None else queue.site
+        found = (each for each in self._configuration.calendar_exceptions if self._is_about(each, site, name))
+        spans = ((each.name, self._span(each, site)) for each in found)
+        return [name for name, span in spans if span.start_ms <= at_ms < span.end_ms]
+
     def closures(self, kind: str, name: str) -> list[Span]:
         """Return when a queue or site is closed out of turn."""
         queue = self._configuration.queues.get(name) if kind == "queue" else None

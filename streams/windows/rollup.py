@@ -328,14 +328,18 @@ class RollUp:
 
     def _look(self, state: ScopeState, look: Look) -> None:
         """Have the rules look at the figures that are published: those of windows as they are, those of now as of now."""
-        now = state.now_figures(look.at_ms) if any(watch.window is None for watch in state.watches) else {}
+        now = state.now_figures(look.at_ms) if any(watch.of_now for watch in state.watches) else {}
         state.restless = False
         for watch in state.watches:
-            if watch.window is None:
-                state.restless |= self.alerts.look(watch, {"value": now.get(watch.field)}, look)
-            else:
-                figure, definition = self._published.figure(state.window_key(watch.window), watch.field)
-                state.restless |= self.alerts.look(watch, figure, look, definition)
+            figures, definition = [], None
+            for each in watch.conditions:
+                if each.window is None:
+                    figures.append({"value": now.get(each.field)})
+                else:
+                    figure, judged_by = self._published.figure(state.window_key(each.window), each.field)
+                    figures.append(figure)
+                    definition = definition or judged_by
+            state.restless |= self.alerts.look(watch, figures, look, definition)
 
     def _take_progress(self) -> None:
         received = self._received_through()

@@ -94,6 +94,9 @@ def test_answers_are_typed() -> None:
             assert (await client.queue("a/b?c 料金")).channels["chat"].now is not None
 
             assert [alert.state for alert in (await client.alerts("firing", "cleared")).alerts or ()] == ["cleared", "firing"]
+            asked: dict[str, Any] = {"rules": ["low-service-level"], "scopes": ["queue:firing"], "since": "2026-04-01T00:00:00Z"}
+            history = (await client.alert_history(**asked)).history
+            assert [[event.event for event in each.events] for each in history or ()] == [["fired", "acknowledged"]]
             assert {target.standing for target in (await client.targets()).targets} >= {"met", "missed"}
             assert (await client.trends()).trends[0].queue == "sales"
             assert (await client.outlook()).interval_minutes == 15

@@ -113,6 +113,67 @@ def test_the_line(tmp_path: Path, rule: str, line: int, says: tuple[str, ...]) -
         assert each in said
 
 
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("all: [{kpi: waiting, above: 5}]", "at least 2"),
+        ("all: [{kpi: waiting, above: 5}, {kpi: asa, above: 60}], kpi: asa", "kpi stands beside all; permitted: in each"),
+        ("any: [{kpi: waiting, above: 5}, {kpi: asa, above: 60}], above: 5", "above stands beside any; permitted: in each"),
+        ("any: [{kpi: waiting, above: 5}, {kpi: asa}]", "either below or above"),
+        ("any: [{kpi: waiting, above: 5}, {kpi: asa, above: 60, window: day}]", "'day' is not among the trailing windows"),
+        ("any: [{kpi: waiting, above: 5}, {kpi: occupancy, above: 0.9}]", "some conditions are about people"),
+        ("all: [{kpi: asa, above: 60}, {below: target}], scopes: [queue:care]", "no queue that this rule is about has a target"),
+        ("all: [{kpi: asa, above: 6}, {kpi: asa, above: 60}], any: [{kpi: asa, above: 6}, {kpi: asa, above: 7}]", "either all or any"),
+        ("all: [{kpi: occupancy, above: 0.9}, {kpi: occupancy, above: 0.8}], channels: [voice]", "has no channels"),
+        ("expected_within_minutes: 30", "either below or above"),
+        ("expected_within_minutes: 30, kpi: asa, above: 60", "permitted with expected_within_minutes: kpi: service_level, and below"),
+        ("expected_within_minutes: 30, below: 0.8, window: trailing_15m", "no window"),
+        ("expected_within_minutes: 30, below: 0.8, clear_at: 0.9", "no clear_at"),
+        ("expected_within_minutes: 30, below: 0.8, during: business_hours", "no during"),
+        ("expected_within_minutes: 30, below: 0.8, channels: [voice, mail]", "only calls are expected"),
+        ("expected_within_minutes: 30, below: 0.8, scopes: [total:all]", "what is expected is not served for totals; permitted: queue"),
+        ("expected_within_minutes: 121, below: 0.8", "120"),
+        ("below: 0.8, message: {}", "en, ja, or both"),
+        ("below: 0.8, message: {en: 'call {who}'}", "{who} is no blank; permitted: {rule}, {severity}"),
+        ("below: 0.8, message: {en: '{value:.3f}'}", "{value} is no blank"),
+        ("below: 0.8, message: {en: '{value!r}'}", "{value} is no blank"),
+        ("below: 0.8, message: {en: '{scope.__class__}'}", "is no blank"),
+        ("below: 0.8, message: {ja: '{kpi'}", "a brace stands alone"),
+        ("below: 0.8, message: {ja: '{{ $labels.scope }}'}", "two braces together"),
+        ('below: 0.8, message: {en: "two\\nlines"}', "one line"),
+        ("below: 0.8, message: {de: 'Hallo'}", "de"),
+    ],
+)
+def test_several_figures_what_is_expected_and_messages(tmp_path: Path, rule: str, says: str) -> None:
+    """What makes no sense is refused, with what is permitted."""
+    assert says in complaint(tmp_path, f"  slip: {{{rule}}}\n")
+
+
+def test_what_several_figures_say_by_default(tmp_path: Path) -> None:
+    """Each condition has the defaults of its KPI, the rule those of what it is about; read twice it is the same."""
+    file = tmp_path / "center.yaml"
+    rules = """\
+  busy: {all: [{kpi: occupancy, above: 90, unit: percent}, {kpi: occupancy, window: trailing_5m, above: 0.8}]}
+  soon: {expected_within_minutes: 30, below: target, message: {en: "{scope}: {value}, {threshold} to reach"}}
+  flood: {any: [{kpi: waiting, above: 5}, {below: target}], severity: critical}
+"""
+    file.write_text(CENTER + rules, encoding="utf-8")
+    found = load_configuration(file)
+    busy, soon, flood = (found.alerts[name] for name in ("busy", "soon", "flood"))
+
+    assert (busy.scopes, busy.about_people) == (("team:*",), True)
+    assert [(each.window, each.above, each.minimum_contacts) for each in busy.conditions] == [
+        ("trailing_15m", 0.9, 0),
+        ("trailing_5m", 0.8, 0),
+    ]
+    assert (soon.kpi, soon.window, soon.minimum_contacts, soon.is_expected) == ("service_level", None, 10, True)
+    assert [(each.kpi, each.window, each.minimum_contacts) for each in flood.conditions] == [
+        ("waiting", None, 0),
+        ("service_level_live", "trailing_15m", 10),
+    ]
+    assert type(found).model_validate(found.model_dump()).alerts == found.alerts
+
+
 @pytest.mark.parametrize("scope", ["queue:anything *", "site:bonn", "department:back", "business:acme", "total:all", "site:k*"])
 def test_scopes_that_may_come(tmp_path: Path, scope: str) -> None:
     """A pattern with a wildcard may fit what is found later; a configured scope is one."""

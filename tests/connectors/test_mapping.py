@@ -630,7 +630,11 @@ def test_conditions_on_json_compare_numbers_and_truth(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mapping", "data", "complaint"),
     [
-        (HEAD + QUEUED, "id,when\n", "mapping.yaml:10: events.0.at.from: unknown column 'at'; permitted: the columns of data:1: id, when"),
+        (
+            HEAD + QUEUED,
+            "id,when\n",
+            "mapping.yaml:5: read: the columns of data:1 are: id, when\n",
+        ),
         (HEAD + QUEUED, "id,at,at\n", "mapping.yaml:10: events.0.at.from: column 'at' stands twice in data:1"),
         (HEAD + QUEUED, "", "mapping.yaml:5: read: data: is empty; permitted: a header with the columns, or read.columns"),
         (

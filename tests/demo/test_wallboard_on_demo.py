@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import re
 import signal
@@ -23,7 +22,7 @@ from streams.catalogue import WORDS
 from streams.demo.scrape import Scrape
 from tests.demo.every_kpi import figures_without_value
 from tests.demo.test_run import Demo, descendants
-from tests.demo.wallboard_reading import READ, Expected, Shown, as_of_seconds
+from tests.demo.wallboard_reading import READ, Expected, Shown, as_of_seconds, rounded
 from tests.serving.chromium import Chromium, binary
 from tests.serving.test_page import OUTSIDE
 from tests.support.require import require
@@ -145,14 +144,9 @@ def test_two_definitions_side_by_side(demo: Demo) -> None:
                         if each.name == "contact_center_service_level_by_definition_ratio" and labels.items() <= each.labels.items()
                     ]
                     assert exported == [figure["value"]]
-                assert shown[queue] == f"{percent(other['service_level_live']['value'])} strict"
+                assert shown[queue] == f"{rounded(other['service_level_live']['value'])} % strict"
 
     run(check())
-
-
-def percent(share: float) -> str:
-    """Return a share as the page has it: cut, not rounded."""
-    return f"{math.floor(share * 1000 + 1e-9) / 10:.1f} %"
 
 
 @pytest.mark.parametrize(
@@ -204,8 +198,8 @@ def test_trends_show_the_intervals_of_the_day(demo: Demo) -> None:
             judged = [level["value"] for level in levels if level["denominator"] >= 5]
             texts = []
             if judged:
-                lowest = int(min(judged) * 1000 + 1e-6) / 10
-                texts = [f"target missed in {sum(value < target for value in judged)} of {len(judged)}", f"lowest {lowest:.1f} % at "]
+                lowest = rounded(min(judged), 1, target)
+                texts = [f"target missed in {sum(value < target for value in judged)} of {len(judged)}", f"lowest {lowest} % at "]
             found[queue] = (len(levels), texts)
         return found
 

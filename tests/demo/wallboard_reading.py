@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from streams.catalogue import AGENT_STATES, WORDS
 from streams.catalogue.words import Language
 from streams.demo.scrape import Scrape
 
-__all__ = ["READ", "Expected", "Shown", "as_of_seconds"]
+__all__ = ["READ", "Expected", "Shown", "as_of_seconds", "rounded"]
+
+
+def rounded(share: float, digits: int = 1, limit: float | None = None) -> Decimal:
+    """Return a share in percent, half a step upwards; the step on its own side where that would reach or pass 0 %, 100 % or the limit."""
+    exact, step = Decimal(repr(share)) * 100, Decimal(1).scaleb(-digits)
+    shown = exact.quantize(step, ROUND_HALF_UP)
+    for edge in (Decimal(repr(each)) * 100 for each in (0.0, 1.0, limit) if each is not None):
+        if exact < edge <= shown:
+            shown = edge.quantize(step, ROUND_CEILING) - step
+        elif exact > edge >= shown:
+            shown = edge.quantize(step, ROUND_FLOOR) + step
+    return shown
+
 
 #: Everything that is shown, in one look: as-of, tiles, and by table and name of the row the text of each cell.
 READ = """(() => {
@@ -74,11 +88,8 @@ class Expected:
     def _word(self, name: str, **blanks: str) -> str:
         return WORDS[self.language][name].format(**blanks)
 
-    def _percent(self, value: float | None, digits: int = 1) -> str:
-        if value is None:
-            return _NOTHING
-        cut = math.floor(value * 100 * 10**digits + 1e-9) / 10**digits
-        return f"{cut:.{digits}f}" + ("%" if self.language == "ja" else " %")
+    def _percent(self, value: float | None, digits: int = 1, limit: float | None = None) -> str:
+        return _NOTHING if value is None else f"{rounded(value, digits, limit)}{'%' if self.language == 'ja' else ' %'}"
 
     def _count(self, value: float | None) -> str:
         return _NOTHING if value is None else f"{value:,.0f}"
@@ -115,15 +126,17 @@ class Expected:
             digits = 0 if round(target * 1000) % 10 == 0 else 1
             detail.append(self._word("target", value=self._percent(target, digits)))
         if decided is not None and decided != live:
-            detail.append(self._word("decided", value=self._percent(decided)))
+            detail.append(self._word("decided", value=self._percent(decided, 1, target)))
         given_up = self._of("abandon_rate", scope, channel)
+        handled, talk = self._of("aht", scope, channel), self._of("att", scope, channel)
+        only_talk = self._word("aht.talk", value=self._duration(talk)) if handled is None and talk is not None else None
         lost = [self._of("abandon_rate", scope, channel, part) for part in ("numerator", "denominator")]
         return {
-            "service_level_live": [self._percent(live), " · ".join(filter(None, detail))],
+            "service_level_live": [self._percent(live, 1, target), " · ".join(filter(None, detail))],
             "waiting": [self._count(self._now("waiting", scope, channel)), ""],
             "longest_wait": [self._duration(self._now("longest_wait", scope, channel)), ""],
             "asa": [self._duration(self._of("asa", scope, channel)), ""],
-            "aht": [self._duration(self._of("aht", scope, channel)), self._coverage("aht", scope, channel)],
+            "aht": [self._duration(handled), self._coverage("aht", scope, channel) if only_talk is None else only_talk],
             "abandon_rate": [self._percent(given_up), "" if given_up is None else self._parts(lost[0], lost[1])],
         }
 

@@ -31,14 +31,27 @@ UNITS = {"short", "s", "percentunit", "eps", "ops", "wps", "reqps", "bool"}
 VALUES = {"$__rate_interval": "1m", "$job": "j", "$instance": "i", "$channel": "voice", "$window": "15m", "$scope": "sales"}
 
 
+#: Whether a dashboard is Japanese → variable → its label.
+LABELS = {
+    False: {"datasource": "Data source", "job": "Job", "instance": "Instance"},
+    True: {"datasource": "データソース", "job": "ジョブ", "instance": "インスタンス"},
+}
+
+
+def is_japanese(board: dict[str, Any]) -> bool:
+    """Say whether a dashboard is of the Japanese set."""
+    return bool(board["uid"].endswith("-ja"))
+
+
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the panels of a dashboard that show something."""
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
 def queries(board: dict[str, Any]) -> list[str]:
-    """Return all PromQL of a dashboard: of its panels, and of its variables."""
+    """Return all PromQL of a dashboard: of its panels, of what marks times, and of its variables."""
     found = [target["expr"] for panel in panels(board) for target in panel["targets"]]
+    found += [each["expr"] for each in board["annotations"]["list"]]
     asked = [re.fullmatch(r"label_values\((.*), \w+\)", variable.get("definition", "")) for variable in board["templating"]["list"]]
     return found + [match[1] for match in asked if match]
 
@@ -72,7 +85,8 @@ def test_drift_is_named_and_repaired(tmp_path: Path, capsys: CaptureFixture[str]
 
 def test_addresses_never_change() -> None:
     """The uids, which links and bookmarks use, are these."""
-    assert sorted(BOARDS) == ["contact-streams-pipeline", "contact-streams-queue", "contact-streams-wallboard"]
+    english = ["contact-streams-pipeline", "contact-streams-queue", "contact-streams-wallboard"]
+    assert sorted(BOARDS) == sorted([*english, *(f"{uid}-ja" for uid in english)])
     assert all(board["uid"] == uid for uid, board in BOARDS.items())
 
 
@@ -87,14 +101,18 @@ def variable(board: dict[str, Any], name: str) -> dict[str, Any]:
 def template_datasource(board: dict[str, Any]) -> bool:
     """Say whether the data source can be chosen."""
     found = variable(board, "datasource")
-    return (found.get("type"), found.get("query"), found.get("label")) == ("datasource", "prometheus", "Data source")
+    return (found.get("type"), found.get("query"), found.get("label")) == (
+        "datasource",
+        "prometheus",
+        LABELS[is_japanese(board)]["datasource"],
+    )
 
 
 def template_of(board: dict[str, Any], name: str) -> bool:
     """Say whether a label can be chosen, several values at once, all by default."""
     found = variable(board, name)
     facts = (found.get("type"), found.get("multi"), found.get("allValue"), found.get("label"), found.get("datasource"))
-    return facts == ("query", True, ".+", name.capitalize(), DATASOURCE)
+    return facts == ("query", True, ".+", LABELS[is_japanese(board)][name], DATASOURCE)
 
 
 def template_on_time_change_reload(board: dict[str, Any]) -> bool:
@@ -116,7 +134,9 @@ def panel_units(board: dict[str, Any]) -> bool:
     """Say whether all figures have a unit that Grafana knows."""
     units = [panel["fieldConfig"]["defaults"].get("unit") for panel in panels(board)]
     for panel in panels(board):
-        units += [prop["value"] for override in panel["fieldConfig"]["overrides"] for prop in override["properties"]]
+        units += [
+            each["value"] for override in panel["fieldConfig"]["overrides"] for each in override["properties"] if each["id"] == "unit"
+        ]
     return all(unit in UNITS for unit in units)
 
 
@@ -259,15 +279,15 @@ def test_every_figure_is_on_a_dashboard() -> None:
 
 
 def test_titles_are_the_catalogues() -> None:
-    """A panel that shows one figure is titled with its name and explains it in both languages."""
+    """A panel that shows one figure is titled with its name; it explains it in both languages, or in Japanese on the Japanese set."""
     by_metric = {kpi.metric: kpi for kpi in KPIS}
     checked = 0
     for board in BOARDS.values():
         for panel in panels(board):
             names = {name for target in panel["targets"] for name, _ in selectors(target["expr"])}
             if len(names) == 1 and (kpi := by_metric.get(names.pop())):
-                assert panel["title"].lower() == kpi.en.lower()
-                assert kpi.meaning_en in panel["description"]
+                assert panel["title"].lower() == (kpi.ja if is_japanese(board) else kpi.en).lower()
+                assert (kpi.meaning_en in panel["description"]) != is_japanese(board)
                 assert kpi.meaning_ja in panel["description"]
                 checked += 1
     assert checked > 8
@@ -296,3 +316,127 @@ def test_provisioning_finds_everything() -> None:
     assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
     assert provider["options"]["path"] in mounts
     assert provider["allowUiUpdates"] is False
+
+
+# ---- What its users judged weak ----------------------------------------------------------------------------------------------------------
+
+
+def panel_of(uid: str, kpi_id: str, kind: str) -> dict[str, Any]:
+    """Return the panel of one kind that is titled with a figure."""
+    title = next(kpi.en for kpi in KPIS if kpi.id == kpi_id)
+    (found,) = [panel for panel in panels(BOARDS[uid]) if panel["title"].lower() == title.lower() and panel["type"] == kind]
+    return found
+
+
+def overrides_of(panel: dict[str, Any], matched: str) -> dict[str, Any]:
+    """Return what is otherwise for a column, or for what a query gives."""
+    found = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == matched]
+    return {each["id"]: each["value"] for override in found for each in override["properties"]}
+
+
+def test_service_level_has_the_colors_of_the_queues_own_target(tmp_path: Path) -> None:
+    """85 % is green for a queue with a target of 80 %, red for one of 90 %, and has no color without a target; so counts the wallboard.
+
+    No panel has a threshold of its own between 0 and 1.
+    """
+    require(shutil.which("promtool"), "promtool evaluates PromQL: apt-get install prometheus")
+    stat = panel_of("contact-streams-queue", "service_level", "stat")
+    colors = [overrides_of(stat, letter).get("color", {}).get("fixedColor") for letter in "ABC"]
+    assert colors == ["semi-dark-green", "semi-dark-red", None]
+    below = next(panel for panel in panels(BOARDS["contact-streams-wallboard"]) if panel["title"] == "Queues below target")
+    level, target = "contact_center_service_level_ratio", "contact_center_service_level_target_ratio"
+    live = "contact_center_service_level_live_ratio"
+    series, tests = [], []
+    for scope, goal in (("lower", 0.8), ("higher", 0.9), ("equal", 0.85), ("none", None)):
+        labels = f'job="j",scope_kind="queue",scope="{scope}",channel="voice"'
+        for replica in ("i", "k"):
+            series += [{"series": f'{name}{{{labels},window="15m",instance="{replica}"}}', "values": "0.85 0.85"} for name in (level, live)]
+            if goal is not None:
+                series.append({"series": f'{target}{{{labels},instance="{replica}"}}', "values": f"{goal} {goal}"})
+        given = {"lower": 0, "equal": 0, "higher": 1, "none": 2}[scope]
+        for place, query in enumerate(stat["targets"]):
+            expression = filled(query["expr"]).replace('"sales"', f'"{scope}"').replace('instance=~"i"', 'instance=~".+"')
+            # What is compared has the labels that both have.
+            window = ',window="15m"' if place == 2 else ""
+            samples = [{"labels": f"{{{labels}{window}}}", "value": 0.85}] if place == given else []
+            tests.append({"expr": expression, "eval_time": "1m", "exp_samples": samples})
+    tests.append({"expr": filled(below["targets"][0]["expr"]), "eval_time": "1m", "exp_samples": [{"labels": "{}", "value": 1}]})
+    whole = {"evaluation_interval": "1m", "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": tests}]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+
+    done = subprocess.run(["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for board in BOARDS.values():
+        for panel in panels(board):
+            steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
+            assert not [step for step in steps if step["value"] is not None and 0 < step["value"] < 1], panel["title"]
+
+
+def test_the_gauge_of_targets_has_its_threshold() -> None:
+    """Attained is 1 and more: red below, green from there on; and a queue's distance to its target is red below 0."""
+    gauge = panel_of("contact-streams-wallboard", "target_attainment", "bargauge")
+    steps = [(None, "semi-dark-red"), (1, "semi-dark-green")]
+    assert [(step["value"], step["color"]) for step in gauge["fieldConfig"]["defaults"]["thresholds"]["steps"]] == steps
+    (table,) = [panel for panel in panels(BOARDS["contact-streams-wallboard"]) if panel["type"] == "table"]
+    distance = overrides_of(table, "To target")
+    assert [(step["value"], step["color"]) for step in distance["thresholds"]["steps"]] == [(None, "semi-dark-red"), (0, "semi-dark-green")]
+    assert distance["custom.cellOptions"]["type"] == "color-background"
+
+
+@pytest.mark.parametrize("uid", [uid for uid in BOARDS if "pipeline" not in uid])
+def test_times_of_alerts_and_calendar_exceptions_are_marked(uid: str) -> None:
+    """Both can be switched off by name; a queue's board marks its own."""
+    marks = {each["name"]: each for each in BOARDS[uid]["annotations"]["list"]}
+    names = ("アラート", "カレンダー例外") if uid.endswith("-ja") else ("Alerts", "Calendar exceptions")
+    asked = [selectors(marks[name]["expr"])[0] for name in names]
+    assert [name for name, _ in asked] == ["contact_center_alert_firing", "contact_center_calendar_exception"]
+    assert all(("scope" in labels) == ("queue" in uid) for _, labels in asked)
+    assert all(each["datasource"] == DATASOURCE and each["enable"] for each in marks.values())
+
+
+@pytest.mark.parametrize("language", ["", "-ja"])
+def test_a_click_on_a_queue_leads_to_its_board(language: str) -> None:
+    """The link names a dashboard of the same language, and sets variables that it has."""
+    (table,) = [panel for panel in panels(BOARDS[f"contact-streams-wallboard{language}"]) if panel["type"] == "table"]
+    column = "キュー" if language else "Queue"
+    assert column in table["transformations"][1]["options"]["renameByName"].values()
+    (link,) = overrides_of(table, column)["links"]
+    path, _, asked = link["url"].partition("?")
+    there = BOARDS[path.removeprefix("/d/")]
+    assert is_japanese(there) == bool(language)
+    known = {each["name"] for each in there["templating"]["list"]}
+    assert {"scope", "datasource", "job"} <= known
+    assert "var-scope=${__value.raw:percentencode}" in asked.split("&")
+    assert "${__url_time_range}" in asked.split("&")
+
+
+def test_the_day_can_be_chosen() -> None:
+    """The windows are those that serve exports, and compose.yaml's exports the day."""
+    for uid, board in BOARDS.items():
+        if "pipeline" not in uid:
+            found = variable(board, "window")
+            assert found["definition"].startswith("label_values(contact_center_contacts_offered{")
+            assert (found["definition"].endswith(", window)"), found["multi"], found["current"]["value"]) == (True, False, "15m")
+    compose = yaml.safe_load((FOLDER.parents[1] / "compose.yaml").read_text(encoding="utf-8"))
+    (windows,) = [each for each in compose["services"]["serve"]["command"] if each.startswith("--windows=")]
+    assert "day" in windows.partition("=")[2].split(",")
+
+
+@pytest.mark.parametrize("uid", [uid for uid in BOARDS if not uid.endswith("-ja")])
+def test_the_japanese_set_asks_the_same(uid: str) -> None:
+    """Panel by panel the same queries; titles, rows, variables and columns are Japanese; lists of dashboards keep to one language."""
+    english, japanese = BOARDS[uid], BOARDS[f"{uid}-ja"]
+    asked = [[target["expr"] for panel in panels(board) for target in panel["targets"]] for board in (english, japanese)]
+    assert asked[0] == asked[1]
+    texts = [japanese["title"], *(panel["title"] for panel in japanese["panels"])]
+    texts += [each["label"] for each in japanese["templating"]["list"]]
+    texts += [
+        each["matcher"]["options"]
+        for panel in panels(japanese)
+        for each in panel["fieldConfig"]["overrides"]
+        if len(each["matcher"]["options"]) > 1
+    ]
+    assert [text for text in texts if not re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", text)] == []
+    assert english["tags"] == ["contact-streams"] == english["links"][0]["tags"]
+    assert japanese["tags"] == ["contact-streams-ja"] == japanese["links"][0]["tags"]

@@ -83,3 +83,66 @@ def test_shift_jis_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     """As in layouts of reports: ten rows, six answered, three given up."""
     assert main(["mappings", "test", *files(tmp_path, "応答", encoding="shift_jis")]) == 0
     assert "10 rows, 0 not mapped; events: contact.queued 10, contact.answered 6, contact.left_queue 3" in capsys.readouterr().out
+
+
+REPORT = "queue,interval_start,zone,offered,answered\n受付,2026-11-20 10:00,Asia/Tokyo,10,6\n"
+
+
+def test_reconcile_says_that_every_record_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten rows of a mapping whose times nothing can read: that, with the first of them, and not a report full of gaps."""
+    mapping, data = files(tmp_path, "応答", date="someday")
+    report = tmp_path / "report.csv"
+    report.write_text(REPORT, encoding="utf-8")
+
+    assert main(["reconcile", str(report), "--replay", data, "--mapping", mapping]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{data}: every record was refused, so there is nothing to compare with" in err
+    assert "calls.csv:2: not_a_time" in err
+
+
+def test_reconcile_says_what_counts_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One row of eleven is refused, and a condition holds for no row: both stand below the comparison."""
+    mapping, data = files(tmp_path, "応答")
+    with (tmp_path / "calls.csv").open("a", encoding="utf-8") as file:
+        file.write("C-99,someday,応答\n")
+    report = tmp_path / "report.csv"
+    report.write_text(REPORT, encoding="utf-8")
+
+    assert main(["reconcile", str(report), "--replay", data, "--mapping", mapping]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("2 figures compared, 2 equal\n")
+    assert "1 dead letter, which count nowhere: 1 not_a_time; the first:\n  calls.csv:12: not_a_time" in out
+    mapping, data = files(tmp_path, "answered")
+    assert main(["reconcile", str(report), "--replay", data, "--mapping", mapping]) == 1
+    assert "contact.answered: 0 of 10 rows; 結果 holds 応答 6, 放棄 3, 溢れ 1" in capsys.readouterr().out
+
+
+def test_a_comma_in_a_duration_suggests_decimal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seconds written 12,5: what to write in the mapping is said, and with it the row counts."""
+    mapping, data = files(tmp_path, "応答")
+    text = (tmp_path / "mapping.yaml").read_text(encoding="utf-8")
+    text = text.replace("times: {", "times: {ended: {from: 日時, plus: {from: 秒}}, ") + "  - {type: contact.ended, at: ended}\n"
+    (tmp_path / "mapping.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "calls.csv").write_text('番号,日時,秒,結果\nC-1,2026-11-20 10:00:00,"12,5",応答\n', encoding="utf-8")
+
+    assert main(["mappings", "test", mapping, data]) == 1
+    hint = "if ',' stands before a fraction, write decimal: ',' under read"
+    assert hint in capsys.readouterr().out
+    (tmp_path / "mapping.yaml").write_text(text.replace("{format: csv,", '{format: csv, decimal: ",",'), encoding="utf-8")
+    assert main(["mappings", "test", mapping, data]) == 0
+    assert hint not in capsys.readouterr().out
+
+
+def test_columns_are_listed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of 60 other columns: each of the mapping's six faults names its column, and what there is stands there once."""
+    mapping, data = files(tmp_path, "応答")
+    columns = [f"column with a rather long name {number}" for number in range(60)]
+    (tmp_path / "calls.csv").write_text(",".join(columns) + "\n", encoding="utf-8")
+
+    assert main(["mappings", "test", mapping, data]) == 2
+    err = capsys.readouterr().err
+    assert err.count("unknown column") == 5
+    assert err.count("column with a rather long name 59") == 1
+    assert "mapping.yaml:5: read: the columns of calls.csv:1 are: column with a rather long name 0, " in err
+    assert len(err) < 3_500

@@ -22,6 +22,12 @@ class Seen(NamedTuple):
     """Whether any source of the stream was silent for too long."""
     before_ms: int | None = None
     """The look before, if the same worker looked then."""
+    others: tuple[tuple[float | None, float | None], ...] = ()
+    """Value and denominator of the second condition on, of a rule that has several."""
+
+    def figure(self, number: int) -> tuple[float | None, float | None]:
+        """Return value and denominator of a condition."""
+        return self.others[number - 1] if number else (self.value, self.denominator)
 
 
 class Breach(NamedTuple):
@@ -31,6 +37,8 @@ class Breach(NamedTuple):
     fired: Seen
     cleared: Seen | None
     because: str | None
+    #: The condition whose value the records say.
+    shown: int = 0
 
 
 def breaches(
@@ -40,20 +48,39 @@ def breaches(
 
     `target` is the queue's; `is_open` says of an instant whether the rule is in force.
     """
-    threshold = target if rule.below == "target" else rule.below
-    has_enough = [each.value is not None and (each.denominator is None or each.denominator >= rule.minimum_contacts) for each in seen]
+    conditions = rule.conditions
 
-    def beyond(index: int, limit: float | None) -> bool:
-        value = seen[index].value
-        if not is_open(seen[index].at_ms) or value is None or not has_enough[index]:
+    def has_enough(index: int, number: int) -> bool:
+        value, denominator = seen[index].figure(number)
+        return value is not None and (denominator is None or denominator >= conditions[number].minimum_contacts)
+
+    def is_beyond(index: int, number: int, *, still: bool) -> bool:
+        condition, (value, _) = conditions[number], seen[index].figure(number)
+        if value is None or not has_enough(index, number):
             return False
+        threshold = target if condition.below == "target" else condition.below
+        limit = condition.clear_at if still else None
         if threshold is not None:
             return value < (threshold if limit is None else limit)
-        assert rule.above is not None
-        return value > (rule.above if limit is None else limit)
+        assert condition.above is not None
+        return value > (condition.above if limit is None else limit)
 
-    bad = [beyond(index, None) for index in range(len(seen))]
-    good = [not beyond(index, rule.clear_at) and not each.stale for index, each in enumerate(seen)]
+    def beyond(index: int, *, still: bool) -> bool:
+        found = [is_beyond(index, number, still=still) for number in range(len(conditions))]
+        return is_open(seen[index].at_ms) and (any(found) if rule.any else all(found))
+
+    def recovered(index: int) -> bool:
+        """Say whether what is known is why: of all, one that is good; of any, all of them are known."""
+        enough = [has_enough(index, number) for number in range(len(conditions))]
+        if rule.any:
+            return all(enough)
+        return any(each and not is_beyond(index, number, still=True) for number, each in enumerate(enough))
+
+    def shown(index: int) -> int:
+        return next(number for number in range(len(conditions)) if is_beyond(index, number, still=False)) if rule.any else 0
+
+    bad = [beyond(index, still=False) for index in range(len(seen))]
+    good = [not beyond(index, still=True) and not each.stale for index, each in enumerate(seen)]
     found: list[Breach] = []
     at = [each.at_ms for each in seen]
     #: a breach is taken to have begun at the look before, at most a second ago
@@ -67,13 +94,14 @@ def breaches(
         cleared = _first_after(at, at, good, fires + 1, rule.clear_for_seconds)
         closed = next((index for index in range(fires + 1, len(seen)) if not is_open(at[index])), None)
         if closed is not None and (cleared is None or closed <= cleared[1]):
-            found.append(Breach(since[began], seen[fires], seen[closed], "closed"))
+            found.append(Breach(since[began], seen[fires], seen[closed], "closed", shown(fires)))
             free_from = closed + 1
             continue
         if cleared is None:
-            return [*found, Breach(since[began], seen[fires], None, None)]
+            return [*found, Breach(since[began], seen[fires], None, None, shown(fires))]
         end = cleared[1]
-        found.append(Breach(since[began], seen[fires], seen[end], "recovered" if has_enough[end] else "too_few_contacts"))
+        because = "recovered" if recovered(end) else "too_few_contacts"
+        found.append(Breach(since[began], seen[fires], seen[end], because, shown(fires)))
         free_from = end + 1
 
 

@@ -273,6 +273,27 @@ def test_hostile_values_are_judged_alike_in_every_field(hostile: str) -> None:
             assert_alike(raw({**plain, name: hostile}))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        # The name would hold as many bytes beyond ASCII as what is refused, were it not escaped, or overruled by the name after it.
+        b'"queue":"\\u6771","conversation_id":"c\xe2\x80\x8b"',
+        b'"queue":"\xe2\x80\x8b","queue":"\xe6\x9d\xb1","conversation_id":"c-1"',
+        b'"queue":"\xe6\x9d\xb1","conversation_id":"\xe2\x80\x8b"',
+        # Not sound by itself, seen once and again.
+        b'"queue":"\xe2\x80\x8b","conversation_id":"c-1"',
+        b'"queue":"\xe3\x82\xab\xe3\x82\x99","conversation_id":"c-1"',
+        b'"queue":"\xe6\x9d\xb1","conversation_id":"c-1","unknown":"\xff"',
+    ],
+)
+def test_a_name_that_is_not_ascii_vouches_for_nothing_else(value: bytes) -> None:
+    """What makes up for the bytes of a name is judged as the models judge it."""
+    event = written({name: content for name, content in QUEUED.items() if name not in {"queue", "conversation_id"}})
+    for _ in range(2):
+        assert_alike(written({**QUEUED, "queue": "東"}))
+        assert_alike(event[:-1] + b"," + value + b"}")
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example["type"]))
 def test_missing_fields_are_judged_alike(example: dict[str, Any]) -> None:
     """Whichever field is missing, both ways agree."""

@@ -164,7 +164,7 @@ def access() -> AccessFile:
         f"t{index}": {"hashes": [hash_of(each.token)], "roles": [{"role": each.role, **AREAS[each.area].grant}]}
         for index, each in enumerate(grantees())
     }
-    return AccessFile.model_validate({"tokens": entries, "requests_per_minute": 1_000_000})
+    return AccessFile.model_validate({"tokens": entries})
 
 
 def markers_of(grantee: Grantee) -> tuple[set[str], set[str]]:
@@ -320,6 +320,7 @@ class Center(NamedTuple):
             record = orjson.loads(value)
             if scopes(f"{record['scope_kind']}:{record['scope']}"):
                 assert self.stand.alerts.feed(key, value)
+                assert self.serving.figures.past.feed(key, _of_the_past(value))
 
     def removes(self, scopes: Callable[[str], bool]) -> None:
         """Have every record and alert of some scopes be deleted."""
@@ -344,6 +345,12 @@ def _actions() -> Actions:
     actions = Actions()
     actions.take_over(read)
     return actions
+
+
+def _of_the_past(value: bytes) -> bytes:
+    """Return an alert as the history has it: there those about contacts and about people of a scope are two."""
+    record = orjson.loads(value)
+    return orjson.dumps({**record, "alert_id": record["alert_id"] + ("" if record["channel"] else "-people")})
 
 
 def center(door: Callable[[Stand, Clock], Door]) -> Center:
@@ -374,4 +381,7 @@ def center(door: Callable[[Stand, Clock], Door]) -> Center:
     )
     stand.store.expected = frozenset({"wfm-biwa"})
     serving.figures.actions, serving.figures.places = _actions(), places_by_scope(CONFIGURATION)
+    serving.figures.past.known = True
+    for key, value in _alerts():
+        assert serving.figures.past.feed(key, _of_the_past(value))
     return Center(stand, serving, stand.clock)

@@ -246,15 +246,15 @@ STRIP = "[...document.querySelectorAll('#alerts li')].map(li => [li.className, .
     [
         (
             "en",
-            ["Critical", "low-service-level", "sales · Voice", "Service level 71.1 % (below 80 %)", "for 6 min"],
+            ["Critical", "low-service-level", "sales · Voice", "Service level 71.2 % (below 80 %)", "for 6 min"],
             "Warning: long-wait, claims · Mail",
-            "Service level 71.1 % (below 80 % · clearing)",
+            "Service level 71.2 % (below 80 % · clearing)",
         ),
         (
             "ja",
-            ["重大", "low-service-level", "sales · 電話", "サービスレベル 71.1%（80%未満）", "6分継続中"],
+            ["重大", "low-service-level", "sales · 電話", "サービスレベル 71.2%（80%未満）", "6分継続中"],
             "注意: long-wait, claims · メール",
-            "サービスレベル 71.1%（80%未満 · 解消待ち）",
+            "サービスレベル 71.2%（80%未満 · 解消待ち）",
         ),
     ],
     ids=["English", "Japanese"],

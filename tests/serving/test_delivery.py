@@ -534,16 +534,17 @@ def test_people_are_told_what_where_and_since_when() -> None:
 
 
 def test_people_are_told_why_it_is_over() -> None:
-    """A cleared alert says why and how long it lasted; 81.99 % is not rounded up."""
+    """A cleared alert says why and how long it lasted; 81.99 % is rounded, and 79.99 % has not reached 80 %."""
     english, japanese = sentences(state="cleared", value=0.8199, numerator=41)
 
     assert (
-        english == "Cleared: Queue sales (Voice) – service level (live) 81.9 %, 41 of 50, last 15 min, recovered, lasted 6 min, rule level"
+        english == "Cleared: Queue sales (Voice) – service level (live) 82.0 %, 41 of 50, last 15 min, recovered, lasted 6 min, rule level"
     )
     assert (
         japanese
-        == "解消: キュー sales（電話） – サービスレベル（リアルタイム） 81.9%、50件中41件、直近15分、回復、継続時間6分、ルール level"
+        == "解消: キュー sales（電話） – サービスレベル（リアルタイム） 82.0%、50件中41件、直近15分、回復、継続時間6分、ルール level"
     )
+    assert "(live) 79.9 %, 31 of 50, last 15 min, below 80.0 %" in sentences(value=0.7999)[0]
 
 
 @pytest.mark.parametrize(

@@ -221,13 +221,13 @@ def test_alerts_name_their_figure_as_it_is_now(language: Language) -> None:
     ]
     expected = {
         "en": [
-            "Service level 71.1 % (target 80 % missed)",
+            "Service level 71.2 % (target 80 % missed)",
             "Longest wait now 1:12 (above 1:00)",
             "Abandonment rate 20.0 % (above 5 %)",
             "Average handle time 4:10 (above 3:20 · as of ",
         ],
         "ja": [
-            "サービスレベル 71.1%（目標80%未達）",
+            "サービスレベル 71.2%（目標80%未達）",
             "最長待ち時間 1:12（1:00超）",
             "放棄率 20.0%（5%超）",
             "平均処理時間 (AHT) 4:10（3:20超 · ",

@@ -20,6 +20,7 @@ from streams.listening import Connections
 from streams.listening.tls import Certificates, TlsFiles
 from streams.serving.audit.writer import AuditWriter
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process, exposition
+from streams.windows.exceptions import Exceptions
 from streams.windows.targets import terms_of
 from tests.serving.records import Stand, alert, figure, now_record, people_now, people_window, progress, small_center, window, workers_heard
 from tests.support.certificates import Authority
@@ -46,6 +47,18 @@ KPI_TARGETS = terms_of(
         }
     )
 )
+#: An outage at one of two queues, and one that was over before.
+EXCEPTIONS = Exceptions(
+    Configuration.model_validate(
+        {
+            "queues": {"sales": {}, "claims": {}},
+            "calendar_exceptions": [
+                {"name": "line down", "kind": "outage", "from": "2026-04-01T08:30", "queues": ["sales"]},
+                {"name": "storm", "kind": "closed", "from": "2026-03-31T08:30", "to": "2026-03-31T20:00"},
+            ],
+        }
+    )
+)
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -63,6 +76,7 @@ def text(stand: Stand, *, windows: tuple[str, ...] = DEFAULT_WINDOWS, accept: st
         version="1.2.3",
         targets=TARGETS,
         kpi_targets=KPI_TARGETS,
+        exceptions=EXCEPTIONS,
         alerts=stand.alerts,
         process=Process(
             clients=4,

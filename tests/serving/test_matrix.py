@@ -158,6 +158,9 @@ def test_what_one_may_see_is_all_there(grantee: Grantee) -> None:
             paths = ["/api/v1/figures", "/api/v1/alerts", "/api/v1/targets"]
             text = "".join([(await told(session, str(server.make_url(path)), grantee))[1] for path in paths])
             assert found(shown, text) == shown
+            history = (await told(session, str(server.make_url("/api/v1/alerts/history?limit=1000")), grantee))[1]
+            of_alerts = {each for each in shown if each.isdigit() and int(each) in {*range(160_000, 180_000), *range(210_000, 220_000)}}
+            assert found(of_alerts, history) == of_alerts
             if "export" in ROLES[grantee.role]:  # type: ignore[index]
                 exported = (await told(session, str(server.make_url("/api/v1/export")), grantee))[1]
                 assert stands_in(CUSTOMERS, exported) == (not AREAS[grantee.area].grant)

@@ -100,6 +100,7 @@ PATHS = {
     "figures": "/api/v1/figures",
     "queue": "/api/v1/queues/sales",
     "alerts": "/api/v1/alerts",
+    "alert_history": "/api/v1/alerts/history",
     "silences": "/api/v1/silences",
     "trends": "/api/v1/trends",
     "intervals": "/api/v1/intervals?queue=sales",

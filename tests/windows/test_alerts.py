@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -63,7 +63,7 @@ class Watched:
         for watch in self.watches:
             self.alerts.look(
                 watch,
-                {"value": value, "numerator": None, "denominator": of},
+                [{"value": value, "numerator": None, "denominator": of}],
                 Look(ms(second), stale, None if before is None else ms(before)),
                 "service_level@1",
             )
@@ -397,7 +397,7 @@ class TestWatches:
         for kpi in KPIS:
             if "now" in kpi.windows and kpi.split_by is None:
                 (watch,) = Alerts(configuration(rule={"kpi": kpi.id, "above": 1})).watches_of("queue:A", "voice")
-                assert watch.field in NowFigures.model_fields
+                assert watch.conditions[0].field in NowFigures.model_fields
 
 
 class Stream:
@@ -523,3 +523,64 @@ def test_a_calendar_exception_that_closes() -> None:
     states = [watched.look(second, 0.5) for second in seconds]
     assert states == ["pending", "firing", "firing", "cleared", "cleared", "cleared", "pending", "firing"]
     assert [each.cleared_because for each in watched.history if each.state == "cleared"] == ["closed"]
+
+
+class TestSeveral:
+    """Rules of several figures."""
+
+    ALL: ClassVar[dict[str, Any]] = {
+        "all": [{"kpi": "waiting", "above": 5, "clear_at": 3}, {"below": 0.8, "window": "trailing_5m"}],
+        "for_seconds": 0,
+        "clear_for_seconds": 0,
+    }
+    ANY: ClassVar[dict[str, Any]] = {**ALL, "all": None, "any": ALL["all"]}
+
+    def looks(self, rule: dict[str, Any], *seen: tuple[float | None, float | None, float]) -> list[AlertRecord | None]:
+        """Return where the alert stands after looks, second by second, at the number waiting, and at a level with so many contacts."""
+        (watch,) = Alerts(configuration(level=rule)).watches_of("queue:A", "voice")
+        last, found = None, list[AlertRecord | None]()
+        for second, (waiting, level, of) in enumerate(seen):
+            figures = [{"value": waiting}, {"value": level, "numerator": None, "denominator": of}]
+            last = watch.step(last, figures, Look(ms(second), stale=False), "service_level@1")
+            found.append(last)
+        return found
+
+    def test_all(self) -> None:
+        """6 waiting and 79 %; 4 waiting keeps it, 3 does not; nor 70 % with 9 contacts, which is no recovery."""
+        states = self.looks(self.ALL, (6, 0.8, 20), (5, 0.79, 20), (6, 0.79, 20), (4, 0.79, 20), (3, 0.79, 20), (6, 0.7, 20), (6, 0.7, 9))
+
+        assert [each and (each.state, each.cleared_because) for each in states] == [
+            None,
+            None,
+            ("firing", None),
+            ("firing", None),
+            ("cleared", "recovered"),
+            ("firing", None),
+            ("cleared", "too_few_contacts"),
+        ]
+        fired = states[2]
+        assert fired is not None
+        assert (fired.kpi, fired.window, fired.value, fired.above, fired.below, fired.clear_at) == ("waiting", None, 6, 5, None, 3)
+        assert (fired.combined, fired.definition) == ("all", "service_level@1")
+        assert [(each.kpi, each.value, each.denominator, each.below) for each in fired.conditions or []] == [
+            ("waiting", 6, None, None),
+            ("service_level_live", 0.79, 20, 0.8),
+        ]
+
+    def test_any(self) -> None:
+        """The one by which it fired stands for it; it goes on while another is beyond, and clears when all are known to be good."""
+        states = self.looks(self.ANY, (5, 0.8, 20), (5, 0.79, 20), (6, 0.9, 20), (4, 0.9, 20), (3, 0.9, 20), (6, 0.7, 20), (1, 0.7, 9))
+
+        assert [each and (each.state, each.kpi, each.value, each.cleared_because) for each in states] == [
+            None,
+            ("firing", "service_level_live", 0.79, None),
+            ("firing", "service_level_live", 0.79, None),
+            ("firing", "service_level_live", 0.79, None),
+            ("cleared", "service_level_live", 0.9, "recovered"),
+            ("firing", "waiting", 6, None),
+            ("cleared", "waiting", 1, "too_few_contacts"),
+        ]
+
+    def test_a_rule_about_what_is_expected_is_not_looked_at(self) -> None:
+        """No worker watches it."""
+        assert Alerts(configuration(soon={"expected_within_minutes": 30, "below": 0.8})).watches_of("queue:A", "voice") == ()

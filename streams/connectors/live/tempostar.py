@@ -5,50 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
-import logging
-import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from streams.connectors.folders import LOCKS, File, FolderError, listed, regular, whole
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of
 
-if TYPE_CHECKING:
-    import os
-
 __all__ = ["PULL"]
 
-logger = logging.getLogger(__name__)
-
 _MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-#: Of a folder so many files are looked at; and of those that are there the read ones are remembered.
-_MOST_FILES: Final = 5_000
-_LOCKS: Final = ("ready", "busy", "none")
-_LOCK: Final = ".lock"
-#: A file that waits for its lock for longer than this is told of.
-_LONG: Final = timedelta(hours=1)
 _CONNECT_SECONDS: Final = 30
-
-
-class _File(NamedTuple):
-    """A file as a folder lists it."""
-
-    name: str
-    size: int
-    changed: int
-
-    @property
-    def version(self) -> str:
-        """What changes when the file does."""
-        return f"{self.name} {self.size} {self.changed}"
 
 
 class _Folder(NamedTuple):
     """A folder, wherever it is."""
 
-    files: Callable[[], Awaitable[list[_File]]]
+    files: Callable[[], Awaitable[list[File]]]
     #: None where a file is not there any more.
     read: Callable[[str], Awaitable[bytes | None]]
 
@@ -57,8 +32,8 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     """Read the files that are new, in the order of their names; what was read stays where it is."""
     async with _folder(asking.settings) as folder:
         files = await folder.files()
-        whole = _whole(files, str(asking.settings.get("lock") or "ready"), asking.now())
-        wanted = sorted(file for file in whole if fnmatch.fnmatch(file.name, str(asking.settings.get("pattern") or "*.csv")))
+        ready = whole(files, str(asking.settings.get("lock") or "ready"), asking.now())
+        wanted = sorted(file for file in ready if fnmatch.fnmatch(file.name, str(asking.settings.get("pattern") or "*.csv")))
         # What is not there any more is not remembered.
         there = {file.version for file in files}
         told = dict.fromkeys(version for version in asking.cursor.get("told") or () if version in there)
@@ -78,26 +53,14 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     yield Page(b"", {"told": list(told)}, None if last is None else datetime.fromtimestamp(last, UTC))
 
 
-def _whole(files: list[_File], lock: str, now: datetime) -> list[_File]:
-    """Return the files that are written to their end, by their locks: ``NAME.lock`` in place of ``NAME.csv``, or behind it."""
-    locks = {file.name for file in files if file.name.endswith(_LOCK)}
-    others = [file for file in files if file.name not in locks]
-    if lock == "none":
-        return others
-    locked = {file for file in others if locks & {file.name.rpartition(".")[0] + _LOCK, file.name + _LOCK}}
-    if lock == "busy":
-        return [file for file in others if file not in locked]
-    waiting = [file for file in others if file not in locked and file.changed < (now - _LONG).timestamp()]
-    if waiting:
-        logger.warning("%d files wait for their .lock for more than an hour. Where none is written, set `lock: none`.", len(waiting))
-    return list(locked)
-
-
 @contextlib.asynccontextmanager
 async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
     path = text_of(settings, "folder")
     if not settings.get("host"):
-        yield _local(Path(path))
+        try:
+            yield _local(Path(path))
+        except FolderError as error:
+            raise AskError("refused", str(error)) from error
         return
     import asyncssh  # noqa: PLC0415 - who reads a folder of this machine needs no extra
 
@@ -126,6 +89,8 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
         raise AskError("refused", "has another host key than `host_key`") from error
     except asyncssh.KeyImportError as error:
         raise AskError("refused", "cannot be asked: `private_key` or `host_key` is no key") from error
+    except FolderError as error:
+        raise AskError("refused", str(error)) from error
     except asyncssh.SFTPError as error:
         raise AskError("refused", f"refused a folder or file (SFTP code {error.code})") from error
     except (asyncssh.Error, OSError, TimeoutError) as error:
@@ -133,18 +98,6 @@ async def _folder(settings: Mapping[str, Any]) -> AsyncGenerator[_Folder, None]:
 
 
 def _local(path: Path) -> _Folder:
-    def listed() -> list[_File]:
-        found: list[tuple[str, os.stat_result]] = []
-        try:
-            # Locks are looked at last: one that is there says that what was seen before was whole.
-            names = sorted(path.iterdir(), key=lambda each: each.name.endswith(_LOCK))
-            for each in names:
-                with contextlib.suppress(FileNotFoundError):
-                    found.append((each.name, each.stat()))
-        except OSError as error:
-            raise AskError("refused", f"cannot be read: {path}: {error.strerror}") from error
-        return _regular((name, status.st_size, int(status.st_mtime), status.st_mode) for name, status in found)
-
     def read(name: str) -> bytes | None:
         try:
             with (path / name).open("rb") as file:
@@ -154,13 +107,13 @@ def _local(path: Path) -> _Folder:
         except OSError as error:
             raise AskError("refused", f"cannot be read: {path / name}: {error.strerror}") from error
 
-    return _Folder(lambda: asyncio.to_thread(listed), lambda name: asyncio.to_thread(read, name))
+    return _Folder(lambda: asyncio.to_thread(listed, path), lambda name: asyncio.to_thread(read, name))
 
 
 def _remote(sftp: Any, path: str) -> _Folder:
-    async def listed() -> list[_File]:
+    async def files() -> list[File]:
         found = await sftp.readdir(path or ".")
-        return _regular((str(each.filename), each.attrs.size or 0, each.attrs.mtime or 0, each.attrs.permissions or 0) for each in found)
+        return regular((str(each.filename), each.attrs.size or 0, each.attrs.mtime or 0, each.attrs.permissions or 0) for each in found)
 
     async def read(name: str) -> bytes | None:
         import asyncssh  # noqa: PLC0415 - as above
@@ -171,21 +124,14 @@ def _remote(sftp: Any, path: str) -> _Folder:
         except asyncssh.SFTPNoSuchFile:
             return None
 
-    return _Folder(listed, read)
-
-
-def _regular(found: Any) -> list[_File]:
-    files = [_File(name, size, changed) for name, size, changed, mode in found if stat.S_ISREG(mode)]
-    if len(files) > _MOST_FILES:
-        raise AskError("refused", f"has more than {_MOST_FILES} files in the folder: move those that were read elsewhere")
-    return files
+    return _Folder(files, read)
 
 
 def _base(settings: Mapping[str, Any]) -> str:
     """Return where it is asked, for a client that is not needed; raise ValueError for settings that cannot be used."""
     text_of(settings, "folder")
-    if str(settings.get("lock") or "ready") not in _LOCKS:
-        raise ValueError(f"lock: permitted: {', '.join(_LOCKS)}")
+    if str(settings.get("lock") or "ready") not in LOCKS:
+        raise ValueError(f"lock: permitted: {', '.join(LOCKS)}")
     if settings.get("host"):
         for name in ("user", "host_key"):
             text_of(settings, name)

@@ -154,20 +154,18 @@ def _count_of_columns(cells: int, columns: int) -> str:
 
 
 def _check_columns(columns: Sequence[str], where: str, source: Source) -> None:
-    """Raise MappingError for each column the mapping uses that is not there, or there twice."""
-    times, listed = Counter(columns), ", ".join(filter(None, columns))
+    """Raise MappingError for each column the mapping uses that is not there, or there twice; what there is stands in it once."""
+    times = Counter(columns)
     problems = [
-        (
-            location,
-            f"unknown column {name!r}{nearest(name, columns)}; permitted: the columns of {where}: {listed}",
-        )
-        if not times[name]
-        else (location, f"column {name!r} stands twice in {where}")
+        (location, f"unknown column {name!r}{nearest(name, columns)}" if not times[name] else f"column {name!r} stands twice in {where}")
         for location, name in source.columns
         if times[name] != 1
     ]
-    if problems:
-        raise source.mapping.error(problems)
+    if not problems:
+        return
+    if any(not times[name] for _, name in source.columns):
+        problems.append((source.location, f"the columns of {where} are: {', '.join(filter(None, columns))}"))
+    raise source.mapping.error(problems)
 
 
 # ---- Workbooks ---------------------------------------------------------------------------------------------------------------------

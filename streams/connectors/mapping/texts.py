@@ -82,11 +82,21 @@ def _decimal(value: object, decimal: str) -> Decimal | None:
         return None
 
 
+def _other_decimal(value: object, decimal: str) -> str:
+    """Return what to write if the other sign before a fraction would make a number of what stands there; it quotes nothing."""
+    other = "," if decimal == "." else "."
+    if not isinstance(value, str) or other not in value or _decimal(value, other) is None:
+        return ""
+    return f"; if {other!r} stands before a fraction, write decimal: {other!r} under read"
+
+
 def number_of(value: object, decimal: str = ".") -> float:
     """Return a number."""
     found = None if isinstance(value, bool) else _decimal(value, decimal)
     if found is None:
-        raise BadRecordError("not_a_number", f"is no number; permitted: digits with at most one {decimal!r}")
+        raise BadRecordError(
+            "not_a_number", f"is no number; permitted: digits with at most one {decimal!r}{_other_decimal(value, decimal)}"
+        )
     return float(found)
 
 
@@ -112,7 +122,8 @@ def duration_ms(value: object, form: DurationFormat, decimal: str = ".") -> int:
     """Return a duration in milliseconds, rounded to the nearest; raise BadRecordError."""
     seconds = _seconds(value, form, decimal)
     if seconds is None:
-        raise BadRecordError("not_a_duration", f"is no duration; permitted: {_EXAMPLES[form]}")
+        hint = _other_decimal(value, decimal) if form in _UNIT_MS else ""
+        raise BadRecordError("not_a_duration", f"is no duration; permitted: {_EXAMPLES[form]}{hint}")
     if seconds < 0:
         raise BadRecordError("negative_duration", "is negative; permitted: 0 or more")
     if seconds > MAX_SECONDS:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.alert_actions import Acknowledgement, ActionProgress, ActionRecord, Notification, OpenAlert, Silence
-from schemas.times import to_ms
+from schemas.alert_actions import Acknowledgement, ActionProgress, ActionRecord, ExpectedAlert, Notification, OpenAlert, Silence
+from schemas.times import parse_time_ms, to_ms
 from schemas.topics import topic
 from streams.serving.latest import Entry, Latest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from schemas.alerts import AlertRecord
 
@@ -22,8 +22,9 @@ __all__ = ["Actions", "actions_topic", "key_of"]
 _RECORD: TypeAdapter[ActionRecord] = TypeAdapter(ActionRecord)
 #: A silence that is over is kept so long, that clocks of servers may differ.
 _OVER_MS: Final = 60_000
-#: What was sent of an alert that is over is kept so long.
-_TOLD_MS: Final = 24 * 60 * 60 * 1000
+#: What was done about an alert that is over is kept so long, for the history, and so much of it at most.
+_KEPT_MS: Final = 7 * 24 * 60 * 60 * 1000
+_MOST_KEPT: Final = 5000
 
 
 def actions_topic(topic_prefix: str) -> str:
@@ -38,6 +39,8 @@ def key_of(record: ActionRecord) -> str:
             return f"acknowledged|{record.alert_id}"
         case Silence():
             return f"silence|{record.silence_id}"
+        case ExpectedAlert():
+            return f"expected|{record.alert.alert_id}"
         case OpenAlert():
             return f"open|{record.alert.alert_id}"
         case Notification():
@@ -49,14 +52,17 @@ def key_of(record: ActionRecord) -> str:
 class Actions(Latest[Entry[ActionRecord]]):
     """The newest record of each key of alert-actions.
 
-    ``concerns`` is told which alerts something has changed for: a predicate.
+    ``concerns`` is told which alerts something has changed for: a predicate. ``expects`` is told the alerts about what is expected that
+    fire, whenever these have changed.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.concerns: Callable[[Callable[[AlertRecord], bool]], None] = lambda _: None
+        self.expects: Callable[[list[AlertRecord]], None] = lambda _: None
         self._acknowledged: dict[str, Acknowledgement] = {}
         self._silences: dict[str, Silence] = {}
+        self._expected: dict[str, ExpectedAlert] = {}
         self._open: dict[str, OpenAlert] = {}
         self._notifications: dict[str, Notification] = {}
         self._of_alert: dict[str, dict[str, Notification]] = {}
@@ -99,6 +105,10 @@ class Actions(Latest[Entry[ActionRecord]]):
         covering = [each for each in self.silences(now_ms) if each.covers(alert)]
         return covering[-1] if covering else None
 
+    def expected(self) -> list[ExpectedAlert]:
+        """Return the alerts about what is expected, also those that are over, in the order in which they fired."""
+        return sorted(self._expected.values(), key=lambda each: (each.alert.fired_at or "", each.alert.alert_id))
+
     def open_alerts(self) -> list[OpenAlert]:
         """Return the alerts that people are to be told of, in the order in which they came."""
         return sorted(self._open.values(), key=lambda each: (each.noticed_at, each.alert.alert_id))
@@ -137,22 +147,38 @@ class Actions(Latest[Entry[ActionRecord]]):
         return beside
 
     def over(self, firing: Iterable[str], now_ms: int) -> list[str]:
-        """Return the keys of what is over, given the ids of the alerts that fire: acknowledgements, silences, and messages of a day ago."""
-        fires = frozenset(firing)
-        gone = [key_of(each) for each in self._acknowledged.values() if each.alert_id not in fires and each.alert_id not in self._open]
-        gone += [key_of(each) for each in self._silences.values() if to_ms(each.until) + _OVER_MS <= now_ms]
-        for message in self._notifications.values():
-            old = message.settled_at is not None and to_ms(message.settled_at) + _TOLD_MS <= now_ms
-            if old and not any(each.alert_id in fires or each.alert_id in self._open for each in message.alerts):
-                gone.append(key_of(message))
+        """Return the keys of what is over, given the ids of the alerts that fire: silences, and of other alerts what is old or too much."""
+        going_on = {*firing, *self._open}
+        gone = [key_of(each) for each in self._silences.values() if to_ms(each.until) + _OVER_MS <= now_ms]
+        much = 0
+        for at_ms, key, size in sorted(self._of_the_past(going_on), reverse=True):
+            much += size
+            if at_ms + _KEPT_MS <= now_ms or much > _MOST_KEPT:
+                gone.append(key)
         return gone
+
+    def _of_the_past(self, going_on: set[str]) -> Iterator[tuple[int, str, int]]:
+        """Yield of what was done about alerts that are over when, its key, and of how many alerts it is."""
+        for acknowledged in self._acknowledged.values():
+            if acknowledged.alert_id not in going_on:
+                yield to_ms(acknowledged.at), key_of(acknowledged), 1
+        for told in self._expected.values():
+            if told.alert.state == "cleared" and told.alert.alert_id not in going_on:
+                yield parse_time_ms(told.alert.as_of), key_of(told), 1
+        for message in self._notifications.values():
+            if message.settled_at is not None and not any(each.alert_id in going_on for each in message.alerts):
+                yield to_ms(message.settled_at), key_of(message), len(message.alerts)
 
     def _replaced(self, entry: Entry[ActionRecord] | None = None, before: Entry[ActionRecord] | None = None) -> None:
         if entry is None and before is None:
-            for table in (self._acknowledged, self._silences, self._open, self._notifications, self._of_alert, self._progress):
+            for table in (
+                *(self._acknowledged, self._silences, self._expected, self._open),
+                *(self._notifications, self._of_alert, self._progress),
+            ):
                 table.clear()
             for each in self._entries.values():
                 self._take(each.record)
+            self._tell_expected()
             self.concerns(lambda _: True)
             return
         if before is not None:
@@ -160,8 +186,13 @@ class Actions(Latest[Entry[ActionRecord]]):
         if entry is not None:
             self._take(entry.record)
         for changed in (entry, before):
-            if changed is not None and not isinstance(changed.record, OpenAlert | ActionProgress):
+            if changed is not None and not isinstance(changed.record, ExpectedAlert | OpenAlert | ActionProgress):
                 self.concerns(_concerned(changed.record))
+        if any(changed is not None and isinstance(changed.record, ExpectedAlert) for changed in (entry, before)):
+            self._tell_expected()
+
+    def _tell_expected(self) -> None:
+        self.expects([each.alert for each in self.expected() if each.alert.state == "firing"])
 
     def _take(self, record: ActionRecord) -> None:
         match record:
@@ -169,6 +200,8 @@ class Actions(Latest[Entry[ActionRecord]]):
                 self._acknowledged[record.alert_id] = record
             case Silence():
                 self._silences[record.silence_id] = record
+            case ExpectedAlert():
+                self._expected[record.alert.alert_id] = record
             case OpenAlert():
                 self._open[record.alert.alert_id] = record
             case Notification():
@@ -184,6 +217,8 @@ class Actions(Latest[Entry[ActionRecord]]):
                 self._acknowledged.pop(record.alert_id, None)
             case Silence():
                 self._silences.pop(record.silence_id, None)
+            case ExpectedAlert():
+                self._expected.pop(record.alert.alert_id, None)
             case OpenAlert():
                 self._open.pop(record.alert.alert_id, None)
             case Notification():

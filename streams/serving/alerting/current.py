@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from schemas.alerts import AlertConditionRecord, AlertRecord
 from schemas.times import format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from schemas.alerts import AlertRecord
     from streams.serving.store import Entry, Store
 
 __all__ = ["current_of"]
+
+_Told = TypeVar("_Told", AlertRecord, AlertConditionRecord)
 
 
 def current_of(store: Store) -> Callable[[AlertRecord], AlertRecord]:
     """Return what gives an alert the newest figure of the store, and leaves it as it is where there is none."""
 
     def current(alert: AlertRecord) -> AlertRecord:
-        group = alert.window or "now"
-        for entry in store.of_scope(alert.scope_kind, alert.scope):
-            if entry.group == group and entry.channel == alert.channel:
-                return _with(alert, _figure(store, entry, alert.kpi), entry.as_of_ms)
-        return alert
+        if alert.expected_at is not None:
+            return alert  # of what is to come there is no record
+        windows = [alert.window] if alert.conditions is None else [each.window for each in alert.conditions]
+        groups = {window or "now" for window in windows}
+        entries = {
+            entry.group: entry
+            for entry in store.of_scope(alert.scope_kind, alert.scope)
+            if entry.group in groups and entry.channel == alert.channel
+        }
+        several = None if alert.conditions is None else [_updated(store, entries, each) for each in alert.conditions]
+        times = [entry.as_of_ms for entry in entries.values() if entry.as_of_ms is not None]
+        if not times or format_ms(max(times)) <= alert.as_of:
+            return alert
+        now = _updated(store, entries, alert)
+        if now is alert and several == alert.conditions:
+            return alert
+        return now.model_copy(update={"conditions": several, "as_of": format_ms(max(times))})
 
     return current
+
+
+def _updated(store: Store, entries: Mapping[str, Entry], told: _Told) -> _Told:
+    """Return what is told of a figure with its value of now; itself where there is none."""
+    entry = entries.get(told.window or "now")
+    figure = {} if entry is None else _figure(store, entry, told.kpi)
+    if not isinstance(figure.get("value"), int | float):
+        return told
+    return told.model_copy(update={name: figure.get(name) for name in ("value", "numerator", "denominator")})
 
 
 def _figure(store: Store, entry: Entry, kpi: str) -> dict[str, Any]:
@@ -39,11 +62,3 @@ def _figure(store: Store, entry: Entry, kpi: str) -> dict[str, Any]:
     if kpi == "backlog_oldest":
         return {"value": store.backlog_oldest_seconds(entry)}
     return {"value": orjson.loads(entry.raw).get(kpi)}
-
-
-def _with(alert: AlertRecord, figure: dict[str, Any], as_of_ms: int | None) -> AlertRecord:
-    value = figure.get("value")
-    if not isinstance(value, int | float) or as_of_ms is None or format_ms(as_of_ms) <= alert.as_of:
-        return alert
-    told = {name: figure.get(name) for name in ("value", "numerator", "denominator")}
-    return alert.model_copy(update={**told, "as_of": format_ms(as_of_ms)})

@@ -21,6 +21,7 @@ from schemas.topics import topic
 from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions, actions_topic
 from streams.serving.alerting.deciding import decide, settled, taken_in
+from streams.serving.alerting.expecting import Expecting, Outlook
 from streams.serving.alerting.senders import SettingError, send
 from streams.serving.alerts import read_alert
 from streams.serving.broker import PATIENCE_SECONDS, keep_trying, partitions_of, stop
@@ -28,7 +29,7 @@ from streams.serving.deliveries import Deliveries
 from streams.serving.delivery import follow_as_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from streams.configuration.alerting import Alerting, Receiver
     from streams.serving.alerting.messages import Message
@@ -46,6 +47,8 @@ _AT_A_TIME: Final = 200
 #: How often what is over is deleted.
 _TIDY_SECONDS: Final = 60.0
 _LONGEST_HOLD_SECONDS: Final = 3600.0
+#: How often it is looked at what is expected.
+_EXPECT_SECONDS: Final = 15.0
 
 
 def notification_group(topic_prefix: str) -> str:
@@ -60,6 +63,8 @@ class Notifier:
         alerting: who is told of what, as configured now.
         compose: makes the message of a notification, with the figures of now.
         firing: ids of the alerts that fire, None while that is not known.
+        expects: what is expected of queues, None while that is not known; asked only while a rule is about that.
+        has_rules: whether a rule is about what is expected.
         session_seconds: a leader that is silent for so long is taken for dead.
         pauses_seconds: between attempts at a receiver, doubled from the first to the second.
     """
@@ -72,6 +77,8 @@ class Notifier:
         alerting: Callable[[], Alerting],
         compose: Callable[[Notification], Message],
         firing: Callable[[], Sequence[str] | None] = lambda: None,
+        expects: Callable[[], Awaitable[Outlook | None]] | None = None,
+        has_rules: Callable[[], bool] = lambda: False,
         client_options: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
         environment: Mapping[str, str] = os.environ,
@@ -84,13 +91,17 @@ class Notifier:
         self._topic, self.history = actions_topic(topic_prefix), topic("alerts.v1").full_name(topic_prefix)
         self._group = notification_group(topic_prefix)
         self.alerting, self.compose, self.firing = alerting, compose, firing
+        self.expects, self.has_rules = expects, has_rules
         self.clock, self.environment = clock, environment
         self._session_ms = int(session_seconds * 1000)
         self.pauses = pauses_seconds
 
     async def run(self) -> NoReturn:
-        """Lead or stand by until cancelled, from when a receiver is configured; failures of Kafka are logged and tried again."""
-        while not self.alerting().receivers:  # noqa: ASYNC110 - the file tells nobody
+        """Lead or stand by until cancelled, from when a receiver or a rule about what is expected is configured.
+
+        Failures of Kafka are logged and tried again.
+        """
+        while not (self.alerting().receivers or self.has_rules()):  # noqa: ASYNC110 - the file tells nobody
             await asyncio.sleep(1)
         await keep_trying(self._topic, self._stand_by, "led")
 
@@ -145,6 +156,8 @@ class _Lead:
         #: Receiver → what is being sent to it.
         self._sending: dict[str, asyncio.Task[Notification]] = {}
         self._tidied = -_TIDY_SECONDS
+        self._expecting = Expecting()
+        self._expected = -_EXPECT_SECONDS
 
     async def go_on(self) -> NoReturn:
         """Read what was done, then take in, decide, send and settle."""
@@ -153,6 +166,7 @@ class _Lead:
         while True:
             await self._hear(_LOOK_MS)
             await self._take_in()
+            await self._expect()
             # An acknowledgement that is in the topic now is seen before it is decided.
             await self._catch_up()
             decided = decide(self._actions, self._notifier.alerting(), self._now_ms())
@@ -223,6 +237,22 @@ class _Lead:
                     told = None
                 progress = self._progress(place.partition, record.offset + 1)
                 await self._write([progress] if told is None else [told, progress], [])
+
+    async def _expect(self) -> None:
+        """Have rules about what is expected look at that, now and again; what fires or clears is taken in with it."""
+        notifier, loop = self._notifier, asyncio.get_running_loop()
+        stand = self._actions.expected()
+        if notifier.expects is None or not (notifier.has_rules() or any(each.alert.state == "firing" for each in stand)):
+            return
+        if loop.time() - self._expected < _EXPECT_SECONDS:
+            return
+        self._expected = loop.time()
+        outlook = await notifier.expects()
+        if outlook is None:
+            return
+        for changed in self._expecting.look(outlook, stand, self._now_ms()):
+            told = taken_in(self._actions, changed.alert, self._now_ms())
+            await self._write([changed] if told is None else [changed, told], [])
 
     async def _write(self, records: Sequence[ActionRecord], gone: Sequence[str]) -> None:
         """Write in one transaction, and have it in the table."""

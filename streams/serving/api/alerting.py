@@ -8,13 +8,16 @@ import orjson
 from aiohttp import web
 
 from schemas.api import AcknowledgeBody, SilenceBody
-from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
+from schemas.times import parse_time_ms
+from streams.serving.alerting.acting import MOST_SILENCES, about_alert, about_silence, acknowledgement_of, silence_of
 from streams.serving.alerting.actions import key_of
-from streams.serving.api.answers import instant_ms, json_answer
+from streams.serving.alerting.past import past_of, told_past
+from streams.serving.api.answers import answer, asked_paging, instant_ms, json_answer
 from streams.serving.api.serving import SERVING
 from streams.serving.audit.auditor import actor_of
 from streams.serving.bodies import body_of
 from streams.serving.door import principal_of, view_of
+from streams.serving.paging import cursor_of, number_of
 from streams.serving.problems import ProblemError
 from streams.serving.topic_writer import NotWrittenError
 
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
     from schemas.audit import Action, AuditObject
     from streams.access.views import View
 
-__all__ = ["acknowledge", "end_silence", "make_silence", "silences"]
+__all__ = ["acknowledge", "alert_history", "end_silence", "make_silence", "silences"]
 
 _NO_ALERT: Final = "no alert that fires has this id"
 _NO_SILENCE: Final = "there is no such silence"
 _RETRY_SECONDS: Final = 5
+#: Alerts of one page of the history.
+_MOST_LISTED: Final = 1000
 
 
 async def acknowledge(request: web.Request) -> web.Response:
@@ -38,10 +43,8 @@ async def acknowledge(request: web.Request) -> web.Response:
     body = await body_of(request, AcknowledgeBody, may_lack=True)
     serving, view = request.app[SERVING], view_of(request, "alerts")
     alert_id = request.match_info["alert"]
-    # An alert that is not shown is passed over like all others: it takes as long as one that there is not.
-    shown = (each for each in _firing(request) if view.shows(each.scope_kind, each.scope, each.channel))
-    alert = next((each for each in shown if each.alert_id == alert_id), None)
-    if alert is None:
+    alert = next((each for each in _firing(request) if each.alert_id == alert_id), None)
+    if alert is None or not view.shows(alert.scope_kind, alert.scope, alert.channel):
         raise ProblemError(404, _NO_ALERT)
     actions = serving.figures.actions
     found = actions.acknowledgement(alert_id)
@@ -51,6 +54,30 @@ async def acknowledge(request: web.Request) -> web.Response:
         _record(request, "alert_acknowledged", about_alert(alert), body.note)
         found = actions.acknowledgement(alert_id) or told
     return _told(found)
+
+
+async def alert_history(request: web.Request) -> web.Response:
+    """Answer with what became of alerts."""
+    figures, view, query = request.app[SERVING].figures, view_of(request, "figures"), request.query
+    since_ms = instant_ms("since", query["since"]) if "since" in query else None
+    rules, scopes = frozenset(query.getall("rule", [])), frozenset(query.getall("scope", []))
+    limit = number_of(query.get("limit", "100"), 1, _MOST_LISTED)
+    if limit is None:
+        raise ProblemError(400, f"limit: permitted: 1 to {_MOST_LISTED}")
+    paging = asked_paging(request)
+    if not figures.past.known:
+        return await answer(request, {**figures.header(view), "history": None})
+    found = [
+        each
+        for each in figures.past.seen(past_of(figures.past, figures.actions), view)
+        if (not rules or each.record.rule in rules)
+        and (not scopes or f"{each.record.scope_kind}:{each.record.scope}" in scopes)
+        and (since_ms is None or parse_time_ms(each.fired_at) >= since_ms)
+        and (paging.after is None or each.place < paging.after)
+    ]
+    page = found[:limit]
+    cursor = cursor_of(page[-1].place) if len(found) > limit else None
+    return await answer(request, {**figures.header(view), "history": [told_past(each, figures.actions) for each in page]}, cursor=cursor)
 
 
 async def silences(request: web.Request) -> web.Response:
@@ -73,8 +100,8 @@ async def make_silence(request: web.Request) -> web.Response:
         raise ProblemError(400, str(error)) from error
     if not _is_shown(told, view_of(request, "alerts")):
         raise ProblemError(404, "no figures are known of this" if body.scope else "your role does not reach everywhere: name a scope")
-    if (refused := too_many_silences(serving.figures.actions.silences(now_ms), told.by)) is not None:
-        raise ProblemError(409, refused)
+    if len(serving.figures.actions.silences(now_ms)) >= MOST_SILENCES:
+        raise ProblemError(409, f"there are {MOST_SILENCES} silences: end some")
     await _write(request, told)
     _record(request, "silence_made", about_silence(told), body.reason)
     return _told(told)
@@ -85,10 +112,8 @@ async def end_silence(request: web.Request) -> web.Response:
     actions = request.app[SERVING].figures.actions
     if not actions.known:
         raise _not_ready()
-    view, asked = view_of(request, "alerts"), request.match_info["silence"]
-    shown = (each for each in actions.silences(_now_ms(request)) if _is_shown(each, view))
-    silence = next((each for each in shown if each.silence_id == asked), None)
-    if silence is None:
+    silence = actions.silence(request.match_info["silence"])
+    if silence is None or not _is_shown(silence, view_of(request, "alerts")):
         raise ProblemError(404, _NO_SILENCE)
     await _write(request, without=[key_of(silence)])
     _record(request, "silence_ended", about_silence(silence), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from streams.serving.api.alerting import acknowledge, end_silence, make_silence, silences
+from streams.serving.api.alerting import acknowledge, alert_history, end_silence, make_silence, silences
 from streams.serving.api.audit import audit
 from streams.serving.api.description import docs, openapi_json
 from streams.serving.api.detail import intervals, sources, today
@@ -52,6 +52,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "figures": figures,
     "queue": queue,
     "alerts": alerts,
+    "alert_history": alert_history,
     "acknowledge": acknowledge,
     "silences": silences,
     "make_silence": make_silence,

@@ -31,6 +31,7 @@ from streams.serving.login.provider.logins import ProviderLogins
 from streams.serving.people import People
 from streams.serving.targets import shows_terms
 from streams.serving.turns import SCRAPES_WAITING, Turns
+from streams.windows.exceptions import Exceptions
 
 __all__ = ["FEED", "OUTLOOK", "SERVING", "TARGETS", "TODAY", "TRENDS", "Serving", "asker_of"]
 
@@ -113,6 +114,7 @@ class Serving:
             recovering=len(header["recovering"]),
             targets=figures.targets,
             kpi_targets=[terms for terms in figures.kpi_targets if shows_terms(view, terms)],
+            exceptions=Exceptions(self.configuration),
             alerts=figures.alerts.copy(),
             view=view,
         )
@@ -146,7 +148,7 @@ def asker_of(request: web.Request) -> str:
     Where no account is known, it is the address's.
     """
     principal = request.get(PRINCIPAL)
-    return request.app[SERVING].whose(request) if principal is None else principal.account
+    return request.app[SERVING].whose(request) if principal is None else f"{principal.kind}:{principal.name}"
 
 
 def _version() -> str:

@@ -143,7 +143,7 @@ export class AlertStrip {
     const hidden = this.wall ? all.length < 2 : all.length <= SHOWN;
     this.more.hidden = hidden;
     setText(this.more, this.wall ? word("page_of", { n: at + 1, all: all.length }) : hidden ? "" : word("alert.more", { n: all.length - SHOWN }));
-    this.more.setAttribute("aria-label", `${word("alert.all")} (${all.length})`);
+    this.more.setAttribute("aria-label", `${word("alert.show_all")} (${all.length})`);
     setText(this.none, this.wall && all.length === 0 && this.alerts !== null ? word("alert.none") : "");
     // A wall keeps the place: rows stay where they are when an alert fires.
     this.strip.hidden = all.length === 0 && !this.wall;
@@ -161,7 +161,7 @@ export class AlertStrip {
     const parts = [condition];
     if (alert.recovering_since ?? null) parts.push(word("alert.clearing"));
     if (current === null) parts.push(word("alert.at", { time: clock(alert.as_of) }));
-    return word("alert.says", { kpi: label(alert.kpi.replace(/_live$/, "")), value: figure(alert.kpi, value), condition: parts.join(" · ") });
+    return word("alert.says", { kpi: label(alert.kpi.replace(/_live$/, "")), value: figure(alert.kpi, value, threshold), condition: parts.join(" · ") });
   }
 
   where(alert) {

@@ -114,6 +114,12 @@ function detailOf(id, of) {
   return kpi(id).unit === "ratio" ? parts(of) : coverage(of);
 }
 
+// Where no handle time is known, and talk is.
+function onlyTalk(window) {
+  const { aht, att } = window?.kpis ?? {};
+  return !known(aht?.value) && known(att?.value) ? word("aht.talk", { value: duration(att.value) }) : "";
+}
+
 export class Queues extends Ranked {
   constructor(trends) {
     const pin = (name) => {
@@ -219,7 +225,9 @@ export class Queues extends Ranked {
       else if (id === "trend") table.cell(row, id);
       else {
         const of = valueOf(id, entry, asOf);
-        table.show(row, id, figure(id, of?.value), detailOf(id, of));
+        const talk = id === "aht" ? onlyTalk(entry.window) : "";
+        const cell = table.show(row, id, figure(id, of?.value), talk || detailOf(id, of));
+        if (id === "aht") setAttribute(cell.element, "title", talk && word("aht.unknown"));
         values.set(id, of?.value ?? null);
       }
     }
@@ -232,8 +240,8 @@ export class Queues extends Ranked {
   showLevel(row, window, [level, decided], target, said) {
     const { table } = this;
     const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : ""];
-    if (known(decided?.value) && decided.value !== level?.value) detail.push(word("decided", { value: percent(decided.value) }));
-    const cell = table.show(row, LEVEL, percent(level?.value), detail.filter(Boolean).join(" · "));
+    if (known(decided?.value) && decided.value !== level?.value) detail.push(word("decided", { value: percent(decided.value, 1, target) }));
+    const cell = table.show(row, LEVEL, percent(level?.value, 1, target), detail.filter(Boolean).join(" · "));
     table.fill(cell, level?.value, target);
     if (!row.total) showBeside(cell, window);
     for (const name of ["met", "missed"]) setClass(cell.element, name, said === name);

@@ -40,6 +40,12 @@ function goal({ kpi: id, target, stretch, low, high }) {
   return known(low) ? word("target.at_least", { value: value(id, low) }) : word("target.at_most", { value: value(id, high) });
 }
 
+// What rounding must not put the figure onto the other side of.
+function limitOf({ target, low, high, figure: of }) {
+  if (known(target) || !known(of.value)) return target;
+  return known(low) && known(high) ? (Math.abs(of.value - low) < Math.abs(of.value - high) ? low : high) : (low ?? high);
+}
+
 function windowOf({ kpi: id, window, window_start: start }) {
   if (window === null) return "";
   // What settles late is of a day or month that is over.
@@ -120,7 +126,7 @@ export class Targets extends Ranked {
       const row = table.row(key, label(each.kpi), place(each));
       const silent = silence(each.scope_kind, each.scope);
       const said = silent ? null : verdict(each);
-      table.show(row, "achieved", figure(each.kpi, each.figure.value), [goal(each), counted(each) ? parts(each.figure) : "", coverage(each.figure)].filter(Boolean).join(" · "));
+      table.show(row, "achieved", figure(each.kpi, each.figure.value, limitOf(each)), [goal(each), counted(each) ? parts(each.figure) : "", coverage(each.figure)].filter(Boolean).join(" · "));
       table.fill(table.show(row, "target_attainment", percent(each.attainment.value)), each.attainment.value, 1);
       const cell = table.show(row, "verdict", word(`standing.${each.standing}`), howFar(each));
       setClass(cell.element, "unknown", each.standing === "unknown");

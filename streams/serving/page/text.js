@@ -36,11 +36,16 @@ const tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 export const known = (value) => value !== null && value !== undefined;
 export const count = (value) => (known(value) ? whole.format(value) : NOTHING);
 
-export function percent(value, digits = 1) {
+// Rounded, half a step upwards, but never across a limit, 0 % or 100 %, nor onto it: 79.96 % has not reached 80 %. As streams/catalogue/percent.py.
+export function percent(value, digits = 1, limit = null) {
   if (!known(value)) return NOTHING;
-  // Cut, not rounded: 79.96 % has not reached 80 %.
-  const scale = 10 ** digits;
-  return `${(Math.floor(value * 100 * scale + 1e-9) / scale).toFixed(digits)}${language === "ja" ? "%" : " %"}`;
+  const steps = 100 * 10 ** digits;
+  let shownSteps = Math.floor(value * steps + 0.5 + 1e-9);
+  for (const each of [0, 1, limit].filter(known)) {
+    if (value < each) shownSteps = Math.min(shownSteps, Math.ceil(each * steps - 1e-9) - 1);
+    else if (value > each) shownSteps = Math.max(shownSteps, Math.floor(each * steps + 1e-9) + 1);
+  }
+  return `${(shownSteps / 10 ** digits).toFixed(digits)}${language === "ja" ? "%" : " %"}`;
 }
 
 export const target = (value) => percent(value, Number.isInteger(Math.round(value * 1000) / 10) ? 0 : 1);
@@ -66,9 +71,10 @@ export function span(seconds) {
   return [["days", Math.floor(hours / 24)], ["hours", hours % 24]].map(([unit, n]) => word(unit, { n: whole.format(n) })).join(language === "ja" ? "" : " ");
 }
 
-export function figure(id, value) {
+// `limit`: what it is judged by.
+export function figure(id, value, limit = null) {
   const unit = kpis.get(id)?.unit;
-  if (unit === "ratio") return percent(value);
+  if (unit === "ratio") return percent(value, 1, limit);
   return unit === "seconds" ? duration(value) : known(value) ? decimal.format(value) : NOTHING;
 }
 

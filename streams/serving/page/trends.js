@@ -110,9 +110,9 @@ export class Trends {
       if (judged.length) said.push(word("trend.below", { n: judged.filter((each) => this.verdict(each, target) === "missed").length, all: judged.length }));
     }
     const lowest = (judged.length ? judged : decided).reduce((a, b) => (b.service_level < a.service_level ? b : a));
-    said.push(word("trend.lowest", { value: percent(lowest.service_level), time: hour(lowest.start) }));
+    said.push(word("trend.lowest", { value: percent(lowest.service_level, 1, target), time: hour(lowest.start) }));
     const final = decided.filter((each) => each.final).at(-1);
-    if (final) said.push(word("trend.last", { value: percent(final.service_level) }));
+    if (final) said.push(word("trend.last", { value: percent(final.service_level, 1, target) }));
     return [...said, ...marked].join(" · ");
   }
 }

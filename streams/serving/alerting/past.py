@@ -1,0 +1,107 @@
+"""What became of alerts: the newest of those that fired, each with everything that was done about it; no clock, no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.alerts import AlertRecord
+from schemas.times import format_ms, parse_time_ms, to_ms
+from schemas.topics import topic
+from streams.serving.alerts import read_alert
+from streams.serving.latest import Latest, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.serving.alerting.actions import Actions
+
+__all__ = ["MOST_ALERTS", "PastAlert", "PastAlerts", "history_topic", "past_of", "told_past"]
+
+#: So many alerts are held, the newest.
+MOST_ALERTS: Final = 5000
+
+
+def history_topic(topic_prefix: str) -> str:
+    """Return the name of the topic in which alerts fire and clear."""
+    return topic("alerts.v1").full_name(topic_prefix)
+
+
+@dataclass(slots=True, frozen=True)
+class PastAlert:
+    """One breach: how it fired, where that is still known, and how it stands."""
+
+    #: The id of the alert.
+    key: str
+    record: AlertRecord
+    fired: AlertRecord | None
+    version: int = 0
+
+    @property
+    def revision(self) -> int:
+        """The record's."""
+        return self.record.revision
+
+    @property
+    def fired_at(self) -> str:
+        """When it fired."""
+        return self.record.fired_at or self.record.since
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the order of firing."""
+        return f"{self.fired_at}|{self.key}"
+
+
+class PastAlerts(Latest[PastAlert]):
+    """The newest alerts of the history, by id."""
+
+    def read(self, key: str, value: bytes, version: int, partition: int | None) -> PastAlert:  # noqa: ARG002 - told to all tables
+        """Return the entry of a record; raise ValueError if it is none."""
+        record = read_alert(value)
+        before = self._entries.get(record.alert_id)
+        fired = record if record.state == "firing" else None if before is None else before.fired
+        return PastAlert(record.alert_id, record, fired, version)
+
+    def place(self, entry: PastAlert) -> Place:
+        """Return what an alert is about."""
+        return entry.record.scope_kind, entry.record.scope, entry.record.channel
+
+    def _put(self, entry: PastAlert) -> bool:
+        changed = super()._put(entry)
+        if len(self._entries) > MOST_ALERTS:
+            self._remove(next(iter(self._entries)))
+        return changed
+
+
+def past_of(past: PastAlerts, actions: Actions) -> list[PastAlert]:
+    """Return all alerts that are known, also those about what is expected, the last to fire first."""
+    expected = [PastAlert(each.alert.alert_id, each.alert, None) for each in actions.expected()]
+    return sorted([*past.entries(), *expected], key=lambda each: each.place, reverse=True)
+
+
+def told_past(alert: PastAlert, actions: Actions) -> dict[str, Any]:
+    """Return an alert as it stands, and in ``events`` what happened to it and was done about it, in order of time."""
+    events = [event for _, event in sorted(_events(alert, actions), key=lambda each: each[0])]
+    return {**alert.record.model_dump(mode="json"), "events": events}
+
+
+def _events(alert: PastAlert, actions: Actions) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
+    """Yield events, each with its place in order: by time, and what comes of what at the same instant."""
+    record = alert.record
+    value = None if alert.fired is None else alert.fired.value
+    yield (parse_time_ms(alert.fired_at), 0), {"event": "fired", "at": alert.fired_at, "value": value}
+    for told in actions.told(record.alert_id):
+        decided, settled = to_ms(told.decided_at), None if told.settled_at is None else to_ms(told.settled_at)
+        if told.event == "escalated":
+            yield (decided, 1), {"event": "escalated", "at": format_ms(decided), "receiver": told.receiver, "step": told.step}
+        outcome = {"event": told.outcome, "of": told.event, "receiver": told.receiver}
+        yield (settled or decided, 2), {**outcome, "at": format_ms(settled or decided)}
+    acknowledged = actions.acknowledgement(record.alert_id)
+    if acknowledged is not None:
+        at = to_ms(acknowledged.at)
+        by = acknowledged.by.model_dump(mode="json")
+        yield (at, 3), {"event": "acknowledged", "at": format_ms(at), "by": by, "note": acknowledged.note}
+    if record.cleared_at is not None:
+        told_cleared = {"event": "cleared", "at": record.cleared_at, "because": record.cleared_because, "value": record.value}
+        yield (parse_time_ms(record.cleared_at), 4), told_cleared
