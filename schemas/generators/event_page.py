@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["event_page"]
+
+#: A call from its beginning to its end, as it is published; `replay` counts it.
+_SAMPLE: tuple[dict[str, Any], ...] = (
+    {"type": "contact.queued", "occurred_at": "2026-03-02T09:00:00Z", "queue": "support", "channel": "voice"},
+    {"type": "contact.answered", "occurred_at": "2026-03-02T09:00:12Z", "agent": "ada", "reports": ["hold", "wrap_up"]},
+    {"type": "contact.held", "occurred_at": "2026-03-02T09:01:00Z"},
+    {"type": "contact.resumed", "occurred_at": "2026-03-02T09:01:30Z"},
+    {"type": "contact.ended", "occurred_at": "2026-03-02T09:04:12Z", "by": "customer"},
+    {"type": "contact.wrapped_up", "occurred_at": "2026-03-02T09:04:42Z", "agent": "ada"},
+)
 
 _SOURCE_KINDS: tuple[type[Event], ...] = (SourceHeartbeat, SourceSnapshot)
 
@@ -135,12 +146,33 @@ def _section(title: str, text: str, base: type[Event], models: Iterable[type[Eve
     return "\n".join(parts)
 
 
+def _sample() -> str:
+    """Return the section with events as they are written."""
+    lines = []
+    for number, told in enumerate(_SAMPLE, 1):
+        event = {
+            **told,
+            "received_at": told["occurred_at"],
+            "event_id": f"call-7-{number}",
+            "source": "pbx-osaka",
+            "conversation_id": "call-7",
+        }
+        lines.append(json.dumps({"event_id": event.pop("event_id"), **event}))
+    return (
+        "## A sample\n\nA call of which everything is known: a line an event. Save it as `call.jsonl`, and "
+        "`contact-streams replay --connector canonical call.jsonl` counts it:\n"
+        "offered 1, answered 1 after 12 s, 210 s of talk, 30 s on hold, 30 s of wrap-up. The gateway takes the same lines "
+        "([docs/connectors.md](connectors.md)).\n\n```json\n" + "\n".join(lines) + "\n```\n"
+    )
+
+
 def event_page() -> str:
     """Return the text of `docs/events.md`."""
     customer_kinds = [model for model in CUSTOMER_KINDS if issubclass(model, CustomerModel)]
     forecast_kinds = [model for model in CUSTOMER_KINDS if not issubclass(model, CustomerModel | SourceHeartbeat | SourceSnapshot)]
     sections = [
         _INTRODUCTION,
+        _sample(),
         f"## Common fields\n\n{_table(Event, ())}\n",
         _section("Contact events", "Topic `contact-events.v1`, keyed by `conversation_id`.", ContactModel, CONTACT_KINDS),
         _section("Agent events", "Topic `agent-events.v1`, keyed by `person_id`.", AgentModel, AGENT_KINDS),

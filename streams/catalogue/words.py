@@ -85,6 +85,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "no_as_of": ("no figures yet", "データ未着"),
     "live": ("live", "リアルタイム"),
     "stale": ("{age} old", "{age}前のデータ"),
+    "catching_up": ("catching up, {age} behind", "追いつき中（{age}遅れ）"),
     "standing_still": ("standing still – no worker counts", "停止中 – 集計プロセスの応答なし"),
     "partly_standing_still": ("partly standing still – events are not counted", "一部停止中 – 集計されていないイベントあり"),
     "ahead": ("{age} ahead: a clock is wrong", "{age}先の時刻：時計がずれています"),

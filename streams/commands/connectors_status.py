@@ -62,6 +62,9 @@ def standing(entries: dict[str, Configured], heard: Iterable[dict[str, Any]]) ->
             if not received
             else f"quarantined: {quarantined}"
             if quarantined
+            # What tells after the fact is silent between two times that it does.
+            else f"journal, told {min(silent, default=0):,.0f} s ago"
+            if entry.connector.delivery == "journal"
             else f"silent for {min(silent, default=0):,.0f} s"
         )
         told.append(

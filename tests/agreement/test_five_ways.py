@@ -237,7 +237,11 @@ async def _page(page: Chromium, scrape: Scrape, look: Look, targets: TargetsAnsw
     # It asks for targets every five seconds.
     of_none = [each for each in targets.targets if not each.of_queue]
     expected = [
-        [label[:1].upper() + label[1:], page_text(each.kpi, each.figure.value), page_text("target_attainment", each.attainment.value)]
+        [
+            label[:1].upper() + label[1:],
+            page_text(each.kpi, each.figure.value, each.low if each.target is None else each.target),
+            page_text("target_attainment", each.attainment.value),
+        ]
         for each in of_none
         for label in [KPI_BY_ID[each.kpi].en]
     ]

@@ -13,6 +13,7 @@ from schemas.times import parse_time_ms
 from streams.catalogue import KPI_BY_ID, KPIS
 from streams.demo.scrape import Scrape
 from tests.agreement.center import CLOSED
+from tests.demo.wallboard_reading import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -150,13 +151,13 @@ def figure_of_target(target: Any, records: Iterable[dict[str, Any]], as_of_ms: i
     return None
 
 
-def page_text(kpi: str, value: float | None) -> str:
-    """Return a figure as the English page has it: shares cut to a tenth of a percent, times as m:ss, all else to two places."""
+def page_text(kpi: str, value: float | None, limit: float | None = None) -> str:
+    """Return a figure as the English page has it: shares to a tenth of a percent by ``rounded``, times as m:ss, all else to two places."""
     if value is None:
         return "–"
     unit = KPI_BY_ID[kpi].unit
     if unit == "ratio":
-        return f"{math.floor(value * 1000 + 1e-9) / 10:.1f} %"
+        return f"{rounded(value, 1, limit)} %"
     if unit == "seconds":
         minutes, seconds = divmod(math.floor(value + 0.5), 60)
         return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"

@@ -173,20 +173,28 @@ def test_status_is_the_newest_of_all_partitions(tmp_path: Path) -> None:
     def heard(source: str, received: str, complete: str, silent: float, **more: Any) -> dict[str, Any]:
         return {"source": source, "received": received, "complete_through": complete, "silent_seconds": silent, "quarantined": None, **more}
 
-    text = "connectors: {shop: {connector: line}, desk: {connector: intercom}, apart: {connector: line}}"
+    text = "connectors: {shop: {connector: line}, desk: {connector: intercom}, apart: {connector: line}, cdr: {connector: 3cx-cdr}}"
     entries = read_connectors(tmp_path / "x", text, secrets=False)
     found = [
         heard("shop", "2026-03-02T12:00:00Z", "2026-03-02T11:59:58Z", 60),
         heard("shop", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
         heard("apart", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0, quarantined={"reason": "bad_share"}),
+        heard("cdr", "2026-03-02T11:00:00Z", "2026-03-02T10:55:00Z", 3600),
         heard("elsewhere", "2026-03-02T12:01:00Z", "2026-03-02T11:59:59Z", 0),
     ]
 
     told = {each["source"]: each for each in standing(entries, found)}
 
-    assert list(told) == ["shop", "desk", "apart"]
+    assert list(told) == ["shop", "desk", "apart", "cdr"]
     assert (told["shop"]["received"], told["shop"]["complete_through"]) == ("2026-03-02T12:01:00Z", "2026-03-02T11:59:58Z")
-    assert [each["standing"] for each in told.values()] == ["silent for 0 s", "never heard", "quarantined: bad_share"]
+    assert [each["standing"] for each in told.values()] == [
+        "silent for 0 s",
+        "never heard",
+        "quarantined: bad_share",
+        "journal, told 3,600 s ago",
+    ]
+    # Of what tells after the fact it says how far that is complete.
+    assert (told["cdr"]["delivery"], told["cdr"]["complete_through"]) == ("journal", "2026-03-02T10:55:00Z")
 
 
 def test_the_list_needs_no_events_and_no_kafka() -> None:

@@ -82,6 +82,14 @@ _BY_CALLS_ALONE: dict[tuple[str, str], float | None] = {
     ("billing", "aht"): 275,
 }
 
+#: A record has one queue, the first, and one talk, from the first answer to the end: of call 3 billing's wait of 10 s is in it.
+_BY_RECORDS_OF_CALLS: dict[tuple[str, str], float | None] = {
+    **{("billing", figure): None for figure in three_calls()["billing"]},
+    **{(scope, "transfer_rate"): None for scope in ("support", "billing", "all")},
+    ("support", "att"): (180 + 250) / 2,
+    ("all", "att"): (180 + 250) / 2,
+}
+
 _OURS = {"support": "Care", "billing": "Accounts"}
 
 #: One for each platform (or way of it) and story; add yours.
@@ -131,6 +139,12 @@ ROWS: tuple[Row, ...] = (
             "queues": {"q-care-01": "support", "q-acc-02": "billing"}
             | {f"aaaaaaaa-0000-0000-0000-00000000000{number}": name for number, name in ((1, "support"), (2, "billing"))}
         },
+    ),
+    Row(
+        connector="3cx-cdr",
+        files=("three-calls.txt",),
+        expected=three_calls(hold=False, wrap_up=False, arrival=False),
+        but=_BY_RECORDS_OF_CALLS,
     ),
     Row(
         connector="zendesk",

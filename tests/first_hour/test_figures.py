@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streams.cli import main
 from streams.demo import run as demo_run
 from streams.demo.run import DemoSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Call records as most systems export them: neither hold nor wrap-up.
 MAPPING = """\
@@ -122,3 +121,17 @@ def test_the_demo_counts_its_seconds_from_caught_up(
     said = capsys.readouterr().out
     assert said.count(": caught up; it ends in 0.4 s.") == 1
     assert said.count(" UTC ...") >= 5
+
+
+def test_the_sample_event_of_the_page_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a newcomer copies from docs/events.md is taken as it stands, and gives the figures that stand beside it."""
+    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+    section = page.split("## A sample")[1].split("\n## ")[0]
+    (tmp_path / "call.jsonl").write_text(section.split("```json\n")[1].split("```")[0], encoding="utf-8")
+
+    assert main(["replay", "--connector", "canonical", "--json", str(tmp_path / "call.jsonl")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    names = {"offered": 1, "answered": 1, "asa": 12, "att": 210, "average_hold": 30, "acw": 30, "aht": 270}
+    assert {name: told["totals"][name]["value"] for name in names} == names
+    assert told["dead_letters"] == []
+    assert "offered 1, answered 1 after 12 s, 210 s of talk, 30 s on hold, 30 s of wrap-up" in section

@@ -242,6 +242,28 @@ def test_the_longest_wait_ticks_with_as_of_alone() -> None:
     run(check())
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_figures_that_catch_up_say_so(language: str) -> None:
+    """An hour behind and gaining two minutes a look is not said to be old; standing still it is, and at last live."""
+    words = {"en": ("catching up, ", " old", "live"), "ja": ("追いつき中", "前のデータ", "リアルタイム")}[language]
+
+    async def check() -> None:
+        stand = Stand.fed([progress(as_of="2026-04-01T08:00:00Z"), window("queue:sales", as_of="2026-04-01T08:00:00Z")])
+        async with client_of(stand.serving()) as client, Chromium() as page:
+            await page.open(url(client, f"?lang={language}"))
+            await page.until(f"{MARK}.includes({words[1]!r})")
+            for look in range(1, 11):
+                stand.store.feed(*progress(revision=1 + look, as_of=f"2026-04-01T08:{2 * look:02}:00Z"))
+                await asyncio.sleep(0.3)
+            await page.until(f"{MARK}.includes({words[0]!r})", seconds=3)
+            assert await page.ask(STALE)
+            await page.until(f"{MARK}.includes({words[1]!r})", seconds=12)
+            stand.store.feed(*progress(revision=20))
+            await page.until(f"{MARK} === {words[2]!r} && !{STALE}")
+
+    run(check())
+
+
 def test_the_oldest_of_the_backlog_stands_still_while_it_is_closed() -> None:
     """On the business clock it ages by open time, on the page as in the API, over a break and past it, though its record stays as it is."""
     hours = OpeningHours(ZoneInfo("UTC"), [Hours.model_validate({"business_hours": {"mon-sun": ["08:00-09:00", "09:30-12:00"]}})])

@@ -80,6 +80,17 @@ function figuresAge() {
   return header.age_seconds + (performance.now() - heardAt) / 1000;
 }
 
+// Ages of figures in the last seconds, and when they had them: where as-of moves faster than the clock, what waited is being counted.
+const AGES_MS = 6_000;
+const ages = [];
+function catchingUp(old) {
+  const now = performance.now();
+  ages.push([now, old]);
+  while (ages[0][0] < now - AGES_MS) ages.shift();
+  const [since, before] = ages[0];
+  return before - old > (now - since) / 1000 && now - since > 500;
+}
+
 function showStanding() {
   const at = header?.as_of;
   setText(byId("as-of"), known(at) ? word("as_of", { time: clock(at) }) : word("no_as_of"));
@@ -94,6 +105,7 @@ function showStanding() {
   // Of a time to come: a clock is wrong, and nobody can say how old the figures are.
   const ahead = old !== null && old < -aheadOf;
   const stale = lost || loading || old === null || ahead || old > staleAfter || halted || uncounted;
+  const catching = old !== null && catchingUp(old);
   let mark = word("live");
   if (loading) mark = word("loading");
   else if (lost) mark = word("disconnected");
@@ -101,7 +113,7 @@ function showStanding() {
   else if (halted) mark = word("standing_still");
   else if (uncounted) mark = word("partly_standing_still");
   else if (ahead) mark = word("ahead", { age: age(-old) });
-  else if (stale) mark = word("stale", { age: age(old) });
+  else if (stale) mark = word(catching ? "catching_up" : "stale", { age: age(old) });
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
   if (strip) showTitle(strip, stale && !loading, mark);

@@ -79,7 +79,7 @@ class GoalsView {
         { element: this.name(each, name(each)), detail: more(each) },
         { text: count(each.offered), detail: `${label("abandoned")} ${count(each.abandoned)}` },
         { text: percent(each.answer_rate?.value), detail: parts(each.answer_rate) },
-        { text: `${SHAPES[kindOf(each)]}${percent(each.service_level?.value)}`, detail: [parts(each.service_level), coverage(each.service_level)].filter(Boolean).join(" · "), className: kindOf(each) },
+        { text: `${SHAPES[kindOf(each)]}${percent(each.service_level?.value, 1, each.target)}`, detail: [parts(each.service_level), coverage(each.service_level)].filter(Boolean).join(" · "), className: kindOf(each) },
         known(each.target) ? targetText(each.target) : "–",
         way(each),
       ]));

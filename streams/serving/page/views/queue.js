@@ -152,7 +152,7 @@ class QueueView {
       const met = known(level?.value) && known(target) && !missed;
       const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : "", word("waits.threshold", { value: duration(threshold) }), coverage(level)];
       const tiles = [
-        [label("service_level"), percent(level?.value), detail.filter(Boolean).join(" · "), missed ? "missed" : met ? "met" : ""],
+        [label("service_level"), percent(level?.value, 1, target), detail.filter(Boolean).join(" · "), missed ? "missed" : met ? "met" : ""],
         [label("offered"), count(today.offered), ""],
         [label("answered"), count(today.answered), `${label("answer_rate")} ${percent(today.answer_rate?.value)}`],
         [label("abandoned"), count(today.abandoned), ""],
