@@ -103,8 +103,9 @@ def test_the_table_is_for_people(log: Path, capsys: pytest.CaptureFixture[str]) 
 
     assert lines[0] == "as of 2026-03-02T09:03:20.000Z"
     assert [line.split()[0] for line in lines[1:4]] == ["queue", "sales", "all"]
-    assert lines[2].split() == ["sales", "voice", "3", "1", "1", "50.0", "%", "33.3", "%", "5.0", "s", "-"]
-    assert lines[4:] == ["1 dead letter:", "  queue_log:9: foreign: does not begin with a time and a call, separated by |"]
+    assert lines[2].split() == ["sales", "voice", "3", "1", "1", "50.0", "%", "33.3", "%", "5.0", "s", "60.0", "s", "-"]
+    assert lines[4].startswith("aht has no value in 1 row: ")
+    assert lines[5:] == ["1 dead letter:", "  queue_log:9: foreign: does not begin with a time and a call, separated by |"]
 
 
 def canonical(event_id: str, at: str, **fields: object) -> str:

@@ -29,7 +29,7 @@ from streams.connectors.pull.entries import MemoryLedger
 from streams.connectors.pull.standing import RunSettings
 from streams.replay import Replay
 from streams.worker import create_topics
-from tests.connectors.live import going_on, test_interrupted
+from tests.connectors.live import going_on, test_interrupted, test_salesforce_service_cloud
 from tests.connectors.live.going_on_mail import mailbox
 from tests.connectors.live.test_next_engine import NOW
 from tests.connectors.live.test_tempostar import sftp_server
@@ -83,6 +83,7 @@ CASES: Final = [
     Case("zendesk-export", test_interrupted.zendesk, twice=_CHANGED),
     Case("freshdesk", test_interrupted.freshdesk, {"_PAGE": 8}, _CHANGED),
     Case("oracle-b2c-service", test_interrupted.oracle, twice=_CHANGED),
+    Case("salesforce-service-cloud", test_salesforce_service_cloud.going_on, {"_PAGE": 20}, _CHANGED),
     Case("surveymonkey", going_on.surveymonkey, {"_PAGE": 5}),
     Case("typeform", going_on.typeform, {"_PAGE": 8}),
     Case("qualtrics", going_on.qualtrics),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.connectors.kit.accounts import URL
 from streams.connectors.kit.desk import about, arrival, channel_of, channels_setting, in_ms, moved, queue_of, queues_setting
 from streams.connectors.kit.drafting import draft
 from streams.connectors.kit.fields import Fields
@@ -109,7 +110,7 @@ def _case(case: str, fields: Fields, whole: Fields, seen: Seen | None, context: 
         key = context.customer(fields.text("payload.ContactId") or fields.text("payload.SuppliedEmail"))
         yield from arrival(case, made, channel=channel, queue=queue_of(context, queue), customer_key=key)
     elif queue is not None:
-        before = ((seen or {}).get("fields") or {}).get("OwnerId", [None])[0]
+        before = fields.text("payload.PreviousOwnerId") or ((seen or {}).get("fields") or {}).get("OwnerId", [None])[0]
         came_from = before if isinstance(before, str) and before.startswith(_QUEUE) else None
         yield from moved(case, at, context, group=queue, previous=came_from, channel=channel)
     if (owner or "").startswith(_USER):
@@ -233,15 +234,19 @@ _ENTITIES: Final[dict[str, tuple[Telling, tuple[str, ...]]]] = {
 
 _HEADERS: Final = ("entityName", "changeType", "commitTimestamp", "transactionKey", "sequenceNumber")
 _READ: Final = tuple(
-    sorted({"Status", "IsClosed", "IsEscalated", "ContactId", "SuppliedEmail"}.union(*(kept for _, kept in _ENTITIES.values())))
+    sorted(
+        {"Status", "IsClosed", "IsEscalated", "ContactId", "SuppliedEmail", "PreviousOwnerId"}.union(
+            *(kept for _, kept in _ENTITIES.values())
+        )
+    )
 )
 
 CONNECTOR = Connector(
     name="salesforce-service-cloud",
     title="Salesforce Service Cloud",
     family="desk",
-    delivery="live",
-    ways=("file",),
+    delivery="journal",
+    ways=("pull", "file"),
     kinds={
         "Case": "contact.arrived, contact.queued, contact.status_changed, contact.assigned, contact.transferred, contact.escalated",
         "EmailMessage": "contact.message",
@@ -275,11 +280,19 @@ CONNECTOR = Connector(
         queues_setting("a queue (00G…)"),
         channels_setting(_CHANNELS),
         Setting(name="statuses", meaning="Status of a case → new, open, waiting_on_customer, on_hold, resolved or closed", default={}),
+        Setting(name="domain", meaning="The org's, of DOMAIN.my.salesforce.com; needed to ask it"),
+        URL,
+        Setting(name="omni_channel", meaning="Whether Agent Work and User Service Presence are asked for", default=True),
         Setting(name="automated_users", meaning="Ids of the users that receipts and other automatic mails are sent by", default=[]),
         Setting(name="presence_statuses", meaning="Id of a presence status → its name, such as `available`", default={}),
     ),
+    credentials=(
+        Setting(name="client_id", meaning="Consumer key of a connected app with the client credentials flow", required=True),
+        Setting(name="client_secret", meaning="Its consumer secret", required=True),
+    ),
     guessed=(
-        "Everything but the envelope of a change event: the one sample found is of another object, the fields are from memory.",
+        "That a change event names fields as queries do: the one sample found is of another object.",
+        "That the history of an owner has a row with names and one with ids.",
         "That AgentWork and UserServicePresence are published as change events in your edition.",
     ),
 )

@@ -23,6 +23,7 @@ from tests.connectors.live import going_on
 from tests.connectors.live.test_freshdesk import Freshdesk, said
 from tests.connectors.live.test_next_engine import NOW, NextEngine
 from tests.connectors.live.test_others import Oracle
+from tests.connectors.live.test_salesforce_service_cloud import going_on as salesforce
 from tests.connectors.live.test_zendesk import SETTINGS, Zendesk
 from tests.support.asked import Clock, ask_once, serving
 
@@ -143,6 +144,7 @@ def oracle(clock: Clock, chance: random.Random, _: Path) -> Made:
         ("zendesk-export", zendesk),
         ("freshdesk", freshdesk),
         ("oracle-b2c-service", oracle),
+        ("salesforce-service-cloud", salesforce),
         ("surveymonkey", going_on.surveymonkey),
         ("typeform", going_on.typeform),
         ("qualtrics", going_on.qualtrics),
