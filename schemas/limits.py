@@ -13,6 +13,7 @@ __all__ = [
     "MAX_FORECASTS",
     "MAX_INSTANCES",
     "MAX_JOINED_KEYS",
+    "MAX_OPEN",
     "MAX_PLANS",
     "MAX_RECORD_BYTES",
     "MAX_SOURCES",
@@ -57,6 +58,9 @@ TIME_DETAILS: Final[dict[TimeReason, str]] = {
 #: A conversation has no more events, nor a person of those that may still change something: each is one row of state, which has to
 #: fit into a record whatever the texts in it.
 MAX_FACTS = 2_000
+
+#: It waits in at most so many queues at a time, and so many agents work on it: each of its events is held against all of them.
+MAX_OPEN = 50
 
 #: And a person no more plans: half a year of shifts with their breaks.
 MAX_PLANS = 3_000

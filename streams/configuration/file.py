@@ -36,9 +36,9 @@ class Taken(NamedTuple):
     text: str
 
 
-def configuration_hash(configuration: Configuration) -> str:
-    """Return a short name for exactly this configuration."""
-    return sha256(orjson.dumps(_ordered(configuration.model_dump()), option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+def configuration_hash(configuration: Configuration, keys: set[str] | None = None) -> str:
+    """Return a short name for exactly this configuration, or for what it says under some of its keys."""
+    return sha256(orjson.dumps(_ordered(configuration.model_dump(include=keys)), option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
 
 def _ordered(value: Any) -> Any:

@@ -124,7 +124,7 @@ class PartitionLog:
             if event.conversation_id == self._watched:
                 dropped = "late" if tracker.late > late else "repeated" if tracker.repeated > repeated else None
                 self._told.append(Told(event.event_id, event.type, event.occurred_ms, event.source, offset, dropped))
-            known = tracker.conversations.get(name)
+            known = tracker.conversations.find(name)
             if known is not None:
                 self._remembered[name] = known
             before = self._offsets.get(name)

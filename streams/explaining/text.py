@@ -34,6 +34,7 @@ _SAID: Final = {
         "the counts are equal: the worker counts with another configuration than this one",
         "件数は一致: ワーカーの設定がこの設定と異なる",
     ),
+    "too_many_open": ("too many waits or agents' shares are open in it", "同時に開いている待ちまたは応対が多すぎる"),
     "late": ("late events, which change no figure", "遅延イベント (集計に影響なし)"),
     "incomplete": ("not everything was read", "一部のイベントを読み込めず"),
     "more": ("and {} more", "ほか{}件"),

@@ -38,7 +38,6 @@ from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
-from streams.tracking.rows import ROW_FACTS, ConversationRow, read_row, row_of_parts
 from streams.tracking.scopes import Scope
 from streams.tracking.spaces import MARK, id_of, space_of
 from streams.windows.slices import pane_of
@@ -438,8 +437,9 @@ class ContactStage(TrackStage):
         #: What the flow's table shows: conversations by name.
         self.rows = self.tracker.conversations
         self._told: list[tuple[str, dict[str, Any]]] = []
-        #: rows taken back in of conversations that may have several, by number
-        self._parts: dict[str, dict[int, ConversationRow]] = {}
+        #: rows taken back in, until all are there: further ones by number
+        self._more_rows: dict[str, dict[int, bytes]] = {}
+        self._first_rows: dict[str, bytes] = {}
         #: conversations given up since the last flush → what else customers know them by
         self._told_as: dict[str, Sequence[str]] = {}
         super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
@@ -449,14 +449,15 @@ class ContactStage(TrackStage):
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker
+        live, changed_rows, kept_names = tracker.conversations.live, tracker.changed_rows, tracker.kept_names
         for name in tracker.take_changed():
-            for number, row in tracker.changed_rows(name):
+            for number, row in changed_rows(name):
                 yield _row_key(name, number), None if row is None else encode(row)
-            replaced = tracker.kept_names.replaced(name)
+            replaced = kept_names.replaced(name) if kept_names.any_replaced else ()
             for other in replaced:
                 for number, _ in tracker.changed_rows(other):
                     yield _row_key(other, number), None
-            conversation = tracker.conversations.get(name)
+            conversation = live.get(name)
             if conversation is None:
                 self._told_as[name] = replaced
             elif conversation.state.customer is not None or conversation.told is not None or name in tracker.united:
@@ -494,15 +495,10 @@ class ContactStage(TrackStage):
             yield scope, self._writer.now(scope, figures)
 
     def _restore_subject(self, name: str, row: bytes) -> None:
-        kept = read_row(row)
-        if len(kept.facts) == ROW_FACTS:
-            # More rows may follow.
-            self._parts.setdefault(name, {})[0] = kept
-        else:
-            self.tracker.restore_conversation(name, kept)
+        self._first_rows[name] = row
 
     def _restore_more(self, name: str, number: int, row: bytes) -> None:
-        self._parts.setdefault(name, {})[number] = read_row(row)
+        self._more_rows.setdefault(name, {})[number] = row
 
     def _meta(self) -> dict[str, Any]:
         since = self.tracker.uncounted_from_ms
@@ -516,14 +512,12 @@ class ContactStage(TrackStage):
         self.tracker.uncounted_from_ms = since
 
     def _restored(self) -> None:
-        for name, parts in self._parts.items():
-            if 0 in parts:
-                self.tracker.restore_conversation(name, row_of_parts(parts), len(parts))
-        self._parts.clear()
+        more_rows, restore_rows = self._more_rows, self.tracker.restore_rows
+        for name, row in self._first_rows.items():
+            more = more_rows.get(name) if more_rows else None
+            restore_rows(name, (row,) if more is None else (row, *(more[number] for number in sorted(more))))
+        self._more_rows, self._first_rows = {}, {}
         self.tracker.restored()
-        for conversation in self.tracker.conversations.values():
-            if conversation.state.customer is not None:
-                conversation.told = contact_fact(conversation.state)
 
 
 def _row_key(name: str, number: int) -> bytes:

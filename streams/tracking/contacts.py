@@ -7,6 +7,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
+from streams.tracking.contact_fact import contact_fact
 from streams.tracking.facts import Excluded, Missing, TooManyFactsError, fact_of, order_of
 from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put, replace
 from streams.tracking.grid import grid_of
@@ -18,7 +19,7 @@ from streams.tracking.notes import active_in, actives, has_moved, open_of, stand
 from streams.tracking.pending import Pending, Standing
 from streams.tracking.progress import journals_of, progress_of
 from streams.tracking.reasons import reasons_of
-from streams.tracking.rows import ROW_FACTS, changed_rows, row_of
+from streams.tracking.rows import ROW_FACTS, changed_rows, read_head, read_rows, row_of
 from streams.tracking.rules import Rules
 from streams.tracking.scopes import TOTAL, Scope, Targets
 from streams.tracking.slices import Slices
@@ -26,6 +27,7 @@ from streams.tracking.snapshots import Snapshots
 from streams.tracking.spaces import KeptNames, Spaces, id_of, space_of
 from streams.tracking.state import Conversation, Disorder, Revised
 from streams.tracking.timers import Timers
+from streams.tracking.unread import Conversations, Notes, Unread, head_of, rules_number
 from streams.windows.hours import business_clocks
 from streams.windows.slices import CELL_MS, PANE_MS
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact
     from streams.tracking.rows import ConversationRow
     from streams.tracking.snapshots import Snapshot
+    from streams.tracking.unread import Head
 
 __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 
@@ -43,6 +46,8 @@ __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
 _DAY_KEEP_MS = 51 * 3_600_000
 #: Panes outlive the longest trailing window by this and the grace.
 _PANE_SLACK_MS = 120_000
+#: So many rows are written at a flush though nothing of them has changed: some 100 kB.
+_REWRITTEN_A_FLUSH = 200
 
 
 def keep_ms(configuration: Configuration) -> tuple[int, int]:
@@ -118,7 +123,8 @@ class ContactTracker:
         #: what follows ids that a journal tells of, and how long what is over is kept there: as long as anything of it can be booked
         self._journal_spaces = frozenset(space_of(self.spaces[source]) for source in self._journals)
         self._journal_ms = max(self._retention_ms, keep_ms(configuration)[1])
-        self.conversations: dict[str, Conversation] = {}
+        self.conversations = Conversations(self._read)
+        self._live, self._unread = self.conversations.live, self.conversations.unread
         limits = configuration.source_limits
         self._held = Held(TOO_MANY_OPEN, limits.max_contacts, limits.max_contact_events)
         self.kept_names = KeptNames()
@@ -127,6 +133,15 @@ class ContactTracker:
         self._to_unite: list[Conversation] = []
         self._standing = Standing(self._targets)
         self._pending = Pending(self._targets)
+        #: what decides what heads of rows say
+        self._rules_number = rules_number(configuration)
+        #: while rows are taken back in: heads and rows of what need not be read
+        self._heads: dict[str, tuple[Head, tuple[bytes, ...]]] = {}
+        self._notes = Notes(self._targets)
+        #: up to here everything that was lost has been read
+        self._read_to: int | None = None
+        #: conversations whose rows have no head of now
+        self._outdated: list[str] = []
         self._touched_now: set[int] = set()
         self._changed: set[str] = set()
         #: row of a conversation that is given up, or kept under another name → how many it has with those that follow
@@ -161,9 +176,12 @@ class ContactTracker:
             return
         conversation_id, suffix = event.conversation_id, self.spaces[source]
         name = conversation_id + suffix
-        conversation = self.conversations.get(name)
-        if conversation is None and self.kept_names.unclaimed(conversation_id):
-            conversation = self._claim(conversation_id, name)
+        conversation = self._live.get(name)
+        if conversation is None:
+            if name in self._unread:
+                conversation = self._read(name)
+            elif self.kept_names.unclaimed(conversation_id):
+                conversation = self._claim(conversation_id, name)
         if conversation is not None and conversation.knows(event.event_id):
             if not revision or not self._says_more(conversation, event, fact, late=late):
                 self.repeated += 1
@@ -175,7 +193,7 @@ class ContactTracker:
             _hold_revisions(conversation.revised)
         held = self._held.room(suffix, begins=conversation is None)
         if conversation is None:
-            conversation = self.conversations[name] = Conversation(name)
+            conversation = self._live[name] = Conversation(name)
             held[0] += 1
         elif fact is not None and conversation.known >= MAX_FACTS:
             raise TooManyFactsError("conversation_id", MAX_FACTS)
@@ -242,18 +260,18 @@ class ContactTracker:
 
     def conversation_of(self, event: Any) -> Conversation | None:
         """Return what is known of the conversation of an event."""
-        return self.conversations.get(event.conversation_id + self.spaces[event.source])
+        return self.conversations.find(event.conversation_id + self.spaces[event.source])
 
     def _claim(self, row: str, name: str) -> Conversation | None:
         """Give a conversation that was kept without a source to the first one that tells of it."""
-        conversation = self.conversations.pop(row, None)
+        conversation = self._live.pop(row, None)
         if conversation is None:
             return None
         self.kept_names.take(row, name)
         self._held.move(row, name, _events_of(conversation))
         conversation.name, conversation.timer = name, None
         self._move_rows(conversation, row)
-        self.conversations[name] = conversation
+        self._live[name] = conversation
         self._changed.add(name)
         conversation.timer = self._timers.add(name, conversation.state.last_ms + self._soonest_ms, None)
         return conversation
@@ -291,7 +309,7 @@ class ContactTracker:
     def _fold_all(self) -> None:
         unfolded, self._unfolded = self._unfolded, set()
         for name in unfolded:
-            self._fold(self.conversations[name])
+            self._fold(self._live[name])
 
     def _count_instead(self, conversation: Conversation, facts: list[AnyFact], lost_to: int | None = None) -> None:
         """Book what is different with other facts.
@@ -316,7 +334,7 @@ class ContactTracker:
 
     def _count_late(self, event: Any, received: int) -> None:
         self.late += 1
-        conversation = self.conversations.get(event.conversation_id + self.spaces[event.source])
+        conversation = self.conversations.find(event.conversation_id + self.spaces[event.source])
         group = None
         if conversation is not None:
             self._fold(conversation)
@@ -396,8 +414,12 @@ class ContactTracker:
         revised, last = conversation.revised, conversation.state.last_ms
         if revised is not None and revised.withdrawn:
             last = max(last, *(at for _, at in revised.withdrawn.values()))
-        kept = self._journal_spaces and space_of(conversation.name) in self._journal_spaces
-        return last + (self._journal_ms if kept else self._retention_ms)
+        return self._kept_until(conversation.name, last)
+
+    def _kept_until(self, name: str, last_ms: int) -> int:
+        """Return when a conversation is forgotten that is over since an instant."""
+        kept = self._journal_spaces and space_of(name) in self._journal_spaces
+        return last_ms + (self._journal_ms if kept else self._retention_ms)
 
     # --- at a flush
 
@@ -410,6 +432,7 @@ class ContactTracker:
             before, self.lost_to = self.lost_to, through
             self._look_at_the_silent(through)
             self._look_at_snapshots(before, through)
+        self._rewrite_some()
         self.slices.book(self._ledger)
         self._ledger.clear()
         if through is not None:
@@ -427,7 +450,7 @@ class ContactTracker:
             return
         self.lost_to = to_ms
         pending, self._ledger = self._ledger, Ledger()
-        for name, conversation in list(self.conversations.items()):
+        for name, conversation in self.conversations.items():
             if ended_by_silence(conversation.state) and conversation.state.lost_at >= to_ms:
                 self._changed.add(name)
                 self._count_instead(conversation, conversation.facts, before)
@@ -440,26 +463,53 @@ class ContactTracker:
     def _look_at_the_silent(self, through: int) -> None:
         """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""
         for name, bucket in self._timers.passed(through):
-            conversation = self.conversations.get(name)
-            if conversation is None or conversation.timer is not bucket:
+            conversation = self._live.get(name)
+            if conversation is None:
+                conversation = self._look_at_unread(name, through)
+            elif conversation.timer is not bucket:
+                continue
+            if conversation is None:
                 continue
             if lose_by(conversation.state, through, self._rules, self._ledger):
                 self._note_now(name, conversation)
             due = self._due(conversation)
             if due < through:
-                del self.conversations[name]
-                self._gone_rows[name] = conversation.row_count
-                self._held.drop(name, _events_of(conversation))
-                self._changed.add(name)
+                del self._live[name]
+                self._give_up(name, conversation.row_count, _events_of(conversation))
                 if conversation.state.customer is not None or conversation.told is not None:
                     self.forgotten.append(conversation)
             else:
                 conversation.timer = self._timers.add(name, due, None)
+        self._read_to = through
+
+    def _give_up(self, name: str, row_count: int, events: int) -> None:
+        self._gone_rows[name] = row_count
+        self._held.drop(name, events)
+        self._changed.add(name)
+
+    def _look_at_unread(self, name: str, through: int) -> Conversation | None:
+        """Give up what is over and unread; return what has to be read, for it is lost by now or its customer is to be told."""
+        unread = self._unread.get(name)
+        if unread is None:
+            return None
+        if unread.due_ms >= through:
+            self._timers.add(name, unread.due_ms, None)
+        elif unread.lost_from_ms is None and not unread.has_customer:
+            del self._unread[name]
+            self._give_up(name, len(unread.rows), unread.events)
+        else:
+            return self._read(name)
+        return None
 
     def _look_at_snapshots(self, before: int | None, through: int) -> None:
         """Count what a source does not list as lost; and look again at what has changed, while that may still decide."""
-        for name, snapshot in self.snapshots.to_compare(before, through, self.conversations, self._changed):
-            self._compare(self.conversations[name], snapshot)
+        for snapshot in self.snapshots.new(before, through) if self._unread else ():
+            # The others are over, or listed.
+            for name, unread in list(self._unread.items()):
+                if (unread.lost_from_ms is not None or unread.last_ms >= snapshot.at_ms) and id_of(name) not in snapshot.open_ids:
+                    self._read(name)
+        for name, snapshot in self.snapshots.to_compare(before, through, self._live, self._changed):
+            self._compare(self._live[name], snapshot)
 
     def _compare(self, conversation: Conversation, snapshot: Snapshot) -> None:
         """Put among the facts that a conversation is missing from a snapshot, or take that out again."""
@@ -484,7 +534,7 @@ class ContactTracker:
         """Yield name and all that is kept of conversations changed since the last call, None for those given up."""
         for name in self.take_changed():
             self._gone_rows.pop(name, None)
-            conversation = self.conversations.get(name)
+            conversation = self._live.get(name)
             if conversation is None:
                 yield name, None
             else:
@@ -493,13 +543,13 @@ class ContactTracker:
 
     def changed_rows(self, name: str) -> list[tuple[int, ConversationRow | None]]:
         """Return number and content of the rows of a changed conversation that are to be written, None for those that are none any more."""
-        conversation, gone = self.conversations.get(name), self._gone_rows.pop(name, 0)
+        conversation, gone = self._live.get(name), self._gone_rows.pop(name, 0)
         if conversation is None:
             return [(number, None) for number in range(max(1, gone))]
         if conversation.fresh is not None:
             self._fold(conversation)
         conversation.row_count = max(conversation.row_count, gone)
-        return changed_rows(conversation)
+        return changed_rows(conversation, head_of(conversation, self._rules, self._rules_number))
 
     def take_changed(self) -> set[str]:
         """Return the names of the conversations changed since the last call."""
@@ -536,28 +586,74 @@ class ContactTracker:
     def uncounted_from_ms(self, at_ms: int | None) -> None:
         self._rules = self._rules._replace(uncounted_from_ms=at_ms)
 
+    def restore_rows(self, row: str, values: tuple[bytes, ...]) -> None:
+        """Take a conversation back in that is kept in these rows; they are read now only if their head does not do until later."""
+        last = values[-1]
+        if last[:1] == b"{":
+            headed = read_head(last)
+            head, source = headed.head, headed.source
+            if head is not None and head.rules == self._rules_number and source is not None:
+                suffix = self.spaces[source]
+                if row.endswith(suffix) and row not in self._live:
+                    self._heads[row] = head, values
+                    return
+        kept = read_rows(values)
+        if kept.source is not None and row.endswith(self.spaces[kept.source]):
+            self._outdated.append(row)
+        self.restore_conversation(row, kept, len(values))
+
     def restore_conversation(self, row: str, kept: ConversationRow, row_count: int = 1) -> None:
         """Take a conversation back in that is kept in so many rows; older ones do not say of what source it is."""
         source = kept.source
-        conversation = Conversation(self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source]))
-        conversation.source, conversation.contact = None if source is None else intern(source), kept.contact
+        name = self.kept_names.take(row, None if source is None else id_of(row) + self.spaces[source])
+        conversation = self._made_of(name, kept, row_count)
+        if name != row:
+            self._move_rows(conversation, row)
+        unread = self._heads.pop(name, None)
+        if unread is not None:
+            self._live[name] = self._made_of(name, read_rows(unread[1]), len(unread[1]))
+        if self._live.setdefault(name, conversation) is not conversation:
+            self._to_unite.append(conversation)
+
+    def _made_of(self, name: str, kept: ConversationRow, row_count: int) -> Conversation:
+        """Return the conversation that is kept in so many rows, as it was before anything of it was lost after its last fact."""
+        conversation = Conversation(name)
+        conversation.source, conversation.contact = None if kept.source is None else intern(kept.source), kept.contact
         conversation.disorder = None if kept.counted_anew is None else Disorder(kept.counted_anew)
-        conversation.state = folded(conversation.name, kept.facts, self._rules, Ledger())
+        conversation.state = folded(name, kept.facts, self._rules, Ledger())
         conversation.newest = kept.facts[-1] if kept.facts else None
         if kept.revisions or kept.withdrawn:
             conversation.revised = Revised(kept.revisions, kept.withdrawn)
         conversation.row_count = row_count
         # Rows of before may have more facts than one of today.
         conversation.written = len(kept.facts) if len(kept.facts) <= row_count * ROW_FACTS else 0
-        if conversation.name != row:
-            self._move_rows(conversation, row)
-        if self.conversations.setdefault(conversation.name, conversation) is not conversation:
-            self._to_unite.append(conversation)
+        return conversation
+
+    def _read(self, name: str) -> Conversation:
+        """Read the rows of a conversation; what goes on with it has been noted already."""
+        unread = self._unread.pop(name)
+        kept = read_rows(unread.rows)
+        conversation = self._live[name] = self._made_of(name, kept, len(unread.rows))
+        state = conversation.state
+        if self._read_to is not None:
+            # What was lost by then has been booked; what is lost since is looked at by its timer.
+            lose_by(state, self._read_to, self._rules, Ledger())
+        conversation.timer = self._timers.add(name, unread.due_ms, None)
+        if kept.head is not None:
+            noted, now = self._notes.of(kept.head), waiting_in(state)
+            waiting, conversation.noted_active, conversation.noted_open = noted
+            if (waits(now), active_in(state), open_of(state, self._rules)) == noted:
+                conversation.noted_waiting = now
+            else:
+                conversation.noted_waiting = waiting
+                self._note_now(name, conversation)
+        conversation.told = contact_fact(state)
+        return conversation
 
     def _unite(self, other: Conversation) -> None:
         """Make one of two conversations of one id whose sources have been joined since."""
         name = other.name
-        known = self.conversations[name]
+        known = self._live[name]
         before, counted = Ledger(), Conversation(name)
         for each in (known, other):
             folded(name, each.facts, self._rules, before, self.lost_to)
@@ -568,7 +664,7 @@ class ContactTracker:
         self._ledger.add(before, -1)
         last = max(known, other, key=lambda each: order_of(each.facts[-1]) if each.facts else (-1, 0, 0, ""))
         counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder
-        self.conversations[name] = counted
+        self._live[name] = counted
         self.united.add(name)
         self._changed.add(name)
 
@@ -577,10 +673,39 @@ class ContactTracker:
         for other in self._to_unite:
             self._unite(other)
         self._to_unite = []
-        self._held.count_anew((name, _events_of(each)) for name, each in self.conversations.items())
-        for name, conversation in self.conversations.items():
+        self._read_to = self.lost_to
+        self._take_unread()
+        self._held.count_anew([(name, _events_of(each)) for name, each in self._live.items()])
+        self._held.add([(name, unread.events) for name, unread in self._unread.items()])
+        for name, conversation in self._live.items():
             group = standing_group(conversation.state, self._rules)
             if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Ledger()) and group is not None:
                 # It is shown as waiting still if it was not lost by the settings with which that was last written.
                 self._touched_now.add(group)
             self._note_now(name, conversation)
+            conversation.told = contact_fact(conversation.state)
+
+    def _take_unread(self) -> None:
+        """Take note of when the unread conversations are to be looked at, and of what goes on with them."""
+        heads, self._heads = self._heads, {}
+        lost_to, notes, timers = self.lost_to, self._notes, self._timers
+        for name, (head, rows) in heads.items():
+            lost_from = head.lost_from_ms
+            if lost_from is not None and lost_to is not None and lost_from < lost_to:
+                # It was lost without a further fact, and its row is of before.
+                self._live[name] = self._made_of(name, read_rows(rows), len(rows))
+                continue
+            due = self._kept_until(name, head.last_ms) if lost_from is None else lost_from
+            self._unread[name] = Unread(rows, head.events, due, lost_from, head.last_ms, head.has_customer)
+            timers.add(name, due, None)
+            if head.place is not None:
+                notes.add(head)
+        self._touched_now |= notes.put_into(self._standing, self._pending)
+
+    def _rewrite_some(self) -> None:
+        """Have rows written anew, few a flush, that have no head by the settings of now: until then each restart reads them."""
+        outdated = self._outdated
+        for name in outdated[-_REWRITTEN_A_FLUSH:]:
+            if name in self._live:
+                self._changed.add(name)
+        del outdated[-_REWRITTEN_A_FLUSH:]

@@ -27,6 +27,8 @@ __all__ = ["charge", "ended_by_silence", "fold", "folded", "is_consult", "is_our
 
 #: Kinds about visits and legs.
 _OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, Kind.STATUS_CHANGED}
+#: Kinds that may have the whole conversation count nothing.
+_MAY_VOID = frozenset({int(Kind.ARRIVED), int(Kind.EXCLUDED)})
 #: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
 _STEP = 32
 
@@ -43,7 +45,7 @@ def put(c: Conversation, fact: AnyFact) -> None:
     newest, fresh = c.newest, c.fresh
     if newest is not None:
         in_order = newest.at < fact.at or precedes(newest, fact)
-        if not in_order or is_voiding(fact):
+        if not in_order or (fact.kind in _MAY_VOID and is_voiding(fact)):
             charge(c, fact)
         if not in_order:
             if fresh is None:
@@ -128,9 +130,16 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
         return
     facts, first = state.facts, fresh[0]
     goes_on = state.void is not True and first.at > state.lost_at and (not facts or precedes(facts[-1], first))
-    if goes_on and not any(map(is_voiding, fresh)):
+    if goes_on:
         for fact in fresh:
-            facts.append(fact)
+            if fact.kind in _MAY_VOID and is_voiding(fact):
+                goes_on = False
+    if goes_on:
+        if facts:
+            facts += fresh
+        else:
+            state.facts = [*fresh]  # with room for no more: most of what waits, and is many, has no further fact yet
+        for fact in fresh:
             step(state, fact, rules, ledger)
     else:
         c.written = min(c.written, bisect_left(facts, order_of(first), key=order_of))

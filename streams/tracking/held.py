@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.facts import TooManyFactsError
-from streams.tracking.spaces import id_of
+from streams.tracking.spaces import MARK, id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,17 +54,23 @@ class Held:
             counts[0] -= 1
             counts[1] -= events
 
+    def add(self, kept: Iterable[tuple[str, int]]) -> None:
+        """Add contacts or people by name, each with its events."""
+        every = self._counts
+        for name, events in kept:
+            _, mark, space = name.partition(MARK)
+            counts = every.get(mark + space)
+            if counts is None:
+                counts = every[mark + space] = [0, 0]
+            counts[0] += 1
+            counts[1] += events
+
     def move(self, name: str, other: str, events: int) -> None:
         """Take note that a contact or person has another name."""
         self.drop(name, events)
-        counts = self._counts.setdefault(other[len(id_of(other)) :], [0, 0])
-        counts[0] += 1
-        counts[1] += events
+        self.add([(other, events)])
 
     def count_anew(self, kept: Iterable[tuple[str, int]]) -> None:
         """Count everything there is: names, each with its events."""
         self._counts = {}
-        for name, events in kept:
-            counts = self._counts.setdefault(name[len(id_of(name)) :], [0, 0])
-            counts[0] += 1
-            counts[1] += events
+        self.add(kept)

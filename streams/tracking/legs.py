@@ -6,10 +6,14 @@ from bisect import insort
 from typing import TYPE_CHECKING
 
 from schemas.base import REPLY_CHANNELS
-from streams.tracking.state import Consults, changed_leg
+from schemas.limits import MAX_OPEN
+from streams.tracking.state import APART, Consults, changed_leg
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from streams.tracking.ledger import Ledger
+    from streams.tracking.rules import Rules
     from streams.tracking.scopes import QueueTargets
     from streams.tracking.state import Leg, State
 
@@ -20,10 +24,12 @@ __all__ = [
     "book_consult",
     "book_leg",
     "consults_of",
+    "counted_of",
     "end_leg",
     "entry_in",
     "find_leg",
     "fits",
+    "is_full",
     "leg_to_wrap_up",
     "take_transfer",
 ]
@@ -32,6 +38,11 @@ __all__ = [
 def fits(name: str | None, known: str | None) -> bool:
     """Say whether a name that an event gives, or does not, does not contradict what is known, or is not."""
     return name is None or known is None or name == known
+
+
+def is_full(opened: Sized, at: int, rules: Rules) -> bool:
+    """Say whether there are as many open visits, or active legs, as may be; there was no limit in what older versions counted."""
+    return len(opened) >= MAX_OPEN and rules.counts_uncounted(at)
 
 
 def active_legs(s: State) -> list[Leg]:
@@ -66,7 +77,8 @@ def end_leg(s: State, leg: Leg, at: int, ledger: Ledger, *, lost: bool = False, 
     if leg.channel in REPLY_CHANNELS:
         leg.hold_known = False
         leg.hold_ms = 0
-        leg.talk_ms, s.touch_ms = s.touch_ms, None
+        if s.work is not None:
+            leg.talk_ms, s.work.touch_ms = s.work.touch_ms, None
     elif lost:
         leg.hold_known = False
     else:
@@ -148,17 +160,22 @@ def take_transfer(
     return leg
 
 
+def counted_of(s: State) -> set[str | tuple[int, str]]:
+    """Return what has been counted once a conversation, and the marks of what has happened."""
+    if s.counted is None:
+        s.counted = set()
+    return s.counted
+
+
 def book_leg(s: State, leg: Leg, at: int, counts: list[str], sums: list[tuple[str, int]], ledger: Ledger) -> None:
     """Book a leg in its queue, and in the larger scopes with the counts only where none was booked before."""
     every = (*((name, 1) for name in counts), *sums)
-    targets, offered, counted = leg.targets, leg.offered, s.counted
-    if counted is None:
-        counted = s.counted = set()
-    if offered is not None and not s.apart and _is_single(s, targets, offered) and counted.isdisjoint(counts):
+    targets, offered, counted = leg.targets, leg.offered, counted_of(s)
+    if offered is not None and APART not in counted and _is_single(s, targets, offered) and counted.isdisjoint(counts):
         ledger.book(targets.everything, at, offered, every)
         counted.update(counts)
         return
-    s.apart = True
+    counted.add(APART)
     ledger.book(targets.queue, at, at if offered is None else offered, every)
     once = counted.intersection(counts)
     for scope in targets.larger:

@@ -23,6 +23,8 @@ _DUE_AHEAD_MS = 30 * 86_400_000
 
 def lost_from(s: State, rules: Rules) -> int | None:
     """Return the instant at which an open conversation is lost if nothing more is known of it, None if it is closed."""
+    if s.ticket is None and s.place is not None and (s.visit is not None or s.leg is not None):
+        return s.last_ms + rules.lost_after_ms[s.place.place[1]]  # as below, of what is open nearly always
     due = _contact_lost_from(s, rules)
     if due is None and s.bot_sessions is not None and s.bot_sessions.open is not None:
         return s.last_ms + rules.lost_after_ms[s.bot_sessions.open.channel]
@@ -60,7 +62,9 @@ def lose(s: State, at: int, rules: Rules, ledger: Ledger) -> None:
         leave(s, visit, at, "lost", rules, ledger)
     for leg in active_legs(s):
         end_leg(s, leg, at, ledger, lost=True)
-    s.ended_legs = s.working = None
+    s.ended_legs = None
+    if s.work is not None:
+        s.work.since = {}
     if s.ticket is not None:
         s.ticket.callback = False
         s.ticket.status = s.ticket.waiting_on = None

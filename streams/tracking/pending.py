@@ -6,6 +6,7 @@ Each change is added to the scopes that it is in, so that a look at a scope cost
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", str, int, "Scope")
 
-__all__ = ["HOUR_MS", "Open", "Pending", "Standing"]
+__all__ = ["HOUR_MS", "Matter", "Open", "Pending", "Standing"]
 
 HOUR_MS = 3_600_000
 
@@ -36,6 +37,21 @@ class Standing:
             _put_in(self._waiting, scope, since_ms)
             if judged is not None and not scope.scope.startswith("queue:"):
                 _put_in(self._judged.setdefault(scope, {}), judged, since_ms)
+
+    def begin_waits(self, by_target: dict[int, list[int]]) -> None:
+        """Add those that wait in the scopes of some targets: at once, for each costs by what waits there."""
+        lists: dict[int, list[int]] = {}
+        for target, since_ms in by_target.items():
+            judged = self._targets.judged.get(target)
+            for scope in self._targets.scopes[target]:
+                into = [self._waiting.setdefault(scope, [])]
+                if judged is not None and not scope.scope.startswith("queue:"):
+                    into.append(self._judged.setdefault(scope, {}).setdefault(judged, []))
+                for entries in into:
+                    entries.extend(since_ms)
+                    lists[id(entries)] = entries
+        for entries in lists.values():
+            entries.sort()
 
     def end_wait(self, target: int, since_ms: int) -> None:
         """Take out one that waited in the scopes of a target."""
@@ -77,6 +93,10 @@ class Open(NamedTuple):
     reply_due: int | None = None
 
 
+#: The parts of an ``Open`` but for the group.
+Matter = tuple[str | None, int | None, bool, int | None, int | None]
+
+
 class _Tally:
     """What the open matters of one scope come to."""
 
@@ -109,6 +129,39 @@ class _Tally:
         if each.reply_due is not None:
             change(self.reply_due, each.reply_due)
 
+    def add(self, matters: list[Matter]) -> None:
+        """Add matters, unsorted."""
+        self.number += len(matters)
+        for state, number in Counter([state for state, _, _, _, _ in matters if state is not None]).items():
+            _add(self.backlog, state, number)
+        starts = [start for state, start, _, _, _ in matters if state is not None and start is not None]
+        for hour, number in Counter([start // HOUR_MS for start in starts]).items():
+            _add(self.hours, hour, number)
+        self.starts += starts
+        callbacks = [due for _, _, callback, due, _ in matters if callback]
+        self.callbacks += len(callbacks)
+        self.callback_due += [due for due in callbacks if due is not None]
+        self.reply_due += [reply_due for _, _, _, _, reply_due in matters if reply_due is not None]
+        self._sort()
+
+    def _sort(self) -> None:
+        for times in (self.starts, self.callback_due, self.reply_due):
+            times.sort()
+
+    def take(self, others: list[_Tally]) -> None:
+        """Add all of others."""
+        for other in others:
+            self.number += other.number
+            self.callbacks += other.callbacks
+            for state, number in other.backlog.items():
+                _add(self.backlog, state, number)
+            for hour, number in other.hours.items():
+                _add(self.hours, hour, number)
+            self.starts += other.starts
+            self.callback_due += other.callback_due
+            self.reply_due += other.reply_due
+        self._sort()
+
 
 class Pending:
     """The open matters of all conversations by scope."""
@@ -129,6 +182,17 @@ class Pending:
                 tally.count(each, sign)
                 if not tally.number:
                     del self._tallies[scope]
+
+    def add(self, by_group: dict[int, list[Matter]]) -> None:
+        """Add what is pending of conversations of which nothing was known before: at once, for each change costs by what is there."""
+        of_scope: defaultdict[Scope, list[_Tally]] = defaultdict(list)
+        for group, matters in by_group.items():
+            tally = _Tally()
+            tally.add(matters)
+            for scope in self._targets.scopes[group]:
+                of_scope[scope].append(tally)
+        for scope, tallies in of_scope.items():
+            self._tallies.setdefault(scope, _Tally()).take(tallies)
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether anything is open in a scope."""

@@ -37,13 +37,14 @@ from streams.tracking.facts import (
     WrappedUp,
     WrapUpStarted,
 )
+from streams.tracking.unread import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from streams.tracking.state import Conversation
 
-__all__ = ["ROW_FACTS", "ConversationRow", "changed_rows", "read_row", "row_of", "row_of_parts"]
+__all__ = ["ROW_FACTS", "ConversationRow", "changed_rows", "read_head", "read_row", "read_rows", "row_of", "row_of_parts"]
 
 #: So many facts are in a row: of a conversation that goes on only the last row is written again.
 ROW_FACTS = 16
@@ -53,7 +54,7 @@ class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
     """Facts in order, with revisions above 0; ``source`` and ``contact`` of the last one; how many facts were counted again for others.
 
     ``withdrawn``: revision and instant of events that count nothing.
-    Of a conversation's rows the last one knows the rest; rows of before have all facts in one.
+    Of a conversation's rows the last one knows the rest, in its head too; rows of before have all facts in one, and no head.
     """
 
     facts: list[AnyFact]
@@ -62,23 +63,40 @@ class ConversationRow(msgspec.Struct, omit_defaults=True, gc=False):
     counted_anew: int | None = None
     revisions: dict[str, int] | None = None
     withdrawn: dict[str, tuple[int, int]] | None = None
+    head: Head | None = None
+
+
+class _Headed(msgspec.Struct, gc=False):
+    source: str | None = None
+    head: Head | None = None
+
+
+#: Return what a row says without its facts; those of rows of before are none.
+read_head = msgspec.json.Decoder(_Headed).decode
 
 
 def row_of(conversation: Conversation) -> ConversationRow:
     """Return everything kept of a conversation whose facts are all folded, as one row."""
-    return _row(conversation, conversation.facts)
+    return _row(conversation, conversation.facts, None)
 
 
-def changed_rows(conversation: Conversation) -> list[tuple[int, ConversationRow | None]]:
+def changed_rows(conversation: Conversation, head: Head | None = None) -> list[tuple[int, ConversationRow | None]]:
     """Return number and content of the rows to be written of a conversation whose facts are all folded; None: there is none now."""
     facts = conversation.state.facts
     length = len(facts)
     if length <= ROW_FACTS and conversation.row_count <= 1:
         conversation.written, conversation.row_count = length, 1
-        return [(0, _row(conversation, facts))]
+        return [(0, _row(conversation, facts, head))]
     last = max(0, length - 1) // ROW_FACTS
     rows: list[tuple[int, ConversationRow | None]] = [
-        (number, _row(conversation, facts if last == 0 else facts[number * ROW_FACTS : (number + 1) * ROW_FACTS]))
+        (
+            number,
+            _row(
+                conversation,
+                facts if last == 0 else facts[number * ROW_FACTS : (number + 1) * ROW_FACTS],
+                head if number == last else None,
+            ),
+        )
         for number in range(min(conversation.written // ROW_FACTS, last), last + 1)
     ]
     rows += ((number, None) for number in range(last + 1, conversation.row_count))
@@ -91,17 +109,17 @@ def row_of_parts(parts: Mapping[int, ConversationRow]) -> ConversationRow:
     last = parts[max(parts)]
     facts = [fact for _, part in sorted(parts.items()) for fact in part.facts]
     revisions = {event_id: revision for part in parts.values() for event_id, revision in (part.revisions or {}).items()}
-    return ConversationRow(facts, last.source, last.contact, last.counted_anew, revisions or None, last.withdrawn)
+    return ConversationRow(facts, last.source, last.contact, last.counted_anew, revisions or None, last.withdrawn, last.head)
 
 
-def _row(conversation: Conversation, facts: list[AnyFact]) -> ConversationRow:
+def _row(conversation: Conversation, facts: list[AnyFact], head: Head | None) -> ConversationRow:
     disorder = conversation.disorder
     counted_anew = None if disorder is None else disorder.counted_anew
     if conversation.revised is None:
-        return ConversationRow(facts, conversation.source, conversation.contact, counted_anew)
+        return ConversationRow(facts, conversation.source, conversation.contact, counted_anew, None, None, head)
     known, withdrawn = conversation.revised.facts, conversation.revised.withdrawn
     revisions = {fact.event_id: known[fact.event_id] for fact in facts if fact.event_id in known}
-    return ConversationRow(facts, conversation.source, conversation.contact, counted_anew, revisions or None, withdrawn or None)
+    return ConversationRow(facts, conversation.source, conversation.contact, counted_anew, revisions or None, withdrawn or None, head)
 
 
 _decode = msgspec.json.Decoder(ConversationRow).decode
@@ -110,6 +128,13 @@ _decode = msgspec.json.Decoder(ConversationRow).decode
 def read_row(value: bytes) -> ConversationRow:
     """Return a row that this version or the one before has written: then it is a list."""
     return _decode(value) if value[:1] == b"{" else _of_list(msgspec.json.decode(value))
+
+
+def read_rows(values: Sequence[bytes]) -> ConversationRow:
+    """Return the rows of a conversation, in order, as one."""
+    if len(values) == 1:
+        return read_row(values[0])
+    return row_of_parts(dict(enumerate(map(read_row, values))))
 
 
 _Common: TypeAlias = tuple[int, int, str, None]

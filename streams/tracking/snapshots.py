@@ -89,6 +89,13 @@ class Snapshots:
         kept = self._kept.get(event.event_id)
         return kept is not None and kept.source == event.source
 
+    def new(self, before_ms: int | None, through_ms: int) -> list[Snapshot]:
+        """Return the snapshots that progress passes for the first time."""
+        return [each for each in self._kept.values() if each.at_ms + MARGIN_MS < through_ms and self._is_new(each, before_ms)]
+
+    def _is_new(self, snapshot: Snapshot, before_ms: int | None) -> bool:
+        return before_ms is None or snapshot.at_ms + MARGIN_MS >= before_ms or snapshot.name in self._new
+
     def applicable(self, before_ms: int | None, through_ms: int) -> dict[str | None, list[tuple[Snapshot, bool]]]:
         """Return by source, in order of time, the snapshots that progress has passed, and whether it does so for the first time.
 
@@ -102,7 +109,7 @@ class Snapshots:
         for snapshot in sorted(self._kept.values(), key=lambda each: (each.at_ms, each.name)):
             due = snapshot.at_ms + MARGIN_MS
             if due < through_ms:
-                is_new = before_ms is None or due >= before_ms or snapshot.name in self._new
+                is_new = self._is_new(snapshot, before_ms)
                 found.setdefault(snapshot.source, []).append((snapshot, is_new))
                 self._new.discard(snapshot.name)
                 if due + self._grace_ms + PANE_MS < through_ms:

@@ -106,6 +106,11 @@ class KeptNames:
         self._unclaimed.discard(subject_id)
         return True
 
+    @property
+    def any_replaced(self) -> bool:
+        """Whether any subject has other rows."""
+        return bool(self._rows)
+
     def replaced(self, name: str) -> Sequence[str]:
         """Return the other rows of a subject, which are to be deleted now that it has a row of its name, or none."""
         return self._rows.pop(name, ()) if self._rows else ()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from streams.tracking.customer_facts import ContactFact
     from streams.tracking.facts import AnyFact
-    from streams.tracking.needs import Amounts
+    from streams.tracking.needs import Amounts  # noqa: TC004 - annotations of structs are not looked at
     from streams.tracking.pending import Open
-    from streams.tracking.scopes import QueueTargets
+    from streams.tracking.scopes import QueueTargets  # noqa: TC004 - likewise
     from streams.tracking.timers import Bucket
 
 __all__ = [
+    "APART",
+    "PASSED_ON",
     "BotSession",
     "BotSessions",
     "Consults",
@@ -31,11 +36,17 @@ __all__ = [
     "Visit",
     "Waits",
     "Where",
+    "Work",
     "changed_leg",
     "copy_of",
 ]
 
 Slotted = TypeVar("Slotted")
+
+#: Mark: a leg was booked in larger scopes apart from its queue.
+APART = "\x1fapart"
+#: Mark: it was transferred or escalated.
+PASSED_ON = "\x1fpassed on"
 
 #: Targets, each with since when it waits there.
 Waits = tuple[tuple[int, int], ...]
@@ -44,68 +55,45 @@ Waits = tuple[tuple[int, int], ...]
 Where = tuple[tuple[tuple[int, int], ...], int]
 
 
-class Visit:
+class Visit(Struct, gc=False, eq=False):
     """A conversation's stay in one queue, which the targets name; never changed in place."""
 
-    __slots__ = ("contact", "entered", "targets")
-
-    def __init__(self, entered: int, contact: str | None, targets: QueueTargets) -> None:
-        self.entered = entered
-        self.contact = contact
-        self.targets = targets
+    entered: int
+    contact: str | None
+    targets: QueueTargets
 
 
-class Episode:
-    """A conversation's stay in one larger scope."""
+class Episode(Struct, gc=False, eq=False):
+    """A conversation's stay in one larger scope; ``left``: what its leaving has booked."""
 
-    __slots__ = ("entered", "left", "left_at", "state")
-
-    def __init__(self, entered: int, state: str = "waiting", left_at: int = 0, left: Amounts = ()) -> None:
-        self.entered = entered
-        self.state = state
-        self.left_at = left_at
-        #: what its leaving has booked
-        self.left = left
+    entered: int
+    state: str = "waiting"
+    left_at: int = 0
+    left: Amounts = ()
 
 
-class Leg:
-    """An agent's share of a conversation; once it has ended it is never changed in place."""
+class Leg(Struct, gc=False, eq=False):
+    """An agent's share of a conversation; once it has ended it is never changed in place.
 
-    __slots__ = (
-        "agent", "channel", "contact", "ended", "held_at", "hold_known", "hold_ms", "moved_on", "number", "offered", "people",
-        "started", "talk_ms", "targets", "wrap_at",
-    )  # fmt: skip
+    ``people``: the group in which the agent's contacts count. ``number``: how many had begun before it. ``moved_on``: it ended because the
+    contact was queued or answered elsewhere, not because that was said.
+    """
 
-    def __init__(
-        self,
-        agent: str | None,
-        contact: str | None,
-        channel: str,
-        started: int,
-        offered: int | None,
-        targets: QueueTargets,
-        people: int,
-        number: int,
-        hold_known: bool,
-    ) -> None:
-        self.agent = agent
-        self.contact = contact
-        self.channel = channel
-        self.started = started
-        self.offered = offered
-        self.targets = targets
-        #: the group in which the agent's contacts count
-        self.people = people
-        #: how many had begun before it
-        self.number = number
-        #: ended because the contact was queued or answered elsewhere, not because that was said
-        self.moved_on = False
-        self.hold_known = hold_known
-        self.hold_ms = 0
-        self.held_at: int | None = None
-        self.talk_ms: int | None = None
-        self.ended = started
-        self.wrap_at: int | None = None
+    agent: str | None
+    contact: str | None
+    channel: str
+    started: int
+    offered: int | None
+    targets: QueueTargets
+    people: int
+    number: int
+    hold_known: bool
+    moved_on: bool = False
+    hold_ms: int = 0
+    held_at: int | None = None
+    talk_ms: int | None = None
+    ended: int = 0
+    wrap_at: int | None = None
 
 
 class Ticket:
@@ -218,6 +206,18 @@ class Consults:
         self.since = {} if since is None else dict(since)
 
 
+class Work:
+    """What agents do for a conversation as they tell of it: of calls they mostly do not."""
+
+    __slots__ = ("since", "touch_ms")
+
+    def __init__(self, since: Mapping[str | None, int] | None = None, touch_ms: int | None = None) -> None:
+        #: agent → since when
+        self.since = {} if since is None else dict(since)
+        #: closed and not yet booked
+        self.touch_ms = touch_ms
+
+
 class Outbound:
     """How far a conversation has come that the business began."""
 
@@ -239,9 +239,9 @@ class State:
     """
 
     __slots__ = (
-        "apart", "bot_sessions", "channel", "consults", "counted", "customer", "ended_legs", "episodes", "facts",
+        "bot_sessions", "channel", "consults", "counted", "customer", "ended_legs", "episodes", "facts",
         "first_targets", "last_ms", "last_visit", "leg", "legs_begun", "lost_at", "messages", "more_legs", "more_visits", "name",
-        "passed_on", "place", "responded", "single", "start", "ticket", "topic", "touch_ms", "visit", "void", "working",
+        "place", "responded", "single", "start", "ticket", "topic", "visit", "void", "work",
     )  # fmt: skip
 
     def __init__(self, name: str, facts: list[AnyFact]) -> None:
@@ -281,16 +281,11 @@ class State:
         self.consults: Consults | None = None
         #: where the last visit or leg was: what belongs to the whole is booked there
         self.place: QueueTargets | None = None
-        #: names: booked under the first group, or once a conversation
+        #: names: booked under the first group, or once a conversation; and marks of what has happened
         self.counted: set[str | tuple[int, str]] | None = None
-        #: whether a leg was booked in larger scopes apart from its queue
-        self.apart = False
-        self.working: dict[str | None, int] | None = None
-        #: closed and not yet booked
-        self.touch_ms: int | None = None
+        #: from the first time on that an agent works on it apart from talking
+        self.work: Work | None = None
         self.responded = False
-        #: transferred or escalated
-        self.passed_on = False
         #: from the first status or callback on
         self.ticket: Ticket | None = None
         #: from the first message on; in reply channels from the arrival on
@@ -408,17 +403,17 @@ class Conversation:
 def copy_of(state: State) -> State:
     """Return a state that does not change with this one; what never changes in place is shared."""
     other = _twin(state)
-    other.single = _twin(state.single) if isinstance(state.single, Episode) else state.single
+    other.single = copy(state.single) if isinstance(state.single, Episode) else state.single
     if state.episodes is not None:
-        other.episodes = {scope: _twin(episode) for scope, episode in state.episodes.items()}
+        other.episodes = {scope: copy(episode) for scope, episode in state.episodes.items()}
     other.more_visits = None if state.more_visits is None else list(state.more_visits)
-    other.leg = None if state.leg is None else _twin(state.leg)
-    other.more_legs = None if state.more_legs is None else [_twin(leg) for leg in state.more_legs]
+    other.leg = None if state.leg is None else copy(state.leg)
+    other.more_legs = None if state.more_legs is None else [copy(leg) for leg in state.more_legs]
     if state.consults is not None:
         other.consults = Consults(state.consults.contacts, state.consults.since)
     other.ended_legs = None if state.ended_legs is None else list(state.ended_legs)
     other.counted = None if state.counted is None else set(state.counted)
-    other.working = None if state.working is None else dict(state.working)
+    other.work = None if state.work is None else Work(state.work.since, state.work.touch_ms)
     other.ticket = None if state.ticket is None else _twin(state.ticket)
     other.messages = None if state.messages is None else _twin(state.messages)
     if state.topic is not None:
@@ -433,7 +428,7 @@ def copy_of(state: State) -> State:
 
 def changed_leg(leg: Leg, *, wrap_at: int | None, moved_on: bool) -> Leg:
     """Return an ended leg of which something else is known."""
-    other = _twin(leg)
+    other = copy(leg)
     other.wrap_at, other.moved_on = wrap_at, moved_on
     return other
 

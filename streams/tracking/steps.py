@@ -15,18 +15,20 @@ from streams.tracking.legs import (
     book_consult,
     book_leg,
     consults_of,
+    counted_of,
     end_leg,
     find_leg,
     fits,
+    is_full,
     leg_to_wrap_up,
     take_transfer,
 )
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.messages import book_texts, channel_of, hear, messages_of, read, reply, settle_messages
-from streams.tracking.state import Leg
+from streams.tracking.state import PASSED_ON, Leg, Work
 from streams.tracking.ticket import DONE, change_status, escalate, invite, respond, take_opinion
 from streams.tracking.topic import categorize, find_place, name_category, not_offer
-from streams.tracking.uncounted import NO_BEGIN, NO_LEG, NO_QUEUE, NO_VISIT, count_uncounted, count_without_place
+from streams.tracking.uncounted import NO_BEGIN, NO_LEG, NO_QUEUE, NO_VISIT, TOO_MANY, count_uncounted, count_without_place
 from streams.tracking.visits import answer_visit, channel_in, enter, find_visit, leave, open_visits
 
 if TYPE_CHECKING:
@@ -81,7 +83,8 @@ def _on_arrived(s: State, fact: Arrived, _rules: Rules, _ledger: Ledger) -> None
 
 
 def _on_queued(s: State, fact: Queued, rules: Rules, ledger: Ledger) -> None:
-    enter(s, fact.at, fact.queue, fact.channel, fact.contact, fact.at, rules, ledger)
+    if not enter(s, fact.at, fact.queue, fact.channel, fact.contact, fact.at, rules, ledger):
+        count_uncounted(s, fact, TOO_MANY, rules, ledger)
     if fact.category is not None:
         name_category(s, fact.at, fact.category, ledger)
 
@@ -89,18 +92,19 @@ def _on_queued(s: State, fact: Queued, rules: Rules, ledger: Ledger) -> None:
 def _on_left_queue(s: State, fact: LeftQueue, rules: Rules, ledger: Ledger) -> None:
     at, queue, contact = fact.at, fact.queue, fact.contact
     visit = find_visit(s, contact, queue) if fact.named else s.visit
+    has_room = True
     if visit is None and queue is not None and fact.wait_ms is not None:
-        enter(s, at - fact.wait_ms, queue, None, contact, at, rules, ledger)
+        has_room = enter(s, at - fact.wait_ms, queue, None, contact, at, rules, ledger)
         visit = find_visit(s, contact, queue)
     if visit is not None:
         leave(s, visit, at, fact.reason, rules, ledger)
     else:
-        count_uncounted(s, fact, NO_VISIT, rules, ledger)
+        count_uncounted(s, fact, NO_VISIT if has_room else TOO_MANY, rules, ledger)
 
 
 def _on_transferred(s: State, fact: Transferred, rules: Rules, ledger: Ledger) -> None:
     at, contact, agent, queue = fact.at, fact.contact, fact.agent, fact.from_queue
-    s.passed_on = True
+    counted_of(s).add(PASSED_ON)
     leg = find_leg(s, contact, agent, queue, fact.to_agent)
     if leg is not None:
         if not fact.agent_stays:
@@ -138,11 +142,13 @@ def _on_answered(s: State, fact: Answered, rules: Rules, ledger: Ledger) -> None
             if fits(contact, leg.contact) and not of_another:
                 end_leg(s, leg, at, ledger, moved_on=True)
     visit = find_visit(s, contact, queue) if fact.named else s.visit
+    has_room = True
     if visit is None and queue is not None and fact.wait_ms is not None:
-        enter(s, at - fact.wait_ms, queue, None, contact, at, rules, ledger)
+        has_room = enter(s, at - fact.wait_ms, queue, None, contact, at, rules, ledger)
         visit = find_visit(s, contact, queue)
-    _answer(s, at, fact.agent, contact, queue, visit, fact.hold_known, rules, ledger)
-    if s.place is None:
+    if not has_room or not _answer(s, at, fact.agent, contact, queue, visit, fact.hold_known, rules, ledger):
+        count_uncounted(s, fact, TOO_MANY, rules, ledger)
+    elif s.place is None:
         count_uncounted(s, fact, NO_QUEUE, rules, ledger)
     if not s.responded and not _is_only_joined(s, at, rules):
         respond(s, at, rules, ledger)
@@ -168,7 +174,8 @@ def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:
         for leg in active_legs(s):
             if fits(fact.contact, leg.contact):
                 end_leg(s, leg, fact.at, ledger, moved_on=True)
-        _answer(s, fact.at, fact.agent, fact.contact, None, visit, False, rules, ledger)  # noqa: FBT003
+        if not _answer(s, fact.at, fact.agent, fact.contact, None, visit, False, rules, ledger):  # noqa: FBT003
+            count_uncounted(s, fact, TOO_MANY, rules, ledger)
     if not s.responded:
         respond(s, fact.at, rules, ledger)
     reply(s, fact.at, fact.agent, rules, ledger)
@@ -200,14 +207,15 @@ def _on_resumed(s: State, fact: Resumed, rules: Rules, ledger: Ledger) -> None:
 
 
 def _on_work_started(s: State, fact: WorkStarted, _rules: Rules, _ledger: Ledger) -> None:
-    if s.working is None:
-        s.working = {}
-    s.working.setdefault(fact.agent, fact.at)
+    if s.work is None:
+        s.work = Work()
+    s.work.since.setdefault(fact.agent, fact.at)
 
 
 def _on_work_ended(s: State, fact: WorkEnded, rules: Rules, ledger: Ledger) -> None:
-    if s.working is not None and fact.agent in s.working:
-        s.touch_ms = (s.touch_ms or 0) + fact.at - s.working.pop(fact.agent)
+    work = s.work
+    if work is not None and fact.agent in work.since:
+        work.touch_ms = (work.touch_ms or 0) + fact.at - work.since.pop(fact.agent)
     else:
         count_uncounted(s, fact, NO_BEGIN, rules, ledger)
 
@@ -349,8 +357,13 @@ def _answer(
     hold_known: bool,
     rules: Rules,
     ledger: Ledger,
-) -> None:
-    """Begin a leg, in the queue of the visit that it answers, else in the one that is named, else where the conversation was last."""
+) -> bool:
+    """Begin a leg, in the queue of the visit that it answers, else in the one that is named, else where the conversation was last.
+
+    Return False if none may begin, for as many others are active as may be; then nothing has changed.
+    """
+    if s.leg is not None and is_full(active_legs(s), at, rules):
+        return False
     number, offered = s.legs_begun, None
     s.legs_begun = number + 1
     if visit is not None:
@@ -363,7 +376,7 @@ def _answer(
     elif s.place is not None:
         targets = s.place
     else:
-        return
+        return True
     s.place = targets
     if s.leg is not None:
         s.more_legs = active_legs(s)
@@ -372,6 +385,7 @@ def _answer(
         book_texts(s, s.messages, at, ledger)
     if s.topic is not None:
         find_place(s, s.topic, at, ledger)
+    return True
 
 
 #: Kinds that open visits and legs.

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from schemas.base import REPLY_CHANNELS
 from streams.catalogue.fields import CSAT_SCALE
 from streams.tracking.facts import bounds_of
+from streams.tracking.legs import counted_of
 from streams.tracking.messages import channel_of, count_exchanges, hear
 from streams.tracking.names import OTHER
-from streams.tracking.state import Ticket
+from streams.tracking.state import PASSED_ON, Ticket
 from streams.tracking.topic import settle_day
 from streams.tracking.whole import book_whole, elapsed_ms, handed_over_before, without_bot
 from streams.windows.slices import DAY_MS
@@ -102,7 +103,7 @@ def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, ledger: Ledger) ->
         if s.start is not None:
             since = without_bot(s, s.start, at)
             amounts += (("resolution_ms", elapsed_ms(s, since, at, rules)), ("resolution_count", 1))
-        first_contact = not s.passed_on and s.episodes is None  # episodes are told apart from the second visit on
+        first_contact = PASSED_ON not in (s.counted or ()) and s.episodes is None  # episodes are told apart from the second visit on
         if first_contact:
             amounts.append(("first_contact_resolved", 1))
     booked = book_whole(s, at, tuple(amounts), ledger)
@@ -112,7 +113,7 @@ def _resolve(s: State, ticket: Ticket, at: int, rules: Rules, ledger: Ledger) ->
 
 def escalate(s: State, fact: Escalated, ledger: Ledger) -> None:
     """Book an escalation."""
-    s.passed_on = True
+    counted_of(s).add(PASSED_ON)
     book_whole(s, fact.at, (("escalations", 1),), ledger)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.tracking.rules import Rules
     from streams.tracking.state import State
 
-__all__ = ["NO_BEGIN", "NO_LEG", "NO_QUEUE", "NO_VISIT", "count_uncounted", "count_without_place"]
+__all__ = ["NO_BEGIN", "NO_LEG", "NO_QUEUE", "NO_VISIT", "TOO_MANY", "count_uncounted", "count_without_place"]
 
 #: An end of something of which no begin is known.
 NO_BEGIN = "no_begin"
@@ -22,6 +22,8 @@ NO_VISIT = "no_visit"
 NO_LEG = "no_leg"
 #: No queue in which it could count.
 NO_QUEUE = "no_queue"
+#: The conversation waits in as many queues, or as many agents work on it, as may be at a time.
+TOO_MANY = "too_many_open"
 
 
 def count_uncounted(s: State, fact: AnyFact, reason: str, rules: Rules, ledger: Ledger) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.bot_sessions import turn_to_people
-from streams.tracking.legs import active_legs, end_leg, fits
+from streams.tracking.legs import active_legs, end_leg, fits, is_full
 from streams.tracking.messages import book_texts
 from streams.tracking.needs import judged
 from streams.tracking.state import Episode, Visit
@@ -57,11 +57,14 @@ def _close(s: State, visit: Visit) -> None:
         s.more_visits = None
 
 
-def enter(s: State, entered: int, queue: str, channel: str | None, contact: str | None, at: int, rules: Rules, ledger: Ledger) -> None:
-    """Begin a visit; ``at`` is the instant its offer is booked at. What else is open of the contact ends."""
+def enter(s: State, entered: int, queue: str, channel: str | None, contact: str | None, at: int, rules: Rules, ledger: Ledger) -> bool:
+    """Begin a visit; ``at`` is the instant its offer is booked at. What else is open of the contact ends.
+
+    Return False if none begins, for as many others are open as may be.
+    """
     if s.visit is not None:
         if find_visit(s, contact, queue) is not None:
-            return
+            return True
         for visit in open_visits(s):
             if fits(contact, visit.contact):
                 leave(s, visit, at, "overflow", rules, ledger)
@@ -69,6 +72,8 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
         for leg in active_legs(s):
             if fits(contact, leg.contact):
                 end_leg(s, leg, at, ledger, moved_on=True)
+    if s.visit is not None and is_full(open_visits(s), at, rules):
+        return False
     channel = channel or s.channel or rules.targets.channel_of(queue) or "voice"
     targets = rules.targets.of_queue(queue, channel)
     entry = Visit(entered, contact, targets)
@@ -93,6 +98,7 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
         turn_to_people(s.bot_sessions, at, ledger)
     if s.topic is not None:
         find_place(s, s.topic, at, ledger)
+    return True
 
 
 def _tell_apart(s: State) -> None:

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 __all__ = ["PANE_MS", "REPLY_CHANNELS", "Contribution", "Standing", "Verdict", "is_late", "journals_of", "judge"]
 
 PANE_MS = 10_000
+#: So many visits of a conversation are open at a time at most, and so many legs active.
+MOST_OPEN = 50
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 
@@ -492,7 +494,8 @@ class _Telling:
                     self.arrived_at = at
             case ContactQueued():
                 self.know(event.contact_id)
-                self.enter(event.queue, self.channel_of_visit(event.queue, event.channel), event.contact_id, entered=at, booked=at)
+                if not self.enter(event.queue, self.channel_of_visit(event.queue, event.channel), event.contact_id, entered=at, booked=at):
+                    self.count_nothing("too_many_open", event, at)
             case ContactAnswered():
                 self.know(event.contact_id)
                 for leg in self.active_legs():
@@ -500,11 +503,14 @@ class _Telling:
                     if _fits(event.contact_id, leg.contact) and not joined:
                         self.move_on(leg, at)
                 visit = self.visit_of(event.contact_id, event.queue)
+                refused = False
                 if visit is None:
                     visit = self.enter_afterwards(event.queue, event.wait_seconds, event.contact_id, at)
-                answering = self.answer(event.agent, event.queue, event.contact_id, visit, at)
+                    refused = visit is None and event.queue is not None and event.wait_seconds is not None
+                refused = refused or len(self.active_legs()) >= MOST_OPEN
+                answering = None if refused else self.answer(event.agent, event.queue, event.contact_id, visit, at)
                 if answering is None:
-                    self.count_nothing("no_queue", event, at)
+                    self.count_nothing("too_many_open" if refused else "no_queue", event, at)
                 if answering is not None and "hold" in (event.reports or ()):
                     answering.hold_known = True
             case ContactMessage():
@@ -513,7 +519,10 @@ class _Telling:
                     for leg in self.active_legs():
                         if _fits(event.contact_id, leg.contact):
                             self.move_on(leg, at)
-                    self.answer(event.agent, None, event.contact_id, visit, at)
+                    if len(self.active_legs()) < MOST_OPEN:
+                        self.answer(event.agent, None, event.contact_id, visit, at)
+                    else:
+                        self.count_nothing("too_many_open", event, at)
             case ContactLeftQueue():
                 self.know(event.contact_id)
                 visit = self.visit_of(event.contact_id, event.queue)
@@ -522,7 +531,8 @@ class _Telling:
                 if visit is not None:
                     self.leave(visit, event.reason, at)
                 else:
-                    self.count_nothing("no_visit", event, at)
+                    refused = event.queue is not None and event.wait_seconds is not None
+                    self.count_nothing("too_many_open" if refused else "no_visit", event, at)
             case ContactTransferred():
                 self.transfer(event, at)
             case ContactOfferEnded(outcome="no_answer"):
@@ -655,15 +665,18 @@ class _Telling:
 
     # ---- the queue
 
-    def enter(self, queue: str, channel: str, contact: str | None, *, entered: int, booked: int) -> None:
+    def enter(self, queue: str, channel: str, contact: str | None, *, entered: int, booked: int) -> bool:
+        """Enter a queue, unless as many visits are open as may be; say whether there is a visit now."""
         if self.visit_of(contact, queue) is not None:
-            return
+            return True
         for visit in self.open_visits():
             if _fits(contact, visit.contact):
                 self.leave(visit, "overflow", booked)
         for leg in self.active_legs():
             if _fits(contact, leg.contact):
                 self.move_on(leg, booked)
+        if len(self.open_visits()) >= MOST_OPEN:
+            return False
         self.visits.append(_Visit(queue, channel, entered, contact))
         self.places.append((queue, channel))
         self.book(f"queue:{queue}", channel, "offered", at=booked, offer=entered)
@@ -680,6 +693,7 @@ class _Telling:
             elif episode is None or episode.state != "waiting":
                 self.episodes[scope, channel] = _Episode(entered)
                 self.book(scope, channel, "offered", at=booked, offer=entered)
+        return True
 
     def enter_afterwards(self, queue: str | None, wait_seconds: float | None, contact: str | None, at: int) -> _Visit | None:
         """Enter a queue that only an answer or a leaving with its wait tells of."""

@@ -196,7 +196,7 @@ class TestForgetting:
         assert len(tracker.slices) == 2 * (390 + 7 + 32) + 4 * (390 + 7 + 33)
 
     def test_a_contact_in_flight_takes_little_room(self) -> None:
-        """A contact that waits takes at most 1,080 bytes, everything counted: the names it came with, its facts, where it waits."""
+        """A contact that waits takes at most 1 KiB, everything counted: the names it came with, its facts, where it waits."""
         stage = contacts()
         events = [record(value) for number in range(4_002) for value in _entry(number)]
         stage.process(events[:4])
@@ -213,7 +213,7 @@ class TestForgetting:
 
         each = taken / 4_000
         print(f"{each:.0f} bytes a waiting contact")  # noqa: T201 - shown with -s
-        assert each <= 1_080
+        assert each <= 1_024
 
 
 def _entry(number: int) -> tuple[bytes, bytes]:

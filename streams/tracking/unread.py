@@ -1,0 +1,190 @@
+"""Conversations taken back in whose rows nothing has asked for yet: a row says at its end what has to be known of it until then."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from streams.configuration.file import configuration_hash
+from streams.tracking.backlog import standing_place
+from streams.tracking.facts import Kind
+from streams.tracking.losses import lost_from
+from streams.tracking.pending import Matter, Open
+from streams.tracking.state import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.configuration import Configuration
+    from streams.tracking.pending import Pending, Standing
+    from streams.tracking.rules import Rules
+    from streams.tracking.scopes import Targets
+    from streams.tracking.state import Conversation, State, Waits
+
+__all__ = ["Conversations", "Head", "Notes", "Unread", "head_of", "rules_number"]
+
+#: To be raised when facts come to wait, be in progress, be pending or be lost otherwise than before: heads of before are not believed then.
+_FORM: Final = 1
+#: What of the configuration decides that.
+_DECIDING: Final = {"service_level", "definitions", "default_definitions", "queues", "counting"}
+
+
+class Head(msgspec.Struct, array_like=True, gc=False):
+    """What the last row of a conversation says of all its facts: by which rules, where it stands, and what goes on with it.
+
+    ``last_ms``: what is over is kept from then on. ``lost_from_ms``: None where nothing is open.
+    ``pending``: backlog, start, callback, due and reply due of an ``Open``.
+    """
+
+    rules: int
+    facts: int
+    events: int
+    last_ms: int
+    lost_from_ms: int | None
+    has_customer: bool
+    place: tuple[str, str] | None = None
+    waiting_since_ms: int | None = None
+    is_active: bool = False
+    pending: Matter | None = None
+
+
+class Unread(msgspec.Struct, gc=False):
+    """The rows of a conversation, in order, and what may happen to it before they are read."""
+
+    rows: tuple[bytes, ...]
+    events: int
+    #: when it is lost, or forgotten, if nothing more is known of it
+    due_ms: int
+    #: None where nothing is open
+    lost_from_ms: int | None
+    last_ms: int
+    has_customer: bool
+
+
+class Conversations(Mapping[str, "Conversation"]):
+    """All conversations by name; who looks at one that is unread has it read."""
+
+    def __init__(self, read: Callable[[str], Conversation]) -> None:
+        self._read = read
+        self.live: dict[str, Conversation] = {}
+        self.unread: dict[str, Unread] = {}
+
+    def find(self, name: str) -> Conversation | None:
+        """Return what is known of a conversation."""
+        found = self.live.get(name)
+        return self._read(name) if found is None and name in self.unread else found
+
+    def __getitem__(self, name: str) -> Conversation:
+        found = self.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.live or name in self.unread
+
+    def __iter__(self) -> Iterator[str]:
+        # Reading one while others are gone through moves it.
+        return iter([*self.live, *self.unread])
+
+    def __len__(self) -> int:
+        return len(self.live) + len(self.unread)
+
+
+def rules_number(configuration: Configuration) -> int:
+    """Return a number for what decides of facts whether they wait, are in progress, pending or lost."""
+    return int(configuration_hash(configuration, _DECIDING)[:8], 16) ^ _FORM
+
+
+def head_of(c: Conversation, rules: Rules, number: int) -> Head | None:
+    """Return the head of a conversation whose facts are folded and noted; None for one that goes on in several places at once."""
+    state, waiting, active, pending = c.state, c.noted_waiting, c.noted_active, c.noted_open
+    last, facts = state.last_ms, state.facts
+    events = len(facts)
+    if c.revised is not None and c.revised.withdrawn:
+        withdrawn = c.revised.withdrawn
+        events, last = events + len(withdrawn), max(last, *(at for _, at in withdrawn.values()))
+    if state.lost_at or c.disorder is not None:
+        # Only where it was lost, or counted again since, may a snapshot have put a fact among the others: that is no event.
+        events -= sum(fact.kind == Kind.MISSING for fact in facts)
+    has_customer = state.customer is not None
+    if waiting is None and active is None and pending is None:
+        session = state.bot_sessions is not None and state.bot_sessions.open is not None
+        return Head(number, len(facts), events, last, lost_from(state, rules) if session else None, has_customer)
+    since = said = None
+    place: tuple[str, str] | None
+    group: int | None
+    if state.place is not None:
+        place, group = state.place.place, state.place.everything
+    else:
+        place, group = _unassigned(state, rules)
+    if waiting is not None:
+        if type(waiting) is not Visit or waiting.targets.everything != group:
+            return None
+        since = waiting.entered
+    if active is not None and active != group:
+        return None
+    if pending is not None:
+        if pending.group != group:
+            return None
+        said = pending[1:]
+    return Head(number, len(facts), events, last, lost_from(state, rules), has_customer, place, since, active is not None, said)
+
+
+def _unassigned(state: State, rules: Rules) -> tuple[tuple[str, str] | None, int | None]:
+    place = standing_place(state)
+    return place, None if place is None else rules.targets.of_queue(*place).everything
+
+
+class Notes:
+    """What goes on with conversations that are unread, gathered, for each change of one costs by what is there."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._groups: dict[tuple[str, str], int] = {}
+        self._waits: defaultdict[int, list[int]] = defaultdict(list)
+        self._active: defaultdict[int, int] = defaultdict(int)
+        self._open: defaultdict[int, list[Matter]] = defaultdict(list)
+
+    def add(self, head: Head) -> None:
+        """Add what goes on with a conversation."""
+        place = head.place
+        if place is None:
+            return
+        group = self._groups.get(place)
+        if group is None:
+            group = self._group(place)
+        if head.waiting_since_ms is not None:
+            self._waits[group].append(head.waiting_since_ms)
+        if head.is_active:
+            self._active[group] += 1
+        if head.pending is not None:
+            self._open[group].append(head.pending)
+
+    def _group(self, place: tuple[str, str]) -> int:
+        group = self._groups.get(place)
+        if group is None:
+            group = self._groups[place] = self._targets.of_queue(*place).everything
+        return group
+
+    def of(self, head: Head) -> tuple[Waits, int | None, Open | None]:
+        """Return where a conversation is noted as waiting, as in progress, and as pending."""
+        if head.place is None:
+            return (), None, None
+        group = self._group(head.place)
+        waits = () if head.waiting_since_ms is None else ((group, head.waiting_since_ms),)
+        return waits, group if head.is_active else None, None if head.pending is None else Open(group, *head.pending)
+
+    def put_into(self, standing: Standing, pending: Pending) -> set[int]:
+        """Add all that was gathered to what goes on; return the groups in which something does."""
+        groups = {*self._waits, *self._active, *self._open}
+        standing.begin_waits(self._waits)
+        for group, number in self._active.items():
+            standing.add_active(group, number)
+        pending.add(self._open)
+        for gathered in (self._waits, self._active, self._open):
+            gathered.clear()
+        return groups

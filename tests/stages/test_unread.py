@@ -1,0 +1,172 @@
+"""A restart reads the heads of rows, and rows when they are asked for; heads that are not of now are not believed, and are written anew."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from benchmarks.restore import KINDS, configuration, kept_rows
+from streams.configuration import Configuration
+from streams.stages.track import ContactStage
+from streams.tracking.rows import read_head, read_rows
+from streams.tracking.unread import head_of
+from tests.stages.test_rows_keyed_by_id import PBX, TOPICS, Kept, beat
+from tests.tracking.telling import CONFIGURATION, event
+
+_LATER = Configuration.model_validate(
+    {**CONFIGURATION.model_dump(by_alias=True, exclude_unset=True), "counting": {"lost_after_seconds": {"voice": 7_200}}}
+)
+
+
+def waiting(number: int) -> list[bytes]:
+    """Return the events of a caller who waits in A."""
+    name: dict[str, Any] = {"conversation_id": f"c{number}", **PBX}
+    return [
+        event("contact.arrived", 0, channel="voice", direction="inbound", event_id=f"a{number}", **name),
+        event("contact.queued", 1, queue="A", channel="voice", event_id=f"q{number}", **name),
+    ]
+
+
+def headless(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the rows as the last release wrote them."""
+    found = {}
+    for key, value in rows.items():
+        row = orjson.loads(value)
+        if key.startswith(b"s|"):
+            del row["head"]
+        found[key] = orjson.dumps(row)
+    return found
+
+
+def kept(number: int) -> Kept:
+    """Return a stage in which so many wait."""
+    told = Kept(ContactStage, {})
+    for each in range(number):
+        told.tell(*waiting(each))
+    return told.tell(beat(2, **PBX))
+
+
+def conversations(stage: Kept) -> Any:
+    """Return all conversations, read and unread."""
+    assert isinstance(stage.stage, ContactStage)
+    return stage.stage.tracker.conversations
+
+
+def test_nothing_is_read_before_it_is_asked_for() -> None:
+    """Of five who wait none is read at a restart; an event reads the one that it tells of; the others wait beside it."""
+    five = kept(5).restart()
+    assert (len(conversations(five).live), len(conversations(five).unread)) == (0, 5)
+    five.now.clear()
+    five.tell(event("contact.answered", 11, conversation_id="c3", agent="ann", queue="A", event_id="x3", **PBX))
+
+    assert (set(conversations(five).live), len(conversations(five).unread)) == ({"c3\x1fpbx"}, 4)
+    assert five.now["queue:A"]["in_progress"] == 1
+    assert len(five.now["queue:A"]["waiting_since_ms"]) == 4
+    assert five.sums("queue:A")["answered_wait_ms"] == 10_000
+
+
+def test_a_repeat_is_known() -> None:
+    """An event that came before the restart counts nothing after it."""
+    one = kept(1).restart().tell(waiting(0)[1])
+    assert isinstance(one.stage, ContactStage)
+    assert one.stage.tracker.repeated == 1
+    assert one.sums("queue:A") == {"offered": 1}
+
+
+def test_what_is_over_is_forgotten_unread() -> None:
+    """Callers who hung up are forgotten in time without being read: their flush writes only that their rows are gone."""
+    two = kept(2)
+    for number in range(2):
+        left = {"reason": "abandoned", "queue": "A", "conversation_id": f"c{number}", "event_id": f"l{number}", **PBX}
+        two.tell(event("contact.left_queue", 5, **left))
+    two.restart()
+    reads: list[str] = []
+    tracker: Any = conversations(two)
+    tracker._read = reads.append
+    two.tell(beat(CONFIGURATION.counting.closed_retention_seconds + 10, **PBX))
+
+    assert two.subjects() == set()
+    assert (len(tracker), reads) == (0, [])
+
+
+def test_heads_of_other_settings_are_not_believed() -> None:
+    """With other settings everything is read at the restart, and rows are written with heads of now, some hundred a flush."""
+    many = kept(450).restart(_LATER)
+    assert (len(conversations(many).live), len(conversations(many).unread)) == (450, 0)
+    many.tell(beat(3, **PBX))
+    assert len(conversations(many.restart()).unread) == 200
+    for second in (4, 5):
+        many.tell(beat(second, **PBX))
+    # 250 were still to be written, and no row was lost of those that were not.
+    assert (len(conversations(many.restart()).live), len(conversations(many).unread)) == (0, 450)
+
+
+def test_rows_without_heads_are_read_at_once() -> None:
+    """State as the last release wrote it, without heads: read at the restart, with the same figures of now."""
+    told = kept(3)
+    before = dict(told.now["queue:A"])
+    told.rows = headless(told.rows)
+    told.restart().tell(*waiting(3))
+
+    assert len(conversations(told).live) == 4
+    assert told.now["queue:A"]["waiting_since_ms"] == [*before["waiting_since_ms"], before["waiting_since_ms"][0]]
+
+
+def test_a_long_conversation_is_whole() -> None:
+    """Of one in several rows the last head counts: 40 messages, unread, and with the next event all of them in order."""
+    long = kept(1)
+    for number in range(40):
+        long.tell(event("contact.message", 10 + number, author_kind="customer", event_id=f"m{number:02}", conversation_id="c0", **PBX))
+    long.restart()
+    assert len(conversations(long).unread) == 1
+    long.tell(event("contact.message", 60, author_kind="customer", event_id="m40", conversation_id="c0", **PBX))
+    facts = conversations(long)["c0\x1fpbx"].facts
+    assert [fact.event_id for fact in facts] == ["a0", "q0", *(f"m{number:02}" for number in range(41))]
+
+
+def test_heads_of_the_last_form() -> None:
+    """Heads as they were written when their form was last raised say what facts say by the rules of now: else ``_FORM`` is to be raised."""
+    file = Path(__file__).with_name("rows_with_heads.json.gz")
+    told = json.loads(gzip.decompress(file.read_bytes()))
+    stage = ContactStage(0, Configuration.model_validate(told["configuration"]), TOPICS)
+    tracker = stage.tracker
+    heads = 0
+    rows = {key: value.encode() for key, value in told["rows"] if key.startswith(("s|", "t|"))}
+    for key, value in rows.items():
+        head = read_head(value).head
+        if head is None or not key.startswith("s|") or head.facts >= 16:
+            continue
+        name = key[2:]
+        conversation = tracker._made_of(name, read_rows((value,)), 1)
+        if told["lost_to"] is not None and head.lost_from_ms is not None and head.lost_from_ms < told["lost_to"]:
+            continue
+        tracker._note_now(name, conversation)
+        found = head_of(conversation, tracker._rules, head.rules)
+        if conversation.state.last_ms < head.last_ms:  # lost since its last fact
+            continue
+        assert found == head
+        heads += 1
+    assert heads > 50
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_restore_costs_a_part_of_reading_everything(kind: str) -> None:
+    """Of CPU, taking 4,000 contacts back in that nothing asks for takes a part of reading each of them."""
+    rows = dict(kept_rows(kind, 4_000))
+    took = []
+    for each in (rows, headless(rows)):
+        best = 99.0
+        for _ in range(3):
+            stage = ContactStage(0, configuration(), TOPICS)
+            began = time.process_time()
+            stage.restore("state", each.items())
+            best = min(best, time.process_time() - began)
+            assert len(stage.tracker.conversations) == 4_000
+        took.append(best)
+    assert took[0] < took[1] / 4
