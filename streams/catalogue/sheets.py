@@ -14,7 +14,7 @@ from streams.catalogue.given import WAITING_PAST_THRESHOLD, WINDOW
 from streams.catalogue.kpis import KPIS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from streams.catalogue.formulas import Figure, Get, How
     from streams.catalogue.model import Kpi
@@ -61,6 +61,11 @@ class Sheet:
         self._written: dict[str, Raw] = {kpi: Raw(_encode(figure)) for kpi, figure in self._nothing.items()}
         #: names of what is known → what is added up of it, and the formulas that read any of it
         self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    @property
+    def kpis(self) -> Collection[str]:
+        """What it computes."""
+        return self._nothing.keys()
 
     def figures(self, values: dict[str, int]) -> dict[str, Figure]:
         """Return KPI → figure of values, which are sums by name and what is given with the window; they are completed in place."""

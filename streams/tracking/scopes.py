@@ -76,6 +76,18 @@ def _at(versions: Sequence[tuple[int | None, _T]] | None, at_ms: int) -> _T | No
     return next((value for since, value in reversed(versions) if since is None or since <= at_ms), None)
 
 
+#: ``response`` and ``bot_time`` of queue targets.
+_Times = tuple[tuple[tuple[int | None, str], ...] | None, tuple[tuple[int | None, bool], ...] | None]
+
+
+def _times_of(versions: Sequence[DefinitionVersion]) -> _Times:
+    """Return from what a first response runs by the versions of a definition, and whether they leave a bot's time out."""
+    response = tuple((each.from_ms if index else None, str(each.first_response)) for index, each in enumerate(versions))
+    bot = tuple((each.from_ms if index else None, each.bot_time == "left_out") for index, each in enumerate(versions))
+    needed = response if any(begin != "arrived" for _, begin in response) else None
+    return needed, bot if any(left_out for _, left_out in bot) else None
+
+
 class Targets:
     """Numbers for scopes and for groups of scopes, given out as they are first needed.
 
@@ -89,6 +101,8 @@ class Targets:
         self._numbers: dict[Scope, int] = {}
         self._queues: dict[tuple[str, str], QueueTargets] = {}
         self._defaults: dict[str, Definitions] = {}
+        #: what ``_times_of`` says of them
+        self._default_times: dict[str, _Times] = {}
         self._outside: dict[tuple[str | None, str], int] = {}
         self._people: dict[tuple[str | None, str | None, str | None], int] = {}
         self._agents: dict[str | None, int] = {}
@@ -121,18 +135,16 @@ class Targets:
             beyond = self.group(scopes[1:])
             self.judged.update(dict.fromkeys((everything, *waiting), judged))
         versions = definitions.versions[definitions.first]
-        response = tuple((each.from_ms if index else None, str(each.first_response)) for index, each in enumerate(versions))
-        needed = response if any(begin != "arrived" for _, begin in response) else None
-        bot = tuple((each.from_ms if index else None, each.bot_time == "left_out") for index, each in enumerate(versions))
-        bot_time = bot if any(left_out for _, left_out in bot) else None
+        response, bot_time = self._default_times[place[1]] if definitions is default else _times_of(versions)
         replies = self._replies_of(place, versions)
-        return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, needed, bot_time, replies)
+        return QueueTargets(everything, numbers[0], larger, place, waiting, beyond, judged, response, bot_time, replies)
 
     def _default_of(self, channel: str) -> Definitions:
         """Return what judges a larger scope, and queues that have nothing of their own: thousands share it."""
         found = self._defaults.get(channel)
         if found is None:
             found = self._defaults[channel] = definitions_of(self._configuration, None, channel)
+            self._default_times[channel] = _times_of(found.versions[found.first])
         return found
 
     def _replies_of(self, place: tuple[str, str], versions: tuple[DefinitionVersion, ...]) -> tuple[tuple[int | None, int], ...]:

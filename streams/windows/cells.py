@@ -57,12 +57,18 @@ class Cells(Mapping[int, Counts]):
         """Return the sums of the cells that begin in a span."""
         total: Counts = {}
         if span.end_ms - span.start_ms <= _LONG_MS:
+            live, settled = self._live, self._settled
             for start in range(span.start_ms, span.end_ms, GRAIN_MS):
-                if start in self:
-                    if total:
-                        add_counts(total, self[start])
-                    else:
-                        total.update(self[start])
+                counts = live.get(start)
+                if counts is None:
+                    packed = settled.get(start)
+                    if packed is None:
+                        continue
+                    counts = unpack(packed)
+                if total:
+                    add_counts(total, counts)
+                else:
+                    total.update(counts)
             return total
         if self._settled:
             total.update(self._settled_in(span))

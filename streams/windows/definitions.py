@@ -107,9 +107,13 @@ class _Versions:
         self.name = name
         self._versions = versions
         self._book = book
+        self._first = Judged(name, versions[0])
+        self._is_one = len(versions) == 1
 
     def at(self, start_ms: int) -> Judged:
         """Return what judges a window that begins then."""
+        if self._is_one:
+            return self._first
         found = self._versions[0]
         for each in self._versions[1:]:
             known = self._book.known_since(self.name, each.version)

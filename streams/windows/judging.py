@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.catalogue.sheets import Sheet, judged_by
+from streams.catalogue.formulas import How
+from streams.catalogue.sheets import Sheet, judged_by, sheet_of
 from streams.windows.kpis import StaffTerms, contact_kpis, definition_kpis, people_kpis
 from streams.windows.not_reported import NOT_REPORTED
 
@@ -58,9 +60,7 @@ def figures_of(
     past = None if live_at is None else state.past_threshold(live_at, start_ms, missed=True)
     kpis = contact_kpis(sums, first.definition, state.channel or "", by_offer=by_offer, past_threshold=past, level=level, make=make)
     leave_out(kpis, state.not_reported)
-    label = first.label
-    labels = {kpi: level_label if is_level else label for kpi, is_level in _JUDGED if kpi in kpis}
-    found: dict[str, Any] = {"definitions": labels, "kpis": kpis}
+    found: dict[str, Any] = {"definitions": _labels(first.label, level_label, by_offer, live_at is not None), "kpis": kpis}
     others: dict[str, Any] = {}
     for other in definitions.others(start_ms):
         past = None if live_at is None else state.past_threshold_of(other, live_at, missed=True)
@@ -68,6 +68,13 @@ def figures_of(
         leave_out(beside, state.not_reported)
         others[other.label] = {kpi: figure for kpi, figure in beside.items() if _differs(kpi, first.definition, other.definition)}
     return {**found, "by_definition": others} if others else found
+
+
+@lru_cache(maxsize=4096)
+def _labels(label: str, level_label: str, by_offer: bool, live: bool) -> dict[str, str]:
+    """Return KPI → what judges it; shared, so not to be changed."""
+    kpis = sheet_of("contacts", How(by_offer, live=live)).kpis
+    return {kpi: level_label if is_level else label for kpi, is_level in _JUDGED if kpi in kpis}
 
 
 def leave_out(kpis: dict[str, Any], not_reported: frozenset[str]) -> dict[str, Any]:

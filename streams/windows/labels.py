@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
     from streams.catalogue.model import Kpi
 
-__all__ = ["MOST_LABELS", "OTHER", "RATES", "figures_by_label", "ratio", "sessions_open", "settles_later_ms", "waited_for", "wholes"]
+__all__ = [
+    "MOST_LABELS",
+    "OTHER",
+    "RATES",
+    "figures_by_label",
+    "labelled",
+    "ratio",
+    "sessions_open",
+    "settles_later_ms",
+    "waited_for",
+    "wholes",
+]
 
 #: In one scope and window so many labels of a KPI are named; the rest are together under this name.
 MOST_LABELS = 100
@@ -37,6 +48,9 @@ def _labelled() -> Iterator[tuple[str, str | None, str]]:
 
 
 _LABELLED: Final = tuple(_labelled())
+#: names of sums → those with a label among them; mostly they are the same as in many other windows
+_known: dict[tuple[str, ...], tuple[str, ...]] = {}
+_MOST_KNOWN: Final = 2048
 #: The KPIs that are ratios of each label.
 RATES: Final = tuple(sorted(kpi for kpi, part, _ in _LABELLED if part is not None))
 
@@ -68,10 +82,21 @@ def settles_later_ms(sums: Mapping[str, int], waited: tuple[tuple[int, frozenset
     return max((later for later, names in waited if names is None or any(sums.get(name) for name in names)), default=0)
 
 
+def labelled(sums: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the names of the sums that are those of one label."""
+    names = tuple(sums)
+    found = _known.get(names)
+    if found is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        found = _known[names] = tuple(name for name in names if LABEL_MARK in name)
+    return found
+
+
 def _by_label(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Return what is summed → label → sum."""
     found: dict[str, dict[str, int]] = {}
-    for name in [name for name in sums if LABEL_MARK in name]:
+    for name in labelled(sums):
         what, _, label = name.partition(LABEL_MARK)
         found.setdefault(what, {})[label] = sums[name]
     return found

@@ -15,7 +15,7 @@ from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
 from streams.windows.judging import figures_of
 from streams.windows.kpis import decided_in
-from streams.windows.labels import figures_by_label, sessions_open, settles_later_ms
+from streams.windows.labels import figures_by_label, labelled, sessions_open, settles_later_ms
 from streams.windows.lasting import lasting_places
 from streams.windows.not_reported import not_reported
 from streams.windows.panes import Panes
@@ -247,6 +247,7 @@ class RollUp:
             trailing = state.trailing
             if end is not None and end != trailing.hi_ms:
                 trailing.advance(end)
+            state.look_at_now()
             waited = moved and state.has_waiting
             changed = state.now_changed or waited
             if changed or (moved and state.grows and state.grows_older(before, self.as_of)):
@@ -409,7 +410,8 @@ class RollUp:
             "late_events": sums.get("late_events", 0),
             **self.figures(state, sums, span.start_ms, trailing=trailing, length_ms=span.end_ms - span.start_ms, make=make),
             **({} if state.is_individual else {"by_label": {} if state.about_people else figures_by_label(sums)}),
-            "counts": {field: amount for field, amount in sums.items() if LABEL_MARK not in field},
+            # Encoded before anything is added to it.
+            "counts": {field: amount for field, amount in sums.items() if LABEL_MARK not in field} if labelled(sums) else sums,
         }
         key = state.window_key(name)
         if trailing:

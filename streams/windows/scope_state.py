@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
@@ -14,7 +14,7 @@ from streams.windows.sums import Counts, add_counts
 from streams.windows.trailing import TrailingSums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from streams.windows.alerts import Watch
     from streams.windows.calendar import Calendar
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScopeState"]
 
+_NOTHING: Final[dict[str, list[int]]] = {}
 #: How often the backlog comes into other bands of age: starts count by whole hours, opening hours begin and end with minutes.
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _BACKLOG = ("untouched", "in_progress", "waiting_on_customer", "on_hold")
@@ -45,6 +46,10 @@ class ScopeState:
     ) -> None:
         self.scope = scope
         self.channel = channel
+        #: whether the figures are about people and not contacts
+        self.about_people = channel is None
+        #: whether they are about a single person, and not for everybody
+        self.is_individual = channel is None and scope.startswith("agent:")
         self.calendar = calendar
         self.definitions = definitions
         #: what it costs beside its people, in hundredths an hour; None without costs
@@ -70,9 +75,13 @@ class ScopeState:
         #: whether every trailing window is to be looked at, whatever has changed in it
         self.trailing_changed = True
         self.now_changed = True
-        #: whether anybody waits, and whether anything of now grows older or falls due
+        #: whether anybody waits, and whether anything of now grows older or falls due; as of the last ``look_at_now``
         self.has_waiting = False
         self.grows = False
+        #: entries of the waiting, ascending; those judged by another definition than the scope's by its name too
+        self._waiting: list[int] = []
+        self._waiting_by_definition: dict[str, list[int]] = {}
+        self._now_looked_at = True
         #: how many waited too long at the last look, as each definition of each trailing window has it
         self.past: tuple[int, ...] = ()
         #: whether rules have to look though no figure changes
@@ -81,16 +90,6 @@ class ScopeState:
         self.business: OpeningHours | None = None
         #: what disturbs its calendar
         self.exceptions: tuple[Exceptional, ...] = ()
-
-    @property
-    def about_people(self) -> bool:
-        """Whether the figures are about people and not contacts."""
-        return self.channel is None
-
-    @property
-    def is_individual(self) -> bool:
-        """Whether the figures are about a single person, and not for everybody."""
-        return self.channel is None and self.scope.startswith("agent:")
 
     @property
     def is_held(self) -> bool:
@@ -102,7 +101,7 @@ class ScopeState:
         told = {origin: figures for origin, figures in self.now.items() if figures.get("expires")}
         self.now_changed |= len(told) < len(self.now)
         self.now = told
-        self._look_at_now()
+        self._now_looked_at = False
 
     def take_now(self, origin: tuple[str, int], figures: dict[str, Any] | None) -> None:
         """Take what goes on as a source partition sees it; None: nothing any more."""
@@ -111,11 +110,24 @@ class ScopeState:
         else:
             self.now[origin] = figures
             self.now_changed = True
-        self._look_at_now()
+        self._now_looked_at = False
 
-    def _look_at_now(self) -> None:
-        self.has_waiting = any(self.waiting())
-        self.grows = any(may_become_due(figures) for figures in self.now.values())
+    def look_at_now(self) -> None:
+        """Put together what the source partitions have told of now since the last look."""
+        if self._now_looked_at:
+            return
+        self._now_looked_at = True
+        waiting, by_definition, grows = list[int](), dict[str, list[int]](), False
+        for figures in self.now.values():
+            waiting += figures.get("waiting_since_ms", ())
+            for name, since in figures.get("waiting_since_ms_by_definition", _NOTHING).items():
+                by_definition.setdefault(name, []).extend(since)
+            grows = grows or may_become_due(figures)
+        waiting.sort()
+        for since in by_definition.values():
+            since.sort()
+        self._waiting, self._waiting_by_definition = waiting, by_definition
+        self.has_waiting, self.grows = bool(waiting), grows
 
     def begin_anew(self) -> None:
         """Forget what its windows came to, and not what they come from."""
@@ -135,11 +147,6 @@ class ScopeState:
         """Return the key of a window's record; an interval's and a day's goes on with the start."""
         return f"window|{name}|{self.channel or '-'}|{self.scope}"
 
-    def waiting(self) -> Iterator[list[int]]:
-        """Yield the entries of the waiting, per source partition, ascending."""
-        for figures in self.now.values():
-            yield figures.get("waiting_since_ms", [])
-
     def grows_older(self, before: int | None, as_of: int) -> bool:
         """Say whether something falls due, or may come into another band of age, between two instants, though nothing happens."""
         return any(becomes_due(figures, before, as_of, _HOUR_MS if self.business is None else _MINUTE_MS) for figures in self.now.values())
@@ -149,13 +156,15 @@ class ScopeState:
 
         With ``missed`` only those that count as missed before their outcome.
         """
+        self.look_at_now()
+        if not self._waiting and not self._waiting_by_definition:
+            return 0
         first = self.definitions.first(start_ms)
-        found = self.past_threshold_of(first, as_of, missed=missed)
-        for figures in self.now.values():
-            for name, since in figures.get("waiting_since_ms_by_definition", {}).items():
-                judged = self.definitions.part(name, start_ms)
-                if judged is not None:
-                    found += _past(since, judged, as_of, missed=missed) - _past(since, first, as_of, missed=missed)
+        found = _past(self._waiting, first, as_of, missed=missed)
+        for name, since in self._waiting_by_definition.items():
+            judged = self.definitions.part(name, start_ms)
+            if judged is not None:
+                found += _past(since, judged, as_of, missed=missed) - _past(since, first, as_of, missed=missed)
         return found
 
     def past_by(self, as_of: int, starts_ms: Iterable[int]) -> tuple[int, ...]:
@@ -168,7 +177,8 @@ class ScopeState:
 
     def past_threshold_of(self, judged: Judged, as_of: int, *, missed: bool = False) -> int:
         """Return the same with all of them judged by one definition."""
-        return sum(_past(since, judged, as_of, missed=missed) for since in self.waiting())
+        self.look_at_now()
+        return _past(self._waiting, judged, as_of, missed=missed)
 
     def now_figures(self, as_of: int) -> dict[str, Any]:
         """Return what is going on at as-of."""
@@ -177,9 +187,10 @@ class ScopeState:
             for figures in self.now.values():
                 add_counts(agents, figures.get("agents_by_state", {}))
             return {"agents_by_state": dict(sorted(agents.items()))}
-        earliest = min((since[0] for since in self.waiting() if since), default=None)
+        self.look_at_now()
+        earliest = self._waiting[0] if self._waiting else None
         return {
-            "waiting": sum(map(len, self.waiting())),
+            "waiting": len(self._waiting),
             "waiting_since": None if earliest is None else format_ms(earliest),
             "longest_wait_seconds": None if earliest is None else max(0, as_of - earliest) / 1000,
             "in_progress": sum(figures.get("in_progress", 0) for figures in self.now.values()),
