@@ -184,6 +184,7 @@ export class Queues extends Ranked {
       if (channel === null || scope === UNASSIGNED || !isChosen(scope)) continue;
       const row = this.table.row(key, scope, named("channel", channel));
       row.channel = channel;
+      Object.assign(row.element.dataset, { queue: scope, channel });
       shown.add(key);
       of.set(channel, [...(of.get(channel) ?? []), entry]);
       const target = own(targets, scope);

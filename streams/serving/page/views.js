@@ -21,4 +21,6 @@ export const VIEWS = [
   { id: "overview", right: "figures", page: true },
   { id: "wall", right: "figures", page: true },
   { id: "map", right: "figures", page: true },
+  { id: "people", right: "people", css: true },
+  { id: "contacts", right: "contacts", css: true },
 ];

@@ -3,6 +3,7 @@
 import { AlertStrip } from "./alerts.js";
 import { minutes, onChange, onTravel } from "./address.js";
 import { Choosing, leaveWall } from "./choosing.js";
+import { openContacts } from "./behind.js";
 import { explain, keepReachable } from "./explain.js";
 import { Frame, titleOf } from "./frame.js";
 import { own, shown } from "./names.js";
@@ -308,7 +309,10 @@ async function begin() {
     if (!wall) for (const { table } of tables) keepReachable(table.table);
   };
   draw();
-  frame.begin().then((here) => showSession(byId("session"), here));
+  frame.begin().then((here) => {
+    showSession(byId("session"), here);
+    if (!wall && frame.may("contacts")) openContacts(queues.table.table, minutes, word("contacts.show"));
+  });
   follow(strip);
   setInterval(() => watch(strip), 1000);
   trends.follow();

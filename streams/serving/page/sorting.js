@@ -1,0 +1,89 @@
+// A table whose rows are kept, and arranged by the column that one chooses.
+
+import { make } from "./dom.js";
+import { locale, setAttribute, setText } from "./text.js";
+
+// What is not known comes last, whichever way.
+function compare(one, other, down) {
+  if (one === null || other === null) return Number(one === null) - Number(other === null);
+  const difference = typeof one === "string" ? one.localeCompare(other, locale) : one - other;
+  return down ? -difference : difference;
+}
+
+export class SortedTable {
+  // A column is {id, text, title, of, fill, first}: `of` gives what a row is arranged by, null for not known (without it the column does not
+  // sort); `fill(cell, row)` writes into a cell what differs; `first: "down"` begins with the largest. The first column is the row's heading.
+  constructor(place, caption, columns, { order, onOrder }) {
+    Object.assign(this, { columns, onOrder, rows: new Map() });
+    this.table = make(place, "table", "grid sorted");
+    make(this.table, "caption", "unseen", caption);
+    const head = make(make(this.table, "thead"), "tr");
+    this.headings = new Map(columns.map((column) => [column.id, this.heading(head, column)]));
+    this.body = make(this.table, "tbody");
+    const down = order?.startsWith("-") ?? false;
+    this.order = { id: down ? order.slice(1) : order, down };
+    if (!this.headings.has(this.order.id)) this.order = { id: null, down: false };
+  }
+
+  heading(head, { id, text, title, of, first }) {
+    const heading = make(head, "th", id);
+    heading.scope = "col";
+    if (title) heading.title = title;
+    if (!of) {
+      setText(heading, text);
+      return heading;
+    }
+    const choice = make(heading, "button", "", text);
+    choice.type = "button";
+    choice.addEventListener("click", () => {
+      const again = this.order.id === id;
+      this.order = { id, down: again ? !this.order.down : first === "down" };
+      this.onOrder(`${this.order.down ? "-" : ""}${id}`);
+      this.arrange();
+    });
+    return heading;
+  }
+
+  // `rows` are [key, row], in the order that holds among equals.
+  show(rows) {
+    this.told = rows;
+    const keys = new Set(rows.map(([key]) => key));
+    for (const [key, { element }] of this.rows) {
+      if (keys.has(key)) continue;
+      element.remove();
+      this.rows.delete(key);
+    }
+    for (const [key, row] of rows) {
+      let kept = this.rows.get(key);
+      if (!kept) {
+        const element = document.createElement("tr");
+        kept = { element, cells: this.columns.map((column, n) => this.cell(element, column, n)) };
+        this.rows.set(key, kept);
+      }
+      this.columns.forEach(({ fill }, n) => fill(kept.cells[n], row));
+    }
+    this.arrange();
+  }
+
+  cell(row, { id, text }, n) {
+    const made = make(row, n ? "td" : "th", id);
+    if (n) made.dataset.label = text;
+    else made.scope = "row";
+    made.value = make(made, "b");
+    made.detail = make(made, "small");
+    return made;
+  }
+
+  arrange() {
+    const { id, down } = this.order;
+    for (const [name, heading] of this.headings) setAttribute(heading, "aria-sort", name === id ? (down ? "descending" : "ascending") : "none");
+    const by = this.columns.find((column) => column.id === id)?.of;
+    const placed = by ? this.told.toSorted(([, one], [, other]) => compare(by(one), by(other), down)) : this.told;
+    const focused = document.activeElement;
+    placed.forEach(([key], n) => {
+      const { element } = this.rows.get(key);
+      if (this.body.rows[n] !== element) this.body.insertBefore(element, this.body.rows[n] ?? null);
+    });
+    if (focused !== document.activeElement && this.body.contains(focused)) focused.focus();
+  }
+}

@@ -1,0 +1,264 @@
+// Contacts by their ids: whom to call back, and those behind a figure of a queue.
+
+import { make, replaceWhenChanged } from "../dom.js";
+import { shown } from "../names.js";
+import { channelRank } from "../rows.js";
+import { SortedTable } from "../sorting.js";
+import { NOTHING, age, clock, count, day, duration, known, label, named, setAttribute, setClass, setText, word } from "../text.js";
+
+const ASK_MS = 10_000;
+const HOURS = [1, 2, 4, 8, 24];
+const USUAL_HOURS = 8;
+const WINDOWS = ["trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "day"];
+const KPIS = ["offered", "answered", "abandoned", "service_level", "service_level_live", "abandon_rate", "answer_rate", "asa", "aht", "waiting"];
+const OF_NOW = ["waiting", "longest_wait"];
+const ROLES = ["not_counted", "undecided", "missed", "met"];
+
+let open = null;
+
+const windowText = (name) => (name === "day" ? word("queue.today") : word("contacts.last", { time: word("window.trailing", { n: name.replace(/\D/g, "") }) }));
+const time = (text, now) => (new Date(text).toDateString() === new Date(now).toDateString() ? clock(text) : `${day(text)} ${clock(text)}`);
+const outcomeOf = ({ outcome }) => (known(outcome) ? named("outcome", outcome) : NOTHING);
+// Of the parts of a figure what they say of its target.
+const partOf = ({ parts }) => ROLES.filter((role) => parts.some((part) => part.endsWith(role))).map((role) => word(`part.${role}`)).join(", ");
+
+// An id, as a link to the platform where one is configured.
+function fillId(cell, { conversation_id: id, link, source }) {
+  if (cell.signature === `${id} ${link}`) return;
+  cell.signature = `${id} ${link}`;
+  cell.value.replaceChildren();
+  if (link) {
+    const made = make(cell.value, "a", "", shown(id));
+    Object.assign(made, { href: link, target: "_blank", rel: "noopener noreferrer" });
+  } else setText(cell.value, shown(id));
+  setText(cell.detail, known(source) ? shown(source) : "");
+}
+
+function select(place, text, then) {
+  const labelled = make(place, "label", "", `${text} `);
+  const made = make(labelled, "select");
+  made.addEventListener("change", () => then(made.value));
+  return made;
+}
+
+function offer(made, entries, chosen) {
+  const all = !chosen || entries.some(([value]) => value === chosen) ? entries : [...entries, [chosen, chosen]];
+  replaceWhenChanged(made, all, () => made.append(...all.map(([value, text]) => new Option(text, value))));
+  if (made.value !== (chosen ?? "")) made.value = chosen ?? "";
+}
+
+const queuesOf = (context) => [...new Set([...context.gather("queue").values()].filter(({ channel }) => channel !== null).map(({ scope }) => scope))].sort();
+
+class ToCall {
+  constructor(place, context) {
+    Object.assign(this, { context, place, told: null });
+    make(place, "h3", "", word("contacts.to_call"));
+    const choices = make(place, "p", "choices");
+    this.hours = select(choices, word("contacts.time"), (value) => this.choose({ hours: value }));
+    this.queue = select(choices, word("scope.queue"), (value) => this.choose({ gave_up: value || null }));
+    this.standing = make(choices, "span", "none as-of");
+    this.standing.setAttribute("role", "status");
+    this.wide = make(place, "div", "wide");
+    this.table = new SortedTable(this.wide, word("contacts.to_call"), this.columns(), {
+      order: context.asked("by"),
+      onOrder: (order) => context.choose({ by: order }),
+    });
+  }
+
+  columns() {
+    return [
+      { id: "name", text: word("contacts.contact"), of: ({ conversation_id: id }) => id, fill: fillId },
+      {
+        id: "queue", text: word("scope.queue"), of: ({ queue }) => queue,
+        fill: (cell, { queue, channel }) => {
+          setText(cell.value, shown(queue));
+          setText(cell.detail, known(channel) ? named("channel", channel) : "");
+        },
+      },
+      {
+        id: "left", text: word("contacts.left"), of: ({ left }) => Date.parse(left), first: "down",
+        fill: (cell, { left }) => {
+          setText(cell.value, word("contacts.ago", { age: age((this.now - Date.parse(left)) / 1000) }));
+          setText(cell.detail, time(left, this.now));
+        },
+      },
+      { id: "waited", text: word("contacts.waited"), of: ({ waited_seconds: waited }) => waited, first: "down", fill: (cell, { waited_seconds: waited }) => setText(cell.value, duration(waited)) },
+      {
+        id: "times", text: word("contacts.times"), title: word("contacts.times_meaning"), of: ({ times }) => times, first: "down",
+        fill: (cell, { times, waits_again: again }) => {
+          setText(cell.value, count(times));
+          setText(cell.detail, again ? `● ${word("contacts.waits_again")}` : "");
+        },
+      },
+      {
+        id: "customer", text: word("contacts.customer"), title: word("contacts.customer_meaning"), of: ({ customer }) => customer,
+        fill: (cell, { customer }) => {
+          setText(cell.value, customer ?? NOTHING);
+          setClass(cell, "unknown", customer === null);
+          setAttribute(cell, "title", customer === null ? word("contacts.no_key") : "");
+        },
+      },
+    ];
+  }
+
+  choose(changes) {
+    this.context.choose(changes);
+    this.load().catch(() => {});
+  }
+
+  async load() {
+    const { context } = this;
+    const [hours, queue] = [context.asked("hours") ?? `${USUAL_HOURS}`, context.asked("gave_up")];
+    offer(this.hours, HOURS.map((n) => [`${n}`, word("contacts.last", { time: word("hours", { n }) })]), hours);
+    offer(this.queue, [["", word("all")], ...queuesOf(context).map((name) => [name, shown(name)])], queue);
+    const asked = new URLSearchParams([["hours", hours], ...(queue ? [["queue", queue]] : [])]);
+    let told = null;
+    try {
+      told = await context.ask(`api/v1/abandoned?${asked}`);
+    } catch (error) {
+      if (!this.told || error.name === "AbortError" || [400, 403, 404].includes(error.status)) throw error;
+      return;
+    }
+    this.told = told;
+    this.draw();
+  }
+
+  draw() {
+    const { told } = this;
+    this.now = Date.parse(told.abandoned_as_of ?? told.server_time);
+    this.table.show(told.abandoned.map((each) => [`${each.source} ${each.conversation_id}`, each]));
+    this.wide.hidden = told.abandoned.length === 0;
+    const more = told.total - told.abandoned.length;
+    const parts = [
+      told.total ? word("contacts.number", { n: count(told.total) }) : word("contacts.nobody"),
+      known(told.since) ? word("contacts.since", { time: time(told.since, this.now) }) : "",
+      known(told.abandoned_as_of) ? word("as_of", { time: clock(told.abandoned_as_of) }) : "",
+      more > 0 ? word("contacts.more", { n: count(more) }) : "",
+      told.complete ? "" : word("contacts.reading"),
+    ];
+    setText(this.standing, parts.filter(Boolean).join(" · "));
+  }
+}
+
+class Behind {
+  constructor(place, context) {
+    Object.assign(this, { context, place, asking: 0 });
+    make(place, "h3", "", word("contacts.behind"));
+    const choices = make(place, "p", "choices");
+    this.queue = select(choices, word("scope.queue"), (value) => this.choose({ of: value, channel: null, at: null }));
+    this.kpi = select(choices, word("target.of"), (value) => this.choose({ kpi: value }));
+    this.window = select(choices, word("contacts.time"), (value) => this.choose({ span: value, at: null }));
+    this.channel = select(choices, word("channel"), (value) => this.choose({ channel: value }));
+    const again = make(choices, "button", "again", word("contacts.read"));
+    again.type = "button";
+    again.addEventListener("click", () => this.load());
+    this.standing = make(place, "p", "none");
+    this.standing.setAttribute("role", "status");
+    this.wide = make(place, "div", "wide");
+    this.wide.hidden = true;
+    this.table = new SortedTable(this.wide, word("contacts.behind"), this.columns(), { order: null, onOrder: () => {} });
+  }
+
+  columns() {
+    return [
+      { id: "name", text: word("contacts.contact"), of: ({ conversation_id: id }) => id, fill: fillId },
+      {
+        id: "outcome", text: word("contacts.outcome"), of: outcomeOf,
+        fill: (cell, each) => {
+          setText(cell.value, each.outcome === "abandoned" ? `▼ ${outcomeOf(each)}` : outcomeOf(each));
+          setText(cell.detail, partOf(each));
+          setClass(cell, "missed", each.outcome === "abandoned");
+          setClass(cell, "unknown", !known(each.outcome));
+        },
+      },
+      {
+        id: "entered", text: word("contacts.entered"), of: ({ entered }) => (known(entered) ? Date.parse(entered) : null), first: "down",
+        fill: (cell, { entered }) => {
+          setText(cell.value, known(entered) ? time(entered, this.now) : NOTHING);
+          setClass(cell, "unknown", !known(entered));
+        },
+      },
+      {
+        id: "waited", text: word("contacts.waited"), of: ({ waited_seconds: waited }) => waited, first: "down",
+        fill: (cell, { waited_seconds: waited }) => {
+          setText(cell.value, duration(waited));
+          setClass(cell, "unknown", !known(waited));
+        },
+      },
+    ];
+  }
+
+  get chosen() {
+    const { context } = this;
+    const queue = context.asked("of");
+    const channels = [...context.gather("queue").values()].filter(({ scope, channel }) => scope === queue && channel !== null).map(({ channel }) => channel);
+    channels.sort((a, b) => channelRank(a) - channelRank(b));
+    return { queue, kpi: context.asked("kpi") ?? "offered", window: context.asked("span") ?? "trailing_15m", channels, channel: context.asked("channel") ?? channels[0] };
+  }
+
+  choose(changes) {
+    this.context.choose(changes);
+    this.load();
+  }
+
+  offer() {
+    const { queue, kpi, window, channels, channel } = this.chosen;
+    offer(this.queue, [["", NOTHING], ...queuesOf(this.context).map((name) => [name, shown(name)])], queue);
+    offer(this.kpi, [...new Set([...KPIS, kpi])].map((id) => [id, label(id)]), kpi);
+    offer(this.window, [...new Set([...WINDOWS, window])].map((name) => [name, windowText(name)]), window);
+    this.window.parentElement.hidden = OF_NOW.includes(kpi);
+    offer(this.channel, channels.map((name) => [name, named("channel", name)]), channel);
+    this.channel.parentElement.hidden = channels.length < 2;
+  }
+
+  // Of a moment: read when one asks, and not again by itself.
+  async load() {
+    this.offer();
+    const { queue, kpi, window, channel } = this.chosen;
+    this.wide.hidden = true;
+    if (!queue) {
+      setText(this.standing, word("contacts.choose"));
+      return;
+    }
+    setText(this.standing, word("loading"));
+    const mine = (this.asking += 1);
+    const at = this.context.asked("at");
+    const asked = [["queue", queue], ["kpi", kpi], ["limit", "500"], ...(OF_NOW.includes(kpi) ? [] : [["window", window]]), ...(channel ? [["channel", channel]] : []), ...(at ? [["at", at]] : [])];
+    try {
+      const told = await this.context.ask(`api/v1/contacts?${new URLSearchParams(asked)}`);
+      if (mine === this.asking) this.draw(told);
+    } catch (error) {
+      if (mine === this.asking && error.name !== "AbortError") setText(this.standing, word("view.failed", { reason: error.message }));
+    }
+  }
+
+  draw(told) {
+    this.now = Date.parse(told.contacts_as_of ?? told.window_end);
+    this.table.show(told.contacts.map((each) => [`${each.source} ${each.conversation_id}`, each]));
+    this.wide.hidden = told.contacts.length === 0;
+    const more = told.total - told.contacts.length;
+    const parts = [
+      told.total ? word("contacts.number", { n: count(told.total) }) : word("contacts.empty"),
+      known(told.contacts_as_of) ? word("as_of", { time: clock(told.contacts_as_of) }) : "",
+      more > 0 ? word("contacts.more", { n: count(more) }) : "",
+      told.complete ? "" : word("contacts.incomplete"),
+      told.agrees === null ? "" : word(told.agrees ? "contacts.agrees" : "contacts.differs"),
+    ];
+    setText(this.standing, parts.filter(Boolean).join(" · "));
+  }
+}
+
+export function show(root, context) {
+  const places = ["behind", "to-call"].map((id) => make(root, "section", id));
+  // Who comes from a figure sees its contacts first.
+  if (!context.asked("of")) places.reverse().forEach((place) => root.append(place));
+  open = { behind: new Behind(root.querySelector(".behind"), context), toCall: new ToCall(root.querySelector(".to-call"), context) };
+  // Queues come with the figures.
+  context.onNews(() => open.behind.offer());
+  open.behind.load();
+  context.every(ASK_MS, () => open?.toCall.load());
+}
+
+export function close() {
+  open = null;
+}

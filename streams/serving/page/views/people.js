@@ -1,0 +1,240 @@
+// What everybody is doing, why and for how long; who has been in a state for too long stands first.
+
+import { make, replaceWhenChanged } from "../dom.js";
+import { shown } from "../names.js";
+import { SortedTable } from "../sorting.js";
+import { NOTHING, capitalize, clock, count, duration, hour, known, label, meaning, named, percent, setAttribute, setClass, setText, word } from "../text.js";
+
+const ASK_MS = 5_000;
+const STATES = ["handling", "wrap_up", "idle", "available", "unavailable", "stale", "offline"];
+const SHAPES = { handling: "●", wrap_up: "◐", idle: "○", available: "◌", unavailable: "■", stale: "?", offline: "–" };
+// How high a state stands in the strip of the day, so that it is told without its color.
+const HEIGHTS = { handling: 100, wrap_up: 75, idle: 45, available: 30, unavailable: 15 };
+const TOO_LONG = "too_long";
+
+let open = null;
+
+
+const why = (person) => person.reason ?? (person.state === "unavailable" || person.state === "offline" ? person.word : null);
+
+// A reason in the words of the page where it is a usual one, else as the platform says it.
+function said(reason) {
+  if (!known(reason)) return "";
+  const id = `reason.${reason.trim().toLowerCase().replaceAll(/[ -]/g, "_")}`;
+  const found = word(id);
+  return found === id ? shown(reason) : found;
+}
+
+// The day as layers of one picture: of each state where it was, as high as it stands.
+function layers(strip, begin, end) {
+  const at = (start) => `${((100 * (Date.parse(start) - begin)) / (end - begin)).toFixed(3)}%`;
+  return Object.keys(HEIGHTS).flatMap((state) => {
+    const stops = strip.flatMap((each, n) => {
+      const color = each.state === state ? `var(--${state})` : "transparent";
+      return [`${color} ${at(each.start)}`, `${color} ${n + 1 < strip.length ? at(strip[n + 1].start) : "100%"}`];
+    });
+    if (!strip.some((each) => each.state === state)) return [];
+    const before = `transparent ${at(strip[0].start)}`;
+    return [{ image: `linear-gradient(to right, ${before}, ${stops.join(", ")})`, size: `100% ${HEIGHTS[state]}%` }];
+  });
+}
+
+// How long each state was, as one reads it.
+function times(strip, end) {
+  const sums = new Map();
+  strip.forEach((each, n) => {
+    if (!each.state) return;
+    const until = n + 1 < strip.length ? Date.parse(strip[n + 1].start) : end;
+    const name = each.state === "unavailable" && each.reason ? said(each.reason) : named("state", each.state);
+    sums.set(name, (sums.get(name) ?? 0) + (until - Date.parse(each.start)) / 1000);
+  });
+  return [...sums].map(([name, seconds]) => `${name} ${duration(seconds)}`).join(" · ");
+}
+
+class PeopleView {
+  constructor(root, context) {
+    Object.assign(this, { root, context, told: null });
+    const choices = make(root, "p", "choices");
+    this.search = make(make(choices, "label", "", `${word("search")} `), "input");
+    Object.assign(this.search, { type: "search", value: context.asked("person") ?? "", maxLength: 100, autocomplete: "off", spellcheck: false });
+    this.search.addEventListener("input", () => this.choose({ person: this.search.value.trim() || null }));
+    this.team = this.select(choices, "scope.team", "team");
+    this.queue = this.select(choices, "scope.queue", "serving");
+    this.asOf = make(choices, "span", "as-of none");
+    this.chips = make(root, "div", "chips");
+    this.chips.setAttribute("role", "group");
+    this.chips.setAttribute("aria-label", word("people.state"));
+    this.none = make(root, "p", "none");
+    this.none.setAttribute("role", "status");
+    this.place = make(root, "div", "wide");
+    this.table = new SortedTable(this.place, word("view.people"), this.columns(), {
+      order: context.asked("by"),
+      onOrder: (order) => context.choose({ by: order }),
+    });
+    this.legend = make(root, "p", "legend");
+    for (const state of Object.keys(HEIGHTS)) {
+      const entry = make(this.legend, "span", "entry");
+      const mark = make(entry, "i");
+      mark.style.height = `${HEIGHTS[state] / 100}em`;
+      mark.style.background = `var(--${state})`;
+      entry.append(named("state", state));
+    }
+  }
+
+  select(place, text, name) {
+    const labelled = make(place, "label", "", `${word(text)} `);
+    const made = make(labelled, "select");
+    made.addEventListener("change", () => this.choose({ [name]: made.value || null }));
+    return made;
+  }
+
+  columns() {
+    return [
+      {
+        id: "name", text: capitalize(word("by.agent")), of: ({ person }) => person,
+        fill: (cell, { person, team }) => {
+          setText(cell.value, shown(person));
+          setText(cell.detail, known(team) ? shown(team) : "");
+        },
+      },
+      {
+        id: "state", text: word("people.state"), of: ({ state }) => STATES.indexOf(state),
+        fill: (cell, person) => {
+          setText(cell.value, `${SHAPES[person.state]} ${named("state", person.state)}`);
+          setText(cell.detail, said(why(person)));
+          setAttribute(cell, "title", known(person.word) ? word("people.word", { word: shown(person.word) }) : "");
+        },
+      },
+      {
+        id: "time", text: word("people.time"), title: word("people.time_meaning"), of: ({ seconds }) => seconds, first: "down",
+        fill: (cell, { seconds, limit_seconds: limit, too_long: long, since }) => {
+          setClass(cell, "missed", long);
+          setText(cell.value, `${long ? "▲ " : ""}${duration(seconds)}`);
+          setText(cell.detail, long ? word("people.too_long", { limit: duration(limit) }) : known(limit) ? word("people.limit", { limit: duration(limit) }) : "");
+          setAttribute(cell, "title", word("people.since", { time: clock(since) }));
+        },
+      },
+      {
+        id: "queues", text: word("scope.queue"), of: ({ queues }) => (queues?.length ? queues.join() : null),
+        fill: (cell, { queues }) => {
+          setText(cell.value, queues?.length ? queues.map(shown).join(", ") : NOTHING);
+          setAttribute(cell, "title", queues === null ? word("people.no_queues") : "");
+          setClass(cell, "unknown", !queues?.length);
+        },
+      },
+      {
+        id: "occupancy", text: label("occupancy"), title: meaning("occupancy"), of: ({ occupancy }) => occupancy?.value ?? null, first: "down",
+        fill: (cell, { occupancy }) => {
+          setText(cell.value, percent(occupancy?.value));
+          setClass(cell, "unknown", !known(occupancy?.value));
+          setAttribute(cell, "title", occupancy === null ? word("people.no_day") : "");
+        },
+      },
+      {
+        id: "handled", text: label("handled"), title: meaning("handled"), of: ({ handled }) => handled, first: "down",
+        fill: (cell, { handled }) => {
+          setText(cell.value, count(handled));
+          setClass(cell, "unknown", !known(handled));
+          setAttribute(cell, "title", handled === null ? word("people.no_day") : "");
+        },
+      },
+      { id: "day", text: word("people.day"), fill: (cell, { strip }) => this.drawStrip(cell, strip ?? []) },
+    ];
+  }
+
+  drawStrip(cell, strip) {
+    cell.value.hidden = true;
+    const picture = (cell.picture ??= make(cell, "span", "strip"));
+    picture.setAttribute("role", "img");
+    const drawn = layers(strip, this.begin, this.end);
+    picture.style.backgroundImage = drawn.map(({ image }) => image).join(", ");
+    picture.style.backgroundSize = drawn.map(({ size }) => size).join(", ");
+    const text = times(strip, this.end) || NOTHING;
+    setAttribute(picture, "aria-label", text);
+    setAttribute(cell, "title", text);
+  }
+
+  choose(changes) {
+    this.context.choose(changes);
+    this.draw();
+  }
+
+  async load() {
+    const first = this.told === null;
+    try {
+      this.told = await this.context.ask("api/v1/people?strip=true");
+    } catch (error) {
+      // What was told is shown on, with its instant: the page says that the connection is lost.
+      if (first || error.name === "AbortError" || [403, 404].includes(error.status)) throw error;
+      return;
+    }
+    this.draw();
+  }
+
+  offer(select, values, chosen) {
+    const all = chosen && !values.includes(chosen) ? [...values, chosen] : values;
+    replaceWhenChanged(select, all, () => {
+      select.append(new Option(word("all"), ""), ...all.map((each) => new Option(shown(each), each)));
+    });
+    select.parentElement.hidden = all.length === 0;
+    if (select.value !== (chosen ?? "")) select.value = chosen ?? "";
+  }
+
+  draw() {
+    const { told, context } = this;
+    if (!told) return;
+    const [team, queue, state] = ["team", "serving", "state"].map((name) => context.asked(name));
+    const search = (context.asked("person") ?? "").toLocaleLowerCase();
+    const everybody = told.people;
+    this.offer(this.team, [...new Set(everybody.map((each) => each.team).filter(known))].sort(), team);
+    this.offer(this.queue, [...new Set(everybody.flatMap((each) => each.queues ?? []))].sort(), queue);
+    const found = everybody.filter(
+      (each) => (!team || each.team === team) && (!queue || each.queues?.includes(queue)) && (!search || each.person.toLocaleLowerCase().includes(search)),
+    );
+    this.drawChips(found, state);
+    const rows = found.filter((each) => (state === TOO_LONG ? each.too_long : state ? each.state === state : each.state !== "offline"));
+    // Those too long in a state first, whatever it is, by how long.
+    const rank = (each) => (each.too_long ? -1 : STATES.indexOf(each.state));
+    rows.sort((a, b) => rank(a) - rank(b) || b.seconds - a.seconds);
+    this.end = Date.parse(told.people_as_of);
+    const starts = everybody.flatMap(({ strip }) => (strip?.length ? [Date.parse(strip[0].start)] : []));
+    this.begin = Math.min(...starts, this.end - 1);
+    const heading = this.table.headings.get("day");
+    setText(heading, word("people.day_span", { from: hour(this.begin), to: hour(this.end) }));
+    this.table.show(rows.map((each) => [each.person, each]));
+    this.place.hidden = this.legend.hidden = rows.length === 0;
+    setText(this.none, rows.length ? "" : everybody.length ? word("people.none_such") : word("people.none"));
+    const reading = told.people_complete ? "" : ` · ${word("people.reading")}`;
+    setText(this.asOf, known(told.people_as_of) ? `${word("as_of", { time: clock(told.people_as_of) })}${reading}` : word("no_as_of"));
+  }
+
+  drawChips(people, chosen) {
+    const number = (state) => people.filter((each) => (state === TOO_LONG ? each.too_long : each.state === state)).length;
+    const offered = [TOO_LONG, ...STATES].filter((state) => state === TOO_LONG || state === chosen || number(state));
+    replaceWhenChanged(this.chips, offered, () => {
+      this.buttons = new Map(
+        offered.map((state) => {
+          const made = make(this.chips, "button", state === TOO_LONG ? "urgent" : "");
+          made.type = "button";
+          made.append(state === TOO_LONG ? `▲ ${word("people.long")}` : `${SHAPES[state]} ${named("state", state)}`);
+          made.addEventListener("click", () => this.choose({ state: this.context.asked("state") === state ? null : state }));
+          return [state, { made, number: make(made, "b") }];
+        }),
+      );
+    });
+    for (const [state, { made, number: place }] of this.buttons) {
+      setText(place, count(number(state)));
+      setClass(made, "zero", number(state) === 0);
+      setAttribute(made, "aria-pressed", `${state === chosen}`);
+    }
+  }
+}
+
+export function show(root, context) {
+  open = new PeopleView(root, context);
+  context.every(ASK_MS, () => open?.load());
+}
+
+export function close() {
+  open = null;
+}
