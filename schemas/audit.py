@@ -118,6 +118,12 @@ class AuditRecord(_Model):
         "to it; failed: it was permitted and did not come about"
     )
     actor: Actor
+    places: tuple[_Text, ...] | None = Field(
+        default=None,
+        max_length=100,
+        description="where the account could see figures then, as `site:NAME` and its kin, `total:all` for everywhere; where a session was "
+        "ended, the account whose it was; absent where no account is known, or has more than 100 places",
+    )
     client_address: _Text | None = Field(default=None, description="IP address it came from; null for what no client asked for")
     about: AuditObject = Field(default=NOTHING, description="the object")
     reason: _Text | None = Field(default=None, description="why, in a word of ours, or as an operator put it")

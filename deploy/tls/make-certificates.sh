@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes certificates for a trial: an authority, one certificate for serve, gateway and Keycloak, and one by which Prometheus shows who it is.
+# Makes certificates for a trial: an authority, one certificate for serve, gateway, workers and Keycloak, and one by which Prometheus shows who it is.
 # In operation take those of your own authority instead; the files and their places are the same.
 #
 #   deploy/tls/make-certificates.sh [NAME...]     # names by which browsers and senders reach this machine, such as board.example
@@ -42,7 +42,7 @@ for each in server prometheus; do
     place "$work/ca.crt" "$folder/$each/ca.crt"
 done
 
-names="DNS:localhost,IP:127.0.0.1,DNS:serve,DNS:gateway,DNS:board.localhost,DNS:keycloak.localhost"
+names="DNS:localhost,IP:127.0.0.1,DNS:serve,DNS:gateway,DNS:worker,DNS:board.localhost,DNS:keycloak.localhost"
 for each in "$@"; do
     names="$names,DNS:$each"
 done

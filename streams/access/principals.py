@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from streams.access.rights import ROLES, Role
-from streams.access.views import NOTHING, Area, View, view_of
+from streams.access.views import NOTHING, TOTAL, Area, View, view_of
 
 if TYPE_CHECKING:
     from streams.access.rights import Right
     from streams.access.views import Places
 
-__all__ = ["ANYONE", "MOST_VIEWS", "Grant", "Identity", "Kind", "Principal"]
+__all__ = ["ANYONE", "MOST_PLACES", "MOST_VIEWS", "Grant", "Identity", "Kind", "Principal"]
 
 #: People of a provider may be in any of its groups: of as many ways to see, the views are kept.
 MOST_VIEWS: Final = 512
+
+#: So many places of an account are told.
+MOST_PLACES: Final = 100
 
 #: How one has proven who one is; ``anyone`` has not, where no access file asks.
 Kind = Literal["anyone", "token", "user", "provider", "kiosk", "certificate"]
@@ -50,6 +53,19 @@ class Principal:
     name: str
     kind: Kind
     grants: tuple[Grant, ...] = ()
+
+    @property
+    def account(self) -> str:
+        """What it is called where accounts are told apart: ``KIND:NAME``."""
+        return f"{self.kind}:{self.name}"
+
+    @property
+    def places(self) -> tuple[str, ...] | None:
+        """What its grants name together, ``total:all`` alone where one of them holds everywhere; None if that is too much to be told."""
+        if any(grant.everywhere for grant in self.grants):
+            return (TOTAL,)
+        named = sorted({name for grant in self.grants for name in grant.named})
+        return None if len(named) > MOST_PLACES else tuple(named)
 
     def may(self, right: Right) -> bool:
         """Say whether one has a right anywhere."""

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["EVERYTHING", "NOTHING", "SMALLEST_GROUP", "Area", "Places", "QueuePlace", "TeamPlace", "View", "view_of"]
+__all__ = [
+    "EVERYTHING",
+    "NOTHING",
+    "SMALLEST_GROUP",
+    "TOTAL",
+    "Area",
+    "Places",
+    "QueuePlace",
+    "TeamPlace",
+    "View",
+    "area_of",
+    "scopes_of",
+    "view_of",
+]
 
 #: Figures of people are not shown of fewer, unless the access file says another number.
 SMALLEST_GROUP: Final = 5
@@ -29,6 +42,12 @@ class Area:
     def everywhere(self) -> bool:
         """Whether it names nothing."""
         return not (self.sites or self.departments or self.queues or self.teams)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """What it names, as ``site:NAME`` and its kin."""
+        kinds = (("site", self.sites), ("department", self.departments), ("queue", self.queues), ("team", self.teams))
+        return frozenset(f"{kind}:{name}" for kind, names in kinds for name in names)
 
 
 class QueuePlace(NamedTuple):
@@ -99,16 +118,31 @@ EVERYTHING: Final = View(None, None)
 NOTHING: Final = View(frozenset(), frozenset())
 
 
+def area_of(named: Iterable[str]) -> Area:
+    """Return the area that names this; see ``Area.named``."""
+    names: dict[str, set[str]] = {"site": set(), "department": set(), "queue": set(), "team": set()}
+    for each in named:
+        kind, _, name = each.partition(":")
+        if kind in names:
+            names[kind].add(name)
+    return Area(
+        sites=frozenset(names["site"]),
+        departments=frozenset(names["department"]),
+        queues=frozenset(names["queue"]),
+        teams=frozenset(names["team"]),
+    )
+
+
 def view_of(areas: Iterable[Area], people_areas: Iterable[Area], places: Places) -> View:
     """Return the view of who may see figures in ``areas``, and those of people, however few, in ``people_areas``."""
-    scopes, free = _scopes(tuple(areas), places), _scopes(tuple(people_areas), places)
+    scopes, free = scopes_of(tuple(areas), places), scopes_of(tuple(people_areas), places)
     if free is None:
         return View(scopes, None)
     shown = _Groups(places, scopes, free).shown()
     return View(scopes, shown if scopes is None else shown & scopes)
 
 
-def _scopes(areas: tuple[Area, ...], places: Places) -> frozenset[str] | None:
+def scopes_of(areas: tuple[Area, ...], places: Places) -> frozenset[str] | None:
     """Return the scopes of areas, None for all."""
     if any(area.everywhere for area in areas):
         return None

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.audit import NOTHING, Actor
 from streams.connectors.operator import give_order
+from streams.connectors.publishing import kafka_trouble
 from streams.serving.audit.auditor import audit_record, instance_of
 from streams.serving.audit.writer import write_now
 from streams.serving.broker import TopicError
@@ -55,7 +56,8 @@ async def noted(
     try:
         await write_now(args.bootstrap, args.prefix, [record], client_options)
     except (TopicError, KafkaError, OSError, TimeoutError) as error:
-        sys.stderr.write(f"contact-streams: this is not in the audit: {error!r}\n")
+        why = error if isinstance(error, TopicError) else kafka_trouble(args.bootstrap, error)
+        sys.stderr.write(f"contact-streams: this is not in the audit: {why}\n")
 
 
 async def ordered(

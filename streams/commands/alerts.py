@@ -23,7 +23,7 @@ from streams.commands.kafka_security import kafka_client_options
 from streams.commands.kafka_work import guarded
 from streams.configuration import ConfigurationError, load_configuration
 from streams.configuration.base import nearest
-from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of
+from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.action_log import KafkaActionLog
 from streams.serving.alerting.actions import Actions, actions_topic, key_of
 from streams.serving.alerting.messages import test_message
@@ -230,6 +230,8 @@ async def _silence(args: argparse.Namespace) -> int:
     until_ms = args.until if args.until is not None else now_ms + 1000 * args.seconds
     silence = silence_of(args.rule, args.scope, until_ms, args.reason, account(), now_ms)
     async with _tables(args) as found:
+        if (refused := too_many_silences(found.actions.silences(now_ms), silence.by)) is not None:
+            return fail(refused, code=1)
         await noted(args, "silence_made", found.options, about=about_silence(silence), reason=args.reason)
         await found.write(args, silence)
     sys.stdout.write(f"Silenced until {format_ms(until_ms)}: {silence.silence_id}\n")

@@ -52,12 +52,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _print(args: argparse.Namespace) -> int:
     options = kafka_client_options()
-    await noted(args, "audit_read", options)
     log = AuditLog(args.bootstrap, args.prefix, options)
     wanted = Wanted(since_ms=args.since, until_ms=args.until, actors=frozenset(args.actor), actions=frozenset(args.action))
     lang = LANGUAGES.index(args.lang)
-    if not args.json:
-        _say(padded(HEADINGS[lang], _WIDTHS))
 
     async def say_all() -> None:
         async for record in log.records(wanted, follow=args.follow):
@@ -66,6 +63,11 @@ async def _print(args: argparse.Namespace) -> int:
                 sys.stdout.flush()
 
     try:
+        # Without Kafka or the topic that is all there is to say.
+        await log.place()
+        await noted(args, "audit_read", options)
+        if not args.json:
+            _say(padded(HEADINGS[lang], _WIDTHS))
         if args.follow:
             await _until_interrupted(say_all())
         else:

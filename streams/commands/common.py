@@ -84,11 +84,13 @@ def customer_key() -> Callable[[str], str] | None:
     return hashed_customer(secret.encode()) if secret else None
 
 
-def start_logging(level: str) -> None:
-    """Log to stderr."""
+def start_logging(level: str, *, says_of_kafka: bool = False) -> None:
+    """Log to stderr; with ``says_of_kafka`` the command itself says once what becomes of Kafka, and its library does not."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for name in _NO_DEBUG:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+    if says_of_kafka and level == "WARNING":
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     limit_libraries()
 
 

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.commands.common import count
+from streams.configuration.access import AccessError
 from streams.listening import ConnectionLimits, Listening
 from streams.listening.access_log import AccessLog
 from streams.listening.addresses import is_loopback
 from streams.listening.hosts import Hosts
 from streams.listening.proxies import Proxies
 from streams.listening.tls import Certificates, TlsError, TlsFiles
+from streams.serving.door import WatchedAccess
+from streams.serving.reload import now_ms
+from streams.serving.scraping import Scraping
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Collection
 
-__all__ = ["ListeningError", "add_connection_options", "add_insecure_option", "listening", "why_not_open"]
+__all__ = [
+    "ListeningError",
+    "add_connection_options",
+    "add_insecure_option",
+    "add_metrics_option",
+    "listening",
+    "listening_beside",
+    "why_not_open",
+]
+
+logger = logging.getLogger(__name__)
 
 #: Browsers that came by TLS come by nothing else for a year.
 _HSTS_SECONDS: Final = 365 * 24 * 3600
@@ -85,6 +101,29 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
 def add_insecure_option(parser: argparse.ArgumentParser, without: str) -> None:
     """Declare how somebody says that others may reach the server ``without`` what it should have."""
     parser.add_argument("--insecure", action="store_true", help=f"let others than this machine reach it without {without}")
+
+
+def add_metrics_option(parser: argparse.ArgumentParser) -> None:
+    """Declare who may read ``/metrics`` of a process that serves no figures."""
+    parser.add_argument(
+        "--access",
+        type=Path,
+        metavar="FILE",
+        help="access file (YAML): who reads /metrics shows a token or client certificate of it that may see all figures; without it, "
+        "this machine alone reads them",
+    )
+
+
+def listening_beside(args: argparse.Namespace) -> Listening:
+    """Return what the options say for a process that serves ``/metrics`` beside its work; raise ListeningError."""
+    how = listening(args)
+    try:
+        access = None if args.access is None else WatchedAccess(args.access, now_ms())
+    except AccessError as error:
+        raise ListeningError(str(error)) from error
+    if access is None and not args.insecure and not is_loopback(args.host):
+        logger.warning("/metrics is answered to this machine alone: --access FILE lets others in who show a token, --insecure all.")
+    return replace(how, metrics_refusal=Scraping(access, insecure=args.insecure).refusal)
 
 
 def listening(args: argparse.Namespace, *, names: Callable[[], Collection[str]] = frozenset, same_origin: bool = True) -> Listening:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streams.commands.common import fail
-from streams.commands.connection_options import ListeningError, listening
+from streams.commands.connection_options import ListeningError, listening_beside
 from streams.commands.kafka_security import kafka_client_options
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration
@@ -55,7 +55,7 @@ def need_credentials(entry: Configured, do: str) -> None:
 @contextlib.asynccontextmanager
 async def serving(args: argparse.Namespace, runner: Stands, metrics: PullMetrics) -> AsyncIterator[None]:
     """Serve ``/metrics`` and its kin while a source is run, and say where; raise OSError or ListeningError where it cannot."""
-    service = PullService(runner, metrics.registry, listening(args))
+    service = PullService(runner, metrics.registry, listening_beside(args))
     try:
         sys.stdout.write(f"connector {args.source} {await service.start(args.host, args.port)}/metrics\n")
         sys.stdout.flush()

@@ -20,7 +20,7 @@ from streams.commands.common import (
     interruptible,
     start_logging,
 )
-from streams.commands.connection_options import ListeningError, add_connection_options
+from streams.commands.connection_options import ListeningError, add_connection_options, add_insecure_option, add_metrics_option
 from streams.commands.connector_common import cannot_listen, need_credentials, report, serving
 from streams.commands.connector_connection import run_connection
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
@@ -73,6 +73,8 @@ def add_parser(platforms: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add_kafka_options(parser)
     add_replication_option(parser)
     add_connection_options(parser)
+    add_metrics_option(parser)
+    add_insecure_option(parser, "a token")
     add_log_option(parser)
     parser.set_defaults(run=run)
 

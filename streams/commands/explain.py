@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import sys
 import time
 from contextlib import closing
@@ -81,9 +80,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Find the figure, read, count, print."""
-    start_logging(args.log_level)
-    if args.log_level == "WARNING":
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what becomes of Kafka is said once, by us
+    start_logging(args.log_level, says_of_kafka=True)
     try:
         if args.kpi is None:
             document = _conversation(args, load_configuration(args.config))

@@ -20,7 +20,14 @@ from streams.commands.common import (
     interruptible,
     start_logging,
 )
-from streams.commands.connection_options import ListeningError, add_connection_options, add_insecure_option, listening, why_not_open
+from streams.commands.connection_options import (
+    ListeningError,
+    add_connection_options,
+    add_insecure_option,
+    add_metrics_option,
+    listening_beside,
+    why_not_open,
+)
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.commands.topic_making import topic_maker
 from streams.configuration import load_configuration
@@ -89,6 +96,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--config", type=Path, help="configuration file (YAML), for the identities of people")
     add_connection_options(parser)
+    add_metrics_option(parser)
     add_insecure_option(parser, "a token or TLS")
     add_log_option(parser)
     parser.set_defaults(run=run)
@@ -106,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     if closed is not None and (args.senders or args.connectors or os.environ.get(TOKENS_VARIABLE)):
         return fail(f"gateway: {closed}")
     try:
-        how = listening(args)
+        how = listening_beside(args)
         file = None if args.senders is None else WatchedSenders(args.senders, now_ms())
         key = customer_key()
         connectors = None if args.connectors is None else WatchedConnectors(args.connectors, now_ms(), key)

@@ -27,7 +27,7 @@ def guarded(
     late: str = "the same command may be given again",
 ) -> int:
     """Run an action and return its exit code, or 1 or 2 once it is said what is wrong; ``late`` says what holds when Kafka is too slow."""
-    start_logging(args.log_level)
+    start_logging(args.log_level, says_of_kafka=True)
     try:
         return asyncio.run(work(args))
     except (KafkaSecurityError, ValueError) as error:

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.commands.common import add_kafka_options, add_log_option, add_replication_option, fail, start_logging
-from streams.commands.connection_options import ListeningError, add_connection_options, listening
+from streams.commands.connection_options import (
+    ListeningError,
+    add_connection_options,
+    add_insecure_option,
+    add_metrics_option,
+    listening_beside,
+)
 from streams.commands.kafka_security import KafkaSecurityError, kafka_client_options
 from streams.configuration import Configuration, ConfigurationError
 from streams.configuration.file import ConfigurationFile
@@ -33,6 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--host", default="127.0.0.1", help="address of the worker's own /metrics (default: %(default)s)")
     parser.add_argument("--port", type=int, default=9464, help="its port, 0 for a free one, -1 for none (default: %(default)s)")
     add_connection_options(parser)
+    add_metrics_option(parser)
+    add_insecure_option(parser, "a token")
     add_log_option(parser)
     parser.set_defaults(run=run)
 
@@ -41,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the worker until it is told to stop."""
     start_logging(args.log_level)
     try:
-        how = listening(args)
+        how = listening_beside(args)
         file = None if args.config is None else ConfigurationFile(args.config, now_ms())
         client_options = kafka_client_options()
     except ListeningError as error:

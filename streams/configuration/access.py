@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from streams.access.principals import Grant, Principal
+from streams.access.rates import REQUESTS_PER_MINUTE
 from streams.access.rights import Role
 from streams.access.views import SMALLEST_GROUP
 from streams.configuration.base import PERMITTED, Model, Name, refuse
@@ -218,6 +219,8 @@ class AccessFile(Model):
     """The address that browsers use, where it is not the one the server listens on; its host is taken too."""
     smallest_group: Annotated[int, Field(ge=1, le=1_000)] = SMALLEST_GROUP
     """Figures of people are shown of no fewer to who may not see single people; 1 shows them all."""
+    requests_per_minute: Annotated[int, Field(ge=60, le=1_000_000)] = REQUESTS_PER_MINUTE
+    """One account may ask so often on average, and so often at once; more is answered with 429."""
     session: SessionLimits = SessionLimits()
     """How long a login lasts."""
 

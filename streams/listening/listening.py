@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -14,9 +14,6 @@ from streams.listening.hosts import HEALTH_PATHS, Hosts, host_of, is_from_elsewh
 from streams.listening.limits import ConnectionLimits
 from streams.listening.proxies import Proxies
 from streams.listening.tls import Certificates
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 __all__ = ["Listening"]
 
@@ -36,6 +33,8 @@ class Listening:
     access_log: AccessLog | None = None
     #: Whether a browser may change something for pages of this server alone. Not where each request proves its sender without cookies.
     same_origin: bool = True
+    #: Says what turns a request for ``/metrics`` away, None if it is answered; not where the server has a door of its own.
+    metrics_refusal: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None
 
     @property
     def is_secure(self) -> bool:
@@ -57,7 +56,8 @@ class Listening:
                 each[CLIENT], each[_SECURE] = seen.remote or "", seen.secure
             refused = self._refusal(request, seen)
             if refused is None:
-                return await handler(seen)
+                barred = await self.metrics_refusal(seen) if self.metrics_refusal is not None and _is_scrape(request) else None
+                return await handler(seen) if barred is None else barred
             reason, status = refused
             connections.refused_requests[reason] += 1
             # No content: what it would be shown to is not ours. The body of the request is not read.
@@ -86,3 +86,9 @@ class Listening:
     def _came_as_it_should(self, request: web.Request) -> bool:
         """Say whether one in plain text came from a proxy that has ended TLS, or from this machine."""
         return self.proxies.trusts(request.remote) or is_loopback(request.remote or "")
+
+
+def _is_scrape(request: web.Request) -> bool:
+    """Say whether a request is routed to ``/metrics``, however its address is spelled."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical == "/metrics"

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from schemas.agent_metrics import AgentFigures
 from schemas.times import parse_time_ms
 from schemas.topics import topic
+from streams.access.views import EVERYTHING, View
 from streams.serving.latest import Entry, Latest, Place
 
 __all__ = ["Agents", "agents_topic"]
@@ -35,10 +36,12 @@ class Agents(Latest[Entry[AgentFigures]]):
         """Return whom an entry is about."""
         return entry.record.scope_kind, entry.record.scope, entry.record.channel
 
-    def chosen(self, windows: frozenset[str] | None = None, people: frozenset[str] | None = None) -> list[Entry[AgentFigures]]:
-        """Return the records of some windows and people, or of all, by key."""
+    def chosen(
+        self, windows: frozenset[str] | None = None, people: frozenset[str] | None = None, view: View = EVERYTHING
+    ) -> list[Entry[AgentFigures]]:
+        """Return the records of some windows and people, or of all, that a view shows, by key; those of others are not even looked at."""
         return [
             entry
-            for entry in self.entries()
+            for entry in self.seen(self.entries(), view)
             if (windows is None or entry.record.window in windows) and (people is None or entry.record.scope in people)
         ]

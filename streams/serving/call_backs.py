@@ -28,15 +28,15 @@ class CallBacks:
     def __init__(self, log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> None:
         self._reading = ReadingOn(log, Abandoned, configuration, look_back_seconds=MOST_HOURS * 3600.0, clock=clock)
 
-    async def document(self, asker: str, hours: int, wanted: Callable[[str], bool], limit: int) -> dict[str, Any]:
-        """Return those who gave up within so many hours in queues that are wanted, at most ``limit``.
+    async def document(self, asker: str, hours: int, wanted: Callable[[str], bool], limit: int, at_ms: int | None = None) -> dict[str, Any]:
+        """Return those who gave up within so many hours in queues that are wanted, at most ``limit``; as of ``at_ms`` or the newest event.
 
         Raises:
             NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``ReadingOn.told``.
         """
 
         def made(abandoned: Abandoned, configuration: Configuration) -> dict[str, Any]:
-            now_ms = abandoned.received_ms
+            now_ms = abandoned.received_ms if at_ms is None else at_ms
             if now_ms is None:
                 return {"since": None, "abandoned_as_of": None, "total": 0, "abandoned": []}
             since_ms = max(now_ms - hours * _HOUR_MS, self._reading.known_since_ms)

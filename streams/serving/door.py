@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import time
 from collections import deque
+from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
 from streams.access.principals import ANYONE, Identity, Principal
+from streams.access.rates import RequestRates
 from streams.access.views import EVERYTHING, NOTHING, Places, View
 from streams.configuration.access import AccessError, AccessFile, parse_access
 from streams.configuration.access_places import places_of
@@ -44,6 +47,8 @@ __all__ = [
     "principal_of",
     "view_of",
 ]
+
+_log = logging.getLogger(__name__)
 
 #: On an open stream it is looked after so long whether the right still holds.
 LOOK_SECONDS: Final = 15.0
@@ -122,6 +127,7 @@ class Door:
         audit: is told of denials.
         login: the path of the page to log in at; None where there is none.
         clock: seconds since the epoch.
+        monotonic: seconds that no one sets back.
     """
 
     def __init__(
@@ -134,6 +140,7 @@ class Door:
         audit: Audit | None = None,
         login: str | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.access = access
         self.audit: Audit = NoAudit() if audit is None else audit
@@ -143,6 +150,8 @@ class Door:
         self._configuration = configuration or (lambda: nothing)
         self._signed_in = signed_in
         self._clock = clock
+        self._monotonic = monotonic
+        self._rates = RequestRates()
         self._places = Places()
         self._places_of: tuple[Configuration, int] | None = None
         self._counted = 0.0
@@ -158,6 +167,16 @@ class Door:
                 if principal is not None:
                     return principal
         return None
+
+    def wait_seconds(self, principal: Principal) -> float:
+        """Take a request of an account and return 0, or return for how long it has to wait, as it asks for more than one may."""
+        per_minute = self.access.running.requests_per_minute
+        wait = self._rates.wait(principal.account, self._monotonic(), per_minute)
+        if wait and self._rates.is_new(principal.account):
+            _log.warning(
+                "%s asks more than %d times a minute (requests_per_minute) and is answered with 429.", principal.account, per_minute
+            )
+        return wait
 
     @property
     def files(self) -> tuple[AccessFile, Configuration]:
@@ -254,10 +273,14 @@ async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable
     principal = await door.identify(request)
     if principal is None:
         return _unknown(door, request, endpoint)
+    wait = door.wait_seconds(principal)
+    if wait:
+        return problem(429, "this account asks too often: come again when Retry-After says", retry_after_seconds=ceil(wait))
     request[PRINCIPAL] = principal
     if not principal.may(endpoint.right):
         door.audit.record("denied", "refused", principal=principal, request=request)
-        return _to_login(door, request, endpoint) or problem(403, "your role does not permit this")
+        # Which address takes which right stands in the document of the API, for all to read.
+        return _to_login(door, request, endpoint) or problem(403, f"this takes the right {endpoint.right!r}, which your roles do not have")
     return await handler(request)
 
 

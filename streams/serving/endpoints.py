@@ -123,8 +123,11 @@ class Endpoint:
         if self.tagged:
             found.add(304)
         if self.right is not None:
-            # 503: who is logged in where has not been read yet.
-            found |= {401, 403, 503}
+            # 429: the account asks too often; 503: who is logged in where has not been read yet.
+            found |= {401, 403, 429, 503}
+            if "text/html" in self.media:
+                # Who opens a page is sent to the login.
+                found.add(303)
         return tuple(sorted(found))
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic.json_schema import models_json_schema
 
 from schemas.api import Problem
+from streams.access.rates import REQUESTS_PER_MINUTE
 from streams.listening import ConnectionLimits
 from streams.serving.clients import Clients
 from streams.serving.endpoints import ENDPOINTS
@@ -17,11 +18,13 @@ from streams.serving.problems import PROBLEM_MEDIA
 from streams.serving.turns import SCRAPES_WAITING, Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import BaseModel
 
     from streams.serving.endpoints import Endpoint, Parameter
 
-__all__ = ["LIMITS", "openapi"]
+__all__ = ["LIMITS", "openapi", "openapi_of"]
 
 _CONNECTIONS, _STREAMS, _TURNS = ConnectionLimits(), Clients(), Turns()
 _WAIT: Final = (
@@ -40,6 +43,10 @@ LIMITS: Final = (
     (
         f"{_CONNECTIONS.total} connections at a time, of these {_CONNECTIONS.per_address} from one address (of IPv6 from one /64 network); "
         "more are answered with 503, without content."
+    ),
+    (
+        f"{REQUESTS_PER_MINUTE:,} requests a minute of one account on average, as many at once (requests_per_minute of the access file); "
+        "more are answered with 429. Without an access file they are not counted."
     ),
     f"{_STREAMS.total} event streams at a time, of these {_STREAMS.per_client} of one account; more are answered with 503 and 429.",
     f"One scrape is made at a time. Of one account {SCRAPES_WAITING} may wait; more are answered with 429.",
@@ -88,10 +95,14 @@ _RETRIED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UN
 @cache
 def openapi() -> dict[str, Any]:
     """Return the document; it is the same for everybody, and not to be changed."""
-    documented = [endpoint for endpoint in ENDPOINTS if endpoint.documented]
-    schemas = _schemas([Problem, *(model for endpoint in documented for model in _models(endpoint))])
+    return openapi_of([endpoint for endpoint in ENDPOINTS if endpoint.documented])
+
+
+def openapi_of(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """Return what a document says of some endpoints."""
+    schemas = _schemas([Problem, *(model for endpoint in endpoints for model in _models(endpoint))])
     paths: dict[str, Any] = {}
-    for endpoint in documented:
+    for endpoint in endpoints:
         paths.setdefault(endpoint.template, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
     return {
         "openapi": "3.1.0",
@@ -115,8 +126,8 @@ def _schemas(models: list[type[BaseModel]]) -> dict[str, Any]:
     """Return the components of models and of all that they are made of, with what is an example of them."""
     _, document = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = dict(sorted(document["$defs"].items()))
-    for name, example in EXAMPLES.items():
-        schemas[name]["examples"] = [example]
+    for name in EXAMPLES.keys() & schemas.keys():
+        schemas[name]["examples"] = [EXAMPLES[name]]
     return schemas
 
 

@@ -52,7 +52,9 @@ class People:
         days = {} if agents is None or not agents.known else _days_of(agents)
 
         def made(floor: Floor, configuration: Configuration) -> dict[str, Any]:
-            at_ms = max((each for each in (as_of_ms, floor.received_ms) if each is not None), default=None)
+            # When the newest event came tells who sees a part how busy others are.
+            told_at = as_of_ms if view.scopes is not None and as_of_ms is not None else floor.received_ms
+            at_ms = max((each for each in (as_of_ms, told_at) if each is not None), default=None)
             people: list[dict[str, Any]] = []
             if at_ms is not None:
                 for standing in floor.standing(at_ms, _day_starts(configuration, at_ms)):

@@ -99,9 +99,10 @@ def rows(store: Store, choice: Choice, view: View = EVERYTHING) -> Iterator[Row]
     """Yield the chosen figures that the view shows, in the order of the records' keys."""
     for entry in store.group(*choice.windows) if choice.windows else store.entries():
         kind, channel = entry.scope_kind, entry.channel
-        if kind is None or not choice.wants_scope(kind, entry.scope) or (choice.channels and channel not in choice.channels):
+        # What is not shown is not looked at, whether it is asked for or not: it takes no longer.
+        if kind is None or not view.shows(*store.place(entry)):
             continue
-        if not view.shows(*store.place(entry)):
+        if not choice.wants_scope(kind, entry.scope) or (choice.channels and channel not in choice.channels):
             continue
         record = entry.record
         if isinstance(record, WindowRecord):

@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 HOSTS, TLS = "tests/listening/test_hosts.py", "tests/listening/test_tls.py"
 GATEWAY, HERE = "tests/connectors/test_gateway.py", "tests/attacks/test_what_held.py"
 DOOR, MATRIX, LOGIN = "tests/attacks/test_door.py", "tests/serving/test_matrix.py", "tests/serving/login"
+TOKENS = f"{LOGIN}/provider/test_tokens.py"
 
 #: What was tried → the tests that show that it does no harm.
 HELD = {
@@ -101,15 +102,69 @@ HELD = {
         f"{MATRIX}::test_an_etag_stands_still_while_others_are_busy",
         f"{MATRIX}::test_no_event_tells_how_busy_others_are",
     ],
+    "how long what one may not see takes to be refused": [
+        "tests/serving/test_timing.py::test_the_same_lines_run_for_what_is_hidden_and_for_what_is_not_there",
+        "tests/serving/test_timing.py::test_what_is_hidden_takes_as_long_as_what_is_not_there",
+    ],
+    "figures, people and ids of contacts for all who connect (H7)": [
+        "tests/commands/test_listening_options.py::test_off_loopback_serve_wants_a_login_and_tls",
+        "tests/serving/test_door.py::test_without_a_token_nothing_is_there",
+        f"{MATRIX}::test_no_answer_tells_what_one_may_not_see",
+    ],
+    "cookie theft by script": [
+        f"{LOGIN}/test_browser.py::test_scripts_get_at_no_secret",
+        f"{LOGIN}/test_login.py::test_the_cookies_are_for_this_host_and_no_script",
+        f"{LOGIN}/provider/test_logins.py::test_what_a_browser_keeps_is_out_of_reach_of_scripts_and_of_other_sites",
+        f"{LOGIN}/provider/test_logins.py::test_no_token_comes_into_a_browser",
+    ],
+    "CSRF": [
+        f"{LOGIN}/test_browser.py::test_other_sites_change_nothing",
+        f"{LOGIN}/test_login.py::test_no_other_site_logs_in_or_out",
+        f"{LOGIN}/test_kiosk.py::test_only_a_script_of_the_page_can_send_a_ticket",
+        f"{LOGIN}/provider/test_logins.py::test_a_login_that_another_browser_began_is_refused",
+        f"{HOSTS}::test_pages_of_others_change_nothing",
+    ],
+    "session fixation": [
+        f"{LOGIN}/test_login.py::test_a_session_that_was_planted_is_not_taken_over",
+        f"{LOGIN}/provider/test_logins.py::test_a_session_that_was_laid_into_a_browser_is_not_gone_on_with",
+        f"{DOOR}::test_a_cookie_of_another_name_is_no_session",
+    ],
+    "token in an address": [f"{HERE}::test_a_token_in_the_query", f"{DOOR}::test_no_spelling_opens_more"],
+    "token in a log": [
+        f"{LOGIN}/test_login.py::test_no_secret_is_in_a_log",
+        f"{LOGIN}/test_login.py::test_no_secret_is_in_the_access_log",
+        f"{LOGIN}/provider/test_provider.py::test_no_log_line_holds_a_token",
+        f"{HERE}::test_what_is_not_http_is_not_logged",
+        "tests/listening/test_access_log.py::test_no_secret_and_no_id_stands_in_it",
+    ],
+    "expired and not-yet-valid JWT": [
+        f"{TOKENS}::test_access_tokens_with_wrong_claims_are_refused",
+        f"{LOGIN}/provider/test_logins.py::test_a_token_ends_in_the_middle_of_what_it_opened",
+    ],
+    "alg: none": [f"{TOKENS}::test_tokens_without_a_signature_are_refused"],
+    "wrong audience": [
+        f"{TOKENS}::test_access_tokens_with_wrong_claims_are_refused",
+        f"{LOGIN}/provider/test_provider.py::test_programs_show_access_tokens_for_the_configured_audience",
+    ],
+    "key confusion": [
+        f"{TOKENS}::test_a_public_key_is_no_secret",
+        f"{TOKENS}::test_keys_that_a_token_brings_along_are_passed_over",
+        f"{TOKENS}::test_keys_with_another_purpose_sign_nothing",
+    ],
+    "rotated keys": [
+        f"{TOKENS}::test_keys_are_taken_up_when_the_provider_changes_them",
+        f"{LOGIN}/provider/test_provider.py::test_keys_may_change_under_a_session",
+    ],
+    "open redirect": [
+        f"{LOGIN}/test_paths.py::test_all_else_leads_home",
+        f"{LOGIN}/test_login.py::test_a_login_leads_to_this_server_alone",
+        f"{LOGIN}/provider/test_logins.py::test_a_login_leads_to_this_server_alone",
+    ],
     "addresses spelled otherwise, other methods, and headers that proxies are said to send": [f"{DOOR}::test_no_spelling_opens_more"],
     "cookies of other names, two of one name, planted sessions": [
         f"{DOOR}::test_a_cookie_of_another_name_is_no_session",
         f"{DOOR}::test_of_two_sessions_neither_is_taken",
         f"{LOGIN}/test_login.py::test_a_session_that_was_planted_is_not_taken_over",
-    ],
-    "login and logout for others, and ways back that lead elsewhere": [
-        f"{LOGIN}/test_login.py::test_no_other_site_logs_in_or_out",
-        f"{LOGIN}/test_paths.py::test_all_else_leads_home",
     ],
     "looks in another's name": [f"{DOOR}::test_no_page_of_elsewhere_looks_in_anothers_name"],
     "a link of a screen at two servers": [f"{LOGIN}/test_kiosk.py::test_two_servers_that_redeem_at_the_same_time_agree"],
@@ -122,6 +177,15 @@ HELD = {
     "all event streams and scrapes for one account": [
         f"{DOOR}::test_one_account_does_not_take_the_streams_of_all",
         f"{DOOR}::test_one_account_does_not_take_the_scrapes_of_all",
+    ],
+    "all requests for one account": ["tests/serving/test_door.py::test_what_one_account_asks_is_bounded"],
+    "all silences for one account": [
+        "tests/serving/alerting/test_actions.py::test_silences_are_bounded_for_each_account_and_for_all",
+    ],
+    "logins of elsewhere in the audit of a site": ["tests/serving/audit/test_places.py::test_an_auditor_of_a_part_reads_what_is_of_it"],
+    "metrics of gateway, workers and connectors for all who connect": [
+        "tests/serving/test_scraping.py::test_without_a_file_this_machine_alone_reads",
+        "tests/serving/test_scraping.py::test_with_a_file_a_token_reads",
     ],
     "rows of the audit made up in a note": [f"{DOOR}::test_no_text_begins_a_line_of_a_table"],
     "sessions and screens of another site ended": [f"{DOOR}::test_who_manages_one_site_ends_no_session_of_another"],

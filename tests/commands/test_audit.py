@@ -120,9 +120,18 @@ def test_what_comes_while_it_follows(bootstrap: str) -> None:
         assert following.wait(20) == 0
 
 
-def test_without_the_topic_it_says_so(bootstrap: str) -> None:
-    """That reading is not recorded, that there is no topic, and what may be wrong."""
-    _, said = run(bootstrap, "nothing", code=1)
-    assert "not in the audit" in said
-    assert "there is no topic nothing.audit.v1" in said
-    assert "--prefix" in said
+@pytest.mark.parametrize("more", [[], ["--json"], ["--follow"]], ids=lambda each: each[0] if each else "plain")
+def test_without_kafka_one_sentence_says_so(more: list[str]) -> None:
+    """Nothing of the library's own comes before it, and no heading of a table that is not there; nothing listens at that port."""
+    lines, said = run("127.0.0.1:9", "none", *more, code=1)
+
+    assert lines == []
+    assert said == "contact-streams: Kafka at 127.0.0.1:9 is not reached; --bootstrap HOST:PORT says where it is\n"
+
+
+def test_without_the_topic_one_sentence_says_so(bootstrap: str) -> None:
+    """What is missing, and what to do; that reading is not on record either goes without saying."""
+    lines, said = run(bootstrap, "nowhere", code=1)
+
+    assert lines == []
+    assert said == ("contact-streams: there is no topic nowhere.audit.v1: wrong --prefix, or no worker of this version has run here yet\n")

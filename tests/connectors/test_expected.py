@@ -218,7 +218,6 @@ ROWS: tuple[Row, ...] = (
         title="oracle-b2c-service, with threads",
         files=("incidents-as-asked.jsonl",),
         expected=two_tickets(),
-        in_order="a reopening is seen by the order of states",
     ),
     Row(
         connector="genesys-cloud",
@@ -379,7 +378,7 @@ def test_sample(row: Row) -> None:
     check(row, told(row, samples(row)))
 
 
-@rows(*(not row.in_order for row in ROWS))
+@rows()
 @pytest.mark.parametrize("seed", SEEDS)
 def test_shuffled_and_repeated(row: Row, seed: int) -> None:
     """In any order, and with each record up to three times, they are the same."""

@@ -412,15 +412,16 @@ def test_a_click_on_a_queue_leads_to_its_board(language: str) -> None:
 
 
 def test_the_day_can_be_chosen() -> None:
-    """The windows are those that serve exports, and compose.yaml's exports the day."""
+    """The windows are those that serve exports, and those of both compose files have the day."""
     for uid, board in BOARDS.items():
         if "pipeline" not in uid:
             found = variable(board, "window")
             assert found["definition"].startswith("label_values(contact_center_contacts_offered{")
             assert (found["definition"].endswith(", window)"), found["multi"], found["current"]["value"]) == (True, False, "15m")
-    compose = yaml.safe_load((FOLDER.parents[1] / "compose.yaml").read_text(encoding="utf-8"))
-    (windows,) = [each for each in compose["services"]["serve"]["command"] if each.startswith("--windows=")]
-    assert "day" in windows.partition("=")[2].split(",")
+    for name in ("compose.yaml", "compose.tls.yaml"):
+        compose = yaml.safe_load((FOLDER.parents[1] / name).read_text(encoding="utf-8"))
+        arguments = " ".join(compose["services"]["serve"]["command"]).replace("=", " ").split()
+        assert "day" in arguments[arguments.index("--windows") + 1].split(","), name
 
 
 @pytest.mark.parametrize("uid", [uid for uid in BOARDS if not uid.endswith("-ja")])

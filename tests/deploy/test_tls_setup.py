@@ -73,7 +73,7 @@ def test_the_script_makes_what_the_processes_take(secrets: Path) -> None:
     files = TlsFiles(certificate=server / "server.crt", key=server / "server.key", client_ca=server / "ca.crt")
     certificates = Certificates(files)
 
-    assert {"localhost", "127.0.0.1", "serve", "gateway", "board.localhost", "keycloak.localhost"} == certificates.names
+    assert {"localhost", "127.0.0.1", "serve", "gateway", "worker", "board.localhost", "keycloak.localhost"} == certificates.names
     assert certificates.expires - time.time() == pytest.approx(90 * 86_400, abs=600)
     context = ssl.create_default_context(cafile=secrets / "prometheus" / "ca.crt")
     context.load_cert_chain(secrets / "prometheus" / "prometheus.crt", secrets / "prometheus" / "prometheus.key")
@@ -107,21 +107,23 @@ def test_the_script_renews_under_the_same_authority(tmp_path: Path) -> None:
 # ---- compose.tls.yaml --------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["serve", "gateway"])
+@pytest.mark.parametrize("name", ["serve", "gateway", "worker", "worker-2"])
 def test_commands_over_tls_are_real(name: str, secrets: Path) -> None:
     """The options exist and go together with the files that are mounted; nothing is said of --insecure any more; ports agree."""
     service = OVER["services"][name]
     parser = argparse.ArgumentParser(exit_on_error=False)
-    importlib.import_module(f"streams.commands.{name}").add_parser(parser.add_subparsers())
+    importlib.import_module(f"streams.commands.{name.partition('-')[0]}").add_parser(parser.add_subparsers())
     options = parser.parse_args(service["command"])
 
     assert not options.insecure
     assert options.host == "0.0.0.0"  # noqa: S104 - in its container
+    assert str(options.access) == "/etc/contact-streams-access/access.yaml"
     for path in (options.tls_certificate, options.tls_key, options.tls_client_ca):
         if path is not None:
             assert str(path.parent) in {mount.split(":")[1] for mount in service["volumes"]}
             assert (secrets / SECRETS[str(path.parent)] / path.name).is_file()
-    assert published(service)[0].endswith(f":{options.port}")
+    # Nobody but Prometheus asks a worker.
+    assert [each.rpartition(":")[2] for each in published(service)] == ([] if "worker" in name else [str(options.port)])
     assert SERVICES[name]["environment"]["CONTACT_STREAMS_HEALTH_PORT"] == str(options.port)
     compile(service["healthcheck"]["test"][3], "healthcheck", "exec")
 
@@ -206,6 +208,7 @@ def prometheus_with(secrets: Path, addresses: Mapping[str, str], *, certificate:
         if name in addresses:
             job["static_configs"] = [{"targets": [addresses[name]]}]
     if certificate:
+        # Serve alone is told an authority of client certificates.
         del jobs["serve"]["authorization"]
     configuration["scrape_configs"] = [jobs[name] for name in addresses]
     return str(yaml.safe_dump(configuration, sort_keys=False))
@@ -299,20 +302,20 @@ def scraped(folder: Path, configuration: str, jobs: int) -> dict[str, tuple[str,
 
 
 def test_a_real_prometheus_scrapes_over_tls(secrets: Path, tmp_path: Path) -> None:
-    """With its token and with its certificate; without either, or with another token, serve tells it nothing."""
+    """With its token and with its certificate; without either, or with another token, neither serve nor gateway tells it anything."""
     require(shutil.which("prometheus"), "prometheus scrapes: apt-get install prometheus")
     with processes(secrets, tmp_path) as addresses:
         by_token, both = prometheus_with(secrets, addresses), {"serve": ("up", ""), "gateway": ("up", "")}
         assert scraped(tmp_path / "token", by_token, 2) == both
         by_certificate = prometheus_with(secrets, addresses, certificate=True)
-        assert "authorization" not in by_certificate
+        assert by_certificate.count("authorization") == by_token.count("authorization") - 1
         assert scraped(tmp_path / "certificate", by_certificate, 2) == both
 
         unknown = yaml.safe_load(by_token)
         for job in unknown["scrape_configs"]:
             job.pop("authorization", None)
-        serve = {"serve": ("down", "server returned HTTP status 401 Unauthorized"), "gateway": ("up", "")}
-        assert scraped(tmp_path / "unknown", yaml.safe_dump(unknown), 2) == serve
+        neither = dict.fromkeys(("serve", "gateway"), ("down", "server returned HTTP status 401 Unauthorized"))
+        assert scraped(tmp_path / "unknown", yaml.safe_dump(unknown), 2) == neither
         (tmp_path / "another.token").write_text("csa_" + "a" * 43, encoding="utf-8")
         another = by_token.replace(str(secrets / "prometheus" / "serve.token"), str(tmp_path / "another.token"))
-        assert scraped(tmp_path / "another", another, 2) == serve
+        assert scraped(tmp_path / "another", another, 2) == neither

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
+from aiohttp import web
 
 from streams.configuration import Configuration
 from streams.listening import ConnectionLimits, Connections, HttpServer
@@ -139,15 +140,16 @@ def guarded(**changes: Any) -> tuple[Serving, Held]:
         }
     )
     access = Held(
+        requests_per_minute=1_000_000,
         tokens={
             "all": {"hashes": [hash_of(ALL)], "roles": [{"role": role} for role in ("supervisor", "auditor", "operator")]},
             "few": {"hashes": [hash_of(FEW)], "roles": [{"role": "viewer", "sites": ["tokyo"]}]},
-        }
+        },
     )
     topic = Topic()
     login = Login(access, secure=False, devices=topic.server(), log=MemoryLog(topic))
     made = full(
-        door=Door(access, configuration=lambda: configuration, identifiers=login.identifiers),
+        door=Door(access, configuration=lambda: configuration, identifiers=login.identifiers, login="/login"),
         login=login,
         explainer=Explainer(EventLog(NO_KAFKA, "none"), lambda: configuration, Limits(megabytes=1, seconds=2)),
         audit_log=lambda: AuditLog(NO_KAFKA, "none"),
@@ -156,14 +158,37 @@ def guarded(**changes: Any) -> tuple[Serving, Held]:
     return made, access
 
 
+def end_streams_after(app: web.Application, seconds: float) -> None:
+    """Have each event stream of an application end by itself, in order, so that a client that reads to the end comes to one."""
+
+    @web.middleware
+    async def ended(request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.match_info.route.name != "events":
+            return cast("web.StreamResponse", await handler(request))
+        try:
+            async with asyncio.timeout(seconds):
+                return cast("web.StreamResponse", await handler(request))
+        except TimeoutError:
+            return cast("web.StreamResponse", request["begun"])
+
+    async def begun(request: web.Request, response: web.StreamResponse) -> None:
+        request["begun"] = response
+
+    app.middlewares.append(ended)
+    app.on_response_prepare.append(begun)
+
+
 @contextmanager
-def serving(**changes: Any) -> Iterator[str]:
-    """Run it in a thread of its own; yield its address."""
+def serving(*, stream_seconds: float | None = None, **changes: Any) -> Iterator[str]:
+    """Run it in a thread of its own; yield its address. Event streams end after so long, or not at all."""
     loop = asyncio.new_event_loop()
     served, _ = guarded(**changes)
 
     async def start() -> tuple[HttpServer, str]:
-        server = HttpServer(create_app(served), Connections(ConnectionLimits()), shutdown_timeout=0.5)
+        app = create_app(served)
+        if stream_seconds is not None:
+            end_streams_after(app, stream_seconds)
+        server = HttpServer(app, Connections(ConnectionLimits()), shutdown_timeout=0.5)
         return server, await server.start("127.0.0.1", 0)
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -169,6 +169,67 @@ def test_a_right_is_looked_up_anew_at_every_request() -> None:
     asyncio.run(check())
 
 
+def test_what_one_account_asks_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """60 a minute, whatever is asked and answered: then 429 and when to come again; other accounts, health and login go on."""
+
+    async def check() -> None:
+        access, clock = Held(requests_per_minute=60, tokens={"a": token(OLD), "b": token(NEW)}), Clock()
+        door = Door(access, clock=clock, monotonic=clock)
+        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+
+            async def status(given: str, path: str = "/api/v1/catalogue") -> int:
+                return (await client.get(path, headers=bearing(given))).status
+
+            paths = ("/api/v1/queues/sales", "/api/v1/queues/none", "/api/v1/agents", "/metrics")
+            assert [await status(OLD, paths[index % 4]) for index in range(60)] == [200, 404, 403, 200] * 15
+            refused = await client.get("/api/v1/catalogue", headers=bearing(OLD))
+            assert (refused.status, refused.headers["Retry-After"], refused.content_type) == (429, "1", "application/problem+json")
+            assert await status(OLD, "/api/v1/agents") == await status(OLD, "/api/v1/events") == 429
+            assert await status(NEW) == 200
+            for path in ("/healthz", "/readyz", "/api/v1/session", "/wallboard.js", "/api/v1/openapi.json"):
+                assert await status(OLD, path) == 200
+            assert [await status(OTHER) for _ in range(70)] == [401] * 70
+            clock.seconds += 1
+            assert [await status(OLD), await status(OLD)] == [200, 429]
+            access.becomes(requests_per_minute=6000, tokens={"a": token(OLD)})
+            clock.seconds += 1
+            assert [await status(OLD), await status(OLD)] == [200, 200]
+
+    with caplog.at_level("WARNING"):
+        asyncio.run(check())
+    assert [record.getMessage() for record in caplog.records if "429" in record.getMessage()] == [
+        "token:a asks more than 60 times a minute (requests_per_minute) and is answered with 429."
+    ]
+
+
+def test_without_an_access_file_requests_are_not_counted() -> None:
+    """This machine, and who is let in without a login, has as many as it likes."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            for _ in range(AccessFile().requests_per_minute + 10):
+                assert (await client.get("/api/v1/session")).status == 200
+            assert (await client.get("/api/v1/figures")).status == 200
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("endpoint", [each for each in PROTECTED if each.right != "figures"], ids=lambda each: each.name)
+def test_who_lacks_a_right_hears_which(endpoint: Any) -> None:
+    """The same for what is there and for what is not: the right is the address's, as the document of the API says."""
+
+    async def check() -> None:
+        door = Door(Held(tokens={"a": token(OLD)}))
+        async with client_of(Stand.fed(small_center()).serving(door=door)) as client:
+            answers = set()
+            for name in ("sales", "none"):
+                answer = await client.request(endpoint.method, re.sub(r"\{\w+\}", name, endpoint.template), headers=bearing(OLD))
+                answers.add((answer.status, (await answer.json())["detail"]))
+            assert answers == {(403, f"this takes the right '{endpoint.right}', which your roles do not have")}
+
+    asyncio.run(check())
+
+
 def test_a_browser_is_sent_to_the_login_page_and_a_program_is_not() -> None:
     """Only for the page itself, and to this server alone, whatever the address says; what was chosen in it is kept."""
 

@@ -131,8 +131,6 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     #: What this way of the platform does not tell, beside what the connector says.
     unknown: tuple[Part, ...] = ()
-    #: Empty, or why the records of this platform come in order and once.
-    in_order: str = ""
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.connectors.kit.accounts import URL
@@ -22,12 +24,14 @@ from streams.connectors.kit.model import Compared, Connector, Context, Draft, Re
 from streams.connectors.kit.reading import json_records, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["CONNECTOR"]
 
 #: Type of status: whatever statuses a site has, each is of one of these.
 _UNRESOLVED, _SOLVED, _WAITING = "1", "2", "3"
+#: How many states of an incident are remembered: what is told later than that many counts for its times alone.
+_MOST_STATES: Final = 50
 _MEANINGS: Final = {_UNRESOLVED: "open", _WAITING: "waiting_on_customer"}
 #: Type of entry in a thread → who wrote; others are machines.
 _ENTRIES: Final = {"1": "note", "2": "agent", "3": "customer", "4": "customer"}
@@ -86,28 +90,57 @@ def _id(fields: Fields, path: str) -> str | None:
 def _compare(record: Record, seen: Seen | None, context: Context) -> Compared:
     fields = Fields(record.content)
     incident = fields.need("id")
-    updated = fields.time("updatedTime") or fields.need_time("createdTime")
-    queue, status = _id(fields, "queue"), _id(fields, "statusWithType.statusType")
-    before: Seen = seen or {"first_queue": queue, "queue": queue, "status": None, "agent": None, "score": None, "updated": 0}
-    events = [*_times(incident, fields, context, before["first_queue"])]
-    if in_ms(updated) > before["updated"]:
-        events += _differences(incident, fields, before, context)
-        before = {
-            **before,
-            "queue": queue,
-            "status": status,
-            "agent": _id(fields, "assignedTo.account"),
-            "score": _score(fields),
-            "updated": in_ms(updated),
-        }
-    return Compared(events, before)
+    updated = in_ms(fields.time("updatedTime") or fields.need_time("createdTime"))
+    state: dict[str, Any] = {
+        "updated": updated,
+        "queue": _id(fields, "queue"),
+        "status": _id(fields, "statusWithType.statusType"),
+        "agent": _id(fields, "assignedTo.account"),
+        "score": _score(fields),
+    }
+    states = _states(seen)
+    place = bisect_left([each["updated"] for each in states], updated)
+    after = states[place] if place < len(states) else None
+    is_new = (after is None or after["updated"] != updated) and (place > 0 or len(states) < _MOST_STATES)
+    if not is_new and seen is not None:
+        return Compared([*_times(incident, fields, context, seen["first_queue"])], seen)
+    before = states[place - 1] if place > 0 else None
+    states.insert(place, state)
+    first_queue = state["queue"] if seen is None or before is None else seen["first_queue"]
+    # States told out of order correct what was said of those around them; each time with a higher word.
+    corrected = (seen or {}).get("corrected", 0) + (after is not None)
+    events = [*_times(incident, fields, context, first_queue, corrected if before is None and corrected else None)]
+    channel = channel_of(context, _id(fields, "channel"), {})
+    now = [*_differences(incident, before, state, channel, context)]
+    if after is not None:
+        said = [*_differences(incident, before, after, channel, context)]
+        now += _differences(incident, state, after, channel, context)
+        ids, ids_said = {each["event_id"] for each in now}, {each["event_id"] for each in said}
+        now = [{**each, "revision": each.get("revision", corrected)} for each in now if each["event_id"] not in ids_said]
+        prefix = len(f"{incident}-")
+        now += [
+            about(incident, "contact.withdrawn", each["event_id"][prefix:], each["occurred_at"], revision=corrected)
+            for each in said
+            if each["event_id"] not in ids
+        ]
+    return Compared([*events, *now], {"first_queue": first_queue, "states": states[-_MOST_STATES:], "corrected": corrected})
 
 
-def _times(incident: str, fields: Fields, context: Context, first_queue: str | None) -> Iterator[Draft]:
+def _states(seen: Seen | None) -> list[dict[str, Any]]:
+    """Return the states that were seen, the oldest first; an older version of this program kept the last one alone."""
+    if seen is None:
+        return []
+    if "states" in seen:
+        return [*seen["states"]]
+    return [{name: seen[name] for name in ("updated", "queue", "status", "agent", "score")}]
+
+
+def _times(incident: str, fields: Fields, context: Context, first_queue: str | None, word: int | None = None) -> Iterator[Draft]:
     channel = channel_of(context, _id(fields, "channel"), {})
     key = context.customer(_id(fields, "primaryContact"))
     made = fields.need_time("createdTime")
-    yield from arrival(incident, made, channel=channel, queue=queue_of(context, first_queue), customer_key=key)
+    for event in arrival(incident, made, channel=channel, queue=queue_of(context, first_queue), customer_key=key):
+        yield event if word is None else {**event, "revision": word}
     solved, closed = fields.time("initialSolutionTime"), fields.time("closedTime")
     if solved is not None:
         yield about(incident, "contact.status_changed", f"resolved-{stamp(solved)}", solved, status="resolved")
@@ -136,20 +169,20 @@ def _score(fields: Fields) -> float | None:
     return fields.number("lastSurveyScore")
 
 
-def _differences(incident: str, fields: Fields, before: Seen, context: Context) -> Iterator[Draft]:
-    """Yield what changed since the incident was seen; when it did is not told, but not after its last update."""
-    at = fields.time("updatedTime") or fields.need_time("createdTime")
-    queue, status, agent = _id(fields, "queue"), _id(fields, "statusWithType.statusType"), _id(fields, "assignedTo.account")
-    if queue != before["queue"]:
-        channel = channel_of(context, _id(fields, "channel"), {})
+def _differences(
+    incident: str, before: Mapping[str, Any] | None, state: Mapping[str, Any], channel: str, context: Context
+) -> Iterator[Draft]:
+    """Yield what changed between two states; when it did is not told, but not after the update of the second."""
+    at = datetime.fromtimestamp(state["updated"] / 1000, UTC)
+    queue, status, agent, score = (state[name] for name in ("queue", "status", "agent", "score"))
+    if before is not None and queue != before["queue"]:
         yield from moved(incident, at, context, group=queue, previous=before["queue"], channel=channel)
-    if agent != before["agent"]:
+    if agent != (None if before is None else before["agent"]):
         yield assigned(incident, at, agent)
-    if before["status"] is not None and status != before["status"] and status in _MEANINGS:
+    if before is not None and before["status"] not in {None, status} and status in _MEANINGS:
         meaning = "reopened" if before["status"] == _SOLVED else _MEANINGS[status]
         yield about(incident, "contact.status_changed", f"{meaning}-{stamp(at)}", at, status=meaning)
-    score = _score(fields)
-    if score is not None and score != before["score"]:
+    if score is not None and (before is None or score != before["score"]):
         scale = str(context.settings.get("survey_scale") or "1-5")
         yield about(incident, "survey.answered", "survey", at, kind="csat", score=score, scale=scale, revision=in_ms(at))
 

@@ -10,13 +10,16 @@ from schemas.audit import AuditObject
 from schemas.times import from_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from schemas.alerts import AlertRecord
     from schemas.audit import Actor
 
-__all__ = ["MOST_SILENCES", "about_alert", "about_silence", "acknowledgement_of", "silence_of"]
+__all__ = ["about_alert", "about_silence", "acknowledgement_of", "silence_of", "too_many_silences"]
 
-#: So many silences may hold at a time.
-MOST_SILENCES: Final = 1000
+#: So many silences may hold at a time, and so many of these of one account.
+_MOST_SILENCES: Final = 1000
+_MOST_SILENCES_EACH: Final = 100
 _LONGEST_DAYS: Final = 30
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
@@ -47,6 +50,15 @@ def silence_of(rule: str | None, scope: str | None, until_ms: int, reason: str, 
         raise ValueError(msg)
     made = from_ms(now_ms)
     return Silence(silence_id=uuid.uuid4().hex, rule=rule, scope=scope, until=from_ms(until_ms), reason=reason, by=by, at=made)
+
+
+def too_many_silences(held: Collection[Silence], by: Actor) -> str | None:
+    """Return why an account may make no more silences beside those that hold; None if it may. Where no account is known, all are of all."""
+    if len(held) >= _MOST_SILENCES:
+        return f"there are {_MOST_SILENCES} silences: end some"
+    if by.kind != "anyone" and sum((each.by.kind, each.by.name) == (by.kind, by.name) for each in held) >= _MOST_SILENCES_EACH:
+        return f"there are {_MOST_SILENCES_EACH} silences of yours: end some"
+    return None
 
 
 def about_alert(alert: AlertRecord) -> AuditObject:

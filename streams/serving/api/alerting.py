@@ -9,7 +9,7 @@ from aiohttp import web
 
 from schemas.api import AcknowledgeBody, SilenceBody
 from schemas.times import parse_time_ms
-from streams.serving.alerting.acting import MOST_SILENCES, about_alert, about_silence, acknowledgement_of, silence_of
+from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.actions import key_of
 from streams.serving.alerting.past import past_of, told_past
 from streams.serving.api.answers import answer, asked_paging, instant_ms, json_answer
@@ -43,8 +43,10 @@ async def acknowledge(request: web.Request) -> web.Response:
     body = await body_of(request, AcknowledgeBody, may_lack=True)
     serving, view = request.app[SERVING], view_of(request, "alerts")
     alert_id = request.match_info["alert"]
-    alert = next((each for each in _firing(request) if each.alert_id == alert_id), None)
-    if alert is None or not view.shows(alert.scope_kind, alert.scope, alert.channel):
+    # An alert that is not shown is passed over like all others: it takes as long as one that there is not.
+    shown = (each for each in _firing(request) if view.shows(each.scope_kind, each.scope, each.channel))
+    alert = next((each for each in shown if each.alert_id == alert_id), None)
+    if alert is None:
         raise ProblemError(404, _NO_ALERT)
     actions = serving.figures.actions
     found = actions.acknowledgement(alert_id)
@@ -100,8 +102,8 @@ async def make_silence(request: web.Request) -> web.Response:
         raise ProblemError(400, str(error)) from error
     if not _is_shown(told, view_of(request, "alerts")):
         raise ProblemError(404, "no figures are known of this" if body.scope else "your role does not reach everywhere: name a scope")
-    if len(serving.figures.actions.silences(now_ms)) >= MOST_SILENCES:
-        raise ProblemError(409, f"there are {MOST_SILENCES} silences: end some")
+    if (refused := too_many_silences(serving.figures.actions.silences(now_ms), told.by)) is not None:
+        raise ProblemError(409, refused)
     await _write(request, told)
     _record(request, "silence_made", about_silence(told), body.reason)
     return _told(told)
@@ -112,8 +114,10 @@ async def end_silence(request: web.Request) -> web.Response:
     actions = request.app[SERVING].figures.actions
     if not actions.known:
         raise _not_ready()
-    silence = actions.silence(request.match_info["silence"])
-    if silence is None or not _is_shown(silence, view_of(request, "alerts")):
+    view, asked = view_of(request, "alerts"), request.match_info["silence"]
+    shown = (each for each in actions.silences(_now_ms(request)) if _is_shown(each, view))
+    silence = next((each for each in shown if each.silence_id == asked), None)
+    if silence is None:
         raise ProblemError(404, _NO_SILENCE)
     await _write(request, without=[key_of(silence)])
     _record(request, "silence_ended", about_silence(silence), None)

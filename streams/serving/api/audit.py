@@ -10,12 +10,13 @@ import orjson
 from aiokafka.errors import KafkaError
 
 from schemas.audit import ACTIONS, NOTHING
+from streams.access.views import TOTAL, area_of, scopes_of
 from streams.serving.api.answers import answer, instant_ms
 from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.audit import NotRecordedError
 from streams.serving.audit.log import Wanted
 from streams.serving.broker import TopicError
-from streams.serving.door import principal_of, view_of
+from streams.serving.door import DOOR, principal_of, view_of
 from streams.serving.paging import number_of
 from streams.serving.problems import ProblemError, problem
 from streams.serving.turns import NoTurnError
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from schemas.audit import Action, AuditObject
+    from schemas.audit import Action, AuditObject, AuditRecord
+    from streams.access.views import Places, View
 
 __all__ = ["audit", "recorded"]
 
@@ -65,7 +67,9 @@ async def audit(request: web.Request) -> web.Response:
         log.warning("The audit could not be read: %r.", error)
         return problem(503, "the audit cannot be read from Kafka now", retry_after_seconds=_RETRY_SECONDS)
     await recorded(request, "audit_read")
-    told = [orjson.Fragment(record.model_dump_json(exclude_none=True)) for record in page.records]
+    # Where else an account sees figures is not for who audits a part.
+    hidden = None if wanted.sees is None else {"places"}
+    told = [orjson.Fragment(record.model_dump_json(exclude_none=True, exclude=hidden)) for record in page.records]
     cursor = None if page.next_offset is None else str(page.next_offset)
     return await answer(request, {"records": told, "unreadable": page.unreadable}, cursor=cursor)
 
@@ -75,14 +79,45 @@ def _wanted(request: web.Request) -> Wanted:
     actions = frozenset(query.getall("action", []))
     if unknown := actions - frozenset(ACTIONS):
         raise ProblemError(400, f"unknown action {min(unknown)[:40]!r}: one of {', '.join(ACTIONS)}")
-    view = view_of(request, "audit")
+    view, door = view_of(request, "audit"), request.app.get(DOOR)
+    sees = None
+    if view.scopes is not None and door is not None:
+        sees = _Seen(view, door.places, frozenset(request.app[SERVING].figures.header(view)["sources"])).sees
     return Wanted(
-        sees=None if view.everything else view.sees,
+        sees=sees,
         since_ms=_instant(query, "since"),
         until_ms=_instant(query, "until"),
         actors=frozenset(query.getall("actor", [])),
         actions=actions,
     )
+
+
+class _Seen:
+    """Which records are of a part of the center: those about what is seen there, and those of accounts that see something of it."""
+
+    def __init__(self, view: View, places: Places, sources: frozenset[str]) -> None:
+        self._view, self._places, self._sources = view, places, sources
+        self._of: dict[tuple[str, ...] | None, bool] = {None: False, (TOTAL,): True}
+
+    def sees(self, record: AuditRecord) -> bool:
+        """Say whether a record is one of them."""
+        about = record.about
+        if about.scope_kind is not None:
+            return self._view.sees(about.scope_kind, about.scope or "")
+        if about.source is not None:
+            return about.source in self._sources
+        if about.silence_id is not None:  # of every alert of a rule, wherever
+            return False
+        # A changed file is of all places.
+        return about.file is not None or self._are_seen(record.places)
+
+    def _are_seen(self, named: tuple[str, ...] | None) -> bool:
+        found = self._of.get(named)
+        if found is None:
+            area = area_of(named or ())
+            scopes = frozenset[str]() if area.everywhere else scopes_of((area,), self._places)
+            found = self._of[named] = scopes is not None and not scopes.isdisjoint(self._view.scopes or ())
+        return found
 
 
 def _instant(query: Mapping[str, str], name: str) -> int | None:

@@ -69,7 +69,7 @@ async def export(request: web.Request) -> web.StreamResponse:
             return web.Response()
         await sight.look()
         if sight.view is None:
-            raise ProblemError(403, "your role does not permit this any more")
+            raise ProblemError(403, "the right 'export' has ended")
         file = _temporary(held)
         found = _rows(request, choice, sight.view)
         if form == "csv":

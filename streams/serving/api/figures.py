@@ -76,7 +76,7 @@ async def agents(request: web.Request) -> web.Response:
         raise ProblemError(404, "figures of single people are off here: start serve with --agents")
     people = frozenset(request.query.getall("agent", [])) or None
     view = view_of(request, "people")
-    entries, cursor = asked_paging(request).of(serving.agents.seen(serving.agents.chosen(asked_windows(request), people), view))
+    entries, cursor = asked_paging(request).of(serving.agents.chosen(asked_windows(request), people, view))
     # Of an answer that is shown in pages too: what is looked at is the list.
     await recorded(request, "looked_at_agents", AuditObject(people=None if people is None else len(people)))
     told = [orjson.Fragment(entry.raw) for entry in entries] if serving.agents.known else None

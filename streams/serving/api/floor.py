@@ -100,10 +100,14 @@ async def abandoned(request: web.Request) -> web.Response:
     limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
 
     def wanted(queue: str) -> bool:
-        return (not queues or queue in queues) and view.sees("queue", queue)
+        return view.sees("queue", queue) and (not queues or queue in queues)
 
-    document = await _read(serving.call_backs.document(asker_of(request), hours, wanted, limit), "contact events")
-    about = AuditObject(scope_kind="queue", scope=next(iter(queues))) if len(queues) == 1 else NOTHING
+    # When the newest event came tells who sees a part how busy others are.
+    at_ms = None if view.scopes is None else serving.figures.store.as_of_ms
+    document = await _read(serving.call_backs.document(asker_of(request), hours, wanted, limit, at_ms), "contact events")
+    # What was typed and is no queue that is shown is not on record.
+    shown = [queue for queue in queues if view.sees("queue", queue) and serving.figures.names(queue)]
+    about = AuditObject(scope_kind="queue", scope=shown[0]) if len(queues) == len(shown) == 1 else NOTHING
     await recorded(request, "looked_at_contacts", about)
     return await answer(request, {**serving.figures.header(view), **document})
 

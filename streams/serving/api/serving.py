@@ -148,7 +148,7 @@ def asker_of(request: web.Request) -> str:
     Where no account is known, it is the address's.
     """
     principal = request.get(PRINCIPAL)
-    return request.app[SERVING].whose(request) if principal is None else f"{principal.kind}:{principal.name}"
+    return request.app[SERVING].whose(request) if principal is None else principal.account
 
 
 def _version() -> str:

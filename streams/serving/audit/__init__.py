@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from schemas.audit import Action, ActorKind, AuditObject, Outcome
+    from streams.access.principals import Principal
 
 __all__ = ["ANYONE", "PROCESS", "Audit", "Known", "NoAudit", "NotRecordedError", "client_address", "endpoint_of"]
 
@@ -49,10 +50,12 @@ class Audit(Protocol):
         request: web.Request | None = None,
         about: AuditObject = NOTHING,
         reason: str | None = None,
+        of: Principal | None = None,
     ) -> None:
         """Take note, and have it written soon. Never waits, never raises.
 
-        ``principal`` is None for who is not identified; ``request`` says from where, and which endpoint; ``reason`` is a word of ours.
+        ``principal`` is None for who is not identified; ``request`` says from where, and which endpoint; ``reason`` is a word of ours;
+        ``of`` is the account that it was done to, where that is another's: the record is of its places then.
         """
 
     async def recorded(

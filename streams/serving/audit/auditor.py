@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from schemas.audit import ANYONE, NOTHING, Actor, AuditObject, AuditRecord
 from schemas.times import from_ms
+from streams.access.principals import Principal
 from streams.serving.audit import NotRecordedError, client_address, endpoint_of
 from streams.serving.audit.repeats import Repeats, alike
 from streams.serving.audit.writer import AuditWriter, Entry
@@ -58,6 +59,7 @@ def audit_record(
     client_address: str | None = None,
     about: AuditObject = NOTHING,
     reason: str | None = None,
+    places: tuple[str, ...] | None = None,
 ) -> AuditRecord:
     """Return a record with an id of its own; ``at`` is in seconds since the epoch."""
     return AuditRecord(
@@ -66,6 +68,7 @@ def audit_record(
         action=action,
         outcome=outcome,
         actor=actor,
+        places=places,
         client_address=client_address,
         about=about,
         reason=reason or None,
@@ -115,9 +118,10 @@ class Auditor:
         request: web.Request | None = None,
         about: AuditObject = NOTHING,
         reason: str | None = None,
+        of: Principal | None = None,
     ) -> None:
         """As ``Audit.record``."""
-        record = self._of(action, outcome, principal, request, about, reason)
+        record = self._of(action, outcome, principal, request, about, reason, of)
         if action not in _REFUSED or self._refused.is_first(record, self.monotonic()):
             self.writer.put(record)
 
@@ -184,8 +188,16 @@ class Auditor:
             pass
 
     def _of(
-        self, action: Action, outcome: Outcome, principal: Known | None, request: web.Request | None, about: AuditObject, reason: str | None
+        self,
+        action: Action,
+        outcome: Outcome,
+        principal: Known | None,
+        request: web.Request | None,
+        about: AuditObject,
+        reason: str | None,
+        of: Principal | None = None,
     ) -> AuditRecord:
+        account = principal if of is None else of
         if request is not None and about.endpoint is None:
             about = about.model_copy(update={"endpoint": endpoint_of(request)})
         return audit_record(
@@ -197,4 +209,5 @@ class Auditor:
             client_address=client_address(request),
             about=about,
             reason=reason,
+            places=account.places if isinstance(account, Principal) else None,
         )

@@ -39,18 +39,19 @@ class Wanted:
     until_ms: int | None = None
     actors: Collection[str] = ()
     actions: Collection[str] = ()
-    #: Says whether figures of a scope may be seen: what is about others is left out.
-    sees: Callable[[str, str], bool] | None = None
+    #: Says whether a record may be seen; None: all may.
+    sees: Callable[[AuditRecord], bool] | None = None
 
     def takes(self, record: AuditRecord) -> bool:
         """Say whether it is one of them."""
-        at, actor, about = to_ms(record.at), record.actor, record.about
+        at, actor = to_ms(record.at), record.actor
+        # First, so that what is not seen takes as long whether or not it is asked for.
         return (
-            (self.since_ms is None or at >= self.since_ms)
+            (self.sees is None or self.sees(record))
+            and (self.since_ms is None or at >= self.since_ms)
             and (self.until_ms is None or at < self.until_ms)
             and (not self.actors or actor.name in self.actors or f"{actor.kind}:{actor.name or ''}" in self.actors)
             and (not self.actions or record.action in self.actions)
-            and (self.sees is None or about.scope_kind is None or self.sees(about.scope_kind, about.scope or ""))
         )
 
 
@@ -71,6 +72,10 @@ class AuditLog:
         self.unreadable = 0
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-audit", **(client_options or {})}
         self._known: OrderedDict[str, None] = OrderedDict()
+
+    async def place(self) -> TopicPartition:
+        """Return where the records are; raise TopicError, KafkaError, OSError or TimeoutError where they are not to be read."""
+        return (await partitions_of(self.topic, self._client))[0]
 
     async def page(self, wanted: Wanted, *, offset: int | None, limit: int, most: int) -> Page:
         """Return at most ``limit`` records from an offset on, or from ``wanted.since_ms``; at most some ``most`` are looked through.
@@ -124,7 +129,7 @@ class AuditLog:
             self._known.popitem(last=False)
 
     async def _batches(self, since_ms: int | None, offset: int | None, *, follow: bool) -> AsyncIterator[list[ConsumerRecord]]:
-        (place, *_) = await partitions_of(self.topic, self._client)
+        place = await self.place()
         consumer = AIOKafkaConsumer(
             **self._client, group_id=None, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest"
         )

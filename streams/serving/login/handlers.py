@@ -11,7 +11,7 @@ from aiohttp import web
 
 from schemas.audit import AuditObject
 from schemas.times import format_ms
-from streams.access.principals import ANYONE, Identity, Principal
+from streams.access.principals import ANYONE, Identity
 from streams.access.rights import RIGHTS
 from streams.catalogue import LANGUAGES
 from streams.serving.bodies import read_body
@@ -55,11 +55,11 @@ async def enter(request: web.Request) -> web.Response:
     entered = await desk.enter(request, form["name"], form["password"])
     audit = request.app[DOOR].audit
     if isinstance(entered, Refused):
-        tried = None if entered.account is None else _actor(Identity("user", entered.account))
+        tried = None if entered.account is None else desk.principal(Identity("user", entered.account))
         audit.record("login_refused", "refused", principal=tried, request=request, reason=entered.reason)
         status = {"wrong": 403, "throttled": 429, "busy": 503}[entered.reason]
         return await shown(request, after, language, entered.reason, status=status, wait_seconds=entered.wait_seconds, name=form["name"])
-    audit.record("login", principal=_actor(entered.identity), request=request)
+    audit.record("login", principal=desk.principal(entered.identity), request=request)
     response = web.Response(status=303, headers={"Location": after, "Cache-Control": "no-store"})
     desk.session_cookie.give(response, entered.secret)
     desk.known_cookie.give(response, entered.known, seconds=LASTING_SECONDS)
@@ -120,7 +120,7 @@ async def redeem(request: web.Request) -> web.Response:
         return problem(403, "this link opens nothing: it has been used, has expired, or is not whole")
     except NotWrittenError:
         return _not_ready()
-    audit.record("kiosk_redeemed", principal=_actor(identity), request=request)
+    audit.record("kiosk_redeemed", principal=desk.principal(identity), request=request)
     response = _json({"name": identity.name})
     desk.device_cookie.give(response, secret, seconds=_DEVICE_SECONDS)
     return response
@@ -194,7 +194,8 @@ async def end_session(request: web.Request) -> web.Response:
             await desk.end_device(kiosks[kiosk].ticket)
         except NotWrittenError:
             return _not_ready()
-    audit.record("session_ended", principal=principal, request=request, about=AuditObject(account=f"{identity.kind}:{identity.name}"))
+    of = desk.principal(identity)
+    audit.record("session_ended", principal=principal, request=request, about=AuditObject(account=of.account), of=of)
     return web.Response(status=204)
 
 
@@ -213,10 +214,6 @@ def _desk(request: web.Request) -> Login:
     if desk is None:
         raise web.HTTPNotFound(reason=_OFF)
     return desk
-
-
-def _actor(identity: Identity) -> Principal:
-    return Principal(identity.name, identity.kind)
 
 
 def _device_id(ticket: str) -> str:

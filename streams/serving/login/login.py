@@ -12,7 +12,7 @@ from unicodedata import normalize
 from aiohttp import web
 
 from schemas.access_devices import EndedDevice, RedeemedTicket
-from streams.access.principals import Identity
+from streams.access.principals import Identity, Principal
 from streams.configuration.definitions import effective_ms
 from streams.listening import client_of
 from streams.listening.tokens import hash_of, is_secret, new_secret
@@ -113,6 +113,10 @@ class Login:
     def identifiers(self) -> tuple[SessionIdentifier, DeviceIdentifier]:
         """The ways in which a browser proves from whom it is."""
         return SessionIdentifier(self.sessions, self.session_cookie, self.clock), DeviceIdentifier(self)
+
+    def principal(self, identity: Identity) -> Principal:
+        """Return what the access file makes of an identity now: one without grants where it makes nothing of it."""
+        return self.access.running.principal(identity, self.clock() * 1000) or Principal(identity.name, identity.kind)
 
     async def tend(self) -> NoReturn:
         """End what is over, until cancelled."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
 
+from streams.connectors.kit.model import Context, Record
+from streams.connectors.platforms import connector
 from tests.connectors.platforms.desks import becomes, content, rejections
 
 
@@ -113,6 +116,64 @@ def test_an_incident_that_is_solved_again() -> None:
         "resolved",
         "reopened",
         "resolved",
+    ]
+
+
+def last_words(bodies: tuple[dict[str, Any], ...]) -> set[tuple[Any, ...]]:
+    """Return what holds of the events that states become: of each id the highest revision, without what was taken back."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in becomes("oracle-b2c-service", *bodies).events:
+        said = event.model_dump()
+        before = found.get(said["event_id"])
+        if before is None or (said["revision"] or 0) > (before["revision"] or 0):
+            found[said["event_id"]] = said
+    names = ("event_id", "type", "occurred_at", "queue", "from_queue", "to_queue", "agent", "status", "score")
+    held = [each for each in found.values() if each["type"] != "contact.withdrawn"]
+    return {tuple(each.get(name) for name in names) for each in held}
+
+
+def test_states_in_any_order() -> None:
+    """Five states of an incident that is moved, assigned, solved and reopened become the same in each of their 120 orders."""
+    solved = {"initialSolutionTime": "2026-05-12T09:30:00Z", "statusWithType.statusType": "2", "queue": "6", "assignedTo.account": "32"}
+    states = (
+        incident("09:10:00", **{"statusWithType.statusType": "1"}),
+        incident("09:20:00", **{"statusWithType.statusType": "1", "queue": "6", "assignedTo.account": "31"}),
+        incident("09:30:00", **solved),
+        incident("09:40:00", **{**solved, "statusWithType.statusType": "1"}),
+        incident("09:50:00", **{**solved, "statusWithType.statusType": "1", "queue": "4"}),
+    )
+    rows = [{"columnNames": [*state], "rows": [[*state.values()]]} for state in states]
+    tables = [{"items": [row]} for row in rows]
+    expected = last_words(tuple(tables))
+    held = sorted((at.strftime("%H:%M"), kind) for _, kind, at, *_ in expected)
+    assert held == [
+        ("09:00", "contact.arrived"),
+        ("09:00", "contact.queued"),
+        ("09:20", "contact.assigned"),
+        ("09:20", "contact.queued"),
+        ("09:20", "contact.transferred"),
+        ("09:30", "contact.assigned"),
+        ("09:30", "contact.status_changed"),
+        ("09:40", "contact.status_changed"),
+        ("09:50", "contact.queued"),
+        ("09:50", "contact.transferred"),
+    ]
+    for order in permutations(tables):
+        assert last_words(order) == expected
+
+
+def test_what_an_older_version_remembered_is_gone_on_with() -> None:
+    """It kept the last state alone: a change is told against that, and nothing is told anew."""
+    platform, context = connector("oracle-b2c-service"), Context(source="desk", customer_key=str, settings={})
+    assert platform.compare is not None
+    at_ms = 1_778_577_000_000  # 2026-05-12T09:10:00Z
+    seen = {"first_queue": "6", "queue": "4", "status": "2", "agent": "31", "score": None, "updated": at_ms}
+    content = incident("09:20:00", statusWithType={"statusType": "1"}, assignedTo={"account": "31"})
+    compared = platform.compare(Record(content, b"", "file", 0), seen, context)
+    assert [(each["type"], each["event_id"], each.get("queue")) for each in compared.events] == [
+        ("contact.arrived", "5-arrived", None),
+        ("contact.queued", "5-queued", "6"),
+        ("contact.status_changed", f"5-reopened-{at_ms // 1000 + 600}", None),
     ]
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
+from schemas.audit import Actor
 from schemas.times import format_ms
+from streams.serving.alerting.acting import too_many_silences
 from streams.serving.alerting.action_log import KafkaActionLog
 from streams.serving.alerting.actions import Actions, actions_topic
 from streams.serving.api import create_app
+from streams.serving.door import Door
 from streams.serving.events import Feed
 from streams.serving.reader import Reader
 from tests.serving.alerting.memory import MemoryActionLog, known_actions
 from tests.serving.records import Stand, alert, client_of, small_center
+from tests.serving.test_door import NEW, OLD, Held, bearing, token
 from tests.serving.topics import bootstrap, make, until
 
 if TYPE_CHECKING:
@@ -161,6 +166,43 @@ def test_a_silence_covers_what_it_names_until_it_ends() -> None:
             assert len((await (await client.get("/api/v1/silences")).json())["silences"]) == 1
 
     run(check())
+
+
+def test_silences_are_bounded_for_each_account_and_for_all() -> None:
+    """A hundred of one account and a thousand of all: another account has its own; what is over or ended makes room."""
+    stand, serving, _ = center()
+    clock = stand.clock
+    access = Held(requests_per_minute=100_000, tokens={name: token(given, role="supervisor") for name, given in (("a", OLD), ("b", NEW))})
+    guarded = replace(serving, door=Door(access, clock=clock))
+
+    async def check() -> None:
+        async with client_of(guarded) as client:
+
+            async def silence(given: str, ms: int = HOUR_MS) -> tuple[int, dict[str, Any]]:
+                body = {"scope": "queue:sales", "until": later(stand, ms), "reason": "drill"}
+                answer = await client.post("/api/v1/silences", json=body, headers=bearing(given))
+                return answer.status, await answer.json()
+
+            made = [(await silence(OLD, HOUR_MS if number else 1000))[1].get("silence_id") for number in range(100)]
+            assert None not in made
+            status, said = await silence(OLD)
+            assert (status, said["detail"]) == (409, "there are 100 silences of yours: end some")
+            assert [(await silence(NEW))[0] for _ in range(100)] == [200] * 100
+            assert (await silence(NEW))[0] == 409
+            assert (await client.delete(f"/api/v1/silences/{made[50]}", headers=bearing(NEW))).status == 204
+            assert [(await silence(OLD))[0] for _ in range(2)] == [200, 409]
+            clock.seconds += 2
+            assert [(await silence(OLD))[0] for _ in range(2)] == [200, 409]
+
+    run(check())
+    held = serving.figures.actions.silences(int(clock() * 1000))
+    one = held[0]
+    others = [one.model_copy(update={"by": Actor(kind="user", name=str(number // 50))}) for number in range(1000)]
+    assert too_many_silences(others[:999], Actor(kind="user", name="new")) is None
+    assert too_many_silences(others, Actor(kind="user", name="new")) == "there are 1000 silences: end some"
+    # Without an access file all are of one who is not known, and share the whole.
+    anyone = [one.model_copy(update={"by": Actor(kind="anyone")}) for _ in range(999)]
+    assert too_many_silences(anyone, Actor(kind="anyone")) is None
 
 
 def test_what_cannot_be_kept_is_not_done() -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from streams.access.principals import Principal
 from streams.serving.login.handlers import form_of, shown
 from streams.serving.login.paths import HOME, own_path
 from streams.serving.login.provider.attempts import ATTEMPT_SECONDS
@@ -59,7 +58,7 @@ async def come_back(request: web.Request) -> web.StreamResponse:
             logins.say("No login at the provider %s is possible: %s.", provider.settings.issuer, error)
             return await _back(request, attempt.target, "provider_away", 503)
     secret = logins.begin_session(request, identity, session, logout_url)
-    principal = Principal(identity.name, identity.kind)
+    principal = logins.login.principal(identity)
     if secret is None:
         logins.audit.record("login_refused", "refused", principal=principal, request=request, reason="none of the groups has a role")
         return await _back(request, attempt.target, "no_rights", 403)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import aiohttp
 from aiohttp import web
 
-from streams.access.principals import Identity, Principal
 from streams.listening.tokens import bearer_of
 from streams.serving.audit import NoAudit
 from streams.serving.login.provider.attempts import Attempts
@@ -22,6 +21,7 @@ from streams.serving.login.sessions import Cookie
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.access.principals import Identity
     from streams.serving.audit import Audit
     from streams.serving.login.login import Login
     from streams.serving.login.provider.provider import LogoutNotice, Provider, ProviderSession
@@ -136,7 +136,7 @@ class ProviderLogins:
                 self._ended(session.identity, "the provider says so")
 
     def _ended(self, identity: Identity, reason: str) -> None:
-        self.audit.record("session_ended", principal=Principal(identity.name, identity.kind), reason=reason)
+        self.audit.record("session_ended", principal=self.login.principal(identity), reason=reason)
 
     def say(self, text: str, *values: object) -> None:
         """Log what strangers can bring about, and not each time."""

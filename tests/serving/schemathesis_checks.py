@@ -1,0 +1,33 @@
+"""What schemathesis looks at beside its own checks: the events of a stream, each as the document says of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import jsonschema_rs
+import schemathesis
+
+if TYPE_CHECKING:
+    from schemathesis import Case, CheckContext, Response
+
+_DOCUMENT: Final = json.loads((Path(__file__).parents[2] / "schemas" / "openapi.json").read_text("utf-8"))
+
+
+@schemathesis.check
+def events_are_as_documented(_: CheckContext, response: Response, case: Case[Any]) -> None:
+    """A stream begins with everything, and each of its events is of a documented name and type."""
+    (kind,) = response.headers.get("content-type", [""])[:1]
+    if response.status_code != 200 or not kind.startswith("text/event-stream"):
+        return
+    described = _DOCUMENT["paths"][case.path]["get"]["responses"]["200"]["content"]["text/event-stream"]["x-events"]
+    names = []
+    for event in (response.content or b"").decode().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in event.split("\n") if line)
+        if "event" in lines:
+            names.append(lines["event"])
+            schema: dict[str, Any] = {**described[names[-1]], "components": _DOCUMENT["components"]}
+            faults = [error.message for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(json.loads(lines["data"]))]
+            assert not faults, f"event {names[-1]}: {faults[0]}"
+    assert names[:1] == ["snapshot"], names
