@@ -6,7 +6,12 @@ import asyncio
 import json
 import logging
 import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,13 +22,16 @@ from streams.connectors.follow import StateFileError
 from streams.connectors.mapping import Mapper, load_mapping
 from streams.connectors.mapping.folder import FolderSettings, follow_folder
 from streams.connectors.publishing import MemoryPublisher
+from streams.demo.broker import EmbeddedBroker
+from tests.support.require import require_embedded_broker
+from tests.support.topics import read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from streams.connectors.feed import Summary
 
+ROOT = Path(__file__).parents[2]
 MAPPING = """\
 version: 1
 name: calls
@@ -283,3 +291,58 @@ def test_the_command_says_what_it_follows(folder: Path, capsys: pytest.CaptureFi
     assert "agents.csv: --follow takes a folder" in capsys.readouterr().err
     assert main(["connector", "mapping", os.fspath(folder), "--mapping", mapping, "--follow", "--poll-seconds", "0"]) == 2
     assert "'0' is no number of seconds from 0.1 to 3600" in capsys.readouterr().err
+
+
+@pytest.mark.embedded
+def test_the_command_is_killed_and_goes_on(folder: Path) -> None:
+    """On a broker: killed after the first file, the next process reads what came meanwhile alone; told to stop, it says what it did."""
+    require_embedded_broker()
+    state = folder.parent / "exports.state"
+
+    def follow_in_a_process(bootstrap: str) -> subprocess.Popen[str]:
+        mapping = os.fspath(folder.parent / "mapping.yaml")
+        arguments = [
+            os.fspath(folder),
+            "--mapping",
+            mapping,
+            "--follow",
+            "--pattern",
+            "*.csv",
+            "--poll-seconds",
+            "0.1",
+            "--bootstrap",
+            bootstrap,
+        ]
+        return subprocess.Popen(
+            [sys.executable, "-m", "streams", "connector", "mapping", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def until_read(number: int) -> None:
+        deadline = time.monotonic() + 60
+        while not state.exists() or len(json.loads(state.read_text(encoding="utf-8"))["files"]) < number:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    with EmbeddedBroker() as broker:
+        (folder / "a.csv").write_text(HEADER + rows("c1", "c2"), encoding="utf-8")
+        first = follow_in_a_process(broker.bootstrap_servers)
+        until_read(1)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        (folder / "b.csv").write_text(HEADER + rows("c3"), encoding="utf-8")
+        second = follow_in_a_process(broker.bootstrap_servers)
+        until_read(2)
+        second.send_signal(signal.SIGTERM)
+        out, err = second.communicate(timeout=30)
+        events = [
+            json.loads(each.value or b"{}") for each in asyncio.run(read(broker.bootstrap_servers, "contactcenter.contact-events.v1"))
+        ]
+
+    assert (second.returncode, out) == (0, "1 records: 2 events, 0 dead letters\n"), err
+    assert "b.csv: 1 records, 2 events, 0 dead letters" in err
+    assert sorted(each["conversation_id"] for each in events if each["type"] == "contact.queued") == ["pbx:c1", "pbx:c2", "pbx:c3"]
+    assert len({each["event_id"] for each in events if "conversation_id" in each}) == 6

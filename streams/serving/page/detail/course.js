@@ -197,7 +197,7 @@ export class Course {
     setAttribute(this.slider, "aria-valuemax", `${Math.max(0, this.day.length - 1)}`);
     setAttribute(this.slider, "aria-valuenow", `${Math.max(0, at < 0 ? this.day.length - 1 : at)}`);
     const shown = each ?? this.day.at(-1);
-    setAttribute(this.slider, "aria-valuetext", shown ? `${spanOf(shown)}: ${label("offered")} ${count(shown.offered)}, ${label("service_level")} ${percent(shown.service_level?.value)}` : NOTHING);
+    setAttribute(this.slider, "aria-valuetext", shown ? `${spanOf(shown)}: ${label("offered")} ${count(shown.offered)}, ${label("service_level")} ${percent(shown.service_level?.value, 1, this.target)}` : NOTHING);
     this.panel.hidden = each === null;
     if (!each) {
       this.panel.replaceChildren();
@@ -220,7 +220,7 @@ export class Course {
       return [name, { text: text(value), detail }, text(usual), change === null ? NOTHING : `${sign}${share(change)}`];
     };
     const rows = [
-      row(label("service_level"), ({ service_level: level }) => level?.value, (value) => percent(value), parts(each.service_level)),
+      row(label("service_level"), ({ service_level: level }) => level?.value, (value) => percent(value, 1, this.target), parts(each.service_level)),
       ...measures(this.staffName).map(([, name, of, text]) => row(capitalize(name), of, text)),
       row(label("answered"), (one) => one.answered, count),
       row(label("abandoned"), (one) => one.abandoned, count),
@@ -252,7 +252,7 @@ export class Course {
           count(each.offered),
           count(each.answered),
           count(each.abandoned),
-          { text: percent(each.service_level?.value), detail: parts(each.service_level) },
+          { text: percent(each.service_level?.value, 1, this.target), detail: parts(each.service_level) },
           duration(each.aht_seconds),
           people(each.staff),
         ]),

@@ -61,7 +61,7 @@ export function drawWeek(place, { intervals, target, dayStart, chosen, onDay }) 
       day.hours.forEach((cell, n) => {
         const kind = verdict(cell, target);
         const made = make(row, "td", kind);
-        const level = cell.counted > 0 ? percent(cell.met / cell.counted, 0) : NOTHING;
+        const level = cell.counted > 0 ? percent(cell.met / cell.counted, 0, target) : NOTHING;
         make(made, "b", "", `${SHAPES[kind]}${cell.counted > 0 ? level.replace(/[\s%]+/g, "") : NOTHING}`);
         if (cell.offered > 0) make(made, "small", "", count(cell.offered));
         made.title = `${dayName(day.start)} ${hour(day.start + n * HOUR_MS)}: ${word("week.cell", { value: `${word("week.level")} ${level}`, n: count(cell.offered) })}`;
