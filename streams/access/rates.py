@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["REQUESTS_PER_MINUTE", "RequestRates"]
 
-#: Of one account, unless the access file says another number: a board asks 15 times a minute, a user may have 20 of them.
+#: Of one account, unless the access file says another number: a board asks 15 to 30 times a minute, and a user may have 20 of them.
 REQUESTS_PER_MINUTE: Final = 1200
 
 _SECONDS: Final = 60.0
