@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final, get_args
 
 from streams.catalogue import DIMENSIONS, KPI_BY_ID, KPIS, LANGUAGES, WORDS, Kpi, Subject, Unit, described, metrics_of
+from streams.catalogue.formulas_ja import formula_ja
 from streams.columns import aligned
 from streams.commands.common import fail, write_json
 from streams.configuration.consistency import nearest
@@ -78,7 +79,7 @@ def _about(kpi: Kpi, language: Language) -> Iterator[str]:
     yield kpi.meaning_ja if language == "ja" else kpi.meaning_en
     windows, by = _served(kpi, language)
     facts = {
-        "formula": kpi.text,
+        "formula": formula_ja(kpi) if language == "ja" else kpi.text,
         "unit": words[f"unit.{kpi.unit}"],
         "good": words[f"good.{kpi.direction}"],
         "parts": ", ".join(kpi.parts),

@@ -92,7 +92,10 @@ def test_one_figure(capsys: CaptureFixture[str]) -> None:
     assert told.startswith("service_level: service level / サービスレベル\nShare of decided contacts")
     for text in ("by definition    yes", "contact_center_service_level_denominator", "queue-metrics: kpis.service_level of window records"):
         assert text in told
-    assert "結果が確定した問い合わせのうち" in printed(capsys, "--id", "service_level", "--lang", "ja")
+    told = printed(capsys, "--id", "service_level", "--lang", "ja")
+    assert "結果が確定した問い合わせのうち" in told
+    assert "計算式" in told
+    assert "しきい値以内の応答数 ÷" in told
 
 
 def test_an_unknown_figure(capsys: CaptureFixture[str]) -> None:

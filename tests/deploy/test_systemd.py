@@ -21,6 +21,7 @@ TRIED = {
     "serve": ("", "--host 0.0.0.0 --access access.yaml --tls-certificate a --tls-key b"),
     "gateway": ("", "--replication 3"),
     "connector@": ("shop", "--port 9470 --replication 3"),
+    "mapping@": ("desk", "--pattern *.csv --lock ready --replication 3"),
 }
 #: 0 is shut off, 10 is wide open; up to 2 systemd says OK, and a service without any hardening has 9.6.
 MOST_EXPOSED = 2.0
@@ -50,7 +51,7 @@ def analyze() -> str:
 
 
 def test_there_is_a_unit_for_what_runs_on() -> None:
-    """Worker, serve, gateway and connectors; docs/install.md names each."""
+    """Worker, serve, gateway, connectors and folders; docs/install.md names each."""
     assert UNITS.keys() == TRIED.keys()
     page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     assert [unit for unit in UNITS if f"| `contact-streams-{unit}{'NAME' if unit.endswith('@') else ''}` |" not in page] == []
@@ -77,7 +78,7 @@ def test_settings_that_are_wrong_are_not_tried_again(unit: str) -> None:
     assert said(unit, "RestartPreventExitStatus") == ["2"]
     assert said(unit, "Restart") == ["always" if unit == "worker@" else "on-failure"]
     assert said(unit, "StartLimitIntervalSec") == ["0"]
-    assert int(said(unit, "RestartSec")[0]) >= (10 if unit == "connector@" else 5)
+    assert int(said(unit, "RestartSec")[0]) >= (10 if unit in {"connector@", "mapping@"} else 5)
     # A worker gives itself 25 s to end.
     assert said(unit, "TimeoutStopSec") == ["30"]
 
