@@ -102,9 +102,10 @@ HELD = {
         f"{MATRIX}::test_an_etag_stands_still_while_others_are_busy",
         f"{MATRIX}::test_no_event_tells_how_busy_others_are",
     ],
+    # And measured at night, in the same file.
     "how long what one may not see takes to be refused": [
         "tests/serving/test_timing.py::test_the_same_lines_run_for_what_is_hidden_and_for_what_is_not_there",
-        "tests/serving/test_timing.py::test_what_is_hidden_takes_as_long_as_what_is_not_there",
+        "tests/serving/test_timing.py::test_a_look_that_tells_something_is_noticed",
     ],
     "figures, people and ids of contacts for all who connect (H7)": [
         "tests/commands/test_listening_options.py::test_off_loopback_serve_wants_a_login_and_tls",

@@ -130,7 +130,7 @@ class ToCall {
     this.wide.hidden = told.abandoned.length === 0;
     const more = told.total - told.abandoned.length;
     const parts = [
-      told.total ? word("contacts.number", { n: count(told.total) }) : word("contacts.nobody"),
+      told.total ? word("contacts.number", { n: count(told.total) }) : word("contacts.none"),
       known(told.since) ? word("contacts.since", { time: time(told.since, this.now) }) : "",
       known(told.abandoned_as_of) ? word("as_of", { time: clock(told.abandoned_as_of) }) : "",
       more > 0 ? word("contacts.more", { n: count(more) }) : "",
