@@ -281,7 +281,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/v1/intervals",
         right="figures",
         about="One queue by interval, as far back as intervals are held: volume, service level, AHT, staff; today's waits and flow-outs.",
-        parameters=(Parameter(name="queue", about="Name of the queue.", example="sales", required=True),),
+        parameters=(
+            Parameter(name="queue", about="Name of the queue.", example="sales", required=True, schema={"type": "string", "minLength": 1}),
+        ),
         answer=IntervalsAnswer,
         statuses=(200, 400, 404),
         tagged=True,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import orjson
 from aiohttp import web
 
 from schemas.api import AcknowledgeBody, SilenceBody
+from schemas.metrics import ScopeKind
 from schemas.times import parse_time_ms
 from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.actions import key_of
 from streams.serving.alerting.past import past_of, told_past
-from streams.serving.api.answers import answer, asked_paging, instant_ms, json_answer
+from streams.serving.api.answers import answer, asked_paging, asked_scopes, instant_ms, json_answer
 from streams.serving.api.serving import SERVING
 from streams.serving.audit.auditor import actor_of
 from streams.serving.bodies import body_of
@@ -62,7 +63,7 @@ async def alert_history(request: web.Request) -> web.Response:
     """Answer with what became of alerts."""
     figures, view, query = request.app[SERVING].figures, view_of(request, "figures"), request.query
     since_ms = instant_ms("since", query["since"]) if "since" in query else None
-    rules, scopes = frozenset(query.getall("rule", [])), frozenset(query.getall("scope", []))
+    rules, scopes = frozenset(query.getall("rule", [])), asked_scopes(request, get_args(ScopeKind))
     limit = number_of(query.get("limit", "100"), 1, _MOST_LISTED)
     if limit is None:
         raise ProblemError(400, f"limit: permitted: 1 to {_MOST_LISTED}")

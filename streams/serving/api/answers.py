@@ -16,9 +16,9 @@ from streams.serving.paging import Paging
 from streams.serving.problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-__all__ = ["VARY", "answer", "asked_paging", "asked_windows", "instant_ms", "json_answer", "takes_gzip"]
+__all__ = ["VARY", "answer", "asked_paging", "asked_scopes", "asked_windows", "instant_ms", "json_answer", "takes_gzip"]
 
 #: Smaller answers gain nothing from compression.
 _COMPRESS_FROM_BYTES = 2048
@@ -81,6 +81,14 @@ def asked_windows(request: web.Request, besides: str | None = None) -> frozenset
     except ValueError as error:
         raise ProblemError(400, str(error)) from error
     return frozenset(names) or None
+
+
+def asked_scopes(request: web.Request, kinds: Collection[str]) -> frozenset[str]:
+    """Return the scopes named by the query as ``KIND:NAME``, none for all of them; raise ProblemError for one of no such kind."""
+    scopes = frozenset(request.query.getall("scope", []))
+    if wrong := [scope for scope in scopes if scope.partition(":")[0] not in kinds or not scope.partition(":")[2]]:
+        raise ProblemError(400, f"scope {min(wrong)[:40]!r}: KIND:NAME, such as queue:sales, of the kinds {', '.join(kinds)}")
+    return scopes
 
 
 def instant_ms(name: str, text: str) -> int:

@@ -18,7 +18,7 @@ from schemas.audit import AuditObject
 from schemas.metrics import ScopeKind
 from schemas.times import format_ms
 from streams.catalogue import KPI_BY_ID, LANGUAGES
-from streams.serving.api.answers import VARY, asked_windows
+from streams.serving.api.answers import VARY, asked_scopes, asked_windows
 from streams.serving.api.audit import recorded
 from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import SERVING, asker_of
@@ -131,11 +131,9 @@ async def _sent(request: web.Request, file: IO[bytes], form: str) -> web.StreamR
 
 def _choice(request: web.Request) -> Choice:
     query = request.query
-    kinds, scopes = frozenset(query.getall("scope_kind", [])), frozenset(query.getall("scope", []))
+    kinds, scopes = frozenset(query.getall("scope_kind", [])), asked_scopes(request, _KINDS)
     if unknown := kinds - {*_KINDS}:
         raise ProblemError(400, f"unknown scope_kind {min(unknown)[:40]!r}: one of {', '.join(_KINDS)}")
-    if wrong := [scope for scope in scopes if scope.partition(":")[0] not in _KINDS or not scope.partition(":")[2]]:
-        raise ProblemError(400, f"scope {min(wrong)[:40]!r}: KIND:NAME, such as queue:sales, of the kinds {', '.join(_KINDS)}")
     kpis = frozenset(query.getall("kpi", []))
     if others := kpis - KPI_BY_ID.keys():
         name = min(others)[:40]
