@@ -218,7 +218,8 @@ def standing_document(seen: Seen, zone: ZoneInfo, on_call: OnCall | None) -> dic
     first: dict[str, Any] = (
         faults[0] if faults else {"code": OK, "part": None, "since": None, "names": [], "call": None, **sentence(None, seen, zone, None)}
     )
-    return {**first, "as_of": _format(seen.as_of_ms), "server_time": format_ms(seen.now_ms), "faults": faults}
+    rest = {"as_of": _format(seen.as_of_ms), "server_time": format_ms(seen.now_ms), "faults": faults}
+    return {**first, **rest, "call_when_unreached": None if on_call is None else on_call.of("serve")}
 
 
 def _format(ms: int | None) -> str | None:

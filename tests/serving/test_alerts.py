@@ -268,7 +268,7 @@ def test_the_page_shows_what_fires(language: str, texts: list[str], news: str, c
         async with client_of(stand.serving()) as client, Chromium(width=390) as page:
             await page.open(str(client.make_url(f"/?lang={language}")))
             await page.until("document.querySelector('#alerts li .lasted')?.innerText")
-            assert await page.ask(STRIP) == [["critical", *texts]]
+            assert await page.ask(STRIP) == [["critical", *texts, ""]]
             assert await page.ask("document.getElementById('alert-news').innerText") == ""
             shape = "getComputedStyle(document.querySelector('#alerts .severity'), '::before').content"
             assert await page.ask(shape) == '"▲ "'

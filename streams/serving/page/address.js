@@ -4,7 +4,7 @@ import { language } from "./text.js";
 
 const WINDOWS = [5, 15, 30, 60];
 // What holds for every view; other names are a view's own, and go with it.
-const COMMON = ["lang", "theme", "window", "rotate", "queue", "site", "department", "search", "columns", "order", "pin"];
+const COMMON = ["lang", "theme", "window", "rotate", "queue", "site", "department", "search", "columns", "order", "pin", "sound", "flash", "notify", "awake"];
 // What the page looks at as it opens.
 const AT_OPENING = ["lang", "theme", "window", "rotate"];
 const WALLS = ["wall", "map"];

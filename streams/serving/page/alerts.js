@@ -1,4 +1,4 @@
-// Firing alerts: which rule, where, what figure against what, and since how long. What fires and ends is told to screen readers.
+// Firing alerts: which rule, where, what figure against what, since how long, and who sees to it. What fires and ends is told to screen readers.
 
 import { shown } from "./names.js";
 
@@ -17,8 +17,13 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// No one has to be called by it: somebody sees to it, or it is silenced.
+export const isQuiet = (alert) => Boolean(alert.acknowledged || alert.silenced);
+
+export const who = (actor, word) => (actor.name === null || actor.name === undefined ? word("actor.anyone") : shown(actor.name));
+
 // `tools` are words and formats of the page, what a figure is now, and `asOf`, in milliseconds, null before there are any figures.
-class List {
+export class List {
   constructor(parent, tools) {
     this.list = element(parent, "ul", "");
     this.tools = tools;
@@ -35,7 +40,7 @@ class List {
     }
     alerts.forEach(([key, alert], place) => {
       const item = this.items.get(key) ?? this.make(key);
-      item.className = alert.severity;
+      item.className = [alert.severity, isQuiet(alert) ? "quiet" : ""].filter(Boolean).join(" ");
       this.texts(alert).forEach((text, n) => setText(item.children[n], text));
       item.children[2].title = this.tools.where(alert);
       // Moved only where the order differs: what stands still can be read.
@@ -46,12 +51,12 @@ class List {
   texts(alert) {
     const { word, age, asOf, where, says } = this.tools;
     const lasted = asOf() === null ? "" : word("alert.for", { age: age(Math.max(0, asOf() - Date.parse(alert.since)) / 1000) });
-    return [word(`alert.${alert.severity}`), shown(alert.rule), where(alert), says(alert), lasted];
+    return [word(`alert.${alert.severity}`), shown(alert.rule), where(alert), says(alert), lasted, this.tools.seen(alert)];
   }
 
   make(key) {
     const item = element(this.list, "li", "");
-    for (const name of ["severity", "rule", "where", "figure", "lasted"]) element(item, "span", name);
+    for (const name of ["severity", "rule", "where", "figure", "lasted", "seen"]) element(item, "span", name);
     this.items.set(key, item);
     return item;
   }
@@ -65,7 +70,7 @@ export class AlertStrip {
     this.alerts = null;
     this.turn = 0;
     this.onFired = onFired;
-    this.tools = { ...tools, where: (alert) => this.where(alert), says: (alert) => this.says(alert) };
+    this.tools = { ...tools, where: (alert) => this.where(alert), says: (alert) => this.says(alert), seen: (alert) => this.seen(alert) };
     this.list = new List(strip, this.tools);
     this.none = element(strip, "p", "none");
     this.more = element(strip, "button", "more");
@@ -124,12 +129,13 @@ export class AlertStrip {
     const over = [...before].filter(([key]) => !this.alerts.has(key)).map(([, alert]) => said(word("alert.cleared"), alert));
     const news = [...fired.map((alert) => said(word(`alert.${alert.severity}`), alert)), ...over];
     if (news.length) setText(this.news, news.join(". "));
-    if (fired.length) this.onFired(fired.map((alert) => `${this.where(alert)}: ${this.says(alert)}`));
+    const loud = fired.filter((alert) => !isQuiet(alert)).sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+    if (loud.length) this.onFired(loud.map((alert) => `${this.where(alert)}: ${this.says(alert)}`));
   }
 
-  // The worst first, of these the oldest.
+  // What no one sees to first, of that the worst, of these the oldest.
   get sorted() {
-    const rank = ([, alert]) => SEVERITIES.indexOf(alert.severity);
+    const rank = ([, alert]) => SEVERITIES.indexOf(alert.severity) + (isQuiet(alert) ? SEVERITIES.length : 0);
     return [...(this.alerts ?? [])].sort((a, b) => rank(a) - rank(b) || Date.parse(a[1].since) - Date.parse(b[1].since));
   }
 
@@ -149,19 +155,56 @@ export class AlertStrip {
     this.strip.hidden = all.length === 0 && !this.wall;
   }
 
-  // The figure as it is now; where nobody tells it, as it was when the alert's state changed, and when that was.
+  // Each figure as it is now; where nobody tells it, as it was when the alert's state changed, and when that was.
   says(alert) {
-    const { word, figure, label, now, clock, goal, targetOf } = this.tools;
-    const current = now(alert);
-    const value = current === null ? alert.value : current;
-    const side = alert.below === null ? "above" : "below";
-    const threshold = alert[side];
-    const isTarget = alert.kpi.startsWith("service_level") && alert.scope_kind === "queue" && targetOf(alert.scope) === threshold;
-    const condition = isTarget ? word("alert.target", { value: goal(alert.kpi, threshold) }) : word(`alert.${side}`, { value: goal(alert.kpi, threshold) });
+    const { word } = this.tools;
+    const several = (alert.conditions ?? [alert]).map((each) => this.condition(alert, each));
+    const said = several.join(alert.combined ? word(`alert.${alert.combined}`) : "");
+    const own = alert.message?.[this.tools.language];
+    return own ? `${this.filled(own, alert)} – ${said}` : said;
+  }
+
+  condition(alert, told) {
+    const { word, figure, label, now, clock, goal, targetOf, hour } = this.tools;
+    const current = alert.expected_at ? null : now({ ...alert, kpi: told.kpi, window: told.window });
+    const value = current === null ? told.value : current;
+    const side = (told.below ?? null) === null ? "above" : "below";
+    const threshold = told[side];
+    const isTarget = told.kpi.startsWith("service_level") && alert.scope_kind === "queue" && targetOf(alert.scope) === threshold;
+    const expected = alert.expected_at ? ".expected" : "";
+    const condition = isTarget ? word(`alert.target${expected}`, { value: goal(told.kpi, threshold) }) : word(`alert.${side}`, { value: goal(told.kpi, threshold) });
     const parts = [condition];
     if (alert.recovering_since ?? null) parts.push(word("alert.clearing"));
-    if (current === null) parts.push(word("alert.at", { time: clock(alert.as_of) }));
-    return word("alert.says", { kpi: label(alert.kpi.replace(/_live$/, "")), value: figure(alert.kpi, value, threshold), condition: parts.join(" · ") });
+    if (alert.expected_at) parts.unshift(word("alert.expected", { time: hour(alert.expected_at) }));
+    else if (current === null) parts.push(word("alert.at", { time: clock(alert.as_of) }));
+    return word("alert.says", { kpi: label(told.kpi.replace(/_live$/, "")), value: figure(told.kpi, value, threshold), condition: parts.join(" · ") });
+  }
+
+  // What the configuration has people told; the server has checked its blanks.
+  filled(template, alert) {
+    const { word, figure, label, goal, named, now } = this.tools;
+    const threshold = alert.below ?? alert.above;
+    const current = alert.expected_at ? null : now(alert);
+    const blanks = {
+      rule: shown(alert.rule),
+      severity: word(`alert.${alert.severity}`),
+      scope: alert.scope_kind === "total" ? word("scope.total") : shown(alert.scope),
+      channel: alert.channel === null ? "" : named("channel", alert.channel),
+      kpi: label(alert.kpi),
+      value: figure(alert.kpi, current === null ? alert.value : current, threshold),
+      threshold: goal(alert.kpi, threshold),
+    };
+    return template.replace(/\{(\w+)\}/g, (_, name) => blanks[name] ?? "");
+  }
+
+  // Who sees to it, and what keeps people from being told.
+  seen(alert) {
+    const { word, hour } = this.tools;
+    const said = [];
+    if (alert.acknowledged) said.push(word("alert.acknowledged_by", { name: who(alert.acknowledged.by, word) }));
+    if (alert.silenced) said.push(word("alert.silenced_until", { time: hour(alert.silenced.until) }));
+    if ((alert.told ?? []).some(({ event }) => event === "escalated") && !alert.acknowledged) said.push(word("alert.escalated"));
+    return said.join(" · ");
   }
 
   where(alert) {

@@ -14,11 +14,14 @@
 //   every(ms, task)               now and again until the view is closed; what `task` or `show` rejects with stands below the heading
 //   onNews(task)                  whenever figures have changed, at most as often as the page is drawn
 //   gather(kind), targets(), asOf(), silence(kind, name)   the live figures, as wallboard.js has them
+//   strip, attention, serverTime()   the alerts that fire, what calls for attention to them, and the server's clock
 //   signal                        is aborted when the view is closed: for fetch and addEventListener
 // The import is made when the view is first shown. axe and the tests of sizes (tests/serving/test_views.py) run over every view of this list.
 
 export const VIEWS = [
   { id: "overview", right: "figures", page: true },
+  { id: "alerts", right: "figures", css: true },
+  { id: "outlook", right: "figures", css: true },
   { id: "wall", right: "figures", page: true },
   { id: "map", right: "figures", page: true },
   { id: "people", right: "people", css: true },

@@ -3,7 +3,9 @@
 import { AlertStrip } from "./alerts.js";
 import { minutes, onChange, onTravel } from "./address.js";
 import { Choosing, leaveWall } from "./choosing.js";
+import { Attention } from "./attention.js";
 import { openContacts } from "./behind.js";
+import { Broken } from "./broken.js";
 import { explain, keepReachable } from "./explain.js";
 import { Frame, titleOf } from "./frame.js";
 import { own, shown } from "./names.js";
@@ -15,7 +17,7 @@ import { showSession, whoIsHere } from "./session.js";
 import { shorten, showBurning } from "./short.js";
 import { Summary } from "./summary.js";
 import { Targets } from "./targets.js";
-import { age, clock, figure, goal, known, label, language, learn, named, setAttribute, setClass, setText, word } from "./text.js";
+import { age, clock, figure, goal, hour, known, label, language, learn, named, setAttribute, setClass, setText, word } from "./text.js";
 import { Trends } from "./trends.js";
 
 const RETRY_MS = 3000;
@@ -37,11 +39,15 @@ let stream = null;
 let strip = null;
 let frame = null;
 let choosing = null;
+const broken = new Broken(() => showStanding());
 let toldAt = 0;
 let staleAfter = 10;
 let aheadOf = 2;
 
 const asOf = () => (known(header?.as_of) ? Date.parse(header.as_of) : null);
+
+// The server's clock, as far as known: the viewer's may be wrong.
+const serverTime = () => (known(header?.server_time) ? Date.parse(header.server_time) + (performance.now() - heardAt) : null);
 
 // One entry a scope and channel: its now record, and of the chosen window the newest.
 function gather(kind) {
@@ -108,8 +114,16 @@ function showStanding() {
   const stale = lost || loading || old === null || ahead || old > staleAfter || halted || uncounted;
   const catching = old !== null && catchingUp(old);
   let mark = word("live");
-  if (loading) mark = word("loading");
-  else if (lost) mark = word("disconnected");
+  const silent = silentSources().map(([name]) => shown(name));
+  const apart = quarantinedSources().map(([name]) => shown(name));
+  const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
+  const cut = connected === false;
+  // What is seen of it here, for the server to say the rest.
+  const trouble = stale || silent.length || apart.length || still ? JSON.stringify([loading, lost, old === null, halted, uncounted, ahead, still > 0, silent, apart]) : "";
+  broken.look(trouble, cut);
+  const code = broken.code(trouble);
+  if (loading) mark = word(code === "kafka_not_reached" || code === "topics_missing" ? `mark.${code}` : "loading");
+  else if (lost) mark = word(cut ? "disconnected" : "mark.kafka_lost");
   else if (old === null) mark = word("no_as_of");
   else if (halted) mark = word("standing_still");
   else if (uncounted) mark = word("partly_standing_still");
@@ -118,14 +132,12 @@ function showStanding() {
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);
   if (strip) showTitle(strip, stale && !loading, mark);
-  const silent = silentSources().map(([name]) => shown(name));
-  const apart = quarantinedSources().map(([name]) => shown(name));
-  const still = Object.keys(header?.recovering ?? {}).filter((scope) => scope.startsWith("queue:")).length;
-  const said = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", apart.length ? word("quarantined_sources", { sources: apart.join(", ") }) : ""];
+  const seen = [still ? word("recovering", { count: still }) : "", silent.length ? word("silent_sources", { sources: silent.join(", ") }) : "", apart.length ? word("quarantined_sources", { sources: apart.join(", ") }) : ""];
+  const said = cut ? [broken.cut(serverTime(), at)] : (broken.sentences(trouble) ?? seen);
   const crowded = crowdedSources().map(([name]) => shown(name));
   if (crowded.length) said.push(word("beyond_limits", { sources: crowded.join(", ") }));
   byId("silent").hidden = said.every((text) => text === "");
-  setText(byId("silent"), said.filter((text) => text !== "").join(" · "));
+  setText(byId("silent"), said.filter((text) => text !== "").join(said === seen ? " · " : "\n"));
 }
 
 // ---- the page
@@ -222,7 +234,8 @@ function follow(strip) {
   hear("alive");
   strip.follow(stream);
   stream.addEventListener("alerts", () => {
-    const more = [...(strip.alerts ?? new Map()).values()].map(({ window }) => window).filter((name) => name?.startsWith("trailing_") && !wanted.has(name));
+    const watched = [...(strip.alerts ?? new Map()).values()].flatMap((alert) => alert.conditions ?? [alert]);
+    const more = watched.map(({ window }) => window).filter((name) => name?.startsWith("trailing_") && !wanted.has(name));
     if (!more.length) return;
     for (const name of more) wanted.add(name);
     follow(strip);
@@ -278,12 +291,13 @@ async function begin() {
   const goals = new Targets(drawSoon);
   const tables = [queues, teams, backlogs, goals];
   const summary = new Summary(byId("summary"));
-  const tools = { word, named, age, figure, label, asOf, clock, goal, now: current, targetOf: (queue) => own(targets, queue) };
-  strip = new AlertStrip(byId("alerts"), byId("alert-news"), tools, { wall, turning: rotateSeconds > 0 });
+  const tools = { word, named, age, figure, label, asOf, clock, hour, goal, language, now: current, targetOf: (queue) => own(targets, queue) };
+  const attention = new Attention(byId("permit"));
+  strip = new AlertStrip(byId("alerts"), byId("alert-news"), tools, { wall, turning: rotateSeconds > 0, onFired: (texts) => attention.call(texts) });
   const map = heat ? new HeatMap(byId("map"), queues) : null;
   const pager = wall ? new Pager(map ? [] : tables.map(({ table }) => table), byId("pages"), rotateSeconds, map) : null;
   if (wall) leaveWall(byId("leave-wall"));
-  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence }, ({ page }) => {
+  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence, serverTime, strip, attention }, ({ page }) => {
     setClass(document.documentElement, "module", !page);
     drawSoon();
   });

@@ -1,0 +1,84 @@
+// What the next two hours of queues of calls will be like: contacts expected, agents needed beside those who seem to be there, service level.
+
+import { grid, make, replaceWhenChanged } from "../dom.js";
+import { shown } from "../names.js";
+import { isChosen } from "../options.js";
+import { count, duration, hour, known, named, percent, setText, target as targetText, word } from "../text.js";
+
+const ASK_MS = 15_000;
+
+let open = null;
+
+const breached = (each, interval) => known(each.target) && known(interval?.service_level) && interval.service_level < each.target;
+
+class OutlookView {
+  constructor(root, context) {
+    Object.assign(this, { root, context });
+    this.standing = make(root, "p", "breaches");
+    this.standing.setAttribute("role", "status");
+    this.staff = make(root, "p", "staff");
+    this.table = make(root, "div", "wide");
+    Object.assign(this.table, { tabIndex: 0 });
+    this.table.setAttribute("role", "region");
+    this.table.setAttribute("aria-label", word("view.outlook"));
+    make(root, "p", "meaning", word("outlook.meaning"));
+  }
+
+  async load() {
+    const { outlook, interval_minutes: minutes } = await this.context.ask("api/v1/outlook");
+    const chosen = outlook.filter(({ queue }) => isChosen(queue));
+    // What will be missed first, then by name.
+    chosen.sort((a, b) => (a.breach_expected_at ?? "~").localeCompare(b.breach_expected_at ?? "~") || a.queue.localeCompare(b.queue));
+    const starts = [...new Set(chosen.flatMap(({ intervals }) => intervals.map(({ start }) => start)))].sort();
+    const soon = chosen.filter((each) => each.breach_expected_at);
+    if (starts.length === 0) setText(this.standing, word("outlook.none"));
+    else setText(this.standing, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: shown(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
+    replaceWhenChanged(this.table, [chosen, starts], (place) => this.draw(place, chosen, starts, minutes));
+  }
+
+  // Who is there now, of all together: no one tells who works for which queue.
+  news() {
+    const people = [...this.context.gather("total").values()].map(({ now }) => now?.agents_by_state).find(known);
+    const sum = (...states) => states.reduce((all, state) => all + (people[state] ?? 0), 0);
+    setText(this.staff, people ? word("outlook.staff", { busy: count(sum("handling", "wrap_up")), free: count(sum("idle", "available")) }) : "");
+  }
+
+  draw(place, chosen, starts, minutes) {
+    if (starts.length === 0) return;
+    const headings = [["name", word("scope.queue")], ["now", word("outlook.now"), word("outlook.now_meaning")], ...starts.map((start) => ["at", hour(start), word("outlook.at_meaning", { n: minutes })]), ["error", word("outlook.error"), word("outlook.error_meaning")]];
+    grid(place, word("view.outlook"), headings, chosen.map((each) => {
+      const by = new Map(each.intervals.map((interval) => [interval.start, interval]));
+      return [
+        { element: this.name(each), detail: [named("channel", each.channel), known(each.target) ? word("outlook.goal", { target: targetText(each.target), time: duration(each.threshold_seconds) }) : ""].filter(Boolean).join(" · ") },
+        { text: count(each.agents_now), detail: known(each.aht_seconds) ? `AHT ${duration(each.aht_seconds)}` : "" },
+        ...starts.map((start) => this.cell(each, by.get(start))),
+        percent(each.past_error, 0),
+      ];
+    }));
+  }
+
+  name(each) {
+    const link = Object.assign(document.createElement("a"), { textContent: shown(each.queue) });
+    link.href = this.context.link("queue", { of: each.queue, channel: each.channel });
+    return link;
+  }
+
+  cell(each, interval) {
+    if (!interval) return "–";
+    const short = known(each.agents_now) && known(interval.agents_needed) && interval.agents_needed > each.agents_now;
+    const isMissed = breached(each, interval);
+    const told = [word("outlook.contacts", { n: count(interval.contacts) }), known(interval.service_level) ? percent(interval.service_level, 0, each.target) : ""];
+    const className = isMissed ? "missed" : short ? "short" : "";
+    return { text: `${isMissed ? "▼ " : ""}${count(interval.agents_needed)}`, detail: told.filter(Boolean).join(" · "), className };
+  }
+}
+
+export function show(root, context) {
+  open = new OutlookView(root, context);
+  context.onNews(() => open?.news());
+  context.every(ASK_MS, () => open?.load());
+}
+
+export function close() {
+  open = null;
+}

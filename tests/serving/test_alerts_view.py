@@ -1,0 +1,325 @@
+"""Alerts for people in a real browser: what is broken, who sees to what, the history, what is to come, and what draws attention."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer, unused_port
+
+from schemas.times import format_ms
+from streams.catalogue import WORDS
+from streams.configuration.on_call import OnCall
+from streams.serving.alerting.action_log import encoded
+from streams.serving.api import create_app
+from tests.serving.alerting.center import fired
+from tests.serving.alerting.memory import MemoryActionLog, known_actions
+from tests.serving.alerting.test_past import clock, message
+from tests.serving.chromium import Chromium, binary
+from tests.serving.records import Stand, alert, client_of, progress, small_center
+from tests.serving.test_outlook import stand as outlook_stand
+from tests.serving.test_page import MARK, run, url
+from tests.support.require import require
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from streams.catalogue.words import Language
+    from streams.serving.api import Serving
+
+pytestmark = pytest.mark.browser
+
+SAID = "document.getElementById('silent').innerText"
+ROWS = "[...document.querySelectorAll('.view.alerts .firing li')]"
+ON_CALL = OnCall.model_validate({"default": "IT 4000", "kafka": "Net 4100", "serve": "Web 4300"})
+
+
+@pytest.fixture(autouse=True)
+def _browser() -> None:
+    require(binary(), "the page is tested in Chromium: apt-get install chromium")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Return the folder of the screenshots."""
+    folder = Path(os.environ.get("WALLBOARD_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+#: Language → Kafka that was never reached, what the page is cut from, and what is told of a source.
+SENTENCES: dict[Language, tuple[str, str, str]] = {
+    "en": (
+        "Kafka has not answered since 1970-01-01 00:00:00: there are no figures yet, and they will be there once it does. Call Net 4100.",
+        "what it shows is right as of 09:00:00, no event is lost by that, and newer figures are shown once it is reached. Call Web 4300.",
+        (
+            "Nothing has come from mail since 08:00:00: what other sources tell is right, and what happens there is missing from figures. "
+            "Call IT 4000."
+        ),
+    ),
+    "ja": (
+        "Kafkaが1970-01-01 00:00:00から応答していません。まだ数値はありませんが、応答があれば自動的に表示されます。連絡先：Net 4100",
+        "9:00:00現在の数値を表示しています。これによるイベントの欠落はなく、接続が回復すれば最新の数値が表示されます。 連絡先：Web 4300",
+        (
+            "mailからの情報が08:00:00から途絶えています。他の送信元による数値は正しく、途絶した送信元の以降の分は含まれていません。"
+            "連絡先：IT 4000"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_what_is_broken_is_said_in_one_sentence(language: Language, pictures: Path) -> None:
+    """Kafka that is not there, a source that is silent, and a page that is cut off: each in its own words, with whom to call."""
+    kafka, cut, source = SENTENCES[language]
+    words = WORDS[language]
+
+    async def check() -> None:
+        stand = Stand(ready=False, connected=False, reached=False)
+        serving = stand.serving()
+        serving.figures.on_call = ON_CALL
+        server = TestServer(create_app(serving), port=unused_port())
+        async with Chromium(width=1280, height=700) as page:
+            await server.start_server()
+            await page.open(f"{server.make_url('/')}?lang={language}")
+            await page.until(f"{SAID} === {kafka!r} && {MARK} === {words['mark.kafka_not_reached']!r}")
+            await page.photograph(pictures / f"kafka-{language}.png")
+            for key, value in small_center():
+                stand.store.feed(key, value)
+            stand.ready = stand.connected = stand.reached = True
+            await page.until(f"{SAID} === {source!r} && {MARK} === {words['live']!r}")
+            stand.store.feed(*progress(1, revision=9))
+            await page.until("document.getElementById('silent').hidden")
+            assert page.complaints == []
+            await server.close()
+            await page.until(f"{SAID}.endsWith({cut!r}) && {MARK} === {words['disconnected']!r}", seconds=15)
+            await page.photograph(pictures / f"cut-{language}.png")
+
+    run(check())
+
+
+def center() -> tuple[Stand, Serving, MemoryActionLog]:
+    """Return a center with three alerts of two rules, one of them told, escalated and of several figures, and one that is over."""
+    conditions = [
+        {"kpi": "waiting", "window": None, "value": 6.0, "above": 5.0, "clear_at": 5.0, "minimum_contacts": 0},
+        {"kpi": "abandon_rate", "window": "trailing_15m", "value": 0.2, "above": 0.05, "clear_at": 0.05, "minimum_contacts": 10},
+    ]
+    both: dict[str, Any] = {"rule": "flood", "kpi": "waiting", "window": None, "below": None, "above": 5.0, "value": 6.0, "combined": "all"}
+    told: dict[str, Any] = {
+        **both,
+        "conditions": conditions,
+        "message": {"en": "{scope}: open the overflow, {value} wait", "ja": "{scope}：あふれ（{value}件待ち）"},
+    }
+    stand = Stand.fed(small_center()).with_alerts(
+        alert(), alert("queue:claims", "mail"), alert(alert_id="id-flood", severity="warning", **told)
+    )
+    actions = known_actions()
+    actions.concerns = stand.alerts.tell_again
+    log = MemoryActionLog(actions)
+    serving = stand.serving(action_log=log, targets={"sales": 0.8})
+    serving.figures.actions = actions
+    serving.figures.past.known = True
+    over = alert("queue:over", state="cleared", value=0.85)
+    for record in (alert("queue:over"), over, alert()):
+        serving.figures.past.feed(*record)
+    for told_of in (
+        message("fired", "floor", clock("08:55:05"), fired(), settled=clock("08:55:06")),
+        message("escalated", "manager", clock("08:56:05"), fired(), step=1, settled=clock("08:56:07"), outcome="refused"),
+    ):
+        actions.feed(*encoded(told_of))
+    return stand, serving, log
+
+
+BUTTON = """((row, text) => [...row.querySelectorAll('button')].find(e => e.innerText === text && !e.hidden))"""
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("ja", 390)])
+def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pictures: Path) -> None:
+    """By rule, with the figures of now, by key; who sees to it and what is silenced stands there, and what became of each below."""
+    words = WORDS[language]
+    of_sales = f"{ROWS}.find(e => e.querySelector('.where').innerText.startsWith('sales') && e.className.includes('critical'))"
+
+    async def check() -> None:
+        stand, serving, log = center()
+        async with client_of(serving) as client, Chromium(width=width, height=900) as page:
+            await page.open(url(client, f"?view=alerts&lang={language}"))
+            await page.until(f"{ROWS}.length === 3 && document.querySelectorAll('.history .events').length === 2")
+            titles = "[...document.querySelectorAll('.firing h4 > span:first-child')].map(e => e.innerText)"
+            assert await page.ask(titles) == ["low-service-level (2)", "flood (1)"]
+            figures = "[...document.querySelectorAll('.firing .figure')].map(e => e.innerText)"
+            flood = (await page.ask(figures))[2]
+            # Two wait now, and one in ten gave up: what it said when it fired is over.
+            assert (
+                flood
+                == {
+                    "en": "sales: open the overflow, 2 wait – Waiting 2 (above 5) and Abandonment rate 10.0 % (above 5 %)",
+                    "ja": "sales：あふれ（2件待ち） – 待ち件数 2（5超）、かつ放棄率 10.0%（5%超）",
+                }[language]
+            )
+            assert words["alert.escalated"] in await page.ask(f"{of_sales}.querySelector('.seen').innerText")
+            await page.photograph(pictures / f"alerts-{language}-{width}.png")
+            lines = "[...e.querySelectorAll('.events span')].map(l => l.innerText)"
+            events = f"[...document.querySelectorAll('.history > div > ol > li')].map(e => {lines})"
+            sales, over = await page.ask(events)
+            assert (
+                sales
+                == {
+                    "en": [
+                        "fired at 62.0 %",
+                        "delivered to floor: it fires",
+                        "escalated to manager, step 1",
+                        "refused by manager: it is escalated",
+                    ],
+                    "ja": [
+                        "発生（62.0%）",
+                        "floorへ送信済み：発生",
+                        "managerへエスカレーション（1段目）",
+                        "managerが受信を拒否：エスカレーション",
+                    ],
+                }[language]
+            )
+            assert over[-1] == {"en": "cleared at 85.0 %: recovered", "ja": "解消（85.0%、回復）"}[language]
+
+            await page.ask(f"{BUTTON}({of_sales}, {words['acknowledge']!r}).focus()")
+            await page.press("Enter")
+            await page.until("document.querySelector('dialog[open] input')")
+            await page.ask("document.querySelector('dialog[open] input').value = 'calling two back'")
+            await page.ask("document.querySelector('dialog[open] form').requestSubmit()")
+            by = words["alert.acknowledged_by"].format(name=words["actor.anyone"])
+            await page.until(f"{of_sales}.querySelector('.seen').innerText === {by!r}")
+            assert await page.ask(f"[{of_sales}.className, {of_sales}.querySelector('.note').innerText]") == [
+                "critical quiet",
+                "calling two back",
+            ]
+            assert await page.ask(f"!!{BUTTON}({of_sales}, {words['acknowledge']!r})") is False
+            note = words["event.acknowledged"].format(name=words["actor.anyone"]) + " – calling two back"
+            await page.until(f"{events}.some(lines => lines.includes({note!r}))")
+            assert log.written[0] == ("acknowledged|id-sales", False)
+
+            await page.ask(f"{BUTTON}({of_sales}, {words['silence.make']!r}).click()")
+            await page.until("document.querySelector('dialog[open] select')")
+            assert await page.ask("document.querySelector('dialog[open] form').checkValidity()") is False  # without a reason
+            await page.ask("document.querySelector('dialog[open] input').value = 'fire drill'")
+            await page.photograph(pictures / f"silence-{language}-{width}.png")
+            await page.ask("document.querySelector('dialog[open] form').requestSubmit()")
+            await page.until("document.querySelector('.silences li .note')?.innerText === 'fire drill'")
+            (silence,) = serving.figures.actions.silences(int(stand.clock() * 1000))
+            assert (silence.rule, silence.scope) == ("low-service-level", "queue:sales")
+            # An hour, by the server's clock: a minute for the test itself.
+            assert 3_540 < silence.until.timestamp() - stand.clock() < 3_660
+            await page.until(f"{of_sales}.querySelector('.seen').innerText.includes(' · ')")
+            await page.ask("document.querySelector('.silences li button').click()")
+            await page.until("!document.querySelector('.silences li')")
+            assert serving.figures.actions.silences(int(stand.clock() * 1000)) == []
+            # What Kafka does not take is said, and not shown as done.
+            log.fails = True
+            await page.ask(f"{BUTTON}({ROWS}[0], {words['acknowledge']!r}).click()")
+            await page.until("document.querySelector('dialog[open] form')")
+            await page.ask("document.querySelector('dialog[open] form').requestSubmit()")
+            await page.until("document.querySelector('.said').innerText.includes('cannot be kept in Kafka now')")
+            assert [each for each in page.complaints if "503" not in each] == []
+            assert await page.ask("document.documentElement.scrollWidth") <= width
+
+    run(check())
+
+
+def test_who_may_not_has_no_buttons() -> None:
+    """A viewer sees what fires, what is silenced and the history, and is offered nothing that would be refused."""
+
+    async def check() -> None:
+        _, serving, _ = center()
+
+        @web.middleware
+        async def fewer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            answer = await handler(request)
+            if request.path != "/api/v1/session" or not isinstance(answer, web.Response):
+                return answer
+            told = orjson.loads(answer.text or "{}")
+            return web.json_response({**told, "rights": [each for each in told["rights"] if each != "alerts"]})
+
+        app = create_app(serving)
+        app.middlewares.append(fewer)
+        async with TestClient(TestServer(app)) as client, Chromium() as page:
+            await page.open(url(client, "?view=alerts"))
+            await page.until(f"{ROWS}.length === 3 && document.querySelectorAll('.history .events').length === 2")
+            assert await page.ask("document.querySelectorAll('.view.alerts :is(.firing, .silences) button').length") == 0
+
+    run(check())
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1600), ("ja", 390)])
+def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) -> None:
+    """Eight quarters with the agents they need beside the eight who are there; what will be missed is marked, said first, and by shape."""
+
+    async def check() -> None:
+        async with client_of(outlook_stand().serving(targets={"sales": 0.75})) as client, Chromium(width=width, height=800) as page:
+            await page.open(url(client, f"?view=outlook&lang={language}"))
+            await page.until("document.querySelectorAll('.view.outlook tbody tr').length === 1")
+            await page.photograph(pictures / f"outlook-{language}-{width}.png")
+            (sales,) = (await (await client.get("/api/v1/outlook")).json())["outlook"]
+            cells = await page.ask(
+                "[...document.querySelectorAll('.view.outlook tbody tr > *')].map(e => [e.className, e.querySelector('b, a').innerText])"
+            )
+            assert cells[0][1] == "sales"
+            assert cells[1] == ["now", "8"]
+            needed = [each["agents_needed"] for each in sales["intervals"]]
+            # 8 are enough for 20 calls a quarter, and 40 take more.
+            assert [text for _, text in cells[2:10]] == [f"{needed[0]}"] + [f"▼ {each}" for each in needed[1:]]
+            assert [name for name, _ in cells[2:10]] == ["at"] + 7 * ["at missed"]
+            assert cells[10] == ["error", "0%" if language == "ja" else "0 %"]
+            small = await page.ask("[...document.querySelectorAll('.view.outlook tbody .at small')].map(e => e.innerText)")
+            assert small[1].startswith("40件 · " if language == "ja" else "40 calls · ")
+            said = await page.ask("document.querySelector('.view.outlook .breaches').innerText")
+            assert said.startswith(("Below target within half an hour: 1, first sales at ", "30分以内に目標未達の見込み：1件"))
+            assert await page.ask("document.documentElement.scrollWidth") <= width
+            assert page.complaints == []
+
+    run(check())
+
+
+HEARD = """
+window.tones = 0;
+const plain = AudioContext.prototype.createOscillator;
+AudioContext.prototype.createOscillator = function () { window.tones += 1; return plain.call(this); };
+"""
+
+
+def test_what_draws_attention_is_off_until_it_is_asked_for() -> None:
+    """Nothing sounds or flashes at first; chosen, it is in the address, and a new alert has two tones and a frame, a silenced one none."""
+
+    async def check() -> None:
+        stand, serving, _ = center()
+        async with client_of(serving) as client, Chromium(width=1280, height=900) as page:
+            await page.open(url(client, "?view=alerts"))
+            await page.until(f"{ROWS}.length === 3")
+            await page.ask(HEARD)
+            assert await page.ask("document.getElementById('permit').hidden")
+            stand.alerts.feed(*alert("queue:a", alert_id="a"))
+            await page.until(f"{ROWS}.length === 4")
+            assert await page.ask("[window.tones, document.body.classList.contains('flash')]") == [0, False]
+
+            await page.ask("document.querySelector('[name=sound]').focus()")
+            await page.press(" ")
+            await page.ask("document.querySelector('[name=flash]').click()")
+            await page.until("location.search.includes('sound=on') && location.search.includes('flash=on')")
+            await page.until("document.getElementById('permit').hidden")
+            stand.alerts.feed(*alert("queue:b", alert_id="b"))
+            await page.until("window.tones === 2 && document.body.classList.contains('flash')")
+            until = format_ms(int(stand.clock() * 1000) + 3_600_000)
+            silence = {"kind": "silence", "silence_id": "s", "rule": None, "scope": "queue:c", "reason": "drill", "until": until}
+            who: dict[str, Any] = {"by": {"kind": "user", "name": "tanaka"}, "at": until}
+            serving.figures.actions.feed(b"silence|s", orjson.dumps({**silence, **who}))
+            stand.alerts.feed(*alert("queue:c", alert_id="c"))
+            await page.until(f"{ROWS}.length === 6")
+            assert await page.ask("window.tones") == 2
+
+            # A wall that is sent such an address asks for the click that browsers want.
+            await page.open(url(client, "?view=wall&sound=on"))
+            await page.until("document.getElementById('permit').innerText === 'Click to permit sound'")
+            assert page.complaints == []
+
+    run(check())
