@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from schemas.audit import Actor, AuditObject, AuditRecord
 from streams.configuration import Configuration
 from streams.configuration.access import AccessFile
 from streams.configuration.access_places import places_by_scope
@@ -13,11 +15,13 @@ from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.agents import Agents
 from streams.serving.alerting.actions import Actions
 from streams.serving.api import Serving
+from streams.serving.audit.auditor import audit_record
 from streams.serving.call_backs import CallBacks
 from streams.serving.event_log import Limits, Span
 from streams.serving.explainer import Explainer
 from streams.serving.people import People
 from streams.windows.targets import terms_of
+from tests.serving.audit.held import HeldAuditLog
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.records import Clock, Stand, alert, figure, now_record, people_now, people_window, person, progress, window
 
@@ -303,6 +307,18 @@ class _ReadLog(HeldLog):
         return span
 
 
+@cache
+def _audit() -> list[AuditRecord]:
+    """Return a look at each scope, with its number as the reason, and a login of an account of each place, which is not to be named."""
+    by: dict[str, Any] = {"actor": Actor(kind="user", name="hoshi"), "instance": "test", "at": 1000.0}
+    looks = [
+        audit_record("looked_at_contacts", about=AuditObject(scope_kind=kind, scope=name), reason=_number(160_000, index), **by)
+        for index, (kind, _, name) in enumerate(scope.partition(":") for scope in OF_CONTACTS)
+    ]
+    places = [scope for scope in (*OF_CONTACTS, *OF_PEOPLE) if not scope.startswith(("business:", "total:"))]
+    return looks + [audit_record("login", places=(place, "queue:ajisai"), **by) for place in places]
+
+
 class Center(NamedTuple):
     """The store of the center, and what serves it."""
 
@@ -377,6 +393,7 @@ def center(door: Callable[[Stand, Clock], Door]) -> Center:
         explainer=Explainer(_ReadLog(_contact_events(), first_offset=READ[2], incomplete="a part"), lambda: CONFIGURATION, Limits()),
         call_backs=CallBacks(HeldLog(_contact_events()), lambda: CONFIGURATION, stand.clock),
         people=People(HeldLog(_agent_events()), lambda: CONFIGURATION, stand.clock),
+        audit_log=lambda: HeldAuditLog(_audit()),
         door=door(stand, stand.clock),
     )
     stand.store.expected = frozenset({"wfm-biwa"})

@@ -171,6 +171,10 @@ def test_what_one_may_see_is_all_there(grantee: Grantee) -> None:
                 query = {"queue": id_.partition("-")[2], "kpi": "offered"}
                 assert stands_in(id_, (await told(session, str(server.make_url("/api/v1/explain")), grantee, params=query))[1])
                 assert stands_in(id_, (await told(session, str(server.make_url("/api/v1/contacts")), grantee, params=query))[1])
+            if "audit" in ROLES[grantee.role]:  # type: ignore[index]
+                read = (await told(session, str(server.make_url("/api/v1/audit?limit=1000")), grantee))[1]
+                looked_at = {f"{160_000 + 1013 * (OF_CONTACTS.index(scope) + 1)}" for scope in AREAS[grantee.area].contacts.split()}
+                assert found(looked_at, read) == looked_at
             if "contacts" in ROLES[grantee.role]:  # type: ignore[index]
                 to_call = (await told(session, str(server.make_url("/api/v1/abandoned")), grantee))[1]
                 assert found(conversations, to_call) == {id_ for id_ in conversations if id_.startswith("gone-")}

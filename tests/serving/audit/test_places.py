@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from schemas.audit import Actor, AuditObject, AuditRecord, encode_audit
+from schemas.audit import Actor, AuditObject, AuditRecord
 from streams.access.principals import MOST_PLACES, Grant, Identity, Principal
 from streams.access.views import Area, area_of
 from streams.serving.audit.auditor import Auditor, audit_record
-from streams.serving.audit.log import AuditLog
 from streams.serving.audit.writer import AuditWriter
 from streams.serving.door import Door
+from tests.serving.audit.held import HeldAuditLog
 from tests.serving.login.desk import PASSWORD, Desk, access_of, user_entry
 from tests.serving.matrix_center import CONFIGURATION, center
 from tests.serving.records import client_of
 from tests.serving.test_door import NEW, OLD, OTHER, Held, bearing, token
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from streams.serving.audit.writer import Entry
-
-
-class Topic(AuditLog):
-    """The topic, in memory."""
-
-    def __init__(self, records: list[AuditRecord]) -> None:
-        super().__init__("127.0.0.1:9", "none")
-        self.held: list[Any] = [SimpleNamespace(offset=index, value=encode_audit(each)[1]) for index, each in enumerate(records)]
-
-    async def _batches(self, since_ms: int | None, offset: int | None, *, follow: bool) -> AsyncIterator[list[Any]]:
-        assert not follow
-        assert since_ms is None
-        if rest := self.held[offset or 0 :]:
-            yield rest
 
 
 class Kept(AuditWriter):
@@ -87,7 +70,7 @@ def test_an_auditor_of_a_part_reads_what_is_of_it() -> None:
     auditors = {"all": (OLD, {}), "kanto": (NEW, {"sites": ["kanto"]}), "matsu": (OTHER, {"departments": ["matsu"]})}
     access = Held(tokens={name: {**token(given), "roles": [{"role": "auditor", **area}]} for name, (given, area) in auditors.items()})
     whole = center(lambda stand, clock: Door(access, configuration=lambda: CONFIGURATION, signed_in=stand.store.signed_in, clock=clock))
-    object.__setattr__(whole.serving, "audit_log", lambda: Topic([record for record, _ in RECORDS.values()]))
+    object.__setattr__(whole.serving, "audit_log", lambda: HeldAuditLog([record for record, _ in RECORDS.values()]))
 
     async def check() -> None:
         async with client_of(whole.serving) as client:
