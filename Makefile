@@ -108,6 +108,7 @@ sbom: $(READY) ## write what the image holds beside Python as CycloneDX into dis
 	@mkdir -p dist
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application --output-reproducible \
 		--output-format JSON --spec-version 1.6 --validate --output-file dist/contact-streams.cdx.json
+	$(BIN)/python -m streams.serving.vendored dist/contact-streams.cdx.json
 
 guard: $(READY) ## count what an event costs in instructions and compare with benchmarks/instructions.json
 	$(BIN)/python -m benchmarks.instructions $(ARGS)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from aiokafka import AIOKafkaConsumer
 
-from schemas.topics import TOPICS
+from schemas.topics import TOPICS, topic
 from streams.serving.broker import PATIENCE_SECONDS, MissingTopicError, keep_trying, partitions_of, stop
 
 if TYPE_CHECKING:
@@ -55,8 +56,15 @@ class DeadLetterWatch:
     """Asks now and then where the topics of dead letters begin and end; that takes no right to read them."""
 
     def __init__(
-        self, counts: DeadLetterCounts, *, bootstrap: str, topic_prefix: str, client_options: Mapping[str, Any] | None = None
+        self,
+        counts: DeadLetterCounts,
+        *,
+        bootstrap: str,
+        topic_prefix: str,
+        client_options: Mapping[str, Any] | None = None,
+        look_seconds: float = _LOOK_SECONDS,
     ) -> None:
+        self._look_seconds = look_seconds
         self._counts = counts
         self._prefix = topic_prefix
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-serve", **(client_options or {})}
@@ -66,22 +74,27 @@ class DeadLetterWatch:
         await keep_trying("topics of dead letters", self._follow, "counted")
 
     async def _follow(self) -> NoReturn:
-        names: dict[TopicPartition, str] = {}
-        for name in _NAMES:
-            try:
-                found = await partitions_of(f"{self._prefix}.{name}" if self._prefix else name, self._client)
-            except MissingTopicError:  # an older worker has not made it
-                continue
-            names.update(dict.fromkeys(found, name))
         consumer = AIOKafkaConsumer(**self._client, group_id=None, enable_auto_commit=False)
         try:
             await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
+            names: dict[TopicPartition, str] = {}
             while True:
-                now_ms = int(time.time() * 1000)
-                self._counts.counted(await _counted(consumer, names, now_ms), now_ms)
-                await asyncio.sleep(_LOOK_SECONDS)
+                if len({*names.values()}) < len(_NAMES):
+                    names = await self._places()
+                # Before the worker has made any there is nothing to say.
+                if names:
+                    now_ms = int(time.time() * 1000)
+                    self._counts.counted(await _counted(consumer, names, now_ms), now_ms)
+                await asyncio.sleep(self._look_seconds)
         finally:
             await stop(consumer)
+
+    async def _places(self) -> dict[TopicPartition, str]:
+        found: dict[TopicPartition, str] = {}
+        for name in _NAMES:
+            with contextlib.suppress(MissingTopicError):
+                found.update(dict.fromkeys(await partitions_of(topic(name).full_name(self._prefix), self._client), name))
+        return found
 
 
 async def _counted(consumer: AIOKafkaConsumer, names: Mapping[TopicPartition, str], now_ms: int) -> dict[str, Dead]:

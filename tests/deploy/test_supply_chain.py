@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 import subprocess
@@ -12,8 +13,14 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from streams.serving.vendored import components
 
 ROOT = Path(__file__).parents[2]
+#: What the page brings along, by name; the hashes are those of the files in the package that its authors publish.
+VENDORED = {"uplot": "1.6.32"}
 PRODUCTION, DEVELOPMENT = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 
 
@@ -24,6 +31,26 @@ def pins(lock: Path) -> dict[str, tuple[str, list[str]]]:
         if pin := re.match(r"([a-z0-9-]+)==(\S+) ", block):
             found[pin.group(1)] = (pin.group(2), re.findall(r"--hash=sha256:([0-9a-f]{64})", block))
     return found
+
+
+PAGE = ROOT / "streams" / "serving" / "page"
+
+
+def test_what_the_page_brings_along_is_what_its_authors_publish() -> None:
+    """Byte for byte, with its licence beside it, and said in the list of what the image holds; nothing else of others is there."""
+    published = {
+        "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+        "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+        "uPlot.LICENSE.txt": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+    }
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (PAGE / "vendor").iterdir()}
+
+    assert {name: digest for name, digest in found.items() if name != "components.json"} == published
+    (uplot,) = components()
+    assert uplot["hashes"][0]["content"] == published["uPlot.iife.min.js"]
+    assert f"(v{uplot['version']})" in (PAGE / "vendor" / "uPlot.iife.min.js").read_text(encoding="utf-8")[:80]
+    assert "MIT License" in (PAGE / "vendor" / "uPlot.LICENSE.txt").read_text(encoding="utf-8")
+    assert "uPlot" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def normalized(name: str) -> str:
@@ -78,7 +105,7 @@ def test_production_has_what_it_imports() -> None:
 
 
 def test_the_bill_of_materials_is_that_of_the_lock(tmp_path: Path) -> None:
-    """`make sbom` writes valid CycloneDX with every pin of the production lock, its digests and nothing else."""
+    """`make sbom` writes valid CycloneDX: every pin of the production lock, its digests, what the page brings along, and nothing else."""
     recipe = re.search(r"^sbom:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert recipe is not None
     target = tmp_path / "sbom.json"
@@ -95,5 +122,8 @@ def test_the_bill_of_materials_is_that_of_the_lock(tmp_path: Path) -> None:
             sorted(digest["content"] for ref in each["externalReferences"] for digest in ref["hashes"]),
         )
         for each in bill["components"]
+        if each["name"] not in VENDORED
     }
+    assert {each["name"]: each["version"] for each in bill["components"] if each["name"] in VENDORED} == VENDORED
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(target.read_text(encoding="utf-8")) is None
     assert listed == {name: (version, sorted(digests)) for name, (version, digests) in pins(PRODUCTION).items()}

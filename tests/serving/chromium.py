@@ -107,6 +107,10 @@ class Chromium:
         """Let the page see a media feature, such as ``prefers-reduced-motion``, as a viewer with this preference would."""
         await self._call("Emulation.setEmulatedMedia", features=[{"name": feature, "value": value}])
 
+    async def media(self, kind: str) -> None:
+        """Let the page be seen as on another medium, such as ``print``; the empty text is the screen."""
+        await self._call("Emulation.setEmulatedMedia", media=kind)
+
     async def photograph(self, path: Path) -> None:
         """Write what the window shows as a PNG."""
         shot = await self._call("Page.captureScreenshot", format="png")

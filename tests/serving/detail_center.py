@@ -10,7 +10,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration.file import ConfigurationFile
 from streams.serving.dead_letters import Dead, DeadLetterCounts
 from streams.windows.targets import terms_of
-from tests.serving.records import AS_OF, Stand, figure, people_now, people_window, progress, window
+from tests.serving.records import AS_OF, Stand, figure, now_record, people_now, people_window, progress, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +132,8 @@ def center() -> Stand:
             day("idle", 40, 50, **yesterday),
             day("total:all", 392, 463, by_label=uncounted),
             day("total:all", 30, 40, "chat"),
+            now_record("queue:sales", waiting=2, waiting_since="2026-04-01T08:59:30Z", longest_wait_seconds=30, in_progress=6),
+            now_record("queue:claims", waiting=0, in_progress=3),
             people_window("site:tokyo", figure(0.8, 8, 10, 1), **DAY),
             people_now("total:all", {"handling": 8, "idle": 2}),
         ]

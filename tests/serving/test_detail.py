@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from fractions import Fraction
 from itertools import count, product
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,22 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.api import IntervalsAnswer, SourcesAnswer, TodayAnswer
+from schemas.topics import topic
 from streams.access.views import View
 from streams.configuration import Configuration
+from streams.serving.dead_letters import Dead, DeadLetterCounts, DeadLetterWatch
 from streams.serving.intervals import held_of, intervals_of
 from streams.serving.source_health import health_of
 from streams.serving.today import restoring, shows_day, sparing, today_of
 from streams.windows.targets import terms_of
 from tests.serving.detail_center import BAD, NOW, QUARTER, center, day, interval, serving
 from tests.serving.records import Stand, client_of, figure, progress
+from tests.serving.topics import bootstrap, make, publish, until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["bootstrap"]
 
 
 def told_of(folder: Path, path: str) -> dict[str, Any]:
@@ -238,3 +244,38 @@ def test_old_counts_of_dead_letters_are_not_told(tmp_path: Path) -> None:
             assert (await (await client.get("/api/v1/sources")).json())["dead_letters"] is None
 
     asyncio.run(check())
+
+
+@pytest.mark.embedded
+def test_dead_letters_are_counted_on_a_broker(bootstrap: str) -> None:
+    """From offsets alone: those of three transactions, with a mark for each at most; topics that come later are counted too."""
+
+    async def check() -> None:
+        first, second = (topic(f"{kind}-events-dead-letters.v1").full_name("dead") for kind in ("agent", "contact"))
+        await make(bootstrap, first)
+        counts = DeadLetterCounts()
+        watch = DeadLetterWatch(counts, bootstrap=bootstrap, topic_prefix="dead", look_seconds=0.1)
+        task = asyncio.create_task(watch.run())
+        now = int(time.time() * 1000)
+        try:
+            await until(lambda: counts.at(now) is not None)
+            assert counts.at(now) == {"agent-events-dead-letters.v1": Dead(0, 0, 0)}
+            await make(bootstrap, second)
+            for _ in range(3):
+                await publish(bootstrap, second, [(b"a", b"{"), (b"b", b"{")], partition=0)
+
+            def found() -> int:
+                told = counts.at(now) or {}
+                return told.get("contact-events-dead-letters.v1", Dead(0, 0, 0)).last_hour
+
+            await until(lambda: found() >= 6)
+            assert 6 <= found() <= 9
+            told = counts.at(now)
+            assert told is not None
+            assert told["contact-events-dead-letters.v1"].held == told["contact-events-dead-letters.v1"].last_day == found()
+            assert told["agent-events-dead-letters.v1"] == Dead(0, 0, 0)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(check(), 60))

@@ -35,6 +35,7 @@ export function axis(more = {}) {
     font: font(),
     stroke: () => color("quiet"),
     grid: { stroke: () => color("line"), width: 1 },
+    size: 30,
     ticks: { stroke: () => color("line"), width: 1, size: 4 },
     ...more,
   };
@@ -77,7 +78,7 @@ export class Chart {
   }
 }
 
-export const bars = (uPlot, align = 1) => uPlot.paths.bars({ size: [0.84, 60], align });
+export const bars = (uPlot) => uPlot.paths.bars({ size: [0.84, Number.POSITIVE_INFINITY] });
 
 // The charts of a view, one below the other with its title and legend, as a PNG.
 export function picture(title, charts) {

@@ -24,6 +24,9 @@ export const VIEWS = [
   { id: "outlook", right: "figures", css: true },
   { id: "wall", right: "figures", page: true },
   { id: "map", right: "figures", page: true },
+  { id: "queue", right: "figures", css: true },
+  { id: "goals", right: "figures", css: true },
   { id: "people", right: "people", css: true },
   { id: "contacts", right: "contacts", css: true },
+  { id: "quality", right: "figures", css: true },
 ];

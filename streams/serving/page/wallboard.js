@@ -329,6 +329,9 @@ async function begin() {
   });
   follow(strip);
   setInterval(() => watch(strip), 1000);
+  // A page that is kept for the way back holds a connection, of which a browser has six for a server.
+  addEventListener("pagehide", () => stream?.close());
+  addEventListener("pageshow", ({ persisted }) => persisted && follow(strip));
   trends.follow();
   goals.follow();
 }

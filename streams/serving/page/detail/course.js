@@ -2,7 +2,7 @@
 
 import { axis, bars, Chart, color, faint } from "../charts.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
-import { NOTHING, capitalize, count, duration, hour, known, label, parts, percent, setAttribute, setText, target as targetText, word } from "../text.js";
+import { NOTHING, capitalize, count, duration, hour, known, label, parts, percent, points, setAttribute, setText, target as targetText, word } from "../text.js";
 
 const HEIGHT = 220;
 // Nearer to the median than this, nothing is unusual; with fewer other intervals there is no median worth the name.
@@ -41,8 +41,8 @@ export function unlike(each, day, now, staffName) {
 const share = (change) => percent(Math.round(Math.abs(change) * 100) / 100, 0);
 
 export class Course {
-  constructor(uPlot, place, { minutes, onOpen }) {
-    Object.assign(this, { place, minutes, onOpen, day: [], opened: null });
+  constructor(uPlot, place, { minutes, onOpen, contactsOf }) {
+    Object.assign(this, { place, minutes, onOpen, contactsOf, day: [], opened: null });
     make(place, "h3", "", word("queue.course", { n: minutes }));
     this.legends = [make(place, "p", "legend")];
     this.slider = make(place, "div", "course");
@@ -56,7 +56,7 @@ export class Course {
     this.legends.push(make(place, "p", "legend effort-legend"));
     this.effort = new Chart(uPlot, make(place, "div", "chart effort"), HEIGHT * 0.75, () => this.optionsOfEffort(uPlot), open);
     this.note = make(place, "p", "none");
-    make(place, "p", "none", word("queue.open_help"));
+    make(place, "p", "none", `${word("queue.open_help")} ${capitalize(word("queue.workload"))}: ${word("queue.workload_meaning")}`);
     this.panel = make(place, "section", "opened");
     this.panel.setAttribute("aria-live", "polite");
     const table = make(place, "details", "all");
@@ -72,7 +72,7 @@ export class Course {
   optionsOfContacts(uPlot) {
     const { target } = this;
     return {
-      scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] }, level: { range: [0, 1] } },
+      scales: { x: this.axis, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] }, level: { range: [0, 1] } },
       cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
       hooks: { draw: [(plot) => this.mark(plot), (plot) => known(target) && line(plot, target, "level")] },
       series: [
@@ -91,7 +91,7 @@ export class Course {
 
   optionsOfEffort() {
     return {
-      scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(60, most * 1.15)] }, agents: { range: (_, __, most) => [0, Math.max(2, (most ?? 0) * 1.15)] } },
+      scales: { x: this.axis, y: { range: (_, __, most) => [0, Math.max(60, most * 1.15)] }, agents: { range: (_, __, most) => [0, Math.max(2, (most ?? 0) * 1.15)] } },
       cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
       hooks: { draw: [(plot) => this.mark(plot)] },
       series: [
@@ -109,6 +109,12 @@ export class Course {
     };
   }
 
+  // From the first interval to the last; the first of a day is no wall of color.
+  get axis() {
+    const first = Date.parse(this.day[0]?.start) / 1000;
+    return { time: true, range: () => [first, Math.max(Date.parse(this.day.at(-1)?.end) / 1000, first + 3 * 3600)] };
+  }
+
   // The interval that is open, over the whole height.
   mark(plot) {
     const each = this.opened && this.day.find(({ start }) => start === this.opened);
@@ -116,6 +122,7 @@ export class Course {
     const { ctx, bbox } = plot;
     const [from, to] = [each.start, each.end].map((time) => plot.valToPos(Date.parse(time) / 1000, "x", true));
     ctx.save();
+    ctx.setLineDash([]);
     ctx.strokeStyle = color("text");
     ctx.lineWidth = 2 * (globalThis.devicePixelRatio || 1);
     ctx.strokeRect(from, bbox.top, to - from, bbox.height);
@@ -127,7 +134,8 @@ export class Course {
     Object.assign(this, { channel, day, now, staffName, target });
     setText(this.note, staffKnown ? "" : word("queue.staff_unknown"));
     this.note.hidden = staffKnown;
-    const at = day.map((each) => Date.parse(each.start) / 1000);
+    // In its middle: a column is as wide as its interval.
+    const at = day.map((each) => (Date.parse(each.start) + Date.parse(each.end)) / 2000);
     const of = (read) => day.map((each) => read(each) ?? null);
     // Not of what runs: half of an interval is no half as busy one.
     const over = (read) => day.map((each) => (Date.parse(each.end) <= now ? (read(each) ?? null) : null));
@@ -145,22 +153,26 @@ export class Course {
   }
 
   get legendOfContacts() {
-    return [[label("offered"), color("accent")], [label("abandoned"), color("bad")], [label("service_level"), color("text")]];
+    return [[label("offered"), color("accent"), "column"], [label("abandoned"), color("bad"), "column bad"], [label("service_level"), color("text"), "line"]];
   }
 
   get legendOfEffort() {
-    return [[label("aht"), color("accent")], [word("queue.workload"), color("quiet")], [this.staffName, color("good")], [word("queue.staff_required"), color("warn")]];
+    const any = (read) => this.day.some((each) => known(read(each)));
+    return [
+      [label("aht"), color("accent"), "line accent"],
+      [word("queue.workload"), color("quiet"), "line dotted"],
+      ...(any((each) => each.staff) ? [[this.staffName, color("good"), "line good"]] : []),
+      ...(any((each) => each.staff_required) ? [[word("queue.staff_required"), color("warn"), "line dashed"]] : []),
+    ];
   }
 
   legend() {
-    const kinds = [["column", "column bad", "line"], ["line accent", "line dotted", "line good", "line dashed"]];
     [this.legendOfContacts, this.legendOfEffort].forEach((entries, n) => {
       this.legends[n].replaceChildren();
-      entries.forEach(([text], index) => {
+      entries.forEach(([text, , kind]) => {
         const entry = make(this.legends[n], "span", "entry");
-        make(entry, "i", kinds[n][index]);
+        make(entry, "i", kind);
         entry.append(text);
-        if (text === word("queue.workload")) entry.title = word("queue.workload_meaning");
       });
       if (n === 0 && known(this.target)) {
         const entry = make(this.legends[n], "span", "entry");
@@ -213,14 +225,15 @@ export class Course {
     make(panel, "h4", "", `${spanOf(each)}${each.final ? "" : ` (${word("queue.not_final")})`}`);
     make(panel, "p", "said", this.sentence(each, found));
     const others = this.day.filter((other) => other !== each && Date.parse(other.end) <= this.now);
-    const row = (name, of, text, detail = "") => {
+    // Shares differ by points, all else by a share.
+    const row = (name, of, text, detail = "", differ = null) => {
       const [value, usual] = [of(each), others.length < COMPARED_WITH ? null : median(others.map(of))];
-      const change = known(value) && known(usual) && usual > 0 ? value / usual - 1 : null;
+      const change = known(value) && known(usual) && usual > 0 ? (differ ? value - usual : value / usual - 1) : null;
       const sign = change === null || Math.abs(change) < 0.005 ? "" : change > 0 ? "▲ " : "▼ ";
-      return [name, { text: text(value), detail }, text(usual), change === null ? NOTHING : `${sign}${share(change)}`];
+      return [name, { text: text(value), detail }, text(usual), change === null ? NOTHING : `${sign}${(differ ?? share)(Math.abs(change))}`];
     };
     const rows = [
-      row(label("service_level"), ({ service_level: level }) => level?.value, (value) => percent(value, 1, this.target), parts(each.service_level)),
+      row(label("service_level"), ({ service_level: level }) => level?.value, (value) => percent(value, 1, this.target), parts(each.service_level), points),
       ...measures(this.staffName).map(([, name, of, text]) => row(capitalize(name), of, text)),
       row(label("answered"), (one) => one.answered, count),
       row(label("abandoned"), (one) => one.abandoned, count),
@@ -228,7 +241,9 @@ export class Course {
       row(capitalize(word("queue.workload")), (one) => one.workload_agents, people),
       row(capitalize(word("queue.staff_required")), (one) => one.staff_required, people),
     ];
-    grid(panel, spanOf(each), [["name", ""], ["here", word("dip.here")], ["usual", word("dip.usual"), word("dip.usual_meaning")], ["change", word("dip.change")]], rows, "interval");
+    grid(panel, spanOf(each), [["name", ""], ["here", word("dip.here")], ["usual", word("dip.usual"), word("dip.usual_meaning")], ["change", word("dip.change")]], rows, "few-columns");
+    const contacts = each.offered ? this.contactsOf(each) : null;
+    if (contacts) Object.assign(make(make(panel, "p"), "a", "", word("dip.contacts")), { href: contacts });
     if (each.exceptions.length) make(panel, "p", "none", word("trend.exceptions", { names: each.exceptions.join(", ") }));
   }
 

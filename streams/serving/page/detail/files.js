@@ -8,7 +8,7 @@ export class Files {
   // `query()` names what is exported, `name()` the files; `pictured()` makes the picture, null where there is none.
   constructor(place, context, { query, name, pictured = null }) {
     Object.assign(this, { context, query, name });
-    const row = make(place, "p", "files");
+    const row = make(place, "div", "files");
     row.setAttribute("role", "group");
     row.setAttribute("aria-label", word("queue.files"));
     if (context.may("export")) for (const form of ["csv", "xlsx"]) button(row, word(`queue.${form}`), () => this.fetch(form), form);

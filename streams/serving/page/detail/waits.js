@@ -1,13 +1,13 @@
 // How long contacts of today waited, with the threshold as a line, and in which other ways they left.
 
-import { axis, bars, Chart, color, faint } from "../charts.js";
+import { axis, bars, Chart, color } from "../charts.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { count, duration, known, label, named, percent, word } from "../text.js";
 
 const HEIGHT = 200;
 
 const edge = ({ up_to_seconds: at }, before) => (known(at) ? word("waits.up_to", { value: seconds(at) }) : word("waits.over", { value: seconds(before ?? 0) }));
-const seconds = (at) => (at < 60 ? word("seconds", { n: at }) : duration(at));
+export const seconds = (at) => (at < 60 ? word("seconds", { n: at }) : duration(at));
 
 // Without what nobody reaches: the empty buckets behind the last one that has somebody, but for that of the threshold.
 export function shownWaits(waits, threshold) {
@@ -49,9 +49,9 @@ export class Waits {
       hooks: { draw: [(plot) => this.line(plot, threshold)] },
       series: [
         {},
-        { paths: bars(uPlot, 0), fill: () => color("bad"), stroke: () => color("bad"), points: { show: false } },
-        { paths: bars(uPlot, 0), fill: () => faint("accent", 0.55), stroke: () => color("accent"), points: { show: false } },
-      ].map((each, n) => (n === 0 ? each : each)),
+        { paths: bars(uPlot), fill: () => color("bad"), stroke: () => color("bad"), points: { show: false } },
+        { paths: bars(uPlot), fill: () => color("accent"), stroke: () => color("accent"), points: { show: false } },
+      ],
       axes: [axis({ splits: () => waits.map((_, n) => n), values: (_, at) => at.map(name), space: 44, rotate: waits.length > 9 ? -45 : 0, size: waits.length > 9 ? 62 : 40 }), axis({ size: 44 })],
     };
   }
@@ -72,6 +72,7 @@ export class Waits {
     ctx.stroke();
     ctx.font = `${12 * scale}px ${getComputedStyle(document.body).fontFamily}`;
     ctx.textBaseline = "top";
+    ctx.textAlign = "left";
     ctx.fillText(word("waits.threshold", { value: seconds(threshold) }), x + 6 * scale, bbox.top + 2 * scale);
     ctx.restore();
   }
@@ -91,7 +92,7 @@ export class Waits {
     this.figure.setAttribute("aria-label", `${word("waits.title")}: ${this.said.textContent}`);
     this.legend.replaceChildren();
     this.legend.hidden = !any;
-    for (const [text, kind] of [[label("answered"), "column"], [label("abandoned"), "column bad"]]) {
+    for (const [text, kind] of [[label("answered"), "column solid"], [label("abandoned"), "column bad"]]) {
       const entry = make(this.legend, "span", "entry");
       make(entry, "i", kind);
       entry.append(text);
@@ -100,7 +101,7 @@ export class Waits {
     if (any) this.chart.show([this.waits.map((_, n) => n), this.waits.map((each) => each.answered + each.abandoned), this.waits.map((each) => each.answered)]);
     this.table.replaceChildren();
     const rows = this.waits.map((each, n) => [edge(each, this.waits[n - 1]?.up_to_seconds), count(each.answered), count(each.abandoned)]);
-    grid(this.table, word("waits.title"), [["name", word("waits.wait")], ["answered", label("answered")], ["abandoned", label("abandoned")]], rows);
+    grid(this.table, word("waits.title"), [["name", word("waits.wait")], ["answered", label("answered")], ["abandoned", label("abandoned")]], rows, "few-columns");
   }
 }
 
@@ -116,5 +117,6 @@ function drawWays(place, ways, offered) {
     word("ways.title"),
     [["name", word("ways.way")], ["contacts", word("week.offered")], ["share", word("ways.share")]],
     entries.map(([way, number]) => [named("way", way), count(number), offered > 0 ? percent(number / offered) : "–"]),
+    "few-columns",
   );
 }

@@ -7,7 +7,8 @@ import { NOTHING, count, hour, known, locale, percent, word } from "../text.js";
 const HOUR_MS = 3_600_000;
 const DAYS = 7;
 
-export const dayName = (ms) => new Date(ms).toLocaleDateString(locale, { weekday: "short", day: "numeric", month: "short" });
+// By its middle: where it begins in another zone it is still the day before.
+export const dayName = (start) => new Date(start + 12 * HOUR_MS).toLocaleDateString(locale, { weekday: "short", day: "numeric", month: "short" });
 
 // Hours of days, from their intervals: a day begins where today's does, as many times 24 hours ago.
 export function hoursOf(intervals, dayStart) {
@@ -64,7 +65,7 @@ export function drawWeek(place, { intervals, target, dayStart, chosen, onDay }) 
         const level = cell.counted > 0 ? percent(cell.met / cell.counted, 0, target) : NOTHING;
         make(made, "b", "", `${SHAPES[kind]}${cell.counted > 0 ? level.replace(/[\s%]+/g, "") : NOTHING}`);
         if (cell.offered > 0) make(made, "small", "", count(cell.offered));
-        made.title = `${dayName(day.start)} ${hour(day.start + n * HOUR_MS)}: ${word("week.cell", { value: `${word("week.level")} ${level}`, n: count(cell.offered) })}`;
+        made.title = `${dayName(day.start)}, ${hour(day.start + n * HOUR_MS)}: ${word("week.cell", { value: `${word("week.level")} ${level}`, n: count(cell.offered) })}`;
       });
     }
     make(place, "p", "none", `${word("week.level")} (%), ${word("week.offered")} · ${word("week.few", { n: JUDGED_FROM })} · ${word("week.held")}`);

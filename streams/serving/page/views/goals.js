@@ -1,10 +1,11 @@
 // Today's targets: how many queues attain theirs, what would restore the others, and how everything went.
 
 import { Files } from "../detail/files.js";
+import { seconds as inSeconds } from "../detail/waits.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { JUDGED_FROM, channelRank } from "../rows.js";
-import { count, coverage, duration, figure, goal, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
+import { count, coverage, figure, goal, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
 
 const ASK_MS = 10_000;
 const LARGER = ["site", "department", "business"];
@@ -22,7 +23,7 @@ export function way(day) {
   }
   if (day.contacts_to_restore === null) return { text: word("goals.never", { target }), className: "missed" };
   const n = count(day.contacts_to_restore);
-  const seconds = known(day.threshold_seconds) ? (day.threshold_seconds < 60 ? word("seconds", { n: day.threshold_seconds }) : duration(day.threshold_seconds)) : null;
+  const seconds = known(day.threshold_seconds) ? inSeconds(day.threshold_seconds) : null;
   return { text: seconds ? word("goals.restore", { n, seconds, target }) : word("goals.restore_in_time", { n, target }), className: "missed" };
 }
 
@@ -32,7 +33,7 @@ const SHAPES = { met: "✓ ", missed: "▼ ", few: "", "": "" };
 class GoalsView {
   constructor(root, context) {
     Object.assign(this, { root, context });
-    const head = make(root, "p", "choices");
+    const head = make(root, "div", "choices");
     this.standing = make(head, "strong", "attained");
     this.standing.setAttribute("role", "status");
     this.asOf = "";
@@ -44,24 +45,20 @@ class GoalsView {
   }
 
   async load() {
-    try {
-      const [today, targets] = await Promise.all([this.context.ask("api/v1/today"), this.context.ask("api/v1/targets")]);
-      this.asOf = (today.as_of ?? "").slice(0, 10);
-      this.draw(today.days, targets.targets.filter((each) => !each.of_queue && each.kpi !== "service_level"));
-    } catch (error) {
-      if (error.name !== "AbortError" && !this.asOf) setText(this.standing, `${word("view.failed")} ${error.message}`);
-    }
+    const [today, targets] = await Promise.all([this.context.ask("api/v1/today"), this.context.ask("api/v1/targets")]);
+    this.asOf = (today.as_of ?? "").slice(0, 10);
+    this.draw(today.days, targets.targets.filter((each) => !each.of_queue));
   }
 
   draw(days, targets) {
     days.sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     const queues = days.filter((each) => each.scope_kind === "queue");
-    const judged = queues.filter((each) => each.met !== null);
-    setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : word("goals.none"));
+    const judged = queues.filter((each) => kindOf(each) === "met" || kindOf(each) === "missed");
+    setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : `– ${word("goals.none")}`);
     // Missed ones first, those farthest from their target at the top.
     const short = (each) => (each.met === false ? (each.contacts_to_restore ?? Number.POSITIVE_INFINITY) : -1);
     this.table("everything", days.filter((each) => each.scope_kind === "total"), (each) => named("channel", each.channel));
-    this.table("by_queue", queues.toSorted((a, b) => short(b) - short(a)), (each) => shown(each.scope), (each) => named("channel", each.channel));
+    this.table("by_queue", [...queues].sort((a, b) => short(b) - short(a)), (each) => shown(each.scope), (each) => named("channel", each.channel));
     this.table("larger", days.filter((each) => LARGER.includes(each.scope_kind)), (each) => shown(each.scope), (each) => `${named("scope", each.scope_kind)} · ${named("channel", each.channel)}`);
     replaceWhenChanged(this.places.other, targets, (place) => drawTargets(place, targets));
     this.places.other.hidden = targets.length === 0;
@@ -72,16 +69,17 @@ class GoalsView {
     place.hidden = days.length === 0;
     replaceWhenChanged(place, days, () => {
       make(place, "h3", "", word(`goals.${id}`));
-      const headings = [["name", word("queue.choose")], ["offered", label("offered")], ["answer_rate", label("answer_rate")], ["service_level", label("service_level")], ["target", word("goals.target")], ["way", word("goals.way")]];
+      const headings = [["name", word("queue.choose")], ["offered", label("offered")], ["abandoned", label("abandoned")], ["answer_rate", label("answer_rate")], ["service_level", label("service_level")], ["target", word("goals.target")], ["way", word("goals.way")]];
       if (id === "everything") headings[0][1] = word("channel");
       if (id === "larger") headings[0][1] = word("goals.scope");
       grid(place, word(`goals.${id}`), headings, days.map((each) => [
         { element: this.name(each, name(each)), detail: more(each) },
-        { text: count(each.offered), detail: `${label("abandoned")} ${count(each.abandoned)}` },
+        count(each.offered),
+        count(each.abandoned),
         { text: percent(each.answer_rate?.value), detail: parts(each.answer_rate) },
         { text: `${SHAPES[kindOf(each)]}${percent(each.service_level?.value, 1, each.target)}`, detail: [parts(each.service_level), coverage(each.service_level)].filter(Boolean).join(" · "), className: kindOf(each) },
         known(each.target) ? targetText(each.target) : "–",
-        way(each),
+        kindOf(each) === "few" ? { ...way(each), className: "plain" } : way(each),
       ]));
     });
   }
@@ -107,9 +105,16 @@ function drawTargets(place, targets) {
   ]));
 }
 
-export function show(root, context) {
+export async function show(root, context) {
   open = new GoalsView(root, context);
-  context.every(ASK_MS, () => open?.load());
+  // What fails is said by the frame.
+  let first = null;
+  context.every(ASK_MS, () => {
+    const told = open?.load();
+    first ??= told;
+    return told;
+  });
+  await first?.catch(() => {});
 }
 
 export function close() {

@@ -15,24 +15,16 @@ const where = (each) => `${each.scope_kind === "total" ? named("scope", "total")
 
 class QualityView {
   constructor(root, context) {
-    Object.assign(this, { context, told: false });
-    const head = make(root, "p", "choices");
+    this.context = context;
+    const head = make(root, "div", "choices");
     this.complete = make(head, "span", "complete");
     new Files(head, context, { query: () => [["window", "day"], ["kpi", "events_uncounted"]], name: () => "events-uncounted" });
-    this.standing = make(root, "p", "none");
-    this.standing.setAttribute("role", "status");
     this.places = Object.fromEntries(["sources", "dead", "uncounted", "coverage"].map((id) => [id, make(root, "section", id)]));
   }
 
   async load() {
-    try {
-      const [sources, today] = await Promise.all([this.context.ask("api/v1/sources"), this.context.ask("api/v1/today")]);
-      this.told = true;
-      setText(this.standing, "");
-      this.draw(sources, today.days);
-    } catch (error) {
-      if (error.name !== "AbortError" && !this.told) setText(this.standing, `${word("view.failed")} ${error.message}`);
-    }
+    const [sources, today] = await Promise.all([this.context.ask("api/v1/sources"), this.context.ask("api/v1/today")]);
+    this.draw(sources, today.days);
   }
 
   draw({ health, dead_letters: dead, complete_through: through, server_time: now }, days) {
@@ -68,13 +60,14 @@ class QualityView {
 }
 
 function drawSources(place, health, now) {
-  const headings = [["name", word("quality.source")], ["standing", word("quality.standing")], ["heard", word("quality.last_heard"), word("quality.last_heard_meaning")], ["said", word("quality.in_words")]];
+  const headings = [["name", word("quality.source")], ["state", word("quality.standing")], ["heard", word("quality.last_heard")], ["said", word("quality.in_words")]];
   grid(place, word("quality.sources"), headings, health.map((each) => [
     { text: shown(each.source), detail: each.feeds.map((scope) => shown(scope.slice(scope.indexOf(":") + 1))).join(", ") },
-    { text: `${SHAPES[each.code]}${word(`quality.${each.code}`)}`, className: each.code },
+    { text: `${SHAPES[each.code]}${word(`quality.${each.code}`)}`, className: `is-${each.code}` },
     { text: each.last_seen ? time(each.last_seen, now) : NOTHING, detail: known(each.silent_seconds) ? word("quality.ago", { age: age(each.silent_seconds) }) : "" },
     each[`text_${language}`],
   ]));
+  make(place, "p", "none", `${word("quality.last_heard")}: ${word("quality.last_heard_meaning")}`);
 }
 
 function drawDead(place, dead) {
@@ -88,9 +81,16 @@ function drawDead(place, dead) {
   make(place, "p", "none", word("quality.dead_help"));
 }
 
-export function show(root, context) {
+export async function show(root, context) {
   open = new QualityView(root, context);
-  context.every(ASK_MS, () => open?.load());
+  // What fails is said by the frame.
+  let first = null;
+  context.every(ASK_MS, () => {
+    const told = open?.load();
+    first ??= told;
+    return told;
+  });
+  await first?.catch(() => {});
 }
 
 export function close() {

@@ -3,7 +3,7 @@
 import { library, picture } from "../charts.js";
 import { Course } from "../detail/course.js";
 import { Files } from "../detail/files.js";
-import { Waits } from "../detail/waits.js";
+import { seconds, Waits } from "../detail/waits.js";
 import { dayName, drawWeek } from "../detail/week.js";
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
@@ -18,8 +18,8 @@ let open = null;
 class QueueView {
   constructor(uPlot, root, context) {
     Object.assign(this, { root, context, told: null });
-    const choice = make(root, "p", "choices");
-    this.queues = this.select(choice, "queue.choose", "of", () => this.load());
+    const choice = make(root, "div", "choices");
+    this.queues = this.select(choice, "queue.choose", "of", () => this.attempt());
     this.channels = this.select(choice, "channel", "channel", () => this.draw());
     this.files = new Files(choice, context, {
       query: () => [["window", "interval_15m"], ["window", "day"], ["scope", `queue:${this.queue}`], ["channel", this.channel?.channel ?? ""]],
@@ -32,7 +32,11 @@ class QueueView {
     this.today = make(this.body, "ul", "today");
     const day = make(this.body, "section", "day");
     this.dayName = make(day, "h3", "day-name");
-    this.course = new Course(uPlot, day, { minutes: 15, onOpen: (start) => context.choose({ at: start }) });
+    this.course = new Course(uPlot, day, {
+      minutes: 15,
+      onOpen: (start) => context.choose({ at: start }),
+      contactsOf: ({ start }) => (context.may("contacts") ? context.link("contacts", { of: this.queue, channel: this.channel.channel, kpi: "service_level", span: "interval_15m", at: start }) : null),
+    });
     this.course.opened = context.asked("at");
     this.week = make(this.body, "section", "week");
     this.waits = new Waits(uPlot, make(this.body, "section", "waits"));
@@ -69,35 +73,46 @@ class QueueView {
     return [...new Set([...this.context.gather("queue").values()].filter(({ channel }) => channel !== null).map(({ scope }) => scope))].sort();
   }
 
+  // Why there is nothing to see.
+  say(text) {
+    replaceWhenChanged(this.standing, text, (place) => {
+      if (text) place.append(Object.assign(document.createElement("b"), { textContent: NOTHING }), ` ${text}`);
+    });
+  }
+
+  // Whatever the address names now; that it fails is said by the next look.
+  attempt() {
+    this.load().catch(() => {});
+  }
+
   // Queues come with the figures: the first of them is shown once it is there.
   news() {
     const { queue } = this;
     this.offer(this.queues, [...new Set([...this.names, ...(queue ? [queue] : [])])].sort(), shown, queue);
-    if (queue && !this.told && !this.asking) this.load();
+    if (queue && queue !== this.tried) this.attempt();
   }
 
   async load() {
     const { queue } = this;
     if (!queue) {
-      setText(this.standing, word("no_queues"));
+      this.say(word(this.context.asOf() === null ? "loading" : "no_queues"));
       return;
     }
-    this.asking = queue;
+    this.asking = this.tried = queue;
     try {
       const told = await this.context.ask(`api/v1/intervals?${new URLSearchParams({ queue })}`);
       if (this.asking !== queue) return;
       told.channels.sort((a, b) => channelRank(a.channel) - channelRank(b.channel));
       this.told = told;
-      setText(this.standing, "");
+      this.say("");
     } catch (error) {
-      if (error.name === "AbortError") return;
-      // What was told is shown on: the mark of the page says that the connection is lost.
-      if (error.status === 404) {
-        this.told = null;
-        setText(this.standing, word("queue.gone"));
-      } else if (!this.told) setText(this.standing, `${word("view.failed")} ${error.message}`);
+      // What fails otherwise is said by the frame, and what was told stays.
+      if (error.status !== 404) throw error;
+      this.told = null;
+      this.say(word("queue.gone"));
+    } finally {
+      if (this.asking === queue) this.asking = null;
     }
-    this.asking = null;
     this.draw();
   }
 
@@ -108,7 +123,10 @@ class QueueView {
     const names = told?.channels.map((each) => each.channel) ?? [];
     this.offer(this.channels, names, (each) => named("channel", each), channel?.channel);
     this.channels.parentElement.hidden = names.length < 2;
-    if (!channel) return;
+    if (!channel) {
+      if (told) this.say(word("queue.nothing_today"));
+      return;
+    }
     this.drawToday(channel);
     const now = Date.parse(told.as_of);
     const midnight = new Date(now).setHours(0, 0, 0, 0);
@@ -150,7 +168,7 @@ class QueueView {
       const level = today.service_level;
       const missed = known(level?.value) && known(target) && level.value < target;
       const met = known(level?.value) && known(target) && !missed;
-      const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : "", word("waits.threshold", { value: duration(threshold) }), coverage(level)];
+      const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : "", word("waits.threshold", { value: seconds(threshold) }), coverage(level)];
       const tiles = [
         [label("service_level"), percent(level?.value, 1, target), detail.filter(Boolean).join(" · "), missed ? "missed" : met ? "met" : ""],
         [label("offered"), count(today.offered), ""],
@@ -187,8 +205,15 @@ export async function show(root, context) {
   const uPlot = await library();
   if (context.signal.aborted) return;
   open = new QueueView(uPlot, root, context);
+  // What fails is said by the frame.
+  let first = null;
+  context.every(ASK_MS, () => {
+    const told = open?.load();
+    first ??= told;
+    return told;
+  });
   context.onNews(() => open?.news());
-  context.every(ASK_MS, () => open?.load());
+  await first?.catch(() => {});
 }
 
 export function close() {

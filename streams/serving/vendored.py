@@ -1,0 +1,30 @@
+"""What of others the page brings along, and its place in the bill of materials: ``python -m streams.serving.vendored BILL``."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+__all__ = ["components", "main"]
+
+
+def components() -> list[dict[str, Any]]:
+    """Return the libraries of the page as CycloneDX has them."""
+    found: list[dict[str, Any]] = orjson.loads(files("streams.serving").joinpath("page/vendor/components.json").read_bytes())
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Add them to a bill of materials in JSON."""
+    bill = Path(arguments[0])
+    told = orjson.loads(bill.read_bytes())
+    bill.write_bytes(orjson.dumps({**told, "components": [*told["components"], *components()]}, option=orjson.OPT_INDENT_2) + b"\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
