@@ -43,6 +43,9 @@ _REST = 3
 _FEW = 16
 _QUIET_SECONDS = 0.4
 
+#: What comes between two such rounds is taken in from so long before the second one on: by twos and threes, it would wait there anyway.
+_BEFORE_SECONDS = 0.1
+
 #: How long the flows that read what the first ones wrote wait for it; it takes a fetch.
 _ARRIVAL_SECONDS = 0.1
 
@@ -93,6 +96,9 @@ class Ownership:
         self._came_in = asyncio.Event()
         #: Records that have come for the first flows since the last round.
         self._came = 0
+        self._enough = asyncio.Event()
+        #: Little came in the last round: the next one need not be taken in before this.
+        self.quiet_until = 0.0
         #: The processor time that this round's flushes took to put together.
         self._collecting_seconds = 0.0
         self._restores = asyncio.Semaphore(settings.parallel_restores)
@@ -254,6 +260,8 @@ class Ownership:
         self._health.records += count
         if not owner.flow.flushes_second:
             self._came += count
+            if self._came >= _FEW:
+                self._enough.set()
         if self._awaited.get(place, owner.next_offset + 1) <= owner.next_offset:
             del self._awaited[place]
             self._came_in.set()
@@ -261,6 +269,7 @@ class Ownership:
     async def stop(self) -> None:
         """Flush a last time and let everything go."""
         self._stopping.set()
+        self._enough.set()
         for task in self._taking.values():
             task.cancel()
         await self._flush()
@@ -325,7 +334,8 @@ class Ownership:
         interval = self._settings.flush_interval_seconds
         two = any(flow.flushes_second for flow in self._flows.values())
         while not self._stopping.is_set():
-            began, self._collecting_seconds, self._came = time.monotonic(), 0.0, 0
+            came, self._came = self._came, 0
+            began, self._collecting_seconds, self.quiet_until = time.monotonic(), 0.0, 0.0
             await self._flush_unless_paused(second=False)
             if two:
                 await self._arrival()
@@ -334,8 +344,12 @@ class Ownership:
             # While Kafka is waited for, processing goes on.
             wanted = min(self._collecting_seconds, interval) * _REST - (took - self._collecting_seconds)
             await self._rest(max(interval - took, wanted, 0.0))
-            while self._came < _FEW and time.monotonic() - began < _QUIET_SECONDS and not self._stopping.is_set():
-                await self._rest(interval / 4)
+            if self._came < _FEW:
+                if came < _FEW // 2:
+                    self.quiet_until = began + _QUIET_SECONDS - _BEFORE_SECONDS
+                self._enough.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._enough.wait(), max(0.0, began + _QUIET_SECONDS - time.monotonic()))
 
     async def _arrival(self) -> None:
         """Wait until what the first flows have written has come in for those that read it here, but no longer than it usually takes."""

@@ -66,6 +66,8 @@ _CREATE_TIME = 0
 #: Between two takes of what has been fetched, unless it was many records.
 _PAUSE_SECONDS = 0.025
 _MANY = 1000
+#: In a quiet time the pause is longer, and looked at again after so long.
+_LOOK_SECONDS = 0.05
 
 
 def bounded(records: Sequence[Any], now_ms: int) -> Sequence[Any]:
@@ -146,9 +148,10 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         While something fetched has not been taken aiokafka fetches nothing more, so a pause between two takes is one between two
         fetches: each brings more.
         """
-        pause = self._next_take - time.monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
+        ownership = self.consumer.app.ownership
+        while (pause := max(self._next_take, ownership.quiet_until) - time.monotonic()) > 0:  # noqa: ASYNC110 - it is in another thread
+            # A round may come earlier than was thought, and what it writes is waited for.
+            await asyncio.sleep(min(pause, _LOOK_SECONDS))
         leave_records_as_they_are(self._ensure_consumer())
         fetched = await super()._fetch_records(*args, **options)
         if 0 < sum(map(len, fetched.values())) < _MANY:

@@ -328,9 +328,10 @@ class TrackStage:
         grid: dict[str, Any] | None = None
         #: scope → start of the last slice
         booked: dict[Scope, int] = {}
+        restore_subject = self._restore_subject
         for key, value in rows:
             if key.startswith(b"s|"):
-                self._restore_subject(key[2:].decode(), value)
+                restore_subject(key[2:].decode(), value)
                 continue
             if key.startswith(_MORE):
                 number, name = key[len(_MORE) :].split(b"|", 1)
@@ -452,7 +453,7 @@ class ContactStage(TrackStage):
         live, changed_rows, kept_names = tracker.conversations.live, tracker.changed_rows, tracker.kept_names
         for name in tracker.take_changed():
             for number, row in changed_rows(name):
-                yield _row_key(name, number), None if row is None else encode(row)
+                yield _row_key(name, number) if number else b"s|" + name.encode(), None if row is None else encode(row)
             replaced = kept_names.replaced(name) if kept_names.any_replaced else ()
             for other in replaced:
                 for number, _ in tracker.changed_rows(other):
@@ -512,10 +513,7 @@ class ContactStage(TrackStage):
         self.tracker.uncounted_from_ms = since
 
     def _restored(self) -> None:
-        more_rows, restore_rows = self._more_rows, self.tracker.restore_rows
-        for name, row in self._first_rows.items():
-            more = more_rows.get(name) if more_rows else None
-            restore_rows(name, (row,) if more is None else (row, *(more[number] for number in sorted(more))))
+        self.tracker.restore_rows(self._first_rows, self._more_rows)
         self._more_rows, self._first_rows = {}, {}
         self.tracker.restored()
 

@@ -586,21 +586,27 @@ class ContactTracker:
     def uncounted_from_ms(self, at_ms: int | None) -> None:
         self._rules = self._rules._replace(uncounted_from_ms=at_ms)
 
-    def restore_rows(self, row: str, values: tuple[bytes, ...]) -> None:
-        """Take a conversation back in that is kept in these rows; they are read now only if their head does not do until later."""
-        last = values[-1]
-        if last[:1] == b"{":
-            headed = read_head(last)
-            head, source = headed.head, headed.source
-            if head is not None and head.rules == self._rules_number and source is not None:
-                suffix = self.spaces[source]
-                if row.endswith(suffix) and row not in self._live:
-                    self._heads[row] = head, values
-                    return
-        kept = read_rows(values)
-        if kept.source is not None and row.endswith(self.spaces[kept.source]):
-            self._outdated.append(row)
-        self.restore_conversation(row, kept, len(values))
+    def restore_rows(self, first: dict[str, bytes], more: dict[str, dict[int, bytes]]) -> None:
+        """Take conversations back in by their first rows and, where there are some, further ones by number.
+
+        They are read now only if their heads do not do until later.
+        """
+        heads, live, spaces, number, read = self._heads, self._live, self.spaces, self._rules_number, read_head
+        for row, value in first.items():
+            values: tuple[bytes, ...] = (value,)
+            if more and row in more:
+                values = (value, *(each for _, each in sorted(more[row].items())))
+            last = values[-1]
+            if last[:1] == b"{":
+                headed = read(last)
+                head, source = headed.head, headed.source
+                if head is not None and head.rules == number and source is not None and row.endswith(spaces[source]) and row not in live:
+                    heads[row] = head, values
+                    continue
+            kept = read_rows(values)
+            if kept.source is not None and row.endswith(spaces[kept.source]):
+                self._outdated.append(row)
+            self.restore_conversation(row, kept, len(values))
 
     def restore_conversation(self, row: str, kept: ConversationRow, row_count: int = 1) -> None:
         """Take a conversation back in that is kept in so many rows; older ones do not say of what source it is."""

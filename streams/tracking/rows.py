@@ -86,6 +86,8 @@ def changed_rows(conversation: Conversation, head: Head | None = None) -> list[t
     length = len(facts)
     if length <= ROW_FACTS and conversation.row_count <= 1:
         conversation.written, conversation.row_count = length, 1
+        if conversation.revised is None and conversation.disorder is None:  # as of most: without another call
+            return [(0, ConversationRow(facts, conversation.source, conversation.contact, None, None, None, head))]
         return [(0, _row(conversation, facts, head))]
     last = max(0, length - 1) // ROW_FACTS
     rows: list[tuple[int, ConversationRow | None]] = [

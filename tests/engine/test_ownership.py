@@ -145,6 +145,7 @@ def test_a_chunk_says_what_it_follows_on() -> None:
         fetched = [{PLACE: records(offsets)} for offsets in ([12, 13], [14], [10], [2])]
         thread = object.__new__(_ConsumerThread)
         thread._read, thread._next_take = {}, 0.0
+        thread.consumer = SimpleNamespace(app=SimpleNamespace(ownership=SimpleNamespace(quiet_until=0.0)))
         consumer = SimpleNamespace(seek=lambda *_: None, _fetcher=SimpleNamespace(_records={}))
         thread._ensure_consumer = lambda: consumer
 
@@ -168,6 +169,59 @@ def test_a_chunk_says_what_it_follows_on() -> None:
         assert [(chunk[PLACE].epoch, chunk[PLACE].begin) for chunk in (first, second, third)] == [(1, 10), (1, 14), (3, 9)]
 
     asyncio.run(run())
+
+
+def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
+    """A fetch waits until shortly before the round, and no longer than until that begins earlier than was thought."""
+
+    async def run() -> None:
+        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 0.3)
+        thread._read, thread._next_take, thread.consumer = {}, 0.0, SimpleNamespace(app=SimpleNamespace(ownership=rounds))
+        consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
+        thread._ensure_consumer = lambda: consumer
+
+        async def fetch(*_: object, **__: object) -> Any:
+            return {}
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_ConsumerThread.__bases__[0], "_fetch_records", fetch)
+            began = time.monotonic()
+            await thread._fetch_records()
+            assert time.monotonic() - began >= 0.3
+            rounds.quiet_until = time.monotonic() + 60
+            waiting = asyncio.ensure_future(thread._fetch_records())
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+            rounds.quiet_until = 0.0
+            await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(run())
+
+
+def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until shortly before it nothing need be taken in; not where much came in the round before, and not while a round goes on."""
+    seen: list[tuple[bool, float]] = []
+    owned: Ownership
+
+    async def look(_: object, *, second: bool) -> None:
+        seen.append((second, owned.quiet_until))
+
+    monkeypatch.setattr(Ownership, "_flush_unless_paused", look)
+
+    async def run(come: int) -> float:
+        nonlocal owned
+        owned = Ownership(replace(SETTINGS, flush_interval_seconds=0.02), [FLOW], Health(), lambda _: None, lambda _: None)
+        owned._came = come
+        flushing, began = asyncio.ensure_future(owned._flush_regularly()), time.monotonic()
+        await asyncio.sleep(0.1)
+        quiet = owned.quiet_until - began
+        await owned.stop()
+        await flushing
+        return quiet
+
+    assert 0.2 < asyncio.run(run(3)) < 0.4
+    assert asyncio.run(run(20)) < 0
+    assert {quiet for _, quiet in seen} == {0.0}
 
 
 def written(batches: list[Any]) -> Iterator[Any]:

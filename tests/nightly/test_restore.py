@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -30,3 +31,21 @@ def test_restore_is_faster_than_fausts_own(rows: int, times: float, request: pyt
     found = re.search(r"restore, ratio: +([\d.]+)", said)
     assert found is not None
     assert float(found[1]) >= times
+
+
+@pytest.mark.alone
+@pytest.mark.kafka
+@pytest.mark.nightly
+def test_contacts_are_taken_back_in(request: pytest.FixtureRequest) -> None:
+    """On a machine that does nothing else 100,000 tickets, and as many calls, take a second of CPU each; 150,000 rows a second."""
+    request.getfixturevalue("kafka")
+    command = [sys.executable, "-m", "benchmarks.restore", "--kafka"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=True).stdout
+    print(f"\n{said}")
+    found = {each["kind"]: each for each in json.loads(said.splitlines()[-1])}
+    assert found.keys() == {"tickets", "calls"}
+    for each in found.values():
+        assert each["rows"] > 100_000
+        assert each["read"] == 0
+        assert each["cpu_us"] * each["rows"] <= 1e6
+        assert each["rows"] / each["seconds"] >= 150_000
