@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import orjson
 from aiohttp import web
 
+from schemas.audit import Actor, AuditObject
 from streams.configuration import Configuration
 from streams.listening import ConnectionLimits, Connections, HttpServer
 from streams.listening.tokens import TOKEN_FORM, hash_of
 from streams.serving.agents import Agents
 from streams.serving.api import create_app
+from streams.serving.audit.auditor import audit_record
 from streams.serving.audit.log import AuditLog
 from streams.serving.call_backs import CallBacks
 from streams.serving.door import Door
@@ -24,6 +26,7 @@ from streams.serving.login.login import Login
 from streams.serving.people import People
 from streams.windows.targets import terms_of
 from tests.serving.alerting.memory import MemoryActionLog, known_actions
+from tests.serving.audit.held import HeldAuditLog
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.login.desk import MemoryLog, Topic
 from tests.serving.records import AS_OF, Stand, alert, now_record, people_window, person, progress, small_center, window
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
     from streams.serving.api import Serving
 
-__all__ = ["ALL", "FEW", "full", "guarded", "serving"]
+__all__ = ["ALL", "FEW", "full", "guarded", "reading", "serving"]
 
 #: Nothing listens there: what reads Kafka has it answer 503.
 NO_KAFKA: Final = "127.0.0.1:9"
@@ -131,6 +134,27 @@ def full(**changes: Any) -> Serving:
     return made
 
 
+def reading() -> dict[str, Any]:
+    """Return what reads events and records that a test holds, in place of Kafka: for a server that answers all that it may be asked."""
+    configuration = Configuration.model_validate({"queues": {"sales": {"channel": "voice"}}})
+    events = [
+        contact_event("queued", "2026-04-01T08:50:00.000Z", "one", queue="sales", channel="voice"),
+        contact_event("answered", "2026-04-01T08:50:10.000Z", "one", agent="tanaka"),
+        contact_event("queued", "2026-04-01T08:51:00.000Z", "two", queue="sales", channel="voice"),
+        contact_event("left_queue", "2026-04-01T08:51:30.000Z", "two", reason="abandoned"),
+    ]
+    by: dict[str, Any] = {"actor": Actor(kind="user", name="tanaka"), "instance": "serve@a/1", "at": 1_775_000_000.0}
+    records = [
+        audit_record("login", client_address="192.0.2.7", places=("site:tokyo",), **by),
+        audit_record("looked_at_contacts", about=AuditObject(scope_kind="queue", scope="sales", kpi="asa", window="day"), **by),
+        audit_record("denied", "refused", reason="wrong", **by),
+    ]
+    return {
+        "explainer": Explainer(HeldLog(events), lambda: configuration, Limits()),
+        "audit_log": lambda: HeldAuditLog(records),
+    }
+
+
 def guarded(**changes: Any) -> tuple[Serving, Held]:
     """Return the center, and its access file."""
     configuration = Configuration.model_validate(
@@ -148,12 +172,14 @@ def guarded(**changes: Any) -> tuple[Serving, Held]:
     )
     topic = Topic()
     login = Login(access, secure=False, devices=topic.server(), log=MemoryLog(topic))
+    without_kafka: dict[str, Any] = {
+        "explainer": Explainer(EventLog(NO_KAFKA, "none"), lambda: configuration, Limits(megabytes=1, seconds=2)),
+        "audit_log": lambda: AuditLog(NO_KAFKA, "none"),
+    }
     made = full(
         door=Door(access, configuration=lambda: configuration, identifiers=login.identifiers, login="/login"),
         login=login,
-        explainer=Explainer(EventLog(NO_KAFKA, "none"), lambda: configuration, Limits(megabytes=1, seconds=2)),
-        audit_log=lambda: AuditLog(NO_KAFKA, "none"),
-        **changes,
+        **{**without_kafka, **changes},
     )
     return made, access
 
