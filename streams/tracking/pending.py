@@ -132,16 +132,18 @@ class _Tally:
     def add(self, matters: list[Matter]) -> None:
         """Add matters, unsorted."""
         self.number += len(matters)
-        for state, number in Counter([state for state, _, _, _, _ in matters if state is not None]).items():
-            _add(self.backlog, state, number)
-        starts = [start for state, start, _, _, _ in matters if state is not None and start is not None]
-        for hour, number in Counter([start // HOUR_MS for start in starts]).items():
+        states, starts, callbacks, dues, replies = zip(*matters, strict=True)
+        begun = [start for start, state in zip(starts, states, strict=True) if state is not None and start is not None]
+        for state, number in Counter(states).items():
+            if state is not None:
+                _add(self.backlog, state, number)
+        for hour, number in Counter([start // HOUR_MS for start in begun]).items():
             _add(self.hours, hour, number)
-        self.starts += starts
-        callbacks = [due for _, _, callback, due, _ in matters if callback]
-        self.callbacks += len(callbacks)
-        self.callback_due += [due for due in callbacks if due is not None]
-        self.reply_due += [reply_due for _, _, _, _, reply_due in matters if reply_due is not None]
+        self.starts += begun
+        if any(callbacks):
+            self.callbacks += sum(callbacks)
+            self.callback_due += [due for due, callback in zip(dues, callbacks, strict=True) if callback and due is not None]
+        self.reply_due += [due for due in replies if due is not None]
         self._sort()
 
     def _sort(self) -> None:
