@@ -15,14 +15,17 @@ from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from schemas.api import (
+    AbandonedAnswer,
     AgentsAnswer,
     AlertHistoryAnswer,
     AlertsAnswer,
     CatalogueAnswer,
+    ContactsAnswer,
     ExplainAnswer,
     FiguresAnswer,
     IntervalsAnswer,
     OutlookAnswer,
+    PeopleAnswer,
     QueueAnswer,
     SourcesAnswer,
     StandingAnswer,
@@ -149,6 +152,23 @@ class Client:
     async def agents(self, *people: str, windows: Iterable[str] = ()) -> AgentsAnswer:
         """Return the figures of single people, of some or all, in some windows or all."""
         return await self._answer("/api/v1/agents", [*_many("agent", people), *_many("window", windows)], AgentsAnswer)
+
+    async def people(
+        self, *, teams: Iterable[str] = (), queues: Iterable[str] = (), states: Iterable[str] = (), strip: bool = False
+    ) -> PeopleAnswer:
+        """Return what single people are doing, with ``strip`` their day so far too."""
+        query = [*_many("team", teams), *_many("queue", queues), *_many("state", states), ("strip", "true" if strip else "false")]
+        return await self._answer("/api/v1/people", query, PeopleAnswer)
+
+    async def contacts(self, queue: str, kpi: str, *, window: str | None = None, channel: str | None = None) -> ContactsAnswer:
+        """Return the contacts behind a figure of a queue, abandoned first."""
+        told = {"window": window, "channel": channel}
+        query = [("queue", queue), ("kpi", kpi), *((name, value) for name, value in told.items() if value is not None)]
+        return await self._answer("/api/v1/contacts", query, ContactsAnswer)
+
+    async def abandoned(self, *queues: str, hours: int = 8) -> AbandonedAnswer:
+        """Return whom to call back: who gave up waiting within so many hours, and has not got through since."""
+        return await self._answer("/api/v1/abandoned", [*_many("queue", queues), ("hours", str(hours))], AbandonedAnswer)
 
     async def explain(
         self,

@@ -145,11 +145,12 @@ class Abandoned:
             known.last_ms = max(known.last_ms, fact.at)
         self._changed.add(name)
 
-    def forget(self, before_ms: int) -> None:
-        """Give up what was before an instant, and the facts of what has been silent for long."""
+    def forget(self, age_ms: int) -> None:
+        """Give up what was so long before the newest that was received, and the facts of what has been silent for a while."""
         self._look()
-        settled_ms = (self.received_ms or 0) - _SETTLED_MS
-        for name in [name for name, each in self._conversations.items() if each.last_ms < before_ms]:
+        newest_ms = self.received_ms or 0
+        settled_ms = newest_ms - _SETTLED_MS
+        for name in [name for name, each in self._conversations.items() if each.last_ms < newest_ms - age_ms]:
             del self._conversations[name]
         for each in self._conversations.values():
             if each.facts and each.last_ms < settled_ms and each.waits_in is None:

@@ -169,10 +169,10 @@ class Floor:
                 _say(known.base_words, fact, known.words.pop(fact[2], None))
             agent.fold(before_ms)
 
-    def forget(self, before_ms: int) -> None:
-        """Keep of what was before an instant no more than what it has led to."""
+    def forget(self, age_ms: int) -> None:
+        """Keep of what was so long before the newest that was received no more than what it has led to."""
         for known in self._people.values():
-            self._fold(known, before_ms)
+            self._fold(known, (self.received_ms or 0) - age_ms)
 
     def _look_at_snapshots(self) -> None:
         """Make people whom a source does not list unknown until their next event."""

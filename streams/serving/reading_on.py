@@ -34,8 +34,8 @@ class _Made(Protocol):
     def take(self, value: bytes | None, published_ms: int) -> None:
         """Take one record."""
 
-    def forget(self, before_ms: int) -> None:
-        """Give up what was before an instant."""
+    def forget(self, age_ms: int) -> None:
+        """Give up what was so long before the newest that was received."""
 
 
 _M = TypeVar("_M", bound=_Made)
@@ -69,7 +69,7 @@ class ReadingOn(Generic[_M]):
         #: Partition → the last offset that was taken.
         self._taken: dict[int, int] = {}
         self._read_at: float | None = None
-        #: Whether all there was by the last question has been read, and from when on, in ms.
+        #: Whether all there was by the last question has been read, and from when on, in ms, where that is less than was to be.
         self.complete = False
         self.known_since_ms = 0
         self._idle: asyncio.TimerHandle | None = None
@@ -112,8 +112,8 @@ class ReadingOn(Generic[_M]):
                 self.give_up()
                 raise
             self.complete, self._read_at = not span.cut, loop.time()
-            self.known_since_ms = max(self.known_since_ms, since_ms, *(begun.get(each, 0) for each in span.shortened))
-            await in_thread(made.forget, since_ms)
+            self.known_since_ms = max((self.known_since_ms, *(begun.get(each, 0) for each in span.shortened)))
+            await in_thread(made.forget, self._look_back_ms)
         return self._made
 
     def give_up(self) -> None:

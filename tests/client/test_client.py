@@ -102,6 +102,11 @@ def test_answers_are_typed() -> None:
             assert (await client.outlook()).interval_minutes == 15
             assert [each.scope for each in (await client.agents("tanaka", windows=["day"])).agents or ()] == ["tanaka"]
             assert (await client.agents("sato")).agents == []
+            (tanaka,) = (await client.people(states=["unavailable"], strip=True)).people
+            assert (tanaka.person, tanaka.reason, tanaka.seconds, len(tanaka.strip or ())) == ("tanaka", "lunch", 600, 1)
+            assert (await client.people(teams=["nobody"])).people == []
+            assert [each.conversation_id for each in (await client.abandoned("sales", hours=2)).abandoned] == ["gone"]
+            assert (await client.abandoned("claims")).total == 0
             assert {kpi.id for kpi in (await client.catalogue()).kpis} > {"service_level"}
 
     asyncio.run(check())

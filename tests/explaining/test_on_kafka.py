@@ -158,6 +158,38 @@ async def check(bootstrap: str, services: Services, file: Path) -> None:
     *_, look = await recorded_in(bootstrap, PREFIX)
     assert (look.action, look.actor.kind, look.actor.name) == ("looked_at_contacts", "token", "lead")
     assert look.about.model_dump(exclude_none=True) == {**asked, "endpoint": "GET /api/v1/explain"}
+    await contacts_and_whom_to_call(bootstrap, services.addresses["serve2"], token)
+
+
+async def contacts_and_whom_to_call(bootstrap: str, address: str, token: str) -> None:
+    """Ask who is behind the figure and whom to call, have them answered, and ask again: what is new is read on, and it is on record."""
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+
+        async def told(path: str, **query: str) -> Any:
+            async with session.get(f"{address}/api/v1/{path}", params=query) as answer:
+                assert answer.status == 200, await answer.text()
+                return await answer.json()
+
+        behind = await told("contacts", queue=QUEUE, kpi="service_level", window="trailing_5m")
+        assert behind["agrees"] is True
+        assert [(each["conversation_id"], each["outcome"], each["waited_seconds"]) for each in behind["contacts"]] == [
+            ("gone", "abandoned", 12), ("late", "abandoned", 28), ("here", "waiting", 122),
+            ("back", "callback", None), ("met", "answered", 10),
+        ]  # fmt: skip
+        # Late gave up, and was answered two seconds later.
+        to_call = await told("abandoned", queue=QUEUE)
+        assert [(each["conversation_id"], each["waited_seconds"]) for each in to_call["abandoned"]] == [("gone", 12)]
+        assert to_call["complete"] is True
+        await publish(bootstrap, [event("contact.answered", "09:05:00", "gone", agent="ann", queue=QUEUE)], "2026-03-02T09:05:03Z")
+
+        async def got_through() -> bool:
+            return bool((await told("abandoned"))["total"] == 0)
+
+        await until(got_through, 20)
+    looks = [(each.action, each.about.endpoint, each.about.scope) for each in await recorded_in(bootstrap, PREFIX)]
+    assert ("looked_at_contacts", "GET /api/v1/contacts", QUEUE) in looks
+    assert ("looked_at_contacts", "GET /api/v1/abandoned", QUEUE) in looks
+    assert ("looked_at_contacts", "GET /api/v1/abandoned", None) in looks
 
 
 def command(bootstrap: str, file: Path, *asked: str) -> subprocess.CompletedProcess[str]:

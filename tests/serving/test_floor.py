@@ -180,7 +180,7 @@ class Heard:
         """Take one."""
         self.taken.append(value)
 
-    def forget(self, _before_ms: int) -> None:
+    def forget(self, _age_ms: int) -> None:
         """Forget nothing."""
 
 
