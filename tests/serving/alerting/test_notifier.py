@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,8 +13,11 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from schemas.times import from_ms
 from schemas.topics import topic
+from streams.configuration.alerts import AlertRule
 from streams.serving.alerting.actions import actions_topic
+from streams.serving.alerting.expecting import Outlook
 from streams.serving.alerting.messages import message_of
 from streams.serving.alerting.notifier import Notifier
 from tests.serving.alerting.center import FakeSystem, alerting
@@ -232,6 +236,40 @@ def test_the_next_server_goes_on_where_one_was_cut_off(bootstrap: str) -> None:
             ("fired", "floor", "delivered"),
             ("fired", "floor", "due"),
         ]
+
+    run(check())
+
+
+@pytest.mark.embedded
+def test_what_is_expected_fires_and_clears_once_whoever_leads(bootstrap: str) -> None:
+    """Expected below, the floor is told once, though the leader is cut off between; and that it cleared, by the next, under the same id."""
+    rules = {"soon": AlertRule.model_validate({"expected_within_minutes": 30, "below": 0.8, "for_seconds": 0, "clear_for_seconds": 0})}
+    level = [0.6]
+
+    async def expects() -> Outlook:
+        start = from_ms(int(time.time() * 1000) + 600_000).isoformat()
+        interval = {"start": start, "contacts": 20.0, "service_level": level[0]}
+        queue = {"queue": "sales", "channel": "voice", "target": None, "intervals": [interval]}
+        return Outlook(int(time.time() * 1000), [queue], rules)
+
+    async def check() -> None:
+        await prepared(bootstrap, "soon")
+        quiet = soon(routes=[{"receivers": ["floor"]}])
+        async with FakeSystem().listening() as floor:
+            told = {"expects": expects, "has_rules": lambda: True}
+            first, second = (notifier(bootstrap, "soon", {"floor": floor.url}, quiet, **told) for _ in range(2))
+            async with running(first):
+                await until(lambda: len(floor.requests) == 1, seconds=40)
+            level[0] = 0.9
+            async with running(second):
+                await until(lambda: len(floor.requests) >= 2, seconds=40)
+                await asyncio.sleep(1)
+        bodies = [body for _, _, body in floor.requests]
+        events = [body["event"] for body in bodies]
+        assert (sorted(set(events)), events[-1]) == (["cleared", "fired"], "cleared")
+        assert len(set(floor.keys)) == 2
+        assert len({each["alert_id"] for body in bodies for each in body["alerts"]}) == 1
+        assert "service level 60.0 %, below 80.0 %, expected for " in bodies[0]["text_en"]
 
     run(check())
 

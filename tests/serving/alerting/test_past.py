@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from schemas.alert_actions import Acknowledgement, Notification
 from schemas.api import AlertHistoryAnswer
 from schemas.times import format_ms, parse_time, parse_time_ms
@@ -12,16 +14,18 @@ from streams.serving.alerting import past
 from streams.serving.alerting.action_log import encoded
 from streams.serving.alerting.actions import Actions
 from streams.serving.alerting.past import PastAlerts
+from streams.serving.reader import Reader
 from tests.serving.alerting.center import cleared, fired
 from tests.serving.alerting.memory import known_actions
 from tests.serving.records import Stand, alert, client_of, small_center
+from tests.serving.topics import bootstrap, make, publish, until
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    import pytest
-
     from schemas.alerts import AlertRecord
+
+__all__ = ["bootstrap"]
 
 DAY_MS = 86_400_000
 
@@ -183,3 +187,28 @@ def test_what_was_done_is_kept_for_a_week_and_bounded() -> None:
     gone = actions.over(["fires"], now)
     assert len(gone) == 2 + 2 + 10  # and the two that were new, which are the oldest now
     assert {f"acknowledged|n{n}" for n in range(10)} <= set(gone)
+
+
+@pytest.mark.embedded
+def test_it_is_read_from_the_topic(bootstrap: str) -> None:
+    """What fired before the server started, and what clears while it runs."""
+
+    async def check() -> None:
+        name = past.history_topic("past")
+        await make(bootstrap, name)
+        await publish(bootstrap, name, [alert(), alert("queue:claims")])
+        held = PastAlerts()
+        reader = Reader(held, bootstrap=bootstrap, topic_name=name)
+        task = asyncio.create_task(reader.run())
+        try:
+            await until(lambda: held.known and len(held.entries()) == 2)
+            await publish(bootstrap, name, [alert(state="cleared", value=0.9)])
+            await until(lambda: {each.key: each.record.state for each in held.entries()}["id-sales"] == "cleared")
+            sales = next(each for each in held.entries() if each.key == "id-sales")
+            assert sales.fired is not None
+            assert (sales.fired.value, sales.record.value) == (0.62, 0.9)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    run(check())

@@ -32,7 +32,7 @@ class Group {
     this.actions = make(head, "span", "actions");
     if (view.may) {
       this.all = button(this.actions, "", () => view.acknowledge(this.untaken));
-      button(this.actions, word("silence.make"), () => view.silence(this.alerts[0][1]));
+      button(this.actions, word("silence.make"), () => view.silence(this.alerts[0][1], { everywhere: true }));
     }
     this.list = new Managed(this.element, view);
   }
@@ -209,10 +209,11 @@ class AlertsView {
     });
   }
 
-  silence(alert) {
+  silence(alert, { everywhere = false } = {}) {
     this.ask(word("silence.make"), [], (form) => {
       const [rule, scope] = [alert.rule, scopeOf(alert)];
-      const choices = [{ rule, scope }, { rule: null, scope }, { rule, scope: null }];
+      const all = [{ rule, scope }, { rule: null, scope }, { rule, scope: null }];
+      const choices = everywhere ? all.toReversed() : all;
       const about = this.field(form, "silence.about", make(document.createElement("div"), "select"));
       choices.forEach((each, n) => about.add(new Option(this.about(each), n)));
       const hours = this.field(form, "silence.for", make(document.createElement("div"), "select"));
