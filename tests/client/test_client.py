@@ -100,6 +100,9 @@ def test_answers_are_typed() -> None:
             assert {target.standing for target in (await client.targets()).targets} >= {"met", "missed"}
             assert (await client.trends()).trends[0].queue == "sales"
             assert (await client.outlook()).interval_minutes == 15
+            assert [each.channel for each in (await client.intervals("sales")).channels] == ["chat", "voice"]
+            assert {(each.scope, each.channel) for each in (await client.today()).days} == {("sales", "voice")}
+            assert {each.source: each.code for each in (await client.sources()).health}["chat"] == "quarantined"
             assert [each.scope for each in (await client.agents("tanaka", windows=["day"])).agents or ()] == ["tanaka"]
             assert (await client.agents("sato")).agents == []
             (tanaka,) = (await client.people(states=["unavailable"], strip=True)).people

@@ -22,6 +22,7 @@ from streams.serving.today import restoring, shows_day, sparing, today_of
 from streams.windows.targets import terms_of
 from tests.serving.detail_center import BAD, NOW, QUARTER, center, day, interval, serving
 from tests.serving.records import Stand, client_of, figure, progress
+from tests.serving.running import ALL, FEW, guarded
 from tests.serving.topics import bootstrap, make, publish, until
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def test_names_of_sources_and_scopes_are_made_visible() -> None:
 
 
 def test_old_counts_of_dead_letters_are_not_told(tmp_path: Path) -> None:
-    """Three minutes after Kafka last told, nothing is known; and who sees a part of the figures is never told."""
+    """Three minutes after Kafka last told, nothing is known."""
 
     async def check() -> None:
         stand = center()
@@ -242,6 +243,28 @@ def test_old_counts_of_dead_letters_are_not_told(tmp_path: Path) -> None:
             assert (await (await client.get("/api/v1/sources")).json())["dead_letters"] is not None
             stand.clock.seconds += 181
             assert (await (await client.get("/api/v1/sources")).json())["dead_letters"] is None
+
+    asyncio.run(check())
+
+
+def test_who_sees_a_part_is_not_told_of_dead_letters() -> None:
+    """They are of the whole stream: who sees a site gets null, and no sentence of a source that feeds nothing of it."""
+    counts = DeadLetterCounts()
+    counts.counted({"contact-events-dead-letters.v1": Dead(1, 2, 3)}, NOW)
+
+    async def check() -> None:
+        served, _ = guarded(dead_letters=counts)
+        async with client_of(served) as client:
+            told = {}
+            for token in (ALL, FEW):
+                answer = await client.get("/api/v1/sources", headers={"Authorization": f"Bearer {token}"})
+                told[token] = SourcesAnswer.model_validate_json(await answer.read())
+            of_all = told[ALL].dead_letters
+            assert of_all is not None
+            assert of_all["contact-events-dead-letters.v1"].last_hour == 1
+            assert told[FEW].dead_letters is None
+            assert [each.source for each in told[FEW].health] == ["pbx"]
+            assert {each.source for each in told[ALL].health} > {"pbx"}
 
     asyncio.run(check())
 

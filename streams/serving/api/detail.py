@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from streams.serving.api.answers import answer
@@ -29,12 +28,19 @@ async def intervals(request: web.Request) -> web.Response:
     serving, view = request.app[SERVING], view_of(request, "figures")
     figures, configuration = serving.figures, serving.configuration
     place = configuration.queues.get(queue)
-    header, held = figures.header(view), held_of(figures.store, queue, None if place is None else place.site, view)
-    if held is None:
+    if not view.sees("queue", queue):
         raise ProblemError(404, NO_QUEUE)
-    # Some hundreds of records to unpack: too long for the loop.
-    told = await asyncio.to_thread(partial(intervals_of, held, configuration, figures.targets.get(queue)))
-    return await answer(request, {**header, **told})
+    header, store, target = figures.header(view), figures.store.copy(), figures.targets.get(queue)
+
+    def told() -> dict[str, Any] | None:
+        held = held_of(store, queue, None if place is None else place.site, view)
+        return None if held is None else intervals_of(held, configuration, target)
+
+    # All records to look through, and some hundreds to unpack: too long for the loop.
+    found = await asyncio.to_thread(told)
+    if found is None:
+        raise ProblemError(404, NO_QUEUE)
+    return await answer(request, {**header, **found})
 
 
 async def today(request: web.Request) -> web.Response:
