@@ -10,7 +10,7 @@ import msgspec
 
 from streams.configuration.file import configuration_hash
 from streams.tracking.backlog import standing_place
-from streams.tracking.facts import Kind
+from streams.tracking.facts import Missing
 from streams.tracking.losses import lost_from
 from streams.tracking.pending import Matter, Open
 from streams.tracking.state import Visit
@@ -109,7 +109,7 @@ def head_of(c: Conversation, rules: Rules, number: int) -> Head | None:
         events, last = events + len(withdrawn), max(last, *(at for _, at in withdrawn.values()))
     if state.lost_at or c.disorder is not None:
         # Only where it was lost, or counted again since, may a snapshot have put a fact among the others: that is no event.
-        events -= sum(fact.kind == Kind.MISSING for fact in facts)
+        events -= sum([type(fact) is Missing for fact in facts])
     has_customer = state.customer is not None
     if waiting is None and active is None and pending is None:
         session = state.bot_sessions is not None and state.bot_sessions.open is not None

@@ -11,6 +11,7 @@ from streams.configuration.holiday_calendars import holiday_dates
 from streams.configuration.hours import DAY_MINUTES, span_minutes, weekdays
 from streams.windows.calendar import Span, first_shown
 from streams.windows.exceptions import Exceptions
+from streams.windows.slices import GRAIN_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +24,8 @@ __all__ = ["OpeningHours", "business_clocks", "hours_of_queue", "opening_of"]
 
 #: Days that are remembered: today and some before, of whatever is asked in between.
 _REMEMBERED: Final = 64
+#: Some days of five minutes.
+_REMEMBERED_GRAINS: Final = 1024
 #: Days whose open time is summed at once.
 _BLOCK: Final = 64
 
@@ -62,6 +65,8 @@ class OpeningHours:
                     for weekday in weekdays(key):
                         self._week[weekday] = [span_minutes(text) for text in spans]
         self._days: dict[int, list[Span]] = {}
+        #: five minutes → the day they are in
+        self._day_numbers: dict[int, int] = {}
         self._blocks: dict[int, list[int]] = {}
 
     def is_open(self, instant_ms: int) -> bool:
@@ -73,6 +78,8 @@ class OpeningHours:
         if end_ms <= start_ms:
             return 0
         first, last = self._day_of(start_ms), self._day_of(end_ms)
+        if first == last:
+            return self._until(last, end_ms) - self._until(last, start_ms)
         whole = sum(self._before(block)[-1] for block in range(first // _BLOCK, last // _BLOCK))
         before_first, before_last = (self._before(day // _BLOCK)[day % _BLOCK] for day in (first, last))
         return whole + before_last - before_first + self._until(last, end_ms) - self._until(first, start_ms)
@@ -84,11 +91,22 @@ class OpeningHours:
         return [span for span in cut if span.start_ms < span.end_ms]
 
     def _day_of(self, instant_ms: int) -> int:
-        return from_ms(instant_ms).astimezone(self._zone).date().toordinal()
+        # Dates change with cells, and events of some minutes come together.
+        grain = instant_ms // GRAIN_MS
+        found = self._day_numbers.get(grain)
+        if found is None:
+            if len(self._day_numbers) >= _REMEMBERED_GRAINS:
+                self._day_numbers.clear()
+            found = self._day_numbers[grain] = from_ms(instant_ms).astimezone(self._zone).date().toordinal()
+        return found
 
     def _until(self, day: int, instant_ms: int) -> int:
         """Return for how long it is open from the begin of a day to an instant in it."""
-        return sum(max(0, min(end, instant_ms) - begin) for begin, end in self._open(day))
+        found = 0
+        for begin, end in self._open(day):
+            if begin < instant_ms:
+                found += min(end, instant_ms) - begin
+        return found
 
     def _before(self, block: int) -> list[int]:
         """Return for how long it is open from the begin of a block of days to that of each of its days, and to its end."""
