@@ -63,7 +63,8 @@ what they do not know. What one may not see is answered as what does not exist.
 A request that names no host of this server is turned away with 421 (400 if it names none), one that would change something for a page of
 another origin with 403, both without content.
 
-A parameter whose name is nearly one of the address's is refused with 400; any other unknown one is ignored.
+A parameter whose name is nearly one of the address's is refused with 400, and one that is given more often than it may be; any other
+unknown one is ignored.
 
 Limits, unless serve is told otherwise:
 

@@ -193,6 +193,20 @@ def test_any_key_makes_a_cursor() -> None:
     assert ([each.key for each in rest], end) == ([each.key for each in entries[2:]], None)
 
 
+@pytest.mark.parametrize(("path", "status"), [("figures?limit=1&limit=2", 400), ("figures?window=day&window=trailing_5m", 200)])
+def test_a_parameter_that_is_given_too_often_is_refused(path: str, status: int) -> None:
+    """Of two limits neither is passed over in silence; windows may be several."""
+
+    async def check() -> None:
+        async with client_of(Stand.fed(small_center()).serving()) as client:
+            answer = await client.get(f"/api/v1/{path}")
+            assert answer.status == status
+            if status == 400:
+                assert (await answer.json())["detail"] == "limit: given more than once; permitted: once"
+
+    asyncio.run(check())
+
+
 @pytest.mark.parametrize("query", ["windows=day", "Window=day", "widow=day", "limits=5", "curser=x"])
 def test_a_misspelled_parameter_is_refused(query: str) -> None:
     """A name that is nearly one that the address knows is refused with that name; what is like none is ignored, here and everywhere."""
