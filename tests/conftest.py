@@ -32,13 +32,17 @@ RAN_ON = "ran on"
 MARKER_OF_FIXTURE = {"kafka": "kafka", "kafka3": "kafka", "keycloak": "provider"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test by the fixtures that it takes."""
+    for fixture in getattr(item, "fixturenames", ()):
+        if fixture in MARKER_OF_FIXTURE:
+            item.add_marker(MARKER_OF_FIXTURE[fixture])
+
+
+@pytest.hookimpl(trylast=True)  # after they were put in a random order
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests by the fixtures that they take."""
-    for item in items:
-        for fixture in getattr(item, "fixturenames", ()):
-            if fixture in MARKER_OF_FIXTURE:
-                item.add_marker(MARKER_OF_FIXTURE[fixture])
+    """Begin with the files that take longest: where several run at once, none is waited for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -20,7 +20,7 @@ from tests.support.require import require_embedded_broker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.alone, pytest.mark.embedded, pytest.mark.faults]
+pytestmark = [pytest.mark.embedded, pytest.mark.faults, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from streams.catalogue.words import Language
 
-pytestmark = [pytest.mark.alone, pytest.mark.embedded, pytest.mark.browser, pytest.mark.faults]
+pytestmark = [pytest.mark.embedded, pytest.mark.browser, pytest.mark.faults, pytest.mark.long]
 
 #: Where the pictures go; pytest's own folder without it.
 PICTURES = "WALLBOARD_SCREENSHOTS"

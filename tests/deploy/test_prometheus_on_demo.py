@@ -18,7 +18,7 @@ from tests.deploy.watched import DEPLOY, EVERY, JOBS, Watched, get, watched_demo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = [pytest.mark.alone, pytest.mark.embedded, pytest.mark.faults]
+pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
 BOARDS = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))]
 

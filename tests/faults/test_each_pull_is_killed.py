@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from tests.connectors.live.going_on import Made
     from tests.support.kafka import Cluster
 
-pytestmark = [pytest.mark.alone, pytest.mark.faults]
+pytestmark = [pytest.mark.faults]
 
 KILLS: Final = 3
 #: Steps of a platform before it is first asked, and while it is.

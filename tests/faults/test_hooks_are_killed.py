@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = [pytest.mark.alone, pytest.mark.faults]
+pytestmark = [pytest.mark.faults]
 
 SENDERS, KILLS = 8, 3
 SECRET = "a-secret-of-some-length"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import Cluster
 
-pytestmark = [pytest.mark.alone, pytest.mark.faults]
+pytestmark = [pytest.mark.faults]
 
 #: What the platform does now and then in place of answering.
 FAILURES: Final[list[tuple[int, dict[str, str]] | str | bytes]] = [(429, {"Retry-After": "0"}), (500, {}), "cut", b"no JSON"]

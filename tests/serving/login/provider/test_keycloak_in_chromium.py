@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.serving.login.login import Login
     from tests.support.keycloak import Keycloak, Realm
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 NAMES = "[...document.querySelectorAll('tbody .name b')].map(each => each.innerText)"
 AT_KEYCLOAK = "document.getElementById('kc-form-login')"
