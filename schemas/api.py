@@ -24,6 +24,7 @@ __all__ = [
     "AliveAnswer",
     "AliveMessage",
     "AuditAnswer",
+    "BoardsAnswer",
     "CatalogueAnswer",
     "ChangeMessage",
     "ExplainAnswer",
@@ -395,6 +396,71 @@ class TodayAnswer(_Header):
 
     days: list[ScopeDay]
     """In the order of keys."""
+
+
+class BoardWords(_Answer):
+    """A text in the languages in which it was written."""
+
+    en: str | None = Field(examples=["Calls"])
+    ja: str | None
+
+
+class BoardTile(_Answer):
+    """A figure, a text or queues; what is about another kind of tile is absent."""
+
+    kind: Literal["figure", "text", "queues"] = Field(examples=["figure"])
+    width: int = Field(examples=[1])
+    """Columns of the page."""
+    height: int = Field(examples=[1])
+    """Rows of the page."""
+    title: BoardWords | None
+    """What stands above; null for what is shown, and of what."""
+    kpi: str = Field(default="", examples=["service_level_live"])
+    scope: str = Field(default="", examples=["total:all"])
+    """`KIND:NAME`."""
+    channel: str | None = Field(default=None, examples=["voice"])
+    warn: float | None = None
+    """From here on it is yellow."""
+    bad: float | None = None
+    """From here on it is red."""
+    text: BoardWords | None = None
+    color: Literal["plain", "accent", "good", "warn", "bad"] = "plain"
+    queues: list[str] = Field(default=[], examples=[["sales"]])
+    """These alone; all if there are none."""
+    site: str | None = None
+    department: str | None = None
+    channels: list[str] = []
+    """These alone; all if there are none."""
+    columns: list[str] = Field(default=[], examples=[["service_level_live", "waiting"]])
+    """Ids of KPIs."""
+
+
+class BoardPage(_Answer):
+    """Tiles on a grid, as many of its page as one may see."""
+
+    title: BoardWords | None
+    columns: int = Field(examples=[4])
+    rows: int = Field(examples=[3])
+    tiles: list[BoardTile]
+
+
+class Board(_Answer):
+    """What a wall shows."""
+
+    title: BoardWords
+    theme: Literal["dark", "light"]
+    window_minutes: int = Field(examples=[15])
+    """Of which trailing window its figures are."""
+    rotate_seconds: int = Field(examples=[20])
+    """How long each page stays; 0 turns none."""
+    pages: list[BoardPage]
+
+
+class BoardsAnswer(_Answer):
+    """The boards of which one may see anything."""
+
+    boards: dict[str, Board]
+    """By name; those of the configuration first."""
 
 
 class SourceHealth(SourceStanding):

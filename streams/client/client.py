@@ -19,6 +19,7 @@ from schemas.api import (
     AgentsAnswer,
     AlertHistoryAnswer,
     AlertsAnswer,
+    BoardsAnswer,
     CatalogueAnswer,
     ContactsAnswer,
     ExplainAnswer,
@@ -144,6 +145,10 @@ class Client:
     async def standing(self) -> StandingAnswer:
         """Return what is broken, if anything is, in one sentence."""
         return await self._answer("/api/v1/standing", [], StandingAnswer)
+
+    async def boards(self) -> BoardsAnswer:
+        """Return what walls show."""
+        return await self._answer("/api/v1/boards", [], BoardsAnswer)
 
     async def catalogue(self) -> CatalogueAnswer:
         """Return every KPI with names, unit and formula."""

@@ -39,6 +39,7 @@ from streams.configuration.alerting import (
 )
 from streams.configuration.alerts import AlertRule
 from streams.configuration.base import Model
+from streams.configuration.boards import Board, BoardPage, FigureTile, QueuesTile, TextTile, Words
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.connectors import ConnectorEntry, ConnectorsFile, SecretPlace, connectors_schema
 from streams.configuration.costs import Costs, TeamCosts
@@ -100,6 +101,12 @@ MODELS: Final[tuple[type[Model], ...]] = (
     LineReceiver,
     MailReceiver,
     Target,
+    Board,
+    BoardPage,
+    FigureTile,
+    QueuesTile,
+    TextTile,
+    Words,
     FaqChange,
     DeadLetterLimits,
     SourceLimits,

@@ -12,6 +12,7 @@ from schemas.base import Channel
 from streams.configuration.alerting import Alerting, wrong_routes
 from streams.configuration.alerts import AlertRule, configured_scopes, wrong_rules
 from streams.configuration.base import Model, Name, Zone, refuse
+from streams.configuration.boards import Board
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.consistency import inconsistencies
 from streams.configuration.costs import Costs
@@ -146,6 +147,8 @@ class Configuration(Model):
     """After how many seconds in a state the people view marks a person, by the platform's reason, its word for the state, or `handling`,
     `wrap_up`, `idle`, `available`, `unavailable`; the first that is here decides, 0 is never. By default break 900, lunch and meal 3600,
     wrap_up 300, unavailable 1800, and never for meeting, training and coaching."""
+    boards: dict[Name, Board] = Field(default_factory=dict)
+    """What walls show, by name, beside the boards that every center has: `calls`, `written` and `floor`."""
     links: Links = Links()
     """Where contacts are at their platforms, for those who may see contacts."""
     faq_changes: Annotated[tuple[FaqChange, ...], Field(strict=False)] = ()

@@ -21,6 +21,7 @@ from schemas.api import (
     AliveAnswer,
     AliveMessage,
     AuditAnswer,
+    BoardsAnswer,
     CatalogueAnswer,
     ChangeMessage,
     ContactsAnswer,
@@ -314,6 +315,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         name="targets", path="/api/v1/targets", right="figures", about="Every target with its judgment.", answer=TargetsAnswer, tagged=True
+    ),
+    Endpoint(
+        name="boards",
+        path="/api/v1/boards",
+        right="figures",
+        about="What walls show: the boards of the configuration and the usual ones, with the tiles that one may see.",
+        answer=BoardsAnswer,
+        tagged=True,
     ),
     Endpoint(
         name="catalogue",

@@ -110,6 +110,7 @@ def test_answers_are_typed() -> None:
             assert (await client.people(teams=["nobody"])).people == []
             assert [each.conversation_id for each in (await client.abandoned("sales", hours=2)).abandoned] == ["gone"]
             assert (await client.abandoned("claims")).total == 0
+            assert list((await client.boards()).boards) == ["calls", "written", "floor"]
             assert {kpi.id for kpi in (await client.catalogue()).kpis} > {"service_level"}
 
     asyncio.run(check())

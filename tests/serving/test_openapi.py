@@ -103,6 +103,7 @@ PATHS = {
     "alert_history": "/api/v1/alerts/history",
     "silences": "/api/v1/silences",
     "trends": "/api/v1/trends",
+    "boards": "/api/v1/boards",
     "intervals": "/api/v1/intervals?queue=sales",
     "today": "/api/v1/today",
     "sources": "/api/v1/sources",

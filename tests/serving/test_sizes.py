@@ -88,7 +88,7 @@ async def look(language: Language, width: int, height: int, number: int, picture
     """Look at every view."""
     wrong: dict[str, Any] = {}
     async with client_of(center(number)) as client, Chromium(width=width, height=height) as page:
-        async for name, wall in views(page, client, f"lang={language}&rotate=0", rows=number):
+        async for name, wall in views(page, client, f"lang={language}&rotate=0&board=floor", rows=number):
             await page.photograph(pictures / f"{name}-{number}-{language}-{width}.png")
             overflow = await page.ask("document.documentElement.scrollWidth") - width
             said = {"overflow": max(0, overflow), "cut": await page.ask(CUT), "complaints": page.complaints.copy()}

@@ -14,7 +14,7 @@ from streams.serving.api.detail import intervals, sources, today
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
-from streams.serving.api.figures import agents, alerts, catalogue, figures, outlook, queue, targets, trends
+from streams.serving.api.figures import agents, alerts, boards, catalogue, figures, outlook, queue, targets, trends
 from streams.serving.api.floor import abandoned, contacts, people
 from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
@@ -63,6 +63,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "sources": sources,
     "outlook": outlook,
     "targets": targets,
+    "boards": boards,
     "catalogue": catalogue,
     "explain": explain,
     "agents": agents,

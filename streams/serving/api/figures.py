@@ -12,6 +12,7 @@ from streams.catalogue import AGENT_STATES, KPIS, WORDS, described
 from streams.serving.api.answers import answer, asked_paging, asked_windows
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import OUTLOOK, SERVING, TARGETS, TRENDS
+from streams.serving.boards import boards_of
 from streams.serving.door import view_of
 from streams.serving.figures import AHEAD_SECONDS, NO_QUEUE, STALE_AFTER_SECONDS
 from streams.serving.problems import ProblemError
@@ -19,7 +20,7 @@ from streams.serving.problems import ProblemError
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["agents", "alerts", "catalogue", "catalogue_document", "figures", "outlook", "queue", "targets", "trends"]
+__all__ = ["agents", "alerts", "boards", "catalogue", "catalogue_document", "figures", "outlook", "queue", "targets", "trends"]
 
 _STATES = frozenset(get_args(AlertRecord.model_fields["state"].annotation))
 
@@ -62,6 +63,11 @@ async def outlook(request: web.Request) -> web.Response:
 async def targets(request: web.Request) -> web.Response:
     """Answer with the targets."""
     return await answer(request, await request.app[TARGETS].answer(view_of(request, "figures")))
+
+
+async def boards(request: web.Request) -> web.Response:
+    """Answer with the boards."""
+    return await answer(request, boards_of(request.app[SERVING].configuration.boards, view_of(request, "figures")))
 
 
 async def catalogue(request: web.Request) -> web.Response:

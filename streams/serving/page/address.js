@@ -7,7 +7,7 @@ const WINDOWS = [5, 15, 30, 60];
 const COMMON = ["lang", "theme", "window", "rotate", "queue", "site", "department", "search", "columns", "order", "pin", "sound", "flash", "notify", "awake"];
 // What the page looks at as it opens.
 const AT_OPENING = ["lang", "theme", "window", "rotate"];
-const WALLS = ["wall", "map"];
+const WALLS = ["wall", "map", "board"];
 
 let query = new URLSearchParams(location.search);
 const changed = new Set();

@@ -49,6 +49,7 @@ export class Frame {
     this.rights = null;
     this.shown = null;
     this.tasks = new Set();
+    this.anew = new Set();
     main.hidden = !this.current.page;
   }
 
@@ -92,6 +93,11 @@ export class Frame {
   // The live figures have changed.
   news() {
     for (const task of this.tasks) task();
+  }
+
+  // The server has told everything anew, as it does when its configuration has changed.
+  told() {
+    for (const task of this.anew) task();
   }
 
   // `focus`: whoever has gone there by key or by voice goes on from its heading.
@@ -147,6 +153,7 @@ export class Frame {
     const { root, closing, module } = this.shown;
     this.shown = null;
     this.tasks.clear();
+    this.anew.clear();
     closing.abort();
     module?.close?.();
     root.remove();
@@ -169,6 +176,7 @@ export class Frame {
         signal.addEventListener("abort", () => clearInterval(timer));
         this.attempt(open, task);
       },
+      onAnew: (task) => this.anew.add(() => this.attempt(open, task)),
       onNews: (task) => {
         this.tasks.add(task);
         task();

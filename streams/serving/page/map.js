@@ -1,5 +1,6 @@
 // A map of colors: every queue as a cell, channel by channel, calls first; the wider the gap below its target, the deeper its color.
 
+import { isNarrow } from "./options.js";
 import { channelRank } from "./rows.js";
 import { label, setAttribute, setClass, setText, word } from "./text.js";
 
@@ -36,6 +37,8 @@ export class HeatMap {
     const at = new Map([...this.queues.table.body.rows].map((element, n) => [element, n]));
     const sorted = rows.sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || `${a.channel}`.localeCompare(`${b.channel}`) || b.total - a.total || at.get(a.element) - at.get(b.element));
     const pages = [];
+    // A telephone in a hand scrolls.
+    if (isNarrow()) return [sorted];
     for (let n = 0; n < sorted.length; n += this.columns * lines) pages.push(sorted.slice(n, n + this.columns * lines));
     return pages;
   }

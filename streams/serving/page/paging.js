@@ -1,6 +1,7 @@
 // A wall shows whole pages and never scrolls: what does not fit comes in turn. Pinned rows and totals are on every page of their table.
 
 import { own } from "./names.js";
+import { isNarrow } from "./options.js";
 import { setAttribute, setClass, setText, word } from "./text.js";
 
 const MARGIN_ROWS = 0.15;
@@ -81,6 +82,9 @@ export class Pager {
   split() {
     const filled = this.tables.filter((table) => table.body.rows.length > 0);
     if (!filled.length) return [];
+    [this.head, this.capacity] = [0, 0];
+    // A telephone in a hand scrolls.
+    if (isNarrow()) return [new Map(filled.map((table) => [table, new Set(table.body.rows)]))];
     const root = getComputedStyle(document.documentElement);
     const size = (name) => Number.parseFloat(root.getPropertyValue(name));
     const height = size("--row") * Number.parseFloat(root.fontSize);

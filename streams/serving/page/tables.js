@@ -30,7 +30,7 @@ function moreButton(parent, row, name) {
 
 // In two parts: where a wall has too little room the first one is shortened, so that the end is read too.
 const TAIL = 7;
-function writeName(place, name) {
+export function writeName(place, name) {
   const letters = [...new Intl.Segmenter().segment(name)].map(({ segment }) => segment);
   const whole = letters.length < 2 * TAIL || name.startsWith("\u2068");
   setText(make(place, "span", "head"), whole ? name : letters.slice(0, -TAIL).join(""));

@@ -13,20 +13,22 @@
 //   ask(path, options)            JSON of the API, a promise; rejects with a Refusal {status, message} of frame.js
 //   every(ms, task)               now and again until the view is closed; what `task` or `show` rejects with stands below the heading
 //   onNews(task)                  whenever figures have changed, at most as often as the page is drawn
+//   onAnew(task)                  when the server has told everything anew, as after a change of its configuration
 //   gather(kind), targets(), asOf(), silence(kind, name)   the live figures, as wallboard.js has them
 //   strip, attention, serverTime()   the alerts that fire, what calls for attention to them, and the server's clock
 //   signal                        is aborted when the view is closed: for fetch and addEventListener
-// The import is made when the view is first shown. axe and the tests of sizes (tests/serving/test_views.py) run over every view of this list.
+// The import is made when the view is first shown. axe and the tests of sizes (tests/serving/test_accessibility.py and test_sizes.py) run over every view of this list.
 
 export const VIEWS = [
   { id: "overview", right: "figures", page: true },
-  { id: "alerts", right: "figures", css: true },
-  { id: "outlook", right: "figures", css: true },
-  { id: "wall", right: "figures", page: true },
-  { id: "map", right: "figures", page: true },
   { id: "queue", right: "figures", css: true },
-  { id: "goals", right: "figures", css: true },
   { id: "people", right: "people", css: true },
   { id: "contacts", right: "contacts", css: true },
+  { id: "goals", right: "figures", css: true },
+  { id: "outlook", right: "figures", css: true },
+  { id: "alerts", right: "figures", css: true },
   { id: "quality", right: "figures", css: true },
+  { id: "wall", right: "figures", page: true },
+  { id: "map", right: "figures", page: true },
+  { id: "board", right: "figures", css: true },
 ];

@@ -211,6 +211,7 @@ function take(text, whole) {
     fedBy = message.fed_by ?? {};
     learnPlaces(message.places ?? {});
     choosing?.show();
+    frame?.told();
   }
   for (const key of message.removed ?? []) records.delete(key);
   for (const [key, record] of Object.entries(message.records)) records.set(key, record);

@@ -1,0 +1,239 @@
+"""Boards for walls: pages of tiles, which figures they show, how large, and when they are red; ``docs/boards.md``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.base import Channel
+from streams.catalogue.kpis import KPI_BY_ID
+from streams.configuration.alerts import ScopePattern
+from streams.configuration.base import Model, Name, nearest, refuse
+
+if TYPE_CHECKING:
+    from streams.catalogue.model import Kpi
+
+__all__ = ["USUAL_BOARDS", "Board", "BoardPage", "FigureTile", "QueuesTile", "TextTile", "Words"]
+
+#: At five meters a figure on 55 inches has 14 minutes of arc in a tile of the smallest size that these leave.
+_MOST_COLUMNS: Final = 6
+_MOST_ROWS: Final = 8
+_Kpi = Annotated[str, Field(min_length=1, max_length=100)]
+_Color = Literal["plain", "accent", "good", "warn", "bad"]
+
+
+class Words(Model):
+    """A text in both languages; the other one where one is missing."""
+
+    en: Name | None = None
+    """In English."""
+    ja: Name | None = None
+    """In Japanese."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Words:
+        if self.en is None and self.ja is None:
+            raise refuse("permitted: en, ja, or both")
+        return self
+
+
+class _Tile(Model):
+    width: int = Field(default=1, ge=1, le=_MOST_COLUMNS)
+    """Columns of the page that it takes."""
+    height: int = Field(default=1, ge=1, le=_MOST_ROWS)
+    """Rows of the page that it takes."""
+    title: Words | None = None
+    """What stands above; by default what is shown, and of what."""
+
+
+class FigureTile(_Tile):
+    """One figure, large."""
+
+    kind: Literal["figure"]
+    """What it is: `figure`."""
+    kpi: _Kpi
+    """Id of the KPI; one that is served of now or of trailing windows."""
+    scope: Annotated[ScopePattern, Field(max_length=110)] = "total:all"
+    """Of which scope, as in `queue:sales`."""
+    channel: Channel | None = None
+    """Of which channel: channels are never mixed. A figure about people has none; one of a queue needs none if the queue has one alone."""
+    warn: float | None = None
+    """From this on it is yellow, and marked: downwards where more is better, else upwards. Shares are numbers from 0 to 1."""
+    bad: float | None = None
+    """From this on it is red, and marked. Without both, a service level of a queue is held against its target."""
+
+    @model_validator(mode="after")
+    def _is_served(self) -> FigureTile:
+        kpi = KPI_BY_ID.get(self.kpi)
+        if kpi is None or not _is_shown(kpi):
+            known = [each.id for each in KPI_BY_ID.values() if _is_shown(each)]
+            raise refuse(f"{self.kpi!r} is no figure of now or of trailing windows{nearest(self.kpi, known)}; docs/metrics.md lists them")
+        if "*" in self.scope:
+            raise refuse("a tile shows one scope; permitted: a name in place of *")
+        people = kpi.subject == "people"
+        if people and self.channel is not None:
+            raise refuse(f"{self.kpi} is about people, who have no channel; permitted: no channel")
+        if not people and self.channel is None and not self.scope.startswith("queue:"):
+            raise refuse("channels are never mixed in one figure; permitted: a channel")
+        if kpi.direction == "none" and (self.warn is not None or self.bad is not None):
+            raise refuse(f"of {self.kpi} neither more nor less is better; permitted: neither warn nor bad")
+        if self.warn is not None and self.bad is not None and (self.warn < self.bad) != (kpi.direction == "down"):
+            raise refuse("bad comes after warn: further down where more is better, else further up")
+        return self
+
+
+class TextTile(_Tile):
+    """A text."""
+
+    kind: Literal["text"]
+    """What it is: `text`."""
+    text: Words
+    """What it says."""
+    color: _Color = "plain"
+    """In which color."""
+
+
+class QueuesTile(_Tile):
+    """Queues, the furthest below their targets first, as many as there is room for."""
+
+    kind: Literal["queues"]
+    """What it is: `queues`."""
+    queues: Annotated[tuple[Name, ...], Field(max_length=200, strict=False)] = ()
+    """These alone; by default all."""
+    site: Name | None = None
+    """Those of a site alone."""
+    department: Name | None = None
+    """Those of a department alone."""
+    channels: Annotated[tuple[Channel, ...], Field(max_length=20, strict=False)] = ()
+    """Of these channels alone; by default all."""
+    columns: Annotated[tuple[_Kpi, ...], Field(min_length=1, max_length=5, strict=False)] = (
+        "service_level_live",
+        "waiting",
+        "longest_wait",
+    )
+    """Ids of KPIs, from left to right."""
+
+    @model_validator(mode="after")
+    def _are_served(self) -> QueuesTile:
+        known = [each.id for each in KPI_BY_ID.values() if _is_shown(each) and each.subject == "contacts" and "queue" in each.dimensions]
+        for each in self.columns:
+            if each not in known:
+                raise refuse(f"{each!r} is no figure of queues{nearest(each, known)}; docs/metrics.md lists them")
+        return self
+
+
+Tile = Annotated[FigureTile | TextTile | QueuesTile, Field(discriminator="kind")]
+
+
+class BoardPage(Model):
+    """One page: tiles on a grid, placed from left to right and from top to bottom where there is room."""
+
+    title: Words | None = None
+    """What stands above the page."""
+    columns: int = Field(default=4, ge=1, le=_MOST_COLUMNS)
+    """Columns of the grid."""
+    rows: int = Field(default=3, ge=1, le=_MOST_ROWS)
+    """Rows of the grid."""
+    tiles: Annotated[tuple[Tile, ...], Field(max_length=_MOST_COLUMNS * _MOST_ROWS, strict=False)]
+    """What is on it, at least one."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> BoardPage:
+        # No least length of the list: one bad tile of one would be two errors.
+        if not self.tiles:
+            raise refuse("permitted: at least one tile")
+        for number, tile in enumerate(self.tiles):
+            if tile.width > self.columns or tile.height > self.rows:
+                raise refuse(f"tile {number + 1} is {tile.width} by {tile.height}; permitted: {self.columns} by {self.rows}, as the page")
+        if not _placed([(tile.width, tile.height) for tile in self.tiles], self.columns, self.rows):
+            raise refuse(f"the tiles do not fit on {self.columns} columns and {self.rows} rows; permitted: fewer or smaller ones")
+        return self
+
+
+class Board(Model):
+    """What a wall shows: pages that take turns."""
+
+    title: Words
+    """Its name for people."""
+    theme: Literal["dark", "light"] = "dark"
+    """Its colors."""
+    window_minutes: Literal[5, 15, 30, 60] = 15
+    """Of which trailing window its figures are."""
+    rotate_seconds: int = Field(default=20, ge=0, le=3_600)
+    """How long each page stays; 0 turns none."""
+    pages: Annotated[tuple[BoardPage, ...], Field(max_length=20, strict=False)]
+    """Its pages, in their order; at least one."""
+
+    @model_validator(mode="after")
+    def _has_pages(self) -> Board:
+        if not self.pages:
+            raise refuse("permitted: at least one page")
+        return self
+
+
+def _is_shown(kpi: Kpi) -> bool:
+    """Say whether a page has a figure: of now, or of trailing windows."""
+    return kpi.subject in {"contacts", "people"} and kpi.split_by is None and not {"now", "trailing"}.isdisjoint(kpi.windows)
+
+
+def _placed(tiles: list[tuple[int, int]], columns: int, rows: int) -> bool:
+    """Say whether tiles fit where a grid of a page places them: each at the first place with room, also before others (dense)."""
+    taken: set[tuple[int, int]] = set()
+    for width, height in tiles:
+        places = ((x, y) for y in range(rows - height + 1) for x in range(columns - width + 1))
+        wanted = ({(x + dx, y + dy) for dx in range(width) for dy in range(height)} for x, y in places)
+        found = next((cells for cells in wanted if taken.isdisjoint(cells)), None)
+        if found is None:
+            return False
+        taken |= found
+    return True
+
+
+def _figures(channel: str, *tiles: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"kind": "figure", "channel": channel, **tile} for tile in tiles]
+
+
+_CALLS: Final = {
+    "title": {"en": "Calls", "ja": "電話"},
+    "pages": [
+        {
+            "tiles": [
+                *_figures("voice", {"kpi": "service_level_live", "width": 2, "height": 2}, {"kpi": "waiting"}, {"kpi": "longest_wait"}),
+                *_figures("voice", {"kpi": "in_progress"}, {"kpi": "abandon_rate", "warn": 0.05, "bad": 0.1}),
+                *_figures("voice", {"kpi": "offered"}, {"kpi": "answered"}, {"kpi": "asa"}, {"kpi": "aht"}),
+            ]
+        },
+        {"columns": 1, "rows": 1, "tiles": [{"kind": "queues", "channels": ["voice"]}]},
+    ],
+}
+_WRITTEN: Final = {
+    "title": {"en": "Chat and mail", "ja": "チャットとメール"},
+    "window_minutes": 60,
+    "pages": [
+        {
+            "rows": 2,
+            "tiles": [
+                *_figures("chat", {"kpi": "service_level_live"}, {"kpi": "waiting"}, {"kpi": "longest_wait"}, {"kpi": "in_progress"}),
+                *_figures("mail", {"kpi": "service_level_live"}, {"kpi": "waiting"}, {"kpi": "longest_wait"}, {"kpi": "in_progress"}),
+            ],
+        },
+        {"columns": 1, "rows": 1, "tiles": [{"kind": "queues", "channels": ["chat", "sms", "social", "mail", "web_form", "ticket"]}]},
+    ],
+}
+_FLOOR: Final = {
+    "title": {"en": "Floor", "ja": "フロア"},
+    "pages": [
+        {
+            "columns": 3,
+            "tiles": [
+                {"kind": "queues", "width": 2, "height": 3},
+                {"kind": "figure", "kpi": "occupancy"},
+                *_figures("voice", {"kpi": "waiting"}, {"kpi": "longest_wait"}),
+            ],
+        }
+    ],
+}
+
+#: Boards that every center has; one of the file takes the place of that of the same name.
+USUAL_BOARDS: Final[dict[str, dict[str, Any]]] = {"calls": _CALLS, "written": _WRITTEN, "floor": _FLOOR}
