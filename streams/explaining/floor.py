@@ -6,6 +6,7 @@ States are those that the tracker of agents counts (``docs/counting.md`` section
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.decoding import Rejected, decode_agent_event
@@ -61,7 +62,7 @@ class Standing(NamedTuple):
 class _Known:
     """One person: facts as the tracker has them, and beside them the words of the platform."""
 
-    __slots__ = ("agent", "base_words", "queues", "queues_at", "source", "words")
+    __slots__ = ("agent", "base_words", "queues", "queues_at", "source", "stretches", "until_ms", "words")
 
     def __init__(self, agent: Agent, source: str) -> None:
         self.agent = agent
@@ -71,6 +72,9 @@ class _Known:
         self.base_words: dict[str, _Words] = {}
         self.queues: tuple[str, ...] | None = None
         self.queues_at = 0
+        #: what was found last, and until when that holds if nothing comes in; the last of them goes on
+        self.stretches: list[Stretch] = []
+        self.until_ms = 0
 
 
 class Floor:
@@ -136,7 +140,7 @@ class Floor:
         self._put(name, known, fact)
 
     def _put(self, name: str, known: _Known, fact: AgentFact) -> None:
-        agent = known.agent
+        agent, known.until_ms = known.agent, 0
         facts = agent.facts
         # Of signs of life one after the other the last one says as much, as long as no silence lies between.
         follows_signs = _is_sign(fact) and len(facts) > 1 and facts[-1] < fact and _is_sign(facts[-1])
@@ -165,6 +169,7 @@ class Floor:
         agent = known.agent
         gone = bisect_left(agent.facts, (before_ms,))
         if gone:
+            known.until_ms = 0
             for fact in agent.facts[:gone]:
                 _say(known.base_words, fact, known.words.pop(fact[2], None))
             agent.fold(before_ms)
@@ -193,22 +198,34 @@ class Floor:
                 self._put(name, known, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None))
         self._changed.clear()
 
-    def standing(self, at_ms: int, since_ms: Mapping[str | None, int]) -> Iterator[Standing]:
-        """Yield, by name, what people of whom anything is known do at an instant, and what they did since one by site."""
+    def standing(self, at_ms: int, since_ms: Mapping[str | None, int] = MappingProxyType({})) -> Iterator[Standing]:
+        """Yield, by name, what people of whom anything is known do at an instant, and by site what they did since another."""
         self._look_at_snapshots()
         for name, known in sorted(self._people.items()):
             person = id_of(name)
-            first = known.agent.base_at if known.agent.base_at is not None else known.agent.facts[0][0]
-            stretches = list(self._stretches(known, first, at_ms + 1))
+            stretches = self._known_stretches(known, at_ms)
             if not stretches or stretches[-1].state is None:
                 continue
             reported = known.agent.last.reported
             team, site = self._configuration.place_of_person(person)
             team, site = self._place_of(reported.team or team, reported.site or site)
-            begin = since_ms.get(site, at_ms)
-            past = tuple(each._replace(start_ms=max(each.start_ms, begin)) for each in stretches if each.end_ms > begin)
-            now = stretches[-1]
-            yield Standing(person, team, site, known.queues, now._replace(end_ms=at_ms), past)
+            past: tuple[Stretch, ...] = ()
+            if (begin := since_ms.get(site)) is not None:
+                past = tuple(each if each.start_ms >= begin else each._replace(start_ms=begin) for each in stretches if each.end_ms > begin)
+            yield Standing(person, team, site, known.queues, stretches[-1]._replace(end_ms=at_ms), past)
+
+    def _known_stretches(self, known: _Known, at_ms: int) -> list[Stretch]:
+        """Return the states of a person up to an instant: those found before, where nothing has changed since."""
+        agent, found = known.agent, known.stretches
+        if found and found[-1].start_ms < at_ms < known.until_ms:
+            found[-1] = found[-1]._replace(end_ms=at_ms + 1)
+            return found
+        first = agent.base_at if agent.base_at is not None else agent.facts[0][0]
+        found = known.stretches = list(self._stretches(known, first, at_ms + 1))
+        seen = agent.last_seen
+        is_last = seen is not None and seen <= at_ms
+        known.until_ms = self._silence.at(agent.last, seen, agent.nobody, at_ms)[1] if is_last else 0
+        return found
 
     def _stretches(self, known: _Known, low: int, high: int) -> Iterator[Stretch]:
         """Yield the states of a person from low to high, those alike that follow one another as one."""

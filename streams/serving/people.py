@@ -57,7 +57,7 @@ class People:
             at_ms = max((each for each in (as_of_ms, told_at) if each is not None), default=None)
             people: list[dict[str, Any]] = []
             if at_ms is not None:
-                for standing in floor.standing(at_ms, _day_starts(configuration, at_ms)):
+                for standing in floor.standing(at_ms, _day_starts(configuration, at_ms) if strip else {}):
                     if view.sees("agent", standing.person):
                         told = _told(standing, view, configuration, days.get(standing.person), at_ms, strip=strip)
                         if wanted(told):

@@ -108,6 +108,19 @@ def test_what_a_person_does_why_and_since_when() -> None:
     ]  # fmt: skip
 
 
+def test_looking_again_finds_the_same_as_looking_once() -> None:
+    """Second by second, with events coming in between, each look is what another floor finds that looks for the first time."""
+    floor, taken = Floor(CONFIGURATION), 0
+    for second in range(0, 720, 7):
+        time = f"09:{second // 60:02}:{second % 60:02}"
+        while taken < len(STORY) and parse_time_ms(STORY[taken]["received_at"]) <= at(time):
+            floor.take(orjson.dumps(STORY[taken]), parse_time_ms(STORY[taken]["received_at"]))
+            taken += 1
+        assert standing(floor, time) == standing(floor_of(STORY[:taken]), time)
+    assert taken == len(STORY)
+    assert now(floor, "09:12:00")[0] == "stale"
+
+
 def test_of_whom_no_figures_are_kept_nothing_is() -> None:
     """Bo's site permits none, and nobody knows dee: neither is there."""
     floor = floor_of([state("09:00:00", "presence", "ready", person) for person in ("ann", "bo", "cho", "dee")])

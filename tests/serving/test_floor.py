@@ -163,7 +163,13 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
                 "waited_seconds": 42, "times": 1, "waits_again": False, "link": "https://pbx.example/calls/call%201",
             }  # fmt: skip
             assert (await asked(client, "/api/v1/abandoned?queue=claims"))[1]["abandoned"] == []
-            for wrong in ("contacts?queue=sales", "contacts?queue=sales&kpi=occupancy", "abandoned?hours=25", "abandoned?limit=x"):
+            for wrong in (
+                "contacts?queue=sales",
+                "contacts?queue=sales&kpi=waiting&window=week",
+                "contacts?queue=sales&kpi=occupancy",
+                "abandoned?hours=25",
+                "abandoned?limit=x",
+            ):
                 assert (await asked(client, f"/api/v1/{wrong}"))[0] == 400, wrong
         assert audit.looks == [("looked_at_contacts", "sales")] * 3 + [("looked_at_contacts", None), ("looked_at_contacts", "claims")]
 

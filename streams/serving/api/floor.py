@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from schemas.api import PersonState
 from schemas.audit import NOTHING, AuditObject
 from streams.explaining import QuestionError
-from streams.serving.api.answers import answer
+from streams.serving.api.answers import answer, asked_windows
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.broker import TopicError
@@ -76,6 +76,7 @@ async def contacts(request: web.Request) -> web.Response:
     view = view_of(request, "contacts")
     try:
         limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
+        asked_windows(request)
         _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit"}})
         if view.scopes is not None and not (view.sees("queue", asked["queue"]) and serving.figures.names(asked["queue"])):
             raise ProblemError(404, NO_QUEUE)

@@ -6,6 +6,8 @@ import { SortedTable } from "../sorting.js";
 import { NOTHING, capitalize, clock, count, duration, hour, known, label, meaning, named, percent, setAttribute, setClass, setText, word } from "../text.js";
 
 const ASK_MS = 5_000;
+// The day so far is long, and changes slowly.
+const STRIPS_MS = 30_000;
 const STATES = ["handling", "wrap_up", "idle", "available", "unavailable", "stale", "offline"];
 const SHAPES = { handling: "●", wrap_up: "◐", idle: "○", available: "◌", unavailable: "■", stale: "?", offline: "–" };
 // How high a state stands in the strip of the day, so that it is told without its color.
@@ -161,8 +163,15 @@ class PeopleView {
 
   async load() {
     const first = this.told === null;
+    const anew = first || performance.now() - this.stripsAt >= STRIPS_MS;
     try {
-      this.told = await this.context.ask("api/v1/people?strip=true");
+      const told = await this.context.ask(`api/v1/people?strip=${anew}`);
+      if (anew) {
+        this.stripsAt = performance.now();
+        this.strips = new Map(told.people.map(({ person, strip }) => [person, strip]));
+      }
+      for (const each of told.people) each.strip = this.strips.get(each.person);
+      this.told = told;
     } catch (error) {
       // What was told is shown on, with its instant: the page says that the connection is lost.
       if (first || error.name === "AbortError" || [403, 404].includes(error.status)) throw error;
