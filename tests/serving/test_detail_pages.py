@@ -71,6 +71,7 @@ def test_one_queue(tmp_path: Path) -> None:
             opened = {row[0]: row[1:] for row in await page.ask(f"{ROWS}('.opened')")}
             assert opened["Service level"] == ["40.0 %\n12 / 30", "90.0 %", "▼ 50 points"]
             assert opened["Workload in agents"] == ["10.4", "6", "▲ 73 %"]
+            assert opened["Contacts handled"] == ["26", "18", "▲ 44 %"]
             assert opened["Contacts abandoned"] == ["2", "2", "0 %"]
             assert await page.ask("document.querySelector('.course').getAttribute('aria-valuetext')") == (
                 "08:00 to 08:15: Contacts offered 30, Service level 40.0 %"

@@ -236,6 +236,7 @@ export class Course {
       row(label("service_level"), ({ service_level: level }) => level?.value, (value) => percent(value, 1, this.target), parts(each.service_level), points),
       ...measures(this.staffName).map(([, name, of, text]) => row(capitalize(name), of, text)),
       row(label("answered"), (one) => one.answered, count),
+      row(label("handled"), (one) => one.handled, count),
       row(label("abandoned"), (one) => one.abandoned, count),
       row(label("asa"), (one) => one.asa_seconds, duration),
       row(capitalize(word("queue.workload")), (one) => one.workload_agents, people),
