@@ -168,7 +168,9 @@ def test_the_page_shows_the_figures_of_metrics(demo: Demo, language: Language, w
             # On a telephone a row has its most urgent figures; opened, all that is looked at here.
             await page.ask("for (const row of document.querySelectorAll('#queues tr')) row.classList.add('open')")
             for shown, scrape in await looks(page, demo, client, 2):
-                assert Expected(scrape, language).differences(shown) == []
+                found = Expected(scrape, language).differences(shown)
+                # A telephone says in one line how many alerts there are and which is the worst: tests/serving/test_choosing.py.
+                assert [each for each in found if width > 600 or not each.startswith("alerts: ")] == []
                 assert len([row for row in shown["queues"] if not row["total"]]) >= 7
                 assert len(shown["teams"]) == 6
             await page.until(f"!{STALE} && {MARK} === {WORDS[language]['live']!r}", seconds=30)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from tests.catalogue.test_percent import CASES
-from tests.serving.chromium import Chromium
+from tests.serving.chromium import Chromium, binary
 from tests.serving.records import Stand, client_of, figure, progress, window
 from tests.serving.test_page import ROW, url
+from tests.support.require import require
+
+pytestmark = pytest.mark.browser
 
 #: 1 of 18 abandoned; a service level that rounding would put onto its target; calls of which talk alone is known.
 KPIS = {
@@ -18,6 +23,11 @@ KPIS = {
     "aht": figure(None, 0, 0, 0.0),
     "att": figure(200.0, 3400, 17, 1.0),
 }
+
+
+@pytest.fixture(autouse=True)
+def _browser() -> None:
+    require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
 
 def test_the_page_rounds_as_all_else_does() -> None:
