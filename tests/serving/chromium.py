@@ -62,6 +62,10 @@ class Chromium:
         await self._call("Page.navigate", url=url)
         await self.until("document.readyState === 'complete'")
 
+    async def begin_with(self, script: str) -> None:
+        """Run a script before any of a page's own, from the next page on."""
+        await self._call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     async def ask(self, expression: str) -> Any:
         """Return the value of a JavaScript expression in the page."""
         answer = await self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)

@@ -148,7 +148,7 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
         async with client_of(serving) as client, Chromium(width=width, height=900) as page:
             await page.open(url(client, f"?view=alerts&lang={language}"))
             await page.until(f"{ROWS}.length === 3 && document.querySelectorAll('.history .events').length === 2")
-            titles = "[...document.querySelectorAll('.firing h4 > span:first-child')].map(e => e.innerText)"
+            titles = "[...document.querySelectorAll('.firing h3 > b')].map(e => e.innerText)"
             assert await page.ask(titles) == ["low-service-level (2)", "flood (1)"]
             figures = "[...document.querySelectorAll('.firing .figure')].map(e => e.innerText)"
             flood = (await page.ask(figures))[2]
@@ -320,6 +320,38 @@ def test_what_draws_attention_is_off_until_it_is_asked_for() -> None:
             # A wall that is sent such an address asks for the click that browsers want.
             await page.open(url(client, "?view=wall&sound=on"))
             await page.until("document.getElementById('permit').innerText === 'Click to permit sound'")
+            assert page.complaints == []
+
+    run(check())
+
+
+#: Stands in for what a browser without a screen and a person cannot do: keep the screen on, and show a notification that was permitted.
+WITHOUT_A_PERSON = """
+window.locks = 0;
+const request = async () => { window.locks += 1; return { released: false, release() {} }; };
+Object.defineProperty(navigator, 'wakeLock', { value: { request } });
+window.told = [];
+window.Notification = class { static permission = 'granted'; constructor(title, { body, tag }) { window.told.push([title, body, tag]); } };
+"""
+
+
+def test_a_wall_keeps_its_screen_on_and_notifications_name_what_fires() -> None:
+    """A wall unless it is told not to, another page when it is told to; a notification says where, and which figure."""
+
+    async def check() -> None:
+        stand, serving, _ = center()
+        async with client_of(serving) as client, Chromium() as page:
+            await page.begin_with(WITHOUT_A_PERSON)
+            for query, locks in (("?view=wall", 1), ("?view=wall&awake=off", 0), ("?", 0), ("?awake=on", 1)):
+                await page.open(url(client, query))
+                await page.until("document.querySelector('#alerts li .figure')?.textContent")
+                assert await page.ask("window.locks") == locks, query
+            await page.open(url(client, "?notify=on"))
+            await page.until("document.querySelector('#alerts li .figure')?.textContent")
+            stand.alerts.feed(*alert("queue:new", alert_id="new"))
+            await page.until("window.told.length === 1")
+            (told,) = await page.ask("window.told")
+            assert told == ["Alerts", "new · Voice: Service level 62.0 % (below 80 % · as of 08:55:00)", "alerts"]
             assert page.complaints == []
 
     run(check())

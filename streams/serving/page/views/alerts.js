@@ -26,8 +26,8 @@ class Group {
   constructor(parent, rule, view) {
     Object.assign(this, { rule, view, alerts: [] });
     this.element = make(parent, "section", "group");
-    const head = make(this.element, "h4");
-    this.title = make(head, "span");
+    const head = make(this.element, "h3");
+    this.title = make(head, "b");
     this.silent = make(head, "small");
     this.actions = make(head, "span", "actions");
     if (view.may) {

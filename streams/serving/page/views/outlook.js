@@ -44,7 +44,7 @@ class OutlookView {
   }
 
   draw(place, chosen, starts, minutes) {
-    if (starts.length === 0) return;
+    if (chosen.length === 0) return;
     const headings = [["name", word("scope.queue")], ["now", word("outlook.now"), word("outlook.now_meaning")], ...starts.map((start) => ["at", hour(start), word("outlook.at_meaning", { n: minutes })]), ["error", word("outlook.error"), word("outlook.error_meaning")]];
     grid(place, word("view.outlook"), headings, chosen.map((each) => {
       const by = new Map(each.intervals.map((interval) => [interval.start, interval]));
