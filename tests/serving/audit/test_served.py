@@ -183,7 +183,7 @@ def test_without_an_access_file_nothing_is_recorded() -> None:
 
 @pytest.mark.embedded
 def test_an_auditor_of_a_site_reads_of_its_queues_alone(bootstrap: str, tmp_path: Path) -> None:
-    """What is about a queue elsewhere is not there, nor in the number of pages; what is about no place is; a viewer reads nothing."""
+    """What is about a queue elsewhere is not there, nor in the number of pages, nor are logins of elsewhere; a viewer reads nothing."""
     center, access = tmp_path / "center.yaml", tmp_path / "access.yaml"
     sites = {name: {"zone": "UTC"} for name in ("tokyo", "bonn")}
     center.write_text(
@@ -202,7 +202,8 @@ def test_an_auditor_of_a_site_reads_of_its_queues_alone(bootstrap: str, tmp_path
         audit_record("looked_at_contacts", actor=actor, instance="test", at=time.time(), about=AuditObject(scope_kind="queue", scope=queue))
         for queue in ("sales", "claims", "sales", "claims")
     ]
-    written = [audit_record("login", actor=actor, instance="test", at=time.time()), *looks]
+    logins = [audit_record("login", actor=actor, instance="test", at=time.time(), places=(f"site:{site}",)) for site in ("tokyo", "bonn")]
+    written = [*logins, *looks]
 
     async def check() -> None:
         await make_audit_topic(bootstrap, "scoped")
@@ -220,7 +221,11 @@ def test_an_auditor_of_a_site_reads_of_its_queues_alone(bootstrap: str, tmp_path
             assert await read("tokyo") == (200, seen, False)
             assert await read("tokyo", "&limit=3") == (200, seen, False)
             assert await read("tokyo", "&limit=2") == (200, seen[:2], True)
-            assert await read("all") == (200, [("login", None), *(("looked_at_contacts", each.about.scope) for each in looks)], False)
+            assert await read("all") == (
+                200,
+                [("login", None), ("login", None), *(("looked_at_contacts", each.about.scope) for each in looks)],
+                False,
+            )
             assert (await read("viewer"))[:2] == (403, [])
             assert (await client.get("api/v1/audit")).status == 401
 
