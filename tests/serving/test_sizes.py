@@ -15,7 +15,12 @@ from streams.catalogue import LANGUAGES
 from streams.configuration import Configuration
 from streams.configuration.access_places import places_by_scope
 from streams.serving.agents import Agents
+from streams.serving.call_backs import CallBacks
+from streams.serving.event_log import Limits
+from streams.serving.explainer import Explainer
+from streams.serving.people import People
 from tests.serving.chromium import Chromium, binary
+from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.page_views import CUT, views
 from tests.serving.records import client_of, figure, person
 from tests.serving.test_dense_wall import ARC, pictures, queue, stand, targets
@@ -54,7 +59,8 @@ def center(number: int) -> Serving:
     """Return a center of so many queues at two sites, of as many people, with an alert for each second queue."""
     placed = Configuration.model_validate(
         {
-            "sites": {name: {"zone": "Asia/Tokyo"} for name in ("Tokyo", "大阪コールセンター")},
+            "sites": {name: {"zone": "Asia/Tokyo", "individual_figures": True} for name in ("Tokyo", "大阪コールセンター")},
+            "people": {f"person {n:02}": {"site": "Tokyo"} for n in range(number)},
             "queues": {
                 queue(n): {"site": ("Tokyo", "大阪コールセンター")[n % 2], "department": ("Support", "Sales")[n // 2 % 2]}
                 for n in range(number)
@@ -65,7 +71,18 @@ def center(number: int) -> Serving:
     for n in range(number):
         assert read.feed(*person(f"person {n:02}", kpis={"occupancy": figure(n / 100, 36 * n, 3600, 1)}))
     agents.take_over(read)
-    serving = stand(number, alerts=max(1, number // 2)).serving(targets=targets(number), agents=agents)
+    made = stand(number, alerts=max(1, number // 2))
+    at = "2026-04-01T08:30:00.000Z"
+    states = [agent_event(at, f"person {n:02}", "presence", "away", reason="lunch" if n % 2 else "break") for n in range(number)]
+    gone = [contact_event("queued", at, f"call {n:02}", queue=queue(n), channel="voice") for n in range(number)]
+    gone += [contact_event("ended", at, f"call {n:02}", by="customer") for n in range(number)]
+    serving = made.serving(
+        targets=targets(number),
+        agents=agents,
+        people=People(HeldLog(states), lambda: placed, made.clock),
+        call_backs=CallBacks(HeldLog(gone), lambda: placed, made.clock),
+        explainer=Explainer(HeldLog(gone), lambda: placed, Limits()),
+    )
     serving.figures.places = places_by_scope(placed)
     return serving
 
