@@ -90,6 +90,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "partly_standing_still": ("partly standing still – events are not counted", "一部停止中 – 集計されていないイベントあり"),
     "ahead": ("{age} ahead: a clock is wrong", "{age}先の時刻：時計がずれています"),
     "disconnected": ("connection lost – trying again", "接続が切れました – 再接続中"),
+    "mark.all_silent": ("no source tells anything", "全送信元が途絶"),
     "mark.kafka_lost": ("Kafka cannot be read", "Kafkaを読み取れません"),
     "mark.kafka_not_reached": ("Kafka does not answer", "Kafka応答なし"),
     "mark.topics_missing": ("no worker has run yet", "集計プロセス未起動"),

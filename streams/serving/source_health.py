@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import parse_time_ms
 from schemas.visible import visible
+from streams.serving.clock_text import time_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -78,7 +78,7 @@ def _source(name: str, said: Mapping[str, Any], feeds: list[str], now_ms: int, z
         parts = [
             _SAID[code][index].format(
                 source=visible(name),
-                at=_time(since_ms, now_ms, zone),
+                at="" if since_ms is None else time_of_day(since_ms, now_ms, zone),
                 age=_age(silent, index),
                 scopes=_scopes(feeds, index),
                 reason="" if quarantined is None else _REASONS.get(quarantined["reason"], (quarantined["reason"],) * 2)[index],
@@ -88,7 +88,7 @@ def _source(name: str, said: Mapping[str, Any], feeds: list[str], now_ms: int, z
         if beyond:
             parts.append(_CROWDED[index].format(records=f"{sum(beyond.values()):,}"))
         if through is not None:
-            parts.append(_JOURNAL[index].format(through=_time(parse_time_ms(through), now_ms, zone)))
+            parts.append(_JOURNAL[index].format(through=time_of_day(parse_time_ms(through), now_ms, zone)))
         texts[f"text_{language}"] = ("" if index else " ").join(parts)
     return {"source": name, "code": code, **said, "silent_seconds": silent, "feeds": feeds, **texts}
 
@@ -106,11 +106,3 @@ def _age(seconds: float | None, index: int) -> str:
         return ""
     length, *units = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
     return f"{int(seconds // length)}{units[index]}"
-
-
-def _time(ms: int | None, now_ms: int, zone: ZoneInfo) -> str:
-    """Return a time of day, with the date if that is another day than now."""
-    if ms is None:
-        return ""
-    then, now = (datetime.fromtimestamp(each / 1000, UTC).astimezone(zone) for each in (ms, now_ms))
-    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"

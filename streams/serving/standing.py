@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import format_ms
 from schemas.topics import topic
 from schemas.visible import visible
 from streams.configuration.on_call import OnCall, Part
+from streams.serving.clock_text import time_of_day
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -201,11 +201,7 @@ def _named(names: tuple[str, ...], index: int) -> str:
 
 
 def _time(ms: int | None, seen: Seen | None, zone: ZoneInfo) -> str:
-    """Return a time of day, with the date if that is another day than now."""
-    if ms is None or seen is None:
-        return "–"
-    then, now = (datetime.fromtimestamp(each / 1000, UTC).astimezone(zone) for each in (ms, seen.now_ms))
-    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"
+    return "–" if ms is None or seen is None else time_of_day(ms, seen.now_ms, zone)
 
 
 def standing_document(seen: Seen, zone: ZoneInfo, on_call: OnCall | None) -> dict[str, Any]:

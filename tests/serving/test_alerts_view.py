@@ -54,18 +54,22 @@ def pictures(tmp_path: Path) -> Path:
 #: Language → Kafka that was never reached, what the page is cut from, and what is told of a source.
 SENTENCES: dict[Language, tuple[str, str, str]] = {
     "en": (
-        "Kafka has not answered since 1970-01-01 00:00:00: there are no figures yet, and they will be there once it does. Call Net 4100.",
+        (
+            "Kafka has not answered since 1970-01-01 00:00:00 UTC: there are no figures yet, and "
+            "they will be there once it does. Call Net 4100."
+        ),
         "what it shows is right as of 09:00:00, no event is lost by that, and newer figures are shown once it is reached. Call Web 4300.",
         (
-            "Nothing has come from mail since 08:00:00: what other sources tell is right, and what happens there is missing from figures. "
+            "Nothing has come from mail since 08:00:00 UTC: what other sources tell is right, and "
+            "what happens there is missing from figures. "
             "Call IT 4000."
         ),
     ),
     "ja": (
-        "Kafkaが1970-01-01 00:00:00から応答していません。まだ数値はありませんが、応答があれば自動的に表示されます。連絡先：Net 4100",
+        "Kafkaが1970-01-01 00:00:00 UTCから応答していません。まだ数値はありませんが、応答があれば自動的に表示されます。連絡先：Net 4100",
         "9:00:00現在の数値を表示しています。これによるイベントの欠落はなく、接続が回復すれば最新の数値が表示されます。 連絡先：Web 4300",
         (
-            "mailからの情報が08:00:00から途絶えています。他の送信元による数値は正しく、途絶した送信元の以降の分は含まれていません。"
+            "mailからの情報が08:00:00 UTCから途絶えています。他の送信元による数値は正しく、途絶した送信元の以降の分は含まれていません。"
             "連絡先：IT 4000"
         ),
     ),

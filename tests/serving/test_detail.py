@@ -189,12 +189,12 @@ def test_a_sentence_of_every_source(tmp_path: Path) -> None:
     # The server's clock is a second ahead of the figures.
     assert texts == {
         "chat": (
-            "chat has been quarantined since 08:30:00 (too many bad records): 1,234 records are dead letters and count nothing.",
-            "chat：08:30:00から隔離中（不正レコード過多）。1,234件がデッドレターとなり、集計されていません。",
+            "chat has been quarantined since 08:30:00 UTC (too many bad records): 1,234 records are dead letters and count nothing.",
+            "chat：08:30:00 UTCから隔離中（不正レコード過多）。1,234件がデッドレターとなり、集計されていません。",
         ),
         "mail": (
-            "Nothing has come from mail since 08:00:00, for 1 h: figures of claims lack what has happened there since.",
-            "mail：08:00:00から1時間受信がありません。claimsの数値には、以降の分が含まれていません。",
+            "Nothing has come from mail since 08:00:00 UTC, for 1 h: figures of claims lack what has happened there since.",
+            "mail：08:00:00 UTCから1時間受信がありません。claimsの数値には、以降の分が含まれていません。",
         ),
         "never": (
             "Nothing has ever come from never: figures lack what happens there.",
@@ -230,7 +230,9 @@ def test_names_of_sources_and_scopes_are_made_visible() -> None:
     fed_by = {f"queue:q{number}": ["p\u200bbx"] for number in range(5)}
     silent = {"last_seen": "2026-04-01T09:00:00Z", "stale": True}
     (told,) = health_of({"p\u200bbx": silent}, fed_by, 1_775_034_060_000, ZoneInfo("Asia/Tokyo"))["health"]
-    assert told["text_en"].startswith("Nothing has come from p⟨U+200B⟩bx since 18:00:00, for 1 min: figures of q0, q1, q2 and 2 more lack")
+    assert told["text_en"].startswith(
+        "Nothing has come from p⟨U+200B⟩bx since 18:00:00 JST, for 1 min: figures of q0, q1, q2 and 2 more lack"
+    )
     assert "q0、q1、q2ほか2件の数値" in told["text_ja"]
 
 

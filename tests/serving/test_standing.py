@@ -28,46 +28,51 @@ ON_CALL = OnCall.model_validate({"default": "IT 4000", "kafka": "Net 4100", "sou
 
 #: What is seen → the code, and the sentences in English and Japanese; the times are those of Tokyo, nine hours ahead.
 SAID: list[tuple[Seen, str, str, str]] = [
-    (WELL, "ok", "Everything works: figures are as of 14:05:29.", "正常に動作しています（14:05:29現在）。"),
+    (WELL, "ok", "Everything works: figures are as of 14:05:29.", "正常に動作しています（14:05:29 JST現在）。"),
     (
         replace(WELL, ready=False, connected=False, reached=False, as_of_ms=None),
         "kafka_not_reached",
-        "Kafka has not answered since 14:00:00: there are no figures yet, and they will be there once it does. Call Net 4100.",
-        "Kafkaが14:00:00から応答していません。まだ数値はありませんが、応答があれば自動的に表示されます。連絡先：Net 4100",
+        "Kafka has not answered since 14:00:00 JST: there are no figures yet, and they will be there once it does. Call Net 4100.",
+        "Kafkaが14:00:00 JSTから応答していません。まだ数値はありませんが、応答があれば自動的に表示されます。連絡先：Net 4100",
     ),
     (
         replace(WELL, connected=False, since_ms=AT[4], as_of_ms=AT[3], old=True),
         "kafka_lost",
-        ("Kafka cannot be read since 14:04:00: figures are right as of 14:03:00, and newer ones are missing until it can. Call Net 4100."),
-        "Kafkaを14:04:00から読み取れません。14:03:00現在の数値は正しく、それ以降は復旧するまで更新されません。連絡先：Net 4100",
+        (
+            "Kafka cannot be read since 14:04:00 JST: figures are right as of 14:03:00 JST, and newer "
+            "ones are missing until it can. Call Net 4100."
+        ),
+        "Kafkaを14:04:00 JSTから読み取れません。14:03:00 JST現在の数値は正しく、それ以降は復旧するまで更新されません。連絡先：Net 4100",
     ),
     (
         replace(WELL, ready=False, connected=False, missing=True, as_of_ms=None),
         "topics_missing",
         (
-            "No worker has made the topics of figures by 14:05:30: Kafka answers, and figures will be there once a worker runs. "
+            "No worker has made the topics of figures by 14:05:30 JST: Kafka answers, and figures will be there once a worker runs. "
             "Call IT 4000."
         ),
         (
-            "集計プロセス（worker）がまだ一度も起動していません（14:05:30時点）。Kafkaは応答しており、起動すれば数値が表示されます。"
+            "集計プロセス（worker）がまだ一度も起動していません（14:05:30 JST時点）。Kafkaは応答しており、起動すれば数値が表示されます。"
             "連絡先：IT 4000"
         ),
     ),
     (
         replace(WELL, ready=False, connected=False, as_of_ms=None),
         "reading",
-        "Figures are being read from Kafka since 14:00:00: nothing is broken, they will be there soon.",
-        "14:00:00からKafkaの数値を読み込み中です。異常はなく、まもなく表示されます。",
+        "Figures are being read from Kafka since 14:00:00 JST: nothing is broken, they will be there soon.",
+        "14:00:00 JSTからKafkaの数値を読み込み中です。異常はなく、まもなく表示されます。",
     ),
     (
         replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True),
         "worker_silent",
         (
-            "No worker has counted since 14:02:00: figures are right as of 14:01:00, and events since then wait in Kafka to be counted. "
+            "No worker has counted since 14:02:00 JST: figures are right as of 14:01:00 JST, and "
+            "events since then wait in Kafka to be counted. "
             "Call IT 4000."
         ),
         (
-            "集計プロセス（worker）が14:02:00から停止しています。14:01:00現在の数値は正しく、以降のイベントはKafkaに残り、後で集計されます。"
+            "集計プロセス（worker）が14:02:00 JSTから停止しています。14:01:00 "
+            "JST現在の数値は正しく、以降のイベントはKafkaに残り、後で集計されます。"
             "連絡先：IT 4000"
         ),
     ),
@@ -75,29 +80,33 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, standing_still={"contact-events.v1": [3, 1]}, still_since_ms=AT[2]),
         "worker_partly_silent",
         (
-            "Part of events has not been counted since 14:02:00 (contact-events.v1 1, 3): figures are right as of then, "
+            "Part of events has not been counted since 14:02:00 JST (contact-events.v1 1, 3): figures are right as of then, "
             "later ones lack what waits in Kafka. Call IT 4000."
         ),
         (
-            "14:02:00から一部のイベントが集計されていません（contact-events.v1 1, 3）。それ以前の数値は正しく、以降の不足分はKafkaに残り、"
+            "14:02:00 JSTから一部のイベントが集計されていません（contact-events.v1 1, "
+            "3）。それ以前の数値は正しく、以降の不足分はKafkaに残り、"
             "後で集計されます。連絡先：IT 4000"
         ),
     ),
     (
         replace(WELL, recovering={"queue:sales": AT[3], "queue:claims": AT[2]}),
         "scopes_recovering",
-        "Some figures have stood still since 14:02:00 (queue:claims, queue:sales): all others are right. Call IT 4000.",
-        ("14:02:00から一部の数値が更新されていません（queue:claims、queue:sales）。その他の数値は正しく表示されています。連絡先：IT 4000"),
+        "Some figures have stood still since 14:02:00 JST (queue:claims, queue:sales): all others are right. Call IT 4000.",
+        (
+            "14:02:00 JSTから一部の数値が更新されていません（queue:claims、"
+            "queue:sales）。その他の数値は正しく表示されています。連絡先：IT 4000"
+        ),
     ),
     (
         replace(WELL, as_of_ms=NOW + 90_000, ahead=True),
         "clock_ahead",
         (
-            "A clock is wrong: figures are as of 14:07:00, which is to come; counts are right, ages and what is called now are not. "
+            "A clock is wrong: figures are as of 14:07:00 JST, which is to come; counts are right, ages and what is called now are not. "
             "Call IT 4000."
         ),
         (
-            "時計がずれています。数値は未来の時刻（14:07:00）現在となっています。件数は正しく、経過時間と現在の表示は正しくありません。"
+            "時計がずれています。数値は未来の時刻（14:07:00 JST）現在となっています。件数は正しく、経過時間と現在の表示は正しくありません。"
             "連絡先：IT 4000"
         ),
     ),
@@ -105,11 +114,11 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, as_of_ms=parse_time_ms("2026-03-31T08:00:00Z"), old=True),
         "figures_old",
         (
-            "Figures have stood still since 2026-03-31 17:00:00: they are right as of then, and no source has told of anything later. "
+            "Figures have stood still since 2026-03-31 17:00:00 JST: they are right as of then, and no source has told of anything later. "
             "Call IT 4000."
         ),
         (
-            "2026-03-31 17:00:00から数値が更新されていません。その時点の数値は正しく、それ以降はどの送信元からも情報が届いていません。"
+            "2026-03-31 17:00:00 JSTから数値が更新されていません。その時点の数値は正しく、それ以降はどの送信元からも情報が届いていません。"
             "連絡先：IT 4000"
         ),
     ),
@@ -117,11 +126,13 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, silent={"survey": AT[4], "pbx": AT[1]}, old=True),
         "source_silent",
         (
-            "Nothing has come from pbx, survey since 14:01:00: what other sources tell is right, and what happens there is missing from "
+            "Nothing has come from pbx, survey since 14:01:00 JST: what other sources tell is "
+            "right, and what happens there is missing from "
             "figures. Call Tel 4200."
         ),
         (
-            "pbx、surveyからの情報が14:01:00から途絶えています。他の送信元による数値は正しく、途絶した送信元の以降の分は含まれていません。"
+            "pbx、surveyからの情報が14:01:00 "
+            "JSTから途絶えています。他の送信元による数値は正しく、途絶した送信元の以降の分は含まれていません。"
             "連絡先：Tel 4200"
         ),
     ),
@@ -135,19 +146,22 @@ SAID: list[tuple[Seen, str, str, str]] = [
         replace(WELL, quarantined={"a": AT[3], "b": AT[2], "c": AT[2], "d": AT[5], "e": AT[5]}),
         "source_quarantined",
         (
-            "What a, b, c and 2 more sends has been quarantined since 14:02:00 and counts nothing: what other sources tell is right. "
+            "What a, b, c and 2 more sends has been quarantined since 14:02:00 JST and counts nothing: what other sources tell is right. "
             "Call IT 4000."
         ),
-        ("a、b、cほか2件のデータは14:02:00から隔離され、集計されていません。他の送信元による数値は正しく表示されています。連絡先：IT 4000"),
+        (
+            "a、b、cほか2件のデータは14:02:00 "
+            "JSTから隔離され、集計されていません。他の送信元による数値は正しく表示されています。連絡先：IT 4000"
+        ),
     ),
     (
         replace(WELL, refused_since_ms=AT[5]),
         "configuration_refused",
         (
-            "The changed configuration has been refused since 14:05:00, for it is not valid: figures are right by the one before. "
+            "The changed configuration has been refused since 14:05:00 JST, for it is not valid: figures are right by the one before. "
             "Call IT 4000."
         ),
-        "変更された設定は14:05:00に不正として拒否されました。数値は変更前の設定による正しい値です。連絡先：IT 4000",
+        "変更された設定は14:05:00 JSTに不正として拒否されました。数値は変更前の設定による正しい値です。連絡先：IT 4000",
     ),
 ]
 
@@ -230,7 +244,7 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
     told = asked(stand)
 
     assert (told["code"], told["part"], told["since"]) == ("worker_silent", "worker", "2026-04-01T08:59:31.000Z")
-    assert told["text_en"].startswith("No worker has counted since 17:59:31: figures are right as of 18:00:00")
+    assert told["text_en"].startswith("No worker has counted since 17:59:31 JST: figures are right as of 18:00:00 JST")
     ready = asked(stand, "/readyz")
     assert (ready["status"], ready["code"], ready["since"]) == ("ready", "worker_silent", "2026-04-01T08:59:31.000Z")
     assert "call" not in ready

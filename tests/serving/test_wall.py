@@ -136,7 +136,7 @@ def test_calendar_exceptions_are_marked() -> None:
     ("language", "said", "since"),
     [
         ("en", "What mail sends has been quarantined since 08:00:00", "mail set apart since"),
-        ("ja", "mailのデータは08:00:00から隔離され", "から隔離中"),
+        ("ja", "mailのデータは08:00:00 UTCから隔離され", "から隔離中"),
     ],
 )
 def test_a_quarantined_source_is_named(language: str, said: str, since: str) -> None:

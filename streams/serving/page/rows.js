@@ -14,7 +14,7 @@ const BACKLOG = ["untouched", "in_progress", "waiting_on_customer", "on_hold"];
 const LEVEL = "service_level_live";
 const MOST_ON_WALLS = 7;
 // Written contacts of no queue: they have a backlog, and nothing else of a queue.
-const UNASSIGNED = "(unassigned)";
+export const UNASSIGNED = "(unassigned)";
 
 // Whom people wait for at once stands first.
 const CHANNELS = ["voice", "video", "callback", "chat", "sms", "social", "mail", "web_form", "ticket"];
@@ -195,14 +195,14 @@ export class Queues extends Ranked {
       if (this.columns.includes("trend")) this.trends.draw(this.table.cell(row, "trend"), this.trends.of(scope, channel), target);
       sums.set(channel, levels.map((level, n) => together(sums.get(channel)?.[n], level)));
     }
-    this.showTotals(gather("total"), of, sums, asOf, shown);
+    this.showTotals(gather("total"), of, sums, asOf, shown, silence);
     this.table.keep(shown);
     this.sort();
     return judged;
   }
 
   // One row a channel, calls first: of a page of some queues what these make together, as for who may not see the total.
-  showTotals(told, of, sums, asOf, shown) {
+  showTotals(told, of, sums, asOf, shown, silence) {
     const totals = narrowed() ? [] : [...told.values()].filter(({ channel }) => channel !== null);
     const found = totals.length ? totals : [...of].filter(([, entries]) => entries.length > 1).map(([channel, entries]) => ({ channel, ...sumOf(entries) }));
     for (const entry of found.sort((a, b) => channelRank(a.channel) - channelRank(b.channel))) {
@@ -211,6 +211,9 @@ export class Queues extends Ranked {
       row.channel = entry.channel;
       shown.add(key);
       this.showRow(row, entry, sums.get(entry.channel) ?? [], null, asOf, "");
+      // Where nothing comes from what feeds any of its queues, their total may have passed too.
+      const parts = of.get(entry.channel) ?? [];
+      setClass(row.element, "silent", parts.length > 0 && parts.every(({ scope }) => silence("queue", scope) !== ""));
       this.table.foot.append(row.element);
     }
   }

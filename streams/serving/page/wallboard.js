@@ -111,7 +111,9 @@ function showStanding() {
   const uncounted = "contact-events.v1" in untold || "agent-events.v1" in untold;
   // Of a time to come: a clock is wrong, and nobody can say how old the figures are.
   const ahead = old !== null && old < -aheadOf;
-  const stale = lost || loading || old === null || ahead || old > staleAfter || halted || uncounted;
+  const sources = Object.keys(header?.sources ?? {});
+  const unheard = sources.length > 0 && silentSources().length === sources.length;
+  const stale = lost || loading || old === null || ahead || old > staleAfter || halted || uncounted || unheard;
   const catching = old !== null && catchingUp(old);
   let mark = word("live");
   const silent = silentSources().map(([name]) => shown(name));
@@ -128,6 +130,7 @@ function showStanding() {
   else if (halted) mark = word("standing_still");
   else if (uncounted) mark = word("partly_standing_still");
   else if (ahead) mark = word("ahead", { age: age(-old) });
+  else if (unheard && old <= staleAfter) mark = word("mark.all_silent");
   else if (stale) mark = word(catching ? "catching_up" : "stale", { age: age(old) });
   setText(byId("mark"), mark);
   setClass(document.body, "stale", stale);

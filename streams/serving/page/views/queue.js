@@ -7,11 +7,14 @@ import { seconds, Waits } from "../detail/waits.js";
 import { dayName, drawWeek } from "../detail/week.js";
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { channelRank } from "../rows.js";
+import { UNASSIGNED, channelRank } from "../rows.js";
 import { NOTHING, count, coverage, duration, hour, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
 
 const ASK_MS = 20_000;
 const DAY_MS = 86_400_000;
+
+// What has no queue is no queue to begin with.
+const byName = (a, b) => (a === UNASSIGNED) - (b === UNASSIGNED) || (a < b ? -1 : 1);
 
 let open = null;
 
@@ -70,7 +73,7 @@ class QueueView {
   }
 
   get names() {
-    return [...new Set([...this.context.gather("queue").values()].filter(({ channel }) => channel !== null).map(({ scope }) => scope))].sort();
+    return [...new Set([...this.context.gather("queue").values()].filter(({ channel }) => channel !== null).map(({ scope }) => scope))].sort(byName);
   }
 
   // Why there is nothing to see.
