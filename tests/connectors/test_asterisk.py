@@ -94,6 +94,8 @@ exten => stay,1,Answer()
 exten => presser,1,Answer()
  same => n,Wait(1)
  same => n,SendDTMF(1)
+ same => n,Wait(2)
+ same => n,SendDTMF(1)
  same => n,Wait(60)
 exten => impatient,1,Answer()
  same => n,Wait(2)
@@ -191,6 +193,7 @@ def test_calls_are_what_was_originated(tmp_path: Path, caplog: pytest.LogCapture
                 assert "Success" in answer, answer
                 log = asterisk.queue_log
                 await until(lambda: log.read_text(encoding="utf-8").count("COMPLETE") == 2)
+                await until(lambda: "|EXITWITHKEY|" in log.read_text(encoding="utf-8"))
                 await asyncio.sleep(0.3)
             return followed, beside
         finally:
