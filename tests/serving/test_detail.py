@@ -202,21 +202,21 @@ def test_a_sentence_of_every_source(tmp_path: Path) -> None:
         ),
         "cdr": (
             (
-                "cdr was last heard at 08:58:00, 2 min ago: what it tells is counted. "
-                "It tells afterwards, and is complete through 2026-03-31 23:00:00."
+                "cdr was last heard at 08:58:00 UTC, 2 min ago: what it tells is counted. "
+                "It tells afterwards, and is complete through 2026-03-31 23:00:00 UTC."
             ),
             (
-                "cdr：最終受信 08:58:00（2分前）。受信分は集計されています。"
-                "事後に届く送信元で、2026-03-31 23:00:00までのデータがそろっています。"
+                "cdr：最終受信 08:58:00 UTC（2分前）。受信分は集計されています。"
+                "事後に届く送信元で、2026-03-31 23:00:00 UTCまでのデータがそろっています。"
             ),
         ),
         "pbx": (
             (
-                "pbx was last heard at 09:00:00, 1 s ago: what it tells is counted. "
+                "pbx was last heard at 09:00:00 UTC, 1 s ago: what it tells is counted. "
                 "It names more than is permitted: 3 events count as (other)."
             ),
             (
-                "pbx：最終受信 09:00:00（1秒前）。受信分は集計されています。"
+                "pbx：最終受信 09:00:00 UTC（1秒前）。受信分は集計されています。"
                 "名称の上限を超えたため、3件のイベントは「(other)」に合算されています。"
             ),
         ),

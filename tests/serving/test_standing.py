@@ -28,7 +28,7 @@ ON_CALL = OnCall.model_validate({"default": "IT 4000", "kafka": "Net 4100", "sou
 
 #: What is seen → the code, and the sentences in English and Japanese; the times are those of Tokyo, nine hours ahead.
 SAID: list[tuple[Seen, str, str, str]] = [
-    (WELL, "ok", "Everything works: figures are as of 14:05:29.", "正常に動作しています（14:05:29 JST現在）。"),
+    (WELL, "ok", "Everything works: figures are as of 14:05:29 JST.", "正常に動作しています（14:05:29 JST現在）。"),
     (
         replace(WELL, ready=False, connected=False, reached=False, as_of_ms=None),
         "kafka_not_reached",
