@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,7 @@ from streams.reconciling.report import read_report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 #: Of a processor, on a busy machine; what is judged here took from 1.5 s to minutes.
@@ -76,12 +78,24 @@ READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@contextmanager
+def timed() -> Iterator[list[float]]:
+    """Yield a list that gets the processor time of what is done; Python looks for no cycles in what other tests left meanwhile."""
+    taken: list[float] = []
+    gc.disable()
+    before = time.process_time()
+    try:
+        yield taken
+    finally:
+        taken.append(time.process_time() - before)
+        gc.enable()
+
+
 def judged(read: Callable[[], Any]) -> float:
     """Return the processor time until a file is refused."""
-    before = time.process_time()
-    with pytest.raises(FileError):
+    with timed() as taken, pytest.raises(FileError):
         read()
-    return time.process_time() - before
+    return taken[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,16 +115,14 @@ def test_a_hostile_configuration_is_refused_at_once(name: str, tmp_path: Path) -
     path = tmp_path / "center.yaml"
     path.write_text(text)
 
-    before = time.process_time()
-    with pytest.raises(ConfigurationError) as refused:
+    with timed() as taken, pytest.raises(ConfigurationError) as refused:
         load_configuration(path)
-    taken = time.process_time() - before
 
     said = str(refused.value)
     assert said.startswith(f"{path}{line}")
     assert reason in said
     assert len(said) < 500_000
-    assert taken < CPU_SECONDS
+    assert taken[0] < CPU_SECONDS
 
 
 @pytest.mark.parametrize("kind", ["mapping", "senders", "layout"])
@@ -127,12 +139,12 @@ def test_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     """``check`` of 20 kB of brackets was busy for over 40 s."""
     path = tmp_path / "center.yaml"
     path.write_text("[" * 20_000)
-    before = time.process_time()
 
-    status = check.run(_arguments(path))
+    with timed() as taken:
+        status = check.run(_arguments(path))
 
     assert (status, capsys.readouterr().err) == (2, f"{path}:1: is nested too deeply; permitted: 40 levels\n")
-    assert time.process_time() - before < CPU_SECONDS
+    assert taken[0] < CPU_SECONDS
 
 
 def test_a_large_honest_file_is_read(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ NAMED = "|".join(
         *(
             "Contact Streams",
             "English",
+            "UTC",
             "sales",
             "claims",
             "north",
