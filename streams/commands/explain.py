@@ -117,7 +117,7 @@ async def _read(args: argparse.Namespace, configuration: Configuration) -> dict[
     async def find() -> Question:
         return Question.of(await log.latest(), configuration, **_wanted(args))
 
-    answer, span = await answered(
+    answer, span, _ = await answered(
         find,
         log,
         configuration,

@@ -42,26 +42,13 @@ async def answered(
     *,
     look_back_ms: int | None = None,
     told: Callable[[Span], None] | None = None,
-) -> tuple[Answer, Span]:
-    """Return the answer and what was read for it; ``find`` looks the figure up anew at every try.
+) -> tuple[Answer, Span, dict[int, PartitionLog]]:
+    """Return the answer, what was read for it and what that holds by partition; ``find`` looks the figure up anew at every try.
 
     Raises:
         QuestionError: there is no such figure.
         TopicError, KafkaError, OSError, TimeoutError: Kafka does not answer.
     """
-    answer, span, _ = await _answered(find, log, configuration, limits, look_back_ms=look_back_ms, told=told)
-    return answer, span
-
-
-async def _answered(
-    find: Callable[[], Awaitable[Question]],
-    log: EventLog,
-    configuration: Configuration,
-    limits: Limits,
-    *,
-    look_back_ms: int | None = None,
-    told: Callable[[Span], None] | None = None,
-) -> tuple[Answer, Span, dict[int, PartitionLog]]:
     for left in reversed(range(_TRIES)):
         question = await find()
         logs: dict[int, PartitionLog] = {}
@@ -153,7 +140,7 @@ class Explainer:
                 return Question.of(records(asked["queue"]), configuration, **asked)
 
             async with asyncio.timeout(2 * self._limits.seconds):
-                answer, span = await answered(find, self._log, configuration, self._limits)
+                answer, span, _ = await answered(find, self._log, configuration, self._limits)
         return {**answer.document(lang=lang, limit=limit), "read": span.document()}
 
     async def contacts(
@@ -174,7 +161,7 @@ class Explainer:
                 return Question.of(records(asked["queue"]), configuration, **of_window)
 
             async with asyncio.timeout(2 * self._limits.seconds):
-                answer, span, logs = await _answered(find, self._log, configuration, self._limits)
+                answer, span, logs = await answered(find, self._log, configuration, self._limits)
             found = await in_thread(contacts_behind, answer, logs, waiting=waiting)
         question = answer.question
         window = None if waiting else question.window

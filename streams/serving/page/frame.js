@@ -174,7 +174,7 @@ export class Frame {
       every: (ms, task) => {
         const timer = setInterval(() => this.attempt(open, task), ms);
         signal.addEventListener("abort", () => clearInterval(timer));
-        this.attempt(open, task);
+        return this.attempt(open, task);
       },
       onAnew: (task) => this.anew.add(() => this.attempt(open, task)),
       onNews: (task) => {

@@ -11,7 +11,8 @@
 //   link(id, {name: value})       the address of a view, for <a href>: it opens without loading the page anew; open(id, {...}) goes there
 //   may(right)                    whether who looks has a right somewhere
 //   ask(path, options)            JSON of the API, a promise; rejects with a Refusal {status, message} of frame.js
-//   every(ms, task)               now and again until the view is closed; what `task` or `show` rejects with stands below the heading
+//   every(ms, task)               now and again until the view is closed; what `task` or `show` rejects with stands below the heading;
+//                                 returns a promise that the first time is over
 //   onNews(task)                  whenever figures have changed, at most as often as the page is drawn
 //   onAnew(task)                  when the server has told everything anew, as after a change of its configuration
 //   gather(kind), targets(), asOf(), silence(kind, name)   the live figures, as wallboard.js has them

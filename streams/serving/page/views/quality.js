@@ -83,14 +83,7 @@ function drawDead(place, dead) {
 
 export async function show(root, context) {
   open = new QualityView(root, context);
-  // What fails is said by the frame.
-  let first = null;
-  context.every(ASK_MS, () => {
-    const told = open?.load();
-    first ??= told;
-    return told;
-  });
-  await first?.catch(() => {});
+  await context.every(ASK_MS, () => open?.load());
 }
 
 export function close() {

@@ -208,15 +208,9 @@ export async function show(root, context) {
   const uPlot = await library();
   if (context.signal.aborted) return;
   open = new QueueView(uPlot, root, context);
-  // What fails is said by the frame.
-  let first = null;
-  context.every(ASK_MS, () => {
-    const told = open?.load();
-    first ??= told;
-    return told;
-  });
+  const first = context.every(ASK_MS, () => open?.load());
   context.onNews(() => open?.news());
-  await first?.catch(() => {});
+  await first;
 }
 
 export function close() {
