@@ -10,6 +10,7 @@ import json
 import logging
 import signal
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from streams.connectors.pull.standing import RunSettings
 from streams.worker import create_topics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 
     from streams.connectors.pull.entries import Ledger
 
@@ -146,14 +147,18 @@ class Desk:
             return web.Response(status=int(other[0]), headers=other[1])  # type: ignore[arg-type]
         return web.Response(body=orjson.dumps(self.page(after)))
 
-    async def serve(self) -> tuple[web.AppRunner, str]:
-        """Listen; return what to clean up, and the address."""
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        """Listen, give the address, and leave nothing open, whatever went wrong meanwhile."""
         app = web.Application()
         app.router.add_get("/tickets", self.answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
 
 
 def make_runner(

@@ -47,17 +47,16 @@ def told(ledger: MemoryLedger) -> list[str]:
 @asynccontextmanager
 async def running(desk: Desk, ledger: MemoryLedger, limits: ClientLimits | None = None) -> AsyncIterator[Runner]:
     """Run the connector beside its platform."""
-    server, address = await desk.serve()
-    stop = asyncio.Event()
-    runner = make_runner(address, ledger, run=QUICK, limits=limits)
-    task = asyncio.create_task(runner.run(stop))
-    try:
-        yield runner
-        assert not task.done(), "it ended by itself"
-    finally:
-        stop.set()
-        await asyncio.wait_for(task, 2)
-        await server.cleanup()
+    async with desk.serve() as address:
+        stop = asyncio.Event()
+        runner = make_runner(address, ledger, run=QUICK, limits=limits)
+        task = asyncio.create_task(runner.run(stop))
+        try:
+            yield runner
+            assert not task.done(), "it ended by itself"
+        finally:
+            stop.set()
+            await asyncio.wait_for(task, 2)
 
 
 def filled(tickets: int = 12) -> Desk:
@@ -242,9 +241,8 @@ def test_once_says_its_last_word() -> None:
 
     async def scenario() -> None:
         desk, ledger = filled(), MemoryLedger(SOURCE)
-        server, address = await desk.serve()
-        summary = await make_runner(address, ledger).run(asyncio.Event(), once=True)
-        await server.cleanup()
+        async with desk.serve() as address:
+            summary = await make_runner(address, ledger).run(asyncio.Event(), once=True)
         assert told(ledger) == happened(desk)
         last = ledger.events[-1]
         assert isinstance(last, SourceHeartbeat)
@@ -260,10 +258,9 @@ def test_once_fails_at_once() -> None:
     async def scenario() -> None:
         desk = filled()
         desk.instead = [(401, {})]
-        server, address = await desk.serve()
-        with pytest.raises(AskError, match="status 401"):
-            await make_runner(address, MemoryLedger(SOURCE)).run(asyncio.Event(), once=True)
-        await server.cleanup()
+        async with desk.serve() as address:
+            with pytest.raises(AskError, match="status 401"):
+                await make_runner(address, MemoryLedger(SOURCE)).run(asyncio.Event(), once=True)
 
     asyncio.run(scenario())
 
