@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, get_args
 from unicodedata import is_normalized
 
 import msgspec
+import orjson
 from pydantic import ValidationError
 
 from schemas import structs
@@ -42,6 +43,7 @@ __all__ = [
     "decode_agent_event",
     "decode_contact_event",
     "decode_customer_event",
+    "decode_event",
     "source_of",
 ]
 
@@ -335,3 +337,24 @@ decode_agent_event: Decode[structs.AgentEvent] = _decoder(structs.AgentEvent, pa
 
 #: Decodes a record value of customer-events.
 decode_customer_event: Decode[structs.CustomerEvent] = _decoder(structs.CustomerEvent, parse_customer_event, CUSTOMER_KINDS)
+
+#: Type of an event → what parses the records of a topic that has such events.
+_PARSE: dict[str, Callable[[bytes], Event]] = {
+    str(kind.model_fields["type"].default): parse
+    for kinds, parse in ((CONTACT_KINDS, parse_contact_event), (AGENT_KINDS, parse_agent_event), (CUSTOMER_KINDS, parse_customer_event))
+    for kind in kinds
+}
+
+
+def _parse_event(value: bytes) -> Event:
+    try:
+        parse = _PARSE[orjson.loads(value)["type"]]
+    except (LookupError, TypeError):
+        parse = parse_contact_event
+    return parse(value)
+
+
+#: Decodes an event of whatever topic; why one is refused the decoder of its own topic says better.
+decode_event: Decode[structs.ContactEvent | structs.AgentEvent | structs.CustomerEvent] = _decoder(
+    structs.ContactEvent | structs.AgentEvent | structs.CustomerEvent, _parse_event, (*CONTACT_KINDS, *AGENT_KINDS, *CUSTOMER_KINDS)
+)

@@ -78,10 +78,29 @@ def parse_time(text: str) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+#: The two digits of a second → its milliseconds.
+_SECONDS = {f"{second:02}": 1000 * second for second in range(60)}
+#: Where the seconds begin in ``YYYY-MM-DDTHH:MM:SS``.
+_MINUTE_CHARACTERS = 17
+
+
 class _SecondMs(dict[str, int]):
     """The milliseconds of ``YYYY-MM-DDTHH:MM:SS`` read as UTC, remembered: events of one second come together."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        #: what stands before the seconds → its milliseconds, likewise: seconds of one minute do
+        self._minutes: dict[str, int] = {}
+
     def __missing__(self, text: str) -> int:
+        minute, second = self._minutes.get(text[:_MINUTE_CHARACTERS]), _SECONDS.get(text[_MINUTE_CHARACTERS:])
+        ms = self._parsed(text) if minute is None or second is None else minute + second
+        if len(self) >= _CACHED:
+            self.clear()
+        self[text] = ms
+        return ms
+
+    def _parsed(self, text: str) -> int:
         # The first and the last years are left to `parse_time`: with an offset they can fall out of the calendar.
         if _IS_SECOND(text) is None or not "1000" <= text[:4] <= "9998":
             raise TimeFormatError("not an RFC 3339 time with an offset")
@@ -89,9 +108,9 @@ class _SecondMs(dict[str, int]):
             ms = to_ms(datetime.fromisoformat(text).replace(tzinfo=UTC))
         except ValueError as error:
             raise TimeFormatError("not a moment of the calendar") from error
-        if len(self) >= _CACHED:
-            self.clear()
-        self[text] = ms
+        if len(self._minutes) >= _CACHED:
+            self._minutes.clear()
+        self._minutes[text[:_MINUTE_CHARACTERS]] = ms - _SECONDS[text[_MINUTE_CHARACTERS:]]
         return ms
 
 

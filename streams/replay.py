@@ -12,43 +12,37 @@ import orjson
 
 from schemas.times import format_ms
 from schemas.topics import topic
-from streams.catalogue.entries.waiting import NEVER_ABANDONED
-from streams.catalogue.kpis import KPIS
 from streams.configuration.dead_letters import DeadLetterLimits, SourceLimits
+from streams.replay_figures import ReplayFigures
+from streams.spill import CellRows, ConversationRows, CustomerRows, Spill
 from streams.stages.customer_links import CustomerLinkStage
 from streams.stages.customers import CustomerEventStage, CustomerStage, CustomerTopics
 from streams.stages.rollup import RollUpStage, RollUpTopics
 from streams.stages.track import AgentStage, ContactStage, TrackStage, TrackTopics
 from streams.windows.customer_windows import CUSTOMER_WINDOWS
 from streams.windows.faq_changes import faq_answers
-from streams.windows.judging import leave_out
-from streams.windows.kpis import contact_kpis
-from streams.windows.labels import figures_by_label
-from streams.windows.lasting import lasting_places
-from streams.windows.sums import Counts, add_counts
+from streams.windows.whole_cells import WholeCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from streams.configuration import Configuration
-    from streams.engine.stage import Flush, Stage
+    from streams.engine.stage import Output, Stage
     from streams.windows.scope_state import ScopeState
 
-__all__ = ["STREAMED", "Kind", "Replay"]
+__all__ = ["STREAMED", "Kind", "Piece", "Replay"]
 
 Kind = Literal["contact", "agent", "customer"]
 
 _CONTACTS, _AGENTS, _CUSTOMERS, _PANES, _FACTS = "contact-events", "agent-events", "customer-events", "queue-panes", "customer-facts"
 _LINKS = "customer-links"
 _FAR_FUTURE_MS = 253_402_300_799_000
-#: What a record of now says of itself, and not of what goes on.
-_SAYS_WHERE = frozenset({"kind", "source_topic", "source_partition", "scope", "channel", "expires"})
-#: Figures that mean nothing when channels are mixed.
-_PER_CHANNEL = tuple(kpi.id for kpi in KPIS if kpi.per_channel)
 #: Events between two flushes: no figure is asked for meanwhile, so only memory speaks for few.
 _CHUNK = 20_000
 #: Flushes between two looks at all customers.
 _FLUSHES_A_LOOK = 10
+#: So many conversations, and customers, are in memory at most between two flushes: some 2 kB and 350 bytes each.
+_MOST_CONVERSATIONS, _MOST_CUSTOMERS = 20_000, 40_000
 #: So many dead letters, and bytes of them, are kept for the result; all of them are counted.
 _KEPT_LETTERS, _KEPT_LETTER_BYTES = 10_000, 64 * 1024 * 1024
 
@@ -81,6 +75,49 @@ class _ReadCustomer(_Read, gc=False):
 _READ: dict[Kind, type[_Read]] = {"contact": _ReadContact, "agent": _ReadAgent, "customer": _ReadCustomer}
 
 
+class Part:
+    """The records of a piece of a file that one stage takes, and their events."""
+
+    __slots__ = ("events", "records")
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.records: list[Any] = []
+
+
+class Piece:
+    """Events of a file that stand together, decoded, by the stages that take them; to be filled, added and cleared again and again."""
+
+    def __init__(self) -> None:
+        self.parts = [Part() for _ in _READ]
+        #: when the last of them occurred
+        self.last_ms: int | None = None
+        #: kind → what takes an event, its JSON and the number of its line
+        self.taking: dict[Kind, tuple[Callable[[Any], None], Callable[[Any], None], type[_Read]]] = {
+            kind: (part.events.append, part.records.append, read) for part, (kind, read) in zip(self.parts, _READ.items(), strict=True)
+        }
+
+    def add(self, kinds: Iterable[Kind], event: Any, value: bytes, line: int) -> None:
+        """Add an event for stages of some kinds."""
+        for kind in kinds:
+            add_event, add_record, read = self.taking[kind]
+            add_event(event)
+            add_record(read(value, line))
+        self.note(event.occurred_ms)
+
+    def note(self, occurred_ms: int) -> None:
+        """Take note that an event occurred then."""
+        if self.last_ms is None or occurred_ms > self.last_ms:
+            self.last_ms = occurred_ms
+
+    def clear(self) -> None:
+        """Be empty again."""
+        self.last_ms = None
+        for part in self.parts:
+            part.events.clear()
+            part.records.clear()
+
+
 class Replay:
     """Takes canonical events as JSON and returns the figures of all of them.
 
@@ -88,7 +125,8 @@ class Replay:
     have stamped; it decides only which times cannot be true. ``file`` is what origins of lines begin with, and
     ``on_dead_letter`` is called with each dead letter when it is known: the result holds only so many of them. With
     ``figures_only`` trailing windows are not computed, and ``latest`` holds records of customers alone: half the work, and no memory
-    that grows with the length of the file but for its cells.
+    that grows with the length of the file. What is over is then in a temporary file until ``close``; without ``intervals`` there are
+    none in the result, and their sums need not be kept.
     """
 
     def __init__(
@@ -97,10 +135,11 @@ class Replay:
         *,
         file: str = "events",
         figures_only: bool = False,
+        intervals: bool = True,
         on_dead_letter: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self._configuration = configuration
-        self._figures_only = figures_only
+        self._figures_only, self._intervals = figures_only, intervals
         self._file = file
         self._on_dead_letter = on_dead_letter
 
@@ -123,9 +162,7 @@ class Replay:
         )
         for each in (self._contacts, self._agents, self._customer_events):
             each._decode = self._noting(each._decode)  # noqa: SLF001 - what is read twice costs as much as all else of reading
-        if figures_only:
-            for stage in (self._contacts, self._agents, self._customer_events):
-                stage.tracker.slices.leave_panes_out()
+        self._spill, self._places = Spill(), 0
         customers = CustomerTopics(_PANES, 1, _FACTS, 1, _LINKS, _CONTACTS, 1)
         self._links, self._customers = CustomerLinkStage(configuration, customers), CustomerStage(0, configuration, customers)
         self._rollup = RollUpStage(
@@ -133,11 +170,17 @@ class Replay:
             configuration,
             RollUpTopics(_PANES, 1, "queue-metrics", "queue-metrics-latest", "alerts", "alerts-latest", _CONTACTS, 1, _AGENTS, 1),
             keep_everything=True,
+            cells_of=self._cells_of if figures_only else None,
         )
+        if figures_only:
+            self._contacts.tracker.tell_differences()
+            for slices in (self._agents.tracker.slices, self._customer_events.tracker.slices):
+                slices.tell_differences()
+            self._contacts.tracker.conversations.frozen = ConversationRows(self._spill)
+            self._customers.tracker.customers.keep_few(_MOST_CUSTOMERS, CustomerRows(self._spill))
         self._pending: dict[str, list[Any]] = {_CONTACTS: [], _AGENTS: [], _CUSTOMERS: []}
         self._waiting = self._offset = self._flushes = 0
-        #: when the last event occurred that could be read, in ms
-        self.last_ms: int | None = None
+        self._last_ms: int | None = None
         self._dead: list[dict[str, Any]] = []
         self._dead_bytes = 0
         #: reason → how many dead letters
@@ -145,14 +188,30 @@ class Replay:
         #: key → last published record, as the latest topic has it
         self.latest: dict[str, dict[str, Any]] = {}
 
+    def _cells_of(self, state: ScopeState) -> tuple[WholeCells, WholeCells]:
+        """Return what keeps the cells of a scope, by offer (of people by outcome) and by outcome: most are asked for their sum alone."""
+        of_interest = self._intervals and state.scope.startswith("queue:")
+        # Of days a change of the FAQ is judged by; and whether a cell is staffed already, it says itself.
+        by_day = bool(self._configuration.faq_changes) and state.scope.startswith("total:")
+        return (
+            WholeCells(self._cell_rows() if of_interest or by_day or state.fixed_per_hour else None),
+            WholeCells(self._cell_rows() if of_interest else None),
+        )
+
+    def _cell_rows(self) -> CellRows:
+        self._places += 1
+        return CellRows(self._spill, self._places)
+
+    def close(self) -> None:
+        """Give up what is in a temporary file; intervals that have not been taken by then are gone."""
+        self._spill.close()
+
     def _noting(self, decode: Callable[[bytes | None], Any]) -> Callable[[bytes | None], Any]:
         """Return a decoder that also keeps up when the last event occurred."""
 
         def decode_and_note(value: bytes | None) -> Any:
             event = decode(value)
-            occurred = event.occurred_ms
-            if self.last_ms is None or occurred > self.last_ms:
-                self.last_ms = occurred
+            self._note(event.occurred_ms)
             return event
 
         return decode_and_note
@@ -167,18 +226,38 @@ class Replay:
         self._pending[name].append(record)
         self._count(1)
 
-    def add_lines(self, lines: Sequence[tuple[Kind, bytes, int]]) -> None:
-        """Take events of the file: kind, JSON, and the number of the line; cheaper than one by one."""
-        pending = {kind: (self._pending[read.topic].append, read) for kind, read in _READ.items()}
-        for kind, value, line in lines:
-            append, read = pending[kind]
-            append(read(value, line))
-        self._count(len(lines))
+    def add_piece(self, piece: Piece) -> None:
+        """Take a piece of the file whose events have been decoded; cheaper than one by one."""
+        number = 0
+        for (name, stage), part in zip(self._stages, piece.parts, strict=True):
+            if part.events:
+                if self._pending[name]:
+                    self._process(name, stage)
+                stage.process(part.records, iter(part.events))
+                number += len(part.events)
+        if piece.last_ms is not None:
+            self._note(piece.last_ms)
+        self._count(number)
+
+    def _note(self, occurred_ms: int) -> None:
+        if self._last_ms is None or occurred_ms > self._last_ms:
+            self._last_ms = occurred_ms
+
+    @property
+    def last_ms(self) -> int | None:
+        """When the last event occurred that could be read, in ms."""
+        if self._waiting:
+            self._work_off()
+        return self._last_ms
 
     def _count(self, number: int) -> None:
         self._waiting += number
         if self._waiting >= _CHUNK:
             self._work_off()
+
+    def _process(self, name: str, stage: TrackStage) -> None:
+        records, self._pending[name] = self._pending[name], []
+        stage.process(records)
 
     def reject(self, letter: dict[str, Any]) -> None:
         """Take note of what is no event: ``origin``, ``reason``, ``detail`` and ``bytes`` (base64)."""
@@ -204,15 +283,27 @@ class Replay:
     def _work_off(self) -> None:
         self._waiting = 0
         for name, stage in self._stages:
-            records, self._pending[name] = self._pending[name], []
-            stage.process(records)
-            self._pass_on(stage.collect())
+            self._process(name, stage)
+            self._flush(stage)
         self._flushes += 1
         if self._figures_only:
+            self._contacts.tracker.freeze(_MOST_CONVERSATIONS)
+            self._customers.tracker.settle()
+            self._customers.tracker.pass_over_rows()
             self._rollup.rollup.pass_over()
             if self._flushes % _FLUSHES_A_LOOK == 0:
                 # Customers who count nowhere any more are forgotten then.
                 self._publish_customers()
+
+    def _flush(self, stage: TrackStage) -> None:
+        if self._figures_only:
+            self._pass_on(stage.pass_on(self._rollup.rollup.add, self._tell))
+        else:
+            self._pass_on(stage.collect().outputs)
+
+    def _tell(self, fact: dict[str, Any]) -> None:
+        """Let customers know something."""
+        (self._links if fact["kind"] == "link" else self._customers).tracker.apply(fact)
 
     def _publish(self) -> None:
         """Compute the windows, once: what a live worker publishes between is asked for by none here."""
@@ -220,25 +311,33 @@ class Replay:
         if not self._figures_only:
             for output in self._rollup.collect().outputs:
                 self._take_latest(output.topic, output.key, output.value)
-        elif self._configuration.faq_changes:
-            days = ((key, record) for key, record in self._rollup.rollup.collect() if key.startswith("window|day|"))
-            self.latest.update((key, orjson.loads(record)) for key, record in days if record is not None)
 
     def _publish_customers(self) -> None:
         # Links become families, families are heard of, and what customers come to is known then.
-        for stage in (self._links, self._customers, self._links, self._customers):
-            self._pass_on(stage.collect())
+        for _ in range(2):
+            self._pass_on(self._links.collect().outputs)
+            self._pass_on(self._customers.pass_on())
         for key, record in self._rollup.customers.news():
             if record is None:
                 self.latest.pop(key, None)
             else:
                 self.latest[key] = record
 
-    def _pass_on(self, flush: Flush) -> None:
+    def _days(self) -> Iterator[dict[str, Any]]:
+        """Yield the records by which changes of the FAQ are judged."""
+        if not self._figures_only:
+            yield from self.latest.values()
+        elif self._configuration.faq_changes:
+            for state in self._rollup.rollup.scopes.values():
+                if state.scope.startswith("total:"):
+                    state.cells = state.cells.read_back()
+                    yield from self._rollup.rollup.by_day(state)
+
+    def _pass_on(self, outputs: Sequence[Output]) -> None:
         stages: dict[str, Stage] = {_PANES: self._rollup, _FACTS: self._customers, _LINKS: self._links}
         for name, stage in stages.items():
-            stage.process([SimpleNamespace(key=o.key, value=o.value) for o in flush.outputs if o.topic == name])
-        for output in flush.outputs:
+            stage.process([SimpleNamespace(key=o.key, value=o.value) for o in outputs if o.topic == name])
+        for output in outputs:
             if output.topic not in stages:
                 self.reject(_dead_letter(output.value, output.headers, self._file))
 
@@ -264,127 +363,23 @@ class Replay:
                 self.heartbeat(source, as_of)
             self._work_off()
         self._publish()
-        rollup = self._rollup.rollup
-        lasting = lasting_places(self._configuration)
-        there = [state for place, state in rollup.scopes.items() if place in lasting or self._holds_anything(state)]
-        states = sorted(there, key=lambda state: (state.scope, state.channel or ""))
+        figures = ReplayFigures(self._configuration, self._rollup.rollup).told(intervals=self._intervals)
+        now = figures.pop("now")
         return {
             "as_of": None if as_of is None else format_ms(as_of),
             "definitions": _definitions(self._configuration),
-            "totals": self._totals(states),
-            "queues": self._by_queue(states),
-            "by_definition": self._by_definition(states),
-            "by_label": self._by_label(states),
-            "teams": self._by_team(states),
-            "intervals": self._intervals(states),
+            **figures,
             "customers": [record for _, record in sorted(self.latest.items()) if record.get("window") in CUSTOMER_WINDOWS],
-            "now": [self._now(state) for state in states if not state.about_people or state.now],
+            "now": now,
             "late_events": self._contacts.tracker.late + self._agents.tracker.late,
             "dead_letters": sorted(self._dead, key=_line_of),
             "dead_letters_by_reason": dict(sorted(self.dead_letters.items())),
-            "faq_changes": faq_answers(self._configuration, self.latest.values()),
+            "faq_changes": faq_answers(self._configuration, self._days()),
         }
-
-    def _holds_anything(self, state: ScopeState) -> bool:
-        """Say whether a scope counts: of one that was there for a moment it depends on when it was looked at whether it was seen."""
-        goes_on = any(value for told in state.now.values() for name, value in told.items() if name not in _SAYS_WHERE)
-        return goes_on or any(self._whole(state).values())
-
-    def _whole(self, state: ScopeState) -> Counts:
-        total: Counts = {}
-        for counts in state.cells.values():
-            add_counts(total, counts)
-        return total
-
-    def _totals(self, states: Sequence[ScopeState]) -> dict[str, Any]:
-        rollup = self._rollup.rollup
-        contacts = [state for state in states if state.scope == "total:all" and not state.about_people]
-        total: Counts = {}
-        abandonable: Counts = {}
-        handled_channels = 0
-        for state in contacts:
-            sums = self._whole(state)
-            handled_channels += bool(sums.get("handled"))
-            add_counts(total, sums)
-            if state.channel not in NEVER_ABANDONED:
-                add_counts(abandonable, sums)
-        figures: dict[str, Any] = {}
-        if contacts:
-            as_of = rollup.as_of or 0
-            first = contacts[0].definitions.first(as_of).definition
-            judged = [state.definitions.judge(self._whole(state), as_of)[0] for state in contacts]
-            level = (sum(met for met, _ in judged), sum(counted for _, counted in judged))
-            figures = dict(contact_kpis(total, first, "any", by_offer=True, level=level))
-            figures["abandon_rate"] = contact_kpis(abandonable, first, "any", by_offer=True)["abandon_rate"]
-            leave_out(figures, frozenset.intersection(*(state.not_reported for state in contacts)))
-            if handled_channels > 1:
-                for name in _PER_CHANNEL:
-                    figures[name] = dict.fromkeys(("value", "numerator", "denominator", "coverage"))
-        people = next((state for state in states if state.scope == "total:all" and state.about_people), None)
-        figures.update(self._figures(people)["kpis"] if people is not None else {"occupancy": _NOTHING})
-        return figures
-
-    def _by_queue(self, states: Sequence[ScopeState]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for state in states:
-            kind, name = state.scope.split(":", 1)
-            if kind == "queue" and state.channel is not None:
-                found.setdefault(name, {})[state.channel] = self._figures(state)["kpis"]
-        return found
-
-    def _figures(self, state: ScopeState) -> dict[str, Any]:
-        """Return the figures of the whole input, judged as of its end."""
-        rollup = self._rollup.rollup
-        return rollup.figures(state, self._whole(state), rollup.as_of or 0, trailing=False)
-
-    def _by_label(self, states: Sequence[ScopeState]) -> dict[str, Any]:
-        """Return by channel of the total what happened by reason and category."""
-        contacts = [state for state in states if state.scope == "total:all" and state.channel is not None]
-        found = {state.channel or "": figures_by_label(self._whole(state)) for state in contacts}
-        return {channel: labels for channel, labels in found.items() if labels}
-
-    def _by_definition(self, states: Sequence[ScopeState]) -> dict[str, Any]:
-        """Return, by queue and channel, what judges it and what the definitions beside that give; queues with several alone."""
-        found: dict[str, Any] = {}
-        for state in states:
-            kind, name = state.scope.split(":", 1)
-            if kind == "queue" and state.channel is not None and "by_definition" in (figures := self._figures(state)):
-                judged = {"judged_by": figures["definitions"]["service_level"], "beside": figures["by_definition"]}
-                found.setdefault(name, {})[state.channel] = judged
-        return found
-
-    def _by_team(self, states: Sequence[ScopeState]) -> dict[str, Any]:
-        return {s.scope.split(":", 1)[1]: self._figures(s)["kpis"] for s in states if s.scope.startswith("team:")}
-
-    def _intervals(self, states: Sequence[ScopeState]) -> Iterator[dict[str, Any]]:
-        rollup = self._rollup.rollup
-        for state in states:
-            if not state.scope.startswith("queue:"):
-                continue
-            for name, span in sorted({window for cell in state.cells for window in rollup.dated.windows(state, cell)}):
-                if name != "day" and span.start_ms <= (rollup.as_of or 0):  # what is forecast is told when its time comes
-                    sums = state.cells.sums(span)
-                    figures = rollup.figures(state, sums, span.start_ms, trailing=False)
-                    figures["kpis"].update(rollup.dated.forecasts(state, span, sums, over=rollup.is_over(span)))
-                    yield {
-                        "queue": state.scope.split(":", 1)[1],
-                        "channel": state.channel,
-                        "interval": name,
-                        "start": format_ms(span.start_ms),
-                        "end": format_ms(span.end_ms),
-                        **figures,
-                        **rollup.dated.otherwise(state, name, span, over=rollup.is_over(span)),
-                    }
-
-    def _now(self, state: ScopeState) -> dict[str, Any]:
-        kind, name = state.scope.split(":", 1)
-        return {"scope_kind": kind, "scope": name, "channel": state.channel, **state.now_figures(self._rollup.rollup.as_of or 0)}
 
 
 #: Parts of the figures that ``Replay.figures`` gives one by one.
 STREAMED = frozenset({"intervals"})
-
-_NOTHING: dict[str, Any] = {"value": None, "numerator": 0, "denominator": 0, "coverage": None}
 
 
 def _definitions(configuration: Configuration) -> dict[str, Any]:

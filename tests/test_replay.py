@@ -10,11 +10,12 @@ import pytest
 
 from schemas.agent import AgentModel
 from schemas.contact import ContactModel
+from schemas.decoding import decode_event
 from schemas.other import CustomerModel, ForecastSet
 from schemas.times import format_ms
 from schemas.topics import topic
 from streams.configuration import Configuration
-from streams.replay import Replay
+from streams.replay import Piece, Replay
 from tests.oracle.worlds import random_world
 from tests.properties.pipeline import MemoryPipeline
 from tests.tracking.telling import CONFIGURATION, event, ms
@@ -64,25 +65,30 @@ class TestAsThePipeline:
         assert found
 
     @pytest.mark.parametrize("seed", [1, 2, 3])
-    @pytest.mark.parametrize("chunk", [40, 1_000_000])
-    def test_figures_only(self, seed: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Asked for the figures at the end alone, in chunks of any size, a replay says the same but for what it leaves out."""
-        monkeypatch.setattr("streams.replay._CHUNK", chunk)
-        monkeypatch.setattr("streams.replay._FLUSHES_A_LOOK", 3)
+    @pytest.mark.parametrize(("chunk", "most"), [(40, 3), (1_000_000, 20_000)])
+    def test_figures_only(self, seed: int, chunk: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Asked for figures at the end alone, in chunks of any size, with little in memory, a replay says the same, less what it omits."""
+        for name, number in (("_CHUNK", chunk), ("_FLUSHES_A_LOOK", 3), ("_MOST_CONVERSATIONS", most), ("_MOST_CUSTOMERS", most)):
+            monkeypatch.setattr(f"streams.replay.{name}", number)
         world = random_world(seed)
         _, expected = replayed(world)
-        replay = Replay(world.configuration, figures_only=True)
-        lines: list[tuple[Kind, bytes, int]] = []
+        replay, piece = Replay(world.configuration, figures_only=True), Piece()
         for number, each in enumerate(world.events, 1):
             value = each.model_dump_json(exclude_none=True).encode()
             if isinstance(each, CustomerModel | ForecastSet):
                 kinds: tuple[Kind, ...] = ("customer",)
             else:
                 kinds = (*(() if isinstance(each, AgentModel) else ("contact",)), *(() if isinstance(each, ContactModel) else ("agent",)))
-            lines += ((kind, value, number) for kind in kinds)
-        for first in range(0, len(lines), 30):
-            replay.add_lines(lines[first : first + 30])
+            piece.add(kinds, decode_event(value), value, number)
+            if number % 30 == 0:
+                replay.add_piece(piece)
+                piece.clear()
+        replay.add_piece(piece)
         found = replay.finish(world.end_ms)
+        if most == 3:
+            assert len(replay._contacts.tracker.conversations.frozen or ()) > 30
+            assert len(replay._contacts.tracker.conversations.live) < 30
+        replay.close()
         for result in (expected, found):
             # Named by where they stood, which was not said to the other one.
             result["dead_letters"] = [(letter["reason"], letter["bytes"]) for letter in result["dead_letters"]]
@@ -107,7 +113,8 @@ class TestAsThePipeline:
         monkeypatch.setattr("streams.replay._KEPT_LETTERS", 3)
         passed: list[dict[str, Any]] = []
         replay = Replay(CONFIGURATION, file="f", on_dead_letter=passed.append)
-        replay.add_lines([("contact", b"nonsense", number) for number in range(1, 11)])
+        for number in range(1, 11):
+            replay.add(b"nonsense", "contact", origin=f"f:{number}")
         result = replay.finish()
         assert [letter["origin"] for letter in result["dead_letters"]] == ["f:1", "f:2", "f:3"]
         assert [letter["origin"] for letter in passed] == [f"f:{number}" for number in range(1, 11)]

@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import orjson
 
 from schemas.agent import AgentModel
 from schemas.decoding import Rejected as NotAnEventError
-from schemas.decoding import decode_agent_event, decode_contact_event, decode_customer_event
+from schemas.decoding import decode_agent_event, decode_contact_event, decode_customer_event, decode_event
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, CUSTOMER_KINDS, encode
 from schemas.limits import MAX_RECORD_BYTES
 from schemas.other import CustomerModel, ForecastSet
-from schemas.times import REST_MS, SECOND_MS, to_ms
+from schemas.times import to_ms
 from streams.commands import platform_options, queue_log_options
 from streams.commands.mapping_options import make_mapper
 from streams.connectors.feed import Summary
@@ -27,7 +26,7 @@ from streams.connectors.inputs import Input
 from streams.connectors.kit.translating import translate_each
 from streams.connectors.lines import Line, Rejected
 from streams.connectors.mapping.feed import mapped_events
-from streams.replay import Kind
+from streams.replay import Kind, Piece
 
 if TYPE_CHECKING:
     import argparse
@@ -53,7 +52,8 @@ _TOPICS: dict[Kind, tuple[frozenset[str], Callable[[bytes], Any]]] = {
     "customer": (_types(CUSTOMER_KINDS), decode_customer_event),
 }
 
-_TYPES = frozenset().union(*(types for types, _ in _TOPICS.values()))
+#: Types that all stages take.
+_OF_ALL = frozenset.intersection(*(types for types, _ in _TOPICS.values()))
 
 
 def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -161,41 +161,45 @@ def _canonical(file: Input, rejected: list[Rejected]) -> Generator[Read]:
                 yield found
 
 
-class _Head(msgspec.Struct, gc=False):
-    """As much of an event as says where it goes: all else in it is looked at once, when it is counted."""
+def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]) -> Generator[tuple[Piece, int]]:
+    """Yield the events of a file in pieces, as ``Replay.add_piece`` takes them, each piece with the number of its last line.
 
-    type: str
-    occurred_at: str
-
-
-def canonical_pieces(file: Input, until_ms: int | None, rejected: list[Rejected]) -> Generator[tuple[list[tuple[Kind, bytes, int]], int]]:
-    """Yield the events of a file in pieces, as ``Replay.add_lines`` takes them, each piece with the number of its last line.
-
-    Events after ``until_ms`` are left out; lines that are no event, or too long for one, go to ``rejected``.
+    A piece is good until the next one. Events after ``until_ms`` are left out; lines that are no event, or too long for one, go to
+    ``rejected``.
     """
-    read_head = msgspec.json.Decoder(_Head).decode
-    kinds_of = {kind: tuple(name for name, (types, _) in _TOPICS.items() if kind in types) for kind in _TYPES}
-    seconds, rests = SECOND_MS, REST_MS
+    piece = Piece()
+    # Of nearly all events each is for one stage: without a further call.
+    taken_by = {name: piece.taking[kind] for kind, (types, _) in _TOPICS.items() for name in types - _OF_ALL}
     with closing(_numbered_lines(file)) as pieces:
         for first, lines, length in pieces:
-            found: list[tuple[Kind, bytes, int]] = []
+            last_ms: int | None = None
             for number, raw in enumerate(lines, first):
                 try:
-                    head = read_head(raw)
-                    kinds = kinds_of[head.type]
-                    at = head.occurred_at
-                    is_in_time = until_ms is None or seconds[at[:19]] + rests[at[19:]] <= until_ms
-                except (ValueError, KeyError, RecursionError):
-                    is_in_time = False
-                if is_in_time and length is None:
-                    found += [(kind, raw, number) for kind in kinds]
-                elif raw.strip():
-                    event = _event(Line(raw, file.name, number, 0, 0, length or len(raw)))
-                    if isinstance(event, Rejected):
-                        rejected.append(event)
-                    elif event is not None and (until_ms is None or event[0] <= until_ms):
-                        found += [(kind, raw, number) for kind in event[2]]
-            yield found, first + len(lines) - 1
+                    event = decode_event(raw if length is None else None)
+                    taking = taken_by.get(event.type)
+                except NotAnEventError:
+                    if raw.strip():
+                        found = _event(Line(raw, file.name, number, 0, 0, length or len(raw)))
+                        if isinstance(found, Rejected):
+                            rejected.append(found)
+                        elif found is not None and (until_ms is None or found[0] <= until_ms):
+                            piece.add(found[2], _TOPICS[found[2][0]][1](raw), raw, number)
+                    continue
+                at = event.occurred_ms
+                if until_ms is not None and at > until_ms:
+                    continue
+                if taking is None:
+                    piece.add(_TOPICS, event, raw, number)
+                    continue
+                add_event, add_record, read = taking
+                add_event(event)
+                add_record(read(raw, number))
+                if last_ms is None or at > last_ms:
+                    last_ms = at
+            if last_ms is not None:
+                piece.note(last_ms)
+            yield piece, first + len(lines) - 1
+            piece.clear()
 
 
 def _numbered_lines(file: Input) -> Generator[tuple[int, list[bytes], int | None]]:

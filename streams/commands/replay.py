@@ -19,6 +19,7 @@ from streams.connectors.inputs import Input
 from streams.connectors.mapping import MappingError
 from streams.engine.memory import look_seldom_for_cycles
 from streams.replay import STREAMED, Replay
+from streams.spill import SpillError
 
 if TYPE_CHECKING:
     import argparse
@@ -69,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
         with ExitStack() as stack:
             files = None if args.out is None else stack.enter_context(ReplayFiles(args.out, args.out_format))
             letter = None if files is None else files.letter
-            replay = Replay(configuration, file=file.name, figures_only=True, on_dead_letter=letter)
+            one_by_one = files is not None or args.json or bool(args.definition)
+            replay = Replay(configuration, file=file.name, figures_only=True, intervals=one_by_one, on_dead_letter=letter)
+            stack.enter_context(closing(replay))
             notes: list[str] = []
             with ReplayProgress(file) as progress:
                 _count(args, file, Identities(configuration), replay, progress, notes)
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             if files is not None:
                 files.figures(result)
             counted = result["as_of"] is not None
-    except (ConfigurationError, MappingError, OutputError, ValueError) as error:
+    except (ConfigurationError, MappingError, OutputError, SpillError, ValueError) as error:
         return fail(error)
     except OSError as error:
         return fail(f"{error.filename or args.file}: cannot be read: {error.strerror or error}")
@@ -98,8 +101,8 @@ def _count(
     rejected: list[Rejected] = []
     if args.mapping is None and args.connector == "canonical" and not identities:
         with closing(canonical_pieces(file, args.until, rejected)) as pieces:
-            for lines, number in pieces:
-                replay.add_lines(lines)
+            for piece, number in pieces:
+                replay.add_piece(piece)
                 _reject(replay, rejected)
                 progress.note(number)
         return

@@ -135,14 +135,29 @@ class CustomerStage:
                 apply(orjson.loads(record.value))
         self.counters.events += len(records)
 
-    def collect(self) -> Flush:
-        """Return the customers that changed, what other partitions are to know of them, and the sums that are news."""
+    def pass_on(self) -> list[Output]:
+        """Flush for one who keeps no rows: return the sums that are news, and what other partitions are to know."""
+        outputs = self._settle()
+        self.tracker.pass_over_rows()
+        outputs += self.sums.news(self.tracker)
+        for _ in self.sums.changed_keys():
+            pass
+        return outputs
+
+    def _settle(self) -> list[Output]:
+        """Return what other partitions are to know."""
         tracker, topics = self.tracker, self._topics
         tracker.settle()
         self.counters.overfull[self._partition] = len(tracker.overfull)
         outputs = [Output(topics.links, 0, f"heard|{fact['customer_key']}".encode(), encode(fact)) for fact in tracker.reports()]
         outputs += [Output(topics.facts, place, f"copy|{fact['customer_key']}".encode(), encode(fact)) for place, fact in tracker.told()]
         outputs += self._progress()
+        return outputs
+
+    def collect(self) -> Flush:
+        """Return the customers that changed, what other partitions are to know of them, and the sums that are news."""
+        tracker = self.tracker
+        outputs = self._settle()
         rows: list[Row] = [
             (b"s|" + key.encode(), None if customer is None else encode(customer.row())) for key, customer in tracker.changed_customers()
         ]

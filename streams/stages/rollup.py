@@ -19,10 +19,12 @@ from streams.windows.lasting import configured_places
 from streams.windows.rollup import RollUp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from streams.configuration import Configuration
     from streams.engine.stage import Record
+    from streams.windows.cells import Cells
+    from streams.windows.scope_state import ScopeState
 
 __all__ = ["RollUpStage", "RollUpTopics"]
 
@@ -61,6 +63,7 @@ class RollUpStage:
         counters: StageCounters | None = None,
         *,
         keep_everything: bool = False,
+        cells_of: Callable[[ScopeState], tuple[Cells, Cells]] | None = None,
     ) -> None:
         self._topics = topics
         self._partition = partition
@@ -71,6 +74,7 @@ class RollUpStage:
             [(topics.contact_events, number) for number in range(topics.contact_partitions)],
             [(topics.agent_events, number) for number in range(topics.agent_partitions)],
             keep_everything=keep_everything,
+            cells_of=cells_of,
         )
         self.customers = CustomerMerge(configuration, topics.customer_partitions)
         #: What the flow's table shows: the windows' sums by scope and channel.

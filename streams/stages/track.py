@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import orjson
 from msgspec.json import encode
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from streams.tracking.slices import Slices
     from streams.tracking.snapshots import Snapshots
     from streams.tracking.state import Conversation
+    from streams.windows.sums import Counts
 
 __all__ = ["AgentStage", "ContactStage", "TrackStage", "TrackTopics"]
 
@@ -133,8 +134,11 @@ class TrackStage:
         self._progress_told: int | None = None
         self.counters = counters if counters is not None else StageCounters()
 
-    def process(self, records: Sequence[Record]) -> None:
-        """Apply every record; a bad one becomes a dead letter, and of a source that has too many of them all that follow."""
+    def process(self, records: Sequence[Record], events: Iterator[Any] | None = None) -> None:
+        """Apply every record; a bad one becomes a dead letter, and of a source that has too many of them all that follow.
+
+        ``events``: what the records hold, where they have been decoded before.
+        """
         decode, tracker, counters, quarantine = self._decode, self._tracker, self.counters, self._quarantine
         apply, progress, admit, fields = tracker.apply, tracker.progress, self._names.admit, FIELDS
         quarantined, watched = quarantine.quarantined, quarantine.watched
@@ -142,7 +146,7 @@ class TrackStage:
         known_late = late
         for record in records:
             try:
-                event = decode(record.value)
+                event = decode(record.value) if events is None else next(events)
             except Rejected as rejected:
                 if rejected.reason != "unknown_type" or not self._carries_out(record):
                     self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
@@ -245,9 +249,7 @@ class TrackStage:
         if self._is_idle:
             return Flush([], [])
         tracker, writer, panes = self._tracker, self._writer, self._topics.panes
-        tracker.settle()
-        self.counters.beyond_limits[self._topics.source, self._partition] = self._names.totals()
-        self.counters.quarantined[self._topics.source, self._partition] = tuple(self._quarantine.quarantined)
+        self._settle()
         rows: list[Row] = list(self._changed_rows())
         rows += ((_SNAPSHOT + name.encode(), None if kept is None else encode(kept)) for name, kept in tracker.snapshots.changed())
         rows += ((_NAMES + key.encode(), None if names is None else encode(names)) for key, names in self._names.changed_rows())
@@ -291,6 +293,39 @@ class TrackStage:
         outputs += self._decisions.outputs(self._quarantine)
         self._is_idle = not rows and not outputs
         return Flush(rows, outputs)
+
+    def _settle(self) -> None:
+        self._tracker.settle()
+        self.counters.beyond_limits[self._topics.source, self._partition] = self._names.totals()
+        self.counters.quarantined[self._topics.source, self._partition] = tuple(self._quarantine.quarantined)
+
+    def pass_on(self, add: Callable[[str, str, str | None, int, Counts], None], tell: Callable[[dict[str, Any]], None]) -> list[Output]:
+        """Flush for one who keeps no rows: ``add`` takes what is new in cells (kind, scope, channel, start, difference).
+
+        ``tell`` takes what customers are to be told. Returned are what goes on, progress and dead letters. Slices tell differences, and of
+        each topic there is one partition.
+        """
+        self._settle()
+        self._pass_over_rows()
+        for (kind, (scope, channel), start), counts in self._tracker.slices.changes():
+            add(kind, scope, channel, start, cast("Counts", counts))
+        self._tracker.slices.forget_booked()
+        outputs = [Output(self._topics.panes, 0, self._writer.key("now", scope, None), value) for scope, value in self._changed_now(())]
+        outputs += self._changed_progress()
+        topics, facts = self._topics, self._customer_facts()
+        if topics.customer_facts and self._tracker.progress.received_through is not None:
+            for _, fact in facts:
+                tell(fact)
+            told = {topics.customer_links if fact["kind"] == "link" else topics.customer_facts for _, fact in facts}
+            outputs += self._told_progress({(topic, 0) for topic in told})
+        outputs += self._dead
+        self._dead = []
+        return outputs
+
+    def _pass_over_rows(self) -> None:
+        """Do what follows from a change of rows, without them."""
+        for _ in (*self._changed_rows(), *self._tracker.snapshots.changed(), *self._names.changed_rows()):
+            pass
 
     def _changed_progress(self) -> Iterator[Output]:
         progress = self._tracker.progress
@@ -394,6 +429,11 @@ class TrackStage:
                 place = (topic, customer_partition(fact["customer_key"], self._topics.customer_partitions))
             told.add(place)
             yield Output(*place, key.encode(), encode(fact))
+        yield from self._told_progress(told)
+
+    def _told_progress(self, told: set[tuple[str, int]]) -> Iterator[Output]:
+        """Yield how far what customers are told is complete: to those that were told something, and once a pane to all."""
+        topic, progress = self._topics.customer_facts, self._tracker.progress
         step = None if progress.through is None else pane_of(progress.through)
         if step != self._progress_told:
             told = {(self._topics.customer_links, 0), *((topic, number) for number in range(self._topics.customer_partitions))}
@@ -480,6 +520,16 @@ class ContactStage(TrackStage):
         if fact is not None:
             self._told.append(_told(conversation.name, fact.customer, fact))
 
+    def _pass_over_rows(self) -> None:
+        tracker = self.tracker
+        live = tracker.conversations.live
+        for name in tracker.take_changed():
+            conversation = live.get(name)
+            if conversation is not None and (conversation.state.customer is not None or conversation.told is not None):
+                self._tell(conversation, ())
+        tracker.pass_over_rows()
+        super()._pass_over_rows()
+
     def _customer_facts(self) -> list[tuple[str, dict[str, Any]]]:
         forgotten, self.tracker.forgotten = self.tracker.forgotten, []
         for conversation in forgotten:
@@ -562,6 +612,10 @@ class AgentStage(TrackStage):
 
     def _restored(self) -> None:
         self.tracker.restored()
+
+    def _pass_over_rows(self) -> None:
+        self.tracker.pass_over_rows()
+        super()._pass_over_rows()
 
     def _changed_rows(self) -> Iterator[Row]:
         tracker = self.tracker

@@ -519,6 +519,11 @@ class AgentTracker:
             agent.due, agent.timer = NEVER_MS, None
             self._look_at(name, agent)
 
+    def pass_over_rows(self) -> None:
+        """Take note that no row of what changed is to be written."""
+        self._changed.clear()
+        self._changed_plans.clear()
+
     def changed_agents(self) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
         """Yield what is kept of the agents changed since the last call, but for their plans; None for those given up."""
         changed, self._changed = self._changed, set()

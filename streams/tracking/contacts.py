@@ -10,9 +10,10 @@ from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
 from streams.tracking.contact_fact import contact_fact
 from streams.tracking.facts import Excluded, Missing, TooManyFactsError, fact_of, order_of
 from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put, replace
+from streams.tracking.freezing import frozen_row, long_idle
 from streams.tracking.grid import grid_of
 from streams.tracking.held import Held
-from streams.tracking.ledger import Ledger, Waits
+from streams.tracking.ledger import Ledger, OfferLedger, Waits
 from streams.tracking.losses import lost_from
 from streams.tracking.needs import needs_of, thresholds_ms
 from streams.tracking.notes import active_in, actives, has_moved, open_of, standing_group, waiting_in, waits
@@ -178,9 +179,8 @@ class ContactTracker:
         name = conversation_id + suffix
         conversation = self._live.get(name)
         if conversation is None:
-            if name in self._unread:
-                conversation = self._read(name)
-            elif self.kept_names.unclaimed(conversation_id):
+            conversation = self.conversations.read(name)
+            if conversation is None and self.kept_names.unclaimed(conversation_id):
                 conversation = self._claim(conversation_id, name)
         if conversation is not None and conversation.knows(event.event_id):
             if not revision or not self._says_more(conversation, event, fact, late=late):
@@ -462,6 +462,12 @@ class ContactTracker:
 
     def _look_at_the_silent(self, through: int) -> None:
         """Count the open conversations of which nothing more is known as lost, and forget the closed ones."""
+        frozen = self.conversations.frozen
+        if frozen is not None:
+            for name, events in frozen.take_over(through):
+                self._held.drop(name, events)
+            for name in frozen.open_before(through):
+                self.conversations.read(name)
         for name, bucket in self._timers.passed(through):
             conversation = self._live.get(name)
             if conversation is None:
@@ -498,16 +504,19 @@ class ContactTracker:
             del self._unread[name]
             self._give_up(name, len(unread.rows), unread.events)
         else:
-            return self._read(name)
+            return self.conversations.read(name)
         return None
 
     def _look_at_snapshots(self, before: int | None, through: int) -> None:
         """Count what a source does not list as lost; and look again at what has changed, while that may still decide."""
-        for snapshot in self.snapshots.new(before, through) if self._unread else ():
+        frozen = self.conversations.frozen
+        for snapshot in self.snapshots.new(before, through) if self._unread or frozen is not None else ():
             # The others are over, or listed.
-            for name, unread in list(self._unread.items()):
-                if (unread.lost_from_ms is not None or unread.last_ms >= snapshot.at_ms) and id_of(name) not in snapshot.open_ids:
-                    self._read(name)
+            at_ms = snapshot.at_ms
+            names = [name for name, each in self._unread.items() if each.lost_from_ms is not None or each.last_ms >= at_ms]
+            for name in [*names, *(() if frozen is None else frozen.open_or_since(at_ms))]:
+                if id_of(name) not in snapshot.open_ids:
+                    self.conversations.read(name)
         for name, snapshot in self.snapshots.to_compare(before, through, self._live, self._changed):
             self._compare(self._live[name], snapshot)
 
@@ -555,6 +564,30 @@ class ContactTracker:
         """Return the names of the conversations changed since the last call."""
         changed, self._changed = self._changed, set()
         return changed
+
+    def pass_over_rows(self) -> None:
+        """Take note that no row of what changed is to be written."""
+        self._changed.clear()
+        self._gone_rows.clear()
+
+    def tell_differences(self) -> None:
+        """Keep no slices from now on: they tell what is to be added to cells, and there are no panes."""
+        self.slices.tell_differences()
+        if not self.slices.grid.both_ways:
+            self._ledger = OfferLedger()
+
+    def freeze(self, most: int) -> None:
+        """If there are more conversations than that, keep outside of memory what is not likely to be asked for; right after a flush."""
+        frozen, live = self.conversations.frozen, self._live
+        if frozen is None or len(live) <= most:
+            return
+        chosen = long_idle(live.values(), most)
+        rows = ((each.name, frozen_row(each, self._rules, self._rules_number, self._due(each))) for each in chosen)
+        kept = [(name, row) for name, row in rows if row is not None]
+        frozen.put(kept)
+        for name, _ in kept:
+            del live[name]
+        self._timers.keep(live)
 
     def is_open(self, scope: Scope) -> bool:
         """Say whether anything waits, is in progress or is pending in a scope."""
@@ -635,9 +668,8 @@ class ContactTracker:
         conversation.written = len(kept.facts) if len(kept.facts) <= row_count * ROW_FACTS else 0
         return conversation
 
-    def _read(self, name: str) -> Conversation:
+    def _read(self, name: str, unread: Unread) -> Conversation:
         """Read the rows of a conversation; what goes on with it has been noted already."""
-        unread = self._unread.pop(name)
         kept = read_rows(unread.rows)
         conversation = self._live[name] = self._made_of(name, kept, len(unread.rows))
         state = conversation.state

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Protocol
 
 from msgspec import msgpack
 
 from streams.tracking.customer_facts import Customer
+from streams.windows.slices import DAY_MS
 
-__all__ = ["Customers"]
+__all__ = ["Cold", "Customers"]
+
+_MONTH_MS = 30 * DAY_MS
 
 _pack = msgpack.Encoder().encode
 _unpack = msgpack.Decoder(Customer).decode
@@ -35,6 +40,26 @@ def _long(short: bytes) -> str:
     return f"v{short[1 : -_DIGEST // 2].decode()}:{digest.hex()}"
 
 
+class Cold(Protocol):
+    """Packed customers by short key that are kept outside of memory: of a whole input, of which most are heard of no more."""
+
+    def put(self, rows: Iterable[tuple[bytes, int, bytes]]) -> None:
+        """Take in customers, each with when something was last heard, that are not among them."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a customer."""
+
+    def take(self, key: bytes) -> bytes | None:
+        """Return a customer, and forget it."""
+
+    def silent_before(self, at_ms: int) -> list[bytes]:
+        """Return the keys of which nothing was heard at an instant or later."""
+
+    def __contains__(self, key: object) -> bool: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __len__(self) -> int: ...
+
+
 class Customers(Mapping[str, Customer]):
     """Customers by key; one that is only looked at is a copy."""
 
@@ -44,25 +69,51 @@ class Customers(Mapping[str, Customer]):
         self._live: dict[str, Customer] = {}
         #: those that ``some`` has still to return in this round
         self._round: list[bytes] = []
+        #: where all go but so many, those that were changed last
+        self._cold: Cold | None = None
+        self._most = 0
+        self._looked_at_ms = 0
+
+    def keep_few(self, most: int, cold: Cold) -> None:
+        """Keep at most so many in memory, and about half as many at least."""
+        self._most, self._cold = most, cold
 
     def __getitem__(self, key: str) -> Customer:
         live = self._live.get(key)
-        return _unpack(self._packed[_short(key)]) if live is None else live
+        if live is not None:
+            return live
+        short = _short(key)
+        packed = self._packed.get(short)
+        if packed is None and self._cold is not None:
+            packed = self._cold.get(short)
+        if packed is None:
+            raise KeyError(key)
+        return _unpack(packed)
 
     def __iter__(self) -> Iterator[str]:
-        return map(_long, self._packed)
+        return map(_long, [*self._packed, *(self._cold or ())])
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return len(self._packed) + len(self._cold or ())
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and (key in self._live or _short(key) in self._packed)
+        if not isinstance(key, str):
+            return False
+        if key in self._live:
+            return True
+        short = _short(key)
+        return short in self._packed or (self._cold is not None and short in self._cold)
 
     def find(self, key: str) -> Customer | None:
         """Return a customer, if there is one, to be changed until ``settle``."""
         customer = self._live.get(key)
         if customer is None:
-            packed = self._packed.get(_short(key))
+            short = _short(key)
+            packed = self._packed.get(short)
+            if packed is None and self._cold is not None:
+                packed = self._cold.take(short)
+                if packed is not None:
+                    self._packed[short] = packed
             if packed is not None:
                 customer = self._live[key] = _unpack(packed)
         return customer
@@ -80,18 +131,34 @@ class Customers(Mapping[str, Customer]):
         self._packed[_short(key)] = _pack(customer)
 
     def __delitem__(self, key: str) -> None:
-        del self._packed[_short(key)]
+        short = _short(key)
+        if self._packed.pop(short, None) is None and (self._cold is None or self._cold.take(short) is None):
+            raise KeyError(key)
         self._live.pop(key, None)
 
-    def some(self, number: int) -> list[str]:
-        """Return so many customers, each time others: those there are, one after the other, as often as it takes."""
+    def some(self, number: int, before_ms: int = 0) -> list[str]:
+        """Return so many customers, each time others: those there are, one after the other, as often as it takes.
+
+        Of those outside of memory all of which nothing was heard since an instant, whenever that is a month later.
+        """
         if not self._round:
             self._round = list(self._packed)
         self._round, found = self._round[:-number], self._round[-number:]
-        return [_long(short) for short in found if short in self._packed]
+        found = [short for short in found if short in self._packed]
+        if self._cold is not None and before_ms >= self._looked_at_ms + _MONTH_MS:
+            self._looked_at_ms = before_ms
+            found += self._cold.silent_before(before_ms)
+        return [_long(short) for short in found]
 
     def settle(self) -> None:
         """Pack those that were changed."""
+        packed, cold = self._packed, self._cold
         for key, customer in self._live.items():
-            self._packed[_short(key)] = _pack(customer)
+            short = _short(key)
+            if cold is not None:
+                packed.pop(short, None)  # those that are changed last stand last
+            packed[short] = _pack(customer)
         self._live = {}
+        if cold is not None and len(packed) > self._most:
+            oldest = list(islice(packed, len(packed) - self._most // 2))
+            cold.put([(short, _unpack(packed[short]).last_ms(), packed.pop(short)) for short in oldest])

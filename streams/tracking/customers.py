@@ -354,7 +354,7 @@ class CustomerTracker:
 
     def _forget(self, before_ms: int) -> None:
         """Look at some customers, each flush at others, and forget those who count nowhere any more; families are dissolved first."""
-        for key in self.customers.some(_SWEPT):
+        for key in self.customers.some(_SWEPT, before_ms):
             if key not in self.families and key in self.customers:
                 customer = self.customers[key]
                 if customer.last_ms() < before_ms and not customer.is_active():
@@ -371,6 +371,14 @@ class CustomerTracker:
         self.overfull.discard(key)
         del self.customers[key]
         self._changed.add(key)
+
+    def pass_over_rows(self) -> None:
+        """Take note that no row of what changed is to be written."""
+        self._changed.clear()
+        self._changed_copies.clear()
+        self.customers.settle()
+        for _ in self.families.changed_rows():
+            pass
 
     def changed_customers(self) -> Iterator[tuple[str, Customer | None]]:
         """Yield the customers changed since the last call, None for those forgotten."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streams.windows.sums import Counts
 
-__all__ = ["STANDARD_EDGES_MS", "Ledger", "Rates", "Waits"]
+__all__ = ["STANDARD_EDGES_MS", "Ledger", "OfferLedger", "Rates", "Waits"]
 
 #: What a millisecond adds: (field, amount).
 Rates = tuple[tuple[str, int], ...]
@@ -123,3 +123,18 @@ class Ledger:
 
     def __bool__(self) -> bool:
         return bool(self.by_outcome or self.by_offer)
+
+
+class OfferLedger(Ledger):
+    """Leaves out by outcome what is booked both ways: of a whole input only the cells of people are by outcome."""
+
+    __slots__ = ()
+
+    def book(self, target: int, at_ms: int, offered_ms: int, amounts: tuple[tuple[str, int], ...]) -> None:  # noqa: ARG002
+        """Add amounts to the 5 minutes of ``offered_ms``."""
+        key = (target, offered_ms - offered_ms % GRAIN_MS)
+        offer = self.by_offer.get(key)
+        if offer is None:
+            offer = self.by_offer[key] = {}
+        for field, amount in amounts:
+            offer[field] = offer.get(field, 0) + amount

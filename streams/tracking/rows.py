@@ -75,9 +75,9 @@ class _Headed(msgspec.Struct, gc=False):
 read_head = msgspec.json.Decoder(_Headed).decode
 
 
-def row_of(conversation: Conversation) -> ConversationRow:
+def row_of(conversation: Conversation, head: Head | None = None) -> ConversationRow:
     """Return everything kept of a conversation whose facts are all folded, as one row."""
-    return _row(conversation, conversation.facts, None)
+    return _row(conversation, conversation.facts, head)
 
 
 def changed_rows(conversation: Conversation, head: Head | None = None) -> list[tuple[int, ConversationRow | None]]:

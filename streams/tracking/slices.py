@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from streams.tracking.blocks import PaneBlocks
 from streams.tracking.grid import Grid
@@ -51,6 +51,7 @@ class Slices:
         self._complete_through: int | None = None
         self._panes = PaneBlocks()
         self._cells: dict[str, SumsByStart[Scope]] = {kind: SumsByStart() for kind in (CELL, COHORT)}
+        self._keeps = True
         self._changed: dict[SliceKey, Counts | PaneBlock | None] = {}
         #: target → end of the hour in which something was last booked under it, and what began such an hour since the last look
         self._hours: dict[int, int] = {}
@@ -58,6 +59,42 @@ class Slices:
 
     def book(self, ledger: Ledger) -> None:
         """Add everything booked in the ledger, spread over the scopes of its targets: once a frame and once a cell."""
+        if self._keeps:
+            self._book_by_outcome(ledger)
+        else:
+            self._tell_by_outcome(ledger)
+        scopes_of, cell_ms = self._targets.scopes, self.grid.cell_ms
+        cohorts: dict[tuple[int, int], Counts] = {}
+        for (target, grain), counts in ledger.by_offer.items():
+            cell = (target, cell_of(grain, cell_ms))
+            if cell in cohorts:
+                cohorts[cell] = dict(cohorts[cell])
+                add_counts(cohorts[cell], counts)
+            else:
+                cohorts[cell] = counts
+        for (target, cell_start), counts in cohorts.items():
+            for scope in scopes_of[target]:
+                if scope.channel is not None:
+                    self._add(COHORT, scope, cell_start, counts)
+
+    def _tell_by_outcome(self, ledger: Ledger) -> None:
+        """Add to cells alone."""
+        scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
+        cells: dict[tuple[int, int], Counts] = {}
+        for (target, pane), counts in ledger.by_outcome.items():
+            if both_ways or scopes_of[target][0].channel is None:
+                cell = (target, pane - pane % cell_ms)
+                into = cells.get(cell)
+                if into is None:
+                    cells[cell] = dict(counts)
+                else:
+                    for field, amount in counts.items():
+                        into[field] = into.get(field, 0) + amount
+        for (target, cell_start), counts in cells.items():
+            for scope in scopes_of[target]:
+                self._add(CELL, scope, cell_start, counts)
+
+    def _book_by_outcome(self, ledger: Ledger) -> None:
         scopes_of, cell_ms, both_ways = self._targets.scopes, self.grid.cell_ms, self.grid.both_ways
         frames: dict[tuple[int, int], list[tuple[int, Counts]]] = {}
         for (target, pane), counts in ledger.by_outcome.items():
@@ -80,8 +117,6 @@ class Slices:
             scopes = scopes_of[target]
             # Intervals and days are by offer for contacts, by outcome for people: the other cell is kept if it is asked for.
             has_cells = both_ways or scopes[0].channel is None
-            if floor == _NEVER_MS and not has_cells:
-                continue
             panes = Panes.of(rows)
             if has_cells:
                 cell = (target, frame_ms - frame_ms % cell_ms)
@@ -105,22 +140,10 @@ class Slices:
         for (target, cell_start), counts in cells.items():
             for scope in scopes_of[target]:
                 self._add(CELL, scope, cell_start, counts)
-        cohorts: dict[tuple[int, int], Counts] = {}
-        for (target, grain), counts in ledger.by_offer.items():
-            cell = (target, cell_of(grain, cell_ms))
-            if cell in cohorts:
-                cohorts[cell] = dict(cohorts[cell])
-                add_counts(cohorts[cell], counts)
-            else:
-                cohorts[cell] = counts
-        for (target, cell_start), counts in cohorts.items():
-            for scope in scopes_of[target]:
-                if scope.channel is not None:
-                    self._add(COHORT, scope, cell_start, counts)
 
-    def leave_panes_out(self) -> None:
-        """Keep no panes from now on: one who counts a whole file asks for no trailing window."""
-        self._pane_floor = _NEVER_MS
+    def tell_differences(self) -> None:
+        """Keep nothing from now on: ``changes`` yields what is to be added to cells, and there are no panes."""
+        self._pane_floor, self._keeps = _NEVER_MS, False
 
     def forget_hours(self) -> None:
         """Have the next booking under each target noted, whatever was booked before: progress was set back."""
@@ -132,6 +155,10 @@ class Slices:
         for target, start in booked:
             for scope in self._targets.scopes[target]:
                 yield scope, start
+
+    def forget_booked(self) -> None:
+        """Forget what ``booked`` would yield."""
+        self._booked = []
 
     @property
     def panes_from(self) -> int | None:
@@ -166,9 +193,14 @@ class Slices:
         floor = self._cell_floor
         if floor is not None and start < floor:
             return
-        mine = self._cells[kind].own(start, scope)
-        add_counts(mine, counts)
-        self._changed[kind, scope, start] = mine
+        if self._keeps:
+            mine = self._changed[kind, scope, start] = self._cells[kind].own(start, scope)
+            add_counts(mine, counts)
+            return
+        told = self._changed.get((kind, scope, start))
+        if told is None:
+            told = self._changed[kind, scope, start] = {}
+        add_counts(cast("Counts", told), counts)
 
     def evict(self, through_ms: int) -> None:
         """Give up the slices that are further behind than they are kept."""

@@ -76,6 +76,9 @@ class Timeline:
         ahead = self._ahead
         changed = sorted(pane for pane in ahead if pane < end_ms)
         low = start_ms if start_ms is not None else changed[0] if changed else end_ms
+        if keep_ms is None and panes_from is not None and panes_from >= end_ms:
+            self._book_into_cells(ledger, low, end_ms, changed)
+            return
         first = low if keep_ms is None else max(low, end_ms - keep_ms)
         for pane in changed:
             self._book_alike(ledger, max(low, first), pane, panes_from)
@@ -95,6 +98,24 @@ class Timeline:
                     self.add(timed, agents)
             low = pane + PANE_MS
         self._book_alike(ledger, max(low, first), end_ms, panes_from)
+
+    def _book_into_cells(self, ledger: Ledger, low_ms: int, end_ms: int, changed: list[int]) -> None:
+        """Book time of which there are to be no panes, of each state from one change of it to the next."""
+        booked_to: dict[Timed, int] = {}
+        for pane in changed:
+            for timed, (agents, length) in self._ahead.pop(pane).items():
+                begin, total = booked_to.get(timed, low_ms), timed.agents * PANE_MS + length
+                for target, rates in timed.bookings:
+                    if timed.agents and begin < pane:
+                        ledger.book_time(target, begin, pane, rates, timed.agents, GRAIN_MS)
+                    if total:
+                        ledger.book_length(target, pane, total, rates)
+                if agents:
+                    self.add(timed, agents)
+                booked_to[timed] = pane + PANE_MS
+        for timed in self._present:
+            for target, rates in timed.bookings:
+                ledger.book_time(target, booked_to.get(timed, low_ms), end_ms, rates, timed.agents, GRAIN_MS)
 
     def _book_alike(self, ledger: Ledger, low_ms: int, high_ms: int, panes_from: int | None) -> None:
         """Book time in which nothing changes."""

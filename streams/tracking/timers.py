@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 __all__ = ["Bucket", "Timers"]
 
@@ -63,6 +63,13 @@ class Timers:
         soon = self._soon
         while soon and soon[0][0] < through_ms:
             yield heappop(soon)[1], self._current
+
+    def keep(self, names: Container[str]) -> None:
+        """Forget all other names."""
+        for bucket in self._buckets.values():
+            bucket.names = [name for name in bucket.names if name in names]
+        self._soon = [(due_ms, name) for due_ms, name in self._soon if name in names]
+        heapify(self._soon)
 
     def __len__(self) -> int:
         return len(self._soon) + sum(len(bucket.names) for bucket in self._buckets.values())

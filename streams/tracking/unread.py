@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from streams.tracking.pending import Matter, Open
 from streams.tracking.state import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from streams.configuration import Configuration
     from streams.tracking.pending import Pending, Standing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.tracking.scopes import Targets
     from streams.tracking.state import Conversation, State, Waits
 
-__all__ = ["Conversations", "Head", "Notes", "Unread", "head_of", "rules_number"]
+__all__ = ["Conversations", "Frozen", "Head", "Notes", "Unread", "head_of", "rules_number"]
 
 #: To be raised when facts come to wait, be in progress, be pending or be lost otherwise than before: heads of before are not believed then.
 _FORM: Final = 1
@@ -64,18 +64,50 @@ class Unread(msgspec.Struct, gc=False):
     has_customer: bool
 
 
+class Frozen(Protocol):
+    """Rows of conversations that are kept outside of memory: of a whole input, of which most is over and asked for no more."""
+
+    def put(self, rows: Iterable[tuple[str, Unread]]) -> None:
+        """Take in rows by name, of conversations that are not among them."""
+
+    def take(self, name: str) -> Unread | None:
+        """Return the rows of a conversation, and forget them."""
+
+    def take_over(self, before_ms: int) -> list[tuple[str, int]]:
+        """Forget what is over and was due before an instant; return names, each with its events."""
+
+    def open_before(self, before_ms: int) -> list[str]:
+        """Return the names of what is open and was due before an instant."""
+
+    def open_or_since(self, at_ms: int) -> list[str]:
+        """Return the names of what is open, or has something of an instant or later."""
+
+    def __contains__(self, name: object) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+
 class Conversations(Mapping[str, "Conversation"]):
     """All conversations by name; who looks at one that is unread has it read."""
 
-    def __init__(self, read: Callable[[str], Conversation]) -> None:
+    def __init__(self, read: Callable[[str, Unread], Conversation]) -> None:
         self._read = read
         self.live: dict[str, Conversation] = {}
         self.unread: dict[str, Unread] = {}
+        #: None: all are in memory
+        self.frozen: Frozen | None = None
 
     def find(self, name: str) -> Conversation | None:
         """Return what is known of a conversation."""
         found = self.live.get(name)
-        return self._read(name) if found is None and name in self.unread else found
+        return self.read(name) if found is None else found
+
+    def read(self, name: str) -> Conversation | None:
+        """Return a conversation that is unread, from now on live; None if there is none of that name."""
+        unread = self.unread.pop(name, None)
+        if unread is None and self.frozen is not None:
+            unread = self.frozen.take(name)
+        return None if unread is None else self._read(name, unread)
 
     def __getitem__(self, name: str) -> Conversation:
         found = self.find(name)
@@ -84,14 +116,14 @@ class Conversations(Mapping[str, "Conversation"]):
         return found
 
     def __contains__(self, name: object) -> bool:
-        return name in self.live or name in self.unread
+        return name in self.live or name in self.unread or (self.frozen is not None and name in self.frozen)
 
     def __iter__(self) -> Iterator[str]:
         # Reading one while others are gone through moves it.
-        return iter([*self.live, *self.unread])
+        return iter([*self.live, *self.unread, *(self.frozen or ())])
 
     def __len__(self) -> int:
-        return len(self.live) + len(self.unread)
+        return len(self.live) + len(self.unread) + len(self.frozen or ())
 
 
 def rules_number(configuration: Configuration) -> int:

@@ -94,6 +94,25 @@ class Cells(Mapping[int, Counts]):
             if span.start_ms <= start < span.end_ms and _is_forecast(counts):
                 yield counts
 
+    def whole(self) -> Counts:
+        """Return the sums of all cells."""
+        total: Counts = {}
+        for counts in self.values():
+            add_counts(total, counts)
+        return total
+
+    def read_back(self) -> Cells:
+        """Return all cells as they are looked at one by one."""
+        return self
+
+    def take_back(self, start_ms: int, packed: bytes) -> None:
+        """Add packed sums to a cell."""
+        counts = unpack(packed)
+        if start_ms in self or _is_forecast(counts):
+            self.add(start_ms, counts)
+        else:
+            self._settled[start_ms] = packed
+
     def settle(self, through_ms: int) -> None:
         """Pack what is not expected to change any more; what is forecast is looked at cell by cell for a day, and is not packed."""
         before = self._settled_to = through_ms - CELL_SETTLES_MS

@@ -28,7 +28,7 @@ from streams.windows.sums import Counts, add_counts
 from streams.windows.unsettled import Unsettled, UnsettledWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from streams.catalogue.sheets import Make
     from streams.configuration import Configuration
@@ -58,9 +58,12 @@ class RollUp:
         agent_sources: Iterable[tuple[str, int]],
         *,
         keep_everything: bool = False,
+        cells_of: Callable[[ScopeState], tuple[Cells, Cells]] | None = None,
     ) -> None:
         counting = configuration.counting
         self._configuration = configuration
+        #: what keeps the cells of a scope by offer (of people by outcome) and by outcome, if nothing is published of them
+        self._cells_of = cells_of
         self._partition = partition
         self._contact_sources = tuple(contact_sources)
         self._agent_sources = tuple(agent_sources)
@@ -152,6 +155,16 @@ class RollUp:
         add_counts(difference, parts.exchange(start, origin, counts), -1)
         self._add(state, state.outcome_cells if parts is state.outcome_parts else state.cells, start, difference)
 
+    def add(self, kind: str, scope: str, channel: str | None, start_ms: int, difference: Counts) -> None:
+        """Add to a cell what was booked there since the last time: of one who keeps nothing of what was told before."""
+        if self._is_withheld(channel, scope):
+            return
+        state = self._state(scope, channel)
+        if kind == ("cell" if state.about_people else "cohort"):
+            self._add(state, state.cells, start_ms, difference)
+        elif kind == "cell" and self.dated.by_outcome:
+            self._add(state, state.outcome_cells, start_ms, difference)
+
     def _add(self, state: ScopeState, cells: Cells, start: int, difference: Counts) -> None:
         if self._given_up(start):
             return
@@ -177,6 +190,8 @@ class RollUp:
             if scope.startswith("queue:"):
                 state.business = self._business.get(scope.removeprefix("queue:"))
             state.replies = has_replies(self._configuration, scope, channel)
+            if self._cells_of is not None:
+                state.cells, state.outcome_cells = self._cells_of(state)
         return state
 
     def _is_withheld(self, channel: str | None, scope: str) -> bool:
@@ -207,9 +222,19 @@ class RollUp:
     def pass_over(self) -> None:
         """Come as far as the source partitions have, without a word: for one who asks for the figures of a whole input at its end."""
         self._take_progress()
-        if self.complete_through is not None:
-            for state in self.scopes.values():
+        for state in self.scopes.values():
+            state.changed_cells.clear()
+            if self.complete_through is not None:
                 state.settle(self.complete_through)
+
+    def by_day(self, state: ScopeState) -> Iterator[dict[str, Any]]:
+        """Yield the records of the days of a scope, whether anything of them has changed or not."""
+        days: dict[Span, Counts] = {}
+        for start, counts in state.cells.items():
+            add_counts(days.setdefault(state.calendar.day(start), {}), counts)
+        for span, sums in sorted(days.items()):
+            if span.start_ms <= (self.as_of or 0):
+                yield self._window_record(state, "day", span, sums)[1]
 
     def collect(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield key and record, as JSON, of everything that changed since the last call; None gives a key up."""

@@ -1,0 +1,56 @@
+"""Which conversations of a whole input need not stay in memory, and what is kept of them: rows, as a restart reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.json import encode
+
+from streams.tracking.contact_fact import contact_fact
+from streams.tracking.rows import row_of
+from streams.tracking.unread import Unread, head_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from streams.tracking.rules import Rules
+    from streams.tracking.state import Conversation
+
+__all__ = ["frozen_row", "long_idle"]
+
+
+def long_idle(conversations: Collection[Conversation], most: int) -> Iterator[Conversation]:
+    """Yield those without which at most half as many are left: what is over, the oldest first; what is open only beyond ``most``."""
+    over: list[tuple[int, str, Conversation]] = []
+    still_open: list[tuple[int, str, Conversation]] = []
+    for each in conversations:
+        (over if _is_over(each) else still_open).append((each.state.last_ms, each.name, each))
+    over.sort()
+    del over[max(0, len(conversations) - most // 2) :]
+    beyond = len(conversations) - len(over) - most
+    if beyond > 0:
+        still_open.sort()
+        over += still_open[:beyond]
+    for _, _, each in over:
+        yield each
+
+
+def _is_over(c: Conversation) -> bool:
+    state = c.state
+    if c.noted_waiting is not None or c.noted_active is not None or c.noted_open is not None or state.ended_legs:
+        return False
+    return state.bot_sessions is None or state.bot_sessions.open is None
+
+
+def frozen_row(c: Conversation, rules: Rules, number: int, due_ms: int) -> Unread | None:
+    """Return what is kept of a conversation that is folded and noted; None if its rows would not say all that is to be known of it.
+
+    ``due_ms``: when it is lost, or forgotten, if nothing more is known of it.
+    """
+    # Who reads its rows takes it that customers were told of it as it is.
+    if c.fresh is not None or c.timer is None or c.told != contact_fact(c.state):
+        return None
+    head = head_of(c, rules, number)
+    if head is None or c.source is None:
+        return None
+    return Unread((encode(row_of(c, head)),), head.events, due_ms, head.lost_from_ms, head.last_ms, head.has_customer)

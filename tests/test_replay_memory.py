@@ -1,0 +1,154 @@
+"""What a replay keeps in memory does not grow with the file, and what is not in memory counts as if it were."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from schemas.agent import AgentModel
+from schemas.contact import ContactModel
+from schemas.decoding import decode_event
+from schemas.other import CustomerModel, ForecastSet
+from streams.configuration import load_configuration
+from streams.demo.simulator.load import LOAD_START_MS, load_events
+from streams.replay import Piece, Replay
+from streams.spill import ConversationRows, Spill, SpillError
+from streams.tracking.unread import Unread
+from tests.oracle.customer_worlds import customer_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from schemas.base import Event
+    from streams.configuration import Configuration
+    from streams.demo.simulator.emission import Emission
+    from streams.replay import Kind
+
+ROOT = Path(__file__).parents[1]
+CENTER = ROOT / "streams" / "demo" / "configuration.yaml"
+KINDS: dict[str, tuple[Kind, ...]] = {
+    "contact-events": ("contact",),
+    "agent-events": ("agent",),
+    "customer-events": ("customer",),
+    "every-partition": ("contact", "agent", "customer"),
+}
+
+
+def emissions(count: int, seed: int = 3, rate: int = 1) -> list[Emission]:
+    """Return events of the simulated center from ten in the morning on."""
+    return [*load_events(count, seed, rate=rate, start_ms=LOAD_START_MS + 10 * 3_600_000)]
+
+
+def take(replay: Replay, told: Iterable[Emission]) -> None:
+    """Have a replay take events as the command does, some hundred at a time."""
+    piece = Piece()
+    for number, each in enumerate(told, 1):
+        value = orjson.dumps(each.event)
+        piece.add(KINDS[each.destination], decode_event(value), value, number)
+        if number % 250 == 0:
+            replay.add_piece(piece)
+            piece.clear()
+    replay.add_piece(piece)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a replay flush often and keep little."""
+    for name, value in (("_CHUNK", 500), ("_MOST_CONVERSATIONS", 60), ("_MOST_CUSTOMERS", 40), ("_FLUSHES_A_LOOK", 2)):
+        monkeypatch.setattr(f"streams.replay.{name}", value)
+
+
+def sizes(replay: Replay) -> dict[str, int]:
+    """Return how many there are of everything that is in memory by a key."""
+    contacts, customers, scopes = replay._contacts.tracker, replay._customers.tracker, replay._rollup.rollup.scopes.values()
+    return {
+        "conversations": len(contacts.conversations.live),
+        "timers": len(contacts._timers),
+        "unread": len(contacts.conversations.unread),
+        "slices": sum(len(each.slices) + len(each.slices._changed) for each in (contacts, replay._agents.tracker)),
+        "hours": len(contacts.slices._booked) + len(replay._agents.tracker.slices._booked),
+        "customers": len(customers.customers._packed) + len(customers.customers._live),
+        "touched": len(customers._touched),
+        "cells": sum(len(state.cells._live) + len(state.cells._settled) + len(state.changed_cells) for state in scopes),
+        "parts": sum(len(state.cell_parts) for state in scopes),
+        "to be written": len(contacts._changed) + len(contacts._gone_rows) + len(replay._agents.tracker._changed),
+    }
+
+
+@pytest.mark.usefixtures("few")
+def test_three_times_the_events_take_no_more() -> None:
+    """After 15,000 events as much is in memory as after 5,000, of all that there is one of for an event, contact, customer or hour."""
+    told = emissions(15_000)
+    found: list[tuple[int, dict[str, int], int]] = []
+    replay = Replay(load_configuration(CENTER), figures_only=True)
+    tracemalloc.start()
+    try:
+        take(replay, told[:5_000])
+        for begin in (5_000, 10_000):
+            gc.collect()
+            found.append((tracemalloc.get_traced_memory()[0], sizes(replay), len(replay._contacts.tracker.conversations)))
+            take(replay, told[begin : begin + 5_000])
+        gc.collect()
+        found.append((tracemalloc.get_traced_memory()[0], sizes(replay), len(replay._contacts.tracker.conversations)))
+    finally:
+        tracemalloc.stop()
+        replay.close()
+    (_, first, known_first), (middle_bytes, _, _), (last_bytes, last, known_last) = found
+    # There is something to be kept of three times as much.
+    assert known_last > 2.5 * known_first > 500
+    # Between two looks there are up to sixty conversations.
+    assert {name: (first[name], last[name]) for name in first if last[name] > 1.1 * first[name] + 60} == {}
+    # A conversation takes some 2 kB: 5,000 events would bring 800 kB of them alone.
+    # A conversation takes some 2 kB, and 5,000 events begin four hundred.
+    assert last_bytes - middle_bytes < 150_000
+
+
+def counted(configuration: Configuration, events: Iterable[Event], until_ms: int | None) -> dict[str, Any]:
+    """Return the figures of events, in JSON, as the command counts them."""
+    replay, piece = Replay(configuration, figures_only=True), Piece()
+    try:
+        for number, each in enumerate(events, 1):
+            value = each.model_dump_json(exclude_none=True).encode()
+            if isinstance(each, CustomerModel | ForecastSet):
+                kinds: tuple[Kind, ...] = ("customer",)
+            else:
+                kinds = (*(() if isinstance(each, AgentModel) else ("contact",)), *(() if isinstance(each, ContactModel) else ("agent",)))
+            piece.add(kinds, decode_event(value), value, number)
+            if number % 20 == 0:
+                replay.add_piece(piece)
+                piece.clear()
+        replay.add_piece(piece)
+        result: dict[str, Any] = orjson.loads(orjson.dumps(replay.finish(until_ms)))
+        return result
+    finally:
+        replay.close()
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("seed", range(4))
+def test_customers_outside_of_memory_count_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With four customers in memory, and links among the others, days, months and cohorts are those with all in memory."""
+    configuration, events, until_ms = customer_world(seed)
+    monkeypatch.setattr("streams.replay._CHUNK", 10)
+    monkeypatch.setattr("streams.replay._MOST_CUSTOMERS", 4)
+    found = counted(configuration, events, until_ms)
+    monkeypatch.setattr("streams.replay._MOST_CUSTOMERS", 40_000)
+    assert found == counted(configuration, events, until_ms)
+    assert found["customers"]
+
+
+def test_a_full_disk_is_said() -> None:
+    """Where there is no room for what memory is not to hold, it says where and what to do."""
+    spill = Spill()
+    try:
+        spill.database.execute("PRAGMA max_page_count = 20")
+        rows = ConversationRows(spill)
+        with pytest.raises(SpillError, match=r"cannot be kept in .*disk is full.*TMPDIR"):
+            rows.put((f"c{number}", Unread((b"x" * 500,), 1, number, None, number, has_customer=False)) for number in range(1_000))
+    finally:
+        spill.close()
