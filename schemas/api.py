@@ -27,6 +27,7 @@ __all__ = [
     "BoardsAnswer",
     "CatalogueAnswer",
     "ChangeMessage",
+    "CustomersAnswer",
     "ExplainAnswer",
     "FiguresAnswer",
     "IntervalsAnswer",
@@ -395,6 +396,30 @@ class TodayAnswer(_Header):
     """The day so far of every scope that had a contact, made at most every five seconds."""
 
     days: list[ScopeDay]
+    """In the order of keys."""
+
+
+class CustomersWindow(_Answer):
+    """What a day of a scope and channel, or a day or month of customers, says of them."""
+
+    scope_kind: ScopeKind
+    scope: str = Field(examples=["sales"])
+    channel: str | None = Field(examples=["voice"])
+    """Null for windows of customers."""
+    window: str = Field(examples=["day", "customers_day"])
+    start: _Time
+    end: _Time
+    final: bool
+    """Whether nothing of it will change."""
+    figures: dict[str, FigureValue] = Field(examples=[{"csat": {"value": 4.2, "numerator": 42, "denominator": 10, "coverage": 0.5}}])
+    """KPI → figure, of those that say anything."""
+    contacts_by_category: dict[str, int] = Field(examples=[{"delivery": 12}])
+
+
+class CustomersAnswer(_Header):
+    """The day so far of every scope that says anything of customers, and their last days and months; made at most every five seconds."""
+
+    windows: list[CustomersWindow]
     """In the order of keys."""
 
 

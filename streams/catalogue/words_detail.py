@@ -1,4 +1,4 @@
-"""Words of the pages of one queue, of goals and of the quality of data, in English and Japanese."""
+"""Words of the pages of one queue, of goals, of customers and of the quality of data, in English and Japanese."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ __all__ = ["DETAIL"]
 DETAIL: dict[str, tuple[str, str]] = {
     "view.queue": ("queue", "キュー詳細"),
     "view.goals": ("today's targets", "本日の目標"),
+    "view.customers": ("customers", "顧客の声"),
     "view.quality": ("data quality", "データ品質"),
     # one queue
     "queue.choose": ("Queue", "キュー"),
@@ -93,6 +94,35 @@ DETAIL: dict[str, tuple[str, str]] = {
     "way.transfer": ("transferred while waiting", "待ち中の転送"),
     "way.other": ("other", "その他"),
     "way.lost": ("never ended (lost)", "終了不明"),
+    # customers
+    "customers.said": ("What customers say today", "本日の顧客の声"),
+    "customers.said_none": ("No survey answered, no complaint and no thanks today.", "本日のアンケート回答・苦情・感謝はまだありません。"),
+    "customers.about": ("What they turn to us for today", "本日の問い合わせ内容"),
+    "customers.about_none": (
+        "No contact has a category today: sources send contact.categorized, or a category with the contact.",
+        "本日、項目の分かる問い合わせはまだありません（送信元がcontact.categorizedまたは項目を送ると表示されます）。",
+    ),
+    "customers.about_of": ("{n} contacts with a category", "項目の分かる問い合わせ {n}件"),
+    "customers.category": ("Category", "項目"),
+    "customers.contacts": ("Contacts", "件数"),
+    "customers.share": ("Share", "割合"),
+    "customers.alone": ("How far they help themselves today", "本日の自己解決"),
+    "customers.alone_none": ("No session with a bot or FAQ today.", "本日のボット・FAQの利用はまだありません。"),
+    "customers.back": ("Whether they come back, by day", "再問い合わせと再購入（日別）"),
+    "customers.months": ("Who stays, by month", "維持と解約（月別）"),
+    "customers.back_none": (
+        "No day of customers yet: events need a customer_key, and serve reads the windows it is started with (--windows).",
+        "顧客単位の日次の値はまだありません（イベントのcustomer_keyと、serveの--windowsの指定が必要です）。",
+    ),
+    "customers.months_none": ("No month of customers yet.", "顧客単位の月次の値はまだありません。"),
+    "customers.settling": (
+        "* may still change: who comes back is known only days later.",
+        "「*」は未確定：再問い合わせは数日後に確定します。",
+    ),
+    "customers.of": ("of {n}", "{n}件中"),
+    "customers.scope": ("Scope", "対象"),
+    "customers.month": ("Month", "月"),
+    "customers.where": ("Where", "範囲"),
     # goals
     "goals.attained": ("{n} of {all} service level targets attained today", "本日のサービスレベル目標：{all}件中{n}件達成"),
     "goals.none": (

@@ -22,6 +22,7 @@ from schemas.api import (
     BoardsAnswer,
     CatalogueAnswer,
     ContactsAnswer,
+    CustomersAnswer,
     ExplainAnswer,
     FiguresAnswer,
     IntervalsAnswer,
@@ -133,6 +134,10 @@ class Client:
     async def today(self) -> TodayAnswer:
         """Return the day so far of every scope, and what would restore its service level."""
         return await self._answer("/api/v1/today", [], TodayAnswer)
+
+    async def customers(self) -> CustomersAnswer:
+        """Return what customers say and turn to us for today, and whether they come back."""
+        return await self._answer("/api/v1/customers", [], CustomersAnswer)
 
     async def sources(self) -> SourcesAnswer:
         """Return how every source of events stands."""

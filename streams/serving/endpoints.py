@@ -25,6 +25,7 @@ from schemas.api import (
     CatalogueAnswer,
     ChangeMessage,
     ContactsAnswer,
+    CustomersAnswer,
     ExplainAnswer,
     FiguresAnswer,
     IntervalsAnswer,
@@ -295,6 +296,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         right="figures",
         about="The day so far of every scope, by channel, and how many contacts in time restore a missed service level.",
         answer=TodayAnswer,
+        tagged=True,
+    ),
+    Endpoint(
+        name="customers",
+        path="/api/v1/customers",
+        right="figures",
+        about="What customers say and turn to us for today, and whether they come back, by scope and channel.",
+        answer=CustomersAnswer,
         tagged=True,
     ),
     Endpoint(

@@ -106,6 +106,7 @@ PATHS = {
     "boards": "/api/v1/boards",
     "intervals": "/api/v1/intervals?queue=sales",
     "today": "/api/v1/today",
+    "customers": "/api/v1/customers",
     "sources": "/api/v1/sources",
     "outlook": "/api/v1/outlook",
     "targets": "/api/v1/targets",

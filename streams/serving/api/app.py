@@ -10,7 +10,7 @@ from aiohttp import web
 from streams.serving.api.alerting import acknowledge, alert_history, end_silence, make_silence, silences
 from streams.serving.api.audit import audit
 from streams.serving.api.description import docs, openapi_json
-from streams.serving.api.detail import intervals, sources, today
+from streams.serving.api.detail import customers, intervals, sources, today
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
@@ -19,9 +19,11 @@ from streams.serving.api.floor import abandoned, contacts, people
 from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
-from streams.serving.api.serving import FEED, OUTLOOK, SERVING, TARGETS, TODAY, TRENDS
+from streams.serving.api.serving import CUSTOMERS, FEED, OUTLOOK, SERVING, TARGETS, TODAY, TRENDS
 from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
+from streams.serving.customers import KEPT_SECONDS as CUSTOMERS_KEPT_SECONDS
+from streams.serving.customers import customers_of, shows_window
 from streams.serving.door import DOOR, guard
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
@@ -60,6 +62,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "trends": trends,
     "intervals": intervals,
     "today": today,
+    "customers": customers,
     "sources": sources,
     "outlook": outlook,
     "targets": targets,
@@ -114,6 +117,7 @@ def create_app(serving: Serving) -> web.Application:
         "days",
         shows_day,
     )
+    app[CUSTOMERS] = Kept(served, customers_of, CUSTOMERS_KEPT_SECONDS, "windows", shows_window)
     app[OUTLOOK] = Kept(
         served, lambda store: outlook_of(store, serving.configuration, served.targets), OUTLOOK_KEPT_SECONDS, "outlook", shows_outlook
     )

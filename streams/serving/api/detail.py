@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from streams.serving.api.answers import answer
-from streams.serving.api.serving import SERVING, TODAY
+from streams.serving.api.serving import CUSTOMERS, SERVING, TODAY
 from streams.serving.door import view_of
 from streams.serving.figures import NO_QUEUE
 from streams.serving.intervals import held_of, intervals_of
@@ -17,7 +17,7 @@ from streams.serving.source_health import health_of
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["intervals", "sources", "today"]
+__all__ = ["customers", "intervals", "sources", "today"]
 
 
 async def intervals(request: web.Request) -> web.Response:
@@ -46,6 +46,11 @@ async def intervals(request: web.Request) -> web.Response:
 async def today(request: web.Request) -> web.Response:
     """Answer with the day so far."""
     return await answer(request, await request.app[TODAY].answer(view_of(request, "figures")))
+
+
+async def customers(request: web.Request) -> web.Response:
+    """Answer with what customers say, and whether they come back."""
+    return await answer(request, await request.app[CUSTOMERS].answer(view_of(request, "figures")))
 
 
 async def sources(request: web.Request) -> web.Response:

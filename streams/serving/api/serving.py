@@ -33,7 +33,7 @@ from streams.serving.targets import shows_terms
 from streams.serving.turns import SCRAPES_WAITING, Turns
 from streams.windows.exceptions import Exceptions
 
-__all__ = ["FEED", "OUTLOOK", "SERVING", "TARGETS", "TODAY", "TRENDS", "Serving", "asker_of"]
+__all__ = ["CUSTOMERS", "FEED", "OUTLOOK", "SERVING", "TARGETS", "TODAY", "TRENDS", "Serving", "asker_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,7 @@ TRENDS = web.AppKey("trends", Kept)
 OUTLOOK = web.AppKey("outlook", Kept)
 TARGETS = web.AppKey("targets", Kept)
 TODAY = web.AppKey("today", Kept)
+CUSTOMERS = web.AppKey("customers", Kept)
 
 
 def asker_of(request: web.Request) -> str:

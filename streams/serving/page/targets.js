@@ -46,11 +46,13 @@ function limitOf({ target, low, high, figure: of }) {
   return known(low) && known(high) ? (Math.abs(of.value - low) < Math.abs(of.value - high) ? low : high) : (low ?? high);
 }
 
+const later = (start, hours) => new Date(Date.parse(start) + hours * 3_600_000).toISOString();
+
 function windowOf({ kpi: id, window, window_start: start }) {
   if (window === null) return "";
-  // What settles late is of a day or month that is over.
-  if (window === "customers_month") return start ? month(start) : "";
-  if (window === "customers_day" || (window === "day" && kpi(id).horizon)) return start ? day(start) : "";
+  // What settles late is of a day or month that is over; it begins at midnight of its scope, which may be the day before where the page is looked at.
+  if (window === "customers_month") return start ? month(later(start, 15 * 24)) : "";
+  if (window === "customers_day" || (window === "day" && kpi(id).horizon)) return start ? day(later(start, 12)) : "";
   if (window === "day") return word("windows.today");
   return word(window.startsWith("trailing") ? "alert.last" : "windows.last_interval", { n: numberOf(window) });
 }

@@ -1,0 +1,78 @@
+"""What customers say, what they turn to us for, and whether they come back, as far as records are held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.catalogue import KPIS
+from streams.serving.today import figure_document, is_running
+from streams.serving.window_records import WindowRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.access.views import View
+    from streams.serving.store import Store
+
+__all__ = ["COMING_BACK", "KEPT_SECONDS", "SAID", "customers_of", "shows_window"]
+
+#: What all pages ask for is made once in so many seconds.
+KEPT_SECONDS: Final = 5.0
+
+#: KPIs of a day that say what customers think, and how far they help themselves.
+SAID: Final = (
+    "csat",
+    "csat_top2",
+    "nps",
+    "survey_response_rate",
+    "gratitude_rate",
+    "complaints",
+    "complaints_within_day_rate",
+    "self_service_rate",
+    "containment_rate",
+)
+_CATEGORIES: Final = "contacts_by_category"
+_WINDOWS: Final = ("customers_day", "customers_month")
+#: KPIs that are counted by customers, and so by days and months of them alone.
+COMING_BACK: Final = tuple(kpi.id for kpi in KPIS if set(kpi.windows) <= {*_WINDOWS})
+
+
+def customers_of(store: Store) -> dict[str, Any]:
+    """Return the running day of each scope and channel that says anything of customers, and every day and month of customers."""
+    as_of = max(store.as_of_ms or 0, store.newest_as_of_ms)
+    found = []
+    for entry in store.group("day", *_WINDOWS):
+        dated = entry.window in _WINDOWS
+        record = entry.record if dated or is_running(entry, as_of) else None
+        if isinstance(record, WindowRecord) and (told := _window(record, COMING_BACK if dated else SAID)):
+            found.append(told)
+    return {"windows": found}
+
+
+def shows_window(view: View, window: Mapping[str, Any]) -> bool:
+    """Say whether a view shows what is told of a scope."""
+    return view.sees(window["scope_kind"], window["scope"])
+
+
+def _window(record: WindowRecord, kpis: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return what a record says of customers; None where it says nothing."""
+    figures = {kpi: figure_document(figure) for kpi in kpis if (figure := record.kpis.get(kpi)) is not None and _says(figure)}
+    categories = {name: int(figure.value) for name, figure in record.by_label.get(_CATEGORIES, {}).items() if figure.value}
+    if not figures and not categories:
+        return None
+    return {
+        "scope_kind": record.scope_kind,
+        "scope": record.scope,
+        "channel": record.channel,
+        "window": record.window,
+        "start": record.window_start,
+        "end": record.window_end,
+        "final": record.final,
+        "figures": figures,
+        "contacts_by_category": categories,
+    }
+
+
+def _says(figure: Any) -> bool:
+    # A count of none is said by a dash as well, and a share of none has no value; parts of what is too few to tell are shown.
+    return bool(figure.value) or bool(figure.denominator)

@@ -1,0 +1,134 @@
+// What customers say, what they turn to us for, how far they help themselves, and whether they come back.
+
+import { Files } from "../detail/files.js";
+import { grid, make, replaceWhenChanged } from "../dom.js";
+import { shown } from "../names.js";
+import { channelRank } from "../rows.js";
+import { NOTHING, count, coverage, day, figure, known, kpi, label, meaning, month, named, parts, percent, word } from "../text.js";
+
+const ASK_MS = 10_000;
+const SAID = ["csat", "csat_top2", "nps", "survey_response_rate", "gratitude_rate", "complaints", "complaints_within_day_rate"];
+const ALONE = ["self_service_rate", "containment_rate"];
+const KINDS = ["total", "business", "site", "department", "queue", "channel"];
+// So many categories, days and months are shown: files have all.
+const CATEGORIES = 20;
+const DAYS = 14;
+const MONTHS = 6;
+
+let open = null;
+
+const rank = (each) => KINDS.indexOf(each.scope_kind);
+const before = (a, b) => rank(a) - rank(b) || a.scope.localeCompare(b.scope) || channelRank(a.channel) - channelRank(b.channel);
+const keyOf = (each) => `${each.scope_kind}:${each.scope}`;
+const scopeName = (each) => (each.scope_kind === "total" ? named("scope", "total") : shown(each.scope));
+const kindName = (each) => (each.scope_kind === "total" ? "" : named("scope", each.scope_kind));
+const channelName = (each) => (each.channel ? named("channel", each.channel) : "");
+// A day begins at midnight of its scope, which may be the day before where the page is looked at.
+const middle = ({ start, end }) => new Date((Date.parse(start) + Date.parse(end)) / 2).toISOString();
+const headings = (kpis) => kpis.map((id) => [id, label(id), meaning(id)]);
+
+function cell(id, of, mark = "") {
+  if (!known(of?.value)) return { text: NOTHING, detail: of ? parts(of) : "" };
+  const counted = kpi(id).unit === "ratio" ? parts(of) : known(of.denominator) ? word("customers.of", { n: count(of.denominator) }) : "";
+  return { text: figure(id, of.value) + mark, detail: [counted, coverage(of)].filter(Boolean).join(" · ") };
+}
+
+class CustomersView {
+  constructor(root, context) {
+    this.context = context;
+    const head = make(root, "div", "choices");
+    const choice = make(head, "label", "", `${word("customers.scope")} `);
+    this.scope = make(choice, "select");
+    this.scope.addEventListener("change", () => {
+      context.choose({ of: this.scope.value });
+      this.draw();
+    });
+    Object.assign(this, { asOf: "", coming: [], windows: [] });
+    new Files(head, context, {
+      query: () => [["window", "day"], ["window", "customers_day"], ["window", "customers_month"], ...[...SAID, ...ALONE, ...this.coming, "contacts_by_category"].map((id) => ["kpi", id])],
+      name: () => `customers-${this.asOf}`,
+    });
+    this.places = Object.fromEntries(["about", "said", "alone", "back", "months"].map((id) => [id, make(root, "section", id)]));
+  }
+
+  async load() {
+    const told = await this.context.ask("api/v1/customers");
+    this.asOf = (told.as_of ?? "").slice(0, 10);
+    this.windows = told.windows.sort(before);
+    this.coming = [...new Set(this.windows.filter(({ window }) => window !== "day").flatMap(({ figures }) => Object.keys(figures)))];
+    this.draw();
+  }
+
+  draw() {
+    const scopes = new Map(this.windows.map((each) => [keyOf(each), each]));
+    const of = scopes.has(this.context.asked("of")) ? this.context.asked("of") : ([...scopes.keys()][0] ?? "");
+    replaceWhenChanged(this.scope, [...scopes.keys()], () => {
+      for (const [key, each] of scopes) this.scope.append(new Option([kindName(each), scopeName(each)].filter(Boolean).join(" "), key));
+    });
+    this.scope.value = of;
+    const days = this.windows.filter(({ window }) => window === "day");
+    const here = this.windows.filter((each) => keyOf(each) === of);
+    this.about(here.filter(({ window }) => window === "day"));
+    this.table("said", days, SAID);
+    this.table("alone", days, ALONE);
+    this.dated("back", here.filter(({ window }) => window === "customers_day"), DAYS, day);
+    this.dated("months", here.filter(({ window }) => window === "customers_month"), MONTHS, month);
+  }
+
+  section(id, signature, some, draw) {
+    replaceWhenChanged(this.places[id], signature, (place) => {
+      make(place, "h3", "", word(`customers.${id}`));
+      if (some) draw(place);
+      else make(place, "p", "none", word(`customers.${id}_none`));
+    });
+  }
+
+  // Categories of all channels together: each contact has one channel and one category.
+  about(days) {
+    const sums = new Map();
+    for (const each of days) for (const [name, n] of Object.entries(each.contacts_by_category)) sums.set(name, (sums.get(name) ?? 0) + n);
+    const all = [...sums.values()].reduce((sum, n) => sum + n, 0);
+    const largest = [...sums].sort(([a, n], [b, m]) => m - n || a.localeCompare(b));
+    this.section("about", largest, largest.length > 0, (place) => {
+      make(place, "p", "counted", word("customers.about_of", { n: count(all) }));
+      const rows = largest.slice(0, CATEGORIES).map(([name, n]) => [{ element: bar(shown(name), n / largest[0][1]) }, count(n), percent(n / all)]);
+      grid(place, word("customers.about"), [["name", word("customers.category")], ["contacts", word("customers.contacts")], ["share", word("customers.share")]], rows, "few-columns");
+    });
+  }
+
+  table(id, days, kpis) {
+    const found = days.filter(({ figures }) => kpis.some((each) => each in figures));
+    const columns = kpis.filter((each) => found.some(({ figures }) => each in figures));
+    this.section(id, found, found.length > 0, (place) => {
+      const rows = found.map((each) => [{ text: scopeName(each), detail: [kindName(each), channelName(each)].filter(Boolean).join(" · ") }, ...columns.map((kpiId) => cell(kpiId, each.figures[kpiId]))]);
+      grid(place, word(`customers.${id}`), [["name", word("customers.where")], ...headings(columns)], rows);
+    });
+  }
+
+  dated(id, windows, most, said) {
+    const found = windows.sort((a, b) => b.start.localeCompare(a.start) || channelRank(a.channel) - channelRank(b.channel)).slice(0, most);
+    const columns = [...new Set(found.flatMap(({ figures }) => Object.keys(figures)))];
+    this.section(id, found, found.length > 0, (place) => {
+      const rows = found.map((each) => [{ text: said(middle(each)), detail: channelName(each) }, ...columns.map((kpiId) => cell(kpiId, each.figures[kpiId], each.final ? "" : "*"))]);
+      grid(place, word(`customers.${id}`), [["name", word(id === "months" ? "customers.month" : "queue.day")], ...headings(columns)], rows);
+      if (found.some(({ final }) => !final)) make(place, "p", "none", word("customers.settling"));
+    });
+  }
+}
+
+function bar(name, share) {
+  const made = document.createElement("span");
+  made.className = "part";
+  made.style.setProperty("--share", share);
+  make(made, "b", "", name);
+  return made;
+}
+
+export async function show(root, context) {
+  open = new CustomersView(root, context);
+  await context.every(ASK_MS, () => open?.load());
+}
+
+export function close() {
+  open = null;
+}
