@@ -143,7 +143,7 @@ def test_what_settles_late_names_its_day() -> None:
     """A figure of a day or month that is over is not said to be of today, and its day is that of Tokyo, wherever the page is looked at."""
     repeats, kept = figure(0.125, 25, 200), figure(0.95, 95, 100, 1)
     day: dict[str, Any] = {"window_start": "2026-03-20T15:00:00Z", "window_end": "2026-03-21T15:00:00Z", "final": True}
-    month: dict[str, Any] = {"window_start": "2026-02-28T15:00:00Z", "window_end": "2026-03-31T15:00:00Z"}
+    month: dict[str, Any] = {"window_start": "2026-03-31T15:00:00Z", "window_end": "2026-04-30T15:00:00Z"}
     records = [
         window("queue:sales", name="customers_day", kpis={"repeat_contact_rate": repeats}, **day),
         window("total:all", None, name="customers_month", kpis={"retention_rate": kept}, **month),
@@ -161,7 +161,7 @@ def test_what_settles_late_names_its_day() -> None:
             await page.until(f"{ROWS}.length === 2")
             assert [row[1:6] for row in await page.ask(READ)] == [
                 ["sales · 21 Mar 2026", "12.5 %", "target 10 % · 25 / 200", "80.0 %", "missed"],
-                ["Total · Mar 2026", "95.0 %", "target 94 %", "101.1 %", "met"],
+                ["Total · Apr 2026", "95.0 %", "target 94 %", "101.1 %", "met"],
             ]
 
     run(check())
