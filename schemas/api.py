@@ -198,6 +198,7 @@ class AlertEvent(_Answer):
 class PastAlertAnswer(AlertRecord):
     """An alert as it stands, and what became of it."""
 
+    duration_seconds: float | None = Field(description="from `since` to `cleared_at`, both as of the figures; null while it fires")
     events: list[AlertEvent] = Field(description="in order of time; what was done about it is kept for seven days")
 
 
@@ -431,9 +432,9 @@ class BoardWords(_Answer):
 
 
 class BoardTile(_Answer):
-    """A figure, a text or queues; what is about another kind of tile is absent."""
+    """A figure, a text, queues, a map of them or alerts; what is about another kind of tile is absent."""
 
-    kind: Literal["figure", "text", "queues"] = Field(examples=["figure"])
+    kind: Literal["figure", "text", "queues", "map", "alerts"] = Field(examples=["figure"])
     width: int = Field(examples=[1])
     """Columns of the page."""
     height: int = Field(examples=[1])
@@ -458,6 +459,8 @@ class BoardTile(_Answer):
     """These alone; all if there are none."""
     columns: list[str] = Field(default=[], examples=[["service_level_live", "waiting"]])
     """Ids of KPIs."""
+    severities: list[Literal["warning", "critical"]] = []
+    """These alone; all if there are none."""
 
 
 class BoardPage(_Answer):
@@ -552,6 +555,8 @@ class QueueOutlook(_Answer):
     """The first interval within half an hour that is expected below the target with `agents_now`."""
     past_error: float | None
     """Σ |expected − offered| ÷ Σ offered of the last six hours, each interval as expected when it began; null where nothing was."""
+    expected_from: _Time | None
+    """From when on something can be expected, as it takes what came a day before; null while it can, and before anything has come."""
     intervals: list[IntervalAhead]
     """In order of time; those of which nothing can be expected are left out."""
 

@@ -21,3 +21,4 @@ class WorkerHeartbeat(BaseModel):
     going_on: dict[str, list[int]] = Field(
         description="source topic → the partitions that it counts now; none while it restores, stands in a rebalance, or hangs"
     )
+    restoring: bool = Field(default=False, description="it reads its state, after a start or a rebalance, and counts once it has")

@@ -130,6 +130,11 @@ DETAIL: dict[str, tuple[str, str]] = {
         "サービスレベル目標がないか、本日の着信がまだありません。",
     ),
     "goals.everything": ("Everything, by channel", "チャネル別合計"),
+    "goals.in_queues": ("{n} in the queues", "キュー合計{n}件"),
+    "goals.once": (
+        "A contact that went through several queues is offered in each of them, and once in the total: the queues add up to more.",
+        "複数のキューを経由した問い合わせは各キューで1件ずつ、合計では1件として数えるため、キューの合計のほうが多くなります。",
+    ),
     "goals.by_queue": ("By queue", "キュー別"),
     "goals.larger": ("By site, department and business", "拠点・部門・事業別"),
     "goals.target": ("Target today", "本日の目標"),

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 _INTERVAL_SECONDS = 0.5
 #: A main loop that has not come round for so long does not go on, though its process lives.
 _STANDS_STILL_SECONDS = 1.75
+#: A worker that has read nothing for so long is not restoring, whatever it waits for.
+_RESTORES_SECONDS = 10.0
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
 #: How many heartbeats before the end are read at the start: a worker may have died before this one began.
@@ -118,7 +120,7 @@ class Heartbeats:
         member = ""
         while not stopping.is_set():
             member = self._member_id()
-            await self._send(producer, {"member_id": member, "going_on": self.going_on()})
+            await self._send(producer, {"member_id": member, "going_on": self.going_on(), "restoring": self.restoring()})
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), _INTERVAL_SECONDS)
         await self._send(producer, {"member_id": None, "going_on": {}})
@@ -138,6 +140,10 @@ class Heartbeats:
         for topic, partition in sorted(list(health.partitions)):  # noqa: C414 - copied at once: the main loop changes it
             found.setdefault(topic, []).append(partition)
         return found
+
+    def restoring(self) -> bool:
+        """Say whether state is being read, after which partitions are counted."""
+        return self._health.recovering and time.monotonic() - self._health.last_progress <= _RESTORES_SECONDS
 
     async def _listen(self, consumer: AIOKafkaConsumer) -> None:
         place = TopicPartition(self._settings.heartbeats_topic, 0)

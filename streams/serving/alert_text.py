@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.times import parse_time, parse_time_ms
+from schemas.times import parse_time
 from schemas.visible import visible
 from streams.catalogue import KPI_BY_ID, LANGUAGES, WORDS
 from streams.catalogue.percent import percent
+from streams.serving.alerts import lasted_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,16 @@ def figure_text(kpi: str, value: float | None, language: Language, limit: float 
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
     return f"{round(value, 2):g}"
+
+
+def _beyond(told: AlertRecord | AlertConditionRecord, alert: AlertRecord) -> str:
+    """Return what stands before "below" or "above": an alert fires until its figure has been good for long enough."""
+    if told.value is None or alert.expected_at is not None:
+        return ""
+    if (told.above is not None and told.value > told.above) or (told.below is not None and told.value < told.below):
+        return ""
+    # Of any of several, only the first that was beyond is known to have been.
+    return "was_" if alert.combined != "any" or (told.kpi, told.window) == (alert.kpi, alert.window) else "not_"
 
 
 class _Speaker:
@@ -76,8 +87,8 @@ class _Speaker:
         if alert.state == "cleared":
             head = self._word("alert.cleared")
             facts.append(self._word(f"alert.{alert.cleared_because or 'recovered'}"))
-            if alert.cleared_at is not None:
-                facts.append(self._word("alert.lasted", age=self._age(parse_time_ms(alert.cleared_at) - parse_time_ms(alert.since))))
+            if (lasted := lasted_ms(alert)) is not None:
+                facts.append(self._word("alert.lasted", age=self._age(lasted)))
         else:
             head = self._word(f"alert.{alert.severity}")
             since = parse_time(alert.since).astimezone(zone)
@@ -95,7 +106,7 @@ class _Speaker:
         if told.window is not None:
             facts.append(self._word("alert.last", n=told.window.removeprefix("trailing_").removesuffix("m")))
         if alert.state != "cleared":
-            facts.append(self._word(f"alert.{side}", value=figure_text(told.kpi, threshold, self._language)))
+            facts.append(self._word(f"alert.{_beyond(told, alert)}{side}", value=figure_text(told.kpi, threshold, self._language)))
         return facts
 
     def _name(self, kpi: str) -> str:

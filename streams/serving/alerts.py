@@ -15,7 +15,7 @@ from streams.windows.alerts import alert_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-__all__ = ["Alerts", "read_alert"]
+__all__ = ["Alerts", "lasted_ms", "read_alert"]
 
 
 def read_alert(value: bytes) -> AlertRecord:
@@ -28,6 +28,14 @@ def read_alert(value: bytes) -> AlertRecord:
         if text is not None:
             parse_time_ms(text)
     return record
+
+
+def lasted_ms(alert: AlertRecord) -> int | None:
+    """Return how long a breach lasted, from when its figure was beyond until it cleared; None while it does.
+
+    Both instants are as of the figures: neither a worker that catches up nor who was told when makes it longer.
+    """
+    return None if alert.cleared_at is None else max(0, parse_time_ms(alert.cleared_at) - parse_time_ms(alert.since))
 
 
 class Alerts(Latest[Entry[AlertRecord]]):

@@ -17,6 +17,7 @@ from streams.serving.alerting.actions import Actions
 from streams.serving.alerting.past import PastAlerts
 from streams.serving.alerts import Alerts
 from streams.serving.exporter import Standing
+from streams.serving.pace import Pace
 from streams.serving.standing import Seen
 from streams.serving.store import Store
 from streams.serving.workers import Workers
@@ -73,6 +74,15 @@ class Figures:
     actions: Actions = field(default_factory=Actions)
     #: What became of alerts.
     past: PastAlerts = field(default_factory=PastAlerts)
+    _pace: Pace = field(default_factory=Pace, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Follow how far the figures have come."""
+        self._look()
+        self.store.subscribe(self._look)
+
+    def _look(self) -> None:
+        self._pace.note(self.store.as_of_by_partition, self.clock())
 
     @property
     def standing_still(self) -> dict[str, list[int]] | None:
@@ -100,14 +110,16 @@ class Figures:
         return not -AHEAD_SECONDS <= age <= STALE_AFTER_SECONDS
 
     @property
-    def recovering(self) -> dict[str, int]:
-        """The scopes whose figures stand still while others are current, with the instant they are as of: no worker has restored them yet.
-
-        None where everything is stale: that says more.
-        """
+    def _behind(self) -> dict[str, int]:
+        """The scopes whose figures are behind while others are current, with their partition; none where all are: that says more."""
         if self.stale:
             return {}
         return self.store.standing_still(int(STALE_AFTER_SECONDS * 1000), (self.standing_still or {}).get(_PANES.name, ()))
+
+    @property
+    def recovering(self) -> dict[str, int]:
+        """The scopes whose figures are behind while others are current, with the instant they are as of; maybe a worker restores them."""
+        return {scope: self.store.as_of_by_partition[partition] for scope, partition in self._behind.items()}
 
     def seen(self, view: View, refused_since_ms: int | None = None) -> Seen:
         """Return what is seen of the parts that figures hang on; of sources and scopes only those that a view shows."""
@@ -115,6 +127,8 @@ class Figures:
         age, silent = self.age_seconds, None if self.workers is None else self.workers.silent_seconds
         sources = {name: source for name, source in self.store.sources.items() if name in shown["sources"]}
         standing = self.standing
+        moving, behind = self._pace.moving(now), {scope: number for scope, number in self._behind.items() if scope in shown["recovering"]}
+        as_of = self.store.as_of_by_partition
         return Seen(
             now_ms=int(now * 1000),
             ready=standing.ready,
@@ -127,7 +141,10 @@ class Figures:
             ahead=age is not None and age < -AHEAD_SECONDS,
             standing_still=self.standing_still or {},
             still_since_ms=None if silent is None else int((now - silent) * 1000),
-            recovering={scope: as_of for scope, as_of in self.recovering.items() if scope in shown["recovering"]},
+            restoring=self.workers is not None and self.workers.restoring,
+            moving=bool(moving),
+            recovering={scope: as_of[number] for scope, number in behind.items() if number not in moving},
+            catching_up={scope: as_of[number] for scope, number in behind.items() if number in moving},
             silent={name: source.last_seen_ms for name, source in sources.items() if source.stale},
             quarantined={name: parse_time_ms(source.quarantined.since) for name, source in sources.items() if source.quarantined},
             refused_since_ms=refused_since_ms,

@@ -52,7 +52,7 @@ from streams.serving.outlook import outlook_of
 from streams.serving.people import People
 from streams.serving.reader import Reader, Readers, alerts_topic, latest_topic
 from streams.serving.reload import now_ms, watch
-from streams.serving.standing import OK, standing_document
+from streams.serving.standing import NOTHING_BROKEN, standing_document
 from streams.serving.store import Store
 from streams.serving.webhook import Webhook
 from streams.serving.workers import HeartbeatReader, Workers
@@ -74,7 +74,7 @@ _SHUTDOWN_SECONDS = 3.0
 _ENDS_WITHIN_SECONDS = 5.0
 #: How often is looked at what is broken, for the log, and what the log does not tell of.
 _LOOK_SECONDS: Final = 3.0
-_NOT_LOGGED: Final = frozenset({"reading", "configuration_refused", "scopes_recovering"})
+_NOT_LOGGED: Final = frozenset({"reading", "configuration_refused", "scopes_recovering", "scopes_catching_up"})
 #: How much of Kafka one question to the API may read.
 _EXPLAIN_LIMITS = Limits(megabytes=128, seconds=30)
 
@@ -294,7 +294,7 @@ async def _tell_standing(figures: Figures, file: ConfigurationFile | None) -> No
         # Between two tries it is not known whether Kafka answers; of single sources and scopes the page tells.
         if told["code"] != before and told["code"] not in _NOT_LOGGED:
             before = told["code"]
-            log.log(logging.INFO if before == OK else logging.WARNING, "%s", told["text_en"])
+            log.log(logging.INFO if before in NOTHING_BROKEN else logging.WARNING, "%s", told["text_en"])
 
 
 async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:

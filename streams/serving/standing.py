@@ -15,7 +15,7 @@ from streams.serving.clock_text import time_of_day
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["CODES", "OK", "Fault", "Seen", "faults_of", "sentence", "standing_document", "unreached"]
+__all__ = ["CODES", "NOTHING_BROKEN", "OK", "Fault", "Seen", "faults_of", "sentence", "standing_document", "unreached"]
 
 OK: Final = "ok"
 _PANES: Final = topic("queue-panes.v1")
@@ -40,8 +40,13 @@ class Seen:
     #: Topic without prefix → partitions that no live worker counts, and since when at the latest.
     standing_still: Mapping[str, Collection[int]] = field(default_factory=dict)
     still_since_ms: int | None = None
-    #: Scopes whose figures stand still while others go on → as of when.
+    #: A live worker reads its state, after which it counts.
+    restoring: bool = False
+    #: As-of has moved on of late, whether or not it is old.
+    moving: bool = False
+    #: Scopes whose figures stand still while others are those of now → as of when; and scopes whose figures move on behind them.
     recovering: Mapping[str, int] = field(default_factory=dict)
+    catching_up: Mapping[str, int] = field(default_factory=dict)
     #: Silent source → when it was last heard; quarantined source → since when.
     silent: Mapping[str, int | None] = field(default_factory=dict)
     quarantined: Mapping[str, int] = field(default_factory=dict)
@@ -87,9 +92,34 @@ _SAID: Final[dict[str, tuple[str, str]]] = {
         "Part of events has not been counted since {since} ({names}): figures are right as of then, later ones lack what waits in Kafka",
         "{since}から一部のイベントが集計されていません（{names}）。それ以前の数値は正しく、以降の不足分はKafkaに残り、後で集計されます",
     ),
+    "worker_restoring": (
+        (
+            "A worker has started, and has been reading its state since {since}: figures are right as of {as_of}, and what has come since "
+            "is counted once it is read"
+        ),
+        "集計プロセス（worker）が起動し、{since}から状態を読み込んでいます。{as_of}現在の数値は正しく、以降の分は読み込み後に集計されます",
+    ),
+    "worker_partly_restoring": (
+        (
+            "Part of events waits for a worker that has been reading its state since {since} ({names}): figures are right as of then, and "
+            "what has come since is counted once it is read"
+        ),
+        (
+            "集計プロセス（worker）が{since}から状態を読み込んでおり、一部のイベントが集計待ちです（{names}）。"
+            "それ以前の数値は正しく、以降の分は読み込み後に集計されます"
+        ),
+    ),
     "clock_ahead": (
         "A clock is wrong: figures are as of {as_of}, which is to come; counts are right, ages and what is called now are not",
         "時計がずれています。数値は未来の時刻（{as_of}）現在となっています。件数は正しく、経過時間と現在の表示は正しくありません",
+    ),
+    "figures_catching_up": (
+        "Figures catch up: they are right as of {as_of}, and what has come since is being counted",
+        "集計が現在時刻に追い付くまで処理中です。{as_of}現在の数値は正しく、以降の分も順次集計されます",
+    ),
+    "no_figures": (
+        "Nothing has been counted yet: figures are shown once a source has told of something",
+        "まだ何も集計されていません。送信元から情報が届くと数値が表示されます",
     ),
     "figures_old": (
         "Figures have stood still since {since}: they are right as of then, and no source has told of anything later",
@@ -98,6 +128,10 @@ _SAID: Final[dict[str, tuple[str, str]]] = {
     "scopes_recovering": (
         "Some figures have stood still since {since} ({names}): all others are right",
         "{since}から一部の数値が更新されていません（{names}）。その他の数値は正しく表示されています",
+    ),
+    "scopes_catching_up": (
+        "Some figures catch up and are right as of {since} ({names}), what has come since is being counted: all others are of now",
+        "一部の数値は{since}現在で、追い付くまで処理中です（{names}）。その他の数値は最新です",
     ),
     "source_silent": (
         "Nothing has come from {names} since {since}: what other sources tell is right, and what happens there is missing from figures",
@@ -121,8 +155,21 @@ _SAID: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 CODES: Final = tuple(_SAID)
+#: Codes of what ends by itself: no one is to be called about it.
+NOTHING_BROKEN: Final = frozenset(
+    {OK, "reading", "no_figures", "worker_restoring", "worker_partly_restoring", "figures_catching_up", "scopes_catching_up"}
+)
 _CALL: Final = ("{said}. Call {call}.", "{said}。連絡先：{call}")
 _ALONE: Final = ("{said}.", "{said}。")
+_NO_CONTACT: Final = (
+    "{said}. Whom to call is not configured: on_call of the configuration says it.",
+    "{said}。連絡先は未設定です（設定ファイルのon_callで指定できます）。",
+)
+#: The command has the configuration only where it is given.
+_NOT_ASKED: Final = (
+    "{said}. Whom to call stands in on_call of a configuration: --config FILE.",
+    "{said}。連絡先は、on_callを含む設定ファイルを--configで指定すると表示されます。",
+)
 _MORE: Final = ("{names} and {n} more", "{names}ほか{n}件")
 
 
@@ -146,15 +193,22 @@ def _of_kafka(seen: Seen) -> Fault:
 def _of_workers(seen: Seen) -> list[Fault]:
     still = sum(map(len, seen.standing_still.values()))
     if still and len(seen.standing_still.get(_PANES.name, ())) == _PANES.partitions:
-        return [Fault("worker_silent", "worker", seen.still_since_ms)]
+        return [Fault("worker_restoring" if seen.restoring else "worker_silent", "worker", seen.still_since_ms)]
     found = []
     if still:
         names = (f"{name} {', '.join(map(str, sorted(numbers)))}" for name, numbers in sorted(seen.standing_still.items()) if numbers)
-        found.append(Fault("worker_partly_silent", "worker", seen.still_since_ms, tuple(names)))
-    elif seen.recovering:
-        found.append(Fault("scopes_recovering", "worker", min(seen.recovering.values()), tuple(sorted(seen.recovering))))
+        code = "worker_partly_restoring" if seen.restoring else "worker_partly_silent"
+        found.append(Fault(code, "worker", seen.still_since_ms, tuple(names)))
+    else:
+        for code, scopes in (("scopes_recovering", seen.recovering), ("scopes_catching_up", seen.catching_up)):
+            if scopes:
+                found.append(Fault(code, "worker", min(scopes.values()), tuple(sorted(scopes))))
     if seen.ahead:
         found.append(Fault("clock_ahead", "serve", None))
+    elif seen.as_of_ms is None and not still:
+        found.append(Fault("no_figures", "source", None))
+    elif seen.old and not still and seen.moving:
+        found.append(Fault("figures_catching_up", "worker", seen.as_of_ms))
     elif seen.old and not still and not seen.silent:
         found.append(Fault("figures_old", "source", seen.as_of_ms))
     return found
@@ -189,9 +243,17 @@ def sentence(fault: Fault | None, seen: Seen | None, zone: ZoneInfo, call: str |
             names="" if fault is None else _named(fault.names, index),
         )
         if fault is not None:
-            text = (_ALONE if call is None else _CALL)[index].format(said=text, call="" if call is None else visible(call))
+            text = _ending(fault, call)[index].format(said=text, call="" if call is None else visible(call))
         told[f"text_{language}"] = text
     return told
+
+
+def _ending(fault: Fault, call: str | None) -> tuple[str, str]:
+    if call is not None:
+        return _CALL
+    if fault.code in NOTHING_BROKEN:
+        return _ALONE
+    return _NOT_ASKED if fault.code == "serve_not_reached" else _NO_CONTACT
 
 
 def _named(names: tuple[str, ...], index: int) -> str:
@@ -208,7 +270,7 @@ def standing_document(seen: Seen, zone: ZoneInfo, on_call: OnCall | None) -> dic
     """Return how everything stands: the sentence of the first fault, and all faults, each with its own."""
     faults = []
     for fault in faults_of(seen):
-        call = None if on_call is None or fault.code == "reading" else on_call.of(fault.part, fault.names)
+        call = None if on_call is None or fault.code in NOTHING_BROKEN else on_call.of(fault.part, fault.names)
         told = {"code": fault.code, "part": fault.part, "since": _format(fault.since_ms), "names": list(fault.names), "call": call}
         faults.append({**told, **sentence(fault, seen, zone, call)})
     first: dict[str, Any] = (

@@ -123,20 +123,25 @@ class Store(Latest[Entry]):
         """The instant before which nothing is still to come; None while any part of the stream cannot say."""
         return self._complete_through_ms
 
+    @property
+    def as_of_by_partition(self) -> Mapping[int, int]:
+        """The newest instant that the figures of each partition of queue-panes take in."""
+        return self._as_of_by_partition
+
     def standing_still(self, behind_ms: int, partitions: Collection[int] = ()) -> dict[str, int]:
-        """Return the scopes whose partition is behind the newest by more than ``behind_ms``, or one of ``partitions``, with its as-of.
+        """Return the scopes whose partition is behind the newest by more than ``behind_ms``, or one of ``partitions``, with that partition.
 
         Every partition of queue-panes hears of the progress of the whole stream, so one that does not come along while others do has
         nobody who rolls it up.
         """
         limit = (self._as_of_ms or 0) - behind_ms
-        still = {number: as_of for number, as_of in self._as_of_by_partition.items() if as_of < limit or number in partitions}
-        if not still:
+        behind = {number for number, as_of in self._as_of_by_partition.items() if as_of < limit or number in partitions}
+        if not behind:
             return {}
         return {
-            f"{entry.scope_kind}:{entry.scope}": still[entry.partition]
+            f"{entry.scope_kind}:{entry.scope}": entry.partition
             for entry in self.entries()
-            if entry.partition in still and entry.scope_kind is not None
+            if entry.partition is not None and entry.partition in behind and entry.scope_kind is not None
         }
 
     @property

@@ -40,6 +40,8 @@ class Workers:
             for number in range(entry.partitions)
         }
         self._heard: dict[tuple[str, int], float] = {}
+        #: When a worker last said that it restores its state.
+        self._restored: float | None = None
         #: Since when there would have been something to hear; None while no worker is known to send heartbeats.
         self._since: float | None = None
 
@@ -53,12 +55,15 @@ class Workers:
         try:
             told = orjson.loads(value or b"")
             going_on = {(name, number) for name, numbers in told["going_on"].items() for number in numbers}
+            restores = told.get("restoring") is True
         except (ValueError, TypeError, KeyError, AttributeError):
             return
         self.begin()
         now = self._monotonic()
         for place in going_on & self._places.keys():
             self._heard[self._places[place]] = now
+        if restores:
+            self._restored = now
 
     @property
     def standing_still(self) -> dict[str, list[int]] | None:
@@ -71,6 +76,11 @@ class Workers:
             if self._heard.get((name, number), self._since) < limit:
                 found.setdefault(name, []).append(number)
         return found
+
+    @property
+    def restoring(self) -> bool:
+        """Whether a live worker restores its state, after which it counts."""
+        return self._restored is not None and self._monotonic() - self._restored <= STANDS_STILL_AFTER_SECONDS
 
     @property
     def silent_seconds(self) -> float | None:

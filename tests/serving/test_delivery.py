@@ -547,6 +547,27 @@ def test_people_are_told_why_it_is_over() -> None:
     assert "(live) 79.9 %, 31 of 50, last 15 min, below 80.0 %" in sentences(value=0.7999)[0]
 
 
+def test_people_are_told_that_a_figure_is_good_again() -> None:
+    """What is escalated while it clears does not call 85 % below 80; 80.0 % is not below it either. What is expected was nothing yet."""
+    english, japanese = sentences(value=0.85, numerator=44, denominator=52)
+
+    assert "(live) 85.0 %, 44 of 52, last 15 min, was below 80.0 %, since" in english
+    assert "52件中44件、直近15分、80.0%未満から回復、2026" in japanese
+    assert "was below 80.0 %" in sentences(value=0.8)[0]
+    assert ", below 80.0 %" in sentences(value=0.85, expected_at="2026-04-01T09:15:00Z")[0]
+
+
+def test_of_any_of_several_only_the_first_is_known_to_have_been_beyond() -> None:
+    """Who waits has come down to 3; of abandonment nobody says that it was ever beyond."""
+    waiting = {"kpi": "waiting", "window": None, "value": 3.0, "above": 5.0, "clear_at": 5.0, "minimum_contacts": 0}
+    given_up = {"kpi": "abandon_rate", "window": "trailing_15m", "value": 0.02, "above": 0.05, "clear_at": 0.05, "minimum_contacts": 0}
+    several: dict[str, Any] = {"combined": "any", "conditions": [waiting, given_up], **waiting, "below": None}
+    english, japanese = sentences(**several)
+
+    assert "waiting 3, was above 5 or abandonment rate 2.0 %, last 15 min, not above 5.0 %, since" in english
+    assert "待ち件数 3、5超から回復、または放棄率 2.0%、直近15分、5.0%以下、" in japanese
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

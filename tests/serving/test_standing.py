@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 
 from schemas.times import parse_time_ms
 from schemas.topics import topic
+from streams.access.views import EVERYTHING
 from streams.cli import main
 from streams.configuration.on_call import OnCall
 from streams.serving.standing import CODES, Seen, faults_of, standing_document
 from streams.serving.workers import STANDS_STILL_AFTER_SECONDS, Workers
-from tests.serving.records import Stand, client_of, progress, small_center
+from tests.serving.records import Stand, client_of, progress, small_center, window
 
 NOW = parse_time_ms("2026-04-01T05:05:30Z")
 AT = {minute: parse_time_ms(f"2026-04-01T05:{minute:02}:00Z") for minute in range(6)}
@@ -97,6 +99,51 @@ SAID: list[tuple[Seen, str, str, str]] = [
             "14:02:00 JSTから一部の数値が更新されていません（queue:claims、"
             "queue:sales）。その他の数値は正しく表示されています。連絡先：IT 4000"
         ),
+    ),
+    (
+        replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True, restoring=True),
+        "worker_restoring",
+        (
+            "A worker has started, and has been reading its state since 14:02:00 JST: figures are right as of 14:01:00 JST, and what has "
+            "come since is counted once it is read."
+        ),
+        (
+            "集計プロセス（worker）が起動し、14:02:00 JSTから状態を読み込んでいます。"
+            "14:01:00 JST現在の数値は正しく、以降の分は読み込み後に集計されます。"
+        ),
+    ),
+    (
+        replace(WELL, standing_still={"contact-events.v1": [3, 1]}, still_since_ms=AT[2], restoring=True),
+        "worker_partly_restoring",
+        (
+            "Part of events waits for a worker that has been reading its state since 14:02:00 JST (contact-events.v1 1, 3): figures are "
+            "right as of then, and what has come since is counted once it is read."
+        ),
+        (
+            "集計プロセス（worker）が14:02:00 JSTから状態を読み込んでおり、一部のイベントが集計待ちです（contact-events.v1 1, 3）。"
+            "それ以前の数値は正しく、以降の分は読み込み後に集計されます。"
+        ),
+    ),
+    (
+        replace(WELL, as_of_ms=None, old=True),
+        "no_figures",
+        "Nothing has been counted yet: figures are shown once a source has told of something.",
+        "まだ何も集計されていません。送信元から情報が届くと数値が表示されます。",
+    ),
+    (
+        replace(WELL, as_of_ms=AT[1], old=True, moving=True),
+        "figures_catching_up",
+        "Figures catch up: they are right as of 14:01:00 JST, and what has come since is being counted.",
+        "集計が現在時刻に追い付くまで処理中です。14:01:00 JST現在の数値は正しく、以降の分も順次集計されます。",
+    ),
+    (
+        replace(WELL, catching_up={"queue:sales": AT[3], "queue:claims": AT[2]}),
+        "scopes_catching_up",
+        (
+            "Some figures catch up and are right as of 14:02:00 JST (queue:claims, queue:sales), what has come since is being counted: "
+            "all others are of now."
+        ),
+        "一部の数値は14:02:00 JST現在で、追い付くまで処理中です（queue:claims、queue:sales）。その他の数値は最新です。",
     ),
     (
         replace(WELL, as_of_ms=NOW + 90_000, ahead=True),
@@ -188,12 +235,14 @@ def test_the_page_about_operations_has_every_code() -> None:
     assert sorted(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in table.splitlines()))) == sorted(CODES)
 
 
-def test_without_anybody_to_call_the_sentence_ends_before() -> None:
-    """Nothing is made up: `call` is null, and no sentence names anybody."""
+def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
+    """Nothing is made up: `call` is null, and the sentence names the key that would say it, but where there is nothing to call about."""
     told = standing_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
 
     assert told["call"] is None
-    assert told["text_en"].endswith("by the one before.")
+    assert told["text_en"].endswith("by the one before. Whom to call is not configured: on_call of the configuration says it.")
+    assert told["text_ja"].endswith("正しい値です。連絡先は未設定です（設定ファイルのon_callで指定できます）。")
+    assert standing_document(replace(WELL, as_of_ms=AT[1], old=True, moving=True), TOKYO, None)["text_en"].endswith("is being counted.")
 
 
 @pytest.mark.parametrize(
@@ -203,6 +252,13 @@ def test_without_anybody_to_call_the_sentence_ends_before() -> None:
         (replace(WELL, connected=False, standing_still=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["kafka_lost"]),
         # Nobody who counts hears the sources either.
         (replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[1], silent={"pbx": AT[1]}, old=True), ["worker_silent"]),
+        # While what waited is counted, silence is told as of then too.
+        (replace(WELL, silent={"pbx": AT[1]}, as_of_ms=AT[2], old=True, moving=True), ["figures_catching_up", "source_silent"]),
+        (replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[1], old=True, moving=True), ["worker_silent"]),
+        (
+            replace(WELL, recovering={"queue:a": AT[1]}, catching_up={"queue:b": AT[2]}),
+            ["scopes_recovering", "scopes_catching_up"],
+        ),
         # These have nothing to do with each other.
         (
             replace(WELL, standing_still={"queue-panes.v1": [0]}, still_since_ms=AT[1], silent={"pbx": AT[1]}, refused_since_ms=AT[2]),
@@ -250,6 +306,72 @@ def test_the_api_tells_of_workers_that_fell_silent() -> None:
     assert "call" not in ready
 
 
+def test_a_worker_that_reads_its_state_is_not_called_silent() -> None:
+    """It counts nothing yet and says why; once it says no more that it does, it is missed."""
+    seconds = [100.0]
+    workers = Workers("contactcenter", lambda: seconds[0])
+    stand = replace(Stand.fed(small_center()), workers=workers)
+    restoring = orjson.dumps({"kind": "worker", "worker": "w", "member_id": "", "going_on": {}, "restoring": True})
+    workers.heard(restoring)
+    seconds[0] += STANDS_STILL_AFTER_SECONDS + 8
+    workers.heard(restoring)
+    told = asked(stand)
+
+    assert (told["code"], told["since"], told["call"]) == ("worker_restoring", "2026-04-01T08:59:51.000Z", None)
+    seconds[0] += STANDS_STILL_AFTER_SECONDS + 0.1
+    assert asked(stand)["code"] == "worker_silent"
+
+
+def test_what_catches_up_does_not_stand_still() -> None:
+    """A worker is back after an hour: while as-of moves on, figures catch up, however old; after 10 s without that they stand still."""
+    stand = Stand()
+    stand.store.feed(*progress(as_of="2026-04-01T08:00:00Z"), 0)
+    serving = stand.serving()  # the clock stands at 09:00:01
+
+    def standing() -> tuple[str, str]:
+        told = standing_document(serving.figures.seen(EVERYTHING), TOKYO, None)
+        return told["code"], told["text_en"]
+
+    assert standing()[0] == "figures_old"  # seen once, and nobody knows whether it moves
+    stand.clock.seconds += 1
+    stand.store.feed(*progress(as_of="2026-04-01T08:02:00Z", revision=2), 0)
+    assert standing() == (
+        "figures_catching_up",
+        "Figures catch up: they are right as of 17:02:00 JST, and what has come since is being counted.",
+    )
+    stand.clock.seconds += 10
+    assert standing()[0] == "figures_catching_up"
+    stand.clock.seconds += 0.5
+    assert standing()[0] == "figures_old"
+    stand.store.feed(*progress(as_of="2026-04-01T09:00:10Z", revision=3), 0)
+    assert standing()[0] == "ok"
+
+
+def test_scopes_that_catch_up_are_told_from_those_that_stand_still() -> None:
+    """Of two partitions behind the third, one moves on: its queue catches up, and the other's stands still."""
+    stand = Stand()
+
+    def feed(number: int, as_of: str, revision: int) -> None:
+        key, value = progress(number, as_of=as_of, revision=revision)
+        stand.store.feed(key, value, number)
+
+    for number, (queue, as_of) in enumerate([("now", "09:00:00"), ("moves", "08:30:00"), ("stands", "08:40:00")]):
+        stand.store.feed(*window(f"queue:{queue}"), number)
+        feed(number, f"2026-04-01T{as_of}Z", 1)
+    serving = stand.serving()
+    feed(1, "2026-04-01T08:31:00Z", 2)
+    faults = standing_document(serving.figures.seen(EVERYTHING), TOKYO, None)["faults"]
+
+    assert [(each["code"], each["names"], each["since"]) for each in faults] == [
+        ("scopes_recovering", ["queue:stands"], "2026-04-01T08:40:00.000Z"),
+        ("scopes_catching_up", ["queue:moves"], "2026-04-01T08:31:00.000Z"),
+    ]
+    assert serving.figures.header()["recovering"] == {
+        "queue:moves": "2026-04-01T08:31:00.000Z",
+        "queue:stands": "2026-04-01T08:40:00.000Z",
+    }
+
+
 def test_kafka_that_never_answered_and_kafka_that_went_away() -> None:
     """Two sentences, neither of which is that of a cut browser; readyz is 503 for the first and 200 for the second, which has figures."""
     never = Stand(ready=False, connected=False, reached=False, since_ms=parse_time_ms("2026-04-01T08:00:00Z"))
@@ -274,7 +396,8 @@ def test_the_command_says_that_serve_is_not_reached(capsys: pytest.CaptureFixtur
 
     assert main(["status", "--url", "http://127.0.0.1:1"]) == 1
     assert capsys.readouterr().out == (
-        "The server of figures is not reached (http://127.0.0.1:1): no event is lost by that, and figures are shown again once it runs.\n"
+        "The server of figures is not reached (http://127.0.0.1:1): no event is lost by that, and figures are shown again once it runs. "
+        "Whom to call stands in on_call of a configuration: --config FILE.\n"
     )
     assert main(["status", "--url", "http://127.0.0.1:1", "--lang", "ja", "--config", str(tmp_path / "center.yaml")]) == 1
     assert capsys.readouterr().out.endswith("復旧すれば再び表示されます。連絡先：Floor IT, 4001\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.alerts import AlertRecord
 from schemas.times import format_ms, parse_time_ms, to_ms
 from schemas.topics import topic
-from streams.serving.alerts import read_alert
+from streams.serving.alerts import lasted_ms, read_alert
 from streams.serving.latest import Latest, Place
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def past_of(past: PastAlerts, actions: Actions) -> list[PastAlert]:
 def told_past(alert: PastAlert, actions: Actions) -> dict[str, Any]:
     """Return an alert as it stands, and in ``events`` what happened to it and was done about it, in order of time."""
     events = [event for _, event in sorted(_events(alert, actions), key=lambda each: each[0])]
-    return {**alert.record.model_dump(mode="json"), "events": events}
+    lasted = lasted_ms(alert.record)
+    return {**alert.record.model_dump(mode="json"), "duration_seconds": None if lasted is None else lasted / 1000, "events": events}
 
 
 def _events(alert: PastAlert, actions: Actions) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:

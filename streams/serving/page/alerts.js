@@ -20,7 +20,12 @@ function setText(node, text) {
 // No one has to be called by it: somebody sees to it, or it is silenced.
 export const isQuiet = (alert) => Boolean(alert.acknowledged || alert.silenced);
 
-export const who = (actor, word) => (actor.name === null || actor.name === undefined ? word("actor.anyone") : shown(actor.name));
+// By whom; without logins there is no name, and it is said what would give one.
+export const who = ({ name }, word) => (known(name) ? shown(name) : word("actor.unnamed"));
+export const taken = (id, { name }, word) => (known(name) ? word(`${id}_by`, { name: shown(name) }) : word(`${id}_unnamed`));
+
+const known = (value) => value !== null && value !== undefined;
+const beyond = (told, value, limit) => (known(told.below) ? value < limit : value > limit);
 
 // `tools` are words and formats of the page, what a figure is now, and `asOf`, in milliseconds, null before there are any figures.
 export class List {
@@ -158,26 +163,54 @@ export class AlertStrip {
   // Each figure as it is now; where nobody tells it, as it was when the alert's state changed, and when that was.
   says(alert) {
     const { word } = this.tools;
-    const several = (alert.conditions ?? [alert]).map((each) => this.condition(alert, each));
-    const said = several.join(alert.combined ? word(`alert.${alert.combined}`) : "");
+    const figures = (alert.conditions ?? [alert]).map((told) => this.valueOf(alert, told));
+    // Once, behind the last: it is the alert that clears.
+    const ends = this.ending(alert, figures);
+    const said = figures.map((each, n) => this.condition(alert, each, n === figures.length - 1 ? ends : ""));
+    const text = said.join(alert.combined ? word(`alert.${alert.combined}`) : "");
     const own = alert.message?.[this.tools.language];
-    return own ? `${this.filled(own, alert)} – ${said}` : said;
+    return own ? `${this.filled(own, alert)} – ${text}` : text;
   }
 
-  condition(alert, told) {
-    const { word, figure, label, now, clock, goal, targetOf, hour } = this.tools;
-    const current = alert.expected_at ? null : now({ ...alert, kpi: told.kpi, window: told.window });
+  valueOf(alert, told) {
+    const current = alert.expected_at ? null : this.tools.now({ ...alert, kpi: told.kpi, window: told.window });
     const value = current === null ? told.value : current;
-    const side = (told.below ?? null) === null ? "above" : "below";
+    const isPast = !alert.expected_at && known(value) && !beyond(told, value, told.below ?? told.above);
+    return { told, value, isPast, isOld: current === null && !alert.expected_at };
+  }
+
+  // When an alert clears whose figures are good again, or too few to judge; "" while they are neither.
+  ending(alert, figures) {
+    const { word, duration, asOf, goal, isSilent } = this.tools;
+    if (alert.expected_at) return "";
+    const isFew = ({ told }) => (told.denominator ?? 0) < told.minimum_contacts;
+    const isBad = (each) => known(each.value) && !isFew(each) && beyond(each.told, each.value, each.told.clear_at);
+    if (alert.combined === "any" ? figures.some(isBad) : figures.every(isBad)) {
+      const short = figures.find((each) => each.isPast && isBad(each));
+      return short ? word("alert.clears_at", { value: goal(short.told.kpi, short.told.clear_at) }) : "";
+    }
+    const since = alert.recovering_since ?? null;
+    if (since === null) return isSilent() ? word("alert.held") : "";
+    const left = asOf() === null ? 0 : (Date.parse(since) - asOf()) / 1000 + alert.clear_for_seconds;
+    const clears = left > 0 ? word("alert.clears_in", { age: duration(left) }) : word("alert.clears_now");
+    return figures.some(isFew) ? `${word("alert.too_few_contacts")} · ${clears}` : clears;
+  }
+
+  condition(alert, { told, value, isPast, isOld }, ends) {
+    const { word, figure, label, clock, goal, targetOf, hour } = this.tools;
+    const side = known(told.below) ? "below" : "above";
     const threshold = told[side];
     const isTarget = told.kpi.startsWith("service_level") && alert.scope_kind === "queue" && targetOf(alert.scope) === threshold;
-    const expected = alert.expected_at ? ".expected" : "";
-    const condition = isTarget ? word(`alert.target${expected}`, { value: goal(told.kpi, threshold) }) : word(`alert.${side}`, { value: goal(told.kpi, threshold) });
-    const parts = [condition];
-    if (alert.recovering_since ?? null) parts.push(word("alert.clearing"));
+    // Of any of several, only the first that was beyond is known to have been.
+    const wasBeyond = alert.combined !== "any" || (told.kpi === alert.kpi && told.window === alert.window);
+    const past = wasBeyond ? (isTarget ? "target.was" : `was_${side}`) : `not_${side}`;
+    const name = isPast ? past : isTarget ? `target${alert.expected_at ? ".expected" : ""}` : side;
+    const parts = [word(`alert.${name}`, { value: goal(told.kpi, threshold) })];
     if (alert.expected_at) parts.unshift(word("alert.expected", { time: hour(alert.expected_at) }));
-    else if (current === null) parts.push(word("alert.at", { time: clock(alert.as_of) }));
-    return word("alert.says", { kpi: label(told.kpi.replace(/_live$/, "")), value: figure(told.kpi, value, threshold), condition: parts.join(" · ") });
+    else if (isOld) parts.push(word("alert.at", { time: clock(alert.as_of) }));
+    if (ends) parts.push(ends);
+    const says = isPast && !isOld ? "alert.says_now" : "alert.says";
+    return word(says, { kpi: label(told.kpi.replace(/_live$/, "")), value: figure(told.kpi, value, threshold), condition: parts.join(" · ") });
   }
 
   // What the configuration has people told; the server has checked its blanks.
@@ -201,7 +234,7 @@ export class AlertStrip {
   seen(alert) {
     const { word, hour } = this.tools;
     const said = [];
-    if (alert.acknowledged) said.push(word("alert.acknowledged_by", { name: who(alert.acknowledged.by, word) }));
+    if (alert.acknowledged) said.push(taken("alert.acknowledged", alert.acknowledged.by, word));
     if (alert.silenced) said.push(word("alert.silenced_until", { time: hour(alert.silenced.until) }));
     if ((alert.told ?? []).some(({ event }) => event === "escalated") && !alert.acknowledged) said.push(word("alert.escalated"));
     return said.join(" · ");

@@ -63,6 +63,7 @@ export class Broken {
   cut(serverTime, asOf) {
     const at = serverTime === null ? Date.now() : serverTime - (performance.now() - (this.lostAt ?? performance.now()));
     const said = word("cut", { time: clock(at), as_of: known(asOf) ? clock(asOf) : "–" });
-    return this.call ? `${said} ${word("call", { call: this.call })}` : said;
+    if (!this.told) return said;
+    return `${said} ${this.call ? word("call", { call: this.call }) : word("call.none")}`;
   }
 }

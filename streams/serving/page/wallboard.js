@@ -17,7 +17,7 @@ import { showSession, whoIsHere } from "./session.js";
 import { shorten, showBurning } from "./short.js";
 import { Summary } from "./summary.js";
 import { Targets } from "./targets.js";
-import { age, clock, figure, goal, hour, known, label, language, learn, named, setAttribute, setClass, setText, word } from "./text.js";
+import { age, clock, duration, figure, goal, hour, known, label, language, learn, named, setAttribute, setClass, setText, word } from "./text.js";
 import { Trends } from "./trends.js";
 
 const RETRY_MS = 3000;
@@ -127,7 +127,7 @@ function showStanding() {
   if (loading) mark = word(code === "kafka_not_reached" || code === "topics_missing" ? `mark.${code}` : "loading");
   else if (lost) mark = word(cut ? "disconnected" : "mark.kafka_lost");
   else if (old === null) mark = word("no_as_of");
-  else if (halted) mark = word("standing_still");
+  else if (halted) mark = word(code === "worker_restoring" ? "mark.worker_restoring" : "standing_still");
   else if (uncounted) mark = word("partly_standing_still");
   else if (ahead) mark = word("ahead", { age: age(-old) });
   else if (unheard && old <= staleAfter) mark = word("mark.all_silent");
@@ -295,7 +295,7 @@ async function begin() {
   const goals = new Targets(drawSoon);
   const tables = [queues, teams, backlogs, goals];
   const summary = new Summary(byId("summary"));
-  const tools = { word, named, age, figure, label, asOf, clock, hour, goal, language, now: current, targetOf: (queue) => own(targets, queue) };
+  const tools = { word, named, age, duration, figure, label, asOf, clock, hour, goal, language, now: current, isSilent: () => silentSources().length > 0, targetOf: (queue) => own(targets, queue) };
   const attention = new Attention(byId("permit"));
   strip = new AlertStrip(byId("alerts"), byId("alert-news"), tools, { wall, turning: rotateSeconds > 0, onFired: (texts) => attention.call(texts) });
   const map = heat ? new HeatMap(byId("map"), queues) : null;

@@ -1,10 +1,10 @@
 // Alerts for people: what fires, by rule, and who sees to it; what is silenced; what became of those before.
 
-import { List, who } from "../alerts.js";
+import { List, taken, who } from "../alerts.js";
 import { offerAttention } from "../attention.js";
 import { button, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { age, clock, count, day, figure, hour, named, setText, word } from "../text.js";
+import { clock, count, day, figure, hour, known, named, setText, span, word } from "../text.js";
 
 const HISTORY_MS = 10_000;
 // So many alerts of the past are asked for; more when asked for more.
@@ -185,16 +185,17 @@ class AlertsView {
     }
   }
 
-  lasted(alert) {
-    if (alert.state !== "cleared" || !alert.cleared_at) return word("alerts.still");
-    return word("alert.lasted", { age: age((Date.parse(alert.cleared_at) - Date.parse(alert.since)) / 1000) });
+  // From when the figure was beyond until the alert cleared, all as of the figures: the times of firing and clearing below are so too.
+  lasted({ since, cleared_at: cleared, duration_seconds: seconds }) {
+    if (!known(seconds)) return `${word("alert.since", { time: when(since) })} · ${word("alerts.still")}`;
+    return word("alerts.lasted", { since: when(since), until: when(cleared), duration: span(seconds) });
   }
 
   event({ event, value, receiver, of, step, by, note, because }, alert) {
     if (event === "fired") return word("event.fired", { value: figure(alert.kpi, value) });
     if (event === "cleared") return word("event.cleared", { value: figure(alert.kpi, value), because: word(`alert.${because ?? "recovered"}`) });
     if (event === "escalated") return word("event.escalated", { receiver: shown(receiver), step });
-    if (event === "acknowledged") return [word("event.acknowledged", { name: who(by, word) }), note ? shown(note) : ""].filter(Boolean).join(" – ");
+    if (event === "acknowledged") return [taken("event.acknowledged", by, word), note ? shown(note) : ""].filter(Boolean).join(" – ");
     return word(`event.${event}`, { receiver: shown(receiver), of: word(`event.of.${of}`) });
   }
 
