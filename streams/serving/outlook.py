@@ -25,6 +25,7 @@ __all__ = ["KEPT_SECONDS", "outlook_of", "shows_outlook"]
 #: What all pages ask for is made once in so many seconds.
 KEPT_SECONDS: Final = 15.0
 _INTERVAL_MS: Final = 900_000
+_DAY_MS: Final = 86_400_000
 #: Two hours ahead; past ones whose error is said: six hours.
 _AHEAD, _PAST = 8, 24
 #: A breach is foreseen for so long ahead.
@@ -77,6 +78,7 @@ def _of_queue(
         "agents_now": effective_agents(observed, patience),
         "breach_expected_at": format_ms(min(breaches)) if breaches else None,
         "past_error": forecast.error(now_ms, _PAST),
+        "expected_from": None if ahead else _expected_from(forecast.history),
         "intervals": [
             {
                 "start": format_ms(each.start_ms),
@@ -88,6 +90,11 @@ def _of_queue(
             for each in ahead
         ],
     }
+
+
+def _expected_from(history: Mapping[int, float]) -> str | None:
+    """Return from when on an interval ahead has one of the day before; None before any is known."""
+    return format_ms(min(history) + _DAY_MS - _AHEAD * _INTERVAL_MS) if history else None
 
 
 def _history(store: Store, now_ms: int) -> dict[tuple[str, str], dict[int, float]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from streams.serving.api import Serving
 
-__all__ = ["BAD", "DAY", "NOW", "QUARTER", "WRITTEN", "center", "day", "interval", "serving"]
+__all__ = ["BAD", "DAY", "NOW", "QUARTER", "UNCOUNTED", "WRITTEN", "center", "day", "interval", "serving"]
 
 NOW, QUARTER = parse_time_ms(AS_OF), 900_000
 #: The day of Tokyo, whose zone the site has.
@@ -106,10 +106,13 @@ COUNTS = {
 }
 
 
+#: What of the total counted nothing.
+UNCOUNTED = {"events_uncounted": {"no_begin": figure(5, 5), "no_leg": figure(2, 2)}}
+
+
 def center() -> Stand:
     """Return what was read of it."""
     answered = {"answered": figure(225, 225), "abandoned": figure(15, 15), "answer_rate": figure(0.9375, 225, 240, 1)}
-    uncounted = {"events_uncounted": {"no_begin": figure(5, 5), "no_leg": figure(2, 2)}}
     yesterday = {"window_start": "2026-03-30T15:00:00Z", "window_end": "2026-03-31T15:00:00Z"}
     return Stand.fed(
         [
@@ -130,7 +133,7 @@ def center() -> Stand:
             day("vip", 29, 30),
             # No one has called since midnight: what is known is yesterday's.
             day("idle", 40, 50, **yesterday),
-            day("total:all", 392, 463, by_label=uncounted),
+            day("total:all", 392, 463, by_label=UNCOUNTED),
             day("total:all", 30, 40, "chat"),
             now_record("queue:sales", waiting=2, waiting_since="2026-04-01T08:59:30Z", longest_wait_seconds=30, in_progress=6),
             now_record("queue:claims", waiting=0, in_progress=3),

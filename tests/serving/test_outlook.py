@@ -60,6 +60,18 @@ def stand() -> Stand:
     return Stand.fed([progress(), *records("sales"), last_hour("sales"), *records("letters", "mail"), last_hour("letters", "mail")])
 
 
+def test_it_is_said_from_when_on_something_can_be_expected() -> None:
+    """The first quarter known began at 07:00 today: tomorrow at 05:00 the last of eight ahead begins as that did; then it is not said."""
+    first = NOW - 8 * QUARTER
+    young = [interval("sales", start, 20) for start in range(first, NOW, QUARTER)]
+    nothing = outlook_of(Stand.fed([progress(), *young, last_hour("sales")]).store, Configuration(), {})["outlook"]
+
+    assert [(each["intervals"], each["expected_from"]) for each in nothing] == [([], "2026-04-02T05:00:00.000Z")]
+    unknown = outlook_of(Stand.fed([progress(), last_hour("sales")]).store, Configuration(), {})["outlook"]
+    assert [each["expected_from"] for each in unknown] == [None]
+    assert [each["expected_from"] for each in outlook_of(stand().store, Configuration(), {})["outlook"]] == [None]
+
+
 def test_worked_out() -> None:
     """Twice the calls from half past nine on: 8 agents seem to be there, more are needed, and a breach is foreseen then."""
     told = outlook_of(stand().store, Configuration(), {"sales": 0.75})

@@ -28,6 +28,13 @@ export function way(day) {
 }
 
 const kindOf = (day) => (day.met === null ? "" : (day.service_level?.denominator ?? 0) < JUDGED_FROM ? "few" : day.met ? "met" : "missed");
+// Channel → contacts offered in all queues together.
+function sumsOf(queues) {
+  const sums = new Map();
+  for (const { channel, offered } of queues) sums.set(channel, (sums.get(channel) ?? 0) + (offered ?? 0));
+  return sums;
+}
+
 const SHAPES = { met: "✓ ", missed: "▼ ", few: "", "": "" };
 
 class GoalsView {
@@ -57,30 +64,33 @@ class GoalsView {
     setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : `– ${word("goals.none")}`);
     // Missed ones first, those farthest from their target at the top.
     const short = (each) => (each.met === false ? (each.contacts_to_restore ?? Number.POSITIVE_INFINITY) : -1);
-    this.table("everything", days.filter((each) => each.scope_kind === "total"), (each) => named("channel", each.channel));
+    this.table("everything", days.filter((each) => each.scope_kind === "total"), (each) => named("channel", each.channel), () => "", sumsOf(queues));
     this.table("by_queue", [...queues].sort((a, b) => short(b) - short(a)), (each) => shown(each.scope), (each) => named("channel", each.channel));
     this.table("larger", days.filter((each) => LARGER.includes(each.scope_kind)), (each) => shown(each.scope), (each) => `${named("scope", each.scope_kind)} · ${named("channel", each.channel)}`);
     replaceWhenChanged(this.places.other, targets, (place) => drawTargets(place, targets));
     this.places.other.hidden = targets.length === 0;
   }
 
-  table(id, days, name, more = () => "") {
+  // `sums`: channel → what the queues below add up to, where that may be more than a line of this table.
+  table(id, days, name, more = () => "", sums = new Map()) {
     const place = this.places[id];
     place.hidden = days.length === 0;
-    replaceWhenChanged(place, days, () => {
+    const inQueues = (each) => (known(each.offered) && (sums.get(each.channel) ?? 0) > each.offered ? word("goals.in_queues", { n: count(sums.get(each.channel)) }) : "");
+    replaceWhenChanged(place, [days, days.map(inQueues)], () => {
       make(place, "h3", "", word(`goals.${id}`));
       const headings = [["name", word("queue.choose")], ["offered", label("offered")], ["abandoned", label("abandoned")], ["answer_rate", label("answer_rate")], ["service_level", label("service_level")], ["target", word("goals.target")], ["way", word("goals.way")]];
       if (id === "everything") headings[0][1] = word("channel");
       if (id === "larger") headings[0][1] = word("goals.scope");
       grid(place, word(`goals.${id}`), headings, days.map((each) => [
         { element: this.name(each, name(each)), detail: more(each) },
-        count(each.offered),
+        { text: count(each.offered), detail: inQueues(each) },
         count(each.abandoned),
         { text: percent(each.answer_rate?.value), detail: parts(each.answer_rate) },
         { text: `${SHAPES[kindOf(each)]}${percent(each.service_level?.value, 1, each.target)}`, detail: [parts(each.service_level), coverage(each.service_level)].filter(Boolean).join(" · "), className: kindOf(each) },
         known(each.target) ? targetText(each.target) : "–",
         kindOf(each) === "few" ? { ...way(each), className: "plain" } : way(each),
       ]));
+      if (days.some((each) => inQueues(each) !== "")) make(place, "p", "meaning", word("goals.once"));
     });
   }
 

@@ -3,7 +3,7 @@
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { isChosen } from "../options.js";
-import { count, duration, hour, known, named, percent, setText, target as targetText, word } from "../text.js";
+import { count, day, duration, hour, known, named, percent, setText, target as targetText, word } from "../text.js";
 
 const ASK_MS = 15_000;
 
@@ -31,7 +31,8 @@ class OutlookView {
     chosen.sort((a, b) => (a.breach_expected_at ?? "~").localeCompare(b.breach_expected_at ?? "~") || a.queue.localeCompare(b.queue));
     const starts = [...new Set(chosen.flatMap(({ intervals }) => intervals.map(({ start }) => start)))].sort();
     const soon = chosen.filter((each) => each.breach_expected_at);
-    if (starts.length === 0) setText(this.standing, word("outlook.none"));
+    const from = chosen.map(({ expected_from: from }) => from).filter(known).sort()[0];
+    if (starts.length === 0) setText(this.standing, from ? word("outlook.none_until", { time: `${day(from)} ${hour(from)}` }) : word("outlook.none"));
     else setText(this.standing, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: shown(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
     replaceWhenChanged(this.table, [chosen, starts], (place) => this.draw(place, chosen, starts, minutes));
   }
