@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.times import format_ms, to_ms
 from streams.access.principals import Principal
 from streams.commands.access_entries import LONGEST_DAYS, NAME_PROBLEM, PLACES, add_kiosk, add_role_options, add_user, is_name, role_lines
+from streams.commands.check_names import in_access, known_names, notes, unknown
 from streams.commands.common import fail, write_json
 from streams.configuration import load_configuration
 from streams.configuration.access import AccessFile, RoleGrant, load_access
 from streams.configuration.access_places import places_of
-from streams.configuration.base import nearest
 from streams.configuration.problems import FileError
 from streams.listening.tokens import TOKEN_FORM, hash_of, new_token
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streams.access.views import Places, View
-    from streams.configuration import Configuration
 
 __all__ = ["add_parser"]
 
@@ -84,17 +83,17 @@ def _check(args: argparse.Namespace) -> int:
             write_json({"file": str(error.path), "errors": [{"line": p.line, "path": p.at, "reason": p.reason} for p in error.problems]})
             return _USAGE
         return fail(error)
-    unknown = [] if configuration is None else [*_unknown(file, configuration)]
-    fatal = any(what in {"site", "department"} for _, what, _, _ in unknown)
+    known = {} if configuration is None else known_names([configuration])
+    not_there = [] if configuration is None else [*unknown(in_access(file), known)]
+    fatal = any(each.kind in {"site", "department"} for each in not_there)
     places = None if configuration is None else places_of(configuration, smallest_group=file.smallest_group)
     entries = [_entry(name, roles, places) for name, roles in _entries(file)]
     if args.json:
-        named = [{"path": ".".join(at), "kind": what, "name": name} for at, what, name, _ in unknown]
+        named = [{"path": ".".join(at), "kind": kind, "name": name} for at, kind, name in not_there]
         write_json({"file": str(args.file), "errors": [], "unknown": named, "entries": entries})
         return _USAGE if fatal else 0
-    for at, what, name, known in unknown:
-        sys.stderr.write(f"{args.file}: {'.'.join(at)}: the configuration has no {what} {name!r}{nearest(name, known)}\n")
-    sys.stdout.write(f"{args.file}: {'ok' if not unknown else 'can be used'}\n")
+    sys.stderr.writelines(f"{args.file}: {note}\n" for note in notes(not_there, known))
+    sys.stdout.write(f"{args.file}: {'ok' if not not_there else 'can be used'}\n")
     for entry in entries:
         sys.stdout.writelines(f"{line}\n" for line in _lines(entry))
     return _USAGE if fatal else 0
@@ -142,14 +141,3 @@ def _by_kind(scopes: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each kind of the sorted scopes with the names, which may have spaces."""
     for kind, each in groupby(scopes, key=lambda scope: scope.partition(":")[0]):
         yield kind, ", ".join(scope.partition(":")[2] for scope in each)
-
-
-def _unknown(file: AccessFile, configuration: Configuration) -> Iterator[tuple[tuple[str, ...], str, str, Iterable[str]]]:
-    """Yield places of names that the configuration does not have, with what they are to name and what there is of that."""
-    departments = {queue.department for queue in configuration.queues.values() if queue.department is not None}
-    known: dict[str, Iterable[str]] = {
-        "sites": configuration.sites, "departments": departments, "queues": configuration.queues, "teams": configuration.teams,
-    }  # fmt: skip
-    for at, grant in file.granted():
-        for kind, names in known.items():
-            yield from (((*at, kind), kind[:-1], name, names) for name in getattr(grant, kind) or () if name not in names)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from streams.commands.check_names import Named, in_configuration, known_names, notes
 from streams.commands.common import write_json
 from streams.configuration import Configuration, load_configuration
 from streams.configuration.problems import FileError, read_text
@@ -38,31 +39,59 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Check each file and print what was found."""
-    results = [_checked(path, args.kind) for path in args.files]
+    files = [_Checked(path, args.kind) for path in args.files]
+    _compare_names(files)
     if args.json:
-        files = [result for result, _ in results]
-        write_json({"files": files})
+        write_json({"files": [file.result for file in files]})
     else:
-        for result, said in results:
-            (sys.stderr if result["errors"] else sys.stdout).write(f"{said}\n")
-    return _USAGE if any(result["errors"] for result, _ in results) else 0
+        for file in files:
+            (sys.stderr if file.is_wrong else sys.stdout).write(f"{file.said}\n")
+    return _USAGE if any(file.is_wrong for file in files) else 0
 
 
-def _checked(path: Path, kind: Kind | None) -> tuple[dict[str, Any], str]:
-    """Return what was found, for programs and for people."""
-    found = kind or _kind(path)
-    result: dict[str, Any] = {"file": str(path), "kind": found, "summary": {}, "notes": [], "errors": []}
-    try:
-        if found == "configuration":
-            configuration = load_configuration(path)
-            result["summary"], result["notes"] = _of_configuration(configuration), [*_notes(configuration)]
+class _Checked:
+    """A file, and what was found in it: for programs in ``result``, for people in ``said``."""
+
+    def __init__(self, path: Path, kind: Kind | None) -> None:
+        self.kind = kind or _kind(path)
+        self.configuration: Configuration | None = None
+        #: The names of places that it uses.
+        self.named: list[Named] = []
+        self.result: dict[str, Any] = {"file": str(path), "kind": self.kind, "summary": {}, "notes": [], "errors": []}
+        try:
+            if self.kind == "configuration":
+                self.configuration = load_configuration(path)
+                self.result["summary"], self.result["notes"] = _of_configuration(self.configuration), [*_notes(self.configuration)]
+                self.named = [*in_configuration(self.configuration)]
+            else:
+                self.result["summary"], self.named = _others().SUMMARIES[self.kind](path)
+        except FileError as error:
+            self.result["errors"] = [{"line": each.line, "path": each.at, "reason": each.reason} for each in error.problems]
+            self._said = str(error)
         else:
-            result["summary"] = _others().SUMMARIES[found](path)
-    except FileError as error:
-        result["errors"] = [{"line": each.line, "path": each.at, "reason": each.reason} for each in error.problems]
-        return result, str(error)
-    told = "".join(f"\n  {note}" for note in result["notes"])
-    return result, f"{path}: ok ({_told(found, result['summary'])}){told}"
+            self._said = f"{path}: ok ({_told(self.kind, self.result['summary'])})"
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it cannot be used."""
+        return bool(self.result["errors"])
+
+    @property
+    def said(self) -> str:
+        """What people read."""
+        return self._said + "".join(f"\n  {note}" for note in self.result["notes"])
+
+
+def _compare_names(files: list[_Checked]) -> None:
+    """Note the names that no configuration has; each of several configurations is looked at by itself."""
+    configurations = [file.configuration for file in files if file.configuration is not None]
+    are_there = any(file.kind == "configuration" for file in files)
+    for file in files:
+        given = configurations if file.configuration is None else [file.configuration]
+        if given:
+            file.result["notes"] += notes(file.named, known_names(given))
+        elif file.named and file.kind == "access" and not are_there:
+            file.result["notes"].append("names of queues, teams, sites and departments are compared with a configuration given beside it")
 
 
 def _kind(path: Path) -> Kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.commands.check_names import Named, in_access, in_connectors, in_senders
 from streams.configuration.access import AccessFile, load_access
 from streams.configuration.connectors import ConnectorsError, ConnectorsFile, parse_connectors
 from streams.configuration.problems import read_text
@@ -30,15 +31,20 @@ KEYS: Final = {
 }
 
 
-def _of_mapping(path: Path) -> dict[str, Any]:
+#: What is in a file, and the names of places that it uses.
+_Found = tuple[dict[str, Any], list[Named]]
+
+
+def _of_mapping(path: Path) -> _Found:
     mapping = load_mapping(path)
-    file = mapping.plan.file
-    return {"name": file.name, "source": file.source, "events": len(file.events), "columns": len({name for _, name in mapping.plan.paths})}
+    file, columns = mapping.plan.file, {name for _, name in mapping.plan.paths}
+    return {"name": file.name, "source": file.source, "events": len(file.events), "columns": len(columns)}, []
 
 
-def _of_senders(path: Path) -> dict[str, Any]:
+def _of_senders(path: Path) -> _Found:
     """Return what each sender may send."""
-    return {name: _of_sender(name, sender) for name, sender in load_senders(path).senders.items()}
+    file = load_senders(path)
+    return {name: _of_sender(name, sender) for name, sender in file.senders.items()}, [*in_senders(file)]
 
 
 def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
@@ -49,29 +55,30 @@ def _of_sender(name: str, sender: Sender) -> dict[str, Any]:
     return {"tokens": tokens, **{what: ["*"] if names is None else [*names.patterns] for what, names in permitted.items()}}
 
 
-def _of_connectors(path: Path) -> dict[str, Any]:
+def _of_connectors(path: Path) -> _Found:
     """Return what each connector follows; its secrets are not read, for they may be where the file is not."""
     text = read_text(path, ConnectorsError)
-    found, entries = read_connectors(path, text, secrets=False), parse_connectors(path, text).connectors
-    return {
+    found, file = read_connectors(path, text, secrets=False), parse_connectors(path, text)
+    summary = {
         source: {
             "connector": each.connector.name,
             "site": each.site,
             "ways": [*each.connector.ways],
-            "names_secrets": bool(entries[source].secrets),
+            "names_secrets": bool(file.connectors[source].secrets),
         }
         for source, each in found.items()
     }
+    return summary, [*in_connectors(file)]
 
 
-def _of_access(path: Path) -> dict[str, int]:
+def _of_access(path: Path) -> _Found:
     """Return how many entries of each kind there are; ``contact-streams access check`` says what they permit."""
     file = load_access(path)
-    return {kind: len(getattr(file, kind)) for kind in ("tokens", "users", "groups", "kiosks", "certificates")}
+    return {kind: len(getattr(file, kind)) for kind in ("tokens", "users", "groups", "kiosks", "certificates")}, [*in_access(file)]
 
 
 #: Of a file of each kind, what is in it; raises FileError.
-SUMMARIES: Final[dict[str, Callable[[Path], dict[str, Any]]]] = {
+SUMMARIES: Final[dict[str, Callable[[Path], _Found]]] = {
     "mapping": _of_mapping,
     "senders": _of_senders,
     "connectors": _of_connectors,

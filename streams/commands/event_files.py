@@ -35,10 +35,17 @@ if TYPE_CHECKING:
     from schemas.base import Event
     from streams.connectors.kit.model import Seen
 
-__all__ = ["Read", "add_content_options", "canonical_pieces", "letter_of", "read_events"]
+__all__ = ["Notes", "Read", "add_content_options", "canonical_pieces", "letter_of", "read_events"]
 
 #: One event: when it occurred (ms), its JSON, the streams it belongs to, and where it was read.
 Read = tuple[int, bytes, tuple[Kind, ...], str]
+
+
+class Notes(list[str]):
+    """What is to be said of a file at the end."""
+
+    #: An event of a mapping came of no row, though its column holds something that no condition names.
+    unmatched: bool = False
 
 
 def _types(kinds: tuple[type[Any], ...]) -> frozenset[str]:
@@ -75,7 +82,7 @@ def add_content_options(parser: argparse.ArgumentParser, *, required: bool) -> N
 
 
 def read_events(
-    args: argparse.Namespace, rejected: list[Rejected], file: Input | None = None, notes: list[str] | None = None
+    args: argparse.Namespace, rejected: list[Rejected], file: Input | None = None, notes: Notes | None = None
 ) -> Generator[Read]:
     """Yield the events of ``args.file``; what is none goes to ``rejected``, and to ``notes`` what is to be said at the end."""
     file = Input(args.file) if file is None else file
@@ -98,7 +105,7 @@ def letter_of(rejected: Rejected) -> dict[str, Any]:
     }
 
 
-def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Generator[Read]:
+def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: Notes | None) -> Generator[Read]:
     """Yield what a platform's connector makes of a file, which is read as a whole."""
     # The default of --source is a queue_log's.
     source = None if args.source == "asterisk" else args.source
@@ -117,7 +124,7 @@ def _platform(args: argparse.Namespace, file: Input, rejected: list[Rejected], n
         notes.append(f"nothing counts of: {', '.join(f'{kind} {count}' for kind, count in sorted(ignored.items()))}")
 
 
-def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Generator[Read]:
+def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: Notes | None) -> Generator[Read]:
     mapping, mapper = make_mapper(args.mapping)
     with closing(mapped_events(file, mapping, mapper, Summary())) as mapped:
         for found, origin in mapped:
@@ -127,9 +134,10 @@ def _mapped(args: argparse.Namespace, file: Input, rejected: list[Rejected], not
                 yield _made(found, origin)
     if notes is not None:
         notes += mapper.notes()
+        notes.unmatched = mapper.is_unmatched
 
 
-def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: list[str] | None) -> Generator[Read]:
+def _queue_log(args: argparse.Namespace, file: Input, rejected: list[Rejected], notes: Notes | None) -> Generator[Read]:
     parser = queue_log_options.make_parser(args)
     with closing(read_lines(file)) as lines:
         for line in lines:

@@ -16,7 +16,7 @@ import orjson
 
 from streams.columns import aligned
 from streams.commands.common import add_log_option, fail, start_logging, write_json
-from streams.commands.event_files import Read, add_content_options, letter_of, read_events
+from streams.commands.event_files import Notes, Read, add_content_options, letter_of, read_events
 from streams.commands.uncounted import reasons_of, said_of
 from streams.configuration import Configuration, ConfigurationError, load_configuration
 from streams.connectors.identities import Identities
@@ -116,7 +116,7 @@ class _Worlds:
     refused: dict[str, int] = field(default_factory=dict)
     first_refused: str = ""
     counted: bool = False
-    _notes: list[str] = field(default_factory=list)
+    _notes: Notes = field(default_factory=Notes)
     _events: list[Read] = field(default_factory=list)
 
     def records(self) -> list[Record]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.commands.common import add_log_option, fail, instant, start_logging, write_json
 from streams.commands.definition_comparison import compared, comparison, comparison_table
-from streams.commands.event_files import add_content_options, canonical_pieces, letter_of, read_events
+from streams.commands.event_files import Notes, add_content_options, canonical_pieces, letter_of, read_events
 from streams.commands.replay_files import FORMATS, OutputError, ReplayFiles
 from streams.commands.replay_progress import ReplayProgress
 from streams.commands.replay_table import table
@@ -28,15 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-#: Every record was refused.
-_NOTHING: Final = 1
+#: Every record was refused; an event of the mapping came of no row.
+_NOTHING, _UNMATCHED = 1, 3
 #: Events between two looks at the clock, where they come one by one.
 _NOTED: Final = 1_000
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its options."""
-    parser = subparsers.add_parser("replay", description=__doc__)
+    parser = subparsers.add_parser(
+        "replay",
+        description=f"{__doc__} Ends with 0, with 1 if every record is a dead letter, with 2 if something cannot be read, and with 3 if an "
+        "event of the mapping came of no row though its column holds something that no condition names: the figures lack what it tells.",
+    )
     parser.add_argument("file", type=Path, metavar="FILE", help="plain or compressed by gzip; - for standard input")
     add_content_options(parser, required=True)
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
@@ -73,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             one_by_one = files is not None or args.json or bool(args.definition)
             replay = Replay(configuration, file=file.name, figures_only=True, intervals=one_by_one, on_dead_letter=letter)
             stack.enter_context(closing(replay))
-            notes: list[str] = []
+            notes = Notes()
             with ReplayProgress(file) as progress:
                 _count(args, file, Identities(configuration), replay, progress, notes)
             result = replay.figures(args.until if args.until is not None else replay.last_ms)
@@ -91,12 +95,12 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"{error.filename or args.file}: cannot be read: {error.strerror or error}")
     if not counted and sum(result["dead_letters_by_reason"].values()):
         return fail(f"{file.name}: every record is a dead letter, so nothing was counted", code=_NOTHING)
+    if notes.unmatched:
+        return fail(f"{file.name}: an event of {args.mapping} came of no row, see what its column holds above", code=_UNMATCHED)
     return 0
 
 
-def _count(
-    args: argparse.Namespace, file: Input, identities: Identities, replay: Replay, progress: ReplayProgress, notes: list[str]
-) -> None:
+def _count(args: argparse.Namespace, file: Input, identities: Identities, replay: Replay, progress: ReplayProgress, notes: Notes) -> None:
     """Have the replay take every event of the file."""
     rejected: list[Rejected] = []
     if args.mapping is None and args.connector == "canonical" and not identities:

@@ -113,8 +113,8 @@ def test_a_check_finds_names_that_are_none(tmp_path: Path, capsys: pytest.Captur
 
     assert main(["access", "check", access, "--config", center]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"{access}: tokens.wall.roles.0.sites: the configuration has no site 'tokio', did you mean tokyo?",
-        f"{access}: certificates.scraper.roles.1.queues: the configuration has no queue 'o9'",
+        f"{access}: tokens.wall.roles.0.sites: 'tokio' is no site of the configuration, did you mean tokyo?; known: osaka, tokyo",
+        f"{access}: certificates.scraper.roles.1.queues: 'o9' is no queue of the configuration; known: o1, t1",
     ]
     access, center = written(tmp_path, ACCESS.replace("[o1]", "[o9]"))
     assert main(["access", "check", access, "--config", center, "--json"]) == 0

@@ -93,6 +93,69 @@ class TestRight:
         assert capsys.readouterr().out.count(": ok (") == len(files) >= 5
 
 
+ACCESS = """\
+certificates:
+  scraper: {roles: [{role: viewer, sites: [tokyo]}, {role: viewer, queues: [salse, support]}]}
+  wall: {roles: [{role: viewer, teams: [blue]}]}
+"""
+SENDERS = """\
+senders:
+  crm: {tokens: [], queues: ["s*", "tech*"], sites: [osaka]}
+"""
+BOARD = """\
+boards:
+  hall:
+    title: {en: Hall}
+    pages:
+      - tiles:
+          - {kind: figure, kpi: waiting, scope: "queue:claims", channel: voice}
+          - {kind: alerts, queues: [sales, sels], site: kyoto}
+alerting:
+  receivers: {floor: {kind: webhook, url_variable: URL}}
+  routes: [{scopes: ["queue:s*", "queue:x*"], receivers: [floor]}]
+"""
+
+
+class TestNames:
+    """Names of places that no configuration has: no error, for events may bring them, and noted with those that there are."""
+
+    def test_in_files_beside_a_configuration(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+        """In access, senders and connectors files; what is known or fits something known is passed over."""
+        files = {"access": ACCESS, "senders": SENDERS, "connectors": CONNECTORS.replace("line,", "line, site: tokio,"), "center": CENTER}
+        for name, text in files.items():
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+        assert main(["check", *(str(tmp_path / f"{name}.yaml") for name in files)]) == 0
+        out = capsys.readouterr().out
+        for line in (
+            "certificates.scraper.roles.1.queues: 'salse' is no queue of the configuration, did you mean sales?; known: sales, support",
+            "certificates.wall.roles.0.teams: 'blue' is no team of the configuration; known: red",
+            "senders.crm.queues: 'tech*' fits no queue of the configuration; known: sales, support",
+            "senders.crm.sites: 'osaka' is no site of the configuration; known: tokyo",
+            "connectors.line-shop.site: 'tokio' is no site of the configuration, did you mean tokyo?; known: tokyo",
+        ):
+            assert out.count(f"  {line}\n") == 1
+        assert out.count(" of the configuration") == 5
+
+    def test_in_a_configuration(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+        """In boards and in routes of alerts: what else names places is refused where they are unknown."""
+        assert check(tmp_path, CENTER + BOARD, "--json") == 0
+        (told,) = json.loads(capsys.readouterr().out)["files"]
+        assert told["errors"] == []
+        assert told["notes"] == [
+            "boards.hall.pages.0.tiles.0.scope: 'claims' is no queue of the configuration; known: sales, support",
+            "boards.hall.pages.0.tiles.1.queues: 'sels' is no queue of the configuration, did you mean sales?; known: sales, support",
+            "boards.hall.pages.0.tiles.1.site: 'kyoto' is no site of the configuration, did you mean tokyo?; known: tokyo",
+            "alerting.routes.0.scopes: 'x*' fits no queue of the configuration; known: sales, support",
+        ]
+
+    def test_alone_it_is_said_what_to_give_beside(self, tmp_path: Path, capsys: CaptureFixture[str]) -> None:
+        """Without a configuration nothing is known, and nothing is called unknown."""
+        assert check(tmp_path, ACCESS) == 0
+        said = "  names of queues, teams, sites and departments are compared with a configuration given beside it\n"
+        assert capsys.readouterr().out.endswith(f"ok (access: 2 certificates)\n{said}")
+
+
 class TestWrong:
     """Files that cannot be used; what is wrong with configurations stands in ``test_refusals``, with mappings in ``test_mapping_files``."""
 

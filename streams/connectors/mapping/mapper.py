@@ -92,6 +92,11 @@ class Mapper:
                 )
         return [*notes, *self._unmatched.notes()]
 
+    @property
+    def is_unmatched(self) -> bool:
+        """Whether an event came of no row though its column holds something that no condition names."""
+        return bool(self._unmatched.notes())
+
     def map(self, record: Record) -> Outcome:
         """Return the events of a record, all received when they occurred; or why there are none."""
         try:
