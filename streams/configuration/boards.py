@@ -14,7 +14,7 @@ from streams.configuration.base import Model, Name, nearest, refuse
 if TYPE_CHECKING:
     from streams.catalogue.model import Kpi
 
-__all__ = ["USUAL_BOARDS", "Board", "BoardPage", "FigureTile", "QueuesTile", "TextTile", "Words"]
+__all__ = ["USUAL_BOARDS", "AlertsTile", "Board", "BoardPage", "FigureTile", "MapTile", "OfQueues", "QueuesTile", "TextTile", "Words"]
 
 #: At five meters a figure on 55 inches has 14 minutes of arc in a tile of the smallest size that these leave.
 _MOST_COLUMNS: Final = 6
@@ -94,11 +94,9 @@ class TextTile(_Tile):
     """In which color."""
 
 
-class QueuesTile(_Tile):
-    """Queues, the furthest below their targets first, as many as there is room for."""
+class OfQueues(_Tile):
+    """What a tile about queues is about; all that is named here together."""
 
-    kind: Literal["queues"]
-    """What it is: `queues`."""
     queues: Annotated[tuple[Name, ...], Field(max_length=200, strict=False)] = ()
     """These alone; by default all."""
     site: Name | None = None
@@ -107,6 +105,29 @@ class QueuesTile(_Tile):
     """Those of a department alone."""
     channels: Annotated[tuple[Channel, ...], Field(max_length=20, strict=False)] = ()
     """Of these channels alone; by default all."""
+
+
+class MapTile(OfQueues):
+    """Every queue as a cell with its service level and longest wait, the deeper in color the further below its target."""
+
+    kind: Literal["map"]
+    """What it is: `map`."""
+
+
+class AlertsTile(OfQueues):
+    """Alerts that fire there, what no one sees to first, as many as there is room for."""
+
+    kind: Literal["alerts"]
+    """What it is: `alerts`."""
+    severities: Annotated[tuple[Literal["warning", "critical"], ...], Field(max_length=2, strict=False)] = ()
+    """Of these severities alone; by default all."""
+
+
+class QueuesTile(OfQueues):
+    """Queues, the furthest below their targets first, as many as there is room for."""
+
+    kind: Literal["queues"]
+    """What it is: `queues`."""
     columns: Annotated[tuple[_Kpi, ...], Field(min_length=1, max_length=5, strict=False)] = (
         "service_level_live",
         "waiting",
@@ -123,7 +144,7 @@ class QueuesTile(_Tile):
         return self
 
 
-Tile = Annotated[FigureTile | TextTile | QueuesTile, Field(discriminator="kind")]
+Tile = Annotated[FigureTile | TextTile | QueuesTile | MapTile | AlertsTile, Field(discriminator="kind")]
 
 
 class BoardPage(Model):
@@ -231,7 +252,8 @@ _FLOOR: Final = {
                 {"kind": "figure", "kpi": "occupancy"},
                 *_figures("voice", {"kpi": "waiting"}, {"kpi": "longest_wait"}),
             ],
-        }
+        },
+        {"columns": 2, "rows": 1, "tiles": [{"kind": "map"}, {"kind": "alerts", "title": {"en": "Alerts", "ja": "アラート"}}]},
     ],
 }
 

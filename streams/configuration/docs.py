@@ -39,7 +39,7 @@ from streams.configuration.alerting import (
 )
 from streams.configuration.alerts import AlertRule
 from streams.configuration.base import Model
-from streams.configuration.boards import Board, BoardPage, FigureTile, QueuesTile, TextTile, Words
+from streams.configuration.boards import AlertsTile, Board, BoardPage, FigureTile, MapTile, OfQueues, QueuesTile, TextTile, Words
 from streams.configuration.calendar_exceptions import CalendarException
 from streams.configuration.connectors import ConnectorEntry, ConnectorsFile, SecretPlace, connectors_schema
 from streams.configuration.costs import Costs, TeamCosts
@@ -104,7 +104,10 @@ MODELS: Final[tuple[type[Model], ...]] = (
     Board,
     BoardPage,
     FigureTile,
+    OfQueues,
     QueuesTile,
+    MapTile,
+    AlertsTile,
     TextTile,
     Words,
     FaqChange,
@@ -126,7 +129,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
 )
 
 #: What has their keys beside its own does not show them again.
-_BASES: Final[tuple[type[Model], ...]] = (AlertCondition, Hours, ServiceLevelDefinition)
+_BASES: Final[tuple[type[Model], ...]] = (AlertCondition, Hours, OfQueues, ServiceLevelDefinition)
 
 _TABLE: Final = re.compile(r"(?<=<!-- keys: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 

@@ -51,6 +51,9 @@ def schema_at(schema: Schema, location: tuple[int | str, ...]) -> tuple[tuple[in
     for index, part in enumerate(location):
         within = _resolved(here, schema)
         inner: Any = None
+        if (branch := within.get("discriminator", {}).get("mapping", {}).get(part)) is not None:
+            here = {"$ref": branch}
+            continue
         if location[index + 1 : index + 2] == (_KEY,):
             inner = within.get("propertyNames")
             return (*at, part), {"type": "string", **(inner or {"pattern": next(iter(within.get("patternProperties", ())), "")})}

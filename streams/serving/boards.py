@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.catalogue import KPI_BY_ID
-from streams.configuration.boards import USUAL_BOARDS, Board, FigureTile, QueuesTile
+from streams.configuration.boards import USUAL_BOARDS, Board, FigureTile, OfQueues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def _tile(tile: Tile, view: View) -> dict[str, Any] | None:
         kind, _, name = tile.scope.partition(":")
         sees = view.sees_people if KPI_BY_ID[tile.kpi].subject == "people" else view.sees
         return tile.model_dump() if sees(kind, name) else None
-    if isinstance(tile, QueuesTile):
+    if isinstance(tile, OfQueues):
         places = (("site", tile.site), ("department", tile.department))
         if any(name is not None and not view.sees(kind, name) for kind, name in places):
             return None

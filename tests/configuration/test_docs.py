@@ -11,6 +11,7 @@ import pytest
 
 from streams.configuration import docs
 from streams.configuration.alert_conditions import AlertCondition
+from streams.configuration.boards import OfQueues
 from streams.configuration.definitions import INLINE
 from streams.configuration.hours import Hours
 from streams.configuration.judges import definitions_of
@@ -46,7 +47,7 @@ def test_page_does_not_depend_on_what_ran_before() -> None:
 @pytest.mark.parametrize("model", docs.MODELS, ids=lambda model: model.__name__)
 def test_every_key_is_explained(model: type[BaseModel]) -> None:
     """Each model has one table; each key of it has a row with a sentence."""
-    bases = [base for base in (AlertCondition, Hours, ServiceLevelDefinition) if issubclass(model, base) and model is not base]
+    bases = [base for base in (AlertCondition, Hours, OfQueues, ServiceLevelDefinition) if issubclass(model, base) and model is not base]
     inherited = {name for base in bases for name in base.model_fields}
     rows = table_of(model.__name__)
 

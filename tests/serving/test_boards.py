@@ -16,7 +16,7 @@ from streams.configuration.file import ConfigurationFile
 from streams.serving.boards import boards_of
 from tests.serving.chromium import Chromium, binary
 from tests.serving.page_views import CUT
-from tests.serving.records import Stand, client_of, figure, now_record, people_window, progress, window
+from tests.serving.records import Stand, alert, client_of, figure, now_record, people_window, progress, window
 from tests.serving.test_dense_wall import ARC, pictures, stand
 from tests.serving.test_page import run, url
 from tests.support.require import require
@@ -50,6 +50,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no good direction": ({**WAITING, "kpi": "offered", "bad": 5}, "of offered neither more nor less is better"),
     "too wide": ({**WAITING, "width": 3}, "tile 1 is 3 by 1; permitted: 2 by 2, as the page"),
     "no text": ({"kind": "text", "text": {}}, "permitted: en, ja, or both"),
+    "a severity that there is not": ({"kind": "alerts", "severities": ["loud"]}, 'found "loud"; permitted: warning, critical'),
+    "figures on a map": ({"kind": "map", "columns": ["waiting"]}, "columns: unknown key"),
     "a column that queues have not": ({"kind": "queues", "columns": ["occupancy"]}, "'occupancy' is no figure of queues"),
 }
 
@@ -98,6 +100,11 @@ PLACED = Configuration.model_validate(
             {**WAITING, "scope": "queue:ajisai"},
             {"kind": "queues", "queues": ["ajisai", "sakura"]},
             {"kind": "queues", "site": "kansai"},
+            {"kind": "map", "queues": ["ajisai", "sakura"]},
+            {"kind": "map", "site": "kansai"},
+            {"kind": "alerts", "queues": ["ajisai"]},
+            {"kind": "alerts", "site": "kanto"},
+            columns=4,
         ),
     }
 )
@@ -108,14 +115,19 @@ def test_a_board_shows_what_its_viewer_may_see() -> None:
     places = places_of(PLACED)
     kanto = boards_of(PLACED.boards, view_of([Area(sites=frozenset({"kanto"}))], [], places))["boards"]
     told = [(tile["kind"], tile.get("scope"), tile.get("queues")) for tile in kanto["hall"]["pages"][0]["tiles"]]
-    assert told == [("figure", "queue:sakura", None), ("queues", None, ("sakura",))]
+    assert told == [
+        ("figure", "queue:sakura", None),
+        ("queues", None, ("sakura",)),
+        ("map", None, ("sakura",)),
+        ("alerts", None, ()),
+    ]
     nowhere = boards_of(PLACED.boards, view_of([Area(queues=frozenset({"yurei"}))], [], places))["boards"]
     assert "hall" not in nowhere
     # Of the usual ones what is about everything is left out, and what lists queues stays.
     assert {name: [len(page["tiles"]) for page in board["pages"]] for name, board in nowhere.items()} == {
         "calls": [1],
         "written": [1],
-        "floor": [1],
+        "floor": [1, 2],
     }
     everything = boards_of(PLACED.boards, EVERYTHING)["boards"]
     assert list(everything) == ["hall", *USUAL_BOARDS]
@@ -165,6 +177,27 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
             await page.press("ArrowRight")
             await page.until("document.querySelector('.board td.service_level_live')")
             assert await page.ask("document.getElementById('pages').innerText") == "2 / 2"
+            # A map and alerts of calls, in place of the queues, and nobody has touched the screen.
+            shown = [{"kind": "map"}, {"kind": "alerts", "channels": ["voice"], "severities": ["critical"]}]
+            three = {**two, "pages": [{"tiles": shown, "columns": 2, "rows": 1}]}
+            configured.taken_up(Configuration.model_validate({"boards": {"hall": three}}), 2)
+            assert held.store.feed(*window("queue:sales", name="trailing_30m", kpis=level))
+            held.with_alerts(
+                alert(),
+                alert("queue:sales", rule="slow", severity="warning"),
+                alert("queue:claims", "mail", alert_id="m"),
+                alert("total:all"),
+            )
+            held.store.tell_anew()
+            await page.until(
+                "document.querySelectorAll('.board .map li').length === 1 && document.querySelectorAll('.board .alerts li').length === 2"
+            )
+            cell = "[...document.querySelectorAll('.map li')].map(e => [e.className, e.title, ...[...e.children].map(t => t.innerText)])"
+            assert await page.ask(cell) == [["bad", "sales · Voice · Service level 70.0% · Longest wait now –", "sales", "", "70.0%", "–"]]
+            where = "[...document.querySelectorAll('.board .alerts li')].map(e => [e.className, e.querySelector('.where').innerText])"
+            assert await page.ask(where) == [["critical", "sales · Voice"], ["critical", "Total · Voice"]]
+            held.with_alerts(alert(state="cleared"))
+            await page.until(f"document.querySelector('.board .alerts .none').innerText === {WORDS['en']['alert.none']!r}")
             await page.press("Escape")
             await page.until("!location.search.includes('view=')")
             assert page.complaints == []
@@ -179,7 +212,7 @@ def test_the_usual_boards_fit(language: Language, width: int, height: int, pictu
     """Nothing is cut and no wall scrolls, with 60 queues; figures have 14 minutes of arc at five meters, headings 10."""
 
     async def check() -> None:
-        held = stand(60, alerts=3)
+        held = stand(60, alerts=30)
         for channel in ("voice", "chat", "mail"):
             kpis = {"service_level_live": figure(0.74, 37, 50, 1), "abandon_rate": figure(0.062, 31, 500), "asa": figure(3723, 1, 1)}
             assert held.store.feed(*window("total:all", channel, kpis={**kpis, "aht": figure(412, 1, 1), "offered": figure(12345, 12345)}))
@@ -195,8 +228,9 @@ def test_the_usual_boards_fit(language: Language, width: int, height: int, pictu
                     if width > 760:
                         assert await page.ask("document.documentElement.scrollHeight") <= height
                         for selector, sample, least in (
-                            (".board .figure > b, .board td b", "0", 14),
-                            (".board h3, .board thead th", "国", 10),
+                            (".board section.figure > b, .board td b, .board .map :is(.level, .longest)", "0", 14),
+                            (".board .alerts li:not([hidden]) :is(.where, .figure)", "0", 14),
+                            (".board h3, .board thead th, .board .map .name", "国", 10),
                         ):
                             arcs = await page.ask(f"{ARC}({selector!r}, {sample!r})")
                             assert [each for each in arcs if each[0] < least] == []
