@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
@@ -30,6 +30,7 @@ from streams.connectors.publishing import EventTopics, KafkaPublisher, NotPublis
 from streams.demo.day import opening_ms
 from streams.demo.platforms import SIGNED_WITH, Delivery, Platforms
 from streams.demo.simulator import Emission, HeartbeatPlan, Simulation, final_heartbeats
+from streams.demo.simulator.day_before import calls_of_the_day_before
 from streams.demo.simulator.load import multiplied
 from streams.demo.simulator.shop import with_shop
 
@@ -121,7 +122,8 @@ class HttpGate:
             async with self._session.post(self._url + path, data=body, headers=headers) as response:
                 return response.status, await response.text()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise ConnectionError(str(error)) from error
+            # Some of them say nothing.
+            raise ConnectionError(f"{self._url}: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -137,6 +139,10 @@ class FeederSettings:
     seed: int = 1
     #: How many centers run side by side.
     rate: int = 1
+    #: Tell the calls of the day before around this time as well, so that the next hours can be expected.
+    day_before: bool = False
+    #: Wait for a gateway that is away for however long; Kafka is waited for no longer than the patience.
+    waits_for_gateway: bool = False
 
 
 @dataclass(slots=True)
@@ -177,7 +183,10 @@ class Feeder:
         center = multiplied(simulation.emissions(), settings.rate)
         told = with_shop(center, settings.seed, settings.start_ms)
         self._platforms = platforms
-        self._emissions: Iterator[Emission | Delivery] = told if platforms is None else platforms.told(told, self._live_from_ms)
+        before = calls_of_the_day_before(settings.seed, settings.start_ms, self._live_from_ms) if settings.day_before else ()
+        self._emissions: Iterator[Emission | Delivery] = chain(
+            before, told if platforms is None else platforms.told(told, self._live_from_ms)
+        )
         self._next = next(self._emissions)
 
     async def run(self, stop: asyncio.Event) -> Summary:
@@ -242,7 +251,7 @@ class Feeder:
             self.summary.backlog += len(batch)
             if time.monotonic() - reported >= _REPORT_SECONDS:
                 reported = time.monotonic()
-                done = (batch[-1].published_ms - start_ms) / max(1, self._now_ms() - start_ms)
+                done = max(0, batch[-1].published_ms - start_ms) / max(1, self._now_ms() - start_ms)
                 self._say(f"The day so far: {self.summary.backlog:,} events published, {done:.0%}.")
         self._say(f"{CAUGHT_UP}: {self.summary.backlog:,} events since the opening. From here on in real time.")
 
@@ -270,7 +279,8 @@ class Feeder:
                 for delivery in sent:
                     await self._call(gate, delivery)
             else:
-                await self._patiently(partial(gate.post, [each.event for each in sent if isinstance(each, Emission)]))
+                post = partial(gate.post, [each.event for each in sent if isinstance(each, Emission)])
+                await self._patiently(post, forever=self._settings.waits_for_gateway)
             events = [event for each in sent for event in self._events(each)]
             self.summary.gateway += len(events)
             self._note(events)
@@ -278,21 +288,21 @@ class Feeder:
     async def _call(self, gate: Gate, delivery: Emission | Delivery) -> None:
         if self._platforms is not None and isinstance(delivery, Delivery):
             path, headers = self._platforms.request(delivery)
-            await self._patiently(partial(gate.call, path, headers, delivery.body))
+            await self._patiently(partial(gate.call, path, headers, delivery.body), forever=self._settings.waits_for_gateway)
 
     def _events(self, emission: Emission | Delivery) -> Sequence[Event]:
         if isinstance(emission, Emission):
             return [_model(emission)]
         return [] if self._platforms is None else self._platforms.events(emission)
 
-    async def _patiently(self, deliver: Callable[[], Awaitable[None]]) -> None:
-        """Try again until the patience ends: what was taken twice has the same ids and counts once."""
+    async def _patiently(self, deliver: Callable[[], Awaitable[None]], *, forever: bool = False) -> None:
+        """Try again until the patience ends, if it does: what was taken twice has the same ids and counts once."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
                 await deliver()
             except (NotPublishedError, ConnectionError) as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline and not forever:
                     raise UndeliveredError(f"Not taken within {_PATIENCE_SECONDS:g} s: {error}") from error
                 await asyncio.sleep(0.25)
             else:
@@ -337,7 +347,9 @@ async def _main(args: argparse.Namespace) -> None:
     start_ms = args.start_ms if args.start_ms is not None else opening_ms(_clock_ms())
     with contextlib.ExitStack() as stack:
         record = stack.enter_context(args.record.open("wb")) if args.record else None
-        settings = FeederSettings(start_ms=start_ms, seed=args.seed, rate=args.rate)
+        settings = FeederSettings(
+            start_ms=start_ms, seed=args.seed, rate=args.rate, day_before=args.day_before, waits_for_gateway=args.wait_for_gateway
+        )
         signed_with, key = os.environ.get(SIGNED_WITH), os.environ.get(CUSTOMER_KEY_VARIABLE)
         platforms = Platforms(args.gateway, signed_with, key) if args.gateway and signed_with and key else None
         say = partial(print, flush=True)
@@ -362,6 +374,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bootstrap", required=True, help="Kafka, host:port[,host:port]")
     parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="topic prefix (default: %(default)s)")
     parser.add_argument("--gateway", help="address of the gateway, http://host:port; without it everything goes to Kafka directly")
+    parser.add_argument("--day-before", action="store_true", help="tell the calls of the day before around this time as well")
+    parser.add_argument("--wait-for-gateway", action="store_true", help="wait for a gateway that is away (default: give up after a while)")
     parser.add_argument("--start-ms", type=int, help="when the center opened, ms since the epoch (default: five hours ago)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=int, default=1, help="how many centers to simulate side by side (default: %(default)s)")

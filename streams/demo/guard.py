@@ -31,7 +31,9 @@ def main(arguments: list[str]) -> int:
         command = [argument.replace(DIRECTORY, directory) for argument in arguments]
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         threading.Thread(target=_end_with_owner, args=(program,), daemon=True).start()
-        return program.wait()
+        code = program.wait()
+        # As shells tell of what a signal ended.
+        return code if code >= 0 else 128 - code
 
 
 def _end_with_owner(program: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 import streams
 from streams.demo import guard
@@ -17,8 +17,10 @@ from streams.demo import guard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Child", "free_port", "stop_all", "tail"]
+__all__ = ["Child", "ending", "free_port", "stop_all", "tail"]
 
+#: Beyond this, an exit code is that of a signal.
+_SIGNALLED: Final = 128
 #: Where the packages are: the checkout, or site-packages.
 _HOME = Path(streams.__file__).parents[1] if streams.__file__ else Path.cwd()
 
@@ -37,6 +39,16 @@ def tail(log: Path, lines: int = 25) -> str:
     except OSError:
         last = []
     return "\n".join(f"    {line}" for line in last) or "    (empty)"
+
+
+def ending(code: int) -> str:
+    """Return how a process ended, by the exit code of its guard: which signal, or which code."""
+    if code <= _SIGNALLED:
+        return f"ended with exit code {code}" + (", as when it is asked to stop" if code == 0 else "")
+    try:
+        return f"was ended by {signal.Signals(code - _SIGNALLED).name}"
+    except ValueError:
+        return f"ended with exit code {code}"
 
 
 def _inherited() -> dict[str, str]:

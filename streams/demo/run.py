@@ -28,7 +28,7 @@ from streams.demo.broker import BrokerError, EmbeddedBroker
 from streams.demo.day import OPEN_HOURS, configuration_text, opening_ms
 from streams.demo.feeder import CAUGHT_UP, DRAINED, TOKEN_VARIABLE
 from streams.demo.platforms import SIGNED_WITH, connectors_text
-from streams.demo.processes import Child, free_port, stop_all, tail
+from streams.demo.processes import Child, ending, free_port, stop_all, tail
 from streams.demo.recounting import Comparison, compare, load_oracle, read_events, record_counts, recount_events
 from streams.demo.report import alerts, missing_figures, table
 from streams.demo.scrape import Scrape
@@ -71,6 +71,18 @@ _MAY_BE_EMPTY: Final = frozenset(
 _WINDOWS: Final = ("trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "interval_30m", "day", "customers_day", "customers_month")
 
 _INTERRUPTED: Final = 130
+
+#: Parts that the demo goes on without, as a center would, and starts again after a while, as a supervisor would; and what is so meanwhile.
+_GOES_ON_WITHOUT: Final = {
+    "gateway": "what its senders tell waits for it, and the page says that nothing comes from them",
+    "serve": "there is no page, and counting goes on",
+}
+_AGAIN_SECONDS: Final = 60.0
+#: A part that ends again so soon does not work.
+_LASTS_SECONDS: Final = 5.0
+_LAST_LINES: Final = 5
+#: A center that has been open for less is one to try something with: it has no day before, and so no outlook.
+_LONG_OPEN_HOURS: Final = 3.0
 
 
 class DemoError(RuntimeError):
@@ -153,6 +165,10 @@ class _Demo:
         self._folder = folder
         self._began = time.monotonic()
         self._children: list[Child] = []
+        #: Name → what it was started with, and when and how often; those that are away, and when they are started again.
+        self._arguments: dict[str, list[str]] = {}
+        self._started: dict[str, tuple[float, int]] = {}
+        self._again: dict[str, float] = {}
         #: Those that are to end.
         self._stopping: set[str] = set()
         #: What the gateway said of itself before it was stopped.
@@ -233,11 +249,16 @@ class _Demo:
         feeder = ["-m", "streams.demo.feeder", *kafka, "--gateway", self._gateway, "--start-ms", str(opened_ms)]
         feeder += ["--seed", str(self._settings.seed), "--rate", str(self._settings.rate)]
         feeder += ["--record", str(self._folder / "events.jsonl"), "--summary", str(self._folder / "summary.json")]
+        feeder += ["--day-before"] if self._settings.open_hours >= _LONG_OPEN_HOURS else []
+        feeder += ["--wait-for-gateway"] if self._settings.seconds is None else []
         self._start("feeder", feeder)
 
     def _start(self, name: str, arguments: list[str]) -> None:
+        number = self._started.get(name, (0.0, 0))[1] + 1
+        self._arguments[name], self._started[name] = arguments, (time.monotonic(), number)
+        log = self._folder / (f"{name}.log" if number == 1 else f"{name}-{number}.log")
         # Tokens of the person's own environment would lock the feeder out of the demo's gateway.
-        self._children.append(Child(name, arguments, self._folder / f"{name}.log", {TOKENS_VARIABLE: "", **self._secrets}))
+        self._children.append(Child(name, arguments, log, {TOKENS_VARIABLE: "", **self._secrets}))
 
     def _open_gateway(self) -> None:
         """Let senders and platforms in: the gateway sees within seconds that its files are others."""
@@ -251,16 +272,35 @@ class _Demo:
         return next(child for child in self._children if child.name == name)
 
     def _look_after(self) -> None:
-        """Pass on what the feeder says; raise DemoError if a process has ended that should not have."""
+        """Pass on what the feeder says, and start again what may be away; raise DemoError if a process has ended that should not have."""
         for line in self._child("feeder").new_lines():
             print(f"  {line}", flush=True)
             if line.startswith(CAUGHT_UP):
                 self._open_gateway()
             elif line == DRAINED:
                 self._child("gateway").ask_to_stop()
-        gone = [child for child in self._children if child.code is not None and child.name not in self._stopping]
-        if gone:
-            raise DemoError("; ".join(f"the {child.name} ended with exit code {child.code}" for child in gone) + ".", gone)
+        gone = [(child, child.code) for child in self._children if child.code is not None and child.name not in self._stopping]
+        if not all(self._goes_on_without(child) for child, _ in gone):
+            said = "; ".join(f"the {child.name} {ending(code)}" for child, code in gone)
+            raise DemoError(f"{said}.", [child for child, _ in gone])
+        for child, code in gone:
+            self._children.remove(child)
+            child.stop()
+            self._again[child.name] = time.monotonic() + _AGAIN_SECONDS
+            print(
+                f"\nThe {child.name} {ending(code)}. The end of its log:\n{tail(child.log, _LAST_LINES)}\n"
+                f"  The demo goes on without it and starts it again in {_AGAIN_SECONDS:g} s: {_GOES_ON_WITHOUT[child.name]}.",
+                flush=True,
+            )
+        for name in [name for name, at in self._again.items() if time.monotonic() >= at]:
+            del self._again[name]
+            self._start(name, self._arguments[name])
+            print(f"The {name} is started again.", flush=True)
+
+    def _goes_on_without(self, child: Child) -> bool:
+        """Say whether the demo bears that a process is away: not while it starts or proves its figures, nor one that ends at once."""
+        lasted = time.monotonic() - self._started[child.name][0]
+        return self.is_up and self._settings.seconds is None and child.name in _GOES_ON_WITHOUT and lasted > _LASTS_SECONDS
 
     async def _until(self, seconds: float, done: Callable[[], Awaitable[bool]]) -> bool:
         """Say whether ``done`` came true in time."""
@@ -328,7 +368,7 @@ class _Demo:
             raise DemoError(f"the feeder did not end within {_LAST_WORD_SECONDS:g} s.", [feeder])
         self._look_after()
         if feeder.code != 0:
-            raise DemoError(f"the feeder ended with exit code {feeder.code}.", [feeder])
+            raise DemoError(f"the feeder {ending(feeder.code or 0)}.", [feeder])
         summary = orjson.loads((self._folder / "summary.json").read_bytes())
         final_ms: int = summary["final_ms"]
         return final_ms

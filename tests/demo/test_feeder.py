@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from schemas.events import parse_agent_event, parse_contact_event, parse_customer_event
@@ -20,9 +22,10 @@ from schemas.times import parse_time_ms
 from schemas.topics import TOPICS
 from streams.connectors.publishing import MemoryPublisher, NotPublishedError
 from streams.demo.broker import EmbeddedBroker
-from streams.demo.feeder import GATEWAY_SOURCE, Feeder, FeederSettings, UndeliveredError
+from streams.demo.feeder import GATEWAY_SOURCE, Feeder, FeederSettings, HttpGate, UndeliveredError
 from streams.demo.recounting import read_events
 from streams.demo.simulator import SOURCES
+from streams.demo.simulator.day_before import calls_of_the_day_before
 from streams.engine.topics import TopicSpec, ensure_topics
 from tests.support.require import require_embedded_broker
 
@@ -55,6 +58,10 @@ def _parsed(line: bytes) -> Event:
     return parse_agent_event(line) if b'"person_id"' in line else parse_contact_event(line)
 
 
+def _silently(*_: object, **__: object) -> None:
+    raise aiohttp.ServerDisconnectedError("")
+
+
 class MemoryGate:
     """Remembers what was posted, after failing as often as told."""
 
@@ -67,7 +74,7 @@ class MemoryGate:
         await asyncio.sleep(0)
         if self.failures:
             self.failures -= 1
-            raise ConnectionError
+            raise ConnectionError("away")
         self.events += events
 
     async def call(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -91,7 +98,7 @@ class Fed:
         self.partitions = publisher.partitions
 
 
-async def feed(gate: MemoryGate | None, publisher: MemoryPublisher | None = None, live_seconds: float = 1.0) -> Fed:
+async def feed(gate: MemoryGate | None, publisher: MemoryPublisher | None = None, live_seconds: float = 1.0, **changes: Any) -> Fed:
     """Run the feeder with half an hour behind it, and for some seconds (a hundred times as much of the clock) once it is live."""
     clock = Clock(START_MS + HALF_AN_HOUR_MS)
     publisher = publisher or MemoryPublisher(now=lambda: datetime.now(UTC), partitions=3)
@@ -102,7 +109,7 @@ async def feed(gate: MemoryGate | None, publisher: MemoryPublisher | None = None
         if "in real time" in line:
             asyncio.get_running_loop().call_later(live_seconds, stop.set)
 
-    feeder = Feeder(FeederSettings(start_ms=START_MS, seed=4), publisher, gate, now_ms=clock, record=record, say=say)
+    feeder = Feeder(FeederSettings(start_ms=START_MS, seed=4, **changes), publisher, gate, now_ms=clock, record=record, say=say)
     summary = await feeder.run(stop)
     return Fed(publisher, gate, record, summary.final_ms)
 
@@ -155,6 +162,55 @@ def test_gateway_that_comes_late() -> None:
     assert gate.failures == 0
     assert times
     assert times == sorted(times)
+
+
+def test_gateway_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the feeder after its patience with a reason that says something, unless the feeder is to wait: then all of it comes."""
+    monkeypatch.setattr("streams.demo.feeder._PATIENCE_SECONDS", 0.3)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(feed(MemoryGate(failures=5)))
+    assert raised.group_contains(UndeliveredError, match="Not taken within 0.3 s: away")
+    gate = MemoryGate(failures=5)
+    fed = asyncio.run(feed(gate, waits_for_gateway=True))
+
+    assert gate.failures == 0
+    assert {event["event_id"] for event in fed.record} == {event["event_id"] for event in fed.direct + fed.through_gate}
+
+
+def test_a_gateway_that_says_nothing_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens there, and some errors of the network have no text: what is told names the address all the same."""
+
+    async def post() -> None:
+        gate = HttpGate("http://127.0.0.1:1")
+        try:
+            with pytest.raises(ConnectionError, match=r"^http://127\.0\.0\.1:1: \S"):
+                await gate.post([])
+            monkeypatch.setattr(aiohttp.ClientSession, "post", _silently)
+            with pytest.raises(ConnectionError, match=r"^http://127\.0\.0\.1:1: ServerDisconnectedError$"):
+                await gate.post([])
+        finally:
+            await gate.close()
+
+    asyncio.run(post())
+
+
+def test_the_day_before_is_told_first() -> None:
+    """Calls of two hours before this time of day to four after it, all over before the opening, each counted once by the recount."""
+    now_ms = START_MS + 5 * 3_600_000
+    calls = [*calls_of_the_day_before(4, START_MS, now_ms)]
+    arrived = [parse_time_ms(each.event["occurred_at"]) for each in calls if each.event["type"] == "contact.arrived"]
+
+    assert [each.published_ms for each in calls] == sorted(each.published_ms for each in calls)
+    assert calls[-1].published_ms < START_MS
+    assert now_ms - 26 * 3_600_000 <= min(arrived) < now_ms - 26 * 3_600_000 + 60_000
+    assert now_ms - 20 * 3_600_000 - 60_000 < max(arrived) < now_ms - 20 * 3_600_000
+    kinds = Counter(each.event["type"] for each in {each.event["event_id"]: each for each in calls}.values())
+    # 465 calls an hour at the busiest, at some 0.75 to 1 of it.
+    assert 1_900 < kinds["contact.arrived"] == kinds["contact.queued"] == kinds["contact.ended"] < 2_800
+    assert kinds["contact.answered"] + kinds["contact.left_queue"] == kinds["contact.arrived"]
+    assert all(parse_contact_event(json.dumps(each.event).encode()) for each in calls)
+    assert [each.event for each in calls_of_the_day_before(4, START_MS, now_ms)] == [each.event for each in calls]
 
 
 def test_refusal_ends_the_feeder() -> None:

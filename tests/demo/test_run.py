@@ -143,10 +143,15 @@ def test_ends_by_itself_with_equal_figures(demos: list[Demo]) -> None:
 
 
 def test_interrupt_leaves_nothing(demos: list[Demo]) -> None:
-    """Ctrl-C ends the demo in good order: no process, no folder of logs."""
+    """Ctrl-C ends the demo in good order, also while its gateway is away: no process, no folder of logs."""
     demo = started(demos)
     children = descendants(demo.process.pid)
     folders = folders_of(children)
+    (gateway,) = [pid for pid, command in children.items() if " -m streams gateway " in command and "guard.py" not in command]
+    time.sleep(6)  # one that ends at once is none to go on without
+    os.kill(gateway, signal.SIGTERM)
+    assert demo.says("starts it again in 60 s", 15), demo.said
+    assert "The gateway ended with exit code 0, as when it is asked to stop. The end of its log:" in demo.said
     demo.process.send_signal(signal.SIGINT)
 
     assert demo.ends(30) == 0, demo.said

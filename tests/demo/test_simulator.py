@@ -327,6 +327,28 @@ class TestPeople:
                     assert activity == "idle" or presence == "available", events
         assert breaks > 100
 
+    def test_some_breaks_are_overstayed(self, day: list[Emission]) -> None:
+        """Three in ten last 8 to 30 minutes longer than planned, so that the page has agents to mark; no meeting does."""
+        left: dict[str, tuple[str, int]] = {}
+        lasted: dict[str, list[int]] = {}
+        for emission in day:
+            event = emission.event
+            if event["type"] != "agent.state_changed" or event["axis"] != "presence":
+                continue
+            at = parse_time_ms(event["occurred_at"])
+            if event["state"] == "available" and event["person_id"] in left:
+                state, since = left.pop(event["person_id"])
+                lasted.setdefault(state, []).append((at - since) // 60_000)
+            elif event["state"] in {"break", "lunch", "meal", "meeting"}:
+                left[event["person_id"]] = event["state"], at
+        breaks = lasted["break"]
+        # Planned are 12 and 15 minutes; marked are those of more than 15.
+        late = sum(minutes > 15 for minutes in breaks)
+        assert len(breaks) > 60
+        assert 0.15 < late / len(breaks) < 0.45
+        assert max(breaks) <= 15 + 30
+        assert max(lasted["meeting"]) <= 30
+
     def test_three_chats_at_most(self, day: list[Emission]) -> None:
         """A person has up to three chats at a time, and often more than one; who talks or writes can take none."""
         slots = Counter((each.event["capacity"], each.event["in_use"]) for each in day if "in_use" in each.event)

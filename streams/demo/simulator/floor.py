@@ -28,6 +28,8 @@ _SOURCE: dict[MediaChannel, str] = {"voice": "sim-telephony", "chat": "sim-chat"
 _PREFERENCE_MS = 25_000
 #: A queue that nobody has served for so long goes first: at night two people are all there is, and every queue is to have figures.
 _NEGLECTED_MS = 240_000
+#: So many of ten breaks and meals last longer than planned, and by how much.
+_OVERSTAYED, _OVERSTAY_MS = 0.3, (8 * 60_000, 30 * 60_000)
 #: A shift is planned this long before it begins.
 _PLANNED_AHEAD_MS = 3_600_000
 
@@ -94,10 +96,11 @@ class Flow(Protocol):
 class Floor:
     """People and queues, and the events that tell of them."""
 
-    def __init__(self, agenda: Agenda, outbox: Outbox, random: Random, opened_ms: int) -> None:
+    def __init__(self, agenda: Agenda, outbox: Outbox, random: Random, breaks: Random, opened_ms: int) -> None:
         self.agenda = agenda
         self.outbox = outbox
         self.random = random
+        self._breaks = breaks
         self.flows: dict[MediaChannel, Flow] = {}
         self._served_ms = dict.fromkeys(QUEUES, opened_ms)
         self._waiting: dict[str, dict[Contact, None]] = {name: {} for name in QUEUES}
@@ -289,7 +292,9 @@ class Floor:
         self.seek(person)
 
     def _pause(self, person: Person, pause: Pause) -> None:
-        self.absent_for(person, pause.state, pause.length_ms)
+        # Dice of their own: who comes back late decides nothing else.
+        late = self._breaks.random() < _OVERSTAYED and pause.state != "meeting"
+        self.absent_for(person, pause.state, pause.length_ms + (self._breaks.randint(*_OVERSTAY_MS) if late else 0))
 
     def _log_out(self, person: Person, day_ms: int) -> None:
         if person.open:

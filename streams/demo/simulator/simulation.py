@@ -66,7 +66,7 @@ class Simulation:
         self._agenda = Agenda(start_ms)
         # Delays have dice of their own: what happens does not depend on how it travels.
         self._outbox = Outbox(self._prefix, Random(~seed))
-        self._floor = Floor(self._agenda, self._outbox, self._random, start_ms)
+        self._floor = Floor(self._agenda, self._outbox, self._random, Random(f"{seed} breaks"), start_ms)
         self._customers: list[str] = []
         self._numbers = dict.fromkeys(("voice", "chat", "mail"), 0)
         afterwards = Afterwards(self._floor, Random(f"{seed} afterwards"))
