@@ -67,7 +67,7 @@ class CountingSettings(Model):
     """How long after its 10 seconds are over an event may arrive and still count."""
     rejoin_seconds: int = Field(default=60, ge=0, le=3_600)
     """Who left a queue and is queued again within this in the same department, business or site goes on waiting there."""
-    source_timeout_seconds: int = Field(default=60, ge=1, le=86_400)
+    source_timeout_seconds: int = Field(default=40, ge=1, le=86_400)
     """A source of which nothing comes for longer, not even a gateway's word, is stale: shown so, and waited for no more."""
     silence_seconds: int = Field(default=900, ge=1, le=2_592_000)
     """A source behind a gateway that sends nothing for longer is stale, also while the gateway is there for it; at least

@@ -77,7 +77,7 @@ class TestGood:
         assert (counting.grace_seconds, counting.rejoin_seconds, counting.source_timeout_seconds, counting.disorder_seconds) == (
             120,
             60,
-            60,
+            40,
             5,
         )
         assert (counting.trailing_minutes, counting.interval_minutes) == ((5, 15, 30, 60), (15, 30))
