@@ -198,7 +198,9 @@ class AlertEvent(_Answer):
 class PastAlertAnswer(AlertRecord):
     """An alert as it stands, and what became of it."""
 
-    duration_seconds: float | None = Field(description="from `since` to `cleared_at`, both as of the figures; null while it fires")
+    duration_seconds: float | None = Field(
+        default=None, description="from `since` to `cleared_at`, both as of the figures; null while it fires"
+    )
     events: list[AlertEvent] = Field(description="in order of time; what was done about it is kept for seven days")
 
 
@@ -555,7 +557,7 @@ class QueueOutlook(_Answer):
     """The first interval within half an hour that is expected below the target with `agents_now`."""
     past_error: float | None
     """Σ |expected − offered| ÷ Σ offered of the last six hours, each interval as expected when it began; null where nothing was."""
-    expected_from: _Time | None
+    expected_from: _Time | None = None
     """From when on something can be expected, as it takes what came a day before; null while it can, and before anything has come."""
     intervals: list[IntervalAhead]
     """In order of time; those of which nothing can be expected are left out."""

@@ -120,6 +120,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "value": 0.81,
         "as_of": "2026-04-01T09:00:00.000Z",
         "revision": 3,
+        "duration_seconds": 360.0,
         "events": [
             {"event": "fired", "at": "2026-04-01T08:55:00.000Z", "value": 0.62},
             {"event": "delivered", "at": "2026-04-01T08:55:06.000Z", "of": "fired", "receiver": "floor"},

@@ -328,7 +328,7 @@ class TestPeople:
         assert breaks > 100
 
     def test_some_breaks_are_overstayed(self, day: list[Emission]) -> None:
-        """Three in ten last 8 to 30 minutes longer than planned, so that the page has agents to mark; no meeting does."""
+        """By day three in ten last 8 to 30 minutes longer than planned, so that the page has agents to mark; no meeting does."""
         left: dict[str, tuple[str, int]] = {}
         lasted: dict[str, list[int]] = {}
         for emission in day:
@@ -345,7 +345,7 @@ class TestPeople:
         # Planned are 12 and 15 minutes; marked are those of more than 15.
         late = sum(minutes > 15 for minutes in breaks)
         assert len(breaks) > 60
-        assert 0.15 < late / len(breaks) < 0.45
+        assert 0.1 < late / len(breaks) < 0.35
         assert max(breaks) <= 15 + 30
         assert max(lasted["meeting"]) <= 30
 

@@ -200,7 +200,7 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
                 spans
                 == {
                     "en": ["since 1 Apr 2026 08:54:00 · still firing", "1 Apr 2026 08:54:00 to 1 Apr 2026 09:00:00 · lasted 6:00"],
-                    "ja": ["2026年4月1日 8:54:00から · 発生中", "2026年4月1日 8:54:00〜2026年4月1日 9:00:00・継続時間6:00"],
+                    "ja": ["2026年4月1日 08:54:00から · 発生中", "2026年4月1日 08:54:00〜2026年4月1日 09:00:00・継続時間6:00"],
                 }[language]
             )
 

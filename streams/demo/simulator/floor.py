@@ -28,8 +28,8 @@ _SOURCE: dict[MediaChannel, str] = {"voice": "sim-telephony", "chat": "sim-chat"
 _PREFERENCE_MS = 25_000
 #: A queue that nobody has served for so long goes first: at night two people are all there is, and every queue is to have figures.
 _NEGLECTED_MS = 240_000
-#: So many of ten breaks and meals last longer than planned, and by how much.
-_OVERSTAYED, _OVERSTAY_MS = 0.3, (8 * 60_000, 30 * 60_000)
+#: This share of breaks and meals lasts longer than planned, and by how much; not in the hours in which two people are all there is.
+_OVERSTAYED, _OVERSTAY_MS, _MANY_MS = 0.3, (8 * 60_000, 30 * 60_000), 8 * 3_600_000
 #: A shift is planned this long before it begins.
 _PLANNED_AHEAD_MS = 3_600_000
 
@@ -101,6 +101,7 @@ class Floor:
         self.outbox = outbox
         self.random = random
         self._breaks = breaks
+        self._opened_ms = opened_ms
         self.flows: dict[MediaChannel, Flow] = {}
         self._served_ms = dict.fromkeys(QUEUES, opened_ms)
         self._waiting: dict[str, dict[Contact, None]] = {name: {} for name in QUEUES}
@@ -293,7 +294,8 @@ class Floor:
 
     def _pause(self, person: Person, pause: Pause) -> None:
         # Dice of their own: who comes back late decides nothing else.
-        late = self._breaks.random() < _OVERSTAYED and pause.state != "meeting"
+        are_many = (self.agenda.now_ms - self._opened_ms) % DAY_MS < _MANY_MS
+        late = self._breaks.random() < _OVERSTAYED and are_many and pause.state != "meeting"
         self.absent_for(person, pause.state, pause.length_ms + (self._breaks.randint(*_OVERSTAY_MS) if late else 0))
 
     def _log_out(self, person: Person, day_ms: int) -> None:

@@ -103,7 +103,7 @@ class OfQueues {
   // How much room there is below the title, in rem.
   get room() {
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
-    return { width: this.place.clientWidth / rem - 1.6, height: this.place.clientHeight / rem - (said(this.tile.title) ? 4 : 2) };
+    return { width: this.place.clientWidth / rem - 1.6, height: this.place.clientHeight / rem - (said(this.tile.title) ? 3.6 : 2) };
   }
 }
 
