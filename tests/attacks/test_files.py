@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +14,11 @@ from streams.connectors.follow import StateFileError, load_state
 from streams.connectors.mapping import load_mapping
 from streams.reconciling.layout import GENERIC, load_layout
 from streams.reconciling.report import read_report
+from tests.support.cpu import timed
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 #: Of a processor, on a busy machine; what is judged here took from 1.5 s to minutes.
@@ -76,19 +74,6 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "senders": load_senders,
     "layout": load_layout,
 }
-
-
-@contextmanager
-def timed() -> Iterator[list[float]]:
-    """Yield a list that gets the processor time of what is done; Python looks for no cycles in what other tests left meanwhile."""
-    taken: list[float] = []
-    gc.disable()
-    before = time.process_time()
-    try:
-        yield taken
-    finally:
-        taken.append(time.process_time() - before)
-        gc.enable()
 
 
 def judged(read: Callable[[], Any]) -> float:

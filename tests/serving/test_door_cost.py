@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,7 @@ from streams.serving.api.stream import tell
 from streams.serving.door import DOOR, PRINCIPAL, Door
 from streams.serving.events import Feed
 from tests.serving.records import Stand, figure, now_record, people_now, progress, window
+from tests.support.cpu import timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,10 +104,10 @@ async def cpu_of(boards: Sequence[str | None]) -> tuple[float, int]:
             told = [screen.events for screen in screens]
             for key, value in records(revision):
                 assert stand.store.feed(key, value)
-            began = time.process_time()
-            while any(screen.events == before for screen, before in zip(screens, told, strict=True)):  # noqa: ASYNC110 - of all of them
-                await asyncio.sleep(0.005)
-            spent += time.process_time() - began
+            with timed() as taken:
+                while any(screen.events == before for screen, before in zip(screens, told, strict=True)):  # noqa: ASYNC110 - of all of them
+                    await asyncio.sleep(0.005)
+            spent += taken[0]
         return spent, sum(screen.bytes for screen in screens)
     finally:
         for task in running:

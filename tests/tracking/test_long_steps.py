@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from streams.tracking.contacts import ContactTracker
 from streams.tracking.forecasts import CustomerEventTracker
 from streams.tracking.running import Running
 from streams.windows.rollup import RollUp
+from tests.support.cpu import timed
 from tests.tracking.telling import CONFIGURATION, event, ms
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def cost(prepare: Callable[[], Any], step: Callable[[Any, int], None], seconds: 
     """Return the seconds of processor that a step takes, and the most memory that it holds."""
     tracker = prepare()
     tracemalloc.start()
-    began = time.process_time()
-    step(tracker, seconds)
-    took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    with timed() as taken:
+        step(tracker, seconds)
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return took, peak
+    return taken[0], peak
 
 
 def is_no_dearer(prepare: Callable[[], Any], step: Callable[[Any, int], None], seconds: int) -> None:
