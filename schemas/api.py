@@ -631,6 +631,8 @@ class TargetsAnswer(_Header):
     targets: list[TargetStanding]
 
 
+#: Who gave up last comes first, or who has been waiting for a call for the longest.
+CallOrder = Literal["newest", "longest"]
 #: What a person may be doing; stale: nothing was heard for too long.
 PersonState = Literal["handling", "wrap_up", "idle", "available", "unavailable", "offline", "stale"]
 
@@ -640,6 +642,35 @@ class AgentsAnswer(_Header):
 
     agents: list[AgentFigures] | None
     """In the order of their keys; null while nothing is known of people."""
+
+
+class ReadingStanding(_Answer):
+    """How far events have been read that are not read to their end yet."""
+
+    topic: str = Field(examples=["contactcenter.agent-events.v1"])
+    since: _Time
+    """From when on they are read."""
+    share: float | None = Field(ge=0, le=1, examples=[0.45])
+    """How much of them has been read; null for who may not see all figures: it tells how much there is of others."""
+
+
+class WorkOnContact(_Answer):
+    """What a person is at with a contact, by the events of contacts."""
+
+    queue: str | None = Field(examples=["sales"])
+    """Null where it may not be seen."""
+    channel: str = Field(examples=["voice"])
+    since: _Time
+    wraps_up: bool
+    """Whether it is the work after the conversation."""
+
+
+class SiteOfPeople(_Answer):
+    """Whether people of a site are shown."""
+
+    site: str = Field(examples=["tokyo"])
+    individual_figures: bool
+    """As the configuration has it: people of a site are shown where it is true."""
 
 
 class StateOfDay(_Answer):
@@ -662,6 +693,10 @@ class PersonStanding(_Answer):
     site: str | None = Field(examples=["tokyo"])
     queues: list[str] | None = Field(examples=[["sales"]])
     """Those that the person serves; null where the platform does not say."""
+    skills: list[str] | None = Field(default=None, examples=[["english"]])
+    """Those that the person has; null where the platform does not say."""
+    at_work: list[WorkOnContact] | None = None
+    """The contacts that the person is at, the latest first; null where events of contacts have not been read."""
     state: PersonState = Field(examples=["unavailable"])
     word: str | None = Field(examples=["not_ready"])
     """The platform's word for the state."""
@@ -691,6 +726,10 @@ class PeopleAnswer(_Header):
     """Whether all there is has been read; until then states may be older ones."""
     people: list[PersonStanding]
     """By name; who is not heard of is not there."""
+    reading: ReadingStanding | None = None
+    """How far events have been read; null once that is to their end."""
+    sites: list[SiteOfPeople] = Field(default_factory=list)
+    """The sites that may be seen, by name."""
 
 
 class KpiMetric(_Answer):
@@ -877,6 +916,8 @@ class AbandonedContact(_Answer):
     """How often the customer gave up since somebody was reached last."""
     waits_again: bool
     """Whether the customer waits in a queue at this moment."""
+    first_left: _Time | None = None
+    """When the customer gave up for the first of these times."""
     link: str | None
     """Its page at the platform (`links` of the configuration); null without."""
 
@@ -893,7 +934,11 @@ class AbandonedAnswer(_Header):
     total: int = Field(ge=0)
     """How many there are, listed or not."""
     abandoned: list[AbandonedContact]
-    """The latest first."""
+    """In the order that was asked for."""
+    reading: ReadingStanding | None = None
+    """How far events have been read; null once that is to their end."""
+    links_known: bool = False
+    """Whether `customer.linked` events could be read; if not, who got through under another key may be there."""
 
 
 class AuditAnswer(_Answer):

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
+    from schemas.api import CallOrder
+
 __all__ = ["Client"]
 
 log = logging.getLogger(__name__)
@@ -176,9 +178,10 @@ class Client:
         query = [("queue", queue), ("kpi", kpi), *((name, value) for name, value in told.items() if value is not None)]
         return await self._answer("/api/v1/contacts", query, ContactsAnswer)
 
-    async def abandoned(self, *queues: str, hours: int = 8) -> AbandonedAnswer:
+    async def abandoned(self, *queues: str, hours: int = 8, order: CallOrder = "newest") -> AbandonedAnswer:
         """Return whom to call back: who gave up waiting within so many hours, and has not got through since."""
-        return await self._answer("/api/v1/abandoned", [*_many("queue", queues), ("hours", str(hours))], AbandonedAnswer)
+        query = [*_many("queue", queues), ("hours", str(hours)), *((("order", order),) if order != "newest" else ())]
+        return await self._answer("/api/v1/abandoned", query, AbandonedAnswer)
 
     async def explain(
         self,

@@ -60,12 +60,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="say which contacts are behind a figure, and whom to call back; reads contact events from Kafka",
+        help="say which contacts are behind a figure, and whom to call back; reads contact and customer events from Kafka",
     )
     parser.add_argument(
         "--agents",
         action="store_true",
-        help="figures of single people and what they do, of sites that permit it, to who may see people; reads agent events from Kafka",
+        help="figures of single people and what they do, of sites that permit it, to who may see people; reads agent and contact events",
     )
     add_connection_options(parser)
     add_insecure_option(parser, "a login or TLS")

@@ -26,6 +26,7 @@ TOO_LONG_SECONDS: Final[dict[str, int]] = {
     "coaching": 0,
 }
 
+_WAYS_UP: Final = frozenset({".", ".."})
 _FIELDS: Final = frozenset({"conversation_id", "source"})
 _EXAMPLE: Final = "such as https://platform.example/conversations/{conversation_id}"
 
@@ -81,6 +82,7 @@ class Links(Model):
     def of_conversation(self, conversation_id: str, source: str | None) -> str | None:
         """Return the address of a conversation, None where none is configured; what stands in for the fields is escaped."""
         template = self.conversation if source is None else self.sources.get(source, self.conversation)
-        if template is None:
+        # Nothing escapes what browsers take for a way up: it would lead elsewhere.
+        if template is None or conversation_id in _WAYS_UP or source in _WAYS_UP:
             return None
         return template.format(conversation_id=quote(conversation_id, safe=""), source=quote(source or "", safe=""))

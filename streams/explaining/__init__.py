@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from streams.explaining.abandoned import Abandoned
 from streams.explaining.answer import Answer, explain
 from streams.explaining.contacts import Contact, contacts_behind
 from streams.explaining.conversation import explain_conversation
 from streams.explaining.floor import Floor
+from streams.explaining.linked_keys import LinkedKeys
 from streams.explaining.log import PartitionLog
 from streams.explaining.question import EXPLAINED, Question, QuestionError
+from streams.explaining.recent_contacts import RecentContacts
 
 __all__ = [
     "EXPLAINED",
-    "Abandoned",
     "Answer",
     "Contact",
     "Floor",
+    "LinkedKeys",
     "PartitionLog",
     "Question",
     "QuestionError",
+    "RecentContacts",
     "contacts_behind",
     "explain",
     "explain_conversation",

@@ -55,6 +55,10 @@ class Standing(NamedTuple):
     site: str | None
     #: Those that the person serves, where the platform says so.
     queues: tuple[str, ...] | None
+    #: Those that the person has, where the platform says so.
+    skills: tuple[str, ...] | None
+    #: As events about contacts name the person.
+    name: str
     now: Stretch
     past: tuple[Stretch, ...]
 
@@ -62,7 +66,7 @@ class Standing(NamedTuple):
 class _Known:
     """One person: facts as the tracker has them, and beside them the words of the platform."""
 
-    __slots__ = ("agent", "base_words", "queues", "queues_at", "source", "stretches", "until_ms", "words")
+    __slots__ = ("agent", "base_words", "queues", "queues_at", "skills", "skills_at", "source", "stretches", "until_ms", "words")
 
     def __init__(self, agent: Agent, source: str) -> None:
         self.agent = agent
@@ -72,6 +76,8 @@ class _Known:
         self.base_words: dict[str, _Words] = {}
         self.queues: tuple[str, ...] | None = None
         self.queues_at = 0
+        self.skills: tuple[str, ...] | None = None
+        self.skills_at = 0
         #: what was found last, and until when that holds if nothing comes in; the last of them goes on
         self.stretches: list[Stretch] = []
         self.until_ms = 0
@@ -137,6 +143,8 @@ class Floor:
             fact = (at, event.sequence or 0, event.event_id, "", "", team, site, None)
             if event.type == "agent.skills_changed" and event.queues is not None and at >= known.queues_at:
                 known.queues, known.queues_at = tuple(event.queues), at
+            if event.type == "agent.skills_changed" and event.skills is not None and at >= known.skills_at:
+                known.skills, known.skills_at = tuple(event.skills), at
         self._put(name, known, fact)
 
     def _put(self, name: str, known: _Known, fact: AgentFact) -> None:
@@ -212,7 +220,7 @@ class Floor:
             past: tuple[Stretch, ...] = ()
             if (begin := since_ms.get(site)) is not None:
                 past = tuple(each if each.start_ms >= begin else each._replace(start_ms=begin) for each in stretches if each.end_ms > begin)
-            yield Standing(person, team, site, known.queues, stretches[-1]._replace(end_ms=at_ms), past)
+            yield Standing(person, team, site, known.queues, known.skills, name, stretches[-1]._replace(end_ms=at_ms), past)
 
     def _known_stretches(self, known: _Known, at_ms: int) -> list[Stretch]:
         """Return the states of a person up to an instant: those found before, where nothing has changed since."""

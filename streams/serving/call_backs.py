@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
+import logging
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from aiokafka.errors import KafkaError
+
 from schemas.times import format_ms
-from streams.explaining import Abandoned
+from streams.explaining import LinkedKeys, RecentContacts
+from streams.serving.broker import TopicError
 from streams.serving.reading_on import ReadingOn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from schemas.api import CallOrder
     from streams.configuration import Configuration
-    from streams.explaining.abandoned import GaveUp
+    from streams.explaining.recent_contacts import GaveUp
     from streams.serving.event_log import EventLog
 
-__all__ = ["MOST_HOURS", "CallBacks"]
+__all__ = ["MOST_HOURS", "CallBacks", "contacts_of", "links_of"]
+
+log = logging.getLogger(__name__)
 
 MOST_HOURS: Final = 24
 _HOUR_MS: Final = 3_600_000
+#: Links are read as far back as Kafka has them, unless told otherwise.
+_LINKS_SECONDS: Final = 7 * 86_400.0
+
+
+def contacts_of(log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> ReadingOn[RecentContacts]:
+    """Return what reads contact events, for call-backs and for what people are at."""
+    return ReadingOn(log, RecentContacts, configuration, look_back_seconds=MOST_HOURS * 3600.0, clock=clock)
+
+
+def links_of(log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> ReadingOn[LinkedKeys]:
+    """Return what reads links between customers' keys from customer events."""
+    return ReadingOn(log, LinkedKeys, configuration, look_back_seconds=_LINKS_SECONDS, clock=clock)
 
 
 class CallBacks:
-    """Who is to be called back, for the API."""
+    """Who is to be called back, for the API; ``links`` may not be readable."""
 
-    def __init__(self, log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> None:
-        self._reading = ReadingOn(log, Abandoned, configuration, look_back_seconds=MOST_HOURS * 3600.0, clock=clock)
+    def __init__(self, contacts: ReadingOn[RecentContacts], links: ReadingOn[LinkedKeys] | None = None) -> None:
+        self.readings = tuple(each for each in (contacts, links) if each is not None)
+        self._contacts = contacts
+        self._links = links
 
-    async def document(self, asker: str, hours: int, wanted: Callable[[str], bool], limit: int, at_ms: int | None = None) -> dict[str, Any]:
-        """Return those who gave up within so many hours in queues that are wanted, at most ``limit``; as of ``at_ms`` or the newest event.
+    async def document(
+        self,
+        asker: str,
+        hours: int,
+        wanted: Callable[[str], bool],
+        limit: int,
+        *,
+        order: CallOrder = "newest",
+        whole: bool = True,
+        as_of_ms: int | None = None,
+    ) -> dict[str, Any]:
+        """Return those who gave up within so many hours in queues that are wanted, at most ``limit``.
+
+        It is as of the newest event, or, unless ``whole``, as of ``as_of_ms``: when the newest event came tells who sees a part of the
+        center how busy others are.
 
         Raises:
             NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``ReadingOn.told``.
         """
+        linked = await self._linked(asker)
 
-        def made(abandoned: Abandoned, configuration: Configuration) -> dict[str, Any]:
-            now_ms = abandoned.received_ms if at_ms is None else at_ms
+        def made(contacts: RecentContacts, configuration: Configuration) -> dict[str, Any]:
+            now_ms = contacts.received_ms if whole else as_of_ms
             if now_ms is None:
                 return {"since": None, "abandoned_as_of": None, "total": 0, "abandoned": []}
-            since_ms = max(now_ms - hours * _HOUR_MS, self._reading.known_since_ms)
-            found = abandoned.to_call(since_ms, lambda queue, _: wanted(queue))
+            since_ms = max(now_ms - hours * _HOUR_MS, self._contacts.known_since_ms)
+            found = contacts.to_call(since_ms, lambda queue, _: wanted(queue), now_ms, linked or {})
+            if order == "longest":
+                found.sort(key=lambda each: (each.first_left_ms, each.conversation_id))
             return {
                 "since": format_ms(since_ms),
                 "abandoned_as_of": format_ms(now_ms),
@@ -48,8 +85,26 @@ class CallBacks:
                 "abandoned": [_told(each, configuration) for each in found[:limit]],
             }
 
-        document = await self._reading.told(asker, made)
-        return {**document, "complete": self._reading.complete}
+        document = await self._contacts.told(asker, made)
+        # Links that cannot be read are not waited for.
+        read = self.readings if linked is not None else (self._contacts,)
+        reading = next((found for each in read if (found := each.reading) is not None), None)
+        return {
+            **document,
+            "complete": reading is None,
+            "reading": None if reading is None else reading.document(whole=whole),
+            "links_known": linked is not None,
+        }
+
+    async def _linked(self, asker: str) -> Mapping[str, str] | None:
+        """Return which keys are one customer's, None where links cannot be read: who is to be called is told without them."""
+        if self._links is None:
+            return None
+        try:
+            return await self._links.told(asker, lambda links, _: links.joined())
+        except (KafkaError, TopicError, OSError, TimeoutError) as error:
+            log.warning("Links between customers could not be read: %r.", error)
+            return None
 
 
 def _told(customer: GaveUp, configuration: Configuration) -> dict[str, Any]:
@@ -60,6 +115,7 @@ def _told(customer: GaveUp, configuration: Configuration) -> dict[str, Any]:
         "queue": customer.queue,
         "channel": customer.channel,
         "left": format_ms(customer.left_ms),
+        "first_left": format_ms(customer.first_left_ms),
         "waited_seconds": customer.waited_ms / 1000,
         # Not the key itself: a sender may have put into it what it should not.
         "customer": None if key is None else blake2b(key.encode(), digest_size=4).hexdigest(),

@@ -22,6 +22,7 @@ from schemas.api import (
     AliveMessage,
     AuditAnswer,
     BoardsAnswer,
+    CallOrder,
     CatalogueAnswer,
     ChangeMessage,
     ContactsAnswer,
@@ -416,6 +417,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 schema={"type": "integer", "minimum": 1, "maximum": 24},
             ),
             Parameter(
+                name="order",
+                about="Who gave up last comes first, or who has been waiting for a call for the longest; newest without it.",
+                example="longest",
+                schema={"enum": [*get_args(CallOrder)]},
+            ),
+            Parameter(
                 name="limit",
                 about="Customers listed; 200 without it.",
                 example="200",
@@ -447,7 +454,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         about="What single people are doing, why, and since when; serve answers it when started with --agents.",
         parameters=(
             Parameter(name="team", about="Only people of this team.", example="north", many=True),
-            Parameter(name="queue", about="Only people who serve this queue, where the platform says so.", example="sales", many=True),
+            Parameter(
+                name="queue",
+                about="Only people who serve this queue, or are at a contact of it.",
+                example="sales",
+                many=True,
+            ),
             Parameter(
                 name="state",
                 about="Only people in this state.",

@@ -55,6 +55,9 @@ class Span:
     cut: bool = False
     #: The partitions that are not read from the instant asked for on, but from a later one.
     shortened: set[int] = field(default_factory=set)
+    #: How many offsets lie before the ends, and how many of these were passed.
+    to_pass: int = 0
+    passed: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -126,7 +129,8 @@ class EventLog:
             await asyncio.wait_for(consumer.start(), PATIENCE_SECONDS)
             consumer.assign(partitions)
             behind = await asyncio.wait_for(consumer.end_offsets(partitions), PATIENCE_SECONDS)
-            await self._begin(consumer, partitions, behind, since_ms, span, after, limits)
+            at = await self._begin(consumer, partitions, behind, since_ms, span, after, limits)
+            span.to_pass = sum(max(0, end - at[each]) for each, end in behind.items())
             heard = loop.time()
             while True:
                 for partition in [each for each in behind if await consumer.position(each) >= behind[each]]:
@@ -146,6 +150,9 @@ class EventLog:
                     wanted = [record for record in records if record.offset < behind[partition]]
                     span.records += len(wanted)
                     span.bytes += sum(len(record.value or b"") for record in wanted)
+                    if wanted:
+                        span.passed += wanted[-1].offset + 1 - at[partition]
+                        at[partition] = wanted[-1].offset + 1
                     yield wanted
                 if span.bytes > limits.megabytes * 1_000_000:
                     span.cut = True
@@ -163,10 +170,11 @@ class EventLog:
         span: Span,
         after: Mapping[int, int],
         limits: Limits,
-    ) -> None:
-        """Go to the first record published since an instant, of each partition."""
+    ) -> dict[TopicPartition, int]:
+        """Go to the first record published since an instant, of each partition; return where that is."""
         begins: dict[TopicPartition, int] = await asyncio.wait_for(consumer.beginning_offsets(partitions), PATIENCE_SECONDS)
         first: dict[TopicPartition, Any] = {}
+        at: dict[TopicPartition, int] = {}
         if since_ms is not None:
             wanted = dict.fromkeys(partitions, max(since_ms, 0))
             first = await asyncio.wait_for(consumer.offsets_for_times(wanted), PATIENCE_SECONDS)
@@ -176,16 +184,19 @@ class EventLog:
                 if offset > ends[partition]:
                     message = f"{partition.topic} was recreated"
                     raise TopicError(message)
-                consumer.seek(partition, max(offset, begins[partition]))
+                at[partition] = max(offset, begins[partition])
+                consumer.seek(partition, at[partition])
                 continue
             found = first.get(partition)
             offset = begins[partition] if since_ms is None else ends[partition] if found is None else found.offset
             if limits.last_records is not None and ends[partition] - offset > (most := limits.last_records // len(partitions)):
                 offset = ends[partition] - most
                 span.shortened.add(partition.partition)
+            at[partition] = offset
             consumer.seek(partition, offset)
             if since_ms is not None and offset <= begins[partition] and begins[partition] > 0:
                 span.shortened.add(partition.partition)
                 said = "Kafka no longer has all of the span: its retention has passed"
                 if said not in span.incomplete:
                     span.incomplete.append(said)
+        return at

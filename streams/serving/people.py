@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka.errors import KafkaError
 
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration.floor import too_long_after
 from streams.explaining import Floor
+from streams.serving.broker import TopicError
 from streams.serving.reading_on import ReadingOn
 from streams.windows.calendar import Calendar
 from streams.windows.slices import cell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from schemas.agent_metrics import AgentFigures
     from streams.access.views import View
     from streams.configuration import Configuration
+    from streams.explaining import RecentContacts
     from streams.explaining.floor import Standing, Stretch
+    from streams.explaining.recent_contacts import AtWork
     from streams.serving.agents import Agents
     from streams.serving.event_log import EventLog
 
 __all__ = ["People"]
+
+log = logging.getLogger(__name__)
 
 #: Who signed in longer ago, and of whom nothing was heard since, is not known here.
 _LOOK_BACK_SECONDS: Final = 36 * 3600.0
@@ -29,10 +37,18 @@ _QUARTER_MS: Final = 900_000
 
 
 class People:
-    """What people do, for the API."""
+    """What people do, for the API; with ``contacts`` also which contacts they are at, where these can be read."""
 
-    def __init__(self, log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> None:
-        self._reading = ReadingOn(log, Floor, configuration, look_back_seconds=_LOOK_BACK_SECONDS, clock=clock)
+    def __init__(
+        self,
+        log: EventLog,
+        configuration: Callable[[], Configuration],
+        clock: Callable[[], float],
+        contacts: ReadingOn[RecentContacts] | None = None,
+    ) -> None:
+        self.standing = ReadingOn(log, Floor, configuration, look_back_seconds=_LOOK_BACK_SECONDS, clock=clock)
+        self._contacts = contacts
+        self.readings = tuple(each for each in (self.standing, contacts) if each is not None)
 
     async def document(
         self,
@@ -50,22 +66,62 @@ class People:
             NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``ReadingOn.told``.
         """
         days = {} if agents is None or not agents.known else _days_of(agents)
+        # When the newest event came tells who sees a part how busy others are.
+        whole = view.scopes is None
+        at_work = await self._at_work(asker, as_of_ms, whole=whole)
 
         def made(floor: Floor, configuration: Configuration) -> dict[str, Any]:
-            # When the newest event came tells who sees a part how busy others are.
-            told_at = as_of_ms if view.scopes is not None and as_of_ms is not None else floor.received_ms
-            at_ms = max((each for each in (as_of_ms, told_at) if each is not None), default=None)
+            at_ms = max((each for each in (as_of_ms, floor.received_ms if whole else None) if each is not None), default=None)
             people: list[dict[str, Any]] = []
             if at_ms is not None:
                 for standing in floor.standing(at_ms, _day_starts(configuration, at_ms) if strip else {}):
                     if view.sees("agent", standing.person):
                         told = _told(standing, view, configuration, days.get(standing.person), at_ms, strip=strip)
+                        told["at_work"] = None if at_work is None else _works(at_work.get(standing.name, ()), view)
                         if wanted(told):
                             people.append(told)
-            return {"people_as_of": None if at_ms is None else format_ms(at_ms), "people": people}
+            sites = [
+                {"site": name, "individual_figures": site.individual_figures}
+                for name, site in sorted(configuration.sites.items())
+                if view.sees("site", name)
+            ]
+            return {"people_as_of": None if at_ms is None else format_ms(at_ms), "people": people, "sites": sites}
 
-        document = await self._reading.told(asker, made)
-        return {**document, "people_complete": self._reading.complete}
+        document = await self.standing.told(asker, made)
+        reading = self.standing.reading
+        return {
+            **document,
+            "people_complete": reading is None,
+            "reading": None if reading is None else reading.document(whole=whole),
+        }
+
+    async def _at_work(self, asker: str, as_of_ms: int | None, *, whole: bool) -> Mapping[str, Sequence[AtWork]] | None:
+        """Return by name which contacts people are at; None where that is not known, or not yet."""
+        if self._contacts is None:
+            return None
+
+        def made(contacts: RecentContacts, _: Configuration) -> Mapping[str, Sequence[AtWork]] | None:
+            at_ms = max((each for each in (as_of_ms, contacts.received_ms if whole else None) if each is not None), default=None)
+            return None if at_ms is None else contacts.at_work(at_ms)
+
+        try:
+            found = await self._contacts.told(asker, made)
+        except (KafkaError, TopicError, OSError, TimeoutError) as error:
+            log.warning("Which contacts people are at could not be read: %r.", error)
+            return None
+        return found if self._contacts.complete else None
+
+
+def _works(works: Sequence[AtWork], view: View) -> list[dict[str, Any]]:
+    return [
+        {
+            "queue": work.queue if view.sees("queue", work.queue) else None,
+            "channel": work.channel,
+            "since": format_ms(work.since_ms),
+            "wraps_up": work.wraps_up,
+        }
+        for work in works
+    ]
 
 
 def _days_of(agents: Agents) -> dict[str, AgentFigures]:
@@ -102,6 +158,7 @@ def _told(
         "team": standing.team if standing.team is not None and view.sees("team", standing.team) else None,
         "site": standing.site if standing.site is not None and view.sees("site", standing.site) else None,
         "queues": None if standing.queues is None else [name for name in standing.queues if view.sees("queue", name)],
+        "skills": None if standing.skills is None else list(standing.skills),
         "state": now.state,
         "word": now.word,
         "reason": now.reason,

@@ -34,7 +34,7 @@ from streams.serving.audit import PROCESS, Audit, NoAudit
 from streams.serving.audit.auditor import Auditor, changed_file, instance_of
 from streams.serving.audit.log import AuditLog
 from streams.serving.audit.writer import AuditWriter
-from streams.serving.call_backs import CallBacks
+from streams.serving.call_backs import CallBacks, contacts_of, links_of
 from streams.serving.client_certificates import ClientCertificates
 from streams.serving.clients import Clients
 from streams.serving.dead_letters import DeadLetterCounts, DeadLetterWatch
@@ -203,16 +203,25 @@ async def run_serve(
             **kafka,
         )
         followers.append(notifier.run)
-    explainer = call_backs = None
+
+    def log_of(events: str) -> EventLog:
+        return EventLog(settings.bootstrap, prefix, settings.client_options, events=events)
+
+    def configured() -> Configuration:
+        return _running(file)
+
+    explainer = call_backs = agents = people = None
+    contacts = contacts_of(log_of("contact-events.v1"), configured, clock)
+    if settings.explain or settings.agents:
+        followers.append(contacts.run)
     if settings.explain:
-        event_log = EventLog(settings.bootstrap, prefix, settings.client_options)
-        explainer = Explainer(event_log, lambda: _running(file), _EXPLAIN_LIMITS)
-        call_backs = CallBacks(event_log, lambda: _running(file), clock)
-    agents = people = None
+        explainer = Explainer(log_of("contact-events.v1"), configured, _EXPLAIN_LIMITS)
+        links = links_of(log_of("customer-events.v1"), configured, clock)
+        followers.append(links.run)
+        call_backs = CallBacks(contacts, links)
     if settings.agents:
-        people = People(
-            EventLog(settings.bootstrap, prefix, settings.client_options, events="agent-events.v1"), lambda: _running(file), clock
-        )
+        people = People(log_of("agent-events.v1"), configured, clock, contacts)
+        followers.append(people.standing.run)
         agents = Agents()
         followers.append(Reader(agents, topic_name=agents_topic(prefix), **kafka).run)
     auditor = None

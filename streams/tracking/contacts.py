@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from streams.tracking.facts import AnyFact
     from streams.tracking.rows import ConversationRow
     from streams.tracking.snapshots import Snapshot
+    from streams.tracking.state import State
     from streams.tracking.unread import Head
 
 __all__ = ["ContactTracker", "keep_ms", "retention_ms"]
@@ -380,9 +381,12 @@ class ContactTracker:
 
     def contribution(self, name: str, facts: list[AnyFact]) -> Ledger:
         """Return what a conversation with these facts contributes, as far as the progress has come."""
+        return self.counted_alone(name, facts)[1]
+
+    def counted_alone(self, name: str, facts: list[AnyFact]) -> tuple[State, Ledger]:
+        """Return what these facts of a conversation lead to, and what it contributes, as far as the progress has come."""
         contributed = Ledger()
-        folded(name, facts, self._rules, contributed, self.lost_to)
-        return contributed
+        return folded(name, facts, self._rules, contributed, self.lost_to), contributed
 
     def reasons(self, name: str, facts: list[AnyFact]) -> dict[str, str]:
         """Return event id → why it counts nothing, of those of these facts of a conversation that do."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, unquote, urlsplit
+
 import pytest
 from pydantic import ValidationError
 
@@ -19,6 +21,17 @@ from streams.configuration.floor import Links, too_long_after
         ("https://x.example/{conversation_id!r}", "{conversation_id} and {source} alone"),
         ("https://x.example/{}/{conversation_id}", "{conversation_id} and {source} alone"),
         ("https://x.example/{conversation_id", "is no address"),
+        *(
+            (f"{scheme}{{conversation_id}}", "does not begin with https:// and a host")
+            for scheme in (
+                "javascript:alert(1)//x.example/",
+                "JavaScript://x.example/%0a",
+                "data:text/html,",
+                "file:///",
+                "ftp://x.example/",
+            )
+        ),
+        ("vbscript://x.example/{conversation_id}", "does not begin with https:// and a host"),
         ("javascript:alert('{conversation_id}')", "does not begin with https:// and a host"),
         ("//x.example/{conversation_id}", "does not begin with https:// and a host"),
         ("https://{conversation_id}/", "the host is fixed"),
@@ -46,6 +59,37 @@ def test_ids_are_escaped() -> None:
     )
     assert links.of_conversation("7", "mail") == "https://m.example/#7"
     assert Links().of_conversation("7", "mail") is None
+
+
+#: What an id may hold that means something in an address, to a browser, or in a script.
+HOSTILE = [
+    "a/b", "a\\b", "../../admin", "%2e%2e", "%2F", "?next=//evil.example", "#top", "a b", "a+b&c=d;e", "javascript:alert(1)",
+    "//evil.example", "user@evil.example", '"><script>', "'onclick=", "{source}", "予約 7", "é", "…", "a\u2028b", "x" * 200,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("id_", HOSTILE)
+def test_a_link_leads_to_the_id_and_nowhere_else(id_: str) -> None:
+    """In a path and in a query: scheme, host and the parts around it are those of the template, and what is between is the id."""
+    links = Links(conversation="https://x.example/calls/{conversation_id}/show?id={conversation_id}&src={source}")
+    found = links.of_conversation(id_, id_[:100])
+    assert found is not None
+    parts = urlsplit(found)
+
+    assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "x.example", "")
+    assert [unquote(part) for part in parts.path.split("/")] == ["", "calls", id_, "show"]
+    assert parse_qs(parts.query, strict_parsing=True) == {"id": [id_], "src": [id_[:100]]}
+    assert not set(found) & set(" \"'<>\\")
+
+
+@pytest.mark.parametrize("id_", [".", ".."])
+def test_what_no_escape_keeps_from_leading_up_has_no_link(id_: str) -> None:
+    """A browser takes them for a way up even when they are escaped."""
+    links = Links(conversation="https://x.example/calls/{conversation_id}")
+
+    assert links.of_conversation(id_, "pbx") is None
+    assert links.of_conversation("7", id_) is None
+    assert links.of_conversation("...", "pbx") == "https://x.example/calls/..."
 
 
 def test_the_first_word_with_a_limit_decides() -> None:

@@ -16,7 +16,7 @@ from streams.serving.agents import Agents
 from streams.serving.alerting.actions import Actions
 from streams.serving.api import Serving
 from streams.serving.audit.auditor import audit_record
-from streams.serving.call_backs import CallBacks
+from streams.serving.call_backs import CallBacks, contacts_of
 from streams.serving.event_log import Limits, Span
 from streams.serving.explainer import Explainer
 from streams.serving.people import People
@@ -391,7 +391,7 @@ def center(door: Callable[[Stand, Clock], Door]) -> Center:
         agents=whole,
         # Of which a part stands elsewhere, so that it is not asked for again.
         explainer=Explainer(_ReadLog(_contact_events(), first_offset=READ[2], incomplete="a part"), lambda: CONFIGURATION, Limits()),
-        call_backs=CallBacks(HeldLog(_contact_events()), lambda: CONFIGURATION, stand.clock),
+        call_backs=CallBacks(contacts_of(HeldLog(_contact_events()), lambda: CONFIGURATION, stand.clock)),
         people=People(HeldLog(_agent_events()), lambda: CONFIGURATION, stand.clock),
         audit_log=lambda: HeldAuditLog(_audit()),
         door=door(stand, stand.clock),

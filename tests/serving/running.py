@@ -18,7 +18,7 @@ from streams.serving.agents import Agents
 from streams.serving.api import create_app
 from streams.serving.audit.auditor import audit_record
 from streams.serving.audit.log import AuditLog
-from streams.serving.call_backs import CallBacks
+from streams.serving.call_backs import CallBacks, contacts_of
 from streams.serving.door import Door
 from streams.serving.event_log import EventLog, Limits
 from streams.serving.explainer import Explainer
@@ -110,7 +110,7 @@ def full(**changes: Any) -> Serving:
     queued = contact_event("queued", at, "gone", queue="sales", channel="voice")
     gone = [queued, contact_event("ended", at, "gone", by="customer")]
     people = People(away, lambda: permits, stand.clock)
-    call_backs = CallBacks(HeldLog(gone), lambda: permits, stand.clock)
+    call_backs = CallBacks(contacts_of(HeldLog(gone), lambda: permits, stand.clock))
     rest: dict[str, Any] = {
         "agents": agents,
         "people": people,

@@ -7,16 +7,17 @@ import re
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from streams.configuration import Configuration
 from streams.serving.agents import Agents
 from streams.serving.audit import NoAudit
 from streams.serving.broker import TopicError
-from streams.serving.call_backs import CallBacks
-from streams.serving.event_log import Limits
+from streams.serving.call_backs import CallBacks, contacts_of, links_of
+from streams.serving.event_log import Limits, Span
 from streams.serving.explainer import Explainer
 from streams.serving.people import People
-from streams.serving.reading_on import ReadingOn
+from streams.serving.reading_on import ReadingOn, UnreadError
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.records import Clock, Stand, client_of, figure, person, small_center
 
@@ -89,7 +90,7 @@ def serving(stand: Stand, **changes: Any) -> Any:
         agents=agents,
         people=People(HeldLog(AGENTS), configured, stand.clock),
         explainer=Explainer(HeldLog(CONTACTS), configured, Limits()),
-        call_backs=CallBacks(HeldLog(CONTACTS), configured, stand.clock),
+        call_backs=CallBacks(contacts_of(HeldLog(CONTACTS), configured, stand.clock)),
         **changes,
     )
 
@@ -106,7 +107,8 @@ def test_people_now() -> None:
             assert abe == {
                 "person": "abe", "team": "north", "site": "tokyo", "queues": None, "state": "unavailable", "word": "Away",
                 "reason": "Lunch", "since": day("07:59:00"), "seconds": 3660, "limit_seconds": 3600, "too_long": True, "handled": 14,
-                "occupancy": figure(0.75, 900, 1200, 1), "strip": [{"start": day("08:00:00"), "state": "unavailable", "reason": "Lunch"}],
+                "skills": None, "at_work": None, "occupancy": figure(0.75, 900, 1200, 1),
+                "strip": [{"start": day("08:00:00"), "state": "unavailable", "reason": "Lunch"}],
             }  # fmt: skip
             assert [baba[name] for name in ("state", "word", "seconds", "limit_seconds", "too_long", "handled", "occupancy")] == [
                 "unavailable", "toilet-break", 300, 300, False, None, None,
@@ -114,6 +116,7 @@ def test_people_now() -> None:
             assert [(each["start"], each["state"]) for each in baba["strip"]] == [
                 (day("08:30:00"), "available"), (day("08:55:00"), "unavailable"),
             ]  # fmt: skip
+            assert (told["reading"], told["sites"]) == (None, [{"site": "tokyo", "individual_figures": True}])
             # No limit is on calls unless one is configured.
             assert [chiba[name] for name in ("state", "seconds", "limit_seconds", "too_long")] == ["handling", 3600, None, False]
 
@@ -156,10 +159,12 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
 
             status, told = await asked(client, "/api/v1/abandoned?hours=2")
             assert (status, told["total"], told["complete"], told["since"]) == (200, 1, True, day("06:59:00"))
+            assert (told["reading"], told["links_known"]) == (None, False)
             (customer,) = told["abandoned"]
             assert re.fullmatch(r"[0-9a-f]{8}", customer.pop("customer"))
             assert customer == {
                 "conversation_id": "call 1", "source": "pbx", "queue": "sales", "channel": "voice", "left": day("08:50:42"),
+                "first_left": day("08:50:42"),
                 "waited_seconds": 42, "times": 1, "waits_again": False, "link": "https://pbx.example/calls/call%201",
             }  # fmt: skip
             assert (await asked(client, "/api/v1/abandoned?queue=claims"))[1]["abandoned"] == []
@@ -169,9 +174,186 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
                 "contacts?queue=sales&kpi=occupancy",
                 "abandoned?hours=25",
                 "abandoned?limit=x",
+                "abandoned?order=oldest",
             ):
                 assert (await asked(client, f"/api/v1/{wrong}"))[0] == 400, wrong
         assert audit.looks == [("looked_at_contacts", "sales")] * 3 + [("looked_at_contacts", None), ("looked_at_contacts", "claims")]
+
+    asyncio.run(check())
+
+
+def link(at: str, one: str, other: str) -> dict[str, Any]:
+    """Return a link between two keys of a customer."""
+    common = {"type": "customer.linked", "event_id": f"{one}-{other}", "source": "crm", "customer_key": one, "linked_key": other}
+    return {**common, "occurred_at": day(at), "received_at": day(at)}
+
+
+def gave_up(contact: str, customer: str, begin: str, end: str) -> list[dict[str, Any]]:
+    """Return a call that was given up."""
+    return [
+        contact_event("arrived", day(begin), contact, channel="voice", customer_key=customer),
+        contact_event("queued", day(begin), contact, queue="sales", channel="voice"),
+        contact_event("left_queue", day(end), contact, reason="abandoned"),
+    ]
+
+
+async def called(log: HeldLog, links: HeldLog | None, order: str = "newest") -> tuple[list[tuple[str, int]], bool]:
+    """Return whom to call back, how often each gave up, and whether links are known."""
+    stand = Stand.fed(small_center())
+    read = None if links is None else links_of(links, configured, stand.clock)
+    made = stand.serving(call_backs=CallBacks(contacts_of(log, configured, stand.clock), read))
+    async with client_of(made) as client:
+        told = (await asked(client, f"/api/v1/abandoned?order={order}"))[1]
+    return [(each["conversation_id"], each["times"]) for each in told["abandoned"]], told["links_known"]
+
+
+def test_who_got_through_under_a_linked_key_is_not_to_be_called() -> None:
+    """Kato gave up under one key and got through under another: the link drops the call, told before, between or after; mori stays."""
+    events = [
+        *gave_up("kato 1", "k1", "08:00:00", "08:00:30"),
+        *gave_up("mori 1", "m1", "08:01:00", "08:01:30"),
+        *gave_up("mori 2", "m2", "08:40:00", "08:40:20"),
+        *gave_up("sato 1", "s1", "08:20:00", "08:20:20"),
+        contact_event("arrived", day("08:30:00"), "kato 2", channel="voice", customer_key="k2"),
+        contact_event("queued", day("08:30:00"), "kato 2", queue="claims", channel="voice"),
+        contact_event("answered", day("08:30:10"), "kato 2", agent="abe"),
+    ]
+
+    async def check() -> None:
+        apart = [("mori 2", 1), ("sato 1", 1), ("mori 1", 1), ("kato 1", 1)]
+        assert await called(HeldLog(events), HeldLog([])) == (apart, True)
+        for at in ("07:30:00", "08:15:00", "08:50:00"):
+            links = HeldLog([link(at, "k2", "k1"), link(at, "m1", "m2")])
+            assert await called(HeldLog(events), links) == ([("mori 2", 2), ("sato 1", 1)], True), at
+            # Mori has been waiting for a call since 08:01:30, sato since 08:20:20.
+            assert await called(HeldLog(events), links, "longest") == ([("mori 2", 2), ("sato 1", 1)], True)
+        assert (await called(HeldLog(events), HeldLog([]), "longest"))[0] == apart[::-1]
+
+    asyncio.run(check())
+
+
+def test_a_link_told_after_both_calls_were_read_holds_for_who_asks_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is asked before the link comes and one after it; links that cannot be read leave the list as it is without them, and say so."""
+    monkeypatch.setattr("streams.serving.reading_on._FRESH_SECONDS", 0.0)
+    events = [
+        *gave_up("kato 1", "k1", "08:00:00", "08:00:30"),
+        contact_event("arrived", day("08:30:00"), "kato 2", channel="voice", customer_key="k2"),
+        contact_event("answered", day("08:30:10"), "kato 2", agent="abe", queue="sales"),
+    ]
+
+    async def check() -> None:
+        stand, links = Stand.fed(small_center()), HeldLog([])
+        made = CallBacks(contacts_of(HeldLog(events), configured, stand.clock), links_of(links, configured, stand.clock))
+
+        async def ids() -> list[str]:
+            document = await made.document("x", 8, lambda _: True, 9)
+            return [each["conversation_id"] for each in document["abandoned"]]
+
+        assert await ids() == ["kato 1"]
+        links.records = HeldLog([link("08:45:00", "k1", "k2")]).records
+        assert await ids() == []
+
+        class Unreadable(HeldLog):
+            async def events(self, *_: Any, **__: Any) -> Any:
+                raise KafkaConnectionError
+
+        assert await called(HeldLog(events), Unreadable([])) == ([("kato 1", 1)], False)
+
+    asyncio.run(check())
+
+
+def test_the_queue_of_the_contact_that_a_person_is_at() -> None:
+    """Abe answered call/2, of sales; chiba is in a call of which no event of a contact tells. By its queue abe is found, too."""
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        skills = {"type": "agent.skills_changed", "event_id": "s", "source": "pbx", "person_id": "chiba", "skills": ["english"]}
+        skills |= {"queues": ["claims"], "occurred_at": day("08:00:00"), "received_at": day("08:00:00")}
+        people = People(HeldLog([*AGENTS, skills]), configured, stand.clock, contacts_of(HeldLog(CONTACTS), configured, stand.clock))
+        async with client_of(stand.serving(people=people)) as client:
+            abe, baba, chiba = (await asked(client, "/api/v1/people"))[1]["people"]
+            assert abe["at_work"] == [{"queue": "sales", "channel": "voice", "since": day("08:52:10"), "wraps_up": False}]
+            assert (baba["at_work"], chiba["at_work"]) == ([], [])
+            assert [chiba[name] for name in ("queues", "skills")] == [["claims"], ["english"]]
+            for queue, name in (("sales", "abe"), ("claims", "chiba")):
+                found = (await asked(client, f"/api/v1/people?queue={queue}"))[1]["people"]
+                assert [each["person"] for each in found] == [name]
+
+    asyncio.run(check())
+
+
+class Slow(HeldLog):
+    """Gives half of its records, and the rest once it may."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        super().__init__(events)
+        self.may_go_on = asyncio.Event()
+
+    async def events(self, since_ms: int, limits: Limits, take: Any, told: Any = None, *, after: Any = None) -> Span:
+        """Give them in two parts."""
+        half = len(self.records) // 2
+        take(self.records[:half])
+        told(Span(self.topic, half, to_pass=len(self.records), passed=half))
+        await self.may_go_on.wait()
+        take(self.records[half:])
+        return Span(self.topic, len(self.records), to_pass=len(self.records), passed=len(self.records))
+
+
+def test_who_asks_is_told_soon_how_far_reading_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what takes long half is told of, with the topic and since when; several who ask have it read once; then all is there."""
+    monkeypatch.setattr("streams.serving.reading_on._PATIENCE_SECONDS", 0.01)
+
+    async def check() -> None:
+        stand, log = Stand.fed(small_center()), Slow(CONTACTS)
+        made = CallBacks(contacts_of(log, configured, stand.clock))
+        ask = [made.document(f"x{number}", 8, lambda _: True, 9, whole=number == 0, as_of_ms=stand.store.as_of_ms) for number in range(2)]
+        whole, part = await asyncio.gather(*ask)
+        # The clock stands at 09:00:01, and a day back is read.
+        reading = {"topic": "contactcenter.contact-events.v1", "since": "2026-03-31T09:00:01.000Z", "share": 0.5}
+        assert (whole["complete"], whole["reading"]) == (False, reading)
+        # How fast the share grows tells how much there is of others.
+        assert part["reading"] == {**reading, "share": None}
+        log.may_go_on.set()
+        await asyncio.sleep(0.02)
+        then = await made.document("x", 8, lambda _: True, 9)
+        assert (then["complete"], then["reading"], then["total"]) == (True, None, 1)
+        await made.readings[0].close()
+
+    asyncio.run(check())
+
+
+def test_it_is_kept_ready_where_no_one_asks_and_failures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read from the start of the server on; a topic that cannot be read is said to each who asks, however soon, until it can be."""
+    monkeypatch.setattr("streams.serving.reading_on._READY_SECONDS", 0.01)
+    monkeypatch.setattr("streams.serving.reading_on._RETRY_SECONDS", 0.01)
+
+    async def check() -> None:
+        log = HeldLog(CONTACTS)
+        reading = ReadingOn(log, Heard, configured, look_back_seconds=3600, clock=Clock())
+        running = asyncio.create_task(reading.run())
+        while not reading.complete:  # noqa: ASYNC110 - there is nothing else to wait for
+            await asyncio.sleep(0.005)
+        assert (log.given, await reading.told("x", lambda heard, _: len(heard.taken))) == (6, 6)
+
+        # Kafka does not answer, for long at a time: who asks meanwhile is told of the last failure.
+        monkeypatch.setattr("streams.serving.reading_on._FRESH_SECONDS", 0.0)
+        monkeypatch.setattr("streams.serving.reading_on._PATIENCE_SECONDS", 0.02)
+
+        async def unreachable(*_: Any, **__: Any) -> Any:
+            await asyncio.sleep(0.05)
+            raise KafkaConnectionError
+
+        plain, log.events = log.events, unreachable  # type: ignore[method-assign]
+        await asyncio.sleep(0.2)
+        for _ in range(3):
+            with pytest.raises((UnreadError, KafkaConnectionError)):
+                await reading.told("x", lambda heard, _: len(heard.taken))
+        log.events = plain  # type: ignore[method-assign]
+        await asyncio.sleep(0.2)
+        assert await reading.told("x", lambda heard, _: len(heard.taken)) == 6
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert (reading.complete, reading.reading) == (False, None)
 
     asyncio.run(check())
 

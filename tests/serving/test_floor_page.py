@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from streams.configuration import Configuration
+from streams.configuration.floor import Links
 from streams.serving.agents import Agents
-from streams.serving.call_backs import CallBacks
+from streams.serving.call_backs import CallBacks, contacts_of, links_of
 from streams.serving.event_log import Limits
 from streams.serving.explainer import Explainer
 from streams.serving.people import People
 from tests.serving.chromium import Chromium, binary
 from tests.serving.held_log import HeldLog, agent_event, contact_event
 from tests.serving.records import Stand, client_of, figure, person, small_center
+from tests.serving.test_floor import Slow
 from tests.serving.test_page import OUTSIDE, run, url
 from tests.serving.test_wall import FAINT
 from tests.support.require import require
@@ -31,7 +34,7 @@ NAMES = {
 }
 CONFIGURATION = Configuration.model_validate(
     {
-        "sites": {"tokyo": {"zone": "Asia/Tokyo", "day_start": "15:00", "individual_figures": True}},
+        "sites": {"tokyo": {"zone": "Asia/Tokyo", "day_start": "15:00", "individual_figures": True}, "osaka": {"zone": "Asia/Tokyo"}},
         "teams": {team: {"site": "tokyo"} for team in NAMES},
         "people": {name: {"team": team} for team, names in NAMES.items() for name in names},
         "links": {"conversation": "https://pbx.example/calls/{conversation_id}"},
@@ -98,6 +101,7 @@ CONTACTS = [
 ]
 PEOPLE = "[...document.querySelectorAll('.view.people tbody tr')]"
 CALLS = "[...document.querySelectorAll('.view.contacts .to-call tbody tr')]"
+GROUPS = "[...document.querySelectorAll('.view.people tr.group')].map(row => row.innerText.trim())"
 BEHIND = "[...document.querySelectorAll('.view.contacts .behind tbody tr')]"
 TEXTS = "map(row => [...row.querySelectorAll('b, small')].map(e => e.textContent).filter(Boolean))"
 #: Latin words that are names, ids or units.
@@ -118,7 +122,10 @@ NAMED = "|".join(
             "AHT",
             "CSAT",
             "Enter",
+            "tokyo",
+            "osaka",
         ),
+        *("individual_figures: true", "customer_key", "Kafka"),
         *("ID", "interacting", "wrap_up", "Pause", "ready", "idle", "Blutspende"),
         *(name for names in NAMES.values() for name in names),
     )
@@ -130,7 +137,7 @@ def _browser() -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
 
 
-def serving() -> Any:
+def serving(configuration: Configuration = CONFIGURATION) -> Any:
     """Return what serves the center with people and contacts."""
     stand, read = Stand.fed(small_center()), Agents()
     for number, name in enumerate(NOW):
@@ -139,13 +146,14 @@ def serving() -> Any:
     agents.take_over(read)
 
     def configured() -> Configuration:
-        return CONFIGURATION
+        return configuration
 
+    contacts = contacts_of(HeldLog(CONTACTS), configured, stand.clock)
     return stand.serving(
         agents=agents,
-        people=People(HeldLog(agent_events()), configured, stand.clock),
+        people=People(HeldLog(agent_events()), configured, stand.clock, contacts),
         explainer=Explainer(HeldLog(CONTACTS), configured, Limits()),
-        call_backs=CallBacks(HeldLog(CONTACTS), configured, stand.clock),
+        call_backs=CallBacks(contacts, links_of(HeldLog([]), configured, stand.clock)),
     )
 
 
@@ -155,6 +163,13 @@ async def click(page: Chromium, selector: str, text: str | None = None) -> None:
     found = f"[...document.querySelectorAll({selector!r})].find(e => e.getClientRects().length && {with_text})"
     await page.until(found)
     await page.ask(f"{found}.dispatchEvent(new PointerEvent('click', {{bubbles: true, cancelable: true, pointerType: 'mouse'}}))")
+
+
+async def choose(page: Chromium, selector: str, has: str, value: str) -> None:
+    """Choose a value of the list that has an option, as one does by hand."""
+    found = f"[...document.querySelectorAll({selector!r})].find(e => [...e.options].some(o => o.value === {has!r}))"
+    await page.until(found)
+    await page.ask(f"(e => {{ e.value = {value!r}; e.dispatchEvent(new Event('change')); }})({found})")
 
 
 def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
@@ -174,7 +189,9 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             chiba = next(row for row in rows if row[0] == "chiba")
             assert chiba[:7] == ["chiba", "north", "■ Unavailable", "Break", "15:00", "limit 15:00", "–"]
             abe = next(row for row in rows if row[0] == "abe")
-            assert abe == ["abe", "north", "● Handling", "2:00", "sales, claims", "60.0 %", "9"]
+            assert abe == ["abe", "north", "● Handling", "sales · Voice", "2:00", "sales, claims", "60.0 %", "9"]
+            sites = await page.ask("document.querySelector('.view.people .sites').innerText")
+            assert sites.startswith("People are shown of: tokyo. Off by configuration: osaka. A site shows the people")
             assert await page.ask("document.querySelector('.view.people thead .day').innerText") == "Today, 06:00–09:00"
             strip = await page.ask("document.querySelector('.view.people .strip').getAttribute('aria-label')")
             # Four calls of eight minutes with two of wrap-up, and then the blood donation.
@@ -187,6 +204,25 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             await click(page, ".chips button", "Signed out")
             await page.until(f"{PEOPLE}.length === 1")
             assert await page.ask("new URLSearchParams(location.search).get('state')") == "offline"
+            # By team, queue and state, each with how many and how many too long; who serves two queues stands below both.
+            for group, headings in (
+                ("team", ["north 6 · ▲ 2", "south 4 · ▲ 1"]),
+                ("queue", ["claims 1", "sales 1", "Not known 9 · ▲ 3"]),
+                ("state", ["● Handling 3", "◐ Wrap-up 1 · ▲ 1", "○ Idle 2", "■ Unavailable 4 · ▲ 2"]),
+            ):
+                await page.open(url(client, f"?view=people&group={group}"))
+                await page.until(f"{PEOPLE}.length >= 10 + {len(headings)}")
+                assert await page.ask(GROUPS) == headings
+                await page.photograph(tmp_path / f"people-by-{group}.png")
+            await choose(page, ".view.people .choices select", "sales", "sales")
+            await page.until(f"{PEOPLE}.length === 2")
+            assert await page.ask("new URLSearchParams(location.search).get('serving')") == "sales"
+            # Of a site that is off it is said why there is nobody.
+            await page.open(url(client, "?view=people&site=osaka"))
+            await page.until(
+                "document.querySelector('.view.people .sites')?.innerText.startsWith('People of osaka are off by configuration.')"
+            )
+            assert await page.ask(f"{PEOPLE}.length") == 0
             # Arranged by a column, by key too; a team and a search are in the address.
             await page.open(url(client, "?view=people&team=north"))
             await page.until(f"{PEOPLE}.length === 6")
@@ -207,9 +243,19 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
                 ["call-1", "sales", "Voice", "37 min ago", rows[2][5], "1:12", "1"],
             ]
             assert [rows[0][-1], len(rows[1][-1]), rows[1][-1] != rows[2][-1]] == ["–", 8, True]
+            assert rows[1][8].startswith("since ")
+            needs = await page.ask("document.querySelector('.view.contacts .needs').innerText")
+            assert needs.startswith("Of 1 the events name no customer_key")
             links = await page.ask(f"{CALLS}.map(row => row.querySelector('a').href)")
             assert links == [f"https://pbx.example/calls/call-{n}" for n in (5, 3, 1)]
             await page.photograph(tmp_path / "call-back-en.png")
+            # Who has waited longest for a call first, as the address keeps it.
+            await choose(page, ".view.contacts .to-call select", "longest", "longest")
+            ids = f"{CALLS}.map(row => row.querySelector('a').innerText)"
+            await page.until(f'JSON.stringify({ids}) === \'["call-1","call-3","call-5"]\'')
+            assert await page.ask("new URLSearchParams(location.search).get('calls')") == "longest"
+            await page.open(await page.ask("location.href"))
+            await page.until(f'JSON.stringify({ids}) === \'["call-1","call-3","call-5"]\'')
 
             # The contacts behind a figure: a click on it, and Enter does the same.
             await page.open(url(client))
@@ -280,5 +326,45 @@ def test_what_is_off_or_not_permitted_says_so() -> None:
             for view, option in (("people", "--agents"), ("contacts", "--explain")):
                 await page.open(url(client, f"?view={view}"))
                 await page.until(f"document.querySelector('.view > .none')?.innerText.includes('{option}')")
+
+    run(check())
+
+
+def test_what_is_read_is_said_at_once_and_what_the_list_needs(tmp_path: Path) -> None:
+    """While events are read: which, from when on and how far, in place of people as they were long ago. Without links ids are plain."""
+    plain = CONFIGURATION.model_copy(update={"links": Links()})
+
+    async def check() -> None:
+        made = serving(plain)
+        stand = Stand.fed(small_center())
+        slow = {"people": Slow(agent_events()), "contacts": Slow(CONTACTS)}
+        slow["people"].topic = "contactcenter.agent-events.v1"
+        people = People(slow["people"], lambda: plain, stand.clock)
+        call_backs = CallBacks(contacts_of(slow["contacts"], lambda: plain, stand.clock))
+        reading = "document.querySelector('.view .reading:not([hidden])')?.innerText"
+        async with client_of(replace(made, people=people, call_backs=call_backs)) as client, Chromium(width=1500, height=1000) as page:
+            for lang, view, kind in (
+                ("en", "people", "Reading events of people from Kafka"),
+                ("ja", "people", "担当者のイベントをKafkaから読み込み中"),
+                ("en", "contacts", "Reading events of contacts from Kafka"),
+                ("ja", "contacts", "問い合わせのイベントをKafkaから読み込み中"),
+            ):
+                await page.open(url(client, f"?view={view}&lang={lang}"))
+                await page.until(f"{reading}?.startsWith({kind!r})")
+                await page.until(f"/(4\\d|50) ?%/.test({reading})")
+                assert await page.ask(f"{PEOPLE}.length + {CALLS}.length") == 0
+                assert await page.ask(FAINT) == []
+                await page.photograph(tmp_path / f"reading-{view}-{lang}.png")
+            slow["contacts"].may_go_on.set()
+            await page.until(f"{CALLS}.length === 3")
+            assert await page.ask("document.querySelectorAll('.view .reading:not([hidden]), .view.contacts .to-call a').length") == 0
+            needs = await page.ask("document.querySelector('.view.contacts .needs').innerText")
+            assert "お客様の同一情報を読み込めない" in needs
+            assert needs.endswith("設定に links がないため、IDから管理画面を開けません。")
+            await page.photograph(tmp_path / "call-back-needs.png")
+            slow["people"].may_go_on.set()
+            await page.open(url(client, "?view=people"))
+            await page.until(f"{PEOPLE}.length === 10")
+            assert await page.ask(f"{reading} ?? null") is None
 
     run(check())

@@ -15,7 +15,7 @@ from streams.catalogue import LANGUAGES
 from streams.configuration import Configuration
 from streams.configuration.access_places import places_by_scope
 from streams.serving.agents import Agents
-from streams.serving.call_backs import CallBacks
+from streams.serving.call_backs import CallBacks, contacts_of
 from streams.serving.event_log import Limits
 from streams.serving.explainer import Explainer
 from streams.serving.people import People
@@ -91,7 +91,7 @@ def center(number: int) -> Serving:
         targets=targets(number),
         agents=agents,
         people=People(HeldLog(states), lambda: placed, made.clock),
-        call_backs=CallBacks(HeldLog(gone), lambda: placed, made.clock),
+        call_backs=CallBacks(contacts_of(HeldLog(gone), lambda: placed, made.clock)),
         explainer=Explainer(HeldLog(gone), lambda: placed, Limits()),
     )
     serving.figures.places = places_by_scope(placed)

@@ -132,11 +132,15 @@ def create_app(serving: Serving) -> web.Application:
 
 
 async def _feeding(app: web.Application) -> AsyncIterator[None]:
-    feed = app[FEED] = Feed(app[SERVING].figures)
+    serving = app[SERVING]
+    feed = app[FEED] = Feed(serving.figures)
     task = asyncio.create_task(feed.run())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    for asked in (serving.people, serving.call_backs):
+        for reading in () if asked is None else asked.readings:
+            await reading.close()
 
 
 async def _end_streams(app: web.Application) -> None:

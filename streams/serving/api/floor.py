@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from aiokafka.errors import KafkaError
 
-from schemas.api import PersonState
+from schemas.api import CallOrder, PersonState
 from schemas.audit import NOTHING, AuditObject
 from streams.explaining import QuestionError
 from streams.serving.api.answers import answer, asked_windows
@@ -38,6 +38,7 @@ _KAFKA_RETRY_SECONDS: Final = 5
 _LISTED, _HOURS = 200, 8
 _STATES: Final = get_args(PersonState)
 _YES_OR_NO: Final = {"true": True, "false": False}
+_ORDERS: Final[dict[str, CallOrder]] = {each: each for each in get_args(CallOrder)}
 
 
 async def people(request: web.Request) -> web.Response:
@@ -57,7 +58,7 @@ async def people(request: web.Request) -> web.Response:
         return (
             (not teams or told["team"] in teams)
             and (not states or told["state"] in states)
-            and (not queues or not queues.isdisjoint(told["queues"] or ()))
+            and (not queues or not queues.isdisjoint((*(told["queues"] or ()), *(work["queue"] for work in told["at_work"] or ()))))
         )
 
     figures = serving.figures
@@ -99,13 +100,17 @@ async def abandoned(request: web.Request) -> web.Response:
     view, queues = view_of(request, "contacts"), frozenset(request.query.getall("queue", []))
     hours = _asked_number(request, "hours", _HOURS, 1, MOST_HOURS)
     limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
+    order = _ORDERS.get(request.query.get("order", "newest"))
+    if order is None:
+        raise ProblemError(400, f"order {request.query['order'][:20]!r}; permitted: {', '.join(_ORDERS)}")
 
     def wanted(queue: str) -> bool:
         return view.sees("queue", queue) and (not queues or queue in queues)
 
-    # When the newest event came tells who sees a part how busy others are.
-    at_ms = None if view.scopes is None else serving.figures.store.as_of_ms
-    document = await _read(serving.call_backs.document(asker_of(request), hours, wanted, limit, at_ms), "contact events")
+    found = serving.call_backs.document(
+        asker_of(request), hours, wanted, limit, order=order, whole=view.scopes is None, as_of_ms=serving.figures.store.as_of_ms
+    )
+    document = await _read(found, "contact events")
     # What was typed and is no queue that is shown is not on record.
     shown = [queue for queue in queues if view.sees("queue", queue) and serving.figures.names(queue)]
     about = AuditObject(scope_kind="queue", scope=shown[0]) if len(queues) == len(shown) == 1 else NOTHING

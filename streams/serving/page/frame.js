@@ -130,22 +130,24 @@ export class Frame {
       const [module] = await Promise.all([import(`./views/${id}.js`), css ? style(id) : null]);
       if (this.shown !== open) return;
       open.module = module;
-      await module.show(root, this.context(open));
+      return module.show(root, this.context(open));
     });
     root.removeAttribute("aria-busy");
   }
 
-  // What a view does and may fail is said in its place, until it succeeds.
+  // What a view does and may fail is said in its place, until it succeeds. Returns what is said: what the first look within `show` said stays.
   async attempt(open, task) {
     let said = "";
     try {
-      await task();
+      const within = await task();
+      if (typeof within === "string") said = within;
     } catch (error) {
-      if (open.closing.signal.aborted) return;
+      if (open.closing.signal.aborted) return "";
       if (!(error instanceof Refusal)) console.error(error);
       said = word("view.failed", { reason: error.message });
     }
     setText(open.standing, said);
+    return said;
   }
 
   close() {

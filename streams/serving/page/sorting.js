@@ -14,12 +14,11 @@ export class SortedTable {
   // A column is {id, text, title, of, fill, first}: `of` gives what a row is arranged by, null for not known (without it the column does not
   // sort); `fill(cell, row)` writes into a cell what differs; `first: "down"` begins with the largest. The first column is the row's heading.
   constructor(place, caption, columns, { order, onOrder }) {
-    Object.assign(this, { columns, onOrder, rows: new Map() });
+    Object.assign(this, { columns, onOrder, rows: new Map(), bodies: new Map() });
     this.table = make(place, "table", "grid sorted");
     make(this.table, "caption", "unseen", caption);
     const head = make(make(this.table, "thead"), "tr");
     this.headings = new Map(columns.map((column) => [column.id, this.heading(head, column)]));
-    this.body = make(this.table, "tbody");
     const down = order?.startsWith("-") ?? false;
     this.order = { id: down ? order.slice(1) : order, down };
     if (!this.headings.has(this.order.id)) this.order = { id: null, down: false };
@@ -44,9 +43,11 @@ export class SortedTable {
     return heading;
   }
 
-  // `rows` are [key, row], in the order that holds among equals.
-  show(rows) {
+  // `rows` are [key, row, group], in the order that holds among equals. `groups` are [name, text], in order: rows of a group stand below its
+  // text, and are arranged within it.
+  show(rows, groups = [["", ""]]) {
     this.told = rows;
+    this.groups = groups;
     const keys = new Set(rows.map(([key]) => key));
     for (const [key, { element }] of this.rows) {
       if (keys.has(key)) continue;
@@ -80,10 +81,36 @@ export class SortedTable {
     const by = this.columns.find((column) => column.id === id)?.of;
     const placed = by ? this.told.toSorted(([, one], [, other]) => compare(by(one), by(other), down)) : this.told;
     const focused = document.activeElement;
-    placed.forEach(([key], n) => {
-      const { element } = this.rows.get(key);
-      if (this.body.rows[n] !== element) this.body.insertBefore(element, this.body.rows[n] ?? null);
+    const names = new Set(this.groups.map(([name]) => name));
+    for (const [name, body] of this.bodies) {
+      if (names.has(name)) continue;
+      body.remove();
+      this.bodies.delete(name);
+    }
+    this.groups.forEach(([name, text], n) => {
+      const body = this.bodyOf(name);
+      if (this.table.tBodies[n] !== body) this.table.insertBefore(body, this.table.tBodies[n] ?? null);
+      if (name) setText(body.heading, text);
+      const first = name ? 1 : 0;
+      placed
+        .filter(([, , group = ""]) => group === name)
+        .forEach(([key], place) => {
+          const { element } = this.rows.get(key);
+          if (body.rows[first + place] !== element) body.insertBefore(element, body.rows[first + place] ?? null);
+        });
     });
-    if (focused !== document.activeElement && this.body.contains(focused)) focused.focus();
+    if (focused !== document.activeElement && this.table.contains(focused)) focused.focus();
+  }
+
+  bodyOf(name) {
+    if (!this.bodies.has(name)) {
+      const body = document.createElement("tbody");
+      if (name) {
+        body.heading = make(make(body, "tr", "group"), "th");
+        Object.assign(body.heading, { scope: "rowgroup", colSpan: this.columns.length });
+      }
+      this.bodies.set(name, body);
+    }
+    return this.bodies.get(name);
   }
 }

@@ -2,11 +2,15 @@
 
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
+import { ReadingLine } from "../reading.js";
 import { channelRank } from "../rows.js";
 import { SortedTable } from "../sorting.js";
-import { NOTHING, age, clock, count, day, duration, known, label, named, setAttribute, setClass, setText, word } from "../text.js";
+import { NOTHING, age, clock, count, day, duration, known, label, language, named, setAttribute, setClass, setText, word } from "../text.js";
 
 const ASK_MS = 10_000;
+// While events are being read.
+const SOON_MS = 1_000;
+const ORDERS = ["newest", "longest"];
 const HOURS = [1, 2, 4, 8, 24];
 const USUAL_HOURS = 8;
 const WINDOWS = ["trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "day"];
@@ -27,7 +31,7 @@ function fillId(cell, { conversation_id: id, link, source }) {
   if (cell.signature === `${id} ${link}`) return;
   cell.signature = `${id} ${link}`;
   cell.value.replaceChildren();
-  if (link) {
+  if (/^https?:\/\//i.test(link ?? "")) {
     const made = make(cell.value, "a", "", shown(id));
     Object.assign(made, { href: link, target: "_blank", rel: "noopener noreferrer" });
   } else setText(cell.value, shown(id));
@@ -51,11 +55,18 @@ const queuesOf = (context) => [...new Set([...context.gather("queue").values()].
 
 class ToCall {
   constructor(place, context) {
-    Object.assign(this, { context, place, told: null });
+    Object.assign(this, { context, place, told: null, timer: 0 });
+    context.signal.addEventListener("abort", () => clearTimeout(this.timer));
     make(place, "h3", "", word("contacts.to_call"));
+    make(place, "p", "none meant", word("contacts.to_call_meaning"));
+    this.reading = new ReadingLine(place, "contact");
     const choices = make(place, "p", "choices");
     this.hours = select(choices, word("contacts.time"), (value) => this.choose({ hours: value }));
     this.queue = select(choices, word("scope.queue"), (value) => this.choose({ gave_up: value || null }));
+    this.order = select(choices, word("order"), (value) => {
+      this.table.order = { id: null, down: false };
+      this.choose({ calls: value === ORDERS[0] ? null : value, by: null });
+    });
     this.standing = make(choices, "span", "none as-of");
     this.standing.setAttribute("role", "status");
     this.wide = make(place, "div", "wide");
@@ -63,6 +74,7 @@ class ToCall {
       order: context.asked("by"),
       onOrder: (order) => context.choose({ by: order }),
     });
+    this.needs = make(place, "p", "none needs");
   }
 
   columns() {
@@ -85,9 +97,9 @@ class ToCall {
       { id: "waited", text: word("contacts.waited"), of: ({ waited_seconds: waited }) => waited, first: "down", fill: (cell, { waited_seconds: waited }) => setText(cell.value, duration(waited)) },
       {
         id: "times", text: word("contacts.times"), title: word("contacts.times_meaning"), of: ({ times }) => times, first: "down",
-        fill: (cell, { times, waits_again: again }) => {
+        fill: (cell, { times, waits_again: again, first_left: first }) => {
           setText(cell.value, count(times));
-          setText(cell.detail, again ? `● ${word("contacts.waits_again")}` : "");
+          setText(cell.detail, again ? `● ${word("contacts.waits_again")}` : times > 1 && known(first) ? word("contacts.since", { time: time(first, this.now) }) : "");
         },
       },
       {
@@ -108,23 +120,35 @@ class ToCall {
 
   async load() {
     const { context } = this;
+    clearTimeout(this.timer);
     const [hours, queue] = [context.asked("hours") ?? `${USUAL_HOURS}`, context.asked("gave_up")];
+    const order = ORDERS.find((each) => each === context.asked("calls")) ?? ORDERS[0];
+    offer(this.order, ORDERS.map((each) => [each, word(`contacts.${each}`)]), order);
     offer(this.hours, HOURS.map((n) => [`${n}`, word("contacts.last", { time: word("hours", { n }) })]), hours);
     offer(this.queue, [["", word("all")], ...queuesOf(context).map((name) => [name, shown(name)])], queue);
-    const asked = new URLSearchParams([["hours", hours], ...(queue ? [["queue", queue]] : [])]);
+    const asked = new URLSearchParams([["hours", hours], ["order", order], ...(queue ? [["queue", queue]] : [])]);
     let told = null;
     try {
       told = await context.ask(`api/v1/abandoned?${asked}`);
     } catch (error) {
+      if (!this.told) this.reading.show(null);
       if (!this.told || error.name === "AbortError" || [400, 403, 404].includes(error.status)) throw error;
       return;
     }
     this.told = told;
     this.draw();
+    if (told.reading !== null) this.timer = setTimeout(() => this.load().catch(() => {}), SOON_MS);
   }
 
   draw() {
     const { told } = this;
+    this.reading.show(told.reading);
+    // Of those found so far others may have got through.
+    if (told.reading !== null) {
+      this.wide.hidden = true;
+      for (const place of [this.standing, this.needs]) setText(place, "");
+      return;
+    }
     this.now = Date.parse(told.abandoned_as_of ?? told.server_time);
     this.table.show(told.abandoned.map((each) => [`${each.source} ${each.conversation_id}`, each]));
     this.wide.hidden = told.abandoned.length === 0;
@@ -134,15 +158,22 @@ class ToCall {
       known(told.since) ? word("contacts.since", { time: time(told.since, this.now) }) : "",
       known(told.abandoned_as_of) ? word("as_of", { time: clock(told.abandoned_as_of) }) : "",
       more > 0 ? word("contacts.more", { n: count(more) }) : "",
-      told.complete ? "" : word("contacts.reading"),
     ];
     setText(this.standing, parts.filter(Boolean).join(" · "));
+    const unnamed = told.abandoned.filter(({ customer }) => customer === null).length;
+    const needs = [
+      unnamed ? word("contacts.needs_key", { n: count(unnamed) }) : "",
+      told.links_known ? "" : word("contacts.links_unknown"),
+      told.abandoned.length && told.abandoned.every(({ link }) => link === null) ? word("contacts.needs_links") : "",
+    ];
+    setText(this.needs, needs.filter(Boolean).join(language === "ja" ? "" : " "));
   }
 }
 
 class Behind {
   constructor(place, context) {
-    Object.assign(this, { context, place, asking: 0 });
+    Object.assign(this, { context, place, asking: 0, ticking: 0 });
+    context.signal.addEventListener("abort", () => clearInterval(this.ticking));
     make(place, "h3", "", word("contacts.behind"));
     const choices = make(place, "p", "choices");
     this.queue = select(choices, word("scope.queue"), (value) => this.choose({ of: value, channel: null, at: null }));
@@ -152,8 +183,12 @@ class Behind {
     const again = make(choices, "button", "again", word("contacts.read"));
     again.type = "button";
     again.addEventListener("click", () => this.load());
-    this.standing = make(place, "p", "none");
+    const standing = make(place, "p", "none");
+    this.standing = make(standing, "span");
     this.standing.setAttribute("role", "status");
+    // How long it has taken by now is not read aloud each second.
+    this.taken = make(standing, "span");
+    this.taken.setAttribute("aria-hidden", "true");
     this.wide = make(place, "div", "wide");
     this.wide.hidden = true;
     this.table = new SortedTable(this.wide, word("contacts.behind"), this.columns(), { order: null, onOrder: () => {} });
@@ -217,11 +252,17 @@ class Behind {
     const { queue, kpi, window, channel } = this.chosen;
     this.wide.hidden = true;
     if (!queue) {
+      this.asking += 1;
+      clearInterval(this.ticking);
+      setText(this.taken, "");
       setText(this.standing, word("contacts.choose"));
       return;
     }
-    setText(this.standing, word("loading"));
+    setText(this.standing, word("contacts.reading_behind"));
     const mine = (this.asking += 1);
+    const begun = performance.now();
+    clearInterval(this.ticking);
+    this.ticking = setInterval(() => setText(this.taken, ` · ${duration((performance.now() - begun) / 1000)}`), SOON_MS);
     const at = this.context.asked("at");
     const asked = [["queue", queue], ["kpi", kpi], ["limit", "500"], ...(OF_NOW.includes(kpi) ? [] : [["window", window]]), ...(channel ? [["channel", channel]] : []), ...(at ? [["at", at]] : [])];
     try {
@@ -229,6 +270,10 @@ class Behind {
       if (mine === this.asking) this.draw(told);
     } catch (error) {
       if (mine === this.asking && error.name !== "AbortError") setText(this.standing, word("view.failed", { reason: error.message }));
+    }
+    if (mine === this.asking) {
+      clearInterval(this.ticking);
+      setText(this.taken, "");
     }
   }
 
@@ -256,7 +301,7 @@ export function show(root, context) {
   // Queues come with the figures.
   context.onNews(() => open.behind.offer());
   open.behind.load();
-  context.every(ASK_MS, () => open?.toCall.load());
+  return context.every(ASK_MS, () => open?.toCall.load());
 }
 
 export function close() {

@@ -2,10 +2,13 @@
 
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
+import { ReadingLine } from "../reading.js";
 import { SortedTable } from "../sorting.js";
-import { NOTHING, capitalize, clock, count, duration, hour, known, label, meaning, named, percent, setAttribute, setClass, setText, word } from "../text.js";
+import { NOTHING, capitalize, clock, count, duration, hour, known, label, language, meaning, named, percent, setAttribute, setClass, setText, word } from "../text.js";
 
 const ASK_MS = 5_000;
+// While events are being read.
+const SOON_MS = 1_000;
 // The day so far is long, and changes slowly.
 const STRIPS_MS = 30_000;
 const STATES = ["handling", "wrap_up", "idle", "available", "unavailable", "stale", "offline"];
@@ -13,9 +16,9 @@ const SHAPES = { handling: "●", wrap_up: "◐", idle: "○", available: "◌",
 // How high a state stands in the strip of the day, so that it is told without its color.
 const HEIGHTS = { handling: 100, wrap_up: 75, idle: 45, available: 30, unavailable: 15 };
 const TOO_LONG = "too_long";
+const GROUPS = ["team", "queue", "state"];
 
 let open = null;
-
 
 const why = (person) => person.reason ?? (person.state === "unavailable" || person.state === "offline" ? person.word : null);
 
@@ -26,6 +29,29 @@ function said(reason) {
   const found = word(id);
   return found === id ? shown(reason) : found;
 }
+
+// Of a contact that a person is at its queue and channel; of several how many there are.
+const workText = ({ queue, channel }, number) =>
+  [known(queue) ? shown(queue) : "", named("channel", channel), number > 1 ? `×${count(number)}` : ""].filter(Boolean).join(" · ");
+
+function works(person) {
+  if (["offline", "stale"].includes(person.state)) return [];
+  const found = new Map();
+  for (const each of person.at_work ?? []) {
+    const key = `${each.queue} ${each.channel}`;
+    found.set(key, [each, (found.get(key)?.[1] ?? 0) + 1]);
+  }
+  return [...found.values()].map(([each, number]) => workText(each, number));
+}
+
+const atQueues = (person) => (person.at_work ?? []).map(({ queue }) => queue).filter(known);
+const queuesOf = (person) => [...new Set([...(person.queues ?? []), ...atQueues(person)])];
+// Where a person stands when rows are grouped: of several queues in each.
+const groupsOf = {
+  team: (person) => [person.team],
+  queue: (person) => (queuesOf(person).length ? queuesOf(person) : [null]),
+  state: (person) => [person.state],
+};
 
 // The day as layers of one picture: of each state where it was, as high as it stands.
 function layers(strip, begin, end) {
@@ -55,19 +81,24 @@ function times(strip, end) {
 
 class PeopleView {
   constructor(root, context) {
-    Object.assign(this, { root, context, told: null });
+    Object.assign(this, { root, context, told: null, strips: null, stripsAt: 0, timer: 0 });
+    this.reading = new ReadingLine(root, "agent");
+    context.signal.addEventListener("abort", () => clearTimeout(this.timer));
     const choices = make(root, "p", "choices");
     this.search = make(make(choices, "label", "", `${word("search")} `), "input");
     Object.assign(this.search, { type: "search", value: context.asked("person") ?? "", maxLength: 100, autocomplete: "off", spellcheck: false });
     this.search.addEventListener("input", () => this.choose({ person: this.search.value.trim() || null }));
+    this.site = this.select(choices, "scope.site", "site");
     this.team = this.select(choices, "scope.team", "team");
     this.queue = this.select(choices, "scope.queue", "serving");
+    this.group = this.select(choices, "people.group", "group");
     this.asOf = make(choices, "span", "as-of none");
     this.chips = make(root, "div", "chips");
     this.chips.setAttribute("role", "group");
     this.chips.setAttribute("aria-label", word("people.state"));
     this.none = make(root, "p", "none");
     this.none.setAttribute("role", "status");
+    this.sites = make(root, "p", "none sites");
     this.place = make(root, "div", "wide");
     this.table = new SortedTable(this.place, word("view.people"), this.columns(), {
       order: context.asked("by"),
@@ -81,6 +112,7 @@ class PeopleView {
       mark.style.background = `var(--${state})`;
       entry.append(named("state", state));
     }
+    this.place.hidden = this.legend.hidden = true;
   }
 
   select(place, text, name) {
@@ -103,7 +135,7 @@ class PeopleView {
         id: "state", text: word("people.state"), of: ({ state }) => STATES.indexOf(state),
         fill: (cell, person) => {
           setText(cell.value, `${SHAPES[person.state]} ${named("state", person.state)}`);
-          setText(cell.detail, said(why(person)));
+          setText(cell.detail, [said(why(person)), ...works(person)].filter(Boolean).join(" · "));
           setAttribute(cell, "title", known(person.word) ? word("people.word", { word: shown(person.word) }) : "");
         },
       },
@@ -118,8 +150,9 @@ class PeopleView {
       },
       {
         id: "queues", text: word("scope.queue"), of: ({ queues }) => (queues?.length ? queues.join() : null),
-        fill: (cell, { queues }) => {
+        fill: (cell, { queues, skills }) => {
           setText(cell.value, queues?.length ? queues.map(shown).join(", ") : NOTHING);
+          setText(cell.detail, skills?.length ? word("people.skills", { skills: skills.map(shown).join(", ") }) : "");
           setAttribute(cell, "title", queues === null ? word("people.no_queues") : "");
           setClass(cell, "unknown", !queues?.length);
         },
@@ -162,28 +195,31 @@ class PeopleView {
   }
 
   async load() {
+    clearTimeout(this.timer);
     const first = this.told === null;
-    const anew = first || performance.now() - this.stripsAt >= STRIPS_MS;
+    const anew = first || (this.told.reading === null && (!this.strips || performance.now() - this.stripsAt >= STRIPS_MS));
     try {
       const told = await this.context.ask(`api/v1/people?strip=${anew}`);
-      if (anew) {
+      if (anew && told.reading === null) {
         this.stripsAt = performance.now();
         this.strips = new Map(told.people.map(({ person, strip }) => [person, strip]));
       }
-      for (const each of told.people) each.strip = this.strips.get(each.person);
+      for (const each of told.people) each.strip = this.strips?.get(each.person);
       this.told = told;
     } catch (error) {
+      if (first) this.reading.show(null);
       // What was told is shown on, with its instant: the page says that the connection is lost.
       if (first || error.name === "AbortError" || [403, 404].includes(error.status)) throw error;
       return;
     }
     this.draw();
+    if (this.told.reading !== null || !this.strips) this.timer = setTimeout(() => this.load().catch(() => {}), this.told.reading === null ? 0 : SOON_MS);
   }
 
-  offer(select, values, chosen) {
+  offer(select, values, chosen, { none = word("all"), text = shown } = {}) {
     const all = chosen && !values.includes(chosen) ? [...values, chosen] : values;
     replaceWhenChanged(select, all, () => {
-      select.append(new Option(word("all"), ""), ...all.map((each) => new Option(shown(each), each)));
+      select.append(new Option(none, ""), ...all.map((each) => new Option(text(each), each)));
     });
     select.parentElement.hidden = all.length === 0;
     if (select.value !== (chosen ?? "")) select.value = chosen ?? "";
@@ -192,16 +228,27 @@ class PeopleView {
   draw() {
     const { told, context } = this;
     if (!told) return;
-    const [team, queue, state] = ["team", "serving", "state"].map((name) => context.asked(name));
+    const [site, team, queue, state, group] = ["site", "team", "serving", "state", "group"].map((name) => context.asked(name));
     const search = (context.asked("person") ?? "").toLocaleLowerCase();
     const everybody = told.people;
+    const grouped = GROUPS.find((each) => each === group) ?? null;
+    this.offer(this.site, [...new Set([...told.sites.map((each) => each.site), ...everybody.map((each) => each.site).filter(known)])].sort(), site);
     this.offer(this.team, [...new Set(everybody.map((each) => each.team).filter(known))].sort(), team);
-    this.offer(this.queue, [...new Set(everybody.flatMap((each) => each.queues ?? []))].sort(), queue);
+    this.offer(this.queue, [...new Set(everybody.flatMap(queuesOf))].sort(), queue);
+    this.offer(this.group, GROUPS, grouped, { none: NOTHING, text: (each) => word(each === "state" ? "people.state" : `scope.${each}`) });
+    this.reading.show(told.reading);
+    this.drawSites(told, site);
     const found = everybody.filter(
-      (each) => (!team || each.team === team) && (!queue || each.queues?.includes(queue)) && (!search || each.person.toLocaleLowerCase().includes(search)),
+      (each) =>
+        (!site || each.site === site) &&
+        (!team || each.team === team) &&
+        (!queue || queuesOf(each).includes(queue)) &&
+        (!search || each.person.toLocaleLowerCase().includes(search)),
     );
+    // States of what is being read are of long ago.
+    this.chips.hidden = told.reading !== null;
     this.drawChips(found, state);
-    const rows = found.filter((each) => (state === TOO_LONG ? each.too_long : state ? each.state === state : each.state !== "offline"));
+    const rows = told.reading !== null ? [] : found.filter((each) => (state === TOO_LONG ? each.too_long : state ? each.state === state : each.state !== "offline"));
     // Those too long in a state first, whatever it is, by how long.
     const rank = (each) => (each.too_long ? -1 : STATES.indexOf(each.state));
     rows.sort((a, b) => rank(a) - rank(b) || b.seconds - a.seconds);
@@ -210,11 +257,44 @@ class PeopleView {
     this.begin = Math.min(...starts, this.end - 1);
     const heading = this.table.headings.get("day");
     setText(heading, word("people.day_span", { from: hour(this.begin), to: hour(this.end) }));
-    this.table.show(rows.map((each) => [each.person, each]));
+    this.showRows(rows, grouped);
     this.place.hidden = this.legend.hidden = rows.length === 0;
-    setText(this.none, rows.length ? "" : everybody.length ? word("people.none_such") : word("people.none"));
-    const reading = told.people_complete ? "" : ` · ${word("people.reading")}`;
-    setText(this.asOf, known(told.people_as_of) ? `${word("as_of", { time: clock(told.people_as_of) })}${reading}` : word("no_as_of"));
+    setText(this.none, rows.length || told.reading !== null ? "" : everybody.length ? word("people.none_such") : word("people.none"));
+    setText(this.asOf, known(told.people_as_of) && told.reading === null ? word("as_of", { time: clock(told.people_as_of) }) : "");
+  }
+
+  showRows(rows, grouped) {
+    if (!grouped) {
+      this.table.show(rows.map((each) => [each.person, each]));
+      return;
+    }
+    const members = new Map();
+    for (const each of rows) {
+      for (const name of groupsOf[grouped](each)) members.set(name, [...(members.get(name) ?? []), each]);
+    }
+    // What is not known comes last.
+    const place = (name) => (name === null ? Infinity : grouped === "state" ? STATES.indexOf(name) : 0);
+    const names = [...members.keys()].sort((a, b) => place(a) - place(b) || `${a}`.localeCompare(`${b}`));
+    const text = (name) => (name === null ? word("people.group_none") : grouped === "state" ? `${SHAPES[name]} ${named("state", name)}` : shown(name));
+    const long = (name) => members.get(name).filter((each) => each.too_long).length;
+    this.table.show(
+      names.flatMap((name) => members.get(name).map((each) => [`${name}\n${each.person}`, each, `${name}`])),
+      names.map((name) => [`${name}`, [`${text(name)} ${count(members.get(name).length)}`, long(name) ? `▲ ${count(long(name))}` : ""].filter(Boolean).join(" · ")]),
+    );
+  }
+
+  // Which sites are shown, and which are not because the configuration says so.
+  drawSites({ sites, people }, chosen) {
+    const names = (on) => sites.filter((each) => each.individual_figures === on).map(({ site }) => shown(site)).join(", ");
+    const [shownSites, off] = [names(true), names(false)];
+    const chosenOff = sites.some((each) => each.site === chosen && !each.individual_figures);
+    const parts = [
+      chosenOff ? word("people.site_off", { site: shown(chosen) }) : "",
+      shownSites ? word("people.sites_on", { sites: shownSites }) : "",
+      off ? word("people.sites_off", { sites: off }) : "",
+      off || people.length === 0 ? word("people.switch_on") : "",
+    ];
+    setText(this.sites, parts.filter(Boolean).join(language === "ja" ? "" : " "));
   }
 
   drawChips(people, chosen) {
@@ -241,7 +321,7 @@ class PeopleView {
 
 export function show(root, context) {
   open = new PeopleView(root, context);
-  context.every(ASK_MS, () => open?.load());
+  return context.every(ASK_MS, () => open?.load());
 }
 
 export function close() {

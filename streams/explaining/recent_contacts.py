@@ -1,12 +1,13 @@
-"""Customers who gave up waiting and have not got through since, of the contact events of the last hours; no broker, no clock.
+"""Of the contact events of the last hours: who gave up waiting and has not got through since, and what agents are at; no broker, no clock.
 
-Who gave up is who the tracker counts as abandoned (``docs/counting.md`` section 4).
+Who gave up is who the tracker counts as abandoned (``docs/counting.md`` section 4); what agents are at are the legs that it counts.
 """
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.decoding import Rejected, decode_contact_event
@@ -28,16 +29,19 @@ from streams.tracking.facts import (
     is_voiding,
     order_of,
 )
-from streams.tracking.spaces import Spaces, id_of
+from streams.tracking.legs import active_legs
+from streams.tracking.spaces import Persons, Spaces, id_of
 from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from streams.configuration import Configuration
     from streams.tracking.facts import AnyFact
+    from streams.tracking.ledger import Ledger
+    from streams.tracking.state import Leg, State
 
-__all__ = ["Abandoned", "GaveUp"]
+__all__ = ["AtWork", "GaveUp", "RecentContacts"]
 
 #: Conversations remembered; beyond that the oldest are given up.
 _MOST_CONVERSATIONS = 200_000
@@ -47,6 +51,7 @@ _MOST_FACTS = 500
 _SETTLED_MS = 1_800_000
 
 _LEAVING = (LeftQueue, Ended, StatusChanged)
+_NOT_LINKED: Mapping[str, str] = MappingProxyType({})
 
 
 class GaveUp(NamedTuple):
@@ -60,8 +65,19 @@ class GaveUp(NamedTuple):
     waited_ms: int
     customer_key: str | None
     times: int
+    #: When the customer gave up first since somebody was reached.
+    first_left_ms: int
     #: Whether the customer waits in a queue again at this moment.
     waits_again: bool
+
+
+class AtWork(NamedTuple):
+    """What an agent is at with a contact: its queue and channel, since when, and whether that is the work after it."""
+
+    queue: str
+    channel: str
+    since_ms: int
+    wraps_up: bool
 
 
 class _Abandon(NamedTuple):
@@ -75,8 +91,8 @@ class _Conversation:
     """What is known of one: the facts of late, and what came of all of them."""
 
     __slots__ = (
-        "abandons", "customer_key", "facts", "last_ms", "reached_ms", "revisions", "settled_abandons", "settled_reached_ms", "source",
-        "waits_in",
+        "abandons", "at_work", "customer_key", "facts", "last_ms", "reached_ms", "revisions", "settled_abandons", "settled_reached_ms",
+        "source", "waits_in",
     )  # fmt: skip
 
     def __init__(self, source: str) -> None:
@@ -95,14 +111,17 @@ class _Conversation:
         self.settled_abandons: tuple[_Abandon, ...] = ()
         #: the channel in which it waits, if it does
         self.waits_in: str | None = None
+        #: agent as the events name it, and what the agent is at with it
+        self.at_work: tuple[tuple[str, AtWork], ...] = ()
 
 
-class Abandoned:
+class RecentContacts:
     """Takes the records of the topic of contact events."""
 
     def __init__(self, configuration: Configuration) -> None:
         # It holds no conversation: it says what each contributes.
         self._counter = ContactTracker(configuration)
+        self._persons = Persons(configuration)
         self._spaces = Spaces(configuration)
         self._lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in configuration.counting.lost_after_seconds.items()}
         self._conversations: dict[str, _Conversation] = {}
@@ -153,9 +172,9 @@ class Abandoned:
         for name in [name for name, each in self._conversations.items() if each.last_ms < newest_ms - age_ms]:
             del self._conversations[name]
         for each in self._conversations.values():
-            if each.facts and each.last_ms < settled_ms and each.waits_in is None:
+            if each.facts and each.last_ms < settled_ms and each.waits_in is None and not self._is_at_work(each, newest_ms):
                 each.facts, each.revisions = [], {}
-                each.settled_reached_ms, each.settled_abandons = each.reached_ms, each.abandons
+                each.settled_reached_ms, each.settled_abandons, each.at_work = each.reached_ms, each.abandons, ()
 
     def _look(self) -> None:
         """Find out what came of the conversations that have changed."""
@@ -171,15 +190,17 @@ class Abandoned:
         reached = [fact.at for fact in facts if _reaches(fact)]
         known.reached_ms = max((*reached, *(() if known.settled_reached_ms is None else (known.settled_reached_ms,))), default=None)
         if any(is_voiding(fact) for fact in facts):
-            known.abandons, known.waits_in = (), None
+            known.abandons, known.waits_in, known.at_work = (), None, ()
             return
-        known.abandons = (*known.settled_abandons, *self._abandons(name, facts))
+        state, ledger = self._counter.counted_alone(name, facts)
+        known.at_work = tuple(_at_work(state))
+        known.abandons = (*known.settled_abandons, *self._abandons(ledger, facts))
         last = next((fact for fact in reversed(facts) if isinstance(fact, (Queued, Answered, *_LEAVING))), None)
         known.waits_in = (last.channel or "voice") if isinstance(last, Queued) else None
 
-    def _abandons(self, name: str, facts: list[AnyFact]) -> Iterator[_Abandon]:
+    def _abandons(self, ledger: Ledger, facts: list[AnyFact]) -> Iterator[_Abandon]:
         """Yield the visits to queues that count as abandoned."""
-        for (target, pane), amounts in self._counter.contribution(name, facts).by_outcome.items():
+        for (target, pane), amounts in ledger.by_outcome.items():
             if amounts.get(ABANDONED.key, 0) <= 0:
                 continue
             left_ms = max((fact.at for fact in facts if isinstance(fact, _LEAVING) and pane_of(fact.at) == pane), default=pane)
@@ -187,33 +208,72 @@ class Abandoned:
                 if scope.scope.startswith("queue:"):
                     yield _Abandon(scope.scope.removeprefix("queue:"), scope.channel, left_ms, amounts.get(ABANDONED_WAIT_MS.key, 0))
 
-    def to_call(self, since_ms: int, wanted: Callable[[str, str | None], bool]) -> list[GaveUp]:
+    def _is_at_work(self, known: _Conversation, now_ms: int) -> bool:
+        """Say whether an agent is at it, as far as it was not silent for so long that it counts as lost."""
+        return any(now_ms - known.last_ms <= self._lost_after_ms.get(work.channel, 0) for _, work in known.at_work)
+
+    def at_work(self, now_ms: int) -> dict[str, list[AtWork]]:
+        """Return what agents are at, by name as people have it: what began last comes first."""
+        self._look()
+        found: dict[str, list[AtWork]] = defaultdict(list)
+        for known in self._conversations.values():
+            if known.at_work and self._is_at_work(known, now_ms):
+                suffix = self._spaces[known.source]
+                for agent, work in known.at_work:
+                    found[self._persons.name(agent, suffix)].append(work)
+        for works in found.values():
+            works.sort(key=lambda work: (-work.since_ms, work.queue))
+        return found
+
+    def to_call(
+        self, since_ms: int, wanted: Callable[[str, str | None], bool], now_ms: int, linked: Mapping[str, str] = _NOT_LINKED
+    ) -> list[GaveUp]:
         """Return who gave up since an instant where that is wanted, by queue and channel, and has got through nowhere since; latest first.
 
-        Who is reached is one customer by the customer's key, else one conversation.
+        Who is reached is one customer by the customer's key, else one conversation. ``linked``: key → one of the keys of the same customer.
         """
         self._look()
+        who_is = {
+            name: name if each.customer_key is None else linked.get(each.customer_key, each.customer_key)
+            for name, each in self._conversations.items()
+        }
         reached: dict[str, int] = defaultdict(int)
         waiting: set[str] = set()
         for name, each in self._conversations.items():
-            who = name if each.customer_key is None else each.customer_key
+            who = who_is[name]
             if each.reached_ms is not None:
                 reached[who] = max(reached[who], each.reached_ms)
-            if each.waits_in is not None and (self.received_ms or 0) - each.last_ms <= self._lost_after_ms.get(each.waits_in, 0):
+            if each.waits_in is not None and now_ms - each.last_ms <= self._lost_after_ms.get(each.waits_in, 0):
                 waiting.add(who)
         found: dict[str, GaveUp] = {}
         for name, each in self._conversations.items():
-            who = name if each.customer_key is None else each.customer_key
+            who = who_is[name]
             for abandon in each.abandons:
                 if abandon.left_ms < max(since_ms, reached.get(who, 0)) or not wanted(abandon.queue, abandon.channel):
                     continue
                 before = found.get(who)
                 times = 1 if before is None else before.times + 1
+                first = abandon.left_ms if before is None else min(before.first_left_ms, abandon.left_ms)
                 if before is None or abandon.left_ms >= before.left_ms:
-                    found[who] = GaveUp(id_of(name), each.source, *abandon, each.customer_key, times, who in waiting)
+                    key = None if each.customer_key is None else who
+                    found[who] = GaveUp(id_of(name), each.source, *abandon, key, times, first, who in waiting)
                 else:
-                    found[who] = before._replace(times=times)
+                    found[who] = before._replace(times=times, first_left_ms=first)
         return sorted(found.values(), key=lambda each: (-each.left_ms, each.conversation_id))
+
+
+def _at_work(state: State) -> Iterator[tuple[str, AtWork]]:
+    """Yield who is at a conversation: agents with active legs, and those who wrap up."""
+    for leg in active_legs(state):
+        if leg.agent is not None:
+            yield leg.agent, _work_of(leg, leg.started, wraps_up=False)
+    for leg in state.ended_legs or ():
+        if leg.agent is not None and leg.wrap_at is not None:
+            yield leg.agent, _work_of(leg, leg.wrap_at, wraps_up=True)
+
+
+def _work_of(leg: Leg, since_ms: int, *, wraps_up: bool) -> AtWork:
+    return AtWork(leg.targets.place[0], leg.channel, since_ms, wraps_up)
 
 
 def _reaches(fact: AnyFact) -> bool:

@@ -9,7 +9,7 @@ import orjson
 
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
-from streams.explaining import Abandoned
+from streams.explaining import RecentContacts
 from tests.explaining.hour import event
 
 CONFIGURATION = Configuration.model_validate({"queues": {"sales": {"channel": "voice"}, "claims": {"channel": "voice"}}})
@@ -30,17 +30,23 @@ def tried(begin: str, end: str, contact: str, customer: str | None, queue: str =
     ]
 
 
-def reading(events: list[dict[str, Any]]) -> Abandoned:
+def reading(events: list[dict[str, Any]]) -> RecentContacts:
     """Return what has taken these events."""
-    made = Abandoned(CONFIGURATION)
+    made = RecentContacts(CONFIGURATION)
     for each in events:
         made.take(orjson.dumps(each), parse_time_ms(each["received_at"]))
     return made
 
 
-def told(made: Abandoned, queues: tuple[str, ...] = ("sales", "claims"), since: str = "2026-03-02T00:00:00Z") -> list[tuple[Any, ...]]:
+def told(
+    made: RecentContacts,
+    queues: tuple[str, ...] = ("sales", "claims"),
+    since: str = "2026-03-02T00:00:00Z",
+    linked: dict[str, str] | None = None,
+) -> list[tuple[Any, ...]]:
     """Return conversation, queue, seconds waited and how often, the latest first."""
-    found = made.to_call(parse_time_ms(since), lambda queue, channel: queue in queues and channel == "voice")
+    now_ms = made.received_ms or 0
+    found = made.to_call(parse_time_ms(since), lambda queue, channel: queue in queues and channel == "voice", now_ms, linked or {})
     return [(each.conversation_id, each.queue, each.waited_ms / 1000, each.times) for each in found]
 
 
@@ -68,7 +74,7 @@ def test_who_gave_up_is_there_until_got_through() -> None:
     assert told(before) == [
         ("b2", "claims", 10.0, 2), ("e", "sales", 5.0, 1), ("d1", "sales", 20.0, 1), ("c1", "sales", 20.0, 1), ("a", "sales", 42.0, 1),
     ]  # fmt: skip
-    assert {each.conversation_id: each.waits_again for each in before.to_call(0, lambda *_: True)} == {
+    assert {each.conversation_id: each.waits_again for each in before.to_call(0, lambda *_: True, before.received_ms or 0)} == {
         "a": False, "b2": False, "c1": False, "d1": False, "e": True,
     }  # fmt: skip
     after = reading([*events, *got_through])
@@ -163,3 +169,76 @@ def test_random_stories_come_to_what_is_known_of_them() -> None:
 
     assert set(told(reading(events))) == expected
     assert len(expected) > 100
+
+
+def test_linked_keys_are_one_customer() -> None:
+    """B gave up under one key and got through under another before that was known; D under both keys, and is there once for both times."""
+    made = reading(
+        [
+            *tried("09:00:00", "09:00:30", "b1", "B"),
+            arrived("09:05:00", "b2", "B as in the shop"),
+            event("contact.queued", "09:05:00", "b2", queue="claims"),
+            event("contact.answered", "09:05:20", "b2", agent="ann"),
+            *tried("09:01:00", "09:01:30", "d1", "D"),
+            *tried("09:02:00", "09:02:10", "d2", "D as in the shop", "claims"),
+        ]
+    )
+    linked = {"B": "B", "B as in the shop": "B", "D": "D", "D as in the shop": "D"}
+
+    assert told(made) == [("d2", "claims", 10.0, 1), ("d1", "sales", 30.0, 1), ("b1", "sales", 30.0, 1)]
+    assert told(made, linked=linked) == [("d2", "claims", 10.0, 2)]
+    (customer,) = made.to_call(0, lambda *_: True, made.received_ms or 0, linked)
+    assert (customer.customer_key, customer.first_left_ms) == ("D", parse_time_ms("2026-03-02T09:01:30Z"))
+
+
+def works(made: RecentContacts, at: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return what agents are at, by id: queue, channel, since when, and whether they wrap up."""
+    found = made.at_work(parse_time_ms(f"2026-03-02T{at}Z"))
+    return {
+        name.partition("\x1f")[0]: [(each.queue, each.channel, format_ms(each.since_ms)[11:19], each.wraps_up) for each in each_of]
+        for name, each_of in found.items()
+    }
+
+
+def test_what_agents_are_at() -> None:
+    """Ann talks to one of sales, then wraps up, then does not; bob has two chats; a call of which nothing is heard for long is none."""
+    chats = [
+        each
+        for name, at in (("c1", "09:00:10"), ("c2", "09:00:20"))
+        for each in (
+            event("contact.queued", at, name, queue="help", channel="chat"),
+            event("contact.answered", at, name, agent="bob"),
+        )
+    ]
+    call = [
+        event("contact.queued", "09:00:00", "a", queue="sales"),
+        event("contact.answered", "09:00:30", "a", agent="ann"),
+        event("contact.ended", "09:03:00", "a", by="customer"),
+        event("contact.wrap_up_started", "09:03:00", "a", agent="ann"),
+        event("contact.wrapped_up", "09:03:40", "a", agent="ann"),
+    ]
+
+    bob = [("help", "chat", "09:00:20", False), ("help", "chat", "09:00:10", False)]
+    assert works(reading([*chats, *call[:1]]), "09:00:25") == {"bob": bob}
+    assert works(reading([*chats, *call[:2]]), "09:01:00") == {"bob": bob, "ann": [("sales", "voice", "09:00:30", False)]}
+    assert works(reading([*chats, *call[:4]]), "09:03:10") == {"bob": bob, "ann": [("sales", "voice", "09:03:00", True)]}
+    assert works(reading([*chats, *reversed(call)]), "09:04:00") == {"bob": bob}
+    # A call of which nothing is heard for four hours counts as lost.
+    assert works(reading(call[:2]), "13:00:29")["ann"] == [("sales", "voice", "09:00:30", False)]
+    assert works(reading(call[:2]), "13:00:31") == {}
+
+
+def test_what_an_agent_is_at_outlasts_the_events_that_are_given_up() -> None:
+    """A chat of an hour in which nothing is said is still bob's; once it has ended it is not, and its events are given up."""
+    made = reading(
+        [
+            event("contact.queued", "09:00:00", "c", queue="help", channel="chat"),
+            event("contact.answered", "09:00:10", "c", agent="bob"),
+            *tried("09:50:00", "09:50:09", "later", None),
+        ]
+    )
+    made.forget(24 * 3_600_000)
+    assert works(made, "09:50:30") == {"bob": [("help", "chat", "09:00:10", False)]}
+    end = event("contact.ended", "09:51:00", "c", by="customer")
+    made.take(orjson.dumps(end), parse_time_ms(end["received_at"]))
+    assert works(made, "09:51:10") == {}

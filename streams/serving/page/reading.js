@@ -1,0 +1,32 @@
+// Says what is being read from Kafka, from when on and how far, until it is read.
+
+import { make } from "./dom.js";
+import { clock, day, known, percent, setText, word } from "./text.js";
+
+const KINDS = ["agent", "contact", "customer"];
+
+export class ReadingLine {
+  // `kind`: whose events are read, as far as is known before the first answer. It is shown at once.
+  constructor(place, kind) {
+    this.kind = kind;
+    this.element = make(place, "p", "reading");
+    this.text = make(this.element, "span");
+    this.text.setAttribute("role", "status");
+    this.bar = make(this.element, "progress");
+    this.bar.max = 1;
+    this.bar.setAttribute("aria-label", word("reading.progress"));
+    this.show({ topic: "", since: null, share: null });
+  }
+
+  // `reading` as the API tells it; null once all is read.
+  show(reading) {
+    this.element.hidden = reading === null;
+    if (reading === null) return;
+    const kind = KINDS.find((each) => reading.topic.endsWith(`${each}-events.v1`)) ?? this.kind;
+    const since = known(reading.since) ? word("reading.since", { time: `${day(reading.since)} ${clock(reading.since)}` }) : "";
+    const share = known(reading.share) ? word("reading.share", { value: percent(reading.share, 0) }) : "";
+    setText(this.text, [word(`reading.${kind}`), since, share].filter(Boolean).join(" · "));
+    if (known(reading.share)) this.bar.value = reading.share;
+    else this.bar.removeAttribute("value");
+  }
+}
