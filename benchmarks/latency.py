@@ -142,6 +142,8 @@ async def publish(bootstrap: str, prefix: str, rate: int, seconds: float, seed: 
     await producer.start()
     records = 0
     channels: dict[str, str] = {}
+    #: The simulation repeats some events: they count once.
+    queued_before: set[str] = set()
 
     async def send(events: Sequence[Emission]) -> None:
         nonlocal records
@@ -161,7 +163,8 @@ async def publish(bootstrap: str, prefix: str, rate: int, seconds: float, seed: 
                         batch = batches[place] = producer.create_batch()
                         batch.append(key=name, value=orjson.dumps(event), timestamp=None)
                     records += 1
-            if event["type"] == "contact.queued":
+            if event["type"] == "contact.queued" and event["event_id"] not in queued_before:
+                queued_before.add(event["event_id"])
                 queued.append((event["queue"], event.get("channel") or channels.get(event["queue"], "")))
         sent = [await producer.send_batch(batch, name, partition=number) for (name, number), batch in batches.items()]
         at = time.monotonic()

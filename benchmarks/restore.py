@@ -23,6 +23,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.engine.flush import Share, TransactionWriter
 from streams.engine.health import Health
+from streams.engine.memory import look_seldom_for_cycles
 from streams.engine.owner import Owner, restoring_consumer
 from streams.engine.records import leave_records_as_they_are
 from streams.engine.settings import EngineSettings, Flow
@@ -177,7 +178,7 @@ async def from_kafka(bootstrap: str, kind: str, count: int) -> Restored:
     leave_records_as_they_are(consumer)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # as a worker has it
+    look_seldom_for_cycles()  # as a worker does
     began, worked = time.perf_counter(), time.process_time()
     await owner.take(consumer)
     found = time.process_time() - worked, time.perf_counter() - began

@@ -17,6 +17,9 @@ __all__ = ["GIVE_BACK_SECONDS", "give_back", "give_back_regularly", "hold_little
 GIVE_BACK_SECONDS = 15.0
 _REST = 1000
 
+#: Between two looks at what is young. Each object is looked at once, however often there is a look; nothing is counted meanwhile.
+_LOOK_SECONDS = 1.0
+
 #: New objects between two looks for those that only refer to each other, and looks at the young between two at those that are older.
 #: What is counted has no cycles; with fewer, a look goes through the rows and records of a flush, which are gone after it.
 _YOUNG, _LOOKS, _MIDDLE_LOOKS = 1_000_000, 50, 100
@@ -77,10 +80,14 @@ def give_back() -> None:
 
 
 async def give_back_regularly(_health: Health) -> NoReturn:
-    """Give back what is free, again and again."""
-    took = 0.0
+    """Give back what is free, again and again; in between, look at what is young, so that no look takes long."""
+    due = time.monotonic() + GIVE_BACK_SECONDS
     while True:
-        await asyncio.sleep(max(GIVE_BACK_SECONDS, _REST * took))
+        await asyncio.sleep(_LOOK_SECONDS)
         began = time.monotonic()
-        give_back()
-        took = time.monotonic() - began
+        if began < due:
+            gc.collect(1)
+        else:
+            give_back()
+            ended = time.monotonic()
+            due = ended + max(GIVE_BACK_SECONDS, _REST * (ended - began))

@@ -40,13 +40,14 @@ async def read_from_start(
     while await consumer.position(source) < end:
         for records in (await consumer.getmany(source, timeout_ms=200)).values():
             progressed()
+            if records[-1].offset >= end:
+                records = [record for record in records if record.offset < end]  # noqa: PLW2901 - what came since is for later
             for record in records:
-                if record.offset >= end:
-                    break
-                if record.value is None:
+                value = record.value
+                if value is None:
                     rows.pop(record.key, None)
                 else:
-                    rows[record.key] = record.value
+                    rows[record.key] = value
     return rows, end
 
 

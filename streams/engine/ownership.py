@@ -38,16 +38,23 @@ _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState)
 #: From one round of flushes to the next, processing has this many times as long as what they hold took to put together: a worker that
 #: catches up writes in larger rounds.
 _REST = 3
+#: Of the processor's time rounds put together for one part in so many, as far as that makes them no longer than this: what a round costs
+#: beside its events is paid less often the more it is.
+_PARTS = 12
+_LONGEST_SECONDS = 0.3
 
 #: With fewer records to be passed on, a round waits for more, up to so long after the one before: each costs the same two transactions.
 _FEW = 16
-_QUIET_SECONDS = 0.4
+_QUIET_SECONDS = 0.6
+#: With nothing at all it waits for something, up to so long.
+_IDLE_SECONDS = 0.8
 
-#: What comes between two such rounds is taken in from so long before the second one on: by twos and threes, it would wait there anyway.
-_BEFORE_SECONDS = 0.1
+#: What comes for the next round is taken in from so long before it on, unless it was so many records: it would wait there anyway.
+_TAKE_SECONDS = 0.06
+_MANY = 2000
 
-#: How long the flows that read what the first ones wrote wait for it; it takes a fetch.
-_ARRIVAL_SECONDS = 0.1
+#: How long the flows that read what the first ones wrote wait for it. It takes a fetch; what is missed waits for the next round.
+_ARRIVAL_SECONDS = 0.3
 
 #: Beyond the transaction timeout, the time a flush may take before it counts as stuck.
 _GRACE_SECONDS = 5.0
@@ -94,10 +101,15 @@ class Ownership:
         #: What the last flush wrote to partitions that are read here: where they end with it.
         self._awaited: dict[Place, int] = {}
         self._came_in = asyncio.Event()
+        #: Whether a round waits for them now: they are taken without a pause, and this is called when that begins.
+        self.awaits = False
+        self.on_awaiting: Callable[[], None] = lambda: None
         #: Records that have come for the first flows since the last round.
         self._came = 0
         self._enough = asyncio.Event()
-        #: Little came in the last round: the next one need not be taken in before this.
+        #: Set when records have come for any flow.
+        self._anything = asyncio.Event()
+        #: What comes for the next round need not be taken in before this.
         self.quiet_until = 0.0
         #: The processor time that this round's flushes took to put together.
         self._collecting_seconds = 0.0
@@ -258,6 +270,8 @@ class Ownership:
                 error=error,
             )
         self._health.records += count
+        if count:
+            self._anything.set()
         if not owner.flow.flushes_second:
             self._came += count
             if self._came >= _FEW:
@@ -270,6 +284,7 @@ class Ownership:
         """Flush a last time and let everything go."""
         self._stopping.set()
         self._enough.set()
+        self._anything.set()
         for task in self._taking.values():
             task.cancel()
         await self._flush()
@@ -335,32 +350,48 @@ class Ownership:
         two = any(flow.flushes_second for flow in self._flows.values())
         while not self._stopping.is_set():
             came, self._came = self._came, 0
+            self._enough.clear()
+            self._anything.clear()
             began, self._collecting_seconds, self.quiet_until = time.monotonic(), 0.0, 0.0
             await self._flush_unless_paused(second=False)
             if two:
                 await self._arrival()
+                if not self._came:
+                    self._anything.clear()  # it was what goes out now
                 await self._flush_unless_paused(second=True)
             took = time.monotonic() - began
             # While Kafka is waited for, processing goes on.
-            wanted = min(self._collecting_seconds, interval) * _REST - (took - self._collecting_seconds)
-            await self._rest(max(interval - took, wanted, 0.0))
+            collecting = self._collecting_seconds
+            wanted = min(collecting, interval) * _REST - (took - collecting)
+            rest = max(interval - took, min(collecting * _PARTS, _LONGEST_SECONDS) - took, wanted, 0.0)
+            if came < _MANY and rest <= _LONGEST_SECONDS:
+                self.quiet_until = began + took + rest - _TAKE_SECONDS
+            await self._rest(rest)
             if self._came < _FEW:
                 if came < _FEW // 2:
-                    self.quiet_until = began + _QUIET_SECONDS - _BEFORE_SECONDS
-                self._enough.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._enough.wait(), max(0.0, began + _QUIET_SECONDS - time.monotonic()))
+                    self.quiet_until = began + _QUIET_SECONDS - _TAKE_SECONDS
+                await self._until_set(self._enough, began + _QUIET_SECONDS)
+                await self._until_set(self._anything, began + _IDLE_SECONDS)
+
+    @staticmethod
+    async def _until_set(event: asyncio.Event, until: float) -> None:
+        if not event.is_set() and (seconds := until - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), seconds)
 
     async def _arrival(self) -> None:
         """Wait until what the first flows have written has come in for those that read it here, but no longer than it usually takes."""
         until = time.monotonic() + _ARRIVAL_SECONDS
+        if self._awaited and not self._stopping.is_set():
+            self.awaits = True
+            self.on_awaiting()
         while self._awaited and not self._stopping.is_set():
             self._came_in.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._came_in.wait(), max(0.0, until - time.monotonic()))
             if time.monotonic() >= until:
                 break
-        self._awaited = {}
+        self.awaits, self._awaited = False, {}
 
     async def _rest(self, seconds: float) -> None:
         """Let chunks be processed, but no longer than until the stop."""

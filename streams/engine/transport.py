@@ -141,6 +141,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         self._read: dict[tuple[str, int], tuple[int, int]] = {}
         #: Not before is taken what has been fetched.
         self._next_take = 0.0
+        #: The pause that goes on.
+        self._pausing: asyncio.Future[None] | None = None
 
     async def _fetch_records(self, *args: Any, **options: Any) -> dict[TP, Chunk]:
         """Extend drivers/aiokafka.py, AIOKafkaConsumerThread._fetch_records: make chunks that know what they follow on.
@@ -149,9 +151,9 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         fetches: each brings more.
         """
         ownership = self.consumer.app.ownership
-        while (pause := max(self._next_take, ownership.quiet_until) - time.monotonic()) > 0:  # noqa: ASYNC110 - it is in another thread
-            # A round may come earlier than was thought, and what it writes is waited for.
-            await asyncio.sleep(min(pause, _LOOK_SECONDS))
+        while not ownership.awaits and (pause := max(self._next_take, ownership.quiet_until) - time.monotonic()) > 0:
+            # A round may come earlier than was thought.
+            await self._rest(min(pause, _LOOK_SECONDS))
         leave_records_as_they_are(self._ensure_consumer())
         fetched = await super()._fetch_records(*args, **options)
         if 0 < sum(map(len, fetched.values())) < _MANY:
@@ -173,6 +175,23 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         self._read.clear()
         await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _rest(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._pausing = loop.create_future()
+        timer = loop.call_later(seconds, self._end_pause)
+        try:
+            await self._pausing
+        finally:
+            timer.cancel()
+
+    def _end_pause(self) -> None:
+        if self._pausing is not None and not self._pausing.done():
+            self._pausing.set_result(None)
+
+    def take_at_once(self) -> None:
+        """End the pause before what has been fetched is taken; called from another thread."""
+        self.thread_loop.call_soon_threadsafe(self._end_pause)
 
     async def seek_to(self, epoch: int, offsets: Mapping[tuple[str, int], int]) -> None:
         """Read each partition on from its offset, as ``epoch``."""
@@ -238,6 +257,7 @@ class _Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Extend transport/consumer.py, Consumer.on_partitions_assigned: begin to restore what is new."""
+        self._ownership.on_awaiting = self._thread.take_at_once
         self._ownership.on_assigned({(tp.topic, tp.partition) for tp in assigned}, generation_id, self.member_id)
         await super().on_partitions_assigned(assigned, generation_id)
 

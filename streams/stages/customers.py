@@ -20,7 +20,7 @@ from streams.tracking.parts import Parts
 from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from streams.configuration import Configuration
     from streams.engine.stage import Record, Row
@@ -83,7 +83,10 @@ class CustomerEventStage(TrackStage):
         if self._cell_ms_kept not in (None, self.tracker.cell_ms):
             self.tracker.rebook()
 
-    def _restore_subject(self, name: str, row: bytes) -> None:
+    def _subjects(self) -> Callable[[str, bytes], None]:
+        return self._restore_forecasts
+
+    def _restore_forecasts(self, name: str, row: bytes) -> None:
         channel, queue = name.split("|", 1)
         self.tracker.restore_forecasts((queue, channel), orjson.loads(row))
 

@@ -363,9 +363,9 @@ class TrackStage:
         grid: dict[str, Any] | None = None
         #: scope → start of the last slice
         booked: dict[Scope, int] = {}
-        restore_subject = self._restore_subject
+        restore_subject = self._subjects()
         for key, value in rows:
-            if key.startswith(b"s|"):
+            if key[:2] == b"s|":
                 restore_subject(key[2:].decode(), value)
                 continue
             if key.startswith(_MORE):
@@ -452,7 +452,8 @@ class TrackStage:
         """Yield what goes on in the scopes where that has changed, and in these."""
         raise NotImplementedError
 
-    def _restore_subject(self, name: str, row: bytes) -> None:
+    def _subjects(self) -> Callable[[str, bytes], None]:
+        """Return what takes back the first row of a conversation or agent by its name."""
         raise NotImplementedError
 
     def _restore_more(self, name: str, number: int, row: bytes) -> None:
@@ -545,8 +546,8 @@ class ContactStage(TrackStage):
             figures = {"waiting_since_ms": since, "in_progress": in_progress, **self.tracker.pending(scope, passed), **self._expires}
             yield scope, self._writer.now(scope, figures)
 
-    def _restore_subject(self, name: str, row: bytes) -> None:
-        self._first_rows[name] = row
+    def _subjects(self) -> Callable[[str, bytes], None]:
+        return self._first_rows.__setitem__
 
     def _restore_more(self, name: str, number: int, row: bytes) -> None:
         self._more_rows.setdefault(name, {})[number] = row
@@ -632,8 +633,8 @@ class AgentStage(TrackStage):
         for scope, agents in self.tracker.changed_now(begun):
             yield scope, self._writer.now(scope, {"agents_by_state": agents, **self._expires})
 
-    def _restore_subject(self, name: str, row: bytes) -> None:
-        self.tracker.restore_agent(name, orjson.loads(row))
+    def _subjects(self) -> Callable[[str, bytes], None]:
+        return lambda name, row: self.tracker.restore_agent(name, orjson.loads(row))
 
     def _restore_plans(self, name: str, kept: Any) -> None:
         self.tracker.restore_plans(name, kept)

@@ -718,7 +718,7 @@ class ContactTracker:
         self._read_to = self.lost_to
         self._take_unread()
         self._held.count_anew([(name, _events_of(each)) for name, each in self._live.items()])
-        self._held.add([(name, unread.events) for name, unread in self._unread.items()])
+        self._held.add((name, unread.events) for name, unread in self._unread.items())
         for name, conversation in self._live.items():
             group = standing_group(conversation.state, self._rules)
             if self.lost_to is not None and lose_by(conversation.state, self.lost_to, self._rules, Ledger()) and group is not None:
@@ -730,18 +730,22 @@ class ContactTracker:
     def _take_unread(self) -> None:
         """Take note of when the unread conversations are to be looked at, and of what goes on with them."""
         heads, self._heads = self._heads, {}
-        lost_to, notes, timers = self.lost_to, self._notes, self._timers
+        # A restart waits for this: what is asked of each is at hand.
+        lost_to, notes, add_timer, unread = self.lost_to, self._notes, self._timers.add, self._unread
+        add_note, journals, retention_ms = notes.add, self._journal_spaces, self._retention_ms
         for name, (head, rows) in heads.items():
-            lost_from = head.lost_from_ms
-            if lost_from is not None and lost_to is not None and lost_from < lost_to:
+            due = lost_from = head.lost_from_ms
+            if due is None:
+                due = self._kept_until(name, head.last_ms) if journals else head.last_ms + retention_ms
+            elif lost_to is not None and due < lost_to:
                 # It was lost without a further fact, and its row is of before.
                 self._live[name] = self._made_of(name, read_rows(rows), len(rows))
                 continue
-            due = self._kept_until(name, head.last_ms) if lost_from is None else lost_from
-            self._unread[name] = Unread(rows, head.events, due, lost_from, head.last_ms, head.has_customer)
-            timers.add(name, due, None)
-            if head.place is not None:
-                notes.add(head)
+            unread[name] = Unread(rows, head.events, due, lost_from, head.last_ms, head.has_customer)
+            add_timer(name, due, None)
+            place = head.place
+            if place is not None:
+                add_note(head, place)
         self._touched_now |= notes.put_into(self._standing, self._pending)
 
     def _rewrite_some(self) -> None:

@@ -181,20 +181,18 @@ class Notes:
         self._active: defaultdict[int, int] = defaultdict(int)
         self._open: defaultdict[int, list[Matter]] = defaultdict(list)
 
-    def add(self, head: Head) -> None:
-        """Add what goes on with a conversation."""
-        place = head.place
-        if place is None:
-            return
+    def add(self, head: Head, place: tuple[str, str]) -> None:
+        """Add what goes on with a conversation, which is at a place."""
         group = self._groups.get(place)
         if group is None:
             group = self._group(place)
-        if head.waiting_since_ms is not None:
-            self._waits[group].append(head.waiting_since_ms)
+        waiting_since, pending = head.waiting_since_ms, head.pending
+        if waiting_since is not None:
+            self._waits[group].append(waiting_since)
         if head.is_active:
             self._active[group] += 1
-        if head.pending is not None:
-            self._open[group].append(head.pending)
+        if pending is not None:
+            self._open[group].append(pending)
 
     def _group(self, place: tuple[str, str]) -> int:
         group = self._groups.get(place)

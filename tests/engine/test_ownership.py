@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, ProducerFenced
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.engine import owner, ownership
+from streams.engine import owner, ownership, transport
 from streams.engine.app import build_app
 from streams.engine.exits import CRASH_VARIABLE, CrashPoint, ExitCode
 from streams.engine.flush import Share, TransactionWriter
@@ -36,6 +37,7 @@ FLOW = counting_flow("source", "changelog", "panes", 1)
 
 EPOCH = 3
 PLACE = TopicPartition("source", 0)
+SECOND = replace(counting_flow("panes", "second", "windows", 1), flushes_second=True)
 
 
 class LeftError(Exception):
@@ -145,7 +147,7 @@ def test_a_chunk_says_what_it_follows_on() -> None:
         fetched = [{PLACE: records(offsets)} for offsets in ([12, 13], [14], [10], [2])]
         thread = object.__new__(_ConsumerThread)
         thread._read, thread._next_take = {}, 0.0
-        thread.consumer = SimpleNamespace(app=SimpleNamespace(ownership=SimpleNamespace(quiet_until=0.0)))
+        thread.consumer = SimpleNamespace(app=SimpleNamespace(ownership=SimpleNamespace(quiet_until=0.0, awaits=False)))
         consumer = SimpleNamespace(seek=lambda *_: None, _fetcher=SimpleNamespace(_records={}))
         thread._ensure_consumer = lambda: consumer
 
@@ -175,7 +177,7 @@ def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
     """A fetch waits until shortly before the round, and no longer than until that begins earlier than was thought."""
 
     async def run() -> None:
-        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 0.3)
+        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 0.3, awaits=False)
         thread._read, thread._next_take, thread.consumer = {}, 0.0, SimpleNamespace(app=SimpleNamespace(ownership=rounds))
         consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
         thread._ensure_consumer = lambda: consumer
@@ -196,6 +198,63 @@ def test_where_little_comes_it_is_taken_before_the_next_round() -> None:
             await asyncio.wait_for(waiting, 5)
 
     asyncio.run(run())
+
+
+def test_what_a_round_waits_for_is_taken_at_once() -> None:
+    """The pause that goes on ends, from another thread, and there is none until it has come in."""
+
+    async def run() -> None:
+        thread, rounds = object.__new__(_ConsumerThread), SimpleNamespace(quiet_until=time.monotonic() + 60, awaits=False)
+        thread._read, thread._next_take, thread.consumer = {}, 0.0, SimpleNamespace(app=SimpleNamespace(ownership=rounds))
+        thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
+        thread.thread_loop = asyncio.get_running_loop()
+
+        async def fetch(*_: object, **__: object) -> Any:
+            return {}
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transport, "_LOOK_SECONDS", 60.0)
+            patch.setattr(_ConsumerThread.__bases__[0], "_fetch_records", fetch)
+            waiting = asyncio.ensure_future(thread._fetch_records())
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            rounds.awaits = True
+            await asyncio.to_thread(thread.take_at_once)
+            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(thread._fetch_records(), 5)
+
+    asyncio.run(run())
+
+
+def test_rounds_that_take_much_to_put_together_are_further_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a twelfth of the processor at most, until they are the longest apart; not where the interval asked for is longer."""
+    rounds: list[float] = []
+    owned: Ownership
+
+    async def work(_: object, *, second: bool) -> None:
+        assert not second
+        rounds.append(time.monotonic())
+        owned._collecting_seconds += work_seconds
+
+    async def run(interval: float) -> float:
+        nonlocal owned
+        rounds.clear()
+        owned = Ownership(replace(SETTINGS, flush_interval_seconds=interval), [FLOW], Health(), lambda _: None, lambda _: None)
+        flushing = asyncio.ensure_future(owned._flush_regularly())
+        while len(rounds) < 3:
+            owned._came = 1000
+            await asyncio.sleep(0.005)
+        await owned.stop()
+        await flushing
+        return min(later - sooner for sooner, later in itertools.pairwise(rounds))
+
+    monkeypatch.setattr(Ownership, "_flush_unless_paused", work)
+    work_seconds = 0.02
+    assert asyncio.run(run(0.02)) >= 0.239
+    work_seconds = 1.0
+    assert 0.299 <= asyncio.run(run(0.02)) < 3
+    work_seconds = 0.0
+    assert asyncio.run(run(0.4)) >= 0.399
 
 
 def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +278,7 @@ def test_a_round_that_was_quiet_makes_the_next_one_wait(monkeypatch: pytest.Monk
         await flushing
         return quiet
 
-    assert 0.2 < asyncio.run(run(3)) < 0.4
+    assert 0.4 < asyncio.run(run(3)) < 0.6
     assert asyncio.run(run(20)) < 0
     assert {quiet for _, quiet in seen} == {0.0}
 
@@ -474,8 +533,11 @@ def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch
         async def write(self, transaction: Any) -> dict[TopicPartition, int]:
             return {TopicPartition("panes", 0): 5, TopicPartition("elsewhere", 0): 77}
 
+    told: list[bool] = []
+
     async def run() -> None:
         owned, one = owned_with(Writer())
+        owned.on_awaiting = lambda: told.append(owned.awaits)
         reader = counting_flow("panes", "second", "windows", 1)
         owned._flows["panes"] = reader
         two = Owner(SETTINGS, reader, 0, Health())
@@ -494,6 +556,8 @@ def test_flows_that_read_what_others_write_wait_until_it_has_come_in(monkeypatch
             assert not waiting.done()
             owned.process(Chunk("panes", 0, EPOCH, 4, records([4])))
         await asyncio.wait_for(waiting, 5)
+        assert told == [True]
+        assert not owned.awaits
 
     asyncio.run(run())
 
@@ -522,6 +586,44 @@ def test_rounds_of_flushes_are_fewer_where_little_comes(monkeypatch: pytest.Monk
     asyncio.run(run())
 
     assert len(rounds) > 6 if busy else 2 <= len(rounds) <= 4
+
+
+def test_what_comes_after_a_quiet_time_goes_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round without anything waits for the first record, of whichever flow; what has just been passed on is none."""
+    monkeypatch.setattr(ownership, "_QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(ownership, "_IDLE_SECONDS", 60.0)
+    rounds: list[bool] = []
+    two = TopicPartition("panes", 0)
+
+    async def run() -> None:
+        owned = Ownership(replace(SETTINGS, flush_interval_seconds=0.02), [FLOW, SECOND], Health(), lambda _: None, lambda _: None)
+        for flow in (FLOW, SECOND):
+            owner = Owner(SETTINGS, flow, 0, Health())
+            owner.next_offset, owner.epoch = 0, EPOCH
+            owned._owners[flow.source, 0] = owner
+        owned._ready, owned._paused = {PLACE, two}, False
+
+        def bring(place: TopicPartition) -> None:
+            at = owned._owners[place].next_offset
+            owned.process(Chunk(place.topic, place.partition, EPOCH, at, records([at])))
+
+        async def count(_: object, *, second: bool) -> None:
+            rounds.append(second)
+            if not second:
+                bring(two)
+
+        monkeypatch.setattr(Ownership, "_flush_unless_paused", count)
+        flushing = asyncio.ensure_future(owned._flush_regularly())
+        for expected, place in ((2, PLACE), (4, two), (6, None)):
+            await asyncio.sleep(0.3)
+            assert len(rounds) == expected
+            if place is not None:
+                bring(place)
+        owned._stopping.set()
+        owned._anything.set()
+        await flushing
+
+    asyncio.run(run())
 
 
 def test_a_stage_that_has_more_to_write_is_asked_again() -> None:
