@@ -77,9 +77,9 @@ _GOES_ON_WITHOUT: Final = {
     "gateway": "what its senders tell waits for it, and the page says that nothing comes from them",
     "serve": "there is no page, and counting goes on",
 }
-_AGAIN_SECONDS: Final = 60.0
+_AGAIN_SECONDS: Final = 90.0
 #: A part that ends again so soon does not work.
-_LASTS_SECONDS: Final = 5.0
+_LASTS_SECONDS: Final = 3.0
 _LAST_LINES: Final = 5
 #: A center that has been open for less is one to try something with: it has no day before, and so no outlook.
 _LONG_OPEN_HOURS: Final = 3.0

@@ -169,10 +169,10 @@ def test_gateway_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.demo.feeder._PATIENCE_SECONDS", 0.3)
 
     with pytest.raises(ExceptionGroup) as raised:
-        asyncio.run(feed(MemoryGate(failures=5)))
+        asyncio.run(feed(MemoryGate(failures=5), live_seconds=0.5))
     assert raised.group_contains(UndeliveredError, match="Not taken within 0.3 s: away")
     gate = MemoryGate(failures=5)
-    fed = asyncio.run(feed(gate, waits_for_gateway=True))
+    fed = asyncio.run(feed(gate, live_seconds=0.5, waits_for_gateway=True))
 
     assert gate.failures == 0
     assert {event["event_id"] for event in fed.record} == {event["event_id"] for event in fed.direct + fed.through_gate}

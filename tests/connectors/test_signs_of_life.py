@@ -1,0 +1,36 @@
+"""How soon silence is told and how often there is a sign of life belong together: nothing sound is silent, and a dead feed soon is."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.configuration import Configuration
+from streams.connectors.connection.runner import Keeping
+from streams.connectors.feed import FollowSettings
+from streams.connectors.intake import GatewaySettings
+from streams.connectors.pull.standing import RunSettings
+from streams.tracking.progress import progress_of
+
+DEFAULT_SECONDS = Configuration().counting.source_timeout_seconds
+START_MS = 1_795_305_600_000
+
+
+@pytest.mark.parametrize("settings", [RunSettings(), FollowSettings(), GatewaySettings(), Keeping()], ids=lambda each: type(each).__name__)
+def test_three_signs_may_be_missed(settings: RunSettings | FollowSettings | GatewaySettings | Keeping) -> None:
+    """Of every way in that ships: who loses two of its heartbeats to a busy machine or a restart is not yet silent."""
+    assert 4 * settings.heartbeat_seconds <= DEFAULT_SECONDS
+
+
+def test_a_dead_feed_is_seen_within_45_seconds() -> None:
+    """Two sources beat every second, and one dies: by default it is named when the other has told 41 s, and not before."""
+    progress = progress_of(Configuration())
+    named = []
+    for second in range(60):
+        for source in ("pbx", "crm") if second <= 10 else ("pbx",):
+            at_ms = START_MS + 1000 * second
+            progress.heartbeat(source, at_ms, at_ms)
+        if progress.stale():
+            named.append((second - 10, progress.stale()))
+
+    assert named[0] == (41, ["crm"])
+    assert all(each == ["crm"] for _, each in named)
