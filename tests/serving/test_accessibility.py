@@ -60,11 +60,22 @@ async def dialogs(page: Chromium, client: TestClient[web.Request, web.Applicatio
     return wrong + await found(page)
 
 
+async def board(page: Chromium, client: TestClient[web.Request, web.Application], query: str) -> list[Any]:
+    """Return what axe finds on a board with a list of queues, figures, a map and alerts."""
+    await page.open(url(client, f"?{query}&view=board&board=floor"))
+    await page.until("document.querySelector('.board .tile td')")
+    wrong = await found(page)
+    await page.press("ArrowRight")
+    await page.until("document.querySelector('.board .map li') && document.querySelector('.board .alerts li')")
+    return wrong + await found(page)
+
+
 async def look(language: str, theme: str, width: int) -> None:
     """Look at every view."""
     async with client_of(full()) as client, Chromium(width=width, height=844) as page:
         query = f"lang={language}&theme={theme}"
         wrong = {name: told async for name, _ in views(page, client, query) if (told := await found(page))}
+        wrong |= {"board": told} if (told := await board(page, client, query)) else {}
         wrong |= {"dialogs": told} if (told := await dialogs(page, client, query)) else {}
         assert wrong == {}, json.dumps(wrong, indent=1, ensure_ascii=False)
 
