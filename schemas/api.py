@@ -747,6 +747,8 @@ class KpiDescription(_Answer):
     id: str = Field(examples=["service_level"])
     en: str = Field(examples=["service level"])
     ja: str = Field(examples=["サービスレベル"])
+    ja_calls: str | None = None
+    """Its Japanese name where all contacts are calls; null where that is the same."""
     meaning_en: str
     meaning_ja: str
     formula: str

@@ -107,7 +107,8 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _kpi_row(kpi: Kpi) -> tuple[str, ...]:
-    return (f"`{kpi.id}`", kpi.en, kpi.ja, kpi.text, kpi.unit, _DIRECTIONS[kpi.direction], ", ".join(kpi.windows), kpi.subject)
+    japanese = kpi.ja if kpi.ja_calls is None else f"{kpi.ja}（{kpi.ja_calls}）"
+    return (f"`{kpi.id}`", kpi.en, japanese, kpi.text, kpi.unit, _DIRECTIONS[kpi.direction], ", ".join(kpi.windows), kpi.subject)
 
 
 def _details_row(kpi: Kpi) -> tuple[str, ...]:

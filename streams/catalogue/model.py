@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from streams.catalogue.formulas import Formula
 from streams.catalogue.quantities import Unit
 
+if TYPE_CHECKING:
+    from streams.catalogue.words import Language
+
 __all__ = [
     "AGENT_STATES",
     "AGE_BANDS",
+    "CALLS",
     "DATED",
     "DIMENSIONS",
     "NOW",
@@ -41,6 +45,9 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 #: The categories of people that are counted now, in the order in which pages show them.
 AGENT_STATES = ("handling", "wrap_up", "idle", "available", "unavailable", "stale")
 
+#: Channels of which a contact is a call: Japanese counts these by a word of their own.
+CALLS: Final = ("voice", "callback")
+
 #: The bands of age of the backlog, in the order in which pages show them.
 AGE_BANDS = ("0-4h", "4-24h", "1-3d", "3-7d", "over-7d")
 
@@ -65,6 +72,7 @@ _USUAL: Final[dict[Subject, tuple[Dimension, ...]]] = {
 class Kpi:
     """One figure, with everything that is said about it anywhere.
 
+    ``ja_calls`` is its Japanese name of calls alone, where that differs from ``ja``, the name for other channels and for several.
     ``formula`` computes it and says how; what it is served with follows from it. ``note`` is what the formula cannot say.
     ``metric`` is the Prometheus name of its value, made of id and unit where it is not given; the names of its parts follow from it
     (`streams.catalogue.prometheus`). None where Prometheus gets no figure, as for those of single agents and customers.
@@ -85,6 +93,7 @@ class Kpi:
     formula: Formula
     unit: Unit
     direction: Direction
+    ja_calls: str | None = None
     note: str = ""
     windows: tuple[WindowKind, ...] = WINDOWS
     subject: Subject = "contacts"
@@ -113,6 +122,12 @@ class Kpi:
                 )
             if self.subject != "contacts":
                 raise ValueError(f"{self.id}: intervals and days have a horizon for figures about contacts alone")
+
+    def name(self, language: Language, channel: str | None = None) -> str:
+        """Return what it is called of the contacts of a channel; None for several channels, and where there is none."""
+        if language == "en":
+            return self.en
+        return self.ja_calls if self.ja_calls is not None and channel in CALLS else self.ja
 
     @property
     def horizon_ms(self) -> int | None:

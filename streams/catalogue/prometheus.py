@@ -79,8 +79,9 @@ def described(kpi: Kpi) -> dict[str, Any]:
 
 #: What the API says of a KPI beside its formula and its metrics.
 _SAID = (
-    "id", "en", "ja", "meaning_en", "meaning_ja", "unit", "direction", "windows", "subject", "metric", "source", "numerator_unit",
-    "denominator_unit", "measured", "per_channel", "definition_dependent", "horizon", "split_by", "members", "label", "parts", "dimensions",
+    "id", "en", "ja", "ja_calls", "meaning_en", "meaning_ja", "unit", "direction", "windows", "subject", "metric", "source",
+    "numerator_unit", "denominator_unit", "measured", "per_channel", "definition_dependent", "horizon", "split_by", "members", "label",
+    "parts", "dimensions",
 )  # fmt: skip
 
 

@@ -164,6 +164,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "view.outlook": ("outlook", "今後の見通し"),
     "view.wall": ("wall", "大画面"),
     "view.map": ("heat map", "ヒートマップ"),
+    "map.open": ("Open {name}", "{name}を開く"),
     "view.people": ("people", "担当者"),
     "view.contacts": ("contacts", "問い合わせ"),
     "state.offline": ("Signed out", "サインアウト"),

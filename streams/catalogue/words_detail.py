@@ -63,13 +63,19 @@ DETAIL: dict[str, tuple[str, str]] = {
     "list.and": (", ", "、"),
     "dip.contacts": ("The contacts behind it", "該当する問い合わせ"),
     # the week
-    "week.title": ("The last seven days by hour", "直近7日間の時間別"),
+    "week.title": ("The last {n} days by hour", "直近{n}日間の時間別"),
+    "week.title_today": ("Today by hour", "本日の時間別"),
     "week.level": ("service level", "サービスレベル"),
     "week.offered": ("contacts", "着信数"),
     "week.held": (
-        "Intervals are held for about three days; of the days before, and of hours without a contact, there is nothing (–).",
-        "時間帯の値は約3日分保持されます。それ以前と着信のない時間は「–」です。",
+        "Intervals are held for about 75 hours, here since {time}: what is before is not (·); – is an hour without a contact",
+        "時間帯の値は約75時間保持（{time}以降）。それ以前は「·」、着信のない時間は「–」",
     ),
+    "week.gone": ("not held any more.", "保持期間が過ぎています。"),
+    "week.to_come": ("still to come.", "これからの時間です。"),
+    "week.by_day": ("Arrange by day", "日付で並べ替え"),
+    "week.by_hour": ("Arrange by the service level at {time}, the lowest first", "{time}のサービスレベルで並べ替え（低い順）"),
+    "week.open": ("click, or Enter, opens the hour", "クリックまたはEnterで内訳を表示"),
     "week.few": ("pale: fewer than {n} contacts", "淡色：{n}件未満"),
     "week.cell": ("{value}, {n} contacts", "{value}、{n}件"),
     # waits

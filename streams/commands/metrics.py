@@ -63,7 +63,7 @@ def _asked_for(kpi: Kpi, args: argparse.Namespace) -> bool:
 
 def _row(kpi: Kpi, language: Language) -> list[str]:
     words = WORDS[language]
-    name = kpi.ja if language == "ja" else kpi.en
+    name = kpi.name(language)
     return [kpi.id, name, words[f"unit.{kpi.unit}"], words[f"good.{kpi.direction}"], *_served(kpi, language)]
 
 

@@ -75,7 +75,7 @@ class Answer:
         served = question.served
         return {
             "kpi": kpi.id,
-            "label": kpi.ja if lang == "ja" else kpi.en,
+            "label": kpi.name("ja" if lang == "ja" else "en", question.channel),
             "meaning": kpi.meaning_ja if lang == "ja" else kpi.meaning_en,
             "formula": formula_ja(kpi) if lang == "ja" else kpi.text,
             "definition": self.definition,

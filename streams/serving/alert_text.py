@@ -71,7 +71,7 @@ class _Speaker:
             severity=self._word(f"alert.{alert.severity}"),
             scope=self._word("scope.total") if alert.scope_kind == "total" else visible(alert.scope),
             channel="" if alert.channel is None else self._words.get(f"channel.{alert.channel}", alert.channel),
-            kpi=self._name(alert.kpi),
+            kpi=self._name(alert.kpi, alert),
             value=figure_text(alert.kpi, alert.value, self._language, threshold),
             threshold=figure_text(alert.kpi, threshold, self._language),
         )
@@ -100,7 +100,7 @@ class _Speaker:
         """Return what is to be said of one figure."""
         kpi = KPI_BY_ID.get(told.kpi)
         side, threshold = ("above", told.above) if told.below is None else ("below", told.below)
-        facts = [f"{self._name(told.kpi)} {figure_text(told.kpi, told.value, self._language, threshold)}"]
+        facts = [f"{self._name(told.kpi, alert)} {figure_text(told.kpi, told.value, self._language, threshold)}"]
         if told.denominator is not None and told.numerator is not None and kpi is not None and kpi.unit == "ratio":
             facts.append(self._word("alert.of", numerator=f"{told.numerator:g}", denominator=f"{told.denominator:g}"))
         if told.window is not None:
@@ -109,9 +109,9 @@ class _Speaker:
             facts.append(self._word(f"alert.{_beyond(told, alert)}{side}", value=figure_text(told.kpi, threshold, self._language)))
         return facts
 
-    def _name(self, kpi: str) -> str:
+    def _name(self, kpi: str, alert: AlertRecord) -> str:
         found = KPI_BY_ID.get(kpi)
-        return kpi if found is None else str(getattr(found, self._language))
+        return kpi if found is None else found.name(self._language, alert.channel)
 
     def _scope(self, alert: AlertRecord) -> str:
         kind = self._word(f"scope.{alert.scope_kind}")

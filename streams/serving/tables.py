@@ -159,7 +159,7 @@ def _row(
         record.final,
         record.as_of,
         kpi,
-        about.ja if choice.lang == "ja" else about.en,
+        about.name(choice.lang, record.channel),
         label,
         definition,
         about.unit,
@@ -179,7 +179,7 @@ def _of_now(store: Store, entry: Entry, record: NowFigures, choice: Choice) -> I
         if found is None:
             continue
         values: Iterable[tuple[str | None, float]] = found.items() if isinstance(found, dict) else [(None, found)]
-        name = kpi.ja if choice.lang == "ja" else kpi.en
+        name = kpi.name(choice.lang, record.channel)
         for label, value in values:
             yield Row(
                 record.scope_kind,

@@ -95,4 +95,14 @@ def test_unit_direction_and_name(kpi: str) -> None:
     found = KPI_BY_ID[kpi]
 
     assert (found.unit, found.direction) == (unit, direction)
-    assert name is None or name in found.ja
+    assert name is None or name in found.ja or name == found.ja_calls
+
+
+@pytest.mark.parametrize(
+    ("channel", "name"), [("voice", "放棄呼数"), ("callback", "放棄呼数"), ("chat", "放棄件数"), ("mail", "放棄件数"), (None, "放棄件数")]
+)
+def test_a_word_for_calls_is_said_of_calls_alone(channel: str | None, name: str) -> None:
+    """呼 is a call: of chats, mails and several channels together it is 件."""
+    assert KPI_BY_ID["abandoned"].name("ja", channel) == name
+    assert KPI_BY_ID["abandoned"].name("en", channel) == "contacts abandoned"
+    assert KPI_BY_ID["answered"].name("ja", channel) == "応答件数"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from tests.serving.test_page import url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from aiohttp import web
     from aiohttp.test_utils import TestClient
 
     from tests.serving.chromium import Chromium
 
-__all__ = ["CUT", "views"]
+__all__ = ["BROKEN", "CUT", "views"]
 
 _LIST = "import('./views.js').then(m => m.VIEWS.map(({ id, page }) => [id, page === true]))"
 #: What is shown and runs out of the window or of its own box, as its markup. What is made to scroll, meant for screen readers alone, or
@@ -35,9 +35,34 @@ CUT = """(() => {
   }).map(e => e.outerHTML.slice(0, 200));
 })()"""
 
+#: Words of headings, tiles, choices and buttons that are on two lines, in the page's own language. Where a soft hyphen says so they may be.
+BROKEN = """(() => {
+  const segmenter = new Intl.Segmenter(document.documentElement.lang, { granularity: 'word' });
+  const spots = 'thead th, #summary li, .today li, h1, h2, h3, h4, button, label, legend, .legend, nav a, .chips, .files';
+  const lines = (node, from, to) => {
+    const range = document.createRange();
+    range.setStart(node, from);
+    range.setEnd(node, to);
+    return new Set([...range.getClientRects()].filter(r => r.width > 0.5).map(r => Math.round(r.top))).size;
+  };
+  const found = [];
+  for (const spot of document.querySelectorAll(spots)) {
+    if (!spot.checkVisibility({ visibilityProperty: true }) || spot.closest('.unseen')) continue;
+    const walker = document.createTreeWalker(spot, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (node.parentElement.closest('svg, option, .name b')) continue;
+      for (const { segment, index, isWordLike } of segmenter.segment(node.data)) {
+        if (!isWordLike || segment.includes('\\u00ad') || lines(node, index, index + segment.length) < 2) continue;
+        found.push([spot.className || spot.tagName, segment, node.data]);
+      }
+    }
+  }
+  return [...new Set(found.map(each => each.join(' | ')))];
+})()"""
+
 
 async def views(
-    page: Chromium, client: TestClient[web.Request, web.Application], query: str, *, rows: int = 1
+    page: Chromium, client: TestClient[web.Request, web.Application], query: str, *, rows: int = 1, only: Collection[str] = ()
 ) -> AsyncIterator[tuple[str, bool]]:
     """Open every view of the page's own list with a query, and yield its id and whether it is a wall once it is shown.
 
@@ -46,9 +71,12 @@ async def views(
         client: the server.
         query: what the address says beside the view, as in ``lang=ja&theme=light``.
         rows: so many rows of queues are waited for where the page itself is shown.
+        only: these views alone, if any are named.
     """
     await page.open(url(client, f"?{query}"))
     for name, own in await page.ask(_LIST):
+        if only and name not in only:
+            continue
         await page.open(url(client, f"?{query}&view={name}"))
         if own:
             await page.until(f"document.querySelectorAll('#queues tbody tr').length >= {rows} && !document.body.matches('.stale')")

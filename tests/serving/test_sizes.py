@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schemas.times import format_ms
 from streams.catalogue import LANGUAGES
 from streams.configuration import Configuration
 from streams.configuration.access_places import places_by_scope
@@ -20,13 +21,16 @@ from streams.serving.event_log import Limits
 from streams.serving.explainer import Explainer
 from streams.serving.people import People
 from tests.serving.chromium import Chromium, binary
+from tests.serving.detail_center import NOW, QUARTER, day
 from tests.serving.held_log import HeldLog, agent_event, contact_event
-from tests.serving.page_views import CUT, views
-from tests.serving.records import client_of, figure, person
+from tests.serving.page_views import BROKEN, CUT, views
+from tests.serving.records import client_of, figure, now_record, person, window
 from tests.serving.test_dense_wall import ARC, pictures, queue, stand, targets
+from tests.serving.test_outlook import last_hour
 from tests.support.require import require
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from streams.catalogue.words import Language
@@ -49,9 +53,6 @@ ALL: list[tuple[Language, int, int, int]] = [
 FIGURES = """[...document.querySelectorAll('main')].filter(e => e.checkVisibility())
   .flatMap(e => [...e.querySelectorAll('b, td, strong')]).filter(e => e.checkVisibility() && /[0-9–]/.test(e.innerText)).length"""
 
-
-#: Views that this center has figures for; others say in their place why there is nothing, such as that nobody serves people here.
-WITH_FIGURES = {"overview", "wall", "map", "board"}
 #: Lines of text that are shown.
 TEXT = "[...document.querySelectorAll('main')].find(e => e.checkVisibility()).innerText.trim().split('\\n').length"
 
@@ -64,6 +65,34 @@ def errors(complaints: list[str]) -> list[str]:
 @pytest.fixture(autouse=True)
 def _browser() -> None:
     require(binary(), "the page is tested in Chromium: apt-get install chromium")
+
+
+def intervals(name: str, channel: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield 27 hours of quarters: 20 contacts, 18 answered in time, of five minutes; each eighth is a bad one."""
+    for start in range(NOW - 27 * 4 * QUARTER, NOW, QUARTER):
+        met = 12 if start // QUARTER % 8 == 0 else 18
+        kpis = {"offered": figure(20, 20), "answered": figure(18, 18), "abandoned": figure(2, 2), "handled": figure(18, 18)}
+        kpis |= {"service_level": figure(met / 20, met, 20, 1), "aht": figure(300, 5400, 18, 1), "asa": figure(12, 216, 18, 1)}
+        ends = {"window_start": format_ms(start), "window_end": format_ms(start + QUARTER), "final": True}
+        key, value = window(f"queue:{name}", channel, name="interval_15m", kpis=kpis, **ends)
+        yield key + f"|{start}".encode(), value
+
+
+def day_of(number: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the day of every queue, by interval too, and of calls the last hour, so that there is an outlook; a mail of no queue."""
+    for n in range(number):
+        name, channel = queue(n), ("voice", "voice", "chat", "mail")[n % 4]
+        met, offered = 300 - n, 330
+        waits = {f"answered_wait_le_{edge}": 50 for edge in (5000, 10000, 15000, 20000, 30000)} | {"abandoned_wait_le_20000": 8}
+        yield day(name, met, offered, channel, counts={"offered": offered, **waits, "flow_out_overflow": 2})
+        yield from intervals(name, channel)
+        if channel == "voice":
+            yield last_hour(name)
+    yield day("total:all", 9000, 9900)
+    yield day("site:Tokyo", 4500, 4950)
+    yield now_record(
+        "queue:(unassigned)", "mail", backlog_untouched=3, backlog_in_progress=1, backlog_waiting_on_customer=0, backlog_on_hold=0
+    )
 
 
 def center(number: int) -> Serving:
@@ -83,6 +112,8 @@ def center(number: int) -> Serving:
         assert read.feed(*person(f"person {n:02}", kpis={"occupancy": figure(n / 100, 36 * n, 3600, 1)}))
     agents.take_over(read)
     made = stand(number, alerts=max(1, number // 2))
+    for key, value in day_of(number):
+        assert made.store.feed(key, value)
     at = "2026-04-01T08:30:00.000Z"
     states = [agent_event(at, f"person {n:02}", "presence", "away", reason="lunch" if n % 2 else "break") for n in range(number)]
     gone = [contact_event("queued", at, f"call {n:02}", queue=queue(n), channel="voice") for n in range(number)]
@@ -119,12 +150,17 @@ async def look(language: Language, width: int, height: int, number: int, picture
         async for name, wall in views(page, client, f"lang={language}&rotate=0&board=floor", rows=number):
             await page.photograph(pictures / f"{name}-{number}-{language}-{width}.png")
             overflow = await page.ask("document.documentElement.scrollWidth") - width
-            said = {"overflow": max(0, overflow), "cut": await page.ask(CUT), "complaints": errors(page.complaints)}
+            said = {
+                "overflow": max(0, overflow),
+                "cut": await page.ask(CUT),
+                "broken": await page.ask(BROKEN),
+                "complaints": errors(page.complaints),
+            }
             if wall and width > 760:
                 said["small"] = await arcs_below(page, language)
                 said["scrolls"] = max(0, await page.ask("document.documentElement.scrollHeight") - height)
             said = {kind: told for kind, told in said.items() if told}
-            if name in WITH_FIGURES and not await page.ask(FIGURES):
+            if not await page.ask(FIGURES):
                 said["figures"] = "none"
             if not await page.ask(f"{TEXT} > 1"):
                 said["text"] = "a heading alone"

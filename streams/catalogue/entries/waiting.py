@@ -41,7 +41,8 @@ WAITING: tuple[Kpi, ...] = (
     Kpi(
         id="abandoned",
         en="contacts abandoned",
-        ja="放棄呼数",
+        ja="放棄件数",
+        ja_calls="放棄呼数",
         meaning_en="Contacts that left the queue unanswered by the customer's doing.",
         meaning_ja="応答前に顧客の側から離脱した件数。",
         formula=Count(f.ABANDONED),

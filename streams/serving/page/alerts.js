@@ -210,7 +210,7 @@ export class AlertStrip {
     else if (isOld) parts.push(word("alert.at", { time: clock(alert.as_of) }));
     if (ends) parts.push(ends);
     const says = isPast && !isOld ? "alert.says_now" : "alert.says";
-    return word(says, { kpi: label(told.kpi.replace(/_live$/, "")), value: figure(told.kpi, value, threshold), condition: parts.join(" · ") });
+    return word(says, { kpi: label(told.kpi.replace(/_live$/, ""), alert.channel), value: figure(told.kpi, value, threshold), condition: parts.join(" · ") });
   }
 
   // What the configuration has people told; the server has checked its blanks.
@@ -223,7 +223,7 @@ export class AlertStrip {
       severity: word(`alert.${alert.severity}`),
       scope: alert.scope_kind === "total" ? word("scope.total") : shown(alert.scope),
       channel: alert.channel === null ? "" : named("channel", alert.channel),
-      kpi: label(alert.kpi),
+      kpi: label(alert.kpi, alert.channel),
       value: figure(alert.kpi, current === null ? alert.value : current, threshold),
       threshold: goal(alert.kpi, threshold),
     };
@@ -241,8 +241,8 @@ export class AlertStrip {
   }
 
   where(alert) {
-    const { word, named } = this.tools;
-    const scope = alert.scope_kind === "total" ? word("scope.total") : alert.scope_kind === "queue" ? shown(alert.scope) : `${word(`scope.${alert.scope_kind}`)} ${shown(alert.scope)}`;
+    const { word, named, queueName } = this.tools;
+    const scope = alert.scope_kind === "total" ? word("scope.total") : alert.scope_kind === "queue" ? queueName(alert.scope) : `${word(`scope.${alert.scope_kind}`)} ${shown(alert.scope)}`;
     return alert.channel === null ? scope : `${scope} · ${named("channel", alert.channel)}`;
   }
 }

@@ -1,7 +1,11 @@
 // Charts by uPlot, which is loaded when the first view that charts is shown; their pictures as files.
 
+import { onPaper, whenOnPaper } from "./paper.js";
+
 const LIBRARY = "vendor/uPlot.iife.min.js";
 const STYLE = "vendor/uPlot.min.css";
+// On a sheet of A4 or letter across, in pixels of CSS.
+const PAPER_WIDTH = 960;
 let loading = null;
 
 function load(name, attributes) {
@@ -49,10 +53,11 @@ export class Chart {
     this.sizes.observe(place);
     this.themes = new MutationObserver(() => this.show(this.data));
     this.themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    this.leavePaper = whenOnPaper(() => this.show(this.data));
   }
 
   get width() {
-    return Math.max(240, Math.floor(this.place.clientWidth));
+    return onPaper() ? PAPER_WIDTH : Math.max(240, Math.floor(this.place.clientWidth));
   }
 
   fit() {
@@ -73,6 +78,7 @@ export class Chart {
   close() {
     this.sizes.disconnect();
     this.themes.disconnect();
+    this.leavePaper();
     this.plot?.destroy();
     this.plot = null;
   }

@@ -14,6 +14,22 @@ export function button(parent, text, then, className = "") {
   return made;
 }
 
+// Items of a list that wraps stand in rows as long as each other: none is left alone in the last one. Returns what does so again after
+// their number has changed; each needs `least` rem, and takes the width of one of `--of`.
+export function balance(list, least) {
+  let seen = "";
+  const arrange = () => {
+    const { fontSize } = getComputedStyle(document.documentElement);
+    const [all, most] = [list.children.length, Math.max(1, Math.floor(list.clientWidth / (least * Number.parseFloat(fontSize))))];
+    if (seen === `${all} ${most}`) return;
+    seen = `${all} ${most}`;
+    const rows = Math.ceil(all / most);
+    [...list.children].forEach((item, n) => item.style.setProperty("--of", Math.ceil((all - Math.floor((n * rows) / all)) / rows)));
+  };
+  new ResizeObserver(arrange).observe(list);
+  return arrange;
+}
+
 // A table of texts: headings are [class, text, what it means]; of a row the first text is its heading. A cell may be {text, detail, className}.
 export function grid(parent, caption, headings, rows, className = "") {
   const table = make(parent, "table", `grid ${className}`);

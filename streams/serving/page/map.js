@@ -1,11 +1,17 @@
-// A map of colors: every queue as a cell, channel by channel, calls first; the wider the gap below its target, the deeper its color.
+// A map of colors: every queue as a cell, channel by channel, calls first; the wider the gap below its target, the deeper its color. A cell opens
+// the queue's view; what its figures are called arranges the cells by them.
 
-import { isNarrow } from "./options.js";
+import { address, change, onChange } from "./address.js";
+import { isNarrow, order } from "./options.js";
+import { shown } from "./names.js";
+import { onPaper } from "./paper.js";
 import { channelRank } from "./rows.js";
 import { label, setAttribute, setClass, setText, word } from "./text.js";
 
 // The least that a cell needs, in rem of the wall.
 const [CELL_WIDTH, CELL_HEIGHT] = [7.5, 4.65];
+// What cells are arranged by, as in the address: a figure that is below its target is so by its gap.
+const ORDERS = [["service_level", "worst"], ["longest_wait", "longest_wait"]];
 // A gap of so much is as deep as it gets.
 const DEEPEST = 0.3;
 
@@ -22,9 +28,21 @@ export class HeatMap {
     this.cells = new Map();
     section.hidden = false;
     const legend = make(section, "p", "legend");
-    legend.textContent = ["service_level", "longest_wait"].map(label).join(" · ");
+    this.orders = ORDERS.map(([kpi, id], n) => {
+      if (n > 0) legend.append(" · ");
+      const choice = make(legend, "button", "");
+      Object.assign(choice, { type: "button", textContent: label(kpi), title: word(id === "worst" ? "order.worst" : "order.highest", { kpi: label(kpi) }) });
+      choice.addEventListener("click", () => change({ order: id }));
+      return [id, choice];
+    });
+    this.mark();
+    onChange(() => this.mark());
     this.list = make(section, "ul", "");
     setAttribute(this.list, "aria-label", word("view.map"));
+  }
+
+  mark() {
+    for (const [id, choice] of this.orders) setAttribute(choice, "aria-pressed", `${order.id === id && !order.up}`);
   }
 
   // Returns the rows of the queues as they go on pages; each channel begins with its total.
@@ -38,7 +56,7 @@ export class HeatMap {
     const sorted = rows.sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || `${a.channel}`.localeCompare(`${b.channel}`) || b.total - a.total || at.get(a.element) - at.get(b.element));
     const pages = [];
     // A telephone in a hand scrolls.
-    if (isNarrow()) return [sorted];
+    if (isNarrow() || onPaper()) return [sorted];
     for (let n = 0; n < sorted.length; n += this.columns * lines) pages.push(sorted.slice(n, n + this.columns * lines));
     return pages;
   }
@@ -65,6 +83,12 @@ export class HeatMap {
     const item = make(this.list, "li", row.total ? "total" : "");
     const name = item.appendChild(row.element.querySelector(".name b").cloneNode(true));
     const cell = { item, name, level: make(item, "b", "level"), longest: make(item, "b", "longest") };
+    const { queue, channel } = row.element.dataset;
+    if (queue) {
+      const link = make(item, "a", "opens");
+      link.href = address({ view: "queue", of: queue, channel }, { common: true });
+      link.setAttribute("aria-label", word("map.open", { name: shown(queue) }));
+    }
     this.cells.set(row, cell);
     return cell;
   }

@@ -12,7 +12,7 @@ const seconds = Number.parseFloat(asked("rotate") ?? "15");
 export const rotateSeconds = Number.isFinite(seconds) && seconds > 0 ? Math.max(3, seconds) : 0;
 
 // A telephone; as in narrow.css.
-const narrow = matchMedia("(max-width: 760px)");
+const narrow = matchMedia("screen and (max-width: 760px)");
 export const isNarrow = () => narrow.matches;
 
 export const USUAL_COLUMNS = ["service_level_live", "trend", "waiting", "longest_wait", "asa", "aht", "abandon_rate"];

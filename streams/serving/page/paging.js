@@ -2,6 +2,7 @@
 
 import { own } from "./names.js";
 import { isNarrow } from "./options.js";
+import { onPaper, whenOnPaper } from "./paper.js";
 import { setAttribute, setClass, setText, word } from "./text.js";
 
 const MARGIN_ROWS = 0.15;
@@ -22,6 +23,7 @@ export class Pager {
     button.addEventListener("click", () => this.pause());
     addEventListener("keydown", (event) => this.key(event));
     addEventListener("resize", () => this.show());
+    whenOnPaper(() => this.show());
     this.wait();
   }
 
@@ -84,7 +86,7 @@ export class Pager {
     if (!filled.length) return [];
     [this.head, this.capacity] = [0, 0];
     // A telephone in a hand scrolls.
-    if (isNarrow()) return [new Map(filled.map((table) => [table, new Set(table.body.rows)]))];
+    if (isNarrow() || onPaper()) return [new Map(filled.map((table) => [table, new Set(table.body.rows)]))];
     const root = getComputedStyle(document.documentElement);
     const size = (name) => Number.parseFloat(root.getPropertyValue(name));
     const height = size("--row") * Number.parseFloat(root.fontSize);

@@ -3,7 +3,7 @@
 import { own, shown } from "./names.js";
 import { shownColumns } from "./columns.js";
 import { USUAL_COLUMNS, heat, isChosen, isTeamChosen, narrowed, order, pins, togglePin, wall } from "./options.js";
-import { NOTHING, brief, count, coverage, duration, figure, isOfNow, known, kpi, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
+import { NOTHING, UNASSIGNED, brief, count, coverage, duration, figure, isOfNow, known, kpi, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
 import { Table } from "./tables.js";
 
 // Below this many contacts a service level is shown without judgment: one contact would decide it.
@@ -13,8 +13,6 @@ const REORDER_MS = 10_000;
 const BACKLOG = ["untouched", "in_progress", "waiting_on_customer", "on_hold"];
 const LEVEL = "service_level_live";
 const MOST_ON_WALLS = 7;
-// Written contacts of no queue: they have a backlog, and nothing else of a queue.
-export const UNASSIGNED = "(unassigned)";
 
 // Whom people wait for at once stands first.
 const CHANNELS = ["voice", "video", "callback", "chat", "sms", "social", "mail", "web_form", "ticket"];
@@ -149,9 +147,8 @@ export class Queues extends Ranked {
     const wide = ids.filter((id) => [LEVEL, "trend"].includes(id));
     const { style } = this.table.table;
     setClass(this.table.table, "chosen", `${ids}` !== `${USUAL_COLUMNS}`);
-    style.setProperty("--level", Number(wide.includes(LEVEL)));
-    style.setProperty("--trend", Number(wide.includes("trend")));
-    style.setProperty("--plain", Math.max(1, ids.length - wide.length));
+    const [level, trend, plain] = [Number(wide.includes(LEVEL)), Number(wide.includes("trend")), Math.max(1, ids.length - wide.length)];
+    for (const [name, value] of Object.entries({ level, trend, plain, share: `${Math.min(16, (80 - 23 * level - 15 * trend) / plain).toFixed(2)}%` })) style.setProperty(`--${name}`, value);
   }
 
   rank(row) {

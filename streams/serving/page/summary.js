@@ -1,5 +1,6 @@
 // The tiles above the tables: one a channel, calls first, and what is of no channel. Channels are never mixed in one.
 
+import { balance } from "./dom.js";
 import { wall } from "./options.js";
 import { channelRank, longestWait } from "./rows.js";
 import { brief, count, duration, known, meaning, named, setClass, setText, word } from "./text.js";
@@ -11,12 +12,17 @@ function make(parent, name, className, text = "") {
   return made;
 }
 
+// A tile needs so much, in rem.
+const TILE_WIDTH = 17;
+
 export class Summary {
   constructor(list) {
     this.list = list;
+    this.balance = wall ? () => {} : balance(list, TILE_WIDTH);
     this.channels = new Map();
     this.below = this.tile("below", word("queues_below"), [["", word("queues_below_meaning")]])[0];
     this.free = this.tile("free", word("free_agents"), [["", word("free_agents_meaning")]])[0];
+    this.silent = make(this.free.closest("li"), "span", "silent-mark");
   }
 
   // Returns the places of the figures.
@@ -34,13 +40,15 @@ export class Summary {
     });
   }
 
-  // `nows` are records of now about contacts.
-  show(nows, judged, free, asOf) {
+  // `nows` are records of now about contacts; `silence` is why how many are free may have passed.
+  show(nows, judged, free, silence, asOf) {
     setText(this.below, judged.all ? `${count(judged.missed)} / ${count(judged.all)}` : "–");
     const item = this.below.closest("li");
     setClass(item, "missed", judged.missed > 0);
     setClass(item, "met", judged.all > 0 && judged.missed === 0);
     setText(this.free, count(free));
+    setClass(this.free.closest("li"), "silent", silence !== "");
+    setText(this.silent, silence);
     const found = [...new Set(nows.map((now) => now.channel))].sort((a, b) => channelRank(a) - channelRank(b) || a.localeCompare(b));
     for (const channel of [...this.channels.keys()].filter((each) => !found.includes(each))) {
       this.channels.get(channel)[0].closest("li").remove();
@@ -61,5 +69,6 @@ export class Summary {
       setText(places[1], duration(waits.length ? Math.max(...waits) : null));
       setText(places[2], count(sum("in_progress")));
     });
+    this.balance();
   }
 }

@@ -4,7 +4,7 @@ import { own, shown } from "./names.js";
 import { isChosen, narrowed, order } from "./options.js";
 import { JUDGED_FROM, markSilence, Ranked } from "./rows.js";
 import { Table } from "./tables.js";
-import { NOTHING, coverage, day, figure, kpi, known, label, meaning, month, named, parts, percent, points, setAttribute, setClass, span, target as targetText, word } from "./text.js";
+import { NOTHING, coverage, day, figure, kpi, known, label, meaning, month, named, parts, percent, points, queueName, setAttribute, setClass, span, target as targetText, word } from "./text.js";
 
 const ASK_MS = 5_000;
 const VERDICTS = { stretch_met: "met", met: "met", on_track: "met", missed: "missed", behind: "missed" };
@@ -59,7 +59,7 @@ function windowOf({ kpi: id, window, window_start: start }) {
 
 function place(each) {
   const { scope_kind: kind, scope, channel } = each;
-  const name = kind === "total" ? word("scope.total") : kind === "queue" ? shown(scope) : `${word(`scope.${kind}`)} ${shown(scope)}`;
+  const name = kind === "total" ? word("scope.total") : kind === "queue" ? queueName(scope) : `${word(`scope.${kind}`)} ${shown(scope)}`;
   return [name, channel === null ? "" : named("channel", channel), windowOf(each)].filter(Boolean).join(" · ");
 }
 
@@ -125,7 +125,7 @@ export class Targets extends Ranked {
       if (narrowed() && !(each.scope_kind === "queue" && isChosen(each.scope))) continue;
       const key = keyOf(each, n);
       shown.add(key);
-      const row = table.row(key, label(each.kpi), place(each));
+      const row = table.row(key, label(each.kpi, each.channel), place(each));
       const silent = silence(each.scope_kind, each.scope);
       const said = silent ? null : verdict(each);
       table.show(row, "achieved", figure(each.kpi, each.figure.value, limitOf(each)), [goal(each), counted(each) ? parts(each.figure) : "", coverage(each.figure)].filter(Boolean).join(" · "));

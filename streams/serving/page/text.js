@@ -19,7 +19,15 @@ export function learn(catalogue) {
 export const word = (id, blanks = {}) => (own(words, id) ?? id).replace(/\{(\w+)\}/g, (_, name) => own(blanks, name) ?? "");
 export const named = (kind, id) => own(words, `${kind}.${id}`) ?? shown(`${id}`);
 const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
-export const label = (id) => capitalized(kpis.get(id)?.[language] ?? id);
+// Of calls alone Japanese may have a word of its own; as Kpi.name in streams/catalogue/model.py.
+const CALLS = ["voice", "callback"];
+export function label(id, channel = null) {
+  const found = kpis.get(id);
+  return capitalized((language === "ja" && CALLS.includes(channel) ? found?.ja_calls : null) ?? found?.[language] ?? id);
+}
+// Written contacts of no queue: they have a backlog, and nothing else of a queue.
+export const UNASSIGNED = "(unassigned)";
+export const queueName = (name) => (name === UNASSIGNED ? word("backlog.unassigned") : shown(name));
 // For headings that are read from afar.
 export const brief = (id) => own(words, `brief.${id}`) ?? label(id);
 export const kpi = (id) => kpis.get(id) ?? {};

@@ -1,12 +1,14 @@
 // The tiles of boards: each is made in its place of what the configuration says of it, and shows what the page knows.
 
+import { address } from "./address.js";
 import { List } from "./alerts.js";
 import { make } from "./dom.js";
 import { own, shown } from "./names.js";
 import { isNarrow, placeOf } from "./options.js";
+import { onPaper } from "./paper.js";
 import { channelRank, figureNow, longestWait } from "./rows.js";
 import { writeName } from "./tables.js";
-import { figure, goal, isOfNow, kpi, known, label, language, named, setAttribute, setClass, setText, word } from "./text.js";
+import { figure, goal, isOfNow, kpi, known, label, language, named, queueName, setAttribute, setClass, setText, word } from "./text.js";
 
 const LEVEL = "service_level_live";
 const JUDGED_FROM = 5;
@@ -15,11 +17,14 @@ const DEEPEST = 0.3;
 // The least that a cell of a map needs, in rem.
 const [CELL_WIDTH, CELL_HEIGHT] = [7.5, 4.65];
 
+// A telephone in a hand scrolls, and paper has another sheet: nothing is left out there.
+const isWhole = () => isNarrow() || onPaper();
+
 export const said = (words) => words?.[language] ?? words?.en ?? words?.ja ?? "";
 
 function placeName(kind, name) {
   if (kind === "total") return word("scope.total");
-  return kind === "queue" ? shown(name) : `${word(`scope.${kind}`)} ${shown(name)}`;
+  return kind === "queue" ? queueName(name) : `${word(`scope.${kind}`)} ${shown(name)}`;
 }
 
 // The entry of a tile's scope: of its channel, or of the only one there is.
@@ -60,7 +65,7 @@ class FigureTile {
     const { tile, place } = this;
     const { kind, name, entry, several, silent } = entryOf(tile, context);
     const whose = [placeName(kind, name), tile.channel ? named("channel", tile.channel) : ""].filter(Boolean).join(" · ");
-    setText(this.heading, said(tile.title) || `${label(tile.kpi === LEVEL ? "service_level" : tile.kpi)} · ${whose}`);
+    setText(this.heading, said(tile.title) || `${label(tile.kpi === LEVEL ? "service_level" : tile.kpi, tile.channel)} · ${whose}`);
     const value = entry ? valueOf(tile.kpi, entry, context.asOf()) : null;
     const target = kind === "queue" ? own(context.targets(), name) : null;
     const of = entry?.window?.kpis[tile.kpi];
@@ -123,7 +128,7 @@ class QueuesTile extends OfQueues {
     const all = this.chosen(context);
     const line = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) * 2;
     const room = Math.max(1, Math.floor((this.place.clientHeight - this.table.tHead.offsetHeight - line * (said(this.tile.title) ? 2 : 1)) / line));
-    const rows = all.slice(0, all.length <= room + 1 ? all.length : room);
+    const rows = all.slice(0, isWhole() || all.length <= room + 1 ? all.length : room);
     while (this.body.rows.length > rows.length) this.body.lastChild.remove();
     rows.forEach((entry, n) => this.row(this.body.rows[n] ?? this.make(), entry, context));
     setText(this.more, all.length > rows.length ? word("board.more", { n: all.length - rows.length }) : all.length ? "" : word("no_queues_chosen"));
@@ -190,11 +195,10 @@ class MapTile extends OfQueues {
     const all = this.chosen(context);
     const { width, height } = this.room;
     const [across, lines] = [Math.max(1, Math.floor(width / CELL_WIDTH)), Math.max(1, Math.floor(height / CELL_HEIGHT))];
-    // A telephone in a hand scrolls.
-    const most = isNarrow() ? all.length : across * lines;
+    const most = isWhole() ? all.length : across * lines;
     // Those that need somebody, where there is no room for all; each in its place, which does not change with its figures.
     const entries = all.slice(0, most).sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
-    this.list.style.setProperty("--columns", isNarrow() ? across : Math.max(1, Math.min(across, Math.ceil(entries.length / lines))));
+    this.list.style.setProperty("--columns", isWhole() ? across : Math.max(1, Math.min(across, Math.ceil(entries.length / lines))));
     const keys = new Set(entries.map(keyOf));
     for (const [key, cell] of this.cells) {
       if (keys.has(key)) continue;
@@ -213,6 +217,9 @@ class MapTile extends OfQueues {
     const item = make(this.list, "li");
     const head = make(item, "b", "name");
     writeName(head, shown(entry.scope));
+    const link = make(item, "a", "opens");
+    link.href = address({ view: "queue", board: null, of: entry.scope, channel: entry.channel }, { common: true });
+    link.setAttribute("aria-label", word("map.open", { name: shown(entry.scope) }));
     const cell = { item, mark: make(item, "i"), level: make(item, "b", "level"), longest: make(item, "b", "longest") };
     this.cells.set(keyOf(entry), cell);
     return cell;
@@ -269,7 +276,7 @@ class AlertsTile extends OfQueues {
     const bottom = this.place.getBoundingClientRect().bottom - this.more.offsetHeight - 4;
     const items = [...list.children];
     for (const item of items) item.hidden = false;
-    const fitting = isNarrow() ? items.length : items.filter((item, n) => n === 0 || item.getBoundingClientRect().bottom <= bottom).length;
+    const fitting = isWhole() ? items.length : items.filter((item, n) => n === 0 || item.getBoundingClientRect().bottom <= bottom).length;
     items.forEach((item, n) => (item.hidden = n >= fitting));
     setText(this.more, all.length > fitting ? word("board.more_alerts", { n: all.length - fitting }) : "");
   }

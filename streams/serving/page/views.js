@@ -15,7 +15,7 @@
 //                                 returns a promise that the first time is over
 //   onNews(task)                  whenever figures have changed, at most as often as the page is drawn
 //   onAnew(task)                  when the server has told everything anew, as after a change of its configuration
-//   gather(kind), targets(), asOf(), silence(kind, name)   the live figures, as wallboard.js has them
+//   gather(kind), targets(), asOf(), silence(kind, name), silenceOfStaff()   the live figures, as wallboard.js has them
 //   strip, attention, serverTime()   the alerts that fire, what calls for attention to them, and the server's clock
 //   signal                        is aborted when the view is closed: for fetch and addEventListener
 // The import is made when the view is first shown. axe and the tests of sizes (tests/serving/test_accessibility.py and test_sizes.py) run over every view of this list.

@@ -9,7 +9,7 @@ import { Broken } from "./broken.js";
 import { explain, keepReachable } from "./explain.js";
 import { Frame, titleOf } from "./frame.js";
 import { own, shown } from "./names.js";
-import { heat, isChosen, learnPlaces, narrowed, paint, placeOf, rotateSeconds, site, wall } from "./options.js";
+import { department, heat, isChosen, learnPlaces, narrowed, only, paint, placeOf, rotateSeconds, search, site, wall } from "./options.js";
 import { HeatMap } from "./map.js";
 import { Pager } from "./paging.js";
 import { Backlogs, JUDGED_FROM, Queues, Teams, figureNow } from "./rows.js";
@@ -17,7 +17,7 @@ import { showSession, whoIsHere } from "./session.js";
 import { shorten, showBurning } from "./short.js";
 import { Summary } from "./summary.js";
 import { Targets } from "./targets.js";
-import { age, clock, duration, figure, goal, hour, known, label, language, learn, named, setAttribute, setClass, setText, word } from "./text.js";
+import { age, clock, day, duration, figure, goal, hour, known, label, language, learn, named, queueName, setAttribute, setClass, setText, word } from "./text.js";
 import { Trends } from "./trends.js";
 
 const RETRY_MS = 3000;
@@ -81,6 +81,17 @@ function silence(kind, name) {
   return (still ? [word("recovering_since", { time: clock(still) }), ...reasons] : reasons).join(" · ");
 }
 
+// Teams that tell what their people do, of a site if one is chosen.
+const teamsOf = (place) => [...gather("team").values()].filter(({ scope, now }) => known(now?.agents_by_state) && (place === null || placeOf("team", scope)?.site === place));
+
+// Why what is said of people together may have passed: what feeds a team is silent. Without any list of what feeds teams it may be whatever is silent.
+function silenceOfStaff(place) {
+  const teams = teamsOf(place).map(({ scope }) => scope);
+  const listed = teams.filter((team) => own(fedBy, `team:${team}`));
+  const reasons = listed.length ? listed.map((team) => silence("team", team)) : [silence("total", "all")];
+  return [...new Set(reasons.filter(Boolean))].join(" · ");
+}
+
 function figuresAge() {
   // The server's clock when it wrote, and our own ticking since: the viewer's clock may be wrong.
   if (!known(header?.age_seconds)) return null;
@@ -102,6 +113,8 @@ function showStanding() {
   const at = header?.as_of;
   setText(byId("as-of"), known(at) ? word("as_of", { time: clock(at) }) : word("no_as_of"));
   setAttribute(byId("as-of"), "datetime", at ?? "");
+  // Paper lies about longer than a screen stands.
+  setAttribute(byId("as-of"), "data-day", known(at) ? day(at) : "");
   const old = figuresAge();
   const loading = connected === null || (connected && header?.ready === false);
   const lost = !connected || header?.connected === false;
@@ -154,9 +167,9 @@ function showSummary(summary, judged) {
   const staffOf = (places) => places.map(({ now }) => now?.agents_by_state).filter(known);
   const sites = [...gather("site").values()].filter(({ scope }) => scope === site);
   const whole = site === null ? total : sites;
-  const staff = whole.length > 0 ? staffOf(whole).slice(0, 1) : staffOf([...gather("team").values()].filter(({ scope }) => site === null || placeOf("team", scope)?.site === site));
+  const staff = whole.length > 0 ? staffOf(whole).slice(0, 1) : staffOf(teamsOf(site));
   const free = staff.length ? staff.reduce((sum, { idle, available }) => sum + (idle ?? 0) + (available ?? 0), 0) : null;
-  summary.show(nows, judged, free, asOf());
+  summary.show(nows, judged, free, silenceOfStaff(site), asOf());
 }
 
 // What an alert's figure is now; null where no record here tells it.
@@ -177,6 +190,13 @@ function showTitle(strip, stale, mark) {
   const { id, page } = frame.current;
   const title = [said, page ? word("wallboard") : titleOf(id), "Contact Streams"].filter(Boolean).join(" – ");
   if (document.title !== title) document.title = title;
+}
+
+// What paper says of the page itself; views of their own have a heading. A table of some queues says which.
+function entitle(page) {
+  const heading = document.querySelector("h1");
+  const chosen = [...only, site, department, search ? `“${search}”` : null].filter(Boolean).map(shown);
+  page ? setAttribute(heading, "data-title", [titleOf(frame.current.id), word("contacts.last", { time: word("window.trailing", { n: minutes }) }), ...chosen].join(" · ")) : heading.removeAttribute("data-title");
 }
 
 // On a telephone the ways to views and choices stand behind a button.
@@ -295,16 +315,18 @@ async function begin() {
   const goals = new Targets(drawSoon);
   const tables = [queues, teams, backlogs, goals];
   const summary = new Summary(byId("summary"));
-  const tools = { word, named, age, duration, figure, label, asOf, clock, hour, goal, language, now: current, isSilent: () => silentSources().length > 0, targetOf: (queue) => own(targets, queue) };
+  const tools = { word, named, queueName, age, duration, figure, label, asOf, clock, hour, goal, language, now: current, isSilent: () => silentSources().length > 0, targetOf: (queue) => own(targets, queue) };
   const attention = new Attention(byId("permit"));
   strip = new AlertStrip(byId("alerts"), byId("alert-news"), tools, { wall, turning: rotateSeconds > 0, onFired: (texts) => attention.call(texts) });
   const map = heat ? new HeatMap(byId("map"), queues) : null;
   const pager = wall ? new Pager(map ? [] : tables.map(({ table }) => table), byId("pages"), rotateSeconds, map) : null;
   if (wall) leaveWall(byId("leave-wall"));
-  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence, serverTime, strip, attention }, ({ page }) => {
+  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence, silenceOfStaff: () => silenceOfStaff(null), serverTime, strip, attention }, ({ page }) => {
     setClass(document.documentElement, "module", !page);
+    entitle(page);
     drawSoon();
   });
+  onChange(() => entitle(frame.current.page));
   byId("burning").addEventListener("click", () => strip.open());
   offerMenu(byId("menu"));
   draw = () => {

@@ -78,7 +78,7 @@ export class Course {
       series: [
         {},
         { label: label("offered"), scale: "y", paths: bars(uPlot), fill: () => faint("accent", 0.45), stroke: () => color("accent"), points: { show: false } },
-        { label: label("abandoned"), scale: "y", paths: bars(uPlot), fill: () => color("bad"), stroke: () => color("bad"), points: { show: false } },
+        { label: label("abandoned", this.channel?.channel), scale: "y", paths: bars(uPlot), fill: () => color("bad"), stroke: () => color("bad"), points: { show: false } },
         { label: label("service_level"), scale: "level", stroke: () => color("text"), width: 2, points: { show: true, size: 6, fill: color("text") } },
       ],
       axes: [
@@ -141,7 +141,7 @@ export class Course {
     const over = (read) => day.map((each) => (Date.parse(each.end) <= now ? (read(each) ?? null) : null));
     const data = [at, of((each) => each.offered), of((each) => each.abandoned), of((each) => each.service_level?.value)];
     const effort = [at, of((each) => each.aht_seconds), over((each) => each.workload_agents), of((each) => each.staff), of((each) => each.staff_required)];
-    const signature = JSON.stringify([data, effort, target, staffName]);
+    const signature = JSON.stringify([channel.channel, data, effort, target, staffName]);
     if (signature !== this.signature) {
       this.signature = signature;
       this.contacts.show(data);
@@ -153,7 +153,7 @@ export class Course {
   }
 
   get legendOfContacts() {
-    return [[label("offered"), color("accent"), "column"], [label("abandoned"), color("bad"), "column bad"], [label("service_level"), color("text"), "line"]];
+    return [[label("offered"), color("accent"), "column"], [label("abandoned", this.channel?.channel), color("bad"), "column bad"], [label("service_level"), color("text"), "line"]];
   }
 
   get legendOfEffort() {
@@ -200,6 +200,8 @@ export class Course {
     this.contacts.plot?.redraw(false);
     this.effort.plot?.redraw(false);
     this.tell();
+    // What explains a column is seen where it was clicked, not found further down.
+    if (start !== null) this.panel.scrollIntoView({ block: "nearest" });
   }
 
   tell() {
@@ -217,7 +219,7 @@ export class Course {
       return;
     }
     const found = unlike(each, this.day, this.now, this.staffName);
-    replaceWhenChanged(this.panel, [each, found, this.staffName], () => this.fill(each, found));
+    replaceWhenChanged(this.panel, [this.channel?.channel, each, found, this.staffName], () => this.fill(each, found));
   }
 
   fill(each, found) {
@@ -237,7 +239,7 @@ export class Course {
       ...measures(this.staffName).map(([, name, of, text]) => row(capitalize(name), of, text)),
       row(label("answered"), (one) => one.answered, count),
       row(label("handled"), (one) => one.handled, count),
-      row(label("abandoned"), (one) => one.abandoned, count),
+      row(label("abandoned", this.channel?.channel), (one) => one.abandoned, count),
       row(label("asa"), (one) => one.asa_seconds, duration),
       row(capitalize(word("queue.workload")), (one) => one.workload_agents, people),
       row(capitalize(word("queue.staff_required")), (one) => one.staff_required, people),
@@ -257,8 +259,8 @@ export class Course {
   }
 
   list() {
-    const headings = [["name", word("queue.interval")], ["offered", label("offered")], ["answered", label("answered")], ["abandoned", label("abandoned")], ["service_level", label("service_level")], ["aht", label("aht")], ["staff", capitalize(this.staffName)]];
-    replaceWhenChanged(this.table, [this.day, this.staffName], (place) =>
+    const headings = [["name", word("queue.interval")], ["offered", label("offered")], ["answered", label("answered")], ["abandoned", label("abandoned", this.channel?.channel)], ["service_level", label("service_level")], ["aht", label("aht")], ["staff", capitalize(this.staffName)]];
+    replaceWhenChanged(this.table, [this.channel?.channel, this.day, this.staffName], (place) =>
       grid(
         place,
         word("queue.course", { n: this.minutes }),

@@ -37,7 +37,7 @@ export class Waits {
   }
 
   get legendOfWaits() {
-    return [[label("answered"), color("accent")], [label("abandoned"), color("bad")]];
+    return [[label("answered"), color("accent")], [label("abandoned", this.channel), color("bad")]];
   }
 
   options(uPlot) {
@@ -77,12 +77,12 @@ export class Waits {
     ctx.restore();
   }
 
-  show({ waits, flow_outs: ways, threshold_seconds: threshold, today }) {
+  show({ channel, waits, flow_outs: ways, threshold_seconds: threshold, today }) {
     replaceWhenChanged(this.ways, [ways, today?.offered], (place) => drawWays(place, ways, today?.offered ?? 0));
-    const signature = JSON.stringify([waits, threshold]);
+    const signature = JSON.stringify([channel, waits, threshold]);
     if (signature === this.signature) return;
     this.signature = signature;
-    this.threshold = threshold;
+    Object.assign(this, { channel, threshold });
     this.waits = shownWaits(waits, threshold);
     const answered = this.waits.reduce((sum, each) => sum + each.answered, 0);
     const within = this.waits.filter(({ up_to_seconds: at }) => known(at) && at <= threshold).reduce((sum, each) => sum + each.answered, 0);
@@ -92,7 +92,7 @@ export class Waits {
     this.figure.setAttribute("aria-label", `${word("waits.title")}: ${this.said.textContent}`);
     this.legend.replaceChildren();
     this.legend.hidden = !any;
-    for (const [text, kind] of [[label("answered"), "column solid"], [label("abandoned"), "column bad"]]) {
+    for (const [text, kind] of [[label("answered"), "column solid"], [label("abandoned", channel), "column bad"]]) {
       const entry = make(this.legend, "span", "entry");
       make(entry, "i", kind);
       entry.append(text);
@@ -101,7 +101,7 @@ export class Waits {
     if (any) this.chart.show([this.waits.map((_, n) => n), this.waits.map((each) => each.answered + each.abandoned), this.waits.map((each) => each.answered)]);
     this.table.replaceChildren();
     const rows = this.waits.map((each, n) => [edge(each, this.waits[n - 1]?.up_to_seconds), count(each.answered), count(each.abandoned)]);
-    grid(this.table, word("waits.title"), [["name", word("waits.wait")], ["answered", label("answered")], ["abandoned", label("abandoned")]], rows, "few-columns");
+    grid(this.table, word("waits.title"), [["name", word("waits.wait")], ["answered", label("answered")], ["abandoned", label("abandoned", channel)]], rows, "few-columns");
   }
 }
 

@@ -4,7 +4,7 @@ import { List, taken, who } from "../alerts.js";
 import { offerAttention } from "../attention.js";
 import { button, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { clock, count, day, figure, hour, known, named, setText, span, word } from "../text.js";
+import { clock, count, day, figure, hour, known, named, queueName, setText, span, word } from "../text.js";
 
 const HISTORY_MS = 10_000;
 // So many alerts of the past are asked for; more when asked for more.
@@ -17,7 +17,7 @@ let open = null;
 const scopeOf = ({ scope_kind: kind, scope }) => `${kind}:${scope}`;
 const scopeText = (scope) => {
   const [kind, ...rest] = scope.split(":");
-  return kind === "total" ? word("scope.total") : `${word(`scope.${kind}`)} ${shown(rest.join(":"))}`;
+  return kind === "total" ? word("scope.total") : `${word(`scope.${kind}`)} ${queueName(rest.join(":"))}`;
 };
 const when = (time) => (time.slice(0, 10) === new Date().toISOString().slice(0, 10) ? clock(time) : `${day(time)} ${clock(time)}`);
 
@@ -279,7 +279,7 @@ class AlertsView {
 export function show(root, context) {
   open = new AlertsView(root, context);
   context.onNews(() => open?.show());
-  context.every(HISTORY_MS, () => open?.load());
+  return context.every(HISTORY_MS, () => open?.load());
 }
 
 export function close() {

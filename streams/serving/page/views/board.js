@@ -2,6 +2,7 @@
 
 import { make } from "../dom.js";
 import { own, shown } from "../names.js";
+import { whenOnPaper } from "../paper.js";
 import { setAttribute, setText, word } from "../text.js";
 import { KINDS, said } from "../tiles.js";
 import { minutes } from "../address.js";
@@ -92,6 +93,7 @@ export async function show(root, context) {
   addEventListener("keydown", (event) => keys(event, place, context), { signal });
   button().addEventListener("click", pause, { signal });
   addEventListener("resize", () => draw(context), { signal });
+  signal.addEventListener("abort", whenOnPaper(() => board && draw(context)));
   const ask = async () => {
     const { boards } = await context.ask("api/v1/boards");
     if (JSON.stringify(boards) === signature) return;

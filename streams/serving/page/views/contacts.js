@@ -5,7 +5,7 @@ import { shown } from "../names.js";
 import { ReadingLine } from "../reading.js";
 import { channelRank } from "../rows.js";
 import { SortedTable } from "../sorting.js";
-import { NOTHING, age, clock, count, day, duration, known, label, language, named, setAttribute, setClass, setText, word } from "../text.js";
+import { NOTHING, age, clock, count, day, duration, known, label, language, named, queueName, setAttribute, setClass, setText, word } from "../text.js";
 
 const ASK_MS = 10_000;
 // While events are being read.
@@ -83,7 +83,7 @@ class ToCall {
       {
         id: "queue", text: word("scope.queue"), of: ({ queue }) => queue,
         fill: (cell, { queue, channel }) => {
-          setText(cell.value, shown(queue));
+          setText(cell.value, queueName(queue));
           setText(cell.detail, known(channel) ? named("channel", channel) : "");
         },
       },
@@ -125,7 +125,7 @@ class ToCall {
     const order = ORDERS.find((each) => each === context.asked("calls")) ?? ORDERS[0];
     offer(this.order, ORDERS.map((each) => [each, word(`contacts.${each}`)]), order);
     offer(this.hours, HOURS.map((n) => [`${n}`, word("contacts.last", { time: word("hours", { n }) })]), hours);
-    offer(this.queue, [["", word("all")], ...queuesOf(context).map((name) => [name, shown(name)])], queue);
+    offer(this.queue, [["", word("all")], ...queuesOf(context).map((name) => [name, queueName(name)])], queue);
     const asked = new URLSearchParams([["hours", hours], ["order", order], ...(queue ? [["queue", queue]] : [])]);
     let told = null;
     try {
@@ -238,8 +238,8 @@ class Behind {
 
   offer() {
     const { queue, kpi, window, channels, channel } = this.chosen;
-    offer(this.queue, [["", NOTHING], ...queuesOf(this.context).map((name) => [name, shown(name)])], queue);
-    offer(this.kpi, [...new Set([...KPIS, kpi])].map((id) => [id, label(id)]), kpi);
+    offer(this.queue, [["", NOTHING], ...queuesOf(this.context).map((name) => [name, queueName(name)])], queue);
+    offer(this.kpi, [...new Set([...KPIS, kpi])].map((id) => [id, label(id, channel)]), kpi);
     offer(this.window, [...new Set([...WINDOWS, window])].map((name) => [name, windowText(name)]), window);
     this.window.parentElement.hidden = OF_NOW.includes(kpi);
     offer(this.channel, channels.map((name) => [name, named("channel", name)]), channel);

@@ -5,7 +5,7 @@ import { seconds as inSeconds } from "../detail/waits.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { JUDGED_FROM, channelRank } from "../rows.js";
-import { count, coverage, figure, goal, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
+import { count, coverage, figure, goal, known, label, named, parts, percent, queueName, setText, target as targetText, word } from "../text.js";
 
 const ASK_MS = 10_000;
 const LARGER = ["site", "department", "business"];
@@ -65,7 +65,7 @@ class GoalsView {
     // Missed ones first, those farthest from their target at the top.
     const short = (each) => (each.met === false ? (each.contacts_to_restore ?? Number.POSITIVE_INFINITY) : -1);
     this.table("everything", days.filter((each) => each.scope_kind === "total"), (each) => named("channel", each.channel), () => "", sumsOf(queues));
-    this.table("by_queue", [...queues].sort((a, b) => short(b) - short(a)), (each) => shown(each.scope), (each) => named("channel", each.channel));
+    this.table("by_queue", [...queues].sort((a, b) => short(b) - short(a)), (each) => queueName(each.scope), (each) => named("channel", each.channel));
     this.table("larger", days.filter((each) => LARGER.includes(each.scope_kind)), (each) => shown(each.scope), (each) => `${named("scope", each.scope_kind)} · ${named("channel", each.channel)}`);
     replaceWhenChanged(this.places.other, targets, (place) => drawTargets(place, targets));
     this.places.other.hidden = targets.length === 0;
@@ -108,7 +108,7 @@ function drawTargets(place, targets) {
   const asked = (each) => (known(each.target) ? goal(each.kpi, each.target) : word("target.band", { low: goal(each.kpi, each.low), high: goal(each.kpi, each.high) }));
   const good = (each) => (["met", "stretch_met", "on_track"].includes(each.standing) ? "met" : ["missed", "behind"].includes(each.standing) ? "missed" : "");
   grid(place, word("goals.other"), [["name", word("target.of")], ["achieved", word("target.achieved")], ["target", word("target.label")], ["way", word("target.standing")]], targets.map((each) => [
-    { text: label(each.kpi), detail: where(each) },
+    { text: label(each.kpi, each.channel), detail: where(each) },
     { text: figure(each.kpi, each.figure.value), detail: parts(each.figure) },
     asked(each),
     { text: `${SHAPES[good(each)]}${word(`standing.${each.standing}`)}`, className: good(each) },

@@ -1,9 +1,8 @@
 // What the next two hours of queues of calls will be like: contacts expected, agents needed beside those who seem to be there, service level.
 
 import { grid, make, replaceWhenChanged } from "../dom.js";
-import { shown } from "../names.js";
 import { isChosen } from "../options.js";
-import { count, day, duration, hour, known, named, percent, setText, target as targetText, word } from "../text.js";
+import { count, day, duration, hour, known, named, percent, queueName, setText, target as targetText, word } from "../text.js";
 
 const ASK_MS = 15_000;
 
@@ -17,6 +16,7 @@ class OutlookView {
     this.standing = make(root, "p", "breaches");
     this.standing.setAttribute("role", "status");
     this.staff = make(root, "p", "staff");
+    this.silent = make(root, "p", "silent-mark");
     this.table = make(root, "div", "wide");
     Object.assign(this.table, { tabIndex: 0 });
     this.table.setAttribute("role", "region");
@@ -33,7 +33,7 @@ class OutlookView {
     const soon = chosen.filter((each) => each.breach_expected_at);
     const from = chosen.map(({ expected_from: from }) => from).filter(known).sort()[0];
     if (starts.length === 0) setText(this.standing, from ? word("outlook.none_until", { time: `${day(from)} ${hour(from)}` }) : word("outlook.none"));
-    else setText(this.standing, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: shown(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
+    else setText(this.standing, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: queueName(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
     replaceWhenChanged(this.table, [chosen, starts], (place) => this.draw(place, chosen, starts, minutes));
   }
 
@@ -42,6 +42,7 @@ class OutlookView {
     const people = [...this.context.gather("total").values()].map(({ now }) => now?.agents_by_state).find(known);
     const sum = (...states) => states.reduce((all, state) => all + (people[state] ?? 0), 0);
     setText(this.staff, people ? word("outlook.staff", { busy: count(sum("handling", "wrap_up")), free: count(sum("idle", "available")) }) : "");
+    setText(this.silent, people ? this.context.silenceOfStaff() : "");
   }
 
   draw(place, chosen, starts, minutes) {
@@ -59,7 +60,7 @@ class OutlookView {
   }
 
   name(each) {
-    const link = Object.assign(document.createElement("a"), { textContent: shown(each.queue) });
+    const link = Object.assign(document.createElement("a"), { textContent: queueName(each.queue) });
     link.href = this.context.link("queue", { of: each.queue, channel: each.channel });
     return link;
   }
@@ -77,7 +78,7 @@ class OutlookView {
 export function show(root, context) {
   open = new OutlookView(root, context);
   context.onNews(() => open?.news());
-  context.every(ASK_MS, () => open?.load());
+  return context.every(ASK_MS, () => open?.load());
 }
 
 export function close() {

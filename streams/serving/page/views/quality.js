@@ -3,7 +3,7 @@
 import { Files } from "../detail/files.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { NOTHING, age, clock, count, day, known, label, language, named, percent, setText, word } from "../text.js";
+import { NOTHING, age, clock, count, day, known, label, language, named, percent, queueName, setText, word } from "../text.js";
 
 const ASK_MS = 10_000;
 const SHAPES = { heard: "● ", silent: "▲ ", never_heard: "▲ ", quarantined: "■ " };
@@ -11,7 +11,7 @@ const SHAPES = { heard: "● ", silent: "▲ ", never_heard: "▲ ", quarantined
 let open = null;
 
 const time = (text, now) => (new Date(text).toDateString() === new Date(now).toDateString() ? clock(text) : `${day(text)} ${clock(text)}`);
-const where = (each) => `${each.scope_kind === "total" ? named("scope", "total") : `${named("scope", each.scope_kind)} ${shown(each.scope)}`} · ${named("channel", each.channel)}`;
+const where = (each) => `${each.scope_kind === "total" ? named("scope", "total") : `${named("scope", each.scope_kind)} ${queueName(each.scope)}`} · ${named("channel", each.channel)}`;
 
 class QualityView {
   constructor(root, context) {

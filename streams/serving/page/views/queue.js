@@ -4,14 +4,14 @@ import { library, picture } from "../charts.js";
 import { Course } from "../detail/course.js";
 import { Files } from "../detail/files.js";
 import { seconds, Waits } from "../detail/waits.js";
-import { dayName, drawWeek } from "../detail/week.js";
+import { Week, dayName } from "../detail/week.js";
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { UNASSIGNED, channelRank } from "../rows.js";
-import { NOTHING, count, coverage, duration, hour, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
+import { channelRank } from "../rows.js";
+import { NOTHING, UNASSIGNED, count, coverage, duration, hour, known, label, named, parts, percent, queueName, setText, target as targetText, word } from "../text.js";
 
 const ASK_MS = 20_000;
-const DAY_MS = 86_400_000;
+const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
 
 // What has no queue is no queue to begin with.
 const byName = (a, b) => (a === UNASSIGNED) - (b === UNASSIGNED) || (a < b ? -1 : 1);
@@ -41,7 +41,14 @@ class QueueView {
       contactsOf: ({ start }) => (context.may("contacts") ? context.link("contacts", { of: this.queue, channel: this.channel.channel, kpi: "service_level", span: "interval_15m", at: start }) : null),
     });
     this.course.opened = context.asked("at");
-    this.week = make(this.body, "section", "week");
+    this.week = new Week(make(this.body, "section", "week"), {
+      onDay: (start) => this.choose(start),
+      onHour: (start, at) => {
+        this.choose(start);
+        const of = this.channel.intervals.filter((each) => Date.parse(each.start) >= at && Date.parse(each.start) < at + HOUR_MS);
+        this.course.open((of.find((each) => each.offered > 0) ?? of[0])?.start ?? null);
+      },
+    });
     this.waits = new Waits(uPlot, make(this.body, "section", "waits"));
   }
 
@@ -91,7 +98,7 @@ class QueueView {
   // Queues come with the figures: the first of them is shown once it is there.
   news() {
     const { queue } = this;
-    this.offer(this.queues, [...new Set([...this.names, ...(queue ? [queue] : [])])].sort(), shown, queue);
+    this.offer(this.queues, [...new Set([...this.names, ...(queue ? [queue] : [])])].sort(byName), queueName, queue);
     if (queue && queue !== this.tried) this.attempt();
   }
 
@@ -122,7 +129,7 @@ class QueueView {
   draw() {
     const { channel, told } = this;
     this.body.hidden = !channel;
-    this.offer(this.queues, [...new Set([...this.names, this.queue])].filter(Boolean).sort(), shown, this.queue);
+    this.offer(this.queues, [...new Set([...this.names, this.queue])].filter(Boolean).sort(byName), queueName, this.queue);
     const names = told?.channels.map((each) => each.channel) ?? [];
     this.offer(this.channels, names, (each) => named("channel", each), channel?.channel);
     this.channels.parentElement.hidden = names.length < 2;
@@ -132,8 +139,7 @@ class QueueView {
     }
     this.drawToday(channel);
     const now = Date.parse(told.as_of);
-    const midnight = new Date(now).setHours(0, 0, 0, 0);
-    const dayStart = channel.today ? Date.parse(channel.today.start) : midnight;
+    const dayStart = this.dayStart;
     const chosen = this.chosen(dayStart);
     const staff = new Map((told.staff?.intervals ?? []).map((each) => [each.start, each.actual]));
     const day = channel.intervals
@@ -141,7 +147,7 @@ class QueueView {
       .map((each) => ({ ...each, staff: staff.get(each.start) ?? null }));
     setText(this.dayName, `${dayName(chosen)}${chosen === dayStart ? ` · ${word("queue.today")}` : ""}`);
     this.course.show({ channel, day, now, target: channel.target, staffName: this.staffName, staffKnown: staff.size > 0 });
-    drawWeek(this.week, { intervals: channel.intervals, target: channel.target, dayStart, chosen, onDay: (start) => this.choose(start, dayStart) });
+    this.week.show({ intervals: channel.intervals, target: channel.target, dayStart, chosen, now });
     this.waits.show(channel);
   }
 
@@ -150,20 +156,25 @@ class QueueView {
     return word("queue.staff_at_work", { scope: !staff || staff.scope_kind === "total" ? word("queue.staff_all") : shown(staff.scope) });
   }
 
+  get dayStart() {
+    const { today } = this.channel;
+    return today ? Date.parse(today.start) : new Date(this.told.as_of).setHours(0, 0, 0, 0);
+  }
+
   chosen(dayStart) {
     const back = Number.parseInt(this.context.asked("day") ?? "0", 10);
     return dayStart - (back > 0 && back < 7 ? back : 0) * DAY_MS;
   }
 
-  choose(start, dayStart) {
-    const back = Math.round((dayStart - start) / DAY_MS);
+  choose(start) {
+    const back = Math.round((this.dayStart - start) / DAY_MS);
     this.context.choose({ day: back === 0 ? null : `${back}`, at: null });
     this.course.opened = null;
     this.draw();
   }
 
-  drawToday({ today, target, threshold_seconds: threshold }) {
-    replaceWhenChanged(this.today, [today, target, threshold], (place) => {
+  drawToday({ channel, today, target, threshold_seconds: threshold }) {
+    replaceWhenChanged(this.today, [channel, today, target, threshold], (place) => {
       if (!today) {
         make(place, "li", "none", word("queue.nothing_today"));
         return;
@@ -176,7 +187,7 @@ class QueueView {
         [label("service_level"), percent(level?.value, 1, target), detail.filter(Boolean).join(" · "), missed ? "missed" : met ? "met" : ""],
         [label("offered"), count(today.offered), ""],
         [label("answered"), count(today.answered), `${label("answer_rate")} ${percent(today.answer_rate?.value)}`],
-        [label("abandoned"), count(today.abandoned), ""],
+        [label("abandoned", channel), count(today.abandoned), ""],
         [label("asa"), duration(today.asa_seconds), ""],
         [label("aht"), duration(today.aht_seconds), ""],
       ];
@@ -190,7 +201,7 @@ class QueueView {
   }
 
   picture() {
-    const title = `${shown(this.queue)} · ${named("channel", this.channel.channel)} · ${this.dayName.textContent} · ${word("as_of", { time: hour(this.told.as_of) })}`;
+    const title = `${queueName(this.queue)} · ${named("channel", this.channel.channel)} · ${this.dayName.textContent} · ${word("as_of", { time: hour(this.told.as_of) })}`;
     return picture(title, [
       { chart: this.course.contacts, name: word("queue.course", { n: 15 }), legend: this.course.legendOfContacts },
       { chart: this.course.effort, name: word("queue.effort", { n: 15 }), legend: this.course.legendOfEffort },
