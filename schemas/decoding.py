@@ -68,7 +68,7 @@ _MANY_OPENINGS = 150
 #: A number as long as this may hold more digits than the models' parser takes (4,300).
 _IS_ENDLESS = re.compile(rb"[-+.0-9eE]{4000}").search
 
-_BACKSLASH, _DELETE, _SPACE = b"\\\x7f "
+_BACKSLASH, _DELETE = b"\\\x7f"
 
 _ASCII = bytes(range(0x80))
 
@@ -77,6 +77,9 @@ _BYTES_OF_PLAIN = bytes([*range(0x80, 0xC0), *range(0xE3, 0xEA)])
 
 #: So many are remembered.
 _REMEMBERED = 4_096
+
+#: What a blank weighs: more than all that a short record has beyond ASCII; and what a text weighs that is not sound: more than any record.
+_BLANK, _UNSOUND = 1 << 10, 1 << 60
 
 #: Fields with names that come again and again.
 _NAMES = ("site", "queue", "team", "category")
@@ -106,36 +109,37 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
     """Return the function that decodes the records of one topic."""
     read: Callable[[bytes], Any] = msgspec.json.Decoder(union).decode
     types = tuple(str(kind.model_fields["type"].default) for kind in kinds)
-    named = {kind.type: tuple(name for name in _NAMES if name in kind.__struct_fields__) for kind in get_args(union)}
+    named = {kind: tuple(name for name in _NAMES if name in kind.__struct_fields__) for kind in get_args(union)}
+    further = frozenset(kind for kind in get_args(union) if kind.further_times)
     # Locals of this function are faster to reach from the inner one than the module's names.
-    second_ms, rest_ms, short, beyond_ascii = SECOND_MS, REST_MS, _SHORT, _BEYOND_ASCII
-    backslash, delete, space, has_blank_end = _BACKSLASH, _DELETE, _SPACE, _HAS_BLANK_END
+    second_ms, rest_ms, short, weights = SECOND_MS, REST_MS, _SHORT, _WEIGHTS
+    backslash, delete, blank, a_blank, beyond_blanks, has_blank_end = _BACKSLASH, _DELETE, b" ", _BLANK, _BLANK - 1, _HAS_BLANK_END
 
     def decode(value: bytes | None) -> Any:
         try:
             event = read(value)  # type: ignore[arg-type]  # None raises, and the models say the rest
+            kind = type(event)
             text = event.occurred_ms
             event.occurred_ms = second_ms[text[:19]] + rest_ms[text[19:]]
             text = event.received_ms
             event.received_ms = second_ms[text[:19]] + rest_ms[text[19:]]
-            if event.further_times:
+            if kind in further:
                 _put_further_times(event)
             # What no field holds has not been read, and is UTF-8 as well.
-            beyond = 0 if value.isascii() else len(value) - len(value.decode())  # type: ignore[union-attr,arg-type]
+            rest = 0 if value.isascii() else len(value) - len(value.decode())  # type: ignore[union-attr,arg-type]
         except (ValueError, TypeError, RecursionError):
             return _decode_by_models(value, read, parse, types)
-        # Where the names that come again and again hold all that is not ASCII, nothing else holds any.
-        if beyond:
-            for name in named[event.type]:
-                beyond -= beyond_ascii[getattr(event, name)]
-        # Short ones without an escape are what nearly all records are. Testing for one byte costs 40 ns; a pattern for each text costs
-        # ten times that.
+        # Where the names that come again and again hold all blanks and all that is not ASCII, nothing else holds any.
+        rest += value.count(blank) * a_blank  # type: ignore[union-attr]
+        if rest:
+            for name in named[kind]:
+                rest -= weights[getattr(event, name)]
+        # Short ones without an escape are what nearly all records are. Testing for one byte costs 40 ns; a pattern costs ten times that.
         if (
-            beyond
+            (rest and (rest < 0 or rest & beyond_blanks or has_blank_end(value) is not None))  # type: ignore[arg-type]
             or backslash in value  # type: ignore[operator]
             or delete in value  # type: ignore[operator]
             or len(value) > short  # type: ignore[arg-type]
-            or (space in value and has_blank_end(value) is not None)  # type: ignore[operator,arg-type]
         ) and not _is_sound(cast("bytes", value), event):
             return _decode_by_models(value, read, parse, types)
         return event
@@ -160,26 +164,29 @@ def _is_sound(value: bytes, event: structs.Event) -> bool:
         size > MAX_RECORD_BYTES or value.count(b"{") + value.count(b"[") > _MANY_OPENINGS or _IS_ENDLESS(value) is not None
     ):
         return False
-    suspicious = _BACKSLASH in value or _DELETE in value or (_SPACE in value and _HAS_BLANK_END(value) is not None)
+    suspicious = _BACKSLASH in value or _DELETE in value or _HAS_BLANK_END(value) is not None
     if not (suspicious or value.isascii()):
         suspicious = not _PLAIN[value.translate(None, _ASCII)]
     return not suspicious or _texts_are_sound(event)
 
 
-class _BeyondAscii(dict[str | None, int]):
-    """A text → how many bytes it has in UTF-8 beyond its characters, remembered; more than a record has if it is not sound."""
+class _Weights(dict[str | None, int]):
+    """A text → how many bytes it has in UTF-8 beyond its characters, and ``_BLANK`` for each blank in it, remembered.
+
+    It is more than a record can have if the text is not sound.
+    """
 
     def __missing__(self, text: str | None) -> int:
         if text is None:
             return 0
-        found = len(text.encode()) - len(text) if _is_sound_text(text) else 2 * MAX_RECORD_BYTES
+        found = len(text.encode()) - len(text) + _BLANK * text.count(" ") if _is_sound_text(text) else _UNSOUND
         if len(self) >= _REMEMBERED:
             self.clear()
         self[text] = found
         return found
 
 
-_BEYOND_ASCII = _BeyondAscii()
+_WEIGHTS = _Weights()
 
 
 class _Plain(dict[bytes, bool]):

@@ -1,14 +1,21 @@
-"""Records as aiokafka's compiled reader makes them: without the object of eleven fields that it makes of each for its users.
+"""Records as aiokafka's compiled reader makes them, a batch at a time.
 
-Replaces an internal of aiokafka 0.14, named below. It takes a microsecond off each record, of 1.7.
+Replaces internals of aiokafka 0.14, named below: a generator that looks at each record, and the object of eleven fields that it makes of
+each for its users. It takes 1.4 microseconds off each record, of 1.7.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.errors import CorruptRecordException
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiokafka import AIOKafkaConsumer
 
 __all__ = ["leave_records_as_they_are"]
@@ -18,15 +25,71 @@ class _Fetched(OrderedDict[Any, Any]):
     """Replaces consumer/fetcher.py, Fetcher._records: what has been fetched of a partition, and not been taken."""
 
     def __setitem__(self, place: Any, result: Any) -> None:
-        records = getattr(result, "_partition_records", None)  # none: it is an error
-        if records is not None:
-            # In place of consumer/fetcher.py, PartitionRecords._consumer_record.
-            records._consumer_record = _as_it_is
+        if getattr(result, "_partition_records", None) is not None:  # none: it is an error
+            result.getall = _Taken(result).getall
+            # It refers back to them: megabytes that would stay until Python looks for cycles.
+            result._partition_records._records_iterator = None
         super().__setitem__(place, result)
 
 
-def _as_it_is(_place: object, record: Any) -> Any:
-    return record
+class _Taken:
+    """What has been taken of a fetch of one partition."""
+
+    __slots__ = ("_batches", "_result", "_rest", "_then")
+
+    def __init__(self, result: Any) -> None:
+        self._result = ref(result)
+        self._batches = _batches(result._partition_records)
+        #: Records of the last batch that there was no room for, and the offset after that batch.
+        self._rest: list[Any] = []
+        self._then = result._partition_records.next_fetch_offset
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        """Replaces consumer/fetcher.py, FetchResult.getall."""
+        result: Any = self._result()
+        if not result.check_assignment(result._topic_partition) or not result.has_more():
+            return []
+        records, found = result._partition_records, list[Any]()
+        while max_records is None or len(found) < max_records:
+            if not self._rest:
+                records.next_fetch_offset = self._then
+                batch = next(self._batches, None)
+                if batch is None:
+                    result._update_position()
+                    result._partition_records = None
+                    return found
+                self._rest, self._then = batch
+            room = len(self._rest) if max_records is None else max_records - len(found)
+            found += self._rest[:room]
+            self._rest = self._rest[room:]
+        else:
+            records.next_fetch_offset = found[-1].offset + 1
+        result._update_position()
+        return found
+
+
+def _batches(records: Any) -> Iterator[tuple[list[Any], int]]:
+    """Yield the records of each batch, and the offset after it. Replaces consumer/fetcher.py, PartitionRecords._unpack_records."""
+    committed_only = records._isolation_level == READ_COMMITTED
+    while records._records.has_next():
+        batch = records._records.next_batch()
+        if records._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {records._tp}")
+        is_control, producer = batch.is_control_batch, batch.producer_id
+        is_aborted = False
+        if committed_only and producer is not None:
+            records._consume_aborted_up_to(batch.base_offset)
+            if is_control and records._contains_abort_marker(batch):
+                records._aborted_producers.discard(producer)
+            is_aborted = batch.is_transactional and producer in records._aborted_producers
+        if is_aborted or is_control:
+            yield [], batch.next_offset
+            continue
+        found = list(batch)
+        if found and found[0].offset < records.next_fetch_offset:
+            # A broker returns whole batches, and one may begin before the offset asked for.
+            found = [record for record in found if record.offset >= records.next_fetch_offset]
+        yield found, batch.next_offset
 
 
 def leave_records_as_they_are(consumer: AIOKafkaConsumer) -> None:

@@ -12,7 +12,9 @@ from schemas.dead_letters import REPLAYED_FROM
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, source_of
 from schemas.limits import (
     ENDS_WORKERS,
+    MAX_AHEAD_MS,
     MAX_SOURCES,
+    MIN_TIME_MS,
     SOURCE_QUARANTINED,
     TIME_DETAILS,
     TOO_MANY_OPEN,
@@ -151,8 +153,10 @@ class TrackStage:
                 if rejected.reason != "unknown_type" or not self._carries_out(record):
                     self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
                 continue
-            source, kind = event.source, event.type
-            wrong = bound_times(event, record.timestamp)
+            source, kind, received = event.source, event.type, event.received_ms
+            # As ``bound_times`` has it, but without a call where nothing is wrong.
+            is_sound = MIN_TIME_MS <= event.occurred_ms <= received + MAX_AHEAD_MS and received <= record.timestamp
+            wrong = None if is_sound else bound_times(event, record.timestamp)
             if wrong is not None:
                 self._reject(record, source, wrong, TIME_DETAILS[wrong])
             elif quarantined and source in quarantined:
@@ -161,7 +165,7 @@ class TrackStage:
                 if kind != "source.heartbeat":
                     quarantined[source].records += 1
                     self._set_aside(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
-            elif not has_room(source):
+            elif source not in progress.sources and not has_room(source):
                 self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
             elif kind == "source.heartbeat":
                 wrong = bound_complete_through(event, record.timestamp)

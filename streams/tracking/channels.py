@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.tracking.facts import Answered, Arrived, LeftQueue, OfferEnded, Queued, order_of
+from streams.tracking.facts import Answered, Arrived, LeftQueue, OfferEnded, Queued, order_of, precedes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.tracking.facts import AnyFact
     from streams.tracking.state import Conversation
 
 __all__ = ["channel_said", "has_visit", "queues_without_channel"]
@@ -14,12 +17,19 @@ __all__ = ["channel_said", "has_visit", "queues_without_channel"]
 
 def channel_said(conversation: Conversation) -> str | None:
     """Return the channel of the last arrival."""
-    fresh, state = conversation.fresh, conversation.state
-    arrivals = [] if fresh is None else [fact for fact in fresh if type(fact) is Arrived]
-    if not arrivals and not state.void:
+    state = conversation.state
+    last = _last_arrival(conversation.fresh or (), None)
+    if last is None and not state.void:
         return state.channel
-    arrivals += (fact for fact in state.facts if type(fact) is Arrived)
-    return max(arrivals, key=order_of).channel if arrivals else None
+    last = _last_arrival(state.facts, last)
+    return None if last is None else last.channel
+
+
+def _last_arrival(facts: Iterable[AnyFact], last: Arrived | None) -> Arrived | None:
+    for fact in facts:
+        if type(fact) is Arrived and (last is None or precedes(last, fact)):
+            last = fact
+    return last
 
 
 def has_visit(conversation: Conversation, queue: str) -> bool:

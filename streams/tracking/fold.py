@@ -15,7 +15,7 @@ from streams.tracking.steps import STEPS
 from streams.tracking.topic import book_excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from streams.tracking.facts import AnyFact
     from streams.tracking.rules import Rules
@@ -31,6 +31,8 @@ _OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, 
 _MAY_VOID = frozenset({int(Kind.ARRIVED), int(Kind.EXCLUDED)})
 #: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
 _STEP = 32
+#: So many facts from the end are looked at one by one.
+_NEAR = 8
 
 
 # --- taking facts in
@@ -102,13 +104,24 @@ def charge(c: Conversation, fact: AnyFact) -> None:
 def _facts_after(c: Conversation, fact: AnyFact) -> int:
     """Return how many facts have to be counted again for one."""
     fresh = c.fresh or ()
-    if is_voiding(fact):
+    if fact.kind in _MAY_VOID and is_voiding(fact):
         return c.known
-    if c.state.void or any(map(is_voiding, fresh)):
+    is_void = bool(c.state.void)
+    for each in fresh:
+        is_void = is_void or (each.kind in _MAY_VOID and is_voiding(each))
+    if is_void:
         first = _first_exclusion(c.every_fact())
         return 1 if first is None or precedes(first, fact) else c.known
-    order = order_of(fact)
-    return 1 + c.known - bisect_left(c.facts, order, key=order_of) - bisect_left(fresh, order, key=order_of)
+    return 1 + _number_after(c.facts, fact) + _number_after(fresh, fact)
+
+
+def _number_after(facts: Sequence[AnyFact], fact: AnyFact) -> int:
+    """Return how many of some ordered facts do not come before one: looked for from the end, where it mostly belongs."""
+    length = len(facts)
+    for number in range(min(length, _NEAR)):
+        if precedes(facts[length - 1 - number], fact):
+            return number
+    return length - bisect_left(facts, order_of(fact), key=order_of)
 
 
 def _first_exclusion(facts: Iterable[AnyFact]) -> AnyFact | None:

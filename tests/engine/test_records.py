@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import random
+import struct
 import uuid
-from typing import TYPE_CHECKING
+import weakref
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 
 from streams.engine.records import leave_records_as_they_are
 from streams.engine.topics import TopicSpec, ensure_topics
@@ -47,5 +58,133 @@ def test_records_are_left_as_they_are(kafka: Cluster, *, before: bool) -> None:
             (0, b"key", b"one", [("h", b"\xff")], 7, 0),
             (4, b"key", b"two", [("h", b"\xff")], 7, 0),
         ]
+
+    asyncio.run(run())
+
+
+_PLACE = TopicPartition("records", 0)
+_ATTRIBUTES, _CRC, _CONTROL = 21, 17, 0x20
+
+
+def _batch(base: int, offsets: list[int], last: int, *, producer: int = -1, control_key: bytes | None = None) -> bytes:
+    """Return a batch as a broker stores it: with gaps where it was compacted, of a transaction if it has a producer."""
+    builder = DefaultRecordBatchBuilder(2, 0, producer >= 0, producer, 0 if producer >= 0 else -1, 0, 1 << 20)
+    for offset in offsets:
+        key = b"%d" % offset if control_key is None else control_key
+        builder.append(offset - base, 7, key, b"value %d" % offset, [])
+    made = bytearray(builder.build())
+    struct.pack_into(">q", made, 0, base)
+    struct.pack_into(">i", made, 23, last - base)
+    if control_key is not None:
+        made[_ATTRIBUTES + 1] |= _CONTROL
+    struct.pack_into(">I", made, _CRC, calc_crc32c(bytes(made[_ATTRIBUTES:])))
+    return bytes(made)
+
+
+def _stored(dice: random.Random) -> tuple[bytes, list[tuple[int, int]], int]:
+    """Return what a broker answers: batches of transactions, ended either way, and of none; the aborted ones; where it ends."""
+    stored, aborted, base, begun = b"", list[tuple[int, int]](), 0, dict[int, int]()
+    for _ in range(dice.randint(1, 14)):
+        producer = dice.choice([-1, 1, 2])
+        if producer in begun and dice.random() < 0.5:
+            fails = dice.random() < 0.5
+            if fails:
+                aborted.append((producer, begun[producer]))
+            del begun[producer]
+            stored += _batch(base, [base], base, producer=producer, control_key=b"\0\0\0\0" if fails else b"\0\0\0\1")
+            base += 1
+            continue
+        if producer >= 0:
+            begun.setdefault(producer, base)
+        length = dice.randint(1, 9)
+        kept = sorted(dice.sample(range(base, base + length), dice.randint(1, length)))
+        stored += _batch(base, kept, base + length - 1, producer=producer)
+        base += length
+    return stored, aborted, base
+
+
+def _fetched(stored: bytes, aborted: list[tuple[int, int]], begin: int, level: int) -> tuple[Any, Any]:
+    """Return what aiokafka keeps of a fetch, and the position of its partition."""
+    records = PartitionRecords(_PLACE, MemoryRecords(stored), aborted, begin, None, None, True, level)  # noqa: FBT003
+    state = SubscriptionState()
+    state.assign_from_user([_PLACE])
+    assignment = state.subscription.assignment
+    state.seek(_PLACE, begin)
+    return FetchResult(_PLACE, assignment=assignment, partition_records=records, backoff=0), assignment.state_value(_PLACE)
+
+
+def _left_as_they_are(result: Any) -> Any:
+    consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={_PLACE: result}))
+    leave_records_as_they_are(cast("AIOKafkaConsumer", consumer))
+    return consumer._fetcher._records[_PLACE]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_batches_are_taken_as_aiokafka_takes_records(seed: int) -> None:
+    """Whatever is aborted, compacted away, asked for from the middle of a batch or taken in parts: offsets and positions are aiokafka's."""
+
+    async def run() -> None:
+        dice = random.Random(seed)
+        stored, aborted, end = _stored(dice)
+        begin, level = dice.randint(0, end - 1), dice.choice([READ_COMMITTED, READ_UNCOMMITTED])
+        theirs, their_state = _fetched(stored, aborted, begin, level)
+        ours, our_state = _fetched(stored, aborted, begin, level)
+        ours = _left_as_they_are(ours)
+        while theirs.has_more():
+            most = dice.choice([None, 1, 2, 5, 100])
+            expected, found = theirs.getall(most), ours.getall(most)
+            assert [each.offset for each in found] == [each.offset for each in expected]
+            assert [(each.key, each.value) for each in found] == [(each.key, each.value) for each in expected]
+            assert our_state.position == their_state.position
+        assert not ours.has_more()
+        assert our_state.position == end
+
+    asyncio.run(run())
+
+
+def test_what_was_sought_meanwhile_is_not_taken() -> None:
+    """A fetch of before a seek gives nothing, as with aiokafka."""
+
+    async def run() -> None:
+        result, state = _fetched(_batch(0, [0, 1, 2], 2), [], 0, READ_COMMITTED)
+        result = _left_as_they_are(result)
+        assert [each.offset for each in result.getall(2)] == [0, 1]
+        state.seek(1)
+        assert result.getall(2) == []
+        assert not result.has_more()
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_was_damaged_is_refused() -> None:
+    """Nothing of it is taken, and the position stays before it."""
+
+    async def run() -> None:
+        whole, damaged = _batch(0, [0, 1], 1), bytearray(_batch(2, [2, 3], 3))
+        damaged[-2] ^= 1
+        result, state = _fetched(whole + bytes(damaged), [], 0, READ_COMMITTED)
+        result = _left_as_they_are(result)
+        with pytest.raises(CorruptRecordException, match="Invalid CRC"):
+            result.getall(10)
+        assert state.position == 0
+
+    asyncio.run(run())
+
+
+def test_a_fetch_is_freed_once_it_is_taken() -> None:
+    """Without a look for cycles: fetches are megabytes."""
+
+    async def run() -> None:
+        result, _ = _fetched(_batch(0, [0, 1], 1), [], 0, READ_COMMITTED)
+        result = _left_as_they_are(result)
+        gone = [weakref.ref(result), weakref.ref(result._partition_records)]
+        gc.disable()
+        try:
+            assert len(result.getall()) == 2
+            assert not result.has_more()
+            del result
+            assert [each() for each in gone] == [None, None]
+        finally:
+            gc.enable()
 
     asyncio.run(run())

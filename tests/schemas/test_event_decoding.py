@@ -284,6 +284,15 @@ def test_hostile_values_are_judged_alike_in_every_field(hostile: str) -> None:
         b'"queue":"\xe2\x80\x8b","conversation_id":"c-1"',
         b'"queue":"\xe3\x82\xab\xe3\x82\x99","conversation_id":"c-1"',
         b'"queue":"\xe6\x9d\xb1","conversation_id":"c-1","unknown":"\xff"',
+        # The same of blanks.
+        b'"queue":"a\\u0020b","conversation_id":"c-1 "',
+        b'"queue":"a b","queue":"ab","conversation_id":" c-1"',
+        b'"queue":" ab","conversation_id":"c-1"',
+        b'"queue":"a b","conversation_id":"c-1 "',
+        b'"queue":"a b","conversation_id":"c- 1"',
+        # Not sound, with as many bytes beyond ASCII as what they weigh could leave.
+        b'"queue":"ab\xc2\xa0","conversation_id":"c-1"',
+        b'"queue":"a b\xc2\xa0","category":"\xc2\xa0","conversation_id":"c-1"',
     ],
 )
 def test_a_name_that_is_not_ascii_vouches_for_nothing_else(value: bytes) -> None:
