@@ -35,7 +35,7 @@ class _Fetched(OrderedDict[Any, Any]):
 class _Taken:
     """What has been taken of a fetch of one partition."""
 
-    __slots__ = ("_batches", "_result", "_rest", "_then")
+    __slots__ = ("_batches", "_rest", "_result", "_then")
 
     def __init__(self, result: Any) -> None:
         self._result = ref(result)
@@ -62,8 +62,7 @@ class _Taken:
             room = len(self._rest) if max_records is None else max_records - len(found)
             found += self._rest[:room]
             self._rest = self._rest[room:]
-        else:
-            records.next_fetch_offset = found[-1].offset + 1
+        records.next_fetch_offset = found[-1].offset + 1
         result._update_position()
         return found
 

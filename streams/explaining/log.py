@@ -111,7 +111,7 @@ class PartitionLog:
         elif event.type == "source.snapshot":
             tracker.snapshot(event)
         else:
-            named = FIELDS.get(event.type)
+            named = FIELDS.get(type(event))
             if named is not None:
                 self._names.admit(event, named)
             name = event.conversation_id + tracker.spaces[event.source]

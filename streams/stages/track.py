@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 import orjson
 from msgspec.json import encode
 
+from schemas.by_type import by_type
 from schemas.dead_letters import REPLAYED_FROM
 from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, source_of
 from schemas.limits import (
@@ -24,6 +25,7 @@ from schemas.limits import (
     bound_times,
 )
 from schemas.operator import BadOrderError, ProgressReset, SourceQuarantined, SourceReleased, parse_order
+from schemas.structs import SourceHeartbeat, SourceSnapshot
 from schemas.times import to_ms
 from streams.configuration.file import configuration_hash
 from streams.engine.stage import Flush, Output, Row
@@ -142,7 +144,7 @@ class TrackStage:
         ``events``: what the records hold, where they have been decoded before.
         """
         decode, tracker, counters, quarantine = self._decode, self._tracker, self.counters, self._quarantine
-        apply, progress, admit, fields = tracker.apply, tracker.progress, self._names.admit, FIELDS
+        apply_of, progress, admit, fields = by_type(type(tracker).apply), tracker.progress, self._names.admit, FIELDS
         quarantined, watched = quarantine.quarantined, quarantine.watched
         late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
         known_late = late
@@ -153,7 +155,7 @@ class TrackStage:
                 if rejected.reason != "unknown_type" or not self._carries_out(record):
                     self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
                 continue
-            source, kind, received = event.source, event.type, event.received_ms
+            source, kind, received = event.source, type(event), event.received_ms
             # As ``bound_times`` has it, but without a call where nothing is wrong.
             is_sound = MIN_TIME_MS <= event.occurred_ms <= received + MAX_AHEAD_MS and received <= record.timestamp
             wrong = None if is_sound else bound_times(event, record.timestamp)
@@ -162,26 +164,26 @@ class TrackStage:
             elif quarantined and source in quarantined:
                 progress.pass_time(event.received_ms)
                 # Heartbeats hold nothing that could be wanted back.
-                if kind != "source.heartbeat":
+                if kind is not SourceHeartbeat:
                     quarantined[source].records += 1
                     self._set_aside(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
             elif source not in progress.sources and not has_room(source):
                 self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
-            elif kind == "source.heartbeat":
+            elif kind is SourceHeartbeat:
                 wrong = bound_complete_through(event, record.timestamp)
                 if wrong is None:
                     heard, complete = event.received_ms, event.complete_through_ms
                     progress.heartbeat(source, heard, complete, ended=event.ended, instance=event.instance)
                 else:
                     self._reject(record, source, wrong, TIME_DETAILS[wrong])
-            elif kind == "source.snapshot":
+            elif kind is SourceSnapshot:
                 if not tracker.snapshot(event):
                     self._names.note_beyond(source, "snapshot")
             else:
                 if kind in fields:
                     admit(event, fields[kind])
                 try:
-                    apply(event)
+                    apply_of[kind](tracker, event)
                 except TooManyFactsError as too_many:
                     if too_many.reason in _BEYOND:
                         self._names.note_beyond(source, _BEYOND[too_many.reason])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.limits import MAX_AHEAD_MS, MAX_FACTS, TOO_MANY_OPEN
 from streams.tracking.contact_fact import contact_fact
-from streams.tracking.facts import Excluded, Missing, TooManyFactsError, fact_of, order_of
+from streams.tracking.facts import FACT_OF, Excluded, Missing, TooManyFactsError, order_of
 from streams.tracking.fold import charge, ended_by_silence, fold, folded, lose_by, put, replace
 from streams.tracking.freezing import frozen_row, long_idle
 from streams.tracking.grid import grid_of
@@ -169,7 +169,8 @@ class ContactTracker:
         """
         received, at, source = event.received_ms, event.occurred_ms, event.source
         self.progress.received(source, received)
-        fact = fact_of(event)
+        make = FACT_OF.get(type(event))
+        fact = None if make is None else make(event)
         late = received > at - at % PANE_MS + self._late_ms and source not in self._journals
         revision = event.revision
         if fact is None and not revision:

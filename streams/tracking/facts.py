@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 from sys import intern
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union, get_args
 
 from msgspec import Struct
 
+from schemas import structs
+from schemas.by_type import own_code
 from schemas.limits import TOO_MANY_EVENTS, TOO_MANY_OPEN, TOO_MANY_OUT_OF_ORDER, TOO_MANY_PEOPLE
 from schemas.times import seconds_to_ms
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "FACT_OF",
     "NOT_INBOUND",
     "Answered",
     "AnyFact",
@@ -404,14 +407,23 @@ _Common: TypeAlias = tuple[int, int, str, Union[str, None]]  # noqa: UP007
 
 def fact_of(event: Any) -> AnyFact | None:
     """Return the fact of a decoded contact event, None if the kind or its details count nothing."""
-    kind = event.type
-    make = _MAKERS.get(kind)
-    if make is None:
-        return None
-    contact = "" if event.contact_id == event.conversation_id else event.contact_id
-    if event.relation == "consult" and kind in _OF_LEGS:
-        return None if contact is None else Consult(event.occurred_ms, event.sequence or 0, event.event_id, contact)
-    return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, contact))
+    make = FACT_OF.get(type(event))
+    return None if make is None else make(event)
+
+
+def _maker(kind: str) -> Callable[[Any], AnyFact | None]:
+    """Return what makes facts of events of a kind."""
+    make, is_of_leg = _MAKERS[kind], kind in _OF_LEGS
+
+    def fact(event: Any) -> AnyFact | None:
+        contact = event.contact_id
+        if contact == event.conversation_id:
+            contact = ""
+        if is_of_leg and event.relation == "consult":
+            return None if contact is None else Consult(event.occurred_ms, event.sequence or 0, event.event_id, contact)
+        return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, contact))
+
+    return fact
 
 
 def _ms(seconds: float | None) -> int | None:
@@ -500,3 +512,8 @@ _OF_LEGS = frozenset(
         *("work_started", "work_ended", "ended", "wrap_up_started", "wrapped_up"),
     )
 )
+
+#: Type of event → what makes its fact; types that count nothing are missing.
+FACT_OF: dict[type, Callable[[Any], AnyFact | None]] = {
+    kind: own_code(_maker(kind.type)) for kind in get_args(structs.ContactEvent) if kind.type in _MAKERS
+}

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
-from streams.tracking.facts import NOT_INBOUND, Answered, Arrived, Excluded, Kind, TooManyFactsError, is_voiding, order_of, precedes
+from streams.tracking.facts import (
+    NOT_INBOUND,
+    Answered,
+    AnyFact,
+    Arrived,
+    Excluded,
+    Kind,
+    TooManyFactsError,
+    is_voiding,
+    order_of,
+    precedes,
+)
 from streams.tracking.ledger import Ledger
 from streams.tracking.losses import lose, lost_from
 from streams.tracking.outbound import is_outbound, tell_outbound
@@ -17,7 +28,6 @@ from streams.tracking.topic import book_excluded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streams.tracking.facts import AnyFact
     from streams.tracking.rules import Rules
     from streams.tracking.state import Conversation, Revised
 
@@ -27,8 +37,10 @@ __all__ = ["charge", "ended_by_silence", "fold", "folded", "is_consult", "is_our
 
 #: Kinds about visits and legs.
 _OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, Kind.STATUS_CHANGED}
-#: Kinds that may have the whole conversation count nothing.
-_MAY_VOID = frozenset({int(Kind.ARRIVED), int(Kind.EXCLUDED)})
+#: Facts that may have the whole conversation count nothing.
+_MAY_VOID = frozenset({Arrived, Excluded})
+#: Type of fact → what it does to a conversation.
+_STEP_OF = {kind: STEPS[kind.kind] for kind in get_args(AnyFact)}
 #: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
 _STEP = 32
 #: So many facts from the end are looked at one by one.
@@ -47,7 +59,7 @@ def put(c: Conversation, fact: AnyFact) -> None:
     newest, fresh = c.newest, c.fresh
     if newest is not None:
         in_order = newest.at < fact.at or precedes(newest, fact)
-        if not in_order or (fact.kind in _MAY_VOID and is_voiding(fact)):
+        if not in_order or (type(fact) in _MAY_VOID and is_voiding(fact)):
             charge(c, fact)
         if not in_order:
             if fresh is None:
@@ -104,11 +116,11 @@ def charge(c: Conversation, fact: AnyFact) -> None:
 def _facts_after(c: Conversation, fact: AnyFact) -> int:
     """Return how many facts have to be counted again for one."""
     fresh = c.fresh or ()
-    if fact.kind in _MAY_VOID and is_voiding(fact):
+    if type(fact) in _MAY_VOID and is_voiding(fact):
         return c.known
     is_void = bool(c.state.void)
     for each in fresh:
-        is_void = is_void or (each.kind in _MAY_VOID and is_voiding(each))
+        is_void = is_void or (type(each) in _MAY_VOID and is_voiding(each))
     if is_void:
         first = _first_exclusion(c.every_fact())
         return 1 if first is None or precedes(first, fact) else c.known
@@ -145,7 +157,7 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
     goes_on = state.void is not True and first.at > state.lost_at and (not facts or precedes(facts[-1], first))
     if goes_on:
         for fact in fresh:
-            if fact.kind in _MAY_VOID and is_voiding(fact):
+            if type(fact) in _MAY_VOID and is_voiding(fact):
                 goes_on = False
     if goes_on:
         if facts:
@@ -242,7 +254,7 @@ def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
         lose_by(state, at, rules, ledger)
     state.last_ms = at
     if not state.void and (state.consults is None or not is_consult(state.consults.contacts, fact)):
-        STEPS[fact.kind](state, fact, rules, ledger)
+        _STEP_OF[type(fact)](state, fact, rules, ledger)
     elif isinstance(state.void, Outbound):
         tell_outbound(state, state.void, fact, rules, ledger)
 

@@ -33,7 +33,7 @@ _OF_CONTACTS = {"queue": "queue", "category": "category"}
 _WITH_SITE = ("contact.arrived", "contact.not_offered", "contact.excluded", "self_service.started")
 
 
-def _fields() -> dict[str, tuple[tuple[str, str], ...]]:
+def _fields() -> dict[type, tuple[tuple[str, str], ...]]:
     """Return the fields of each type of event that hold such names, with the kind of each."""
     found = {}
     for union in (structs.ContactEvent, structs.AgentEvent, structs.CustomerEvent):
@@ -46,8 +46,8 @@ def _fields() -> dict[str, tuple[tuple[str, str], ...]]:
             # Comes it after its queues, the pairs are other ones.
             if kind.type == "contact.arrived":
                 wanted["channel"] = "arrival"
-            found[kind.type] = tuple((field, of) for field, of in wanted.items() if field in kind.__struct_fields__)
-    return {type_: fields for type_, fields in found.items() if fields}
+            found[kind] = tuple((field, of) for field, of in wanted.items() if field in kind.__struct_fields__)
+    return {kind: fields for kind, fields in found.items() if fields}
 
 
 #: Type of event → (field, kind) of the names in it; types without are missing.
