@@ -208,8 +208,9 @@ class AgentTracker:
                 if after.category is not None:
                     # Told of also if it has passed by the flush: what there is of a scope must not depend on chunks.
                     self._touched_now.add(after.group)
-            agent.until = min(at + (silence.retention_ms if after.category is None else silence.timeout_ms), agent.planned_until)
-            if min(facts[0][0] + self._final_ms, agent.until) < agent.due:
+            until = at + (silence.retention_ms if after.category is None else silence.timeout_ms)
+            agent.until = until if until < agent.planned_until else agent.planned_until  # noqa: FURB136 - at every event
+            if agent.until < agent.due or facts[0][0] + self._final_ms < agent.due:
                 self._look_at(name, agent)
         agent.ids.add(fact[2])
         agent.held[1] += 1
@@ -232,8 +233,10 @@ class AgentTracker:
             if known:
                 self._enter(agent)
             else:
-                agent.planned_until = min(agent.planned_until, plan[3])
-                agent.until = min(agent.until, plan[3])
+                if plan[3] < agent.planned_until:  # noqa: PLR1730 - at every event
+                    agent.planned_until = plan[3]
+                if plan[3] < agent.until:  # noqa: PLR1730 - at every event
+                    agent.until = plan[3]
             self._look_at(name, agent)
         agent.ids.add(plan[2])
         agent.held[1] += 1
@@ -285,14 +288,16 @@ class AgentTracker:
 
     def _look_at(self, name: str, agent: Agent) -> None:
         """Have an agent looked at once what is booked passes the next instant at which there is something to do."""
-        due = agent.until
-        if agent.facts:
-            due = min(due, agent.facts[0][0] + self._final_ms)
-        if agent.plans is not None:
-            due = min(due, agent.plans.first_end_ms + self._final_ms)
+        due, final_ms = agent.until, self._final_ms
+        if agent.facts and agent.facts[0][0] + final_ms < due:
+            due = agent.facts[0][0] + final_ms
+        if agent.plans is not None and agent.plans.first_end_ms + final_ms < due:
+            due = agent.plans.first_end_ms + final_ms
         seen = agent.last_seen
         if seen is not None:
-            due = min(due, seen + self._silence.forgotten_after(agent.last) + self._final_ms)
+            forgotten = seen + self._silence.forgotten_after(agent.last) + final_ms
+            if forgotten < due:  # noqa: PLR1730 - at every event
+                due = forgotten
         if due < agent.due or agent.timer is None:
             agent.due, agent.timer = due, self._timers.add(name, due, agent.timer)
 

@@ -389,7 +389,8 @@ def order_of(fact: AnyFact) -> tuple[int, int, int, str]:
 
 def precedes(fact: AnyFact, other: AnyFact) -> bool:
     """Say whether a fact comes before another one."""
-    return fact.at < other.at if fact.at != other.at else order_of(fact) < order_of(other)
+    at, other_at = fact.at, other.at
+    return at < other_at if at != other_at else order_of(fact) < order_of(other)
 
 
 def is_voiding(fact: AnyFact) -> bool:

@@ -34,7 +34,8 @@ class Activities:
 
     def is_work(self, activity: str) -> bool:
         """Say whether who is planned so is to be available for contacts."""
-        return self._work.get(_normal(activity), False)
+        is_work = self._work.get(activity)
+        return self._work.get(_normal(activity), False) if is_work is None else is_work
 
 
 def _normal(name: str) -> str:
@@ -59,7 +60,8 @@ class Plans:
         """Take in one more plan; the latest told counts where several hold."""
         insort(self.facts, fact)
         self._put(fact)
-        self.first_end_ms = min(self.first_end_ms, fact[4])
+        if fact[4] < self.first_end_ms:  # noqa: PLR1730 - at every event
+            self.first_end_ms = fact[4]
 
     def hidden(self) -> list[PlanFact]:
         """Forget the plans that hold nowhere any more, and return them: they are told again every night, weeks ahead."""
@@ -119,6 +121,10 @@ class Plans:
     def _put(self, fact: PlanFact) -> None:
         """Have a plan hold where none told later does."""
         spans, (_, _, _, begin, end, _) = self._spans, fact
+        if begin < end and (not spans or spans[-1][1] <= begin):
+            spans.append((begin, end, fact))
+            self._begins.append(begin)
+            return
         first = max(0, bisect_right(self._begins, begin) - 1)
         if first < len(spans) and spans[first][1] <= begin:
             first += 1
