@@ -176,6 +176,7 @@ async def contacts_and_whom_to_call(bootstrap: str, address: str, token: str) ->
             ("gone", "abandoned", 12), ("late", "abandoned", 28), ("here", "waiting", 122),
             ("back", "callback", None), ("met", "answered", 10),
         ]  # fmt: skip
+
         # Late gave up, and was answered two seconds later. All is read from the start of the server on.
         async def is_read() -> bool:
             return (await told("abandoned"))["reading"] is None

@@ -125,7 +125,7 @@ NAMED = "|".join(
             "tokyo",
             "osaka",
         ),
-        *("individual_figures: true", "customer_key", "Kafka"),
+        *("individual_figures: true", "customer_key", "on_call", "--config", "Kafka"),
         *("ID", "interacting", "wrap_up", "Pause", "ready", "idle", "Blutspende"),
         *(name for names in NAMES.values() for name in names),
     )
@@ -189,7 +189,7 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             chiba = next(row for row in rows if row[0] == "chiba")
             assert chiba[:7] == ["chiba", "north", "■ Unavailable", "Break", "15:00", "limit 15:00", "–"]
             abe = next(row for row in rows if row[0] == "abe")
-            assert abe == ["abe", "north", "● Handling", "sales · Voice", "2:00", "sales, claims", "60.0 %", "9"]
+            assert abe == ["abe", "north", "● Handling", "2:00", "sales · Voice", "serves sales, claims", "60.0 %", "9"]
             sites = await page.ask("document.querySelector('.view.people .sites').innerText")
             assert sites.startswith("People are shown of: tokyo. Off by configuration: osaka. A site shows the people")
             assert await page.ask("document.querySelector('.view.people thead .day').innerText") == "Today, 06:00–09:00"

@@ -135,7 +135,7 @@ class PeopleView {
         id: "state", text: word("people.state"), of: ({ state }) => STATES.indexOf(state),
         fill: (cell, person) => {
           setText(cell.value, `${SHAPES[person.state]} ${named("state", person.state)}`);
-          setText(cell.detail, [said(why(person)), ...works(person)].filter(Boolean).join(" · "));
+          setText(cell.detail, said(why(person)));
           setAttribute(cell, "title", known(person.word) ? word("people.word", { word: shown(person.word) }) : "");
         },
       },
@@ -149,12 +149,15 @@ class PeopleView {
         },
       },
       {
-        id: "queues", text: word("scope.queue"), of: ({ queues }) => (queues?.length ? queues.join() : null),
-        fill: (cell, { queues, skills }) => {
-          setText(cell.value, queues?.length ? queues.map(shown).join(", ") : NOTHING);
-          setText(cell.detail, skills?.length ? word("people.skills", { skills: skills.map(shown).join(", ") }) : "");
-          setAttribute(cell, "title", queues === null ? word("people.no_queues") : "");
-          setClass(cell, "unknown", !queues?.length);
+        id: "queues", text: word("scope.queue"), of: (person) => works(person)[0] ?? (person.queues?.length ? person.queues.join() : null),
+        fill: (cell, person) => {
+          const [now, { queues, skills, at_work: work }] = [works(person), person];
+          const serves = queues?.length ? queues.map(shown).join(", ") : "";
+          setText(cell.value, now.join(", ") || serves || NOTHING);
+          const more = [now.length && serves ? word("people.serves", { queues: serves }) : "", skills?.length ? word("people.skills", { skills: skills.map(shown).join(", ") }) : ""];
+          setText(cell.detail, more.filter(Boolean).join(" · "));
+          setAttribute(cell, "title", now.length ? word("people.at_work") : queues === null ? word(work === null ? "people.no_contacts" : "people.no_queues") : "");
+          setClass(cell, "unknown", !now.length && !serves);
         },
       },
       {
