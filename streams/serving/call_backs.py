@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka.errors import KafkaError
-
 from schemas.times import format_ms
 from streams.explaining import LinkedKeys, RecentContacts
-from streams.serving.broker import TopicError
 from streams.serving.reading_on import ReadingOn
 
 if TYPE_CHECKING:
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
     from streams.serving.event_log import EventLog
 
 __all__ = ["MOST_HOURS", "CallBacks", "contacts_of", "links_of"]
-
-log = logging.getLogger(__name__)
 
 MOST_HOURS: Final = 24
 _HOUR_MS: Final = 3_600_000
@@ -68,7 +62,9 @@ class CallBacks:
         Raises:
             NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``ReadingOn.told``.
         """
-        linked = await self._linked(asker)
+        linked: Mapping[str, str] | None = None
+        if self._links is not None:
+            linked = await self._links.told_if_readable(asker, lambda links, _: links.joined())
 
         def made(contacts: RecentContacts, configuration: Configuration) -> dict[str, Any]:
             now_ms = contacts.received_ms if whole else as_of_ms
@@ -95,16 +91,6 @@ class CallBacks:
             "reading": None if reading is None else reading.document(whole=whole),
             "links_known": linked is not None,
         }
-
-    async def _linked(self, asker: str) -> Mapping[str, str] | None:
-        """Return which keys are one customer's, None where links cannot be read: who is to be called is told without them."""
-        if self._links is None:
-            return None
-        try:
-            return await self._links.told(asker, lambda links, _: links.joined())
-        except (KafkaError, TopicError, OSError, TimeoutError) as error:
-            log.warning("Links between customers could not be read: %r.", error)
-            return None
 
 
 def _told(customer: GaveUp, configuration: Configuration) -> dict[str, Any]:

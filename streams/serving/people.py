@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Final
-
-from aiokafka.errors import KafkaError
 
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration.floor import too_long_after
 from streams.explaining import Floor
-from streams.serving.broker import TopicError
 from streams.serving.reading_on import ReadingOn
 from streams.windows.calendar import Calendar
 from streams.windows.slices import cell_of
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
     from streams.serving.event_log import EventLog
 
 __all__ = ["People"]
-
-log = logging.getLogger(__name__)
 
 #: Who signed in longer ago, and of whom nothing was heard since, is not known here.
 _LOOK_BACK_SECONDS: Final = 36 * 3600.0
@@ -104,11 +98,7 @@ class People:
             at_ms = max((each for each in (as_of_ms, contacts.received_ms if whole else None) if each is not None), default=None)
             return None if at_ms is None else contacts.at_work(at_ms)
 
-        try:
-            found = await self._contacts.told(asker, made)
-        except (KafkaError, TopicError, OSError, TimeoutError) as error:
-            log.warning("Which contacts people are at could not be read: %r.", error)
-            return None
+        found = await self._contacts.told_if_readable(asker, made)
         return found if self._contacts.complete else None
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
+
+from aiokafka.errors import KafkaError
 
 from schemas.times import format_ms
 from streams.serving.broker import TopicError
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from streams.serving.event_log import EventLog, Span
 
 __all__ = ["READ_LIMITS", "Reading", "ReadingOn", "UnreadError"]
+
+log = logging.getLogger(__name__)
 
 #: How much is read at a time.
 READ_LIMITS: Final = Limits(megabytes=64, seconds=8, last_records=1_000_000)
@@ -133,6 +138,7 @@ class ReadingOn(Generic[_M]):
         self._kept: _Kept[_M] | None = None
         self._task: asyncio.Task[None] | None = None
         self._failed: BaseException | None = None
+        self._logged = ""
 
     @property
     def complete(self) -> bool:
@@ -171,6 +177,22 @@ class ReadingOn(Generic[_M]):
         kept = self._current()
         async with self.turns.turn(asker):
             return await in_thread(kept.tell, make)
+
+    async def told_if_readable(self, asker: str, make: Callable[[_M, Configuration], _T]) -> _T | None:
+        """Return what ``told`` does, None where Kafka does not give the events: the log says so, once until another reason comes.
+
+        Raises:
+            NoTurnError: as ``told``.
+        """
+        try:
+            found = await self.told(asker, make)
+        except (KafkaError, TopicError, OSError, TimeoutError) as error:
+            if self._logged != (reason := repr(error)):
+                self._logged = reason
+                log.warning("%s cannot be read: %s. What is made of it is left out.", self._log.topic, reason)
+            return None
+        self._logged = ""
+        return found
 
     async def run(self) -> NoReturn:
         """Keep it ready, until cancelled: read from the start on, and on where no one asks."""

@@ -232,7 +232,9 @@ def test_who_got_through_under_a_linked_key_is_not_to_be_called() -> None:
     asyncio.run(check())
 
 
-def test_a_link_told_after_both_calls_were_read_holds_for_who_asks_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_told_after_both_calls_were_read_holds_for_who_asks_next(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """One is asked before the link comes and one after it; links that cannot be read leave the list as it is without them, and say so."""
     monkeypatch.setattr("streams.serving.reading_on._FRESH_SECONDS", 0.0)
     events = [
@@ -258,6 +260,12 @@ def test_a_link_told_after_both_calls_were_read_holds_for_who_asks_next(monkeypa
                 raise KafkaConnectionError
 
         assert await called(HeldLog(events), Unreadable([])) == ([("kato 1", 1)], False)
+        # It is said in the log once, however often one asks.
+        unreadable = CallBacks(contacts_of(HeldLog(events), configured, stand.clock), links_of(Unreadable([]), configured, stand.clock))
+        caplog.clear()
+        for _ in range(3):
+            assert (await unreadable.document("x", 8, lambda _: True, 9))["links_known"] is False
+        assert [each for each in caplog.messages if "cannot be read" in each] == caplog.messages[-1:]
 
     asyncio.run(check())
 

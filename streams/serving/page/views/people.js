@@ -98,7 +98,6 @@ class PeopleView {
     this.chips.setAttribute("aria-label", word("people.state"));
     this.none = make(root, "p", "none");
     this.none.setAttribute("role", "status");
-    this.sites = make(root, "p", "none sites");
     this.place = make(root, "div", "wide");
     this.table = new SortedTable(this.place, word("view.people"), this.columns(), {
       order: context.asked("by"),
@@ -112,6 +111,7 @@ class PeopleView {
       mark.style.background = `var(--${state})`;
       entry.append(named("state", state));
     }
+    this.sites = make(root, "p", "none sites");
     this.place.hidden = this.legend.hidden = true;
   }
 
