@@ -23,7 +23,7 @@ from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
 from streams.engine.flush import Share, TransactionWriter
 from streams.engine.health import Health
-from streams.engine.memory import look_seldom_for_cycles
+from streams.engine.memory import hold_until_given_back, look_seldom_for_cycles
 from streams.engine.owner import Owner, restoring_consumer
 from streams.engine.records import leave_records_as_they_are
 from streams.engine.settings import EngineSettings, Flow
@@ -163,9 +163,9 @@ async def from_kafka(bootstrap: str, kind: str, count: int) -> Restored:
     rows = kept_rows(kind, count)
     source, changelog = f"{kind}-events", f"{kind}-rows"
     await ensure_topics(bootstrap, [TopicSpec(source, 1), TopicSpec(changelog, 1, config={"cleanup.policy": "compact"})])
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=kind, max_batch_size=256 * 1024)
-    await producer.start()
     settings = EngineSettings(app_id=f"restore-{kind}", bootstrap=bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=kind, max_batch_size=settings.max_batch_bytes)
+    await producer.start()
     writer = TransactionWriter(producer, settings.app_id)
     for begin in range(0, len(rows), _ROWS_A_TRANSACTION):
         share = Share(TopicPartition(source, 0), 0, TopicPartition(changelog, 0), rows[begin : begin + _ROWS_A_TRANSACTION], [])
@@ -178,7 +178,9 @@ async def from_kafka(bootstrap: str, kind: str, count: int) -> Restored:
     leave_records_as_they_are(consumer)
     gc.collect()
     gc.freeze()
-    look_seldom_for_cycles()  # as a worker does
+    # As a worker does.
+    look_seldom_for_cycles()
+    hold_until_given_back()
     began, worked = time.perf_counter(), time.process_time()
     await owner.take(consumer)
     found = time.process_time() - worked, time.perf_counter() - began

@@ -39,7 +39,7 @@ class EngineSettings:
     #: Shown in the brokers' logs and quotas.
     client_id: str = "contact-streams"
     #: The most bytes of one produced batch; below the topics' ``max.message.bytes``.
-    max_batch_bytes: int = 256 * 1024
+    max_batch_bytes: int = 768 * 1024
     #: How many partitions are restored at a time.
     parallel_restores: int = 4
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.
