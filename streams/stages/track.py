@@ -37,13 +37,13 @@ from streams.stages.panes import PaneWriter
 from streams.tracking.agents import AgentTracker
 from streams.tracking.contact_fact import contact_fact
 from streams.tracking.contacts import ContactTracker
-from streams.tracking.customer_facts import customer_partition
+from streams.tracking.customer_facts import ContactFact, customer_partition
 from streams.tracking.expiry import Expiry
 from streams.tracking.facts import TooManyFactsError
 from streams.tracking.names import FIELDS, Names
 from streams.tracking.quarantine import BY_OPERATOR, NO_ROOM, Quarantine
 from streams.tracking.scopes import Scope
-from streams.tracking.spaces import MARK, id_of, space_of
+from streams.tracking.spaces import MARK
 from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.engine.stage import Record
-    from streams.tracking.customer_facts import ContactFact
     from streams.tracking.progress import Progress
     from streams.tracking.slices import Slices
     from streams.tracking.snapshots import Snapshots
@@ -70,6 +69,8 @@ _BOOKED = b"b|"
 _PLANS = b"P|"
 #: The further rows of a long conversation.
 _MORE = b"t|"
+#: What customers are told of a contact beside whose it is.
+_SAID_OF_CONTACTS = ContactFact._fields[1:]
 
 
 class TrackTopics(NamedTuple):
@@ -581,14 +582,16 @@ def _row_key(name: str, number: int) -> bytes:
 
 def _told(name: str, customer: str, fact: ContactFact | None = None) -> tuple[str, dict[str, Any]]:
     """Return key and content of what customers are told of a contact: what it is now, or that it is none of that customer's."""
-    told: dict[str, Any] = {"kind": "contact", "conversation_id": id_of(name)}
-    if MARK in name:
-        told["id_space"] = space_of(name)
-    if fact is not None:
-        told |= {"customer_key": customer, **fact._asdict()}
-        del told["customer"]
+    conversation_id, mark, space = name.partition(MARK)
+    told: dict[str, Any] = {"kind": "contact", "conversation_id": conversation_id}
+    if mark:
+        told["id_space"] = space
+    told["customer_key"] = customer
+    if fact is None:
+        told["gone"] = True
     else:
-        told |= {"customer_key": customer, "gone": True}
+        _, *said = fact
+        told |= zip(_SAID_OF_CONTACTS, said, strict=True)
     return f"contact|{name}", told
 
 

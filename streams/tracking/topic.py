@@ -32,7 +32,11 @@ _FIRST_OF = (_SPOKEN, _QUEUED, _SERVED)
 
 def category_of(topic: Topic) -> str | None:
     """Return the category it has, whether or not it counts anywhere yet."""
-    return next((topic.named[who] for who in _FIRST_OF if who in topic.named), None)
+    named = topic.named
+    for who in _FIRST_OF:
+        if who in named:
+            return named[who]
+    return None
 
 
 def _topic_of(s: State) -> Topic:
