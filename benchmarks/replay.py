@@ -1,7 +1,7 @@
 """Measures what ``contact-streams replay`` takes: events a second of one core, and how much it has resident on the way through a file.
 
-The file is that of the simulated center (``--rate`` of them side by side), written before and deleted after. It is read and counted in a
-process of its own by what the command reads and counts with, intervals included, and ``--out`` is what the command writes.
+The file is that of the simulated center (``--rate`` of them side by side), written before and deleted after; with ``--pipe`` there is none,
+and the events come in on standard input. They are read and counted in a process of its own by what the command reads and counts with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streams.demo.simulator.load import load_events
 from streams.engine.memory import look_seldom_for_cycles
 from streams.replay import Replay
 
-__all__ = ["measured", "written"]
+__all__ = ["measured"]
 
 _ROOT: Final = Path(__file__).parents[1]
 _CONFIGURATION: Final = _ROOT / "streams" / "demo" / "configuration.yaml"
@@ -34,25 +34,28 @@ _CONFIGURATION: Final = _ROOT / "streams" / "demo" / "configuration.yaml"
 _LOOKS: Final = 8
 
 
-def written(file: Path, events: int, rate: int, seed: int = 1) -> int:
-    """Write the events of the simulated center to a file, a line each; return how many there are of them."""
-    number = 0
-    with file.open("wb") as lines:
-        for each in load_events(events, seed, rate=rate):
-            lines.write(orjson.dumps(each.event) + b"\n")
-            number += 1
-    return number
-
-
-def measured(file: Path, events: int) -> dict[str, Any]:
+def measured(events: int, rate: int, directory: Path | None = None, *, pipe: bool = False) -> dict[str, Any]:
     """Return what a process takes for a file of so many events.
 
     ``events_per_second`` is by CPU, from the first event to the last figure; ``resident_mib`` by events counted so far.
     """
-    command = [sys.executable, "-m", "benchmarks.replay", "--run", str(file), "--events", str(events)]
-    done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, check=True)
+    command = [sys.executable, "-m", "benchmarks.replay", "--events", str(events)]
+    write = [*command, "--rate", str(rate), "--write"]
+    if pipe:
+        with subprocess.Popen(write, cwd=_ROOT, stdout=subprocess.PIPE) as writer:
+            done = subprocess.run([*command, "--run", "-"], cwd=_ROOT, stdin=writer.stdout, stdout=subprocess.PIPE, check=True)
+    else:
+        with tempfile.NamedTemporaryFile(dir=directory, suffix=".jsonl") as file:
+            subprocess.run(write, cwd=_ROOT, stdout=file, check=True)
+            done = subprocess.run([*command, "--run", file.name], cwd=_ROOT, stdout=subprocess.PIPE, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return {"rate": rate, **found}
+
+
+def _write(events: int, rate: int) -> None:
+    """Write the events of the simulated center to standard output, a line each."""
+    for each in load_events(events, 1, rate=rate):
+        sys.stdout.buffer.write(orjson.dumps(each.event) + b"\n")
 
 
 def _run(file: Path, events: int) -> dict[str, Any]:
@@ -67,7 +70,7 @@ def _run(file: Path, events: int) -> dict[str, Any]:
         with closing(canonical_pieces(Input(file), None, [])) as pieces:
             for piece, number in pieces:
                 replay.add_piece(piece)
-                if number >= due:
+                if due <= number <= events:
                     now = time.process_time()
                     resident[number], cpu_us[number] = resident_mib(), round((now - before) / (number - counted) * 1e6, 2)
                     due, before, counted = due + step, now, number
@@ -92,15 +95,17 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=1_000_000, help="default: %(default)s")
     parser.add_argument("--rate", type=int, nargs="+", default=[1, 200], help="centers side by side (default: 1 200)")
     parser.add_argument("--directory", type=Path, help="where the file is: some 300 MB a million events (default: the temporary directory)")
+    parser.add_argument("--pipe", action="store_true", help="without a file")
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.run is not None:
         print(json.dumps(_run(args.run, args.events)))
-        return 0
-    for rate in args.rate:
-        with tempfile.TemporaryDirectory(dir=args.directory) as directory:
-            file = Path(directory) / "events.jsonl"
-            print(json.dumps({"rate": rate, **measured(file, written(file, args.events, rate))}), flush=True)
+    elif args.write:
+        _write(args.events, args.rate[0])
+    else:
+        for rate in args.rate:
+            print(json.dumps(measured(args.events, rate, args.directory, pipe=args.pipe)), flush=True)
     return 0
 
 

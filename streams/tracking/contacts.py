@@ -587,7 +587,7 @@ class ContactTracker:
         if frozen is None or len(live) <= most:
             return
         chosen = long_idle(live.values(), most)
-        rows = ((each.name, frozen_row(each, self._rules, self._rules_number, self._due(each))) for each in chosen)
+        rows = ((each.name, frozen_row(each, self._rules, self._rules_number, self._kept_until)) for each in chosen)
         kept = [(name, row) for name, row in rows if row is not None]
         frozen.put(kept)
         for name, _ in kept:

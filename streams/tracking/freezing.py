@@ -11,7 +11,7 @@ from streams.tracking.rows import row_of
 from streams.tracking.unread import Unread, head_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from streams.tracking.rules import Rules
     from streams.tracking.state import Conversation
@@ -42,15 +42,18 @@ def _is_over(c: Conversation) -> bool:
     return state.bot_sessions is None or state.bot_sessions.open is None
 
 
-def frozen_row(c: Conversation, rules: Rules, number: int, due_ms: int) -> Unread | None:
+def frozen_row(c: Conversation, rules: Rules, number: int, kept_until: Callable[[str, int], int]) -> Unread | None:
     """Return what is kept of a conversation that is folded and noted; None if its rows would not say all that is to be known of it.
 
-    ``due_ms``: when it is lost, or forgotten, if nothing more is known of it.
+    ``kept_until``: of a name, and when it was over, when it is forgotten.
     """
+    if c.fresh is not None or c.timer is None or c.source is None:
+        return None
     # Who reads its rows takes it that customers were told of it as it is.
-    if c.fresh is not None or c.timer is None or c.told != contact_fact(c.state):
+    if (c.told is not None or c.state.customer is not None) and c.told != contact_fact(c.state):
         return None
     head = head_of(c, rules, number)
-    if head is None or c.source is None:
+    if head is None:
         return None
+    due_ms = kept_until(c.name, head.last_ms) if head.lost_from_ms is None else head.lost_from_ms
     return Unread((encode(row_of(c, head)),), head.events, due_ms, head.lost_from_ms, head.last_ms, head.has_customer)
