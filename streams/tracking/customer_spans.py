@@ -47,7 +47,7 @@ _NEVER: Final = 10**9
 #: From 1973 on all zones are whole quarters of an hour away from UTC, so that all instants of one have the same date.
 _QUARTERS_FROM_MS: Final = 94_694_400_000
 #: How many dates, and places of contacts, are remembered.
-_REMEMBERED: Final = 100_000
+_REMEMBERED: Final = 20_000
 _SUPPORTED: Final = {"supported_customers": 1}
 _NO_LONGER: Final = {"supported_customers": -1}
 
