@@ -304,6 +304,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "view.denied": ("Your role does not permit this view.", "この画面を表示する権限がありません。"),
     "view.failed": ("This could not be shown: {reason}", "表示できませんでした：{reason}"),
     "options": ("Choices", "表示設定"),
+    "brief.trend": ("Today", "推移"),
     "brief.longest_wait": ("Longest wait", "最長待ち"),
     "brief.asa": ("ASA", "平均応答"),
     "brief.aht": ("AHT", "AHT"),

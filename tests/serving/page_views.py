@@ -47,7 +47,7 @@ BROKEN = """(() => {
   };
   const found = [];
   for (const spot of document.querySelectorAll(spots)) {
-    if (!spot.checkVisibility({ visibilityProperty: true }) || spot.closest('.unseen')) continue;
+    if (!spot.checkVisibility({ visibilityProperty: true }) || spot.closest('.unseen, .heat main > section:not(#map)')) continue;
     const walker = document.createTreeWalker(spot, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       if (node.parentElement.closest('svg, option, .name b')) continue;

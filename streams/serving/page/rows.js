@@ -141,7 +141,7 @@ export class Queues extends Ranked {
     // Beside the figure of decided contacts, the live one says which it is.
     const named = (id) => heading(id === LEVEL && !ids.includes("service_level") ? "service_level" : id);
     const headings = ids.map((id) =>
-      id === "trend" ? [id, word("trend"), word("trend_meaning", { n: JUDGED_FROM })] : [id, named(id), `${label(id)} – ${meaning(id)}`],
+      id === "trend" ? [id, wall ? word("brief.trend") : word("trend"), word("trend_meaning", { n: JUDGED_FROM })] : [id, named(id), `${label(id)} – ${meaning(id)}`],
     );
     this.table.head([["name", word("scope.queue"), ""], ...headings]);
     const wide = ids.filter((id) => [LEVEL, "trend"].includes(id));
