@@ -45,9 +45,9 @@ _LONGEST_SECONDS = 0.3
 
 #: With fewer records to be passed on, a round waits for more, up to so long after the one before: each costs the same two transactions.
 _FEW = 16
-_QUIET_SECONDS = 0.6
+_QUIET_SECONDS = 0.75
 #: With nothing at all it waits for something, up to so long.
-_IDLE_SECONDS = 0.8
+_IDLE_SECONDS = 0.9
 
 #: What comes for the next round is taken in from so long before it on, unless it was so many records: it would wait there anyway.
 _TAKE_SECONDS = 0.06
