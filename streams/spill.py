@@ -13,7 +13,7 @@ from streams.tracking.unread import Unread
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["CellRows", "ConversationRows", "CustomerRows", "Spill", "SpillError"]
+__all__ = ["OPEN_BEFORE", "CellRows", "ConversationRows", "CustomerRows", "Spill", "SpillError"]
 
 #: SQLite holds so much in memory, in KiB; all else is in a file.
 _CACHE_KIB: Final = 8_192
@@ -24,6 +24,8 @@ _TABLES: Final = (
     "CREATE TABLE cells (place INTEGER, start INTEGER, counts BLOB)",
     "CREATE INDEX cell_place ON cells (place, start)",
 )
+#: Asked at every flush, so by the index: ordered otherwise it goes through all rows.
+OPEN_BEFORE: Final = "SELECT name FROM conversations WHERE due < ? AND lost IS NOT NULL ORDER BY due"
 
 
 class SpillError(Exception):
@@ -115,7 +117,7 @@ class ConversationRows:
 
     def open_before(self, before_ms: int) -> list[str]:
         """Return the names of what is open and was due before an instant."""
-        return self._names("SELECT name FROM conversations WHERE due < ? AND lost IS NOT NULL ORDER BY rowid", before_ms)
+        return self._names(OPEN_BEFORE, before_ms)
 
     def open_or_since(self, at_ms: int) -> list[str]:
         """Return the names of what is open, or has something of an instant or later."""

@@ -17,7 +17,7 @@ from schemas.other import CustomerModel, ForecastSet
 from streams.configuration import load_configuration
 from streams.demo.simulator.load import LOAD_START_MS, load_events
 from streams.replay import Piece, Replay
-from streams.spill import ConversationRows, Spill, SpillError
+from streams.spill import OPEN_BEFORE, ConversationRows, Spill, SpillError
 from streams.tracking.unread import Unread
 from tests.oracle.customer_worlds import customer_world
 
@@ -137,6 +137,16 @@ def test_customers_outside_of_memory_count_the_same(seed: int, monkeypatch: pyte
     monkeypatch.setattr("streams.replay._MOST_CUSTOMERS", 40_000)
     assert found == counted(configuration, events, until_ms)
     assert found["customers"]
+
+
+def test_a_flush_does_not_go_through_all_rows() -> None:
+    """What is open and due is found by the index, however many conversations there are."""
+    spill = Spill()
+    try:
+        (plan,) = spill.database.execute(f"EXPLAIN QUERY PLAN {OPEN_BEFORE}", (0,)).fetchall()
+        assert "USING INDEX conversation_due" in plan[-1]
+    finally:
+        spill.close()
 
 
 def test_a_full_disk_is_said() -> None:
