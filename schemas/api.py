@@ -1014,6 +1014,8 @@ class StandingAnswer(_Answer):
     server_time: _Time
     faults: list[StandingFault]
     """The cause of most first; what only follows from another fault is not among them."""
+    call_missing: bool = Field(default=False, examples=[False])
+    """Somebody should be called, and `on_call` of the configuration, which would say whom, is missing."""
     call_when_unreached: str | None = Field(examples=["IT operations, extension 4000"])
     """Whom to call when this server answers no more: it cannot say so then."""
 

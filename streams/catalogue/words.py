@@ -107,6 +107,10 @@ _BOTH: dict[str, tuple[str, str]] = {
         "Whom to call is not configured: on_call of the configuration says it.",
         "連絡先は未設定です（設定ファイルのon_callで指定できます）。",
     ),
+    "call.ask": (
+        "Whom to call stands in on_call of the configuration: --config FILE.",
+        "連絡先を表示するには、on_callを含む設定ファイルを--configで指定してください。",
+    ),
     "loading": ("reading figures", "読み込み中"),
     "silent_sources": ("silent: {sources}", "更新途絶: {sources}"),
     "quarantined_sources": ("set apart: {sources}", "隔離中: {sources}"),

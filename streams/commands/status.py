@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from streams.catalogue import LANGUAGES
+from streams.catalogue import LANGUAGES, WORDS
 from streams.client import ApiError, Client, UnexpectedAnswerError, UnreachableError
 from streams.commands.common import fail, write_json
 from streams.configuration import ConfigurationError, load_configuration
@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
             write_json({**entry, "as_of": None, "server_time": None, "faults": [entry]})
         else:
             sys.stdout.write(f"{texts[f'text_{args.lang}']}\n")
+            if call is None:
+                sys.stdout.write(f"{WORDS[args.lang]['call.none' if args.config else 'call.ask']}\n")
         return _BROKEN
     except ApiError as error:
         return fail(f"status: {args.url} answers {error}; a token of its access file goes into {TOKEN_VARIABLE}", code=_BROKEN)
@@ -73,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         for each in told.faults or (told,):
             sys.stdout.write(f"{getattr(each, f'text_{args.lang}')}\n")
+        if told.call_missing:
+            sys.stdout.write(f"{WORDS[args.lang]['call.none']}\n")
     return 0 if told.code == OK else _BROKEN
 
 

@@ -161,15 +161,6 @@ NOTHING_BROKEN: Final = frozenset(
 )
 _CALL: Final = ("{said}. Call {call}.", "{said}。連絡先：{call}")
 _ALONE: Final = ("{said}.", "{said}。")
-_NO_CONTACT: Final = (
-    "{said}. Whom to call is not configured: on_call of the configuration says it.",
-    "{said}。連絡先は未設定です（設定ファイルのon_callで指定できます）。",
-)
-#: The command has the configuration only where it is given.
-_NOT_ASKED: Final = (
-    "{said}. Whom to call stands in on_call of a configuration: --config FILE.",
-    "{said}。連絡先は、on_callを含む設定ファイルを--configで指定すると表示されます。",
-)
 _MORE: Final = ("{names} and {n} more", "{names}ほか{n}件")
 
 
@@ -243,17 +234,9 @@ def sentence(fault: Fault | None, seen: Seen | None, zone: ZoneInfo, call: str |
             names="" if fault is None else _named(fault.names, index),
         )
         if fault is not None:
-            text = _ending(fault, call)[index].format(said=text, call="" if call is None else visible(call))
+            text = (_ALONE if call is None else _CALL)[index].format(said=text, call="" if call is None else visible(call))
         told[f"text_{language}"] = text
     return told
-
-
-def _ending(fault: Fault, call: str | None) -> tuple[str, str]:
-    if call is not None:
-        return _CALL
-    if fault.code in NOTHING_BROKEN:
-        return _ALONE
-    return _NOT_ASKED if fault.code == "serve_not_reached" else _NO_CONTACT
 
 
 def _named(names: tuple[str, ...], index: int) -> str:
@@ -277,7 +260,8 @@ def standing_document(seen: Seen, zone: ZoneInfo, on_call: OnCall | None) -> dic
         faults[0] if faults else {"code": OK, "part": None, "since": None, "names": [], "call": None, **sentence(None, seen, zone, None)}
     )
     rest = {"as_of": _format(seen.as_of_ms), "server_time": format_ms(seen.now_ms), "faults": faults}
-    return {**first, **rest, "call_when_unreached": None if on_call is None else on_call.of("serve")}
+    missing = on_call is None and any(fault["code"] not in NOTHING_BROKEN for fault in faults)
+    return {**first, **rest, "call_missing": missing, "call_when_unreached": None if on_call is None else on_call.of("serve")}
 
 
 def _format(ms: int | None) -> str | None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 NAMES = (
     r"Contact Streams|English|AHT|CSV|Excel|contact-streams dead-letters list|sales|claims|billing|vip|idle|tokyo|pbx|mail|chat|cdr|never"
 )
-NAMES += r"|Kafka|UTC|Enter|\(other\)|no_begin|no_leg|agent-events-dead-letters\.v1|contact-events-dead-letters\.v1"
+NAMES += r"|Kafka|UTC|on_call|Enter|\(other\)|no_begin|no_leg|agent-events-dead-letters\.v1|contact-events-dead-letters\.v1"
 SAID = "[document.body.innerText, ...[...document.querySelectorAll('main.view [title]')].map(e => e.title)].join('\\n')"
 TEXTS = "(selector => [...document.querySelectorAll(selector)].map(e => e.innerText))"
 #: The rows of a table: each the texts of its cells.

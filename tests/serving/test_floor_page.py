@@ -111,6 +111,7 @@ NAMED = "|".join(
             "Contact Streams",
             "English",
             "UTC",
+            "on_call",
             "sales",
             "claims",
             "north",

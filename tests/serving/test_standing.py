@@ -236,13 +236,15 @@ def test_the_page_about_operations_has_every_code() -> None:
 
 
 def test_without_anybody_to_call_it_is_said_what_to_configure() -> None:
-    """Nothing is made up: `call` is null, and the sentence names the key that would say it, but where there is nothing to call about."""
+    """Nothing is made up: `call` is null and no sentence names anybody; that it is missing is said where there is need to call."""
     told = standing_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, None)
 
-    assert told["call"] is None
-    assert told["text_en"].endswith("by the one before. Whom to call is not configured: on_call of the configuration says it.")
-    assert told["text_ja"].endswith("正しい値です。連絡先は未設定です（設定ファイルのon_callで指定できます）。")
-    assert standing_document(replace(WELL, as_of_ms=AT[1], old=True, moving=True), TOKYO, None)["text_en"].endswith("is being counted.")
+    assert (told["call"], told["call_missing"]) == (None, True)
+    assert told["text_en"].endswith("by the one before.")
+    catching_up = replace(WELL, as_of_ms=AT[1], old=True, moving=True)
+    assert standing_document(catching_up, TOKYO, None)["call_missing"] is False
+    assert standing_document(WELL, TOKYO, None)["call_missing"] is False
+    assert standing_document(replace(WELL, refused_since_ms=AT[5]), TOKYO, ON_CALL)["call_missing"] is False
 
 
 @pytest.mark.parametrize(
@@ -396,8 +398,8 @@ def test_the_command_says_that_serve_is_not_reached(capsys: pytest.CaptureFixtur
 
     assert main(["status", "--url", "http://127.0.0.1:1"]) == 1
     assert capsys.readouterr().out == (
-        "The server of figures is not reached (http://127.0.0.1:1): no event is lost by that, and figures are shown again once it runs. "
-        "Whom to call stands in on_call of a configuration: --config FILE.\n"
+        "The server of figures is not reached (http://127.0.0.1:1): no event is lost by that, and figures are shown again once it runs.\n"
+        "Whom to call stands in on_call of the configuration: --config FILE.\n"
     )
     assert main(["status", "--url", "http://127.0.0.1:1", "--lang", "ja", "--config", str(tmp_path / "center.yaml")]) == 1
     assert capsys.readouterr().out.endswith("復旧すれば再び表示されます。連絡先：Floor IT, 4001\n")
@@ -412,4 +414,7 @@ def test_the_command_prints_what_the_server_says(connected: bool, code: int, sai
             return await asyncio.to_thread(main, ["status", "--url", str(client.make_url("")).rstrip("/")])
 
     assert asyncio.run(ask()) == code
-    assert capsys.readouterr().out.startswith(said)
+    out = capsys.readouterr().out
+    assert out.startswith(said)
+    # This server has no one configured to be called.
+    assert out.endswith("\nWhom to call is not configured: on_call of the configuration says it.\n") == (code == 1)

@@ -1,6 +1,7 @@
 // What is broken, in the sentences of the server: which part, since when, what is still right, whom to call. That the server itself is not
 // reached only the page can say.
 
+import { wall } from "./options.js";
 import { clock, known, language, word } from "./text.js";
 
 const OFTEN_MS = 5_000;
@@ -53,17 +54,18 @@ export class Broken {
     return this.told && this.of === trouble && this.told.code !== "ok" ? this.told.code : "";
   }
 
-  // The sentences to show; null: the server has not told of what is seen, or says that it is nothing.
+  // The sentences to show, and on a page that somebody works at what would say whom to call; null: the server has not told of what is seen, or says that it is nothing.
   sentences(trouble) {
     if (!this.told || this.of !== trouble || this.told.faults.length === 0) return null;
-    return this.told.faults.map((fault) => fault[`text_${language}`]);
+    const told = this.told.faults.map((fault) => fault[`text_${language}`]);
+    return this.told.call_missing && !wall ? [...told, word("call.none")] : told;
   }
 
   // `now` is the server's time as far as known; figures are as of `asOf`.
   cut(serverTime, asOf) {
     const at = serverTime === null ? Date.now() : serverTime - (performance.now() - (this.lostAt ?? performance.now()));
     const said = word("cut", { time: clock(at), as_of: known(asOf) ? clock(asOf) : "–" });
-    if (!this.told) return said;
-    return `${said} ${this.call ? word("call", { call: this.call }) : word("call.none")}`;
+    const call = this.call ? word("call", { call: this.call }) : this.told && !wall ? word("call.none") : "";
+    return call ? `${said} ${call}` : said;
   }
 }
