@@ -162,12 +162,11 @@ def test_alerts_are_acknowledged_and_silenced(language: Language, width: int, pi
                 flood
                 == {
                     "en": (
-                        "sales: open the overflow, 2 wait – Waiting now 2 (was above 5) and "
+                        "sales: open the overflow, 2 wait – Waiting 2 (was above 5) and "
                         "Abandonment rate 10.0 % (above 5 % · a silent source keeps it)"
                     ),
                     "ja": (
-                        "sales：あふれ（2件待ち） – 待ち件数 現在2（5超から回復）、かつ"
-                        "放棄率 10.0%（5%超 · 更新途絶中の送信元があるため継続）"
+                        "sales：あふれ（2件待ち） – 待ち件数 2（5超から回復）、かつ放棄率 10.0%（5%超 · 更新途絶中の送信元があるため継続）"
                     ),
                 }[language]
             )

@@ -184,7 +184,7 @@ export class AlertStrip {
     const { word, duration, asOf, goal, isSilent } = this.tools;
     if (alert.expected_at) return "";
     const isFew = ({ told }) => (told.denominator ?? 0) < told.minimum_contacts;
-    const isBad = (each) => known(each.value) && !isFew(each) && beyond(each.told, each.value, each.told.clear_at);
+    const isBad = (each) => known(each.value) && !isFew(each) && (!each.isPast || beyond(each.told, each.value, each.told.clear_at));
     if (alert.combined === "any" ? figures.some(isBad) : figures.every(isBad)) {
       const short = figures.find((each) => each.isPast && isBad(each));
       return short ? word("alert.clears_at", { value: goal(short.told.kpi, short.told.clear_at) }) : "";
@@ -209,7 +209,8 @@ export class AlertStrip {
     if (alert.expected_at) parts.unshift(word("alert.expected", { time: hour(alert.expected_at) }));
     else if (isOld) parts.push(word("alert.at", { time: clock(alert.as_of) }));
     if (ends) parts.push(ends);
-    const says = isPast && !isOld ? "alert.says_now" : "alert.says";
+    // Figures of now say so by their names.
+    const says = isPast && !isOld && told.window !== null ? "alert.says_now" : "alert.says";
     return word(says, { kpi: label(told.kpi.replace(/_live$/, ""), alert.channel), value: figure(told.kpi, value, threshold), condition: parts.join(" · ") });
   }
 
