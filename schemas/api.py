@@ -28,6 +28,8 @@ __all__ = [
     "CatalogueAnswer",
     "ChangeMessage",
     "CustomersAnswer",
+    "EarlierAnswer",
+    "EarlierScope",
     "ExplainAnswer",
     "FiguresAnswer",
     "IntervalsAnswer",
@@ -304,6 +306,16 @@ class QueueInterval(_Answer):
     """How many agents the forecast says are needed; null without one."""
 
 
+class EarlierScope(QueueInterval):
+    """A queue, or everything, in an interval."""
+
+    scope_kind: Literal["queue", "total"]
+    scope: str = Field(examples=["sales"])
+    channel: str = Field(examples=["voice"])
+    target: float | None
+    """The service level of the queue to reach today, 0 to 1; null without one."""
+
+
 class WaitBucket(_Answer):
     """How many waited so long: up to its edge, and longer than that of the bucket before."""
 
@@ -349,6 +361,20 @@ class QueueStaff(_Answer):
     scope: str = Field(examples=["tokyo"])
     intervals: list[StaffInterval]
     """In order of time."""
+
+
+class EarlierAnswer(_Header):
+    """All queues in one interval of the past."""
+
+    window: str = Field(examples=["interval_15m"])
+    """The window that the interval is of."""
+    start: _Time | None
+    """Null where none is held for that instant."""
+    end: _Time | None
+    starts: list[_Time]
+    """The begins of all intervals that are held, in order of time."""
+    scopes: list[EarlierScope]
+    """Each with its channel; what had no contact in the interval is not there."""
 
 
 class IntervalsAnswer(_Header):
@@ -902,7 +928,7 @@ class ContactsAnswer(_Answer):
 
 
 class AbandonedContact(_Answer):
-    """A customer who gave up waiting and has not got through since."""
+    """A customer who gave up waiting."""
 
     conversation_id: str = Field(examples=["CA1234"])
     """Of the last time."""
@@ -924,8 +950,15 @@ class AbandonedContact(_Answer):
     """Its page at the platform (`links` of the configuration); null without."""
 
 
+class ReachedContact(AbandonedContact):
+    """A customer who gave up waiting and has got through since: no one has to call."""
+
+    reached: _Time
+    """When customer and agent were connected last."""
+
+
 class AbandonedAnswer(_Header):
-    """Whom to call back."""
+    """Whom to call back, and who has got through since."""
 
     since: _Time | None
     """From when on events have been read, or the begin of the hours asked for; null before anything is known."""
@@ -937,6 +970,10 @@ class AbandonedAnswer(_Header):
     """How many there are, listed or not."""
     abandoned: list[AbandonedContact]
     """In the order that was asked for."""
+    got_through_total: int = Field(ge=0)
+    """How many gave up, have got through since and not given up again; listed or not."""
+    got_through: list[ReachedContact]
+    """Those who gave up last first."""
     reading: ReadingStanding | None = None
     """How far events have been read; null once that is to their end."""
     links_known: bool = False

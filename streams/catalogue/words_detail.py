@@ -8,6 +8,7 @@ DETAIL: dict[str, tuple[str, str]] = {
     "view.queue": ("queue", "キュー詳細"),
     "view.goals": ("today's targets", "本日の目標"),
     "view.customers": ("customers", "顧客の声"),
+    "view.earlier": ("earlier", "過去の時間帯"),
     "view.quality": ("data quality", "データ品質"),
     # one queue
     "queue.choose": ("Queue", "キュー"),
@@ -62,6 +63,15 @@ DETAIL: dict[str, tuple[str, str]] = {
     "dip.less": ("{name} {value} ({percent} below the median of {usual})", "{name} {value}（中央値{usual}より{percent}少ない）"),
     "list.and": (", ", "、"),
     "dip.contacts": ("The contacts behind it", "該当する問い合わせ"),
+    "dip.all_queues": ("All queues at that time", "この時間帯の全キュー"),
+    # all queues in one interval
+    "earlier.before": ("The interval before", "前の時間帯"),
+    "earlier.after": ("The interval after", "次の時間帯"),
+    "earlier.none": ("No contact in this interval, or it is not held any more.", "この時間帯に着信がないか、保持期間を過ぎています。"),
+    "earlier.meaning": (
+        "By the interval in which contacts came. Intervals are held for about three days; targets are those of now.",
+        "着信した時間帯別の値です。時間帯の値は約3日分保持されます。目標は現在の設定です。",
+    ),
     # the week
     "week.title": ("The last {n} days by hour", "直近{n}日間の時間別"),
     "week.title_today": ("Today by hour", "本日の時間別"),

@@ -23,6 +23,7 @@ from schemas.api import (
     CatalogueAnswer,
     ContactsAnswer,
     CustomersAnswer,
+    EarlierAnswer,
     ExplainAnswer,
     FiguresAnswer,
     IntervalsAnswer,
@@ -133,6 +134,10 @@ class Client:
         """Return one queue by interval, and its day so far."""
         return await self._answer("/api/v1/intervals", [("queue", queue)], IntervalsAnswer)
 
+    async def earlier(self, at: str | None = None) -> EarlierAnswer:
+        """Return all queues in the interval that holds an RFC 3339 time, or in the last one that is over."""
+        return await self._answer("/api/v1/earlier", [] if at is None else [("at", at)], EarlierAnswer)
+
     async def today(self) -> TodayAnswer:
         """Return the day so far of every scope, and what would restore its service level."""
         return await self._answer("/api/v1/today", [], TodayAnswer)
@@ -179,7 +184,7 @@ class Client:
         return await self._answer("/api/v1/contacts", query, ContactsAnswer)
 
     async def abandoned(self, *queues: str, hours: int = 8, order: CallOrder = "newest") -> AbandonedAnswer:
-        """Return whom to call back: who gave up waiting within so many hours, and has not got through since."""
+        """Return whom to call back: who gave up waiting within so many hours, and has not got through since; apart from them who has."""
         query = [*_many("queue", queues), ("hours", str(hours)), *((("order", order),) if order != "newest" else ())]
         return await self._answer("/api/v1/abandoned", query, AbandonedAnswer)
 

@@ -69,6 +69,8 @@ class GaveUp(NamedTuple):
     first_left_ms: int
     #: Whether the customer waits in a queue again at this moment.
     waits_again: bool
+    #: When the customer was reached last; None who has not been since.
+    reached_ms: int | None = None
 
 
 class AtWork(NamedTuple):
@@ -225,12 +227,13 @@ class RecentContacts:
             works.sort(key=lambda work: (-work.since_ms, work.queue))
         return found
 
-    def to_call(
+    def who_gave_up(
         self, since_ms: int, wanted: Callable[[str, str | None], bool], now_ms: int, linked: Mapping[str, str] = _NOT_LINKED
-    ) -> list[GaveUp]:
-        """Return who gave up since an instant where that is wanted, by queue and channel, and has got through nowhere since; latest first.
+    ) -> tuple[list[GaveUp], list[GaveUp]]:
+        """Return who gave up since an instant where that is wanted, by queue and channel, and is to be called back; and who need not be.
 
-        Who is reached is one customer by the customer's key, else one conversation. ``linked``: key → one of the keys of the same customer.
+        The latter have got through, wherever, after they gave up last. Who is reached is one customer by the customer's key, else one
+        conversation. ``linked``: key → one of the keys of the same customer. Both begin with the latest.
         """
         self._look()
         who_is = {
@@ -245,21 +248,28 @@ class RecentContacts:
                 reached[who] = max(reached[who], each.reached_ms)
             if each.waits_in is not None and now_ms - each.last_ms <= self._lost_after_ms.get(each.waits_in, 0):
                 waiting.add(who)
-        found: dict[str, GaveUp] = {}
+        found: tuple[dict[str, GaveUp], dict[str, GaveUp]] = ({}, {})
         for name, each in self._conversations.items():
             who = who_is[name]
             for abandon in each.abandons:
-                if abandon.left_ms < max(since_ms, reached.get(who, 0)) or not wanted(abandon.queue, abandon.channel):
+                if abandon.left_ms < since_ms or not wanted(abandon.queue, abandon.channel):
                     continue
-                before = found.get(who)
+                reached_ms = reached[who] if who in reached and abandon.left_ms < reached[who] else None
+                place = found[reached_ms is not None]
+                before = place.get(who)
                 times = 1 if before is None else before.times + 1
                 first = abandon.left_ms if before is None else min(before.first_left_ms, abandon.left_ms)
                 if before is None or abandon.left_ms >= before.left_ms:
                     key = None if each.customer_key is None else who
-                    found[who] = GaveUp(id_of(name), each.source, *abandon, key, times, first, who in waiting)
+                    place[who] = GaveUp(id_of(name), each.source, *abandon, key, times, first, who in waiting, reached_ms)
                 else:
-                    found[who] = before._replace(times=times, first_left_ms=first)
-        return sorted(found.values(), key=lambda each: (-each.left_ms, each.conversation_id))
+                    place[who] = before._replace(times=times, first_left_ms=first)
+        to_call, reached_since = found
+        return _latest_first(to_call), _latest_first({who: each for who, each in reached_since.items() if who not in to_call})
+
+
+def _latest_first(found: dict[str, GaveUp]) -> list[GaveUp]:
+    return sorted(found.values(), key=lambda each: (-each.left_ms, each.conversation_id))
 
 
 def _at_work(state: State) -> Iterator[tuple[str, AtWork]]:

@@ -59,6 +59,8 @@ class CallBacks:
         It is as of the newest event, or, unless ``whole``, as of ``as_of_ms``: when the newest event came tells who sees a part of the
         center how busy others are.
 
+        Who has got through since stands apart, at most ``limit`` of them, too.
+
         Raises:
             NoTurnError, TopicError, KafkaError, OSError, TimeoutError: as ``ReadingOn.told``.
         """
@@ -69,9 +71,9 @@ class CallBacks:
         def made(contacts: RecentContacts, configuration: Configuration) -> dict[str, Any]:
             now_ms = contacts.received_ms if whole else as_of_ms
             if now_ms is None:
-                return {"since": None, "abandoned_as_of": None, "total": 0, "abandoned": []}
+                return {"since": None, "abandoned_as_of": None, "total": 0, "abandoned": [], "got_through_total": 0, "got_through": []}
             since_ms = max(now_ms - hours * _HOUR_MS, self._contacts.known_since_ms)
-            found = contacts.to_call(since_ms, lambda queue, _: wanted(queue), now_ms, linked or {})
+            found, reached = contacts.who_gave_up(since_ms, lambda queue, _: wanted(queue), now_ms, linked or {})
             if order == "longest":
                 found.sort(key=lambda each: (each.first_left_ms, each.conversation_id))
             return {
@@ -79,6 +81,8 @@ class CallBacks:
                 "abandoned_as_of": format_ms(now_ms),
                 "total": len(found),
                 "abandoned": [_told(each, configuration) for each in found[:limit]],
+                "got_through_total": len(reached),
+                "got_through": [_told(each, configuration) | {"reached": _time(each.reached_ms)} for each in reached[:limit]],
             }
 
         document = await self._contacts.told(asker, made)
@@ -91,6 +95,10 @@ class CallBacks:
             "reading": None if reading is None else reading.document(whole=whole),
             "links_known": linked is not None,
         }
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else format_ms(ms)
 
 
 def _told(customer: GaveUp, configuration: Configuration) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from schemas.api import (
     ChangeMessage,
     ContactsAnswer,
     CustomersAnswer,
+    EarlierAnswer,
     ExplainAnswer,
     FiguresAnswer,
     IntervalsAnswer,
@@ -289,6 +290,23 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
         answer=IntervalsAnswer,
         statuses=(200, 400, 404),
+        tagged=True,
+    ),
+    Endpoint(
+        name="earlier",
+        path="/api/v1/earlier",
+        right="figures",
+        about="All queues in the interval that holds an instant, as far back as intervals are held: the board as it was.",
+        parameters=(
+            Parameter(
+                name="at",
+                about="An instant in the interval; without it the last one that is over.",
+                example="2026-04-01T08:50:00Z",
+                schema=_INSTANT,
+            ),
+        ),
+        answer=EarlierAnswer,
+        statuses=(200, 400),
         tagged=True,
     ),
     Endpoint(

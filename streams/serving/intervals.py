@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
     from streams.serving.store import Store
 
-__all__ = ["Held", "held_of", "intervals_of"]
+__all__ = ["Held", "held_of", "interval_document", "intervals_of"]
 
 #: Histograms of waits → what is told of them.
 _WAITS: Final = {ANSWERED_WAITS.key: "answered", ABANDONED_WAITS.key: "abandoned"}
@@ -77,10 +77,10 @@ def _of_channel(held: Held, channel: str, configuration: Configuration, target: 
         "channel": channel,
         "target": target,
         "threshold_seconds": definition_at(configuration, held.queue, channel, at_ms).threshold_s,
-        "today": None if day is None else _figures(day, held.as_of_ms),
+        "today": None if day is None else interval_document(day, held.as_of_ms),
         "waits": _waits(counts),
         "flow_outs": _flow_outs(counts),
-        "intervals": [_figures(entry, held.as_of_ms) for entry in _in_time(held.intervals) if entry.channel == channel],
+        "intervals": [interval_document(entry, held.as_of_ms) for entry in _in_time(held.intervals) if entry.channel == channel],
     }
 
 
@@ -88,7 +88,8 @@ def _in_time(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.window_start_ms)
 
 
-def _figures(entry: Entry, as_of_ms: int) -> dict[str, Any]:
+def interval_document(entry: Entry, as_of_ms: int) -> dict[str, Any]:
+    """Return the figures of one window of contacts, as answers have them."""
     record = _window(entry)
     value = partial(_value, record)
     length_seconds = ((entry.window_end_ms or 0) - entry.window_start_ms) / 1000

@@ -46,7 +46,7 @@ def told(
 ) -> list[tuple[Any, ...]]:
     """Return conversation, queue, seconds waited and how often, the latest first."""
     now_ms = made.received_ms or 0
-    found = made.to_call(parse_time_ms(since), lambda queue, channel: queue in queues and channel == "voice", now_ms, linked or {})
+    found = made.who_gave_up(parse_time_ms(since), lambda queue, channel: queue in queues and channel == "voice", now_ms, linked or {})[0]
     return [(each.conversation_id, each.queue, each.waited_ms / 1000, each.times) for each in found]
 
 
@@ -74,16 +74,25 @@ def test_who_gave_up_is_there_until_got_through() -> None:
     assert told(before) == [
         ("b2", "claims", 10.0, 2), ("e", "sales", 5.0, 1), ("d1", "sales", 20.0, 1), ("c1", "sales", 20.0, 1), ("a", "sales", 42.0, 1),
     ]  # fmt: skip
-    assert {each.conversation_id: each.waits_again for each in before.to_call(0, lambda *_: True, before.received_ms or 0)} == {
+    assert {each.conversation_id: each.waits_again for each in before.who_gave_up(0, lambda *_: True, before.received_ms or 0)[0]} == {
         "a": False, "b2": False, "c1": False, "d1": False, "e": True,
     }  # fmt: skip
     after = reading([*events, *got_through])
     assert told(after) == [("b2", "claims", 10.0, 2), ("a", "sales", 42.0, 1)]
+    # Who need not be called: with the last time of giving up, and when an agent was reached.
+    reached = after.who_gave_up(0, lambda *_: True, 0)[1]
+    assert [(each.conversation_id, each.times, each.reached_ms) for each in reached] == [
+        ("e", 1, parse_time_ms("2026-03-02T09:04:40Z")),
+        ("d1", 1, parse_time_ms("2026-03-02T09:07:20Z")),
+        ("c1", 1, parse_time_ms("2026-03-02T09:06:30Z")),
+    ]
     # Of one queue alone the last time there, and only the times there.
     assert told(after, ("sales",)) == [("b1", "sales", 30.0, 1), ("a", "sales", 42.0, 1)]
     assert told(after, since="2026-03-02T09:02:00Z") == [("b2", "claims", 10.0, 1)]
     # Who gives up once more after having got through is there once more, for that time.
-    assert told(reading([*events, *got_through, *tried("09:10:00", "09:10:15", "c3", "C")]))[0] == ("c3", "sales", 15.0, 1)
+    again = reading([*events, *got_through, *tried("09:10:00", "09:10:15", "c3", "C")])
+    assert told(again)[0] == ("c3", "sales", 15.0, 1)
+    assert [each.conversation_id for each in again.who_gave_up(0, lambda *_: True, 0)[1]] == ["e", "d1"]
 
 
 def test_hanging_up_while_waiting_is_giving_up_and_other_ways_out_are_not() -> None:
@@ -187,7 +196,7 @@ def test_linked_keys_are_one_customer() -> None:
 
     assert told(made) == [("d2", "claims", 10.0, 1), ("d1", "sales", 30.0, 1), ("b1", "sales", 30.0, 1)]
     assert told(made, linked=linked) == [("d2", "claims", 10.0, 2)]
-    (customer,) = made.to_call(0, lambda *_: True, made.received_ms or 0, linked)
+    (customer,) = made.who_gave_up(0, lambda *_: True, made.received_ms or 0, linked)[0]
     assert (customer.customer_key, customer.first_left_ms) == ("D", parse_time_ms("2026-03-02T09:01:30Z"))
 
 

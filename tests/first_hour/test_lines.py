@@ -1,4 +1,7 @@
-"""Each line of what stumbled in a newcomer's first hour and an operations manager's day, with the tests that show that it does no more."""
+"""Each line of what stumbled in a newcomer's first hour and an operations manager's day, and of what the manager would choose the page for.
+
+With the tests that show it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ ALERTS = "tests/serving/test_alerts_view.py"
 VIEWS = "tests/serving/test_detail_pages.py"
 FLOOR, DETAIL = "tests/serving/test_floor_page.py", "tests/serving/test_detail.py"
 FIGURES = "tests/first_hour/test_figures.py"
+QUESTIONS, THINGS = "tests/first_hour/test_ten_questions.py", "tests/first_hour/test_ten_things.py"
 STANDING, SYSTEMD, GRAFANA = "tests/serving/test_standing.py", "tests/deploy/test_systemd.py", "tests/deploy/test_grafana.py"
 
 #: Line → tests. The numbers are those of the trial.
@@ -99,6 +103,7 @@ LINES = {
         f"{WALL}::test_the_title_of_the_tab_says_how_it_stands",
     ],
     "manager 10: breaks, whom to call back, why 14:05 dipped, what restores the target, answer rate and level of everything": [
+        QUESTIONS,
         f"{FLOOR}::test_the_questions_of_a_supervisor",
         f"{VIEWS}::test_one_queue",
         f"{VIEWS}::test_goals_and_quality",
@@ -131,6 +136,37 @@ LINES = {
         f"{GRAFANA}::test_the_gauge_of_targets_has_its_threshold",
         f"{GRAFANA}::test_the_japanese_set_asks_the_same",
     ],
+    "thing 1: a click on any figure opens its contacts; who gave up, and was reached since": [
+        f"{THINGS}::test_a_figure_opens_its_contacts",
+        f"{THINGS}::test_who_gave_up_and_was_reached_since",
+        "tests/explaining/test_recent_contacts.py::test_who_gave_up_is_there_until_got_through",
+    ],
+    "thing 2: people": [f"{THINGS}::test_people_of_a_team", f"{QUESTIONS}::test_who_is_on_a_break_for_too_long"],
+    "thing 3: today by queue, and what restores the target": [f"{THINGS}::test_today_by_queue"],
+    "thing 4: alerts with figure and current value, all of them, acknowledged, with sound and flash": [
+        f"{THINGS}::test_{name}" for name in ("alerts_name_their_figure", "all_alerts", "an_alert_is_acknowledged", "sound_and_flash")
+    ],
+    "thing 5: a silent sender, and one sentence of what is broken": [
+        f"{THINGS}::test_a_silence_is_seen",
+        f"{THINGS}::test_every_source_with_a_sentence",
+        f"{QUESTIONS}::test_what_is_broken_and_whom_to_call",
+    ],
+    "thing 6: a dense wall, a heat map of 60, one queue large": [
+        f"{THINGS}::test_{name}" for name in ("a_dense_wall", "a_heat_map", "one_queue_large")
+    ],
+    "thing 7: columns that open, and the board as it was": [
+        *(f"{THINGS}::test_{name}" for name in ("a_column_opens", "the_board_as_it_was_then", "the_board_as_it_was_at_any_time")),
+        f"{DETAIL}::test_all_queues_in_an_interval",
+    ],
+    "thing 8: channels never mixed": [f"{THINGS}::test_channels_stand_apart", f"{WALL}::test_channels_are_never_in_one_tile"],
+    "thing 9: columns, order, site and department, search": [
+        f"{THINGS}::test_{name}"
+        for name in (
+            *("one_more_column", "a_column_first", "rows_by_a_figure"),
+            *("the_queues_of_a_site", "the_queues_of_a_department", "queues_by_a_part_of_their_name"),
+        )
+    ],
+    "thing 10: required and actual staff, a login": [f"{THINGS}::test_required_and_actual_staff", f"{THINGS}::test_a_login"],
 }
 
 #: Lines that no test shows yet: what is still so. Take a line out of here when it has its tests above.
@@ -138,10 +174,10 @@ OPEN: dict[str, str] = {}
 
 
 def test_every_line_stands_somewhere() -> None:
-    """Ten lines of the engineer and ten of the manager, the Japanese and Grafana: shown or open; none is forgotten."""
+    """Ten lines of the engineer, ten of the manager, ten things, the Japanese and Grafana: shown or open; none is forgotten."""
     stands = {line.partition(":")[0] for line in (*LINES, *OPEN)}
 
-    assert stands == {*(f"{who} {number}" for who in ("engineer", "manager") for number in range(1, 11)), "Japanese", "Grafana"}
+    assert stands == {*(f"{who} {number}" for who in ("engineer", "manager", "thing") for number in range(1, 11)), "Japanese", "Grafana"}
 
 
 def test_every_line_names_tests_that_are_collected() -> None:

@@ -103,6 +103,17 @@ class Chromium:
         for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
             await self._call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
+    async def click(self, x: float, y: float) -> None:
+        """Move the mouse to a place of the window and click there."""
+        await self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            await self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def forget(self) -> None:
+        """Be as a browser that has never been here: no cookies, and nothing that pages have stored."""
+        await self._call("Network.clearBrowserCookies")
+        await self._call("Page.navigate", url="about:blank")
+
     async def resize(self, width: int, height: int) -> None:
         """Give the window another size."""
         await self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

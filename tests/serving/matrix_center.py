@@ -191,8 +191,8 @@ def agents_of(grantee: Grantee) -> tuple[set[str], set[str]]:
     return shown, {text for index, name in enumerate(AGENTS) for text in (name, _number(600_000, index))} - shown
 
 
-#: What ids of conversations begin with: of those that were answered, and of those that were given up.
-_KINDS = ("conv", "gone")
+#: What ids of conversations begin with: of those that were answered, that were given up, and that got through after that.
+_KINDS = ("conv", "gone", "back")
 
 
 def conversations_of(grantee: Grantee) -> tuple[set[str], set[str]]:
@@ -278,7 +278,7 @@ def _alerts(changes: Callable[[str], dict[str, Any]] = lambda _: {}) -> list[tup
 
 
 def _contact_events() -> list[dict[str, Any]]:
-    """Return of each queue a visit that was answered, and one that was given up."""
+    """Return of each queue a visit that was answered, one that was given up, and one that was given up and came again."""
     found = []
     for queue in (scope.partition(":")[2] for scope in OF_CONTACTS if scope.startswith("queue:")):
         for kind, at, more in (
@@ -286,8 +286,12 @@ def _contact_events() -> list[dict[str, Any]]:
             ("answered", "08:50:10", {"agent": "x"}),
             ("queued", "08:50:20", {"queue": queue}),
             ("left_queue", "08:50:50", {"reason": "abandoned"}),
+            ("queued", "08:51:00", {"queue": queue}),
+            ("left_queue", "08:51:30", {"reason": "abandoned"}),
+            ("queued", "08:52:00", {"queue": queue}),
+            ("answered", "08:52:10", {"agent": "x"}),
         ):
-            conversation = f"{'conv' if at < '08:50:20' else 'gone'}-{queue}"
+            conversation = f"{'conv' if at < '08:50:20' else 'gone' if at < '08:51:00' else 'back'}-{queue}"
             found.append(contact_event(kind, f"2026-04-01T{at}.000Z", conversation, channel="voice", **more))
     return found
 

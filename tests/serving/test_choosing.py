@@ -113,19 +113,24 @@ def test_by_key_alone() -> None:
             await page.press("Enter")
             await page.until("document.querySelector('dialog.chooser[open]')")
             # The last of seven goes up twice.
-            await page.ask("document.querySelector('.chooser li:last-child .up').focus()")
+            await page.ask("document.querySelector('.chooser ol li:last-child .up').focus()")
             await page.press("Enter")
             await page.press("Enter")
             expected = ["service_level_live", "trend", "waiting", "longest_wait", "abandon_rate", "asa", "aht"]
             await page.until(f"{HEADS}.join() === 'name,{','.join(expected)}'")
             label = "document.activeElement.getAttribute('aria-label')"
             assert await page.ask(label) == "Move Abandonment rate up"
-            await page.ask("document.querySelector('.chooser li:first-child .remove').focus()")
+            await page.ask("document.querySelector('.chooser ol li:first-child .remove').focus()")
             await page.press("Enter")
-            await page.ask("document.querySelector('.chooser select').value = 'answered'")
-            await page.ask("document.querySelector('.chooser .more button').focus()")
+            # One is found among all by its name, and added at the end.
+            await page.ask("document.querySelector('.chooser input').focus()")
+            for letter in "contacts answered":
+                await page.press(letter)
+            await page.until("document.querySelectorAll('.chooser .add').length === 1")
+            await page.press("Tab")
             await page.press("Enter")
             await page.until(f"{HEADS}.join() === 'name,{','.join([*expected[1:], 'answered'])}'")
+            assert await page.ask(label) == "Move Contacts answered up"
             assert await page.ask("document.querySelector('#queues tbody .answered b').innerText") == "10"
             await page.press("Escape")
             await page.until("!document.querySelector('dialog[open]')")
@@ -133,6 +138,31 @@ def test_by_key_alone() -> None:
             query = await page.ask("location.search")
             await page.open(url(client, query))
             await page.until(f"{HEADS}.join() === 'name,{','.join([*expected[1:], 'answered'])}' && {NAMES}.length === 1")
+            assert page.complaints == []
+
+    run(check())
+
+
+def test_a_heading_arranges() -> None:
+    """By a click and by key: what needs somebody first, then the other way; the address and the list of orders say the same."""
+    order = "document.querySelector('.choice.order select').value"
+
+    async def check() -> None:
+        async with client_of(placed()) as client, Chromium(width=1280, height=900) as page:
+            await page.open(url(client, "?columns=waiting,answered,answer_rate"))
+            await page.until(f"{NAMES}.length === 5")
+            sorts = "[...document.querySelectorAll('#queues thead th')].map(e => e.ariaSort)"
+            assert await page.ask(sorts) == ["ascending", None, None, None]
+            for kpi, orders in (("waiting", ["waiting", "-waiting"]), ("answer_rate", ["-answer_rate", "answer_rate"]), ("name", ["name"])):
+                await page.ask(f"document.querySelector('#queues thead .{kpi} button').focus()")
+                for expected in orders:
+                    await page.press("Enter")
+                    await page.until(f"new URLSearchParams(location.search).get('order') === {expected!r} && {order} === {expected!r}")
+                    assert await page.ask(f"document.activeElement.parentElement.className === {kpi!r}")
+            await page.open(url(client, "?order=-waiting"))
+            await page.until(f"{NAMES}.length === 5")
+            assert await page.ask(NAMES) == ["sakura", "momiji", "ajisai", "tsubaki", "yurei"]
+            assert await page.ask("document.querySelector('#queues thead .waiting').ariaSort") == "ascending"
             assert page.complaints == []
 
     run(check())
@@ -150,9 +180,9 @@ def test_figures_are_explained_without_a_mouse(language: Language) -> None:
             await page.until(f"{NAMES}.length === 5")
             await page.until("document.querySelector('#queues td[tabindex=\"0\"]')")
             assert await page.ask("document.querySelectorAll('#queues :is(td, tbody th)[tabindex=\"0\"]').length") == 1
-            # From the last thing before the table.
+            # From the last thing before the table, over its headings.
             await page.ask("document.querySelector('#summary li:last-child').focus()")
-            for _ in range(3):
+            for _ in range(6):
                 await page.press("Tab")
                 if await page.ask("document.activeElement.tagName") == "TD":
                     break

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.api import IntervalsAnswer, SourcesAnswer, TodayAnswer
+from schemas.api import EarlierAnswer, IntervalsAnswer, SourcesAnswer, TodayAnswer
 from schemas.topics import topic
 from streams.access.views import View
 from streams.configuration import Configuration
 from streams.serving.dead_letters import Dead, DeadLetterCounts, DeadLetterWatch
+from streams.serving.earlier import earlier_of
 from streams.serving.intervals import held_of, intervals_of
 from streams.serving.source_health import health_of
 from streams.serving.today import restoring, shows_day, sparing, today_of
@@ -122,6 +123,30 @@ def test_a_target_of_a_channel_and_of_a_site(tmp_path: Path) -> None:
     (empty,) = today_of(none.store, configuration, {"sales": 0.9}, ())["days"]
     assert (empty["met"], empty["contacts_to_restore"], empty["contacts_to_spare"]) == (None, None, None)
     assert not shows_day(View(frozenset({"queue:claims"}), frozenset()), empty)
+
+
+def test_all_queues_in_an_interval(tmp_path: Path) -> None:
+    """That of eight holds 08:14:59; without an instant the last one that is over; what is not held is told, and what is no time refused."""
+    told = EarlierAnswer.model_validate(told_of(tmp_path, "/api/v1/earlier?at=2026-04-01T08:14:59Z"))
+    assert (told.start, told.end) == (BAD, "2026-04-01T08:15:00.000Z")
+    (sales,) = told.scopes
+    assert (sales.scope_kind, sales.scope, sales.channel, sales.target) == ("queue", "sales", "voice", 0.9)
+    assert (sales.offered, sales.service_level and sales.service_level.value, sales.aht_seconds, sales.final) == (30, 0.4, 360, True)
+    # Four of yesterday and twelve of this morning.
+    assert (len(told.starts), told.starts[4], told.starts[-1]) == (16, "2026-04-01T06:00:00.000Z", "2026-04-01T08:45:00.000Z")
+
+    last = EarlierAnswer.model_validate(told_of(tmp_path, "/api/v1/earlier"))
+    assert (last.start, [each.offered for each in last.scopes]) == ("2026-04-01T08:45:00.000Z", [20])
+    before = EarlierAnswer.model_validate(told_of(tmp_path, "/api/v1/earlier?at=2020-01-01T00:00:00Z"))
+    assert (before.start, before.end, before.scopes) == (None, None, [])
+    assert earlier_of(center().store, NOW, {}, View(frozenset({"queue:claims"}), frozenset()))["scopes"] == []
+
+    async def check() -> None:
+        async with client_of(serving(center(), tmp_path)) as client:
+            answer = await client.get("/api/v1/earlier?at=noon")
+            assert (answer.status, (await answer.json())["detail"][:4]) == (400, "at: ")
+
+    asyncio.run(check())
 
 
 def test_one_queue_by_interval(tmp_path: Path) -> None:

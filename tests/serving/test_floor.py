@@ -167,6 +167,7 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
                 "first_left": day("08:50:42"),
                 "waited_seconds": 42, "times": 1, "waits_again": False, "link": "https://pbx.example/calls/call%201",
             }  # fmt: skip
+            assert (told["got_through_total"], told["got_through"]) == (0, [])
             assert (await asked(client, "/api/v1/abandoned?queue=claims"))[1]["abandoned"] == []
             for wrong in (
                 "contacts?queue=sales",

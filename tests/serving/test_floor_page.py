@@ -100,7 +100,7 @@ CONTACTS = [
     contact_event("queued", at("08:59:10"), "call-7", queue="sales", channel="voice"),
 ]
 PEOPLE = "[...document.querySelectorAll('.view.people tbody tr')]"
-CALLS = "[...document.querySelectorAll('.view.contacts .to-call tbody tr')]"
+CALLS = "[...document.querySelectorAll('.view.contacts .to-call > .wide tbody tr')]"
 GROUPS = "[...document.querySelectorAll('.view.people tr.group')].map(row => row.innerText.trim())"
 BEHIND = "[...document.querySelectorAll('.view.contacts .behind tbody tr')]"
 TEXTS = "map(row => [...row.querySelectorAll('b, small')].map(e => e.textContent).filter(Boolean))"

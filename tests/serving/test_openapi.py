@@ -105,6 +105,7 @@ PATHS = {
     "trends": "/api/v1/trends",
     "boards": "/api/v1/boards",
     "intervals": "/api/v1/intervals?queue=sales",
+    "earlier": "/api/v1/earlier",
     "today": "/api/v1/today",
     "customers": "/api/v1/customers",
     "sources": "/api/v1/sources",

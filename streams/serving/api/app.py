@@ -10,7 +10,7 @@ from aiohttp import web
 from streams.serving.api.alerting import acknowledge, alert_history, end_silence, make_silence, silences
 from streams.serving.api.audit import audit
 from streams.serving.api.description import docs, openapi_json
-from streams.serving.api.detail import customers, intervals, sources, today
+from streams.serving.api.detail import customers, earlier, intervals, sources, today
 from streams.serving.api.errors import secured
 from streams.serving.api.explain import explain
 from streams.serving.api.export import export
@@ -61,6 +61,7 @@ HANDLERS: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] =
     "end_silence": end_silence,
     "trends": trends,
     "intervals": intervals,
+    "earlier": earlier,
     "today": today,
     "customers": customers,
     "sources": sources,

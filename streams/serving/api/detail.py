@@ -1,4 +1,4 @@
-"""One queue by interval, the day so far of everything, and how sources stand."""
+"""One queue by interval, all queues in one of them, the day so far of everything, and how sources stand."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from streams.serving.api.answers import answer
+from streams.serving.api.answers import answer, instant_ms
 from streams.serving.api.serving import CUSTOMERS, SERVING, TODAY
 from streams.serving.door import view_of
+from streams.serving.earlier import earlier_of
 from streams.serving.figures import NO_QUEUE
 from streams.serving.intervals import held_of, intervals_of
 from streams.serving.problems import ProblemError
@@ -17,7 +18,7 @@ from streams.serving.source_health import health_of
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["customers", "intervals", "sources", "today"]
+__all__ = ["customers", "earlier", "intervals", "sources", "today"]
 
 
 async def intervals(request: web.Request) -> web.Response:
@@ -40,6 +41,17 @@ async def intervals(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(told)
     if found is None:
         raise ProblemError(404, NO_QUEUE)
+    return await answer(request, {**header, **found})
+
+
+async def earlier(request: web.Request) -> web.Response:
+    """Answer with all queues in one interval."""
+    text = request.query.get("at")
+    at_ms = None if text is None else instant_ms("at", text)
+    figures, view = request.app[SERVING].figures, view_of(request, "figures")
+    header, store, targets = figures.header(view), figures.store.copy(), dict(figures.targets)
+    # A center of hundreds of queues holds tens of thousands of intervals: too long for the loop.
+    found = await asyncio.to_thread(earlier_of, store, at_ms, targets, view)
     return await answer(request, {**header, **found})
 
 

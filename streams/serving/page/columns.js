@@ -1,8 +1,11 @@
-// Which figures the table of queues shows, and in which order: a list that is changed by click and by key.
+// Which figures the table of queues shows, and in which order: a panel beside the table, which follows at once; by click and by key.
 
 import { change } from "./address.js";
 import { MOST_COLUMNS, USUAL_COLUMNS, columns } from "./options.js";
-import { kpisOfQueues, label, setText, word } from "./text.js";
+import { kpisOfQueues, label, meaning, setText, word } from "./text.js";
+
+// Of fewer figures one finds one's own without a search.
+const SEARCHED_FROM = 12;
 
 function make(parent, name, className = "") {
   const made = parent.appendChild(document.createElement(name));
@@ -10,7 +13,15 @@ function make(parent, name, className = "") {
   return made;
 }
 
+function button(parent, className, text, task) {
+  const made = make(parent, "button", className);
+  Object.assign(made, { type: "button", textContent: text });
+  made.addEventListener("click", task);
+  return made;
+}
+
 const titleOf = (id) => (id === "trend" ? word("trend") : label(id));
+const plain = (text) => text.normalize("NFKC").toLocaleLowerCase();
 export const isColumn = (id) => id === "trend" || kpisOfQueues().includes(id);
 // Those of the address that there are; a name that there is not is left out.
 export function shownColumns() {
@@ -20,35 +31,33 @@ export function shownColumns() {
 
 export class ColumnChooser {
   constructor(nav) {
-    this.button = make(nav, "button", "choice columns");
-    this.button.type = "button";
-    setText(this.button, word("columns"));
+    this.button = button(nav, "choice columns", word("columns"), () => this.open());
     this.button.setAttribute("aria-haspopup", "dialog");
     this.dialog = make(document.body, "dialog", "chooser");
     this.dialog.setAttribute("aria-labelledby", "columns-title");
-    const heading = make(this.dialog, "h2");
-    Object.assign(heading, { id: "columns-title", textContent: word("columns") });
-    this.list = make(this.dialog, "ol");
-    const more = make(this.dialog, "p", "more");
-    this.more = make(more, "select");
-    this.more.setAttribute("aria-label", word("columns.choose"));
-    this.add = make(more, "button");
-    const foot = make(this.dialog, "p", "foot");
-    this.usual = make(foot, "button");
-    const close = make(foot, "button", "close");
-    const buttons = [
-      [this.add, "columns.add", () => this.more.value && this.set([...shownColumns(), this.more.value])],
-      [this.usual, "columns.usual", () => change({ columns: null })],
-      [close, "close", () => this.dialog.close()],
-    ];
-    for (const [button, id, task] of buttons) {
-      Object.assign(button, { type: "button", textContent: word(id) });
-      button.addEventListener("click", task);
-    }
-    this.button.addEventListener("click", () => {
-      this.show();
-      this.dialog.showModal();
-    });
+    // Beside the panel there is the dialog alone: a click there closes it.
+    this.dialog.addEventListener("click", ({ target }) => target === this.dialog && this.dialog.close());
+    const panel = make(this.dialog, "div");
+    const head = make(panel, "p", "head");
+    Object.assign(make(head, "strong"), { id: "columns-title", textContent: word("columns") });
+    this.usual = button(head, "usual", word("columns.usual"), () => change({ columns: null }));
+    button(head, "close", word("close"), () => this.dialog.close());
+    setText(make(panel, "h2"), word("columns.shown"));
+    this.list = make(panel, "ol");
+    setText(make(panel, "h2"), word("columns.choose"));
+    this.search = make(panel, "input");
+    Object.assign(this.search, { type: "search", placeholder: word("search"), maxLength: 100, autocomplete: "off", spellcheck: false });
+    this.search.setAttribute("aria-label", word("columns.search"));
+    this.search.addEventListener("input", () => this.draw());
+    this.more = make(panel, "ul");
+    this.most = make(panel, "p", "none");
+    setText(this.most, word("columns.most", { n: MOST_COLUMNS }));
+  }
+
+  open() {
+    this.search.value = "";
+    this.dialog.showModal();
+    this.draw();
   }
 
   get sortable() {
@@ -59,33 +68,63 @@ export class ColumnChooser {
     change({ columns: `${ids}` === `${USUAL_COLUMNS}` ? null : ids.join(",") });
   }
 
-  // `focus` is [column, name of the button] to go on from.
-  show(focus = null) {
+  // Once the figures are known, and when the address has changed.
+  show() {
+    this.draw();
+  }
+
+  draw() {
+    if (!this.dialog.open) return;
     const ids = shownColumns();
-    const place = (n) => ids[n];
-    const swap = (n, other) => ids.map((id, at) => (at === n ? place(other) : at === other ? place(n) : id));
-    this.list.replaceChildren();
-    ids.forEach((id, n) => {
-      const item = make(this.list, "li");
-      setText(make(item, "span"), titleOf(id));
-      const act = (name, sign, possible, next) => {
-        const button = make(item, "button", name);
-        Object.assign(button, { type: "button", textContent: sign, disabled: !possible, title: word(`columns.${name}`, { name: titleOf(id) }) });
-        button.setAttribute("aria-label", button.title);
-        button.addEventListener("click", () => {
-          this.set(next());
-          this.show([id, name]);
-        });
-      };
-      act("up", "↑", n > 0, () => swap(n, n - 1));
-      act("down", "↓", n < ids.length - 1, () => swap(n, n + 1));
-      act("remove", "✕", ids.length > 1, () => ids.filter((other) => other !== id));
-      if (focus?.[0] === id) (item.querySelector(`.${focus[1]}:enabled`) ?? item.querySelector(":enabled"))?.focus();
-    });
-    if (focus && !this.dialog.contains(document.activeElement)) this.more.focus();
-    const rest = ["trend", ...kpisOfQueues()].filter((id) => !ids.includes(id));
-    this.more.replaceChildren(new Option(word("columns.choose"), ""), ...rest.map((id) => new Option(titleOf(id), id)));
-    for (const each of [this.more, this.add]) each.disabled = ids.length >= MOST_COLUMNS;
+    const searched = plain(this.search.value.trim());
+    const others = ["trend", ...kpisOfQueues()].filter((id) => !ids.includes(id));
+    const rest = others.filter((id) => plain(`${titleOf(id)} ${id}`).includes(searched));
+    this.search.hidden = others.length < SEARCHED_FROM;
+    // Drawn again where it differs alone: the focus stays on a button of it.
+    const signature = JSON.stringify([ids, rest]);
+    if (signature === this.drawn) return;
+    this.drawn = signature;
     this.usual.disabled = `${ids}` === `${USUAL_COLUMNS}`;
+    this.most.hidden = ids.length < MOST_COLUMNS;
+    this.list.replaceChildren();
+    ids.forEach((id, n) => this.drawShown(ids, id, n));
+    this.more.replaceChildren();
+    for (const id of rest) this.offer(ids, id);
+  }
+
+  drawShown(ids, id, n) {
+    const item = make(this.list, "li");
+    item.dataset.kpi = id;
+    setText(make(item, "span"), titleOf(id));
+    const without = ids.filter((other) => other !== id);
+    const act = (name, sign, possible, next) => {
+      const made = button(item, name, sign, () => {
+        this.set(next());
+        this.focusOn(id, name);
+      });
+      Object.assign(made, { disabled: !possible, title: word(`columns.${name}`, { name: titleOf(id) }) });
+      made.setAttribute("aria-label", made.title);
+    };
+    act("first", "⇤", n > 0, () => [id, ...without]);
+    act("up", "↑", n > 0, () => without.toSpliced(n - 1, 0, id));
+    act("down", "↓", n < ids.length - 1, () => without.toSpliced(n + 1, 0, id));
+    act("remove", "✕", ids.length > 1, () => without);
+  }
+
+  offer(ids, id) {
+    const made = button(make(this.more, "li"), "add", `+ ${titleOf(id)}`, () => {
+      this.set([...ids, id]);
+      this.focusOn(id, "up");
+    });
+    Object.assign(made, { disabled: ids.length >= MOST_COLUMNS, title: meaning(id) });
+    made.setAttribute("aria-label", word("columns.add", { name: titleOf(id) }));
+  }
+
+  // Goes on from a button of a column that is shown, or where that is not possible any more, from the next that is.
+  focusOn(id, name) {
+    const item = this.list.querySelector(`[data-kpi="${id}"]`);
+    const found = item?.querySelector(`.${name}:enabled`) ?? item?.querySelector(":enabled") ?? this.more.querySelector(":enabled");
+    (found ?? this.dialog.querySelector(".close")).focus();
+    found?.scrollIntoView({ block: "nearest" });
   }
 }

@@ -2,7 +2,7 @@
 
 import { among, asked, askedAll, change, onChange, wallOf } from "./address.js";
 import { own } from "./names.js";
-import { known } from "./text.js";
+import { known, kpi } from "./text.js";
 
 export const wall = wallOf() !== null;
 // All queues as a map of colors, on a wall.
@@ -47,6 +47,12 @@ function read() {
 
 read();
 onChange(read);
+
+// By a column: first what needs somebody, again the other way.
+export function orderBy(id) {
+  const lowFirst = order.id === id ? !order.up : kpi(id).direction === "up";
+  change({ order: id === "name" || !lowFirst ? id : `-${id}` });
+}
 narrow.addEventListener("change", read);
 
 // What queues and teams belong to, as the server told.

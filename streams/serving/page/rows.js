@@ -2,7 +2,7 @@
 
 import { own, shown } from "./names.js";
 import { shownColumns } from "./columns.js";
-import { USUAL_COLUMNS, heat, isChosen, isTeamChosen, narrowed, order, pins, togglePin, wall } from "./options.js";
+import { USUAL_COLUMNS, heat, isChosen, isTeamChosen, narrowed, order, orderBy, pins, togglePin, wall } from "./options.js";
 import { NOTHING, UNASSIGNED, brief, count, coverage, duration, figure, isOfNow, known, kpi, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
 import { Table } from "./tables.js";
 
@@ -124,7 +124,8 @@ export class Queues extends Ranked {
       togglePin(name);
       this.sort();
     };
-    super(new Table("queues", [], { bars: [LEVEL], onPin: pin, foot: true }));
+    // A wall has no hands.
+    super(new Table("queues", [], { bars: [LEVEL], onPin: pin, onSort: wall ? null : (id) => this.orderBy(id), unsorted: ["trend"], foot: true }));
     this.trends = trends;
     this.standings = new Map();
     this.values = new Map();
@@ -137,6 +138,8 @@ export class Queues extends Ranked {
     const ids = heat ? USUAL_COLUMNS : shownColumns().slice(0, wall ? MOST_ON_WALLS : undefined);
     if (`${ids}` === `${this.columns}`) return;
     this.columns = ids;
+    // All rows are made anew, in no order yet.
+    this.sorted = "";
     const heading = wall ? brief : label;
     // Beside the figure of decided contacts, the live one says which it is.
     const named = (id) => heading(id === LEVEL && !ids.includes("service_level") ? "service_level" : id);
@@ -163,7 +166,13 @@ export class Queues extends Ranked {
     return order.up ? one - other : other - one;
   }
 
+  orderBy(id) {
+    orderBy(id);
+    this.sort();
+  }
+
   sort() {
+    this.table.sorted(order.id, order.up || order.id === "name");
     const plain = order.id === "name" && !order.up ? () => 0 : (a, b) => this.compare(a, b);
     this.arrange(plain, JSON.stringify(order));
   }

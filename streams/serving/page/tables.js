@@ -39,15 +39,15 @@ export function writeName(place, name) {
 }
 
 export class Table {
-  // A heading is [id, text, what it means]; the first is the row's name.
-  constructor(id, headings, { bars = [], onPin = null, foot = false } = {}) {
+  // A heading is [id, text, what it means]; the first is the row's name. By a click on one, but for those of `unsorted`, `onSort` is called.
+  constructor(id, headings, { bars = [], onPin = null, onSort = null, unsorted = [], foot = false } = {}) {
     const table = document.getElementById(id);
     this.table = table;
     this.section = table.closest("section");
     this.body = table.tBodies[0];
     this.foot = foot ? table.createTFoot() : null;
     this.bars = new Set(bars);
-    this.onPin = onPin;
+    Object.assign(this, { onPin, onSort, unsorted });
     this.rows = new Map();
     this.head(headings);
   }
@@ -63,8 +63,22 @@ export class Table {
     for (const [kpi, text, title] of headings) {
       const heading = make(row, "th", kpi);
       heading.scope = "col";
-      heading.textContent = text;
       if (title) heading.title = title;
+      if (!this.onSort || this.unsorted.includes(kpi)) {
+        heading.textContent = text;
+        continue;
+      }
+      const choice = make(heading, "button");
+      Object.assign(choice, { type: "button", textContent: text });
+      choice.addEventListener("click", () => this.onSort(kpi));
+    }
+  }
+
+  // Marks the column by which rows are arranged, if any is.
+  sorted(id, ascending) {
+    for (const heading of this.table.tHead.rows[0].cells) {
+      if (heading.className === id) setAttribute(heading, "aria-sort", ascending ? "ascending" : "descending");
+      else heading.removeAttribute("aria-sort");
     }
   }
 

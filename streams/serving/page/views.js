@@ -27,6 +27,7 @@ export const VIEWS = [
   { id: "contacts", right: "contacts", css: true },
   { id: "goals", right: "figures", css: true },
   { id: "customers", right: "figures", css: true },
+  { id: "earlier", right: "figures", css: true },
   { id: "outlook", right: "figures", css: true },
   { id: "alerts", right: "figures", css: true },
   { id: "quality", right: "figures", css: true },

@@ -135,7 +135,8 @@ function showStanding() {
   const cut = connected === false;
   // What is seen of it here, for the server to say the rest.
   const trouble = stale || silent.length || apart.length || still ? JSON.stringify([loading, lost, old === null, halted, uncounted, ahead, still > 0, silent, apart]) : "";
-  broken.look(trouble, cut);
+  // What is not heard at all yet says nothing of what is broken.
+  if (connected !== null) broken.look(trouble, cut);
   const code = broken.code(trouble);
   if (loading) mark = word(code === "kafka_not_reached" || code === "topics_missing" ? `mark.${code}` : "loading");
   else if (lost) mark = word(cut ? "disconnected" : "mark.kafka_lost");

@@ -41,8 +41,8 @@ export function unlike(each, day, now, staffName) {
 const share = (change) => percent(Math.round(Math.abs(change) * 100) / 100, 0);
 
 export class Course {
-  constructor(uPlot, place, { minutes, onOpen, contactsOf }) {
-    Object.assign(this, { place, minutes, onOpen, contactsOf, day: [], opened: null });
+  constructor(uPlot, place, { minutes, onOpen, contactsOf, allOf }) {
+    Object.assign(this, { place, minutes, onOpen, contactsOf, allOf, day: [], opened: null });
     make(place, "h3", "", word("queue.course", { n: minutes }));
     this.legends = [make(place, "p", "legend")];
     this.slider = make(place, "div", "course");
@@ -246,7 +246,9 @@ export class Course {
     ];
     grid(panel, spanOf(each), [["name", ""], ["here", word("dip.here")], ["usual", word("dip.usual"), word("dip.usual_meaning")], ["change", word("dip.change")]], rows, "few-columns");
     const contacts = each.offered ? this.contactsOf(each) : null;
-    if (contacts) Object.assign(make(make(panel, "p"), "a", "", word("dip.contacts")), { href: contacts });
+    const further = make(panel, "p", "further");
+    if (contacts) Object.assign(make(further, "a", "", word("dip.contacts")), { href: contacts });
+    Object.assign(make(further, "a", "", word("dip.all_queues")), { href: this.allOf(each) });
     if (each.exceptions.length) make(panel, "p", "none", word("trend.exceptions", { names: each.exceptions.join(", ") }));
   }
 

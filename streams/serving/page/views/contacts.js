@@ -1,6 +1,6 @@
 // Contacts by their ids: whom to call back, and those behind a figure of a queue.
 
-import { make, replaceWhenChanged } from "../dom.js";
+import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { ReadingLine } from "../reading.js";
 import { channelRank } from "../rows.js";
@@ -75,6 +75,11 @@ class ToCall {
       onOrder: (order) => context.choose({ by: order }),
     });
     this.needs = make(place, "p", "none needs");
+    // Who need not be called: folded up, for they may be many.
+    this.reached = make(place, "details", "all");
+    this.summary = make(this.reached, "summary");
+    this.reachedTable = make(this.reached, "div", "wide");
+    this.reached.hidden = true;
   }
 
   columns() {
@@ -167,6 +172,19 @@ class ToCall {
       told.abandoned.length && told.abandoned.every(({ link }) => link === null) ? word("contacts.needs_links") : "",
     ];
     setText(this.needs, needs.filter(Boolean).join(language === "ja" ? "" : " "));
+    this.drawReached(told);
+  }
+
+  drawReached({ got_through: reached, got_through_total: total }) {
+    this.reached.hidden = total === 0;
+    setText(this.summary, word("contacts.reached", { n: count(total) }));
+    replaceWhenChanged(this.reachedTable, reached, (place) => {
+      const headings = [["name", word("contacts.contact")], ["queue", word("scope.queue")], ["left", word("contacts.left")], ["reached", word("contacts.reached_at")], ["customer", word("contacts.customer"), word("contacts.customer_meaning")]];
+      grid(place, word("contacts.reached", { n: count(total) }), headings, reached.map((each) => [
+        shown(each.conversation_id), { text: shown(each.queue), detail: known(each.channel) ? named("channel", each.channel) : "" },
+        time(each.left, this.now), time(each.reached, this.now), each.customer ?? NOTHING,
+      ]), "sorted");
+    });
   }
 }
 

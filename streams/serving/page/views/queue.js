@@ -38,6 +38,7 @@ class QueueView {
     this.course = new Course(uPlot, day, {
       minutes: 15,
       onOpen: (start) => context.choose({ at: start }),
+      allOf: ({ start }) => context.link("earlier", { at: start }),
       contactsOf: ({ start }) => (context.may("contacts") ? context.link("contacts", { of: this.queue, channel: this.channel.channel, kpi: "service_level", span: "interval_15m", at: start }) : null),
     });
     this.course.opened = context.asked("at");
