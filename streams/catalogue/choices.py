@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from streams.catalogue.formulas import NOTHING, Figure, Formula, Get, How, Ratio, code
+from streams.catalogue.formulas import NOTHING, Figure, Formula, How, Maker, Ratio, code
 from streams.catalogue.quantities import Quantity, Unit
 
 __all__ = ["ByDefinition", "ByWindow", "NotIn", "ServiceLevel", "Where"]
@@ -27,10 +28,13 @@ class Where(Formula):
         yield self.enough
         yield from self.formula.quantities()
 
-    def reader(self) -> Callable[[Get], Figure]:
-        """Return a function that makes the figure."""
-        key, at_least, made = self.enough.key, self.at_least, self.formula.reader()
-        return lambda get: NOTHING if get(key, 0) < at_least else made(get)
+    def reads(self) -> tuple[str, ...]:
+        """Return the keys of what has to be enough and of what the formula reads."""
+        return (self.enough.key, *self.formula.reads())
+
+    def maker(self) -> Maker:
+        """Return what makes the figure."""
+        return _where(self.at_least, self.formula.maker())
 
     def parts(self) -> tuple[str, str, str]:
         """Return what the table says of it."""
@@ -122,9 +126,25 @@ class NotIn(Formula):
 class _Nothing(Formula):
     """No figure."""
 
-    def reader(self) -> Callable[[Get], Figure]:
-        """Return a function that says so."""
-        return lambda _get: NOTHING
+    def reads(self) -> tuple[str, ...]:
+        """It reads nothing."""
+        return ()
+
+    def maker(self) -> Maker:
+        """Return what says so."""
+        return _nothing
+
+
+def _nothing() -> Figure:
+    return NOTHING
+
+
+@lru_cache
+def _where(at_least: int, made: Maker) -> Maker:
+    def where(enough: int, *amounts: int) -> Figure:
+        return NOTHING if enough < at_least else made(*amounts)
+
+    return where
 
 
 def _value(value: object) -> str:

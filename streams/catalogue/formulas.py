@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 from typing import Final, NamedTuple, TypedDict
 
 from streams.catalogue.quantities import Field, Quantity, Unit, bare
 
-__all__ = ["NOTHING", "Count", "Figure", "Formula", "Get", "How", "Mean", "Observed", "Ratio", "Row", "Ways", "code"]
+__all__ = ["NOTHING", "NOT_REPORTED", "Count", "Figure", "Formula", "How", "Maker", "Mean", "Observed", "Ratio", "Row", "Ways", "code"]
 
 
 class Figure(TypedDict):
@@ -24,8 +25,11 @@ class Figure(TypedDict):
 #: A figure about which nothing can be said; figures are never changed in place.
 NOTHING: Final[Figure] = {"value": None, "numerator": None, "denominator": None, "coverage": None}
 
-#: Looks a value up by the key of a quantity; the second argument is what is returned where there is none.
-Get = Callable[[str, int], int]
+#: In place of a figure that no source reports: nothing of it was measured.
+NOT_REPORTED: Final[Figure] = {"value": None, "numerator": None, "denominator": None, "coverage": 0.0}
+
+#: Makes the figure of the amounts that a formula reads; formulas that make the same of the same amounts have the same one.
+Maker = Callable[..., Figure]
 
 
 class Ways(NamedTuple):
@@ -83,8 +87,12 @@ class Formula:
             if each is not self:
                 yield from each.quantities()
 
-    def reader(self) -> Callable[[Get], Figure]:
-        """Return a function that makes the figure of values; resolve the formula first."""
+    def reads(self) -> tuple[str, ...]:
+        """Return the keys of the quantities whose amounts its maker takes, in their order; resolve the formula first."""
+        raise NotImplementedError(f"{self} is not computed of sums")
+
+    def maker(self) -> Maker:
+        """Return what makes its figure; resolve the formula first."""
         raise NotImplementedError(f"{self} is not computed of sums")
 
     def parts(self) -> tuple[str, str, str]:
@@ -190,27 +198,13 @@ class Count(Formula):
         yield self.counted
         yield from self.coverage or ()
 
-    def reader(self) -> Callable[[Get], Figure]:
-        """Return a function that makes the figure."""
-        key, per = self.counted.key, self.counted.per
-        if self.coverage is None:
+    def reads(self) -> tuple[str, ...]:
+        """Return the keys of what is counted, and of what its coverage is made of."""
+        return tuple(each.key for each in self.quantities())
 
-            def count(get: Get) -> Figure:
-                number = get(key, 0)
-                if not number:
-                    return _NONE
-                amount = number if per == 1 else number / per
-                return {"value": amount, "numerator": amount, "denominator": None, "coverage": None}
-
-            return count
-        part_key, whole_key = (each.key for each in self.coverage)
-
-        def covered(get: Get) -> Figure:
-            number, whole = get(key, 0), get(whole_key, 0)
-            coverage = min(get(part_key, 0), whole) / whole if whole else None
-            return {"value": None if coverage == 0 else number, "numerator": number, "denominator": None, "coverage": coverage}
-
-        return covered
+    def maker(self) -> Maker:
+        """Return what makes the figure."""
+        return _count(self.counted.per) if self.coverage is None else _covered_count
 
     def parts(self) -> tuple[str, str, str]:
         """Return what the table says of it."""
@@ -236,6 +230,22 @@ class Count(Formula):
 
 
 _NONE: Final[Figure] = {"value": 0, "numerator": 0, "denominator": None, "coverage": None}
+
+
+@lru_cache
+def _count(per: int) -> Maker:
+    def count(number: int) -> Figure:
+        if not number:
+            return _NONE
+        amount = number if per == 1 else number / per
+        return {"value": amount, "numerator": amount, "denominator": None, "coverage": None}
+
+    return count
+
+
+def _covered_count(number: int, part: int, whole: int) -> Figure:
+    coverage = min(part, whole) / whole if whole else None
+    return {"value": None if coverage == 0 else number, "numerator": number, "denominator": None, "coverage": coverage}
 
 
 @dataclass(frozen=True)
@@ -270,50 +280,16 @@ class Ratio(Formula):
     def _covers(self) -> tuple[Quantity, Quantity] | None:
         return self.coverage if self.of_all is None else (self.whole, self.of_all)
 
-    def reader(self) -> Callable[[Get], Figure]:
-        """Return a function that makes the figure: integers are divided once, so it is the float nearest to the true quotient."""
-        part, whole = self.part.key, self.whole.key
+    def reads(self) -> tuple[str, ...]:
+        """Return the keys of numerator and denominator, and of what its coverage is made of."""
+        return tuple(each.key for each in self.quantities())
+
+    def maker(self) -> Maker:
+        """Return what makes the figure: integers are divided once, so it is the float nearest to the true quotient."""
         part_per, whole_per = self.part.per, self.whole.per
-        up, down = whole_per // gcd(part_per, whole_per), part_per // gcd(part_per, whole_per)
-        parts_null, known = self.parts_null, self.known
-        nothing = NOTHING if parts_null else _made(0, 0, part_per, whole_per, None)
-
         if self._covers is None:
-            full = None if self.uncovered else 1.0
-
-            def ratio(get: Get) -> Figure:
-                number, all_ = get(part, 0), get(whole, 0)
-                if not all_:
-                    return nothing if parts_null or not number else _made(number, 0, part_per, whole_per, None)
-                return {
-                    "value": up * number / (down * all_),
-                    "numerator": number if part_per == 1 else number / part_per,
-                    "denominator": all_ if whole_per == 1 else all_ / whole_per,
-                    "coverage": full,
-                }
-
-            return ratio
-        covered, of_all = (each.key for each in self._covers)
-
-        def ratio_covered(get: Get) -> Figure:
-            number, all_, about = get(part, 0), get(whole, 0), get(of_all, 0)
-            if not about:
-                if not all_ and not number:
-                    return nothing
-                coverage = None
-            else:
-                measured = all_ if covered == whole else get(covered, 0)
-                coverage = 1.0 if measured >= about else measured / about
-            if not all_:
-                return {**NOTHING, "coverage": coverage} if parts_null else _made(number, 0, part_per, whole_per, coverage)
-            return {
-                "value": None if known and coverage is None else up * number / (down * all_),
-                "numerator": number if part_per == 1 else number / part_per,
-                "denominator": all_ if whole_per == 1 else all_ / whole_per,
-                "coverage": coverage,
-            }
-
-        return ratio_covered
+            return _ratio(part_per, whole_per, None if self.uncovered else 1.0, parts_null=self.parts_null)
+        return _covered_ratio(part_per, whole_per, parts_null=self.parts_null, known=self.known)
 
     def parts(self) -> tuple[str, str, str]:
         """Return what the table says of it."""
@@ -348,6 +324,41 @@ class Ratio(Formula):
 
 class Mean(Ratio):
     """What was added up over how many it was added up of."""
+
+
+@lru_cache
+def _ratio(part_per: int, whole_per: int, full: float | None, *, parts_null: bool) -> Maker:
+    up, down = whole_per // gcd(part_per, whole_per), part_per // gcd(part_per, whole_per)
+
+    def ratio(number: int, all_: int) -> Figure:
+        if not all_:
+            return NOTHING if parts_null else _made(number, 0, part_per, whole_per, None)
+        return {
+            "value": up * number / (down * all_),
+            "numerator": number if part_per == 1 else number / part_per,
+            "denominator": all_ if whole_per == 1 else all_ / whole_per,
+            "coverage": full,
+        }
+
+    return ratio
+
+
+@lru_cache
+def _covered_ratio(part_per: int, whole_per: int, *, parts_null: bool, known: bool) -> Maker:
+    up, down = whole_per // gcd(part_per, whole_per), part_per // gcd(part_per, whole_per)
+
+    def ratio(number: int, all_: int, measured: int, about: int) -> Figure:
+        coverage = None if not about else 1.0 if measured >= about else measured / about
+        if not all_:
+            return {**NOTHING, "coverage": coverage} if parts_null else _made(number, 0, part_per, whole_per, coverage)
+        return {
+            "value": None if known and coverage is None else up * number / (down * all_),
+            "numerator": number if part_per == 1 else number / part_per,
+            "denominator": all_ if whole_per == 1 else all_ / whole_per,
+            "coverage": coverage,
+        }
+
+    return ratio
 
 
 def _made(number: int, all_: int, part_per: int, whole_per: int, coverage: float | None) -> Figure:

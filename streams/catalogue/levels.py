@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from streams.catalogue.fields import ABANDONED, ANSWERED, FLOW_OUT, WAYS_OUT, parse
 from streams.catalogue.formulas import Ways
-from streams.catalogue.quantities import is_labelled
+from streams.catalogue.quantities import is_labelled, taking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable
 
 __all__ = ["Definition", "Level", "decided_in", "judged_by"]
 
@@ -83,6 +84,14 @@ def decided_in(sums: Mapping[str, int]) -> int:
     return decided
 
 
+class _Plan(NamedTuple):
+    """Which of some sums add to a service level."""
+
+    met: Callable[[Mapping[str, int]], Iterable[int]]
+    counted: Callable[[Mapping[str, int]], Iterable[int]]
+    others: tuple[tuple[str, int, int], ...]
+
+
 class Level:
     """A service level: what a sum adds to met and counted, a factor each, worked out once a name."""
 
@@ -95,23 +104,23 @@ class Level:
         self._abandon = abandon
         self._treatments = dict(zip(WAYS_OUT, treatments, strict=True))
         self._factors: dict[str, tuple[int, int] | None] = {}
-        #: names of sums → those of them that add to it, with their factors
-        self._plans: dict[tuple[str, ...], tuple[tuple[str, int, int], ...]] = {}
+        #: what says which names there are → those of them that add to it
+        self._plans: dict[Hashable, _Plan] = {}
 
-    def parts(self, sums: Mapping[str, int]) -> tuple[int, int]:
-        """Return contacts that met the service level and contacts that count."""
-        names = tuple(sums)
-        plan = self._plans.get(names)
+    def parts(self, sums: Mapping[str, int], known: Hashable | None = None) -> tuple[int, int]:
+        """Return contacts that met the service level and contacts that count; ``known``: what is equal where the names of sums are."""
+        key = tuple(sums) if known is None else known
+        plan = self._plans.get(key)
         if plan is None:
-            plan = self._plan(names)
-        met = counted = 0
-        for name, to_met, to_counted in plan:
+            plan = self._plan(key, sums)
+        met, counted = sum(plan.met(sums)), sum(plan.counted(sums))
+        for name, to_met, to_counted in plan.others:
             number = sums[name]
             met += to_met * number
             counted += to_counted * number
         return met, counted
 
-    def _plan(self, names: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+    def _plan(self, key: Hashable, names: Iterable[str]) -> _Plan:
         """Work out which of some sums add to it: mostly the names are the same as in many other windows."""
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
@@ -124,7 +133,10 @@ class Level:
                 factor = None if is_labelled(name) else factors.setdefault(name, self._factor(name))
             if factor is not None and any(factor):
                 found.append((name, *factor))
-        plan = self._plans[names] = tuple(found)
+        met = [name for name, to_met, to_counted in found if (to_met, to_counted) == (1, 0)]
+        counted = [name for name, to_met, to_counted in found if (to_met, to_counted) == (0, 1)]
+        others = tuple(each for each in found if each[1:] not in {(1, 0), (0, 1)})
+        plan = self._plans[key] = _Plan(taking(met), taking(counted), others)
         return plan
 
     def _factor(self, name: str) -> tuple[int, int] | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple, get_args
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "LABEL_MARK", "Booked", "Dimension", "Field", "Quantity", "Sum", "Unit", "bare", "by_definition", "given", "is_labelled", "judged_by",
-    "parse",
+    "parse", "taking",
 ]  # fmt: skip
 
 #: A score is a mean of survey answers on their own scale; a count is a plain number, such as round trips a contact.
@@ -186,6 +190,13 @@ def parse(name: str, fields: dict[str, Field]) -> Sum | None:
         if field.dimensions and (match := _pattern(field.wire).fullmatch(rest)):
             return Sum(field, match.groupdict(), label if mark else None, definition)
     return None
+
+
+def taking(names: Sequence[str]) -> Callable[[Mapping[str, int]], tuple[int, ...]]:
+    """Return what takes the sums of some names out of those of a window."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return (lambda sums: (sums[names[0]],)) if names else (lambda _sums: ())
 
 
 def bare(text: str) -> str:

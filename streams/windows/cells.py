@@ -1,8 +1,8 @@
-"""The merged cells of one scope: those that have settled are packed, and what they come to in a day is added up once."""
+"""The merged cells of one scope: those that have settled are packed, and what a day comes to is kept up by what is added."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from streams.windows.kpis import FORECASTS
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cells"]
 
-#: For spans longer than this, which is to say days, the sum of what has settled of them is kept.
+#: For spans longer than this, which is to say days, the sums are kept.
 _LONG_MS = 7_200_000
 
 
@@ -25,8 +25,8 @@ class Cells(Mapping[int, Counts]):
     def __init__(self) -> None:
         self._live: dict[int, Counts] = {}
         self._settled: dict[int, bytes] = {}
-        #: span not yet over → the sums of its settled cells
-        self._of_settled: dict[Span, Counts] = {}
+        #: long span not yet over → its sums
+        self._of_spans: dict[Span, Counts] = {}
         self._settled_to = 0
 
     def __getitem__(self, start_ms: int) -> Counts:
@@ -49,43 +49,32 @@ class Cells(Mapping[int, Counts]):
         if counts is None:
             packed = self._settled.pop(start_ms, None)
             counts = self._live[start_ms] = {} if packed is None else unpack(packed)
-            if packed is not None:
-                self._move(start_ms, counts, -1)
         add_counts(counts, difference)
+        for span, sums in self._of_spans.items():
+            if span.start_ms <= start_ms < span.end_ms:
+                add_counts(sums, difference)
 
     def sums(self, span: Span) -> Counts:
-        """Return the sums of the cells that begin in a span."""
-        total: Counts = {}
-        if span.end_ms - span.start_ms <= _LONG_MS:
-            live, settled = self._live, self._settled
-            for start in range(span.start_ms, span.end_ms, GRAIN_MS):
-                counts = live.get(start)
-                if counts is None:
-                    packed = settled.get(start)
-                    if packed is None:
-                        continue
-                    counts = unpack(packed)
-                if total:
-                    add_counts(total, counts)
-                else:
-                    total.update(counts)
-            return total
-        if self._settled:
-            total.update(self._settled_in(span))
-        for start, counts in self._live.items():
-            if span.start_ms <= start < span.end_ms:
-                add_counts(total, counts)
-        return total
+        """Return the sums of the cells that begin in a span, as they are until something is added: not to be changed."""
+        if span.end_ms - span.start_ms > _LONG_MS:
+            return self._of_long(span)
+        live, settled = self._live, self._settled
+        found: list[Counts] = []
+        for start in range(span.start_ms, span.end_ms, GRAIN_MS):
+            counts = live.get(start)
+            if counts is not None:
+                found.append(counts)
+            elif start in settled:
+                found.append(unpack(settled[start]))
+        return found[0] if len(found) == 1 else _added(found)
 
-    def _settled_in(self, span: Span) -> Counts:
-        sums = self._of_settled.get(span)
+    def _of_long(self, span: Span) -> Counts:
+        sums = self._of_spans.get(span)
         if sums is None:
-            sums = {}
-            for start, packed in self._settled.items():
-                if span.start_ms <= start < span.end_ms:
-                    add_counts(sums, unpack(packed))
+            starts = [start for start in self if span.start_ms <= start < span.end_ms]
+            sums = _added(map(self.__getitem__, starts))
             if span.end_ms >= self._settled_to:
-                self._of_settled[span] = sums
+                self._of_spans[span] = sums
         return sums
 
     def forecasts(self, span: Span) -> Iterator[Counts]:
@@ -108,7 +97,7 @@ class Cells(Mapping[int, Counts]):
     def take_back(self, start_ms: int, packed: bytes) -> None:
         """Add packed sums to a cell."""
         counts = unpack(packed)
-        if start_ms in self or _is_forecast(counts):
+        if start_ms in self or self._of_spans or _is_forecast(counts):
             self.add(start_ms, counts)
         else:
             self._settled[start_ms] = packed
@@ -118,22 +107,22 @@ class Cells(Mapping[int, Counts]):
         before = self._settled_to = through_ms - CELL_SETTLES_MS
         for start in [start for start in self._live if start < before]:
             if not _is_forecast(self._live[start]):
-                counts = self._live.pop(start)
-                self._settled[start] = pack(counts)
-                self._move(start, counts, 1)
-        for span in [span for span in self._of_settled if span.end_ms < before]:
-            del self._of_settled[span]
-
-    def _move(self, start_ms: int, counts: Counts, sign: int) -> None:
-        for span, sums in self._of_settled.items():
-            if span.start_ms <= start_ms < span.end_ms:
-                add_counts(sums, counts, sign)
+                self._settled[start] = pack(self._live.pop(start))
+        for span in [span for span in self._of_spans if span.end_ms < before]:
+            del self._of_spans[span]
 
     def forget(self, before_ms: int) -> None:
         """Give up what begins before an instant; no span that holds any of it is asked for again."""
         for kept in (self._live, self._settled):
             for start in [start for start in kept if start < before_ms]:
                 del kept[start]
+
+
+def _added(parts: Iterable[Counts]) -> Counts:
+    total: Counts = {}
+    for counts in parts:
+        add_counts(total, counts)
+    return total
 
 
 def _is_forecast(counts: Counts) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from streams.catalogue.sheets import Sheet
+from streams.catalogue.sheets import FIGURES
 from streams.windows.judging import figures_of
 from streams.windows.kpis import FORECASTS, forecast_kpis, no_forecasts
 from streams.windows.slices import CELL_MS, cell_ms_of
@@ -49,7 +50,7 @@ class Dated:
                 yield f"interval_{minutes}m", span
         yield "day", state.calendar.day(cell_ms)
 
-    def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False, make: Make = Sheet.figures) -> dict[str, Any]:
+    def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False, make: Make = FIGURES) -> dict[str, Any]:
         """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions.
 
         ``over``: nothing in it is still to come.
@@ -75,8 +76,8 @@ class Dated:
                 for start in range(span.start_ms, span.end_ms, self._cell_ms)
                 if not any(each.touches(start, start + self._cell_ms) for each in touching)
             )
-            told["without_exceptions"] = _beside(state, undisturbed, span, by_offer=True, length_ms=left_ms, make=make)
-            told["without_exceptions"]["kpis"].update(self.forecasts(state, span, undisturbed, over=over, cells=left, make=make))
+            forecasts = self.forecasts(state, span, undisturbed, over=over, cells=left, make=make)
+            told["without_exceptions"] = _beside(state, undisturbed, span, by_offer=True, length_ms=left_ms, forecasts=forecasts, make=make)
         return told
 
     def forecasts(
@@ -87,7 +88,7 @@ class Dated:
         *,
         over: bool,
         cells: Iterable[Counts] | None = None,
-        make: Make = Sheet.figures,
+        make: Make = FIGURES,
     ) -> dict[str, Figure]:
         """Return the figures about forecasts of an interval or day, or of some of its cells; people have none."""
         if state.about_people:
@@ -101,5 +102,15 @@ class Dated:
         return CELL_MS if cell_ms < self._fine_from and cell_ms % CELL_MS == 0 else self._cell_ms
 
 
-def _beside(state: ScopeState, sums: Counts, span: Span, *, by_offer: bool, make: Make, length_ms: int | None = None) -> dict[str, Any]:
-    return {"kpis": figures_of(state, sums, span.start_ms, by_offer=by_offer, length_ms=length_ms, make=make)["kpis"]}
+def _beside(
+    state: ScopeState,
+    sums: Counts,
+    span: Span,
+    *,
+    by_offer: bool,
+    make: Make,
+    length_ms: int | None = None,
+    forecasts: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    figures = figures_of(state, sums, span.start_ms, by_offer=by_offer, length_ms=length_ms, beside=forecasts, make=make)
+    return {"kpis": figures["kpis"]}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.times import format_ms, parse_time_ms
-from streams.catalogue.quantities import by_definition
 from streams.configuration.definitions import DefinitionVersion
 from streams.configuration.judges import definitions_of
+from streams.windows.known import known_of
 from streams.windows.kpis import service_level_parts
 from streams.windows.slices import CELL_MS, cell_of
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from streams.configuration import Configuration
+    from streams.windows.known import Known
     from streams.windows.sums import Counts
 
 __all__ = ["DefinitionBook", "DefinitionChangedError", "Judged", "ScopeDefinitions"]
@@ -29,13 +30,9 @@ class DefinitionChangedError(Exception):
 class Judged(NamedTuple):
     """The version of a name that is in force for a window."""
 
-    name: str
     definition: DefinitionVersion
-
-    @property
-    def label(self) -> str:
-        """How records name it."""
-        return f"{self.name}@{self.definition.version}"
+    label: str
+    """how records name it"""
 
 
 class DefinitionBook:
@@ -107,19 +104,16 @@ class _Versions:
         self.name = name
         self._versions = versions
         self._book = book
-        self._first = Judged(name, versions[0])
-        self._is_one = len(versions) == 1
+        self._judged = tuple(Judged(each, f"{name}@{each.version}") for each in versions)
 
     def at(self, start_ms: int) -> Judged:
         """Return what judges a window that begins then."""
-        if self._is_one:
-            return self._first
-        found = self._versions[0]
-        for each in self._versions[1:]:
-            known = self._book.known_since(self.name, each.version)
-            if (each.from_ms or 0) <= start_ms and (known is None or known <= start_ms):
+        found, *later = self._judged
+        for each in later:
+            known = self._book.known_since(self.name, each.definition.version)
+            if (each.definition.from_ms or 0) <= start_ms and (known is None or known <= start_ms):
                 found = each
-        return Judged(self.name, found)
+        return found
 
     def knows(self, start_ms: int) -> bool:
         """Say whether slices from then on have its edges."""
@@ -148,16 +142,19 @@ class ScopeDefinitions:
         """Return what is computed beside it."""
         return [each.at(start_ms) for each in self._others if each.knows(start_ms)]
 
-    def judge(self, sums: Mapping[str, int], start_ms: int) -> tuple[tuple[int, int], str]:
-        """Return contacts met and counted, each by the definition of its queue, and the names of these definitions."""
+    def judge(self, sums: Mapping[str, int], start_ms: int, known: Known | None = None) -> tuple[tuple[int, int], str]:
+        """Return contacts met and counted, each by the definition of its queue, and the names of these definitions.
+
+        ``known``: what the names of the sums say.
+        """
         first = self._first.at(start_ms)
-        met, counted = service_level_parts(sums, first.definition)
+        if known is None:
+            known = known_of(sums)
+        met, counted = service_level_parts(sums, first.definition, known)
         own: dict[str, Counts] = {}
-        if self._parts:
-            for field in [field for field in sums if ":" in field]:
-                name, rest = by_definition(field)
-                if name is not None and name in self._parts:
-                    own.setdefault(name, {})[rest] = sums[field]
+        for field, name, rest in known.judged:
+            if name in self._parts:
+                own.setdefault(name, {})[rest] = sums[field]
         if not own:
             return (met, counted), first.label
         labels: list[str] = []

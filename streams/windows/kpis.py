@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.catalogue.formulas import How
 from streams.catalogue.given import WORKED
 from streams.catalogue.levels import decided_in, judged_by
-from streams.catalogue.sheets import Sheet, sheet_of
+from streams.catalogue.sheets import FIGURES, WRITTEN, sheet_of
 from streams.windows.labels import wholes
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from streams.catalogue.formulas import Figure
     from streams.catalogue.levels import Definition
-    from streams.catalogue.sheets import Make
+    from streams.catalogue.sheets import Make, Sheet, SheetKind
+    from streams.windows.known import Known
 
 __all__ = [
     "FORECASTS", "STAFF", "StaffTerms", "cohort_kpis", "contact_kpis", "customer_kpis", "decided_in", "definition_kpis",
@@ -24,9 +26,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def service_level_parts(sums: Mapping[str, int], definition: Definition) -> tuple[int, int]:
-    """Return contacts that met the service level and contacts that count."""
-    return judged_by(definition)[2].parts(sums)
+_NOTHING_BESIDE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def service_level_parts(sums: Mapping[str, int], definition: Definition, known: Known | None = None) -> tuple[int, int]:
+    """Return contacts that met the service level and contacts that count; ``known``: what the names of the sums say."""
+    return judged_by(definition)[2].parts(sums, known)
 
 
 def contact_kpis(
@@ -37,9 +42,12 @@ def contact_kpis(
     by_offer: bool,
     past_threshold: int | None = None,
     level: tuple[int, int] | None = None,
-    make: Make = Sheet.figures,
-) -> dict[str, Figure]:
-    """Return the figures about contacts of one window.
+    known: Known | None = None,
+    left_out: frozenset[str] = frozenset(),
+    beside: Mapping[str, Any] = _NOTHING_BESIDE,
+    make: Make = FIGURES,
+) -> Any:
+    """Return the figures about contacts of one window, as a dictionary unless ``make`` makes JSON of them.
 
     Args:
         sums: what was counted in the window, of one scope and channel.
@@ -54,13 +62,18 @@ def contact_kpis(
 
         level: contacts met and counted, where not all are judged by ``definition``.
 
+        known: what the names of the sums say, where that has been looked up.
+
+        left_out: those that no source reports.
+
+        beside: figures about forecasts, which intervals and days have among their own.
+
         make: what makes them of the sums.
     """
-    _, ways, own_level = judged_by(definition)
-    met, counted = level or own_level.parts(sums)
-    how = How(by_offer, channel, ways, live=past_threshold is not None)
-    values = {**sums, **wholes(sums), "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
-    return make(sheet_of("contacts", how), values)
+    met, counted = level or service_level_parts(sums, definition, known)
+    given = {**wholes(sums, known), "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
+    sheet = _sheet("contacts", definition, (by_offer, channel, past_threshold is not None), None, left_out)
+    return make.whole(sheet, sums, given, known, beside)
 
 
 def definition_kpis(
@@ -69,14 +82,36 @@ def definition_kpis(
     *,
     by_offer: bool = True,
     past_threshold: int | None = None,
-    make: Make = Sheet.figures,
-) -> dict[str, Figure]:
-    """Return those figures of which a definition says what they mean, the service level first of all."""
-    _, ways, level = judged_by(definition)
-    met, counted = level.parts(sums)
-    how = How(by_offer, "", ways, live=past_threshold is not None)
-    values = {**sums, "met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
-    return make(sheet_of("definitions", how), values)
+    only: frozenset[str] | None = None,
+    known: Known | None = None,
+    left_out: frozenset[str] = frozenset(),
+    make: Make = FIGURES,
+) -> Any:
+    """Return those figures of which a definition says what they mean, the service level first of all; ``only`` some of them."""
+    met, counted = service_level_parts(sums, definition, known)
+    given = {"met": met, "counted": counted, "waiting_past_threshold": past_threshold or 0}
+    sheet = _sheet("definitions", definition, (by_offer, "", past_threshold is not None), only, left_out)
+    return make.whole(sheet, sums, given, known, _NOTHING_BESIDE)
+
+
+def _sheet(
+    kind: SheetKind, definition: Definition, how: tuple[bool, str, bool], only: frozenset[str] | None, left_out: frozenset[str]
+) -> Sheet:
+    """Return the sheet of windows that a definition judges; ``how``: by offer, the channel, and whether those who wait are known."""
+    key = (id(definition), kind, how, only, left_out)
+    found = _sheets.get(key)
+    if found is None:
+        if len(_sheets) >= _MOST_SHEETS:
+            _sheets.clear()
+        by_offer, channel, live = how
+        sheet = sheet_of(kind, How(by_offer, channel, judged_by(definition)[1], live=live), only, left_out)
+        found = _sheets[key] = (definition, sheet)
+    return found[1]
+
+
+#: id of a definition, which stays what it is for as long as it stands here, and what is asked for → the definition and the sheet
+_sheets: Final[dict[tuple[object, ...], tuple[Definition, Sheet]]] = {}
+_MOST_SHEETS: Final = 1024
 
 
 class StaffTerms(NamedTuple):
@@ -94,15 +129,22 @@ class StaffTerms(NamedTuple):
 STAFF: Final = StaffTerms()
 
 
-def people_kpis(sums: Mapping[str, int], terms: StaffTerms = STAFF, make: Make = Sheet.figures) -> dict[str, Figure]:
-    """Return the figures about people of one window."""
-    values = dict(sums)
+def people_kpis(
+    sums: Mapping[str, int],
+    terms: StaffTerms = STAFF,
+    make: Make = FIGURES,
+    known: Known | None = None,
+    left_out: frozenset[str] = frozenset(),
+) -> Any:
+    """Return the figures about people of one window, without those that no source reports."""
+    given = dict[str, int]()
     if terms.length_ms is not None:
-        values["window_ms"] = terms.length_ms
+        given["window_ms"] = terms.length_ms
     if terms.fixed_per_hour is not None:
-        values["costs"] = 1
-        values["fixed_cost"] = sums.get("staffed_ms", 0) * terms.fixed_per_hour
-    return make(sheet_of("people", How(individual=terms.individual, has_length=terms.length_ms is not None)), values)
+        given["costs"] = 1
+        given["fixed_cost"] = sums.get("staffed_ms", 0) * terms.fixed_per_hour
+    sheet = sheet_of("people", How(individual=terms.individual, has_length=terms.length_ms is not None), None, left_out)
+    return make.whole(sheet, sums, given, known, _NOTHING_BESIDE)
 
 
 def worked_ms(sums: Mapping[str, int]) -> int:
@@ -114,7 +156,7 @@ def worked_ms(sums: Mapping[str, int]) -> int:
 FORECASTS: Final = ("forecasts", "forecasts_of_staff")
 
 
-def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: bool, make: Make = Sheet.figures) -> dict[str, Figure]:
+def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: bool, make: Make = FIGURES) -> dict[str, Figure]:
     """Return the figures about forecasts of a window, of the sums of its cells; accuracy once it is over and settled."""
     values = dict.fromkeys(("forecast_cells", "forecast_milli", "forecast_work_milli", "forecast_work_ms", "staff_ms"), 0)
     offered = work_cells = staff_cells = 0
@@ -137,25 +179,25 @@ def forecast_kpis(cells: Iterable[Mapping[str, int]], cell_ms: int, *, over: boo
         "work_length_ms": work_cells * cell_ms,
         "staff_length_ms": staff_cells * cell_ms,
     }
-    return make(sheet_of("forecasts", How()), values)
+    return make.apart(sheet_of("forecasts", How()), {}, values)
 
 
 @lru_cache(maxsize=2)
 def no_forecasts(make: Make) -> dict[str, Figure]:
-    """Return the figures where there is no forecast."""
-    return forecast_kpis((), 1, over=False, make=make)
+    """Return the figures where there is no forecast, but for what is in the JSON of others already."""
+    return {} if make is WRITTEN else make.apart(sheet_of("forecasts", How()), {}, {})
 
 
 def cohort_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     """Return the figures about the contacts of known customers that began in a day."""
-    return sheet_of("cohorts", How()).figures(dict(sums))
+    return sheet_of("cohorts", How()).figures(sums)
 
 
 def customer_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     """Return the figures about customers at the end of a day."""
-    return sheet_of("customers_day", How()).figures(dict(sums))
+    return sheet_of("customers_day", How()).figures(sums)
 
 
 def retention_kpis(sums: Mapping[str, int]) -> dict[str, Figure]:
     """Return the figures about customers who stay through a month."""
-    return sheet_of("customers_month", How()).figures(dict(sums))
+    return sheet_of("customers_month", How()).figures(sums)

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.json import Encoder
+
 from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import Count, Figure, How, Ratio
 from streams.catalogue.kpis import KPIS
 from streams.catalogue.model import DATED
-from streams.catalogue.quantities import LABEL_MARK
 from streams.catalogue.sheets import kpis_by_label
+from streams.windows.known import known_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from streams.catalogue.model import Kpi
+    from streams.windows.known import Known
 
 __all__ = [
     "MOST_LABELS",
     "OTHER",
     "RATES",
     "figures_by_label",
-    "labelled",
     "ratio",
     "sessions_open",
     "settles_later_ms",
     "waited_for",
     "wholes",
+    "written_by_label",
 ]
 
 #: In one scope and window so many labels of a KPI are named; the rest are together under this name.
@@ -47,10 +50,10 @@ def _labelled() -> Iterator[tuple[str, str | None, str]]:
             yield kpi.id, formula.part.key, formula.whole.key
 
 
+#: As what is published is: in the order of names.
+_encode: Final = Encoder(order="sorted").encode
+
 _LABELLED: Final = tuple(_labelled())
-#: names of sums → those with a label among them; mostly they are the same as in many other windows
-_known: dict[tuple[str, ...], tuple[str, ...]] = {}
-_MOST_KNOWN: Final = 2048
 #: The KPIs that are ratios of each label.
 RATES: Final = tuple(sorted(kpi for kpi, part, _ in _LABELLED if part is not None))
 
@@ -82,48 +85,47 @@ def settles_later_ms(sums: Mapping[str, int], waited: tuple[tuple[int, frozenset
     return max((later for later, names in waited if names is None or any(sums.get(name) for name in names)), default=0)
 
 
-def labelled(sums: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the names of the sums that are those of one label."""
-    names = tuple(sums)
-    found = _known.get(names)
-    if found is None:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        found = _known[names] = tuple(name for name in names if LABEL_MARK in name)
-    return found
+def wholes(sums: Mapping[str, int], known: Known | None = None) -> dict[str, int]:
+    """Return the sums over all labels of what is booked by label alone; ``known``: what their names say."""
+    labels = (known_of(sums) if known is None else known).labels
+    return {what: sum(map(sums.__getitem__, names.values())) for what, names in labels.items() if what in _BY_LABEL_ALONE}
 
 
-def _by_label(sums: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """Return what is summed → label → sum."""
-    found: dict[str, dict[str, int]] = {}
-    for name in labelled(sums):
-        what, _, label = name.partition(LABEL_MARK)
-        found.setdefault(what, {})[label] = sums[name]
-    return found
-
-
-def wholes(sums: Mapping[str, int]) -> dict[str, int]:
-    """Return the sums over all labels of what is booked by label alone."""
-    return {what: sum(labels.values()) for what, labels in _by_label(sums).items() if what in _BY_LABEL_ALONE}
-
-
-def figures_by_label(sums: Mapping[str, int]) -> dict[str, dict[str, Figure]]:
+def figures_by_label(sums: Mapping[str, int], known: Known | None = None) -> dict[str, dict[str, Figure]]:
     """Return KPI → label → figure of one window; KPIs without a label are left out."""
-    labels = _by_label(sums)
-    found: dict[str, dict[str, Figure]] = {}
+    by_label = _by_label(sums, known)
+    return {
+        kpi: {label: _count(number) for label, number in named.items()}
+        if parts is None
+        else {label: ratio(parts.get(label, 0), number) for label, number in named.items()}
+        for kpi, parts, named in by_label
+    }
+
+
+def written_by_label(sums: Mapping[str, int], known: Known) -> bytes:
+    """Return the same as JSON, in the order of names."""
+    return known.by_label(sums, _written)
+
+
+def _written(sums: Mapping[str, int], known: Known) -> bytes:
+    return _encode(figures_by_label(sums, known))
+
+
+def _by_label(sums: Mapping[str, int], known: Known | None) -> Iterator[tuple[str, dict[str, int] | None, dict[str, int]]]:
+    """Yield KPIs with what is counted by label, of ratios numerator and denominator."""
+    labels = (known_of(sums) if known is None else known).labels
     if not labels:
-        return found
+        return
     for kpi, part, whole in _LABELLED:
-        sizes = labels.get(whole)
-        if sizes is None:
+        names = labels.get(whole)
+        if names is None:
             continue
+        sizes = {label: sums[name] for label, name in names.items()}
         named = _named(sizes, sizes)
         if part is None:
-            found[kpi] = {label: _count(number) for label, number in named.items()}
+            yield kpi, None, named
         else:
-            parts = _named(labels.get(part, {}), sizes)
-            found[kpi] = {label: ratio(parts.get(label, 0), number) for label, number in named.items()}
-    return found
+            yield kpi, _named({label: sums[name] for label, name in labels.get(part, {}).items()}, sizes), named
 
 
 def _count(number: int) -> Figure:
@@ -137,6 +139,8 @@ def ratio(part: int, whole: int) -> Figure:
 
 def _named(numbers: Mapping[str, int], sizes: Mapping[str, int]) -> dict[str, int]:
     """Return the numbers of the labels with the largest sizes by their names, in order, and the others together."""
+    if len(sizes) <= MOST_LABELS and OTHER not in sizes:
+        return {label: numbers.get(label, 0) for label in sorted(sizes)}
     largest = sorted((label for label in sizes if label != OTHER), key=lambda label: (-sizes[label], label))
     named = {label: numbers.get(label, 0) for label in sorted(largest[:MOST_LABELS])}
     if len(named) < len(sizes):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from streams.catalogue.formulas import Figure
     from streams.configuration import Configuration
     from streams.configuration.places import Queue, Team
 
-__all__ = ["NOT_REPORTED", "not_reported"]
-
-#: In place of such a figure: nothing of it was measured.
-NOT_REPORTED: Final[Figure] = {"value": None, "numerator": None, "denominator": None, "coverage": 0.0}
+__all__ = ["not_reported"]
 
 
 def not_reported(configuration: Configuration, scope: str, channel: str | None) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Raw, Struct
@@ -11,7 +10,7 @@ from msgspec.json import Decoder, Encoder, decode
 from schemas.times import format_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from streams.windows.lasting import Place
 
@@ -21,7 +20,7 @@ _CONTENT_APART = ("as_of", "complete_through", "revision", "longest_wait_seconds
 #: A trailing window in which nothing changes moves on without a word.
 _TRAILING_APART = (*_CONTENT_APART, "window_start", "window_end")
 _PROGRESS_APART = ("revision",)
-_DIGEST_BYTES = 16
+_DIGEST_BYTES = 8
 #: Keys of windows that end with their start: there are ever more of them, until they are given up.
 _DATED = ("window|interval", "window|day")
 
@@ -30,7 +29,7 @@ _encode = Encoder(order="sorted").encode
 
 
 class _Current(NamedTuple):
-    """What was published last: content is without its parts apart; empty: whatever comes is news."""
+    """What was published last: content is without its parts apart and the last brace; empty: whatever comes is news."""
 
     revision: int
     as_of: str
@@ -63,30 +62,45 @@ class Published:
         """Take a record that was published earlier."""
         content, _ = _taken_apart(record)
         if key.startswith(_DATED):
-            self._keep(key, record["revision"], _digest(content))
+            window, start = _parts(key)
+            self._dated.setdefault(window, {})[start] = _kept(record["revision"], _digest(content))
         else:
             self._current[key] = _Current(record["revision"], record.get("as_of") or "", content)
 
     def revise(self, key: str, record: dict[str, Any]) -> bytes | None:
         """Return a record with its revision as JSON if it is news, and it is the last published; None if it is none."""
         content, apart = _taken_apart(record)
-        if key.startswith(_DATED):
-            digest = _digest(content)
-            window, start = _parts(key)
-            kept = self._dated.get(window, {}).get(start, b"")
-            if digest == kept[-_DIGEST_BYTES:]:
-                return None
-            revision = int.from_bytes(kept[:-_DIGEST_BYTES]) + 1
-            self._keep(key, revision, digest)
-        else:
-            last = self._current.get(key)
-            if last is not None and last.content == content:
-                return None
-            revision = 1 if last is None else last.revision + 1
-            self._current[key] = _Current(revision, record.get("as_of") or "", content)
+        revision = self.revise_dated(*_parts(key), content) if key.startswith(_DATED) else self.revise_current(key, content, record)
+        if revision is None:
+            return None
         apart["revision"] = revision
         # Encoded once: what is apart follows the content.
-        return b"%b,%b" % (content[:-1], _encode(apart)[1:])
+        return b"%b,%b" % (content, _encode(apart)[1:])
+
+    def revise_current(self, key: str, content: bytes, record: Mapping[str, Any]) -> int | None:
+        """Take what a record of a trailing window, or of now, says; return its revision if that is news."""
+        last = self._current.get(key)
+        if last is None:
+            revision = 1
+        elif last.content == content:
+            return None
+        else:
+            revision = last.revision + 1
+        self._current[key] = _Current(revision, record.get("as_of") or "", content)
+        return revision
+
+    def revise_dated(self, window: str, start_ms: int, content: bytes) -> int | None:
+        """Take what a record of an interval or day says, by its key without the start; return its revision if that is news."""
+        digest = _digest(content)
+        starts = self._dated.get(window)
+        if starts is None:
+            starts = self._dated[window] = {}
+        kept = starts.get(start_ms, b"")
+        if digest == kept[-_DIGEST_BYTES:]:
+            return None
+        revision = int.from_bytes(kept[:-_DIGEST_BYTES]) + 1
+        starts[start_ms] = _kept(revision, digest)
+        return revision
 
     def set_back(self, as_of_ms: int, *, again: bool) -> Iterator[str]:
         """Yield the keys of intervals and days that have not begun yet at as-of: an older version let them begin.
@@ -111,7 +125,7 @@ class Published:
             return {}, None
         content, judged = self._looked_at
         if content is not last.content:
-            judged = _judged(last.content)
+            judged = _judged(last.content + b"}")
             self._looked_at = last.content, judged
         figure = judged.kpis.get(kpi)
         return {} if figure is None else decode(figure), judged.definitions.get(kpi)
@@ -142,10 +156,6 @@ class Published:
             del self._current[key]
             yield key
 
-    def _keep(self, key: str, revision: int, digest: bytes) -> None:
-        window, start = _parts(key)
-        self._dated.setdefault(window, {})[start] = revision.to_bytes((revision.bit_length() + 7) // 8) + digest
-
     def __len__(self) -> int:
         return len(self._current) + sum(map(len, self._dated.values()))
 
@@ -167,7 +177,7 @@ def _parts(key: str) -> tuple[str, int]:
 
 
 def _taken_apart(record: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    """Return the content of a record as JSON, never without any, and the parts that are no content.
+    """Return the content of a record as JSON, never without any, without its last brace, and the parts that are no content.
 
     Of a progress, how far it has come is all there is.
     """
@@ -177,8 +187,13 @@ def _taken_apart(record: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
         names = _TRAILING_APART if record.get("window", "").startswith("trailing") else _CONTENT_APART
     content = record.copy()
     apart = {name: content.pop(name) for name in names if name in content}
-    return _encode(content), apart
+    return _encode(content)[:-1], apart
+
+
+def _kept(revision: int, digest: bytes) -> bytes:
+    return revision.to_bytes((revision.bit_length() + 7) // 8) + digest
 
 
 def _digest(content: bytes) -> bytes:
-    return blake2b(content, digest_size=_DIGEST_BYTES).digest()
+    # Kept by this process alone, and no secret: Python's own hash takes a fraction of a cryptographic one.
+    return hash(content).to_bytes(_DIGEST_BYTES, signed=True)

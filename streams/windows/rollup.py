@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.json import Encoder, decode, encode
 
 from schemas.times import format_ms
-from streams.catalogue.quantities import LABEL_MARK
-from streams.catalogue.sheets import Sheet
+from streams.catalogue.sheets import FIGURES, WRITTEN
 from streams.windows.alerts import Alerts, Look
 from streams.windows.calendar import Calendars, Span
 from streams.windows.dated import Dated
@@ -14,13 +16,15 @@ from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
 from streams.windows.judging import figures_of
+from streams.windows.known import known_of
 from streams.windows.kpis import decided_in
-from streams.windows.labels import figures_by_label, labelled, sessions_open, settles_later_ms
+from streams.windows.labels import sessions_open, settles_later_ms, written_by_label
 from streams.windows.lasting import lasting_places
 from streams.windows.not_reported import not_reported
 from streams.windows.panes import Panes
 from streams.windows.pending import has_replies
 from streams.windows.published import Published
+from streams.windows.records import window_content
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of, pane_of
 from streams.windows.staffed import add_staffed, fixed_cost
@@ -81,6 +85,13 @@ class RollUp:
         self._business = business_clocks(configuration)
         self.alerts = Alerts(configuration)
         self.scopes: dict[Place, ScopeState] = {}
+        #: what has been told of since the last flush, and what time alone may change
+        self._touched: set[ScopeState] = set()
+        self._passing: set[ScopeState] = set()
+        #: whether every scope is to be looked at, and where the windows of contacts and of people ended at the last look
+        self._look_at_all = True
+        self._numbers = 0
+        self._ends: tuple[int | None, int | None] = (None, None)
         self._lasting = lasting_places(configuration)
         #: scopes that a source partition has given up since the last flush; None: until all partitions give up what expires, every one
         self._given_up_by_some: set[Place] | None = None
@@ -97,6 +108,9 @@ class RollUp:
         #: keys of people whose figures are kept no more
         self._withdrawn: list[str] = []
         self._completed_to: int | None = None
+        #: as of when records are, and the same as JSON
+        self._stamped: dict[str, str | None] = {"as_of": None, "complete_through": None}
+        self._as_of_text = b""
 
     # --- taking in
 
@@ -118,13 +132,15 @@ class RollUp:
                 self._progress_changed = True
         elif value is None:
             self._apply_tombstone(kind, (scope, channel), origin, start)
-        elif kind == "now":
-            self._state(scope, channel).take_now(origin, value)
-        elif kind == "pane":
-            panes = Panes.read(int(start), value)
-            self._state(scope, channel).trailing.exchange(self._origins.setdefault(origin, len(self._origins)), panes)
         else:
-            self._apply_cell(kind, self._state(scope, channel), self._origins.setdefault(origin, len(self._origins)), int(start), value)
+            state = self._state(scope, channel)
+            self._touched.add(state)
+            if kind == "now":
+                state.take_now(origin, value)
+            elif kind == "pane":
+                state.trailing.exchange(self._origins.setdefault(origin, len(self._origins)), Panes.read(int(start), value))
+            else:
+                self._apply_cell(kind, state, self._origins.setdefault(origin, len(self._origins)), int(start), value)
 
     def _apply_tombstone(self, kind: str, place: Place, origin: tuple[str, int], start: str) -> None:
         """Forget what a source partition gave up: a slice older than any window that is still served, or what goes on in a scope."""
@@ -133,6 +149,7 @@ class RollUp:
             return
         if kind == "now":
             state.take_now(origin, None)
+            self._touched.add(state)
         else:
             parts = state.trailing if kind == "pane" else self._parts(kind, state)
             if parts is not None:
@@ -160,6 +177,7 @@ class RollUp:
         if self._is_withheld(channel, scope):
             return
         state = self._state(scope, channel)
+        self._touched.add(state)
         if kind == ("cell" if state.about_people else "cohort"):
             self._add(state, state.cells, start_ms, difference)
         elif kind == "cell" and self.dated.by_outcome:
@@ -185,7 +203,9 @@ class RollUp:
             fixed = fixed_cost(self._configuration, scope) if channel is None else None
             silent = not_reported(self._configuration, scope, channel)
             state = ScopeState(scope, channel, self._calendars.of(scope), definitions, tuple(self._lengths), watches, fixed, silent)
+            state.number = self._numbers = self._numbers + 1
             self.scopes[scope, channel] = state
+            self._touched.add(state)
             state.exceptions = self._exceptions.of(scope, about_people=state.about_people)
             if scope.startswith("queue:"):
                 state.business = self._business.get(scope.removeprefix("queue:"))
@@ -234,7 +254,8 @@ class RollUp:
             add_counts(days.setdefault(state.calendar.day(start), {}), counts)
         for span, sums in sorted(days.items()):
             if span.start_ms <= (self.as_of or 0):
-                yield self._window_record(state, "day", span, sums)[1]
+                content = self._window_content(state, "day", span, sums, final=self._is_final(state, span, sums))
+                yield {**self._stamped, **decode(content + b"}")}
 
     def collect(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield key and record, as JSON, of everything that changed since the last call; None gives a key up."""
@@ -262,7 +283,7 @@ class RollUp:
         yield from self._give_up_expired(self.as_of)
         look = Look(self.as_of, bool(not self.alerts.idle and self._sources()[1]), before)
         changing = before is not None and self._definitions_change(pane_of(before) + PANE_MS, hi, before, self.as_of)
-        for state in self.scopes.values():
+        for state in self._to_look_at((hi, self._people_hi), all_of_them=changing or before is None):
             if state.is_individual:
                 yield from self._publish_changed_cells(state)
                 continue
@@ -288,7 +309,8 @@ class RollUp:
                 changed = True
                 for length, name in self._lengths.items():
                     if state.trailing_changed or length in trailing.changed:
-                        yield from self._publish(self._window_record(state, name, Span(end - length, end), trailing.sums[length]))
+                        span = Span(end - length, end)
+                        yield from self._publish_window(state, name, span, trailing.sums[length], final=False, trailing=True)
                 state.trailing_changed = False
                 trailing.changed.clear()
             if state.watches and (changed or (state.restless and self._progress_changed)):
@@ -300,10 +322,22 @@ class RollUp:
                 state.changed_cells.update(due)
             if state.changed_cells:
                 yield from self._publish_changed_cells(state)
+            if state.has_waiting or state.grows or state.future_cells or (state.watches and state.restless):
+                self._passing.add(state)
         yield from self._complete()
         if self._progress_changed:
             self._progress_changed = False
             yield from self._publish(self._progress_record())
+
+    def _to_look_at(self, ends: tuple[int, int | None], *, all_of_them: bool) -> Iterable[ScopeState]:
+        """Return the scopes in which anything may have changed since the last flush, in the order in which they came up."""
+        ends_before, self._ends = self._ends, ends
+        if all_of_them or self._look_at_all or ends != ends_before:
+            found: Iterable[ScopeState] = list(self.scopes.values())
+        else:
+            found = sorted(self._touched | self._passing, key=lambda state: state.number)
+        self._look_at_all, self._touched, self._passing = False, set(), set()
+        return found
 
     def _give_up_expired(self, at_ms: int) -> Iterator[tuple[str, None]]:
         """Take back all that was published of the scopes that every source partition has given up, and forget them."""
@@ -316,6 +350,7 @@ class RollUp:
             self._given_up_by_some = {*self.scopes, *self._published.places(), *self.alerts.places()}
             for state in self.scopes.values():
                 state.drop_now_of_older_versions()
+            self._look_at_all = True
         looked_at = (self._given_up_by_some | self._published.emptied) - self._lasting
         self._given_up_by_some, self._published.emptied = set(), set()
         if not looked_at:
@@ -325,7 +360,10 @@ class RollUp:
         if not gone:
             return
         for place in gone:
-            self.scopes.pop(place, None)
+            if place in self.scopes:
+                state = self.scopes.pop(place)
+                self._touched.discard(state)
+                self._passing.discard(state)
         self._unsettled.forget(gone)
         yield from ((key, None) for key in self._published.forget(gone))
         self.alerts.forget(gone, at_ms)
@@ -375,6 +413,11 @@ class RollUp:
         self.complete_through = None if contacts is None or people is None else min(contacts, people)
         self._people_hi = None if people is None else pane_of(people)
         self.dated.take_progress(self._progress.values())
+        self._stamped = {
+            "as_of": None if self.as_of is None else format_ms(self.as_of),
+            "complete_through": None if self.complete_through is None else format_ms(self.complete_through),
+        }
+        self._as_of_text = encode(self._stamped)[1:-1]
 
     def _received_through(self) -> int | None:
         return max((p["received_through_ms"] for p in self._progress.values() if p["received_through_ms"] is not None), default=None)
@@ -395,14 +438,7 @@ class RollUp:
             yield key, written
 
     def _stamp(self, state: ScopeState) -> dict[str, Any]:
-        kind, name = state.scope.split(":", 1)
-        return {"scope_kind": kind, "scope": name, "channel": state.channel, **self._as_of()}
-
-    def _as_of(self) -> dict[str, Any]:
-        return {
-            "as_of": None if self.as_of is None else format_ms(self.as_of),
-            "complete_through": None if self.complete_through is None else format_ms(self.complete_through),
-        }
+        return {**state.stamp, **self._stamped}
 
     def _now_record(self, state: ScopeState) -> tuple[str, dict[str, Any]]:
         record = {"kind": "now", **self._stamp(state), **state.now_figures(self.as_of or 0)}
@@ -416,35 +452,53 @@ class RollUp:
         *,
         trailing: bool,
         length_ms: int | None = None,
-        make: Make = Sheet.figures,
+        make: Make = FIGURES,
     ) -> dict[str, Any]:
         """Return the KPIs of a scope from the sums of a window, with what they are judged by; a whole input has no length."""
         live_at = (self.as_of or 0) if trailing else None
         return figures_of(state, sums, start_ms, by_offer=not trailing, live_at=live_at, length_ms=length_ms, make=make)
 
-    def _window_record(self, state: ScopeState, name: str, span: Span, sums: Counts) -> tuple[str, dict[str, Any]]:
-        trailing = name.startswith("trailing")
-        make = Sheet.written
-        record = {
-            "kind": "window",
-            **self._stamp(state),
-            "window": name,
-            "window_start": format_ms(span.start_ms),
-            "window_end": format_ms(span.end_ms),
-            "final": not trailing and self._is_final(state, span, sums),
-            "late_events": sums.get("late_events", 0),
-            **self.figures(state, sums, span.start_ms, trailing=trailing, length_ms=span.end_ms - span.start_ms, make=make),
-            **({} if state.is_individual else {"by_label": {} if state.about_people else figures_by_label(sums)}),
-            # Encoded before anything is added to it.
-            "counts": {field: amount for field, amount in sums.items() if LABEL_MARK not in field} if labelled(sums) else sums,
-        }
+    def _publish_window(
+        self, state: ScopeState, name: str, span: Span, sums: Counts, *, final: bool, trailing: bool
+    ) -> Iterator[tuple[str, bytes | None]]:
+        """Yield key and record of a window if it says something new."""
+        content = self._window_content(state, name, span, sums, final=final, trailing=trailing)
         key = state.window_key(name)
         if trailing:
-            return key, record
-        over = self.is_over(span)
-        record["kpis"].update(self.dated.forecasts(state, span, sums, over=over, make=make))
-        record.update(self.dated.otherwise(state, name, span, over=over, make=make))
-        return f"{key}|{span.start_ms}", record
+            revision = self._published.revise_current(key, content, self._stamped)
+            if revision is not None:
+                moved = (_shown(span.end_ms).encode(), _shown(span.start_ms).encode())
+                yield key, b'%b,%b,"revision":%d,"window_end":"%b","window_start":"%b"}' % (content, self._as_of_text, revision, *moved)
+        else:
+            revision = self._published.revise_dated(key, span.start_ms, content)
+            if revision is not None:
+                yield f"{key}|{span.start_ms}", b'%b,%b,"revision":%d}' % (content, self._as_of_text, revision)
+
+    def _window_content(self, state: ScopeState, name: str, span: Span, sums: Counts, *, final: bool, trailing: bool = False) -> bytes:
+        """Return what the record of a window says, as JSON without the last brace."""
+        known = known_of(sums)
+        beside: dict[str, Any] = {}
+        otherwise: dict[str, Any] = {}
+        if not trailing:
+            over = self.is_over(span)
+            beside = self.dated.forecasts(state, span, sums, over=over, make=WRITTEN)
+            otherwise = self.dated.otherwise(state, name, span, over=over, make=WRITTEN)
+        figures = figures_of(
+            state, sums, span.start_ms, by_offer=not trailing, live_at=(self.as_of or 0) if trailing else None,
+            length_ms=span.end_ms - span.start_ms, beside=beside, make=WRITTEN,
+        )  # fmt: skip
+        figures["definitions"] = _written_labels(figures["definitions"])
+        return window_content(
+            state,
+            name,
+            None if trailing else (_shown(span.start_ms), _shown(span.end_ms)),
+            figures,
+            None if state.is_individual else b"{}" if state.about_people else written_by_label(sums, known),
+            known.plain(sums),
+            otherwise,
+            final=final,
+            late_events=sums.get("late_events", 0),
+        )
 
     def is_over(self, span: Span, later_ms: int = 0) -> bool:
         """Say whether only late events are still to come in a span, or for so long after it."""
@@ -478,14 +532,15 @@ class RollUp:
 
     def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, bytes | None]]:
         sums = state.cells.sums(span)
-        key, record = self._window_record(state, name, span, sums)
+        final = self._is_final(state, span, sums)
+        key = f"{state.window_key(name)}|{span.start_ms}"
         # Looked at once it is settled, when forecasts are held against it, and then when it may be final.
         due = span.end_ms + self._settle_ms + (settles_later_ms(sums) if self.is_over(span) else 0)
-        if record["final"] or (self.complete_through is not None and due <= self.complete_through):
+        if final or (self.complete_through is not None and due <= self.complete_through):
             self._unsettled.drop(key)  # only what is booked in it can still change it
         else:
             self._unsettled.put(key, UnsettledWindow(state, name, span, due))
-        yield from self._publish((key, record))
+        yield from self._publish_window(state, name, span, sums, final=final, trailing=False)
 
     def _complete(self) -> Iterator[tuple[str, bytes | None]]:
         """Publish windows that have settled or become final; once a minute of event time, give up those too old."""
@@ -552,7 +607,7 @@ class RollUp:
         record = {
             "kind": "progress",
             "pane_partition": self._partition,
-            **self._as_of(),
+            **self._stamped,
             "stale_sources": stale,
             "sources": {source: format_ms(received) for source, received in sorted(sources.items())},
             **({"quarantined_sources": quarantined} if quarantined else {}),
@@ -560,6 +615,25 @@ class RollUp:
             **({"journals": journals} if journals else {}),
         }
         return f"progress|{self._partition}", record
+
+
+_shown: Final = lru_cache(maxsize=4096)(format_ms)
+
+
+def _written_labels(labels: dict[str, str]) -> bytes:
+    """Return KPI → what judges it as JSON; the dictionaries are shared by many windows."""
+    found = _written.get(id(labels))
+    if found is None:
+        if len(_written) >= _MOST_WRITTEN:
+            _written.clear()
+        found = _written[id(labels)] = (labels, _encode(labels))
+    return found[1]
+
+
+#: id of a dictionary, which stays what it is for as long as it stands here → the dictionary and its JSON
+_written: Final[dict[int, tuple[dict[str, str], bytes]]] = {}
+_MOST_WRITTEN: Final = 4096
+_encode: Final = Encoder(order="sorted").encode
 
 
 def _goes_back(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:

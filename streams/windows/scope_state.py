@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.json import encode
+
 from schemas.base import REPLY_CHANNELS
 from schemas.times import format_ms
 from streams.windows.cells import Cells
@@ -46,6 +48,14 @@ class ScopeState:
     ) -> None:
         self.scope = scope
         self.channel = channel
+        kind, name = scope.split(":", 1)
+        #: what every record of it says
+        self.stamp = {"scope_kind": kind, "scope": name, "channel": channel}
+        #: as JSON, from the channel to the sums, and from the scope to the name of each window
+        self.written_channel = b'"channel":%b,"counts":' % encode(channel)
+        self._written_windows: dict[str, bytes] = {}
+        #: scopes have ascending numbers in the order in which they came up
+        self.number = 0
         #: whether the figures are about people and not contacts
         self.about_people = channel is None
         #: whether they are about a single person, and not for everybody
@@ -56,6 +66,7 @@ class ScopeState:
         self.fixed_per_hour = fixed_per_hour
         #: figures for which no source that feeds it has anything
         self.not_reported = not_reported
+        self._window_keys: dict[str, str] = {}
         #: the alert rules that look at it
         self.watches = watches
         #: whether customers are to have replies in some time
@@ -145,7 +156,18 @@ class ScopeState:
 
     def window_key(self, name: str) -> str:
         """Return the key of a window's record; an interval's and a day's goes on with the start."""
-        return f"window|{name}|{self.channel or '-'}|{self.scope}"
+        key = self._window_keys.get(name)
+        if key is None:
+            key = self._window_keys[name] = f"window|{name}|{self.channel or '-'}|{self.scope}"
+        return key
+
+    def written_window(self, name: str) -> bytes:
+        """Return scope and name of a window as they stand in its record."""
+        found = self._written_windows.get(name)
+        if found is None:
+            kind, scope = encode(self.stamp["scope_kind"]), encode(self.stamp["scope"])
+            found = self._written_windows[name] = b',"scope":%b,"scope_kind":%b,"window":%b' % (scope, kind, encode(name))
+        return found
 
     def grows_older(self, before: int | None, as_of: int) -> bool:
         """Say whether something falls due, or may come into another band of age, between two instants, though nothing happens."""

@@ -10,6 +10,7 @@ from schemas.contact import ContactLeftQueue
 from streams.catalogue import KPIS
 from streams.catalogue.fields import FIELD_BY_ID, WAYS_OUT, parse
 from streams.catalogue.formulas import NOTHING, Count, How, Mean, Ratio, Ways
+from tests.catalogue.reading import figure
 
 if TYPE_CHECKING:
     from streams.catalogue.quantities import Field
@@ -66,16 +67,21 @@ def test_every_field_is_read(field: Field) -> None:
 def test_integers_are_divided_once() -> None:
     """The figure is the float nearest to the true quotient: 1/3 s is 333.33 ms of one, and not a rounded sum of ms."""
     sums = {"talk_ms": 1_000_000_000_000_001, "talk_count": 3, "handled": 4}
-    figure = Mean(FIELD_BY_ID["talk_ms"], FIELD_BY_ID["talk_count"], FIELD_BY_ID["handled"]).reader()(sums.get)
+    mean = Mean(FIELD_BY_ID["talk_ms"], FIELD_BY_ID["talk_count"], FIELD_BY_ID["handled"])
 
-    assert figure == {"value": 1_000_000_000_000_001 / 3000, "numerator": 1_000_000_000_000.001, "denominator": 3, "coverage": 0.75}
+    assert figure(mean, sums) == {
+        "value": 1_000_000_000_000_001 / 3000,
+        "numerator": 1_000_000_000_000.001,
+        "denominator": 3,
+        "coverage": 0.75,
+    }
 
 
 def test_coverage_is_one_at_most() -> None:
     """A wrap-up may end in a window in which its call has not."""
-    ratio = Ratio(FIELD_BY_ID["talk_ms"], FIELD_BY_ID["talk_count"], FIELD_BY_ID["handled"]).reader()
+    ratio = Ratio(FIELD_BY_ID["talk_ms"], FIELD_BY_ID["talk_count"], FIELD_BY_ID["handled"])
 
-    assert ratio({"talk_ms": 5000, "talk_count": 5, "handled": 4}.get)["coverage"] == 1
+    assert figure(ratio, {"talk_ms": 5000, "talk_count": 5, "handled": 4})["coverage"] == 1
 
 
 def test_formulas_are_resolved_by_window_definition_and_channel() -> None:
@@ -85,7 +91,7 @@ def test_formulas_are_resolved_by_window_definition_and_channel() -> None:
     formulas = {kpi.id: kpi.formula for kpi in KPIS}
 
     def of(kpi: str, **how: object) -> object:
-        return formulas[kpi].of(How(**how)).reader()(sums.get)  # type: ignore[arg-type]
+        return figure(formulas[kpi].of(How(**how)), sums)  # type: ignore[arg-type]
 
     assert of("answer_rate", by_offer=True) == {"value": 0.25, "numerator": 1, "denominator": 4, "coverage": 0.5}
     assert of("answer_rate", by_offer=False) == {"value": 0.5, "numerator": 1, "denominator": 2, "coverage": 1.0}

@@ -58,14 +58,14 @@ def test_as_a_plain_dictionary(steps: list[tuple[str, Any, Counts]]) -> None:
         assert sorted(map(str, cells.forecasts(Span(0, 400 * GRAIN_MS)))) == sorted(map(str, told))
 
 
-def test_a_day_adds_up_what_settles_once() -> None:
+def test_a_day_is_kept_up() -> None:
     """A cell that has settled is packed; the sum of its day has it all the same, also after a late event, and once the day is over."""
     cells = Cells()
     cells.add(0, {"offered": 2})
     cells.add(HOUR_MS, {"offered": 3})
-    before = cells.sums(DAY)
+    before = dict(cells.sums(DAY))
     cells.settle(HOUR_MS + CELL_SETTLES_MS)
-    packed = (list(cells._live), cells.sums(DAY))
+    packed = (list(cells._live), dict(cells.sums(DAY)))
     cells.add(0, {"offered": 1, "late_events": 1})
     late = cells.sums(DAY)
     cells.settle(DAY.end_ms + CELL_SETTLES_MS + 1)
@@ -73,7 +73,7 @@ def test_a_day_adds_up_what_settles_once() -> None:
     assert (before, packed) == ({"offered": 5}, ([HOUR_MS], {"offered": 5}))
     assert late == cells.sums(DAY) == {"offered": 6, "late_events": 1}
     # What is over is added up when somebody asks, and not kept.
-    assert (list(cells._live), cells._of_settled) == ([], {})
+    assert (list(cells._live), cells._of_spans) == ([], {})
 
 
 def test_what_is_forecast_stays_at_hand() -> None:

@@ -38,7 +38,8 @@ SESSIONS = {
 
 def of_contacts(sums: dict[str, int], *, by_offer: bool) -> Mapping[str, Any]:
     """Return the figures of contacts in a chat."""
-    return contact_kpis(sums, ServiceLevelDefinition(), "chat", by_offer=by_offer)
+    figures: dict[str, Any] = contact_kpis(sums, ServiceLevelDefinition(), "chat", by_offer=by_offer)
+    return figures
 
 
 def parts(figure: Any) -> tuple[Any, ...]:
