@@ -67,6 +67,32 @@ def test_erlang_a_as_published() -> None:
     assert waited.service_level == pytest.approx(0.9 - 0.031, abs=0.03)
 
 
+@pytest.mark.parametrize(
+    ("workload", "agents"),
+    [
+        (Workload(contacts_per_hour=120, aht_seconds=240, patience_seconds=90), 7),
+        (Workload(contacts_per_hour=2.4, aht_seconds=1090, patience_seconds=4.5), 1),  # gone long before an agent is free
+        (Workload(contacts_per_hour=50, aht_seconds=150, patience_seconds=4), 1),
+        (Workload(contacts_per_hour=2880, aht_seconds=60, patience_seconds=120), 50),
+        (Workload(contacts_per_hour=3000, aht_seconds=300, patience_seconds=3000), 200),  # overloaded, and patient
+        (Workload(contacts_per_hour=30, aht_seconds=300, patience_seconds=100_000), 3),
+    ],
+)
+def test_as_its_states_say(workload: Workload, agents: int) -> None:
+    """Contacts in the system come and go one at a time: how often there are so many follows from those below, without any integral."""
+    load, leaving = workload.erlangs, workload.aht_seconds / workload.patience_seconds  # type: ignore[operator] # it has one
+    shares = [1.0]
+    while len(shares) <= agents or shares[-1] > 1e-25 * max(shares):
+        there = len(shares)
+        shares.append(shares[-1] * load / (min(there, agents) + max(0, there - agents) * leaving))
+    whole = sum(shares)
+    found = erlang_a(workload, agents, 20)
+
+    assert found.waiting_probability == pytest.approx(sum(shares[agents:]) / whole, rel=1e-9)
+    waiting = sum(n * share for n, share in enumerate(shares[agents:])) / whole
+    assert found.abandon_rate == pytest.approx(leaving * waiting / load, rel=1e-9)
+
+
 def simulated(workload: Workload, agents: int, threshold: float, seed: int, contacts: int) -> tuple[float, float]:
     """Return service level and abandon rate of a queue that is served in order of arrival."""
     random = Random(seed)
