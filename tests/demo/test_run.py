@@ -196,7 +196,7 @@ def test_dead_worker_ends_the_demo(demos: list[Demo]) -> None:
     os.kill(workers[0], signal.SIGKILL)
 
     assert demo.ends(30) == 1, demo.said
-    assert "FAILED: the worker ended" in demo.said
+    assert "FAILED: the worker was ended by SIGKILL" in demo.said, demo.said
     assert "The end of worker.log" in demo.said
     where = re.search(r"The logs of all processes are in (\S+)\.\n", demo.said)
     assert where is not None

@@ -334,9 +334,9 @@ def test_an_error_of_ours_tells_nothing_of_the_inside() -> None:
     """A failing handler answers 500 in JSON, locked down like any other answer, without the error's text."""
 
     async def check() -> None:
-        stand = Stand.fed(small_center())
-        stand.clock = None  # type: ignore[assignment]
-        async with client_of(stand.serving()) as client:
+        serving = Stand.fed(small_center()).serving()
+        serving.figures.clock = None  # type: ignore[assignment]
+        async with client_of(serving) as client:
             failed = await client.get("/api/v1/figures")
             assert (failed.status, (await failed.json())["detail"]) == (500, "internal error")
             assert "Content-Security-Policy" in failed.headers

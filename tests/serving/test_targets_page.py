@@ -113,7 +113,7 @@ def test_every_target_says_where_it_stands() -> None:
 
 def test_in_japanese_and_on_a_wall() -> None:
     """But for names every word is Japanese; on a wall the list is a page of its own where it does not fit, and nothing is cut."""
-    names = r"Contact Streams|English|AHT|CSAT|on_call|sales|claims|north|pbx|mail"
+    names = r"Contact Streams|English|AHT|CSAT|UTC|on_call|sales|claims|north|pbx|mail"
 
     async def check() -> None:
         async with client_of(serving()) as client, Chromium(width=1280, height=720) as page:
