@@ -122,6 +122,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "logged_in_as": ("logged in as {name}", "{name}としてログイン中"),
     "log_out": ("log out", "ログアウト"),
     "queues_below": ("Queues below target", "目標未達のキュー"),
+    "queues_unknown": ("{n} unknown", "不明 {n}"),
     "queues_below_meaning": (
         "Queues whose service level, live, misses its target, of those that have one and enough contacts to judge.",
         "目標があり判定に足る件数のあるキューのうち、リアルタイムのサービスレベルが目標に届かないキュー。",

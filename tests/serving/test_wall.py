@@ -188,6 +188,14 @@ def test_a_silent_source_marks_whom_it_feeds() -> None:
             ]
             assert "mail silent since" in await page.ask("document.querySelector('.silent .silent-mark').innerText")
             assert await page.ask("document.querySelector('#summary b').innerText") == "1 / 1"
+            assert await page.ask("document.querySelector('#summary small').innerText") == "2 unknown"
+
+            # The one that is known is all right: of the others nobody knows, so this is no all-clear.
+            good = {"service_level_live": figure(0.9, 18, 20)}
+            stand.store.feed(*window("queue:calls", kpis=good, revision=2))
+            await page.until("document.querySelector('#summary b').innerText === '0 / 1'")
+            assert not await page.ask("document.querySelector('#summary li').classList.contains('met')")
+            stand.store.feed(*window("queue:calls", kpis={"service_level_live": level}, revision=3))
 
             stand.store.feed(*progress(revision=2))
             await page.until("document.querySelectorAll('.silent').length === 0 && document.querySelectorAll('tr .missed').length === 3")

@@ -177,11 +177,11 @@ export class Queues extends Ranked {
     this.arrange(plain, JSON.stringify(order));
   }
 
-  // Returns how many queues are judged, and how many of these miss their target.
+  // Returns how many queues are judged, how many of these miss their target, and how many are not judged because a source is silent.
   show({ gather, targets, asOf, silence }) {
     this.choose();
     const shown = new Set();
-    const judged = { all: 0, missed: 0 };
+    const judged = { all: 0, missed: 0, unknown: 0 };
     const [sums, of] = [new Map(), new Map()];
     this.standings.clear();
     this.values.clear();
@@ -195,7 +195,9 @@ export class Queues extends Ranked {
       of.set(channel, [...(of.get(channel) ?? []), entry]);
       const target = own(targets, scope);
       const levels = [window?.kpis[LEVEL], window?.kpis.service_level];
-      const said = this.showRow(row, entry, levels, target, asOf, silence("queue", scope));
+      const silent = silence("queue", scope);
+      const said = this.showRow(row, entry, levels, target, asOf, silent);
+      if (silent && verdict(levels[0], target) !== null) judged.unknown += 1;
       if (said !== null) judged.all += 1;
       if (said === "missed") judged.missed += 1;
       if (this.columns.includes("trend")) this.trends.draw(this.table.cell(row, "trend"), this.trends.of(scope, channel), target);

@@ -21,6 +21,7 @@ export class Summary {
     this.balance = wall ? () => {} : balance(list, TILE_WIDTH);
     this.channels = new Map();
     this.below = this.tile("below", word("queues_below"), [["", word("queues_below_meaning")]])[0];
+    this.unknown = make(this.below.parentElement, "small", "");
     this.free = this.tile("free", word("free_agents"), [["", word("free_agents_meaning")]])[0];
     this.silent = make(this.free.closest("li"), "span", "silent-mark");
   }
@@ -45,7 +46,9 @@ export class Summary {
     setText(this.below, judged.all ? `${count(judged.missed)} / ${count(judged.all)}` : "–");
     const item = this.below.closest("li");
     setClass(item, "missed", judged.missed > 0);
-    setClass(item, "met", judged.all > 0 && judged.missed === 0);
+    // What is not known may be below: no all-clear then.
+    setText(this.unknown, judged.unknown ? word("queues_unknown", { n: count(judged.unknown) }) : "");
+    setClass(item, "met", judged.all > 0 && judged.missed === 0 && judged.unknown === 0);
     setText(this.free, count(free));
     setClass(this.free.closest("li"), "silent", silence !== "");
     setText(this.silent, silence);
