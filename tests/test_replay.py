@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from schemas.agent import AgentModel
-from schemas.contact import ContactModel
-from schemas.decoding import decode_event
 from schemas.other import CustomerModel, ForecastSet
 from schemas.times import format_ms
 from schemas.topics import topic
 from streams.configuration import Configuration
-from streams.replay import Piece, Replay
+from streams.replay import Replay
 from tests.oracle.worlds import random_world
 from tests.properties.pipeline import MemoryPipeline
+from tests.support.replaying import kinds_of, replay_events
 from tests.tracking.telling import CONFIGURATION, event, ms
 
 if TYPE_CHECKING:
-    from streams.replay import Kind
     from tests.oracle.worlds import World
 
 
@@ -30,13 +27,8 @@ def replayed(world: World) -> tuple[Replay, dict[str, Any]]:
     replay = Replay(world.configuration)
     for each in world.events:
         value = each.model_dump_json(exclude_none=True).encode()
-        if isinstance(each, CustomerModel | ForecastSet):
-            replay.add(value, "customer")
-            continue
-        if not isinstance(each, AgentModel):
-            replay.add(value, "contact")
-        if not isinstance(each, ContactModel):
-            replay.add(value, "agent")
+        for kind in kinds_of(each):
+            replay.add(value, kind)
     return replay, replay.finish(world.end_ms)
 
 
@@ -72,18 +64,8 @@ class TestAsThePipeline:
             monkeypatch.setattr(f"streams.replay.{name}", number)
         world = random_world(seed)
         _, expected = replayed(world)
-        replay, piece = Replay(world.configuration, figures_only=True), Piece()
-        for number, each in enumerate(world.events, 1):
-            value = each.model_dump_json(exclude_none=True).encode()
-            if isinstance(each, CustomerModel | ForecastSet):
-                kinds: tuple[Kind, ...] = ("customer",)
-            else:
-                kinds = (*(() if isinstance(each, AgentModel) else ("contact",)), *(() if isinstance(each, ContactModel) else ("agent",)))
-            piece.add(kinds, decode_event(value), value, number)
-            if number % 30 == 0:
-                replay.add_piece(piece)
-                piece.clear()
-        replay.add_piece(piece)
+        replay = Replay(world.configuration, figures_only=True)
+        replay_events(replay, world.events, 30)
         found = replay.finish(world.end_ms)
         if most == 3:
             assert len(replay._contacts.tracker.conversations.frozen or ()) > 30

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from schemas.agent import AgentModel
-from schemas.contact import ContactModel
-from schemas.decoding import decode_event
-from schemas.other import CustomerModel, ForecastSet
 from streams.configuration import load_configuration
 from streams.demo.simulator.load import LOAD_START_MS, load_events
-from streams.replay import Piece, Replay
+from streams.replay import Replay
 from streams.spill import OPEN_BEFORE, ConversationRows, Spill, SpillError
 from streams.tracking.unread import Unread
 from tests.oracle.customer_worlds import customer_world
+from tests.support.replaying import replay_events, replay_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,14 +43,7 @@ def emissions(count: int, seed: int = 3, rate: int = 1) -> list[Emission]:
 
 def take(replay: Replay, told: Iterable[Emission]) -> None:
     """Have a replay take events as the command does, some hundred at a time."""
-    piece = Piece()
-    for number, each in enumerate(told, 1):
-        value = orjson.dumps(each.event)
-        piece.add(KINDS[each.destination], decode_event(value), value, number)
-        if number % 250 == 0:
-            replay.add_piece(piece)
-            piece.clear()
-    replay.add_piece(piece)
+    replay_values(replay, ((KINDS[each.destination], orjson.dumps(each.event)) for each in told), 250)
 
 
 @pytest.fixture
@@ -107,19 +97,9 @@ def test_three_times_the_events_take_no_more() -> None:
 
 def counted(configuration: Configuration, events: Iterable[Event], until_ms: int | None) -> dict[str, Any]:
     """Return the figures of events, in JSON, as the command counts them."""
-    replay, piece = Replay(configuration, figures_only=True), Piece()
+    replay = Replay(configuration, figures_only=True)
     try:
-        for number, each in enumerate(events, 1):
-            value = each.model_dump_json(exclude_none=True).encode()
-            if isinstance(each, CustomerModel | ForecastSet):
-                kinds: tuple[Kind, ...] = ("customer",)
-            else:
-                kinds = (*(() if isinstance(each, AgentModel) else ("contact",)), *(() if isinstance(each, ContactModel) else ("agent",)))
-            piece.add(kinds, decode_event(value), value, number)
-            if number % 20 == 0:
-                replay.add_piece(piece)
-                piece.clear()
-        replay.add_piece(piece)
+        replay_events(replay, events, 20)
         result: dict[str, Any] = orjson.loads(orjson.dumps(replay.finish(until_ms)))
         return result
     finally:

@@ -9,8 +9,8 @@ from bisect import bisect_left, bisect_right, insort
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.decoding import Rejected, decode_agent_event
-from schemas.limits import bound_times
+from schemas.decoding import decode_agent_event
+from streams.explaining.accepting import accepted
 from streams.tracking.agent import Agent, Silence
 from streams.tracking.agent_states import GONE, AgentStates, Categories, Reported
 from streams.tracking.contacts import retention_ms
@@ -106,12 +106,8 @@ class Floor:
 
     def take(self, value: bytes | None, published_ms: int) -> None:
         """Take one record."""
-        try:
-            event = decode_agent_event(value)
-        except Rejected:
-            self.rejected += 1
-            return
-        if bound_times(event, published_ms) is not None:
+        event = accepted(decode_agent_event, value, published_ms)
+        if event is None:
             self.rejected += 1
             return
         self.received_ms = max(self.received_ms or 0, event.received_ms)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.decoding import Rejected, decode_customer_event
-from schemas.limits import MAX_JOINED_KEYS, bound_times
+from schemas.decoding import decode_customer_event
+from schemas.limits import MAX_JOINED_KEYS
 from schemas.structs import CustomerLinked
+from streams.explaining.accepting import accepted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +40,8 @@ class LinkedKeys:
         # A record in which no text is escaped names its kind as it is; of others, there are few, each is read.
         if value is None or (_KIND not in value and b"\\" not in value):
             return
-        try:
-            event = decode_customer_event(value)
-        except Rejected:
-            self.rejected += 1
-            return
-        if bound_times(event, published_ms) is not None:
+        event = accepted(decode_customer_event, value, published_ms)
+        if event is None:
             self.rejected += 1
             return
         if not isinstance(event, CustomerLinked) or event.customer_key == event.linked_key:

@@ -10,10 +10,10 @@ from collections import defaultdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.decoding import Rejected, decode_contact_event
-from schemas.limits import bound_times
+from schemas.decoding import decode_contact_event
 from schemas.structs import SourceHeartbeat, SourceSnapshot
 from streams.catalogue.fields import ABANDONED, ABANDONED_WAIT_MS
+from streams.explaining.accepting import accepted
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import (
     Answered,
@@ -134,12 +134,8 @@ class RecentContacts:
 
     def take(self, value: bytes | None, published_ms: int) -> None:
         """Take one record."""
-        try:
-            event = decode_contact_event(value)
-        except Rejected:
-            self.rejected += 1
-            return
-        if bound_times(event, published_ms) is not None:
+        event = accepted(decode_contact_event, value, published_ms)
+        if event is None:
             self.rejected += 1
             return
         self.received_ms = max(self.received_ms or 0, event.received_ms)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from streams.access.views import View
     from streams.serving.store import Store
+    from streams.serving.window_records import Seen
 
 __all__ = ["COMING_BACK", "KEPT_SECONDS", "SAID", "customers_of", "shows_window"]
 
@@ -34,7 +35,7 @@ SAID: Final = (
 _CATEGORIES: Final = "contacts_by_category"
 _WINDOWS: Final = ("customers_day", "customers_month")
 #: KPIs that are counted by customers, and so by days and months of them alone.
-COMING_BACK: Final = tuple(kpi.id for kpi in KPIS if set(kpi.windows) <= {*_WINDOWS})
+COMING_BACK: Final = tuple(kpi.id for kpi in KPIS if set(kpi.windows) <= set(_WINDOWS))
 
 
 def customers_of(store: Store) -> dict[str, Any]:
@@ -73,6 +74,6 @@ def _window(record: WindowRecord, kpis: tuple[str, ...]) -> dict[str, Any] | Non
     }
 
 
-def _says(figure: Any) -> bool:
+def _says(figure: Seen) -> bool:
     # A count of none is said by a dash as well, and a share of none has no value; parts of what is too few to tell are shown.
     return bool(figure.value) or bool(figure.denominator)

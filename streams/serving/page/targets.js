@@ -4,7 +4,7 @@ import { own, shown } from "./names.js";
 import { isChosen, narrowed, order } from "./options.js";
 import { JUDGED_FROM, markSilence, Ranked } from "./rows.js";
 import { Table } from "./tables.js";
-import { NOTHING, coverage, day, figure, kpi, known, label, meaning, month, named, parts, percent, points, queueName, setAttribute, setClass, span, target as targetText, word } from "./text.js";
+import { NOTHING, coverage, day, dayOf, figure, kpi, known, label, meaning, monthOf, named, parts, percent, points, queueName, setAttribute, setClass, span, target as targetText, word } from "./text.js";
 
 const ASK_MS = 5_000;
 const VERDICTS = { stretch_met: "met", met: "met", on_track: "met", missed: "missed", behind: "missed" };
@@ -46,13 +46,11 @@ function limitOf({ target, low, high, figure: of }) {
   return known(low) && known(high) ? (Math.abs(of.value - low) < Math.abs(of.value - high) ? low : high) : (low ?? high);
 }
 
-const later = (start, hours) => new Date(Date.parse(start) + hours * 3_600_000).toISOString();
-
 function windowOf({ kpi: id, window, window_start: start }) {
   if (window === null) return "";
-  // What settles late is of a day or month that is over; it begins at midnight of its scope, which may be the day before where the page is looked at.
-  if (window === "customers_month") return start ? month(later(start, 15 * 24)) : "";
-  if (window === "customers_day" || (window === "day" && kpi(id).horizon)) return start ? day(later(start, 12)) : "";
+  // What settles late is of a day or month that is over.
+  if (window === "customers_month") return start ? monthOf(start) : "";
+  if (window === "customers_day" || (window === "day" && kpi(id).horizon)) return start ? dayOf(start) : "";
   if (window === "day") return word("windows.today");
   return word(window.startsWith("trailing") ? "alert.last" : "windows.last_interval", { n: numberOf(window) });
 }

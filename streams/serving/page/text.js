@@ -94,8 +94,13 @@ export const points = (value) => word("points", { n: tenths.format(value * 100) 
 
 export const day = (time) => new Date(time.length > 10 ? time : `${time}T00:00`).toLocaleDateString(locale, { day: "numeric", month: "short", year: "numeric" });
 export const month = (time) => new Date(time).toLocaleDateString(locale, { month: "short", year: "numeric" });
+// Of what begins at midnight of its scope, which may be the day before where the page is looked at.
+const later = (start, hours) => new Date(Date.parse(start) + hours * 3_600_000).toISOString();
+export const dayOf = (start) => day(later(start, 12));
+export const monthOf = (start) => month(later(start, 15 * 24));
 export const clock = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const hour = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+export const spanOf = ({ start, end }) => word("dip.title", { from: hour(start), to: hour(end) });
 
 export const parts = (of) => (of && known(of.denominator) ? `${count(of.numerator)} / ${count(of.denominator)}` : "");
 export const coverage = (of) => (of && known(of.coverage) && of.coverage < 0.995 ? word("measured", { value: percent(of.coverage, 0) }) : "");

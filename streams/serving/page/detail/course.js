@@ -2,7 +2,7 @@
 
 import { axis, bars, Chart, color, faint } from "../charts.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
-import { NOTHING, capitalize, count, duration, hour, known, label, parts, percent, points, setAttribute, setText, target as targetText, word } from "../text.js";
+import { NOTHING, capitalize, count, duration, hour, known, label, parts, percent, points, setAttribute, setText, spanOf, target as targetText, word } from "../text.js";
 
 const HEIGHT = 220;
 // Nearer to the median than this, nothing is unusual; with fewer other intervals there is no median worth the name.
@@ -10,7 +10,6 @@ const UNUSUAL = 0.1;
 const COMPARED_WITH = 4;
 
 const people = (value) => (known(value) ? (Math.round(value * 10) / 10).toLocaleString() : NOTHING);
-export const spanOf = (each) => word("dip.title", { from: hour(each.start), to: hour(each.end) });
 
 export function median(values) {
   const sorted = values.filter(known).sort((a, b) => a - b);

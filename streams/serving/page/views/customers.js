@@ -4,7 +4,7 @@ import { Files } from "../detail/files.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { channelRank } from "../rows.js";
-import { NOTHING, count, coverage, day, figure, known, kpi, label, meaning, month, named, parts, percent, word } from "../text.js";
+import { NOTHING, count, coverage, dayOf, figure, known, kpi, label, meaning, monthOf, named, parts, percent, word } from "../text.js";
 
 const ASK_MS = 10_000;
 const SAID = ["csat", "csat_top2", "nps", "survey_response_rate", "gratitude_rate", "complaints", "complaints_within_day_rate"];
@@ -23,8 +23,6 @@ const keyOf = (each) => `${each.scope_kind}:${each.scope}`;
 const scopeName = (each) => (each.scope_kind === "total" ? named("scope", "total") : shown(each.scope));
 const kindName = (each) => (each.scope_kind === "total" ? "" : named("scope", each.scope_kind));
 const channelName = (each) => (each.channel ? named("channel", each.channel) : "");
-// A day begins at midnight of its scope, which may be the day before where the page is looked at.
-const middle = ({ start, end }) => new Date((Date.parse(start) + Date.parse(end)) / 2).toISOString();
 const headings = (kpis) => kpis.map((id) => [id, label(id), meaning(id)]);
 
 function cell(id, of, mark = "") {
@@ -71,8 +69,8 @@ class CustomersView {
     this.about(here.filter(({ window }) => window === "day"));
     this.table("said", days, SAID);
     this.table("alone", days, ALONE);
-    this.dated("back", here.filter(({ window }) => window === "customers_day"), DAYS, day);
-    this.dated("months", here.filter(({ window }) => window === "customers_month"), MONTHS, month);
+    this.dated("back", here.filter(({ window }) => window === "customers_day"), DAYS, dayOf);
+    this.dated("months", here.filter(({ window }) => window === "customers_month"), MONTHS, monthOf);
   }
 
   section(id, signature, some, draw) {
@@ -109,7 +107,7 @@ class CustomersView {
     const found = windows.sort((a, b) => b.start.localeCompare(a.start) || channelRank(a.channel) - channelRank(b.channel)).slice(0, most);
     const columns = [...new Set(found.flatMap(({ figures }) => Object.keys(figures)))];
     this.section(id, found, found.length > 0, (place) => {
-      const rows = found.map((each) => [{ text: said(middle(each)), detail: channelName(each) }, ...columns.map((kpiId) => cell(kpiId, each.figures[kpiId], each.final ? "" : "*"))]);
+      const rows = found.map((each) => [{ text: said(each.start), detail: channelName(each) }, ...columns.map((kpiId) => cell(kpiId, each.figures[kpiId], each.final ? "" : "*"))]);
       grid(place, word(`customers.${id}`), [["name", word(id === "months" ? "customers.month" : "queue.day")], ...headings(columns)], rows);
       if (found.some(({ final }) => !final)) make(place, "p", "none", word("customers.settling"));
     });

@@ -4,14 +4,12 @@ import { button, grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { isChosen } from "../options.js";
 import { JUDGED_FROM, channelRank } from "../rows.js";
-import { UNASSIGNED, count, coverage, day, duration, hour, known, label, named, parts, percent, setText, target as targetText, word } from "../text.js";
+import { UNASSIGNED, count, coverage, day, duration, hour, known, label, named, parts, percent, setText, spanOf, target as targetText, word } from "../text.js";
 
 const ASK_MS = 20_000;
 const SHAPES = { met: "✓ ", missed: "▼ ", few: "", plain: "" };
 
 let open = null;
-
-const spanOf = (start, end) => word("dip.title", { from: hour(start), to: hour(end) });
 
 function kindOf({ service_level: level, target }) {
   if (!known(level?.value) || !known(target)) return "plain";
@@ -69,7 +67,7 @@ class EarlierView {
     this.before.disabled = this.at <= 0;
     this.after.disabled = this.at < 0 || this.at === starts.length - 1;
     const final = scopes.every((each) => each.final);
-    setText(this.title, start ? `${day(start)} ${spanOf(start, end)}${final ? "" : ` (${word("queue.not_final")})`}` : word(starts.length ? "earlier.none" : "trend.none"));
+    setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${final ? "" : ` (${word("queue.not_final")})`}` : word(starts.length ? "earlier.none" : "trend.none"));
     const sorted = scopes.toSorted((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     this.table("everything", sorted.filter((each) => each.scope_kind === "total"), (each) => ({ text: named("channel", each.channel) }));
     const gap = (each) => (kindOf(each) === "plain" ? 1 : each.service_level.value - each.target);
