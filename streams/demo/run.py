@@ -78,7 +78,7 @@ _GOES_ON_WITHOUT: Final = {
     "serve": "there is no page, and counting goes on",
 }
 _AGAIN_SECONDS: Final = 90.0
-#: A part that ends again so soon does not work.
+#: A part that was started again and ends so soon does not work.
 _LASTS_SECONDS: Final = 3.0
 _LAST_LINES: Final = 5
 #: A center that has been open for less is one to try something with: it has no day before, and so no outlook.
@@ -298,9 +298,10 @@ class _Demo:
             print(f"The {name} is started again.", flush=True)
 
     def _goes_on_without(self, child: Child) -> bool:
-        """Say whether the demo bears that a process is away: not while it starts or proves its figures, nor one that ends at once."""
-        lasted = time.monotonic() - self._started[child.name][0]
-        return self.is_up and self._settings.seconds is None and child.name in _GOES_ON_WITHOUT and lasted > _LASTS_SECONDS
+        """Say whether the demo bears that a process is away: not while it starts or proves figures, nor one that ends again at once."""
+        at, number = self._started[child.name]
+        works = number == 1 or time.monotonic() - at > _LASTS_SECONDS
+        return self.is_up and self._settings.seconds is None and child.name in _GOES_ON_WITHOUT and works
 
     async def _until(self, seconds: float, done: Callable[[], Awaitable[bool]]) -> bool:
         """Say whether ``done`` came true in time."""

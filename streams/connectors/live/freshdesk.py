@@ -57,7 +57,7 @@ async def _changed(
         items = (await asking.client.get(path, params=question)).json()
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise AskError("malformed", "answered without a list of objects")
-        new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')}")
+        new, again = fresh(items, told)
         remembered = [*remembered, *again][-MAX_TOLD:]
         last = max([last, *(datetime.fromisoformat(str(item["updated_at"])) for item in items)])
         told = [*told, *again][-MAX_TOLD:]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-import orjson
-
-from streams.connectors.kit.reading import tamed, written
+from streams.connectors.kit.reading import written
 from streams.connectors.pull.failures import AskError
 from streams.connectors.pull.model import Asking, Page, Pull, text_of, time_of
 from streams.connectors.pull.overlap import MAX_TOLD, fresh, together
@@ -51,11 +48,6 @@ def _mails(content: Any) -> list[dict[str, Any]]:
     return listed
 
 
-def _version(mail: dict[str, Any]) -> str:
-    """Return a name of a mail as it is: which field is its id is known to the connector alone."""
-    return hashlib.blake2b(orjson.dumps(tamed(mail), option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
-
-
 async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
     settings, began = asking.settings, asking.now()
     since = time_of(asking.cursor, "since") or asking.since
@@ -70,7 +62,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             known = {**span, "page": page + 1, "offset": page * size}
             answer = await asking.client.post(text_of(settings, "path"), content=_filled(settings.get("request") or {}, known))
             mails = _mails(answer.json())
-            new, again = fresh(mails, told, _version)
+            new, again = fresh(mails, told)
             told, remembered = together(told, again), [*remembered, *again]
             # Where nothing is new it has moved all the same: the runner gives up one that stands still.
             yield Page(written(new) if new else b"", {"since": since.isoformat(), "told": told, "page": page + 1})

@@ -45,7 +45,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
         which = f"where updatedTime >= '{utc_second(since)}' order by updatedTime, id limit {limit} offset {offset}"
         content = await _answer(asking, "queryResults", {"query": f"select {_COLUMNS} from incidents {which}"})  # noqa: S608 - times and numbers
         rows = _rows(content)
-        new, again = fresh(rows, told, lambda row: f"{row.get('id')} {row.get('updatedTime')}")
+        new, again = fresh(rows, told)
         told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
         if threads:
             new = [await _answer(asking, f"incidents/{int(row['id'])}", {"expand": "threads"}) for row in new]

@@ -58,7 +58,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             items = await _export(asking, survey, since, until)
             following = until if until < began else floor
             again = utc_second(min(following, floor))
-            new, remembered = fresh(items, told, _named, lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
+            new, remembered = fresh(items, told, again=lambda item, again=again: _recorded(item) >= again)  # type: ignore[misc]
             since, told = following, together(told, remembered) if since >= floor else remembered
             more = {"floor": floor.isoformat()} if until < began else {}
             cursor = {**cursor, survey: {"since": utc_second(since), "told": told, **more}}
@@ -71,10 +71,6 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
 def _recorded(item: Mapping[str, Any]) -> str:
     values = item.get("values")
     return str(values.get("recordedDate") or "") if isinstance(values, dict) else ""
-
-
-def _named(item: Mapping[str, Any]) -> str:
-    return f"{item.get('responseId')} {_recorded(item)}"
 
 
 async def _export(asking: Asking, survey: str, since: datetime, until: datetime) -> list[dict[str, Any]]:

@@ -129,7 +129,7 @@ async def _changed(
             f"SELECT Id, {', '.join(each.fields)} FROM {each.name} WHERE {each.by} >= {utc_second(since)}{each.where} "  # noqa: S608 - of this file
             f"ORDER BY {each.by}, Id LIMIT {_PAGE} OFFSET {offset}"
         )
-        new, again = fresh(rows, told, lambda row: f"{row.get('Id')} {row.get(each.by)}")
+        new, again = fresh(rows, told)
         told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
         last = max((datetime.fromisoformat(str(row[each.by])) for row in rows), default=since)
         if len(rows) < _PAGE:

@@ -66,7 +66,7 @@ async def _fetch(asking: Asking) -> AsyncGenerator[Page, None]:
             }
             content = (await asking.client.get(f"/v3/surveys/{survey}/responses/bulk", params=params)).object()
             items = listed(content, "data")
-            new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('date_modified')}")
+            new, again = fresh(items, told)
             told, remembered = together(told, again), together(remembered, again)
             more = len(items) >= _PAGE and page * _PAGE < int(content.get("total") or 0)
             # What is changed meanwhile moves to the end, and those behind it up: the next question begins with the last one answered.

@@ -71,7 +71,7 @@ async def _ratings(asking: Asking, state: Mapping[str, Any], began: datetime) ->
     for _ in range(_MOST_PAGES):
         content = (await asking.client.get(path, params=params)).object()
         items = listed(content, "satisfaction_ratings")
-        new, again = fresh(items, told, lambda item: f"{item.get('id')} {item.get('updated_at')} {item.get('score')}")
+        new, again = fresh(items, told)
         told, remembered = [*told, *again][-MAX_TOLD:], [*remembered, *again][-MAX_TOLD:]
         yield written({"satisfaction_ratings": new}) if new else b"", {"asked": asked, "told": told}
         following = (content.get("links") or {}).get("next")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
+from streams.connectors.kit.reading import tamed
 from streams.connectors.pull.failures import AskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MAX_TOLD", "fresh", "listed", "together"]
+__all__ = ["MAX_TOLD", "fresh", "listed", "together", "version"]
 
 #: What is remembered of one list, in the cursor; beyond it repeats are told again, and count once all the same.
 MAX_TOLD: Final = 5_000
@@ -17,8 +21,13 @@ MAX_TOLD: Final = 5_000
 Item = dict[str, Any]
 
 
+def version(item: Item) -> str:
+    """Name an item as it is now: by all of it, for platforms write times in whole seconds, and it may change twice within one."""
+    return blake2b(orjson.dumps(tamed(item), option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+
+
 def fresh(
-    items: Iterable[Item], told: Iterable[str], name: Callable[[Item], str], again: Callable[[Item], bool] = lambda _: True
+    items: Iterable[Item], told: Iterable[str], name: Callable[[Item], str] = version, again: Callable[[Item], bool] = lambda _: True
 ) -> tuple[list[Item], list[str]]:
     """Return the items that were not told yet, and the names to remember for the next question.
 

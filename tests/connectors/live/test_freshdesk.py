@@ -132,6 +132,24 @@ def test_many_of_one_second() -> None:
     asyncio.run(scenario())
 
 
+def test_two_changes_of_one_second() -> None:
+    """A ticket that came is asked for, and is answered within the same second: times are in whole seconds, and the answer is told."""
+
+    async def scenario() -> None:
+        clock, desk, ledger = Clock(NOW), Freshdesk(), MemoryLedger("platform")
+        at = NOW - timedelta(seconds=1)
+        desk.ticket(1, at)
+        async with serving(desk.routes) as url:
+            settings = {"url": url, "api_key": "key"}
+            await ask_once("freshdesk", settings, ledger, clock)
+            desk.ticket(1, at, first_responded_at=said(at))
+            await ask_once("freshdesk", settings, ledger, clock, rounds=2)
+        kinds = Counter(event.type for event in ledger.events if event.type != "source.heartbeat")
+        assert kinds["contact.message"] == 1
+
+    asyncio.run(scenario())
+
+
 def test_steps_and_ratings() -> None:
     """A ticket is answered and resolved between two rounds, and rated: each once."""
 
