@@ -9,7 +9,7 @@ from streams.explaining.floor import Floor
 from streams.explaining.linked_keys import LinkedKeys
 from streams.explaining.log import PartitionLog
 from streams.explaining.question import EXPLAINED, Question, QuestionError
-from streams.explaining.recent_contacts import RecentContacts
+from streams.explaining.recent_contacts import RecentContacts, works_of
 
 __all__ = [
     "EXPLAINED",
@@ -24,4 +24,5 @@ __all__ = [
     "contacts_behind",
     "explain",
     "explain_conversation",
+    "works_of",
 ]

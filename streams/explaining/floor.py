@@ -57,7 +57,7 @@ class Standing(NamedTuple):
     queues: tuple[str, ...] | None
     #: Those that the person has, where the platform says so.
     skills: tuple[str, ...] | None
-    #: As events about contacts name the person.
+    #: Of the id and the source that tells of the person, as of a contact and its source.
     name: str
     now: Stretch
     past: tuple[Stretch, ...]

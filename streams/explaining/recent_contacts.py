@@ -30,18 +30,18 @@ from streams.tracking.facts import (
     order_of,
 )
 from streams.tracking.legs import active_legs
-from streams.tracking.spaces import Persons, Spaces, id_of
+from streams.tracking.spaces import Persons, Spaces, id_of, space_of
 from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from streams.configuration import Configuration
     from streams.tracking.facts import AnyFact
     from streams.tracking.ledger import Ledger
     from streams.tracking.state import Leg, State
 
-__all__ = ["AtWork", "GaveUp", "RecentContacts"]
+__all__ = ["AtWork", "GaveUp", "RecentContacts", "works_of"]
 
 #: Conversations remembered; beyond that the oldest are given up.
 _MOST_CONVERSATIONS = 200_000
@@ -211,16 +211,16 @@ class RecentContacts:
         return any(now_ms - known.last_ms <= self._lost_after_ms.get(work.channel, 0) for _, work in known.at_work)
 
     def at_work(self, now_ms: int) -> dict[str, list[AtWork]]:
-        """Return what agents are at, by name as people have it: what began last comes first."""
+        """Return what people are at, by name: agents who are no person of the configuration where they work are left out."""
         self._look()
         found: dict[str, list[AtWork]] = defaultdict(list)
         for known in self._conversations.values():
             if known.at_work and self._is_at_work(known, now_ms):
                 suffix = self._spaces[known.source]
                 for agent, work in known.at_work:
-                    found[self._persons.name(agent, suffix)].append(work)
-        for works in found.values():
-            works.sort(key=lambda work: (-work.since_ms, work.queue))
+                    name = self._persons.name(agent, suffix)
+                    if self._persons.is_configured(agent, space_of(name)):
+                        found[name].append(work)
         return found
 
     def who_gave_up(
@@ -262,6 +262,23 @@ class RecentContacts:
                     place[who] = before._replace(times=times, first_left_ms=first)
         to_call, reached_since = found
         return _latest_first(to_call), _latest_first({who: each for who, each in reached_since.items() if who not in to_call})
+
+
+def works_of(names: Iterable[str], at_work: Mapping[str, Sequence[AtWork]]) -> dict[str, list[AtWork]]:
+    """Return what the people of these names are at, what began last first.
+
+    One system may tell of a person's states and another of the person's contacts, as figures of single people join them too. Where a system
+    tells of both under this id, its contacts go with the states that it tells.
+    """
+    found = {name: list(at_work.get(name, ())) for name in names}
+    elsewhere: defaultdict[str, list[AtWork]] = defaultdict(list)
+    for name, works in at_work.items():
+        if name not in found:
+            elsewhere[id_of(name)] += works
+    for name, own in found.items():
+        own.extend(elsewhere.get(id_of(name), ()))
+        own.sort(key=lambda work: (-work.since_ms, work.queue))
+    return found
 
 
 def _latest_first(found: dict[str, GaveUp]) -> list[GaveUp]:

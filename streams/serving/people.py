@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration.floor import too_long_after
-from streams.explaining import Floor
+from streams.explaining import Floor, works_of
 from streams.serving.reading_on import ReadingOn
 from streams.windows.calendar import Calendar
 from streams.windows.slices import cell_of
@@ -68,10 +68,12 @@ class People:
             at_ms = max((each for each in (as_of_ms, floor.received_ms if whole else None) if each is not None), default=None)
             people: list[dict[str, Any]] = []
             if at_ms is not None:
-                for standing in floor.standing(at_ms, _day_starts(configuration, at_ms) if strip else {}):
+                standings = list(floor.standing(at_ms, _day_starts(configuration, at_ms) if strip else {}))
+                works = None if at_work is None else works_of((standing.name for standing in standings), at_work)
+                for standing in standings:
                     if view.sees("agent", standing.person):
                         told = _told(standing, view, configuration, days.get(standing.person), at_ms, strip=strip)
-                        told["at_work"] = None if at_work is None else _works(at_work.get(standing.name, ()), view)
+                        told["at_work"] = None if works is None else _works(works[standing.name], view)
                         if wanted(told):
                             people.append(told)
             sites = [

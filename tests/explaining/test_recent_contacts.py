@@ -9,7 +9,7 @@ import orjson
 
 from schemas.times import format_ms, parse_time_ms
 from streams.configuration import Configuration
-from streams.explaining import RecentContacts
+from streams.explaining import RecentContacts, works_of
 from tests.explaining.hour import event
 
 CONFIGURATION = Configuration.model_validate({"queues": {"sales": {"channel": "voice"}, "claims": {"channel": "voice"}}})
@@ -205,7 +205,7 @@ def works(made: RecentContacts, at: str) -> dict[str, list[tuple[Any, ...]]]:
     found = made.at_work(parse_time_ms(f"2026-03-02T{at}Z"))
     return {
         name.partition("\x1f")[0]: [(each.queue, each.channel, format_ms(each.since_ms)[11:19], each.wraps_up) for each in each_of]
-        for name, each_of in found.items()
+        for name, each_of in works_of(found, found).items()
     }
 
 

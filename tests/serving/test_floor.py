@@ -291,6 +291,45 @@ def test_the_queue_of_the_contact_that_a_person_is_at() -> None:
     asyncio.run(check())
 
 
+def test_contacts_that_another_system_tells_of_are_their_peoples_as_in_figures() -> None:
+    """States come of a workforce system, calls of two telephone systems. Baba is baba at one of them alone; at the other chiba is two."""
+    people_there: dict[str, Any] = {name: {"team": "north"} for name in ("abe", "baba", "chiba")}
+    people_there["baba"]["identities"] = {"workforce": ["baba"], "osaka": ["baba"]}
+    sites = {"tokyo": {"zone": "Asia/Tokyo", "individual_figures": True}}
+    configuration = Configuration.model_validate({"sites": sites, "teams": {"north": {"site": "tokyo"}}, "people": people_there})
+    agents = [each | {"source": "workforce"} for each in AGENTS]
+    agents.append(agent_event(day("08:30:00"), "chiba", "routing", "idle") | {"source": "osaka"})
+    calls = [
+        each | {"source": source}
+        for number, (source, agent) in enumerate(
+            [("tokyo", "abe"), ("tokyo", "baba"), ("osaka", "baba"), ("osaka", "chiba"), ("tokyo", "chiba"), ("tokyo", "nishi")]
+        )
+        for each in (
+            contact_event("queued", day(f"08:5{number}:00"), f"call {number}", queue=f"{source} sales", channel="voice"),
+            contact_event("answered", day(f"08:5{number}:10"), f"call {number}", agent=agent),
+        )
+    ]
+
+    async def check() -> None:
+        stand = Stand.fed(small_center())
+        contacts = contacts_of(HeldLog(calls), lambda: configuration, stand.clock)
+        people = People(HeldLog(agents), lambda: configuration, stand.clock, contacts)
+        async with client_of(stand.serving(people=people)) as client:
+            found = (await asked(client, "/api/v1/people"))[1]["people"]
+            at_work = [(each["person"], each["state"], [(work["queue"], work["since"]) for work in each["at_work"]]) for each in found]
+            assert at_work == [
+                ("abe", "unavailable", [("tokyo sales", day("08:50:10"))]),
+                ("baba", "unavailable", [("osaka sales", day("08:52:10"))]),
+                # One is osaka's own, with osaka's calls. No system that tells of calls in tokyo tells of states: figures give them to both.
+                ("chiba", "idle", [("tokyo sales", day("08:54:10")), ("osaka sales", day("08:53:10"))]),
+                ("chiba", "handling", [("tokyo sales", day("08:54:10"))]),
+            ]
+            of_osaka = (await asked(client, "/api/v1/people?queue=osaka%20sales"))[1]["people"]
+            assert [each["person"] for each in of_osaka] == ["baba", "chiba"]
+
+    asyncio.run(check())
+
+
 class Slow(HeldLog):
     """Gives half of its records, and the rest once it may."""
 
