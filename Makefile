@@ -9,6 +9,13 @@ READY := $(VENV)/.ready
 COMPILE := env CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
+# Of what pip says, how far it is and what is wrong.
+PIP_SAYS := /^Collecting / { if (++found % 25 == 0) print "  " found " of " packages " are there"; fflush(); next } \
+	/^Installing collected/ { print "  unpacking them ..."; fflush(); next } \
+	/^pip ended with / { code = $$4; next } \
+	!/^(Successfully| +(Using cached|Downloading|Attempting|Found existing|Uninstalling|Successfully)|Requirement already|$$)/ { print; fflush() } \
+	END { exit code }
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-faults test-nightly check format docs bench bench-all bench-boards bench-growth bench-latency bench-peers bench-serving bench-webhooks guard lock sbom setup
@@ -120,6 +127,9 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "contact-streams needs Python 3.11 or later; $(PYTHON) is older or missing. Try: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	@packages=$$(grep -c '^[a-z0-9].*==' requirements-dev.lock); \
+	echo "Installing the $$packages packages of requirements-dev.lock into $(VENV), once: some two minutes."; \
+	{ $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes --only-binary :all: \
+		-r requirements-dev.lock 2>&1; echo "pip ended with $$?"; } | awk -v packages=$$packages '$(PIP_SAYS)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

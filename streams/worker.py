@@ -65,6 +65,8 @@ class WorkerSettings:
     #: How these are reached.
     listening: Listening = field(default_factory=Listening)
     flush_interval_seconds: float = 0.2
+    #: How what is published is packed, as ``EngineSettings.compression``.
+    compression: str | None = None
     #: Passed to every aiokafka client, as ``EngineSettings.client_options``; may hold a password.
     client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -194,6 +196,7 @@ def run(settings: WorkerSettings, configuration: Configuration, file: Configurat
         flush_interval_seconds=settings.flush_interval_seconds,
         group_instance_id=settings.instance_id,
         heartbeats_topic=topic("worker-heartbeats.v1").full_name(settings.prefix),
+        compression=settings.compression,
         client_options=settings.client_options,
     )
     counters = {name: StageCounters() for name in FLOWS}

@@ -66,7 +66,9 @@ def _day_starts(whole: Mapping[str, Any]) -> Iterator[Inconsistency]:
     for name, entry in _keys(whole.get("sites")).items():
         begins = _keys(entry).get("day_start")
         if isinstance(begins, str) and re.fullmatch(r"\d\d:\d\d", begins) and int(begins[3:]) % 15:
-            permitted = 'a local time on the quarter hour, such as "05:00", or any 5 minutes if 5 is among counting.interval_minutes'
+            permitted = (
+                'a local time, HH:MM, on the quarter hour, such as "05:00", or any 5 minutes if 5 is among counting.interval_minutes'
+            )
             reason = f'found "{begins}"; permitted: {permitted}'
             yield Inconsistency(("sites", name, "day_start"), reason)
 

@@ -16,7 +16,7 @@ from streams.configuration.service_level import ServiceLevelDefinition
 __all__ = ["Identity", "Person", "Queue", "Site", "Team"]
 
 _BEGIN: Final = r"^([01]\d|2[0-3]):[0-5][05]$"
-PERMITTED[_BEGIN] = 'a local time on the quarter hour, such as "05:00"; with intervals of 5 minutes, on any 5 minutes'
+PERMITTED[_BEGIN] = 'a local time, HH:MM, on the quarter hour, such as "05:00"; with intervals of 5 minutes, on any 5 minutes'
 
 _ID: Final = r"^[^\x00-\x1f\x7f]{1,200}$"
 PERMITTED[_ID] = "an id of 1 to 200 characters, none of them a control character"

@@ -35,6 +35,8 @@ _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 _RESPONSE_HEAD = struct.Struct(">ii")
 _PORT_TAKEN = "already in use"
 _PORT_TRIES = 5
+#: Through this file of its directory the broker writes all its data, each time.
+_SAVED_THROUGH = "kafka.tmp"
 
 
 class BrokerError(RuntimeError):
@@ -140,7 +142,7 @@ class EmbeddedBroker:
         if running.stdin is not None:
             running.stdin.close()  # the guard ends the broker and removes its data
         with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(guard.GRACE_SECONDS + 2)
+            running.wait(2)
         with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing of the group is left, as it should be
             os.killpg(running.pid, signal.SIGKILL)
         running.wait()
@@ -170,12 +172,17 @@ class EmbeddedBroker:
         """Start on the port; return None when the broker answers, else what it said before it was stopped again."""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the broker runs
         broker = [str(binary), "start", "--only", "kafka", "--kafka-port", str(port), "--data-dir", guard.DIRECTORY]
+        # Once a second the broker would write all that it holds to the disk, through this file: more than half a core, for what is
+        # thrown away. A pipe without a reader lets it wait for ever, at its end too.
+        never = ["0", "--pipe", _SAVED_THROUGH]
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, *broker],
+            [sys.executable, "-I", "-S", guard.__file__, *never, *broker],
             stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # Its many threads would each keep memory of their own, most of it free.
+            env={**os.environ, "MALLOC_ARENA_MAX": "2"},
         )
         try:
             deadline = time.monotonic() + self.start_timeout_seconds

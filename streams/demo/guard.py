@@ -19,30 +19,42 @@ __all__ = ["main"]
 #: Stands in the arguments for the temporary directory that the program gets, and that is removed after it.
 DIRECTORY = "{directory}"
 
-#: How long the program may take to end by itself.
+#: How long a program may take to end by itself, where the owner says nothing else.
 GRACE_SECONDS = 3.0
 
 
 def main(arguments: list[str]) -> int:
-    """Run the program until it ends or standard input does; return its exit code."""
+    """Run the program until it ends or standard input does; return its exit code.
+
+    Args:
+        arguments: how many seconds the program may take to end by itself, then the program and its own arguments; with ``DIRECTORY``
+            among these, names of pipes may precede, as ``--pipe NAME``: they are made in the directory, and have no reader.
+    """
+    grace_seconds, *arguments = arguments
+    pipes = []
+    while arguments[0] == "--pipe":
+        pipes.append(arguments[1])
+        arguments = arguments[2:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)  # the owner decides; unlike SIG_IGN this is not inherited by the program
     with tempfile.TemporaryDirectory(prefix="contact-streams-", ignore_cleanup_errors=True) as directory:
+        for name in pipes:
+            os.mkfifo(os.path.join(directory, name))  # noqa: PTH118 - starts faster without pathlib
         command = [argument.replace(DIRECTORY, directory) for argument in arguments]
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        threading.Thread(target=_end_with_owner, args=(program,), daemon=True).start()
+        threading.Thread(target=_end_with_owner, args=(program, float(grace_seconds)), daemon=True).start()
         code = program.wait()
         # As shells tell of what a signal ended.
         return code if code >= 0 else 128 - code
 
 
-def _end_with_owner(program: subprocess.Popen[bytes]) -> None:
+def _end_with_owner(program: subprocess.Popen[bytes], grace_seconds: float) -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
     with contextlib.suppress(ProcessLookupError):
         program.terminate()
     try:
-        program.wait(GRACE_SECONDS)
+        program.wait(grace_seconds)
     except subprocess.TimeoutExpired:
         program.kill()
 

@@ -42,11 +42,11 @@ def tail(log: Path, lines: int = 25) -> str:
 
 
 def ending(code: int) -> str:
-    """Return how a process ended, by the exit code of its guard: which signal, or which code."""
-    if code <= _SIGNALLED:
+    """Return how a process ended: by the exit code of its guard, or by the signal that ended the guard itself."""
+    if 0 <= code <= _SIGNALLED:
         return f"ended with exit code {code}" + (", as when it is asked to stop" if code == 0 else "")
     try:
-        return f"was ended by {signal.Signals(code - _SIGNALLED).name}"
+        return f"was ended by {signal.Signals(-code if code < 0 else code - _SIGNALLED).name}"
     except ValueError:
         return f"ended with exit code {code}"
 
@@ -68,7 +68,7 @@ class Child:
         path = os.pathsep.join(filter(None, (str(_HOME), os.environ.get("PYTHONPATH"))))
         self._log: IO[bytes] = log.open("wb")
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, sys.executable, *arguments],
+            [sys.executable, "-I", "-S", guard.__file__, str(guard.GRACE_SECONDS), sys.executable, *arguments],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,

@@ -240,8 +240,9 @@ class _Demo:
         self._connectors_file.write_text("connectors: {}\n", encoding="utf-8")
         files = ["--senders", str(self._senders_file), "--connectors", str(self._connectors_file)]
         self._start("gateway", ["-m", "streams", "gateway", *kafka, *port(self._gateway), *files])
-        # Static membership: the embedded broker expires nobody.
-        self._start("worker", ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo"])
+        # Static membership: the embedded broker expires nobody. It holds all that is published in memory, so that is packed.
+        worker = ["-m", "streams", "worker", *kafka, *config, *port(self._worker), "--instance-id", "demo", "--compression", "zstd"]
+        self._start("worker", worker)
         self._start(
             "serve",
             ["-m", "streams", "serve", *kafka, *config, *port(self._page), "--windows", ",".join(_WINDOWS), "--explain", "--agents"],

@@ -175,6 +175,7 @@ class Ownership:
                 transactional_id=holder,
                 transaction_timeout_ms=int(settings.transaction_timeout_seconds * 1000),
                 max_batch_size=settings.max_batch_bytes,
+                compression_type=settings.compression,
                 # Also the wait before a transaction step is tried again while the step before it settles.
                 retry_backoff_ms=20,
                 **settings.client_options,

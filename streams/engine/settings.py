@@ -40,6 +40,8 @@ class EngineSettings:
     client_id: str = "contact-streams"
     #: The most bytes of one produced batch; below the topics' ``max.message.bytes``.
     max_batch_bytes: int = 768 * 1024
+    #: How batches are packed: ``gzip``, ``snappy``, ``lz4``, ``zstd``; None: not at all.
+    compression: str | None = None
     #: How many partitions are restored at a time.
     parallel_restores: int = 4
     #: Passed to every aiokafka client: ``security_protocol``, ``ssl_context``, ``sasl_mechanism`` and its kin.

@@ -78,7 +78,7 @@ calendar_exceptions:
     "begin of a day within a cell": (
         "",
         "sites:\n  tokyo:\n    zone: Asia/Tokyo\n    day_start: 05:05\n",
-        '4: sites.tokyo.day_start: found "05:05"; permitted: a local time on the quarter hour, such as "05:00", or any 5 minutes ',
+        '4: sites.tokyo.day_start: found "05:05"; permitted: a local time, HH:MM, on the quarter hour, such as "05:00", or any 5 minutes ',
     ),
 }
 

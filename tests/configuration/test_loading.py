@@ -139,7 +139,7 @@ class TestBad:
                 '    day_start: "05:10"',
                 7,
                 "sites.bonn.day_start",
-                'permitted: a local time on the quarter hour, such as "05:00"',
+                'permitted: a local time, HH:MM, on the quarter hour, such as "05:00"',
             ),
             (
                 "  grace_seconds: 60",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -57,7 +58,7 @@ def group_is_gone(group: int, within_seconds: float = 10.0) -> bool:
 def running_groups() -> set[int]:
     """Return the process groups with a member that is more than a zombie: who reaps an orphan, and when, is the system's affair."""
     if not Path("/proc/self/stat").exists():
-        listed = subprocess.run(["ps", "-A", "-o", "stat=,pgid="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-A", "-o", "stat=", "-o", "pgid="], capture_output=True, text=True, check=True).stdout
         rows = [line.split() for line in listed.splitlines()]
         return {int(group) for state, group in rows if not state.startswith("Z")}
     groups = set()
@@ -81,7 +82,22 @@ async def produce_and_consume(bootstrap_servers: str, values: list[bytes]) -> li
 
 
 @pytest.mark.embedded
-@pytest.mark.usefixtures("binary")
+def test_what_it_holds_is_never_written_to_the_disk(binary: Path) -> None:
+    """It would write all of it once a second: half a core and gigabytes, for what is thrown away. It goes on reading and writing."""
+    values = [f"{number} {'x' * 1000}".encode() for number in range(3_000)]
+    with EmbeddedBroker() as broker:
+        assert asyncio.run(produce_and_consume(broker.bootstrap_servers, values)) == values
+        time.sleep(2.5)
+        command = subprocess.run(["ps", "-A", "-ww", "-o", "pgid=", "-o", "args="], capture_output=True, text=True, check=True).stdout
+        (directory,) = re.findall(rf"^ *{broker.pid} {re.escape(str(binary))} .*--data-dir (\S+)", command, re.MULTILINE)
+        assert sorted(file.name for file in Path(directory).iterdir()) == ["kafka.tmp", "noida.control.json"]
+        assert Path(directory, "kafka.tmp").is_fifo()
+        assert asyncio.run(produce_and_consume(broker.bootstrap_servers, values[:10]))[-1] == values[9]
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert not Path(directory).exists()
+
+
 def test_what_is_produced_is_consumed() -> None:
     """A real client reads back what it wrote, in order, and leaving the context ends the whole process group."""
     values = [b"one", b"two", b"three"]

@@ -72,6 +72,14 @@ def test_the_demo_goes_on_and_starts_it_again(demo: _Demo, name: str, capsys: py
     assert demo._child(name).log.name == f"{name}-2.log"
 
 
+def test_how_a_process_ended_is_said_alike() -> None:
+    """The signal of the process comes as a code of 128 and more from its guard, that of the guard itself below zero."""
+    assert ending(0) == "ended with exit code 0, as when it is asked to stop"
+    assert ending(3) == "ended with exit code 3"
+    assert ending(128 + 9) == ending(-9) == "was ended by SIGKILL"
+    assert ending(255) == "ended with exit code 255"
+
+
 def test_killed_from_outside(demo: _Demo, capsys: pytest.CaptureFixture[str]) -> None:
     """A signal is named, though a guard stands between, and a log without a line is called empty."""
     demo._start("gateway", ["-c", "import os; os.kill(os.getpid(), 9)"])
@@ -97,6 +105,10 @@ def test_what_it_cannot_go_on_without_ends_it(
     """The reason names the part and how it ended; its log is shown with it."""
     monkeypatch.setattr(demo_run, "_LASTS_SECONDS", lasts)
     demo._settings, demo.is_up = settings, up
+    if lasts:
+        demo._start(name, ["-c", "pass"])
+        ended(demo, name)
+        demo._children.pop().stop()
     demo._start(name, ENDS)
     ended(demo, name)
 
