@@ -108,6 +108,8 @@ class Place(_Answer):
 class FiguresAnswer(_Header):
     """All figures that one may see."""
 
+    zone: str = Field(examples=["Asia/Tokyo"])
+    """The time zone in which pages and sentences show times: `default_zone` of the configuration. Times of the API are UTC."""
     targets: dict[str, float] = Field(examples=[{"sales": 0.8}])
     """Queue → its service level target, 0 to 1."""
     fed_by: dict[str, list[str]] = Field(examples=[{"queue:sales": ["pbx"]}])
@@ -344,7 +346,7 @@ class QueueChannel(_Answer):
 
 
 class StaffInterval(_Answer):
-    """People in an interval, on average."""
+    """People in an interval, on average; in one that runs over the part whose time is counted, null for its first minute."""
 
     start: _Time
     end: _Time
@@ -821,6 +823,8 @@ class CatalogueAnswer(_Answer):
     """Older figures are stale."""
     ahead_seconds: float
     """Figures further ahead of the clock are stale too."""
+    zone: str = Field(examples=["Asia/Tokyo"])
+    """The time zone in which pages and sentences show times: `default_zone` of the configuration."""
 
 
 class ContactPart(_Answer):

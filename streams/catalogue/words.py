@@ -82,6 +82,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     ),
     "backlog": ("backlog {n}", "未解決 {n}"),
     "as_of": ("as of {time}", "{time} 現在"),
+    "zone.browser": ("{zone}, this browser's", "{zone}（このブラウザの設定）"),
     "no_as_of": ("no figures yet", "データ未着"),
     "live": ("live", "リアルタイム"),
     "stale": ("{age} old", "{age}前のデータ"),

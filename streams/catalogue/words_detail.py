@@ -37,9 +37,11 @@ DETAIL: dict[str, tuple[str, str]] = {
     "queue.as_table": ("As a table", "表で表示"),
     "queue.interval": ("Interval", "時間帯"),
     "queue.not_final": ("not final", "未確定"),
+    "queue.so_far": ("so far", "途中経過"),
     "queue.files": ("Save", "保存"),
     "queue.csv": ("CSV", "CSV"),
     "queue.xlsx": ("Excel", "Excel"),
+    "queue.times_utc": ("Times in the file are in UTC (Z).", "ファイル内の時刻はUTC（Z）です。"),
     "queue.png": ("Picture", "画像"),
     "queue.print": ("Print", "印刷"),
     "queue.not_saved": ("Not saved: {why}", "保存できませんでした：{why}"),
@@ -56,6 +58,14 @@ DETAIL: dict[str, tuple[str, str]] = {
     "dip.as_usual": (
         "Volume, handle time and staff were within 10 % of that day's median.",
         "着信数・処理時間・人員は、当日の中央値の±10%以内です。",
+    ),
+    "dip.unlike_so_far": (
+        "So far unlike the rest of that day: {list}. Numbers of contacts still grow.",
+        "ここまでの当日の他の時間帯との違い：{list}。件数はまだ増えます。",
+    ),
+    "dip.as_usual_so_far": (
+        "So far handle time and staff are within 10 % of that day's median. Numbers of contacts still grow.",
+        "ここまでの処理時間・人員は、当日の中央値の±10%以内です。件数はまだ増えます。",
     ),
     "dip.too_few": ("Too few intervals of that day to compare with.", "比較できる時間帯が足りません。"),
     "dip.none": ("No contact in this interval.", "この時間帯に着信はありません。"),
@@ -87,6 +97,7 @@ DETAIL: dict[str, tuple[str, str]] = {
     "week.by_hour": ("Arrange by the service level at {time}, the lowest first", "{time}のサービスレベルで並べ替え（低い順）"),
     "week.open": ("click, or Enter, opens the hour", "クリックまたはEnterで内訳を表示"),
     "week.few": ("pale: fewer than {n} contacts", "淡色：{n}件未満"),
+    "week.so_far": ("…: so far", "「…」は途中経過"),
     "week.cell": ("{value}, {n} contacts", "{value}、{n}件"),
     # waits
     "waits.title": ("How long contacts waited, today", "本日の待ち時間の分布"),

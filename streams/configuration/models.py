@@ -103,7 +103,7 @@ class Configuration(Model):
     """Everything that decides how contacts are counted."""
 
     default_zone: Zone = "UTC"
-    """The time zone of what belongs to no site."""
+    """The time zone of what belongs to no site, and of all times that the page, alerts and sentences show."""
     service_level: ServiceLevelDefinition = ServiceLevelDefinition()
     """How a service level is computed where a queue has no definition of its own."""
     definitions: dict[DefinitionName, Versions] = Field(default_factory=dict)

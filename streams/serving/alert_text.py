@@ -9,6 +9,7 @@ from schemas.visible import visible
 from streams.catalogue import KPI_BY_ID, LANGUAGES, WORDS
 from streams.catalogue.percent import percent
 from streams.serving.alerts import lasted_ms
+from streams.serving.clock_text import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ class _Speaker:
         else:
             head = self._word(f"alert.{alert.severity}")
             since = parse_time(alert.since).astimezone(zone)
-            facts.append(self._word("alert.since", time=f"{since:%Y-%m-%d %H:%M %Z}"))
+            facts.append(self._word("alert.since", time=f"{since:%Y-%m-%d %H:%M} {zone_of(since)}"))
         facts.append(self._word("alert.rule", name=visible(alert.rule)))
         return f"{head}: {self._scope(alert)} – {self._comma.join(facts)}"
 

@@ -65,7 +65,7 @@ class Figures:
     kpi_targets: tuple[Terms, ...] = ()
     #: What is known of the workers; None where nobody asks.
     workers: Workers | None = None
-    #: Whom to call when something is broken, and in which zone times are told of that.
+    #: Whom to call when something is broken, and in which zone people are told times.
     on_call: OnCall | None = None
     zone: str = "UTC"
     #: ``queue:NAME`` or ``team:NAME`` → kind of what it belongs to, ``site`` or ``department`` → name of that, None where there is none.
@@ -189,9 +189,9 @@ class Figures:
         return entries if view.everything else self.store.seen(entries, view)
 
     def everything(self, entries: Iterable[Entry], view: View = EVERYTHING) -> dict[str, Any]:
-        """Return header, targets, what feeds whom, what belongs where, and the records of ``entries``, those that a view shows, by key."""
+        """Return header, zone, targets, what feeds whom, what belongs where, and the records of ``entries`` that a view shows, by key."""
         targets = {queue: target for queue, target in self.targets.items() if view.sees("queue", queue)}
-        beside = {"targets": targets, "fed_by": self.feeding(view), "places": self._places(view)}
+        beside = {"zone": self.zone, "targets": targets, "fed_by": self.feeding(view), "places": self._places(view)}
         return {**self.header(view), **beside, "records": self.records(entries)}
 
     def _places(self, view: View) -> Mapping[str, Mapping[str, str | None]]:

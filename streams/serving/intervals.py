@@ -6,11 +6,13 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from schemas.times import parse_time_ms
 from streams.catalogue.fields import ABANDONED_WAITS, ANSWERED_WAITS, FLOW_OUT, parse
 from streams.configuration.judges import definition_at
 from streams.serving.store import TRENDS, Entry
 from streams.serving.today import figure_document, is_running
 from streams.serving.window_records import WindowRecord
+from streams.windows.slices import pane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
     from streams.access.views import View
     from streams.configuration import Configuration
     from streams.serving.store import Store
+    from streams.serving.window_records import Seen
 
 __all__ = ["Held", "held_of", "interval_document", "intervals_of"]
 
+_TRAILING: Final = "trailing_"
+#: Of an interval of which less is over nobody can say how many were at work on average: some parts of the stream are further than others.
+_LEAST_MS: Final = 60_000
 #: Histograms of waits → what is told of them.
 _WAITS: Final = {ANSWERED_WAITS.key: "answered", ABANDONED_WAITS.key: "abandoned"}
 
@@ -35,6 +41,8 @@ class Held(NamedTuple):
     #: Of the people of its site, or of all, if it has none.
     staff_scope: tuple[str, str]
     staff: list[Entry]
+    #: Up to when the time of people is counted, as far as is known.
+    people_through_ms: int | None
 
 
 def held_of(store: Store, queue: str, site: str | None, view: View) -> Held | None:
@@ -45,21 +53,24 @@ def held_of(store: Store, queue: str, site: str | None, view: View) -> Held | No
     if not own:
         return None
     place = ("total", "all") if site is None else ("site", site)
-    people = store.of_scope(*place) if view.sees_people(*place) else []
+    people = [entry for entry in store.of_scope(*place) if entry.channel is None] if view.sees_people(*place) else []
+    # People's trailing windows end there, and are published when what they say changes.
+    through = [entry.window_end_ms for entry in people if entry.group.startswith(_TRAILING)]
     return Held(
         queue,
         max([store.as_of_ms or 0, *(entry.as_of_ms or 0 for entry in own)]),
         [entry for entry in own if entry.group == TRENDS and entry.channel is not None],
         [entry for entry in own if entry.group == "day" and entry.channel is not None],
         place,
-        [entry for entry in people if entry.group == TRENDS and entry.channel is None],
+        [entry for entry in people if entry.group == TRENDS],
+        max((ms for ms in (store.complete_through_ms, *through) if ms is not None), default=None),
     )
 
 
 def intervals_of(held: Held, configuration: Configuration, target: float | None) -> dict[str, Any]:
     """Return the intervals of a queue by channel, in order of time, with the people who were at work; ``target`` is its service level."""
     channels = sorted({entry.channel or "" for entry in (*held.intervals, *held.days)})
-    staff = [found for entry in _in_time(held.staff) if (found := _staff(entry)) is not None]
+    staff = [found for entry in _in_time(held.staff) if (found := _staff(entry, held)) is not None]
     return {
         "queue": held.queue,
         "window": TRENDS,
@@ -122,12 +133,28 @@ def _value(record: WindowRecord, kpi: str) -> float | None:
     return None if figure is None else figure.value
 
 
-def _staff(entry: Entry) -> dict[str, Any] | None:
+def _staff(entry: Entry, held: Held) -> dict[str, Any] | None:
     record = _window(entry)
-    actual, scheduled = _value(record, "staff_actual"), _value(record, "staff_scheduled")
+    over_ms = _over_ms(entry, record, held)
+    actual, scheduled = (_while_over(record.kpis.get(kpi), over_ms) for kpi in ("staff_actual", "staff_scheduled"))
     if actual is None and scheduled is None:
         return None
     return {"start": record.window_start, "end": record.window_end, "actual": actual, "scheduled": scheduled}
+
+
+def _over_ms(entry: Entry, record: WindowRecord, held: Held) -> int | None:
+    """Return how much of a window that runs people's time is counted of; None of one that is over."""
+    end_ms = entry.window_end_ms or 0
+    told = None if record.complete_through is None else parse_time_ms(record.complete_through)
+    through = max((ms for ms in (held.people_through_ms, told) if ms is not None), default=held.as_of_ms)
+    return None if through >= end_ms else pane_of(through) - entry.window_start_ms
+
+
+def _while_over(seconds: Seen | None, over_ms: int | None) -> float | None:
+    """Return how many there were on average in the part of a window that is over: records divide by the whole of it."""
+    if seconds is None or seconds.value is None or over_ms is None:
+        return None if seconds is None else seconds.value
+    return None if seconds.numerator is None or over_ms < _LEAST_MS else 1000 * seconds.numerator / over_ms
 
 
 def _waits(counts: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ json.dump({
         for line in served
         if line.startswith("contact_center_csat_lowest") and 'scope="sales"' in line and 'window="15m"' in line
     ),
-    "formula": next(each for each in catalogue_document()["kpis"] if each["id"] == kpi)["formula"],
+    "formula": next(each for each in catalogue_document("UTC")["kpis"] if each["id"] == kpi)["formula"],
     "page": [line for line in docs.page().splitlines() if line.startswith(f"| `{kpi}` | lowest") and "scores of 1 ÷" in line],
     "field": [line for line in docs.page().splitlines() if line.startswith("| `csat_lowest` |")],
 }, sys.stdout)

@@ -118,6 +118,10 @@ class Chromium:
         """Give the window another size."""
         await self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
+    async def live_in(self, zone: str) -> None:
+        """Have the machine's clock be of another time zone."""
+        await self._call("Emulation.setTimezoneOverride", timezoneId=zone)
+
     async def prefer(self, feature: str, value: str) -> None:
         """Let the page see a media feature, such as ``prefers-reduced-motion``, as a viewer with this preference would."""
         await self._call("Emulation.setEmulatedMedia", features=[{"name": feature, "value": value}])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from streams.serving.api import Serving
 
-__all__ = ["BAD", "DAY", "NOW", "QUARTER", "UNCOUNTED", "WRITTEN", "center", "day", "interval", "serving"]
+__all__ = ["BAD", "DAY", "NOW", "QUARTER", "UNCOUNTED", "WRITTEN", "center", "day", "interval", "serving", "staff"]
 
 NOW, QUARTER = parse_time_ms(AS_OF), 900_000
 #: The day of Tokyo, whose zone the site has.
@@ -56,11 +56,11 @@ def interval(start_ms: int, offered: int, met: int, aht: float, handled: int) ->
     return key + f"|{start_ms}".encode(), value
 
 
-def staff(start_ms: int, actual: float) -> tuple[bytes, bytes]:
+def staff(start_ms: int, actual: float, **more: Any) -> tuple[bytes, bytes]:
     """Return the record of the people of the site in a quarter of an hour."""
     start, end = format_ms(start_ms), format_ms(start_ms + QUARTER)
     kpis = {"staff_actual": figure(actual, actual * 900, 900), "staff_scheduled": figure(11, 9900, 900)}
-    key, value = window("site:tokyo", None, name="interval_15m", kpis=kpis, window_start=start, window_end=end, definitions={})
+    key, value = window("site:tokyo", None, name="interval_15m", kpis=kpis, window_start=start, window_end=end, definitions={}, **more)
     return key + f"|{start_ms}".encode(), value
 
 

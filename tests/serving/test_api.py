@@ -236,7 +236,7 @@ def test_the_catalogue_is_served() -> None:
             assert [(kpi["id"], kpi["ja"]) for kpi in told["kpis"]] == [(kpi.id, kpi.ja) for kpi in KPIS]
             assert told["kpis"][6]["metrics"][0]["name"] == "contact_center_service_level_ratio"
             assert told["words"] == WORDS
-            assert (told["stale_after_seconds"], told["ahead_seconds"]) == (10, 2)
+            assert (told["stale_after_seconds"], told["ahead_seconds"], told["zone"]) == (10, 2, "UTC")
 
     asyncio.run(check())
 

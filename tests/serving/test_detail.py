@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.api import EarlierAnswer, IntervalsAnswer, SourcesAnswer, TodayAnswer
+from schemas.times import format_ms, parse_time_ms
 from schemas.topics import topic
 from streams.access.views import View
 from streams.configuration import Configuration
@@ -22,7 +23,7 @@ from streams.serving.source_health import health_of
 from streams.serving.today import restoring, shows_day, sparing, today_of
 from streams.windows.targets import terms_of
 from tests.serving.detail_center import BAD, NOW, QUARTER, center, day, interval, serving
-from tests.serving.records import Stand, client_of, figure, progress
+from tests.serving.records import Stand, client_of, figure, people_window, progress, window
 from tests.serving.running import ALL, FEW, guarded
 from tests.serving.topics import bootstrap, make, publish, until
 
@@ -201,6 +202,53 @@ def test_what_runs_says_no_workload() -> None:
     assert held is not None
     (voice,) = intervals_of(held, Configuration(), None)["channels"]
     assert [each["workload_agents"] for each in voice["intervals"]] == [pytest.approx(3), None]
+
+
+def staff_of(start_ms: int, people_seconds: float, planned_seconds: float, through: str | None) -> tuple[bytes, bytes]:
+    """Return the record of the site's people in a quarter of an hour, as roll-up writes it: by the whole of it, whenever that is."""
+    kpis = {
+        "staff_actual": figure(people_seconds / 900, people_seconds, 900, 1),
+        "staff_scheduled": figure(planned_seconds / 900, planned_seconds, 900, 1),
+    }
+    start, end = format_ms(start_ms), format_ms(start_ms + QUARTER)
+    more = {"window_start": start, "window_end": end, "complete_through": through}
+    key, value = window("site:tokyo", None, name="interval_15m", kpis=kpis, definitions={}, **more)
+    return key + f"|{start_ms}".encode(), value
+
+
+@pytest.mark.parametrize(
+    ("begun", "people_seconds", "through", "trailing_end", "actual"),
+    [
+        # Ten people for 350 s, whose time is counted to 08:59:50; over the whole quarter they would be 3.9.
+        ("08:54:00", 3_500, "08:59:55", None, 10),
+        # The record of 08:58 is the newest: since then all are gone, so on average there were six, not ten.
+        ("08:54:00", 2_100, "08:57:35", None, 6),
+        # Contacts are stuck at 08:50, people are not: their trailing windows say how far they are. 240 s.
+        ("08:54:00", 2_400, "08:50:00", "08:58:00", 10),
+        # Of a minute that is not over nothing is said.
+        ("08:59:00", 500, "08:59:55", None, None),
+        # One that is over, counted to its end.
+        ("08:44:50", 8_100, "08:59:55", None, 9),
+    ],
+)
+def test_people_of_an_interval_that_runs_are_those_of_the_part_that_is_over(
+    begun: str, people_seconds: int, through: str, trailing_end: str | None, actual: float | None
+) -> None:
+    """By hand: people's seconds by the seconds that are counted. So are planned ones, two for each at work."""
+    start_ms = parse_time_ms(f"2026-04-01T{begun}Z")
+    stuck: dict[str, Any] = {"complete_through": f"2026-04-01T{through}Z"} if trailing_end else {}
+    records = [progress(**stuck), interval(start_ms, 20, 18, 300, 9)]
+    records.append(staff_of(start_ms, people_seconds, 2 * people_seconds, f"2026-04-01T{through}Z"))
+    if trailing_end:
+        records.append(people_window("site:tokyo", figure(0.8, 8, 10, 1), window_end=f"2026-04-01T{trailing_end}Z"))
+    held = held_of(Stand.fed(records).store, "sales", "tokyo", View(None, None))
+    assert held is not None
+    staff = intervals_of(held, Configuration(), None)["staff"]
+    if actual is None:
+        assert staff is None
+    else:
+        (found,) = staff["intervals"]
+        assert (found["actual"], found["scheduled"]) == (pytest.approx(actual), pytest.approx(2 * actual))
 
 
 def test_a_sentence_of_every_source(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.serving.chromium import Chromium, binary
-from tests.serving.detail_center import BAD, UNCOUNTED, center, day, serving
-from tests.serving.records import client_of
+from tests.serving.detail_center import BAD, NOW, UNCOUNTED, center, day, interval, serving, staff
+from tests.serving.records import client_of, progress
 from tests.serving.test_page import OUTSIDE, run, url
 from tests.serving.test_wall import FAINT
 from tests.support.require import require
@@ -49,7 +49,8 @@ def test_one_queue(tmp_path: Path) -> None:
     """Tiles, the quarter of an hour in which it went wrong opened by key, the week by hour, waits and ways; nothing from elsewhere."""
 
     async def check() -> None:
-        async with client_of(serving(center(), tmp_path)) as client, Chromium(width=1400, height=1000) as page:
+        stand = center()
+        async with client_of(serving(stand, tmp_path)) as client, Chromium(width=1400, height=1000) as page:
             await page.open(url(client, "?view=queue&of=sales&window=15"))
             await page.until(f"{DRAWN}('.course') && {DRAWN}('.effort') && {DRAWN}('.waits .chart')")
             tiles = dict(text.split("\n", 1) for text in await page.ask(f"{TEXTS}('.today li')"))
@@ -115,6 +116,30 @@ def test_one_queue(tmp_path: Path) -> None:
             await page.open(url(client, "?view=goals"))
             await page.until("document.querySelectorAll('.by_queue tbody tr').length === 4")
             assert [address for address in page.requested if "vendor" in address] == []
+
+            # Five minutes later: five calls have come and ten people were at work in the third of the interval that is over.
+            stand.clock.seconds += 300
+            stand.store.feed(*progress(0, revision=2, as_of="2026-04-01T09:05:00Z", complete_through="2026-04-01T09:05:00Z"))
+            stand.store.feed(*interval(NOW, 5, 4, 300, 2))
+            stand.store.feed(*staff(NOW, 10 / 3, complete_through="2026-04-01T09:05:00Z"))
+            for lang in ("ja", "en"):
+                await page.open(url(client, f"?view=queue&of=sales&lang={lang}&at=2026-04-01T09:00:00.000Z"))
+                await page.until(f"{DRAWN}('.course') && {PANEL}.querySelector('h4')")
+                await page.photograph(tmp_path / f"so-far-{lang}.png")
+            assert await page.ask(f"{TEXTS}('.opened :is(h4, .said)')") == [
+                "09:00 to 09:15 (so far)",
+                "So far handle time and staff are within 10 % of that day's median. Numbers of contacts still grow.",
+            ]
+            opened = {row[0]: row[1:] for row in await page.ask(f"{ROWS}('.opened')")}
+            # 4 of 5 beside 18 of 20: shares are compared, numbers that still grow are not.
+            assert opened["Service level"] == ["80.0 %\n4 / 5", "90.0 %", "▼ 10 points"]
+            assert (opened["Contacts offered"], opened["Contacts handled"]) == (["5", "20", "–"], ["2", "18", "–"])
+            assert (opened["People at work (tokyo)"], opened["Workload in agents"]) == (["10", "10", "0 %"], ["–", "6", "–"])
+            assert (await page.ask(f"{ROWS}('.day details')"))[-1] == [
+                "09:00–09:15 (so far)", "5", "3", "2", "80.0 %\n4 / 5", "5:00", "10",
+            ]  # fmt: skip
+            assert (await page.ask(f"{ROWS}('table.week')"))[0][19] == "▼ 80\n5…"
+            assert page.complaints == []
 
     run(check())
 

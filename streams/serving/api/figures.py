@@ -72,7 +72,7 @@ async def boards(request: web.Request) -> web.Response:
 
 async def catalogue(request: web.Request) -> web.Response:
     """Answer with the KPIs."""
-    return await answer(request, catalogue_document())
+    return await answer(request, catalogue_document(request.app[SERVING].figures.zone))
 
 
 async def agents(request: web.Request) -> web.Response:
@@ -89,12 +89,13 @@ async def agents(request: web.Request) -> web.Response:
     return await answer(request, {**serving.figures.header(view), "agents": told}, cursor=cursor)
 
 
-def catalogue_document() -> dict[str, Any]:
-    """Return every KPI, the states of agents and the words of pages."""
+def catalogue_document(zone: str) -> dict[str, Any]:
+    """Return every KPI, the states of agents, the words of pages, and the zone in which they show times."""
     return {
         "kpis": [described(kpi) for kpi in KPIS],
         "agent_states": AGENT_STATES,
         "words": WORDS,
         "stale_after_seconds": STALE_AFTER_SECONDS,
         "ahead_seconds": AHEAD_SECONDS,
+        "zone": zone,
     }

@@ -1,6 +1,7 @@
 // Charts by uPlot, which is loaded when the first view that charts is shown; their pictures as files.
 
 import { onPaper, whenOnPaper } from "./paper.js";
+import { zone } from "./text.js";
 
 const LIBRARY = "vendor/uPlot.iife.min.js";
 const STYLE = "vendor/uPlot.min.css";
@@ -68,7 +69,9 @@ export class Chart {
     if (!data) return;
     this.data = data;
     this.plot?.destroy();
-    this.plot = new this.uPlot({ width: this.width, height: this.height, legend: { show: false }, ...this.options() }, data, this.place);
+    // Full hours of the page's zone stand on the axis.
+    const clock = zone === null ? {} : { tzDate: (at) => this.uPlot.tzDate(new Date(at * 1000), zone) };
+    this.plot = new this.uPlot({ width: this.width, height: this.height, legend: { show: false }, ...clock, ...this.options() }, data, this.place);
     this.plot.over.addEventListener("click", () => {
       const at = this.plot.cursor.idx;
       if (at !== null && at !== undefined) this.onPlace(at);

@@ -1,5 +1,7 @@
 // Elements as views make them.
 
+import { zone } from "./text.js";
+
 export function make(parent, name, className = "", text = null) {
   const made = parent.appendChild(document.createElement(name));
   if (className) made.className = className;
@@ -59,7 +61,7 @@ export function fillRow(element, headings, cells) {
 
 // Rows of a table that are shown again where they differ alone: focus stays, and nothing flickers.
 export function replaceWhenChanged(place, signature, draw) {
-  const next = JSON.stringify(signature);
+  const next = JSON.stringify([signature, zone]);
   if (place.drawn === next) return;
   place.drawn = next;
   place.replaceChildren();

@@ -14,6 +14,7 @@ let kpis = new Map();
 export function learn(catalogue) {
   words = catalogue.words[language];
   kpis = new Map(catalogue.kpis.map((kpi) => [kpi.id, kpi]));
+  learnZone(catalogue.zone);
 }
 
 export const word = (id, blanks = {}) => (own(words, id) ?? id).replace(/\{(\w+)\}/g, (_, name) => own(blanks, name) ?? "");
@@ -92,14 +93,75 @@ export const goal = (id, value) => (kpis.get(id)?.unit === "ratio" ? target(valu
 // A difference of two shares.
 export const points = (value) => word("points", { n: tenths.format(value * 100) });
 
-export const day = (time) => new Date(time.length > 10 ? time : `${time}T00:00`).toLocaleDateString(locale, { day: "numeric", month: "short", year: "numeric" });
-export const month = (time) => new Date(time).toLocaleDateString(locale, { month: "short", year: "numeric" });
-// Of what begins at midnight of its scope, which may be the day before where the page is looked at.
+// ---- instants, as milliseconds or as the API has them, on one clock: that of the configuration, by which days begin and the server says its
+// sentences. Null: none is known that this browser knows, and its own is taken.
+export let zone = null;
+const FORMS = {
+  day: { day: "numeric", month: "short", year: "numeric" },
+  weekday: { weekday: "short", day: "numeric", month: "short" },
+  month: { month: "short", year: "numeric" },
+  clock: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  hour: { hour: "2-digit", minute: "2-digit" },
+};
+const formats = new Map();
+
+export function learnZone(name) {
+  try {
+    new Intl.DateTimeFormat(locale, { timeZone: name });
+    zone = name ?? null;
+  } catch {
+    zone = null;
+  }
+  formats.clear();
+}
+
+// The only place where an instant becomes a text.
+function written(form, time, timeZone = zone ?? undefined) {
+  const at = new Date(time);
+  if (Number.isNaN(at.getTime())) return NOTHING;
+  const name = `${form} ${timeZone}`;
+  if (!formats.has(name)) formats.set(name, new Intl.DateTimeFormat(locale, { ...FORMS[form], timeZone }));
+  return formats.get(name).format(at);
+}
+
+// What a clock on the wall shows, in milliseconds as if it were UTC.
+function onTheWall(time) {
+  const form = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h23", timeZone: zone ?? undefined };
+  if (!formats.has("wall")) formats.set("wall", new Intl.DateTimeFormat("en-u-ca-gregory-nu-latn", form));
+  const { year, month: of, day: date, hour: h, minute, second } = Object.fromEntries(formats.get("wall").formatToParts(new Date(time)).map(({ type, value }) => [type, Number(value)]));
+  return Date.UTC(year, of - 1, date, h, minute, second);
+}
+
+// The zone of all times that are shown, with what it differs from UTC at an instant.
+export function zoneName(time) {
+  const at = new Date(time).getTime();
+  const minutes = Math.round((onTheWall(at) - at) / 60_000);
+  const two = (n) => `${n}`.padStart(2, "0");
+  const [h, m] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const offset = minutes === 0 ? "UTC" : `UTC${minutes < 0 ? "-" : "+"}${two(h)}${m ? `:${two(m)}` : ""}`;
+  const name = zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return /^(?!Etc\/)\w+\/./.test(name) ? `${name.replaceAll("_", " ")} (${offset})` : offset;
+}
+
+// A date of the calendar is that in every zone.
+export const day = (time) => (`${time}`.length === 10 ? written("day", `${time}T00:00Z`, "UTC") : written("day", time));
+export const month = (time) => written("month", time);
+export const weekday = (time) => written("weekday", time);
+export const isSameDay = (one, other) => day(one) === day(other);
+// When its day began, unless the clock was set since.
+export const beginOfDay = (time) => {
+  const [at, wall] = [new Date(time).getTime(), onTheWall(time)];
+  return Math.floor(at / 1000) * 1000 - (wall % 86_400_000);
+};
+export const isoDay = (time) => new Date(onTheWall(time)).toISOString().slice(0, 10);
+// Of what begins at midnight of its scope, which may be the day before in the zone of the page.
 const later = (start, hours) => new Date(Date.parse(start) + hours * 3_600_000).toISOString();
 export const dayOf = (start) => day(later(start, 12));
 export const monthOf = (start) => month(later(start, 15 * 24));
-export const clock = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-export const hour = (time) => new Date(time).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+export const clock = (time) => written("clock", time);
+export const hour = (time) => written("hour", time);
+// With the day, if that is another one than now's.
+export const when = (time, now) => (isSameDay(time, now) ? clock(time) : `${day(time)} ${clock(time)}`);
 export const spanOf = ({ start, end }) => word("dip.title", { from: hour(start), to: hour(end) });
 
 export const parts = (of) => (of && known(of.denominator) ? `${count(of.numerator)} / ${count(of.denominator)}` : "");

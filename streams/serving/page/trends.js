@@ -1,7 +1,7 @@
 // The day so far of every queue, one column an interval: asked for as a whole, for all queues at once, now and then.
 
 import { shown } from "./names.js";
-import { hour, known, percent, setAttribute, target as targetText, word } from "./text.js";
+import { hour, known, percent, setAttribute, target as targetText, word, zone } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 29];
@@ -52,7 +52,7 @@ export class Trends {
   draw(cell, intervals, target) {
     // Drawn again only where it would look different.
     const last = intervals.at(-1);
-    const signature = JSON.stringify([...this.axis, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => [each.service_level, each.exceptions])]);
+    const signature = JSON.stringify([zone, ...this.axis, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => [each.service_level, each.exceptions])]);
     if (cell.signature === signature) return;
     cell.signature = signature;
     const text = this.text(intervals, target);

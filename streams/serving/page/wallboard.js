@@ -17,7 +17,7 @@ import { showSession, whoIsHere } from "./session.js";
 import { shorten, showBurning } from "./short.js";
 import { Summary } from "./summary.js";
 import { Targets } from "./targets.js";
-import { age, clock, day, duration, figure, goal, hour, known, label, language, learn, named, queueName, setAttribute, setClass, setText, word } from "./text.js";
+import { age, clock, day, duration, figure, goal, hour, known, label, language, learn, learnZone, named, queueName, setAttribute, setClass, setText, word, zone, zoneName } from "./text.js";
 import { Trends } from "./trends.js";
 
 const RETRY_MS = 3000;
@@ -115,6 +115,8 @@ function showStanding() {
   setAttribute(byId("as-of"), "datetime", at ?? "");
   // Paper lies about longer than a screen stands.
   setAttribute(byId("as-of"), "data-day", known(at) ? day(at) : "");
+  const inZone = zoneName(known(at) ? at : (serverTime() ?? Date.now()));
+  setText(byId("zone"), zone === null ? word("zone.browser", { zone: inZone }) : inZone);
   const old = figuresAge();
   const loading = connected === null || (connected && header?.ready === false);
   const lost = !connected || header?.connected === false;
@@ -234,6 +236,7 @@ function take(text, whole) {
     targets = message.targets;
     fedBy = message.fed_by ?? {};
     learnPlaces(message.places ?? {});
+    learnZone(message.zone);
     choosing?.show();
     frame?.told();
   }

@@ -2,7 +2,7 @@
 
 import { axis, bars, Chart, color, faint } from "../charts.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
-import { NOTHING, capitalize, count, duration, hour, known, label, parts, percent, points, setAttribute, setText, spanOf, target as targetText, word } from "../text.js";
+import { NOTHING, capitalize, count, duration, hour, known, label, parts, percent, points, setAttribute, setText, spanOf, target as targetText, word, zone } from "../text.js";
 
 const HEIGHT = 220;
 // Nearer to the median than this, nothing is unusual; with fewer other intervals there is no median worth the name.
@@ -18,6 +18,9 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+// Whether more is still to come in an interval: what has come so far says nothing beside what came in whole ones.
+const runs = (each, now) => Date.parse(each.end) > now;
+
 // What an interval is compared by; staff is that of the site, and of what is handled.
 export const measures = (staffName) => [
   ["offered", label("offered"), (each) => each.offered, count],
@@ -27,9 +30,10 @@ export const measures = (staffName) => [
 
 // What about an interval is unlike the others of its day that are over: [name, value, median, difference as a share], the largest first.
 export function unlike(each, day, now, staffName) {
-  const others = day.filter((other) => other !== each && Date.parse(other.end) <= now);
+  const others = day.filter((other) => other !== each && !runs(other, now));
   if (others.length < COMPARED_WITH) return null;
   return measures(staffName)
+    .filter(([id]) => id !== "offered" || !runs(each, now))
     .map(([id, name, of, text]) => ({ id, name, text, value: of(each), usual: median(others.map(of)) }))
     .filter(({ value, usual }) => known(value) && known(usual) && usual > 0)
     .map((found) => ({ ...found, change: found.value / found.usual - 1 }))
@@ -73,7 +77,7 @@ export class Course {
     return {
       scales: { x: this.axis, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] }, level: { range: [0, 1] } },
       cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
-      hooks: { draw: [(plot) => this.mark(plot), (plot) => known(target) && line(plot, target, "level")] },
+      hooks: { draw: [(plot) => this.mark(plot), (plot) => this.markRunning(plot), (plot) => known(target) && line(plot, target, "level")] },
       series: [
         {},
         { label: label("offered"), scale: "y", paths: bars(uPlot), fill: () => faint("accent", 0.45), stroke: () => color("accent"), points: { show: false } },
@@ -128,6 +132,27 @@ export class Course {
     ctx.restore();
   }
 
+  // The interval of which more is still to come: its columns are of so far.
+  markRunning(plot) {
+    const each = this.day.find((one) => runs(one, this.now));
+    if (!each) return;
+    const { ctx, bbox } = plot;
+    const scale = globalThis.devicePixelRatio || 1;
+    const [from, to] = [each.start, each.end].map((time) => plot.valToPos(Date.parse(time) / 1000, "x", true));
+    ctx.save();
+    ctx.fillStyle = faint("quiet", 0.14);
+    ctx.fillRect(from, bbox.top, to - from, bbox.height);
+    ctx.font = `${12 * scale}px ${getComputedStyle(document.body).fontFamily}`;
+    ctx.fillStyle = color("text");
+    ctx.textBaseline = "top";
+    // Beside its column, where there is room for it.
+    const text = word("queue.so_far");
+    const fits = to + 6 * scale + ctx.measureText(text).width <= bbox.left + bbox.width;
+    ctx.textAlign = fits ? "left" : "right";
+    ctx.fillText(text, fits ? to + 4 * scale : from - 4 * scale, bbox.top + 2 * scale);
+    ctx.restore();
+  }
+
   // `day` are the intervals of a day in order, `now` the instant of the figures.
   show({ channel, day, now, staffName, staffKnown, target }) {
     Object.assign(this, { channel, day, now, staffName, target });
@@ -137,10 +162,11 @@ export class Course {
     const at = day.map((each) => (Date.parse(each.start) + Date.parse(each.end)) / 2000);
     const of = (read) => day.map((each) => read(each) ?? null);
     // Not of what runs: half of an interval is no half as busy one.
-    const over = (read) => day.map((each) => (Date.parse(each.end) <= now ? (read(each) ?? null) : null));
+    const over = (read) => day.map((each) => (runs(each, now) ? null : (read(each) ?? null)));
     const data = [at, of((each) => each.offered), of((each) => each.abandoned), of((each) => each.service_level?.value)];
     const effort = [at, of((each) => each.aht_seconds), over((each) => each.workload_agents), of((each) => each.staff), of((each) => each.staff_required)];
-    const signature = JSON.stringify([channel.channel, data, effort, target, staffName]);
+    const running = day.find((each) => runs(each, now))?.start;
+    const signature = JSON.stringify([zone, channel.channel, data, effort, target, staffName, running]);
     if (signature !== this.signature) {
       this.signature = signature;
       this.contacts.show(data);
@@ -210,7 +236,7 @@ export class Course {
     setAttribute(this.slider, "aria-valuemax", `${Math.max(0, this.day.length - 1)}`);
     setAttribute(this.slider, "aria-valuenow", `${Math.max(0, at < 0 ? this.day.length - 1 : at)}`);
     const shown = each ?? this.day.at(-1);
-    setAttribute(this.slider, "aria-valuetext", shown ? `${spanOf(shown)}: ${label("offered")} ${count(shown.offered)}, ${label("service_level")} ${percent(shown.service_level?.value, 1, this.target)}` : NOTHING);
+    setAttribute(this.slider, "aria-valuetext", shown ? `${this.titleOf(shown)}: ${label("offered")} ${count(shown.offered)}, ${label("service_level")} ${percent(shown.service_level?.value, 1, this.target)}` : NOTHING);
     this.panel.hidden = each === null;
     if (!each) {
       this.panel.replaceChildren();
@@ -218,18 +244,23 @@ export class Course {
       return;
     }
     const found = unlike(each, this.day, this.now, this.staffName);
-    replaceWhenChanged(this.panel, [this.channel?.channel, each, found, this.staffName], () => this.fill(each, found));
+    replaceWhenChanged(this.panel, [this.channel?.channel, each, found, this.staffName, runs(each, this.now)], () => this.fill(each, found));
+  }
+
+  titleOf(each) {
+    return `${spanOf(each)}${runs(each, this.now) ? ` (${word("queue.so_far")})` : ""}`;
   }
 
   fill(each, found) {
     const { panel } = this;
-    make(panel, "h4", "", `${spanOf(each)}${each.final ? "" : ` (${word("queue.not_final")})`}`);
+    const soFar = runs(each, this.now);
+    make(panel, "h4", "", soFar || each.final ? this.titleOf(each) : `${spanOf(each)} (${word("queue.not_final")})`);
     make(panel, "p", "said", this.sentence(each, found));
-    const others = this.day.filter((other) => other !== each && Date.parse(other.end) <= this.now);
-    // Shares differ by points, all else by a share.
+    const others = this.day.filter((other) => other !== each && !runs(other, this.now));
+    // Shares differ by points, all else by a share. Numbers of contacts grow until the interval is over.
     const row = (name, of, text, detail = "", differ = null) => {
       const [value, usual] = [of(each), others.length < COMPARED_WITH ? null : median(others.map(of))];
-      const change = known(value) && known(usual) && usual > 0 ? (differ ? value - usual : value / usual - 1) : null;
+      const change = !(soFar && text === count) && known(value) && known(usual) && usual > 0 ? (differ ? value - usual : value / usual - 1) : null;
       const sign = change === null || Math.abs(change) < 0.005 ? "" : change > 0 ? "▲ " : "▼ ";
       return [name, { text: text(value), detail }, text(usual), change === null ? NOTHING : `${sign}${(differ ?? share)(Math.abs(change))}`];
     };
@@ -254,20 +285,22 @@ export class Course {
   sentence(each, found) {
     if (!each.offered) return word("dip.none");
     if (found === null) return word("dip.too_few");
-    if (!found.length) return word("dip.as_usual");
+    const soFar = runs(each, this.now);
+    if (!found.length) return word(soFar ? "dip.as_usual_so_far" : "dip.as_usual");
     const list = found.map(({ name, text, value, usual, change }) => word(change > 0 ? "dip.more" : "dip.less", { name, value: text(value), usual: text(usual), percent: share(change) }));
-    return word("dip.unlike", { list: list.join(word("list.and")) });
+    return word(soFar ? "dip.unlike_so_far" : "dip.unlike", { list: list.join(word("list.and")) });
   }
 
   list() {
     const headings = [["name", word("queue.interval")], ["offered", label("offered")], ["answered", label("answered")], ["abandoned", label("abandoned", this.channel?.channel)], ["service_level", label("service_level")], ["aht", label("aht")], ["staff", capitalize(this.staffName)]];
-    replaceWhenChanged(this.table, [this.channel?.channel, this.day, this.staffName], (place) =>
+    const running = this.day.filter((each) => runs(each, this.now)).map(({ start }) => start);
+    replaceWhenChanged(this.table, [this.channel?.channel, this.day, this.staffName, running], (place) =>
       grid(
         place,
         word("queue.course", { n: this.minutes }),
         headings,
         this.day.map((each) => [
-          `${hour(each.start)}–${hour(each.end)}${each.final ? "" : " *"}`,
+          `${hour(each.start)}–${hour(each.end)}${runs(each, this.now) ? ` (${word("queue.so_far")})` : each.final ? "" : " *"}`,
           count(each.offered),
           count(each.answered),
           count(each.abandoned),

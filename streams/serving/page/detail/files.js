@@ -11,7 +11,7 @@ export class Files {
     const row = make(place, "div", "files");
     row.setAttribute("role", "group");
     row.setAttribute("aria-label", word("queue.files"));
-    if (context.may("export")) for (const form of ["csv", "xlsx"]) button(row, word(`queue.${form}`), () => this.fetch(form), form);
+    if (context.may("export")) for (const form of ["csv", "xlsx"]) button(row, word(`queue.${form}`), () => this.fetch(form), form).title = word("queue.times_utc");
     if (pictured) button(row, word("queue.png"), () => pictured().then((blob) => save(blob, `${name()}.png`)), "png");
     button(row, word("queue.print"), () => print(), "print");
     this.said = make(row, "span", "none");

@@ -3,13 +3,13 @@
 import { make, replaceWhenChanged } from "../dom.js";
 import { keepReachable } from "../explain.js";
 import { JUDGED_FROM } from "../rows.js";
-import { NOTHING, count, day as dateOf, hour, known, locale, percent, word } from "../text.js";
+import { NOTHING, count, day as dateOf, hour, known, percent, weekday, word } from "../text.js";
 
 const HOUR_MS = 3_600_000;
 const DAYS = 7;
 
 // By its middle: where it begins in another zone it is still the day before.
-export const dayName = (start) => new Date(start + 12 * HOUR_MS).toLocaleDateString(locale, { weekday: "short", day: "numeric", month: "short" });
+export const dayName = (start) => weekday(start + 12 * HOUR_MS);
 
 // Hours of days, from their intervals: a day begins where today's does, as many times 24 hours ago. Up to the oldest day of which anything is held.
 export function hoursOf(intervals, dayStart) {
@@ -76,8 +76,8 @@ export class Week {
     // Which hour it is decides what is still to come.
     replaceWhenChanged(this.place, [days, target, chosen, this.order, Math.floor(now / HOUR_MS), since], () => {
       this.table(days, { target, dayStart, chosen, now, since });
-      const held = Number.isFinite(since) ? word("week.held", { time: `${dateOf(new Date(since).toISOString())} ${hour(since)}` }) : "";
-      make(this.place, "p", "none", [`${word("week.level")} (%), ${word("week.offered")}`, word("week.few", { n: JUDGED_FROM }), held].filter(Boolean).join(" · "));
+      const held = Number.isFinite(since) ? word("week.held", { time: `${dateOf(since)} ${hour(since)}` }) : "";
+      make(this.place, "p", "none", [`${word("week.level")} (%), ${word("week.offered")}`, word("week.few", { n: JUDGED_FROM }), word("week.so_far"), held].filter(Boolean).join(" · "));
     });
     if (focused) this.place.querySelector(`[data-focus="${focused}"]`)?.focus({ preventScroll: true });
   }
@@ -132,8 +132,10 @@ export class Week {
       }
       const level = percent(levelOf(cell), 0, target);
       make(made, "b", "", `${SHAPES[kind]}${level.replace(/[\s%]+/g, "")}`);
-      if (cell.offered > 0) make(made, "small", "", count(cell.offered));
-      made.title = `${when}: ${word("week.cell", { value: `${word("week.level")} ${level}`, n: count(cell.offered) })} – ${word("week.open")}`;
+      // Of the hour that runs more is still to come.
+      const runs = at <= now && now < at + HOUR_MS;
+      if (cell.offered > 0) make(made, "small", "", `${count(cell.offered)}${runs ? "…" : ""}`);
+      made.title = `${when}${runs ? ` (${word("queue.so_far")})` : ""}: ${word("week.cell", { value: `${word("week.level")} ${level}`, n: count(cell.offered) })} – ${word("week.open")}`;
       made.classList.add("opens");
       made.addEventListener("click", () => this.onHour(day.start, at));
       made.addEventListener("keydown", ({ key }) => key === "Enter" && this.onHour(day.start, at));

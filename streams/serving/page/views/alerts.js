@@ -4,7 +4,7 @@ import { List, taken, who } from "../alerts.js";
 import { offerAttention } from "../attention.js";
 import { button, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { clock, count, day, figure, hour, known, named, queueName, setText, span, word } from "../text.js";
+import { count, day, figure, known, named, queueName, setText, span, when, word } from "../text.js";
 
 const HISTORY_MS = 10_000;
 // So many alerts of the past are asked for; more when asked for more.
@@ -19,7 +19,6 @@ const scopeText = (scope) => {
   const [kind, ...rest] = scope.split(":");
   return kind === "total" ? word("scope.total") : `${word(`scope.${kind}`)} ${queueName(rest.join(":"))}`;
 };
-const when = (time) => (time.slice(0, 10) === new Date().toISOString().slice(0, 10) ? clock(time) : `${day(time)} ${clock(time)}`);
 
 // Alerts of one rule, each with what may be done about it.
 class Group {
@@ -130,9 +129,10 @@ class AlertsView {
   }
 
   async load() {
-    const [{ silences }, { history }] = await Promise.all([this.context.ask("api/v1/silences"), this.context.ask(`api/v1/alerts/history?limit=${this.limit}`)]);
-    replaceWhenChanged(this.silences, silences, (place) => this.drawSilences(place, silences));
-    replaceWhenChanged(this.history, [history, this.limit], (place) => this.drawHistory(place, history));
+    const [{ silences }, { history, server_time: now }] = await Promise.all([this.context.ask("api/v1/silences"), this.context.ask(`api/v1/alerts/history?limit=${this.limit}`)]);
+    this.now = now;
+    replaceWhenChanged(this.silences, [silences, day(now)], (place) => this.drawSilences(place, silences));
+    replaceWhenChanged(this.history, [history, this.limit, day(now)], (place) => this.drawHistory(place, history));
   }
 
   drawSilences(place, silences) {
@@ -144,7 +144,7 @@ class AlertsView {
     for (const silence of silences) {
       const item = make(list, "li");
       make(item, "b", "", this.about(silence));
-      make(item, "span", "", word("silence.until", { time: when(silence.until) }));
+      make(item, "span", "", word("silence.until", { time: this.when(silence.until) }));
       make(item, "span", "note", shown(silence.reason));
       make(item, "span", "quiet", who(silence.by, word));
       if (this.may) button(item, word("silence.end"), () => this.act(() => this.context.ask(`api/v1/silences/${encodeURIComponent(silence.silence_id)}`, { method: "DELETE" }), word("silence.ended")));
@@ -172,7 +172,7 @@ class AlertsView {
       const events = make(item, "ol", "events");
       for (const event of alert.events) {
         const line = make(events, "li", event.event);
-        make(line, "time", "", when(event.at)).dateTime = event.at;
+        make(line, "time", "", this.when(event.at)).dateTime = event.at;
         make(line, "span", "", this.event(event, alert));
       }
     }
@@ -185,10 +185,14 @@ class AlertsView {
     }
   }
 
+  when(time) {
+    return when(time, this.now);
+  }
+
   // From when the figure was beyond until the alert cleared, all as of the figures: the times of firing and clearing below are so too.
   lasted({ since, cleared_at: cleared, duration_seconds: seconds }) {
-    if (!known(seconds)) return `${word("alert.since", { time: when(since) })} · ${word("alerts.still")}`;
-    return word("alerts.lasted", { since: when(since), until: when(cleared), duration: span(seconds) });
+    if (!known(seconds)) return `${word("alert.since", { time: this.when(since) })} · ${word("alerts.still")}`;
+    return word("alerts.lasted", { since: this.when(since), until: this.when(cleared), duration: span(seconds) });
   }
 
   event({ event, value, receiver, of, step, by, note, because }, alert) {

@@ -5,7 +5,7 @@ import { shown } from "../names.js";
 import { ReadingLine } from "../reading.js";
 import { channelRank } from "../rows.js";
 import { SortedTable } from "../sorting.js";
-import { NOTHING, age, clock, count, day, duration, known, label, language, named, queueName, setAttribute, setClass, setText, word } from "../text.js";
+import { NOTHING, age, clock, count, duration, known, label, language, named, queueName, setAttribute, setClass, setText, when, word } from "../text.js";
 
 const ASK_MS = 10_000;
 // While events are being read.
@@ -21,7 +21,6 @@ const ROLES = ["not_counted", "undecided", "missed", "met"];
 let open = null;
 
 const windowText = (name) => (name === "day" ? word("queue.today") : word("contacts.last", { time: word("window.trailing", { n: name.replace(/\D/g, "") }) }));
-const time = (text, now) => (new Date(text).toDateString() === new Date(now).toDateString() ? clock(text) : `${day(text)} ${clock(text)}`);
 const outcomeOf = ({ outcome }) => (known(outcome) ? named("outcome", outcome) : NOTHING);
 // Of the parts of a figure what they say of its target.
 const partOf = ({ parts }) => ROLES.filter((role) => parts.some((part) => part.endsWith(role))).map((role) => word(`part.${role}`)).join(", ");
@@ -96,7 +95,7 @@ class ToCall {
         id: "left", text: word("contacts.left"), of: ({ left }) => Date.parse(left), first: "down",
         fill: (cell, { left }) => {
           setText(cell.value, word("contacts.ago", { age: age((this.now - Date.parse(left)) / 1000) }));
-          setText(cell.detail, time(left, this.now));
+          setText(cell.detail, when(left, this.now));
         },
       },
       { id: "waited", text: word("contacts.waited"), of: ({ waited_seconds: waited }) => waited, first: "down", fill: (cell, { waited_seconds: waited }) => setText(cell.value, duration(waited)) },
@@ -104,7 +103,7 @@ class ToCall {
         id: "times", text: word("contacts.times"), title: word("contacts.times_meaning"), of: ({ times }) => times, first: "down",
         fill: (cell, { times, waits_again: again, first_left: first }) => {
           setText(cell.value, count(times));
-          setText(cell.detail, again ? `● ${word("contacts.waits_again")}` : times > 1 && known(first) ? word("contacts.since", { time: time(first, this.now) }) : "");
+          setText(cell.detail, again ? `● ${word("contacts.waits_again")}` : times > 1 && known(first) ? word("contacts.since", { time: when(first, this.now) }) : "");
         },
       },
       {
@@ -160,7 +159,7 @@ class ToCall {
     const more = told.total - told.abandoned.length;
     const parts = [
       told.total ? word("contacts.number", { n: count(told.total) }) : word("contacts.none"),
-      known(told.since) ? word("contacts.since", { time: time(told.since, this.now) }) : "",
+      known(told.since) ? word("contacts.since", { time: when(told.since, this.now) }) : "",
       known(told.abandoned_as_of) ? word("as_of", { time: clock(told.abandoned_as_of) }) : "",
       more > 0 ? word("contacts.more", { n: count(more) }) : "",
     ];
@@ -182,7 +181,7 @@ class ToCall {
       const headings = [["name", word("contacts.contact")], ["queue", word("scope.queue")], ["left", word("contacts.left")], ["reached", word("contacts.reached_at")], ["customer", word("contacts.customer"), word("contacts.customer_meaning")]];
       grid(place, word("contacts.reached", { n: count(total) }), headings, reached.map((each) => [
         shown(each.conversation_id), { text: shown(each.queue), detail: known(each.channel) ? named("channel", each.channel) : "" },
-        time(each.left, this.now), time(each.reached, this.now), each.customer ?? NOTHING,
+        when(each.left, this.now), when(each.reached, this.now), each.customer ?? NOTHING,
       ]), "sorted");
     });
   }
@@ -227,7 +226,7 @@ class Behind {
       {
         id: "entered", text: word("contacts.entered"), of: ({ entered }) => (known(entered) ? Date.parse(entered) : null), first: "down",
         fill: (cell, { entered }) => {
-          setText(cell.value, known(entered) ? time(entered, this.now) : NOTHING);
+          setText(cell.value, known(entered) ? when(entered, this.now) : NOTHING);
           setClass(cell, "unknown", !known(entered));
         },
       },

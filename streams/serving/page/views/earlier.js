@@ -4,7 +4,7 @@ import { button, grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { isChosen } from "../options.js";
 import { JUDGED_FROM, channelRank } from "../rows.js";
-import { UNASSIGNED, count, coverage, day, duration, hour, known, label, named, parts, percent, setText, spanOf, target as targetText, word } from "../text.js";
+import { UNASSIGNED, count, coverage, day, duration, hour, isSameDay, known, label, named, parts, percent, setText, spanOf, target as targetText, word } from "../text.js";
 
 const ASK_MS = 20_000;
 const SHAPES = { met: "✓ ", missed: "▼ ", few: "", plain: "" };
@@ -58,16 +58,15 @@ class EarlierView {
 
   draw() {
     const { start, end, starts, scopes, as_of: asOf } = this.told;
-    const today = asOf ? new Date(asOf).toDateString() : "";
     // The newest first: of it one asks most.
     replaceWhenChanged(this.list, starts, () => {
-      this.list.append(...starts.toReversed().map((each) => new Option(new Date(each).toDateString() === today ? hour(each) : `${day(each)} ${hour(each)}`, each)));
+      this.list.append(...starts.toReversed().map((each) => new Option(asOf && isSameDay(each, asOf) ? hour(each) : `${day(each)} ${hour(each)}`, each)));
     });
     this.list.value = start ?? "";
     this.before.disabled = this.at <= 0;
     this.after.disabled = this.at < 0 || this.at === starts.length - 1;
-    const final = scopes.every((each) => each.final);
-    setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${final ? "" : ` (${word("queue.not_final")})`}` : word(starts.length ? "earlier.none" : "trend.none"));
+    const standing = asOf && Date.parse(end) > Date.parse(asOf) ? "so_far" : scopes.every((each) => each.final) ? "" : "not_final";
+    setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${standing && ` (${word(`queue.${standing}`)})`}` : word(starts.length ? "earlier.none" : "trend.none"));
     const sorted = scopes.toSorted((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     this.table("everything", sorted.filter((each) => each.scope_kind === "total"), (each) => ({ text: named("channel", each.channel) }));
     const gap = (each) => (kindOf(each) === "plain" ? 1 : each.service_level.value - each.target);

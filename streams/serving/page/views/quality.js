@@ -3,14 +3,13 @@
 import { Files } from "../detail/files.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { NOTHING, age, clock, count, day, known, label, language, named, percent, queueName, setText, word } from "../text.js";
+import { NOTHING, age, count, known, label, language, named, percent, queueName, setText, when, word } from "../text.js";
 
 const ASK_MS = 10_000;
 const SHAPES = { heard: "● ", silent: "▲ ", never_heard: "▲ ", quarantined: "■ " };
 
 let open = null;
 
-const time = (text, now) => (new Date(text).toDateString() === new Date(now).toDateString() ? clock(text) : `${day(text)} ${clock(text)}`);
 const where = (each) => `${each.scope_kind === "total" ? named("scope", "total") : `${named("scope", each.scope_kind)} ${queueName(each.scope)}`} · ${named("channel", each.channel)}`;
 
 class QualityView {
@@ -28,7 +27,7 @@ class QualityView {
   }
 
   draw({ health, dead_letters: dead, complete_through: through, server_time: now }, days) {
-    setText(this.complete, through ? word("quality.complete", { time: time(through, now) }) : word("quality.incomplete"));
+    setText(this.complete, through ? word("quality.complete", { time: when(through, now) }) : word("quality.incomplete"));
     // How long ago changes with every look: shown again where what is said does.
     this.section("sources", health, (place) => {
       if (!health.length) make(place, "p", "none", word("quality.no_sources"));
@@ -64,7 +63,7 @@ function drawSources(place, health, now) {
   grid(place, word("quality.sources"), headings, health.map((each) => [
     { text: shown(each.source), detail: each.feeds.map((scope) => shown(scope.slice(scope.indexOf(":") + 1))).join(", ") },
     { text: `${SHAPES[each.code]}${word(`quality.${each.code}`)}`, className: `is-${each.code}` },
-    { text: each.last_seen ? time(each.last_seen, now) : NOTHING, detail: known(each.silent_seconds) ? word("quality.ago", { age: age(each.silent_seconds) }) : "" },
+    { text: each.last_seen ? when(each.last_seen, now) : NOTHING, detail: known(each.silent_seconds) ? word("quality.ago", { age: age(each.silent_seconds) }) : "" },
     each[`text_${language}`],
   ]));
   make(place, "p", "none", `${word("quality.last_heard")}: ${word("quality.last_heard_meaning")}`);

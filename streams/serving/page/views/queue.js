@@ -8,7 +8,7 @@ import { Week, dayName } from "../detail/week.js";
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { channelRank } from "../rows.js";
-import { NOTHING, UNASSIGNED, count, coverage, duration, hour, known, label, named, parts, percent, queueName, setText, target as targetText, word } from "../text.js";
+import { NOTHING, UNASSIGNED, beginOfDay, count, coverage, duration, hour, isoDay, known, label, named, parts, percent, queueName, setText, target as targetText, word, zoneName } from "../text.js";
 
 const ASK_MS = 20_000;
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
@@ -26,7 +26,7 @@ class QueueView {
     this.channels = this.select(choice, "channel", "channel", () => this.draw());
     this.files = new Files(choice, context, {
       query: () => [["window", "interval_15m"], ["window", "day"], ["scope", `queue:${this.queue}`], ["channel", this.channel?.channel ?? ""]],
-      name: () => `${this.queue}-${this.channel?.channel ?? ""}-${(this.told?.as_of ?? "").slice(0, 10)}`.replace(/[^\p{L}\p{N}_.-]+/gu, "_"),
+      name: () => `${this.queue}-${this.channel?.channel ?? ""}-${this.told?.as_of ? isoDay(this.told.as_of) : ""}`.replace(/[^\p{L}\p{N}_.-]+/gu, "_"),
       pictured: () => this.picture(),
     });
     this.standing = make(root, "p", "none standing-of-queue");
@@ -159,7 +159,7 @@ class QueueView {
 
   get dayStart() {
     const { today } = this.channel;
-    return today ? Date.parse(today.start) : new Date(this.told.as_of).setHours(0, 0, 0, 0);
+    return today ? Date.parse(today.start) : beginOfDay(this.told.as_of);
   }
 
   chosen(dayStart) {
@@ -202,7 +202,7 @@ class QueueView {
   }
 
   picture() {
-    const title = `${queueName(this.queue)} · ${named("channel", this.channel.channel)} · ${this.dayName.textContent} · ${word("as_of", { time: hour(this.told.as_of) })}`;
+    const title = `${queueName(this.queue)} · ${named("channel", this.channel.channel)} · ${this.dayName.textContent} · ${word("as_of", { time: hour(this.told.as_of) })} · ${zoneName(this.told.as_of)}`;
     return picture(title, [
       { chart: this.course.contacts, name: word("queue.course", { n: 15 }), legend: this.course.legendOfContacts },
       { chart: this.course.effort, name: word("queue.effort", { n: 15 }), legend: this.course.legendOfEffort },
