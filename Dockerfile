@@ -12,6 +12,8 @@ RUN python -m venv --without-pip /opt/contact-streams \
 # What builds the project stays in this stage; it too comes from a lock, by hash.
 RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements-dev.lock > build.lock \
     && pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r build.lock
+# The compiler stays here as well. Without it the wheel would have nothing compiled, and do the same more slowly.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY streams streams

@@ -24,6 +24,7 @@ from zlib import crc32
 
 import orjson
 
+from schemas.decoding import IS_COMPILED
 from streams.configuration import load_configuration
 from streams.demo.simulator.load import LOAD_START_MS, load_events
 from streams.stages.customers import CustomerStage, CustomerTopics
@@ -33,14 +34,15 @@ from streams.stages.track import AgentStage, ContactStage, TrackTopics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["FIGURES", "LIMIT", "dearer", "measure", "plain_loop", "plain_ratio", "stages_in_memory"]
+__all__ = ["BUILD", "FIGURES", "LIMIT", "dearer", "measure", "plain_loop", "plain_ratio", "stages_in_memory"]
 
-#: The figures of the last commit that changed them, by version of Python.
+#: The figures of the last commit that changed them, by version of Python, and apart where nothing is compiled.
 FIGURES: Final = Path(__file__).with_name("instructions.json")
 #: So many times the figure in the repository an event may cost.
 LIMIT: Final = 1.1
 
-_VERSION: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+#: What figures are kept by.
+BUILD: Final = f"{sys.version_info.major}.{sys.version_info.minor}{'' if IS_COMPILED else ' without a compiler'}"
 _EVENTS: Final = Path(__file__).with_name("events.jsonl.gz")
 _CONFIGURATION: Final = Path(__file__).parents[1] / "streams" / "demo" / "configuration.yaml"
 #: Events between two flushes.
@@ -223,12 +225,12 @@ def main() -> int:
     print(f"ratio to the plain loop {plain_ratio(figures):.2f}")
     every = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     if args.write:
-        FIGURES.write_text(json.dumps({**every, _VERSION: figures}, indent=2) + "\n", encoding="utf-8")
+        FIGURES.write_text(json.dumps({**every, BUILD: figures}, indent=2) + "\n", encoding="utf-8")
         return 0
-    if _VERSION not in every:
-        print(f"benchmarks/instructions.json has no figures for Python {_VERSION}; --write keeps these")
+    if BUILD not in every:
+        print(f"benchmarks/instructions.json has no figures for Python {BUILD}; --write keeps these")
         return 0
-    found = dearer(figures, every[_VERSION])
+    found = dearer(figures, every[BUILD])
     if found:
         print(found)
     return 1 if found else 0

@@ -7,7 +7,7 @@ in one go it leaves to them: they alone word a refusal, and they settle the few 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast, get_args
 from unicodedata import is_normalized
 
 import msgspec
@@ -26,18 +26,27 @@ from schemas.events import (
     parse_contact_event,
     parse_customer_event,
 )
-from schemas.limits import MAX_RECORD_BYTES, far_fetched
+from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS, far_fetched
 from schemas.rejection import REJECT_REASONS, Rejected, RejectReason
 from schemas.times import REST_MS, SECOND_MS, parse_time_ms, to_ms
 
+try:
+    from schemas import _sound
+except ImportError:  # nothing has compiled it: what follows does all of it alone
+    IS_COMPILED = False
+else:
+    #: Whether what pays to be compiled is: `schemas/_sound.c`.
+    IS_COMPILED = True
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pydantic_core import ErrorDetails
 
     from schemas.base import Event
 
 __all__ = [
+    "IS_COMPILED",
     "REJECT_REASONS",
     "RejectReason",
     "Rejected",
@@ -46,6 +55,8 @@ __all__ = [
     "decode_customer_event",
     "decode_event",
     "source_of",
+    "usual_agent_events",
+    "usual_contact_events",
 ]
 
 E_co = TypeVar("E_co", bound=structs.Event, covariant=True)
@@ -106,8 +117,38 @@ _HAS_BLANK_END = re.compile(rb' (?:"[,}\]\s]|(?<=" ))').search
 _IS_TEXT = re.compile(TEXT_PATTERN.removesuffix("$")).fullmatch
 
 
+#: Type of event → its times, and what says what is wrong with those beyond the common ones.
+_TIMES: dict[type, tuple[tuple[str, ...], Callable[[Any], object] | None]] = {
+    kind: (("occurred_ms", "received_ms", *kind.further_times), far_fetched if kind.further_times else None)
+    for union in (structs.ContactEvent, structs.AgentEvent, structs.CustomerEvent)
+    for kind in get_args(union)
+}
+
+
 def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[Event]]) -> Decode[Any]:
     """Return the function that decodes the records of one topic."""
+    interpreted = _interpreted(union, parse, kinds)
+    if not IS_COMPILED:
+        return interpreted
+    usual, read, times = _sound.decode, msgspec.json.Decoder(union).decode, _TIMES
+
+    def decode(value: bytes | None) -> Any:
+        event = usual(value, read, times)
+        return interpreted(value) if event is None else event
+
+    return decode
+
+
+def _usual(union: object) -> Usual | None:
+    """Return what decodes many records at once."""
+    if not IS_COMPILED:
+        return None
+    decode_all, read, times = _sound.decode_all, msgspec.json.Decoder(union).decode, _TIMES
+    return lambda records: decode_all(records, read, times, MIN_TIME_MS, MAX_AHEAD_MS)
+
+
+def _interpreted(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[Event]]) -> Decode[Any]:
+    """Return a decoder that needs nothing compiled."""
     read: Callable[[bytes], Any] = msgspec.json.Decoder(union).decode
     types = tuple(str(kind.model_fields["type"].default) for kind in kinds)
     finish = {kind: own_code(_finisher(kind)) for kind in get_args(union)}
@@ -347,11 +388,18 @@ def source_of(value: bytes | None) -> str | None:
 
 # ---- The topics --------------------------------------------------------------------------------------------------------------------
 
+#: Decodes many records at once, where it is compiled: the event of each that is certainly right and whose times may be true, else None.
+Usual: TypeAlias = "Callable[[Sequence[Any]], list[Any]]"
+
 #: Decodes a record value of contact-events.
 decode_contact_event: Decode[structs.ContactEvent] = _decoder(structs.ContactEvent, parse_contact_event, CONTACT_KINDS)
 
+usual_contact_events: Usual | None = _usual(structs.ContactEvent)
+
 #: Decodes a record value of agent-events.
 decode_agent_event: Decode[structs.AgentEvent] = _decoder(structs.AgentEvent, parse_agent_event, AGENT_KINDS)
+
+usual_agent_events: Usual | None = _usual(structs.AgentEvent)
 
 #: Decodes a record value of customer-events.
 decode_customer_event: Decode[structs.CustomerEvent] = _decoder(structs.CustomerEvent, parse_customer_event, CUSTOMER_KINDS)

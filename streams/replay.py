@@ -161,7 +161,8 @@ class Replay:
             (_CUSTOMERS, self._customer_events),
         )
         for each in (self._contacts, self._agents, self._customer_events):
-            each._decode = self._noting(each._decode)  # noqa: SLF001 - what is read twice costs as much as all else of reading
+            # What is read twice costs as much as all else of reading.
+            each._decode, each._usual = self._noting(each._decode), None  # noqa: SLF001
         self._spill, self._places = Spill(), 0
         customers = CustomerTopics(_PANES, 1, _FACTS, 1, _LINKS, _CONTACTS, 1)
         self._links, self._customers = CustomerLinkStage(configuration, customers), CustomerStage(0, configuration, customers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import orjson
@@ -10,7 +11,14 @@ from msgspec.json import encode
 
 from schemas.by_type import by_type
 from schemas.dead_letters import REPLAYED_FROM
-from schemas.decoding import Rejected, decode_agent_event, decode_contact_event, source_of
+from schemas.decoding import (
+    Rejected,
+    decode_agent_event,
+    decode_contact_event,
+    source_of,
+    usual_agent_events,
+    usual_contact_events,
+)
 from schemas.limits import (
     ENDS_WORKERS,
     MAX_AHEAD_MS,
@@ -49,6 +57,7 @@ from streams.windows.slices import pane_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from schemas.decoding import Usual
     from streams.configuration import Configuration
     from streams.engine.stage import Record
     from streams.tracking.progress import Progress
@@ -69,6 +78,8 @@ _BOOKED = b"b|"
 _PLANS = b"P|"
 #: The further rows of a long conversation.
 _MORE = b"t|"
+#: So many records are decoded before the first of them is applied: few enough to be at hand still.
+_AT_ONCE = 200
 #: What customers are told of a contact beside whose it is.
 _SAID_OF_CONTACTS = ContactFact._fields[1:]
 
@@ -116,10 +127,13 @@ class TrackStage:
         tracker: _Tracker,
         decode: Callable[[bytes | None], Any],
         counters: StageCounters | None,
+        usual: Usual | None = None,
     ) -> None:
         self._topics = topics
         self._tracker = tracker
         self._decode = decode
+        #: decodes most records at once; None: each is decoded by itself
+        self._usual = usual
         self._writer = PaneWriter(topics.source, partition, topics.pane_partitions)
         self._hash = configuration_hash(configuration)
         self._dead: list[Output] = []
@@ -148,57 +162,66 @@ class TrackStage:
         apply_of, progress, admit, fields = by_type(type(tracker).apply), tracker.progress, self._names.admit, FIELDS
         quarantined, watched = quarantine.quarantined, quarantine.watched
         late, repeated, has_room = tracker.late, tracker.repeated, progress.has_room
-        known_late = late
-        for record in records:
-            try:
-                event = decode(record.value) if events is None else next(events)
-            except Rejected as rejected:
-                if rejected.reason != "unknown_type" or not self._carries_out(record):
-                    self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
-                continue
-            source, kind, received = event.source, type(event), event.received_ms
-            # As ``bound_times`` has it, but without a call where nothing is wrong.
-            is_sound = MIN_TIME_MS <= event.occurred_ms <= received + MAX_AHEAD_MS and received <= record.timestamp
-            wrong = None if is_sound else bound_times(event, record.timestamp)
-            if wrong is not None:
-                self._reject(record, source, wrong, TIME_DETAILS[wrong])
-            elif quarantined and source in quarantined:
-                progress.pass_time(event.received_ms)
-                # Heartbeats hold nothing that could be wanted back.
-                if kind is not SourceHeartbeat:
-                    quarantined[source].records += 1
-                    self._set_aside(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
-            elif source not in progress.sources and not has_room(source):
-                self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
-            elif kind is SourceHeartbeat:
-                wrong = bound_complete_through(event, record.timestamp)
-                if wrong is None:
-                    heard, complete = event.received_ms, event.complete_through_ms
-                    progress.heartbeat(source, heard, complete, ended=event.ended, instance=event.instance)
+        known_late, usual = late, None if events is not None else self._usual
+        for begin in range(0, len(records), _AT_ONCE):
+            some = records[begin : begin + _AT_ONCE]
+            for record, decoded in zip(some, repeat(None) if usual is None else usual(some), strict=False):
+                event = decoded
+                if event is None:
+                    try:
+                        event = decode(record.value) if events is None else next(events)
+                    except Rejected as rejected:
+                        if rejected.reason != "unknown_type" or not self._carries_out(record):
+                            self._reject(record, source_of(record.value), rejected.reason, rejected.detail)
+                        continue
+                    # As ``bound_times`` has it, but without a call where nothing is wrong.
+                    received = event.received_ms
+                    is_sound = MIN_TIME_MS <= event.occurred_ms <= received + MAX_AHEAD_MS and received <= record.timestamp
+                    wrong = None if is_sound else bound_times(event, record.timestamp)
+                    if wrong is not None:
+                        self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
+                        continue
+                source, kind = event.source, type(event)
+                if quarantined and source in quarantined:
+                    progress.pass_time(event.received_ms)
+                    # Heartbeats hold nothing that could be wanted back.
+                    if kind is not SourceHeartbeat:
+                        quarantined[source].records += 1
+                        self._set_aside(record, SOURCE_QUARANTINED, f"{source}: {quarantined[source].reason}")
+                elif source not in progress.sources and not has_room(source):
+                    self._reject(record, NO_ROOM, TOO_MANY_SOURCES, _IS_NO_SOURCE)
+                elif kind is SourceHeartbeat:
+                    self._take_heartbeat(record, event)
+                elif kind is SourceSnapshot:
+                    if not tracker.snapshot(event):
+                        self._names.note_beyond(source, "snapshot")
                 else:
-                    self._reject(record, source, wrong, TIME_DETAILS[wrong])
-            elif kind is SourceSnapshot:
-                if not tracker.snapshot(event):
-                    self._names.note_beyond(source, "snapshot")
-            else:
-                if kind in fields:
-                    admit(event, fields[kind])
-                try:
-                    apply_of[kind](tracker, event)
-                except TooManyFactsError as too_many:
-                    if too_many.reason in _BEYOND:
-                        self._names.note_beyond(source, _BEYOND[too_many.reason])
-                    self._reject(record, source, too_many.reason, str(too_many))
-                    continue
-                if tracker.late != known_late:
-                    known_late = tracker.late
-                    self._note_late(record, source)
-                elif watched:
-                    quarantine.fine(source)
+                    if kind in fields:
+                        admit(event, fields[kind])
+                    try:
+                        apply_of[kind](tracker, event)
+                    except TooManyFactsError as too_many:
+                        if too_many.reason in _BEYOND:
+                            self._names.note_beyond(source, _BEYOND[too_many.reason])
+                        self._reject(record, source, too_many.reason, str(too_many))
+                        continue
+                    if tracker.late != known_late:
+                        known_late = tracker.late
+                        self._note_late(record, source)
+                    elif watched:
+                        quarantine.fine(source)
         self._meta_changed, self._is_idle = True, False
         counters.events += len(records)
         counters.late += known_late - late
         counters.repeated += tracker.repeated - repeated
+
+    def _take_heartbeat(self, record: Record, event: SourceHeartbeat) -> None:
+        wrong = bound_complete_through(event, record.timestamp)
+        if wrong is None:
+            heard, complete = event.received_ms, event.complete_through_ms
+            self._tracker.progress.heartbeat(event.source, heard, complete, ended=event.ended, instance=event.instance)
+        else:
+            self._reject(record, event.source, wrong, TIME_DETAILS[wrong])
 
     def _expire(self, expiry: Expiry) -> None:
         self._expiry, self._expires = expiry, {"expires": True}
@@ -491,7 +514,7 @@ class ContactStage(TrackStage):
         self._first_rows: dict[str, bytes] = {}
         #: conversations given up since the last flush → what else customers know them by
         self._told_as: dict[str, Sequence[str]] = {}
-        super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters)
+        super().__init__(partition, configuration, topics, self.tracker, decode_contact_event, counters, usual_contact_events)
         self._names.conversation_of = self.tracker.conversation_of
         if not keep_everything:
             self._expire(Expiry(configuration, self.tracker.is_open))
@@ -610,7 +633,7 @@ class AgentStage(TrackStage):
         self.tracker = AgentTracker(configuration, keep_everything=keep_everything)
         #: What the flow's table shows: agents by name.
         self.rows = self.tracker.agents
-        super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters)
+        super().__init__(partition, configuration, topics, self.tracker, decode_agent_event, counters, usual_agent_events)
         if not keep_everything:
             self._expire(Expiry(configuration, self.tracker.is_open))
 

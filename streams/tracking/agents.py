@@ -89,7 +89,9 @@ class AgentTracker:
             TooManyFactsError: of its agent as much is known as may be.
         """
         received, at, source, event_id, kind = event.received_ms, event.occurred_ms, event.source, event.event_id, event.type
-        self.progress.received(source, received)
+        last = self.progress.sources.get(source)
+        if last is None or received > last:
+            self.progress.received(source, received)
         person_id, suffix = event.person_id, self._spaces[source]
         persons = self._targets.persons
         name = person_id + suffix if person_id not in persons.own else persons.name(person_id, suffix)

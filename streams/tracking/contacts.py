@@ -168,7 +168,9 @@ class ContactTracker:
             TooManyFactsError: its conversation has as many as may be.
         """
         received, at, source = event.received_ms, event.occurred_ms, event.source
-        self.progress.received(source, received)
+        last = self.progress.sources.get(source)
+        if last is None or received > last:
+            self.progress.received(source, received)
         make = FACT_OF.get(type(event))
         fact = None if make is None else make(event)
         late = received > at - at % PANE_MS + self._late_ms and source not in self._journals

@@ -403,8 +403,6 @@ def is_voiding(fact: AnyFact) -> bool:
 #: Kind of survey → its usual scale.
 _SURVEYS = {"csat": "1-5", "nps": "0-10"}
 
-_Common: TypeAlias = tuple[int, int, str, Union[str, None]]  # noqa: UP007
-
 
 def fact_of(event: Any) -> AnyFact | None:
     """Return the fact of a decoded contact event, None if the kind or its details count nothing."""
@@ -422,7 +420,7 @@ def _maker(kind: str) -> Callable[[Any], AnyFact | None]:
             contact = ""
         if is_of_leg and event.relation == "consult":
             return None if contact is None else Consult(event.occurred_ms, event.sequence or 0, event.event_id, contact)
-        return make(event, (event.occurred_ms, event.sequence or 0, event.event_id, contact))
+        return make(event, event.occurred_ms, event.sequence or 0, event.event_id, contact)
 
     return fact
 
@@ -431,40 +429,42 @@ def _ms(seconds: float | None) -> int | None:
     return None if seconds is None else seconds_to_ms(seconds)
 
 
-def _arrived(event: Any, common: _Common) -> Arrived:
+# Each is told the event, and the instant, sequence, id and contact of its fact, one by one: a tuple of them costs as much again.
+
+
+def _arrived(event: Any, at: int, n: int, i: str, c: str | None) -> Arrived:
     began = None if event.initiated_by == "customer" else event.initiated_by
-    return Arrived(*common, event.channel, event.direction, began, event.customer_key, event.site)
+    return Arrived(at, n, i, c, event.channel, event.direction, began, event.customer_key, event.site)
 
 
-def _message(event: Any, common: _Common) -> Message | None:
+def _message(event: Any, at: int, n: int, i: str, c: str | None) -> Message | None:
     if event.public is False or event.automatic:
         return None
     if event.author_kind == "agent":
-        return Message(*common, event.agent)
-    return Message(*common, None, True, event.thanks) if event.author_kind == "customer" else None  # noqa: FBT003
+        return Message(at, n, i, c, event.agent)
+    return Message(at, n, i, c, None, True, event.thanks) if event.author_kind == "customer" else None  # noqa: FBT003
 
 
-def _answered(event: Any, common: _Common) -> Answered:
-    reports = event.reports
-    return Answered(
-        *common, event.agent, event.queue, _ms(event.wait_seconds), reports is not None and "hold" in reports, event.relation == "transfer"
-    )
+def _answered(event: Any, at: int, n: int, i: str, c: str | None) -> Answered:
+    reports, wait_ms = event.reports, _ms(event.wait_seconds)
+    hold_known = reports is not None and "hold" in reports
+    return Answered(at, n, i, c, event.agent, event.queue, wait_ms, hold_known, event.relation == "transfer")
 
 
-def _categorized(event: Any, common: _Common) -> Categorized | None:
+def _categorized(event: Any, at: int, n: int, i: str, c: str | None) -> Categorized | None:
     complaint = event.complaint is True
-    return Categorized(*common, event.category, complaint) if complaint or event.category is not None else None
+    return Categorized(at, n, i, c, event.category, complaint) if complaint or event.category is not None else None
 
 
-def _survey(event: Any, common: _Common) -> SurveyAnswered:
+def _survey(event: Any, at: int, n: int, i: str, c: str | None) -> SurveyAnswered:
     usual = _SURVEYS.get(event.kind)
     scale = usual if event.scale is None else event.scale
     if usual is None or scale is None or (scale != usual and event.kind != "csat"):
-        return SurveyAnswered(*common)
+        return SurveyAnswered(at, n, i, c)
     lowest, highest = bounds_of(scale)
     if lowest < highest and lowest <= event.score <= highest:
-        return SurveyAnswered(*common, event.kind, event.score, None if scale == usual else scale)
-    return SurveyAnswered(*common)
+        return SurveyAnswered(at, n, i, c, event.kind, event.score, None if scale == usual else scale)
+    return SurveyAnswered(at, n, i, c)
 
 
 def bounds_of(scale: str) -> tuple[int, int]:
@@ -473,36 +473,36 @@ def bounds_of(scale: str) -> tuple[int, int]:
     return int(below), int(highest)
 
 
-_MAKERS: dict[str, Callable[[Any, _Common], AnyFact | None]] = {
+_MAKERS: dict[str, Callable[[Any, int, int, str, str | None], AnyFact | None]] = {
     "contact.arrived": _arrived,
-    "contact.left_queue": lambda e, common: LeftQueue(*common, e.reason, e.queue, _ms(e.wait_seconds)),
-    "contact.transferred": lambda e, common: Transferred(*common, e.from_queue, e.to_agent, e.agent, bool(e.agent_stays)),
-    "contact.queued": lambda e, common: Queued(*common, intern(e.queue), e.channel, e.category),
-    "contact.offer_ended": lambda e, common: OfferEnded(*common, e.queue) if e.outcome == "no_answer" else None,
+    "contact.left_queue": lambda e, at, n, i, c: LeftQueue(at, n, i, c, e.reason, e.queue, _ms(e.wait_seconds)),
+    "contact.transferred": lambda e, at, n, i, c: Transferred(at, n, i, c, e.from_queue, e.to_agent, e.agent, bool(e.agent_stays)),
+    "contact.queued": lambda e, at, n, i, c: Queued(at, n, i, c, intern(e.queue), e.channel, e.category),
+    "contact.offer_ended": lambda e, at, n, i, c: OfferEnded(at, n, i, c, e.queue) if e.outcome == "no_answer" else None,
     "contact.answered": _answered,
-    "contact.work_started": lambda e, common: WorkStarted(*common, e.agent),
-    "contact.held": lambda e, common: Held(*common, e.agent),
-    "contact.resumed": lambda e, common: Resumed(*common, e.agent, _ms(e.hold_seconds)),
+    "contact.work_started": lambda e, at, n, i, c: WorkStarted(at, n, i, c, e.agent),
+    "contact.held": lambda e, at, n, i, c: Held(at, n, i, c, e.agent),
+    "contact.resumed": lambda e, at, n, i, c: Resumed(at, n, i, c, e.agent, _ms(e.hold_seconds)),
     "contact.message": _message,
-    "contact.work_ended": lambda e, common: WorkEnded(*common, e.agent),
-    "contact.status_changed": lambda e, common: StatusChanged(*common, e.status, e.waiting_on),
-    "contact.ended": lambda e, common: Ended(*common, e.by, e.agent),
-    "contact.wrap_up_started": lambda e, common: WrapUpStarted(*common, e.agent),
-    "contact.wrapped_up": lambda e, common: WrappedUp(*common, e.agent, _ms(e.wrap_up_seconds)),
-    "contact.excluded": lambda e, common: Excluded(*common, e.reason, e.site),
-    "contact.escalated": lambda _, common: Escalated(*common),
-    "contact.callback_requested": lambda e, common: CallbackRequested(*common, e.due_ms),
-    "contact.callback_attempted": lambda e, common: CallbackAttempted(*common, e.due_ms, e.outcome),
-    "contact.callback_ended": lambda e, common: CallbackEnded(*common, e.outcome),
-    "survey.invited": lambda _, common: SurveyInvited(*common),
+    "contact.work_ended": lambda e, at, n, i, c: WorkEnded(at, n, i, c, e.agent),
+    "contact.status_changed": lambda e, at, n, i, c: StatusChanged(at, n, i, c, e.status, e.waiting_on),
+    "contact.ended": lambda e, at, n, i, c: Ended(at, n, i, c, e.by, e.agent),
+    "contact.wrap_up_started": lambda e, at, n, i, c: WrapUpStarted(at, n, i, c, e.agent),
+    "contact.wrapped_up": lambda e, at, n, i, c: WrappedUp(at, n, i, c, e.agent, _ms(e.wrap_up_seconds)),
+    "contact.excluded": lambda e, at, n, i, c: Excluded(at, n, i, c, e.reason, e.site),
+    "contact.escalated": lambda _, at, n, i, c: Escalated(at, n, i, c),
+    "contact.callback_requested": lambda e, at, n, i, c: CallbackRequested(at, n, i, c, e.due_ms),
+    "contact.callback_attempted": lambda e, at, n, i, c: CallbackAttempted(at, n, i, c, e.due_ms, e.outcome),
+    "contact.callback_ended": lambda e, at, n, i, c: CallbackEnded(at, n, i, c, e.outcome),
+    "survey.invited": lambda _, at, n, i, c: SurveyInvited(at, n, i, c),
     "survey.answered": _survey,
-    "contact.not_offered": lambda e, common: NotOffered(*common, e.reason or "unknown", e.site),
+    "contact.not_offered": lambda e, at, n, i, c: NotOffered(at, n, i, c, e.reason or "unknown", e.site),
     "contact.categorized": _categorized,
-    "contact.consult_started": lambda e, common: ConsultStarted(*common, e.agent),
-    "contact.consult_ended": lambda e, common: ConsultEnded(*common, e.agent),
-    "contact.handed_over": lambda _, common: HandedOver(*common),
-    "self_service.started": lambda e, common: SelfServiceStarted(*common, e.kind, e.category, e.site),
-    "self_service.ended": lambda e, common: SelfServiceEnded(*common, e.outcome, e.category),
+    "contact.consult_started": lambda e, at, n, i, c: ConsultStarted(at, n, i, c, e.agent),
+    "contact.consult_ended": lambda e, at, n, i, c: ConsultEnded(at, n, i, c, e.agent),
+    "contact.handed_over": lambda _, at, n, i, c: HandedOver(at, n, i, c),
+    "self_service.started": lambda e, at, n, i, c: SelfServiceStarted(at, n, i, c, e.kind, e.category, e.site),
+    "self_service.ended": lambda e, at, n, i, c: SelfServiceEnded(at, n, i, c, e.outcome, e.category),
 }
 
 #: Kinds of events about visits and legs: those of a consultation are not the customer's.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 
 import pytest
 
-from benchmarks.instructions import FIGURES, dearer, measure
+from benchmarks.instructions import BUILD, FIGURES, dearer, measure
 from tests.support.require import require
 
 KEPT = {"plain": 100.0, "contacts": 1_000.0, "agents": 1_000.0, "customers": 500.0, "roll_up": 2_500.0, "total": 5_000.0}
@@ -39,12 +38,10 @@ def test_what_is_too_dear_is_found(changed: dict[str, float], found: str | None)
 def test_an_event_has_not_become_dearer() -> None:
     """The stages over the fixed file, counted in instructions beside the plain loop in the same process."""
     require(shutil.which("valgrind"), "valgrind counts the instructions: apt-get install valgrind")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     kept = json.loads(FIGURES.read_text(encoding="utf-8"))
-    require(
-        version in kept, f"benchmarks/instructions.json has no figures for Python {version}: `make guard ARGS=--write` on the commit before"
-    )
+    reason = f"benchmarks/instructions.json has no figures for Python {BUILD}: `make guard ARGS=--write` on the commit before"
+    require(BUILD in kept, reason)
 
-    found = dearer(measure(), kept[version])
+    found = dearer(measure(), kept[BUILD])
 
     assert found is None, found

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,19 +14,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import structs
-from schemas.decoding import _IS_TEXT, _PLAIN, _SPECIAL, decode_agent_event, decode_contact_event, source_of
+from schemas.decoding import (
+    _IS_TEXT,
+    _PLAIN,
+    _SPECIAL,
+    IS_COMPILED,
+    _interpreted,
+    decode_agent_event,
+    decode_contact_event,
+    source_of,
+    usual_agent_events,
+    usual_contact_events,
+)
 from schemas.events import AGENT_KINDS, CONTACT_KINDS, encode, parse_agent_event, parse_contact_event
-from schemas.limits import MAX_RECORD_BYTES
+from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS
 from schemas.rejection import REJECT_REASONS, Rejected
-from schemas.times import to_ms
+from schemas.times import parse_time_ms, to_ms
+from tests.support.require import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 EXAMPLES: list[dict[str, Any]] = [json.loads(line) for line in (Path(__file__).parent / "examples.jsonl").read_text("utf-8").splitlines()]
+#: Where something is compiled, what takes its place elsewhere is held to the models as well.
 READERS: tuple[tuple[Callable[[bytes], Any], Callable[[bytes], Any]], ...] = (
     (decode_contact_event, parse_contact_event),
     (decode_agent_event, parse_agent_event),
+    *(
+        (
+            (_interpreted(structs.ContactEvent, parse_contact_event, CONTACT_KINDS), parse_contact_event),
+            (_interpreted(structs.AgentEvent, parse_agent_event, AGENT_KINDS), parse_agent_event),
+        )
+        if IS_COMPILED
+        else ()
+    ),
 )
 QUEUED: dict[str, Any] = {
     "type": "contact.queued",
@@ -76,9 +98,9 @@ def by_decoder(decode: Callable[[bytes], Any], value: bytes) -> dict[str, object
 
 def assert_alike(value: bytes) -> bool:
     """Hold that models and decoder agree on a record, for both topics; return whether any accepted it."""
-    accepted = False
+    accepted, models = False, {parse: by_models(parse, value) for _, parse in READERS[:2]}
     for decode, parse in READERS:
-        expected = by_models(parse, value)
+        expected = models[parse]
         found = by_decoder(decode, value)
         assert found == expected, value[:2000]
         if expected is not None and found is not None:
@@ -478,7 +500,7 @@ def test_models_are_asked_only_when_in_doubt(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("schemas.decoding._decode_by_models", asked)
     for example in EXAMPLES:
-        for (decode, parse), kinds in zip(READERS, (CONTACT_KINDS, AGENT_KINDS), strict=True):
+        for (decode, parse), kinds in zip(READERS, (CONTACT_KINDS, AGENT_KINDS) * 2, strict=False):
             if example["type"] in {model.model_fields["type"].default for model in kinds}:
                 decode(encode(parse(written(example))))
                 decode(json.dumps(example).encode())
@@ -586,3 +608,85 @@ def test_what_the_fast_path_takes_for_sound_is() -> None:
     assert all(unicodedata.is_normalized("NFC", f"{before}{each}") for each in others for before in ("e", "か", ""))
     assert all(_PLAIN[each.encode()] for each in others)
     assert not any(_PLAIN[f"注{each}文".encode()] for each in (*special, "é", "e\u0301", "\u200b", "ａ", "\U00020000"))
+
+
+# ---- What is compiled --------------------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_compiled_where_tests_decide() -> None:
+    """Else the tests above would say nothing of it."""
+    require(IS_COMPILED, "schemas/_sound.c is not compiled: apt-get install gcc libc6-dev python3-dev, then `make setup`")
+
+
+APPENDED_MS = 1_790_000_000_000
+
+
+def many(usual: Any, values: Sequence[bytes | None], appended_ms: int = APPENDED_MS) -> list[Any]:
+    """Return what is made of records at once."""
+    require(usual, "schemas/_sound.c is not compiled")
+    found: list[Any] = usual([SimpleNamespace(value=value, timestamp=appended_ms) for value in values])
+    assert len(found) == len(values)
+    return found
+
+
+def test_many_records_are_decoded_as_each_by_itself() -> None:
+    """Those that are usual; the others are left to the decoder of one, by None in their place."""
+    values = [written(example) for example in EXAMPLES]
+    unusual = [
+        b"",
+        b"{",
+        b"null",
+        None,
+        written({**QUEUED, "queue": "a\u3000b"}),
+        written({**QUEUED, "queue": " a"}),
+        written(QUEUED) + b"x",
+    ]
+    for usual, decode in ((usual_contact_events, decode_contact_event), (usual_agent_events, decode_agent_event)):
+        for value, event in zip([*values, *unusual], many(usual, [*values, *unusual]), strict=True):
+            alone = outcome(decode, value)  # type: ignore[arg-type]
+            assert event is None if isinstance(alone, Rejected) or value in unusual else event == alone, value
+
+
+@pytest.mark.parametrize(
+    ("occurred", "received", "appended", "is_usual"),
+    [
+        ("2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", True),
+        # Five minutes ahead of what received it, and a millisecond more.
+        ("2026-08-06T12:05:00Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", True),
+        ("2026-08-06T12:05:00.001Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", False),
+        ("2000-01-01T00:00:00Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", True),
+        ("1999-12-31T23:59:59.999Z", "2026-08-06T12:00:00Z", "2026-08-06T12:00:00Z", False),
+        # Received after it was appended: somebody's clock is wrong.
+        ("2026-08-06T12:00:00Z", "2026-08-06T12:00:00.001Z", "2026-08-06T12:00:00Z", False),
+    ],
+)
+def test_times_that_cannot_be_true_are_not_usual(occurred: str, received: str, appended: str, *, is_usual: bool) -> None:
+    """They are looked at one by one."""
+    value = written({**QUEUED, "occurred_at": occurred, "received_at": received})
+
+    (event,) = many(usual_contact_events, [value], parse_time_ms(appended))
+
+    assert (event is not None) is is_usual
+
+
+@given(
+    st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)),  # noqa: DTZ001 - a text gets its zone below
+    st.sampled_from(["", ".", ".5", ".78", ".789", ".7899999", ".123456789", ".1234567890"]),
+    st.sampled_from(["Z", "z", "+00:00", "-00:00", "+09:00", "-23:59", "+24:00", "+9:00", "+0900", ""]),
+)
+def test_compiled_times_are_those_of_the_other_reader(moment: datetime, fraction: str, zone: str) -> None:
+    """To the millisecond, and refused alike."""
+    text = f"{moment.isoformat(timespec='seconds')}{fraction}{zone}"
+    try:
+        expected: int | None = parse_time_ms(text)
+    except ValueError:
+        expected = None
+
+    (event,) = many(usual_contact_events, [written({**QUEUED, "occurred_at": text, "received_at": "9998-12-31T23:59:59.999Z"})], 1 << 52)
+
+    # What occurred too early or too late is None as well.
+    assert (
+        event is None
+        if expected is None or not MIN_TIME_MS <= expected <= 253_370_764_799_999 + MAX_AHEAD_MS
+        else event.occurred_ms == expected
+    )
