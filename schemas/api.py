@@ -74,6 +74,14 @@ class SourceStanding(_Answer):
     """How far a source that tells afterwards is complete; absent for others."""
 
 
+class TopicReading(_Answer):
+    """How far a topic has been read that is not read to its end yet."""
+
+    topic: str = Field(examples=["contactcenter.queue-metrics-latest.v1"])
+    share: float | None = Field(ge=0, le=1, examples=[0.45])
+    """How much of it has been read; null for who may not see all figures: it tells how much there is of others."""
+
+
 class _Header(_Answer):
     as_of: _Time | None
     """The newest instant that figures take in; null before any are known."""
@@ -89,6 +97,8 @@ class _Header(_Answer):
     """Whether the topics of figures have been read."""
     connected: bool = Field(examples=[True])
     """Whether Kafka answers."""
+    figures_reading: TopicReading | None = None
+    """While `ready` is false: how far the topics of figures have been read, lists are empty until then; null while they cannot be."""
     standing_still: dict[str, list[int]] | None = Field(examples=[{"queue-panes.v1": [1]}])
     """Topic without prefix → its partitions that no live worker counts; null while no worker is known."""
     recovering: dict[str, _Time] = Field(examples=[{"queue:claims": "2026-04-01T08:59:35.000Z"}])
@@ -672,14 +682,11 @@ class AgentsAnswer(_Header):
     """In the order of their keys; null while nothing is known of people."""
 
 
-class ReadingStanding(_Answer):
+class ReadingStanding(TopicReading):
     """How far events have been read that are not read to their end yet."""
 
-    topic: str = Field(examples=["contactcenter.agent-events.v1"])
     since: _Time
     """From when on they are read."""
-    share: float | None = Field(ge=0, le=1, examples=[0.45])
-    """How much of them has been read; null for who may not see all figures: it tells how much there is of others."""
 
 
 class WorkOnContact(_Answer):
@@ -752,6 +759,8 @@ class PeopleAnswer(_Header):
     """The instant of all durations here; null before anything is known."""
     people_complete: bool
     """Whether all there is has been read; until then states may be older ones."""
+    days_known: bool = True
+    """Whether figures of people have been read; until then `handled` and `occupancy` are null."""
     people: list[PersonStanding]
     """By name; who is not heard of is not there."""
     reading: ReadingStanding | None = None
@@ -1152,3 +1161,5 @@ class Problem(_Answer):
     """As `detail`, for clients of the first releases."""
     waiting: int | None = Field(default=None, ge=0)
     """How many questions wait, where there are too many."""
+    figures_reading: TopicReading | None = None
+    """How far the topics of figures have been read, where what was asked for is not known before that."""

@@ -95,6 +95,10 @@ async def _served(url: str, layout: Layout) -> list[Record]:
             message = f"{url} answers {answer.status}"
             raise ValueError(message)
         document: dict[str, Any] = await answer.json()
+        if not document["ready"]:
+            # No record would mean that nothing was counted.
+            message = f"{url} has not read its figures from Kafka yet: try again in a minute"
+            raise ValueError(message)
         return list(document["records"].values())
 
 

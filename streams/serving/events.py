@@ -156,7 +156,9 @@ class Feed:
 
     def _state(self) -> tuple[int, *tuple[object, ...]]:
         figures, alerts = self._figures, self._figures.alerts
-        standing = (figures.stale, figures.standing_still, figures.standing.ready, figures.standing.connected)
+        reading = figures.reading
+        percent = None if reading is None else reading.percent
+        standing = (figures.stale, figures.standing_still, figures.standing.ready, figures.standing.connected, percent)
         return (figures.store.version, alerts.version, alerts.known, *standing)
 
 

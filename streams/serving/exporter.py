@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streams.access.views import View
     from streams.serving.alerts import Alerts
     from streams.serving.latest import Entry as LatestEntry
+    from streams.serving.reading import Reading
     from streams.serving.store import Entry
     from streams.windows.exceptions import Exceptions
     from streams.windows.targets import Terms
@@ -76,6 +77,10 @@ class Standing(Protocol):
     @property
     def since_ms(self) -> int:
         """Since when it is followed, or not."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """How far it has been read; None once that is to its end, and while it is not being read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from schemas.alerts import AlertRecord
     from streams.access.views import View
     from streams.serving.latest import Entry as LatestEntry
+    from streams.serving.reading import Reading
     from streams.serving.store import Entry, Source
 
     AlertEntry = LatestEntry[AlertRecord]
@@ -90,6 +91,11 @@ class Figures:
         return None if self.workers is None else self.workers.standing_still
 
     @property
+    def reading(self) -> Reading | None:
+        """How far the topics of figures have been read for the first time; None once they have, and while Kafka does not tell of them."""
+        return None if self.standing.ready else self.standing.reading
+
+    @property
     def _rolled_up(self) -> bool:
         """Whether a live worker makes any figures at all, as far as is known."""
         still = self.standing_still
@@ -148,11 +154,12 @@ class Figures:
             silent={name: source.last_seen_ms for name, source in sources.items() if source.stale},
             quarantined={name: parse_time_ms(source.quarantined.since) for name, source in sources.items() if source.quarantined},
             refused_since_ms=refused_since_ms,
+            percent=None if self.reading is None or view.scopes is not None else self.reading.percent,
         )
 
     def header(self, view: View = EVERYTHING) -> dict[str, Any]:
         """Return what holds for all figures: as of when, how old, how complete; and from which sources, as far as a view shows."""
-        store = self.store
+        store, reading = self.store, self.reading
         whole = {
             "as_of": _time(store.as_of_ms),
             "complete_through": _time(store.complete_through_ms),
@@ -161,6 +168,7 @@ class Figures:
             "stale": self.stale,
             "ready": self.standing.ready,
             "connected": self.standing.connected,
+            "figures_reading": None if reading is None else reading.document(whole=True),
             "standing_still": self.standing_still,
             "recovering": {scope: format_ms(as_of) for scope, as_of in self.recovering.items()},
             "sources": {name: _source(source) for name, source in store.sources.items()},
@@ -173,8 +181,10 @@ class Figures:
             return header
         # A source that no list names may feed anything: its name would tell of what else there is.
         feeding = {source for sources in self.feeding(view).values() for source in sources}
+        reading = header["figures_reading"]
         return {
             **header,
+            "figures_reading": None if reading is None else {**reading, "share": None},
             "recovering": {scope: as_of for scope, as_of in header["recovering"].items() if scope in view.scopes},
             "sources": {name: source for name, source in header["sources"].items() if name in feeding},
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streams.access.views import EVERYTHING
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from streams.serving.store import Store
 
 __all__ = ["Kept"]
+
+
+#: What was made before the topics of figures were read is not kept for longer.
+_UNREAD_SECONDS: Final = 1.0
 
 
 class Kept:
@@ -45,7 +49,7 @@ class Kept:
         """Return the answer as far as a view shows it."""
         async with self._making:
             now = asyncio.get_running_loop().time()
-            if self._made is None or now - self._made >= self._seconds:
+            if self._made is None or now - self._made >= self._seconds or self._is_unread(now - self._made):
                 self._header, store = self._figures.header(), self._figures.store.copy()
                 # A center of hundreds of queues holds tens of thousands of records: too long for the loop.
                 self._answer, self._made = await asyncio.to_thread(self._make, store), now
@@ -53,3 +57,7 @@ class Kept:
             if not view.everything:
                 told[self._name] = [each for each in told[self._name] if self._seen(view, each)]
             return told
+
+    def _is_unread(self, age_seconds: float) -> bool:
+        """Say whether the answer was made before figures were read, and has got too old for that, or they have been read by now."""
+        return not self._header["ready"] and (self._figures.standing.ready or age_seconds >= _UNREAD_SECONDS)

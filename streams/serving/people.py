@@ -88,6 +88,7 @@ class People:
         return {
             **document,
             "people_complete": reading is None,
+            "days_known": agents is not None and agents.known,
             "reading": None if reading is None else reading.document(whole=whole),
         }
 

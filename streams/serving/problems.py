@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
@@ -17,12 +17,13 @@ PROBLEM_MEDIA = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """A handler cannot go on; the client is told the status, the detail, and when to come back."""
+    """A handler cannot go on; the client is told the status, the detail, when to come back, and further members of the problem."""
 
-    def __init__(self, status: int, detail: str, *, retry_after_seconds: int | None = None) -> None:
+    def __init__(self, status: int, detail: str, *, retry_after_seconds: int | None = None, **more: Any) -> None:
         super().__init__(detail)
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.more = more
 
 
 def problem(

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import topic
 from streams.serving.broker import PATIENCE_SECONDS, MissingTopicError, TopicError, keep_trying, partitions_of, stop
+from streams.serving.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,7 @@ class Reader:
 
     ``ready`` once the topic was read up to the end it had at the start, and ever after: old figures that say their age are better
     than none. ``connected`` while the brokers answer, ``since_ms`` since that is as it is, ``reached`` while they have told of the topic.
-    ``missing`` from when there is no such topic until one is read.
+    ``missing`` from when there is no such topic until one is read. ``reading`` says how far it is while it is read for the first time.
     After a failure everything is read anew beside the table, which goes on serving what it has and takes the new state over when
     that is complete.
     """
@@ -54,6 +55,7 @@ class Reader:
         self.missing = False
         self.reached = False
         self.since_ms = _now_ms()
+        self.reading: Reading | None = None
         self._table = table
         self._topic = topic_name
         self._client: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": "contact-streams-serve", **(client_options or {})}
@@ -86,7 +88,7 @@ class Reader:
             await self._catch_up(consumer, fresh, await _ends(consumer, partitions))
             self._table.take_over(fresh)
             self.ready = self.connected = True
-            self.missing = False
+            self.missing, self.reading = False, None
             self.since_ms = _now_ms()
             log.info("%s is read to its end: %d records.", self._topic, len(fresh.entries()))
             await self._stay(consumer, partitions)
@@ -94,17 +96,23 @@ class Reader:
             if self.connected:
                 self.since_ms = _now_ms()
             self.connected = self.reached = False
+            self.reading = None
             await stop(consumer)
 
     async def _catch_up(self, consumer: AIOKafkaConsumer, table: Latest[Any], ends: Mapping[TopicPartition, int]) -> None:
         # Positions, not record offsets: markers of transactions take offsets too, and the last one is never a record.
-        behind = dict(ends)
+        begins: dict[TopicPartition, int] = await asyncio.wait_for(consumer.beginning_offsets([*ends]), PATIENCE_SECONDS)
+        to_pass = sum(ends.values()) - sum(begins.values())
+        behind, left = dict(ends), dict(ends)
         while True:
             for partition, end in list(behind.items()):
-                if await asyncio.wait_for(consumer.position(partition), PATIENCE_SECONDS) >= end:
-                    del behind[partition]
+                left[partition] = end - await asyncio.wait_for(consumer.position(partition), PATIENCE_SECONDS)
+                if left[partition] <= 0:
+                    del behind[partition], left[partition]
             if not behind:
                 return
+            if not self.ready:
+                self.reading = Reading(self._topic, 1 - min(1.0, sum(left.values()) / max(1, to_pass)))
             await _poll(consumer, table)
 
     async def _stay(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> NoReturn:
@@ -136,6 +144,11 @@ class Readers:
     def connected(self) -> bool:
         """Whether both are followed at this moment."""
         return self.figures.connected and (self.alerts.connected or self.alerts.missing)
+
+    @property
+    def reading(self) -> Reading | None:
+        """How far the first of both is that is being read; None while neither is."""
+        return self.figures.reading or self.alerts.reading
 
     @property
     def missing(self) -> bool:

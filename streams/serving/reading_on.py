@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from schemas.times import format_ms
 from streams.serving.broker import TopicError
 from streams.serving.event_log import Limits
+from streams.serving.reading import Reading
 from streams.serving.threads import in_thread
 from streams.serving.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from aiokafka import ConsumerRecord
 
     from streams.configuration import Configuration
     from streams.serving.event_log import EventLog, Span
 
-__all__ = ["READ_LIMITS", "Reading", "ReadingOn", "UnreadError"]
+__all__ = ["READ_LIMITS", "ReadingOn", "UnreadError"]
 
 log = logging.getLogger(__name__)
 
@@ -57,19 +57,6 @@ _T = TypeVar("_T")
 
 class UnreadError(OSError):
     """The topic could not be read when it was tried last, and has not been since."""
-
-
-class Reading(NamedTuple):
-    """How far a topic has been read that is not read to its end yet."""
-
-    topic: str
-    since_ms: int
-    #: 0 to 1
-    share: float
-
-    def document(self, *, whole: bool) -> dict[str, Any]:
-        """Return it as JSON has it; ``whole``: for who sees everything, for the share tells how busy all are."""
-        return {"topic": self.topic, "since": format_ms(self.since_ms), "share": round(self.share, 2) if whole else None}
 
 
 class _Kept(Generic[_M]):
@@ -154,7 +141,7 @@ class ReadingOn(Generic[_M]):
     def reading(self) -> Reading | None:
         """How far it is, None once it was read to its end."""
         kept = self._kept
-        return None if kept is None or kept.complete else Reading(self._log.topic, kept.since_ms, kept.share)
+        return None if kept is None or kept.complete else Reading(self._log.topic, kept.share, kept.since_ms)
 
     async def told(self, asker: str, make: Callable[[_M, Configuration], _T]) -> _T:
         """Return what ``make`` makes, in a thread, of what has been read by now.

@@ -52,6 +52,8 @@ class Seen:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     #: Since when a changed configuration is refused.
     refused_since_ms: int | None = None
+    #: How many percent of the topics of figures have been read; None once all is, where it is not known, and not to be told.
+    percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Fault:
     names: tuple[str, ...] = ()
 
 
-#: Code → what is said of it, in English and Japanese. Blanks: since, as_of, names. Each ends in what is still right.
+#: Code → what is said of it, in English and Japanese. Blanks: since, as_of, names, share. Each ends in what is still right.
 _SAID: Final[dict[str, tuple[str, str]]] = {
     OK: ("Everything works: figures are as of {as_of}.", "正常に動作しています（{as_of}現在）。"),
     "kafka_not_reached": (
@@ -81,8 +83,8 @@ _SAID: Final[dict[str, tuple[str, str]]] = {
         "集計プロセス（worker）がまだ一度も起動していません（{since}時点）。Kafkaは応答しており、起動すれば数値が表示されます",
     ),
     "reading": (
-        "Figures are being read from Kafka since {since}: nothing is broken, they will be there soon",
-        "{since}からKafkaの数値を読み込み中です。異常はなく、まもなく表示されます",
+        "Figures are being read from Kafka since {since}{share}: nothing is broken, they will be there soon",
+        "{since}からKafkaの数値を読み込み中です{share}。異常はなく、まもなく表示されます",
     ),
     "worker_silent": (
         "No worker has counted since {since}: figures are right as of {as_of}, and events since then wait in Kafka to be counted",
@@ -159,6 +161,7 @@ CODES: Final = tuple(_SAID)
 NOTHING_BROKEN: Final = frozenset(
     {OK, "reading", "no_figures", "worker_restoring", "worker_partly_restoring", "figures_catching_up", "scopes_catching_up"}
 )
+_SHARE: Final = (" ({percent} % by now)", "（{percent}%完了）")
 _CALL: Final = ("{said}. Call {call}.", "{said}。連絡先：{call}")
 _ALONE: Final = ("{said}.", "{said}。")
 _MORE: Final = ("{names} and {n} more", "{names}ほか{n}件")
@@ -232,6 +235,7 @@ def sentence(fault: Fault | None, seen: Seen | None, zone: ZoneInfo, call: str |
             since=_time(None if fault is None else fault.since_ms, seen, zone),
             as_of=_time(None if seen is None else seen.as_of_ms, seen, zone),
             names="" if fault is None else _named(fault.names, index),
+            share="" if seen is None or seen.percent is None else _SHARE[index].format(percent=seen.percent),
         )
         if fault is not None:
             text = (_ALONE if call is None else _CALL)[index].format(said=text, call="" if call is None else visible(call))

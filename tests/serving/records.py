@@ -15,6 +15,7 @@ from streams.serving.alerts import Alerts
 from streams.serving.api import Serving, create_app
 from streams.serving.deliveries import Deliveries
 from streams.serving.figures import Figures
+from streams.serving.reading import Reading
 from streams.serving.store import Store
 from streams.serving.workers import Workers
 
@@ -285,6 +286,7 @@ class Stand:
     missing: bool = False
     reached: bool = True
     since_ms: int = 0
+    reading: Reading | None = None
     clock: Clock = field(default_factory=Clock)
     workers: Workers | None = None
 

@@ -333,7 +333,11 @@ def test_the_page_waits_for_figures() -> None:
             await page.open(url(client))
             await page.until(f"{MARK} === 'reading figures' && {STALE}")
             assert await page.ask("[...document.querySelectorAll('#summary b')].map(b => b.innerText)") == ["–"] * 2
-            assert await page.ask("document.getElementById('no-queues').innerText") == "No queue has reported yet."
+            for place in ("no-queues", "no-teams"):
+                assert (
+                    await page.ask(f"document.getElementById('{place}').innerText")
+                    == "Not known yet: figures have not been read from Kafka"
+                )
 
             stand.store.take_over(Stand.fed(small_center()).store)
             stand.ready = stand.connected = True

@@ -65,6 +65,12 @@ SAID: list[tuple[Seen, str, str, str]] = [
         "14:00:00 JSTからKafkaの数値を読み込み中です。異常はなく、まもなく表示されます。",
     ),
     (
+        replace(WELL, ready=False, connected=False, as_of_ms=None, percent=43),
+        "reading",
+        "Figures are being read from Kafka since 14:00:00 JST (43 % by now): nothing is broken, they will be there soon.",
+        "14:00:00 JSTからKafkaの数値を読み込み中です（43%完了）。異常はなく、まもなく表示されます。",
+    ),
+    (
         replace(WELL, standing_still=ALL_PANES, still_since_ms=AT[2], as_of_ms=AT[1], old=True),
         "worker_silent",
         (
@@ -213,7 +219,9 @@ SAID: list[tuple[Seen, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("seen", "code", "english", "japanese"), SAID, ids=[each[1] for each in SAID])
+@pytest.mark.parametrize(
+    ("seen", "code", "english", "japanese"), SAID, ids=[each[1] + ("" if each[0].percent is None else " percent") for each in SAID]
+)
 def test_the_sentence(seen: Seen, code: str, english: str, japanese: str) -> None:
     """Each fault alone: its code, and one sentence in each language, with the time where the center is."""
     told = standing_document(seen, TOKYO, ON_CALL)

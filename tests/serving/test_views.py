@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,6 +144,18 @@ def test_a_view_that_cannot_be_shown_says_why(query: str, said: str) -> None:
             await page.until("document.querySelector('#queues tbody tr')?.getClientRects().length")
 
     run(check())
+
+
+def test_the_documents_list_every_view() -> None:
+    """What ``view=`` may be stands in docs/operations.md, in the order of the page's list."""
+    page = files("streams.serving").joinpath("page", "views.js").read_text(encoding="utf-8")
+    ids = re.findall(r'^  \{ id: "(\w+)"', page, flags=re.MULTILINE)
+    documents = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `view` \| ([^|;]+); without it `(\w+)` \|", documents, flags=re.MULTILINE)
+
+    assert re.findall(r"`(\w+)`", row[0]) == ids
+    assert row[1] == ids[0]
+    assert len(ids) > 10
 
 
 def test_the_server_has_every_file_of_the_page() -> None:

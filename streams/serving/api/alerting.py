@@ -13,7 +13,7 @@ from schemas.times import parse_time_ms
 from streams.serving.alerting.acting import about_alert, about_silence, acknowledgement_of, silence_of, too_many_silences
 from streams.serving.alerting.actions import key_of
 from streams.serving.alerting.past import past_of, told_past
-from streams.serving.api.answers import answer, asked_paging, asked_scopes, instant_ms, json_answer
+from streams.serving.api.answers import answer, asked_paging, asked_scopes, expect_table, instant_ms, json_answer
 from streams.serving.api.serving import SERVING
 from streams.serving.audit.auditor import actor_of
 from streams.serving.bodies import body_of
@@ -48,6 +48,7 @@ async def acknowledge(request: web.Request) -> web.Response:
     shown = (each for each in _firing(request) if view.shows(each.scope_kind, each.scope, each.channel))
     alert = next((each for each in shown if each.alert_id == alert_id), None)
     if alert is None:
+        expect_table(serving.figures.alerts, "alerts")
         raise ProblemError(404, _NO_ALERT)
     actions = serving.figures.actions
     found = actions.acknowledgement(alert_id)

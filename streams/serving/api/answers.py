@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import web
@@ -18,8 +18,25 @@ from streams.serving.problems import ProblemError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["VARY", "answer", "asked_paging", "asked_scopes", "asked_windows", "instant_ms", "json_answer", "takes_gzip"]
+    from streams.access.views import View
+    from streams.serving.figures import Figures
+    from streams.serving.latest import Latest
 
+__all__ = [
+    "VARY",
+    "answer",
+    "asked_paging",
+    "asked_scopes",
+    "asked_windows",
+    "expect_figures",
+    "expect_table",
+    "instant_ms",
+    "json_answer",
+    "takes_gzip",
+]
+
+#: Who asks for what has not been read yet comes back after so long.
+_UNREAD_RETRY_SECONDS: Final = 2
 #: Smaller answers gain nothing from compression.
 _COMPRESS_FROM_BYTES = 2048
 #: Who asks decides what is in an answer.
@@ -55,6 +72,28 @@ async def answer(request: web.Request, document: Mapping[str, Any], *, cursor: s
     if packed:
         headers["Content-Encoding"] = "gzip"
     return web.Response(body=sent, content_type="application/json", headers=headers)
+
+
+def expect_figures(figures: Figures, view: View) -> None:
+    """Raise ProblemError while the topics of figures have not been read: until then it is not known what there is."""
+    if figures.standing.ready:
+        return
+    reading = figures.reading
+    told = None if reading is None else reading.document(whole=view.scopes is None)
+    if told is not None:
+        share = "" if reading is None or told["share"] is None else f", {reading.percent} % by now"
+        said = f"serve is still reading {told['topic']}{share}: what there is is not known yet"
+    elif figures.standing.missing:
+        said = "no worker has made the topics of figures yet: what there is is not known"
+    else:
+        said = "figures have not been read from Kafka yet: what there is is not known"
+    raise ProblemError(503, said, retry_after_seconds=_UNREAD_RETRY_SECONDS, figures_reading=told)
+
+
+def expect_table(table: Latest[Any], what: str) -> None:
+    """Raise ProblemError while a topic has not been read; ``what`` is in it."""
+    if not table.known:
+        raise ProblemError(503, f"{what} have not been read from Kafka yet", retry_after_seconds=_UNREAD_RETRY_SECONDS)
 
 
 def _made(body: bytes, moment: bytes, *, packed: bool) -> tuple[str, bytes]:

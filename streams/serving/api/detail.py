@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from streams.serving.api.answers import answer, instant_ms
+from streams.serving.api.answers import answer, expect_figures, instant_ms
 from streams.serving.api.serving import CUSTOMERS, SERVING, TODAY
 from streams.serving.door import view_of
 from streams.serving.earlier import earlier_of
@@ -28,6 +28,7 @@ async def intervals(request: web.Request) -> web.Response:
         raise ProblemError(400, "queue: the name of a queue")
     serving, view = request.app[SERVING], view_of(request, "figures")
     figures, configuration = serving.figures, serving.configuration
+    expect_figures(figures, view)
     place = configuration.queues.get(queue)
     if not view.sees("queue", queue):
         raise ProblemError(404, NO_QUEUE)

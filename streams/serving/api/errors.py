@@ -45,7 +45,7 @@ async def secured(request: web.Request, handler: Callable[[web.Request], Awaitab
         said = _DETAILS.get(status, error.reason) if error.reason == status.phrase else error.reason
         response = problem(status, said, headers={name: value for name, value in error.headers.items() if name in _PASSED_ON})
     except ProblemError as error:
-        response = problem(error.status, str(error), retry_after_seconds=error.retry_after_seconds)
+        response = problem(error.status, str(error), retry_after_seconds=error.retry_after_seconds, **error.more)
     except Exception:
         log.exception("%s %s failed.", request.method, request.path)
         response = problem(500, "internal error")

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.audit import AuditObject
 from streams.explaining import QuestionError
-from streams.serving.api.answers import answer
+from streams.serving.api.answers import answer, expect_figures
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.broker import TopicError
@@ -47,6 +47,7 @@ async def explain(request: web.Request) -> web.Response:
     view, contacts = view_of(request, "explain"), view_of(request, "contacts")
     try:
         lang, limit, asked = asked_of(request.query)
+        expect_figures(serving.figures, view)
         if view.scopes is not None and not (view.sees("queue", asked["queue"]) and serving.figures.names(asked["queue"])):
             return problem(404, NO_QUEUE)
         document = await _while_connected(

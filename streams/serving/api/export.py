@@ -18,7 +18,7 @@ from schemas.audit import AuditObject
 from schemas.metrics import ScopeKind
 from schemas.times import format_ms
 from streams.catalogue import KPI_BY_ID, LANGUAGES
-from streams.serving.api.answers import VARY, asked_scopes, asked_windows
+from streams.serving.api.answers import VARY, asked_scopes, asked_windows, expect_figures, expect_table
 from streams.serving.api.audit import recorded
 from streams.serving.api.errors import HEADERS
 from streams.serving.api.serving import SERVING, asker_of
@@ -70,6 +70,10 @@ async def export(request: web.Request) -> web.StreamResponse:
         await sight.look()
         if sight.view is None:
             raise ProblemError(403, "the right 'export' has ended")
+        # A file of nothing says that there is nothing.
+        expect_figures(serving.figures, sight.view)
+        if choice.wants_agents and serving.agents is not None:
+            expect_table(serving.agents, "figures of single people")
         file = _temporary(held)
         found = _rows(request, choice, sight.view)
         if form == "csv":

@@ -9,7 +9,7 @@ import orjson
 from schemas.alerts import AlertRecord
 from schemas.audit import AuditObject
 from streams.catalogue import AGENT_STATES, KPIS, WORDS, described
-from streams.serving.api.answers import answer, asked_paging, asked_windows
+from streams.serving.api.answers import answer, asked_paging, asked_windows, expect_figures
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import OUTLOOK, SERVING, TARGETS, TRENDS
 from streams.serving.boards import boards_of
@@ -34,7 +34,9 @@ async def figures(request: web.Request) -> web.Response:
 
 async def queue(request: web.Request) -> web.Response:
     """Answer with one queue."""
-    found = request.app[SERVING].figures.queue(request.match_info["queue"], view_of(request, "figures"))
+    served, view = request.app[SERVING].figures, view_of(request, "figures")
+    expect_figures(served, view)
+    found = served.queue(request.match_info["queue"], view)
     if found is None:
         raise ProblemError(404, NO_QUEUE)
     return await answer(request, found)

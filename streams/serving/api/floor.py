@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from schemas.api import CallOrder, PersonState
 from schemas.audit import NOTHING, AuditObject
 from streams.explaining import QuestionError
-from streams.serving.api.answers import answer, asked_windows
+from streams.serving.api.answers import answer, asked_windows, expect_figures
 from streams.serving.api.audit import recorded
 from streams.serving.api.serving import SERVING, asker_of
 from streams.serving.broker import TopicError
@@ -79,6 +79,7 @@ async def contacts(request: web.Request) -> web.Response:
         limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
         asked_windows(request)
         _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit"}})
+        expect_figures(serving.figures, view)
         if view.scopes is not None and not (view.sees("queue", asked["queue"]) and serving.figures.names(asked["queue"])):
             raise ProblemError(404, NO_QUEUE)
         found = serving.explainer.contacts(serving.figures.window_records, asker=asker_of(request), limit=limit, asked=asked)

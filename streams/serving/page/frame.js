@@ -3,15 +3,18 @@
 import { address, asked, askedAll, change, followLinks, onChange, onTravel, travel } from "./address.js";
 import { whoIsHere } from "./session.js";
 import { capitalize, setText, word } from "./text.js";
+import { unread } from "./unread.js";
 import { VIEWS } from "./views.js";
 
 const RETRY_MS = 3000;
 
 // What the API refused, and why.
 export class Refusal extends Error {
-  constructor(status, message) {
+  // `unread`: that what was asked for has not been read yet, "" where that is not why.
+  constructor(status, message, unread = "") {
     super(message);
     this.status = status;
+    this.unread = unread;
   }
 }
 
@@ -22,7 +25,7 @@ async function ask(path, options) {
   if (answer.status === 401) whoIsHere();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const told = await answer.json().catch(() => ({}));
-  throw new Refusal(answer.status, told.detail ?? told.title ?? `${answer.status}`);
+  throw new Refusal(answer.status, told.detail ?? told.title ?? `${answer.status}`, unread(told));
 }
 
 function style(id) {
@@ -95,7 +98,7 @@ export class Frame {
     for (const task of this.tasks) task();
   }
 
-  // The server has told everything anew, as it does when its configuration has changed.
+  // The server has told everything anew, as it does when its configuration has changed, when it is back, and when it has read figures at last.
   told() {
     for (const task of this.anew) task();
   }
@@ -144,7 +147,7 @@ export class Frame {
     } catch (error) {
       if (open.closing.signal.aborted) return "";
       if (!(error instanceof Refusal)) console.error(error);
-      said = word("view.failed", { reason: error.message });
+      said = error.unread || word("view.failed", { reason: error.message });
     }
     setText(open.standing, said);
     return said;
@@ -174,6 +177,7 @@ export class Frame {
       may: (right) => this.may(right),
       ask: (path, options = {}) => ask(path, { signal, ...options }),
       every: (ms, task) => {
+        this.anew.add(() => this.attempt(open, task));
         const timer = setInterval(() => this.attempt(open, task), ms);
         signal.addEventListener("abort", () => clearInterval(timer));
         return this.attempt(open, task);

@@ -93,7 +93,7 @@ export class Targets extends Ranked {
         { bars: [attainment] },
       ),
     );
-    this.told = [];
+    this.held = [];
     this.standings = new Map();
     this.onNews = onNews;
   }
@@ -107,19 +107,27 @@ export class Targets extends Ranked {
     try {
       const answer = await fetch("api/v1/targets");
       if (!answer.ok) return;
+      const told = await answer.json();
+      // What is not read yet says nothing of targets.
+      if (told.ready === false) return;
       // Those of queues' service levels are shown with the queues.
-      this.told = (await answer.json()).targets.filter((each) => !each.of_queue);
+      this.held = told.targets.filter((each) => !each.of_queue);
       this.onNews();
     } catch {
       // The mark of the page says that the connection is lost.
     }
   }
 
+  // The server has told everything anew.
+  told() {
+    this.ask();
+  }
+
   show({ silence }) {
     const { table } = this;
     const shown = new Set();
     this.standings.clear();
-    for (const [n, each] of this.told.entries()) {
+    for (const [n, each] of this.held.entries()) {
       if (narrowed() && !(each.scope_kind === "queue" && isChosen(each.scope))) continue;
       const key = keyOf(each, n);
       shown.add(key);

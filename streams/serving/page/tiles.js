@@ -75,7 +75,7 @@ class FigureTile {
     setText(this.text, figure(tile.kpi, value).replace(" %", "%"));
     setAttribute(this.mark, "role", ["warn", "bad"].includes(found) ? "img" : "presentation");
     setAttribute(this.mark, "aria-label", ["warn", "bad"].includes(found) ? word(`board.${found}`) : "");
-    const none = several ? word("board.several") : known(value) || (isOfNow(tile.kpi) && entry?.now) ? "" : word("board.missing");
+    const none = several ? word("board.several") : known(value) || (isOfNow(tile.kpi) && entry?.now) ? "" : context.unread() || word("board.missing");
     setText(this.note, [silent, none, known(target) && tile.kpi === LEVEL ? word("target", { value: goal(tile.kpi, target) }) : ""].filter(Boolean).join(" · "));
   }
 }
@@ -131,7 +131,7 @@ class QueuesTile extends OfQueues {
     const rows = all.slice(0, isWhole() || all.length <= room + 1 ? all.length : room);
     while (this.body.rows.length > rows.length) this.body.lastChild.remove();
     rows.forEach((entry, n) => this.row(this.body.rows[n] ?? this.make(), entry, context));
-    setText(this.more, all.length > rows.length ? word("board.more", { n: all.length - rows.length }) : all.length ? "" : word("no_queues_chosen"));
+    setText(this.more, all.length > rows.length ? word("board.more", { n: all.length - rows.length }) : all.length ? "" : context.unread() || word("no_queues_chosen"));
   }
 
   make() {
@@ -210,7 +210,7 @@ class MapTile extends OfQueues {
       this.fill(cell, entry, context);
       if (this.list.children[n] !== cell.item) this.list.insertBefore(cell.item, this.list.children[n] ?? null);
     });
-    setText(this.more, all.length > entries.length ? word("board.more", { n: all.length - entries.length }) : all.length ? "" : word("no_queues_chosen"));
+    setText(this.more, all.length > entries.length ? word("board.more", { n: all.length - entries.length }) : all.length ? "" : context.unread() || word("no_queues_chosen"));
   }
 
   make(entry) {

@@ -22,6 +22,7 @@ const keyOf = ({ queue, channel }) => `${queue}\u0000${channel}`;
 export class Trends {
   constructor(onNews, judgedFrom) {
     this.series = new Map();
+    this.isRead = false;
     this.axis = [0, 0];
     this.onNews = onNews;
     this.judgedFrom = judgedFrom;
@@ -37,12 +38,20 @@ export class Trends {
       const answer = await fetch("api/v1/trends");
       if (!answer.ok) return;
       const told = await answer.json();
+      // What is not read yet says nothing of the day.
+      if (told.ready === false) return;
+      this.isRead = true;
       this.series = new Map(told.trends.map((trend) => [keyOf(trend), trend.intervals]));
       this.axis = axisOf(told.trends);
       this.onNews();
     } catch {
       // The mark of the page says that the connection is lost.
     }
+  }
+
+  // The server has told everything anew.
+  told() {
+    this.ask();
   }
 
   of(queue, channel) {
@@ -52,7 +61,7 @@ export class Trends {
   draw(cell, intervals, target) {
     // Drawn again only where it would look different.
     const last = intervals.at(-1);
-    const signature = JSON.stringify([zone, ...this.axis, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => [each.service_level, each.exceptions])]);
+    const signature = JSON.stringify([zone, ...this.axis, this.isRead, intervals.length, intervals[0]?.start, last, target, intervals.filter((each) => each.final).length, intervals.map((each) => [each.service_level, each.exceptions])]);
     if (cell.signature === signature) return;
     cell.signature = signature;
     const text = this.text(intervals, target);
@@ -102,7 +111,7 @@ export class Trends {
     const decided = intervals.filter((each) => known(each.service_level));
     const names = exceptionsOf(intervals);
     const marked = names.length ? [word("trend.exceptions", { names: names.join(", ") })] : [];
-    if (!decided.length) return [word("trend.none"), ...marked].join(" · ");
+    if (!decided.length) return [word(this.isRead ? "trend.none" : "loading"), ...marked].join(" · ");
     const said = [word("trend.span", { from: hour(intervals[0].start), to: hour(intervals.at(-1).end) })];
     const judged = decided.filter((each) => ["met", "missed"].includes(this.verdict(each, target)));
     if (known(target)) {

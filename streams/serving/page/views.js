@@ -11,11 +11,12 @@
 //   link(id, {name: value})       the address of a view, for <a href>: it opens without loading the page anew; open(id, {...}) goes there
 //   may(right)                    whether who looks has a right somewhere
 //   ask(path, options)            JSON of the API, a promise; rejects with a Refusal {status, message} of frame.js
-//   every(ms, task)               now and again until the view is closed; what `task` or `show` rejects with stands below the heading;
-//                                 returns a promise that the first time is over
+//   every(ms, task)               now and again until the view is closed, and when the server has told everything anew; what `task` or `show`
+//                                 rejects with stands below the heading; returns a promise that the first time is over
 //   onNews(task)                  whenever figures have changed, at most as often as the page is drawn
 //   onAnew(task)                  when the server has told everything anew, as after a change of its configuration
 //   gather(kind), targets(), asOf(), silence(kind, name), silenceOfStaff()   the live figures, as wallboard.js has them
+//   unread()                      what is to be said in place of "there is none" while the server has not read figures; unread.js says it of an answer
 //   strip, attention, serverTime()   the alerts that fire, what calls for attention to them, and the server's clock
 //   signal                        is aborted when the view is closed: for fetch and addEventListener
 // The import is made when the view is first shown. axe and the tests of sizes (tests/serving/test_accessibility.py and test_sizes.py) run over every view of this list.

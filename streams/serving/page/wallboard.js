@@ -17,8 +17,9 @@ import { showSession, whoIsHere } from "./session.js";
 import { shorten, showBurning } from "./short.js";
 import { Summary } from "./summary.js";
 import { Targets } from "./targets.js";
-import { age, clock, day, duration, figure, goal, hour, known, label, language, learn, learnZone, named, queueName, setAttribute, setClass, setText, word, zone, zoneName } from "./text.js";
+import { age, clock, day, duration, figure, goal, hour, known, label, language, learn, learnZone, named, percent, queueName, setAttribute, setClass, setText, word, zone, zoneName } from "./text.js";
 import { Trends } from "./trends.js";
+import { unread } from "./unread.js";
 
 const RETRY_MS = 3000;
 // The server says something every two seconds: silent for so long, the connection is cut, though nobody said so.
@@ -38,6 +39,8 @@ let connected = null;
 let stream = null;
 let strip = null;
 let frame = null;
+// Who asks again once the server tells everything anew.
+const followers = [];
 let choosing = null;
 const broken = new Broken(() => showStanding());
 let toldAt = 0;
@@ -140,7 +143,8 @@ function showStanding() {
   // What is not heard at all yet says nothing of what is broken.
   if (connected !== null) broken.look(trouble, cut);
   const code = broken.code(trouble);
-  if (loading) mark = word(code === "kafka_not_reached" || code === "topics_missing" ? `mark.${code}` : "loading");
+  const share = header?.figures_reading?.share;
+  if (loading) mark = code === "kafka_not_reached" || code === "topics_missing" ? word(`mark.${code}`) : [word("loading"), known(share) ? percent(share, 0) : ""].filter(Boolean).join(" · ");
   else if (lost) mark = word(cut ? "disconnected" : "mark.kafka_lost");
   else if (old === null) mark = word("no_as_of");
   else if (halted) mark = word(code === "worker_restoring" ? "mark.worker_restoring" : "standing_still");
@@ -231,6 +235,7 @@ function drawSoon() {
 
 function take(text, whole) {
   const message = JSON.parse(text);
+  const isAnew = header !== null && (whole || (message.ready && !header.ready));
   if (whole) {
     records.clear();
     targets = message.targets;
@@ -238,12 +243,13 @@ function take(text, whole) {
     learnPlaces(message.places ?? {});
     learnZone(message.zone);
     choosing?.show();
-    frame?.told();
   }
   for (const key of message.removed ?? []) records.delete(key);
   for (const [key, record] of Object.entries(message.records)) records.set(key, record);
   header = message;
   heardAt = performance.now();
+  // Views ask by themselves when they are shown.
+  if (isAnew) for (const each of followers) each.told();
   drawSoon();
 }
 
@@ -313,7 +319,6 @@ async function begin() {
   onChange(drawSoon);
   if (!wall) explain();
   for (const id of ["queues-title", "teams-title", "backlogs-title", "targets-title"]) setText(byId(id), word(id.replace("-title", "")));
-  setText(byId("no-teams"), word("no_teams"));
   const trends = new Trends(drawSoon, JUDGED_FROM);
   const [queues, teams, backlogs] = [new Queues(trends), new Teams(told.agent_states), new Backlogs()];
   const goals = new Targets(drawSoon);
@@ -325,11 +330,12 @@ async function begin() {
   const map = heat ? new HeatMap(byId("map"), queues) : null;
   const pager = wall ? new Pager(map ? [] : tables.map(({ table }) => table), byId("pages"), rotateSeconds, map) : null;
   if (wall) leaveWall(byId("leave-wall"));
-  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence, silenceOfStaff: () => silenceOfStaff(null), serverTime, strip, attention }, ({ page }) => {
+  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence, unread: () => unread(header), silenceOfStaff: () => silenceOfStaff(null), serverTime, strip, attention }, ({ page }) => {
     setClass(document.documentElement, "module", !page);
     entitle(page);
     drawSoon();
   });
+  followers.push(frame, trends, goals);
   onChange(() => entitle(frame.current.page));
   byId("burning").addEventListener("click", () => strip.open());
   offerMenu(byId("menu"));
@@ -345,8 +351,10 @@ async function begin() {
     const [judged] = tables.map((table) => table.show(view));
     showSummary(summary, judged);
     byId("no-queues").hidden = queues.table.rows.size > 0;
-    setText(byId("no-queues"), word(narrowed() ? "no_queues_chosen" : "no_queues"));
+    const notYet = header === null ? word("loading") : unread(header);
+    setText(byId("no-queues"), notYet || word(narrowed() ? "no_queues_chosen" : "no_queues"));
     byId("no-teams").hidden = teams.table.rows.size > 0;
+    setText(byId("no-teams"), notYet || word("no_teams"));
     showStanding();
     pager?.show();
     for (const { table } of tables) shorten(table.table);

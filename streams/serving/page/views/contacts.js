@@ -6,6 +6,7 @@ import { ReadingLine } from "../reading.js";
 import { channelRank } from "../rows.js";
 import { SortedTable } from "../sorting.js";
 import { NOTHING, age, clock, count, duration, known, label, language, named, queueName, setAttribute, setClass, setText, when, word } from "../text.js";
+import { unread } from "../unread.js";
 
 const ASK_MS = 10_000;
 // While events are being read.
@@ -158,7 +159,7 @@ class ToCall {
     this.wide.hidden = told.abandoned.length === 0;
     const more = told.total - told.abandoned.length;
     const parts = [
-      told.total ? word("contacts.number", { n: count(told.total) }) : word("contacts.none"),
+      told.total ? word("contacts.number", { n: count(told.total) }) : (known(told.abandoned_as_of) ? "" : unread(told)) || word("contacts.none"),
       known(told.since) ? word("contacts.since", { time: when(told.since, this.now) }) : "",
       known(told.abandoned_as_of) ? word("as_of", { time: clock(told.abandoned_as_of) }) : "",
       more > 0 ? word("contacts.more", { n: count(more) }) : "",
@@ -277,6 +278,7 @@ class Behind {
     }
     setText(this.standing, word("contacts.reading_behind"));
     const mine = (this.asking += 1);
+    this.isUnread = false;
     const begun = performance.now();
     clearInterval(this.ticking);
     this.ticking = setInterval(() => setText(this.taken, ` · ${duration((performance.now() - begun) / 1000)}`), SOON_MS);
@@ -286,7 +288,8 @@ class Behind {
       const told = await this.context.ask(`api/v1/contacts?${new URLSearchParams(asked)}`);
       if (mine === this.asking) this.draw(told);
     } catch (error) {
-      if (mine === this.asking && error.name !== "AbortError") setText(this.standing, word("view.failed", { reason: error.message }));
+      this.isUnread = Boolean(error.unread);
+      if (mine === this.asking && error.name !== "AbortError") setText(this.standing, error.unread || word("view.failed", { reason: error.message }));
     }
     if (mine === this.asking) {
       clearInterval(this.ticking);
@@ -317,6 +320,7 @@ export function show(root, context) {
   open = { behind: new Behind(root.querySelector(".behind"), context), toCall: new ToCall(root.querySelector(".to-call"), context) };
   // Queues come with the figures.
   context.onNews(() => open.behind.offer());
+  context.onAnew(() => (open?.behind.isUnread ? open.behind.load() : null));
   open.behind.load();
   return context.every(ASK_MS, () => open?.toCall.load());
 }

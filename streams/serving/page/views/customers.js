@@ -5,6 +5,7 @@ import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { channelRank } from "../rows.js";
 import { NOTHING, count, coverage, dayOf, figure, known, kpi, label, meaning, monthOf, named, parts, percent, word } from "../text.js";
+import { unread } from "../unread.js";
 
 const ASK_MS = 10_000;
 const SAID = ["csat", "csat_top2", "nps", "survey_response_rate", "gratitude_rate", "complaints", "complaints_within_day_rate"];
@@ -52,6 +53,7 @@ class CustomersView {
   async load() {
     const told = await this.context.ask("api/v1/customers");
     this.asOf = (told.as_of ?? "").slice(0, 10);
+    this.unread = unread(told);
     this.windows = told.windows.sort(before);
     this.coming = [...new Set(this.windows.filter(({ window }) => window !== "day").flatMap(({ figures }) => Object.keys(figures)))];
     this.draw();
@@ -74,10 +76,10 @@ class CustomersView {
   }
 
   section(id, signature, some, draw) {
-    replaceWhenChanged(this.places[id], signature, (place) => {
+    replaceWhenChanged(this.places[id], [signature, this.unread], (place) => {
       make(place, "h3", "", word(`customers.${id}`));
       if (some) draw(place);
-      else make(place, "p", "none", word(`customers.${id}_none`));
+      else make(place, "p", "none", this.unread || word(`customers.${id}_none`));
     });
   }
 
@@ -122,9 +124,9 @@ function bar(name, share) {
   return made;
 }
 
-export async function show(root, context) {
+export function show(root, context) {
   open = new CustomersView(root, context);
-  await context.every(ASK_MS, () => open?.load());
+  return context.every(ASK_MS, () => open?.load());
 }
 
 export function close() {

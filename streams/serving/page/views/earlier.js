@@ -5,6 +5,7 @@ import { shown } from "../names.js";
 import { isChosen } from "../options.js";
 import { JUDGED_FROM, channelRank } from "../rows.js";
 import { UNASSIGNED, count, coverage, day, duration, hour, isSameDay, known, label, named, parts, percent, setText, spanOf, target as targetText, word } from "../text.js";
+import { unread } from "../unread.js";
 
 const ASK_MS = 20_000;
 const SHAPES = { met: "✓ ", missed: "▼ ", few: "", plain: "" };
@@ -66,7 +67,7 @@ class EarlierView {
     this.before.disabled = this.at <= 0;
     this.after.disabled = this.at < 0 || this.at === starts.length - 1;
     const standing = asOf && Date.parse(end) > Date.parse(asOf) ? "so_far" : scopes.every((each) => each.final) ? "" : "not_final";
-    setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${standing && ` (${word(`queue.${standing}`)})`}` : word(starts.length ? "earlier.none" : "trend.none"));
+    setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${standing && ` (${word(`queue.${standing}`)})`}` : unread(this.told) || word(starts.length ? "earlier.none" : "trend.none"));
     const sorted = scopes.toSorted((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     this.table("everything", sorted.filter((each) => each.scope_kind === "total"), (each) => ({ text: named("channel", each.channel) }));
     const gap = (each) => (kindOf(each) === "plain" ? 1 : each.service_level.value - each.target);
@@ -98,9 +99,9 @@ class EarlierView {
   }
 }
 
-export async function show(root, context) {
+export function show(root, context) {
   open = new EarlierView(root, context);
-  await context.every(ASK_MS, () => open?.load());
+  return context.every(ASK_MS, () => open?.load());
 }
 
 export function close() {

@@ -6,6 +6,7 @@ import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { JUDGED_FROM, channelRank } from "../rows.js";
 import { count, coverage, figure, goal, known, label, named, parts, percent, queueName, setText, target as targetText, word } from "../text.js";
+import { unread } from "../unread.js";
 
 const ASK_MS = 10_000;
 const LARGER = ["site", "department", "business"];
@@ -54,14 +55,16 @@ class GoalsView {
   async load() {
     const [today, targets] = await Promise.all([this.context.ask("api/v1/today"), this.context.ask("api/v1/targets")]);
     this.asOf = (today.as_of ?? "").slice(0, 10);
-    this.draw(today.days, targets.targets.filter((each) => !each.of_queue));
+    // What is not read yet is no target without a figure.
+    this.unread = unread(today) || unread(targets);
+    this.draw(today.days, this.unread ? [] : targets.targets.filter((each) => !each.of_queue));
   }
 
   draw(days, targets) {
     days.sort((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
     const queues = days.filter((each) => each.scope_kind === "queue");
     const judged = queues.filter((each) => kindOf(each) === "met" || kindOf(each) === "missed");
-    setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : `– ${word("goals.none")}`);
+    setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : `– ${this.unread || word("goals.none")}`);
     // Missed ones first, those farthest from their target at the top.
     const short = (each) => (each.met === false ? (each.contacts_to_restore ?? Number.POSITIVE_INFINITY) : -1);
     this.table("everything", days.filter((each) => each.scope_kind === "total"), (each) => named("channel", each.channel), () => "", sumsOf(queues));
@@ -115,9 +118,9 @@ function drawTargets(place, targets) {
   ]));
 }
 
-export async function show(root, context) {
+export function show(root, context) {
   open = new GoalsView(root, context);
-  await context.every(ASK_MS, () => open?.load());
+  return context.every(ASK_MS, () => open?.load());
 }
 
 export function close() {

@@ -3,6 +3,7 @@
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { isChosen } from "../options.js";
 import { count, day, duration, hour, known, named, percent, queueName, setText, target as targetText, word } from "../text.js";
+import { unread } from "../unread.js";
 
 const ASK_MS = 15_000;
 
@@ -25,14 +26,17 @@ class OutlookView {
   }
 
   async load() {
-    const { outlook, interval_minutes: minutes } = await this.context.ask("api/v1/outlook");
+    const told = await this.context.ask("api/v1/outlook");
+    const { outlook, interval_minutes: minutes } = told;
     const chosen = outlook.filter(({ queue }) => isChosen(queue));
     // What will be missed first, then by name.
     chosen.sort((a, b) => (a.breach_expected_at ?? "~").localeCompare(b.breach_expected_at ?? "~") || a.queue.localeCompare(b.queue));
     const starts = [...new Set(chosen.flatMap(({ intervals }) => intervals.map(({ start }) => start)))].sort();
     const soon = chosen.filter((each) => each.breach_expected_at);
     const from = chosen.map(({ expected_from: from }) => from).filter(known).sort()[0];
-    if (starts.length === 0) setText(this.standing, from ? word("outlook.none_until", { time: `${day(from)} ${hour(from)}` }) : word("outlook.none"));
+    const none = unread(told) || (outlook.length > 0 && chosen.length === 0 ? word("no_queues_chosen") : "");
+    if (none) setText(this.standing, none);
+    else if (starts.length === 0) setText(this.standing, from ? word("outlook.none_until", { time: `${day(from)} ${hour(from)}` }) : word("outlook.none"));
     else setText(this.standing, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: queueName(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
     replaceWhenChanged(this.table, [chosen, starts], (place) => this.draw(place, chosen, starts, minutes));
   }

@@ -5,6 +5,7 @@ import { shown } from "../names.js";
 import { ReadingLine } from "../reading.js";
 import { SortedTable } from "../sorting.js";
 import { NOTHING, capitalize, clock, count, duration, hour, known, label, language, meaning, named, percent, setAttribute, setClass, setText, word } from "../text.js";
+import { unread } from "../unread.js";
 
 const ASK_MS = 5_000;
 // While events are being read.
@@ -165,7 +166,7 @@ class PeopleView {
         fill: (cell, { occupancy }) => {
           setText(cell.value, percent(occupancy?.value));
           setClass(cell, "unknown", !known(occupancy?.value));
-          setAttribute(cell, "title", occupancy === null ? word("people.no_day") : "");
+          setAttribute(cell, "title", occupancy === null ? this.noDay : "");
         },
       },
       {
@@ -173,7 +174,7 @@ class PeopleView {
         fill: (cell, { handled }) => {
           setText(cell.value, count(handled));
           setClass(cell, "unknown", !known(handled));
-          setAttribute(cell, "title", handled === null ? word("people.no_day") : "");
+          setAttribute(cell, "title", handled === null ? this.noDay : "");
         },
       },
       { id: "day", text: word("people.day"), fill: (cell, { strip }) => this.drawStrip(cell, strip ?? []) },
@@ -190,6 +191,11 @@ class PeopleView {
     const text = times(strip, this.end) || NOTHING;
     setAttribute(picture, "aria-label", text);
     setAttribute(cell, "title", text);
+  }
+
+  // Why nothing is said of someone's day.
+  get noDay() {
+    return word(this.told.days_known === false ? "people.days_unread" : "people.no_day");
   }
 
   choose(changes) {
@@ -262,7 +268,7 @@ class PeopleView {
     setText(heading, word("people.day_span", { from: hour(this.begin), to: hour(this.end) }));
     this.showRows(rows, grouped);
     this.place.hidden = this.legend.hidden = rows.length === 0;
-    setText(this.none, rows.length || told.reading !== null ? "" : everybody.length ? word("people.none_such") : word("people.none"));
+    setText(this.none, rows.length || told.reading !== null ? "" : everybody.length ? word("people.none_such") : (known(told.people_as_of) ? "" : unread(told)) || word("people.none"));
     setText(this.asOf, known(told.people_as_of) && told.reading === null ? word("as_of", { time: clock(told.people_as_of) }) : "");
   }
 

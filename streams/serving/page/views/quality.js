@@ -4,6 +4,7 @@ import { Files } from "../detail/files.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { NOTHING, age, count, known, label, language, named, percent, queueName, setText, when, word } from "../text.js";
+import { unread } from "../unread.js";
 
 const ASK_MS = 10_000;
 const SHAPES = { heard: "● ", silent: "▲ ", never_heard: "▲ ", quarantined: "■ " };
@@ -23,14 +24,15 @@ class QualityView {
 
   async load() {
     const [sources, today] = await Promise.all([this.context.ask("api/v1/sources"), this.context.ask("api/v1/today")]);
+    this.unread = unread(sources) || unread(today);
     this.draw(sources, today.days);
   }
 
   draw({ health, dead_letters: dead, complete_through: through, server_time: now }, days) {
-    setText(this.complete, through ? word("quality.complete", { time: when(through, now) }) : word("quality.incomplete"));
+    setText(this.complete, through ? word("quality.complete", { time: when(through, now) }) : this.unread || word("quality.incomplete"));
     // How long ago changes with every look: shown again where what is said does.
     this.section("sources", health, (place) => {
-      if (!health.length) make(place, "p", "none", word("quality.no_sources"));
+      if (!health.length) make(place, "p", "none", this.unread || word("quality.no_sources"));
       else drawSources(place, health, now);
     });
     this.section("dead", [dead], (place) => drawDead(place, dead));
@@ -39,19 +41,19 @@ class QualityView {
     const kept = whole.length ? whole : days.filter((each) => each.scope_kind === "queue");
     const lost = kept.flatMap((each) => Object.entries(each.events_uncounted).map(([reason, number]) => ({ each, reason, number }))).sort((a, b) => b.number - a.number);
     this.section("uncounted", lost, (place) => {
-      if (!lost.length) make(place, "p", "none", word("quality.uncounted_none"));
+      if (!lost.length) make(place, "p", "none", this.unread || word("quality.uncounted_none"));
       else grid(place, word("quality.uncounted"), [["name", word("quality.reason")], ["events", word("quality.events")], ["where", word("quality.where")]], lost.map(({ each, reason, number }) => [{ text: named("uncounted", reason), detail: reason }, count(number), where(each)]));
     });
     const queues = days.filter((each) => each.scope_kind === "queue");
     const partly = queues.flatMap((each) => Object.entries(each.coverage).map(([kpi, value]) => ({ each, kpi, value }))).sort((a, b) => a.value - b.value || a.each.scope.localeCompare(b.each.scope));
     this.section("coverage", partly, (place) => {
-      if (!partly.length) make(place, "p", "none", word("quality.coverage_none"));
+      if (!partly.length) make(place, "p", "none", this.unread || word("quality.coverage_none"));
       else grid(place, word("quality.coverage"), [["name", word("target.of")], ["measured", word("quality.measured")], ["where", word("quality.where")]], partly.map(({ each, kpi, value }) => [label(kpi), percent(value, 0), where(each)]));
     });
   }
 
   section(id, signature, draw) {
-    replaceWhenChanged(this.places[id], signature, (place) => {
+    replaceWhenChanged(this.places[id], [signature, this.unread], (place) => {
       make(place, "h3", "", word(`quality.${id}`));
       draw(place);
     });
@@ -80,9 +82,9 @@ function drawDead(place, dead) {
   make(place, "p", "none", word("quality.dead_help"));
 }
 
-export async function show(root, context) {
+export function show(root, context) {
   open = new QualityView(root, context);
-  await context.every(ASK_MS, () => open?.load());
+  return context.every(ASK_MS, () => open?.load());
 }
 
 export function close() {

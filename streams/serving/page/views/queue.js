@@ -106,7 +106,7 @@ class QueueView {
   async load() {
     const { queue } = this;
     if (!queue) {
-      this.say(word(this.context.asOf() === null ? "loading" : "no_queues"));
+      this.say(this.context.unread() || word(this.context.asOf() === null ? "loading" : "no_queues"));
       return;
     }
     this.asking = this.tried = queue;
@@ -118,7 +118,10 @@ class QueueView {
       this.say("");
     } catch (error) {
       // What fails otherwise is said by the frame, and what was told stays.
-      if (error.status !== 404) throw error;
+      if (error.status !== 404) {
+        this.body.hidden = !this.told;
+        throw error;
+      }
       this.told = null;
       this.say(word("queue.gone"));
     } finally {
@@ -222,7 +225,7 @@ export async function show(root, context) {
   open = new QueueView(uPlot, root, context);
   const first = context.every(ASK_MS, () => open?.load());
   context.onNews(() => open?.news());
-  await first;
+  return first;
 }
 
 export function close() {
