@@ -143,13 +143,16 @@ export class Course {
     ctx.fillStyle = faint("quiet", 0.14);
     ctx.fillRect(from, bbox.top, to - from, bbox.height);
     ctx.font = `${12 * scale}px ${getComputedStyle(document.body).fontFamily}`;
-    ctx.fillStyle = color("text");
     ctx.textBaseline = "top";
     // Beside its column, where there is room for it.
     const text = word("queue.so_far");
-    const fits = to + 6 * scale + ctx.measureText(text).width <= bbox.left + bbox.width;
-    ctx.textAlign = fits ? "left" : "right";
-    ctx.fillText(text, fits ? to + 4 * scale : from - 4 * scale, bbox.top + 2 * scale);
+    const { width } = ctx.measureText(text);
+    const left = to + 6 * scale + width <= bbox.left + bbox.width ? to + 4 * scale : from - 4 * scale - width;
+    // Readable across a line, too.
+    ctx.fillStyle = faint("ground", 0.85);
+    ctx.fillRect(left - 2 * scale, bbox.top + scale, width + 4 * scale, 15 * scale);
+    ctx.fillStyle = color("text");
+    ctx.fillText(text, left, bbox.top + 2 * scale);
     ctx.restore();
   }
 
