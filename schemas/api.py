@@ -49,6 +49,7 @@ __all__ = [
     "TargetsAnswer",
     "TodayAnswer",
     "TrendsAnswer",
+    "Unknown",
 ]
 
 _Example = "2026-04-01T09:00:00.000Z"
@@ -440,6 +441,10 @@ class TodayAnswer(_Header):
     """In the order of keys."""
 
 
+#: Why a figure has no value.
+Unknown = Literal["not_reported", "nothing_yet", "too_few"]
+
+
 class CustomersWindow(_Answer):
     """What a day of a scope and channel, or a day or month of customers, says of them."""
 
@@ -455,6 +460,14 @@ class CustomersWindow(_Answer):
     figures: dict[str, FigureValue] = Field(examples=[{"csat": {"value": 4.2, "numerator": 42, "denominator": 10, "coverage": 0.5}}])
     """KPI → figure, of those that say anything."""
     contacts_by_category: dict[str, int] = Field(examples=[{"delivery": 12}])
+    complaints_by_category: dict[str, int] = Field(default_factory=dict, examples=[{"delivery": 3}])
+    complaints_without_category: int = Field(default=0, examples=[1])
+    """Complaints of contacts that no event names a category of."""
+    thanks_by_category: dict[str, int] = Field(default_factory=dict, examples=[{"delivery": 5}])
+    """Contacts in whose texts a connector found thanks, by category."""
+    thanks_without_category: int = Field(default=0, examples=[0])
+    unknown: dict[str, Unknown] = Field(default_factory=dict, examples=[{"nps": "nothing_yet"}])
+    """KPI → why there is no value: no source reports it; nothing that it is of came yet; too few customers to tell of."""
 
 
 class CustomersAnswer(_Header):
@@ -916,6 +929,8 @@ class ContactBehind(_Answer):
     """`abandoned`, `answered`, `waiting`, or why it left the queue; null where the figure does not tell."""
     link: str | None
     """Its page at the platform (`links` of the configuration); null without."""
+    platform: str | None = Field(default=None, examples=["Zendesk"])
+    """Where the link leads: the name that the configuration gives, else that of the platform or the host; null without a link."""
 
 
 class ContactsAnswer(_Answer):
@@ -924,6 +939,8 @@ class ContactsAnswer(_Answer):
     queue: str = Field(examples=["sales"])
     channel: str = Field(examples=["voice"])
     kpi: str = Field(examples=["abandoned"])
+    label: str | None = None
+    """Under which label of the figure they count, as was asked for; null for all, empty for those under none."""
     window: str | None = Field(examples=["trailing_15m"])
     """Null for who waits now; so are its begin and end."""
     window_start: _Time | None
@@ -961,6 +978,8 @@ class AbandonedContact(_Answer):
     """When the customer gave up for the first of these times."""
     link: str | None
     """Its page at the platform (`links` of the configuration); null without."""
+    platform: str | None = Field(default=None, examples=["Zendesk"])
+    """Where the link leads: the name that the configuration gives, else that of the platform or the host; null without a link."""
 
 
 class ReachedContact(AbandonedContact):
@@ -991,6 +1010,10 @@ class AbandonedAnswer(_Header):
     """How far events have been read; null once that is to their end."""
     links_known: bool = False
     """Whether `customer.linked` events could be read; if not, who got through under another key may be there."""
+    short_total: int = Field(default=0, ge=0)
+    """How many abandonments of these hours and queues are left out, because the definition of their queue takes them for short."""
+    short_abandon_seconds: list[float] = Field(default_factory=list, examples=[[5.0]])
+    """The limits (`short_abandon_s`) below which they are, each once."""
 
 
 class AuditAnswer(_Answer):

@@ -50,7 +50,8 @@ How each is counted, event by event, is in [counting.md](counting.md), which is 
 - **Coverage** is the measured share of what a figure is about. Below 1, some sources do not report what it needs.
 - **Trailing windows** count by outcome, **intervals and days** by when the contact was offered.
 - **By label**: where a figure is the sum over reasons or categories, window records have these parts under `by_label`, at most 100 by
-  name and the others as `(other)`. Rates of self-service have their categories there too.
+  name and the others as `(other)`. Complaints, rates of self-service and, of the rate of
+  gratitude, the numerator have their categories there too.
 - **As of**: figures hold for `as_of`. After `complete_through` more may still come.
 """
 

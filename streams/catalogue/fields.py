@@ -169,14 +169,14 @@ TEXTS_LOOKED = declare(
     "contacts with customer text in which the connector looked for thanks",
     "contacts with customer text whose connector looked for one",
 )
-THANKED = declare("thanked", "contacts with a word of thanks", "contacts with a word of thanks")
+THANKED = declare("thanked", "contacts with a word of thanks", "contacts with a word of thanks", label="category")
 
 # --- what is kept out, what contacts are about, self-service
 NOT_OFFERED = declare("not_offered", "contacts kept out of every queue, each reason once a conversation", label="reason", whole=False)
 EXCLUDED = declare("excluded", "conversations excluded, once, where they would have counted", label="reason", whole=False)
 UNCOUNTED = declare("uncounted", "events about what is not known or not open", label="reason", whole=False)
 CATEGORY = declare("category", "conversations by their last category, once", label="category", whole=False)
-COMPLAINTS = declare("complaints", "conversations marked as a complaint, once")
+COMPLAINTS = declare("complaints", "conversations marked as a complaint, once", label="category")
 COMPLAINTS_DATED = declare("complaints_dated", "complaints whose start is known", "complaints whose start is known")
 COMPLAINTS_WITHIN_DAY = declare(
     "complaints_within_day",

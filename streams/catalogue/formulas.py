@@ -141,6 +141,16 @@ class Formula:
         return None
 
     @property
+    def labels_alone(self) -> str | None:
+        """What its labels are, if nothing that it counts is without one."""
+        return None
+
+    @property
+    def labels_of_part(self) -> str | None:
+        """What the labels of its numerator are, if of it alone there are any."""
+        return None
+
+    @property
     def fields(self) -> frozenset[str]:
         """The keys of all fields that it reads."""
         return frozenset(name for each in self.quantities() for name in each.fields)
@@ -228,6 +238,11 @@ class Count(Formula):
         """What its labels are."""
         return self.counted.label if isinstance(self.counted, Field) else None
 
+    @property
+    def labels_alone(self) -> str | None:
+        """What its labels are, if all of it is counted by label."""
+        return None if isinstance(self.counted, Field) and self.counted.whole else self.labels
+
 
 _NONE: Final[Figure] = {"value": 0, "numerator": 0, "denominator": None, "coverage": None}
 
@@ -293,10 +308,10 @@ class Ratio(Formula):
 
     def parts(self) -> tuple[str, str, str]:
         """Return what the table says of it."""
-        by_label = " by label" if self.labels else ""
+        by_label, alone = " by label" if self.labels else "", " by label" if self.labels_of_part else ""
         covers = self._covers
         coverage = "null" if self.uncovered else "1" if covers is None else f"{covers[0].name_in_tables} ÷ {covers[1].name_in_tables}"
-        return f"{code(self.part)}{by_label}", f"{code(self.whole)}{by_label}", coverage
+        return f"{code(self.part)}{by_label}{alone}", f"{code(self.whole)}{by_label}", coverage
 
     @property
     def bases(self) -> Iterator[Quantity]:
@@ -320,6 +335,11 @@ class Ratio(Formula):
         """What its labels are."""
         part, whole = self.part, self.whole
         return whole.label if isinstance(part, Field) and isinstance(whole, Field) and part.label == whole.label else None
+
+    @property
+    def labels_of_part(self) -> str | None:
+        """What the labels of its numerator are, if of it alone there are any."""
+        return self.part.label if isinstance(self.part, Field) and self.labels is None else None
 
 
 class Mean(Ratio):

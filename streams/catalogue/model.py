@@ -158,7 +158,7 @@ class Kpi:
     @property
     def label(self) -> str | None:
         """The Prometheus label of a count that is exported by label, such as a reason, and never as a whole."""
-        return None if self.has_parts else self.formula.labels
+        return None if self.has_parts else self.formula.labels_alone
 
     @property
     def has_parts(self) -> bool:

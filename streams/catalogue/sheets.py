@@ -287,8 +287,9 @@ def judged_by() -> dict[str, frozenset[str]]:
 
 @lru_cache(maxsize=1)
 def kpis_by_label() -> tuple[Kpi, ...]:
-    """Return the KPIs that windows have by label, too."""
-    return tuple(kpi for kpi in KPIS if kpi.formula.labels is not None and sheet_kind_of(kpi) == "contacts")
+    """Return the KPIs that windows have by label, too, or of which they have the numerator by label."""
+    labelled = (kpi for kpi in KPIS if kpi.formula.labels is not None or kpi.formula.labels_of_part is not None)
+    return tuple(kpi for kpi in labelled if sheet_kind_of(kpi) == "contacts")
 
 
 def sheet_kind_of(kpi: Kpi) -> SheetKind | None:

@@ -276,9 +276,20 @@ _BOTH: dict[str, tuple[str, str]] = {
         "お客様の同一情報を読み込めないため、別のキーでつながったお客様が残っている場合があります。",
     ),
     "contacts.needs_links": (
-        "Ids open no page of the platform: the configuration has no links for them.",
+        "Contacts do not open at their platform: the configuration has no links for them.",
         "設定に links がないため、IDから管理画面を開けません。",
     ),
+    "contacts.open": ("Open in {platform}", "{platform}で開く"),
+    "contacts.short": (
+        "Not listed: {n} short abandonments, under {limit} (short_abandon_s), which the service level does not count either.",
+        "{limit}未満の短い放棄{n}件は表示していません（short_abandon_s：サービスレベルでも集計対象外）。",
+    ),
+    "contacts.short_listed": (
+        "Waits under {limit} are listed: short_abandon_s of the queue's service level is not set, or lower.",
+        "{limit}未満の放棄は、キューのサービスレベルに short_abandon_s がないか、より短いため表示しています。",
+    ),
+    "contacts.under": ("{kpi}: only {label}", "{kpi}：{label}のみ"),
+    "contacts.all_labels": ("All of the figure", "全件を表示"),
     "contacts.more": ("{n} more are not listed", "ほか{n}件は省略"),
     "contacts.entered": ("Came", "受付時刻"),
     "contacts.outcome": ("Outcome", "結果"),

@@ -177,9 +177,11 @@ class Client:
         query = [*_many("team", teams), *_many("queue", queues), *_many("state", states), ("strip", "true" if strip else "false")]
         return await self._answer("/api/v1/people", query, PeopleAnswer)
 
-    async def contacts(self, queue: str, kpi: str, *, window: str | None = None, channel: str | None = None) -> ContactsAnswer:
-        """Return the contacts behind a figure of a queue, abandoned first."""
-        told = {"window": window, "channel": channel}
+    async def contacts(
+        self, queue: str, kpi: str, *, window: str | None = None, channel: str | None = None, label: str | None = None
+    ) -> ContactsAnswer:
+        """Return the contacts behind a figure of a queue, abandoned first; with ``label`` those under it alone, empty: under none."""
+        told = {"window": window, "channel": channel, "label": label}
         query = [("queue", queue), ("kpi", kpi), *((name, value) for name, value in told.items() if value is not None)]
         return await self._answer("/api/v1/contacts", query, ContactsAnswer)
 

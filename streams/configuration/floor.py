@@ -27,6 +27,25 @@ TOO_LONG_SECONDS: Final[dict[str, int]] = {
 }
 
 _WAYS_UP: Final = frozenset({".", ".."})
+#: End of a host → what people call the platform.
+_PLATFORMS: Final = {
+    "zendesk.com": "Zendesk",
+    "force.com": "Salesforce",
+    "salesforce.com": "Salesforce",
+    "mypurecloud.com": "Genesys Cloud",
+    "mypurecloud.de": "Genesys Cloud",
+    "mypurecloud.ie": "Genesys Cloud",
+    "mypurecloud.jp": "Genesys Cloud",
+    "mypurecloud.com.au": "Genesys Cloud",
+    "pure.cloud": "Genesys Cloud",
+    "my.connect.aws": "Amazon Connect",
+    "awsapps.com": "Amazon Connect",
+    "twilio.com": "Twilio",
+    "freshdesk.com": "Freshdesk",
+    "intercom.com": "Intercom",
+    "custhelp.com": "Oracle B2C Service",
+    "chatwoot.com": "Chatwoot",
+}
 _FIELDS: Final = frozenset({"conversation_id", "source"})
 _EXAMPLE: Final = "such as https://platform.example/conversations/{conversation_id}"
 
@@ -78,11 +97,25 @@ class Links(Model):
     """For contacts of every source that has none below."""
     sources: dict[Name, Template] = Field(default_factory=dict)
     """For contacts of a source, by its name."""
+    names: dict[Name, Name] = Field(default_factory=dict)
+    """What the platform of a source is called, by the source's name; without it the name that its host is known by, else the host."""
 
     def of_conversation(self, conversation_id: str, source: str | None) -> str | None:
         """Return the address of a conversation, None where none is configured; what stands in for the fields is escaped."""
-        template = self.conversation if source is None else self.sources.get(source, self.conversation)
+        template = self._template(source)
         # Nothing escapes what browsers take for a way up: it would lead elsewhere.
         if template is None or conversation_id in _WAYS_UP or source in _WAYS_UP:
             return None
         return template.format(conversation_id=quote(conversation_id, safe=""), source=quote(source or "", safe=""))
+
+    def platform_of(self, source: str | None) -> str | None:
+        """Return what the platform is called to which the addresses of a source lead; None where there is none."""
+        if source is not None and source in self.names:
+            return self.names[source]
+        template = self._template(source)
+        host = None if template is None else urlsplit(template).hostname
+        known = (name for end, name in _PLATFORMS.items() if host is not None and (host == end or host.endswith(f".{end}")))
+        return next(known, host)
+
+    def _template(self, source: str | None) -> str | None:
+        return self.conversation if source is None else self.sources.get(source, self.conversation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.explaining.answer import Answer, explain
-from streams.explaining.contacts import Contact, contacts_behind
+from streams.explaining.contacts import Contact, contacts_behind, counted_by_label
 from streams.explaining.conversation import explain_conversation
 from streams.explaining.floor import Floor
 from streams.explaining.linked_keys import LinkedKeys
@@ -22,6 +22,7 @@ __all__ = [
     "QuestionError",
     "RecentContacts",
     "contacts_behind",
+    "counted_by_label",
     "explain",
     "explain_conversation",
     "works_of",

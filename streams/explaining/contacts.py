@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.catalogue.fields import ABANDONED, ABANDONED_WAIT_MS, ANSWERED, ANSWERED_WAIT_MS, FLOW_OUT, WAYS_OUT
+from streams.catalogue.quantities import LABEL_MARK
+from streams.explaining.question import QuestionError
 from streams.tracking.facts import Queued
 from streams.tracking.spaces import id_of
+from streams.windows.labels import COUNTED_BY_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from streams.explaining.log import Known, PartitionLog
     from streams.windows.sums import Counts
 
-__all__ = ["Contact", "contacts_behind"]
+__all__ = ["Contact", "contacts_behind", "counted_by_label"]
 
 #: Way out of a queue → its count.
 _FLOW_OUTS = {reason: FLOW_OUT.name(reason=reason) for reason in sorted(WAYS_OUT)}
@@ -36,8 +39,19 @@ class Contact(NamedTuple):
     outcome: str | None
 
 
-def contacts_behind(answer: Answer, logs: Mapping[int, PartitionLog], *, waiting: bool = False) -> list[Contact]:
-    """Return the conversations of an answer, or those that wait at its instant: abandoned first, then the latest first."""
+def counted_by_label(kpi: str) -> str:
+    """Return the field that tells by label which contacts a KPI counts; raise QuestionError where there is none."""
+    field = COUNTED_BY_LABEL.get(kpi)
+    if field is None:
+        raise QuestionError(f"{kpi[:40]!r} is not counted by label; permitted with label: {', '.join(COUNTED_BY_LABEL)}")
+    return field
+
+
+def contacts_behind(answer: Answer, logs: Mapping[int, PartitionLog], *, waiting: bool = False, label: str | None = None) -> list[Contact]:
+    """Return the conversations of an answer, or those that wait at its instant: abandoned first, then the latest first.
+
+    ``label``: of those that the figure counts, the ones under this label alone; empty: under none.
+    """
     question, parts = answer.question, dict[str, list[str]]()
     if waiting:
         parts = {name: ["waiting"] for name in answer.waiting_since_ms}
@@ -48,10 +62,21 @@ def contacts_behind(answer: Answer, logs: Mapping[int, PartitionLog], *, waiting
         if question.kpi == "service_level_live":
             for name in answer.waiting_names:
                 parts.setdefault(name, []).append("waiting")
+    if label is not None:
+        field = counted_by_label(question.kpi)
+        parts = {name: mine for name, mine in parts.items() if _is_under(answer.shares.get(name, {}), field, label)}
     known: dict[str, Known] = {each.name: each for log in logs.values() for each in log.conversations() if each.name in parts}
     queue = question.scope.partition(":")[2]
     found = [_contact(known[name], tuple(mine), answer, queue) for name, mine in parts.items() if name in known]
     return sorted(found, key=lambda each: (each.outcome != "abandoned", -(each.entered_ms or 0), each.conversation_id))
+
+
+def _is_under(counts: Counts, field: str, label: str) -> bool:
+    """Say whether a contact counts in a field under a label; with an empty one, whether it counts there, and under none."""
+    prefix = f"{field}{LABEL_MARK}"
+    if label:
+        return counts.get(prefix + label, 0) > 0
+    return counts.get(field, 0) > 0 and not any(number > 0 for name, number in counts.items() if name.startswith(prefix))
 
 
 def _contact(known: Known, parts: tuple[str, ...], answer: Answer, queue: str) -> Contact:

@@ -6,13 +6,14 @@ Who gave up is who the tracker counts as abandoned (``docs/counting.md`` section
 from __future__ import annotations
 
 from bisect import insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.decoding import decode_contact_event
 from schemas.structs import SourceHeartbeat, SourceSnapshot
-from streams.catalogue.fields import ABANDONED, ABANDONED_WAIT_MS
+from streams.catalogue.fields import ABANDONED, ABANDONED_WAIT_MS, SHORT_ABANDONED_WAITS, parse
+from streams.configuration.judges import definition_at
 from streams.explaining.accepting import accepted
 from streams.tracking.contacts import ContactTracker
 from streams.tracking.facts import (
@@ -87,6 +88,8 @@ class _Abandon(NamedTuple):
     channel: str | None
     left_ms: int
     waited_ms: int
+    #: The limit below which it is short, so that it counts nowhere in the service level; None: it is not.
+    short_of_ms: int | None
 
 
 class _Conversation:
@@ -126,6 +129,7 @@ class RecentContacts:
         self._persons = Persons(configuration)
         self._spaces = Spaces(configuration)
         self._lost_after_ms = {str(channel): 1000 * seconds for channel, seconds in configuration.counting.lost_after_seconds.items()}
+        self._configuration = configuration
         self._conversations: dict[str, _Conversation] = {}
         self._changed: set[str] = set()
         #: The newest instant at which anything was received; None before that.
@@ -204,7 +208,22 @@ class RecentContacts:
             left_ms = max((fact.at for fact in facts if isinstance(fact, _LEAVING) and pane_of(fact.at) == pane), default=pane)
             for scope in self._counter.scopes_under(target):
                 if scope.scope.startswith("queue:"):
-                    yield _Abandon(scope.scope.removeprefix("queue:"), scope.channel, left_ms, amounts.get(ABANDONED_WAIT_MS.key, 0))
+                    queue, waited_ms = scope.scope.removeprefix("queue:"), amounts.get(ABANDONED_WAIT_MS.key, 0)
+                    short_of_ms = self._short_of(queue, scope.channel, left_ms - waited_ms, waited_ms, amounts)
+                    yield _Abandon(queue, scope.channel, left_ms, waited_ms, short_of_ms)
+
+    def _short_of(self, queue: str, channel: str | None, entered_ms: int, waited_ms: int, amounts: Mapping[str, int]) -> int | None:
+        """Return the limit of the definition that judges a queue, where an abandon is below it; None where it is not short."""
+        definition = definition_at(self._configuration, queue, channel, entered_ms)
+        limit_ms = definition.short_ms
+        if limit_ms is None:
+            return None
+        if definition.short_abandon_clock == "queue_enter":
+            return limit_ms if waited_ms < limit_ms else None
+        # By the system's clock that is booked apart, for each limit.
+        found = (parse(name) for name, number in amounts.items() if number > 0)
+        short = any(each is not None and each.field is SHORT_ABANDONED_WAITS and each.values["limit"] == str(limit_ms) for each in found)
+        return limit_ms if short else None
 
     def _is_at_work(self, known: _Conversation, now_ms: int) -> bool:
         """Say whether an agent is at it, as far as it was not silent for so long that it counts as lost."""
@@ -228,8 +247,9 @@ class RecentContacts:
     ) -> tuple[list[GaveUp], list[GaveUp]]:
         """Return who gave up since an instant where that is wanted, by queue and channel, and is to be called back; and who need not be.
 
-        The latter have got through, wherever, after they gave up last. Who is reached is one customer by the customer's key, else one
-        conversation. ``linked``: key → one of the keys of the same customer. Both begin with the latest.
+        The latter have got through, wherever, after they gave up last. Short abandons are none, as in the service level.
+        Who is reached is one customer by the customer's key, else one conversation. ``linked``: key → one of the keys of the same
+        customer. Both begin with the latest.
         """
         self._look()
         who_is = {
@@ -248,7 +268,7 @@ class RecentContacts:
         for name, each in self._conversations.items():
             who = who_is[name]
             for abandon in each.abandons:
-                if abandon.left_ms < since_ms or not wanted(abandon.queue, abandon.channel):
+                if abandon.short_of_ms is not None or abandon.left_ms < since_ms or not wanted(abandon.queue, abandon.channel):
                     continue
                 reached_ms = reached[who] if who in reached and abandon.left_ms < reached[who] else None
                 place = found[reached_ms is not None]
@@ -257,11 +277,21 @@ class RecentContacts:
                 first = abandon.left_ms if before is None else min(before.first_left_ms, abandon.left_ms)
                 if before is None or abandon.left_ms >= before.left_ms:
                     key = None if each.customer_key is None else who
-                    place[who] = GaveUp(id_of(name), each.source, *abandon, key, times, first, who in waiting, reached_ms)
+                    place[who] = GaveUp(id_of(name), each.source, *abandon[:4], key, times, first, who in waiting, reached_ms)
                 else:
                     place[who] = before._replace(times=times, first_left_ms=first)
         to_call, reached_since = found
         return _latest_first(to_call), _latest_first({who: each for who, each in reached_since.items() if who not in to_call})
+
+    def short_abandons(self, since_ms: int, wanted: Callable[[str, str | None], bool]) -> Counter[int]:
+        """Return how many abandons since an instant were short, where that is wanted, by the limit in ms that they were below."""
+        self._look()
+        return Counter(
+            abandon.short_of_ms
+            for each in self._conversations.values()
+            for abandon in each.abandons
+            if abandon.short_of_ms is not None and abandon.left_ms >= since_ms and wanted(abandon.queue, abandon.channel)
+        )
 
 
 def works_of(names: Iterable[str], at_work: Mapping[str, Sequence[AtWork]]) -> dict[str, list[AtWork]]:

@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
     from schemas.api import CallOrder
     from streams.configuration import Configuration
+    from streams.configuration.floor import Links
     from streams.explaining.recent_contacts import GaveUp
     from streams.serving.event_log import EventLog
 
-__all__ = ["MOST_HOURS", "CallBacks", "contacts_of", "links_of"]
+__all__ = ["MOST_HOURS", "CallBacks", "contacts_of", "link_document", "links_of"]
 
 MOST_HOURS: Final = 24
 _HOUR_MS: Final = 3_600_000
 #: Links are read as far back as Kafka has them, unless told otherwise.
 _LINKS_SECONDS: Final = 7 * 86_400.0
+_NO_ONE: Final = {
+    "total": 0, "abandoned": [], "got_through_total": 0, "got_through": [], "short_total": 0, "short_abandon_seconds": [],
+}  # fmt: skip
 
 
 def contacts_of(log: EventLog, configuration: Callable[[], Configuration], clock: Callable[[], float]) -> ReadingOn[RecentContacts]:
@@ -71,8 +75,9 @@ class CallBacks:
         def made(contacts: RecentContacts, configuration: Configuration) -> dict[str, Any]:
             now_ms = contacts.received_ms if whole else as_of_ms
             if now_ms is None:
-                return {"since": None, "abandoned_as_of": None, "total": 0, "abandoned": [], "got_through_total": 0, "got_through": []}
+                return {"since": None, "abandoned_as_of": None, **_NO_ONE}
             since_ms = max(now_ms - hours * _HOUR_MS, self._contacts.known_since_ms)
+            short = contacts.short_abandons(since_ms, lambda queue, _: wanted(queue))
             found, reached = contacts.who_gave_up(since_ms, lambda queue, _: wanted(queue), now_ms, linked or {})
             if order == "longest":
                 found.sort(key=lambda each: (each.first_left_ms, each.conversation_id))
@@ -83,6 +88,8 @@ class CallBacks:
                 "abandoned": [_told(each, configuration) for each in found[:limit]],
                 "got_through_total": len(reached),
                 "got_through": [_told(each, configuration) | {"reached": _time(each.reached_ms)} for each in reached[:limit]],
+                "short_total": short.total(),
+                "short_abandon_seconds": [limit_ms / 1000 for limit_ms in sorted(short)],
             }
 
         document = await self._contacts.told(asker, made)
@@ -95,6 +102,12 @@ class CallBacks:
             "reading": None if reading is None else reading.document(whole=whole),
             "links_known": linked is not None,
         }
+
+
+def link_document(links: Links, conversation_id: str, source: str | None) -> dict[str, str | None]:
+    """Return the address of a contact at its platform, and what that is called, as answers have them."""
+    link = links.of_conversation(conversation_id, source)
+    return {"link": link, "platform": None if link is None else links.platform_of(source)}
 
 
 def _time(ms: int | None) -> str | None:
@@ -115,5 +128,5 @@ def _told(customer: GaveUp, configuration: Configuration) -> dict[str, Any]:
         "customer": None if key is None else blake2b(key.encode(), digest_size=4).hexdigest(),
         "times": customer.times,
         "waits_again": customer.waits_again,
-        "link": configuration.links.of_conversation(customer.conversation_id, customer.source),
+        **link_document(configuration.links, customer.conversation_id, customer.source),
     }

@@ -1,16 +1,18 @@
-"""What customers say, what they turn to us for, and whether they come back, as far as records are held."""
+"""What customers say, what they turn to us for and complain of, and whether they come back, as far as records are held."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.catalogue import KPIS
+from streams.catalogue import KPI_BY_ID, KPIS
+from streams.catalogue.choices import Where
 from streams.serving.today import figure_document, is_running
 from streams.serving.window_records import WindowRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from schemas.api import Unknown
     from streams.access.views import View
     from streams.serving.store import Store
     from streams.serving.window_records import Seen
@@ -33,9 +35,13 @@ SAID: Final = (
     "containment_rate",
 )
 _CATEGORIES: Final = "contacts_by_category"
+_COMPLAINTS: Final = "complaints"
+_THANKS: Final = "gratitude_rate"
 _WINDOWS: Final = ("customers_day", "customers_month")
 #: KPIs that are counted by customers, and so by days and months of them alone.
 COMING_BACK: Final = tuple(kpi.id for kpi in KPIS if set(kpi.windows) <= set(_WINDOWS))
+#: Those that would tell of single customers, were these few.
+_OF_ENOUGH: Final = frozenset(kpi.id for kpi in KPIS if isinstance(kpi.formula, Where) and kpi.formula.at_least > 1)
 
 
 def customers_of(store: Store) -> dict[str, Any]:
@@ -58,9 +64,10 @@ def shows_window(view: View, window: Mapping[str, Any]) -> bool:
 def _window(record: WindowRecord, kpis: tuple[str, ...]) -> dict[str, Any] | None:
     """Return what a record says of customers; None where it says nothing."""
     figures = {kpi: figure_document(figure) for kpi in kpis if (figure := record.kpis.get(kpi)) is not None and _says(figure)}
-    categories = {name: int(figure.value) for name, figure in record.by_label.get(_CATEGORIES, {}).items() if figure.value}
+    categories = _parts(record, _CATEGORIES)
     if not figures and not categories:
         return None
+    complaints, thanks = _parts(record, _COMPLAINTS), _parts(record, _THANKS)
     return {
         "scope_kind": record.scope_kind,
         "scope": record.scope,
@@ -71,7 +78,43 @@ def _window(record: WindowRecord, kpis: tuple[str, ...]) -> dict[str, Any] | Non
         "final": record.final,
         "figures": figures,
         "contacts_by_category": categories,
+        "complaints_by_category": complaints,
+        "complaints_without_category": _others(record, _COMPLAINTS, complaints),
+        "thanks_by_category": thanks,
+        "thanks_without_category": _others(record, _THANKS, thanks),
+        "unknown": {
+            kpi: _why(kpi, record.kpis.get(kpi))
+            for kpi in _served(record, kpis)
+            if kpi not in figures or (figure := record.kpis.get(kpi)) is None or figure.value is None
+        },
     }
+
+
+def _parts(record: WindowRecord, kpi: str) -> dict[str, int]:
+    """Return label → contacts, of ratios those in the numerator."""
+    found = {name: int(figure.numerator or 0) for name, figure in record.by_label.get(kpi, {}).items()}
+    return {name: number for name, number in found.items() if number > 0}
+
+
+def _others(record: WindowRecord, kpi: str, parts: Mapping[str, int]) -> int:
+    """Return how many of all that a figure counts are under no label."""
+    figure = record.kpis.get(kpi)
+    return 0 if figure is None else max(0, int(figure.numerator or 0) - sum(parts.values()))
+
+
+def _served(record: WindowRecord, kpis: Iterable[str]) -> Iterable[str]:
+    """Return those that a window of this kind has of such a scope."""
+    for kpi in kpis:
+        about = KPI_BY_ID[kpi]
+        if (record.scope_kind == "total" or record.scope_kind in about.dimensions) and record.window in about.windows:
+            yield kpi
+
+
+def _why(kpi: str, figure: Seen | None) -> Unknown:
+    """Return why a figure has no value."""
+    if figure is not None and figure.coverage == 0:
+        return "not_reported"
+    return "too_few" if kpi in _OF_ENOUGH else "nothing_yet"
 
 
 def _says(figure: Seen) -> bool:

@@ -321,7 +321,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="customers",
         path="/api/v1/customers",
         right="figures",
-        about="What customers say and turn to us for today, and whether they come back, by scope and channel.",
+        about="What customers say, turn to us for and complain of today, and whether they come back, by scope and channel.",
         answer=CustomersAnswer,
         tagged=True,
     ),
@@ -409,6 +409,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 about="The window that holds this instant; the newest without it.",
                 example="2026-03-29T12:00:00Z",
                 schema=_INSTANT,
+            ),
+            Parameter(
+                name="label",
+                about="Only those that the figure counts under this label, such as complaints of a category; empty: under none.",
+                example="delivery",
             ),
             Parameter(
                 name="limit",

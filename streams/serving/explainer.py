@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.times import TimeFormatError, format_ms, parse_time_ms
 from streams.catalogue import LANGUAGES
-from streams.explaining import PartitionLog, Question, QuestionError, contacts_behind, explain
+from streams.explaining import PartitionLog, Question, QuestionError, contacts_behind, counted_by_label, explain
+from streams.serving.call_backs import link_document
 from streams.serving.endpoints import MAX_LISTED
 from streams.serving.paging import number_of
 from streams.serving.threads import in_thread
@@ -144,13 +145,23 @@ class Explainer:
         return {**answer.document(lang=lang, limit=limit), "read": span.document()}
 
     async def contacts(
-        self, records: Callable[[str], Iterable[Mapping[str, Any]]], *, asker: str, limit: int, asked: Mapping[str, Any]
+        self,
+        records: Callable[[str], Iterable[Mapping[str, Any]]],
+        *,
+        asker: str,
+        limit: int,
+        asked: Mapping[str, Any],
+        label: str | None = None,
     ) -> dict[str, Any]:
         """Return the contacts behind a figure as JSON has them, or those that wait, where that is the figure.
+
+        ``label``: those it counts under that label alone, as ``contacts_behind`` takes it.
 
         Raises:
             NoTurnError, QuestionError, TopicError, KafkaError, OSError, TimeoutError: as ``document``.
         """
+        if label is not None:
+            counted_by_label(asked["kpi"])
         waiting = asked["kpi"] in WAITING
         # Who waits at an instant is found with any figure as of that instant.
         of_window = {**asked, "kpi": "offered", "window": "trailing_15m"} if waiting else asked
@@ -162,13 +173,14 @@ class Explainer:
 
             async with asyncio.timeout(2 * self._limits.seconds):
                 answer, span, logs = await answered(find, self._log, configuration, self._limits)
-            found = await in_thread(contacts_behind, answer, logs, waiting=waiting)
+            found = await in_thread(contacts_behind, answer, logs, waiting=waiting, label=label)
         question = answer.question
         window = None if waiting else question.window
         return {
             "queue": asked["queue"],
             "channel": question.channel,
             "kpi": asked["kpi"],
+            "label": label,
             "window": window,
             "window_start": None if waiting else format_ms(question.span.start_ms),
             "window_end": None if waiting else format_ms(question.span.end_ms),
@@ -188,5 +200,5 @@ def _told(contact: Contact, configuration: Configuration) -> dict[str, Any]:
         "entered": None if contact.entered_ms is None else format_ms(contact.entered_ms),
         "waited_seconds": None if contact.waited_ms is None else contact.waited_ms / 1000,
         "outcome": contact.outcome,
-        "link": configuration.links.of_conversation(contact.conversation_id, contact.source),
+        **link_document(configuration.links, contact.conversation_id, contact.source),
     }

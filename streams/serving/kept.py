@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streams.serving.figures import Figures
     from streams.serving.store import Store
 
-__all__ = ["Kept"]
+__all__ = ["Kept", "is_unread"]
 
 
 #: What was made before the topics of figures were read is not kept for longer.
@@ -49,7 +49,7 @@ class Kept:
         """Return the answer as far as a view shows it."""
         async with self._making:
             now = asyncio.get_running_loop().time()
-            if self._made is None or now - self._made >= self._seconds or self._is_unread(now - self._made):
+            if self._made is None or now - self._made >= self._seconds or is_unread(self._header, self._figures, now - self._made):
                 self._header, store = self._figures.header(), self._figures.store.copy()
                 # A center of hundreds of queues holds tens of thousands of records: too long for the loop.
                 self._answer, self._made = await asyncio.to_thread(self._make, store), now
@@ -58,6 +58,7 @@ class Kept:
                 told[self._name] = [each for each in told[self._name] if self._seen(view, each)]
             return told
 
-    def _is_unread(self, age_seconds: float) -> bool:
-        """Say whether the answer was made before figures were read, and has got too old for that, or they have been read by now."""
-        return not self._header["ready"] and (self._figures.standing.ready or age_seconds >= _UNREAD_SECONDS)
+
+def is_unread(header: Mapping[str, Any], figures: Figures, age_seconds: float) -> bool:
+    """Say whether an answer was made before figures were read, and has got too old for that, or they have been read by now."""
+    return not header["ready"] and (figures.standing.ready or age_seconds >= _UNREAD_SECONDS)

@@ -583,15 +583,19 @@ class ContactStage(TrackStage):
         self._more_rows.setdefault(name, {})[number] = row
 
     def _meta(self) -> dict[str, Any]:
-        since = self.tracker.uncounted_from_ms
-        return {"lost_to": self.tracker.lost_to, **({} if since is None else {"uncounted_from_ms": since}), "counts_uncounted": True}
+        tracker = self.tracker
+        since = {"uncounted_from_ms": tracker.uncounted_from_ms, "by_category_from_ms": tracker.by_category_from_ms}
+        known = {name: at_ms for name, at_ms in since.items() if at_ms is not None}
+        return {"lost_to": tracker.lost_to, **known, "counts_uncounted": True, "tells_by_category": True}
 
     def _restore_meta(self, kept: dict[str, Any]) -> None:
         # Rows of a version that lost nothing have none: what is overdue is lost, and counted, at the next flush.
         self.tracker.lost_to = kept.get("lost_to")
         # What a version booked that did not count events that counted nothing holds none of them.
-        since = kept.get("uncounted_from_ms") if "counts_uncounted" in kept else self.tracker.progress.received_through
-        self.tracker.uncounted_from_ms = since
+        received = self.tracker.progress.received_through
+        self.tracker.uncounted_from_ms = kept.get("uncounted_from_ms") if "counts_uncounted" in kept else received
+        # Nor does that of one that did not tell complaints and thanks by category.
+        self.tracker.by_category_from_ms = kept.get("by_category_from_ms") if "tells_by_category" in kept else received
 
     def _restored(self) -> None:
         self.tracker.restore_rows(self._first_rows, self._more_rows)

@@ -28,10 +28,10 @@ def start_session(s: State, fact: SelfServiceStarted, rules: Rules, ledger: Ledg
     s.bot_sessions.open = BotSession(channel, group, at, category, first)
     ledger.book(group, at, at, (("sessions", 1),))
     if category is not None:
-        name_category(s, at, category, ledger, served=True)
+        name_category(s, at, category, rules, ledger, served=True)
 
 
-def end_session(s: State, fact: SelfServiceEnded, ledger: Ledger) -> None:
+def end_session(s: State, fact: SelfServiceEnded, rules: Rules, ledger: Ledger) -> None:
     """End the open session as its source says."""
     at, outcome, category = fact.at, fact.outcome, fact.category
     if s.bot_sessions is not None:
@@ -39,7 +39,7 @@ def end_session(s: State, fact: SelfServiceEnded, ledger: Ledger) -> None:
             s.bot_sessions.open.category = category
         stop_session(s.bot_sessions, at, outcome or "left", ledger)
     if category is not None:
-        name_category(s, at, category, ledger, served=True)
+        name_category(s, at, category, rules, ledger, served=True)
 
 
 def hand_over(s: State, fact: HandedOver, _rules: Rules, ledger: Ledger) -> None:

@@ -626,6 +626,15 @@ class ContactTracker:
     def uncounted_from_ms(self, at_ms: int | None) -> None:
         self._rules = self._rules._replace(uncounted_from_ms=at_ms)
 
+    @property
+    def by_category_from_ms(self) -> int | None:
+        """After what instant complaints and thanks are told by category; None: all are."""
+        return self._rules.by_category_from_ms
+
+    @by_category_from_ms.setter
+    def by_category_from_ms(self, at_ms: int | None) -> None:
+        self._rules = self._rules._replace(by_category_from_ms=at_ms)
+
     def restore_rows(self, first: dict[str, bytes], more: dict[str, dict[int, bytes]]) -> None:
         """Take conversations back in by their first rows and, where there are some, further ones by number.
 

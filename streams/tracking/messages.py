@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.tracking.state import Messages
-from streams.tracking.whole import book_whole, elapsed_ms, without_bot
+from streams.tracking.whole import book_whole, elapsed_ms, where_of_whole, without_bot
 
 if TYPE_CHECKING:
     from streams.tracking.ledger import Ledger
@@ -16,6 +16,8 @@ __all__ = ["book_texts", "channel_of", "count_exchanges", "hear", "messages_of",
 
 #: What the customer's text is found to be, each more than the one before: booked once a conversation.
 _TEXTS = ("texts", "texts_looked", "thanked")
+#: All but the first so many of these count by what the conversation is about too.
+_WHOLE = 2
 
 
 def settle_messages(messages: Messages) -> None:
@@ -46,19 +48,29 @@ def hear(s: State, at: int) -> None:
         messages.waits = at
 
 
-def read(s: State, at: int, thanks: bool | None, ledger: Ledger) -> None:
+def read(s: State, at: int, thanks: bool | None, rules: Rules, ledger: Ledger) -> None:
     """Take note of a customer's message, and whether its connector found thanks in it."""
     hear(s, at)
     messages = messages_of(s)
     messages.spoken = True
     messages.seen = max(messages.seen, 1 if thanks is None else 2 + thanks)
-    book_texts(s, messages, at, ledger)
+    book_texts(s, messages, at, rules, ledger)
 
 
-def book_texts(s: State, messages: Messages, at: int, ledger: Ledger) -> None:
+def book_texts(s: State, messages: Messages, at: int, rules: Rules, ledger: Ledger) -> None:
     """Book what holds of the customer's text and is not booked yet, once the conversation has a place."""
-    if messages.booked < messages.seen and book_whole(s, at, tuple((name, 1) for name in _TEXTS[messages.booked : messages.seen]), ledger):
-        messages.booked = messages.seen
+    booked, seen = messages.booked, messages.seen
+    where = where_of_whole(s, at) if booked < seen else ()
+    if not where:
+        return
+    messages.booked = seen
+    amounts = tuple((name, 1) for name in _TEXTS[booked:seen])
+    if seen > _WHOLE and rules.tells_by_category(at):
+        messages.thanked_where = where, at
+        if s.topic is not None and s.topic.counted is not None:
+            amounts += ((f"{_TEXTS[_WHOLE]}={s.topic.counted}", 1),)
+    for target, offered in where:
+        ledger.book(target, at, offered, amounts)
 
 
 def reply(s: State, at: int, agent: str | None, rules: Rules, ledger: Ledger) -> None:

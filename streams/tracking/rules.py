@@ -28,6 +28,13 @@ class Rules(NamedTuple):
     uncounted_from_ms: int | None = None
     """events that counted nothing are counted after this: state of a version that did not is older; None: all are"""
 
+    by_category_from_ms: int | None = None
+    """complaints and thanks that are booked after this are told by category, as ``uncounted_from_ms``"""
+
+    def tells_by_category(self, at_ms: int) -> bool:
+        """Say whether complaints and thanks booked at an instant are told by category: versions before did not."""
+        return self.by_category_from_ms is None or at_ms > self.by_category_from_ms
+
     def counts_uncounted(self, at_ms: int) -> bool:
         """Say whether an event is counted with what versions did not count that did not count events that counted nothing."""
         return self.uncounted_from_ms is None or at_ms > self.uncounted_from_ms

@@ -128,7 +128,7 @@ class Messages:
     """Where the correspondence of a conversation stands; a call has none."""
 
     __slots__ = (
-        "answered", "booked", "doubled", "last_agent", "replied", "seen", "settled", "since", "spoken", "trips", "waits",
+        "answered", "booked", "doubled", "last_agent", "replied", "seen", "settled", "since", "spoken", "thanked_where", "trips", "waits",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -150,6 +150,8 @@ class Messages:
         #: how many of the texts hold
         self.seen = 0
         self.booked = 0
+        #: where thanks are booked, which count by what the conversation is about too
+        self.thanked_where: Where | None = None
 
 
 class Topic:

@@ -86,7 +86,7 @@ def _on_queued(s: State, fact: Queued, rules: Rules, ledger: Ledger) -> None:
     if not enter(s, fact.at, fact.queue, fact.channel, fact.contact, fact.at, rules, ledger):
         count_uncounted(s, fact, TOO_MANY, rules, ledger)
     if fact.category is not None:
-        name_category(s, fact.at, fact.category, ledger)
+        name_category(s, fact.at, fact.category, rules, ledger)
 
 
 def _on_left_queue(s: State, fact: LeftQueue, rules: Rules, ledger: Ledger) -> None:
@@ -165,7 +165,7 @@ def _is_only_joined(s: State, at: int, rules: Rules) -> bool:
 
 def _on_message(s: State, fact: Message, rules: Rules, ledger: Ledger) -> None:
     if fact.by_customer:
-        read(s, fact.at, fact.thanks, ledger)
+        read(s, fact.at, fact.thanks, rules, ledger)
         return
     if s.bot_sessions is not None:
         turn_to_people(s.bot_sessions, fact.at, ledger)
@@ -382,9 +382,9 @@ def _answer(
         s.more_legs = active_legs(s)
     s.leg = Leg(agent, contact, targets.place[1], at, offered, targets, rules.targets.of_agent(agent, s.name), number, hold_known)
     if s.messages is not None:
-        book_texts(s, s.messages, at, ledger)
+        book_texts(s, s.messages, at, rules, ledger)
     if s.topic is not None:
-        find_place(s, s.topic, at, ledger)
+        find_place(s, s.topic, at, rules, ledger)
     return True
 
 
@@ -419,9 +419,9 @@ STEPS: dict[int, Callable[[State, Any, Rules, Ledger], None]] = {
     Kind.SURVEY_ANSWERED: _on_survey_answered,
     Kind.MISSING: _on_missing,
     Kind.NOT_OFFERED: not_offer,
-    Kind.CATEGORIZED: lambda s, fact, _, ledger: categorize(s, fact, ledger),
+    Kind.CATEGORIZED: categorize,
     Kind.HANDED_OVER: hand_over,
     Kind.CONSULT_STARTED: _on_consult_started,
     Kind.SELF_SERVICE_STARTED: start_session,
-    Kind.SELF_SERVICE_ENDED: lambda s, fact, _, ledger: end_session(s, fact, ledger),
+    Kind.SELF_SERVICE_ENDED: end_session,
 }

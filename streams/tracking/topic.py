@@ -70,39 +70,47 @@ def book_excluded(before: State, fact: Excluded, rules: Rules, ledger: Ledger) -
     ledger.book(group, at, at, ((f"excluded={reason}", 1),))
 
 
-def categorize(s: State, fact: Categorized, ledger: Ledger) -> None:
+def categorize(s: State, fact: Categorized, rules: Rules, ledger: Ledger) -> None:
     """Take an agent's or a program's word of what it is about."""
     at, category, complaint = fact.at, fact.category, fact.complaint
     topic = _topic_of(s)
     topic.complaint |= complaint
     if category is not None:
         topic.named[_SPOKEN] = category
-    find_place(s, topic, at, ledger)
+    find_place(s, topic, at, rules, ledger)
 
 
-def name_category(s: State, at: int, category: str, ledger: Ledger, *, served: bool = False) -> None:
+def name_category(s: State, at: int, category: str, rules: Rules, ledger: Ledger, *, served: bool = False) -> None:
     """Take the word of a queue, or of a self-sessions session, for what it is about."""
     topic = _topic_of(s)
     topic.named[_SERVED if served else _QUEUED] = category
-    find_place(s, topic, at, ledger)
+    find_place(s, topic, at, rules, ledger)
 
 
-def find_place(s: State, topic: Topic, at: int, ledger: Ledger) -> None:
-    """Count category and complaint once there is a place for them, and move the category where it is another one now."""
+def find_place(s: State, topic: Topic, at: int, rules: Rules, ledger: Ledger) -> None:
+    """Count category and complaint once there is a place for them, and move what counts by category where it is another one now."""
     if s.place is None:
         return
     category = category_of(topic)
     if category != topic.counted and category is not None:
+        before = topic.counted
         if topic.where is None:
             topic.where = where_of_whole(s, at), at
-        else:
-            _book(topic.where, ((f"category={topic.counted}", -1),), ledger)
         topic.counted = category
-        _book(topic.where, ((f"category={category}", 1),), ledger)
+        _move(topic.where, "category", before, category, ledger)
+        if topic.complaint_where is not None and rules.tells_by_category(topic.complaint_where[1]):
+            _move(topic.complaint_where, "complaints", before, category, ledger)
+        if s.messages is not None and s.messages.thanked_where is not None:
+            _move(s.messages.thanked_where, "thanked", before, category, ledger)
     if topic.complaint and topic.complaint_where is None:
         topic.complaint_where = where_of_whole(s, at), at
         topic.dated = s.start is not None
-        _book(topic.complaint_where, (("complaints", 1), *((("complaints_dated", 1),) if topic.dated else ())), ledger)
+        amounts: list[tuple[str, int]] = [("complaints", 1)]
+        if topic.dated:
+            amounts.append(("complaints_dated", 1))
+        if topic.counted is not None and rules.tells_by_category(at):
+            amounts.append((f"complaints={topic.counted}", 1))
+        _book(topic.complaint_where, tuple(amounts), ledger)
         settle_day(s, topic, ledger)
 
 
@@ -112,6 +120,12 @@ def settle_day(s: State, topic: Topic, ledger: Ledger) -> None:
     if topic.complaint_where is not None and topic.dated and within != topic.within_day:
         topic.within_day = within
         _book(topic.complaint_where, (("complaints_within_day", 1 if within else -1),), ledger)
+
+
+def _move(where: Where, name: str, before: str | None, category: str, ledger: Ledger) -> None:
+    """Count under a category what counted under another one, or under none."""
+    taken = () if before is None else ((f"{name}={before}", -1),)
+    _book(where, ((f"{name}={category}", 1), *taken), ledger)
 
 
 def _book(where: Where, amounts: tuple[tuple[str, int], ...], ledger: Ledger) -> None:

@@ -93,11 +93,11 @@ def enter(s: State, entered: int, queue: str, channel: str | None, contact: str 
     if s.start is None:
         s.start = entered
     if s.messages is not None:
-        book_texts(s, s.messages, at, ledger)
+        book_texts(s, s.messages, at, rules, ledger)
     if s.bot_sessions is not None:
         turn_to_people(s.bot_sessions, at, ledger)
     if s.topic is not None:
-        find_place(s, s.topic, at, ledger)
+        find_place(s, s.topic, at, rules, ledger)
     return True
 
 

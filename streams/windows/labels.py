@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streams.windows.known import Known
 
 __all__ = [
+    "COUNTED_BY_LABEL",
     "MOST_LABELS",
     "OTHER",
     "RATES",
@@ -41,19 +42,25 @@ _BY_LABEL_ALONE = frozenset(field.key for field in FIELD_BY_ID.values() if not f
 
 
 def _labelled() -> Iterator[tuple[str, str | None, str]]:
-    """Yield the KPIs that there are by label: what is counted, or for ratios of each label its parts."""
+    """Yield the KPIs that there are by label: what is counted, of ratios maybe in the numerator alone, or of each label both parts."""
     for kpi in kpis_by_label():
         formula = kpi.formula.of(How())
         if isinstance(formula, Count):
             yield kpi.id, None, formula.counted.key
-        elif isinstance(formula, Ratio):
+        elif isinstance(formula, Ratio) and formula.labels_of_part is None:
             yield kpi.id, formula.part.key, formula.whole.key
+        elif isinstance(formula, Ratio):
+            yield kpi.id, None, formula.part.key
 
 
 #: As what is published is: in the order of names.
 _encode: Final = Encoder(order="sorted").encode
 
 _LABELLED: Final = tuple(_labelled())
+#: KPI → the field that tells by label which contacts it counts: of ratios those in the numerator.
+COUNTED_BY_LABEL: Final = {kpi: part or whole for kpi, part, whole in _LABELLED}
+#: The KPIs of which the numerator alone is told by label: they have no value of one.
+_NUMERATORS: Final = frozenset(kpi.id for kpi in kpis_by_label() if kpi.formula.labels_of_part is not None)
 #: The KPIs that are ratios of each label.
 RATES: Final = tuple(sorted(kpi for kpi, part, _ in _LABELLED if part is not None))
 
@@ -95,7 +102,7 @@ def figures_by_label(sums: Mapping[str, int], known: Known | None = None) -> dic
     """Return KPI → label → figure of one window; KPIs without a label are left out."""
     by_label = _by_label(sums, known)
     return {
-        kpi: {label: _count(number) for label, number in named.items()}
+        kpi: {label: _count(number, is_value=kpi not in _NUMERATORS) for label, number in named.items()}
         if parts is None
         else {label: ratio(parts.get(label, 0), number) for label, number in named.items()}
         for kpi, parts, named in by_label
@@ -128,8 +135,8 @@ def _by_label(sums: Mapping[str, int], known: Known | None) -> Iterator[tuple[st
             yield kpi, _named({label: sums[name] for label, name in labels.get(part, {}).items()}, sizes), named
 
 
-def _count(number: int) -> Figure:
-    return {"value": number, "numerator": number, "denominator": None, "coverage": None}
+def _count(number: int, *, is_value: bool) -> Figure:
+    return {"value": number if is_value else None, "numerator": number, "denominator": None, "coverage": None}
 
 
 def ratio(part: int, whole: int) -> Figure:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 import yaml
 
 from schemas.times import parse_time_ms
 from streams.configuration import Configuration
-from streams.explaining import PartitionLog, Question, contacts_behind, explain
-from tests.explaining.hour import CONFIGURATION, EVENTS
+from streams.explaining import PartitionLog, Question, QuestionError, contacts_behind, explain
+from tests.explaining.hour import CONFIGURATION, EVENTS, event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 QUEUE = "support 窓口"
 AT_MS = parse_time_ms("2026-03-02T09:05:00Z")
 
 
-def behind(kpi: str, window: str, *, waiting: bool = False) -> list[tuple[Any, ...]]:
+def behind(
+    kpi: str, window: str, *, waiting: bool = False, label: str | None = None, more: Sequence[dict[str, Any]] = ()
+) -> list[tuple[Any, ...]]:
     """Return id, source, parts, when it came, the seconds it waited, and what became of it."""
     configuration = Configuration.model_validate(yaml.safe_load(CONFIGURATION))
     question = Question.of([], configuration, queue=QUEUE, kpi=kpi, window=window, at_ms=AT_MS)
     log = PartitionLog(configuration, question.until_ms)
-    for offset, event in enumerate(EVENTS):
-        log.take(orjson.dumps(event), offset, parse_time_ms(event["received_at"]))
+    for offset, told in enumerate([*EVENTS, *more]):
+        log.take(orjson.dumps(told), offset, parse_time_ms(told["received_at"]))
     logs = {0: log}
     begin_ms = parse_time_ms("2026-03-02T09:00:00Z")
     return [
@@ -34,7 +40,7 @@ def behind(kpi: str, window: str, *, waiting: bool = False) -> list[tuple[Any, .
             (each.waited_ms or 0) / 1000,
             each.outcome,
         )
-        for each in contacts_behind(explain(question, configuration, logs), logs, waiting=waiting)
+        for each in contacts_behind(explain(question, configuration, logs), logs, waiting=waiting, label=label)
     ]
 
 
@@ -64,3 +70,28 @@ def test_a_figure_has_its_own_contacts_alone() -> None:
 def test_who_waits_now() -> None:
     """At 09:05 one has waited for two minutes."""
     assert behind("offered", "trailing_15m", waiting=True) == [("here", "pbx", ("waiting",), 180, 120, "waiting")]
+
+
+def test_of_one_category() -> None:
+    """Two complain of the bill and one of nothing that is named; one thanks for the bill, in a text that another one has too."""
+    said = [
+        event("contact.categorized", "09:04:00", "met", category="bill", complaint=True),
+        event("contact.categorized", "09:04:00", "late", complaint=True),
+        event("contact.categorized", "09:04:10", "gone", category="power"),
+        event("contact.categorized", "09:04:20", "gone", category="bill", complaint=True),
+        event("contact.categorized", "09:04:00", "back", category="bill"),
+        event("contact.message", "09:02:10", "back", author_kind="customer", thanks=True),
+        event("contact.message", "09:01:05", "gone", author_kind="customer", thanks=False),
+    ]
+
+    def ids(kpi: str, label: str | None) -> set[str]:
+        return {each[0] for each in behind(kpi, "day", label=label, more=said)}
+
+    assert ids("complaints", None) == {"met", "late", "gone"}
+    assert ids("complaints", "bill") == {"met", "gone"}
+    assert ids("complaints", "") == {"late"}
+    assert ids("complaints", "power") == set()
+    assert (ids("gratitude_rate", None), ids("gratitude_rate", "bill"), ids("gratitude_rate", "")) == ({"back", "gone"}, {"back"}, set())
+    assert ids("contacts_by_category", "bill") == {"met", "gone", "back"}
+    with pytest.raises(QuestionError, match=r"'offered' is not counted by label; permitted with label: .*complaints"):
+        behind("offered", "day", label="bill")

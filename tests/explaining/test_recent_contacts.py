@@ -30,9 +30,9 @@ def tried(begin: str, end: str, contact: str, customer: str | None, queue: str =
     ]
 
 
-def reading(events: list[dict[str, Any]]) -> RecentContacts:
+def reading(events: list[dict[str, Any]], configuration: Configuration = CONFIGURATION) -> RecentContacts:
     """Return what has taken these events."""
-    made = RecentContacts(CONFIGURATION)
+    made = RecentContacts(configuration)
     for each in events:
         made.take(orjson.dumps(each), parse_time_ms(each["received_at"]))
     return made
@@ -109,6 +109,35 @@ def test_hanging_up_while_waiting_is_giving_up_and_other_ways_out_are_not() -> N
     ]
 
     assert told(reading(events)) == [("hung-up", "sales", 31.0, 1)]
+
+
+def test_short_abandons_are_none_as_in_the_service_level() -> None:
+    """Below five seconds in sales, not at five; below three since the call came in for claims; of both how many is known."""
+    configuration = Configuration.model_validate(
+        {
+            "queues": {
+                "sales": {"channel": "voice", "service_level": {"threshold_s": 20, "short_abandon_s": 5}},
+                "claims": {"channel": "voice", "service_level": {"short_abandon_s": 3, "short_abandon_clock": "system_enter"}},
+                "other": {"channel": "voice"},
+            }
+        }
+    )
+    events = [
+        *tried("09:00:00", "09:00:04", "four", "A"),
+        *tried("09:01:00", "09:01:05", "five", "B"),
+        *tried("09:02:00", "09:02:01", "one", None, "other"),
+        # One second in the queue: after two in the menu it is none that is short, after one it is.
+        *(arrived("09:03:00", "menu", None), *tried("09:03:02", "09:03:03", "menu", None, "claims")[1:]),
+        *(arrived("09:04:00", "at once", None), *tried("09:04:01", "09:04:02", "at once", None, "claims")[1:]),
+        # A second time, and longer: that one is to be called, for once.
+        *tried("09:05:00", "09:05:30", "again", "A"),
+    ]
+    made = reading(events, configuration)
+
+    assert [(each[0], each[3]) for each in told(made, ("sales", "claims", "other"))] == [("again", 1), ("menu", 1), ("one", 1), ("five", 1)]
+    assert made.short_abandons(0, lambda *_: True) == {5000: 1, 3000: 1}
+    assert made.short_abandons(0, lambda queue, _: queue == "claims") == {3000: 1}
+    assert made.short_abandons(parse_time_ms("2026-03-02T09:01:00Z"), lambda queue, _: queue == "sales") == {}
 
 
 def test_a_word_that_is_taken_back_counts_no_more() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -397,7 +397,11 @@ class _Telling:
         """Return all that the story comes to, with what it was about."""
         if not any(each.event is not None and subjects.is_about(each.event) for each in self.moments):
             return self.contributions
-        return [*self.contributions, *(Contribution(*booking) for booking in subjects.of_story(self.moments, self.configuration))]
+        category = subjects.category_after(self.moments)
+        texts = [each for each in self.contributions if category is not None and each.what == "thanked"]
+        by_category = [replace(each, what=f"{each.what}={category}") for each in texts]
+        about = (Contribution(*booking) for booking in subjects.of_story(self.moments, self.configuration))
+        return [*self.contributions, *by_category, *about]
 
     def tell(self, event: ContactModel) -> None:
         at = to_ms(event.occurred_at)

@@ -18,7 +18,13 @@ COUNTED = (
     ("excluded", "excluded="),
     ("events_uncounted", "uncounted="),
     ("contacts_by_category", "category="),
+    ("complaints", "complaints="),
     ("csat_other_scales", "csat_scale="),
+)
+
+RATES = (
+    ("containment_rate", "sessions_contained=", "sessions_decided="),
+    ("self_service_rate", "sessions_solved=", "sessions_decided="),
 )
 
 
@@ -42,6 +48,7 @@ def _labels(n: Counter[str], prefix: str) -> dict[str, int]:
 def kpis(n: Counter[str], *, by_offer: bool) -> dict[str, Figure]:
     """Return the figures as wholes from the sums of a window."""
     found = {kpi: _count(sum(_labels(n, prefix).values())) for kpi, prefix in COUNTED}
+    # Those of no category too.
     found["complaints"] = _count(n["complaints"])
     if by_offer:
         known = Fraction(n["complaints_dated"], n["complaints"]) if n["complaints"] else None
@@ -60,13 +67,18 @@ def by_label(n: Counter[str]) -> dict[str, dict[str, Figure]]:
         numbers = _labels(n, prefix)
         if numbers:
             found[kpi] = {name: _count(sum(numbers[each] for each in members)) for name, members in _groups(numbers).items()}
-    decided = _labels(n, "sessions_decided=")
-    for kpi, prefix in (("containment_rate", "sessions_contained="), ("self_service_rate", "sessions_solved=")):
-        if decided:
+    thanked = _labels(n, "thanked=")
+    if thanked:
+        # How many of all texts are of a category is not counted.
+        groups = _groups(thanked).items()
+        found["gratitude_rate"] = {name: {**_count(sum(thanked[each] for each in members)), "value": None} for name, members in groups}
+    for kpi, prefix, all_of in RATES:
+        sizes = _labels(n, all_of)
+        if sizes:
             numbers = _labels(n, prefix)
             found[kpi] = {
-                name: _figure(sum(numbers.get(each, 0) for each in members), sum(decided[each] for each in members), None)
-                for name, members in _groups(decided).items()
+                name: _figure(sum(numbers.get(each, 0) for each in members), sum(sizes[each] for each in members), None)
+                for name, members in _groups(sizes).items()
             }
     return found
 

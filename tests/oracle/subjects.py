@@ -56,7 +56,7 @@ def of_story(moments: Sequence[Moment], configuration: Configuration) -> Iterato
     """Yield what the whole story comes to."""
     yield from _not_offered(moments, configuration)
     yield from _category(moments)
-    yield from _complaint(moments)
+    yield from _complaint(moments, category_after(moments))
     yield from _sessions(moments, configuration)
 
 
@@ -110,13 +110,13 @@ def _category(moments: Sequence[Moment]) -> Iterator[Booking]:
             return
 
 
-def _complaint(moments: Sequence[Moment]) -> Iterator[Booking]:
+def _complaint(moments: Sequence[Moment], category: str | None) -> Iterator[Booking]:
     complained = False
     for moment in moments:
         complained |= isinstance(moment.event, ContactCategorized) and moment.event.complaint is True
         if not complained or moment.place is None:
             continue
-        what = ["complaints"]
+        what = ["complaints"] if category is None else ["complaints", f"complaints={category}"]
         if moment.start is not None:
             what.append("complaints_dated")
             statuses = [each for each in moments if isinstance(each.event, ContactStatusChanged)]

@@ -17,7 +17,7 @@ from schemas.topics import topic
 from streams.access.views import View
 from streams.configuration import Configuration
 from streams.serving.dead_letters import Dead, DeadLetterCounts, DeadLetterWatch
-from streams.serving.earlier import earlier_of
+from streams.serving.earlier import Intervals
 from streams.serving.intervals import held_of, intervals_of
 from streams.serving.source_health import health_of
 from streams.serving.today import restoring, shows_day, sparing, today_of
@@ -140,7 +140,7 @@ def test_all_queues_in_an_interval(tmp_path: Path) -> None:
     assert (last.start, [each.offered for each in last.scopes]) == ("2026-04-01T08:45:00.000Z", [20])
     before = EarlierAnswer.model_validate(told_of(tmp_path, "/api/v1/earlier?at=2020-01-01T00:00:00Z"))
     assert (before.start, before.end, before.scopes) == (None, None, [])
-    assert earlier_of(center().store, NOW, {}, View(frozenset({"queue:claims"}), frozenset()))["scopes"] == []
+    assert Intervals(center().store, {}).at(NOW, View(frozenset({"queue:claims"}), frozenset()))["scopes"] == []
 
     async def check() -> None:
         async with client_of(serving(center(), tmp_path)) as client:

@@ -10,6 +10,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from streams.configuration import Configuration
+from streams.configuration.floor import Links
+from streams.configuration.service_level import ServiceLevelDefinition
 from streams.serving.agents import Agents
 from streams.serving.audit import NoAudit
 from streams.serving.broker import TopicError
@@ -166,13 +168,16 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
                 "conversation_id": "call 1", "source": "pbx", "queue": "sales", "channel": "voice", "left": day("08:50:42"),
                 "first_left": day("08:50:42"),
                 "waited_seconds": 42, "times": 1, "waits_again": False, "link": "https://pbx.example/calls/call%201",
+                "platform": "pbx.example",
             }  # fmt: skip
+            assert (told["short_total"], told["short_abandon_seconds"]) == (0, [])
             assert (told["got_through_total"], told["got_through"]) == (0, [])
             assert (await asked(client, "/api/v1/abandoned?queue=claims"))[1]["abandoned"] == []
             for wrong in (
                 "contacts?queue=sales",
                 "contacts?queue=sales&kpi=waiting&window=week",
                 "contacts?queue=sales&kpi=occupancy",
+                "contacts?queue=sales&kpi=offered&label=x",
                 "abandoned?hours=25",
                 "abandoned?limit=x",
                 "abandoned?order=oldest",
@@ -181,6 +186,36 @@ def test_contacts_behind_a_figure_and_whom_to_call() -> None:
         assert audit.looks == [("looked_at_contacts", "sales")] * 3 + [("looked_at_contacts", None), ("looked_at_contacts", "claims")]
 
     asyncio.run(check())
+
+
+def test_short_abandonments_are_left_out_and_counted() -> None:
+    """Of 42 seconds with a limit of 45 none is listed, and the one is told; of a queue that is not wanted not even that."""
+    short = CONFIGURATION.model_copy(update={"service_level": ServiceLevelDefinition(short_abandon_s=45)})
+    stand = Stand.fed(small_center())
+
+    async def told(queue: str) -> list[Any]:
+        made = CallBacks(contacts_of(HeldLog(CONTACTS), lambda: short, stand.clock))
+        document = await made.document("x", 8, lambda name: name == queue, 9)
+        return [document[name] for name in ("total", "abandoned", "got_through_total", "short_total", "short_abandon_seconds")]
+
+    assert asyncio.run(told("sales")) == [0, [], 0, 1, [45]]
+    assert asyncio.run(told("claims")) == [0, [], 0, 0, []]
+
+
+def test_what_a_platform_is_called() -> None:
+    """By the configuration's name for the source, else as its host is known, else by the host; nothing without an address."""
+    links = Links(
+        conversation="https://pbx.example:8443/{conversation_id}",
+        sources={
+            "desk": "https://acme.zendesk.com/agent/tickets/{conversation_id}",
+            "fake": "https://zendesk.com.example/{conversation_id}",
+        },
+        names={"crm": "Our CRM"},
+    )
+    assert [links.platform_of(source) for source in ("desk", "fake", "crm", "pbx", None)] == [
+        "Zendesk", "zendesk.com.example", "Our CRM", "pbx.example", "pbx.example",
+    ]  # fmt: skip
+    assert Links().platform_of("pbx") is None
 
 
 def link(at: str, one: str, other: str) -> dict[str, Any]:

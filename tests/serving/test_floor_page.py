@@ -108,6 +108,7 @@ TEXTS = "map(row => [...row.querySelectorAll('b, small')].map(e => e.textContent
 NAMED = "|".join(
     (
         *(
+            r"pbx\.example",
             "Contact Streams",
             "English",
             "UTC",
@@ -249,10 +250,12 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             assert needs.startswith("Of 1 the events name no customer_key")
             links = await page.ask(f"{CALLS}.map(row => row.querySelector('a').href)")
             assert links == [f"https://pbx.example/calls/call-{n}" for n in (5, 3, 1)]
+            opens = await page.ask(f"{CALLS}.map(row => [row.querySelector('a').innerText, row.querySelector('a').ariaLabel])")
+            assert opens[0] == ["Open in pbx.example", "Open in pbx.example: call-5"]
             await page.photograph(tmp_path / "call-back-en.png")
             # Who has waited longest for a call first, as the address keeps it.
             await choose(page, ".view.contacts .to-call select", "longest", "longest")
-            ids = f"{CALLS}.map(row => row.querySelector('a').innerText)"
+            ids = f"{CALLS}.map(row => row.querySelector('b').innerText)"
             await page.until(f'JSON.stringify({ids}) === \'["call-1","call-3","call-5"]\'')
             assert await page.ask("new URLSearchParams(location.search).get('calls')") == "longest"
             await page.open(await page.ask("location.href"))
@@ -262,7 +265,7 @@ def test_the_questions_of_a_supervisor(tmp_path: Path) -> None:
             await page.open(url(client))
             await click(page, "#queues[data-opens] tr[data-queue=sales] td.waiting")
             await page.until(f"{BEHIND}.length === 1")
-            assert (await page.ask(f"{BEHIND}.{TEXTS}"))[0][:3] == ["call-7", "pbx", "Waiting"]
+            assert (await page.ask(f"{BEHIND}.{TEXTS}"))[0][:3] == ["call-7", "pbx · Open in pbx.example", "Waiting"]
             await page.open(url(client))
             level = "document.querySelector('#queues[data-opens] tr[data-queue=sales] td.service_level_live')"
             await page.until(level)

@@ -51,6 +51,7 @@ def _sums_of_facts(stage: ContactStage) -> Counter[tuple[Any, ...]]:
     """Return what the conversations contribute by the rules of now, counted by a tracker that has nothing else."""
     fresh = ContactStage(0, Configuration.model_validate(_KEPT["configuration"]), _TOPICS, keep_everything=True).tracker
     fresh.lost_to, fresh.uncounted_from_ms = stage.tracker.lost_to, stage.tracker.uncounted_from_ms
+    fresh.by_category_from_ms = stage.tracker.by_category_from_ms
     booked = Ledger()
     for name, conversation in stage.tracker.conversations.items():
         booked.add(fresh.contribution(name, conversation.facts))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.telling import Contacts, event
+from tests.tracking.telling import Contacts, event, ms
 
 #: Of queue A: department, business and site.
 SCOPES_OF_A = {"queue:A", "department:help", "business:acme", "site:bonn", "total:all"}
@@ -175,6 +175,35 @@ class TestComplaints:
         told = Contacts(event("contact.queued", 5, queue="A"), *said)
 
         assert told.sums("queue:A")["complaints"] == 1
+
+    def test_by_category(self) -> None:
+        """A complaint is of the category that the contact has, where it complained: whenever and however often that is named."""
+        events = [
+            event("contact.queued", 5, queue="A", category="sales"),
+            event("contact.answered", 20),
+            event("contact.categorized", 50, complaint=True),
+            event("contact.categorized", 950, category="returns"),
+        ]
+        for order in permutations(events):
+            told = Contacts(*order)
+
+            assert {scope: said(told, "complaints", scope) for scope in SCOPES_OF_A} == {scope: {"returns": 1} for scope in SCOPES_OF_A}
+            assert told.starts("queue:A", "complaints=returns") == {50: 1}
+            assert told.starts("queue:A", "complaints=returns", kind="cohort") == {0: 1}
+        # Where no event names one, it is of none.
+        unnamed = Contacts(event("contact.queued", 5, queue="A"), event("contact.categorized", 50, complaint=True))
+        assert (unnamed.sums("queue:A")["complaints"], said(unnamed, "complaints", "queue:A")) == (1, {})
+
+    @pytest.mark.parametrize(("complained", "labels"), [(50, {}), (100, {"returns": 1})])
+    def test_what_a_version_before_has_booked_is_of_no_category(self, complained: float, labels: dict[str, int]) -> None:
+        """State of a version that told none by category up to second 60: its complaint stays without, and nothing is taken from another."""
+        told = Contacts()
+        told.tracker.by_category_from_ms = ms(60)
+        told.tell([event("contact.queued", 5, queue="A", category="sales"), event("contact.categorized", complained, complaint=True)])
+        told.tell([event("contact.categorized", 950, category="returns")])
+
+        assert (said(told, "complaints"), said(told, "category")) == (labels, {"returns": 1})
+        assert told.sums("total:all")["complaints"] == 1
 
     def test_a_start_that_is_not_known(self) -> None:
         """Only an answer in a queue is known: a complaint of which nobody can say when its day began."""

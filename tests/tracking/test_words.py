@@ -41,6 +41,11 @@ def reply(at: float, agent: str | None = None, **fields: Any) -> Step:
     return at, "message", {"author_kind": "agent", **({} if agent is None else {"agent": agent}), **fields}
 
 
+def named(at: float, category: str) -> Step:
+    """Say what it is about."""
+    return at, "categorized", {"category": category}
+
+
 def status(at: float, value: str, **fields: Any) -> Step:
     """Change the status."""
     return at, "status_changed", {"status": value, **fields}
@@ -63,8 +68,10 @@ def sums(*story: Step, queue: str = "mails", channel: str = "mail") -> dict[str,
         events.append(parse_contact_event(orjson.dumps({"type": f"contact.{kind}", **common, **fields})))
     told = Counter(recount(events, CONFIGURATION).counts(f"queue:{queue}", channel, "all"))
     booked = Counter(desk.sums(f"queue:{queue}", channel))
-    named = ("response_ms", "response_count", "exchanges", "exchanged", "duplicate_replies", "replies", "replies_named")
-    found = {name: booked[name] for name in (*named, "texts", "texts_looked", "thanked", "callback_wait_ms", "callbacks_reached")}
+    of_replies = ("response_ms", "response_count", "exchanges", "exchanged", "duplicate_replies", "replies", "replies_named")
+    labelled = {name for name in (*booked, *told) if name.startswith("thanked=")}
+    others = ("texts", "texts_looked", "thanked", "callback_wait_ms", "callbacks_reached", *sorted(labelled))
+    found = {name: booked[name] for name in (*of_replies, *others)}
     assert found == {name: told[name] for name in found}
     return {name: amount for name, amount in found.items() if amount}
 
@@ -167,6 +174,23 @@ class TestThanks:
     def test_once(self, story: tuple[Step, ...], expected: tuple[int, int, int]) -> None:
         """Texts, those in which somebody looked, those with thanks."""
         assert part(sums(*story), "texts", "texts_looked", "thanked") == expected
+
+    @pytest.mark.parametrize(
+        ("story", "expected"),
+        [
+            # Named after the thanks, and then again: of the last category alone.
+            ((*MAIL, words(20, thanks=True), named(30, "delivery"), named(40, "refund")), {"thanked=refund": 1}),
+            ((named(3, "refund"), *MAIL, words(20, thanks=False), words(30, thanks=True)), {"thanked=refund": 1}),
+            ((*MAIL, named(15, "refund"), words(20, thanks=False)), {}),
+            ((*MAIL, named(15, "refund"), words(20)), {}),
+            ((*MAIL, words(20, thanks=True)), {}),
+            # All of it before there is a queue.
+            ((named(1, "a"), words(5, thanks=True), named(6, "b"), MAIL[1]), {"thanked=b": 1}),
+        ],
+    )
+    def test_by_category(self, story: tuple[Step, ...], expected: dict[str, int]) -> None:
+        """Thanks are of the category that the contact has."""
+        assert {name: amount for name, amount in sums(*story).items() if "=" in name} == expected
 
     def test_booked_when_the_queue_is_known(self) -> None:
         """Words of second 5 of a conversation queued at 70 are in the minute from 60 on."""

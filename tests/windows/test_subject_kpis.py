@@ -88,6 +88,22 @@ class TestByLabel:
         assert {label: parts(each)[1:3] for label, each in found["self_service_rate"].items()} == {"returns": (1, 4), "tariff": (1, 1)}
         assert figures_by_label({"offered": 3}) == {}
 
+    def test_complaints_and_thanks(self) -> None:
+        """Four complaints, three of them of a category; of five thanks three are: of how many texts of each is not counted, so no share."""
+        thanks = {"texts": 9, "texts_looked": 8, "thanked": 5, "thanked=a": 2, "thanked=c": 1}
+        sums = {"complaints": 4, "complaints=a": 2, "complaints=b": 1, **thanks}
+        found = figures_by_label(sums)
+
+        assert {label: each["value"] for label, each in found["complaints"].items()} == {"a": 2, "b": 1}
+        assert {label: parts(each) for label, each in found["gratitude_rate"].items()} == {
+            "a": (None, 2, None, None),
+            "c": (None, 1, None, None),
+        }
+        # What is told by label is told as a whole as before.
+        whole = of_contacts(sums, by_offer=True)
+        assert (whole["complaints"]["value"], parts(whole["gratitude_rate"])) == (4, (5 / 8, 5, 8, 8 / 9))
+        assert (KPI_BY_ID["complaints"].label, KPI_BY_ID["contacts_by_category"].label) == (None, "category")
+
     def test_at_most_a_hundred(self) -> None:
         """Of 103 categories the 100 largest are named, of equals the first by name; three and what is called so are the others."""
         sums = {f"category=c{number:03}": 1 for number in range(103)} | {"category=z": 9, "category=(other)": 5}

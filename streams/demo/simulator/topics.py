@@ -1,4 +1,4 @@
-"""What contacts are about: categories by queue, some complaints among them, most of which are settled within minutes."""
+"""What contacts are about: categories by queue, some complaints among them, of a few no category; most are settled within minutes."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Topics:
     def name(self, contact: Contact, *, settled: bool = False) -> None:
         """Perhaps say what a contact was about that has just been served; ``settled`` says that a complaint needs no more."""
         random = self._random
-        if random.random() >= _NAMED:
-            return
-        fields: dict[str, Any] = {"category": topic_of(contact.queue.name, random)}
+        fields: dict[str, Any] = {"category": topic_of(contact.queue.name, random)} if random.random() < _NAMED else {}
         complaint = random.random() < _COMPLAINT
         if complaint:
             fields["complaint"] = True
+        if not fields:
+            return
         self._floor.tell(contact, "contact.categorized", fields)
         if complaint and not settled:
             self._floor.tell(contact, "contact.status_changed", {"status": "open"})

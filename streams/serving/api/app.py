@@ -19,12 +19,13 @@ from streams.serving.api.floor import abandoned, contacts, people
 from streams.serving.api.health import alive, ready, standing
 from streams.serving.api.metrics import metrics
 from streams.serving.api.page import page
-from streams.serving.api.serving import CUSTOMERS, FEED, OUTLOOK, SERVING, TARGETS, TODAY, TRENDS
+from streams.serving.api.serving import CUSTOMERS, EARLIER, FEED, OUTLOOK, SERVING, TARGETS, TODAY, TRENDS
 from streams.serving.api.spelling import spelled
 from streams.serving.api.stream import events
 from streams.serving.customers import KEPT_SECONDS as CUSTOMERS_KEPT_SECONDS
 from streams.serving.customers import customers_of, shows_window
 from streams.serving.door import DOOR, guard
+from streams.serving.earlier import Earlier
 from streams.serving.endpoints import ENDPOINTS
 from streams.serving.events import Feed
 from streams.serving.kept import Kept
@@ -119,6 +120,7 @@ def create_app(serving: Serving) -> web.Application:
         shows_day,
     )
     app[CUSTOMERS] = Kept(served, customers_of, CUSTOMERS_KEPT_SECONDS, "windows", shows_window)
+    app[EARLIER] = Earlier(served)
     app[OUTLOOK] = Kept(
         served, lambda store: outlook_of(store, serving.configuration, served.targets), OUTLOOK_KEPT_SECONDS, "outlook", shows_outlook
     )

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from streams.serving.api.answers import answer, expect_figures, instant_ms
-from streams.serving.api.serving import CUSTOMERS, SERVING, TODAY
+from streams.serving.api.serving import CUSTOMERS, EARLIER, SERVING, TODAY
 from streams.serving.door import view_of
-from streams.serving.earlier import earlier_of
 from streams.serving.figures import NO_QUEUE
 from streams.serving.intervals import held_of, intervals_of
 from streams.serving.problems import ProblemError
@@ -49,11 +48,7 @@ async def earlier(request: web.Request) -> web.Response:
     """Answer with all queues in one interval."""
     text = request.query.get("at")
     at_ms = None if text is None else instant_ms("at", text)
-    figures, view = request.app[SERVING].figures, view_of(request, "figures")
-    header, store, targets = figures.header(view), figures.store.copy(), dict(figures.targets)
-    # A center of hundreds of queues holds tens of thousands of intervals: too long for the loop.
-    found = await asyncio.to_thread(earlier_of, store, at_ms, targets, view)
-    return await answer(request, {**header, **found})
+    return await answer(request, await request.app[EARLIER].answer(at_ms, view_of(request, "figures")))
 
 
 async def today(request: web.Request) -> web.Response:

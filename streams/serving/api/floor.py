@@ -78,11 +78,12 @@ async def contacts(request: web.Request) -> web.Response:
     try:
         limit = _asked_number(request, "limit", _LISTED, 0, MAX_LISTED)
         asked_windows(request)
-        _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit"}})
+        _, _, asked = asked_of({name: value for name, value in request.query.items() if name not in {"lang", "limit", "label"}})
         expect_figures(serving.figures, view)
         if view.scopes is not None and not (view.sees("queue", asked["queue"]) and serving.figures.names(asked["queue"])):
             raise ProblemError(404, NO_QUEUE)
-        found = serving.explainer.contacts(serving.figures.window_records, asker=asker_of(request), limit=limit, asked=asked)
+        label = request.query.get("label")
+        found = serving.explainer.contacts(serving.figures.window_records, asker=asker_of(request), limit=limit, asked=asked, label=label)
         document = await _read(found, "contact events")
     except QuestionError as error:
         # What is wrong with definitions names those of others.

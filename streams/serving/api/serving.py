@@ -21,6 +21,7 @@ from streams.serving.clients import Clients
 from streams.serving.dead_letters import DeadLetterCounts
 from streams.serving.deliveries import Deliveries
 from streams.serving.door import PRINCIPAL, Door
+from streams.serving.earlier import Earlier
 from streams.serving.events import Feed
 from streams.serving.explainer import Explainer
 from streams.serving.exporter import DEFAULT_WINDOWS, FigureCollector, Process
@@ -33,7 +34,7 @@ from streams.serving.targets import shows_terms
 from streams.serving.turns import SCRAPES_WAITING, Turns
 from streams.windows.exceptions import Exceptions
 
-__all__ = ["CUSTOMERS", "FEED", "OUTLOOK", "SERVING", "TARGETS", "TODAY", "TRENDS", "Serving", "asker_of"]
+__all__ = ["CUSTOMERS", "EARLIER", "FEED", "OUTLOOK", "SERVING", "TARGETS", "TODAY", "TRENDS", "Serving", "asker_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ OUTLOOK = web.AppKey("outlook", Kept)
 TARGETS = web.AppKey("targets", Kept)
 TODAY = web.AppKey("today", Kept)
 CUSTOMERS = web.AppKey("customers", Kept)
+EARLIER = web.AppKey("earlier", Earlier)
 
 
 def asker_of(request: web.Request) -> str:

@@ -17,6 +17,8 @@ const USUAL_HOURS = 8;
 const WINDOWS = ["trailing_5m", "trailing_15m", "trailing_30m", "trailing_60m", "day"];
 const KPIS = ["offered", "answered", "abandoned", "service_level", "service_level_live", "abandon_rate", "answer_rate", "asa", "aht", "waiting"];
 const OF_NOW = ["waiting", "longest_wait"];
+// Less is hardly a wait: why it is listed is said.
+const SHORT_SECONDS = 5;
 const ROLES = ["not_counted", "undecided", "missed", "met"];
 
 let open = null;
@@ -26,16 +28,19 @@ const outcomeOf = ({ outcome }) => (known(outcome) ? named("outcome", outcome) :
 // Of the parts of a figure what they say of its target.
 const partOf = ({ parts }) => ROLES.filter((role) => parts.some((part) => part.endsWith(role))).map((role) => word(`part.${role}`)).join(", ");
 
-// An id, as a link to the platform where one is configured.
-function fillId(cell, { conversation_id: id, link, source }) {
-  if (cell.signature === `${id} ${link}`) return;
-  cell.signature = `${id} ${link}`;
-  cell.value.replaceChildren();
-  if (/^https?:\/\//i.test(link ?? "")) {
-    const made = make(cell.value, "a", "", shown(id));
-    Object.assign(made, { href: link, target: "_blank", rel: "noopener noreferrer" });
-  } else setText(cell.value, shown(id));
+// An id with its source, and where one is configured a link that says which platform it opens.
+function fillId(cell, { conversation_id: id, link, platform, source }) {
+  const signature = JSON.stringify([id, link, platform, source]);
+  if (cell.signature === signature) return;
+  cell.signature = signature;
+  setText(cell.value, shown(id));
   setText(cell.detail, known(source) ? shown(source) : "");
+  if (!/^https?:\/\//i.test(link ?? "")) return;
+  if (known(source)) cell.detail.append(" · ");
+  const text = word("contacts.open", { platform: shown(platform ?? new URL(link).host) });
+  const made = make(cell.detail, "a", "", text);
+  Object.assign(made, { href: link, target: "_blank", rel: "noopener noreferrer" });
+  made.setAttribute("aria-label", `${text}: ${shown(id)}`);
 }
 
 function select(place, text, then) {
@@ -168,6 +173,8 @@ class ToCall {
     const unnamed = told.abandoned.filter(({ customer }) => customer === null).length;
     const needs = [
       unnamed ? word("contacts.needs_key", { n: count(unnamed) }) : "",
+      told.short_total ? word("contacts.short", { n: count(told.short_total), limit: told.short_abandon_seconds.map(duration).join(" / ") }) : "",
+      told.abandoned.some(({ waited_seconds: waited }) => waited < SHORT_SECONDS) ? word("contacts.short_listed", { limit: duration(SHORT_SECONDS) }) : "",
       told.links_known ? "" : word("contacts.links_unknown"),
       told.abandoned.length && told.abandoned.every(({ link }) => link === null) ? word("contacts.needs_links") : "",
     ];
@@ -194,13 +201,19 @@ class Behind {
     context.signal.addEventListener("abort", () => clearInterval(this.ticking));
     make(place, "h3", "", word("contacts.behind"));
     const choices = make(place, "p", "choices");
-    this.queue = select(choices, word("scope.queue"), (value) => this.choose({ of: value, channel: null, at: null }));
-    this.kpi = select(choices, word("target.of"), (value) => this.choose({ kpi: value }));
+    this.queue = select(choices, word("scope.queue"), (value) => this.choose({ of: value, channel: null, at: null, label: null }));
+    this.kpi = select(choices, word("target.of"), (value) => this.choose({ kpi: value, label: null }));
     this.window = select(choices, word("contacts.time"), (value) => this.choose({ span: value, at: null }));
     this.channel = select(choices, word("channel"), (value) => this.choose({ channel: value }));
     const again = make(choices, "button", "again", word("contacts.read"));
     again.type = "button";
     again.addEventListener("click", () => this.load());
+    // Of a figure by label, such as complaints of a category, those of one.
+    this.under = make(place, "p", "choices under");
+    this.label = make(this.under, "span");
+    const all = make(this.under, "button", "again", word("contacts.all_labels"));
+    all.type = "button";
+    all.addEventListener("click", () => this.choose({ label: null }));
     const standing = make(place, "p", "none");
     this.standing = make(standing, "span");
     this.standing.setAttribute("role", "status");
@@ -262,6 +275,9 @@ class Behind {
     this.window.parentElement.hidden = OF_NOW.includes(kpi);
     offer(this.channel, channels.map((name) => [name, named("channel", name)]), channel);
     this.channel.parentElement.hidden = channels.length < 2;
+    const under = this.context.asked("label");
+    this.under.hidden = under === null;
+    setText(this.label, under === null ? "" : word("contacts.under", { kpi: label(kpi, channel), label: under ? shown(under) : word("customers.no_category") }));
   }
 
   // Of a moment: read when one asks, and not again by itself.
@@ -282,8 +298,8 @@ class Behind {
     const begun = performance.now();
     clearInterval(this.ticking);
     this.ticking = setInterval(() => setText(this.taken, ` · ${duration((performance.now() - begun) / 1000)}`), SOON_MS);
-    const at = this.context.asked("at");
-    const asked = [["queue", queue], ["kpi", kpi], ["limit", "500"], ...(OF_NOW.includes(kpi) ? [] : [["window", window]]), ...(channel ? [["channel", channel]] : []), ...(at ? [["at", at]] : [])];
+    const [at, under] = [this.context.asked("at"), this.context.asked("label")];
+    const asked = [["queue", queue], ["kpi", kpi], ["limit", "500"], ...(OF_NOW.includes(kpi) ? [] : [["window", window]]), ...(channel ? [["channel", channel]] : []), ...(at ? [["at", at]] : []), ...(under === null ? [] : [["label", under]])];
     try {
       const told = await this.context.ask(`api/v1/contacts?${new URLSearchParams(asked)}`);
       if (mine === this.asking) this.draw(told);

@@ -1,20 +1,25 @@
-// What customers say, what they turn to us for, how far they help themselves, and whether they come back.
+// What customers say, what they turn to us for, complain of and give thanks for, how far they help themselves, and whether they come back.
 
 import { Files } from "../detail/files.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
+import { placeOf } from "../options.js";
 import { channelRank } from "../rows.js";
 import { NOTHING, count, coverage, dayOf, figure, known, kpi, label, meaning, monthOf, named, parts, percent, word } from "../text.js";
 import { unread } from "../unread.js";
 
 const ASK_MS = 10_000;
 const SAID = ["csat", "csat_top2", "nps", "survey_response_rate", "gratitude_rate", "complaints", "complaints_within_day_rate"];
+// What is told by category, with the figure that its contacts are behind.
+const TOLD = { complaints: "complaints", thanks: "gratitude_rate" };
+const OTHERS = "(other)";
 const ALONE = ["self_service_rate", "containment_rate"];
 const KINDS = ["total", "business", "site", "department", "queue", "channel"];
 // So many categories, days and months are shown: files have all.
 const CATEGORIES = 20;
 const DAYS = 14;
 const MONTHS = 6;
+const PLACES = 12;
 
 let open = null;
 
@@ -26,8 +31,12 @@ const kindName = (each) => (each.scope_kind === "total" ? "" : named("scope", ea
 const channelName = (each) => (each.channel ? named("channel", each.channel) : "");
 const headings = (kpis) => kpis.map((id) => [id, label(id), meaning(id)]);
 
-function cell(id, of, mark = "") {
-  if (!known(of?.value)) return { text: NOTHING, detail: of ? parts(of) : "" };
+// What is not known says why.
+const why = (id, { unknown }) => word(`unknown.${["not_reported", "too_few"].includes(unknown[id]) ? unknown[id] : id}`);
+
+function cell(id, each, mark = "") {
+  const of = each.figures[id];
+  if (!known(of?.value)) return { text: NOTHING, detail: why(id, each), className: "unknown" };
   const counted = kpi(id).unit === "ratio" ? parts(of) : known(of.denominator) ? word("customers.of", { n: count(of.denominator) }) : "";
   return { text: figure(id, of.value) + mark, detail: [counted, coverage(of)].filter(Boolean).join(" · ") };
 }
@@ -47,7 +56,7 @@ class CustomersView {
       query: () => [["window", "day"], ["window", "customers_day"], ["window", "customers_month"], ...[...SAID, ...ALONE, ...this.coming, "contacts_by_category"].map((id) => ["kpi", id])],
       name: () => `customers-${this.asOf}`,
     });
-    this.places = Object.fromEntries(["about", "said", "alone", "back", "months"].map((id) => [id, make(root, "section", id)]));
+    this.places = Object.fromEntries(["about", "complaints", "thanks", "said", "alone", "back", "months"].map((id) => [id, make(root, "section", id)]));
   }
 
   async load() {
@@ -68,7 +77,9 @@ class CustomersView {
     this.scope.value = of;
     const days = this.windows.filter(({ window }) => window === "day");
     const here = this.windows.filter((each) => keyOf(each) === of);
-    this.about(here.filter(({ window }) => window === "day"));
+    const today = here.filter(({ window }) => window === "day");
+    this.about(today);
+    for (const id of Object.keys(TOLD)) this.told(id, today, days.filter((each) => each.scope_kind === "queue" && isWithin(each, of)));
     this.table("said", days, SAID);
     this.table("alone", days, ALONE);
     this.dated("back", here.filter(({ window }) => window === "customers_day"), DAYS, dayOf);
@@ -96,24 +107,83 @@ class CustomersView {
     });
   }
 
+  // Of all channels together, as categories are, and of each the queues and channels with the contacts behind it.
+  told(id, days, queues) {
+    const sums = new Map();
+    const add = (name, n) => n && sums.set(name, (sums.get(name) ?? 0) + n);
+    for (const each of days) for (const [name, n] of ofCategory(id, each)) add(name, n);
+    const all = [...sums.values()].reduce((sum, n) => sum + n, 0);
+    // Those without a category come last, however many.
+    const largest = [...sums].sort(([a, n], [b, m]) => Number(a === "") - Number(b === "") || m - n || a.localeCompare(b));
+    const most = Math.max(...sums.values());
+    const found = new Map(largest.map(([name]) => [name, queues.map((each) => [each, new Map(ofCategory(id, each)).get(name) ?? 0]).filter(([, n]) => n)]));
+    const signature = [largest, [...found].map(([name, places]) => [name, places.map(([{ scope, channel }, n]) => [scope, channel, n])])];
+    this.section(id, signature, all > 0, (place) => {
+      const without = sums.get("") ?? 0;
+      const counted = [word(`customers.${id}_of`, { n: count(all) }), without ? word("customers.no_category_of", { n: count(without) }) : ""];
+      make(place, "p", "counted", counted.filter(Boolean).join(" · "));
+      const shownRows = [...largest.filter(([name]) => name).slice(0, CATEGORIES), ...largest.filter(([name]) => !name)];
+      const rows = shownRows.map(([name, n]) => [
+        { element: bar(name ? shown(name) : word("customers.no_category"), n / most) }, count(n), percent(n / all),
+        { element: this.behind(TOLD[id], name, found.get(name).toSorted(([, n], [, m]) => m - n)) },
+      ]);
+      const may = this.context.may("contacts");
+      const headings = [["name", word("customers.category")], ["contacts", word("customers.contacts")], ["share", word("customers.share")], ["places", word(may ? "customers.behind" : "customers.places")]];
+      grid(place, word(`customers.${id}`), headings, rows, "few-columns");
+    });
+  }
+
+  behind(kpiId, name, places) {
+    const list = document.createElement("span");
+    list.className = "parts";
+    for (const [each, n] of places.slice(0, PLACES)) {
+      const text = `${scopeName(each)} · ${channelName(each)} ${count(n)}`;
+      // What the limits of names have put together has no contacts of its own.
+      if (this.context.may("contacts") && name !== OTHERS) make(list, "a", "", text).href = this.context.link("contacts", { of: each.scope, channel: each.channel, kpi: kpiId, span: "day", label: name });
+      else make(list, "span", "", text);
+    }
+    if (places.length > PLACES) make(list, "span", "", word("customers.further", { n: count(places.length - PLACES) }));
+    return list;
+  }
+
   table(id, days, kpis) {
     const found = days.filter(({ figures }) => kpis.some((each) => each in figures));
-    const columns = kpis.filter((each) => found.some(({ figures }) => each in figures));
+    const columns = kpis.filter((each) => found.some(({ figures, unknown }) => each in figures || each in unknown));
     this.section(id, found, found.length > 0, (place) => {
-      const rows = found.map((each) => [{ text: scopeName(each), detail: [kindName(each), channelName(each)].filter(Boolean).join(" · ") }, ...columns.map((kpiId) => cell(kpiId, each.figures[kpiId]))]);
+      const rows = found.map((each) => [{ text: scopeName(each), detail: [kindName(each), channelName(each)].filter(Boolean).join(" · ") }, ...columns.map((kpiId) => this.opened(kpiId, each))]);
       grid(place, word(`customers.${id}`), [["name", word("customers.where")], ...headings(columns)], rows);
     });
   }
 
+  // Complaints of a queue lead to their contacts.
+  opened(kpiId, each) {
+    const made = cell(kpiId, each);
+    if (kpiId !== "complaints" || each.scope_kind !== "queue" || made.text === NOTHING || !this.context.may("contacts")) return made;
+    const link = document.createElement("a");
+    link.href = this.context.link("contacts", { of: each.scope, channel: each.channel, kpi: kpiId, span: "day" });
+    make(link, "b", "", made.text);
+    return { ...made, element: link };
+  }
+
   dated(id, windows, most, said) {
     const found = windows.sort((a, b) => b.start.localeCompare(a.start) || channelRank(a.channel) - channelRank(b.channel)).slice(0, most);
-    const columns = [...new Set(found.flatMap(({ figures }) => Object.keys(figures)))];
+    const columns = [...new Set(found.flatMap(({ figures, unknown }) => [...Object.keys(figures), ...Object.keys(unknown)]))];
     this.section(id, found, found.length > 0, (place) => {
-      const rows = found.map((each) => [{ text: said(each.start), detail: channelName(each) }, ...columns.map((kpiId) => cell(kpiId, each.figures[kpiId], each.final ? "" : "*"))]);
+      const rows = found.map((each) => [{ text: said(each.start), detail: channelName(each) }, ...columns.map((kpiId) => cell(kpiId, each, each.final ? "" : "*"))]);
       grid(place, word(`customers.${id}`), [["name", word(id === "months" ? "customers.month" : "queue.day")], ...headings(columns)], rows);
       if (found.some(({ final }) => !final)) make(place, "p", "none", word("customers.settling"));
     });
   }
+}
+
+const ofCategory = (id, each) => [...Object.entries(each[`${id}_by_category`]), ["", each[`${id}_without_category`]]];
+
+// Whether a queue's figures are part of a scope's, given as KIND:NAME.
+function isWithin({ scope, channel }, of) {
+  const [kind, name] = [of.slice(0, of.indexOf(":")), of.slice(of.indexOf(":") + 1)];
+  if (kind === "total") return true;
+  if (kind === "queue" || kind === "channel") return name === (kind === "queue" ? scope : channel);
+  return placeOf("queue", scope)?.[kind] === name;
 }
 
 function bar(name, share) {
