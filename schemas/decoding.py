@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from schemas import structs
 from schemas.base import BLANKS, TEXT_PATTERN, composed
 from schemas.by_type import own_code
+from schemas.compiled import compiled
 from schemas.events import (
     AGENT_KINDS,
     CONTACT_KINDS,
@@ -29,14 +30,6 @@ from schemas.events import (
 from schemas.limits import MAX_AHEAD_MS, MAX_RECORD_BYTES, MIN_TIME_MS, far_fetched
 from schemas.rejection import REJECT_REASONS, Rejected, RejectReason
 from schemas.times import REST_MS, SECOND_MS, parse_time_ms, to_ms
-
-try:
-    from schemas import _sound
-except ImportError:  # nothing has compiled it: what follows does all of it alone
-    IS_COMPILED = False
-else:
-    #: Whether what pays to be compiled is: `schemas/_sound.c`.
-    IS_COMPILED = True
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,6 +63,9 @@ class Decode(Protocol[E_co]):
 
 
 # ---- The fast path -----------------------------------------------------------------------------------------------------------------
+
+#: Whether what pays to be compiled is.
+IS_COMPILED = compiled is not None
 
 #: Up to this many bytes a record has no room for what only a long one can hold: nesting beyond the models' limit, endless digits.
 _SHORT = 500
@@ -128,9 +124,9 @@ _TIMES: dict[type, tuple[tuple[str, ...], Callable[[Any], object] | None]] = {
 def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[Event]]) -> Decode[Any]:
     """Return the function that decodes the records of one topic."""
     interpreted = _interpreted(union, parse, kinds)
-    if not IS_COMPILED:
+    if compiled is None:
         return interpreted
-    usual, read, times = _sound.decode, msgspec.json.Decoder(union).decode, _TIMES
+    usual, read, times = compiled.decode, msgspec.json.Decoder(union).decode, _TIMES
 
     def decode(value: bytes | None) -> Any:
         event = usual(value, read, times)
@@ -141,9 +137,9 @@ def _decoder(union: object, parse: Callable[[bytes], Any], kinds: Iterable[type[
 
 def _usual(union: object) -> Usual | None:
     """Return what decodes many records at once."""
-    if not IS_COMPILED:
+    if compiled is None:
         return None
-    decode_all, read, times = _sound.decode_all, msgspec.json.Decoder(union).decode, _TIMES
+    decode_all, read, times = compiled.decode_all, msgspec.json.Decoder(union).decode, _TIMES
     return lambda records: decode_all(records, read, times, MIN_TIME_MS, MAX_AHEAD_MS)
 
 

@@ -196,8 +196,9 @@ class TrackStage:
                     if not tracker.snapshot(event):
                         self._names.note_beyond(source, "snapshot")
                 else:
-                    if kind in fields:
-                        admit(event, fields[kind])
+                    names = fields.get(kind)
+                    if names is not None:
+                        admit(event, names)
                     try:
                         apply_of[kind](tracker, event)
                     except TooManyFactsError as too_many:

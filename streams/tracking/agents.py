@@ -68,7 +68,8 @@ class AgentTracker:
         self.snapshots = Snapshots("agents", self._grace_ms)
         self._now: dict[int, dict[str, int]] = {}
         self._touched_now: set[int] = set()
-        self._changed: set[str] = set()
+        #: names, in the order in which they changed: what follows each other is alike, and was made side by side
+        self._changed: dict[str, None] = {}
         #: agents whose plans have changed
         self._changed_plans: set[str] = set()
         #: agents of whom something is not counted yet
@@ -126,7 +127,7 @@ class AgentTracker:
                 self._take_plan(name, agent, plan)
                 if agent.source is None:
                     agent.source = intern(source)
-                self._changed.add(name)
+                self._changed[name] = None
             return
         if kind == "agent.state_changed":
             axis = event.axis
@@ -141,7 +142,7 @@ class AgentTracker:
         self._take(name, agent, fact, received)
         if agent.source != source and (agent.aside is None or agent.newest == fact):
             agent.source = intern(source)
-        self._changed.add(name)
+        self._changed[name] = None
 
     def _claim(self, row: str, name: str) -> Agent | None:
         """Give an agent who was kept without a source to the first one that tells of the id."""
@@ -154,7 +155,7 @@ class AgentTracker:
                 held[place] += number
             agent.held, agent.timer = held, None
             self._look_at(name, agent)
-            self._changed.add(name)
+            self._changed[name] = None
             if agent.plans is not None:
                 self._changed_plans.add(name)
         return agent
@@ -170,7 +171,7 @@ class AgentTracker:
         if agent.plans is not None and len(agent.plans.facts) >= MAX_PLANS:
             agent.drop_hidden()
             self._changed_plans.add(name)
-            self._changed.add(name)
+            self._changed[name] = None
             if len(agent.plans.facts) >= MAX_PLANS:
                 raise TooManyFactsError("person_id", MAX_PLANS)
 
@@ -438,7 +439,7 @@ class AgentTracker:
             if snapshot.misses(id_of(name), None, heard) and agent.last.category is not None:
                 self._take(name, agent, (snapshot.at_ms, -1, snapshot.name, GONE, "", None, None, None), None)
                 self._up_to_date(name, agent)
-                self._changed.add(name)
+                self._changed[name] = None
 
     def _book_to(self, end_ms: int) -> None:
         booked = self.booked_to
@@ -460,7 +461,7 @@ class AgentTracker:
             # Rows are not written for it: what they hold too much is folded when they are read.
             agent.fold(final_ms)
         if agent.plans is not None and agent.drop_plans(final_ms):
-            self._changed.add(name)
+            self._changed[name] = None
             self._changed_plans.add(name)
         seen = agent.last_seen
         if seen is None or seen < end_ms - self._silence.soonest_ms:
@@ -469,7 +470,7 @@ class AgentTracker:
             if seen is not None and seen + self._silence.forgotten_after(agent.last) < final_ms:
                 agent.held[1] -= len(agent.facts)
                 agent.forget()
-                self._changed.add(name)
+                self._changed[name] = None
             if agent.last_seen is None and agent.plans is None:
                 self._give_up(name, agent)
                 return
@@ -480,7 +481,7 @@ class AgentTracker:
         del self.agents[name]
         agent.held[0] -= 1
         agent.held[1] -= len(agent.ids)
-        self._changed.add(name)
+        self._changed[name] = None
 
     def set_back(self, to_ms: int, now_ms: int) -> None:
         """Set progress back to an instant if it lies beyond: time booked beyond is taken back, and so are plans that are not permitted.
@@ -502,7 +503,7 @@ class AgentTracker:
                 self._book(agent, since, end, 1)
             else:
                 agent.take_back(far)
-            self._changed.add(name)
+            self._changed[name] = None
             if far:
                 self._changed_plans.add(name)
         self.booked_to = end
@@ -533,7 +534,7 @@ class AgentTracker:
 
     def changed_agents(self) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
         """Yield what is kept of the agents changed since the last call, but for their plans; None for those given up."""
-        changed, self._changed = self._changed, set()
+        changed, self._changed = self._changed, {}
         agents = self.agents
         for name in changed:
             agent = agents.get(name)
@@ -585,7 +586,7 @@ class AgentTracker:
             agent.aside = Aside(*spent)
         if isinstance(kept, dict) and kept.get("plans"):
             agent.plans = Plans([tuple(plan) for plan in kept["plans"]])
-            self._changed.add(name)
+            self._changed[name] = None
             self._changed_plans.add(name)
         self._restored.append((row, name, agent))
 
@@ -638,5 +639,5 @@ class AgentTracker:
         self._follow(name, known, 0)
         if booked is not None and low is not None:
             self._book(known, low, booked, 1)
-        self._changed.add(name)
+        self._changed[name] = None
         self._changed_plans.add(name)

@@ -17,8 +17,8 @@ __all__ = ["channel_said", "has_visit", "queues_without_channel"]
 
 def channel_said(conversation: Conversation) -> str | None:
     """Return the channel of the last arrival."""
-    state = conversation.state
-    last = _last_arrival(conversation.fresh or (), None)
+    state, fresh = conversation.state, conversation.fresh
+    last = None if fresh is None else _last_arrival(fresh, None)
     if last is None and not state.void:
         return state.channel
     last = _last_arrival(state.facts, last)

@@ -33,7 +33,7 @@ from streams.windows.hours import business_clocks
 from streams.windows.slices import CELL_MS, PANE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from streams.configuration import Configuration
     from streams.tracking.facts import AnyFact
@@ -145,11 +145,12 @@ class ContactTracker:
         #: conversations whose rows have no head of now
         self._outdated: list[str] = []
         self._touched_now: set[int] = set()
-        self._changed: set[str] = set()
+        #: names, in the order in which they changed: what follows each other is alike, and was made side by side
+        self._changed: dict[str, None] = {}
         #: row of a conversation that is given up, or kept under another name → how many it has with those that follow
         self._gone_rows: dict[str, int] = {}
-        #: conversations with facts that are not folded yet
-        self._unfolded: set[str] = set()
+        #: conversations with facts that are not folded yet, in the order of the first of these; and some in which there are none any more
+        self._unfolded: list[Conversation] = []
         self._timers = Timers()
         self.snapshots = Snapshots("contacts", self._grace_ms)
         self._soonest_ms = min(shortest_ms, self._retention_ms)
@@ -210,9 +211,10 @@ class ContactTracker:
         if type(fact) is Excluded and source not in self._journals and self._excludes_too_late(conversation, fact, received):
             self._count_late(event, received)
             return
+        if conversation.fresh is None:
+            self._unfolded.append(conversation)
         put(conversation, fact)
-        self._unfolded.add(name)
-        self._changed.add(name)
+        self._changed[name] = None
         held[1] += 1
         if revision:
             _revised(conversation).note(fact.event_id, revision, at, is_fact=True)
@@ -249,14 +251,14 @@ class ContactTracker:
         else:
             known.note(event_id, revision, event.occurred_ms, is_fact=True)
         if conversation.fresh is not None:
-            self._unfolded.add(conversation.name)
-        self._changed.add(conversation.name)
+            self._unfolded.append(conversation)
+        self._changed[conversation.name] = None
         return True
 
     def _heard_of_nothing(self, conversation: Conversation, event: Any) -> None:
         """Remember that an event counts nothing, and its conversation, of which nothing else may be known."""
         _revised(conversation).note(event.event_id, event.revision, event.occurred_ms, is_fact=False)
-        self._changed.add(conversation.name)
+        self._changed[conversation.name] = None
         if conversation.source is None:
             conversation.source = intern(event.source)
         if conversation.timer is None:
@@ -276,7 +278,7 @@ class ContactTracker:
         conversation.name, conversation.timer = name, None
         self._move_rows(conversation, row)
         self._live[name] = conversation
-        self._changed.add(name)
+        self._changed[name] = None
         conversation.timer = self._timers.add(name, conversation.state.last_ms + self._soonest_ms, None)
         return conversation
 
@@ -290,8 +292,7 @@ class ContactTracker:
         name = conversation.name
         # What looking costs is remembered, whatever becomes of it.
         charge(conversation, fact)
-        self._changed.add(name)
-        self._unfolded.add(name)
+        self._changed[name] = None
         self._fold(conversation)
         if conversation.state.void is True:
             return False  # What it contributes is its first exclusion, and no further one that is not late moves that back far enough.
@@ -303,17 +304,15 @@ class ContactTracker:
 
     def _fold(self, conversation: Conversation) -> None:
         """Count what came of a conversation since it was last folded, and note what goes on with it now."""
-        name = conversation.name
-        self._unfolded.discard(name)
         if conversation.fresh is not None:
             fold(conversation, self._rules, self._ledger, self.lost_to)
             if conversation.timer is None or has_moved(conversation):
-                self._note_now(name, conversation)
+                self._note_now(conversation.name, conversation)
 
     def _fold_all(self) -> None:
-        unfolded, self._unfolded = self._unfolded, set()
-        for name in unfolded:
-            self._fold(self._live[name])
+        unfolded, self._unfolded = self._unfolded, []
+        for conversation in unfolded:
+            self._fold(conversation)
 
     def _count_instead(self, conversation: Conversation, facts: list[AnyFact], lost_to: int | None = None) -> None:
         """Book what is different with other facts.
@@ -459,7 +458,7 @@ class ContactTracker:
         pending, self._ledger = self._ledger, Ledger()
         for name, conversation in self.conversations.items():
             if ended_by_silence(conversation.state) and conversation.state.lost_at >= to_ms:
-                self._changed.add(name)
+                self._changed[name] = None
                 self._count_instead(conversation, conversation.facts, before)
         # What was given up beyond is not to become less than nothing.
         self.slices.book(self._ledger)
@@ -498,7 +497,7 @@ class ContactTracker:
     def _give_up(self, name: str, row_count: int, events: int) -> None:
         self._gone_rows[name] = row_count
         self._held.drop(name, events)
-        self._changed.add(name)
+        self._changed[name] = None
 
     def _look_at_unread(self, name: str, through: int) -> Conversation | None:
         """Give up what is over and unread; return what has to be read, for it is lost by now or its customer is to be told."""
@@ -543,7 +542,7 @@ class ContactTracker:
         if missing != marked:
             if missing:
                 facts.append(Missing(at, -1, snapshot.name, None))
-            self._changed.add(name)
+            self._changed[name] = None
             self._count_instead(conversation, sorted(facts, key=order_of))
 
     def changed_conversations(self) -> Iterator[tuple[str, ConversationRow | None]]:
@@ -567,9 +566,9 @@ class ContactTracker:
         conversation.row_count = max(conversation.row_count, gone)
         return changed_rows(conversation, head_of(conversation, self._rules, self._rules_number))
 
-    def take_changed(self) -> set[str]:
-        """Return the names of the conversations changed since the last call."""
-        changed, self._changed = self._changed, set()
+    def take_changed(self) -> Collection[str]:
+        """Return the names of the conversations changed since the last call, in the order in which they first did."""
+        changed, self._changed = self._changed, {}
         return changed
 
     def pass_over_rows(self) -> None:
@@ -720,7 +719,7 @@ class ContactTracker:
         counted.source, counted.contact, counted.disorder = last.source, last.contact, known.disorder or other.disorder
         self._live[name] = counted
         self.united.add(name)
-        self._changed.add(name)
+        self._changed[name] = None
 
     def restored(self) -> None:
         """Say that everything kept has been taken back in, ``lost_to`` too."""
@@ -765,5 +764,5 @@ class ContactTracker:
         outdated = self._outdated
         for name in outdated[-_REWRITTEN_A_FLUSH:]:
             if name in self._live:
-                self._changed.add(name)
+                self._changed[name] = None
         del outdated[-_REWRITTEN_A_FLUSH:]

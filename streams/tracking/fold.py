@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
+from schemas.by_type import own_code
 from schemas.limits import MAX_COUNTED_ANEW, TOO_MANY_OUT_OF_ORDER
 from streams.tracking.facts import (
     NOT_INBOUND,
@@ -26,7 +27,7 @@ from streams.tracking.steps import STEPS
 from streams.tracking.topic import book_excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from streams.tracking.rules import Rules
     from streams.tracking.state import Conversation, Revised
@@ -39,8 +40,6 @@ __all__ = ["charge", "ended_by_silence", "fold", "folded", "is_consult", "is_our
 _OF_LEGS = frozenset(range(Kind.ARRIVED, Kind.WRAPPED_UP + 1)) - {Kind.MESSAGE, Kind.STATUS_CHANGED}
 #: Facts that may have the whole conversation count nothing.
 _MAY_VOID = frozenset({Arrived, Excluded})
-#: Type of fact → what it does to a conversation.
-_STEP_OF = {kind: STEPS[kind.kind] for kind in get_args(AnyFact)}
 #: Facts between two places from which counting can go on; a conversation of fewer than twice as many has none.
 _STEP = 32
 #: So many facts from the end are looked at one by one.
@@ -165,7 +164,7 @@ def fold(c: Conversation, rules: Rules, ledger: Ledger, lost_to: int | None) -> 
         else:
             state.facts = [*fresh]  # with room for no more: most of what waits, and is many, has no further fact yet
         for fact in fresh:
-            step(state, fact, rules, ledger)
+            _STEPS[type(fact)](state, fact, rules, ledger)
     else:
         c.written = min(c.written, bisect_left(facts, order_of(first), key=order_of))
         _fold_among(c, fresh, rules, ledger, lost_to)
@@ -224,7 +223,7 @@ def folded(name: str, facts: list[AnyFact], rules: Rules, ledger: Ledger, lost_t
     """Return what these ordered facts lead to if they are all there are, and book everything they contribute."""
     state = unfolded(name, facts)
     for fact in facts:
-        step(state, fact, rules, ledger)
+        _STEPS[type(fact)](state, fact, rules, ledger)
     excluded = next((fact for fact in facts if isinstance(fact, Excluded)), None) if state.void is True else None
     if excluded is not None and not is_ours(facts):
         before = folded(name, facts[: facts.index(excluded)], rules, Ledger())
@@ -249,14 +248,27 @@ def is_ours(facts: list[AnyFact]) -> bool:
 
 def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
     """Count a fact that is among the state's facts already, after those before it."""
-    at = fact.at
-    if at - state.last_ms > rules.shortest_ms:
-        lose_by(state, at, rules, ledger)
-    state.last_ms = at
-    if not state.void and (state.consults is None or not is_consult(state.consults.contacts, fact)):
-        _STEP_OF[type(fact)](state, fact, rules, ledger)
-    elif isinstance(state.void, Outbound):
-        tell_outbound(state, state.void, fact, rules, ledger)
+    _STEPS[type(fact)](state, fact, rules, ledger)
+
+
+def _stepper(count: Callable[[State, Any, Rules, Ledger], None]) -> Callable[[State, AnyFact, Rules, Ledger], None]:
+    """Return ``step`` for facts of one type, given what it does to a conversation."""
+
+    def step(state: State, fact: AnyFact, rules: Rules, ledger: Ledger) -> None:
+        at, last = fact.at, state.last_ms
+        if last and at - last > rules.shortest_ms:  # before the first fact nothing is open
+            lose_by(state, at, rules, ledger)
+        state.last_ms = at
+        if not state.void and (state.consults is None or not is_consult(state.consults.contacts, fact)):
+            count(state, fact, rules, ledger)
+        elif isinstance(state.void, Outbound):
+            tell_outbound(state, state.void, fact, rules, ledger)
+
+    return own_code(step)
+
+
+#: Type of fact → what counts one, with code of its own.
+_STEPS = {kind: _stepper(STEPS[kind.kind]) for kind in get_args(AnyFact)}
 
 
 def is_consult(consults: set[str], fact: AnyFact) -> bool:
@@ -278,7 +290,7 @@ def _fold_from(
         if marks is not None and number % _STEP == 0 and number > start:
             marks.append((number, copy_of(state)))
             _thin_out(marks)
-        step(state, facts[number], rules, ledger)
+        _STEPS[type(facts[number])](state, facts[number], rules, ledger)
     if lost_to is not None:
         lose_by(state, lost_to, rules, ledger)
 

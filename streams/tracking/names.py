@@ -52,6 +52,8 @@ def _fields() -> dict[type, tuple[tuple[str, str], ...]]:
 
 #: Type of event → (field, kind) of the names in it; types without are missing.
 FIELDS = _fields()
+#: Types of events that may say a channel.
+_WITH_CHANNEL = frozenset(kind for kind in FIELDS if hasattr(kind, "channel"))
 
 
 class Names:
@@ -114,7 +116,7 @@ class Names:
 
     def _admit_channel(self, event: Any, queue: str) -> None:
         """Put ``(other)`` in place of a queue if the event's is one channel too many of it."""
-        own, channel = self._channels.get(queue), getattr(event, "channel", None)
+        own, channel = self._channels.get(queue), event.channel if type(event) in _WITH_CHANNEL else None
         conversation = None
         if channel is None:
             conversation = self.conversation_of(event)

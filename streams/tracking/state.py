@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from schemas.compiled import compiled
+from streams.tracking.facts import Fact
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from streams.tracking.customer_facts import ContactFact
     from streams.tracking.facts import AnyFact
@@ -42,6 +45,16 @@ __all__ = [
 ]
 
 Slotted = TypeVar("Slotted")
+
+_EVENT_ID = Fact.__dict__["event_id"]
+
+
+def _any_has(facts: list[Any], slot: Any, text: str) -> bool:
+    value_of = slot.__get__
+    return any(value_of(fact) == text for fact in facts)
+
+
+_has_event: Callable[[list[Any], Any, str], bool] = _any_has if compiled is None else compiled.any_has
 
 #: Mark: a leg was booked in larger scopes apart from its queue.
 APART = "\x1fapart"
@@ -388,13 +401,8 @@ class Conversation:
 
     def knows(self, event_id: str) -> bool:
         """Say whether an event is among the facts, or what its source has said last of it counts nothing."""
-        for fact in self.state.facts:
-            if fact.event_id == event_id:
-                return True
-        if self.fresh is not None:
-            for fact in self.fresh:
-                if fact.event_id == event_id:
-                    return True
+        if _has_event(self.state.facts, _EVENT_ID, event_id) or (self.fresh is not None and _has_event(self.fresh, _EVENT_ID, event_id)):
+            return True
         return self.revised is not None and event_id in self.revised.withdrawn
 
     def fact_of(self, event_id: str) -> AnyFact | None:

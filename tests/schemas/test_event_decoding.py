@@ -615,7 +615,7 @@ def test_what_the_fast_path_takes_for_sound_is() -> None:
 
 def test_it_is_compiled_where_tests_decide() -> None:
     """Else the tests above would say nothing of it."""
-    require(IS_COMPILED, "schemas/_sound.c is not compiled: apt-get install gcc libc6-dev python3-dev, then `make setup`")
+    require(IS_COMPILED, "schemas/_compiled.c is not compiled: apt-get install gcc libc6-dev python3-dev, then `make setup`")
 
 
 APPENDED_MS = 1_790_000_000_000
@@ -623,7 +623,7 @@ APPENDED_MS = 1_790_000_000_000
 
 def many(usual: Any, values: Sequence[bytes | None], appended_ms: int = APPENDED_MS) -> list[Any]:
     """Return what is made of records at once."""
-    require(usual, "schemas/_sound.c is not compiled")
+    require(usual, "schemas/_compiled.c is not compiled")
     found: list[Any] = usual([SimpleNamespace(value=value, timestamp=appended_ms) for value in values])
     assert len(found) == len(values)
     return found

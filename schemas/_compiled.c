@@ -1,10 +1,11 @@
-/* What of decoding pays to be compiled: whether a short record is certainly right, and its times as milliseconds.
+/* What pays to be compiled: whether a short record is certainly right, its times as milliseconds, and whether an event is known already.
 
-   Optional: `schemas/decoding.py` does the same without it, and what is unusual it leaves to that.
+   Optional: `schemas/decoding.py` and `streams/tracking/state.py` do the same without it, and what is unusual it leaves to them.
    `tests/schemas/test_event_decoding.py` holds both to the models. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -243,7 +244,28 @@ static PyObject *decode_all(PyObject *module, PyObject *const *args, Py_ssize_t 
     return found;
 }
 
+static PyObject *any_has(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 3 || !PyList_CheckExact(args[0]) || !Py_IS_TYPE(args[1], &PyMemberDescr_Type) || !PyUnicode_CheckExact(args[2]) ||
+        ((PyMemberDescrObject *)args[1])->d_member->type != T_OBJECT_EX)
+        return PyErr_Format(PyExc_TypeError, "any_has takes a list, a slot and a text");
+    PyTypeObject *owner = PyDescr_TYPE(args[1]);
+    Py_ssize_t offset = ((PyMemberDescrObject *)args[1])->d_member->offset, length = PyUnicode_GET_LENGTH(args[2]);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(args[0]); i++) {
+        PyObject *item = PyList_GET_ITEM(args[0], i), *text;
+        if (!PyObject_TypeCheck(item, owner))
+            return PyErr_Format(PyExc_TypeError, "any_has found what has no such slot");
+        text = *(PyObject **)((char *)item + offset);
+        if (text == args[2] || (text != NULL && PyUnicode_CheckExact(text) && PyUnicode_GET_LENGTH(text) == length &&
+                                PyUnicode_Compare(text, args[2]) == 0))
+            Py_RETURN_TRUE;
+    }
+    Py_RETURN_FALSE;
+}
+
 static PyMethodDef methods[] = {
+    {"any_has", (PyCFunction)(void (*)(void))any_has, METH_FASTCALL,
+     "any_has(items, slot, text)\n--\n\nSay whether any of some objects has a text in a slot of their type."},
     {"decode", (PyCFunction)(void (*)(void))decode, METH_FASTCALL,
      "decode(value, read, times)\n--\n\nReturn the event of a short record that is certainly right, None of any other."},
     {"decode_all", (PyCFunction)(void (*)(void))decode_all, METH_FASTCALL,
@@ -262,10 +284,10 @@ static int start(PyObject *module)
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, start}, {0, NULL}};
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_sound", .m_doc = "Decoding, compiled.", .m_size = 0, .m_methods = methods, .m_slots = slots,
+    PyModuleDef_HEAD_INIT, .m_name = "_compiled", .m_doc = "Decoding, compiled.", .m_size = 0, .m_methods = methods, .m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit__sound(void)
+PyMODINIT_FUNC PyInit__compiled(void)
 {
     return PyModuleDef_Init(&definition);
 }
