@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import filterfalse, repeat
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from streams.catalogue.fields import ABANDONED, ANSWERED, FLOW_OUT, WAYS_OUT, parse
 from streams.catalogue.formulas import Ways
-from streams.catalogue.quantities import is_labelled, taking
+from streams.catalogue.quantities import is_labelled
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable, Mapping
 
 __all__ = ["Definition", "Level", "decided_in", "judged_by"]
 
 _UNKNOWN: Final = (0, 0)
+_TO_MET: Final = (1, 0)
+_TO_COUNTED: Final = (0, 1)
 #: So many sets of names are remembered for each level.
-_MOST_PLANS: Final = 2048
+_MOST_KNOWN_NAMES: Final = 2048
+_ZEROS: Final = repeat(0)
 _DECIDED: Final = (ANSWERED.key, ABANDONED.key, *(name for name, _ in FLOW_OUT.terms))
 
 
@@ -84,18 +87,12 @@ def decided_in(sums: Mapping[str, int]) -> int:
     return decided
 
 
-class _Plan(NamedTuple):
-    """Which of some sums add to a service level."""
-
-    met: Callable[[Mapping[str, int]], Iterable[int]]
-    counted: Callable[[Mapping[str, int]], Iterable[int]]
-    others: tuple[tuple[str, int, int], ...]
-
-
 class Level:
     """A service level: what a sum adds to met and counted, a factor each, worked out once a name."""
 
-    __slots__ = ("_abandon", "_factors", "_limit_ms", "_plans", "_system_clock", "_threshold_ms", "_treatments")
+    __slots__ = (
+        "_abandon", "_counted", "_factors", "_known", "_limit_ms", "_met", "_others", "_system_clock", "_threshold_ms", "_treatments",
+    )  # fmt: skip
 
     def __init__(self, threshold_ms: int, limit_ms: int | None, abandon: str, treatments: tuple[str, ...], *, system_clock: bool) -> None:
         self._threshold_ms = threshold_ms
@@ -103,41 +100,44 @@ class Level:
         self._system_clock = system_clock
         self._abandon = abandon
         self._treatments = dict(zip(WAYS_OUT, treatments, strict=True))
+        #: names of sums that were ever met, and those of them that add to it: one to one or the other, or otherwise
         self._factors: dict[str, tuple[int, int] | None] = {}
-        #: what says which names there are → those of them that add to it
-        self._plans: dict[Hashable, _Plan] = {}
+        self._met: list[str] = []
+        self._counted: list[str] = []
+        self._others: list[tuple[str, int, int]] = []
+        #: what says which names there are, of those whose names have all been met
+        self._known: set[Hashable] = set()
 
     def parts(self, sums: Mapping[str, int], known: Hashable | None = None) -> tuple[int, int]:
         """Return contacts that met the service level and contacts that count; ``known``: what is equal where the names of sums are."""
         key = tuple(sums) if known is None else known
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plan(key, sums)
-        met, counted = sum(plan.met(sums)), sum(plan.counted(sums))
-        for name, to_met, to_counted in plan.others:
-            number = sums[name]
-            met += to_met * number
-            counted += to_counted * number
+        if key not in self._known:
+            self._meet(key, sums)
+        get = sums.get
+        met, counted = sum(map(get, self._met, _ZEROS)), sum(map(get, self._counted, _ZEROS))
+        for name, to_met, to_counted in self._others:
+            number = get(name)
+            if number:
+                met += to_met * number
+                counted += to_counted * number
         return met, counted
 
-    def _plan(self, key: Hashable, names: Iterable[str]) -> _Plan:
-        """Work out which of some sums add to it: mostly the names are the same as in many other windows."""
-        if len(self._plans) >= _MOST_PLANS:
-            self._plans.clear()
-        factors = self._factors
-        found = []
-        for name in names:
-            factor = factors.get(name, _UNKNOWN)
-            if factor is _UNKNOWN:
-                # Of labels there may be any number: they are not remembered.
-                factor = None if is_labelled(name) else factors.setdefault(name, self._factor(name))
-            if factor is not None and any(factor):
-                found.append((name, *factor))
-        met = [name for name, to_met, to_counted in found if (to_met, to_counted) == (1, 0)]
-        counted = [name for name, to_met, to_counted in found if (to_met, to_counted) == (0, 1)]
-        others = tuple(each for each in found if each[1:] not in {(1, 0), (0, 1)})
-        plan = self._plans[key] = _Plan(taking(met), taking(counted), others)
-        return plan
+    def _meet(self, key: Hashable, names: Iterable[str]) -> None:
+        """Take note of the names that add to it."""
+        if len(self._known) >= _MOST_KNOWN_NAMES:
+            self._known.clear()
+        self._known.add(key)
+        for name in filterfalse(self._factors.__contains__, names):
+            # Of labels there may be any number: they are not remembered.
+            if is_labelled(name):
+                continue
+            factor = self._factors[name] = self._factor(name)
+            if factor == _TO_MET:
+                self._met.append(name)
+            elif factor == _TO_COUNTED:
+                self._counted.append(name)
+            elif factor is not None and any(factor):
+                self._others.append((name, *factor))
 
     def _factor(self, name: str) -> tuple[int, int] | None:
         found = parse(name)

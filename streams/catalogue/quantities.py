@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
-    "LABEL_MARK", "Booked", "Dimension", "Field", "Quantity", "Sum", "Unit", "bare", "by_definition", "given", "is_labelled", "judged_by",
-    "parse", "taking",
+    "DEFINITION_MARK", "LABEL_MARK", "Booked", "Dimension", "Field", "Quantity", "Sum", "Unit", "bare", "by_definition", "given",
+    "is_labelled", "judged_by", "parse", "taking",
 ]  # fmt: skip
 
 #: A score is a mean of survey answers on their own scale; a count is a plain number, such as round trips a contact.
@@ -28,7 +28,7 @@ Dimension = Literal["edge", "reason", "limit", "top", "plan", "how"]
 #: In the name of a sum, between what is summed and the label it is of: no other name has one.
 LABEL_MARK: Final = "="
 #: In the name of a sum, between the definition that judges it in larger scopes and what is summed.
-_DEFINITION_MARK: Final = ":"
+DEFINITION_MARK: Final = ":"
 #: What a dimension may be: an upper edge in ms, or ``inf``; a way out of the queue; a limit in ms; a score; a kind of plan, its fate.
 _VALUES: Final[dict[Dimension, str]] = {
     "edge": r"\d+|inf",
@@ -143,7 +143,7 @@ class Field(Quantity):
         name = self.wire.format(**values)
         if label is not None:
             name = f"{name}{LABEL_MARK}{label}"
-        return name if definition is None else f"{definition}{_DEFINITION_MARK}{name}"
+        return name if definition is None else f"{definition}{DEFINITION_MARK}{name}"
 
     def at(self, said: str, **values: object) -> Quantity:
         """Return one sum of it as a quantity."""
@@ -165,13 +165,13 @@ class Sum(NamedTuple):
 
 def by_definition(name: str) -> tuple[str | None, str]:
     """Return the definition that a sum is judged by in larger scopes, if its name has one, and the rest of the name."""
-    definition, mark, rest = name.partition(_DEFINITION_MARK)
+    definition, mark, rest = name.partition(DEFINITION_MARK)
     return (definition, rest) if mark and LABEL_MARK not in definition else (None, name)
 
 
 def judged_by(definition: str, name: str) -> str:
     """Return the name of a sum as one that a definition judges in larger scopes."""
-    return f"{definition}{_DEFINITION_MARK}{name}"
+    return f"{definition}{DEFINITION_MARK}{name}"
 
 
 def is_labelled(name: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import repeat
+from math import gcd
 from operator import call, getitem, itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -15,12 +16,11 @@ from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import NOT_REPORTED, How, Maker, Observed
 from streams.catalogue.given import WAITING_PAST_THRESHOLD, WINDOW
 from streams.catalogue.kpis import KPIS
-from streams.catalogue.quantities import taking
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from streams.catalogue.formulas import Figure
+    from streams.catalogue.formulas import Figure, Formula
     from streams.catalogue.model import Kpi
 
 __all__ = ["FIGURES", "WRITTEN", "Make", "Remembered", "Sheet", "SheetKind", "judged_by", "kpis_by_label", "sheet_kind_of", "sheet_of"]
@@ -29,8 +29,9 @@ __all__ = ["FIGURES", "WRITTEN", "Make", "Remembered", "Sheet", "SheetKind", "ju
 SheetKind = Literal["contacts", "definitions", "people", "forecasts", "cohorts", "customers_day", "customers_month"]
 
 #: So many sets of names are remembered for each sheet, and so many figures as JSON of each kind of formula.
-_MOST_PLANS: Final = 2048
+_MOST_MET: Final = 2048
 _MOST_WRITTEN: Final = 4096
+_ZEROS: Final = repeat(0)
 
 _TRAILING: Final = ("trailing",)
 _DATED: Final = ("interval", "day", "customers_day", "customers_month")
@@ -64,21 +65,25 @@ class _Formula(NamedTuple):
 
     kpi: str
     reads: tuple[str, ...]
+    names: tuple[str, ...]
+    """what the amounts that it reads are made of: sums, and what is given"""
     maker: Maker
     written: Remembered
 
 
 class _Plan(NamedTuple):
-    """What is to be done where only some values are known: these stand in a list, then 0, then what is added up of them."""
+    """What is to be done: amounts stand in a list, those of sums first, then what is given, then 0, then what is added up of them."""
 
+    sums: tuple[str, ...]
+    given: tuple[str, ...]
     added: tuple[Callable[[list[int]], tuple[int, ...]], ...]
-    """takes what is added up out of the values"""
-    weighted: tuple[tuple[tuple[int, int], ...], ...]
-    """places of what is added up, and factors"""
+    """takes what is added up out of the amounts"""
+    weighted: tuple[tuple[int, Callable[[list[int]], tuple[int, ...]], Callable[[list[int]], tuple[int, ...]]], ...]
+    """a factor, and takes what is added up and what is subtracted from it"""
     kpis: tuple[str, ...]
-    """those of which anything is known"""
+    """those whose formulas run"""
     amounts: tuple[Callable[[list[int]], Any], ...]
-    """takes out of the values what the formula reads: a tuple, or the only one"""
+    """takes what the formula reads: a tuple, or the only one"""
     makers: tuple[Maker, ...]
     written: tuple[Remembered, ...]
     order: tuple[str, ...]
@@ -87,17 +92,14 @@ class _Plan(NamedTuple):
     """all KPIs as JSON, with room at every second place for the figures of these"""
 
 
-_Found = tuple[Callable[[Mapping[str, int]], tuple[int, ...]], _Plan]
-
-
 class Sheet:
-    """Formulas resolved for a kind of window; ``figures`` runs them.
+    """Formulas resolved for a kind of window; ``figures`` runs those of which anything was ever known.
 
     ``beside``: others that are written among them, and may be put in; with their figures where nothing is known of them.
     ``left_out``: those that no source reports.
     """
 
-    __slots__ = ("_composed", "_formulas", "_found", "_known", "_nothing", "_plans", "_written")
+    __slots__ = ("_bits", "_composed", "_formulas", "_given", "_met", "_nothing", "_plans", "_read", "_unmet", "_written")
 
     def __init__(
         self, kpis: Iterable[Kpi], how: How, beside: Mapping[str, Figure] = MappingProxyType({}), left_out: Collection[str] = ()
@@ -105,8 +107,9 @@ class Sheet:
         #: what is added up of several sums before the formulas run
         self._composed: dict[str, tuple[tuple[str, int], ...]] = {}
         self._formulas: list[_Formula] = []
-        #: what is read → a bit for each formula that reads it
-        self._known: dict[str, int] = {}
+        #: name that is read, and was not met yet → a bit for each formula that reads it; those met
+        self._unmet: dict[str, int] = {}
+        self._read: set[str] = set()
         #: the figures of a window of which nothing is known
         self._nothing: dict[str, Figure] = {}
         for kpi in kpis:
@@ -115,21 +118,23 @@ class Sheet:
                 continue
             formula = kpi.formula.of(how)
             bit = 1 << len(self._formulas)
-            for each in formula.quantities():
-                if not each.is_plain:
-                    self._composed[each.key] = each.terms
-                for name in (each.key, *(term for term, _ in each.terms)):
-                    self._known[name] = self._known.get(name, 0) | bit
+            composed, of = _made_of(formula)
+            self._composed |= composed
             maker, reads = formula.maker(), formula.reads()
             self._nothing[kpi.id] = maker(*[0] * len(reads))
             if reads:
-                self._formulas.append(_Formula(kpi.id, reads, maker, _written_by(maker)))
+                self._formulas.append(_Formula(kpi.id, reads, of, maker, _written_by(maker)))
+                for name in of:
+                    self._unmet[name] = self._unmet.get(name, 0) | bit
         #: the same, and those of others, as JSON in the order of names
         self._written = {kpi: _encode(figure) for kpi, figure in sorted({**beside, **self._nothing}.items())}
-        #: what is read of what is known → what is to be done with it
+        #: what says which names there are, of those whose names have all been met
+        self._met: set[Hashable] = set()
+        #: a bit for each formula of which anything was ever known, and the names that came with windows, and not as sums
+        self._bits = 0
+        self._given: dict[str, None] = {}
+        #: what is put in beside → what is to be done
         self._plans: dict[tuple[str, ...], _Plan] = {}
-        #: what says which names are known → what takes those that are read, and the plan
-        self._found: dict[tuple[Hashable, ...], _Found] = {}
 
     @property
     def kpis(self) -> Collection[str]:
@@ -181,60 +186,65 @@ class Sheet:
     def _prepared(
         self, sums: Mapping[str, int], given: Mapping[str, int], known: Hashable | None, beside: Iterable[str]
     ) -> tuple[_Plan, list[int]]:
-        """Return what is to be done, and the values that the formulas read."""
-        key = (tuple(sums) if known is None else known, *given, *beside)
-        found = self._found.get(key)
-        if found is None:
-            found = self._find(key, sums, tuple(given), tuple(beside))
-        take, plan = found
-        values = [*take(sums), *given.values(), 0]
-        for amounts in plan.added:
-            values.append(sum(amounts(values)))
-        for terms in plan.weighted:
-            values.append(sum([factor * values[place] for place, factor in terms]))
+        """Return what is to be done, and the amounts that the formulas read."""
+        names = tuple(sums) if known is None else known
+        if names not in self._met:
+            self._meet(names, sums, as_given=False)
+        told = ("given", *given)
+        if told not in self._met:
+            self._meet(told, given, as_given=True)
+        key = tuple(beside)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._plan(key)
+        # One dictionary after the other: what is given comes before a sum of its name.
+        values = [*map(sums.get, plan.sums, _ZEROS), *map(given.get, plan.given, map(sums.get, plan.given, _ZEROS)), 0]
+        values += [*map(sum, map(call, plan.added, repeat(values)))]
+        values += [factor * (sum(plus(values)) - sum(minus(values))) for factor, plus, minus in plan.weighted]
         return plan, values
 
-    def _find(self, key: tuple[Hashable, ...], sums: Iterable[str], given: tuple[str, ...], beside: tuple[str, ...]) -> _Found:
-        """Return what takes out of sums those that are read, and what is to be done: mostly both are as in many other windows."""
-        read = sorted(name for name in sums if name in self._known)
-        names = (*read, *given, *beside)
-        plan = self._plans.get(names)
-        if plan is None:
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            plan = self._plans[names] = self._plan((*read, *given), beside)
-        if len(self._found) >= _MOST_PLANS:
-            self._found.clear()
-        found = self._found[key] = taking(read), plan
-        return found
+    def _meet(self, key: Hashable, names: Iterable[str], *, as_given: bool) -> None:
+        """Take note of names: the formulas that read any of them run from now on."""
+        if len(self._met) >= _MOST_MET:
+            self._met.clear()
+        self._met.add(key)
+        before = self._bits, len(self._given)
+        for name in [*filter(self._unmet.__contains__, names)]:
+            self._bits |= self._unmet.pop(name)
+            self._read.add(name)
+        if as_given:
+            self._given |= dict.fromkeys(filter(self._read.__contains__, names))
+        if before != (self._bits, len(self._given)):
+            self._plans.clear()
 
-    def _plan(self, names: tuple[str, ...], beside: tuple[str, ...]) -> _Plan:
-        """Work out what is to be computed where only some values are known."""
-        zero = len(names)
-        places = {name: place for place, name in enumerate(names)}
-        bits = 0
-        for name in places:
-            bits |= self._known.get(name, 0)
-        added: list[tuple[str, list[int]]] = []
-        weighted: list[tuple[str, list[tuple[int, int]]]] = []
-        for name, terms in self._composed.items():
-            of = [(places[term], factor) for term, factor in terms if term in places]
-            if any(factor != 1 for _, factor in of):
-                weighted.append((name, of))
-            elif len(of) > 1:
-                added.append((name, [place for place, _ in of]))
-            elif of:
-                places[name] = of[0][0]
-        places |= {name: place for place, (name, _) in enumerate((*added, *weighted), zero + 1)}
-        formulas = [each for number, each in enumerate(self._formulas) if bits >> number & 1]
+    def _plan(self, beside: tuple[str, ...]) -> _Plan:
+        """Work out what is to be computed."""
+        formulas = [each for number, each in enumerate(self._formulas) if self._bits >> number & 1]
         # In the order of names, so that figures are put in as they come.
         formulas.sort(key=lambda each: each.kpi)
+        given = tuple(self._given)
+        sums = tuple(name for name in dict.fromkeys(name for each in formulas for name in each.names) if name not in self._given)
+        places = {name: place for place, name in enumerate((*sums, *given))}
+        zero = len(places)
+        added: list[tuple[str, list[int]]] = []
+        weighted: list[tuple[str, int, list[int], list[int]]] = []
+        for name in dict.fromkeys(name for each in formulas for name in each.reads if name in self._composed):
+            terms = self._composed[name]
+            if all(factor == 1 for _, factor in terms):
+                added.append((name, [places[term] for term, _ in terms]))
+            else:
+                common = gcd(*(factor for _, factor in terms))
+                plus, minus = ([places[term] for term, factor in terms for _ in range(sign * factor // common)] for sign in (1, -1))
+                weighted.append((name, common, plus, minus))
+        places |= {name: place for place, name in enumerate([*(each[0] for each in added), *(each[0] for each in weighted)], zero + 1)}
         order = tuple(sorted([*(each.kpi for each in formulas), *beside]))
         return _Plan(
-            tuple(itemgetter(*of) for _, of in added),
-            tuple(tuple(of) for _, of in weighted),
+            sums,
+            given,
+            tuple(_all_of(of, zero) for _, of in added),
+            tuple((factor, _all_of(plus, zero), _all_of(minus, zero)) for _, factor, plus, minus in weighted),
             tuple(each.kpi for each in formulas),
-            tuple(itemgetter(*(places.get(name, zero) for name in each.reads)) for each in formulas),
+            tuple(itemgetter(*(places[name] for name in each.reads)) for each in formulas),
             tuple(each.maker for each in formulas),
             tuple(each.written for each in formulas),
             order,
@@ -251,6 +261,28 @@ class Sheet:
             else:
                 told += figure
         return [*text, told + b"}"]
+
+
+def _made_of(formula: Formula) -> tuple[dict[str, tuple[tuple[str, int], ...]], tuple[str, ...]]:
+    """Return what a resolved formula reads that is added up of sums, and the names of all sums, and of what is given."""
+    found = _made.get(id(formula))
+    if found is None:
+        if len(_made) >= _MOST_MADE:
+            _made.clear()
+        read = tuple(formula.quantities())
+        names = dict.fromkeys(name for each in read for name in ([term for term, _ in each.terms] if each.terms else (each.key,)))
+        found = _made[id(formula)] = formula, {each.key: each.terms for each in read if not each.is_plain}, tuple(names)
+    return found[1:]
+
+
+#: id of a formula, which stays what it is for as long as it stands here → the formula and what it is made of
+_made: Final[dict[int, tuple[Formula, dict[str, tuple[tuple[str, int], ...]], tuple[str, ...]]]] = {}
+_MOST_MADE: Final = 4096
+
+
+def _all_of(places: Iterable[int], zero: int) -> Callable[[list[int]], tuple[int, ...]]:
+    """Return what takes what stands at some places, and zeros: of at least two places it is a tuple."""
+    return itemgetter(*places, zero, zero)
 
 
 class Make(NamedTuple):
@@ -272,12 +304,16 @@ def sheet_of(kind: SheetKind, how: How, only: frozenset[str] | None = None, left
 
     ``only``: of what a definition decides, some of it. ``left_out``: figures that no source reports.
     """
-    wanted: SheetKind = "contacts" if kind == "definitions" else kind
-    kpis = [kpi for kpi in KPIS if sheet_kind_of(kpi) == wanted and _is_served(kpi, how)]
+    kpis = [kpi for kpi in _of_kind("contacts" if kind == "definitions" else kind) if _is_served(kpi, how)]
     if kind == "definitions":
         return Sheet([kpi for kpi in kpis if kpi.formula.judged_by and (only is None or kpi.id in only)], how, left_out=left_out)
     # Intervals and days of contacts have figures about forecasts among their own.
     return Sheet(kpis, how, sheet_of("forecasts", How()).figures({}) if kind == "contacts" and how.by_offer else {}, left_out)
+
+
+@cache
+def _of_kind(kind: SheetKind) -> tuple[Kpi, ...]:
+    return tuple(kpi for kpi in KPIS if sheet_kind_of(kpi) == kind)
 
 
 def judged_by() -> dict[str, frozenset[str]]:
@@ -307,8 +343,8 @@ def sheet_kind_of(kpi: Kpi) -> SheetKind | None:
 
 def _is_served(kpi: Kpi, how: How) -> bool:
     """Say whether windows computed so have a KPI."""
-    read = {name for each in kpi.formula.of(how).quantities() for name in (each.key, *(term for term, _ in each.terms))}
-    if (WAITING_PAST_THRESHOLD.key in read and not how.live) or (WINDOW.key in read and not how.has_length):
+    _, read = _made_of(kpi.formula.of(how))
+    if (not how.live and WAITING_PAST_THRESHOLD.key in read) or (not how.has_length and WINDOW.key in read):
         return False
     if kpi.subject == "people":
         return "agent" in kpi.dimensions if how.individual else kpi.dimensions != ("agent",)

@@ -32,6 +32,7 @@ __all__ = ["RollUpStage", "RollUpTopics"]
 #: Windows, and records of queue-panes, about customers.
 _OF_CUSTOMERS = tuple(f"window|{name}|" for name in CUSTOMER_WINDOWS)
 _CUSTOMER = "customer_"
+_AGENT = "|-|agent:"
 
 
 class RollUpTopics(NamedTuple):
@@ -120,7 +121,11 @@ class RollUpStage:
         customers = ((key, None if record is None else encode(record)) for key, record in self.customers.news())
         for key, value in chain(self.rollup.collect(), customers):
             name = key.encode()
-            history, latest = (topics.agent_metrics, topics.agent_metrics_latest) if _is_of_agent(key) else (topics.metrics, topics.latest)
+            history, latest = (
+                (topics.agent_metrics, topics.agent_metrics_latest)
+                if _AGENT in key and _is_of_agent(key)
+                else (topics.metrics, topics.latest)
+            )
             if value is not None:
                 outputs.append(Output(history, partition, name, value))
             outputs.append(Output(latest, partition, name, value))

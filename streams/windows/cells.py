@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from streams.windows.kpis import FORECASTS
@@ -72,7 +72,7 @@ class Cells(Mapping[int, Counts]):
         sums = self._of_spans.get(span)
         if sums is None:
             starts = [start for start in self if span.start_ms <= start < span.end_ms]
-            sums = _added(map(self.__getitem__, starts))
+            sums = _added([*map(self.__getitem__, starts)])
             if span.end_ms >= self._settled_to:
                 self._of_spans[span] = sums
         return sums
@@ -118,9 +118,11 @@ class Cells(Mapping[int, Counts]):
                 del kept[start]
 
 
-def _added(parts: Iterable[Counts]) -> Counts:
-    total: Counts = {}
-    for counts in parts:
+def _added(parts: Sequence[Counts]) -> Counts:
+    first, *others = parts or ({},)
+    # None of them holds a zero.
+    total = dict(first)
+    for counts in others:
         add_counts(total, counts)
     return total
 

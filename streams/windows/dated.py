@@ -12,17 +12,19 @@ from streams.windows.slices import CELL_MS, cell_ms_of
 from streams.windows.sums import Counts, add_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from streams.catalogue.formulas import Figure
     from streams.catalogue.sheets import Make
     from streams.configuration import Configuration
-    from streams.windows.calendar import Span
+    from streams.windows.calendar import Calendar, Span
     from streams.windows.scope_state import ScopeState
 
 __all__ = ["Dated"]
 
 _LONG_AGO_MS = -(1 << 60)
+#: Cells whose windows are remembered.
+_MOST_WINDOWS = 4096
 
 
 class Dated:
@@ -32,6 +34,8 @@ class Dated:
         self._minutes = configuration.counting.interval_minutes
         self.by_outcome = "outcome" in configuration.counting.attribution
         self._cell_ms = cell_ms_of(configuration)
+        #: calendar, cell, and since when cells are as short as now → the windows that hold the cell
+        self._windows: dict[tuple[Calendar, int, int], tuple[tuple[str, Span], ...]] = {}
         #: before these, cells are longer than now, or not complete by outcome
         self._fine_from = self._outcome_from = _LONG_AGO_MS
 
@@ -42,13 +46,22 @@ class Dated:
             max((each.get(name) or _LONG_AGO_MS for each in told), default=_LONG_AGO_MS) for name in ("fine_from_ms", "outcome_from_ms")
         )
 
-    def windows(self, state: ScopeState, cell_ms: int) -> Iterator[tuple[str, Span]]:
-        """Yield the intervals and the day that hold a cell."""
+    def windows(self, state: ScopeState, cell_ms: int) -> Sequence[tuple[str, Span]]:
+        """Return the intervals and the day that hold a cell."""
+        key = (state.calendar, cell_ms, self._fine_from)
+        found = self._windows.get(key)
+        if found is None:
+            if len(self._windows) >= _MOST_WINDOWS:
+                self._windows.clear()
+            found = self._windows[key] = tuple(self._windows_of(*key))
+        return found
+
+    def _windows_of(self, calendar: Calendar, cell_ms: int, fine_from: int) -> Iterator[tuple[str, Span]]:
         for minutes in self._minutes:
-            span = state.calendar.interval(cell_ms, minutes)
-            if span.start_ms >= self._fine_from or 60_000 * minutes >= CELL_MS:
+            span = calendar.interval(cell_ms, minutes)
+            if span.start_ms >= fine_from or 60_000 * minutes >= CELL_MS:
                 yield f"interval_{minutes}m", span
-        yield "day", state.calendar.day(cell_ms)
+        yield "day", calendar.day(cell_ms)
 
     def otherwise(self, state: ScopeState, name: str, span: Span, *, over: bool = False, make: Make = FIGURES) -> dict[str, Any]:
         """Return what a record says beside its figures by offer: by outcome, and without calendar exceptions.

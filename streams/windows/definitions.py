@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from schemas.times import format_ms, parse_time_ms
+from streams.catalogue.levels import judged_by
 from streams.configuration.definitions import DefinitionVersion
 from streams.configuration.judges import definitions_of
 from streams.windows.known import known_of
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from streams.configuration import Configuration
     from streams.windows.known import Known
-    from streams.windows.sums import Counts
 
 __all__ = ["DefinitionBook", "DefinitionChangedError", "Judged", "ScopeDefinitions"]
 
@@ -33,6 +33,8 @@ class Judged(NamedTuple):
     definition: DefinitionVersion
     label: str
     """how records name it"""
+    says: int
+    """the same for all of one label that make the same figures of the same sums"""
 
 
 class DefinitionBook:
@@ -44,7 +46,7 @@ class DefinitionBook:
         self._known: dict[tuple[str, int], int | None] = {}
         #: instants from which on a version judges
         self._beginnings: set[int] = set()
-        self._told = False
+        self.told = False
 
     def restore(self, record: Mapping[str, Any]) -> None:
         """Take back what was published.
@@ -62,9 +64,9 @@ class DefinitionBook:
 
     def first_sight(self, as_of: int, *, fresh: bool) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield, once, the record of every version not published before; in a stream that goes on it is known from the next cell on."""
-        if self._told:
+        if self.told:
             return
-        self._told = True
+        self.told = True
         self._beginnings = {since for since in self._known.values() if since is not None}
         for name, versions in self.configuration.definitions.items():
             for each in versions:
@@ -104,10 +106,13 @@ class _Versions:
         self.name = name
         self._versions = versions
         self._book = book
-        self._judged = tuple(Judged(each, f"{name}@{each.version}") for each in versions)
+        self._judged = tuple(_judged(each, f"{name}@{each.version}") for each in versions)
+        self._only = self._judged[0] if len(versions) == 1 else None
 
     def at(self, start_ms: int) -> Judged:
         """Return what judges a window that begins then."""
+        if self._only is not None:
+            return self._only
         found, *later = self._judged
         for each in later:
             known = self._book.known_since(self.name, each.definition.version)
@@ -120,6 +125,19 @@ class _Versions:
         known = self._book.known_since(self.name, self._versions[0].version)
         return known is None or known <= start_ms
 
+    @property
+    def is_timeless(self) -> bool:
+        """Whether there is one version, known from the beginning: it judges whatever window."""
+        return self._only is not None and self._book.told and self._book.known_since(self.name, self._only.definition.version) is None
+
+
+def _judged(version: DefinitionVersion, label: str) -> Judged:
+    return Judged(version, label, _numbers.setdefault((label, *judged_by(version)[1:]), len(_numbers)))
+
+
+#: label, and what a definition makes of figures → its number
+_numbers: Final[dict[tuple[Any, ...], int]] = {}
+
 
 class ScopeDefinitions:
     """What judges the windows of one scope and channel."""
@@ -129,10 +147,22 @@ class ScopeDefinitions:
         kind, name = scope.split(":", 1)
         chosen = definitions_of(configuration, name if kind == "queue" else None, channel)
         self._first, *self._others = (_Versions(each, versions, book) for each, versions in chosen.versions.items())
+        #: what is in force, once it is known that this is so in all windows
+        self._timeless: tuple[int, ...] | None = None
         #: what judges the queues of a larger scope
         self._parts = (
             {each: _Versions(each, versions, book) for each, versions in configuration.definitions.items()} if kind in _LARGER else {}
         )
+
+    def in_force(self, start_ms: int) -> tuple[int, ...]:
+        """Return what says by which versions windows that begin then are judged: the first, others, those of queues."""
+        if self._timeless is not None:
+            return self._timeless
+        parts = [each.at(start_ms).says for each in self._parts.values()]
+        found = (self._first.at(start_ms).says, *(each.says for each in self.others(start_ms)), -1, *parts)
+        if all(each.is_timeless for each in (self._first, *self._others, *self._parts.values())):
+            self._timeless = found
+        return found
 
     def first(self, start_ms: int) -> Judged:
         """Return what judges a window that begins then."""
@@ -151,20 +181,16 @@ class ScopeDefinitions:
         if known is None:
             known = known_of(sums)
         met, counted = service_level_parts(sums, first.definition, known)
-        own: dict[str, Counts] = {}
-        for field, name, rest in known.judged:
-            if name in self._parts:
-                own.setdefault(name, {})[rest] = sums[field]
-        if not own:
-            return (met, counted), first.label
         labels: list[str] = []
-        for name, part in own.items():
-            judged = self._parts[name].at(start_ms)
-            labels.append(judged.label)
-            # Each of these was counted by the first definition as well.
-            theirs, ours = service_level_parts(part, judged.definition), service_level_parts(part, first.definition)
-            met, counted = met + theirs[0] - ours[0], counted + theirs[1] - ours[1]
-        return (met, counted), ", ".join([first.label, *sorted(labels)])
+        for name, (amounts, names) in known.judged.items():
+            if name in self._parts:
+                judged = self._parts[name].at(start_ms)
+                labels.append(judged.label)
+                # Each of these was counted by the first definition as well.
+                part, key = dict(zip(names, amounts(sums), strict=True)), (known, name)
+                theirs, ours = judged_by(judged.definition)[2].parts(part, key), judged_by(first.definition)[2].parts(part, key)
+                met, counted = met + theirs[0] - ours[0], counted + theirs[1] - ours[1]
+        return (met, counted), ", ".join([first.label, *sorted(labels)]) if labels else first.label
 
     def part(self, name: str, start_ms: int) -> Judged | None:
         """Return what judges those of a larger scope whose queue goes by another name."""

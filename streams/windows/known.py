@@ -1,47 +1,53 @@
-"""What the names of a window's sums say, worked out once for each set of names: mostly they are the same as in many other windows."""
+"""What the names of some sums say, worked out once: most windows have the names of others, or those they had before."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.json import encode
 
-from streams.catalogue.quantities import LABEL_MARK, by_definition, taking
+from streams.catalogue.quantities import DEFINITION_MARK, LABEL_MARK, by_definition, taking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["Known", "known_of"]
 
-#: So many sets of names are remembered, and of each so many figures by label.
+#: So many sets of names are remembered, and so many names as JSON.
 _MOST: Final = 1024
-_MOST_LABELLED: Final = 64
+_MOST_WRITTEN: Final = 65_536
 
 
 class Known:
     """What a set of names says; there is one for it at a time."""
 
-    __slots__ = ("_amounts", "_of_labels", "_plain", "_written", "judged", "labels")
+    __slots__ = ("_amounts", "_plain", "judged", "labelled", "labels")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         #: what is summed by label → label → the name of its sum
         self.labels: dict[str, dict[str, str]] = {}
-        #: what a definition judges in larger scopes: the name, the definition, and the name without it
-        self.judged: list[tuple[str, str, str]] = []
-        for name in names:
-            what, mark, label = name.partition(LABEL_MARK)
-            if mark:
-                self.labels.setdefault(what, {})[label] = name
-            definition, rest = by_definition(name)
-            if definition is not None:
-                self.judged.append((name, definition, rest))
-        plain = sorted(name for name in names if LABEL_MARK not in name)
+        #: what a definition judges in larger scopes: the definition → what takes the amounts, and their names without it
+        self.judged: dict[str, tuple[Callable[[Mapping[str, int]], tuple[int, ...]], tuple[str, ...]]] = {}
+        #: what is made of the sums with a label, in parts that change more seldom than others: `streams.windows.labels` fills it
+        self.labelled: Any = None
+        together = "".join(names)
+        with_label = [name for name in names if LABEL_MARK in name] if LABEL_MARK in together else []
+        for name in sorted(with_label):
+            what, _, label = name.partition(LABEL_MARK)
+            self.labels.setdefault(what, {})[label] = name
+        plain = sorted(set(names).difference(with_label) if with_label else names)
+        of: dict[str, list[tuple[str, str]]] = {}
+        for name in (*plain, *with_label) if DEFINITION_MARK in together else ():
+            if DEFINITION_MARK in name:
+                definition, rest = by_definition(name)
+                if definition is not None:
+                    of.setdefault(definition, []).append((name, rest))
+        for definition, judged in of.items():
+            self.judged[definition] = taking([name for name, _ in judged]), tuple(rest for _, rest in judged)
         self._amounts = taking(plain)
         #: names as JSON, with room at every second place for the amounts
-        self._plain = [part for number, name in enumerate(plain) for part in (b"%b%b:" % (b"," if number else b"{", encode(name)), b"")]
-        self._of_labels = taking([name for labels in self.labels.values() for name in labels.values()])
-        #: sums with a label → their figures as JSON
-        self._written: dict[tuple[int, ...], bytes] = {}
+        self._plain = [b""] * (2 * len(plain))
+        self._plain[::2] = map(_written.__getitem__, plain)
 
     def plain(self, sums: Mapping[str, int]) -> bytes:
         """Return the sums of these names without a label as JSON, in the order of names."""
@@ -49,19 +55,7 @@ class Known:
             return b"{}"
         text = self._plain.copy()
         text[1::2] = encode(self._amounts(sums))[1:-1].split(b",")
-        return b"".join(text) + b"}"
-
-    def by_label(self, sums: Mapping[str, int], write: Callable[[Mapping[str, int], Known], bytes]) -> bytes:
-        """Return what ``write`` makes of the sums with a label: they change more seldom than others."""
-        if not self.labels:
-            return b"{}"
-        amounts = self._of_labels(sums)
-        found = self._written.get(amounts)
-        if found is None:
-            if len(self._written) >= _MOST_LABELLED:
-                self._written.clear()
-            found = self._written[amounts] = write(sums, self)
-        return found
+        return b"{%b}" % b"".join(text)[1:]
 
 
 def known_of(sums: Mapping[str, int]) -> Known:
@@ -75,4 +69,15 @@ def known_of(sums: Mapping[str, int]) -> Known:
     return found
 
 
+class _Written(dict[str, bytes]):
+    """A name as it stands behind others in an object of JSON."""
+
+    def __missing__(self, name: str) -> bytes:
+        if len(self) >= _MOST_WRITTEN:
+            self.clear()
+        written = self[name] = b",%b:" % encode(name)
+        return written
+
+
+_written: Final = _Written()
 _known: Final[dict[tuple[str, ...], Known]] = {}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from msgspec.json import Encoder
+from msgspec.json import Encoder, encode
 
 from streams.catalogue.fields import FIELD_BY_ID
 from streams.catalogue.formulas import Count, Figure, How, Ratio
 from streams.catalogue.kpis import KPIS
 from streams.catalogue.model import DATED
+from streams.catalogue.quantities import taking
 from streams.catalogue.sheets import kpis_by_label
 from streams.windows.known import known_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from streams.catalogue.model import Kpi
     from streams.windows.known import Known
@@ -61,6 +63,8 @@ _LABELLED: Final = tuple(_labelled())
 COUNTED_BY_LABEL: Final = {kpi: part or whole for kpi, part, whole in _LABELLED}
 #: The KPIs of which the numerator alone is told by label: they have no value of one.
 _NUMERATORS: Final = frozenset(kpi.id for kpi in kpis_by_label() if kpi.formula.labels_of_part is not None)
+#: The same in the order of names.
+_IN_ORDER: Final = tuple(sorted(_LABELLED, key=lambda each: each[0]))
 #: The KPIs that are ratios of each label.
 RATES: Final = tuple(sorted(kpi for kpi, part, _ in _LABELLED if part is not None))
 
@@ -100,39 +104,63 @@ def wholes(sums: Mapping[str, int], known: Known | None = None) -> dict[str, int
 
 def figures_by_label(sums: Mapping[str, int], known: Known | None = None) -> dict[str, dict[str, Figure]]:
     """Return KPI → label → figure of one window; KPIs without a label are left out."""
-    by_label = _by_label(sums, known)
-    return {
-        kpi: {label: _count(number, is_value=kpi not in _NUMERATORS) for label, number in named.items()}
-        if parts is None
-        else {label: ratio(parts.get(label, 0), number) for label, number in named.items()}
-        for kpi, parts, named in by_label
-    }
+    labels = (known_of(sums) if known is None else known).labels
+    found: dict[str, dict[str, Figure]] = {}
+    for kpi, part, whole in _LABELLED:
+        if whole in labels:
+            parts = None if part is None else {label: sums[name] for label, name in labels.get(part, {}).items()}
+            found[kpi] = _figures(kpi, {label: sums[name] for label, name in labels[whole].items()}, parts)
+    return found
 
 
 def written_by_label(sums: Mapping[str, int], known: Known) -> bytes:
     """Return the same as JSON, in the order of names."""
-    return known.by_label(sums, _written)
+    if not known.labels:
+        return b"{}"
+    if known.labelled is None:
+        known.labelled = _labelled_by(known.labels)
+    return b"{%b}" % b",".join([written[amounts(sums)] for amounts, written in known.labelled])
 
 
-def _written(sums: Mapping[str, int], known: Known) -> bytes:
-    return _encode(figures_by_label(sums, known))
+def _labelled_by(labels: Mapping[str, Mapping[str, str]]) -> list[tuple[Callable[[Mapping[str, int]], tuple[int, ...]], _Labelled]]:
+    """Return what takes the amounts of each KPI that there is by label, in the order of names, and what writes its figures."""
+    found = []
+    for kpi, part, whole in _IN_ORDER:
+        if whole in labels:
+            names, parts = labels[whole], None if part is None else labels.get(part, {})
+            written = _labelled_of(kpi, tuple(names), None if parts is None else tuple(parts))
+            found.append((taking([*names.values(), *(parts or {}).values()]), written))
+    return found
 
 
-def _by_label(sums: Mapping[str, int], known: Known | None) -> Iterator[tuple[str, dict[str, int] | None, dict[str, int]]]:
-    """Yield KPIs with what is counted by label, of ratios numerator and denominator."""
-    labels = (known_of(sums) if known is None else known).labels
-    if not labels:
-        return
-    for kpi, part, whole in _LABELLED:
-        names = labels.get(whole)
-        if names is None:
-            continue
-        sizes = {label: sums[name] for label, name in names.items()}
-        named = _named(sizes, sizes)
-        if part is None:
-            yield kpi, None, named
-        else:
-            yield kpi, _named({label: sums[name] for label, name in labels.get(part, {}).items()}, sizes), named
+class _Labelled(dict[tuple[int, ...], bytes]):
+    """Amounts of the labels of a KPI → its name and figures as JSON: they change more seldom than others."""
+
+    def __init__(self, kpi: str, labels: tuple[str, ...], parts: tuple[str, ...] | None) -> None:
+        super().__init__()
+        self._kpi, self._labels, self._parts = kpi, labels, parts
+
+    def __missing__(self, amounts: tuple[int, ...]) -> bytes:
+        if len(self) >= _MOST_WRITTEN:
+            self.clear()
+        sizes = dict(zip(self._labels, amounts, strict=False))
+        parts = None if self._parts is None else dict(zip(self._parts, amounts[len(self._labels) :], strict=True))
+        written = self[amounts] = b"%b:%b" % (encode(self._kpi), _encode(_figures(self._kpi, sizes, parts)))
+        return written
+
+
+#: So many sets of labels are remembered, and of each so many figures.
+_labelled_of: Final = lru_cache(maxsize=1024)(_Labelled)
+_MOST_WRITTEN: Final = 16
+
+
+def _figures(kpi: str, sizes: Mapping[str, int], parts: Mapping[str, int] | None) -> dict[str, Figure]:
+    """Return label → figure: counts of labels, or with ``parts`` ratios."""
+    named = _named(sizes, sizes)
+    if parts is None:
+        return {label: _count(number, is_value=kpi not in _NUMERATORS) for label, number in named.items()}
+    of = _named(parts, sizes)
+    return {label: ratio(of.get(label, 0), number) for label, number in named.items()}
 
 
 def _count(number: int, *, is_value: bool) -> Figure:

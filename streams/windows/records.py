@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.json import Encoder
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from schemas.times import format_ms
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streams.windows.said import Said
     from streams.windows.scope_state import ScopeState
 
-__all__ = ["window_content"]
+__all__ = ["window_content", "written_bounds"]
 
 #: As everything that is published: what comes back from the topic may have been written in another order.
 _encode: Final = Encoder(order="sorted").encode
+_FINAL: Final = (b',"final":false,"kind":"window","kpis":', b',"final":true,"kind":"window","kpis":')
+
+
+@lru_cache(maxsize=4096)
+def written_bounds(start_ms: int, end_ms: int) -> bytes:
+    """Return start and end of a window as they stand in its record."""
+    return b',"window_end":"%b","window_start":"%b"' % (format_ms(end_ms).encode(), format_ms(start_ms).encode())
 
 
 def window_content(
     state: ScopeState,
     name: str,
-    bounds: tuple[str, str] | None,
-    figures: Mapping[str, Any],
-    by_label: bytes | None,
-    counts: bytes,
+    bounds: bytes,
+    said: Said,
     otherwise: Mapping[str, Any],
     *,
     final: bool,
@@ -36,13 +45,10 @@ def window_content(
 
         name: of the window.
 
-        bounds: start and end, where they are part of what it says: those of trailing windows move on without a word.
+        bounds: start and end as ``written_bounds`` makes them, where they are part of what it says: those of trailing windows move on
+            without a word.
 
-        figures: those of the window, as JSON.
-
-        by_label: those by label; None where there are none.
-
-        counts: the sums.
+        said: what its sums come to.
 
         otherwise: what intervals and days say beside their figures by offer.
 
@@ -50,21 +56,26 @@ def window_content(
 
         late_events: how many came late.
     """
-    parts = [b"{"]
-    others = figures.get("by_definition")
-    if others:
-        parts += (b'"by_definition":{', b",".join([_encode(label) + b":" + others[label] for label in sorted(others)]), b"},")
-    if by_label is not None:
-        parts += (b'"by_label":', by_label, b",")
+    if otherwise:
+        return b"".join(_with_others(state, name, bounds, said, otherwise, final=final, late_events=late_events))
+    return b"".join(
+        (
+            said.head, state.written_channel, said.counts, _FINAL[final], said.kpis, b',"late_events":%d' % late_events,
+            state.written_window(name), bounds,
+        )
+    )  # fmt: skip
+
+
+def _with_others(
+    state: ScopeState, name: str, bounds: bytes, said: Said, otherwise: Mapping[str, Any], *, final: bool, late_events: int
+) -> Iterator[bytes]:
+    yield said.head
     if "by_outcome" in otherwise:
-        parts += (b'"by_outcome":{"kpis":', otherwise["by_outcome"]["kpis"], b"},")
-    parts += (state.written_channel, counts, b',"definitions":', figures["definitions"])
+        yield b'"by_outcome":{"kpis":%b},' % otherwise["by_outcome"]["kpis"]
+    yield state.written_channel
+    yield said.counts
     if "exceptions" in otherwise:
-        parts += (b',"exceptions":', _encode(otherwise["exceptions"]))
-    parts += (b',"final":true,"kind":"window","kpis":' if final else b',"final":false,"kind":"window","kpis":', figures["kpis"])
-    parts += (b',"late_events":%d' % late_events, state.written_window(name))
-    if bounds is not None:
-        parts.append(b',"window_end":"%b","window_start":"%b"' % (bounds[1].encode(), bounds[0].encode()))
+        yield b',"exceptions":%b' % _encode(otherwise["exceptions"])
+    yield from (_FINAL[final], said.kpis, b',"late_events":%d' % late_events, state.written_window(name), bounds)
     if "without_exceptions" in otherwise:
-        parts += (b',"without_exceptions":{"kpis":', otherwise["without_exceptions"]["kpis"], b"}")
-    return b"".join(parts)
+        yield b',"without_exceptions":{"kpis":%b}' % otherwise["without_exceptions"]["kpis"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from msgspec.json import Encoder, decode, encode
+from msgspec.json import decode, encode
 
 from schemas.times import format_ms
 from streams.catalogue.sheets import FIGURES, WRITTEN
@@ -16,15 +15,15 @@ from streams.windows.definitions import DefinitionBook, ScopeDefinitions
 from streams.windows.exceptions import Exceptions
 from streams.windows.hours import business_clocks
 from streams.windows.judging import figures_of
-from streams.windows.known import known_of
 from streams.windows.kpis import decided_in
-from streams.windows.labels import sessions_open, settles_later_ms, written_by_label
+from streams.windows.labels import sessions_open, settles_later_ms
 from streams.windows.lasting import lasting_places
 from streams.windows.not_reported import not_reported
 from streams.windows.panes import Panes
 from streams.windows.pending import has_replies
 from streams.windows.published import Published
-from streams.windows.records import window_content
+from streams.windows.records import window_content, written_bounds
+from streams.windows.said import said_of
 from streams.windows.scope_state import ScopeState
 from streams.windows.slices import GRAIN_MS, PANE_MS, cell_of, pane_of
 from streams.windows.staffed import add_staffed, fixed_cost
@@ -168,8 +167,11 @@ class RollUp:
         if parts is None:
             return
         counts: Counts = value["counts"]
-        difference = dict(counts)
-        add_counts(difference, parts.exchange(start, origin, counts), -1)
+        before = parts.exchange(start, origin, counts)
+        get = before.get
+        difference = {field: amount - get(field, 0) for field, amount in counts.items() if amount != get(field)} if before else dict(counts)
+        if not before.keys() <= counts.keys():
+            difference |= {field: -amount for field, amount in before.items() if field not in counts}
         self._add(state, state.outcome_cells if parts is state.outcome_parts else state.cells, start, difference)
 
     def add(self, kind: str, scope: str, channel: str | None, start_ms: int, difference: Counts) -> None:
@@ -310,7 +312,9 @@ class RollUp:
                 for length, name in self._lengths.items():
                     if state.trailing_changed or length in trailing.changed:
                         span = Span(end - length, end)
-                        yield from self._publish_window(state, name, span, trailing.sums[length], final=False, trailing=True)
+                        record = self._window_record(state, name, span, trailing.sums[length], final=False, trailing=True)
+                        if record is not None:
+                            yield record
                 state.trailing_changed = False
                 trailing.changed.clear()
             if state.watches and (changed or (state.restless and self._progress_changed)):
@@ -458,43 +462,33 @@ class RollUp:
         live_at = (self.as_of or 0) if trailing else None
         return figures_of(state, sums, start_ms, by_offer=not trailing, live_at=live_at, length_ms=length_ms, make=make)
 
-    def _publish_window(
+    def _window_record(
         self, state: ScopeState, name: str, span: Span, sums: Counts, *, final: bool, trailing: bool
-    ) -> Iterator[tuple[str, bytes | None]]:
-        """Yield key and record of a window if it says something new."""
+    ) -> tuple[str, bytes] | None:
+        """Return key and record of a window if it says something new."""
         content = self._window_content(state, name, span, sums, final=final, trailing=trailing)
         key = state.window_key(name)
         if trailing:
             revision = self._published.revise_current(key, content, self._stamped)
-            if revision is not None:
-                moved = (_shown(span.end_ms).encode(), _shown(span.start_ms).encode())
-                yield key, b'%b,%b,"revision":%d,"window_end":"%b","window_start":"%b"}' % (content, self._as_of_text, revision, *moved)
-        else:
-            revision = self._published.revise_dated(key, span.start_ms, content)
-            if revision is not None:
-                yield f"{key}|{span.start_ms}", b'%b,%b,"revision":%d}' % (content, self._as_of_text, revision)
+            if revision is None:
+                return None
+            return key, b'%b,%b,"revision":%d%b}' % (content, self._as_of_text, revision, written_bounds(*span))
+        revision = self._published.revise_dated(key, span.start_ms, content)
+        return None if revision is None else (f"{key}|{span.start_ms}", b'%b,%b,"revision":%d}' % (content, self._as_of_text, revision))
 
     def _window_content(self, state: ScopeState, name: str, span: Span, sums: Counts, *, final: bool, trailing: bool = False) -> bytes:
         """Return what the record of a window says, as JSON without the last brace."""
-        known = known_of(sums)
         beside: dict[str, Any] = {}
         otherwise: dict[str, Any] = {}
         if not trailing:
             over = self.is_over(span)
             beside = self.dated.forecasts(state, span, sums, over=over, make=WRITTEN)
             otherwise = self.dated.otherwise(state, name, span, over=over, make=WRITTEN)
-        figures = figures_of(
-            state, sums, span.start_ms, by_offer=not trailing, live_at=(self.as_of or 0) if trailing else None,
-            length_ms=span.end_ms - span.start_ms, beside=beside, make=WRITTEN,
-        )  # fmt: skip
-        figures["definitions"] = _written_labels(figures["definitions"])
         return window_content(
             state,
             name,
-            None if trailing else (_shown(span.start_ms), _shown(span.end_ms)),
-            figures,
-            None if state.is_individual else b"{}" if state.about_people else written_by_label(sums, known),
-            known.plain(sums),
+            b"" if trailing else written_bounds(*span),
+            said_of(state, sums, span, live_at=(self.as_of or 0) if trailing else None, beside=beside),
             otherwise,
             final=final,
             late_events=sums.get("late_events", 0),
@@ -528,9 +522,12 @@ class RollUp:
         state.changed_cells = set()
         for name, span in sorted(windows):
             if not self._given_up(span.start_ms):
-                yield from self._publish_span(state, name, span)
+                record = self._span_record(state, name, span)
+                if record is not None:
+                    yield record
 
-    def _publish_span(self, state: ScopeState, name: str, span: Span) -> Iterator[tuple[str, bytes | None]]:
+    def _span_record(self, state: ScopeState, name: str, span: Span) -> tuple[str, bytes] | None:
+        """Return key and record of an interval or day if it says something new."""
         sums = state.cells.sums(span)
         final = self._is_final(state, span, sums)
         key = f"{state.window_key(name)}|{span.start_ms}"
@@ -540,7 +537,7 @@ class RollUp:
             self._unsettled.drop(key)  # only what is booked in it can still change it
         else:
             self._unsettled.put(key, UnsettledWindow(state, name, span, due))
-        yield from self._publish_window(state, name, span, sums, final=final, trailing=False)
+        return self._window_record(state, name, span, sums, final=final, trailing=False)
 
     def _complete(self) -> Iterator[tuple[str, bytes | None]]:
         """Publish windows that have settled or become final; once a minute of event time, give up those too old."""
@@ -548,7 +545,9 @@ class RollUp:
             return
         for state, name, span, _ in self._unsettled.due(self.complete_through):
             if not self._given_up(span.start_ms):
-                yield from self._publish_span(state, name, span)
+                record = self._span_record(state, name, span)
+                if record is not None:
+                    yield record
         through = self.complete_through - self.complete_through % 60_000
         if self._completed_to is not None and through <= self._completed_to:
             return
@@ -615,25 +614,6 @@ class RollUp:
             **({"journals": journals} if journals else {}),
         }
         return f"progress|{self._partition}", record
-
-
-_shown: Final = lru_cache(maxsize=4096)(format_ms)
-
-
-def _written_labels(labels: dict[str, str]) -> bytes:
-    """Return KPI → what judges it as JSON; the dictionaries are shared by many windows."""
-    found = _written.get(id(labels))
-    if found is None:
-        if len(_written) >= _MOST_WRITTEN:
-            _written.clear()
-        found = _written[id(labels)] = (labels, _encode(labels))
-    return found[1]
-
-
-#: id of a dictionary, which stays what it is for as long as it stands here → the dictionary and its JSON
-_written: Final[dict[int, tuple[dict[str, str], bytes]]] = {}
-_MOST_WRITTEN: Final = 4096
-_encode: Final = Encoder(order="sorted").encode
 
 
 def _goes_back(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:

@@ -197,6 +197,11 @@ class ScopeState:
             found += [self.past_threshold_of(other, as_of, missed=True) for other in self.definitions.others(start)]
         return tuple(found)
 
+    def missed_by(self, as_of: int, start_ms: int) -> tuple[int, ...]:
+        """Return the same of one window; nothing where no contact waits."""
+        self.look_at_now()
+        return self.past_by(as_of, (start_ms,)) if self._waiting or self._waiting_by_definition else ()
+
     def past_threshold_of(self, judged: Judged, as_of: int, *, missed: bool = False) -> int:
         """Return the same with all of them judged by one definition."""
         self.look_at_now()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from streams.catalogue.given import WORKED
@@ -200,12 +202,12 @@ class TrailingSums:
 
     def _staff(self, worked: dict[int, int], hi_ms: int) -> None:
         """Count the staffed panes of the windows, and forget those behind them."""
-        for pane in [pane for pane in worked if pane < hi_ms - self._longest]:
+        for pane in [*filter((hi_ms - self._longest).__gt__, worked)]:
             del worked[pane]
-        staffed, high = 0, hi_ms
+        panes = sorted(compress(worked, map((0).__lt__, worked.values())))
+        end = bisect_left(panes, hi_ms)
         for length, sums in self.sums.items():
-            staffed += sum(worked.get(pane, 0) > 0 for pane in range(hi_ms - length, high, PANE_MS))
-            high = hi_ms - length
+            staffed = end - bisect_left(panes, hi_ms - length)
             if sums.get("staffed_ms", 0) != PANE_MS * staffed:
                 self.changed.add(length)
             if staffed:
