@@ -116,6 +116,18 @@ class Place(_Answer):
     """Of a queue; a team has none."""
 
 
+class DefinitionInWords(_Answer):
+    """What the service level of a queue counts."""
+
+    definition: str = Field(examples=["strict@1"])
+    """Its name and version, as in records; `service_level` is a queue's own, or the default."""
+    threshold_seconds: float = Field(examples=[20])
+    """The wait up to which an answer is in time."""
+    text_en: str
+    """Which contacts are in time, which are too late, and which count nowhere."""
+    text_ja: str
+
+
 class FiguresAnswer(_Header):
     """All figures that one may see."""
 
@@ -127,6 +139,10 @@ class FiguresAnswer(_Header):
     """`queue:NAME` or `team:NAME` → the sources that feed it, where the configuration names them."""
     places: dict[str, Place] = Field(examples=[{"queue:sales": {"site": "tokyo", "department": None}}])
     """`queue:NAME` or `team:NAME` → its place, where the configuration says one."""
+    definitions: list[DefinitionInWords] = Field(default_factory=list)
+    """Those that queues are judged by, as far as the configuration alone says it."""
+    judged_by: dict[str, dict[str, list[int]]] = Field(default_factory=dict, examples=[{"sales": {"voice": [0]}}])
+    """Queue → channel → places in `definitions`, the first of which decides; the others stand beside (`by_definition` of records)."""
     records: dict[str, MetricRecord]
     """Key → record, in the order of keys; keys are opaque. Ages in records of now are as of this answer.
 
@@ -346,6 +362,10 @@ class QueueChannel(_Answer):
     """The service level of the queue to reach, 0 to 1; null without one."""
     threshold_seconds: float
     """The wait up to which an answer is in time."""
+    definitions: list[DefinitionInWords] = Field(default_factory=list)
+    """Those that it is judged by, the first of which decides."""
+    self_service: dict[str, FigureValue | None] | None = None
+    """KPI → figure of the day so far, of sessions with a bot or a FAQ; null where there are none."""
     today: QueueInterval | None
     """The day so far; null before its first contact."""
     waits: list[WaitBucket]

@@ -45,6 +45,8 @@ _BOTH: dict[str, tuple[str, str]] = {
     "queues": ("Queues", "キュー別"),
     "teams": ("Teams", "チーム別"),
     "target": ("target {value}", "目標 {value}"),
+    "target.within": ("target {value} in {time}", "目標 {time}以内{value}"),
+    "within": ("in {time}", "{time}以内"),
     "targets": ("Targets", "目標"),
     "target.of": ("Figure", "指標"),
     "target.achieved": ("Achieved", "実績"),
@@ -132,8 +134,8 @@ _BOTH: dict[str, tuple[str, str]] = {
     ),
     "decided": ("decided {value}", "確定 {value}"),
     "beside_meaning": (
-        "Service level, live, by the definition {name}: {parts}. The large figure, its color and alerts go by {first}.",
-        "定義「{name}」によるリアルタイムのサービスレベル：{parts}。大きな値とその色、アラートは「{first}」による。",
+        "Service level, live, by the definition {name}: {parts}. {text}The large figure, its color and alerts go by {first}.",
+        "定義「{name}」によるリアルタイムのサービスレベル：{parts}。{text}大きな値とその色、アラートは「{first}」による。",
     ),
     "met": ("target met", "目標達成"),
     "missed": ("target missed", "目標未達"),
@@ -328,6 +330,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "board.more_alerts": ("{n} more", "ほか{n}件"),
     "board.several": ("several channels: the board has to name one", "複数チャネルあり：ボードでチャネルの指定が必要"),
     "board.missing": ("no figure", "データなし"),
+    "board.self_service": ("bots and FAQ have no such figure", "ボット・FAQにこの指標はありません"),
     "board.warn": ("needs attention", "注意"),
     "board.bad": ("out of bounds", "限度超過"),
     "view.denied": ("Your role does not permit this view.", "この画面を表示する権限がありません。"),
@@ -460,12 +463,33 @@ _BOTH: dict[str, tuple[str, str]] = {
     "attention.permit.sound": ("Click to permit sound", "クリックして音を許可"),
     "attention.permit.notify": ("Click to permit notifications", "クリックして通知を許可"),
     "attention.permit.sound_notify": ("Click to permit sound and notifications", "クリックして音と通知を許可"),
-    "outlook.meaning": (
+    "outlook.legend": ("What stands there", "表の見方"),
+    "outlook.required": ("Required", "必要人数"),
+    "outlook.required_meaning": (
+        "The fewest agents with whom the target is reached, by Erlang A, or C where patience is not known.",
+        "目標を達成できる最少の人数（アーランA、待ち限度が不明なときはアーランC）。",
+    ),
+    "outlook.short": ("underlined", "下線付き"),
+    "outlook.short_meaning": (
+        "More agents are required than there are now: as many are missing as the two numbers differ.",
+        "必要人数が現在の人数を上回ります。差が不足人数です。",
+    ),
+    "outlook.missed_meaning": (
+        "With those who are there now the service level will be below the target.",
+        "現在の人数ではサービスレベルが目標を下回る見込みです。",
+    ),
+    "outlook.forecast": ("Forecast", "予測"),
+    "outlook.forecast_meaning": (
         (
-            "Large: agents needed for the target; small: contacts expected, and the service level with those who seem to be there. "
-            "▼ marks a target that will be missed, an underline more agents than are there."
+            "Calls expected to come, from the same time on the day before and how busy the last two hours were; and the service level with "
+            "those who are there now."
         ),
-        "大：目標達成に必要な人数。小：予測件数と、現在の人数で見込まれるサービスレベル。▼は目標未達の見込み、下線は現在より多くの人数が必要なことを示します。",
+        "前日の同じ時間帯と直近2時間の混み具合から予測した着信数と、現在の人数で見込まれるサービスレベル。",
+    ),
+    "outlook.planned": ("Planned", "計画"),
+    "outlook.planned_meaning": (
+        "Shifts are not in it: no source tells which people work for which queue. What a site plans is in exports (staff_scheduled).",
+        "シフトは含みません（キューごとの担当者の情報がないため）。拠点の計画人数はエクスポートにあります（staff_scheduled）。",
     ),
     "outlook.none": ("Nothing can be expected yet: it takes a day of calls.", "まだ予測できません。1日分の通話データが必要です。"),
     "outlook.none_until": (
@@ -484,10 +508,17 @@ _BOTH: dict[str, tuple[str, str]] = {
         "直近1時間のサービスレベルになる人数の推定。全件が間に合った場合や件数が少ない場合は「–」。",
     ),
     "outlook.at_meaning": ("The {n} minutes from then on.", "この時刻からの{n}分間。"),
-    "outlook.error": ("Error", "予測誤差"),
+    "outlook.error": ("Forecast error", "予測誤差"),
+    "outlook.error_of": ("of the calls, last 6 h", "着信数比、直近6時間"),
     "outlook.error_meaning": (
-        "How far forecasts of the last six hours were off: of all contacts, the share that was expected wrongly.",
-        "直近6時間の予測誤差：全件数に対する予測との差の割合。",
+        (
+            "How far the forecasts of the last six hours were off, each as it was when its {n} minutes began: their mean absolute error in "
+            "percent of the calls that came, too high and too low alike. 48 % means: off by 48 calls in 100."
+        ),
+        (
+            "直近6時間の各{n}分間について、開始時点の予測と実際の着信数との差（絶対値）の合計を、着信数の合計で割った割合。"
+            "48%なら、着信100件あたり48件の差。"
+        ),
     ),
     "outlook.goal": ("{target} within {time}", "{time}以内に{target}"),
     "outlook.contacts": ("{n} calls", "{n}件"),

@@ -15,6 +15,18 @@ DETAIL: dict[str, tuple[str, str]] = {
     "queue.day": ("Day", "日"),
     "queue.today": ("today so far", "本日の累計"),
     "queue.nothing_today": ("No contact today.", "本日の着信はまだありません。"),
+    "queue.judged_by": ("What the service level counts", "サービスレベルの数え方"),
+    "queue.judges": ("{name} judges", "{name}（判定に使用）"),
+    "queue.stands_beside": ("{name} stands beside", "{name}（参考値）"),
+    "queue.own_definition": ("service level", "サービスレベル"),
+    "queue.self_service": (
+        "Sessions with a bot or FAQ have no wait, no agent and no service level: those begin where customers are handed over to people.",
+        "ボット・FAQの利用には待ち時間・担当者・サービスレベルがありません。担当者へ引き継がれた後の問い合わせが対象です。",
+    ),
+    "queue.self_service_none": (
+        "No session with a bot or FAQ today: of such a channel there is nothing else to show.",
+        "本日のボット・FAQの利用はまだありません。このチャネルで表示できる値はほかにありません。",
+    ),
     "queue.gone": ("No record names this queue any more.", "このキューの記録はありません。"),
     "queue.course": ("Contacts and service level, every {n} minutes", "{n}分ごとの着信数とサービスレベル"),
     "queue.effort": ("Handle time and staff, every {n} minutes", "{n}分ごとの平均処理時間と人員"),

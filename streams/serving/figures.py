@@ -12,10 +12,12 @@ from schemas.metrics import NowFigures
 from schemas.times import format_ms, parse_time_ms
 from schemas.topics import topic
 from streams.access.views import EVERYTHING
+from streams.configuration import Configuration
 from streams.configuration.on_call import OnCall
 from streams.serving.alerting.actions import Actions
 from streams.serving.alerting.past import PastAlerts
 from streams.serving.alerts import Alerts
+from streams.serving.definition_text import Judging
 from streams.serving.exporter import Standing
 from streams.serving.pace import Pace
 from streams.serving.standing import Seen
@@ -75,6 +77,9 @@ class Figures:
     actions: Actions = field(default_factory=Actions)
     #: What became of alerts.
     past: PastAlerts = field(default_factory=PastAlerts)
+    #: What the figures are counted by, as far as it says so.
+    configuration: Configuration = field(default_factory=Configuration)
+    _judging: Judging = field(default_factory=Judging, init=False, repr=False)
     _pace: Pace = field(default_factory=Pace, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -199,10 +204,18 @@ class Figures:
         return entries if view.everything else self.store.seen(entries, view)
 
     def everything(self, entries: Iterable[Entry], view: View = EVERYTHING) -> dict[str, Any]:
-        """Return header, zone, targets, what feeds whom, what belongs where, and the records of ``entries`` that a view shows, by key."""
+        """Return header, zone, targets, what feeds, places and judges whom, and the records of ``entries`` that a view shows, by key."""
+        entries = [*entries]
         targets = {queue: target for queue, target in self.targets.items() if view.sees("queue", queue)}
         beside = {"zone": self.zone, "targets": targets, "fed_by": self.feeding(view), "places": self._places(view)}
+        beside |= self._judging.document(self.configuration, self._queues(entries, view), int(self.clock() * 1000))
         return {**self.header(view), **beside, "records": self.records(entries)}
+
+    def _queues(self, entries: Iterable[Entry], view: View) -> Iterable[tuple[str, str]]:
+        """Return the queues with their channels: those of entries, and those of the configuration that a view shows."""
+        told = {(entry.scope, entry.channel) for entry in entries if entry.scope_kind == "queue" and entry.channel is not None}
+        configured = {(name, queue.channel) for name, queue in self.configuration.queues.items() if view.sees("queue", name)}
+        return sorted(told | {(name, channel) for name, channel in configured if channel is not None})
 
     def _places(self, view: View) -> Mapping[str, Mapping[str, str | None]]:
         if view.scopes is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from schemas.times import parse_time_ms
 from streams.catalogue.fields import ABANDONED_WAITS, ANSWERED_WAITS, FLOW_OUT, parse
 from streams.configuration.judges import definition_at
+from streams.serving.definition_text import judging
 from streams.serving.store import TRENDS, Entry
 from streams.serving.today import figure_document, is_running
 from streams.serving.window_records import WindowRecord
@@ -27,6 +28,8 @@ __all__ = ["Held", "held_of", "interval_document", "intervals_of"]
 _TRAILING: Final = "trailing_"
 #: Of an interval of which less is over nobody can say how many were at work on average: some parts of the stream are further than others.
 _LEAST_MS: Final = 60_000
+#: KPIs of sessions with a bot or a FAQ, which have no waits, no agents and no service level.
+_SELF_SERVICE: Final = ("self_service_rate", "containment_rate")
 #: Histograms of waits → what is told of them.
 _WAITS: Final = {ANSWERED_WAITS.key: "answered", ABANDONED_WAITS.key: "abandoned"}
 
@@ -83,11 +86,15 @@ def _of_channel(held: Held, channel: str, configuration: Configuration, target: 
     days = (entry for entry in held.days if entry.channel == channel and is_running(entry, held.as_of_ms))
     day = max(days, key=lambda entry: entry.window_start_ms, default=None)
     counts = {} if day is None else _window(day).counts
+    kpis = {} if day is None else _window(day).kpis
+    self_service = {kpi: figure_document(kpis.get(kpi)) for kpi in _SELF_SERVICE}
     at_ms = held.as_of_ms if day is None else day.window_start_ms
     return {
         "channel": channel,
         "target": target,
         "threshold_seconds": definition_at(configuration, held.queue, channel, at_ms).threshold_s,
+        "definitions": judging(configuration, held.queue, channel, at_ms),
+        "self_service": self_service if any(self_service.values()) else None,
         "today": None if day is None else interval_document(day, held.as_of_ms),
         "waits": _waits(counts),
         "flow_outs": _flow_outs(counts),

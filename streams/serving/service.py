@@ -185,6 +185,7 @@ async def run_serve(
     figures.on_call, figures.zone, figures.actions, figures.places = settings.on_call, settings.zone, actions, settings.places
     figures.past = past
     file = settings.file
+    figures.configuration = _running(file)
     notifier = None
     if file is not None:
 
@@ -334,6 +335,7 @@ def _take(taken: Taken, settings: ServeSettings, figures: Figures, delivery: Del
     changed = settings.of_configuration(taken.configuration)
     figures.targets, figures.kpi_targets, figures.fed_by = changed.targets, changed.kpi_targets, changed.fed_by
     figures.on_call, figures.zone, figures.places = changed.on_call, changed.zone, changed.places
+    figures.configuration = taken.configuration
     figures.store.business, figures.store.expected = changed.business, changed.expected
     if delivery is not None:
         delivery.zone = ZoneInfo(changed.zone)

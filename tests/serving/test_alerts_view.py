@@ -275,6 +275,7 @@ def test_who_may_not_has_no_buttons() -> None:
 @pytest.mark.parametrize(("language", "width"), [("en", 1600), ("ja", 390)])
 def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) -> None:
     """Eight quarters with the agents they need beside the eight who are there; what will be missed is marked, said first, and by shape."""
+    words = WORDS[language]
 
     async def check() -> None:
         async with client_of(outlook_stand().serving(targets={"sales": 0.75})) as client, Chromium(width=width, height=800) as page:
@@ -290,8 +291,21 @@ def test_the_outlook_is_shown(language: Language, width: int, pictures: Path) ->
             needed = [each["agents_needed"] for each in sales["intervals"]]
             # 8 are enough for 20 calls a quarter, and 40 take more.
             assert [text for _, text in cells[2:10]] == [f"{needed[0]}"] + [f"▼ {each}" for each in needed[1:]]
-            assert [name for name, _ in cells[2:10]] == ["at"] + 7 * ["at missed"]
+            assert [name for name, _ in cells[2:10]] == ["at"] + 7 * ["at missed short"]
             assert cells[10] == ["error", "0%" if language == "ja" else "0 %"]
+            # What is required is underlined in the table as in the legend, which says in words what each number is.
+            line = "getComputedStyle(document.querySelector('.view.outlook {place} b')).textDecorationLine"
+            assert [await page.ask(line.format(place=place)) for place in ("td.short", ".short dt", "td.at")] == [
+                "underline",
+                "underline",
+                "none",
+            ]
+            legend = await page.ask("[...document.querySelectorAll('.view.outlook dl div')].map(e => e.innerText.split('\\n'))")
+            assert [each[-1] for each in legend] == [
+                words[f"outlook.{name}_meaning"].format(n=15) for name in ("required", "short", "missed", "forecast", "planned", "error")
+            ]
+            assert "48" in legend[-1][-1]
+            assert words["outlook.error_of"] in await page.ask("document.querySelector('.view.outlook td.error').innerText")
             small = await page.ask("[...document.querySelectorAll('.view.outlook tbody .at small')].map(e => e.innerText)")
             assert small[1].startswith("40件 · " if language == "ja" else "40 calls · ")
             said = await page.ask("document.querySelector('.view.outlook .breaches').innerText")

@@ -162,7 +162,7 @@ def test_a_board_is_shown_and_changes_with_its_file(tmp_path: Path) -> None:
             await page.until("document.querySelectorAll('.board .tile').length === 4")
             assert await page.ask(SAID) == [
                 ["tile figure warn", "3", ""],
-                ["tile figure bad", "70.0%", "target 80 %"],
+                ["tile figure bad", "70.0%", "target 80 % in 20 s"],
                 ["tile figure", "–", WORDS["en"]["board.missing"]],
                 ["tile text accent", "Call 300"],
             ]

@@ -197,9 +197,9 @@ def test_goals_and_quality(tmp_path: Path) -> None:
             ways = {row[0].split("\n")[0]: row[4:] for row in await page.ask(f"{ROWS}('.by_queue')")}
             # The farthest from its target first.
             assert list(ways) == ["vip", "sales", "claims", "billing"]
-            assert ways["sales"] == ["▼ 84.0 %\n210 / 250", "90 %", "150 more in a row within 20 s restore 90 %"]
+            assert ways["sales"] == ["▼ 84.0 %\n210 / 250", "90 %\nin 20 s", "150 more in a row within 20 s restore 90 %"]
             assert ways["claims"][2] == "17 more in a row within 20 s restore 80 %"
-            assert ways["billing"] == ["✓ 90.0 %\n90 / 100", "80 %", "12 may be missed and 80 % still holds"]
+            assert ways["billing"] == ["✓ 90.0 %\n90 / 100", "80 %\nin 20 s", "12 may be missed and 80 % still holds"]
             assert ways["vip"][2] == "100 % cannot be reached again today"
             # Channels are never put together.
             assert [row[:4] for row in await page.ask(f"{ROWS}('.everything')")] == [

@@ -88,7 +88,7 @@ def test_figures_are_shown_and_null_is_a_dash() -> None:
             assert await page.ask(f"{ROW}('sales')") == {
                 "name": ["sales", "Voice"],
                 # Of those decided, 37 of 50; two who wait past the threshold already count as missed.
-                "service_level_live": ["71.2 %", "37 / 52 · target 80 % · decided 74.0 %"],
+                "service_level_live": ["71.2 %", "37 / 52 · target 80 % in 20 s · decided 74.0 %"],
                 "waiting": ["2"],
                 "longest_wait": ["1:12"],
                 "asa": ["0:18"],
@@ -416,7 +416,7 @@ def test_japanese() -> None:
             assert KPI_BY_ID["service_level_live"].meaning_ja in await page.ask("document.querySelector('th.service_level_live').title")
             assert await page.ask("document.documentElement.lang") == "ja"
             assert (await page.ask(f"{ROW}('sales')"))["name"] == ["sales", "電話"]
-            assert (await page.ask(f"{ROW}('sales')"))["service_level_live"] == ["71.2%", "37 / 52 · 目標 80% · 確定 74.0%"]
+            assert (await page.ask(f"{ROW}('sales')"))["service_level_live"] == ["71.2%", "37 / 52 · 目標 20秒以内80% · 確定 74.0%"]
             assert await page.ask(MARK) == "リアルタイム"
             assert await page.ask("document.getElementById('language').getAttribute('href')") == "?lang=en&window=15"
             assert page.complaints == []

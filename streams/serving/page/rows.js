@@ -3,7 +3,7 @@
 import { own, shown } from "./names.js";
 import { shownColumns } from "./columns.js";
 import { USUAL_COLUMNS, heat, isChosen, isTeamChosen, narrowed, order, orderBy, pins, togglePin, wall } from "./options.js";
-import { NOTHING, UNASSIGNED, brief, count, coverage, duration, figure, isOfNow, known, kpi, label, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, word } from "./text.js";
+import { NOTHING, UNASSIGNED, brief, count, coverage, duration, figure, isOfNow, known, kpi, label, language, meaning, named, parts, percent, setAttribute, setClass, setText, span, target as targetText, withinSeconds, word } from "./text.js";
 import { Table } from "./tables.js";
 
 // Below this many contacts a service level is shown without judgment: one contact would decide it.
@@ -16,6 +16,9 @@ const MOST_ON_WALLS = 7;
 
 // Whom people wait for at once stands first.
 const CHANNELS = ["voice", "video", "callback", "chat", "sms", "social", "mail", "web_form", "ticket"];
+// Sessions with a bot or in a FAQ: no one waits there, and no one answers.
+export const isSelfService = (channel) => channel === "bot" || channel === "faq";
+const SELF_SERVICE = ["self_service_rate", "containment_rate"];
 export const channelRank = (channel) => (CHANNELS.includes(channel) ? CHANNELS.indexOf(channel) : CHANNELS.length);
 
 export const longestWait = (now, asOf) => aging(now?.waiting === 0 ? null : now?.waiting_since, now, asOf);
@@ -70,7 +73,7 @@ export function markSilence(row, silence) {
 }
 
 // The second definition's service level, small: what the same contacts are worth by another contract.
-function showBeside(cell, window) {
+function showBeside(cell, window, definitions) {
   const [name, kpis] = Object.entries(window?.by_definition ?? {})[0] ?? [null, {}];
   if (!cell.beside && name === null) return;
   if (!cell.beside) {
@@ -82,7 +85,15 @@ function showBeside(cell, window) {
   setText(value, name === null ? "" : percent(level?.value));
   setText(called, name === null ? "" : shown(name.split("@")[0]));
   const first = window?.definitions[LEVEL] ?? window?.definitions.service_level ?? "";
-  setAttribute(cell.beside, "title", name === null ? "" : word("beside_meaning", { name: shown(name), parts: parts(level) || NOTHING, first }));
+  const text = definitions.find(({ definition }) => definition === name)?.[`text_${language}`] ?? "";
+  setAttribute(cell.beside, "title", name === null ? "" : word("beside_meaning", { name: shown(name), parts: parts(level) || NOTHING, first, text: text && language === "en" ? `${text} ` : text }));
+}
+
+// "target 80 % in 20 s": what a service level is to reach, and the wait that counts as in time.
+export function goalOf(target, threshold) {
+  if (!known(threshold)) return known(target) ? word("target", { value: targetText(target) }) : "";
+  const time = withinSeconds(threshold);
+  return known(target) ? word("target.within", { value: targetText(target), time }) : word("within", { time });
 }
 
 export class Ranked {
@@ -178,7 +189,8 @@ export class Queues extends Ranked {
   }
 
   // Returns how many queues are judged, how many of these miss their target, and how many are not judged because a source is silent.
-  show({ gather, targets, asOf, silence }) {
+  show({ gather, targets, asOf, silence, judging }) {
+    this.judging = judging;
     this.choose();
     const shown = new Set();
     const judged = { all: 0, missed: 0, unknown: 0 };
@@ -187,7 +199,7 @@ export class Queues extends Ranked {
     this.values.clear();
     for (const [key, entry] of gather("queue")) {
       const { scope, channel, window } = entry;
-      if (channel === null || scope === UNASSIGNED || !isChosen(scope)) continue;
+      if (channel === null || scope === UNASSIGNED || !isChosen(scope) || this.isEmpty(entry, asOf)) continue;
       const row = this.table.row(key, scope, named("channel", channel));
       row.channel = channel;
       Object.assign(row.element.dataset, { queue: scope, channel });
@@ -209,9 +221,14 @@ export class Queues extends Ranked {
     return judged;
   }
 
+  // Of a bot or a FAQ no column but its own could ever hold a figure.
+  isEmpty(entry, asOf) {
+    return isSelfService(entry.channel) && !this.columns.some((id) => SELF_SERVICE.includes(id) && known(valueOf(id, entry, asOf)?.value));
+  }
+
   // One row a channel, calls first: of a page of some queues what these make together, as for who may not see the total.
   showTotals(told, of, sums, asOf, shown, silence) {
-    const totals = narrowed() ? [] : [...told.values()].filter(({ channel }) => channel !== null);
+    const totals = narrowed() ? [] : [...told.values()].filter((entry) => entry.channel !== null && !this.isEmpty(entry, asOf));
     const found = totals.length ? totals : [...of].filter(([, entries]) => entries.length > 1).map(([channel, entries]) => ({ channel, ...sumOf(entries) }));
     for (const entry of found.sort((a, b) => channelRank(a.channel) - channelRank(b.channel))) {
       const key = `total\u0000${entry.channel}`;
@@ -233,7 +250,7 @@ export class Queues extends Ranked {
     const values = new Map();
     this.values.set(row, values);
     for (const id of this.columns) {
-      if (id === LEVEL) this.showLevel(row, entry.window, levels, target, said);
+      if (id === LEVEL) this.showLevel(row, entry, levels, target, said);
       else if (id === "trend") table.cell(row, id);
       else {
         const of = valueOf(id, entry, asOf);
@@ -249,13 +266,16 @@ export class Queues extends Ranked {
     return said;
   }
 
-  showLevel(row, window, [level, decided], target, said) {
+  showLevel(row, { scope, channel, window }, [level, decided], target, said) {
     const { table } = this;
-    const detail = [parts(level), known(target) ? word("target", { value: targetText(target) }) : ""];
+    // Queues of a total may differ.
+    const definitions = row.total ? [] : this.judging(scope, channel);
+    const detail = [parts(level), goalOf(target, definitions[0]?.threshold_seconds)];
     if (known(decided?.value) && decided.value !== level?.value) detail.push(word("decided", { value: percent(decided.value, 1, target) }));
     const cell = table.show(row, LEVEL, percent(level?.value, 1, target), detail.filter(Boolean).join(" · "));
     table.fill(cell, level?.value, target);
-    if (!row.total) showBeside(cell, window);
+    if (!row.total) showBeside(cell, window, definitions);
+    setAttribute(cell.value, "title", definitions.length ? definitions[0][`text_${language}`] : "");
     for (const name of ["met", "missed"]) setClass(cell.element, name, said === name);
     setAttribute(cell.shape, "role", said ? "img" : "presentation");
     setAttribute(cell.shape, "aria-label", said ? word(said) : "");

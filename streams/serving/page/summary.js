@@ -2,7 +2,7 @@
 
 import { balance } from "./dom.js";
 import { wall } from "./options.js";
-import { channelRank, longestWait } from "./rows.js";
+import { channelRank, isSelfService, longestWait } from "./rows.js";
 import { brief, count, duration, known, meaning, named, setClass, setText, word } from "./text.js";
 
 function make(parent, name, className, text = "") {
@@ -52,7 +52,8 @@ export class Summary {
     setText(this.free, count(free));
     setClass(this.free.closest("li"), "silent", silence !== "");
     setText(this.silent, silence);
-    const found = [...new Set(nows.map((now) => now.channel))].sort((a, b) => channelRank(a) - channelRank(b) || a.localeCompare(b));
+    // With a bot or in a FAQ no one waits, and no one is at work.
+    const found = [...new Set(nows.map((now) => now.channel))].filter((channel) => !isSelfService(channel)).sort((a, b) => channelRank(a) - channelRank(b) || a.localeCompare(b));
     for (const channel of [...this.channels.keys()].filter((each) => !found.includes(each))) {
       this.channels.get(channel)[0].closest("li").remove();
       this.channels.delete(channel);

@@ -67,6 +67,9 @@ export function duration(seconds) {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+// How long one may wait, as a threshold says it.
+export const withinSeconds = (seconds) => (seconds < 60 ? word("seconds", { n: seconds }) : duration(seconds));
+
 export function age(seconds) {
   const units = [["days", 86400], ["hours", 3600], ["minutes", 60], ["seconds", 1]];
   const [unit, length] = units.find(([, n]) => seconds >= n) ?? ["seconds", 1];

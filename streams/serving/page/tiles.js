@@ -6,9 +6,9 @@ import { make } from "./dom.js";
 import { own, shown } from "./names.js";
 import { isNarrow, placeOf } from "./options.js";
 import { onPaper } from "./paper.js";
-import { channelRank, figureNow, longestWait } from "./rows.js";
+import { channelRank, figureNow, goalOf, isSelfService, longestWait } from "./rows.js";
 import { writeName } from "./tables.js";
-import { figure, goal, isOfNow, kpi, known, label, language, named, queueName, setAttribute, setClass, setText, word } from "./text.js";
+import { figure, isOfNow, kpi, known, label, language, named, queueName, setAttribute, setClass, setText, word } from "./text.js";
 
 const LEVEL = "service_level_live";
 const JUDGED_FROM = 5;
@@ -75,8 +75,8 @@ class FigureTile {
     setText(this.text, figure(tile.kpi, value).replace(" %", "%"));
     setAttribute(this.mark, "role", ["warn", "bad"].includes(found) ? "img" : "presentation");
     setAttribute(this.mark, "aria-label", ["warn", "bad"].includes(found) ? word(`board.${found}`) : "");
-    const none = several ? word("board.several") : known(value) || (isOfNow(tile.kpi) && entry?.now) ? "" : context.unread() || word("board.missing");
-    setText(this.note, [silent, none, known(target) && tile.kpi === LEVEL ? word("target", { value: goal(tile.kpi, target) }) : ""].filter(Boolean).join(" · "));
+    const none = several ? word("board.several") : known(value) || (isOfNow(tile.kpi) && entry?.now) ? "" : context.unread() || word(isSelfService(tile.channel) ? "board.self_service" : "board.missing");
+    setText(this.note, [silent, none, tile.kpi === LEVEL && kind === "queue" ? goalOf(target, entry ? context.judging(name, entry.channel)[0]?.threshold_seconds : null) : ""].filter(Boolean).join(" · "));
   }
 }
 

@@ -16,6 +16,7 @@
 //   onNews(task)                  whenever figures have changed, at most as often as the page is drawn
 //   onAnew(task)                  when the server has told everything anew, as after a change of its configuration
 //   gather(kind), targets(), asOf(), silence(kind, name), silenceOfStaff()   the live figures, as wallboard.js has them
+//   judging(queue, channel)       the definitions of its service level in words, the first of which decides; [] where that is not known
 //   unread()                      what is to be said in place of "there is none" while the server has not read figures; unread.js says it of an answer
 //   strip, attention, serverTime()   the alerts that fire, what calls for attention to them, and the server's clock
 //   signal                        is aborted when the view is closed: for fetch and addEventListener

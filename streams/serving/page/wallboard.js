@@ -32,6 +32,8 @@ const byId = (id) => document.getElementById(id);
 const records = new Map();
 let targets = {};
 let fedBy = {};
+// What queues are judged by: definitions in words, and by queue and channel which of them.
+let [definitions, judgedBy] = [[], {}];
 let header = null;
 let heardAt = 0;
 // null: not asked yet, so that a page that opens is no lost one.
@@ -94,6 +96,9 @@ function silenceOfStaff(place) {
   const reasons = listed.length ? listed.map((team) => silence("team", team)) : [silence("total", "all")];
   return [...new Set(reasons.filter(Boolean))].join(" · ");
 }
+
+// The definitions that a queue is judged by on a channel, the first of which decides; none where that is not known.
+const judging = (queue, channel) => (own(own(judgedBy, queue) ?? {}, channel) ?? []).map((n) => definitions[n]);
 
 function figuresAge() {
   // The server's clock when it wrote, and our own ticking since: the viewer's clock may be wrong.
@@ -240,6 +245,7 @@ function take(text, whole) {
     records.clear();
     targets = message.targets;
     fedBy = message.fed_by ?? {};
+    [definitions, judgedBy] = [message.definitions ?? [], message.judged_by ?? {}];
     learnPlaces(message.places ?? {});
     learnZone(message.zone);
     choosing?.show();
@@ -330,7 +336,7 @@ async function begin() {
   const map = heat ? new HeatMap(byId("map"), queues) : null;
   const pager = wall ? new Pager(map ? [] : tables.map(({ table }) => table), byId("pages"), rotateSeconds, map) : null;
   if (wall) leaveWall(byId("leave-wall"));
-  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence, unread: () => unread(header), silenceOfStaff: () => silenceOfStaff(null), serverTime, strip, attention }, ({ page }) => {
+  frame = new Frame(byId("views"), document.querySelector("main"), { gather, targets: () => targets, asOf, silence, unread: () => unread(header), judging, silenceOfStaff: () => silenceOfStaff(null), serverTime, strip, attention }, ({ page }) => {
     setClass(document.documentElement, "module", !page);
     entitle(page);
     drawSoon();
@@ -347,7 +353,7 @@ async function begin() {
       frame.news();
       return;
     }
-    const view = { gather, targets, asOf: asOf(), silence };
+    const view = { gather, targets, asOf: asOf(), silence, judging };
     const [judged] = tables.map((table) => table.show(view));
     showSummary(summary, judged);
     byId("no-queues").hidden = queues.table.rows.size > 0;

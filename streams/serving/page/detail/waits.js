@@ -2,12 +2,12 @@
 
 import { axis, bars, Chart, color } from "../charts.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
-import { count, duration, known, label, named, percent, word } from "../text.js";
+import { count, known, label, named, percent, withinSeconds, word } from "../text.js";
 
 const HEIGHT = 200;
 
 const edge = ({ up_to_seconds: at }, before) => (known(at) ? word("waits.up_to", { value: seconds(at) }) : word("waits.over", { value: seconds(before ?? 0) }));
-export const seconds = (at) => (at < 60 ? word("seconds", { n: at }) : duration(at));
+export const seconds = withinSeconds;
 
 // Without what nobody reaches: the empty buckets behind the last one that has somebody, but for that of the threshold.
 export function shownWaits(waits, threshold) {

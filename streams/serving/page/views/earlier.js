@@ -3,7 +3,7 @@
 import { button, grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
 import { isChosen } from "../options.js";
-import { JUDGED_FROM, channelRank } from "../rows.js";
+import { JUDGED_FROM, channelRank, isSelfService } from "../rows.js";
 import { UNASSIGNED, count, coverage, day, duration, hour, isSameDay, known, label, named, parts, percent, setText, spanOf, target as targetText, word } from "../text.js";
 import { unread } from "../unread.js";
 
@@ -69,7 +69,7 @@ class EarlierView {
     const standing = asOf && Date.parse(end) > Date.parse(asOf) ? "so_far" : scopes.every((each) => each.final) ? "" : "not_final";
     setText(this.title, start ? `${day(start)} ${spanOf({ start, end })}${standing && ` (${word(`queue.${standing}`)})`}` : unread(this.told) || word(starts.length ? "earlier.none" : "trend.none"));
     const sorted = scopes.toSorted((a, b) => channelRank(a.channel) - channelRank(b.channel) || a.scope.localeCompare(b.scope));
-    this.table("everything", sorted.filter((each) => each.scope_kind === "total"), (each) => ({ text: named("channel", each.channel) }));
+    this.table("everything", sorted.filter((each) => each.scope_kind === "total" && !isSelfService(each.channel)), (each) => ({ text: named("channel", each.channel) }));
     const gap = (each) => (kindOf(each) === "plain" ? 1 : each.service_level.value - each.target);
     const queues = sorted.filter((each) => each.scope_kind === "queue" && each.scope !== UNASSIGNED && isChosen(each.scope));
     this.table("by_queue", queues.toSorted((a, b) => gap(a) - gap(b)), (each) => ({ element: this.link(each), detail: named("channel", each.channel) }));

@@ -4,7 +4,7 @@ import { Files } from "../detail/files.js";
 import { seconds as inSeconds } from "../detail/waits.js";
 import { grid, make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { JUDGED_FROM, channelRank } from "../rows.js";
+import { JUDGED_FROM, channelRank, isSelfService } from "../rows.js";
 import { count, coverage, figure, goal, known, label, named, parts, percent, queueName, setText, target as targetText, word } from "../text.js";
 import { unread } from "../unread.js";
 
@@ -67,7 +67,7 @@ class GoalsView {
     setText(this.standing, judged.length ? word("goals.attained", { n: judged.filter((each) => each.met).length, all: judged.length }) : `– ${this.unread || word("goals.none")}`);
     // Missed ones first, those farthest from their target at the top.
     const short = (each) => (each.met === false ? (each.contacts_to_restore ?? Number.POSITIVE_INFINITY) : -1);
-    this.table("everything", days.filter((each) => each.scope_kind === "total"), (each) => named("channel", each.channel), () => "", sumsOf(queues));
+    this.table("everything", days.filter((each) => each.scope_kind === "total" && !isSelfService(each.channel)), (each) => named("channel", each.channel), () => "", sumsOf(queues));
     this.table("by_queue", [...queues].sort((a, b) => short(b) - short(a)), (each) => queueName(each.scope), (each) => named("channel", each.channel));
     this.table("larger", days.filter((each) => LARGER.includes(each.scope_kind)), (each) => shown(each.scope), (each) => `${named("scope", each.scope_kind)} · ${named("channel", each.channel)}`);
     replaceWhenChanged(this.places.other, targets, (place) => drawTargets(place, targets));
@@ -90,7 +90,7 @@ class GoalsView {
         count(each.abandoned),
         { text: percent(each.answer_rate?.value), detail: parts(each.answer_rate) },
         { text: `${SHAPES[kindOf(each)]}${percent(each.service_level?.value, 1, each.target)}`, detail: [parts(each.service_level), coverage(each.service_level)].filter(Boolean).join(" · "), className: kindOf(each) },
-        known(each.target) ? targetText(each.target) : "–",
+        { text: known(each.target) ? targetText(each.target) : "–", detail: known(each.threshold_seconds) ? word("within", { time: inSeconds(each.threshold_seconds) }) : "" },
         kindOf(each) === "few" ? { ...way(each), className: "plain" } : way(each),
       ]));
       if (days.some((each) => inQueues(each) !== "")) make(place, "p", "meaning", word("goals.once"));

@@ -11,6 +11,28 @@ let open = null;
 
 const breached = (each, interval) => known(each.target) && known(interval?.service_level) && interval.service_level < each.target;
 
+// Each mark as it stands in the table, beside what it means.
+function drawLegend(place, minutes) {
+  make(place, "h3", "", word("outlook.legend"));
+  const list = make(place, "dl");
+  const signs = [
+    ["required", "12", "outlook.required"],
+    ["short", "12", "outlook.short"],
+    ["missed", "▼ 12", "outlook.missed"],
+    ["forecast", "", "outlook.forecast"],
+    ["planned", "", "outlook.planned"],
+    ["error", "", "outlook.error"],
+  ];
+  for (const [name, sign, id] of signs) {
+    const line = make(list, "div", name);
+    const term = make(line, "dt");
+    if (sign) make(term, "b", "", sign);
+    const text = name === "missed" ? word("below_target") : word(id);
+    make(term, "span", "", text);
+    make(line, "dd", "", word(`${id}_meaning`, { n: minutes }));
+  }
+}
+
 class OutlookView {
   constructor(root, context) {
     Object.assign(this, { root, context });
@@ -22,7 +44,7 @@ class OutlookView {
     Object.assign(this.table, { tabIndex: 0 });
     this.table.setAttribute("role", "region");
     this.table.setAttribute("aria-label", word("view.outlook"));
-    make(root, "p", "meaning", word("outlook.meaning"));
+    this.legend = make(root, "section", "legend-of-outlook");
   }
 
   async load() {
@@ -38,6 +60,7 @@ class OutlookView {
     if (none) setText(this.standing, none);
     else if (starts.length === 0) setText(this.standing, from ? word("outlook.none_until", { time: `${day(from)} ${hour(from)}` }) : word("outlook.none"));
     else setText(this.standing, soon.length ? word("outlook.breaches", { n: count(soon.length), queue: queueName(soon[0].queue), time: hour(soon[0].breach_expected_at) }) : word("outlook.calm"));
+    replaceWhenChanged(this.legend, minutes, (place) => drawLegend(place, minutes));
     replaceWhenChanged(this.table, [chosen, starts], (place) => this.draw(place, chosen, starts, minutes));
   }
 
@@ -51,14 +74,14 @@ class OutlookView {
 
   draw(place, chosen, starts, minutes) {
     if (chosen.length === 0) return;
-    const headings = [["name", word("scope.queue")], ["now", word("outlook.now"), word("outlook.now_meaning")], ...starts.map((start) => ["at", hour(start), word("outlook.at_meaning", { n: minutes })]), ["error", word("outlook.error"), word("outlook.error_meaning")]];
+    const headings = [["name", word("scope.queue")], ["now", word("outlook.now"), word("outlook.now_meaning")], ...starts.map((start) => ["at", hour(start), word("outlook.at_meaning", { n: minutes })]), ["error", word("outlook.error"), word("outlook.error_meaning", { n: minutes })]];
     grid(place, word("view.outlook"), headings, chosen.map((each) => {
       const by = new Map(each.intervals.map((interval) => [interval.start, interval]));
       return [
         { element: this.name(each), detail: [named("channel", each.channel), known(each.target) ? word("outlook.goal", { target: targetText(each.target), time: duration(each.threshold_seconds) }) : ""].filter(Boolean).join(" · ") },
         { text: count(each.agents_now), detail: known(each.aht_seconds) ? `AHT ${duration(each.aht_seconds)}` : "" },
         ...starts.map((start) => this.cell(each, by.get(start))),
-        percent(each.past_error, 0),
+        { text: percent(each.past_error, 0), detail: known(each.past_error) ? word("outlook.error_of") : "" },
       ];
     }));
   }
@@ -74,7 +97,7 @@ class OutlookView {
     const short = known(each.agents_now) && known(interval.agents_needed) && interval.agents_needed > each.agents_now;
     const isMissed = breached(each, interval);
     const told = [word("outlook.contacts", { n: count(interval.contacts) }), known(interval.service_level) ? percent(interval.service_level, 0, each.target) : ""];
-    const className = isMissed ? "missed" : short ? "short" : "";
+    const className = [isMissed ? "missed" : "", short ? "short" : ""].filter(Boolean).join(" ");
     return { text: `${isMissed ? "▼ " : ""}${count(interval.agents_needed)}`, detail: told.filter(Boolean).join(" · "), className };
   }
 }

@@ -7,8 +7,8 @@ import { seconds, Waits } from "../detail/waits.js";
 import { Week, dayName } from "../detail/week.js";
 import { make, replaceWhenChanged } from "../dom.js";
 import { shown } from "../names.js";
-import { channelRank } from "../rows.js";
-import { NOTHING, UNASSIGNED, beginOfDay, count, coverage, duration, hour, isoDay, known, label, named, parts, percent, queueName, setText, target as targetText, word, zoneName } from "../text.js";
+import { channelRank, isSelfService } from "../rows.js";
+import { NOTHING, UNASSIGNED, beginOfDay, count, coverage, duration, hour, isoDay, known, label, language, meaning, named, parts, percent, queueName, setText, target as targetText, word, zoneName } from "../text.js";
 
 const ASK_MS = 20_000;
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
@@ -33,6 +33,7 @@ class QueueView {
     this.standing.setAttribute("role", "status");
     this.body = make(root, "div", "body");
     this.today = make(this.body, "ul", "today");
+    this.judges = make(this.body, "section", "judges");
     const day = make(this.body, "section", "day");
     this.dayName = make(day, "h3", "day-name");
     this.course = new Course(uPlot, day, {
@@ -141,7 +142,14 @@ class QueueView {
       if (told) this.say(word("queue.nothing_today"));
       return;
     }
+    const own = isSelfService(channel.channel);
+    for (const part of [this.judges, ...this.body.querySelectorAll(":scope > :is(.day, .week, .waits)")]) part.hidden = own;
+    if (own) {
+      this.drawSelfService(channel);
+      return;
+    }
     this.drawToday(channel);
+    this.drawJudges(channel);
     const now = Date.parse(told.as_of);
     const dayStart = this.dayStart;
     const chosen = this.chosen(dayStart);
@@ -201,6 +209,35 @@ class QueueView {
         make(tile, "b", text === NOTHING ? "unknown" : "", text);
         make(tile, "small", "", more);
       }
+    });
+  }
+
+  // A bot has no waits, no agents and no service level: in place of tiles that could never hold a figure stands what it has, and why.
+  drawSelfService({ channel, today, self_service: figures }) {
+    replaceWhenChanged(this.today, [channel, today !== null, figures], (place) => {
+      for (const [kpi, of] of Object.entries(figures ?? {})) {
+        const tile = make(place, "li", "explained");
+        tile.title = meaning(kpi);
+        make(tile, "span", "heading", label(kpi));
+        make(tile, "b", known(of?.value) ? "" : "unknown", percent(of?.value));
+        make(tile, "small", "", [parts(of), coverage(of)].filter(Boolean).join(" · "));
+      }
+      make(place, "li", "none", word(figures ? "queue.self_service" : "queue.self_service_none"));
+    });
+  }
+
+  // What "in time" means, in a sentence for each definition: also of those that stand beside the one that judges.
+  drawJudges({ definitions = [] }) {
+    replaceWhenChanged(this.judges, definitions, (place) => {
+      if (definitions.length === 0) return;
+      make(place, "h3", "", word("queue.judged_by"));
+      const list = make(place, "dl");
+      definitions.forEach((each, n) => {
+        const name = each.definition.split("@")[0];
+        const called = name === "service_level" ? word("queue.own_definition") : shown(name);
+        make(list, "dt", "", definitions.length > 1 ? word(n ? "queue.stands_beside" : "queue.judges", { name: called }) : called);
+        make(list, "dd", "", each[`text_${language}`]);
+      });
     });
   }
 
