@@ -129,7 +129,7 @@ class CustomersView {
       ]);
       const may = this.context.may("contacts");
       const headings = [["name", word("customers.category")], ["contacts", word("customers.contacts")], ["share", word("customers.share")], ["places", word(may ? "customers.behind" : "customers.places")]];
-      grid(place, word(`customers.${id}`), headings, rows, "few-columns");
+      grid(place, word(`customers.${id}`), headings, rows);
     });
   }
 
